@@ -1,0 +1,93 @@
+"""Every error that promptlab raises on purpose, and the exit code that each one ends a command with.
+
+PromptlabError                  1   something went wrong, and the message says what to do
+├── FileProblems                2   a file that a person wrote is wrong: every problem at once, with its line
+├── UsageProblem                2   a flag or a name is wrong
+├── DataMissing                 2   official data not imported yet, or a file of it damaged
+├── RunProblem                  1   a run folder cannot be read or is in use
+├── BudgetReached               4   the next call could have cost more than the budget leaves
+└── ProviderStopped             1   a provider refused for good: wrong key, no quota
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_INCOMPLETE = 3
+EXIT_BUDGET = 4
+EXIT_INTERRUPTED = 130
+
+
+class PromptlabError(Exception):
+    """Base of every error raised on purpose; `exit_code` is what the command line ends with."""
+
+    exit_code = EXIT_ERROR
+
+
+class UsageProblem(PromptlabError):
+    """A flag, a name or an argument is wrong."""
+
+    exit_code = EXIT_USAGE
+
+
+class DataMissing(PromptlabError):
+    """Official data files are absent or do not match their SHA-256."""
+
+    exit_code = EXIT_USAGE
+
+
+class RunProblem(PromptlabError):
+    """A run folder is absent, unreadable, or held by another process."""
+
+
+class BudgetReached(PromptlabError):
+    """The next call could cost more than what is left of the budget."""
+
+    exit_code = EXIT_BUDGET
+
+
+class ProviderStopped(PromptlabError):
+    """A provider refused in a way that no later call can change (wrong key, exhausted quota)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file: where, what was found, and what to do next."""
+
+    file: Path
+    line: int | None
+    message: str
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else str(self.file)
+        return f"{place}: {self.message}"
+
+
+class FileProblems(PromptlabError):
+    """Everything that is wrong with one file, in the order of its lines."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda p: (str(p.file), p.line or 0)))
+        super().__init__("\n".join(str(p) for p in self.problems))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint that ends a message about an unknown name: near names, else all of a short list."""
+    names = sorted(set(known))
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.6)
+    if not near:  # names inside a library: "EP2" should find "emotionprompt/EP02"
+        short = {n.rsplit("/", 1)[-1]: n for n in names}
+        near = [short[s] for s in difflib.get_close_matches(name.rsplit("/", 1)[-1], list(short), n=3, cutoff=0.6)]
+    if near:
+        return "did you mean " + " or ".join(repr(n) for n in near) + "?"
+    if 0 < len(names) <= 12:
+        return "known: " + ", ".join(repr(n) for n in names)
+    return ""

@@ -1,0 +1,392 @@
+"""The nouns of promptlab: one class per idea, and the columns of every frame.
+
+Everything here is frozen data without behaviour beyond derived facts. Modules from the layers above import these;
+this module imports nothing of ours. Scores and effects are fractions in [0, 1] and [-1, 1] everywhere inside;
+only what a person reads multiplies them by 100 and calls them points.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
+Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
+Role = Literal["baseline", "aa", "placebo", "stimulus"]
+Position = Literal["prefix", "suffix", "system", "after_input"]
+Suite = Literal["twin", "official"]
+Benchmark = Literal["instruction_induction", "bigbench"]
+Control = Literal["none", "placebo"]
+Status = Literal[
+    "ok",
+    "n_too_small",
+    "no_discordant_pairs",
+    "zero_variance",
+    "missing_pairs",
+    "duplicate_keys",
+    "unbalanced_repeats",
+    "too_few_clusters",
+    "separation",
+    "not_planned",
+    "cannot_be_significant",
+    "aa_failed",
+]
+
+NONE_ARM = "none"
+AA_ARM = "none_aa"
+KEY_VERSION = 1
+"""Part of every cache key: raised when the meaning of a key changes, so that old entries become misses."""
+
+
+def digest(value: object) -> str:
+    """SHA-256 (hex) of a value's canonical JSON: sorted keys, no spaces, UTF-8."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of a task: an input, the answers that count as right, and the options where there are any."""
+
+    id: str
+    input: str
+    targets: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One worked example for a few-shot prompt, drawn from a pool that holds no test item."""
+
+    input: str
+    output: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Items scored by one metric, with the base prompts that ask for them.
+
+    `chance` is the expected score of blind guessing (None where guessing is hopeless), `low` the zero of BIG-bench's
+    normalised preferred metric.
+    """
+
+    name: str
+    suite: Suite
+    benchmark: Benchmark
+    metric: str
+    base_prompts: Mapping[str, str]
+    items: tuple[Item, ...]
+    demos: tuple[Demo, ...] = ()
+    chance: float | None = None
+    low: float = 0.0
+    source: str = ""
+    licence: str = ""
+    defects: tuple[str, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """`suite/name`: the same task from the official files and from our twin are different tasks."""
+        return f"{self.suite}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """The added text: the independent variable. `id` is `library/key`."""
+
+    id: str
+    text: str
+    role: Literal["stimulus", "placebo"] = "stimulus"
+    theory: str = ""
+    valence: str = ""
+    source: str = ""
+    code_number: int | None = None
+    """The number that the published code gives this sentence, where it differs from the paper's order."""
+
+    @property
+    def library(self) -> str:
+        return self.id.split("/", 1)[0]
+
+    @property
+    def n_words(self) -> int:
+        return len(self.text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the stimulus goes and what the prompt around it looks like.
+
+    `template` holds the placeholders {instruction}, {demos} and {input}; `demo` holds {input} and {output}.
+    """
+
+    name: str
+    template: str
+    position: Position = "suffix"
+    separator: str = " "
+    demo: str = "Input: {input}\nOutput: {output}"
+    demo_separator: str = "\n\n"
+    demos_end: str = "\n\n"
+    """Put after the demonstrations when there are any; nothing is put there without them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One arm in one setting: all that may differ between paired trials."""
+
+    arm: str
+    role: Role
+    stimulus: Stimulus | None
+    base_prompt: str
+    placement: Placement
+    shots: int = 0
+    strategy: str = "single"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What tokens cost, in USD per million."""
+
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model as the experiment names it. `api_key_env` is the name of a variable, never a key."""
+
+    name: str
+    litellm_name: str
+    api_base: str | None = None
+    api_key_env: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    price: Price | None = None
+    timeout_s: float = 60.0
+
+    @property
+    def simulated(self) -> bool:
+        return self.litellm_name.startswith("sim/")
+
+    @property
+    def provider(self) -> str:
+        return self.litellm_name.split("/", 1)[0] if "/" in self.litellm_name else "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One item shown once to one model under one condition. `order` is its place in the run."""
+
+    order: int
+    task: str
+    item: Item
+    condition: Condition
+    model: str
+    replicate: int
+
+    @property
+    def id(self) -> str:
+        """Stable over runs of the same experiment: a digest of everything that names the trial."""
+        c = self.condition
+        parts = [self.task, self.item.id, c.arm, c.base_prompt, c.placement.name, c.shots, c.strategy, self.model, self.replicate]
+        return digest(parts)[:20]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """All that decides an answer, and nothing else.
+
+    `draw` separates repeated requests with the same text: replicate k of the baseline and of its A/A arm must not share
+    one cached answer.
+    """
+
+    model: str
+    messages: tuple[Mapping[str, str], ...]
+    sampling: Mapping[str, Any]
+    draw: int = 0
+    api_base: str | None = None
+
+    @property
+    def key(self) -> str:
+        """SHA-256 (hex) of the canonical request."""
+        return digest(
+            {
+                "version": KEY_VERSION,
+                "model": self.model,
+                "api_base": self.api_base,
+                "messages": [dict(m) for m in self.messages],
+                "sampling": dict(self.sampling),
+                "draw": self.draw,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer and its price. A None cost is unknown, never free; `error` is redacted text."""
+
+    text: str
+    outcome: Outcome
+    finish_reason: str | None = None
+    model_version: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    latency_s: float = 0.0
+    cached: bool = False
+    attempts: int = 1
+    requested: Mapping[str, Any] = field(default_factory=dict)
+    effective: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a strategy settles on: the text that the metric scores, and the outcome of the call that gave it."""
+
+    text: str
+    outcome: Outcome
+
+
+Strategy = Generator[Call, Completion, Answer]
+"""Yields a Call, is sent its Completion, returns an Answer; does no I/O."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A metric's result: score in [0, 1], and what it read in the answer (None when it found no answer there)."""
+
+    score: float
+    extracted: str | None
+
+
+TRIAL_COLUMNS: Mapping[str, str] = {
+    "trial": "str",
+    "order": "int",
+    "model": "str",
+    "simulated": "bool",
+    "suite": "str",
+    "task": "str",
+    "item": "str",
+    "cluster": "str?",
+    "arm": "str",
+    "role": "str",
+    "stimulus": "str?",
+    "library": "str?",
+    "base_prompt": "str",
+    "placement": "str",
+    "shots": "int",
+    "strategy": "str",
+    "replicate": "int",
+    "outcome": "str",
+    "score": "float?",
+    "extracted": "str?",
+    "answer": "str",
+    "n_calls": "int",
+    "input_tokens": "int?",
+    "output_tokens": "int?",
+    "cost_usd": "float?",
+    "paid_usd": "float?",
+    "latency_s": "float",
+    "cached": "bool",
+    "attempts": "int",
+    "model_version": "str?",
+    "error": "str?",
+}
+"""The trials frame: one row per trial. `task` is the bare name, `suite` beside it.
+
+`cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when every call came from the cache).
+"""
+
+CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd")
+"""Columns that may differ between two runs of the same experiment that gave the same answers."""
+
+CALL_COLUMNS: Mapping[str, str] = {
+    "trial": "str",
+    "turn": "int",
+    "key": "str",
+    "messages": "str",
+    "requested": "str",
+    "effective": "str",
+    "text": "str",
+    "outcome": "str",
+    "finish_reason": "str?",
+    "model_version": "str?",
+    "input_tokens": "int?",
+    "output_tokens": "int?",
+    "cost_usd": "float?",
+    "latency_s": "float",
+    "cached": "bool",
+    "attempts": "int",
+    "error": "str?",
+}
+"""The calls frame: one row per call of a trial; `messages`, `requested` and `effective` are JSON text."""
+
+ITEM_COLUMNS: Mapping[str, str] = {
+    "suite": "str",
+    "task": "str",
+    "item": "str",
+    "input": "str",
+    "targets": "str",
+    "choices": "str",
+    "cluster": "str?",
+}
+"""The items that a run used; `targets` and `choices` are JSON lists."""
+
+SETTING_COLUMNS = ("placement", "shots", "strategy")
+"""Factors that are compared within, never across; base prompts are averaged inside an item (a random factor)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Treatment minus control, and what it means. Scores and effects are fractions; None is "not available", never NaN.
+
+    scope: cell (one task), stimulus (one stimulus over the tasks), primary (all stimuli of a library over the tasks),
+    aa (the baseline against its own repeat). `task` is None beyond cells.
+    """
+
+    scope: Literal["cell", "stimulus", "primary", "aa"]
+    family: str
+    n_family: int
+    model: str
+    simulated: bool
+    suite: str
+    task: str | None
+    placement: str
+    shots: int
+    strategy: str
+    control: str
+    control_arms: tuple[str, ...]
+    treatment: str
+    library: str | None
+    n_planned: int
+    n_pairs: int
+    n_missing: int
+    n_tasks: int
+    mean_control: float | None
+    mean_treatment: float | None
+    diff: float | None
+    ci_low: float | None
+    ci_high: float | None
+    gained: int | None
+    lost: int | None
+    p_value: float | None
+    p_adjusted: float | None
+    p_tost: float | None
+    p_tost_adjusted: float | None
+    margin: float
+    mde: float | None
+    method: str
+    ci_method: str
+    adjustment: str
+    status: Status
+    verdict: Verdict
+    sentence: str
+    notes: tuple[str, ...] = ()
+    ci_fixed_low: float | None = None
+    ci_fixed_high: float | None = None
+
+
+COMPARISON_COLUMNS = tuple(Comparison.__dataclass_fields__)
