@@ -119,7 +119,8 @@ class Stimulus:
 class Placement:
     """Where the stimulus goes and what the prompt around it looks like.
 
-    `template` holds the placeholders {instruction}, {demos} and {input}; `demo` holds {input} and {output}.
+    `template` holds the placeholders {instruction}, {demos} and {input}; `demo` holds {input} and {output}; `choice`
+    holds {choice} and is repeated behind the input for every option (empty: options are not shown).
     """
 
     name: str
@@ -130,6 +131,7 @@ class Placement:
     demo_separator: str = "\n\n"
     demos_end: str = "\n\n"
     """Put after the demonstrations when there are any; nothing is put there without them."""
+    choice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

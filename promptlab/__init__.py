@@ -1,0 +1,26 @@
+"""promptlab: does a sentence added to a prompt help your model on your task?
+
+The straight line: spec -> tasks -> design -> plan -> run -> store -> stats -> report. docs/design.md tells it whole.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+# Without it, importing litellm fetches a price list over the network, and prices are part of a result.
+os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "open_run"]
+
+if TYPE_CHECKING:
+    from promptlab.store import open_run
+
+
+def __getattr__(name: str) -> object:
+    if name == "open_run":
+        from promptlab.store import open_run
+
+        return open_run
+    raise AttributeError(f"module 'promptlab' has no attribute {name!r}")

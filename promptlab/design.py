@@ -1,0 +1,121 @@
+"""Factors crossed into trials: which items, which arms, in which order. Pure and seeded: no files, no clock.
+
+The same items, demonstrations and option orders meet every condition, so that a pair of trials differs in its stimulus
+alone. Every draw has a generator of its own, named after what it draws, so that adding a task reshuffles no other.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from promptlab.schema import AA_ARM, NONE_ARM, Condition, Item, Model, Placement, Stimulus, Task, Trial
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """Everything that is crossed: tasks (with their drawn items), conditions, models, replicates."""
+
+    tasks: tuple[Task, ...]
+    conditions: tuple[Condition, ...]
+    models: tuple[Model, ...]
+    replicates: int
+    seed: int
+
+    @property
+    def n_trials(self) -> int:
+        n_items = sum(len(task.items) for task in self.tasks)
+        return n_items * len(self.conditions) * len(self.models) * self.replicates
+
+    def task(self, task_id: str) -> Task:
+        return next(task for task in self.tasks if task.id == task_id)
+
+
+def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
+    """The task with `n_items` of its items in a shuffled order (None: all), options shuffled, demonstrations drawn.
+
+    Any prefix of the items is a random sample, options are shuffled because one published file lists the right one first,
+    and demonstrations are drawn once, from a pool that holds no test item.
+    """
+    items = list(task.items)
+    random.Random(f"{seed}/{task.id}/items").shuffle(items)
+    chosen = tuple(shuffle_choices(item, f"{seed}/{task.id}/{item.id}/choices") for item in items[:n_items])
+    pool = sorted(task.demos, key=lambda demo: (demo.input, demo.output))
+    demos = random.Random(f"{seed}/{task.id}/demos").sample(pool, min(n_demos, len(pool)))
+    return replace(task, items=chosen, demos=tuple(demos))
+
+
+def shuffle_choices(item: Item, name: str) -> Item:
+    """The item with its options in the order that `name` decides."""
+    if not item.choices:
+        return item
+    choices = list(item.choices)
+    random.Random(name).shuffle(choices)
+    return replace(item, choices=tuple(choices))
+
+
+def matched_placebos(stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], per_stimulus: int) -> tuple[Stimulus, ...]:
+    """For every stimulus the placebos nearest to it in words, ties in the library's order; each placebo once."""
+    chosen: dict[str, Stimulus] = {}
+    for stimulus in stimuli:
+        for placebo in sorted(placebos, key=lambda p: abs(p.n_words - stimulus.n_words))[:per_stimulus]:
+            chosen[placebo.id] = placebo
+    return tuple(chosen.values())
+
+
+def nearest_placebos(stimulus: Stimulus, placebos: Sequence[Stimulus]) -> tuple[Stimulus, ...]:
+    """Of the placebos that a run has, those against which this stimulus is judged: all that are nearest in words."""
+    if not placebos:
+        return ()
+    gap = min(abs(p.n_words - stimulus.n_words) for p in placebos)
+    return tuple(p for p in placebos if abs(p.n_words - stimulus.n_words) == gap)
+
+
+def cross(
+    stimuli: Sequence[Stimulus],
+    placebos: Sequence[Stimulus],
+    base_prompts: Sequence[str],
+    placements: Sequence[Placement],
+    shots: Sequence[int],
+    strategies: Sequence[str],
+) -> tuple[Condition, ...]:
+    """Every arm in every setting. The arms are the baseline, its A/A repeat, the placebos and the stimuli."""
+    settings = [(b, p, k, s) for b in base_prompts for p in placements for k in shots for s in strategies]
+    found = []
+    for base_prompt, placement, n_shots, strategy in settings:
+        rest = (base_prompt, placement, n_shots, strategy)
+        found.append(Condition(NONE_ARM, "baseline", None, *rest))
+        found.append(Condition(AA_ARM, "aa", None, *rest))
+        found.extend(Condition(s.id, s.role, s, *rest) for s in (*placebos, *stimuli))
+    return tuple(found)
+
+
+def trials(design: Design) -> Iterator[Trial]:
+    """All trials in the order in which they are sent.
+
+    Tasks take turns, and within a block of one item all arms and replicates come in a shuffled order, so that a provider
+    that drifts hits every arm alike and a run that stops early has whole blocks of every task.
+    """
+    order = 0
+    longest = max((len(task.items) for task in design.tasks), default=0)
+    for position in range(longest):
+        for task in design.tasks:
+            if position >= len(task.items):
+                continue
+            item = task.items[position]
+            block = [
+                (condition, model, replicate)
+                for condition in design.conditions
+                for model in design.models
+                for replicate in range(design.replicates)
+            ]
+            random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
+            for condition, model, replicate in block:
+                yield Trial(order, task.id, item, condition, model.name, replicate)
+                order += 1
+
+
+def draw_number(trial: Trial, replicates: int) -> int:
+    """Which of the repeated draws of one request a trial takes: the A/A arm takes those after the baseline's."""
+    return trial.replicate + (replicates if trial.condition.role == "aa" else 0)

@@ -1,0 +1,140 @@
+"""Simulated models with a known truth: what they answer follows from a few numbers in YAML and a seed.
+
+An item has a probability of a right answer, drawn from a beta distribution whose spread is set so that two draws of the same
+request disagree on `flip_rate` of the items. A planted effect of e points moves that probability towards 1 (or 0) in
+proportion to the room that is left, so that the task's expected score moves by exactly e. Every draw depends on the seed, the
+messages and the request's own seed alone: no clock, no order of arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from promptlab.design import Design
+from promptlab.gateway.wire import Reply, SimulatedError
+from promptlab.render import render
+from promptlab.schema import Condition, Item, Price, Task, digest
+from promptlab.spec.libraries import Rate, SimModel
+
+REFUSAL = "I am sorry, but I cannot help with that."
+DRIFTS = ("The answer is {}.", "Sure! Here is the answer: {}", "I would say {}, and I am fairly confident.")
+LONGEST_TOKEN_CHARS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a prompt turned out to ask: the simulator's reading of it."""
+
+    task: Task
+    item: Item
+    condition: Condition
+
+
+class World:
+    """All prompts of a design, so that a simulated model can tell what it is being asked from the text alone."""
+
+    def __init__(self, design: Design, models: Mapping[str, SimModel]) -> None:
+        self._models = models
+        self._seed = design.seed
+        self._attempts: dict[str, int] = {}
+        self._shown: dict[str, Shown] = {}
+        for task in design.tasks:
+            for item in task.items:
+                for condition in design.conditions:
+                    key = digest([dict(message) for message in render(task, item, condition)])
+                    self._shown.setdefault(key, Shown(task, item, condition))
+
+    async def __call__(self, model: str, messages: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply:
+        """Answer one request the way the model's YAML says."""
+        sim = self._models[model]
+        key = digest([dict(message) for message in messages])
+        shown = self._shown.get(key)
+        if shown is None:
+            raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
+        draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
+        await self._latency(sim, draw)
+        self._fail(sim, draw)
+        return reply(sim, model, shown, draw, messages, sampling.get("max_tokens"))
+
+    async def _latency(self, sim: SimModel, draw: str) -> None:
+        if sim.latency_ms:
+            await asyncio.sleep(sim.latency_ms / 1000 * random.Random(f"{draw}/latency").lognormvariate(0, 0.3))
+
+    def _fail(self, sim: SimModel, draw: str) -> None:
+        rng = random.Random(f"{draw}/error")
+        if rng.random() >= sim.error_rate:
+            return
+        attempt = self._attempts[draw] = self._attempts.get(draw, 0) + 1
+        if attempt == 1:
+            if rng.random() < 0.5:
+                raise SimulatedError(429, "simulated: too many requests", {"retry-after-ms": "20"})
+            raise SimulatedError(500, "simulated: server error")
+
+
+def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence[Mapping[str, str]], max_tokens: int | None) -> Reply:
+    """The reply to one request: pure, decided by `draw`."""
+    rng = random.Random(draw)
+    p = probability(sim, model, shown, draw.split("/", 1)[0])
+    right = rng.random() < p
+    text = shown.item.targets[0] if right else wrong_answer(shown, rng)
+    if rng.random() < rate(sim.format_drift, shown):
+        text = rng.choice(DRIFTS).format(text)
+    n_input = sum(tokens(message["content"]) for message in messages)
+    if rng.random() < rate(sim.refusal, shown):
+        return Reply(REFUSAL, "refused", "stop", f"sim/{model}", n_input, tokens(REFUSAL))
+    if rng.random() < rate(sim.truncation, shown) or (max_tokens is not None and tokens(text) > max_tokens):
+        limit = max_tokens * LONGEST_TOKEN_CHARS if max_tokens is not None and tokens(text) > max_tokens else len(text) // 2
+        text = text[:limit]
+        return Reply(text, "truncated", "length", f"sim/{model}", n_input, tokens(text))
+    return Reply(text, "ok", "stop", f"sim/{model}", n_input, tokens(text))
+
+
+def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:
+    """How likely this item is answered rightly under this condition."""
+    mean = sim.accuracy
+    spread = min(max(sim.flip_rate / (2 * mean * (1 - mean)), 1e-6), 1 - 1e-6)  # the share of the variance that is within items
+    concentration = spread / (1 - spread)
+    rng = random.Random(f"{seed}/{sim.seed}/{model}/{shown.task.id}/{shown.item.id}")
+    p = rng.betavariate(mean * concentration, (1 - mean) * concentration)
+    shift = effect(sim, shown)
+    return p + (1 - p) * shift / (1 - mean) if shift >= 0 else p + p * shift / mean
+
+
+def effect(sim: SimModel, shown: Shown) -> float:
+    """The planted change of the task's expected score, as a fraction, kept inside what the mean leaves room for."""
+    stimulus = shown.condition.stimulus
+    if stimulus is None:
+        return 0.0
+    points = sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
+    points += sim.points_per_added_word * min(stimulus.n_words, sim.words_until_flat)
+    return min(max(points / 100, -sim.accuracy), 1 - sim.accuracy)
+
+
+def rate(rates: Sequence[Rate], shown: Shown) -> float:
+    """The rate of the first entry that matches; 0 when none does."""
+    name = shown.condition.arm
+    return next((r.rate for r in rates if fnmatchcase(name, r.stimulus) and fnmatchcase(shown.task.name, r.task)), 0.0)
+
+
+def wrong_answer(shown: Shown, rng: random.Random) -> str:
+    """Another option, or the answer to another item of the task."""
+    right = set(shown.item.targets)
+    if shown.item.choices:
+        return rng.choice([choice for choice in shown.item.choices if choice not in right] or ["none of them"])
+    others = sorted({item.targets[0] for item in shown.task.items} - right)
+    return rng.choice(others) if others else "no idea"
+
+
+def tokens(text: str) -> int:
+    """A token count of the right size, at least 1."""
+    return max(1, round(len(text) / LONGEST_TOKEN_CHARS))
+
+
+def sim_prices(models: Mapping[str, SimModel]) -> dict[str, Price]:
+    """The pretended price of every simulated model, by its full name."""
+    return {f"sim/{name}": Price(m.price.input_usd_per_mtok, m.price.output_usd_per_mtok, "simulated") for name, m in models.items()}

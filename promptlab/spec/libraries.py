@@ -1,0 +1,142 @@
+"""Stimulus libraries, the task suite and simulated models: the other files that people write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from promptlab.errors import FileProblems, Problem
+from promptlab.schema import Benchmark, Stimulus
+from promptlab.spec.experiment import NAME, Part, PriceEntry
+from promptlab.spec.strict_yaml import read, validate
+
+
+class StimulusEntry(Part):
+    """One sentence."""
+
+    key: Annotated[str, Field(pattern=NAME, description="its name inside the library")]
+    text: Annotated[str, Field(min_length=1, description="the sentence, exactly as it is added")]
+    theory: str = ""
+    valence: str = ""
+    code_number: Annotated[int, Field(ge=1)] | None = None
+
+
+class Library(Part):
+    """A file of stimuli that belong together."""
+
+    library: Annotated[str, Field(pattern=NAME, description="its name; stimuli are called library/key")]
+    title: str = ""
+    role: Literal["stimulus", "placebo"] = "stimulus"
+    source: Annotated[str, Field(min_length=1, description="where the sentences come from: a citation, or 'our own'")]
+    licence: str = ""
+    stimuli: Annotated[list[StimulusEntry], Field(min_length=1, description="at least one stimulus with key and text")]
+
+
+def load_library(path: Path) -> tuple[Stimulus, ...]:
+    """The stimuli of one file; FileProblems on a wrong form, a repeated key or a repeated text."""
+    document = read(path)
+    library = validate(document, Library)
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(library.stimuli):
+        for value, what in ((entry.key, "key"), (entry.text, "text")):
+            name = f"{what} {value!r}"
+            if name in seen:
+                first = document.line(("stimuli", seen[name], what))
+                problems.append(
+                    document.problem(("stimuli", index, what), f"the {name} stands here again (first on line {first}); keep one")
+                )
+            seen.setdefault(name, index)
+        if entry.text != entry.text.strip():
+            problems.append(
+                document.problem(("stimuli", index, "text"), "the text begins or ends in white space; the placement's separator adds it")
+            )
+    if problems:
+        raise FileProblems(problems)
+    return tuple(
+        Stimulus(
+            id=f"{library.library}/{entry.key}",
+            text=entry.text,
+            role=library.role,
+            theory=entry.theory,
+            valence=entry.valence,
+            source=library.source,
+            code_number=entry.code_number,
+        )
+        for entry in library.stimuli
+    )
+
+
+class TaskEntry(Part):
+    """What a suite file says about one task, beside its items."""
+
+    benchmark: Benchmark
+    metric: str
+    base_prompts: dict[str, str]
+    chance: Annotated[float, Field(ge=0, le=1)] | None = None
+    low: Annotated[float, Field(ge=0, le=1)] = 0.0
+    source: str
+    licence: str
+    defects: list[str] = []
+
+
+class SuiteFile(Part):
+    """The tasks that promptlab knows."""
+
+    tasks: dict[str, TaskEntry]
+
+
+def load_suite(path: Path) -> Mapping[str, TaskEntry]:
+    """Task entries by name."""
+    return validate(read(path), SuiteFile).tasks
+
+
+class Shift(Part):
+    """A planted effect, in points of the score, on the trials that match (None matches everything)."""
+
+    stimulus: Annotated[str, Field(description="a stimulus name or glob")]
+    task: Annotated[str, Field(description="a task name or glob")] = "*"
+    points: Annotated[float, Field(ge=-100, le=100)]
+
+
+class Rate(Part):
+    """How often something goes wrong, on the trials that match."""
+
+    stimulus: str = "*"
+    task: str = "*"
+    rate: Annotated[float, Field(ge=0, le=1)]
+
+
+class SimModel(Part):
+    """A simulated model with a known truth. Rates are probabilities, points are percentage points of the score."""
+
+    title: str
+    truth: Annotated[str, Field(description="in words: what an honest analysis must find")]
+    accuracy: Annotated[float, Field(gt=0, lt=1, description="mean score without any stimulus")] = 0.7
+    flip_rate: Annotated[
+        float, Field(ge=0, le=0.5, description="share of items whose correctness differs between two draws of one request")
+    ] = 0.05
+    effects: list[Shift] = []
+    points_per_added_word: Annotated[float, Field(ge=-100, le=100, description="response to length alone")] = 0.0
+    words_until_flat: Annotated[int, Field(ge=1)] = 20
+    format_drift: Annotated[list[Rate], Field(description="right answers wrapped in a sentence that a strict scorer misses")] = []
+    truncation: list[Rate] = []
+    refusal: list[Rate] = []
+    error_rate: Annotated[float, Field(ge=0, lt=1, description="share of requests answered 500 or 429 at the first attempt")] = 0.0
+    latency_ms: Annotated[float, Field(ge=0)] = 0.0
+    seed: int = 0
+    price: PriceEntry
+
+
+class SimFile(Part):
+    """A file of simulated models."""
+
+    models: dict[str, SimModel]
+
+
+def load_sim_models(path: Path) -> Mapping[str, SimModel]:
+    """Simulated models by the name that follows `sim/`."""
+    return validate(read(path), SimFile).models

@@ -1,0 +1,300 @@
+"""The run folder: the record of an experiment, appended while it runs, readable at any moment.
+
+runs/<id>/
+  manifest.json      what ran, from which hashes, in what state; rewritten whole
+  plan.json          families, margins and counts, written before the first call
+  experiment.yaml    the file as it was given
+  items.parquet      the items that the run uses
+  trials/, calls/    Parquet parts
+  journal.jsonl      trials that are not in a part yet: one line each, a torn last line is read past
+  lock               held by the process that writes
+
+A trial is acknowledged when its line is in the journal. A part is renamed into place before the journal is emptied; a crash
+between the two leaves rows in both, and reading keeps one of each.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import errno
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from promptlab.errors import RunProblem, did_you_mean
+from promptlab.schema import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, Task
+
+FORMAT = 1
+PART_ROWS = 2_000
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
+ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
+Row = Mapping[str, Any]
+
+
+def schema(columns: Mapping[str, str]) -> pa.Schema:
+    """The Arrow schema of a frame declared in `promptlab.schema`."""
+    return pa.schema([pa.field(name, ARROW[kind.rstrip("?")], nullable=kind.endswith("?")) for name, kind in columns.items()])
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write to a temporary name, make it durable, rename: readers see the old file or the new one, never half of one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise RunProblem(f"{path}: cannot be written: {error.strerror}; {_space(path.parent)}") from None
+
+
+def now() -> str:
+    """The time in UTC, to the second, as ISO 8601."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+class Run:
+    """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.schema`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not folder.is_dir():
+            names = [p.name for p in runs_in(folder.parent)]
+            raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
+        self.manifest = self._json("manifest.json")
+        if self.manifest.get("format") != FORMAT:
+            raise RunProblem(f"{folder}: written in run format {self.manifest.get('format')}, and this promptlab reads {FORMAT}")
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Families, margins and counts as frozen before the first call."""
+        return self._json("plan.json")
+
+    @property
+    def state(self) -> str:
+        """The manifest's state; a run that says `running` while nobody holds its lock was interrupted."""
+        state = str(self.manifest["state"])
+        return "interrupted" if state == "running" and not is_locked(self.folder) else state
+
+    def trials(self) -> pd.DataFrame:
+        """The trials recorded so far, in the order in which the design sends them."""
+        frame: pd.DataFrame = self._frame("trials", TRIAL_COLUMNS)
+        return frame.drop_duplicates("trial", keep="last").sort_values("order", ignore_index=True)
+
+    def calls(self) -> pd.DataFrame:
+        """Every call of every trial, with its exact messages and the answer as it came."""
+        frame = self._frame("calls", CALL_COLUMNS)
+        return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
+
+    def items(self) -> pd.DataFrame:
+        """The items of the run; `targets` and `choices` are lists."""
+        frame: pd.DataFrame = pq.read_table(self.folder / "items.parquet").to_pandas()
+        for column in ("targets", "choices"):
+            frame[column] = frame[column].map(json.loads)
+        return frame
+
+    def calls_of(self, trial: str) -> pd.DataFrame:
+        """The calls of one trial, in turn order."""
+        parts = [pq.read_table(path, filters=[("trial", "=", trial)]).to_pandas() for path in self._parts("calls")]
+        rows = [row for line in self._journal() for row in line["calls"] if row["trial"] == trial]
+        frame = pd.concat([*parts, pd.DataFrame(rows, columns=list(CALL_COLUMNS))]) if rows else pd.concat(parts)
+        return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
+
+    def _frame(self, kind: str, columns: Mapping[str, str]) -> pd.DataFrame:
+        wanted = schema(columns)
+        rows: list[Row] = []
+        for line in self._journal():
+            rows.extend([line["trial"]] if kind == "trials" else line["calls"])
+        try:
+            tables = [pq.read_table(path, schema=wanted) for path in self._parts(kind)]
+        except (pa.ArrowInvalid, OSError) as error:
+            raise RunProblem(
+                f"{self.folder / kind}: a part cannot be read ({error}); restore it, or delete it and run the sweep again"
+            ) from None
+        tables.append(pa.Table.from_pylist(list(rows), schema=wanted))
+        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
+        return frame
+
+    def _parts(self, kind: str) -> list[Path]:
+        return sorted((self.folder / kind).glob("part-*.parquet"))
+
+    def _journal(self) -> list[dict[str, Any]]:
+        path = self.folder / "journal.jsonl"
+        return list(_lines(path.read_bytes())) if path.exists() else []
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
+        except ValueError as error:
+            raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
+        return found
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a recorded run: `open_run("runs/quickstart-1a2b3c4d").trials()` is its frame."""
+    return Run(Path(folder))
+
+
+class RunWriter:
+    """Appends to one run folder; holds its lock from creation to `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for sub in (folder, folder / "trials", folder / "calls"):
+            sub.mkdir(parents=True, exist_ok=True)
+        self._lock = _lock(folder)
+        self._path = folder / "journal.jsonl"
+        self._open_rows: list[dict[str, Any]] = []
+        self._journal: IO[bytes] | None = None
+        if self._path.exists():
+            self._open_rows = list(_lines(self._path.read_bytes()))
+            self._compact()
+
+    def append(self, trial: Row, calls: Sequence[Row]) -> None:
+        """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
+        line = {"trial": dict(trial), "calls": [dict(call) for call in calls]}
+        try:
+            if self._journal is None:
+                self._journal = self._path.open("ab", buffering=0)
+            data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
+            if self._journal.write(data) != len(data):  # a full disk may take half a line without an error
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {_space(self.folder)}") from None
+        self._open_rows.append(line)
+        if len(self._open_rows) >= PART_ROWS:
+            self._compact()
+
+    def recorded(self) -> set[str]:
+        """Ids of the trials that need no further call: everything recorded whose outcome is not an error."""
+        tables = [
+            pq.read_table(path, columns=["trial", "outcome"]).to_pylist()
+            for path in sorted((self.folder / "trials").glob("part-*.parquet"))
+        ]
+        last = {row["trial"]: row["outcome"] for rows in tables for row in rows}
+        last |= {line["trial"]["trial"]: line["trial"]["outcome"] for line in self._open_rows}
+        return {trial for trial, outcome in last.items() if outcome != "error"}
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Replace one of the folder's JSON files."""
+        write_whole(self.folder / name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace one of the folder's text files."""
+        write_whole(self.folder / name, text.encode("utf-8"))
+
+    def write_items(self, tasks: Iterable[Task]) -> None:
+        """The items that the run uses, once."""
+        rows = [
+            {
+                "suite": task.suite,
+                "task": task.name,
+                "item": item.id,
+                "input": item.input,
+                "targets": json.dumps(item.targets, ensure_ascii=False),
+                "choices": json.dumps(item.choices, ensure_ascii=False),
+                "cluster": item.cluster,
+            }
+            for task in tasks
+            for item in task.items
+        ]
+        self._write_table("items.parquet", rows, ITEM_COLUMNS)
+
+    def close(self) -> None:
+        """Move what is open into parts and release the lock."""
+        try:
+            self._compact()
+        finally:
+            if self._journal:
+                self._journal.close()
+            os.close(self._lock)
+
+    def _compact(self) -> None:
+        if self._open_rows:
+            number = len(list((self.folder / "trials").glob("part-*.parquet")))
+            name = f"part-{number:05d}.parquet"
+            # calls first: a trial that a part holds always has its calls
+            self._write_table(f"calls/{name}", [call for line in self._open_rows for call in line["calls"]], CALL_COLUMNS)
+            self._write_table(f"trials/{name}", [line["trial"] for line in self._open_rows], TRIAL_COLUMNS)
+            self._open_rows = []
+        if self._journal:
+            self._journal.close()
+            self._journal = None
+        self._path.unlink(missing_ok=True)
+
+    def _write_table(self, name: str, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema(columns)), sink, compression="zstd")
+        write_whole(self.folder / name, sink.getvalue().to_pybytes())
+
+
+def runs_in(folder: Path) -> list[Path]:
+    """The run folders below `folder`, newest first."""
+    found = [path.parent for path in folder.glob("*/manifest.json")] if folder.is_dir() else []
+    return sorted(found, key=lambda path: (path / "manifest.json").stat().st_mtime, reverse=True)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is writing this run now."""
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
+def _lock(folder: Path) -> int:
+    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        holder = os.read(handle, 200).decode(errors="replace").strip()
+        os.close(handle)
+        raise RunProblem(f"{folder}: another process ({holder or 'unknown'}) is writing this run; wait for it or stop it") from None
+    os.truncate(handle, 0)
+    os.write(handle, f"pid {os.getpid()}".encode())
+    return handle
+
+
+def _lines(data: bytes) -> Iterator[dict[str, Any]]:
+    for line in data.split(b"\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue  # the torn tail of a killed process
+        if isinstance(row, dict) and "trial" in row:
+            yield row
+
+
+def _space(folder: Path) -> str:
+    try:
+        stat = os.statvfs(folder)
+    except OSError:
+        return "the folder cannot be reached"
+    free_mb = stat.f_bavail * stat.f_frsize / 1e6
+    return f"{free_mb:,.1f} MB are free there; make room and run the same command again"
