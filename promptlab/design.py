@@ -28,9 +28,6 @@ class Design:
         n_items = sum(len(task.items) for task in self.tasks)
         return n_items * len(self.conditions) * len(self.models) * self.replicates
 
-    def task(self, task_id: str) -> Task:
-        return next(task for task in self.tasks if task.id == task_id)
-
 
 def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     """The task with `n_items` of its items in a shuffled order (None: all), options shuffled, demonstrations drawn.

@@ -24,7 +24,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 import pandas as pd
 import pyarrow as pa
@@ -154,6 +154,13 @@ def open_run(folder: str | Path) -> Run:
     return Run(Path(folder))
 
 
+class Recorded(NamedTuple):
+    """What a run folder holds before a sweep goes on."""
+
+    trials: frozenset[str]
+    paid_usd: float
+
+
 class RunWriter:
     """Appends to one run folder; holds its lock from creation to `close`."""
 
@@ -184,15 +191,15 @@ class RunWriter:
         if len(self._open_rows) >= PART_ROWS:
             self._compact()
 
-    def recorded(self) -> set[str]:
-        """Ids of the trials that need no further call: everything recorded whose outcome is not an error."""
-        tables = [
-            pq.read_table(path, columns=["trial", "outcome"]).to_pylist()
-            for path in sorted((self.folder / "trials").glob("part-*.parquet"))
-        ]
-        last = {row["trial"]: row["outcome"] for rows in tables for row in rows}
-        last |= {line["trial"]["trial"]: line["trial"]["outcome"] for line in self._open_rows}
-        return {trial for trial, outcome in last.items() if outcome != "error"}
+    def recorded(self) -> Recorded:
+        """What needs no further call (everything recorded whose outcome is not an error), and what was paid so far."""
+        columns = ["trial", "outcome", "paid_usd"]
+        parts = sorted((self.folder / "trials").glob("part-*.parquet"))
+        rows = [row for path in parts for row in pq.read_table(path, columns=columns).to_pylist()]
+        rows += [line["trial"] for line in self._open_rows]
+        last = {row["trial"]: row["outcome"] for row in rows}
+        done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
+        return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows))
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace one of the folder's JSON files."""

@@ -1,0 +1,227 @@
+"""`promptlab ls`, `show` and `schema`: what there is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.sweep import AsJson, Runs
+from promptlab.errors import UsageProblem, did_you_mean
+
+ls = typer.Typer(help="List runs, tasks, stimuli or models.", no_args_is_help=True)
+show = typer.Typer(help="Show one run, task, stimulus or model.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(show_default=False)]
+
+
+@ls.command("runs")
+def ls_runs(runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
+    """The runs in a folder, newest first."""
+    from promptlab.errors import RunProblem
+    from promptlab.store import Run, runs_in
+
+    rows: list[dict[str, Any]] = []
+    for folder in runs_in(runs):
+        try:
+            run = Run(folder)
+        except RunProblem as error:
+            rows.append({"run": folder.name, "state": f"unreadable: {error}"})
+            continue
+        m = run.manifest
+        rows.append(
+            {
+                "run": folder.name,
+                "state": run.state,
+                "simulated": m["simulated"],
+                "done": m["counts"]["done"],
+                "planned": m["counts"]["planned"],
+                "errors": m["counts"]["errors"],
+                "paid_usd": m["paid_usd"],
+                "updated_at": m["updated_at"],
+                "question": m["question"],
+            }
+        )
+    if as_json:
+        print_json(rows)
+        return
+    if not rows:
+        say(f"no runs in {runs}; `promptlab sweep experiments/quickstart.yaml` makes one")
+        return
+    columns = ["run", "state", "simulated", "done", "planned", "errors", "paid_usd", "updated_at"]
+    print_table("", columns, [[("SIMULATED" if row.get(c) else "no") if c == "simulated" else row.get(c) for c in columns] for row in rows])
+
+
+@ls.command("tasks")
+def ls_tasks(as_json: AsJson = False) -> None:
+    """The tasks, from promptlab's own items and from the official files."""
+    from promptlab.errors import DataMissing
+    from promptlab.tasks import entries, load_task, task_names
+
+    rows: list[dict[str, Any]] = []
+    for name, entry in entries().items():
+        row: dict[str, Any] = {"task": name, "benchmark": entry.benchmark, "metric": entry.metric, "chance": entry.chance}
+        for suite in ("twin", "official"):
+            try:
+                row[suite] = len(load_task(name, suite).items) if name in task_names(suite) else None
+            except DataMissing:
+                row[suite] = None
+        row["base_prompts"] = entry.base_prompts
+        rows.append(row)
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["task", "benchmark", "metric", "chance", "twin", "official"]
+    note = (
+        "" if any(row["official"] for row in rows) else "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
+    )
+    print_table("Tasks and their number of items", columns, [[row[c] for c in columns] for row in rows], note)
+
+
+@ls.command("stimuli")
+def ls_stimuli(as_json: AsJson = False) -> None:
+    """The stimuli and placebos that come with promptlab."""
+    from promptlab.resolve import all_stimuli
+
+    rows = [_stimulus(s) for s in all_stimuli().values()]
+    if as_json:
+        print_json(rows)
+        return
+    print_table("", ["stimulus", "role", "words", "text"], [[r["stimulus"], r["role"], r["n_words"], r["text"]] for r in rows])
+
+
+@ls.command("models")
+def ls_models(as_json: AsJson = False) -> None:
+    """The simulated models, and how to name real ones."""
+    from promptlab.gateway.prices import PriceTable
+    from promptlab.resolve import sim_models
+
+    rows = [{"model": f"sim/{name}", "title": m.title, "truth": m.truth, "simulated": True} for name, m in sim_models().items()]
+    table = PriceTable.load()
+    if as_json:
+        print_json({"simulated": rows, "price_table": table.source, "n_priced": len(table.entries)})
+        return
+    print_table("Simulated models (SIMULATED: no key, no network)", ["model", "truth"], [[r["model"], r["truth"]] for r in rows])
+    keys = [k for k in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY") if os.environ.get(k)]
+    say(
+        "Real models: any LiteLLM name, such as openai/gpt-4o-mini or anthropic/claude-haiku-4-5, and any OpenAI-compatible server by api_base."
+    )
+    say(f"Prices: {table.source}, {len(table.entries):,} entries. Keys in the environment: {', '.join(keys) or 'none of the usual ones'}.")
+
+
+@show.command("run")
+def show_run(run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)], as_json: AsJson = False) -> None:
+    """A run's manifest."""
+    from promptlab.store import Run
+
+    found = Run(run)
+    manifest = {**found.manifest, "state": found.state}
+    if as_json:
+        print_json(manifest)
+        return
+    for key, value in manifest.items():
+        say(f"{key:16} {value}")
+
+
+@show.command("task")
+def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
+    """A task: prompts, metric, source, defects, and three rendered items."""
+    from promptlab.render import PRESETS, render
+    from promptlab.schema import Condition
+    from promptlab.tasks import load_task, task_names
+
+    if suite not in ("twin", "official"):
+        raise UsageProblem(f"the suite {suite!r} is not known; known: 'twin', 'official'")
+    if name not in task_names(suite):  # type: ignore[arg-type]  # checked above
+        raise UsageProblem(f"the task {name!r} is not known; {did_you_mean(name, task_names(suite))}".rstrip("; "))  # type: ignore[arg-type]
+    task = load_task(name, suite)  # type: ignore[arg-type]
+    condition = Condition("none", "baseline", None, next(iter(task.base_prompts)), PRESETS["paper"])
+    shown = [{"item": item.id, "prompt": render(task, item, condition)[-1]["content"], "targets": item.targets} for item in task.items[:3]]
+    row = {
+        "task": task.id,
+        "benchmark": task.benchmark,
+        "metric": task.metric,
+        "chance": task.chance,
+        "n_items": len(task.items),
+        "n_demos": len(task.demos),
+        "base_prompts": dict(task.base_prompts),
+        "source": task.source,
+        "licence": task.licence,
+        "defects": task.defects,
+        "examples": shown,
+    }
+    if as_json:
+        print_json(row)
+        return
+    for key, value in row.items():
+        if key != "examples":
+            say(f"{key:14} {value}")
+    for example in shown:
+        say(f"\n--- item {example['item']}, answers {list(example['targets'])}\n{example['prompt']}")
+
+
+@show.command("stimulus")
+def show_stimulus(name: Name, as_json: AsJson = False) -> None:
+    """A stimulus with its source."""
+    from promptlab.resolve import all_stimuli
+
+    known = all_stimuli()
+    if name not in known:
+        raise UsageProblem(f"the stimulus {name!r} is not known; {did_you_mean(name, known)}".rstrip("; "))
+    row = _stimulus(known[name])
+    if as_json:
+        print_json(row)
+        return
+    for key, value in row.items():
+        say(f"{key:14} {value}")
+
+
+@show.command("model")
+def show_model(name: Name, as_json: AsJson = False) -> None:
+    """A model's price, and for a simulated one its truth."""
+    from promptlab.gateway.prices import PriceTable
+    from promptlab.resolve import sim_models
+    from promptlab.schema import Model
+    from promptlab.simulate import sim_prices
+
+    sims = sim_models()
+    model = Model(name, name)
+    if model.simulated and name.removeprefix("sim/") not in sims:
+        raise UsageProblem(f"the simulated model {name!r} is not known; {did_you_mean(name, [f'sim/{s}' for s in sims])}")
+    price = sim_prices(sims).get(name) if model.simulated else PriceTable.load().price(model)
+    row: dict[str, Any] = {
+        "model": name,
+        "simulated": model.simulated,
+        "input_usd_per_mtok": price.input_usd_per_mtok if price else None,
+        "output_usd_per_mtok": price.output_usd_per_mtok if price else None,
+        "price_source": price.source if price else "unknown: add 'price' to the model in the experiment",
+    }
+    if model.simulated:
+        row |= sims[name.removeprefix("sim/")].model_dump(mode="json")
+    if as_json:
+        print_json(row)
+        return
+    for key, value in row.items():
+        say(f"{key:22} {value}")
+
+
+def schema() -> None:
+    """Print the JSON Schema of an experiment file, for editors."""
+    from promptlab.spec import experiment_schema
+
+    print_json(experiment_schema())
+
+
+def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {
+        "stimulus": s.id,
+        "role": s.role,
+        "n_words": s.n_words,
+        "text": s.text,
+        "theory": s.theory,
+        "valence": s.valence,
+        "code_number": s.code_number,
+        "source": s.source,
+    }

@@ -1,0 +1,56 @@
+"""The `promptlab` command and how its errors end."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from promptlab import __version__
+from promptlab.cli import data, look, report, sweep
+from promptlab.errors import EXIT_ERROR, PromptlabError
+
+app = typer.Typer(
+    name="promptlab",
+    help="Does a sentence added to a prompt help your model on your task? Plan, run and judge paired experiments.",
+    epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 130 interrupted.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("plan")(sweep.plan)
+app.command("sweep")(sweep.sweep)
+app.command("check")(sweep.check)
+app.command("report")(report.report)
+app.command("view")(report.view)
+app.command("schema")(look.schema)
+app.add_typer(look.ls, name="ls")
+app.add_typer(look.show, name="show")
+app.add_typer(data.data, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    context: typer.Context,
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),  # noqa: FBT001, FBT003
+) -> None:
+    if version:
+        typer.echo(f"promptlab {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; an error raised on purpose is its message on stderr and its own exit code."""
+    try:
+        app()
+    except PromptlabError as error:
+        from promptlab.gateway.redact import known_secrets, redact
+
+        sys.stderr.write(f"promptlab: {redact(str(error), known_secrets())}\n")
+        raise SystemExit(error.exit_code) from None
+    except BrokenPipeError:  # `promptlab ... | head`
+        sys.stderr.close()
+        raise SystemExit(EXIT_ERROR) from None

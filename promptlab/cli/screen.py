@@ -1,0 +1,56 @@
+"""Printing for people and for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def inert(text: object) -> str:
+    """Text from outside with its control and direction characters spelled out, so that a terminal shows and does not obey them."""
+    return CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", str(text))
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout and nothing else."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "") -> None:
+    """A table; numbers to the right, everything as plain text."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = [list(row) for row in rows]
+    table = Table(title=title or None, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], int | float) or row[index] is None for row in rows) and bool(rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    console = Console()
+    console.print(table)
+    if note:
+        console.print(Text(note))
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return inert(value)
+
+
+def say(text: str = "") -> None:
+    """A line of plain text on stdout."""
+    sys.stdout.write(inert(text) + "\n" if "\n" not in text else "\n".join(inert(line) for line in text.split("\n")) + "\n")
+    sys.stdout.flush()

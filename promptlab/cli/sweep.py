@@ -1,0 +1,203 @@
+"""`promptlab check`, `plan` and `sweep`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptlab.cli.screen import print_json, print_table, say
+
+if TYPE_CHECKING:
+    from promptlab.run import Progress
+
+ExperimentFile = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
+Runs = Annotated[Path, typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls under way at once.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+
+
+def check(experiment: ExperimentFile) -> None:
+    """Say everything that is wrong with an experiment file, and nothing if nothing is."""
+    from promptlab.resolve import resolve
+
+    study = resolve(experiment)
+    for note in study.notes:
+        say(f"note: {note}")
+    say(f"{experiment}: ok ({study.design.n_trials:,} trials, run {study.run_id})")
+
+
+def plan(experiment: ExperimentFile, concurrency: Concurrency = 16, as_json: AsJson = False) -> None:
+    """Show what an experiment will ask, cost and be able to see. Sends nothing."""
+    from promptlab.plan import make_plan
+    from promptlab.resolve import resolve
+
+    made = make_plan(resolve(experiment))
+    if as_json:
+        print_json(made)
+    else:
+        show_plan(made, concurrency)
+
+
+def sweep(
+    experiment: ExperimentFile,
+    runs: Runs = Path("runs"),
+    concurrency: Concurrency = 16,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep and reuse paid answers.")] = True,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
+) -> None:
+    """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
+    if dry_run:
+        plan(experiment, concurrency)
+        return
+    from promptlab.official import home
+    from promptlab.resolve import resolve
+    from promptlab.sweep import run_sweep
+
+    study = resolve(experiment)
+    for note in study.notes:
+        say(f"note: {note}")
+    simulated = [model.name for model in study.design.models if model.simulated]
+    if simulated:
+        say(f"SIMULATED: {', '.join(simulated)} made up by promptlab; nothing here says anything about a real model.")
+    say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
+    started = time.monotonic()
+    with _watch(study.design.n_trials) as observe:
+        done = run_sweep(study, runs, home() / "cache" if cache else None, concurrency, observe)
+    _end(done, experiment, time.monotonic() - started)
+    if done.progress.n_recorded_before + done.progress.n_done:
+        from promptlab.cli.report import after_sweep
+
+        after_sweep(done.folder, write_html=report)
+    again = "promptlab " + " ".join(sys.argv[1:])
+    if done.state == "complete":
+        say(f"look at it:    promptlab view {done.folder}")
+    elif done.state == "interrupted":
+        say(f"interrupted; nothing is lost. Resume with:    {again}")
+    elif done.state == "budget":
+        say(f"{done.progress.budget_reached}. Raise budget_usd in a copy of the experiment, or keep what there is.")
+    else:
+        say(f"incomplete; the same command asks only for what is missing:    {again}")
+    raise typer.Exit(done.exit_code)
+
+
+def _end(done: Any, experiment: Path, seconds: float) -> None:  # noqa: ANN401
+    p = done.progress
+    paid = f"${p.paid_usd:.4f} paid" + (f" (price of {p.n_unpriced} answers unknown)" if p.n_unpriced else "")
+    say(
+        f"{p.n_recorded_before + p.n_done:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "
+        f"{p.n_cached:,} answers from the cache, {p.n_errors:,} errors, {paid}, {seconds:.1f} s"
+    )
+    for message in p.stopped.values():
+        say(f"stopped: {message}")
+    if p.n_errors:
+        say(f"last error: {p.last_error}")
+
+
+class _watch:  # noqa: N801 (used like a function)
+    """Progress while a sweep runs: a live bar on a terminal, a plain line every few seconds elsewhere."""
+
+    EVERY_S = 5.0
+
+    def __init__(self, n_planned: int) -> None:
+        self._n_planned = n_planned
+        self._started = time.monotonic()
+        self._said_at = self._started
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Any:  # noqa: ANN401
+        if sys.stdout.isatty():
+            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[detail]}"),
+                TimeRemainingColumn(), refresh_per_second=4,
+            )  # fmt: skip
+            self._task = self._bar.add_task("trials", total=self._n_planned, detail="")
+            self._bar.start()
+        return self._observe
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def _observe(self, p: Progress) -> None:
+        now = time.monotonic()
+        rate = p.n_done / max(now - self._started, 1e-6)
+        detail = f"{rate:.0f}/s  ${p.paid_usd:.4f}  {p.n_errors} errors"
+        done = p.n_recorded_before + p.n_done
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, detail=detail)
+        elif now - self._said_at >= self.EVERY_S:
+            self._said_at = now
+            left = (p.n_planned - done) / rate if rate else float("nan")
+            say(f"{done:,}/{p.n_planned:,} trials  {detail}  about {left:.0f} s left")
+
+
+def show_plan(made: dict[str, Any], concurrency: int) -> None:
+    """The plan as tables."""
+    from promptlab.plan import minutes
+
+    counts = made["counts"]
+    say(f"{made['name']}: {made['question']}")
+    say(
+        f"{counts['models']} model(s) x {counts['tasks']} task(s), {counts['items']:,} items x {counts['conditions']} conditions "
+        f"x {made['replicates']} replicate(s) = {counts['trials']:,} trials, {counts['calls']:,} calls (fewer where answers are cached)"
+    )
+    print_table(
+        "Arms",
+        ["arm", "role", "words", "text"],
+        [[a["arm"], a["role"], a["n_words"], a["text"] or "(nothing added)"] for a in made["arms"]],
+        made["no_placebo_reason"] and f"No placebo arm: {made['no_placebo_reason']}" or "",
+    )
+    print_table(
+        "Cost",
+        ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"],
+        [
+            [
+                e["model"] + (" (SIMULATED)" if e["simulated"] else ""),
+                e["calls"],
+                f"{e['input_tokens'][0]:,}-{e['input_tokens'][1]:,}",
+                f"{e['output_tokens'][0]:,}-{e['output_tokens'][1]:,}",
+                "unknown" if e["usd"][0] is None else f"{e['usd'][0]:.4f}",
+                "unknown" if e["usd"][1] is None else f"{e['usd'][1]:.4f}",
+                "unknown: add 'price' to the model"
+                if e["price"] is None
+                else f"{e['price'][0]:g}/{e['price'][1]:g} per M ({e['price'][2]})",
+            ]
+            for e in made["estimates"]
+        ],
+    )
+    low, high = minutes(made, concurrency)
+    say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
+    print_table(
+        "Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)",
+        ["answers that change", "one cell, alone", "one cell, among all", "mean over these tasks", "mean over tasks like these"],
+        [
+            [
+                f"{100 * p['discordance']:.0f} %",
+                _points(p["cell_alone"]),
+                _points(p["cell_in_family"]),
+                _points(p["mean"]),
+                _points(p["mean_like_these"]) if p["mean_like_these"] is not None else "needs 3 tasks",
+            ]
+            for p in made["power"]
+        ],
+        f"A cell has {made['power'][0]['n_items_cell']} items or more; in it at least {made['power'][0]['least_changed']} answers must change, "
+        f"all one way, before anything can be told. 'Among all' is the strictest level of {made['power'][0]['n_cells']} cells a model.",
+    )
+    families: dict[str, int] = {}
+    for h in made["hypotheses"]:
+        families[h["family"]] = families.get(h["family"], 0) + 1
+    print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
+    for note in made["notes"]:
+        say(f"note: {note}")
+
+
+def _points(value: float | None) -> str:
+    return "x" if value is None else f"{100 * value:.1f}"

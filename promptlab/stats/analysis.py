@@ -1,0 +1,539 @@
+"""From the trials frame and the frozen plan to comparisons with verdicts.
+
+Scores are averaged inside (item, arm) over replicates and base prompts, then paired by item. Every planned hypothesis gives
+exactly one comparison; one that cannot be judged is refused, with a status and a reason, and enters its family with p = 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats as st
+
+from promptlab.schema import AA_ARM, NONE_ARM, SETTING_COLUMNS, Comparison, Status, Verdict
+from promptlab.stats import sentences as say
+from promptlab.stats.equivalence import tost_binary, tost_paired
+from promptlab.stats.families import ADJUSTMENT, Hypothesis, thawed
+from promptlab.stats.intervals import risk_difference_ci
+from promptlab.stats.macro import macro_effect
+from promptlab.stats.multiplicity import adjust, min_discordant
+from promptlab.stats.paired import cluster_mean, mcnemar, mean_difference_ci, signflip_test
+
+LEAST_ITEMS = 20
+MOST_MISSING = 0.05
+MOST_UNEVEN = 0.02
+MACRO_RANDOM_FROM = 10
+LEAST_CLUSTERS = 10
+POWER_Z = 1.959964 + 0.841621
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """One treatment and one control on the same items: item means, and what is missing."""
+
+    task: str
+    s: np.ndarray
+    b: np.ndarray
+    clusters: np.ndarray | None
+    n_planned: int
+    n_missing_s: int
+    n_missing_b: int
+
+    @property
+    def d(self) -> np.ndarray:
+        """Item differences, rounded so that equal ones are equal in floats too."""
+        return np.round(self.s - self.b, 9)
+
+    @property
+    def n_missing(self) -> int:
+        return self.n_planned - len(self.s)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A comparison before its p-values are adjusted, with what its sentence will need."""
+
+    comparison: Comparison
+    figures: say.Figures | None
+    equivalent: bool
+    rate: float
+
+
+def analyse(trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[Comparison]:
+    """All planned comparisons of a run, then its A/A comparisons.
+
+    `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan.
+    """
+    analysis = Analysis(trials, plan)
+    results = [analysis.compare(hypothesis) for hypothesis in thawed(plan["hypotheses"])]
+    comparisons = judge(results)
+    aa = analysis.aa()
+    failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
+    return [_silenced(c) if c.model in failed else c for c in comparisons] + aa
+
+
+class Analysis:
+    """Item means of a run, and the comparisons between its arms."""
+
+    def __init__(self, trials: pd.DataFrame, plan: Mapping[str, Any]) -> None:
+        self.plan = plan
+        self.n_items = {task["task"]: int(task["n_items"]) for task in plan["tasks"]}
+        self.placebos: Mapping[str, Sequence[str]] = plan["placebos_of"]
+        self.stimuli: Mapping[str, Sequence[str]] = plan["stimuli_of"]
+        self.suite = str(plan["suite"])
+        self.simulated = {model["name"]: bool(model["simulated"]) for model in plan["models"]}
+        keys = ["model", *SETTING_COLUMNS, "task", "item", "arm"]
+        means = trials.groupby(keys, observed=True, sort=True)["score"].mean().unstack("arm")
+        self.means = {key: frame.droplevel([0, 1, 2, 3]) for key, frame in means.groupby(level=[0, 1, 2, 3], observed=True)}
+        clusters = trials.dropna(subset=["cluster"]).drop_duplicates(["task", "item"])
+        self.clusters = {
+            task: dict(zip(rows["item"], rows["cluster"], strict=True)) for task, rows in clusters.groupby("task", observed=True)
+        }
+
+    def pairs(self, h: Hypothesis, task: str) -> Pairs:
+        """The paired item means of one task under one hypothesis."""
+        frame = self.means.get((h.model, h.placement, h.shots, h.strategy))
+        n_planned = self.n_items[task]
+        if frame is None or task not in frame.index.get_level_values(0):
+            empty = np.empty(0)
+            return Pairs(task, empty, empty, None, n_planned, n_planned, n_planned)
+        rows = frame.loc[task]
+        members = self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]
+        s = rows.reindex(columns=list(members)).mean(axis=1, skipna=False)
+        if h.control == "none":
+            b = rows.reindex(columns=[NONE_ARM])[NONE_ARM]
+        else:  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
+            each = [rows.reindex(columns=list(self.placebos[name])).mean(axis=1, skipna=False) for name in members]
+            b = sum(each[1:], each[0]) / len(each)
+        return self.paired(task, s, b)
+
+    def paired(self, task: str, s: pd.Series, b: pd.Series) -> Pairs:
+        """Inner join on items that both arms have."""
+        n_planned = self.n_items[task]
+        both = s.notna() & b.notna()
+        names = self.clusters.get(task, {})
+        clusters = np.array([names.get(item, item) for item in s.index[both]]) if names else None
+        if clusters is not None and len(set(clusters)) == len(clusters):
+            clusters = None
+        return Pairs(
+            task,
+            s[both].to_numpy(float),
+            b[both].to_numpy(float),
+            clusters,
+            n_planned,
+            n_planned - int(s.notna().sum()),
+            n_planned - int(b.notna().sum()),
+        )
+
+    def compare(self, h: Hypothesis) -> Result:
+        """One hypothesis, unadjusted."""
+        if h.scope == "cell":
+            return self._cell(h, self.pairs(h, str(h.task)))
+        return self._macro(h, [self.pairs(h, task) for task in self.n_items])
+
+    def _blank(self, h: Hypothesis, pairs: Sequence[Pairs]) -> Comparison:
+        n_pairs = sum(len(p.s) for p in pairs)
+        some = [p for p in pairs if len(p.s)]
+        diff = float(np.mean([p.d.mean() for p in some])) if some else None
+        arms = (
+            (NONE_ARM,)
+            if h.control == "none"
+            else tuple(
+                dict.fromkeys(
+                    arm for name in (self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]) for arm in self.placebos[name]
+                )
+            )
+        )
+        return Comparison(
+            scope=h.scope,
+            family=h.family,
+            n_family=0,
+            model=h.model,
+            simulated=self.simulated[h.model],
+            suite=self.suite,
+            task=h.task,
+            placement=h.placement,
+            shots=h.shots,
+            strategy=h.strategy,
+            control=h.control,
+            control_arms=arms,
+            treatment=h.treatment,
+            library=h.library,
+            n_planned=sum(p.n_planned for p in pairs),
+            n_pairs=n_pairs,
+            n_missing=sum(p.n_missing for p in pairs),
+            n_tasks=len(some),
+            mean_control=float(np.mean([p.b.mean() for p in some])) if some else None,
+            mean_treatment=float(np.mean([p.s.mean() for p in some])) if some else None,
+            diff=diff,
+            ci_low=None,
+            ci_high=None,
+            gained=None,
+            lost=None,
+            p_value=None,
+            p_adjusted=None,
+            p_tost=None,
+            p_tost_adjusted=None,
+            margin=float(self.plan["margins"]["cell" if h.scope == "cell" else "mean"]),
+            mde=None,
+            method="",
+            ci_method="",
+            adjustment=ADJUSTMENT[h.scope],
+            status="ok",
+            verdict="unclear",
+            sentence="",
+        )
+
+    def _rate(self, h: Hypothesis) -> float:
+        return float(self.plan["fdr" if h.scope == "cell" else "alpha"])
+
+    def _cell(self, h: Hypothesis, p: Pairs) -> Result:
+        rate = self._rate(h)
+        blank = self._blank(h, [p])
+        if not len(p.s):
+            return refused(blank, "missing_pairs", say.not_run(h.treatment), rate)
+        test = paired_test(p, rate)
+        figures = say.Figures(
+            h.treatment, h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
+            0, blank.margin, test.gained, test.lost, test.mde, None, None, None, None, test.sd,
+        )  # fmt: skip
+        done = replace(
+            blank,
+            ci_low=test.ci_low,
+            ci_high=test.ci_high,
+            gained=test.gained,
+            lost=test.lost,
+            mde=test.mde,
+            p_value=test.p,
+            method=test.method,
+            ci_method=test.ci_method,
+            notes=test.notes,
+        )
+        refusal = _refusal([p], test.n_nonzero, rate)
+        if refusal is not None:
+            return refused(done, *refusal, rate)
+        if test.status not in ("ok", "zero_variance"):
+            return refused(
+                done, test.status, f"{len(set(p.clusters if p.clusters is not None else ()))} clusters are too few for an interval.", rate
+            )
+        p_tost, low, high = cell_equivalence(p, blank.margin, test)
+        equivalent = p_tost is not None and low is not None and high is not None and -blank.margin < low and high < blank.margin
+        if test.n_nonzero < min_level(rate) and not equivalent:
+            text = say.too_few_changes(test.n_nonzero, len(p.s), min_level(rate))
+            return refused(done, "cannot_be_significant", text, rate)
+        done = replace(done, p_tost=p_tost, status=test.status)
+        return Result(done, replace(figures, ci90_low=low, ci90_high=high), equivalent, rate)
+
+    def _macro(self, h: Hypothesis, pairs: Sequence[Pairs]) -> Result:
+        rate = self._rate(h)
+        blank = self._blank(h, pairs)
+        some = [p for p in pairs if len(p.s)]
+        if not some:
+            return refused(blank, "missing_pairs", say.not_run(h.treatment), rate)
+        effects = np.array([p.d.mean() for p in some])
+        ses = np.array([_task_se(p) for p in some])
+        m = macro(effects, ses)
+        n_nonzero = sum(int(np.count_nonzero(p.d)) for p in some)
+        done = replace(
+            blank,
+            diff=m.estimate,
+            ci_low=m.ci_low,
+            ci_high=m.ci_high,
+            ci_fixed_low=m.ci_fixed[0] if m.ci_fixed else None,
+            ci_fixed_high=m.ci_fixed[1] if m.ci_fixed else None,
+            p_value=m.p,
+            mde=m.mde,
+            method=m.method,
+            ci_method=m.method,
+        )
+        refusal = _refusal(pairs, n_nonzero, rate)
+        if refusal is not None:
+            return refused(done, *refusal, rate)
+        if m.p is None:
+            return refused(done, "zero_variance", "Every task moved by exactly the same amount, so there is no error to judge it by.", rate)
+        p_tost, low, high = macro_equivalence(m, blank.margin)
+        figures = say.Figures(
+            h.treatment, h.control, None, blank.n_pairs, len(some), m.estimate, m.ci_low, m.ci_high, None, m.method, "",
+            0, blank.margin, None, None, m.mde, low, high, done.ci_fixed_low, done.ci_fixed_high,
+        )  # fmt: skip
+        return Result(replace(done, p_tost=p_tost), figures, p_tost is not None and -blank.margin < low and high < blank.margin, rate)
+
+    def aa(self) -> list[Comparison]:
+        """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
+        found: list[Comparison] = []
+        for (model, placement, shots, strategy), frame in self.means.items():
+            h = Hypothesis(f"aa/{model}", "cell", str(model), None, AA_ARM, "", "none", str(placement), int(shots), str(strategy))
+            cells: list[tuple[Pairs, Comparison]] = []
+            for task in self.n_items:
+                if task not in frame.index.get_level_values(0) or not {NONE_ARM, AA_ARM} <= set(frame.columns):
+                    continue
+                rows = frame.loc[task]
+                p = self.paired(task, rows[AA_ARM], rows[NONE_ARM])
+                if len(p.s):
+                    cells.append((p, self._aa_cell(replace(h, task=task), p)))
+            found += [c for _, c in cells]
+            if cells:
+                found.append(self._aa_macro(h, cells))
+        return found
+
+    def _aa_cell(self, h: Hypothesis, p: Pairs) -> Comparison:
+        test = paired_test(p, 0.05)
+        changed = test.n_nonzero
+        text = (
+            f"{changed} of {len(p.s)} items scored differently when the baseline was asked again "
+            f"({say.points(test.diff)} points, {say.p_text(test.p)})."
+        )
+        return replace(
+            self._blank(h, [p]), scope="aa", n_family=len(self.n_items), ci_low=test.ci_low, ci_high=test.ci_high, gained=test.gained,
+            lost=test.lost, p_value=test.p, method=test.method, ci_method=test.ci_method, adjustment="none",
+            status="ok" if changed else "no_discordant_pairs", verdict="refused", sentence=text,
+        )  # fmt: skip
+
+    def _aa_macro(self, h: Hypothesis, cells: Sequence[tuple[Pairs, Comparison]]) -> Comparison:
+        pairs = [p for p, _ in cells]
+        estimate = float(np.mean([p.d.mean() for p in pairs]))
+        se = float(np.sqrt(sum(_task_se(p) ** 2 for p in pairs))) / len(pairs)
+        half = float(st.norm.ppf(0.9995)) * se
+        n_low = sum(1 for _, c in cells if c.p_value is not None and c.p_value <= 0.05)
+        limit = int(st.binom.ppf(0.999, len(cells), 0.05))
+        failed = n_low > limit or abs(estimate) > half + 1e-12
+        n_changed = sum(int(np.count_nonzero(p.d)) for p in pairs)
+        n = sum(len(p.d) for p in pairs)
+        text = (
+            say.aa_failed(h.model)
+            if failed
+            else f"The baseline agrees with its own repeat: {n_changed} of {n} item scores differ, "
+            f"{say.points(estimate)} points over {len(pairs)} tasks."
+        )
+        return replace(
+            self._blank(replace(h, scope="stimulus"), pairs), scope="aa", n_family=len(cells), diff=estimate, ci_low=estimate - half,
+            ci_high=estimate + half, ci_method="normal, 99.9 %", method="normal", adjustment="none",
+            status="aa_failed" if failed else "ok", verdict="refused", sentence=text,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """The default test of one cell."""
+
+    diff: float
+    p: float
+    ci_low: float | None
+    ci_high: float | None
+    gained: int | None
+    lost: int | None
+    n_nonzero: int
+    sd: float
+    mde: float | None
+    method: str
+    ci_method: str
+    status: Status
+    notes: tuple[str, ...] = ()
+
+
+def is_binary(p: Pairs) -> bool:
+    """Both arms hold one right or wrong answer an item."""
+    return bool(np.isin(p.s, (0.0, 1.0)).all() and np.isin(p.b, (0.0, 1.0)).all())
+
+
+def cells_of(p: Pairs) -> tuple[int, int, int, int]:
+    """Both right, only the treatment right, only the control right, both wrong."""
+    s, b = p.s > 0.5, p.b > 0.5
+    return int((s & b).sum()), int((s & ~b).sum()), int((~s & b).sum()), int((~s & ~b).sum())
+
+
+def paired_test(p: Pairs, rate: float) -> Test:
+    """McNemar mid-p with Newcombe's interval for single answers; sign flips with a t interval for item means or clusters."""
+    d = p.d
+    n_nonzero = int(np.count_nonzero(d))
+    sd = float(d.std(ddof=1)) if len(d) > 1 else 0.0
+    mde = POWER_Z * sd / float(np.sqrt(len(d))) if sd > 0 else None
+    if p.clusters is not None:
+        return _clustered(p, d, n_nonzero, sd, mde, rate)
+    if is_binary(p):
+        a, b, c, e = cells_of(p)
+        low, high = risk_difference_ci(a, b, c, e).newcombe
+        return Test(
+            float(d.mean()), float(mcnemar(a, b, c, e).p_midp), float(low), float(high), b, c, n_nonzero, sd, mde,
+            "McNemar mid-p", "Newcombe", "ok" if n_nonzero else "no_discordant_pairs",
+        )  # fmt: skip
+    flips = signflip_test(stimulus=p.s, baseline=p.b)
+    ci = mean_difference_ci(stimulus=p.s, baseline=p.b)
+    low, high = ci.ci if ci.ci is not None else (None, None)
+    status: Status = "zero_variance" if ci.ci is None else "ok"
+    return Test(
+        float(d.mean()), float(flips.p_midp), low, high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
+        "sign-flip mid-p on item means", "t on item differences", status,
+    )  # fmt: skip
+
+
+def _clustered(p: Pairs, d: np.ndarray, n_nonzero: int, sd: float, mde: float | None, rate: float) -> Test:
+    """Items of one cluster are not independent: flip whole clusters, and widen the interval."""
+    names, codes = np.unique(p.clusters, return_inverse=True)
+    s_sum = np.bincount(codes, weights=p.s)
+    b_sum = np.bincount(codes, weights=p.b)
+    flips = signflip_test(stimulus=s_sum, baseline=b_sum)
+    fit = cluster_mean(difference=d, cluster=codes)
+    low = high = None
+    status: Status = "ok"
+    if len(names) < LEAST_CLUSTERS:
+        status = "too_few_clusters"
+    elif fit.se_cr2 is not None and fit.df_cr2 is not None and fit.se_cr2 > 0:
+        half = float(st.t.ppf(0.975, fit.df_cr2)) * fit.se_cr2
+        low, high = float(d.mean()) - half, float(d.mean()) + half
+        mde = POWER_Z * fit.se_cr2
+    note = (f"{len(d)} items in {len(names)} clusters; whole clusters are flipped, the interval is cluster-robust (CR2)",)
+    return Test(
+        float(d.mean()), float(flips.p_midp), low, high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
+        "sign-flip mid-p by cluster", "CR2 t", status, note,
+    )  # fmt: skip
+
+
+def min_level(rate: float) -> int:
+    """Discordant pairs below which no test at `rate` can reject."""
+    return int(min_discordant(alpha=rate).midp)
+
+
+def _task_se(p: Pairs) -> float:
+    d = p.d
+    if len(d) < 2:
+        return 0.0
+    if p.clusters is not None:
+        fit = cluster_mean(difference=d, cluster=np.unique(p.clusters, return_inverse=True)[1])
+        if fit.se_cr2 is not None:
+            return float(fit.se_cr2)
+    return float(d.std(ddof=1) / np.sqrt(len(d)))
+
+
+def cell_equivalence(p: Pairs, margin: float, test: Test) -> tuple[float | None, float | None, float | None]:
+    """p of the two one-sided tests, and the 90 % interval that must lie inside the margin."""
+    if test.n_nonzero == 0 or test.sd == 0:
+        return None, None, None  # identical arms: the t form would give p = 0 for any n
+    tost = tost_paired(stimulus=p.s, baseline=p.b, margin=margin)
+    if tost.p_tost is None:
+        return None, None, None
+    if p.clusters is None and is_binary(p):
+        a, b, c, e = cells_of(p)
+        low, high = tost_binary(a=a, b=b, c=c, d=e, margin=margin).ci90_newcombe
+        return float(tost.p_tost), float(low), float(high)
+    if p.clusters is not None:
+        fit = cluster_mean(difference=p.d, cluster=np.unique(p.clusters, return_inverse=True)[1])
+        if not fit.se_cr2 or not fit.df_cr2:
+            return None, None, None
+        t = [(test.diff + margin) / fit.se_cr2, (margin - test.diff) / fit.se_cr2]
+        half = float(st.t.ppf(0.95, fit.df_cr2)) * fit.se_cr2
+        return float(max(st.t.sf(t, fit.df_cr2))), test.diff - half, test.diff + half
+    return float(tost.p_tost), float(tost.ci90[0]), float(tost.ci90[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Macro:
+    """A mean over tasks, with the error that its verdict uses."""
+
+    estimate: float
+    se: float
+    df: float | None
+    p: float | None
+    ci_low: float | None
+    ci_high: float | None
+    ci_fixed: tuple[float, float] | None
+    mde: float | None
+    method: str
+
+
+def macro(effects: np.ndarray, ses: np.ndarray) -> Macro:
+    """Equal-weight mean over tasks: t over tasks from 10 tasks on ("tasks like these"), else these tasks' own error."""
+    k = len(effects)
+    estimate = float(effects.mean())
+    se_fixed = float(np.sqrt((ses**2).sum())) / k
+    half = float(st.norm.ppf(0.975)) * se_fixed
+    fixed = (estimate - half, estimate + half) if se_fixed > 0 else None
+    if k >= MACRO_RANDOM_FROM:
+        m = macro_effect(task_effect=effects, task_se=ses)
+        se = float(m.se_tasks_random) if m.se_tasks_random else 0.0
+        if m.p_random is None or m.ci_random is None or se == 0:
+            return Macro(estimate, 0.0, None, None, None, None, fixed, None, "t over tasks")
+        low, high = m.ci_random
+        return Macro(estimate, se, k - 1.0, float(m.p_random), float(low), float(high), fixed, POWER_Z * se, "t over tasks")
+    method = f"normal, these {k} tasks" if k > 1 else "normal, this task"
+    if fixed is None:
+        return Macro(estimate, 0.0, None, None, None, None, None, None, method)
+    p = float(2 * st.norm.sf(abs(estimate) / se_fixed))
+    return Macro(estimate, se_fixed, None, p, fixed[0], fixed[1], fixed, POWER_Z * se_fixed, method)
+
+
+def macro_equivalence(m: Macro, margin: float) -> tuple[float, float, float]:
+    """p of the two one-sided tests of a mean over tasks, and its 90 % interval."""
+    law = st.norm if m.df is None else st.t(m.df)
+    half = float(law.ppf(0.95)) * m.se
+    p = float(max(law.sf((m.estimate + margin) / m.se), law.sf((margin - m.estimate) / m.se)))
+    return p, m.estimate - half, m.estimate + half
+
+
+def _refusal(pairs: Sequence[Pairs], n_nonzero: int, rate: float) -> tuple[Status, str] | None:
+    """Why no verdict can be given, from counts alone; None when one can."""
+    n_planned = sum(p.n_planned for p in pairs)
+    n_pairs = sum(len(p.s) for p in pairs)
+    n_missing = n_planned - n_pairs
+    lost_s = sum(p.n_missing_s for p in pairs) / n_planned
+    lost_b = sum(p.n_missing_b for p in pairs) / n_planned
+    if n_missing > MOST_MISSING * n_planned:
+        shift = n_missing / n_planned
+        total = sum(float(p.d.sum()) for p in pairs) / n_planned
+        return "missing_pairs", say.missing(n_missing, n_planned, total - shift, total + shift)
+    if abs(lost_s - lost_b) > MOST_UNEVEN:
+        return "missing_pairs", say.uneven(lost_s, lost_b, n_planned)
+    if n_pairs < LEAST_ITEMS:
+        return "n_too_small", say.too_few_items(n_pairs, LEAST_ITEMS)
+    if n_nonzero == 0:
+        return "no_discordant_pairs", say.no_change(n_pairs)
+    return None
+
+
+def refused(comparison: Comparison, status: Status, reason: str, rate: float) -> Result:
+    """A comparison without a verdict: a value with a reason, never an exception or NaN."""
+    return Result(replace(comparison, status=status, verdict="refused", sentence=reason), None, False, rate)
+
+
+def judge(results: Sequence[Result]) -> list[Comparison]:
+    """Adjust within families over everything planned, then give each comparison its verdict and sentence."""
+    found: list[Comparison | None] = [None] * len(results)
+    families: dict[str, list[int]] = {}
+    for index, result in enumerate(results):
+        families.setdefault(result.comparison.family, []).append(index)
+    for members in families.values():
+        method = results[members[0]].comparison.adjustment
+        open_p = [1.0 if r.figures is None or r.comparison.p_value is None else r.comparison.p_value for r in (results[i] for i in members)]
+        tost_p = [1.0 if r.figures is None or r.comparison.p_tost is None else r.comparison.p_tost for r in (results[i] for i in members)]
+        adjusted = adjust(open_p, method=method)
+        adjusted_tost = adjust(tost_p, method="holm" if method == "holm" else "fdr_bh")
+        for index, p, p_tost in zip(members, adjusted, adjusted_tost, strict=True):
+            found[index] = _verdict(results[index], float(p), float(p_tost), len(members))
+    return [comparison for comparison in found if comparison is not None]
+
+
+def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparison:
+    c = replace(result.comparison, n_family=n_family)
+    if result.figures is None:
+        return c
+    changed = p <= result.rate
+    same = result.equivalent and p_tost <= 0.05
+    words = {"fdr_bh": "Benjamini-Hochberg", "holm": "Holm"}[c.adjustment]
+    figures = replace(result.figures, p_adjusted=p, adjustment=words, n_family=n_family)
+    verdict: Verdict = "unclear"
+    sentence = say.unsettled(figures)
+    if changed and same:
+        verdict, sentence = "negligible", say.negligible(figures)
+    elif changed:
+        verdict, sentence = ("helps" if figures.diff > 0 else "hurts"), say.change(figures)
+    elif same:
+        verdict, sentence = "same", say.equivalent(figures)
+    return replace(c, p_adjusted=p, p_tost_adjusted=p_tost if c.p_tost is not None else None, verdict=verdict, sentence=sentence)
+
+
+def _silenced(c: Comparison) -> Comparison:
+    return replace(c, status="aa_failed", verdict="refused", sentence=say.aa_failed(c.model))

@@ -1,0 +1,227 @@
+"""Tests and intervals for paired items: what a stimulus did to the same items that the baseline answered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats as st
+
+from promptlab.schema import Status
+
+Array = npt.NDArray[np.float64]
+Numbers = Sequence[float] | Array
+DECIMALS = 9
+LARGEST_LATTICE = 5_040
+MOST_LATTICE_WORK = 50_000_000
+ENUMERATE_UP_TO = 14
+RESAMPLES = 9_999
+
+
+class McNemar(NamedTuple):
+    """Two-sided p-values of a 2x2 table of pairs."""
+
+    p_midp: float
+    p_exact: float
+    p_asymptotic: float
+    n_discordant: int
+    status: Status
+
+
+class SignFlip(NamedTuple):
+    """Two-sided p-values of the sign-flip permutation test on item differences."""
+
+    mean_difference: float
+    p_full: float
+    p_midp: float
+    n_nonzero: int
+    method: str
+    status: Status
+
+
+class MeanDifference(NamedTuple):
+    """A mean of item differences with its Student interval. `ci`, `t`, `df`, `p_t` and `dz` are None where there is none."""
+
+    mean_difference: float
+    se: float
+    ci: tuple[float, float] | None
+    t: float | None
+    df: int | None
+    p_t: float | None
+    dz: float | None
+    status: Status
+
+
+class ClusterMean(NamedTuple):
+    """A mean over items that come in clusters: errors by Miller (CR0), CR1 and CR2 (Satterthwaite degrees of freedom)."""
+
+    mean_difference: float
+    n_clusters: int
+    se_miller: float
+    se_cr1: float | None
+    ci_cr1: tuple[float, float] | None
+    se_cr2: float | None
+    df_cr2: float | None
+    p_cr2: float | None
+    status: Status
+
+
+def mcnemar(a: int, b: int, c: int, d: int) -> McNemar:
+    """Does the share of right answers differ between two arms that answered the same items?
+
+    Counts of items: `a` both right, `b` only the stimulus, `c` only the baseline, `d` neither. Mid-p is the default
+    (Fagerland, Lydersen and Laake 2013); b = c gives 1, as in exact2x2. Without a discordant pair every p is 1.
+    """
+    counts = np.array([a, b, c, d])
+    if (counts < 0).any() or (counts != np.round(counts)).any():
+        raise ValueError(f"counts must be whole and not negative, found {counts.tolist()}")
+    m = int(b + c)
+    if m == 0:
+        return McNemar(1.0, 1.0, 1.0, 0, "no_discordant_pairs")
+    low = min(b, c)
+    tail = 2.0 * float(st.binom.cdf(low, m, 0.5))
+    midp = 1.0 if b == c else min(1.0, tail - float(st.binom.pmf(low, m, 0.5)))
+    asymptotic = float(st.chi2.sf((b - c) ** 2 / m, 1))
+    return McNemar(midp, min(1.0, tail), asymptotic, m, "ok")
+
+
+def differences(stimulus: Numbers, baseline: Numbers) -> Array:
+    """Item differences, rounded to 1e-9: 2/3 - 1/3 and 1/3 - 0 are the same difference, but not the same float."""
+    s, b = np.asarray(stimulus, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    if s.shape != b.shape or s.ndim != 1:
+        raise ValueError(f"stimulus and baseline must be two lists of equal length, found shapes {s.shape} and {b.shape}")
+    if not len(s):
+        raise ValueError("there is no pair")
+    if not (np.isfinite(s).all() and np.isfinite(b).all()):
+        raise ValueError("a score is missing or not finite; drop the pair first")
+    return np.round(s - b, DECIMALS)
+
+
+def signflip_test(
+    stimulus: Numbers, baseline: Numbers, exact: bool | str = "auto", n_resamples: int = RESAMPLES, rng: np.random.Generator | None = None
+) -> SignFlip:
+    """Is the mean item difference further from 0 than random signs would put it?
+
+    Scores of n items in [0, 1], item means where there are repeats. Zero differences stay in n and never flip. Exact by
+    convolution where all scores lie on a lattice, by enumeration up to 14 non-zero differences, else `n_resamples` random
+    sign vectors. For single binary answers it is McNemar's test, mid-p and exact.
+    """
+    s, b = np.asarray(stimulus, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
+    d = differences(s, b)
+    mean = float(d.mean())
+    moved = np.abs(d[d != 0])
+    if not len(moved):
+        return SignFlip(mean, 1.0, 1.0, 0, "none", "no_discordant_pairs")
+    status: Status = "n_too_small" if len(d) == 1 else "ok"
+    steps = _lattice_steps(s, b, d) if exact else None
+    if steps is not None:
+        above, equal = _convolved(steps, int(abs(_signed_total(d, steps))))
+        return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by convolution", status)
+    total = abs(float(d.sum()))
+    if len(moved) <= ENUMERATE_UP_TO and exact:
+        signs = 1.0 - 2.0 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)
+        sums = np.round(np.abs(signs @ moved), DECIMALS)
+        above, equal = float((sums > round(total, DECIMALS)).mean()), float((sums == round(total, DECIMALS)).mean())
+        return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by enumeration", status)
+    rng = rng or np.random.default_rng(0)
+    n_above = n_equal = 0
+    for start in range(0, n_resamples, 1_000):
+        size = min(1_000, n_resamples - start)
+        sums = np.round(np.abs((1.0 - 2.0 * rng.integers(0, 2, (size, len(moved)))) @ moved), DECIMALS)
+        n_above += int((sums > round(total, DECIMALS)).sum())
+        n_equal += int((sums == round(total, DECIMALS)).sum())
+    full, midp = ((n_above + w * n_equal + 1) / (n_resamples + 1) for w in (1.0, 0.5))
+    return SignFlip(mean, min(1.0, full), min(1.0, midp), len(moved), f"{n_resamples:,} random sign vectors", status)
+
+
+def lattice(values: Array) -> int | None:
+    """The smallest L up to 5,040 with which every value times L is whole; None when there is none."""
+    common = 1
+    for value in np.unique(values):
+        fraction = Fraction(float(value)).limit_denominator(LARGEST_LATTICE)
+        if abs(float(fraction) - float(value)) > 10**-DECIMALS:
+            return None
+        common = math.lcm(common, fraction.denominator)
+        if common > LARGEST_LATTICE:
+            return None
+    return common
+
+
+def _lattice_steps(s: Array, b: Array, d: Array) -> npt.NDArray[np.int64] | None:
+    """The non-zero |d| as whole steps; None when the scores lie on no lattice, or on one too fine to convolve over."""
+    common = lattice(np.concatenate([s, b]))
+    if common is None:
+        return None
+    steps = np.round(np.abs(d[d != 0]) * common).astype(np.int64)
+    steps //= np.gcd.reduce(steps)
+    return steps if len(steps) * int(steps.sum()) <= MOST_LATTICE_WORK else None
+
+
+def _signed_total(d: Array, steps: npt.NDArray[np.int64]) -> int:
+    return int((np.sign(d[d != 0]).astype(np.int64) * steps).sum())
+
+
+def _convolved(steps: npt.NDArray[np.int64], total: int) -> tuple[float, float]:
+    """P(|sum of randomly signed steps| > total) and P(= total)."""
+    reach = int(steps.sum())
+    law = np.zeros(2 * reach + 1)
+    law[reach] = 1.0
+    for step in steps:
+        law = (np.roll(law, step) + np.roll(law, -step)) / 2  # the ends hold no mass yet, so rolling does not wrap any
+    sums = np.abs(np.arange(-reach, reach + 1))
+    return float(law[sums > total].sum()), float(law[sums == total].sum())
+
+
+def mean_difference_ci(stimulus: Numbers, baseline: Numbers, conf: float = 0.95) -> MeanDifference:
+    """The mean item difference with Student's interval (n - 1 degrees of freedom).
+
+    All ties give the interval +-(1 - (alpha/2)^(1/n)): n items without any change still allow that share of changes.
+    A constant non-zero difference has no interval (status zero_variance), one item has none either (n_too_small).
+    """
+    d = differences(stimulus, baseline)
+    n, mean = len(d), float(d.mean())
+    if n == 1:
+        return MeanDifference(mean, math.nan, None, None, None, None, None, "n_too_small")
+    sd = float(d.std(ddof=1))
+    if sd < 1e-12:
+        if mean == 0:
+            half = 1 - ((1 - conf) / 2) ** (1 / n)
+            return MeanDifference(0.0, 0.0, (-half, half), None, n - 1, 1.0, None, "no_discordant_pairs")
+        return MeanDifference(mean, 0.0, None, None, n - 1, None, None, "zero_variance")
+    se = sd / math.sqrt(n)
+    half = float(st.t.ppf((1 + conf) / 2, n - 1)) * se
+    t = mean / se
+    return MeanDifference(mean, se, (mean - half, mean + half), t, n - 1, float(2 * st.t.sf(abs(t), n - 1)), mean / sd, "ok")
+
+
+def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np.generic], conf: float = 0.95) -> ClusterMean:
+    """The mean of item differences when items of one cluster (a passage, an argument, a name) are not independent.
+
+    CR0 is Miller's (2024) clustered error, CR1 its small-sample form with G - 1 degrees of freedom, CR2 the bias-reduced one
+    with Satterthwaite degrees of freedom (Pustejovsky and Tipton 2018); for a mean all three are closed forms.
+    """
+    d = np.asarray(difference, dtype=np.float64)
+    if not np.isfinite(d).all() or len(d) != len(cluster) or not len(d):
+        raise ValueError("difference and cluster must be equally long, not empty, and without missing values")
+    _, codes = np.unique(np.asarray(cluster), return_inverse=True)
+    n, mean = len(d), float(d.mean())
+    sizes = np.bincount(codes).astype(np.float64)
+    n_clusters = len(sizes)
+    sums = np.bincount(codes, weights=d - mean)
+    miller = math.sqrt(float((sums**2).sum())) / n
+    if n_clusters < 2:
+        return ClusterMean(mean, n_clusters, miller, None, None, None, None, None, "too_few_clusters")
+    cr1 = miller * math.sqrt(n_clusters / (n_clusters - 1))
+    half = float(st.t.ppf((1 + conf) / 2, n_clusters - 1)) * cr1
+    share = 1 - sizes / n
+    cr2 = math.sqrt(float((sums**2 / share).sum())) / n
+    weights = 1 / (np.sqrt(share) * n)
+    inner = np.outer(weights, weights) * (np.diag(sizes) - np.outer(sizes, sizes) / n)
+    df = (1 / n) ** 2 / float((inner**2).sum())
+    p = float(2 * st.t.sf(abs(mean) / cr2, df)) if cr2 > 0 else None
+    status: Status = "ok" if cr2 > 0 else "zero_variance"
+    return ClusterMean(mean, n_clusters, miller, cr1, (mean - half, mean + half), cr2, df, p, status)

@@ -1,0 +1,151 @@
+"""The sentences that promptlab may print about a comparison. The words significant, proves and works are not among them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+CONTROL_WORDS = {"none": "no added text", "placebo": "neutral sentences of its length"}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers that a sentence needs; fractions inside, points in the text."""
+
+    treatment: str
+    control: str
+    task: str | None
+    n: int
+    n_tasks: int
+    diff: float
+    ci_low: float | None
+    ci_high: float | None
+    p_adjusted: float | None
+    method: str
+    adjustment: str
+    n_family: int
+    margin: float
+    gained: int | None = None
+    lost: int | None = None
+    mde: float | None = None
+    ci90_low: float | None = None
+    ci90_high: float | None = None
+    ci_fixed_low: float | None = None
+    ci_fixed_high: float | None = None
+    sd_discordant: float | None = None
+
+
+def p_text(p: float | None) -> str:
+    """`p = .013`, `p < .0001`; never `p = 0`."""
+    if p is None:
+        return "p not available"
+    if p < 1e-4:
+        return "p < .0001"
+    return f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.1 else f"p = {min(p, 1.0):.2f}".replace("0.", ".", 1)
+
+
+def points(value: float | None) -> str:
+    """A fraction as signed points with one decimal."""
+    return "n/a" if value is None else f"{100 * value:+.1f}"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Two fractions as `low to high` points."""
+    return "no interval" if low is None or high is None else f"{points(low)} to {points(high)}"
+
+
+def change(f: Figures) -> str:
+    """Something moved: up, down, or too little to matter."""
+    what = "raised" if f.diff > 0 else "lowered"
+    against = f"against {CONTROL_WORDS[f.control]}"
+    tail = f"adjusted {p_text(f.p_adjusted)}; {f.method}, {f.adjustment} over {f.n_family}"
+    if f.task is None:
+        over = f"{f.n_tasks} tasks" if f.n_tasks > 1 else "1 task"
+        by = f"{points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI)"
+        return f"Over {over} {f.treatment} {what} the mean score by {by} {against} ({tail})."
+    flips = f"{f.gained} items gained, {f.lost} lost of {f.n}; " if f.gained is not None else f"{f.n} items; "
+    by = f"{points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI)"
+    return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail})."
+
+
+def negligible(f: Figures) -> str:
+    """Detectable, but inside the margin."""
+    return f"{change(f)} That is detectable, but smaller than the margin of {100 * f.margin:g} points."
+
+
+def equivalent(f: Figures) -> str:
+    """Whatever it does is smaller than the margin."""
+    where = f"on average over these {f.n_tasks} tasks" if f.task is None else f"to {f.task}"
+    return (
+        f"Whatever {f.treatment} does {where} against {CONTROL_WORDS[f.control]}, it is smaller than {100 * f.margin:g} points "
+        f"(90 % CI {interval(f.ci90_low, f.ci90_high)})."
+    )
+
+
+def unsettled(f: Figures) -> str:
+    """Neither a change nor its absence is shown; what it would take."""
+    text = f"Not settled: {points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI) against {CONTROL_WORDS[f.control]}"
+    if f.gained is not None:
+        text += f"; {f.gained} items gained, {f.lost} lost of {f.n}"
+    text += f"; adjusted {p_text(f.p_adjusted)}."
+    if f.mde is not None:
+        text += f" This design could see {100 * f.mde:.1f} points or more (power 80 %)"
+        if f.sd_discordant and f.task is not None:
+            text += f"; about {items_for(f.sd_discordant, f.margin):,} items would be needed for {100 * f.margin:g}"
+        text += "."
+    return text
+
+
+def items_for(sd: float, effect: float) -> int:
+    """Items for 80 % power at 5 % two-sided, by the normal formula, from the standard deviation of item differences."""
+    return math.ceil(((1.959964 + 0.841621) * sd / effect) ** 2)
+
+
+def no_change(n: int) -> str:
+    """All ties."""
+    return (
+        f"No answer changed on {n} items; with 95 % confidence at most {100 * (1 - 0.05 ** (1 / n)):.1f} % of items change. "
+        "There is nothing to test; more items would narrow that bound."
+    )
+
+
+def too_few_items(n: int, least: int) -> str:
+    """Not enough pairs for a verdict."""
+    return f"Only {n} items are paired; a verdict needs at least {least}. Ask for more items."
+
+
+def too_few_changes(n_changed: int, n: int, least: int) -> str:
+    """Not enough changed answers for any test to reach its level."""
+    return (
+        f"Only {n_changed} of {n} answers changed; even if all went one way, no test at this family's level could tell "
+        f"(it takes {least}). Ask for more items."
+    )
+
+
+def missing(n_missing: int, n_planned: int, low: float, high: float) -> str:
+    """Too many lost pairs, with worst-case bounds."""
+    return (
+        f"{n_missing} of {n_planned} pairs are missing; scored against and for the stimulus, the difference would lie anywhere from "
+        f"{points(low)} to {points(high)} points. Run the sweep again: it asks only for what is missing."
+    )
+
+
+def uneven(low: float, high: float, n_planned: int) -> str:
+    """Arms lose answers at different rates."""
+    return (
+        f"The two arms lost different shares of their answers ({100 * low:.1f} % and {100 * high:.1f} % of {n_planned}); "
+        "what is missing may be the effect. Run the sweep again: it asks only for what is missing."
+    )
+
+
+def not_run(treatment: str) -> str:
+    """No pair at all yet."""
+    return f"No pair of {treatment} and its control is recorded yet. Run the sweep to its end."
+
+
+def aa_failed(model: str) -> str:
+    """The baseline disagrees with its own repeat."""
+    return (
+        f"The baseline of {model} differs from its own repeat more than chance allows, so no difference of this model can be read. "
+        "Likely causes: a model version that changed during the run, a shared seed, a cache that mixes draws."
+    )

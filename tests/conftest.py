@@ -1,0 +1,38 @@
+"""What all tests share: where the reference data lies, a home of their own, no network beyond loopback."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = Path(os.environ.get("PROMPTLAB_SHARED", ROOT.parent / "shared"))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if SHARED.is_dir():
+        return
+    skip = pytest.mark.skip(reason=f"the reference data is not at {SHARED}; set PROMPTLAB_SHARED to its folder")
+    for item in items:
+        if item.get_closest_marker("shared"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Data, cache and keys of the person who runs the tests are out of reach."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("PROMPTLAB_HOME", str(folder))
+    for name in list(os.environ):
+        if name.endswith("_API_KEY"):
+            monkeypatch.delenv(name)
+    return folder
+
+
+@pytest.fixture
+def shared() -> Path:
+    if not SHARED.is_dir():
+        pytest.skip(f"the reference data is not at {SHARED}; set PROMPTLAB_SHARED to its folder")
+    return SHARED
