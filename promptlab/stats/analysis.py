@@ -61,6 +61,8 @@ class Result:
     figures: say.Figures | None
     equivalent: bool
     rate: float
+    too_few: str | None = None
+    """Why no test could have told a change, where that is so."""
 
 
 def analyse(trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[Comparison]:
@@ -222,11 +224,10 @@ class Analysis:
             )
         p_tost, low, high = cell_equivalence(p, blank.margin, test)
         equivalent = p_tost is not None and low is not None and high is not None and -blank.margin < low and high < blank.margin
-        if test.n_nonzero < min_level(rate) and not equivalent:
-            text = say.too_few_changes(test.n_nonzero, len(p.s), min_level(rate))
-            return refused(done, "cannot_be_significant", text, rate)
+        least = min_level(rate)
+        too_few = say.too_few_changes(test.n_nonzero, len(p.s), least) if test.n_nonzero < least else None
         done = replace(done, p_tost=p_tost, status=test.status)
-        return Result(done, replace(figures, ci90_low=low, ci90_high=high), equivalent, rate)
+        return Result(done, replace(figures, ci90_low=low, ci90_high=high), equivalent, rate, too_few)
 
     def _macro(self, h: Hypothesis, pairs: Sequence[Pairs]) -> Result:
         rate = self._rate(h)
@@ -256,8 +257,12 @@ class Analysis:
         if m.p is None:
             return refused(done, "zero_variance", "Every task moved by exactly the same amount, so there is no error to judge it by.", rate)
         p_tost, low, high = macro_equivalence(m, blank.margin)
+        n_stimuli = len(self.stimuli[h.library])
+        name = (
+            h.treatment if h.scope == "stimulus" else f"{h.library} (mean of {n_stimuli} {'sentence' if n_stimuli == 1 else 'sentences'})"
+        )
         figures = say.Figures(
-            h.treatment, h.control, None, blank.n_pairs, len(some), m.estimate, m.ci_low, m.ci_high, None, m.method, "",
+            name, h.control, None, blank.n_pairs, len(some), m.estimate, m.ci_low, m.ci_high, None, m.method, "",
             0, blank.margin, None, None, m.mde, low, high, done.ci_fixed_low, done.ci_fixed_high,
         )  # fmt: skip
         return Result(replace(done, p_tost=p_tost), figures, p_tost is not None and -blank.margin < low and high < blank.margin, rate)
@@ -522,6 +527,8 @@ def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparis
         return c
     changed = p <= result.rate
     same = result.equivalent and p_tost <= 0.05
+    if result.too_few and not changed and not same:
+        return replace(c, p_adjusted=p, status="cannot_be_significant", verdict="refused", sentence=result.too_few)
     words = {"fdr_bh": "Benjamini-Hochberg", "holm": "Holm"}[c.adjustment]
     figures = replace(result.figures, p_adjusted=p, adjustment=words, n_family=n_family)
     verdict: Verdict = "unclear"

@@ -54,17 +54,21 @@ def interval(low: float | None, high: float | None) -> str:
     return "no interval" if low is None or high is None else f"{points(low)} to {points(high)}"
 
 
+def flipped(f: Figures) -> str:
+    """How many items went each way."""
+    return f"{f.gained} {'item' if f.gained == 1 else 'items'} gained, {f.lost} lost of {f.n}"
+
+
 def change(f: Figures) -> str:
     """Something moved: up, down, or too little to matter."""
     what = "raised" if f.diff > 0 else "lowered"
+    by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.ci_low, f.ci_high)}, 95 % CI)"
     against = f"against {CONTROL_WORDS[f.control]}"
     tail = f"adjusted {p_text(f.p_adjusted)}; {f.method}, {f.adjustment} over {f.n_family}"
     if f.task is None:
         over = f"{f.n_tasks} tasks" if f.n_tasks > 1 else "1 task"
-        by = f"{points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI)"
         return f"Over {over} {f.treatment} {what} the mean score by {by} {against} ({tail})."
-    flips = f"{f.gained} items gained, {f.lost} lost of {f.n}; " if f.gained is not None else f"{f.n} items; "
-    by = f"{points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI)"
+    flips = f"{flipped(f)}; " if f.gained is not None else f"{f.n} items; "
     return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail})."
 
 
@@ -86,7 +90,7 @@ def unsettled(f: Figures) -> str:
     """Neither a change nor its absence is shown; what it would take."""
     text = f"Not settled: {points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI) against {CONTROL_WORDS[f.control]}"
     if f.gained is not None:
-        text += f"; {f.gained} items gained, {f.lost} lost of {f.n}"
+        text += f"; {flipped(f)}"
     text += f"; adjusted {p_text(f.p_adjusted)}."
     if f.mde is not None:
         text += f" This design could see {100 * f.mde:.1f} points or more (power 80 %)"
