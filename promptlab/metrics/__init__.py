@@ -32,7 +32,7 @@ METRICS: Mapping[str, Metric] = {
     "ii_f1": ii.f1,
     "ii_exact_set": ii.exact_set,
     "ii_contains": ii.contains,
-    "bigbench_exact": bigbench.exact_str_match,
-    "bigbench_operators": bigbench.operators,
+    "bigbench_exact": bigbench.exact_str_match(),
+    "bigbench_operators": bigbench.exact_str_match(bigbench.OPERATORS_PATTERN, stop="\n"),
     "choice": bigbench.choice,
 }

@@ -1,107 +1,268 @@
-"""BIG-bench scoring of text: exact match after its output pattern, and the option that an answer names."""
+"""The metrics of BIG-bench (Srivastava et al. 2022): exact match by its published rules, and choices read from text.
+
+BIG-bench grades multiple choice by the probability of each option and reads no text, so `choice` is promptlab's own: it
+gives the same grade once it is clear which option a reply settles on, and no grade to a reply that settles on none.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 from promptlab.schema import Item, Scored
 
 DEFAULT_PATTERN = r"[^\.\?\!\;\n]+"
+"""The text before the first of `. ? ! ;` and the end of the line."""
 OPERATORS_PATTERN = r"([-+]?\d+)[.]{0,1}$"
-QUOTES = str.maketrans(dict.fromkeys("‘’‚‛´`", "'") | dict.fromkeys("“”„‟«»", '"') | dict.fromkeys("‐‑‒–—−", "-"))
-CONCLUSION = re.compile(r"(?:\banswer\b(?:\s+is)?|\bconclusion\b|\btherefore\b|\bfinal choice\b)\s*[:,]?\s*(.+)$", re.IGNORECASE)
-OUTER = " \t\"'.,:;!?*_()[]"
-LABEL = re.compile(r"^(?:option|choice|answer)?\s*[\(\[]?([a-z]|\d{1,2})[\)\].:]?$", re.IGNORECASE)
-LABEL_FIRST = re.compile(r"^[\(\[]?([a-z]|\d{1,2})[\)\].:]\s+(.+)$", re.IGNORECASE | re.DOTALL)
+"""For the task operators, with the stop "\\n": the integer that ends the first line."""
 
 
 def exact_str_match(pattern: str = DEFAULT_PATTERN, stop: str | None = None) -> Callable[[str, Item], Scored]:
-    """A metric: what `pattern` first finds in the answer (before `stop`) is, to the letter, one of the targets."""
+    """A metric that is 1 when the extracted text is, to the letter, one of the targets.
+
+    Extracted is the first match of `pattern` (its first group, if it has one) in the text before `stop`. Case and white
+    space count.
+    """
     compiled = re.compile(pattern)
+    group = min(compiled.groups, 1)
 
-    def metric(answer: str, item: Item) -> Scored:
-        text = answer.split(stop, maxsplit=1)[0] if stop else answer
+    def score(answer: str, item: Item) -> Scored:
+        text = answer.partition(stop)[0] if stop else answer
         found = compiled.search(text)
-        if found is None:
-            return Scored(0.0, None)
-        read = found.group(1) if compiled.groups else found.group()
-        return Scored(float(read in item.targets), read.strip() or None)
+        extracted = (found[group] or "") if found else ""
+        return Scored(float(extracted in item.targets), extracted or None)
 
-    return metric
+    return score
 
 
 def choice(answer: str, item: Item) -> Scored:
-    """The one option that the answer settles on, scored against the targets; an answer that settles on none scores 0.
+    """1 when the option that the reply settles on is a target; 0 with nothing extracted when it settles on none.
 
-    Read in this order: the whole answer is an option or its label; a concluding line names one; quoted text is one; exactly
-    one option stands in the answer. An answer that lists several options without a conclusion names none.
+    From the clearest sign to the weakest: the reply is one option or its label; an explicit conclusion ("Answer: X"); a
+    first or last line led by one option; a sentence that says so ("The funny edit is X", "X is the best choice"); one option
+    in quotes; one option named at all; one label such as "(b)". Signs of one kind that disagree settle nothing, and neither
+    does a reply that lists several options or repeats only the input. Options are compared without regard to case, white
+    space, kinds of quotes and outer punctuation. Labels count letters or numbers in the order of `item.choices`.
     """
-    picked = pick(answer, item)
-    return Scored(0.0, None) if picked is None else Scored(float(picked in item.targets), picked)
+    options = item.choices or item.targets
+    exact = answer.strip()
+    chosen = exact if exact in options else None
+    if chosen is None and exact:
+        index = _Choices.of(options, item.input).settle(answer)
+        chosen = None if index is None else options[index]
+    return Scored(float(chosen in item.targets), chosen)
 
 
-def pick(answer: str, item: Item) -> str | None:
-    """The option that an answer names, as it is spelled in the item; None when it names none or several."""
-    plain = {_plain(option): option for option in item.choices}
-    text = answer.strip()
-    if not text or not plain:
-        return None
-    whole = _as_option(text, item, plain)
-    if whole is not None:
-        return whole
-    lines = [line for line in text.splitlines() if line.strip()]
-    for line in reversed(lines):
-        concluded = CONCLUSION.search(line)
-        if concluded:
-            found = _as_option(concluded.group(1), item, plain) or _only(_named(concluded.group(1), plain, item))
-            if found is not None:
+# Inside a reply every mention of an option becomes one private character, so that sentences can be taken apart without
+# stumbling over punctuation in options, and no option is found inside another.
+_FIRST = 0xE000
+_NAME = "\uf8ff"  # a mention of the input, or of an option that the reply turns down
+_OPTION = "[\ue000-\uf8fe]"
+_PRIVATE = re.compile("[\ue000-\uf8ff]")
+_GAP = "[^\\w\ue000-\uf8ff]*"
+_NEAR = r"""[ "'*_`(\[]*"""
+_CLOSE = r"""[ "'*_`)\]]*"""
+_FILLER = rf"(?:(?:the|an?|that|this|option|choice|letter|number|edit|clearly|probably|definitely|likely|simply)\b{_GAP})*"
+_LABEL = r"\(?(?:[a-z]|\d{1,2})[).:\]]"
+
+_PUNCTUATION = str.maketrans(
+    {**dict.fromkeys("‘’‛′`´", "'"), **dict.fromkeys("“”„‟″«»‹›", '"'), **dict.fromkeys("‐‑−", "-"), **dict.fromkeys("–—―", " - ")}
+)
+
+_OFFER_ENDS = re.compile(r"\n *(?:input|question) *:")
+_LIST_GOES_ON = re.compile(
+    rf"{_CLOSE}(?:,|/|&|\bor\b|\band\b)(?:{_GAP}\b(?:or|and|maybe|perhaps|possibly|also|either|even)\b)*{_GAP}{_OPTION}"
+)
+_TURNED_DOWN = (
+    re.compile(
+        rf"(?:\b(?:not|never|neither|nor|unlike|except|instead of|rather than)\b|n't\b){_NEAR}"
+        rf"(?:(?:the|an?|option|choice|really|actually|quite|exactly|necessarily)\b{_NEAR})*{_OPTION}(?:{_CLOSE}n?or\b{_NEAR}{_OPTION})*"
+    ),
+    re.compile(
+        rf"{_OPTION}{_CLOSE}(?:is|are|was|would|does|do|seems?)(?:n't| not)\b(?! (?:only|just|merely))"
+        r"(?=(?: \w+){0,3}? (?:humorous|funny|funniest|funnier|correct|right|best|answer|choice|it)\b)"
+    ),
+)
+_CONCLUSION = re.compile(
+    r"\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision)\b(?! (?:choice|option)s?\b)"
+    r"[^\n:=\ue000-\uf8fe]{0,60}?(?::|=|->|\b(?:is|would be|should be|must be)\b)(?P<rest>[^\n]*(?:\n+[^\n]+)?)"
+)
+_LED_LINE = re.compile(
+    rf"(?:[-*+•#> ]|{_LABEL} )*{_NEAR}(?P<option>{_OPTION}){_CLOSE}(?=$|[.,:;!?/&=<>-]|(?:or|and)\b)",
+)
+_LEAD = re.compile(rf"{_GAP}(?:{_FILLER}{_LABEL}{_GAP})?{_FILLER}(?P<option>{_OPTION})")
+_SAYS_FORWARD = re.compile(
+    r"(?<!not )(?<!n't )(?:\b(?:is|be|was|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b|[:=>])"
+    rf"{_GAP}{_FILLER}(?P<option>{_OPTION})"
+)
+_SAYS_BACKWARD = re.compile(
+    rf"(?P<option>{_OPTION}){_CLOSE}(?:is|was|would be|seems|sounds|appears)\b(?P<between>[^,;\ue000-\uf8ff]{{0,60}}?)"
+    r"\b(?:answer|choice|option|edit|the one|pick|humorous|funny|funnier|funniest|correct|right|best|pun|joke|parody|play on words)\b"
+)
+_NEGATIVE = re.compile(r"\b(?:not|never|wrong|incorrect|less|least|worst|hardly)\b|n't\b")
+_QUOTED = re.compile(rf"[\"'*_`](?P<option>{_OPTION})[.,!?]?[\"'*_`]")
+_SENTENCE_END = re.compile(r"(?<=[.!?;]) +|\n+")
+
+_LABEL_ALONE = re.compile(rf"{_GAP}(?:(?:the|option|choice|letter|number)\b *)*{_GAP}(?P<label>[a-z]|\d{{1,2}}){_GAP}")
+_LABEL_FIRST = re.compile(
+    rf"{_GAP}(?:(?:the|option|choice|letter|number)\b *)*[\"'*_`(\[]*(?P<label>[a-z]|\d{{1,2}})(?:[\"'*_`]*[).:,;\]]|[\"'*_`]*(?: -|\n|$))"
+)
+_LABEL_LEADS = re.compile(r"[\"'*_` ]*(?:\((?P<bracketed>[a-z]|\d{1,2})\)|(?P<letter>[a-z])[).:])(?![^ \n*\"'])")
+_LABEL_IN_TEXT = re.compile(
+    r"(?<!\w)\((?P<bracketed>[a-z]|\d{1,2})\)(?!\w)"
+    r"|(?:\b(?:option|choice|letter)|\b(?:choose|pick|select|go with)) [\"'*_`(]*(?P<named>[b-z]|a(?= *(?:[^\w ]|$|\n))|\d{1,2})(?!\w)"
+    r"|^ *[\"'*_`(]*(?P<alone>[a-z]|\d{1,2})[\"'*_`).:]* *$",
+    re.MULTILINE,
+)
+
+
+def _fold(text: str) -> str:
+    """Case, compatibility forms, kinds of quotes, dashes and spaces made one; lines stay lines."""
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
+    text = _PRIVATE.sub(" ", text.translate(_PUNCTUATION))
+    return "\n".join(" ".join(line.split()) for line in text.splitlines())
+
+
+def _bare(folded: str) -> str:
+    """Without punctuation at both ends."""
+    return re.sub(r"^[\W_]+|[\W_]+$", "", folded)
+
+
+def _only(found: Iterable[int]) -> int | None:
+    """The one value of all, None when there are several or none."""
+    values = set(found)
+    return values.pop() if len(values) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Choices:
+    """The options of one item as they are looked for: folded texts, labels, and the pattern that finds them."""
+
+    index: dict[str, int]
+    labels: dict[str, int]
+    unchanged: int | None
+    pattern: re.Pattern[str]
+
+    @classmethod
+    def of(cls, options: Sequence[str], name: str) -> _Choices:
+        folded = [" ".join(_fold(option).split()) for option in options]
+        bare = [_bare(text) for text in folded]
+        index: dict[str, int] = {}
+        for i, (full, core) in enumerate(zip(folded, bare, strict=True)):
+            # "(a)" must not be found in every "a", nor brackets in nothing.
+            usable = core and bare.count(core) == 1 and (len(core) > 1 or core == full)
+            form = core if usable else full
+            if form and folded.count(full) == 1:
+                index[form] = i
+        if set(index) == {"true", "false"}:  # a yes/no question whose labels the prompt never names
+            index |= {"yes": index["true"], "no": index["false"]}
+        labels = {core: i for i, core in enumerate(bare) if len(core) == 1}
+        if not labels:
+            labels = {chr(ord("a") + i): i for i in range(min(len(options), 26))} | {str(i + 1): i for i in range(len(options))}
+        input_form = _bare(" ".join(_fold(name).split()))
+        forms = sorted({*index, input_form} - {""}, key=len, reverse=True)
+        alternatives = "|".join(map(re.escape, forms)) or r"(?!)"
+        # Hyphens and apostrophes join words: no option "entailment" in "non-entailment", no "can" in "can't".
+        pattern = re.compile(rf"(?<!\w)(?<!\w-)(?:{alternatives})(?!\w|-\w|'(?!s\b)\w)")
+        return cls(index, labels, index.get(input_form), pattern)
+
+    def settle(self, answer: str) -> int | None:
+        """The index of the option that a reply settles on."""
+        folded = _fold(answer).strip()
+        # Models go on with a next item of their own: what stands before it counts first.
+        offer = _OFFER_ENDS.split(folded, maxsplit=1)[0]
+        found = self._settle(offer)
+        return self._settle(folded) if found is None and offer != folded else found
+
+    def _settle(self, folded: str) -> int | None:
+        text = self._marked(folded)
+        if (alone := re.fullmatch(f"{_GAP}({_OPTION}){_GAP}", text)) is not None:
+            return self._at(alone[1])
+        if (label := _LABEL_ALONE.fullmatch(text)) is not None:
+            return self.labels.get(label["label"])
+        concluded = [(match["final"] is not None, self._concluded(match["rest"])) for match in _CONCLUSION.finditer(text)]
+        settled = [(final, index) for final, index in concluded if index is not None]
+        if settled:
+            return _only(index for final, index in settled if final or not any(final for final, _ in settled))
+        if self.unchanged is not None:  # from here on the unchanged name is talked about, not chosen
+            text = text.replace(chr(_FIRST + self.unchanged), _NAME)
+        for sign in (self._led_lines, self._sentences, self._leading_label, self._quoted, self._mentioned, self._labelled):
+            if (found := sign(text)) is not None:
                 return found
-    quoted = [_plain(part) for part in re.findall(r"[\"“]([^\"“”]+)[\"”]|'([^']+)'", text) for part in part if part]
-    found = _only({plain[part] for part in quoted if part in plain})
-    return found if found is not None else _only(_named(text, plain, item))
+        return None
 
+    def _marked(self, folded: str) -> str:
+        """The reply with mentions as private characters, and those that it turns down as mere mentions."""
+        text = self.pattern.sub(lambda match: chr(_FIRST + self.index[match[0]]) if match[0] in self.index else _NAME, folded)
+        for pattern in _TURNED_DOWN:
+            text = pattern.sub(lambda match: re.sub(_OPTION, _NAME, match[0]), text)
+        return text
 
-def _as_option(text: str, item: Item, plain: dict[str, str]) -> str | None:
-    """The text as a whole: an option, its label, or a label followed by its option."""
-    read = _plain(text)
-    if read in plain:
-        return plain[read]
-    bare = text.strip().strip("*_\"' \t.")
-    label = LABEL.match(bare)
-    if label:
-        return _labelled(label.group(1), item)
-    both = LABEL_FIRST.match(text.strip())
-    if both and _plain(both.group(2)) in plain:
-        return plain[_plain(both.group(2))]
-    return None
+    @staticmethod
+    def _at(token: str) -> int:
+        return ord(token) - _FIRST
 
+    def _tokens(self, text: str) -> list[int]:
+        return [self._at(token) for token in re.findall(_OPTION, text)]
 
-def _labelled(label: str, item: Item) -> str | None:
-    index = int(label) - 1 if label.isdigit() else ord(label.lower()) - ord("a")
-    return item.choices[index] if 0 <= index < len(item.choices) else None
+    def _concluded(self, rest: str) -> int | None:
+        """What stands behind "answer:", or on the next line when nothing does."""
+        line, _, following = rest.partition("\n")
+        segment = line if re.search("[\\w\ue000-\uf8ff]", line) else following.strip("\n")
+        lead = _LEAD.match(segment)
+        if lead is not None:
+            return None if _LIST_GOES_ON.match(segment, lead.end()) else self._at(lead["option"])
+        for sentence in _SENTENCE_END.split(segment):
+            if found := self._tokens(sentence):
+                return _only(found)
+        label = _LABEL_FIRST.match(segment)
+        return self.labels.get(label["label"]) if label is not None else None
 
+    def _led_lines(self, text: str) -> int | None:
+        lines = [line for line in text.split("\n") if line.strip()]
+        led = []
+        for line in lines:
+            match = _LED_LINE.match(line)
+            # A line that goes on to a second option lists them, and counts for every one.
+            led.append(
+                []
+                if match is None
+                else self._tokens(line)
+                if _LIST_GOES_ON.match(line, match.end("option"))
+                else [self._at(match["option"])]
+            )
+        if not lines or not (led[0] or led[-1]):
+            return None
+        return _only(index for found in led for index in found)
 
-def _named(text: str, plain: dict[str, str], item: Item) -> set[str]:
-    """Options that stand in the text between word boundaries; the longest wins where one lies inside another."""
-    rest = _plain(text)
-    found: set[str] = set()
-    for read in sorted(plain, key=len, reverse=True):
-        pattern = re.compile(rf"(?<!\w){re.escape(read)}(?!\w)")
-        if read and pattern.search(rest):
-            found.add(plain[read])
-            rest = pattern.sub(" ", rest)
-    if len(found) > 1:  # a reply often repeats the name it was asked about, which some items offer as an option
-        found.discard(plain.get(_plain(item.input), ""))
-    return found
+    def _sentences(self, text: str) -> int | None:
+        found = []
+        for sentence in _SENTENCE_END.split(text):
+            if sentence.rstrip().endswith("?"):
+                continue
+            for match in _SAYS_FORWARD.finditer(sentence):
+                found += self._tokens(sentence) if _LIST_GOES_ON.match(sentence, match.end()) else [self._at(match["option"])]
+            found += [self._at(match["option"]) for match in _SAYS_BACKWARD.finditer(sentence) if not _NEGATIVE.search(match["between"])]
+        return _only(found)
 
+    def _leading_label(self, text: str) -> int | None:
+        """A label that opens the reply, unless more lines open with one: that is a list."""
+        first, *others = [_LABEL_LEADS.match(line) for line in text.split("\n") if line.strip()] or [None]
+        if first is None or any(others):
+            return None
+        return self.labels.get(first["bracketed"] or first["letter"])
 
-def _only(found: Iterable[str]) -> str | None:
-    names = list(found)
-    return names[0] if len(names) == 1 else None
+    def _quoted(self, text: str) -> int | None:
+        return _only(self._at(match["option"]) for match in _QUOTED.finditer(text))
 
+    def _mentioned(self, text: str) -> int | None:
+        return _only(self._tokens(text))
 
-def _plain(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text).translate(QUOTES).casefold()
-    return " ".join(folded.split()).strip(OUTER)
+    def _labelled(self, text: str) -> int | None:
+        """A label inside the text; only where no option is named at all."""
+        if self._tokens(text):
+            return None
+        names = [match["bracketed"] or match["named"] or match["alone"] for match in _LABEL_IN_TEXT.finditer(text)]
+        return _only(self.labels[name] for name in names if name in self.labels)

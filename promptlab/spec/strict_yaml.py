@@ -75,7 +75,7 @@ def read(path: Path) -> Document:
     problems: list[Problem] = []
     value = _construct(node, (), path, lines, problems)
     if not isinstance(value, dict):
-        problems.append(Problem(path, 1, f"expected keys with values at the top of the file, found {_kind(value)}"))
+        problems.append(Problem(path, lines[()], f"expected keys with values at the top of the file, found {_kind(value)}"))
     if problems:
         raise FileProblems(problems)
     return Document(path, value, lines, text)
@@ -108,8 +108,9 @@ def _text(path: Path) -> str:
 
 def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
-    line = mark.line + 1 if mark else None
-    what = getattr(error, "problem", None) or str(error).splitlines()[0]
+    start = getattr(error, "context_mark", None)
+    line = (start or mark).line + 1 if start or mark else None
+    what = ", ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part) or "not readable"
     rows = text.splitlines()
     tabs = [n for n, row in enumerate(rows, 1) if row[: len(row) - len(row.lstrip())].count("\t")]
     if tabs:
