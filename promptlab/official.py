@@ -7,6 +7,7 @@ bytes must be. A file that does not match is never put in place and never scored
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import re
@@ -17,13 +18,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import platformdirs
 
 from promptlab.errors import DataMissing, UsageProblem, did_you_mean
 from promptlab.schema import Demo, Item
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 State = Literal["present", "absent", "damaged"]
 Progress = Callable[[str, int, int], None]
@@ -190,8 +194,8 @@ def pull(names: Sequence[str] | None = None, progress: Progress | None = None, *
     download = pooch.HTTPDownloader(timeout=30)
 
     def bounded(url: str, output_file: str, pooch_: object) -> None:
-        with open(output_file, "wb") as out:
-            download(url, _Bounded(out), pooch_)
+        with _Bounded(output_file, "wb") as out:
+            download(url, out, pooch_)
 
     wanted = manifest() if names is None else _chosen(names)
     copied: list[str] = []
@@ -304,18 +308,13 @@ def _total(text: str) -> int | None:
     return sum(AMOUNTS[word] for word in first_words)
 
 
-class _Bounded:
-    """A binary file that refuses to grow beyond the size limit, whatever a host sends."""
+class _Bounded(io.FileIO):
+    """A file for writing that refuses to grow beyond the size limit, whatever a host sends."""
 
-    def __init__(self, out: BinaryIO) -> None:
-        self.out = out
-        self.n = 0
-
-    def write(self, data: bytes) -> None:
-        self.n += len(data)
-        if self.n > SIZE_LIMIT:
+    def write(self, data: Buffer) -> int:
+        if self.tell() + memoryview(data).nbytes > SIZE_LIMIT:
             raise ValueError(f"more than {SIZE_LIMIT // 2**20} MB")
-        self.out.write(data)
+        return super().write(data)
 
 
 def _chosen(names: Sequence[str]) -> tuple[OfficialFile, ...]:

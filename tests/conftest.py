@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import servers
+from servers import Server
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROMPTLAB_SHARED", ROOT.parent / "shared"))
@@ -36,3 +39,12 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip(f"the reference data is not at {SHARED}; set PROMPTLAB_SHARED to its folder")
     return SHARED
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """An OpenAI-compatible server on loopback; see servers.py for what its models do."""
+    running = servers.start()
+    yield running
+    running.shutdown()
+    running.server_close()

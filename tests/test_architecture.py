@@ -25,7 +25,8 @@ ORDER = ["charts", "tasks", "simulate", "resolve", "plan", "run", "sweep", "repo
 OWNERS = {
     "litellm": {"gateway"}, "openai": {"gateway"}, "dspy": {"programs"}, "diskcache": {"cache"}, "yaml": {"spec"}, "pydantic": {"spec"},
     "pyarrow": {"store"}, "pandas": {"store", "stats", "report", "explorer"}, "scipy": {"stats"}, "statsmodels": {"stats"},
-    "streamlit": {"explorer"}, "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"report"}, "typer": {"cli"}, "rich": {"cli", "report"},
+    "streamlit": {"explorer"}, "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"report"},
+    "typer": {"cli"}, "rich": {"cli", "report"},
     "pooch": {"official"}, "requests": {"official"}, "platformdirs": {"official"},
 }  # fmt: skip
 PURE = {"errors", "schema", "render", "design", "strategies", "stats"}

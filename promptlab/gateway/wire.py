@@ -158,7 +158,8 @@ class LiteLLMWire:
             return error
         status = getattr(error, "status_code", None)
         text = redact(str(error), self.secrets)[:MESSAGE_LIMIT]
-        return WireError(_boundary(status, text, type(error).__name__), text, status, _retry_after(error))
+        said = f"{text} {getattr(error, 'code', '')} {getattr(error, 'body', '')}"
+        return WireError(_boundary(status, said, type(error).__name__), text, status, _retry_after(error))
 
 
 def _boundary(status: int | None, text: str, kind: str) -> Boundary:

@@ -58,13 +58,16 @@ def choice(answer: str, item: Item) -> Scored:
 # Inside a reply every mention of an option becomes one private character, so that sentences can be taken apart without
 # stumbling over punctuation in options, and no option is found inside another.
 _FIRST = 0xE000
-_NAME = "\uf8ff"  # a mention of the input, or of an option that the reply turns down
-_OPTION = "[\ue000-\uf8fe]"
+_UNCHANGED = "\uf8fe"  # a mention of the input where it is an option as well
+_NAME = "\uf8ff"  # a mention of the input where it is none, or of an option that the reply turns down
+_OPTION = "[\ue000-\uf8fd]"
+_LISTED = "[\ue000-\uf8fe]"
 _PRIVATE = re.compile("[\ue000-\uf8ff]")
-_GAP = "[^\\w\ue000-\uf8ff]*"
-_NEAR = r"""[ "'*_`(\[]*"""
-_CLOSE = r"""[ "'*_`)\]]*"""
-_FILLER = rf"(?:(?:the|an?|that|this|option|choice|letter|number|edit|clearly|probably|definitely|likely|simply)\b{_GAP})*"
+# Repeats are bounded throughout: a reply of one endless pattern must not take a pattern of ours quadratic time.
+_GAP = "[^\\w\ue000-\uf8ff]{0,20}"
+_NEAR = r"""[ "'*_`(\[]{0,8}"""
+_CLOSE = r"""[ "'*_`)\]]{0,8}"""
+_FILLER = rf"(?:(?:the|an?|that|this|option|choice|letter|number|edit|clearly|probably|definitely|likely|simply)\b{_GAP}){{0,4}}"
 _LABEL = r"\(?(?:[a-z]|\d{1,2})[).:\]]"
 
 _PUNCTUATION = str.maketrans(
@@ -73,29 +76,32 @@ _PUNCTUATION = str.maketrans(
 
 _OFFER_ENDS = re.compile(r"\n *(?:input|question) *:")
 _LIST_GOES_ON = re.compile(
-    rf"{_CLOSE}(?:,|/|&|\bor\b|\band\b)(?:{_GAP}\b(?:or|and|maybe|perhaps|possibly|also|either|even)\b)*{_GAP}{_OPTION}"
+    rf"{_CLOSE}\??{_CLOSE}(?:,|/|&|\bor\b|\band\b)(?:{_GAP}\b(?:or|and|maybe|perhaps|possibly|also|either|even)\b){{0,3}}{_GAP}{_LISTED}"
 )
+_LIST = re.compile(_LISTED + _LIST_GOES_ON.pattern)
+_LIST_CAME_BEFORE = re.compile(rf"{_LISTED}{_CLOSE}(?:/|&|\bor\b|\band\b){_GAP}$")
 _TURNED_DOWN = (
     re.compile(
         rf"(?:\b(?:not|never|neither|nor|unlike|except|instead of|rather than)\b|n't\b){_NEAR}"
-        rf"(?:(?:the|an?|option|choice|really|actually|quite|exactly|necessarily)\b{_NEAR})*{_OPTION}(?:{_CLOSE}n?or\b{_NEAR}{_OPTION})*"
+        rf"(?:(?:the|an?|option|choice|really|actually|quite|exactly|necessarily)\b{_NEAR}){{0,4}}{_OPTION}(?:{_CLOSE}n?or\b{_NEAR}{_OPTION})*"
     ),
     re.compile(
         rf"{_OPTION}{_CLOSE}(?:is|are|was|would|does|do|seems?)(?:n't| not)\b(?! (?:only|just|merely))"
         r"(?=(?: \w+){0,3}? (?:humorous|funny|funniest|funnier|correct|right|best|answer|choice|it)\b)"
     ),
 )
+_REACH = 500  # characters read behind the word that announces a conclusion
 _CONCLUSION = re.compile(
-    r"\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision)\b(?! (?:choice|option)s?\b)"
-    r"[^\n:=\ue000-\uf8fe]{0,60}?(?::|=|->|\b(?:is|would be|should be|must be)\b)(?P<rest>[^\n]*(?:\n+[^\n]+)?)"
+    r"(?<!/)\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision)\b(?! (?:choice|option)s?\b)"
+    r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
 )
 _LED_LINE = re.compile(
-    rf"(?:[-*+•#> ]|{_LABEL} )*{_NEAR}(?P<option>{_OPTION}){_CLOSE}(?=$|[.,:;!?/&=<>-]|(?:or|and)\b)",
+    rf"(?:[-*+•#> ]|{_LABEL} ){{0,8}}{_NEAR}(?P<option>{_OPTION}){_CLOSE}(?=$|[.,:;!/&=<>-]|(?:or|and)\b)",
 )
 _LEAD = re.compile(rf"{_GAP}(?:{_FILLER}{_LABEL}{_GAP})?{_FILLER}(?P<option>{_OPTION})")
 _SAYS_FORWARD = re.compile(
-    r"(?<!not )(?<!n't )(?:\b(?:is|be|was|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b|[:=>])"
-    rf"{_GAP}{_FILLER}(?P<option>{_OPTION})"
+    r"(?<!not )(?<!n't )(?:\b(?:is|be|was|answer|choose|pick|select|suggest|say|prefer|go with|going with|opt for|vote for)\b"
+    rf"|\b(?:it|that|here|answer|edit|one)'s\b|[:=>]){_GAP}{_FILLER}(?P<option>{_OPTION})"
 )
 _SAYS_BACKWARD = re.compile(
     rf"(?P<option>{_OPTION}){_CLOSE}(?:is|was|would be|seems|sounds|appears)\b(?P<between>[^,;\ue000-\uf8ff]{{0,60}}?)"
@@ -107,13 +113,15 @@ _SENTENCE_END = re.compile(r"(?<=[.!?;]) +|\n+")
 
 _LABEL_ALONE = re.compile(rf"{_GAP}(?:(?:the|option|choice|letter|number)\b *)*{_GAP}(?P<label>[a-z]|\d{{1,2}}){_GAP}")
 _LABEL_FIRST = re.compile(
-    rf"{_GAP}(?:(?:the|option|choice|letter|number)\b *)*[\"'*_`(\[]*(?P<label>[a-z]|\d{{1,2}})(?:[\"'*_`]*[).:,;\]]|[\"'*_`]*(?: -|\n|$))"
+    rf"{_GAP}{_FILLER}[\"'*_`(\[]*(?P<label>[a-z]|\d{{1,2}})(?:[\"'*_`]*[).:,;!<\]}}]|[\"'*_`]*(?: -|$))"
+    r"(?![\"'*_`]* *(?:/|&|,|or\b|and\b) *\(?(?:[a-z]|\d{1,2})\b)"
 )
 _LABEL_LEADS = re.compile(r"[\"'*_` ]*(?:\((?P<bracketed>[a-z]|\d{1,2})\)|(?P<letter>[a-z])[).:])(?![^ \n*\"'])")
+_MORE_LABELS = re.compile(r"(?<!\w)([a-z]|\d{1,2})(?:\)|[.:](?= ))")
 _LABEL_IN_TEXT = re.compile(
     r"(?<!\w)\((?P<bracketed>[a-z]|\d{1,2})\)(?!\w)"
     r"|(?:\b(?:option|choice|letter)|\b(?:choose|pick|select|go with)) [\"'*_`(]*(?P<named>[b-z]|a(?= *(?:[^\w ]|$|\n))|\d{1,2})(?!\w)"
-    r"|^ *[\"'*_`(]*(?P<alone>[a-z]|\d{1,2})[\"'*_`).:]* *$",
+    r"|^ *[\"'*_`(]*(?P<alone>[a-z])[\"'*_`).:]* *$",
     re.MULTILINE,
 )
 
@@ -153,14 +161,15 @@ class _Choices:
         for i, (full, core) in enumerate(zip(folded, bare, strict=True)):
             # "(a)" must not be found in every "a", nor brackets in nothing.
             usable = core and bare.count(core) == 1 and (len(core) > 1 or core == full)
-            form = core if usable else full
-            if form and folded.count(full) == 1:
-                index[form] = i
-        if set(index) == {"true", "false"}:  # a yes/no question whose labels the prompt never names
+            if full and folded.count(full) == 1:
+                index |= {full: i, core: i} if usable else {full: i}
+        if set(bare) == {"true", "false"}:  # a yes/no question whose labels the prompt never names
             index |= {"yes": index["true"], "no": index["false"]}
+        # Where all options are labels themselves, as "(a)" and "(b)" are, their order says nothing.
         labels = {core: i for i, core in enumerate(bare) if len(core) == 1}
-        if not labels:
-            labels = {chr(ord("a") + i): i for i in range(min(len(options), 26))} | {str(i + 1): i for i in range(len(options))}
+        if len(labels) < len(options):
+            by_order = {chr(ord("a") + i): i for i in range(min(len(options), 26))} | {str(i + 1): i for i in range(len(options))}
+            labels = by_order | labels
         input_form = _bare(" ".join(_fold(name).split()))
         forms = sorted({*index, input_form} - {""}, key=len, reverse=True)
         alternatives = "|".join(map(re.escape, forms)) or r"(?!)"
@@ -171,6 +180,7 @@ class _Choices:
     def settle(self, answer: str) -> int | None:
         """The index of the option that a reply settles on."""
         folded = _fold(answer).strip()
+        folded = folded.rpartition("</think>")[2].strip() or folded
         # Models go on with a next item of their own: what stands before it counts first.
         offer = _OFFER_ENDS.split(folded, maxsplit=1)[0]
         found = self._settle(offer)
@@ -182,16 +192,18 @@ class _Choices:
             return self._at(alone[1])
         if (label := _LABEL_ALONE.fullmatch(text)) is not None:
             return self.labels.get(label["label"])
-        concluded = [(match["final"] is not None, self._concluded(match["rest"])) for match in _CONCLUSION.finditer(text)]
+        concluded = [
+            (match["final"] is not None, self._concluded(text[match.end() : match.end() + _REACH])) for match in _CONCLUSION.finditer(text)
+        ]
         settled = [(final, index) for final, index in concluded if index is not None]
         if settled:
             return _only(index for final, index in settled if final or not any(final for final, _ in settled))
-        if self.unchanged is not None:  # from here on the unchanged name is talked about, not chosen
-            text = text.replace(chr(_FIRST + self.unchanged), _NAME)
+        # An unchanged name is talked about more often than chosen: it counts when nothing else is.
+        named = text if self.unchanged is None else text.replace(chr(_FIRST + self.unchanged), _UNCHANGED)
         for sign in (self._led_lines, self._sentences, self._leading_label, self._quoted, self._mentioned, self._labelled):
-            if (found := sign(text)) is not None:
+            if (found := sign(named)) is not None:
                 return found
-        return None
+        return None if named == text else self._led_lines(text) if (says := self._sentences(text)) is None else says
 
     def _marked(self, folded: str) -> str:
         """The reply with mentions as private characters, and those that it turns down as mere mentions."""
@@ -204,13 +216,13 @@ class _Choices:
     def _at(token: str) -> int:
         return ord(token) - _FIRST
 
-    def _tokens(self, text: str) -> list[int]:
-        return [self._at(token) for token in re.findall(_OPTION, text)]
+    def _tokens(self, text: str, kind: str = _OPTION) -> list[int]:
+        return [self._at(token) for token in re.findall(kind, text)]
 
     def _concluded(self, rest: str) -> int | None:
         """What stands behind "answer:", or on the next line when nothing does."""
-        line, _, following = rest.partition("\n")
-        segment = line if re.search("[\\w\ue000-\uf8ff]", line) else following.strip("\n")
+        lines = [line for line in rest.split("\n") if re.search("[\\w\ue000-\uf8ff]", line)]
+        segment = lines[0] if lines else ""
         lead = _LEAD.match(segment)
         if lead is not None:
             return None if _LIST_GOES_ON.match(segment, lead.end()) else self._at(lead["option"])
@@ -221,44 +233,42 @@ class _Choices:
         return self.labels.get(label["label"]) if label is not None else None
 
     def _led_lines(self, text: str) -> int | None:
+        """The option that leads a line, when that is the first or the last line and no other line is led by another."""
         lines = [line for line in text.split("\n") if line.strip()]
-        led = []
-        for line in lines:
-            match = _LED_LINE.match(line)
-            # A line that goes on to a second option lists them, and counts for every one.
-            led.append(
-                []
-                if match is None
-                else self._tokens(line)
-                if _LIST_GOES_ON.match(line, match.end("option"))
-                else [self._at(match["option"])]
-            )
+        led = [self._taken(line, match) if (match := _LED_LINE.match(line)) else [] for line in lines]
         if not lines or not (led[0] or led[-1]):
             return None
-        return _only(index for found in led for index in found)
+        return _only(index for taken in led for index in taken)
 
     def _sentences(self, text: str) -> int | None:
-        found = []
+        """The option that statements, not questions, name as the one."""
+        found: list[int] = []
         for sentence in _SENTENCE_END.split(text):
             if sentence.rstrip().endswith("?"):
                 continue
             for match in _SAYS_FORWARD.finditer(sentence):
-                found += self._tokens(sentence) if _LIST_GOES_ON.match(sentence, match.end()) else [self._at(match["option"])]
-            found += [self._at(match["option"]) for match in _SAYS_BACKWARD.finditer(sentence) if not _NEGATIVE.search(match["between"])]
+                found += self._taken(sentence, match)
+            for match in _SAYS_BACKWARD.finditer(sentence):
+                if not _NEGATIVE.search(match["between"]) and not _LIST_CAME_BEFORE.search(sentence, 0, match.start()):
+                    found.append(self._at(match["option"]))
         return _only(found)
 
+    def _taken(self, text: str, match: re.Match[str]) -> list[int]:
+        """The option of a match, or all that the text names when the match only opens a list."""
+        return self._tokens(text, _LISTED) if _LIST_GOES_ON.match(text, match.end("option")) else [self._at(match["option"])]
+
     def _leading_label(self, text: str) -> int | None:
-        """A label that opens the reply, unless more lines open with one: that is a list."""
-        first, *others = [_LABEL_LEADS.match(line) for line in text.split("\n") if line.strip()] or [None]
-        if first is None or any(others):
+        """A label that opens the reply, unless it is the first of several."""
+        first = _LABEL_LEADS.match(text)
+        if first is None or any(self.labels.get(label) is not None for label in _MORE_LABELS.findall(text, first.end())):
             return None
         return self.labels.get(first["bracketed"] or first["letter"])
 
     def _quoted(self, text: str) -> int | None:
-        return _only(self._at(match["option"]) for match in _QUOTED.finditer(text))
+        return None if _LIST.search(text) else _only(self._at(match["option"]) for match in _QUOTED.finditer(text))
 
     def _mentioned(self, text: str) -> int | None:
-        return _only(self._tokens(text))
+        return None if _LIST.search(text) else _only(self._tokens(text))
 
     def _labelled(self, text: str) -> int | None:
         """A label inside the text; only where no option is named at all."""

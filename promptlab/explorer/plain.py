@@ -1,0 +1,118 @@
+"""The only way for text from models, items, stimuli and file names to reach the screen.
+
+Such text is never Markdown or HTML: it goes through `st.text`, `st.code(language=None)` or a table, with the characters that
+would hide or reorder it spelled out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+HIDDEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+LONGEST = 20_000
+CELL = 300
+MARKS = ("⟦", "⟧")
+TALL = 420
+ROW_PX = 35
+MOST_ROWS_SHOWN = 14
+
+
+def inert(text: object) -> str:
+    """The text with control, direction and invisible characters spelled out, and lone surrogates too, which no browser is sent."""
+    return HIDDEN.sub(_escape, str(text))
+
+
+def clip(text: str, longest: int = LONGEST) -> str:
+    """At most `longest` characters, and how many are left out."""
+    if len(text) <= longest:
+        return text
+    return f"{text[:longest]} … [{len(text) - longest:,} more characters are in the run folder]"
+
+
+def cell(text: object, longest: int = CELL) -> str:
+    """One line for a table."""
+    if text is None or (isinstance(text, float) and text != text):
+        return ""
+    whole = str(text)
+    shown = whole[:longest] + (" …" if len(whole) > longest else "")
+    return inert(shown).replace("\n", " ⏎ ").replace("\t", " ")
+
+
+def line(text: object) -> None:
+    """A paragraph of text as it is."""
+    st.text(inert(clip(str(text))))
+
+
+def block(text: object) -> None:
+    """Text in a frame, in a fixed-width face, wrapped; tall texts scroll."""
+    shown = inert(clip(str(text)))
+    rows = sum(1 + len(part) // 80 for part in shown.split("\n"))
+    exact = f"\n{shown}\n" if shown else "(nothing)"  # one newline at either end is taken off again
+    st.code(exact, language=None, wrap_lines=True, height=TALL if rows > 16 else "content")
+
+
+def mark(text: str, stimulus: str | None) -> tuple[str, int]:
+    """The text with every occurrence of the stimulus between ⟦ and ⟧, and how many there are."""
+    if not stimulus:
+        return text, 0
+    found = text.count(stimulus)
+    return text.replace(stimulus, f"{MARKS[0]}{stimulus}{MARKS[1]}"), found
+
+
+def table(frame: pd.DataFrame, *, tints: Mapping[str, str] | None = None, tinted: str | None = None, height: int | None = None) -> None:
+    """A table of inert text and numbers; `tints` gives a style to the words of the column `tinted`."""
+    st.dataframe(_styled(clean(frame), tints, tinted), hide_index=True, height=height or _height(len(frame)), placeholder="")
+
+
+def choosable(
+    frame: pd.DataFrame, key: str, choose: Callable[[int, str], None], *, tints: Mapping[str, str] | None = None, height: int | None = None
+) -> None:
+    """A table in which a click on a cell calls `choose(row, column)`; `tints` maps a word at the start of a cell to a style."""
+
+    def selected() -> None:
+        cells = st.session_state[key].selection.cells
+        if cells:
+            row, column = cells[0]
+            choose(int(row), str(column))
+
+    st.dataframe(
+        _styled(clean(frame), tints, None), hide_index=True, height=height or _height(len(frame)), placeholder="",
+        key=key, on_select=selected, selection_mode="single-cell",
+    )  # fmt: skip
+
+
+def clean(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with inert text in cells and column names; numbers stay numbers."""
+    columns: dict[str, Any] = {}
+    for name in frame.columns:
+        column = frame[name]
+        numeric = pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+        columns[inert(name)] = column if numeric else column.map(cell)
+    return pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
+
+
+def _styled(frame: pd.DataFrame, tints: Mapping[str, str] | None, tinted: str | None) -> Any:  # noqa: ANN401
+    if not tints or frame.empty:
+        return frame
+
+    def style(value: object) -> str:
+        return next((css for sign, css in tints.items() if str(value).startswith(sign)), "")
+
+    columns: Sequence[str] = [tinted] if tinted else list(frame.columns)
+    return frame.style.map(style, subset=list(columns))
+
+
+def _height(n_rows: int) -> int:
+    return ROW_PX * (min(max(n_rows, 1), MOST_ROWS_SHOWN) + 1) + 3
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

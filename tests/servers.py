@@ -1,0 +1,152 @@
+"""An OpenAI-compatible server on loopback whose behaviour follows from the model's name. Standard library only.
+
+ok                 answers "answer to <last line of the prompt>", 5 tokens in, 2 out
+slow-MS            the same after MS milliseconds
+fail-STATUS-N      STATUS for the first N requests of a prompt, then ok
+retry-N-SECONDS    429 with Retry-After for the first N, then ok
+echo-401           401 whose message repeats the Authorization header
+echo-ok            an answer that repeats the Authorization header
+quota              429 insufficient_quota
+hang, drip         no answer, or a byte a second for ever
+reset              the connection is closed in the middle
+badjson, html200   200 with something that is no answer
+empty, null, nochoices, length, filter, refusal, policy, nousage
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), Handler)
+        self.lock = threading.Lock()
+        self.requests: list[dict[str, Any]] = []
+        self.times: list[float] = []
+        self.by_prompt: Counter[str] = Counter()
+        self.under_way = 0
+        self.peak = 0
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/v1"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        pass  # clients of these tests go away on purpose
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        with self.server.lock:
+            body = {"n": len(self.server.requests), "peak": self.server.peak}
+        self.json(200, body)
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        prompt = json.dumps(body["messages"])
+        with self.server.lock:
+            self.server.requests.append(body)
+            self.server.times.append(time.monotonic())
+            key = f"{body['model']} {prompt} {body.get('seed')}"
+            self.server.by_prompt[key] += 1
+            attempt = self.server.by_prompt[key]
+            self.server.under_way += 1
+            self.server.peak = max(self.server.peak, self.server.under_way)
+        try:
+            self.behave(body, attempt)
+        finally:
+            with self.server.lock:
+                self.server.under_way -= 1
+
+    def behave(self, body: dict[str, Any], attempt: int) -> None:
+        name, *numbers = body["model"].split("-")
+        text = "answer to " + body["messages"][-1]["content"].strip().splitlines()[-1]
+        if name == "slow":
+            time.sleep(float(numbers[0]) / 1000)
+        if name == "fail" and attempt <= int(numbers[1]):
+            return self.error(int(numbers[0]), "broken on purpose")
+        if name == "retry" and attempt <= int(numbers[0]):
+            return self.error(429, "slow down", headers={"Retry-After": numbers[1]})
+        if name == "echo" and numbers == ["401"]:
+            return self.error(401, f"Incorrect API key provided: {self.headers.get('Authorization')}")
+        if name == "echo":
+            text = f"you sent {self.headers.get('Authorization')}"
+        if name == "quota":
+            return self.error(429, "You exceeded your current quota", code="insufficient_quota")
+        if name == "policy":
+            return self.error(400, "rejected by the safety system", code="content_policy_violation")
+        if name == "hang":
+            time.sleep(30)
+            return None
+        if name == "drip":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            for _ in range(30):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+                time.sleep(1)
+            return None
+        if name == "reset":
+            self.close_connection = True
+            return self.connection.close()
+        if name == "badjson":
+            return self.raw(200, b'{"choices": [{"mess', "application/json")
+        if name == "html200":
+            return self.raw(200, b"<html>log in</html>", "text/html")
+        return self.answer(name, body, text)
+
+    def answer(self, name: str, body: dict[str, Any], text: str | None) -> None:
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        finish = "stop"
+        if name == "empty":
+            message["content"] = ""
+        if name == "null":
+            message["content"] = None
+        if name == "length":
+            finish = "length"
+        if name == "filter":
+            finish, message["content"] = "content_filter", ""
+        if name == "refusal":
+            message |= {"content": None, "refusal": "I will not"}
+        choices = [] if name == "nochoices" else [{"index": 0, "message": message, "finish_reason": finish}]
+        reply: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 0, "model": f"{body['model']}-v1", "choices": choices}
+        if name != "nousage":
+            reply["usage"] = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+        self.json(200, reply)
+
+    def error(self, status: int, message: str, code: str | None = None, headers: dict[str, str] | None = None) -> None:
+        self.json(status, {"error": {"message": message, "type": code or "error", "code": code}}, headers)
+
+    def json(self, status: int, body: dict[str, Any], headers: dict[str, str] | None = None) -> None:
+        self.raw(status, json.dumps(body).encode(), "application/json", headers)
+
+    def raw(self, status: int, data: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(data)))
+        for key, value in (headers or {}).items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(data)
+
+
+def start(port: int = 0) -> Server:
+    server = Server(port)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return server
