@@ -47,20 +47,27 @@ class Budget:
     limit_usd: float | None
     spent_usd: float = 0.0
     reserved_usd: float = 0.0
+    _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def reserve(self, amount_usd: float) -> None:
-        """Set money aside; BudgetReached when the limit could be passed."""
-        if self.limit_usd is not None and self.spent_usd + self.reserved_usd + amount_usd > self.limit_usd:
-            raise BudgetReached(
-                f"the budget of ${self.limit_usd:g} is reached: ${self.spent_usd:.4f} spent, ${self.reserved_usd:.4f} set aside "
-                f"for requests under way, and the next could cost ${amount_usd:.4f}"
-            )
+    async def reserve(self, amount_usd: float) -> None:
+        """Set money aside. Waits while requests under way hold more than they will cost; BudgetReached when that is not enough."""
+        while self.limit_usd is not None and self.spent_usd + self.reserved_usd + amount_usd > self.limit_usd:
+            if not self.reserved_usd:
+                raise BudgetReached(
+                    f"the budget of ${self.limit_usd:g} is reached: ${self.spent_usd:.4f} is spent, and the next request could cost "
+                    f"${amount_usd:.4f}"
+                )
+            self._settled.clear()
+            await self._settled.wait()
         self.reserved_usd += amount_usd
 
     def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
         """Replace what was set aside by what it cost; an unknown cost counts as what was set aside."""
-        self.reserved_usd -= reserved_usd
+        self.reserved_usd = max(0.0, self.reserved_usd - reserved_usd)
+        if self.reserved_usd < 1e-12:
+            self.reserved_usd = 0.0  # sums of floats do not come back to 0 by themselves
         self.spent_usd += reserved_usd if cost_usd is None else cost_usd
+        self._settled.set()
 
 
 @dataclass(slots=True)
@@ -148,7 +155,7 @@ class Engine:
 
     async def _paid(self, call: Call, key: str) -> Completion:
         reserved = self._most_usd(call)
-        self.budget.reserve(reserved)
+        await self.budget.reserve(reserved)
         completion = None
         try:
             completion = await self.gateway.complete(call)

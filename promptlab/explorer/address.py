@@ -77,9 +77,14 @@ class Address:
         """Which page of `n_pages`, counted from 1."""
         value = int(self.choice(name, [str(i) for i in range(1, n_pages + 1)], "1") or 1)
         if n_pages > 1:
-            key = f"page_{name}_{n_pages}"
-            st.session_state[key] = value
-            st.pagination(n_pages, key=key, on_change=_write, args=(name, tuple(drops), key))
+            back, where, on = st.columns([1, 2, 1], vertical_alignment="center")
+            drop = dict.fromkeys(drops)
+            with back:
+                st.button("Previous page", disabled=value == 1, width="stretch", on_click=go, kwargs={**drop, name: str(value - 1)})
+            with where:
+                st.text(f"Page {value:,} of {n_pages:,}", text_alignment="center", width="stretch")
+            with on:
+                st.button("Next page", disabled=value == n_pages, width="stretch", on_click=go, kwargs={**drop, name: str(value + 1)})
         return value
 
     def settle(self) -> None:
@@ -100,6 +105,6 @@ def go(**values: str | None) -> None:
             st.query_params[name] = value
 
 
-def _write(name: str, drops: tuple[str, ...], key: str | None = None) -> None:
-    value = st.session_state[key or next(k for k in (f"pick_{name}", f"switch_{name}", f"search_{name}") if k in st.session_state)]
+def _write(name: str, drops: tuple[str, ...]) -> None:
+    value = st.session_state[next(key for key in (f"pick_{name}", f"switch_{name}", f"search_{name}") if key in st.session_state)]
     go(**dict.fromkeys(drops), **{name: str(value) if value not in (None, "") else None})

@@ -37,11 +37,13 @@ class View:
 
     @property
     def plan(self) -> Mapping[str, Any]:
-        return self.report.plan
+        plan: Mapping[str, Any] = self.report.plan
+        return plan
 
     @property
     def manifest(self) -> Mapping[str, Any]:
-        return self.report.manifest
+        manifest: Mapping[str, Any] = self.report.manifest
+        return manifest
 
     @property
     def simulated(self) -> bool:
@@ -124,6 +126,18 @@ def folders(runs: Path) -> dict[str, Path]:
     return found
 
 
+def opened(folder: Path) -> Run:
+    """The run's folder with its manifest read; any damage is a RunProblem."""
+    try:
+        run = Run(folder)
+        str(run.state)
+    except PromptlabError:
+        raise
+    except UNREADABLE as error:
+        raise RunProblem(f"{folder / 'manifest.json'}: not a run's manifest ({type(error).__name__}: {first_line(error)})") from None
+    return run
+
+
 def stamp(folder: Path) -> Stamp:
     """What the folder holds now: names, times and sizes of everything that a page reads."""
     names = ["manifest.json", "plan.json", "items.parquet", "journal.jsonl"]
@@ -142,7 +156,7 @@ def open_view(folder: Path) -> View:
     """The run as it is now; of a run in progress the last reading, unless that is older than 15 seconds."""
     now = stamp(folder)
     kept: tuple[str, float, Stamp] | None = st.session_state.get("reading")
-    if kept and kept[0] == str(folder) and now != kept[2] and time.monotonic() - kept[1] < REREAD_S and Run(folder).state == "running":
+    if kept and kept[0] == str(folder) and now != kept[2] and time.monotonic() - kept[1] < REREAD_S and opened(folder).state == "running":
         now = kept[2]
     else:
         st.session_state["reading"] = (str(folder), time.monotonic(), now)
@@ -159,13 +173,19 @@ def read_again() -> None:
     st.session_state.pop("reading", None)
 
 
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame by column name."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, at most 200 characters."""
     return (str(error).splitlines() or [""])[0][:200]
 
 
 @st.cache_data(max_entries=4, show_spinner="Reading the run")
-def _read(folder: str, _at: Stamp) -> View:
+def _read(folder: str, at: Stamp) -> View:
+    del at  # only part of the key
     run = Run(Path(folder))
     report = build(run)
     items = run.items()

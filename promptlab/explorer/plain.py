@@ -6,9 +6,10 @@ would hide or reorder it spelled out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
@@ -38,7 +39,7 @@ def clip(text: str, longest: int = LONGEST) -> str:
 
 def cell(text: object, longest: int = CELL) -> str:
     """One line for a table."""
-    if text is None or (isinstance(text, float) and text != text):
+    if text is None or (isinstance(text, float) and math.isnan(text)):
         return ""
     whole = str(text)
     shown = whole[:longest] + (" …" if len(whole) > longest else "")
@@ -66,9 +67,17 @@ def mark(text: str, stimulus: str | None) -> tuple[str, int]:
     return text.replace(stimulus, f"{MARKS[0]}{stimulus}{MARKS[1]}"), found
 
 
-def table(frame: pd.DataFrame, *, tints: Mapping[str, str] | None = None, tinted: str | None = None, height: int | None = None) -> None:
-    """A table of inert text and numbers; `tints` gives a style to the words of the column `tinted`."""
-    st.dataframe(_styled(clean(frame), tints, tinted), hide_index=True, height=height or _height(len(frame)), placeholder="")
+def table(
+    frame: pd.DataFrame,
+    *,
+    tints: Mapping[str, str] | None = None,
+    tinted: str | None = None,
+    narrow: bool = False,
+) -> None:
+    """A whole table of inert text and numbers; `tints` gives a style to the words of the column `tinted`."""
+    height = ROW_PX * (min(max(len(frame), 1), 60) + 1) + 3
+    width: Literal["content", "stretch"] = "content" if narrow else "stretch"
+    st.dataframe(_styled(clean(frame), tints, tinted), hide_index=True, height=height, width=width, placeholder="")
 
 
 def choosable(

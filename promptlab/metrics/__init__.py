@@ -22,8 +22,10 @@ def metric(name: str) -> Metric:
     module, _, function = name.partition(":")
     try:
         found: Metric = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:  # ValueError: no module name before the colon
         raise UsageProblem(f"the metric {name!r} cannot be loaded: {error}") from None
+    if not callable(found):
+        raise UsageProblem(f"the metric {name!r} is not a function, found {type(found).__name__}")
     return found
 
 

@@ -74,7 +74,7 @@ _PUNCTUATION = str.maketrans(
     {**dict.fromkeys("‘’‛′`´", "'"), **dict.fromkeys("“”„‟″«»‹›", '"'), **dict.fromkeys("‐‑−", "-"), **dict.fromkeys("–—―", " - ")}
 )
 
-_OFFER_ENDS = re.compile(r"\n *(?:input|question) *:")
+_NEXT_ITEM = re.compile(r"\n *(?:input|question) *:")
 _LIST_GOES_ON = re.compile(
     rf"{_CLOSE}\??{_CLOSE}(?:,|/|&|\bor\b|\band\b)(?:{_GAP}\b(?:or|and|maybe|perhaps|possibly|also|either|even)\b){{0,3}}{_GAP}{_LISTED}"
 )
@@ -90,7 +90,7 @@ _TURNED_DOWN = (
         r"(?=(?: \w+){0,3}? (?:humorous|funny|funniest|funnier|correct|right|best|answer|choice|it)\b)"
     ),
 )
-_REACH = 500  # characters read behind the word that announces a conclusion
+_REACH = 500  # characters that are read behind the word that announces a conclusion
 _CONCLUSION = re.compile(
     r"(?<!/)\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision)\b(?! (?:choice|option)s?\b)"
     r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
@@ -111,6 +111,8 @@ _NEGATIVE = re.compile(r"\b(?:not|never|wrong|incorrect|less|least|worst|hardly)
 _QUOTED = re.compile(rf"[\"'*_`](?P<option>{_OPTION})[.,!?]?[\"'*_`]")
 _SENTENCE_END = re.compile(r"(?<=[.!?;]) +|\n+")
 
+# Labels: the whole reply; behind a conclusion; at the head of the reply; anywhere else, where only clear forms count. A
+# bare number counts only in the first two: in text it is more often a number than a label.
 _LABEL_ALONE = re.compile(rf"{_GAP}(?:(?:the|option|choice|letter|number)\b *)*{_GAP}(?P<label>[a-z]|\d{{1,2}}){_GAP}")
 _LABEL_FIRST = re.compile(
     rf"{_GAP}{_FILLER}[\"'*_`(\[]*(?P<label>[a-z]|\d{{1,2}})(?:[\"'*_`]*[).:,;!<\]}}]|[\"'*_`]*(?: -|$))"
@@ -182,9 +184,9 @@ class _Choices:
         folded = _fold(answer).strip()
         folded = folded.rpartition("</think>")[2].strip() or folded
         # Models go on with a next item of their own: what stands before it counts first.
-        offer = _OFFER_ENDS.split(folded, maxsplit=1)[0]
-        found = self._settle(offer)
-        return self._settle(folded) if found is None and offer != folded else found
+        head = _NEXT_ITEM.split(folded, maxsplit=1)[0]
+        found = self._settle(head)
+        return self._settle(folded) if found is None and head != folded else found
 
     def _settle(self, folded: str) -> int | None:
         text = self._marked(folded)

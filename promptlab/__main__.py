@@ -1,0 +1,5 @@
+"""`python -m promptlab` is the `promptlab` command."""
+
+from promptlab.cli import main
+
+main()

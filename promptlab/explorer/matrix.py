@@ -1,0 +1,61 @@
+"""Every added text in every task: where the mean over tasks comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from promptlab import charts
+from promptlab.explorer import plain, words
+from promptlab.explorer.address import Address, go
+from promptlab.explorer.filters import OF_A_PAIR, control_of, model_of, setting_of
+from promptlab.explorer.load import View
+from promptlab.schema import NONE_ARM, Comparison
+from promptlab.stats.sentences import points
+
+
+def render(view: View, address: Address) -> None:
+    """Show the page."""
+    left, middle, right = st.columns(3)
+    with left:
+        model = model_of(view, address)
+    with middle:
+        control = control_of(view, address)
+    with right:
+        setting = setting_of(view, address)
+    cells = view.comparisons(model, setting, control, ["cell"])
+    if not cells:
+        st.caption("Nothing was planned for this choice.")
+        return
+    if any(c.diff is not None for c in cells):
+        st.altair_chart(charts.matrix(cells, "Points gained or lost in each task", simulated=view.simulated), width="stretch")
+    st.subheader("The same as a table")
+    st.caption(
+        "Points gained or lost: ▲ helps, ▼ hurts, ≈ or = too small to matter, ? unclear, – not judged. Click a cell to see its sentence."
+    )
+    tasks = [task for task in view.tasks if any(c.task == task for c in cells)]
+    stimuli = list(dict.fromkeys(c.treatment for c in cells))
+    task = address.choice("task", tasks, None)
+    stimulus = address.choice("a", list(view.arms), None)
+
+    def choose(row: int, column: str) -> None:
+        shown = {plain.inert(name): name for name in stimuli}
+        go(task=tasks[row], **({"a": shown[column]} if column in shown else {}), **dict.fromkeys(OF_A_PAIR))
+
+    plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", choose, tints=words.TINTS)
+    chosen = next((c for c in cells if c.task == task and c.treatment == stimulus), None)
+    if chosen is None:
+        return
+    against = NONE_ARM if control == "none" or not chosen.control_arms else chosen.control_arms[0]
+    plain.line(f"{words.verdict(chosen)}: {chosen.sentence}")
+    plain.line(f"{chosen.treatment} says: {view.arms.get(chosen.treatment, {}).get('text')}")
+    st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={"page": "compare", "b": against})
+
+
+def table(cells: Sequence[Comparison], tasks: Sequence[str], stimuli: Sequence[str]) -> pd.DataFrame:
+    """Tasks down, stimuli across, sign and points in the cells."""
+    found = {(c.task, c.treatment): f"{words.SIGNS[c.verdict]} {points(c.diff)}" for c in cells}
+    columns = {"task": list(tasks)} | {name: [found.get((task, name), "") for task in tasks] for name in stimuli}
+    return pd.DataFrame(columns)

@@ -1,0 +1,101 @@
+"""The first page: the question, how far the run is, and what each added text does over the tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import streamlit as st
+
+from promptlab import charts, report
+from promptlab.explorer import plain, words
+from promptlab.explorer.address import Address
+from promptlab.explorer.filters import control_of, model_of, setting_of
+from promptlab.explorer.load import REREAD_S, Setting, View, open_view
+
+
+def render(view: View, address: Address) -> None:
+    """Show the page."""
+    plain.line(view.manifest.get("question") or "This run states no question.")
+    left, middle, right = st.columns(3)
+    with left:
+        model = model_of(view, address)
+    with middle:
+        control = control_of(view, address)
+    with right:
+        setting = setting_of(view, address)
+    if view.report.state != "running":
+        _results(view, model, control, setting)
+        return
+
+    @st.fragment(run_every=REREAD_S)
+    def live() -> None:
+        newest = open_view(view.folder)
+        st.caption("The sweep goes on; what stands below is read again every 15 seconds.")
+        plain.line(f"Read at {newest.read_at}, from {len(newest.trials):,} trials.")
+        _results(newest, model, control, setting)
+
+    live()
+
+
+def _results(view: View, model: str, control: str, setting: Setting) -> None:
+    for sentence in report.headline(view.report):
+        plain.line(f"•  {sentence}")
+    shown = view.comparisons(model, setting, control, ["primary", "stimulus"])
+    means = [c for c in shown if c.scope == "stimulus"]
+    texts: Mapping[str, str | None] = {name: arm["text"] for name, arm in view.arms.items()}
+
+    st.subheader("What each added text does, averaged over the tasks")
+    if control == "none" and "placebo" not in view.controls:
+        st.caption("This run has no neutral sentences, so a change may come from any added text, not from what it says.")
+        if view.plan.get("no_placebo_reason"):
+            plain.line(f"Reason given: {view.plan['no_placebo_reason']}")
+    if not means:
+        st.caption("Nothing was planned for this choice.")
+        return
+    if any(c.diff is not None for c in means):
+        st.altair_chart(charts.forest(means, "Points gained or lost", simulated=view.simulated), width="stretch")
+    plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
+    with st.expander("Each verdict in a sentence"):
+        for c in shown:
+            plain.line(f"{words.verdict(c)}: {c.sentence}")
+            for note in c.notes:
+                plain.line(f"    Note: {note}")
+    with st.expander("What the verdicts mean"):
+        plain.table(
+            pd.DataFrame([(f"{words.SIGNS[v]} {v}", meaning) for v, meaning in words.MEANINGS.items()], columns=["verdict", "means"])
+        )
+    aa = view.comparisons(model, setting, None, ["aa"])
+    with st.expander("How much answers vary by themselves"):
+        st.caption("The prompt without added text was asked twice; the difference between the two is noise.")
+        for c in aa:
+            plain.line(f"{c.task or 'all tasks'}: {c.sentence}")
+        if not aa:
+            st.caption("Nothing is recorded yet.")
+    with st.expander("About this run"):
+        _truth(view)
+        plain.table(_about(view))
+
+
+def _truth(view: View) -> None:
+    for model in view.plan["models"]:
+        if model.get("truth"):
+            plain.line(f"What the simulated model {model['name']} was made to do: {model['truth']}.")
+
+
+def _about(view: View) -> pd.DataFrame:
+    m, plan = view.manifest, view.plan
+    margins = plan["margins"]
+    rows = [
+        ("run", view.report.run),
+        ("experiment file", m.get("experiment_path")),
+        ("started", m.get("created_at")),
+        ("last written", m.get("updated_at")),
+        ("suite", {"twin": "twin: items written for promptlab", "official": "official benchmark files"}.get(plan["suite"], plan["suite"])),
+        ("items, arms, tasks", ", ".join(f"{plan['counts'][name]} {name}" for name in ("items", "arms", "tasks"))),
+        ("sampling", ", ".join(f"{name} {value}" for name, value in plan["sampling"].items()) or "the provider's own"),
+        ("margins", f"{100 * margins['cell']:g} points in one task, {100 * margins['mean']:g} over the tasks"),
+        ("served by", "; ".join(f"{name}: {', '.join(found)}" for name, found in m.get("served", {}).items())),
+        ("code", ", ".join(f"{name} {number}" for name, number in m.get("versions", {}).items())),
+    ]
+    return pd.DataFrame(rows, columns=["what", "value"])

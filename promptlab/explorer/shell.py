@@ -1,0 +1,129 @@
+"""The frame around every page: which run, how far it is, SIMULATED, and where to go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from promptlab.errors import PromptlabError, RunProblem
+from promptlab.explorer import compare, load, matrix, overview, plain, samples
+from promptlab.explorer.address import OF_A_RUN, Address
+from promptlab.explorer.load import View
+
+LIVE_S = 3.0
+PAGES: Mapping[str, tuple[str, Callable[[View, Address], None]]] = {
+    "overview": ("Overview", overview.render),
+    "matrix": ("By task", matrix.render),
+    "compare": ("Compare", compare.render),
+    "samples": ("Answers", samples.render),
+}
+STATES = {
+    "running": "running",
+    "complete": "complete",
+    "incomplete": "incomplete: some calls failed; the same sweep command asks for them again",
+    "budget": "stopped at its budget",
+    "interrupted": "interrupted; the same sweep command goes on from here",
+    "failed": "failed; the same sweep command goes on from here",
+}
+
+
+def show(run: Path | None, runs: Path) -> None:
+    """The whole screen, for one run folder or for all below `runs`."""
+    left, right = st.columns([1, 3], vertical_alignment="bottom")
+    with left:
+        st.header("promptlab", anchor=False)
+    found = {run.resolve().name: run} if run else load.folders(runs)
+    if not found:
+        _nothing(runs)
+        return
+    address = Address()
+    notes = st.container()
+    names = list(found)
+    with right:
+        name = address.pick("Run", "run", names, names[0], drops=OF_A_RUN)
+    page = address.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, "overview")
+    try:
+        _page(found[name], page, address)
+    except RunProblem as error:
+        st.error("This run cannot be read.")
+        plain.line(error)
+        st.caption("Choose another run above, or make this one again: promptlab sweep with the same experiment file completes it.")
+    address.settle()
+    if address.notes:
+        with notes:
+            st.caption("The address holds values that are not known here; they are ignored:")
+            plain.line(", ".join(plain.cell(note, 80) for note in address.notes))
+
+
+def _page(folder: Path, page: str, address: Address) -> None:
+    opened = load.opened(folder)
+    manifest = opened.manifest
+    if manifest.get("simulated"):
+        st.warning("SIMULATED: these answers come from a simulated model with planted effects. They say nothing about a real model.")
+    live = opened.state == "running"
+    status(opened.state, manifest)  # raises on a manifest that lacks something
+    _strip(folder, live)
+    view = load.open_view(folder)
+    if view.trials.empty:
+        st.info("No trial is recorded yet. This page fills as the sweep goes on.")
+    PAGES[page][1](view, address)
+
+
+def _strip(folder: Path, live: bool) -> None:
+    @st.fragment(run_every=LIVE_S if live else None)
+    def strip() -> None:
+        try:
+            run = load.opened(folder)
+            plain.line(status(run.state, run.manifest))
+        except PromptlabError:
+            st.warning("The run's manifest cannot be read at this moment.")
+            return
+        if live:
+            counts = run.manifest["counts"]
+            st.progress(min(1.0, counts["done"] / max(1, counts["planned"])))
+            if run.state != "running":
+                load.read_again()
+                st.rerun()
+
+    strip()
+
+
+def status(state: str, manifest: Mapping[str, Any]) -> str:
+    """How far the run is, in one line; costs that nobody knows are said to be unknown."""
+    try:
+        return _status(state, manifest)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunProblem(f"manifest.json: not complete ({type(error).__name__}: {load.first_line(error)})") from None
+
+
+def _status(state: str, manifest: Mapping[str, Any]) -> str:
+    counts = manifest["counts"]
+    words = [STATES.get(state, "in a state that this version does not know")]
+    words.append(f"{int(counts['done']):,} of {int(counts['planned']):,} trials")
+    if counts["errors"]:
+        words.append(f"{int(counts['errors']):,} failed")
+    if counts.get("cached"):
+        words.append(f"{int(counts['cached']):,} answers from the cache")
+    paid = f"${float(manifest['paid_usd']):.4f} paid"
+    unpriced = int(counts.get("unpriced") or 0)
+    if unpriced:
+        paid = f"at least {paid}; the price of {unpriced:,} calls is unknown"
+    elif manifest.get("simulated"):
+        paid += " in simulated prices"
+    words.append(paid)
+    text = "  ·  ".join(words)
+    if manifest.get("last_error"):
+        text += f"\nLast error: {plain.clip(str(manifest['last_error']), 300)}"
+    return text
+
+
+def _nothing(runs: Path) -> None:
+    st.subheader("No runs yet", anchor=False)
+    plain.line(f"There is no run in {runs}.")
+    st.caption("This makes one in about a minute, without a key and at no cost:")
+    st.code("promptlab sweep experiments/quickstart.yaml", language=None)
+    st.caption("If your runs are elsewhere:")
+    st.code("promptlab view --runs FOLDER", language=None)

@@ -1,0 +1,111 @@
+"""One trial: the exact messages with the stimulus marked, the answer, and everything recorded about the call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from promptlab.errors import RunProblem
+from promptlab.explorer import plain
+from promptlab.explorer.load import View, records
+from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
+
+
+def show(view: View, trial: str) -> None:
+    """Everything about one trial."""
+    row = records(view.trials[view.trials["trial"] == trial])[0]
+    plain.line(f"{row['model']}  ·  {row['task']}  ·  item {row['item']}  ·  {row['arm']}  ·  {score_word(row['score'])}")
+    left, right = st.columns(2)
+    with left:
+        st.caption("What was sent. The added text stands between ⟦ and ⟧.")
+        calls = messages(view, row)
+    with right:
+        st.caption("What came back, as it came")
+        plain.block(row["answer"])
+        st.caption("What the metric read in it")
+        plain.block("(no answer found)" if pd.isna(row["extracted"]) else row["extracted"])
+        st.caption("What counts as right")
+        plain.block(targets(row))
+        if not pd.isna(row["error"]):
+            st.caption("Error")
+            plain.block(row["error"])
+    st.caption("What is recorded about it")
+    plain.table(facts(row, calls))
+
+
+def messages(view: View, row: Mapping[str, Any]) -> pd.DataFrame:
+    """Show the messages of every call of a trial with the stimulus marked; the calls come back for what else they hold."""
+    text = (view.arms.get(row["arm"]) or {}).get("text")
+    try:
+        calls = view.calls(row["trial"])
+    except RunProblem as error:
+        st.warning("The messages of this trial cannot be read.")
+        plain.line(error)
+        return pd.DataFrame()
+    if calls.empty:
+        st.caption("No call is recorded for this trial.")
+        return calls
+    n_marked = 0
+    for number, call in enumerate(records(calls), start=1):
+        if len(calls) > 1:
+            plain.line(f"call {number} of {len(calls)}")
+        for message in _messages(call["messages"]):
+            marked, found = plain.mark(message["content"], text)
+            n_marked += found
+            plain.line(f"{message['role']}:")
+            plain.block(marked)
+    if text and not n_marked:
+        st.caption("The added text does not stand word for word in these messages.")
+    elif not text:
+        st.caption("Nothing was added in this arm.")
+    return calls
+
+
+def targets(row: Mapping[str, Any]) -> str:
+    """The accepted answers, one a line."""
+    try:
+        found = json.loads(row["targets"])
+    except (TypeError, ValueError):
+        return "unknown: the item is not among the run's items"
+    return "\n".join(str(target) for target in found) or "(none)"
+
+
+def facts(row: Mapping[str, Any], calls: pd.DataFrame) -> pd.DataFrame:
+    """Name and value of everything else that is recorded."""
+    tokens = f"{or_unknown(row['input_tokens'], '{:,.0f}')} in, {or_unknown(row['output_tokens'], '{:,.0f}')} out"
+    pairs = [
+        ("outcome", OUTCOMES.get(row["outcome"], row["outcome"])),
+        ("score", or_unknown(row["score"], "{:g}") if not pd.isna(row["score"]) else "no score"),
+        ("tokens", tokens),
+        ("price of the answer", or_unknown(row["cost_usd"], "${:.6f}")),
+        ("paid by this run", or_unknown(row["paid_usd"], "${:.6f}")),
+        ("time", f"{row['latency_s']:.2f} s"),
+        ("from the cache", "yes" if row["cached"] else "no"),
+        ("attempts", str(row["attempts"])),
+        ("model version", or_unknown(row["model_version"])),
+        ("base prompt", row["base_prompt"]),
+        ("placement", f"{row['placement']}, {row['shots']} examples, {row['strategy']}"),
+        ("repeat", str(int(row["replicate"]) + 1)),
+    ]
+    for number, call in enumerate(records(calls), start=1):
+        which = f" of call {number}" if len(calls) > 1 else ""
+        pairs += [
+            (f"parameters asked for{which}", call["requested"]),
+            (f"parameters sent{which}", call["effective"]),
+            (f"finish reason{which}", or_unknown(call["finish_reason"])),
+            (f"cache key{which}", call["key"]),
+        ]
+    pairs.append(("trial", row["trial"]))
+    return pd.DataFrame(pairs, columns=["what", "value"])
+
+
+def _messages(text: str) -> list[dict[str, str]]:
+    try:
+        found = json.loads(text)
+        return [{"role": str(message["role"]), "content": str(message["content"])} for message in found]
+    except (ValueError, TypeError, KeyError):
+        return [{"role": "unreadable", "content": str(text)}]

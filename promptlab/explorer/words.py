@@ -1,0 +1,80 @@
+"""How verdicts, numbers and trials are put into words; the same on every page."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import pandas as pd
+
+from promptlab.explorer.load import RIGHT
+from promptlab.schema import Comparison, Verdict
+from promptlab.stats.sentences import interval, p_text, points
+
+SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "≈", "same": "=", "unclear": "?", "refused": "–"}
+MEANINGS: Mapping[Verdict, str] = {
+    "helps": "raises the score",
+    "hurts": "lowers the score",
+    "negligible": "a change, but smaller than the margin",
+    "same": "shown to be smaller than the margin",
+    "unclear": "neither a change nor its absence is shown",
+    "refused": "not judged; the sentence says why",
+}
+TINTS: Mapping[str, str] = {
+    "▲": "background-color: #cfe5f6; color: #0b3a5e",
+    "▼": "background-color: #fbdcc4; color: #6a2c00",
+    "≈": "background-color: #e4e4ec; color: #33334d",
+    "=": "background-color: #e4e4ec; color: #33334d",
+}
+CONTROLS = {"none": "the prompt without added text", "placebo": "neutral sentences of the same length"}
+OUTCOMES = {
+    "ok": "ok",
+    "truncated": "truncated (cut at the token limit)",
+    "refused": "refused by the model",
+    "empty": "empty answer",
+    "parse_failed": "no answer found in the text",
+    "error": "the call failed",
+}
+
+
+def verdict(c: Comparison) -> str:
+    """Sign and word."""
+    return f"{SIGNS[c.verdict]} {c.verdict}"
+
+
+def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | None]) -> pd.DataFrame:
+    """One row per comparison; differences in points."""
+    return pd.DataFrame(
+        {
+            "verdict": [verdict(c) for c in comparisons],
+            "added text": [c.treatment if c.scope != "primary" else f"all of {c.library}" for c in comparisons],
+            "points": [points(c.diff) for c in comparisons],
+            "95 % interval": [interval(c.ci_low, c.ci_high) for c in comparisons],
+            "adjusted p": [p_text(c.p_adjusted).removeprefix("p ").removeprefix("= ") for c in comparisons],
+            "tasks": [c.n_tasks for c in comparisons],
+            "pairs": [c.n_pairs for c in comparisons],
+            "missing": [c.n_missing for c in comparisons],
+            "its words": [texts.get(c.treatment) or "" for c in comparisons],
+        }
+    )
+
+
+def score_word(score: object) -> str:
+    """`right`, `wrong`, or the score where it is neither 0 nor 1; nothing was scored: `no score`."""
+    if score is None or not isinstance(score, int | float) or math.isnan(score):
+        return "no score"
+    if score in (0, 1):
+        return "right" if score else "wrong"
+    return f"{'right' if score >= RIGHT else 'wrong'} ({score:.2f})"
+
+
+def percent(value: float | None) -> str:
+    """A mean score as a percentage."""
+    return "n/a" if value is None or math.isnan(value) else f"{100 * value:.1f} %"
+
+
+def or_unknown(value: object, form: str = "{}") -> str:
+    """The value, or `unknown` where there is none."""
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
+        return "unknown"
+    return form.format(value)

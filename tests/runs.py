@@ -1,0 +1,61 @@
+"""Small experiments for the tests, and the command line as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from conftest import ROOT
+
+BASE = """name: {name}
+question: A question for a test?
+suite: twin
+tasks: [{tasks}]
+models:
+{models}
+stimuli: [{stimuli}]
+controls: {{placebos: matched, per_stimulus: 1}}
+items: {items}
+seed: {seed}
+sampling: {{temperature: 0, max_tokens: 64}}
+"""
+
+
+def experiment(
+    folder: Path,
+    *,
+    name: str = "small",
+    tasks: str = "sum, sentiment",
+    models: str = "  - sim/null",
+    stimuli: str = "emotionprompt/EP02",
+    items: int = 20,
+    seed: int = 1,
+    more: str = "",
+) -> Path:
+    path = folder / f"{name}.yaml"
+    path.write_text(BASE.format(name=name, tasks=tasks, models=models, stimuli=stimuli, items=items, seed=seed) + more, encoding="utf-8")
+    return path
+
+
+def served(url: str, model: str = "ok", more: str = "") -> str:
+    return f"  - {{model: openai/{model}, name: served, api_base: '{url}'{more}}}"
+
+
+def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "promptlab", *arguments],
+        cwd=cwd or ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160", **(env or {})},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    process = start(*arguments, env=env, cwd=cwd)
+    out, err = process.communicate(timeout=180)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)

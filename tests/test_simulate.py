@@ -1,0 +1,126 @@
+"""Simulated models keep their word: the truth in their YAML is what an honest analysis finds, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from runs import experiment
+
+from promptlab.design import Design, cross, draw
+from promptlab.metrics import metric
+from promptlab.render import PRESETS
+from promptlab.resolve import all_stimuli, resolve, sim_models
+from promptlab.schema import Comparison, Item, Model, Task
+from promptlab.simulate import Shown, World, reply
+from promptlab.stats import analyse
+from promptlab.store import Run
+from promptlab.sweep import run_sweep
+
+TASKS = "active_to_passive, object_counting, ruin_names, sentiment, sum, translation_en-fr"
+STIMULI = "emotionprompt/EP02, emotionprompt/EP08, negativeprompt/NP06, negativeprompt/NP10"
+
+
+def judged(tmp_path: Path, model: str, seed: int) -> tuple[list[Comparison], Run]:
+    path = experiment(tmp_path, tasks=TASKS, models=f"  - sim/{model}", stimuli=STIMULI, items=60, seed=seed, name=f"{model}-{seed}")
+    done = run_sweep(resolve(path), tmp_path / "runs", None, 32, lambda progress: None)
+    found = Run(done.folder)
+    assert done.state == "complete"
+    return analyse(found.trials(), found.plan), found
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3, 4, 5])
+def test_null_finds_nothing_in_any_cell(tmp_path: Path, seed: int) -> None:
+    comparisons, _ = judged(tmp_path, "null", seed)
+    cells = [c for c in comparisons if c.scope == "cell"]
+    assert len(cells) == 2 * 4 * 6
+    assert [c.sentence for c in cells if c.verdict in ("helps", "hurts")] == []
+    assert all(c.simulated for c in comparisons)
+
+
+def test_planted_signs_are_found_and_none_other(tmp_path: Path) -> None:
+    comparisons, _ = judged(tmp_path, "planted", 1)
+    effect = {"emotionprompt/EP02": "helps", "negativeprompt/NP10": "hurts"}
+    for c in comparisons:
+        if c.scope == "stimulus":
+            assert c.verdict == effect.get(c.treatment, c.verdict if c.verdict in ("unclear", "same", "refused") else "none"), c.sentence
+            if c.treatment in effect:
+                assert c.diff is not None
+                assert abs(abs(c.diff) - 0.20) < 0.06
+        if c.scope == "cell":
+            assert c.verdict in (effect.get(c.treatment, "unclear"), "unclear", "same", "refused"), c.sentence
+    found = [c for c in comparisons if c.scope == "cell" and c.verdict in ("helps", "hurts")]
+    assert len(found) >= 18  # of 24 planted cells
+
+
+def test_length_alone_is_an_effect_against_none_and_none_against_placebos(tmp_path: Path) -> None:
+    comparisons, _ = judged(tmp_path, "length", 1)
+    over_tasks = [c for c in comparisons if c.scope == "stimulus"]
+    assert {c.verdict for c in over_tasks if c.control == "none"} == {"hurts"}
+    assert {c.verdict for c in over_tasks if c.control == "placebo"} <= {"unclear", "same", "refused"}
+    cells = [c for c in comparisons if c.scope == "cell" and c.control == "placebo"]
+    assert [c.sentence for c in cells if c.verdict in ("helps", "hurts")] == []
+
+
+def toy_design() -> Design:
+    items = tuple(Item(f"i{i}", f"in {i}", (f"t{i}",)) for i in range(400))
+    toy = draw(Task("toy", "twin", "instruction_induction", "ii_em", {"human": "Do."}, items), None, 0, 1)
+    known = all_stimuli()
+    chosen = [known[name] for name in ("emotionprompt/EP02", "emotionprompt/EP08", "negativeprompt/NP10")]
+    conditions = cross(chosen, [known["placebo/w07-a"]], ["human"], [PRESETS["paper"]], [0], ["single"])
+    return Design((toy,), conditions, (Model("m", "sim/planted"),), 1, 1)
+
+
+def scores(model: str, arm: str, draw_seed: str = "") -> list[float]:
+    design, sim = toy_design(), sim_models()[model]
+    condition = next(c for c in design.conditions if c.arm == arm)
+    task = design.tasks[0]
+    out = []
+    for item in task.items:
+        shown = Shown(task, item, condition)
+        answer = reply(sim, model, shown, f"1/{item.id}/{arm}{draw_seed}", [{"content": "x"}], None)
+        out.append(metric("ii_em")(answer.text, item).score)
+    return out
+
+
+@pytest.mark.parametrize(
+    ("arm", "truth"), [("none", 0.6), ("emotionprompt/EP02", 0.8), ("negativeprompt/NP10", 0.4), ("placebo/w07-a", 0.6)]
+)
+def test_the_planted_truth_is_the_expected_score(arm: str, truth: float) -> None:
+    found = scores("planted", arm)
+    assert sum(found) / len(found) == pytest.approx(truth, abs=0.08)
+
+
+def test_two_draws_disagree_at_the_flip_rate() -> None:
+    a, b = scores("planted", "none"), scores("planted", "none", "/again")
+    assert sum(x != y for x, y in zip(a, b, strict=True)) / len(a) == pytest.approx(0.04, abs=0.025)
+
+
+def test_every_simulated_model_is_labelled_and_says_its_truth() -> None:
+    assert {"null", "planted", "length"} <= set(sim_models())
+    assert all(m.truth and m.price for m in sim_models().values())
+
+
+def test_messy_has_every_outcome(tmp_path: Path) -> None:
+    path = experiment(tmp_path, tasks="sentiment, sum", models="  - sim/messy", items=60)
+    done = run_sweep(resolve(path), tmp_path / "runs", None, 32, lambda progress: None)
+    frame = Run(done.folder).trials()
+    assert {"ok", "truncated", "refused"} <= set(frame["outcome"])
+    assert frame["attempts"].max() > 1
+    assert frame["simulated"].all()
+
+
+def test_the_same_seed_gives_the_same_frame(tmp_path: Path) -> None:
+    path = experiment(tmp_path, models="  - sim/messy", items=20)
+    frames = [Run(run_sweep(resolve(path), tmp_path / name, None, n, lambda p: None).folder).trials() for name, n in (("a", 1), ("b", 32))]
+    assert frames[0]["answer"].tolist() == frames[1]["answer"].tolist()
+    assert frames[0]["outcome"].tolist() == frames[1]["outcome"].tolist()
+
+
+def test_a_world_knows_only_its_own_prompts() -> None:
+    import asyncio
+
+    from promptlab.gateway.wire import SimulatedError
+
+    with pytest.raises(SimulatedError):
+        asyncio.run(World(toy_design(), sim_models())("planted", [{"role": "user", "content": "hello"}], {}))
