@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Mapping, Set
+from collections.abc import AsyncGenerator, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -248,7 +248,7 @@ def _total(values: list[Any]) -> Any:  # noqa: ANN401 (int or float, as given)
     return None if any(value is None for value in values) else sum(values)
 
 
-async def rows(engine: Engine, recorded: Set[str], concurrency: int, stop: asyncio.Event) -> AsyncIterator[tuple[Row, list[Row]]]:
+async def rows(engine: Engine, recorded: Set[str], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
     """Run all trials that are not recorded yet; yield each as it finishes, at most `concurrency` under way.
 
     Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models

@@ -105,15 +105,14 @@ class Run:
     def items(self) -> pd.DataFrame:
         """The items of the run; `targets` and `choices` are lists."""
         frame: pd.DataFrame = pq.read_table(self.folder / "items.parquet").to_pandas()
-        for column in ("targets", "choices"):
-            frame[column] = frame[column].map(json.loads)
-        return frame
+        return frame.assign(targets=frame["targets"].map(json.loads), choices=frame["choices"].map(json.loads))
 
     def calls_of(self, trial: str) -> pd.DataFrame:
         """The calls of one trial, in turn order."""
-        parts = [pq.read_table(path, filters=[("trial", "=", trial)]).to_pandas() for path in self._parts("calls")]
+        wanted = schema(CALL_COLUMNS)
         rows = [row for line in self._journal() for row in line["calls"] if row["trial"] == trial]
-        frame = pd.concat([*parts, pd.DataFrame(rows, columns=list(CALL_COLUMNS))]) if rows else pd.concat(parts)
+        tables = [pq.read_table(path, schema=wanted, filters=[("trial", "=", trial)]) for path in self._parts("calls")]
+        frame: pd.DataFrame = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=wanted)]).to_pandas()
         return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
 
     def _frame(self, kind: str, columns: Mapping[str, str]) -> pd.DataFrame:

@@ -191,7 +191,7 @@ def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, server: Serve
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert re.search(r"Resume with:\s+promptlab sweep .*small\.yaml", out)
+    assert re.search(r"Resume with:\s+.*promptlab sweep .*small\.yaml", out)
     assert "Traceback" not in err
     found = only_run(tmp_path / "runs")
     assert found.state == "interrupted"

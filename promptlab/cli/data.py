@@ -16,7 +16,9 @@ data = typer.Typer(help="The official data files: import, pull, list, verify.", 
 
 
 @data.command("import")
-def import_(directory: Annotated[Path, typer.Argument(help="A folder or checkout that holds the official files.", show_default=False)]) -> None:
+def import_(
+    directory: Annotated[Path, typer.Argument(help="A folder or checkout that holds the official files.", show_default=False)],
+) -> None:
     """Copy the official files out of a folder; each is checked against its SHA-256 first."""
     from promptlab import official
 
@@ -45,7 +47,9 @@ def ls(as_json: AsJson = False) -> None:
         print_json(rows)
         return
     note = f"in {official.data_dir()}; get them with `promptlab data import DIR` or `promptlab data pull`"
-    print_table("Official files", ["file", "state", "bytes", "licence"], [[r["path"], r["state"], r["bytes"], r["licence"]] for r in rows], note)
+    print_table(
+        "Official files", ["file", "state", "bytes", "licence"], [[r["path"], r["state"], r["bytes"], r["licence"]] for r in rows], note
+    )
 
 
 @data.command("verify")

@@ -104,10 +104,9 @@ def ls_models(as_json: AsJson = False) -> None:
         print_json({"simulated": rows, "price_table": table.source, "n_priced": len(table.entries)})
         return
     print_table("Simulated models (SIMULATED: no key, no network)", ["model", "truth"], [[r["model"], r["truth"]] for r in rows])
-    keys = [k for k in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY") if os.environ.get(k)]
-    say(
-        "Real models: any LiteLLM name, such as openai/gpt-4o-mini or anthropic/claude-haiku-4-5, and any OpenAI-compatible server by api_base."
-    )
+    usual = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY")
+    keys = [name for name in usual if os.environ.get(name)]
+    say("Real models: any LiteLLM name, such as openai/gpt-4o-mini, and any OpenAI-compatible server by api_base.")
     say(f"Prices: {table.source}, {len(table.entries):,} entries. Keys in the environment: {', '.join(keys) or 'none of the usual ones'}.")
 
 

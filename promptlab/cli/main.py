@@ -32,7 +32,7 @@ app.add_typer(data.data, name="data")
 @app.callback(invoke_without_command=True)
 def _version(
     context: typer.Context,
-    version: bool = typer.Option(False, "--version", help="Print the version and end."),  # noqa: FBT001, FBT003
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
 ) -> None:
     if version:
         typer.echo(f"promptlab {__version__}")

@@ -1,4 +1,103 @@
-"""Placeholder until the report is written."""
-def report() -> None: ...
-def view() -> None: ...
-def after_sweep(folder, write_html): ...
+"""`promptlab report` and `promptlab view`."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptlab.cli.screen import say
+from promptlab.cli.sweep import Runs
+from promptlab.errors import UsageProblem
+
+RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d.", show_default=False)]
+
+
+class Format(StrEnum):
+    """What `promptlab report` can write."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    html = "html"
+    json = "json"
+    csv = "csv"
+
+
+def report(
+    run: RunFolder,
+    format: Annotated[Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv.")] = Format.terminal,  # noqa: A002
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
+) -> None:
+    """Judge a run, finished or not, and show or write what was found."""
+    from promptlab import report as reports
+    from promptlab.store import Run, write_whole
+
+    built = reports.build(Run(run))
+    if format is Format.terminal:
+        if out is not None:
+            raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
+        reports.to_text(built)
+        return
+    render = {Format.markdown: reports.to_markdown, Format.html: reports.to_html, Format.json: reports.to_json, Format.csv: reports.to_csv}
+    text = render[format](built)
+    if format is Format.html and out is None:
+        out = run / "report.html"
+    if out is None:
+        sys.stdout.write(text)
+        return
+    write_whole(out, text.encode("utf-8", "replace"))
+    say(f"written: {out}")
+
+
+def after_sweep(folder: Path, write_html: bool) -> None:
+    """What a sweep ends with: the verdicts on the screen, and the report beside the record."""
+    from promptlab import report as reports
+    from promptlab.store import Run, write_whole
+
+    built = reports.build(Run(folder))
+    reports.to_text(built)
+    if write_html:
+        write_whole(folder / "report.html", reports.to_html(built).encode("utf-8", "replace"))
+        say(f"report:        {folder / 'report.html'}")
+
+
+def view(
+    run: Annotated[Path | None, typer.Argument(help="A run folder; all runs when left out.", show_default=False)] = None,
+    runs: Runs = Path("runs"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
+) -> None:
+    """Open the explorer on this machine's own address. It reads run folders and calls no model."""
+    from promptlab.shipped import shipped
+    from promptlab.store import Run
+
+    if run is not None:
+        Run(run)  # a wrong folder is told here, not on the page
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise UsageProblem(f"port {port} is in use; choose another with --port, for example --port {port + 1}") from None
+    options = {
+        "server.address": "127.0.0.1",
+        "server.port": str(port),
+        "server.headless": "true",
+        "server.maxUploadSize": "1",
+        "browser.gatherUsageStats": "false",
+        "client.toolbarMode": "viewer",
+        "client.showErrorDetails": "none",
+    }
+    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    where = ["--run", str(run.resolve())] if run is not None else ["--runs", str(runs.resolve())]
+    say(f"explorer:      http://127.0.0.1:{port}    (Ctrl-C ends it)")
+    command = [sys.executable, "-m", "streamlit", "run", str(shipped("app.py")), *flags, "--", *where]
+    try:
+        ended = subprocess.run(command, check=False)  # noqa: S603
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+    raise typer.Exit(ended.returncode)

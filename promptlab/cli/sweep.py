@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -73,9 +75,9 @@ def sweep(
         from promptlab.cli.report import after_sweep
 
         after_sweep(done.folder, write_html=report)
-    again = "promptlab " + " ".join(sys.argv[1:])
+    again = f"{me()} {' '.join(sys.argv[1:])}"
     if done.state == "complete":
-        say(f"look at it:    promptlab view {done.folder}")
+        say(f"look at it:    {me()} view {done.folder}")
     elif done.state == "interrupted":
         say(f"interrupted; nothing is lost. Resume with:    {again}")
     elif done.state == "budget":
@@ -85,11 +87,19 @@ def sweep(
     raise typer.Exit(done.exit_code)
 
 
+def me() -> str:
+    """This command as the user can type it again: by name where the shell finds it, else by its path."""
+    if Path(sys.argv[0]).name != "promptlab":
+        return "python -m promptlab"
+    return "promptlab" if shutil.which("promptlab") else os.path.relpath(sys.argv[0])
+
+
 def _end(done: Any, experiment: Path, seconds: float) -> None:  # noqa: ANN401
     p = done.progress
     paid = f"${p.paid_usd:.4f} paid" + (f" (price of {p.n_unpriced} answers unknown)" if p.n_unpriced else "")
+    n_recorded = p.n_recorded_before + p.n_done
     say(
-        f"{p.n_recorded_before + p.n_done:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "
+        f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "
         f"{p.n_cached:,} answers from the cache, {p.n_errors:,} errors, {paid}, {seconds:.1f} s"
     )
     for message in p.stopped.values():
@@ -98,7 +108,7 @@ def _end(done: Any, experiment: Path, seconds: float) -> None:  # noqa: ANN401
         say(f"last error: {p.last_error}")
 
 
-class _watch:  # noqa: N801 (used like a function)
+class _watch:
     """Progress while a sweep runs: a live bar on a terminal, a plain line every few seconds elsewhere."""
 
     EVERY_S = 5.0
@@ -153,7 +163,7 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
         "Arms",
         ["arm", "role", "words", "text"],
         [[a["arm"], a["role"], a["n_words"], a["text"] or "(nothing added)"] for a in made["arms"]],
-        made["no_placebo_reason"] and f"No placebo arm: {made['no_placebo_reason']}" or "",
+        (made["no_placebo_reason"] and f"No placebo arm: {made['no_placebo_reason']}") or "",
     )
     print_table(
         "Cost",
@@ -175,6 +185,7 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
     )
     low, high = minutes(made, concurrency)
     say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
+    first = made["power"][0]
     print_table(
         "Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)",
         ["answers that change", "one cell, alone", "one cell, among all", "mean over these tasks", "mean over tasks like these"],
@@ -188,8 +199,8 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
             ]
             for p in made["power"]
         ],
-        f"A cell has {made['power'][0]['n_items_cell']} items or more; in it at least {made['power'][0]['least_changed']} answers must change, "
-        f"all one way, before anything can be told. 'Among all' is the strictest level of {made['power'][0]['n_cells']} cells a model.",
+        f"A cell has {first['n_items_cell']} items or more; in it at least {first['least_changed']} answers must change, all one way, "
+        f"before anything can be told. 'Among all' is the strictest level of {first['n_cells']} cells a model.",
     )
     families: dict[str, int] = {}
     for h in made["hypotheses"]:

@@ -168,12 +168,12 @@ def _item_table(rows: pd.DataFrame, names: list[str], chosen: str, a: str, b: st
     first = {arm: rows[rows["arm"] == arm].drop_duplicates("item").set_index("item") for arm in (a, b)}
     return pd.DataFrame(
         {
-            "shown": ["▶" if name == chosen else "" for name in names],
+            "shown": [plain.CHOSEN if name == chosen else "" for name in names],
             "item": names,
             "input": [first[a].loc[name, "input"] for name in names],
+            "right answers": [trial.targets(records(first[a].loc[[name]])[0]).replace("\n", "  or  ") for name in names],
             "answer A": [first[a].loc[name, "answer"] for name in names],
             "answer B": [first[b].loc[name, "answer"] for name in names],
-            "right answers": [first[a].loc[name, "targets"] for name in names],
         }
     )
 
@@ -198,7 +198,10 @@ def _both(view: View, address: Address, rows: pd.DataFrame, a: str, b: str) -> N
     for column, row, name in ((left, row_a, "A"), (right, row_b, "B")):
         with column:
             plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
-            st.caption("The prompt; the added text stands between ⟦ and ⟧")
+            if trial.added(view, row):
+                st.caption("The prompt; the added text stands between ▶ and ◀")
+            else:
+                st.caption("The prompt; nothing was added in this arm")
             trial.messages(view, row)
             st.caption("The answer")
             plain.block(row["answer"])

@@ -187,8 +187,8 @@ def first_line(error: BaseException) -> str:
 def _read(folder: str, at: Stamp) -> View:
     del at  # only part of the key
     run = Run(Path(folder))
-    report = build(run)
     items = run.items()
     items = items.assign(targets=items["targets"].map(lambda targets: json.dumps(targets, ensure_ascii=False)))
+    report = build(run)
     trials = report.trials.merge(items[["suite", "task", "item", "input", "targets"]], on=["suite", "task", "item"], how="left")
     return View(Path(folder), report, trials, time.strftime("%H:%M:%S UTC", time.gmtime()))

@@ -33,7 +33,7 @@ def render(view: View, address: Address) -> None:
         st.altair_chart(charts.matrix(cells, "Points gained or lost in each task", simulated=view.simulated), width="stretch")
     st.subheader("The same as a table")
     st.caption(
-        "Points gained or lost: ▲ helps, ▼ hurts, ≈ or = too small to matter, ? unclear, – not judged. Click a cell to see its sentence."
+        "Points gained or lost: ▲ helps, ▼ hurts, ≈ or = too small to matter, ? unclear, ○ not judged. Click a cell to see its sentence."
     )
     tasks = [task for task in view.tasks if any(c.task == task for c in cells)]
     stimuli = list(dict.fromkeys(c.treatment for c in cells))

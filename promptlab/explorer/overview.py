@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 import streamlit as st
@@ -17,6 +17,7 @@ from promptlab.explorer.load import REREAD_S, Setting, View, open_view
 def render(view: View, address: Address) -> None:
     """Show the page."""
     plain.line(view.manifest.get("question") or "This run states no question.")
+    _kept_fresh(view, _headline)
     left, middle, right = st.columns(3)
     with left:
         model = model_of(view, address)
@@ -24,23 +25,30 @@ def render(view: View, address: Address) -> None:
         control = control_of(view, address)
     with right:
         setting = setting_of(view, address)
+    _kept_fresh(view, lambda newest: _results(newest, model, control, setting))
+
+
+def _kept_fresh(view: View, draw: Callable[[View], None]) -> None:
+    """Draw, and while the sweep goes on draw again every 15 seconds."""
     if view.report.state != "running":
-        _results(view, model, control, setting)
+        draw(view)
         return
 
     @st.fragment(run_every=REREAD_S)
     def live() -> None:
-        newest = open_view(view.folder)
-        st.caption("The sweep goes on; what stands below is read again every 15 seconds.")
-        plain.line(f"Read at {newest.read_at}, from {len(newest.trials):,} trials.")
-        _results(newest, model, control, setting)
+        draw(open_view(view.folder))
 
     live()
 
 
-def _results(view: View, model: str, control: str, setting: Setting) -> None:
+def _headline(view: View) -> None:
+    if view.report.state == "running":
+        plain.line(f"Read at {view.read_at} from {len(view.trials):,} trials, and again every 15 seconds while the sweep goes on.")
     for sentence in report.headline(view.report):
         plain.line(f"•  {sentence}")
+
+
+def _results(view: View, model: str, control: str, setting: Setting) -> None:
     shown = view.comparisons(model, setting, control, ["primary", "stimulus"])
     means = [c for c in shown if c.scope == "stimulus"]
     texts: Mapping[str, str | None] = {name: arm["text"] for name, arm in view.arms.items()}

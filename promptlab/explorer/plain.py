@@ -19,7 +19,8 @@ HIDDEN = re.compile(
 )
 LONGEST = 20_000
 CELL = 300
-MARKS = ("⟦", "⟧")
+MARKS = ("▶", "◀")
+CHOSEN = "●"
 TALL = 420
 ROW_PX = 35
 MOST_ROWS_SHOWN = 14
@@ -60,7 +61,7 @@ def block(text: object) -> None:
 
 
 def mark(text: str, stimulus: str | None) -> tuple[str, int]:
-    """The text with every occurrence of the stimulus between ⟦ and ⟧, and how many there are."""
+    """The text with every occurrence of the stimulus between ▶ and ◀, and how many there are."""
     if not stimulus:
         return text, 0
     found = text.count(stimulus)

@@ -72,7 +72,7 @@ def select(trials: pd.DataFrame, model: str, task: str, arm: str, outcome: str, 
 def _table(page: pd.DataFrame, chosen: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "shown": ["▶" if name == chosen else "" for name in page["trial"]],
+            "shown": [plain.CHOSEN if name == chosen else "" for name in page["trial"]],
             "score": [words.score_word(score) for score in page["score"]],
             "task": page["task"],
             "item": page["item"],

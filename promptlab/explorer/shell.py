@@ -112,7 +112,7 @@ def _status(state: str, manifest: Mapping[str, Any]) -> str:
     if unpriced:
         paid = f"at least {paid}; the price of {unpriced:,} calls is unknown"
     elif manifest.get("simulated"):
-        paid += " in simulated prices"
+        paid = f"${float(manifest['paid_usd']):.4f} in simulated prices, nothing paid"
     words.append(paid)
     text = "  ·  ".join(words)
     if manifest.get("last_error"):

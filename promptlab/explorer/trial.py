@@ -21,7 +21,10 @@ def show(view: View, trial: str) -> None:
     plain.line(f"{row['model']}  ·  {row['task']}  ·  item {row['item']}  ·  {row['arm']}  ·  {score_word(row['score'])}")
     left, right = st.columns(2)
     with left:
-        st.caption("What was sent. The added text stands between ⟦ and ⟧.")
+        if added(view, row):
+            st.caption("What was sent; the added text stands between ▶ and ◀")
+        else:
+            st.caption("What was sent; nothing was added in this arm")
         calls = messages(view, row)
     with right:
         st.caption("What came back, as it came")
@@ -37,9 +40,15 @@ def show(view: View, trial: str) -> None:
     plain.table(facts(row, calls))
 
 
+def added(view: View, row: Mapping[str, Any]) -> str | None:
+    """The text that the trial's arm adds to the prompt."""
+    text = (view.arms.get(row["arm"]) or {}).get("text")
+    return str(text) if text else None
+
+
 def messages(view: View, row: Mapping[str, Any]) -> pd.DataFrame:
     """Show the messages of every call of a trial with the stimulus marked; the calls come back for what else they hold."""
-    text = (view.arms.get(row["arm"]) or {}).get("text")
+    text = added(view, row)
     try:
         calls = view.calls(row["trial"])
     except RunProblem as error:
@@ -60,8 +69,6 @@ def messages(view: View, row: Mapping[str, Any]) -> pd.DataFrame:
             plain.block(marked)
     if text and not n_marked:
         st.caption("The added text does not stand word for word in these messages.")
-    elif not text:
-        st.caption("Nothing was added in this arm.")
     return calls
 
 

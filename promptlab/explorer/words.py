@@ -11,7 +11,7 @@ from promptlab.explorer.load import RIGHT
 from promptlab.schema import Comparison, Verdict
 from promptlab.stats.sentences import interval, p_text, points
 
-SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "≈", "same": "=", "unclear": "?", "refused": "–"}
+SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "≈", "same": "=", "unclear": "?", "refused": "○"}
 MEANINGS: Mapping[Verdict, str] = {
     "helps": "raises the score",
     "hurts": "lowers the score",

@@ -109,7 +109,8 @@ def _text(path: Path) -> str:
 def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     start = getattr(error, "context_mark", None)
-    line = (start or mark).line + 1 if start or mark else None
+    at = start or mark
+    line = at.line + 1 if at else None
     what = ", ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part) or "not readable"
     rows = text.splitlines()
     tabs = [n for n, row in enumerate(rows, 1) if row[: len(row) - len(row.lstrip())].count("\t")]

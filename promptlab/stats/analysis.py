@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -46,7 +46,8 @@ class Pairs:
     @property
     def d(self) -> np.ndarray:
         """Item differences, rounded so that equal ones are equal in floats too."""
-        return np.round(self.s - self.b, 9)
+        d: np.ndarray = np.round(self.s - self.b, 9)
+        return d
 
     @property
     def n_missing(self) -> int:
@@ -103,7 +104,7 @@ class Analysis:
         if frame is None or task not in frame.index.get_level_values(0):
             empty = np.empty(0)
             return Pairs(task, empty, empty, None, n_planned, n_planned, n_planned)
-        rows = frame.loc[task]
+        rows = cast("pd.DataFrame", frame.xs(task, level=0))
         members = self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]
         s = rows.reindex(columns=list(members)).mean(axis=1, skipna=False)
         if h.control == "none":
@@ -271,12 +272,12 @@ class Analysis:
         """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
         found: list[Comparison] = []
         for (model, placement, shots, strategy), frame in self.means.items():
-            h = Hypothesis(f"aa/{model}", "cell", str(model), None, AA_ARM, "", "none", str(placement), int(shots), str(strategy))
+            h = Hypothesis(f"aa/{model}", "cell", str(model), None, AA_ARM, "", "none", str(placement), int(str(shots)), str(strategy))
             cells: list[tuple[Pairs, Comparison]] = []
             for task in self.n_items:
                 if task not in frame.index.get_level_values(0) or not {NONE_ARM, AA_ARM} <= set(frame.columns):
                     continue
-                rows = frame.loc[task]
+                rows = cast("pd.DataFrame", frame.xs(task, level=0))
                 p = self.paired(task, rows[AA_ARM], rows[NONE_ARM])
                 if len(p.s):
                     cells.append((p, self._aa_cell(replace(h, task=task), p)))
@@ -368,22 +369,23 @@ def paired_test(p: Pairs, rate: float) -> Test:
         )  # fmt: skip
     flips = signflip_test(stimulus=p.s, baseline=p.b)
     ci = mean_difference_ci(stimulus=p.s, baseline=p.b)
-    low, high = ci.ci if ci.ci is not None else (None, None)
+    t_low, t_high = ci.ci if ci.ci is not None else (None, None)
     status: Status = "zero_variance" if ci.ci is None else "ok"
     return Test(
-        float(d.mean()), float(flips.p_midp), low, high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
+        float(d.mean()), float(flips.p_midp), t_low, t_high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
         "sign-flip mid-p on item means", "t on item differences", status,
     )  # fmt: skip
 
 
 def _clustered(p: Pairs, d: np.ndarray, n_nonzero: int, sd: float, mde: float | None, rate: float) -> Test:
     """Items of one cluster are not independent: flip whole clusters, and widen the interval."""
-    names, codes = np.unique(p.clusters, return_inverse=True)
-    s_sum = np.bincount(codes, weights=p.s)
-    b_sum = np.bincount(codes, weights=p.b)
+    names, codes = np.unique(np.asarray(p.clusters), return_inverse=True)
+    s_sum = np.bincount(codes, weights=p.s).astype(np.float64)
+    b_sum = np.bincount(codes, weights=p.b).astype(np.float64)
     flips = signflip_test(stimulus=s_sum, baseline=b_sum)
     fit = cluster_mean(difference=d, cluster=codes)
-    low = high = None
+    low: float | None = None
+    high: float | None = None
     status: Status = "ok"
     if len(names) < LEAST_CLUSTERS:
         status = "too_few_clusters"
@@ -419,7 +421,7 @@ def cell_equivalence(p: Pairs, margin: float, test: Test) -> tuple[float | None,
     if test.n_nonzero == 0 or test.sd == 0:
         return None, None, None  # identical arms: the t form would give p = 0 for any n
     tost = tost_paired(stimulus=p.s, baseline=p.b, margin=margin)
-    if tost.p_tost is None:
+    if tost.p_tost is None or tost.ci90 is None:
         return None, None, None
     if p.clusters is None and is_binary(p):
         a, b, c, e = cells_of(p)
@@ -431,7 +433,7 @@ def cell_equivalence(p: Pairs, margin: float, test: Test) -> tuple[float | None,
             return None, None, None
         t = [(test.diff + margin) / fit.se_cr2, (margin - test.diff) / fit.se_cr2]
         half = float(st.t.ppf(0.95, fit.df_cr2)) * fit.se_cr2
-        return float(max(st.t.sf(t, fit.df_cr2))), test.diff - half, test.diff + half
+        return max(float(st.t.sf(x, fit.df_cr2)) for x in t), test.diff - half, test.diff + half
     return float(tost.p_tost), float(tost.ci90[0]), float(tost.ci90[1])
 
 

@@ -1,0 +1,33 @@
+# Everything that needs an environment makes it first. PYTHON may name another interpreter from 3.11 on.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
+
+.PHONY: quickstart test check lock demo clean
+
+quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
+	$(BIN)/promptlab sweep experiments/quickstart.yaml
+
+test: $(READY)  ## lint, types and every test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+$(READY): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	rm -f $(VENV)/.ready-*
+	touch $@
+
+lock: $(READY)  ## compile requirements.lock anew from the bounds in pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --prerelease disallow --upgrade --quiet --output-file requirements.lock
+
+demo: $(READY)  ## make the stored demo run of the notebook anew
+	$(BIN)/python tools/make_demo_run.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache

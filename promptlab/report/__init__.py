@@ -1,0 +1,8 @@
+"""A recorded run as verdicts for people: on the terminal, as Markdown, as one HTML file, as JSON and CSV."""
+
+from promptlab.report.build import Report, arm_table, build, comparison_frame, headline
+from promptlab.report.formats import to_csv, to_json, to_markdown
+from promptlab.report.html import to_html
+from promptlab.report.terminal import to_text
+
+__all__ = ["Report", "arm_table", "build", "comparison_frame", "headline", "to_csv", "to_html", "to_json", "to_markdown", "to_text"]

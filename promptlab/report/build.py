@@ -1,0 +1,150 @@
+"""What every rendering says: comparisons, arms, and the few sentences that come first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from promptlab.schema import COMPARISON_COLUMNS, Comparison
+from promptlab.stats import analyse
+from promptlab.store import Run
+
+SCOPES = ("primary", "stimulus", "cell", "aa")
+CONTROL_NAMES = {"placebo": "neutral sentences", "none": "no added text", "none_aa": "its own repeat"}
+VERDICT_WORDS = {
+    "helps": "helps",
+    "hurts": "hurts",
+    "negligible": "changes something, but less than the margin",
+    "same": "no difference as large as the margin",
+    "unclear": "not settled",
+    "refused": "no verdict",
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run with its comparisons."""
+
+    run: str
+    manifest: Mapping[str, Any]
+    plan: Mapping[str, Any]
+    state: str
+    trials: pd.DataFrame
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def simulated(self) -> bool:
+        return bool(self.manifest["simulated"])
+
+    def of(self, scope: str, model: str | None = None, control: str | None = None) -> list[Comparison]:
+        """The comparisons of one scope, and of one model and control where they are given."""
+        return [
+            c
+            for c in self.comparisons
+            if c.scope == scope and (model is None or c.model == model) and (control is None or c.control == control)
+        ]
+
+    @property
+    def models(self) -> list[str]:
+        return [str(model["name"]) for model in self.plan["models"]]
+
+    @property
+    def controls(self) -> list[str]:
+        """The planned controls, neutral sentences first: only that contrast is the stimulus's own."""
+        planned = {h["control"] for h in self.plan["hypotheses"]}
+        return [control for control in ("placebo", "none") if control in planned]
+
+
+def build(run: Run) -> Report:
+    """Read a run and judge it by its frozen plan."""
+    plan, trials = run.plan, run.trials()
+    return Report(run.id, run.manifest, plan, run.state, trials, tuple(analyse(trials, plan)))
+
+
+def comparison_frame(report: Report) -> pd.DataFrame:
+    """All comparisons as a frame with the columns of `schema.COMPARISON_COLUMNS`; lists are joined by '; '."""
+    rows = [{name: _flat(getattr(c, name)) for name in COMPARISON_COLUMNS} for c in report.comparisons]
+    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+
+
+def _flat(value: Any) -> Any:  # noqa: ANN401
+    return "; ".join(str(part) for part in value) if isinstance(value, tuple) else value
+
+
+def arm_table(report: Report) -> pd.DataFrame:
+    """One row for each model and arm: trials, mean score, what was lost, how answers ended, tokens and cost (None: unknown)."""
+    rows = []
+    for (model, arm), group in report.trials.groupby(["model", "arm"], sort=False, observed=True):
+        ends = Counter(group["outcome"])
+        known = group["cost_usd"].notna().all()
+        rows.append(
+            {
+                "model": model,
+                "arm": arm,
+                "role": group["role"].iloc[0],
+                "n": len(group),
+                "mean_score": None if group["score"].isna().all() else float(group["score"].mean()),
+                **{outcome: ends.get(outcome, 0) for outcome in ("error", "truncated", "refused", "empty", "parse_failed")},
+                "output_tokens_mean": None if group["output_tokens"].isna().all() else float(group["output_tokens"].mean()),
+                "cost_usd": float(group["cost_usd"].sum()) if known else None,
+            }
+        )
+    frame = pd.DataFrame(rows)
+    if len(frame):
+        order = {arm["arm"]: i for i, arm in enumerate(report.plan["arms"])}
+        frame = frame.sort_values(["model", "arm"], key=lambda s: s.map(order) if s.name == "arm" else s, ignore_index=True)
+    return frame
+
+
+def headline(report: Report) -> list[str]:
+    """The first sentences of a report: what is simulated, how far it is, what was found against which control."""
+    found: list[str] = []
+    if report.simulated:
+        names = ", ".join(report.manifest["simulated_models"])
+        found.append(f"SIMULATED: {names} is made up by promptlab; nothing here says anything about a real model.")
+    n, planned = len(report.trials), int(report.plan["counts"]["trials"])
+    if n < planned or report.state != "complete":
+        found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
+    for model in report.models:
+        found += _of_model(report, model)
+    if "placebo" not in report.controls:
+        reason = report.plan.get("no_placebo_reason") or "none was asked for"
+        found.append(
+            f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
+            "put down to what the sentences say."
+        )
+    return found
+
+
+def _of_model(report: Report, model: str) -> list[str]:
+    failed = [c for c in report.of("aa", model) if c.status == "aa_failed"]
+    if failed:
+        return [failed[0].sentence]
+    found = []
+    for control in report.controls:
+        over_tasks = report.of("stimulus", model, control)
+        against = f"Against {CONTROL_NAMES[control]}"
+        n_tasks = len(report.plan["tasks"])
+        where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
+        parts = [f"{VERDICT_WORDS[verdict]}: {_names(group)}" for verdict, group in _by_verdict(over_tasks)]
+        found.append(f"{model}. {against}, {where}: {'; '.join(parts)}.")
+        cells = report.of("cell", model, control)
+        counts: Counter[str] = Counter(c.verdict for c in cells)
+        words = ", ".join(f"{counts[v]} {v}" for v in VERDICT_WORDS if counts[v])
+        found.append(f"{model}. {against}, task by task: {words} of {len(cells)}.")
+    whole = [c for c in report.of("aa", model) if c.task is None]
+    return found + [f"{model}. {c.sentence}" for c in whole]
+
+
+def _by_verdict(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:
+    groups = {verdict: [c for c in comparisons if c.verdict == verdict] for verdict in VERDICT_WORDS}
+    return [(verdict, group) for verdict, group in groups.items() if group]
+
+
+def _names(group: Sequence[Comparison]) -> str:
+    shown = [f"{c.treatment} ({100 * c.diff:+.1f} points)" if c.diff is not None else c.treatment for c in group]
+    return ", ".join(shown)

@@ -1,0 +1,109 @@
+"""Markdown for pull requests, JSON for programs, CSV for spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+from typing import Any
+
+from promptlab.report.build import CONTROL_NAMES, Report, arm_table, comparison_frame, headline
+from promptlab.schema import Comparison
+from promptlab.stats.sentences import interval, p_text, points
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
+
+
+def to_json(report: Report) -> str:
+    """The whole report as JSON: headline, comparisons, arms, plan and manifest; missing values are null."""
+    value = {
+        "run": report.run,
+        "simulated": report.simulated,
+        "state": report.state,
+        "headline": headline(report),
+        "comparisons": _records(comparison_frame(report)),
+        "arms": _records(arm_table(report)),
+        "plan": dict(report.plan),
+        "manifest": dict(report.manifest),
+    }
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_csv(report: Report) -> str:
+    """All comparisons as CSV. Text that a spreadsheet could run as a formula gets a leading apostrophe."""
+    out = io.StringIO()
+    frame = comparison_frame(report)
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(frame.columns)
+    for row in _records(frame):
+        writer.writerow([_neutral(value) for value in row.values()])
+    return out.getvalue()
+
+
+def to_markdown(report: Report) -> str:
+    """The report as Markdown: headline, verdicts over tasks, cells, arms, design and provenance."""
+    m, plan = report.manifest, report.plan
+    lines = [f"# {escaped(m['name'])}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m['question'])}**", ""]
+    lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
+    for scope, title in (("primary", "All sentences of a library, over the tasks"), ("stimulus", "Each sentence, over the tasks")):
+        lines += ["", f"## {title}", "", *_table(report.of(scope))]
+    lines += ["", "## Each sentence in each task", "", *_table(report.of("cell"))]
+    lines += ["", "## The baseline against its own repeat", ""]
+    lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
+    lines += ["", "## Why some got no verdict", ""]
+    lines += [
+        f"- {escaped(c.model)}, {escaped(c.treatment)}, {escaped(c.task or 'over tasks')}, against {CONTROL_NAMES[c.control]}: "
+        f"{escaped(c.sentence)}"
+        for c in report.comparisons
+        if c.verdict == "refused" and c.scope != "aa"
+    ] or ["- none"]
+    lines += ["", "## Provenance", ""]
+    lines += [f"- {name}: `{value}`" for name, value in m["hashes"].items()]
+    lines += [f"- state: {report.state}; paid: ${m['paid_usd']:.4f}; margins: {100 * plan['margins']['cell']:g} points in a task, "
+              f"{100 * plan['margins']['mean']:g} over the tasks"]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def escaped(text: object) -> str:
+    """Text that Markdown shows as it is, on one line."""
+    return SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+
+
+def _table(comparisons: list[Comparison]) -> list[str]:
+    if not comparisons:
+        return ["(none)"]
+    head = ["model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict"]
+    rows = [" | ".join(head), " | ".join("---" for _ in head)]
+    rows += [" | ".join(escaped(cell) for cell in cells(c)) for c in comparisons]
+    return [f"| {row} |" for row in rows]
+
+
+def cells(c: Comparison) -> list[str]:
+    """One comparison as the words of a table's row."""
+    flips = "-" if c.gained is None else f"{c.gained}/{c.lost}"
+    where = c.task or f"mean over {c.n_tasks}"
+    ci = interval(c.ci_low, c.ci_high) if c.diff is not None else "-"
+    p = "-" if c.p_adjusted is None else p_text(c.p_adjusted).removeprefix("p = ").removeprefix("p ")
+    return [
+        c.model, c.treatment, where, CONTROL_NAMES[c.control], str(c.n_pairs), str(c.n_missing),
+        points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
+    ]  # fmt: skip
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a pandas frame)
+    return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _neutral(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str) and value.lstrip(" \ufeff").startswith(FORMULA):
+        return "'" + value
+    return "" if value is None else value

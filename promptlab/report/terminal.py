@@ -1,0 +1,51 @@
+"""The verdict table on a terminal, as wide as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from promptlab.report.build import CONTROL_NAMES, Report, headline
+from promptlab.report.formats import cells
+from promptlab.schema import Comparison
+
+STYLES = {"helps": "bold blue", "hurts": "bold dark_orange", "same": "green", "negligible": "magenta", "unclear": "", "refused": "dim"}
+COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
+WIDTH_OFF_TERMINAL = 132
+
+
+def to_text(report: Report, console: Console | None = None) -> None:
+    """Print headline and verdicts. Cells without a finding are counted, not listed."""
+    console = console or Console()
+    if not console.is_terminal and console.width < WIDTH_OFF_TERMINAL:
+        console = Console(width=WIDTH_OFF_TERMINAL, file=console.file)
+    console.print()
+    for sentence in headline(report):
+        console.print(Text(sentence, style="bold" if sentence.startswith("SIMULATED") else ""))
+    n_hidden = 0
+    for model in report.models:
+        for control in report.controls:
+            shown = report.of("primary", model, control) + report.of("stimulus", model, control)
+            every = report.of("cell", model, control)
+            found = [c for c in every if c.verdict in ("helps", "hurts", "negligible")]
+            n_hidden += len(every) - len(found)
+            mark = "SIMULATED " if report.simulated and model in report.manifest["simulated_models"] else ""
+            console.print(_table(f"{mark}{model}, against {CONTROL_NAMES[control]}", shown + found))
+    if n_hidden:
+        console.print(
+            Text(f"{n_hidden} cells that are unclear, the same, or without verdict are not listed; report.html and --format csv have all.")
+        )
+
+
+def _table(title: str, comparisons: Sequence[Comparison]) -> Table:
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("sentence", "task", "verdict") else "right", no_wrap=column != "sentence")
+    for c in comparisons:
+        _, treatment, where, _, *rest = cells(c)
+        name = f"{treatment} (all)" if c.scope == "primary" else treatment
+        table.add_row(*(Text(cell, style=STYLES[c.verdict] if cell == c.verdict else "") for cell in (name, where, *rest)))
+    return table

@@ -1,0 +1,596 @@
+"""Every page of the explorer on no run, a whole one, one in progress and broken ones; and text from outside stays text."""
+
+from __future__ import annotations
+
+import ast
+import json
+import random
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import pytest
+from conftest import ROOT
+from streamlit.testing.v1 import AppTest
+
+from promptlab.design import trials
+from promptlab.explorer import compare, load, plain, samples, words
+from promptlab.plan import make_plan
+from promptlab.render import render
+from promptlab.resolve import resolve
+from promptlab.schema import digest
+from promptlab.store import Run, RunWriter
+
+PAGES = ["overview", "matrix", "compare", "samples"]
+EXPERIMENT = """name: {name}
+question: {question}
+suite: twin
+tasks: [sum, sentiment]
+models: [{models}]
+stimuli: [emotionprompt/EP02, negativeprompt/NP10]
+controls: {controls}
+items: 24
+replicates: {replicates}
+seed: 3
+sampling: {{temperature: 0.7, max_tokens: 64}}
+"""
+MATCHED = "{placebos: matched, per_stimulus: 1}"
+HOSTILE = {
+    "script": "<script>document.title='taken'</script><style>*{display:none}</style><iframe src=http://attacker.test/f></iframe>",
+    "markdown": "![x](http://attacker.test/leak.png) [click](http://attacker.test) :red[colour] $\\pi$ `code` # head",
+    "ansi": "\x1b[31mred\x1b[0m \x9b2J \x07",
+    "bidi": "right \u202eorder\u202c \u2066left\u2069 \u200ezero\u200bwidth",
+    "nul": "before\x00after",
+    "surrogate": "half \ud800 a pair",
+    "huge": "word " * 200_000,
+    "formula": "=HYPERLINK(\"http://attacker.test\")",
+}  # fmt: skip
+
+
+def write_run(
+    runs: Path,
+    name: str = "demo",
+    *,
+    share: float = 1.0,
+    state: str = "complete",
+    answers: dict[str, str] | None = None,
+    controls: str = MATCHED,
+    models: str = "sim/planted",
+    replicates: int = 1,
+    close: bool = True,
+) -> tuple[Path, RunWriter]:
+    """A run as a sweep would leave it, with made-up answers: EP02 is right more often, NP10 less, one call failed.
+
+    `answers` replaces the answers to the baseline's first items of the first model and task.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    source = runs / f"{name}.yaml"
+    source.write_text(EXPERIMENT.format(name="demo", question="Does it help?", controls=controls, replicates=replicates, models=models))
+    study = resolve(source)
+    source.unlink()
+    folder = runs / name
+    writer = RunWriter(folder)
+    plan = make_plan(study)
+    writer.write_items(study.design.tasks)
+    writer.write_json("plan.json", plan)
+    writer.write_text("experiment.yaml", study.text)
+    tasks = {task.id: task for task in study.design.tasks}
+    planned = list(trials(study.design))
+    n_failed = 0
+    left = list((answers or {}).values())
+    lift = {"emotionprompt/EP02": 0.35, "negativeprompt/NP10": -0.3}
+    for trial in planned[: int(len(planned) * share)]:
+        c, task = trial.condition, tasks[trial.task]
+        right = random.Random(f"{trial.item.id}/{trial.model}/{trial.replicate}").random() < 0.5 + lift.get(c.arm, 0.0)
+        answer = trial.item.targets[0] if right else "something else"
+        if left and c.arm == "none" and trial.model == "sim/planted" and task.name == "sum":
+            answer, right = left.pop(0), False
+        failed = c.arm == "none_aa" and not n_failed
+        n_failed += failed
+        messages = [dict(message) for message in render(task, trial.item, c)]
+        about: dict[str, Any] = {
+            "outcome": "error" if failed else "ok", "model_version": None if failed else "v1", "input_tokens": None if failed else 40,
+            "output_tokens": None if failed else 3, "cost_usd": None if failed else 0.00001, "latency_s": 0.2, "cached": False,
+            "attempts": 1, "error": "timed out after 60 s" if failed else None,
+        }  # fmt: skip
+        row = {
+            "trial": trial.id, "order": trial.order, "model": trial.model, "simulated": True, "suite": task.suite, "task": task.name,
+            "item": trial.item.id, "cluster": None, "arm": c.arm, "role": c.role, "stimulus": c.stimulus.id if c.stimulus else None,
+            "library": c.stimulus.library if c.stimulus else None, "base_prompt": c.base_prompt, "placement": c.placement.name,
+            "shots": c.shots, "strategy": c.strategy, "replicate": trial.replicate, "score": None if failed else float(right),
+            "extracted": None if failed or not right else answer, "answer": "" if failed else answer, "n_calls": 1,
+            "paid_usd": about["cost_usd"], **about,
+        }  # fmt: skip
+        call = {
+            "trial": trial.id, "turn": 0, "key": digest(messages), "messages": json.dumps(messages), "text": row["answer"],
+            "requested": '{"temperature": 0.7}', "effective": '{"max_tokens": 64, "temperature": 0.7}', "finish_reason": "stop", **about,
+        }  # fmt: skip
+        writer.append(row, [call])
+    done = int(len(planned) * share)
+    writer.write_json(
+        "manifest.json",
+        {
+            "format": 1, "id": name, "name": "demo", "question": plan["question"], "state": state, "simulated": True,
+            "simulated_models": ["sim/planted"], "created_at": "2026-01-02T03:04:05+00:00",
+            "updated_at": "2026-01-02T03:04:15+00:00", "sessions": 1, "paid_usd": 0.01, "last_error": None, "stopped": {},
+            "counts": {"planned": len(planned), "done": done, "errors": 1, "cached": 0, "sent": done, "unpriced": 2},
+            "budget_usd": None, "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan)}, "prices": {},
+            "models": {}, "effective": {}, "served": {"sim/planted": ["v1"]}, "versions": {"promptlab": "0"}, "commit": None,
+            "experiment_path": "demo.yaml",
+        },
+    )  # fmt: skip
+    if close:
+        writer.close()
+    return folder, writer
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("runs")
+    write_run(runs, models="sim/planted, sim/null")
+    return runs
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("hostile")
+    folder, _ = write_run(runs, "**bold** ![x](y)", answers={k: v for k, v in HOSTILE.items() if k != "surrogate"})
+    plan = json.loads((folder / "plan.json").read_text())
+    for arm in plan["arms"]:
+        if arm["text"]:
+            arm["text"] += HOSTILE["markdown"]
+    (folder / "plan.json").write_text(json.dumps(plan))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["question"] = HOSTILE["script"] + HOSTILE["bidi"] + HOSTILE["markdown"]
+    manifest["last_error"] = HOSTILE["ansi"] + HOSTILE["markdown"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return runs
+
+
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> Any:
+    def open_app(*arguments: object, **query: str) -> AppTest:
+        monkeypatch.setattr(sys, "argv", ["app.py", *(str(argument) for argument in arguments)])
+        app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+        for name, value in query.items():
+            app.query_params[name] = value
+        return app.run()
+
+    return open_app
+
+
+def texts(app: AppTest) -> str:
+    found = [
+        element.value for kind in ("text", "caption", "warning", "error", "info", "markdown", "subheader") for element in app.get(kind)
+    ]
+    return "\n".join(str(value) for value in found + [element.value for element in app.code])
+
+
+def tables(app: AppTest) -> list[pd.DataFrame]:
+    return [element.value for element in app.dataframe]
+
+
+def table_with(app: AppTest, column: str) -> pd.DataFrame:
+    return next(table for table in tables(app) if column in table.columns)
+
+
+# --- no run, and runs that cannot be read ---------------------------------------------------------------------------
+
+
+def test_no_runs_says_which_command_makes_one(opened: Any, tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "nowhere"):
+        app = opened("--runs", folder)
+        assert not app.exception
+        assert "There is no run in" in texts(app)
+        assert "promptlab sweep experiments/quickstart.yaml" in texts(app)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+BREAKS = {
+    "no manifest": lambda folder: (folder / "manifest.json").unlink(),
+    "torn manifest": lambda folder: cut(folder / "manifest.json"),
+    "manifest is a list": lambda folder: (folder / "manifest.json").write_text("[]"),
+    "manifest lacks counts": lambda folder: (folder / "manifest.json").write_text('{"format": 1, "state": "complete"}'),
+    "later format": lambda folder: (folder / "manifest.json").write_text('{"format": 99, "state": "complete"}'),
+    "no plan": lambda folder: (folder / "plan.json").unlink(),
+    "plan lacks families": lambda folder: (folder / "plan.json").write_text('{"models": []}'),
+    "torn trials": lambda folder: cut(folder / "trials" / "part-00000.parquet"),
+    "torn items": lambda folder: cut(folder / "items.parquet"),
+    "no items": lambda folder: (folder / "items.parquet").unlink(),
+}
+
+
+@pytest.mark.parametrize("damage", BREAKS)
+def test_a_broken_run_is_told_and_the_others_still_open(damage: str, opened: Any, tmp_path: Path) -> None:
+    folder, _ = write_run(tmp_path, "broken", share=0.3)
+    BREAKS[damage](folder)
+    for arguments in (("--runs", tmp_path), ("--run", folder)):
+        app = opened(*arguments, run="broken", page="overview")
+        assert not app.exception
+        assert [element.value for element in app.error] == ["This run cannot be read."]
+        assert "promptlab sweep" in texts(app)
+        assert "Traceback" not in texts(app)
+
+
+def test_calls_that_cannot_be_read_leave_the_rest(opened: Any, tmp_path: Path) -> None:
+    folder, _ = write_run(tmp_path)
+    cut(folder / "calls" / "part-00000.parquet")
+    for page in PAGES:
+        app = opened("--runs", tmp_path, page=page)
+        assert not app.exception
+        assert not app.error
+    assert "The messages of this trial cannot be read." in texts(app)
+
+
+def test_a_run_without_any_trial(opened: Any, tmp_path: Path) -> None:
+    write_run(tmp_path, share=0.0, state="interrupted")
+    for page in PAGES:
+        app = opened("--runs", tmp_path, page=page)
+        assert not app.exception
+        assert not app.error
+        assert "No trial is recorded yet" in texts(app)
+
+
+# --- a whole run ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_says_simulated_and_how_far_the_run_is(page: str, opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page=page)
+    assert not app.exception
+    assert "SIMULATED" in app.warning[0].value
+    assert "trials" in texts(app)
+    assert "the price of 2 calls is unknown" in texts(app)
+    assert app.query_params["run"] == "demo"
+    assert app.query_params["page"] == page
+
+
+def test_overview_has_verdicts_in_words_and_signs(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, model="sim/planted")
+    table = table_with(app, "verdict")
+    by_name = dict(zip(table["added text"], table["verdict"], strict=True))
+    assert by_name["emotionprompt/EP02"] == "▲ helps"
+    assert by_name["negativeprompt/NP10"] == "▼ hurts"
+    assert "Over 2 tasks" in texts(app)
+    assert "Does it help?" in texts(app)
+    app.selectbox(key="pick_control").set_value("none").run()
+    assert app.query_params["control"] == "none"
+
+
+def test_overview_says_that_there_is_no_placebo(opened: Any, tmp_path: Path) -> None:
+    write_run(tmp_path, controls="{placebos: none, no_placebo_reason: none were recorded}")
+    app = opened("--runs", tmp_path)
+    assert "no neutral sentences" in texts(app)
+    assert "none were recorded" in texts(app)
+
+
+def test_matrix_links_a_cell_to_its_answers(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="matrix", model="sim/planted", control="none", task="sum", a="emotionprompt/EP02")
+    table = table_with(app, "emotionprompt/EP02")
+    assert list(table["task"]) == ["sum", "sentiment"]
+    assert "EP02" in texts(app)
+    app.button[0].click().run()
+    assert not app.exception
+    asked = {name: app.query_params[name] for name in ("page", "model", "task", "a", "b")}
+    assert asked == {"page": "compare", "model": "sim/planted", "task": "sum", "a": "emotionprompt/EP02", "b": "none"}
+
+
+def test_compare_opens_on_a_flipped_item_with_both_prompts(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="compare", model="sim/planted")
+    assert (app.query_params["a"], app.query_params["b"], app.query_params["items"]) == ("emotionprompt/EP02", "none", "a")
+    prompts = [element.value for element in app.code if "Instruction:" in element.value]
+    assert len(prompts) == 2
+    assert ["▶This is very important to my career.◀" in prompt for prompt in prompts] == [True, False]
+    assert ": emotionprompt/EP02, right" in texts(app)
+    assert ": none, wrong" in texts(app)
+    matrix = table_with(app, "B wrong")
+    items = table_with(app, "answer A")
+    assert matrix.loc[0, "B wrong"] == len(items)
+    assert "helps" in texts(app) or "unclear" in texts(app) or "not judged" in texts(app)
+
+
+def test_compare_agrees_with_the_counts_of_the_analysis(opened: Any, demo: Path) -> None:
+    view = load.open_view(demo / "demo")
+    [c] = [c for c in view.comparisons("sim/planted", next(iter(view.settings.values())), "none", ["cell"])
+           if c.task == "sentiment" and c.treatment == "emotionprompt/EP02"]  # fmt: skip
+    app = opened("--runs", demo, page="compare", model="sim/planted", task="sentiment", a="emotionprompt/EP02", b="none")
+    matrix = table_with(app, "B wrong")
+    assert (matrix.loc[0, "B wrong"], matrix.loc[1, "B right"]) == (c.gained, c.lost)
+    assert c.sentence in texts(app)
+
+
+def test_compare_of_an_unplanned_pair_gives_no_verdict(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="compare", a="emotionprompt/EP02", b="negativeprompt/NP10")
+    assert "not planned before the run" in texts(app)
+    same = opened("--runs", demo, page="compare", a="none", b="none")
+    assert "the same arm" in texts(same)
+
+
+def test_compare_shows_repeats_one_at_a_time(opened: Any, tmp_path: Path) -> None:
+    write_run(tmp_path, replicates=2, share=0.5)
+    app = opened("--runs", tmp_path, page="compare")
+    assert not app.exception
+    box = app.selectbox(key="pick_pair")
+    assert len(box.options) == 2
+    box.set_value(box.options[1].replace("base prompt human, repeat 2", "human-1")).run()
+    assert app.query_params["pair"] == "human-1"
+
+
+def test_word_diff_keeps_every_word() -> None:
+    assert compare.word_diff("the cat sat", "the dog sat") == "the [-cat-]{+dog+} sat"
+    assert compare.word_diff("", "a") == "{+a+}"
+    assert compare.word_diff("same", "same") == "same"
+
+
+def test_samples_shows_all_that_is_recorded(opened: Any, demo: Path) -> None:
+    view = load.open_view(demo / "demo")
+    row = view.trials[(view.trials["arm"] == "emotionprompt/EP02") & (view.trials["score"] == 1)].iloc[0]
+    app = opened("--runs", demo, page="samples", trial=row["trial"])
+    shown = texts(app)
+    assert "▶This is very important to my career.◀" in shown
+    assert row["answer"] in shown
+    facts = dict(table_with(app, "what").to_numpy().tolist())
+    assert facts["score"] == "1"
+    assert facts["price of the answer"] == "$0.000010"
+    assert facts["parameters asked for"] == '{"temperature": 0.7}'
+    assert facts["parameters sent"] == '{"max_tokens": 64, "temperature": 0.7}'
+    assert len(facts["cache key"]) == 64
+    assert (facts["tokens"], facts["attempts"], facts["from the cache"]) == ("40 in, 3 out", "1", "no")
+
+
+def test_a_failed_call_is_unknown_and_not_zero(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="samples", outcome="error")
+    facts = dict(table_with(app, "what").to_numpy().tolist())
+    assert (facts["score"], facts["price of the answer"], facts["tokens"]) == ("no score", "unknown", "unknown in, unknown out")
+    assert "timed out after 60 s" in texts(app)
+
+
+def test_samples_pages_on_the_server_and_filters(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="samples")
+    total = len(load.open_view(demo / "demo").trials)
+    assert len(table_with(app, "answer")) == samples.PAGE_ROWS
+    first = table_with(app, "answer")["item"].tolist()
+    next(button for button in app.button if button.label == "Next page").click().run()
+    assert app.query_params["n"] == "2"
+    assert table_with(app, "answer")["item"].tolist() != first
+    app.selectbox(key="pick_arm").set_value("none").run()
+    assert "n" not in app.query_params or app.query_params["n"] == "1"
+    assert set(table_with(app, "answer")["arm"]) == {"none"}
+    app.text_input(key="search_find").set_value("no such words (").run()
+    assert f"0 of {total:,} answers" in texts(app)
+    assert "No trial matches" in texts(app)
+
+
+def test_select_by_score() -> None:
+    frame = pd.DataFrame(
+        {
+            "trial": list("abc"), "model": "m", "task": "t", "arm": "x", "outcome": ["ok", "ok", "error"], "score": [1.0, 0.0, None],
+            "answer": ["Yes", "no", ""], "input": "q", "item": "i",
+        }
+    )  # fmt: skip
+
+    def chosen(result: str, text: str = "") -> str:
+        return "".join(samples.select(frame, "all", "all", "all", "all", result, text)["trial"])
+
+    assert [chosen(result) for result in ("all", "right", "wrong", "none")] == ["abc", "a", "b", "c"]
+    assert chosen("all", "YES") == "a"
+    assert words.score_word(float("nan")) == "no score"
+    assert words.score_word(0.25) == "wrong (0.25)"
+
+
+# --- the address ----------------------------------------------------------------------------------------------------
+
+
+def test_unknown_values_in_the_address_are_ignored_with_a_note(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="compare", run="../../etc", model="<b>gpt</b>", task="nope", item="x" * 5000, n="-1")
+    assert not app.exception
+    shown = texts(app)
+    assert "not known here" in shown
+    assert "run=../../etc" in shown
+    assert app.query_params["run"] == "demo"
+    assert app.query_params["task"] == "sum"
+
+
+def test_an_address_gives_the_same_view_again(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="compare", model="sim/planted", task="sentiment")
+    app.selectbox(key="pick_a").set_value("negativeprompt/NP10").run()
+    query = {name: str(value if isinstance(value, str) else value[0]) for name, value in app.query_params.items()}
+    again = opened("--runs", demo, **query)
+    assert texts(again) == texts(app)
+    assert len(urlencode(query)) < 1000
+
+
+def test_another_run_forgets_what_was_chosen_in_the_first(opened: Any, tmp_path: Path) -> None:
+    write_run(tmp_path, "one", share=0.2)
+    write_run(tmp_path, "two", share=0.2)
+    app = opened("--runs", tmp_path, run="one", page="samples", find="x")
+    app.selectbox(key="pick_run").set_value("two").run()
+    assert app.query_params["run"] == "two"
+    assert app.query_params["page"] == "samples"
+    assert "find" not in app.query_params
+
+
+# --- a run in progress ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_run_in_progress(page: str, opened: Any, tmp_path: Path) -> None:
+    _, writer = write_run(tmp_path, share=0.5, state="running", close=False)
+    try:
+        app = opened("--runs", tmp_path, page=page, model="sim/planted")
+        assert not app.exception
+        assert "running" in texts(app)
+        before = dict(app.query_params)
+        app.run()
+        assert dict(app.query_params) == before
+    finally:
+        writer.close()
+    after = opened("--runs", tmp_path, page=page)
+    assert "interrupted; the same sweep command goes on from here" in texts(after)
+
+
+def test_new_trials_are_read_when_the_folder_changes(tmp_path: Path) -> None:
+    folder, _ = write_run(tmp_path, share=0.2)
+    before = len(load.open_view(folder).trials)
+    write_run(tmp_path, share=0.6)
+    assert len(load.open_view(folder).trials) > before
+
+
+# --- text from outside ----------------------------------------------------------------------------------------------
+
+PLAIN_KINDS = {"text", "code", "arrow_data_frame", "dataframe", "selectbox", "text_input"}
+
+
+def elements(block: Any) -> Iterator[Any]:
+    for child in getattr(block, "children", {}).values():
+        yield child
+        yield from elements(child)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_hostile_text_is_inert_on_every_page(page: str, opened: Any, hostile: Path) -> None:
+    app = opened("--runs", hostile, page=page, model="sim/planted", task="sum")
+    assert not app.exception
+    for element in elements(app._tree):
+        if element.type in PLAIN_KINDS:
+            continue
+        proto = str(getattr(element, "proto", ""))
+        for sign in ("attacker.test", "<script", "**bold**"):
+            assert sign not in proto, (element.type, proto[:300])
+    for element in [*app.text, *app.code]:
+        assert not plain.HIDDEN.search(element.value)
+    for table in tables(app):
+        for column in table.columns:
+            for value in table[column]:
+                assert not plain.HIDDEN.search(str(value))
+                assert len(str(value)) < 2 * plain.CELL + 300
+
+
+@pytest.mark.parametrize("kind", [kind for kind in HOSTILE if kind != "surrogate"])
+def test_hostile_answers_are_shown_as_text(kind: str, opened: Any, hostile: Path) -> None:
+    view = load.open_view(next(hostile.iterdir()))
+    row = view.trials[view.trials["answer"] == HOSTILE[kind]].iloc[0]
+    app = opened("--runs", hostile, page="samples", trial=row["trial"])
+    assert not app.exception
+    shown = [element.value for element in app.code]
+    wanted = plain.inert(plain.clip(HOSTILE[kind]))
+    assert wanted in shown or wanted.rstrip() in [value.rstrip() for value in shown]
+    assert max(len(value) for value in shown) < plain.LONGEST + 200
+    both = opened("--runs", hostile, page="compare", model="sim/planted", task="sum", a="none_aa", b="none", item=row["item"])
+    assert not both.exception
+
+
+def test_inert_spells_out_what_hides() -> None:
+    assert plain.inert("a\x1b[31m\x00\u202e\ud800\U000e0041b\n\tc") == "a\\x1b[31m\\x00\\u202e\\ud800\\U000e0041b\n\tc"
+    assert plain.inert("déjà 漢字 🙂") == "déjà 漢字 🙂"
+    assert plain.cell("one\ntwo") == "one ⏎ two"
+    assert plain.cell(None) == ""
+    assert plain.cell(float("nan")) == ""
+    assert plain.mark("do it. Please. Now", "Please.") == ("do it. ▶Please.◀ Now", 1)
+    assert plain.mark("do it", None) == ("do it", 0)
+
+
+MARKDOWN = {
+    "markdown", "write", "write_stream", "html", "latex", "title", "header", "subheader", "caption", "error", "warning", "info", "success",
+    "exception", "toast", "expander", "tabs", "metric", "badge", "button", "link_button", "download_button", "page_link", "popover",
+    "status", "spinner", "checkbox", "toggle", "radio", "selectbox", "multiselect", "text_input", "segmented_control", "pills", "progress",
+    "chat_message", "help", "json", "table", "image", "dialog", "echo",
+}  # fmt: skip
+FORBIDDEN = {
+    "markdown",
+    "write",
+    "write_stream",
+    "html",
+    "latex",
+    "exception",
+    "help",
+    "json",
+    "table",
+    "image",
+    "echo",
+    "iframe",
+    "components",
+}
+OURS = {"pick", "switch", "search"}
+"""Our own widgets hand their label on, so that it is checked where they are called."""
+FILES = [ROOT / "app.py", *sorted((ROOT / "promptlab" / "explorer").glob("*.py"))]
+
+
+def literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_only_literals_reach_whatever_renders_markdown(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.keyword):
+            assert node.arg not in {"unsafe_allow_html", "unsafe_allow_javascript"}, f"{path.name}:{node.value.lineno}"
+            if node.arg in {"help", "icon", "page_icon"}:
+                assert literal(node.value), f"{path.name}:{node.value.lineno}"
+            if node.arg == "persist":
+                raise AssertionError(f"{path.name}:{node.value.lineno}: caches stay in memory")
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        name, where = node.func.attr, f"{path.name}:{node.lineno}"
+        on_streamlit = isinstance(node.func.value, ast.Name) and node.func.value.id == "st"
+        if on_streamlit:
+            assert name not in FORBIDDEN, f"{where}: st.{name}"
+        if name == "code" and on_streamlit:
+            assert any(k.arg == "language" and isinstance(k.value, ast.Constant) and k.value.value is None for k in node.keywords), where
+        if (on_streamlit and name in MARKDOWN - {"progress"}) or (name in OURS and isinstance(node.func.value, ast.Name)):
+            handed_on = path.name == "address.py" and isinstance(node.args[0], ast.Name) and node.args[0].id == "label"
+            assert (node.args and literal(node.args[0])) or handed_on, f"{where}: {name} with text that is not a literal"
+
+
+def test_the_rule_has_teeth() -> None:
+    assert not literal(ast.parse("f'{x}'", mode="eval").body)
+    assert literal(ast.parse("'x'", mode="eval").body)
+
+
+# --- around it ------------------------------------------------------------------------------------------------------
+
+
+def test_the_explorer_never_loads_a_model_client(demo: Path) -> None:
+    code = f"""
+import json, sys
+sys.argv = ["app.py", "--runs", {str(demo)!r}]
+from streamlit.testing.v1 import AppTest
+for page in {PAGES!r}:
+    app = AppTest.from_file("app.py", default_timeout=60)
+    app.query_params["page"] = page
+    assert not app.run().exception
+print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] in ("litellm", "openai", "dspy", "diskcache"))))
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+def test_the_explorer_writes_nothing_into_a_run(opened: Any, tmp_path: Path) -> None:
+    folder, _ = write_run(tmp_path, share=0.2)
+    before = {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
+    for page in PAGES:
+        opened("--run", folder, page=page)
+    assert {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))} == before
+    assert Run(folder).state == "complete"
+
+
+def test_config_keeps_to_loopback() -> None:
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text(encoding="utf-8"))
+    assert config == {
+        "server": {"address": "127.0.0.1", "allowedHosts": ["localhost", "127.0.0.1"], "maxUploadSize": 1},
+        "browser": {"gatherUsageStats": False},
+        "client": {"showErrorDetails": "none", "toolbarMode": "viewer"},
+    }
+    from streamlit import config as streamlit_config
+
+    known = streamlit_config.get_config_options()
+    assert [f"{section}.{name}" for section, values in config.items() for name in values if f"{section}.{name}" not in known] == []
