@@ -18,7 +18,7 @@ LAYERS = {
     "render": 1, "design": 1, "strategies": 1, "metrics": 1, "stats": 1,
     "spec": 2, "cache": 2, "gateway": 2, "store": 2, "official": 2,
     "tasks": 3, "simulate": 3, "resolve": 3, "plan": 3, "run": 3, "sweep": 3, "report": 3, "charts": 3,
-    "explorer": 4, "cli": 5,
+    "explorer": 4, "cli": 5, "__main__": 6,
 }  # fmt: skip
 ORDER = ["charts", "tasks", "simulate", "resolve", "plan", "run", "sweep", "report"]
 """Inside the assembly layer, too, a module imports only from those before it."""

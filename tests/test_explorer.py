@@ -32,14 +32,17 @@ question: {question}
 suite: twin
 tasks: [sum, sentiment]
 models: [{models}]
-stimuli: [emotionprompt/EP02, negativeprompt/NP10]
+stimuli: [{stimuli}]
 controls: {controls}
-items: 24
+items: {items}
 replicates: {replicates}
 seed: 3
 sampling: {{temperature: 0.7, max_tokens: 64}}
 """
 MATCHED = "{placebos: matched, per_stimulus: 1}"
+BARE = "{placebos: [], no_placebo_reason: none were recorded}"
+SMALL = {"controls": BARE, "models": "sim/planted", "stimuli": "emotionprompt/EP02", "items": "8"}
+LARGE = {"controls": MATCHED, "models": "sim/planted, sim/null", "stimuli": "emotionprompt/EP02, negativeprompt/NP10", "items": "24"}
 HOSTILE = {
     "script": "<script>document.title='taken'</script><style>*{display:none}</style><iframe src=http://attacker.test/f></iframe>",
     "markdown": "![x](http://attacker.test/leak.png) [click](http://attacker.test) :red[colour] $\\pi$ `code` # head",
@@ -59,8 +62,7 @@ def write_run(
     share: float = 1.0,
     state: str = "complete",
     answers: dict[str, str] | None = None,
-    controls: str = MATCHED,
-    models: str = "sim/planted",
+    whole: bool = False,
     replicates: int = 1,
     close: bool = True,
 ) -> tuple[Path, RunWriter]:
@@ -70,7 +72,7 @@ def write_run(
     """
     runs.mkdir(parents=True, exist_ok=True)
     source = runs / f"{name}.yaml"
-    source.write_text(EXPERIMENT.format(name="demo", question="Does it help?", controls=controls, replicates=replicates, models=models))
+    source.write_text(EXPERIMENT.format(name="demo", question="Does it help?", replicates=replicates, **(LARGE if whole else SMALL)))
     study = resolve(source)
     source.unlink()
     folder = runs / name
@@ -132,7 +134,7 @@ def write_run(
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("runs")
-    write_run(runs, models="sim/planted, sim/null")
+    write_run(runs, whole=True)
     return runs
 
 
@@ -266,7 +268,7 @@ def test_overview_has_verdicts_in_words_and_signs(opened: Any, demo: Path) -> No
 
 
 def test_overview_says_that_there_is_no_placebo(opened: Any, tmp_path: Path) -> None:
-    write_run(tmp_path, controls="{placebos: none, no_placebo_reason: none were recorded}")
+    write_run(tmp_path)
     app = opened("--runs", tmp_path)
     assert "no neutral sentences" in texts(app)
     assert "none were recorded" in texts(app)
@@ -315,12 +317,12 @@ def test_compare_of_an_unplanned_pair_gives_no_verdict(opened: Any, demo: Path) 
 
 
 def test_compare_shows_repeats_one_at_a_time(opened: Any, tmp_path: Path) -> None:
-    write_run(tmp_path, replicates=2, share=0.5)
+    write_run(tmp_path, replicates=2)
     app = opened("--runs", tmp_path, page="compare")
     assert not app.exception
     box = app.selectbox(key="pick_pair")
     assert len(box.options) == 2
-    box.set_value(box.options[1].replace("base prompt human, repeat 2", "human-1")).run()
+    box.set_value("human-1").run()
     assert app.query_params["pair"] == "human-1"
 
 
@@ -484,7 +486,7 @@ def test_hostile_answers_are_shown_as_text(kind: str, opened: Any, hostile: Path
     wanted = plain.inert(plain.clip(HOSTILE[kind]))
     assert wanted in shown or wanted.rstrip() in [value.rstrip() for value in shown]
     assert max(len(value) for value in shown) < plain.LONGEST + 200
-    both = opened("--runs", hostile, page="compare", model="sim/planted", task="sum", a="none_aa", b="none", item=row["item"])
+    both = opened("--runs", hostile, page="compare", model="sim/planted", task="sum", a="emotionprompt/EP02", b="none", item=row["item"])
     assert not both.exception
 
 

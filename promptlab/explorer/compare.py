@@ -184,6 +184,7 @@ def _both(view: View, address: Address, rows: pd.DataFrame, a: str, b: str) -> N
     both = [row for row in records(rows[rows["arm"] == a].drop_duplicates(keys)) if (row["base_prompt"], row["replicate"]) in in_b.index]
     if not both:
         return
+    both.sort(key=lambda row: (row["base_prompt"], row["replicate"]))
     labels = {
         f"{row['base_prompt']}-{row['replicate']}": f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for row in both
     }

@@ -30,10 +30,10 @@ def render(view: View, address: Address) -> None:
         st.caption("Nothing was planned for this choice.")
         return
     if any(c.diff is not None for c in cells):
-        st.altair_chart(charts.matrix(cells, "Points gained or lost in each task", simulated=view.simulated), width="stretch")
+        st.altair_chart(charts.matrix(cells, "Difference in points in each task", view.simulated), width="content")
     st.subheader("The same as a table")
     st.caption(
-        "Points gained or lost: ▲ helps, ▼ hurts, ≈ or = too small to matter, ? unclear, ○ not judged. Click a cell to see its sentence."
+        "Points gained or lost: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. Click a cell to see its sentence."
     )
     tasks = [task for task in view.tasks if any(c.task == task for c in cells)]
     stimuli = list(dict.fromkeys(c.treatment for c in cells))

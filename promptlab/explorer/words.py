@@ -11,7 +11,8 @@ from promptlab.explorer.load import RIGHT
 from promptlab.schema import Comparison, Verdict
 from promptlab.stats.sentences import interval, p_text, points
 
-SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "≈", "same": "=", "unclear": "?", "refused": "○"}
+SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
+"""The shapes that the charts draw."""
 MEANINGS: Mapping[Verdict, str] = {
     "helps": "raises the score",
     "hurts": "lowers the score",
@@ -23,8 +24,8 @@ MEANINGS: Mapping[Verdict, str] = {
 TINTS: Mapping[str, str] = {
     "▲": "background-color: #cfe5f6; color: #0b3a5e",
     "▼": "background-color: #fbdcc4; color: #6a2c00",
-    "≈": "background-color: #e4e4ec; color: #33334d",
-    "=": "background-color: #e4e4ec; color: #33334d",
+    "◆": "background-color: #f3dfea; color: #5c2344",
+    "■": "background-color: #cdeae0; color: #0b4a37",
 }
 CONTROLS = {"none": "the prompt without added text", "placebo": "neutral sentences of the same length"}
 OUTCOMES = {
