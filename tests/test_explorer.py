@@ -15,9 +15,9 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
-from conftest import ROOT
 from streamlit.testing.v1 import AppTest
 
+from conftest import ROOT
 from promptlab.design import trials
 from promptlab.explorer import compare, load, plain, samples, words
 from promptlab.plan import make_plan

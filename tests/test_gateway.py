@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import pytest
-from servers import Server
 
 from promptlab.errors import ProviderStopped, UsageProblem
 from promptlab.gateway import Gateway, PriceTable, WireError
@@ -17,6 +16,7 @@ from promptlab.gateway.prices import cost_usd
 from promptlab.gateway.redact import known_secrets, redact
 from promptlab.gateway.wire import _boundary
 from promptlab.schema import Call, Completion, Model, Price
+from servers import Server
 
 QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.05)
 

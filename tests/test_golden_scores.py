@@ -7,8 +7,8 @@ from functools import cache
 from typing import Any
 
 import pytest
-from conftest import SHARED
 
+from conftest import SHARED
 from promptlab.metrics import METRICS, metric
 from promptlab.schema import Item
 

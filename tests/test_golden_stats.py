@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import SHARED
 
+from conftest import SHARED
 from promptlab import stats
 
 pytestmark = pytest.mark.shared

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import ROOT
 from promptlab import official
 from promptlab.errors import UsageProblem
 from promptlab.metrics import METRICS, bigbench, metric

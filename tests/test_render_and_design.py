@@ -7,10 +7,10 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from conftest import SHARED
 from hypothesis import given, settings
 from hypothesis import strategies as hs
 
+from conftest import SHARED
 from promptlab.design import Design, cross, draw, draw_number, matched_placebos, nearest_placebos, trials
 from promptlab.render import PRESETS, fill, render
 from promptlab.schema import AA_ARM, Condition, Demo, Item, Model, Stimulus, Task

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from runs import experiment
 
 from promptlab.design import Design, cross, draw
 from promptlab.metrics import metric
@@ -16,6 +15,7 @@ from promptlab.simulate import Shown, World, reply
 from promptlab.stats import analyse
 from promptlab.store import Run
 from promptlab.sweep import run_sweep
+from runs import experiment
 
 TASKS = "active_to_passive, object_counting, ruin_names, sentiment, sum, translation_en-fr"
 STIMULI = "emotionprompt/EP02, emotionprompt/EP08, negativeprompt/NP06, negativeprompt/NP10"

@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from runs import experiment, run, served, start
-from servers import Server
 
 from promptlab.resolve import resolve
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run, runs_in
 from promptlab.sweep import Sweep, run_sweep
+from runs import experiment, run, served, start
+from servers import Server
 
 
 def sweep(path: Path, runs: Path, cache: Path | None = None, concurrency: int = 8) -> tuple[Sweep, Run]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -120,8 +121,7 @@ def show_run(run: Annotated[Path, typer.Argument(help="A run folder.", show_defa
     if as_json:
         print_json(manifest)
         return
-    for key, value in manifest.items():
-        say(f"{key:16} {value}")
+    _say_fields(manifest)
 
 
 @show.command("task")
@@ -154,9 +154,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
     if as_json:
         print_json(row)
         return
-    for key, value in row.items():
-        if key != "examples":
-            say(f"{key:14} {value}")
+    _say_fields({key: value for key, value in row.items() if key != "examples"})
     for example in shown:
         say(f"\n--- item {example['item']}, answers {list(example['targets'])}\n{example['prompt']}")
 
@@ -173,8 +171,7 @@ def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(row)
         return
-    for key, value in row.items():
-        say(f"{key:14} {value}")
+    _say_fields(row)
 
 
 @show.command("model")
@@ -202,8 +199,7 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
     if as_json:
         print_json(row)
         return
-    for key, value in row.items():
-        say(f"{key:22} {value}")
+    _say_fields(row)
 
 
 def schema() -> None:
@@ -224,3 +220,14 @@ def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401
         "code_number": s.code_number,
         "source": s.source,
     }
+
+
+def _say_fields(fields: Mapping[str, Any], indent: int = 0) -> None:
+    width = max((len(str(key)) for key in fields), default=0) + 2
+    for key, value in fields.items():
+        if isinstance(value, Mapping) and value:
+            say(f"{' ' * indent}{key}")
+            _say_fields(value, indent + 2)
+        else:
+            shown = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+            say(f"{' ' * indent}{key:{width}}{'-' if shown in (None, '', {}) else shown}")

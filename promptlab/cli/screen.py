@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+WIDTH_OFF_TERMINAL = 132
+"""A pipe or a file has no width; what is made for 80 columns there would only be broken apart."""
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -35,6 +37,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
     console = Console()
+    if not console.is_terminal and console.width < WIDTH_OFF_TERMINAL:
+        console = Console(width=WIDTH_OFF_TERMINAL)
     console.print(table)
     if note:
         console.print(Text(note))

@@ -65,12 +65,12 @@ def sweep(
         say(f"note: {note}")
     simulated = [model.name for model in study.design.models if model.simulated]
     if simulated:
-        say(f"SIMULATED: {', '.join(simulated)} made up by promptlab; nothing here says anything about a real model.")
+        say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
     with _watch(study.design.n_trials) as observe:
         done = run_sweep(study, runs, home() / "cache" if cache else None, concurrency, observe)
-    _end(done, experiment, time.monotonic() - started)
+    _end(done, time.monotonic() - started, len(simulated), len(study.design.models))
     if done.progress.n_recorded_before + done.progress.n_done:
         from promptlab.cli.report import after_sweep
 
@@ -94,9 +94,11 @@ def me() -> str:
     return "promptlab" if shutil.which("promptlab") else os.path.relpath(sys.argv[0])
 
 
-def _end(done: Any, experiment: Path, seconds: float) -> None:  # noqa: ANN401
+def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  # noqa: ANN401
+    from promptlab.gateway.prices import paid_words
+
     p = done.progress
-    paid = f"${p.paid_usd:.4f} paid" + (f" (price of {p.n_unpriced} answers unknown)" if p.n_unpriced else "")
+    paid = paid_words(p.paid_usd, p.n_unpriced, n_simulated, n_models)
     n_recorded = p.n_recorded_before + p.n_done
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "

@@ -12,6 +12,7 @@ from promptlab.errors import PromptlabError, RunProblem
 from promptlab.explorer import compare, load, matrix, overview, plain, samples
 from promptlab.explorer.address import OF_A_RUN, Address
 from promptlab.explorer.load import View
+from promptlab.gateway.prices import paid_words
 
 LIVE_S = 3.0
 PAGES: Mapping[str, tuple[str, Callable[[View, Address], None]]] = {
@@ -107,13 +108,8 @@ def _status(state: str, manifest: Mapping[str, Any]) -> str:
         words.append(f"{int(counts['errors']):,} failed")
     if counts.get("cached"):
         words.append(f"{int(counts['cached']):,} answers from the cache")
-    paid = f"${float(manifest['paid_usd']):.4f} paid"
-    unpriced = int(counts.get("unpriced") or 0)
-    if unpriced:
-        paid = f"at least {paid}; the price of {unpriced:,} calls is unknown"
-    elif manifest.get("simulated"):
-        paid = f"${float(manifest['paid_usd']):.4f} in simulated prices, nothing paid"
-    words.append(paid)
+    n_models, n_simulated = len(manifest["models"]), len(manifest["simulated_models"])
+    words.append(paid_words(float(manifest["paid_usd"]), int(counts["unpriced"]), n_simulated, n_models))
     text = "  ·  ".join(words)
     if manifest.get("last_error"):
         text += f"\nLast error: {plain.clip(str(manifest['last_error']), 300)}"

@@ -61,3 +61,11 @@ def cost_usd(price: Price | None, input_tokens: int | None, output_tokens: int |
 def price_digest(models: Mapping[str, Price | None]) -> str:
     """SHA-256 of the prices that an experiment uses: part of what is frozen before the first call."""
     return digest({name: [p.input_usd_per_mtok, p.output_usd_per_mtok] if p else None for name, p in sorted(models.items())})
+
+
+def paid_words(paid_usd: float, n_unpriced: int, n_simulated_models: int, n_models: int) -> str:
+    """What a run cost, in words: a simulated price is no money, and an unknown one is not 0."""
+    if n_simulated_models == n_models:
+        return f"${paid_usd:.4f} in simulated prices, nothing paid"
+    paid = f"${paid_usd:.4f} paid" + (", simulated prices included" if n_simulated_models else "")
+    return f"at least {paid}; the price of {n_unpriced:,} calls is unknown" if n_unpriced else paid

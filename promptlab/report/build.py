@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from promptlab.gateway.prices import paid_words
 from promptlab.schema import COMPARISON_COLUMNS, Comparison
 from promptlab.stats import analyse
 from promptlab.store import Run
@@ -39,6 +40,12 @@ class Report:
     @property
     def simulated(self) -> bool:
         return bool(self.manifest["simulated"])
+
+    @property
+    def paid(self) -> str:
+        """What the run cost so far, in words."""
+        m = self.manifest
+        return paid_words(m["paid_usd"], m["counts"]["unpriced"], len(m["simulated_models"]), len(m["models"]))
 
     def of(self, scope: str, model: str | None = None, control: str | None = None) -> list[Comparison]:
         """The comparisons of one scope, and of one model and control where they are given."""
@@ -105,7 +112,7 @@ def headline(report: Report) -> list[str]:
     found: list[str] = []
     if report.simulated:
         names = ", ".join(report.manifest["simulated_models"])
-        found.append(f"SIMULATED: {names} is made up by promptlab; nothing here says anything about a real model.")
+        found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
     n, planned = len(report.trials), int(report.plan["counts"]["trials"])
     if n < planned or report.state != "complete":
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")

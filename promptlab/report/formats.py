@@ -62,7 +62,7 @@ def to_markdown(report: Report) -> str:
     ] or ["- none"]
     lines += ["", "## Provenance", ""]
     lines += [f"- {name}: `{value}`" for name, value in m["hashes"].items()]
-    lines += [f"- state: {report.state}; paid: ${m['paid_usd']:.4f}; margins: {100 * plan['margins']['cell']:g} points in a task, "
+    lines += [f"- state: {report.state}; {report.paid}; margins: {100 * plan['margins']['cell']:g} points in a task, "
               f"{100 * plan['margins']['mean']:g} over the tasks"]  # fmt: skip
     return "\n".join(lines) + "\n"
 
