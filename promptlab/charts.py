@@ -117,7 +117,7 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
         color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
     )
     chart = alt.layer(shaded, text).properties(
-        title=_title(title, simulated, "+ helps   - hurts   = same   ~ smaller than the margin   ? unclear   x (grey) no verdict"),
+        title=_title(title, simulated, "+ helps  ·  - hurts  ·  = same  ·  ~ less than the margin  ·  ? unclear  ·  x (grey) no verdict"),
         width=max(1, n_columns) * 96,
         height=max(1, n_rows) * ROW_PX,
     )

@@ -15,7 +15,7 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "promptlab"
 LAYERS = {
-    "errors": 0, "schema": 0, "shipped": 0, "__init__": 9,
+    "errors": 0, "schema": 0, "shipped": 0, "inert": 0, "__init__": 9,
     "render": 1, "design": 1, "strategies": 1, "metrics": 1, "stats": 1,
     "spec": 2, "cache": 2, "gateway": 2, "store": 2, "official": 2,
     "tasks": 3, "simulate": 3, "resolve": 3, "plan": 3, "run": 3, "sweep": 3, "report": 3, "charts": 3,
@@ -30,7 +30,7 @@ OWNERS = {
     "typer": {"cli"}, "rich": {"cli", "report"},
     "pooch": {"official"}, "requests": {"official"}, "platformdirs": {"official"},
 }  # fmt: skip
-PURE = {"errors", "schema", "render", "design", "strategies", "stats"}
+PURE = {"errors", "schema", "inert", "render", "design", "strategies", "stats"}
 NOT_PURE = {"os", "pathlib", "time", "datetime", "asyncio", "socket", "subprocess", "urllib", "tempfile", "requests"}
 
 

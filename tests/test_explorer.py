@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from conftest import ROOT
 from promptlab.design import trials
 from promptlab.explorer import compare, load, plain, samples, words
+from promptlab.inert import HIDDEN, inert
 from promptlab.plan import make_plan
 from promptlab.render import render
 from promptlab.resolve import resolve
@@ -122,7 +123,8 @@ def write_run(
             "updated_at": "2026-01-02T03:04:15+00:00", "sessions": 1, "paid_usd": 0.01, "last_error": None, "stopped": {},
             "counts": {"planned": len(planned), "done": done, "errors": 1, "cached": 0, "sent": done, "unpriced": 2},
             "budget_usd": None, "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan)}, "prices": {},
-            "models": {}, "effective": {}, "served": {"sim/planted": ["v1"]}, "versions": {"promptlab": "0"}, "commit": None,
+            "models": {"sim/planted": {}}, "effective": {},
+            "served": {"sim/planted": ["v1"]}, "versions": {"promptlab": "0"}, "commit": None,
             "experiment_path": "demo.yaml",
         },
     )  # fmt: skip
@@ -468,11 +470,11 @@ def test_hostile_text_is_inert_on_every_page(page: str, opened: Any, hostile: Pa
         for sign in ("attacker.test", "<script", "**bold**"):
             assert sign not in proto, (element.type, proto[:300])
     for element in [*app.text, *app.code]:
-        assert not plain.HIDDEN.search(element.value)
+        assert not HIDDEN.search(element.value)
     for table in tables(app):
         for column in table.columns:
             for value in table[column]:
-                assert not plain.HIDDEN.search(str(value))
+                assert not HIDDEN.search(str(value))
                 assert len(str(value)) < 2 * plain.CELL + 300
 
 
@@ -483,7 +485,7 @@ def test_hostile_answers_are_shown_as_text(kind: str, opened: Any, hostile: Path
     app = opened("--runs", hostile, page="samples", trial=row["trial"])
     assert not app.exception
     shown = [element.value for element in app.code]
-    wanted = plain.inert(plain.clip(HOSTILE[kind]))
+    wanted = inert(plain.clip(HOSTILE[kind]))
     assert wanted in shown or wanted.rstrip() in [value.rstrip() for value in shown]
     assert max(len(value) for value in shown) < plain.LONGEST + 200
     both = opened("--runs", hostile, page="compare", model="sim/planted", task="sum", a="emotionprompt/EP02", b="none", item=row["item"])
@@ -491,8 +493,8 @@ def test_hostile_answers_are_shown_as_text(kind: str, opened: Any, hostile: Path
 
 
 def test_inert_spells_out_what_hides() -> None:
-    assert plain.inert("a\x1b[31m\x00\u202e\ud800\U000e0041b\n\tc") == "a\\x1b[31m\\x00\\u202e\\ud800\\U000e0041b\n\tc"
-    assert plain.inert("déjà 漢字 🙂") == "déjà 漢字 🙂"
+    assert inert("a\x1b[31m\x00\u202e\ud800\U000e0041b\n\tc") == "a\\x1b[31m\\x00\\u202e\\ud800\\U000e0041b\n\tc"
+    assert inert("déjà 漢字 🙂") == "déjà 漢字 🙂"
     assert plain.cell("one\ntwo") == "one ⏎ two"
     assert plain.cell(None) == ""
     assert plain.cell(float("nan")) == ""

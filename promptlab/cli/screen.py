@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from promptlab.inert import inert
+
 WIDTH_OFF_TERMINAL = 132
 """A pipe or a file has no width; what is made for 80 columns there would only be broken apart."""
-CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-
-
-def inert(text: object) -> str:
-    """Text from outside with its control and direction characters spelled out, so that a terminal shows and does not obey them."""
-    return CONTROL.sub(lambda match: f"\\x{ord(match.group()):02x}", str(text))
 
 
 def print_json(value: object) -> None:

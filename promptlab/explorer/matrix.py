@@ -12,6 +12,7 @@ from promptlab.explorer import plain, words
 from promptlab.explorer.address import Address, go
 from promptlab.explorer.filters import OF_A_PAIR, control_of, model_of, setting_of
 from promptlab.explorer.load import View
+from promptlab.inert import inert
 from promptlab.schema import NONE_ARM, Comparison
 from promptlab.stats.sentences import points
 
@@ -41,7 +42,7 @@ def render(view: View, address: Address) -> None:
     stimulus = address.choice("a", list(view.arms), None)
 
     def choose(row: int, column: str) -> None:
-        shown = {plain.inert(name): name for name in stimuli}
+        shown = {inert(name): name for name in stimuli}
         go(task=tasks[row], **({"a": shown[column]} if column in shown else {}), **dict.fromkeys(OF_A_PAIR))
 
     plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", choose, tints=words.TINTS)

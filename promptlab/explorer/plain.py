@@ -7,16 +7,14 @@ would hide or reorder it spelled out.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
-HIDDEN = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
+from promptlab.inert import inert
+
 LONGEST = 20_000
 CELL = 300
 MARKS = ("▶", "◀")
@@ -24,11 +22,6 @@ CHOSEN = "→"
 TALL = 420
 ROW_PX = 35
 MOST_ROWS_SHOWN = 14
-
-
-def inert(text: object) -> str:
-    """The text with control, direction and invisible characters spelled out, and lone surrogates too, which no browser is sent."""
-    return HIDDEN.sub(_escape, str(text))
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
@@ -121,8 +114,3 @@ def _styled(frame: pd.DataFrame, tints: Mapping[str, str] | None, tinted: str | 
 
 def _height(n_rows: int) -> int:
     return ROW_PX * (min(max(n_rows, 1), MOST_ROWS_SHOWN) + 1) + 3
-
-
-def _escape(found: re.Match[str]) -> str:
-    code = ord(found.group())
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

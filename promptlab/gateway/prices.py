@@ -66,6 +66,7 @@ def price_digest(models: Mapping[str, Price | None]) -> str:
 def paid_words(paid_usd: float, n_unpriced: int, n_simulated_models: int, n_models: int) -> str:
     """What a run cost, in words: a simulated price is no money, and an unknown one is not 0."""
     if n_simulated_models == n_models:
-        return f"${paid_usd:.4f} in simulated prices, nothing paid"
-    paid = f"${paid_usd:.4f} paid" + (", simulated prices included" if n_simulated_models else "")
-    return f"at least {paid}; the price of {n_unpriced:,} calls is unknown" if n_unpriced else paid
+        paid = f"${paid_usd:.4f} in simulated prices, nothing paid"
+    else:
+        paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid{', simulated prices included' if n_simulated_models else ''}"
+    return paid + (f"; the price of {n_unpriced:,} calls is unknown" if n_unpriced else "")

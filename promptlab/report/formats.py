@@ -9,6 +9,7 @@ import math
 import re
 from typing import Any
 
+from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, Report, arm_table, comparison_frame, headline
 from promptlab.schema import Comparison
 from promptlab.stats.sentences import interval, p_text, points
@@ -69,7 +70,7 @@ def to_markdown(report: Report) -> str:
 
 def escaped(text: object) -> str:
     """Text that Markdown shows as it is, on one line."""
-    return SPECIAL.sub(r"\\\1", " ".join(str(text).split()))
+    return SPECIAL.sub(r"\\\1", inert(" ".join(str(text).split())))
 
 
 def _table(comparisons: list[Comparison]) -> list[str]:

@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from promptlab import charts
+from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, headline
 from promptlab.report.formats import cells
 from promptlab.schema import Comparison
@@ -19,7 +20,7 @@ TEMPLATE = Path(__file__).parent / "report.html.j2"
 
 def to_html(report: Report) -> str:
     """The whole report; every text from outside is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_inert)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     m, plan = report.manifest, report.plan
     return template.render(
@@ -44,6 +45,11 @@ def to_html(report: Report) -> str:
         effective=json.dumps(m["effective"], indent=2, ensure_ascii=False),
         signs=charts.SIGNS,
     )
+
+
+def _inert(value: object) -> object:
+    """Text without the characters that hide or reorder it; markup of our own as it is."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _pictures(report: Report) -> list[dict[str, Any]]:

@@ -1,0 +1,19 @@
+"""Text from outside (models, items, stimuli, files, providers) that a screen shows and does not obey."""
+
+from __future__ import annotations
+
+import re
+
+HIDDEN = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
+
+
+def inert(text: object) -> str:
+    """The text with control, direction and invisible characters spelled out, and lone surrogates too, which no browser is sent."""
+    return HIDDEN.sub(_escape, str(text))
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found.group())
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
