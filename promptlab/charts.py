@@ -29,6 +29,7 @@ SHAPES: Mapping[Verdict, str] = {
 }
 SIGNS: Mapping[Verdict, str] = {"helps": "+", "hurts": "-", "negligible": "~", "same": "=", "unclear": "?", "refused": "x"}
 ROW_PX = 30
+INK = "#1c1c1c"
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
 
@@ -151,5 +152,15 @@ def _title(title: str, simulated: bool, subtitle: str = "") -> alt.TitleParams:
 
 
 def _styled(chart: Any) -> alt.LayerChart:  # noqa: ANN401 (altair's own type varies)
-    styled: alt.LayerChart = chart.configure(font=FONT).configure_view(stroke=None).configure_axis(grid=False, labelFontSize=12)
+    # 'pad' keeps a page from squeezing the drawing into its own idea of the size; ink on white, so that a dark page shows it too
+    styled: alt.LayerChart = (
+        chart.properties(
+            autosize=alt.AutoSizeParams(type="pad"), background="white", padding=dict.fromkeys(("left", "top", "right", "bottom"), 8)
+        )
+        .configure(font=FONT)
+        .configure_view(stroke=None)
+        .configure_axis(grid=False, labelFontSize=12, labelColor=INK, titleColor=INK)
+        .configure_title(color=INK, subtitleColor=INK)
+        .configure_legend(labelColor=INK, titleColor=INK)
+    )
     return styled

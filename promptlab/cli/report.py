@@ -93,6 +93,7 @@ def view(
         "client.showErrorDetails": "none",
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
+    flags += [part for host in ("localhost", "127.0.0.1") for part in ("--server.allowedHosts", host)]  # no rebinding of another name
     where = ["--run", str(run.resolve())] if run is not None else ["--runs", str(runs.resolve())]
     say(f"explorer:      http://127.0.0.1:{port}    (Ctrl-C ends it)")
     command = [sys.executable, "-m", "streamlit", "run", str(shipped("app.py")), *flags, "--", *where]

@@ -31,7 +31,7 @@ def render(view: View, address: Address) -> None:
         st.caption("Nothing was planned for this choice.")
         return
     if any(c.diff is not None for c in cells):
-        st.altair_chart(charts.matrix(cells, "Difference in points in each task", view.simulated), width="content")
+        st.altair_chart(charts.matrix(cells, "Difference in points in each task", view.simulated), width="content", theme=None)
     st.subheader("The same as a table")
     st.caption(
         "Points gained or lost: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. Click a cell to see its sentence."

@@ -62,7 +62,7 @@ def _results(view: View, model: str, control: str, setting: Setting) -> None:
         st.caption("Nothing was planned for this choice.")
         return
     if any(c.diff is not None for c in means):
-        st.altair_chart(charts.forest(means, "Difference in points, averaged over the tasks", view.simulated), width="content")
+        st.altair_chart(charts.forest(means, "Difference in points, averaged over the tasks", view.simulated), width="content", theme=None)
     plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
     with st.expander("Each verdict in a sentence"):
         for c in shown:

@@ -1,0 +1,161 @@
+"""The pages as a browser shows them: no error in the console, charts that have a size, nothing wider than a small screen."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import ROOT
+from promptlab import report as reports
+from promptlab.resolve import resolve
+from promptlab.store import Run
+from promptlab.sweep import run_sweep
+from runs import experiment
+
+CHROMIUM = shutil.which("chromium")
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
+]
+SIZES = {"wide": {"width": 1280, "height": 1600}, "narrow": {"width": 390, "height": 1600}}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    here = tmp_path_factory.mktemp("browser")
+    path = experiment(here, models="  - sim/planted", stimuli="emotionprompt/EP02, negativeprompt/NP10", items=60)
+    found = run_sweep(resolve(path), here / "runs", None, 16, lambda progress: None).folder
+    (found / "report.html").write_text(reports.to_html(reports.build(Run(found))), encoding="utf-8")
+    return found
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """The explorer as `promptlab view` opens it, in a folder that has no settings of ours."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "promptlab", "view", str(folder), "--port", str(port)],
+        cwd=folder.parent, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the explorer did not start within 30 s")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def opened(browser: Any) -> Iterator[Any]:
+    contexts = []
+
+    def open_page(url: str, size: str, scheme: str = "light") -> tuple[Any, list[str]]:
+        context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.append(request.url) if not local(request.url) else None)
+        page.goto(url)
+        return page, complaints
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def local(url: str) -> bool:
+    return url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "file://", "data:", "blob:"))
+
+
+READY = {
+    "overview": "What each added text does",
+    "matrix": "The same as a table",
+    "compare": "Only A right",
+    "samples": "Page 1 of",
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", READY)
+def test_every_page_of_the_explorer(name: str, size: str, address: str, opened: Any) -> None:
+    page, complaints = opened(f"{address}/?page={name}", size, "dark" if size == "narrow" else "light")
+    page.get_by_text(READY[name]).first.wait_for(timeout=60_000)
+    page.get_by_text("SIMULATED: these answers come from a simulated model").wait_for()
+    if name in ("overview", "matrix"):
+        chart = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
+        chart.wait_for(timeout=30_000)
+        box = chart.bounding_box()
+        assert box["height"] >= 110, "two rows of 30 pixels, a title and an axis"
+        assert box["width"] >= 300
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    assert complaints == []
+
+
+def test_a_click_changes_the_address_and_the_address_brings_it_back(address: str, opened: Any) -> None:
+    page, complaints = opened(address, "wide")
+    page.get_by_text("By task", exact=True).click()
+    page.get_by_text(READY["matrix"]).wait_for(timeout=60_000)
+    assert "page=matrix" in page.url
+    again, more = opened(page.url, "wide")
+    again.get_by_text(READY["matrix"]).wait_for(timeout=60_000)
+    assert complaints + more == []
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_report_page(size: str, folder: Path, opened: Any) -> None:
+    page, complaints = opened((folder / "report.html").as_uri(), size)
+    assert page.locator(".banner").inner_text().startswith("SIMULATED")
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    assert page.locator("svg").count() == 4
+    verdict = page.locator("td.v").first
+    assert verdict.is_visible()
+    if size == "wide":
+        box = verdict.bounding_box()
+        assert box["x"] + box["width"] <= SIZES[size]["width"], "verdicts are seen without scrolling sideways"
+    assert complaints == []
+
+
+@pytest.mark.parametrize(("host", "answer"), [("127.0.0.1", b"101"), ("localhost", b"101"), ("evil.example", b"403")])
+def test_another_name_for_this_machine_is_refused(host: str, answer: bytes, address: str) -> None:
+    port = int(address.rsplit(":", 1)[1])
+    key = base64.b64encode(b"0123456789abcdef").decode()
+    request = (
+        f"GET /_stcore/stream HTTP/1.1\r\nHost: {host}:{port}\r\nOrigin: http://{host}:{port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(request.encode())
+        assert connection.recv(100).split()[1] == answer

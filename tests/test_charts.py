@@ -1,0 +1,79 @@
+"""Charts never show an effect without its interval, a simulated one without saying so, or text as markup."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from promptlab import charts
+from promptlab.schema import Comparison
+
+ONE = Comparison(
+    scope="stimulus", family="f", n_family=2, model="m", simulated=False, suite="twin", task=None, placement="paper", shots=0,
+    strategy="single", control="placebo", control_arms=("placebo/a",), treatment="emotionprompt/EP02", library="emotionprompt",
+    n_planned=60, n_pairs=58, n_missing=2, n_tasks=2, mean_control=0.5, mean_treatment=0.6, diff=0.1, ci_low=0.02, ci_high=0.18,
+    gained=8, lost=2, p_value=0.01, p_adjusted=0.02, p_tost=None, p_tost_adjusted=None, margin=0.02, mde=0.08, method="t",
+    ci_method="t", adjustment="holm", status="ok", verdict="helps", sentence="It helps.",
+)  # fmt: skip
+EMPTY = replace(ONE, treatment="emotionprompt/EP03", diff=None, ci_low=None, ci_high=None, n_pairs=0, verdict="refused", status="no_data")
+
+
+def words(drawn: str) -> list[str]:
+    return ["".join(element.itertext()) for element in ET.fromstring(drawn).iter() if element.tag.endswith("text")]
+
+
+def values(spec: dict[str, Any]) -> list[dict[str, Any]]:
+    return [row for rows in spec["datasets"].values() for row in rows]
+
+
+def test_a_forest_says_difference_interval_n_and_verdict() -> None:
+    shown = words(charts.svg(charts.forest([ONE, EMPTY], "title", simulated=False)))
+    assert "+10.0 (+2.0 to +18.0), n 58: helps" in shown
+    assert "no data, n 0: refused" in shown
+    assert "emotionprompt/EP02" in shown
+    assert not any("SIMULATED" in text for text in shown)
+
+
+@pytest.mark.parametrize("draw", [charts.forest, charts.matrix])
+def test_simulated_stands_in_the_picture(draw: Any) -> None:
+    assert any(text.startswith("SIMULATED: title") for text in words(charts.svg(draw([ONE], "title", True))))
+
+
+@pytest.mark.parametrize("draw", [charts.forest, charts.matrix])
+def test_pictures_hold_no_markup_from_outside_and_load_nothing(draw: Any) -> None:
+    drawn = charts.svg(draw([replace(ONE, treatment="<script>alert(1)</script>&<image href='http://x'/>")], "</text><script>", False))
+    elements = list(ET.fromstring(drawn).iter())
+    names = {element.tag.split("}")[-1] for element in elements}
+    assert not {"script", "image", "foreignObject", "a"} & names
+    assert not [key for element in elements for key in element.keys() if key.endswith(("href", "src")) or key.startswith("on")]  # noqa: SIM118
+
+
+def test_a_forest_is_wide_enough_for_every_interval_and_shows_zero() -> None:
+    far = replace(ONE, treatment="emotionprompt/EP04", diff=-0.5, ci_low=-0.7, ci_high=-0.3, verdict="hurts")
+    spec = charts.forest([ONE, far], "title", False).to_dict()
+    [domain] = {tuple(layer["encoding"]["x"]["scale"]["domain"]) for layer in spec["layer"] if "scale" in layer["encoding"].get("x", {})}
+    assert domain[0] < -70 < 70 < domain[1]
+    assert {"x": 0} in values(spec)
+    assert {"from": -2.0, "to": 2.0} in values(spec)
+
+
+def test_verdicts_differ_in_shape_and_sign_not_only_in_colour() -> None:
+    for told in (charts.COLOURS, charts.SHAPES, charts.SIGNS):
+        assert len(set(told.values())) == len(told) == 6
+
+
+def test_a_matrix_gives_each_cell_its_number_and_sign() -> None:
+    cells = [replace(ONE, scope="cell", task=task) for task in ("sum", "sentiment")] + [replace(EMPTY, scope="cell", task="sum")]
+    shown = words(charts.svg(charts.matrix(cells, "title", False)))
+    assert shown.count("+10.0 +") == 2
+    assert "no data" in shown
+    assert {"sum", "sentiment"} <= set(shown)
+
+
+def test_rows_are_named_by_what_differs_between_them() -> None:
+    shown = words(charts.svg(charts.forest([ONE, replace(ONE, model="other")], "title", False)))
+    assert "emotionprompt/EP02 · m" in shown
+    assert "emotionprompt/EP02 · other" in shown
