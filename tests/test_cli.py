@@ -1,0 +1,158 @@
+"""The command line as people and programs use it: help, listings, JSON, plans that send nothing, exit codes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conftest import ROOT
+from promptlab.spec import experiment_schema
+from runs import experiment, run, served
+from servers import Server
+
+EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
+
+
+def as_json(*arguments: str) -> Any:
+    done = run(*arguments, "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+    return json.loads(done.stdout)
+
+
+def test_help_lists_every_command_and_exit_code() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("plan", "sweep", "check", "report", "view", "schema", "ls", "show", "data"):
+        assert re.search(rf"\b{command}\b", done.stdout)
+    assert "130 interrupted" in done.stdout
+    assert run().stdout.rstrip() == done.stdout.rstrip()
+
+
+def test_version() -> None:
+    from promptlab import __version__
+
+    assert run("--version").stdout == f"promptlab {__version__}\n"
+
+
+@pytest.mark.parametrize("wrong", [["sweeep"], ["sweep"], ["plan", "nowhere.yaml"], ["sweep", "x.yaml", "--turbo"], ["ls", "cats"]])
+def test_wrong_use_is_exit_2_without_a_traceback(wrong: list[str]) -> None:
+    done = run(*wrong)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert done.stderr.strip()
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_shipped_experiments_point_at_the_shipped_schema(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").splitlines()[0] == "# yaml-language-server: $schema=experiment.schema.json"
+
+
+def test_the_shipped_schema_is_the_one_in_force() -> None:
+    shipped = json.loads((ROOT / "experiments" / "experiment.schema.json").read_text(encoding="utf-8"))
+    assert shipped == json.loads(run("schema").stdout) == experiment_schema(), "promptlab schema > experiments/experiment.schema.json"
+
+
+@pytest.mark.parametrize("path", [p for p in EXPERIMENTS if p.stem != "replay"], ids=lambda path: path.stem)
+def test_shipped_experiments_are_in_order(path: Path) -> None:
+    done = run("check", str(path))
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_replay_experiment_asks_for_its_data() -> None:
+    done = run("check", str(ROOT / "experiments" / "replay.yaml"))
+    assert done.returncode != 0
+    assert "promptlab data" in done.stderr
+
+
+def test_a_plan_says_what_it_will_cost_and_see(tmp_path: Path) -> None:
+    path = experiment(tmp_path, models="  - openai/gpt-4o-mini", items=20)
+    made = as_json("plan", str(path))
+    assert made["counts"]["trials"] == 2 * 20 * 4
+    [estimate] = made["estimates"]
+    assert 0 < estimate["usd"][0] < estimate["usd"][1]
+    assert estimate["input_tokens"][0] < estimate["input_tokens"][1]
+    assert estimate["price"][2].startswith("litellm ")
+    assert all(p["mean"] > 0 for p in made["power"])
+    shown = run("plan", str(path)).stdout
+    for words in ("USD low", "80 % power", "Families, fixed before the first call", "minutes"):
+        assert words in shown
+    assert run("sweep", str(path), "--dry-run").stdout == shown
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_unknown_price_is_never_nothing(tmp_path: Path) -> None:
+    path = experiment(tmp_path, models="  - openai/a-model-that-nobody-knows")
+    assert as_json("plan", str(path))["estimates"][0]["usd"] == [None, None]
+    assert re.search(r"a-model-that-nobody-knows.*unknown.*unknown.*add 'price'", run("plan", str(path)).stdout)
+
+
+def test_a_plan_sends_nothing_and_imports_no_client(tmp_path: Path, server: Server) -> None:
+    path = experiment(tmp_path, models=served(server.url))
+    code = (
+        "import sys\nsys.argv = ['promptlab', 'sweep', sys.argv[1], '--dry-run']\nfrom promptlab.cli import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print('loaded', sorted({'litellm', 'openai', 'dspy', 'streamlit', 'aiohttp', 'httpx'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout.splitlines()[-1] == "loaded []", done.stderr
+    assert server.requests == []
+
+
+def test_listings_for_programs() -> None:
+    tasks = {row["task"]: row for row in as_json("ls", "tasks")}
+    assert {"translation_en-fr", "active_to_passive", "sentiment", "sum", "object_counting", "ruin_names"} <= set(tasks)
+    assert all(row["twin"] >= 50 for row in tasks.values())
+    stimuli = {row["stimulus"]: row for row in as_json("ls", "stimuli")}
+    assert sum(name.startswith("emotionprompt/") for name in stimuli) == 11
+    assert sum(name.startswith("negativeprompt/") for name in stimuli) == 10
+    assert stimuli["negativeprompt/NP07"]["code_number"] == 5
+    models = as_json("ls", "models")
+    assert {"sim/null", "sim/planted", "sim/length"} <= {row["model"] for row in models["simulated"]}
+    assert all(row["simulated"] is True for row in models["simulated"])
+    assert as_json("ls", "runs", "--runs", "nowhere") == []
+
+
+def test_show_for_programs() -> None:
+    assert as_json("show", "stimulus", "emotionprompt/EP02")["text"] == "This is very important to my career."
+    task = as_json("show", "task", "sum")
+    assert task["n_items"] >= 50
+    assert len(task["examples"]) == 3
+    assert as_json("show", "model", "sim/planted")["truth"]
+    assert as_json("show", "model", "openai/gpt-4o-mini")["output_usd_per_mtok"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [(["task", "summ"], "'sum'"), (["stimulus", "emotionprompt/EP2"], "emotionprompt/EP"), (["model", "sim/nul"], "'sim/null'")],
+)
+def test_a_near_name_is_offered(arguments: list[str], near: str) -> None:
+    done = run("show", *arguments)
+    assert done.returncode == 2
+    assert near in done.stderr
+
+
+def test_runs_are_listed_and_shown(tmp_path: Path) -> None:
+    path = experiment(tmp_path, tasks="sum", items=10)
+    done = run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("SIMULATED") >= 3
+    assert "nothing paid" in done.stdout
+    [row] = as_json("ls", "runs", "--runs", str(tmp_path / "runs"))
+    assert (row["state"], row["simulated"], row["done"], row["planned"]) == ("complete", True, 40, 40)
+    folder = tmp_path / "runs" / row["run"]
+    assert not (folder / "report.html").exists()
+    assert as_json("show", "run", str(folder))["counts"]["sent"] >= 40
+    assert "SIMULATED" in run("ls", "runs", "--runs", str(tmp_path / "runs")).stdout
+
+
+def test_a_pipe_that_closes_early_is_no_traceback() -> None:
+    done = subprocess.run(
+        f"{sys.executable} -m promptlab ls stimuli --json | head -c 10", shell=True, capture_output=True, text=True, cwd=ROOT
+    )
+    assert "Traceback" not in done.stderr
