@@ -90,7 +90,7 @@ def mcnemar(a: int, b: int, c: int, d: int) -> McNemar:
 
 
 def differences(stimulus: Numbers, baseline: Numbers) -> Array:
-    """Item differences, rounded to 1e-9: 2/3 - 1/3 and 1/3 - 0 are the same difference, but not the same float."""
+    """Item differences, rounded to 1e-9: 1 - 2/3 and 1/3 - 0 are the same difference, but not the same float."""
     s, b = np.asarray(stimulus, dtype=np.float64), np.asarray(baseline, dtype=np.float64)
     if s.shape != b.shape or s.ndim != 1:
         raise ValueError(f"stimulus and baseline must be two lists of equal length, found shapes {s.shape} and {b.shape}")
