@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_run"]
+__all__ = ["__version__", "open_run", "score"]
 
 if TYPE_CHECKING:
+    from promptlab.scoring import score
     from promptlab.store import open_run
 
 
@@ -23,4 +24,8 @@ def __getattr__(name: str) -> object:
         from promptlab.store import open_run
 
         return open_run
+    if name == "score":
+        from promptlab.scoring import score
+
+        return score
     raise AttributeError(f"module 'promptlab' has no attribute {name!r}")

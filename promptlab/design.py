@@ -10,7 +10,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from promptlab.schema import AA_ARM, NONE_ARM, Condition, Item, Model, Placement, Stimulus, Task, Trial
+from promptlab.schema import AA_ARM, NONE_ARM, Condition, Demo, Item, Model, Placement, Stimulus, Task, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +37,35 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     """
     items = list(task.items)
     random.Random(f"{seed}/{task.id}/items").shuffle(items)
-    chosen = tuple(shuffle_choices(item, f"{seed}/{task.id}/{item.id}/choices") for item in items[:n_items])
-    pool = sorted(task.demos, key=lambda demo: (demo.input, demo.output))
+    if not task.fixed_order:
+        items = [shuffle_choices(item, f"{seed}/{task.id}/{item.id}/choices") for item in items]
+    chosen, rest = _split(items, n_items, 0 if task.demos else n_demos)
+    pool = sorted(task.demos or spare_demos(chosen, rest), key=lambda demo: (demo.input, demo.output))
     demos = random.Random(f"{seed}/{task.id}/demos").sample(pool, min(n_demos, len(pool)))
-    return replace(task, items=chosen, demos=tuple(demos))
+    return replace(task, items=tuple(chosen), demos=tuple(demos))
+
+
+def _split(items: Sequence[Item], n_items: int | None, n_demos: int) -> tuple[Sequence[Item], Sequence[Item]]:
+    """The items to ask, and those left for demonstrations; a task without a pool of its own gives up some of its last items."""
+    end = min(n_items if n_items is not None else len(items), max(1, len(items) - 2 * n_demos))
+    return items[:end], items[end:]
+
+
+def spare_demos(chosen: Sequence[Item], rest: Sequence[Item]) -> list[Demo]:
+    """Demonstrations from items that are not asked, and that share neither an input nor a cluster with one that is."""
+    taken = {item.input for item in chosen} | {item.cluster for item in chosen if item.cluster}
+    free = [item for item in rest if item.input not in taken and item.cluster not in taken]
+    return [Demo(item.input, item.targets[0], item.choices) for item in free]
 
 
 def shuffle_choices(item: Item, name: str) -> Item:
     """The item with its options in the order that `name` decides."""
     if not item.choices:
         return item
-    choices = list(item.choices)
-    random.Random(name).shuffle(choices)
-    return replace(item, choices=tuple(choices))
+    order = list(range(len(item.choices)))
+    random.Random(name).shuffle(order)
+    scores = tuple(item.scores[i] for i in order) if item.scores else ()
+    return replace(item, choices=tuple(item.choices[i] for i in order), scores=scores)
 
 
 def matched_placebos(stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], per_stimulus: int) -> tuple[Stimulus, ...]:

@@ -265,8 +265,7 @@ def load_bigbench(task: str) -> BigBenchTask:
     """Items of one BIG-bench task; there is no published split, so there are no demonstrations.
 
     Ids are 0-based indices. Choices keep the order of the published keys, which gives answers away in question_selection:
-    the caller shuffles. In ruin_names the rows of one name share a cluster. DataMissing names the file, and the item if one
-    is wrong.
+    the caller shuffles. DataMissing names the file, and the item if one is wrong.
     """
     items: list[Item] = []
     item_fields: dict[str, Mapping[str, Any]] = {}
@@ -274,38 +273,11 @@ def load_bigbench(task: str) -> BigBenchTask:
         for index, row in reading.listed_examples():
             text = _text(row, "input")
             targets, choices = _scored_options(row)
-            items.append(Item(index, text, targets, choices, cluster=text if task == "ruin_names" else None))
+            items.append(Item(index, text, targets, choices))
             if more := {k: v for k, v in row.items() if k not in ("input", "target", "target_scores")}:
                 item_fields[index] = more
         extras = {k: v for k, v in reading.document.items() if k != "examples"} | {"item_fields": item_fields}
     return BigBenchTask(tuple(items), (), extras)
-
-
-NUMBER_WORDS = (
-    *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
-    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"),
-)
-AMOUNTS = {word: number for number, word in enumerate(NUMBER_WORDS)} | {"a": 1, "an": 1}
-
-
-def unanswerable_object_counting(items: Iterable[Item]) -> set[str]:
-    """Ids of object_counting items whose answer is not the plain total of the things listed.
-
-    BIG-bench asks how many things of one category there are; the edited copy lost that question, so that only items where
-    everything counts can be answered: 789 of 1,000.
-    """
-    return {item.id for item in items if str(_total(item.input)) not in item.targets}
-
-
-def _total(text: str) -> int | None:
-    """Everything in "I have a violin, and two flutes." counted; None for text of another form."""
-    match = re.fullmatch(r"I have (.+?)\.?\s*", text)
-    if match is None:
-        return None
-    first_words = [part.split(" ", 1)[0] for part in re.split(r",\s+(?:and\s+)?|\s+and\s+", match[1])]
-    if not all(word in AMOUNTS for word in first_words):
-        return None
-    return sum(AMOUNTS[word] for word in first_words)
 
 
 class _Bounded(io.FileIO):

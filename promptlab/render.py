@@ -7,11 +7,16 @@ item or a stimulus is never searched for placeholders again.
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 
-from promptlab.schema import Condition, Demo, Item, Placement, Task
+from promptlab.schema import Condition, Demo, Frame, Item, Placement, Task
 
+LETTERS = string.ascii_uppercase
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+FRAME_FIELDS = tuple(Frame.__dataclass_fields__)
 
 PRESETS: Mapping[str, Placement] = {
     # One space between prompt and stimulus, as both papers print it. The frame is that of Zhou et al. 2022 (APE), on which
@@ -28,6 +33,44 @@ PRESETS: Mapping[str, Placement] = {
         template="Instruction: {instruction}\n\n{demos}\nInput: {input}\nAnswer: ",
         separator="",
         demos_end="",
+        choice="{choice_prefix}{choice}",
+    ),
+    # Honovich et al. 2022 (orhonovich/instruction-induction at f7304ae): no empty line, no space behind "Output:".
+    "instruction-induction": Placement(
+        name="instruction-induction",
+        template="Instruction: {instruction}\n{demos}Input: {input}\nOutput:",
+        choice="\n  choice: {choice}",
+    ),
+    # Zhou et al. 2022 (keirp/automatic_prompt_engineer at eac521c), the evaluation template of its README.
+    "ape": Placement(
+        name="ape",
+        template="Instruction: {instruction}\n\n{demos}Input: {input}\nOutput: ",
+        choice="{choice_prefix}{choice}",
+    ),
+    # Srivastava et al. 2022 (google/BIG-bench): every task has a frame of its own, and no "Instruction:".
+    "bigbench": Placement(
+        name="bigbench",
+        template="{instruction}{instruction_end}{demos}{input_prefix}{input}{output_prefix}",
+        demo="{input_prefix}{input}{output_prefix}{output}",
+        demo_separator="{separator}",
+        demos_end="{separator}",
+        choice="{choice_prefix}{choice}",
+    ),
+    # microsoft/promptbench at fcda538: the stimulus on a line of its own behind the input, then a form for the answer.
+    "promptbench": Placement(
+        name="promptbench",
+        template="{instruction}\n{demos}{input}\nPlease output your answer at the end as ##<your answer (No format restrictions)>",
+        position="after_input",
+        separator="\n",
+        choice="\n{choice}",
+    ),
+    # Ours: the options with letters, which models answer most reliably; labels that a prompt never names are told as well.
+    "letters": Placement(
+        name="letters",
+        template="{instruction}\n\n{demos}{input}\n\nAnswer: ",
+        demo="{input}\n\nAnswer: {output}",
+        choice="\n({letter}) {choice}",
+        options="all",
     ),
 }
 
@@ -42,19 +85,27 @@ def placeholders(template: str) -> list[str]:
     return PLACEHOLDER.findall(template)
 
 
-def render_input(item: Item, placement: Placement) -> str:
-    """The item's input, followed by its options where it has any and the placement shows them."""
-    if not placement.choice:
-        return item.input
-    return item.input + "".join(fill(placement.choice, {"choice": choice}) for choice in item.choices)
+def render_input(text: str, choices: Sequence[str], task: Task, placement: Placement) -> str:
+    """An input, followed by its options where it has any and both task and placement show them."""
+    shown = placement.options == "all" or (placement.options == "task" and task.options == "shown")
+    if not placement.choice or not shown:
+        return text
+    frame = asdict(task.frame)
+    return text + "".join(
+        fill(placement.choice, {**frame, "choice": choice, "letter": LETTERS[n % len(LETTERS)]}) for n, choice in enumerate(choices)
+    )
 
 
-def render_demos(demos: Sequence[Demo], placement: Placement) -> str:
+def render_demos(demos: Sequence[Demo], task: Task, placement: Placement) -> str:
     """Worked examples, joined; the empty string when there are none."""
     if not demos:
         return ""
-    shown = (fill(placement.demo, {"input": demo.input, "output": demo.output}) for demo in demos)
-    return placement.demo_separator.join(shown) + placement.demos_end
+    frame = asdict(task.frame)
+    shown = (
+        fill(placement.demo, {**frame, "input": render_input(demo.input, demo.choices, task, placement), "output": demo.output})
+        for demo in demos
+    )
+    return fill(placement.demo_separator, frame).join(shown) + fill(placement.demos_end, frame)
 
 
 def join(instruction: str, stimulus: str | None, placement: Placement) -> str:
@@ -69,14 +120,15 @@ def render(task: Task, item: Item, condition: Condition) -> tuple[Mapping[str, s
     """The chat messages of one trial: one user message, and a system message where the placement asks for it."""
     placement = condition.placement
     stimulus = condition.stimulus.text if condition.stimulus else None
-    shown = render_input(item, placement)
+    shown = render_input(item.input, item.choices, task, placement)
     if stimulus is not None and placement.position == "after_input":
         shown = placement.separator.join((shown, stimulus))
     user = fill(
         placement.template,
         {
+            **asdict(task.frame),
             "instruction": join(task.base_prompts[condition.base_prompt], stimulus, placement),
-            "demos": render_demos(task.demos[: condition.shots], placement),
+            "demos": render_demos(task.demos[: condition.shots], task, placement),
             "input": shown,
         },
     )

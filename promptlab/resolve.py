@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from promptlab.defects import SMALL
 from promptlab.design import Design, cross, draw, matched_placebos
 from promptlab.errors import DataMissing, FileProblems, Problem, did_you_mean
 from promptlab.gateway.prices import PriceTable, price_digest
@@ -35,8 +36,11 @@ class Study:
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
         design = self.design
-        items = [[t.id, t.metric, dict(t.base_prompts), [[i.id, i.input, i.targets, i.choices] for i in t.items]] for t in design.tasks]
-        demos = [[t.id, [[d.input, d.output] for d in t.demos]] for t in design.tasks]
+        items = [
+            [t.id, t.metric, t.strict, dict(t.base_prompts), [[i.id, i.input, i.targets, i.choices, i.scores] for i in t.items]]
+            for t in design.tasks
+        ]
+        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in design.tasks]
         used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
         return {
             "experiment": digest(self.experiment.canonical()),
@@ -113,7 +117,7 @@ class _Resolver:
         tasks = []
         for name in self.names(("tasks",), e.tasks, task_names(e.suite), "task"):
             try:
-                task = load_task(name, e.suite)
+                task = load_task(name, e.suite, e.defects)
             except DataMissing as error:
                 self.problem(("tasks",), str(error))
                 continue
@@ -122,13 +126,16 @@ class _Resolver:
                     self.problem(
                         ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
                     )
-            if max(e.shots) > len(task.demos):
+            drawn = draw(task, e.items, max(e.shots), e.seed)
+            if max(e.shots) > len(drawn.demos):
                 self.problem(
-                    ("shots",), f"the task {task.id!r} has {len(task.demos)} demonstrations to draw from; shots can be at most that"
+                    ("shots",), f"the task {task.id!r} has {len(drawn.demos)} demonstrations to draw from; shots can be at most that"
                 )
-            if e.items > len(task.items):
-                self.notes.append(f"{task.id} has {len(task.items)} items; {e.items} were asked for, so all of them are used")
-            tasks.append(draw(task, e.items, max(e.shots), e.seed))
+            if e.items > len(drawn.items):
+                self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
+            if len(task.items) < SMALL:
+                self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
+            tasks.append(drawn)
         return tasks
 
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:

@@ -13,7 +13,7 @@ from promptlab.design import Design, draw_number, trials
 from promptlab.errors import BudgetReached, ProviderStopped
 from promptlab.gateway import Gateway
 from promptlab.gateway.prices import cost_usd
-from promptlab.metrics import Metric
+from promptlab.metrics import Metric, compliant, declines, echoed
 from promptlab.render import render
 from promptlab.schema import Answer, Call, Completion, Model, Price, Task, Trial
 from promptlab.strategies import STRATEGIES
@@ -75,7 +75,8 @@ class Engine:
     """Everything that a trial needs beside itself."""
 
     design: Design
-    metrics: Mapping[str, Metric]
+    metrics: Mapping[tuple[str, str], Metric]
+    """By task id and model name."""
     sampling: Mapping[str, Any]
     prices: Mapping[str, Price | None]
     gateway: Gateway
@@ -180,7 +181,7 @@ class Engine:
         last = made[-1][1]
         outcome, score, extracted = answer.outcome, None, None
         if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
-            scored = self.metrics[task.metric](answer.text, trial.item)
+            scored = self.metrics[(task.id, trial.model)](answer.text, trial.item)
             score, extracted = scored.score, scored.extracted
             if outcome == "ok" and extracted is None:
                 outcome = "parse_failed"
@@ -207,6 +208,9 @@ class Engine:
             "outcome": outcome,
             "score": score,
             "extracted": extracted,
+            "compliant": None if outcome == "error" else compliant(answer.text, trial.item),
+            "echoed": None if outcome == "error" else echoed(answer.text, trial.item),
+            "declined": None if outcome == "error" else outcome == "refused" or declines(answer.text),
             "answer": answer.text,
             "n_calls": len(made),
             "input_tokens": _total([completion.input_tokens for _, completion in made]),

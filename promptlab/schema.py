@@ -20,6 +20,7 @@ Position = Literal["prefix", "suffix", "system", "after_input"]
 Suite = Literal["twin", "official"]
 Benchmark = Literal["instruction_induction", "bigbench"]
 Control = Literal["none", "placebo"]
+Scorer = Literal["strict", "reference", "negativeprompt"]
 Status = Literal[
     "ok",
     "n_too_small",
@@ -56,6 +57,8 @@ class Item:
     targets: tuple[str, ...]
     choices: tuple[str, ...] = ()
     cluster: str | None = None
+    scores: tuple[float, ...] = ()
+    """The grade of each choice, in their order, where they are graded in fractions; empty: 1 for targets, 0 for the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +67,26 @@ class Demo:
 
     input: str
     output: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What BIG-bench puts around the input and the answer of one task; the defaults are its own."""
+
+    input_prefix: str = "\nQ: "
+    output_prefix: str = "\nA: "
+    choice_prefix: str = "\n  choice: "
+    separator: str = "\n"
+    instruction_end: str = "\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """Items scored by one metric, with the base prompts that ask for them.
 
+    `metric` is the rule in force, `strict` the kind of answer that promptlab's own scorer reads. Options are shown behind the
+    input only where `options` says so; elsewhere they are labels that the prompt names, or that nobody told.
     `chance` is the expected score of blind guessing (None where guessing is hopeless), `low` the zero of BIG-bench's
     normalised preferred metric.
     """
@@ -86,6 +103,11 @@ class Task:
     source: str = ""
     licence: str = ""
     defects: tuple[str, ...] = ()
+    strict: str = "text"
+    options: Literal["shown", "hidden"] = "shown"
+    frame: Frame = Frame()
+    fixed_order: bool = False
+    """Whether options keep the published order instead of one drawn by the seed."""
 
     @property
     def id(self) -> str:
@@ -120,7 +142,9 @@ class Placement:
     """Where the stimulus goes and what the prompt around it looks like.
 
     `template` holds the placeholders {instruction}, {demos} and {input}; `demo` holds {input} and {output}; `choice`
-    holds {choice} and is repeated behind the input for every option (empty: options are not shown).
+    holds {choice} and perhaps {letter}, and is repeated behind the input for every option (empty: options are not shown).
+    `options` says whose options are shown: those of tasks that show theirs, all, or none. All texts may also hold the fields of
+    the task's Frame.
     """
 
     name: str
@@ -132,6 +156,7 @@ class Placement:
     demos_end: str = "\n\n"
     """Put after the demonstrations when there are any; nothing is put there without them."""
     choice: str = ""
+    options: Literal["task", "all", "none"] = "task"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +310,9 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "outcome": "str",
     "score": "float?",
     "extracted": "str?",
+    "compliant": "bool?",
+    "echoed": "bool?",
+    "declined": "bool?",
     "answer": "str",
     "n_calls": "int",
     "input_tokens": "int?",
@@ -299,7 +327,9 @@ TRIAL_COLUMNS: Mapping[str, str] = {
 }
 """The trials frame: one row per trial. `task` is the bare name, `suite` beside it.
 
-`cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when every call came from the cache).
+`compliant` (the reply has the form that was asked for), `echoed` (it is the input again) and `declined` (it refuses in words)
+stand beside the score and never change it. `cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when
+every call came from the cache).
 """
 
 CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd")
@@ -334,8 +364,9 @@ ITEM_COLUMNS: Mapping[str, str] = {
     "targets": "str",
     "choices": "str",
     "cluster": "str?",
+    "scores": "str?",
 }
-"""The items that a run used; `targets` and `choices` are JSON lists."""
+"""The items that a run used; `targets`, `choices` and `scores` (the grade of each choice) are JSON lists."""
 
 SETTING_COLUMNS = ("placement", "shots", "strategy")
 """Factors that are compared within, never across; base prompts are averaged inside an item (a random factor)."""

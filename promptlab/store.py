@@ -219,6 +219,7 @@ class RunWriter:
                 "targets": json.dumps(item.targets, ensure_ascii=False),
                 "choices": json.dumps(item.choices, ensure_ascii=False),
                 "cluster": item.cluster,
+                "scores": json.dumps(item.scores) if item.scores else None,
             }
             for task in tasks
             for item in task.items

@@ -18,11 +18,11 @@ import promptlab
 from promptlab.cache import Cache
 from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem
 from promptlab.gateway import Gateway
-from promptlab.metrics import metric
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
 from promptlab.run import Budget, Engine, Progress, rows
 from promptlab.schema import digest
+from promptlab.scoring import task_metric
 from promptlab.simulate import World
 from promptlab.store import FORMAT, RunWriter, now
 
@@ -74,7 +74,11 @@ async def _sweep(
             gateway = Gateway(design.models, study.prices, world)
             engine = Engine(
                 design=design,
-                metrics={task.metric: metric(task.metric) for task in design.tasks},
+                metrics={
+                    (task.id, model.name): task_metric(task, study.experiment.scorer, model.name)
+                    for task in design.tasks
+                    for model in design.models
+                },
                 sampling=study.experiment.sampling.asked(),
                 prices=study.prices,
                 gateway=gateway,

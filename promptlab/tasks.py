@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 from promptlab import official
+from promptlab.defects import FIRST_OPTION_RIGHT, Handling, handled
 from promptlab.errors import DataMissing
-from promptlab.schema import Demo, Item, Suite, Task
+from promptlab.schema import Demo, Frame, Item, Suite, Task
 from promptlab.shipped import PACKAGE
 from promptlab.spec import load_suite
 from promptlab.spec.libraries import TaskEntry
@@ -29,24 +31,31 @@ def task_names(suite: Suite) -> list[str]:
     return sorted(name for name in entries() if suite == "official" or (TWIN / f"{name}.jsonl").exists())
 
 
-def load_task(name: str, suite: Suite) -> Task:
-    """One task with all of its items; DataMissing when the official files are absent or damaged."""
+def load_task(name: str, suite: Suite, defects: Handling = "fix") -> Task:
+    """One task with all of its items, known defects handled; DataMissing when the official files are absent or damaged."""
     entry = entries()[name]
     demos: tuple[Demo, ...] = ()
     if suite == "twin":
         items = read_items(TWIN / f"{name}.jsonl")
     elif entry.benchmark == "instruction_induction":
         items, demos = official.load_instruction_induction(name)
+        items = handled(name, items, defects)
     else:
-        items, demos, _ = official.load_bigbench(name)
-        if name == "object_counting":  # BIG-Bench cut the question off; only plain totals can be answered
-            unanswerable = official.unanswerable_object_counting(items)
-            items = tuple(item for item in items if item.id not in unanswerable)
+        items, demos, extras = official.load_bigbench(name)
+        own = [item for item, fields in extras["item_fields"].items() if "task_prefix" in fields]
+        items = handled(name, items, defects, own)
+    if entry.labels:
+        items = tuple(replace(item, choices=tuple(entry.labels)) for item in items)
+        items = tuple(item if set(item.targets) & set(item.choices) else replace(item, choices=()) for item in items)
     return Task(
         name=name,
         suite=suite,
         benchmark=entry.benchmark,
         metric=entry.metric,
+        strict=entry.strict,
+        options="hidden" if entry.labels else entry.options,
+        fixed_order=suite == "official" and defects == "keep" and name in FIRST_OPTION_RIGHT,
+        frame=Frame(**entry.frame.model_dump(exclude_none=True)),
         base_prompts=entry.base_prompts,
         items=items,
         demos=demos,

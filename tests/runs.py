@@ -19,6 +19,7 @@ models:
 stimuli: [{stimuli}]
 controls: {{placebos: matched, per_stimulus: 1}}
 items: {items}
+scorer: reference
 seed: {seed}
 sampling: {{temperature: 0, max_tokens: 64}}
 """

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from promptlab import official
+from promptlab.defects import clustered, unanswerable_object_counting
 from promptlab.errors import DataMissing, UsageProblem
 from promptlab.official import OfficialFile
 from promptlab.schema import Demo, Item
@@ -437,7 +438,7 @@ def test_damaged_bigbench(checkout: Path, data: Path, content: bytes, told: str)
     ],
 )
 def test_unanswerable_object_counting(text: str, targets: tuple[str, ...], answerable: bool) -> None:
-    assert official.unanswerable_object_counting([Item("5", text, targets)]) == (set() if answerable else {"5"})
+    assert unanswerable_object_counting([Item("5", text, targets)]) == (set() if answerable else {"5"})
 
 
 @pytest.mark.shared
@@ -461,12 +462,15 @@ def test_the_published_files(shared: Path) -> None:
 
     counting = official.load_bigbench("object_counting").items
     assert counting[0] == Item("0", "I have a clarinet, a violin, and a flute.", ("three", "3"))
-    unanswerable = official.unanswerable_object_counting(counting)
+    unanswerable = unanswerable_object_counting(counting)
     assert (len(counting), len(unanswerable), min(map(int, unanswerable))) == (1000, 211, 4)
 
     names = official.load_bigbench("ruin_names")
-    assert names.items[0] == Item("0", "star wars", ("stare wars",), ("stare wars", "stariwars", "stars wars", "star was"), "star wars")
-    assert (len(names.items), len({item.cluster for item in names.items})) == (448, 346)
+    assert names.items[0] == Item("0", "star wars", ("stare wars",), ("stare wars", "stariwars", "stars wars", "star was"))
+    assert len(names.items) == 448
+    assert sum(item.cluster is not None for item in clustered("ruin_names", names.items)) == 448 - 346 + len(
+        {item.cluster for item in clustered("ruin_names", names.items) if item.cluster}
+    )
     assert names.extras["preferred_score"] == "multiple_choice_grade"
 
 

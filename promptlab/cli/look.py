@@ -63,7 +63,13 @@ def ls_tasks(as_json: AsJson = False) -> None:
 
     rows: list[dict[str, Any]] = []
     for name, entry in entries().items():
-        row: dict[str, Any] = {"task": name, "benchmark": entry.benchmark, "metric": entry.metric, "chance": entry.chance}
+        row: dict[str, Any] = {
+            "task": name,
+            "benchmark": entry.benchmark,
+            "strict": entry.strict,
+            "metric": entry.metric,
+            "chance": entry.chance,
+        }
         for suite in ("twin", "official"):
             try:
                 row[suite] = len(load_task(name, suite).items) if name in task_names(suite) else None
@@ -74,7 +80,7 @@ def ls_tasks(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["task", "benchmark", "metric", "chance", "twin", "official"]
+    columns = ["task", "benchmark", "strict", "metric", "chance", "twin", "official"]
     note = (
         "" if any(row["official"] for row in rows) else "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
     )
@@ -142,6 +148,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
         "task": task.id,
         "benchmark": task.benchmark,
         "metric": task.metric,
+        "strict": task.strict,
         "chance": task.chance,
         "n_items": len(task.items),
         "n_demos": len(task.demos),

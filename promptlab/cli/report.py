@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from promptlab.cli.screen import say
-from promptlab.cli.sweep import Runs
+from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.sweep import AsJson, Runs
 from promptlab.errors import UsageProblem
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d.", show_default=False)]
@@ -28,16 +28,27 @@ class Format(StrEnum):
     csv = "csv"
 
 
+class ScorerName(StrEnum):
+    """The scorers."""
+
+    strict = "strict"
+    reference = "reference"
+    negativeprompt = "negativeprompt"
+
+
 def report(
     run: RunFolder,
     format: Annotated[Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv.")] = Format.terminal,  # noqa: A002
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
+    scorer: Annotated[
+        ScorerName | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
+    ] = None,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
     from promptlab import report as reports
     from promptlab.store import Run, write_whole
 
-    built = reports.build(Run(run))
+    built = reports.build(Run(run), None if scorer is None else scorer.value)
     if format is Format.terminal:
         if out is not None:
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
@@ -52,6 +63,22 @@ def report(
         return
     write_whole(out, text.encode("utf-8", "replace"))
     say(f"written: {out}")
+
+
+def scores(run: RunFolder, as_json: AsJson = False) -> None:
+    """The baseline of every task under every scorer, raw and normalised, and how the model answered."""
+    from promptlab.report import scorer_table
+    from promptlab.store import Run
+
+    found = Run(run)
+    rows = scorer_table(found.trials(), found.items(), found.plan).to_dict("records")
+    if as_json:
+        print_json(rows)
+        return
+    columns = ["model", "task", "n", "strict", "reference", "negativeprompt", "normalised", "compliant", "echoed", "declined"]
+    shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
+    simulated = " (SIMULATED)" if found.manifest["simulated"] else ""
+    print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)
 
 
 def after_sweep(folder: Path, write_html: bool) -> None:

@@ -1,14 +1,21 @@
-"""Metrics: an answer and its item to a score in [0, 1]. Pure functions of text."""
+"""Metrics: an answer and its item to a score in [0, 1]. Pure functions of text.
+
+A scorer is a rule for every task: `reference` is the benchmark authors' own, `negativeprompt` the published lenient code,
+`strict` promptlab's. `scorer_metric` gives the metric of one task under one scorer.
+"""
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from promptlab.errors import UsageProblem, did_you_mean
-from promptlab.metrics import bigbench
+from promptlab.metrics import bigbench, negativeprompt
 from promptlab.metrics import instruction_induction as ii
-from promptlab.schema import Item, Scored
+from promptlab.metrics.strict import STRICT, fold, key
+from promptlab.schema import Item, Scored, Scorer
 
 Metric = Callable[[str, Item], Scored]
 
@@ -29,6 +36,45 @@ def metric(name: str) -> Metric:
     return found
 
 
+def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str, model: str = "") -> Metric:
+    """The metric of one task under a scorer. A task of the user's own has no published rule: all scorers use its metric."""
+    if scorer == "strict":
+        return STRICT.get(strict_kind) or metric(metric_name)
+    if scorer == "negativeprompt":
+        return partial(_negativeprompt, task=task, model=model)
+    return metric(metric_name)
+
+
+def _negativeprompt(answer: str, item: Item, *, task: str, model: str) -> Scored:
+    return negativeprompt.score(answer, item, task, model)
+
+
+REFUSALS = re.compile(
+    r"^(?:i'?m |i am |we'?re )?(?:sorry|unable|afraid|not able)\b|\bas an ai\b|^i (?:can'?t|cannot|can not|won'?t|do not feel) "
+    r"(?:help|assist|answer|provide|do|comply|comfortable)",
+    re.IGNORECASE,
+)
+
+
+def declines(answer: str) -> bool:
+    """Whether a reply refuses to answer, in words."""
+    return REFUSALS.search(fold(answer)[:300]) is not None
+
+
+def echoed(answer: str, item: Item) -> bool:
+    """Whether a reply is the item's input again."""
+    return bool(answer.strip()) and key(answer) == key(item.input) and bool(key(answer))
+
+
+def compliant(answer: str, item: Item) -> bool:
+    """Whether a reply has the form that was asked for: one line no longer than twice the longest answer, or one of the options."""
+    lines = [line for line in fold(answer).split("\n") if line]
+    if item.choices:
+        return key(answer) in {key(choice) for choice in item.choices} or len(key(answer)) <= 1 < len(answer.strip()) + 1
+    longest = max(len(target) for target in item.targets)
+    return len(lines) == 1 and len(lines[0]) <= max(2 * longest, longest + 3)
+
+
 METRICS: Mapping[str, Metric] = {
     "ii_em": ii.em,
     "ii_f1": ii.f1,
@@ -37,4 +83,5 @@ METRICS: Mapping[str, Metric] = {
     "bigbench_exact": bigbench.exact_str_match(),
     "bigbench_operators": bigbench.exact_str_match(bigbench.OPERATORS_PATTERN, stop="\n"),
     "choice": bigbench.choice,
+    **{f"strict_{kind}": function for kind, function in STRICT.items()},
 }

@@ -52,6 +52,8 @@ def choice(answer: str, item: Item) -> Scored:
     if chosen is None and exact:
         index = _Choices.of(options, item.input).settle(answer)
         chosen = None if index is None else options[index]
+    if chosen is not None and item.scores:
+        return Scored(item.scores[options.index(chosen)], chosen)
     return Scored(float(chosen in item.targets), chosen)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from promptlab.schema import Item, Scored
 
@@ -26,7 +26,8 @@ def _best(score: Callable[[str, str], float], answer: str, item: Item) -> Scored
     if not answer.strip():
         return Scored(0.0, None)  # also where a target normalises to nothing: an absent answer is never right
     read = normalize(answer)
-    return Scored(max((score(read, normalize(target)) for target in item.targets), default=0.0), read or None)
+    best = max((score(read, normalize(target)) for target in item.targets), default=0.0)
+    return Scored(best, read or (answer.strip() if best else None))
 
 
 def em(answer: str, item: Item) -> Scored:
@@ -50,7 +51,11 @@ def contains(answer: str, item: Item) -> Scored:
 
 
 def _token_f1(read: str, target: str) -> float:
-    ours, theirs = read.split(), target.split()
+    return token_f1(read.split(), target.split())
+
+
+def token_f1(ours: Sequence[str], theirs: Sequence[str]) -> float:
+    """F1 of two lists of words, with multiplicity; 0 when they share none."""
     common = sum((Counter(ours) & Counter(theirs)).values())
     if not common:
         return 0.0

@@ -3,6 +3,19 @@
 from promptlab.report.build import Report, arm_table, build, comparison_frame, headline
 from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.html import to_html
+from promptlab.report.rescore import scorer_table
 from promptlab.report.terminal import to_text
 
-__all__ = ["Report", "arm_table", "build", "comparison_frame", "headline", "to_csv", "to_html", "to_json", "to_markdown", "to_text"]
+__all__ = [
+    "Report",
+    "arm_table",
+    "build",
+    "comparison_frame",
+    "headline",
+    "scorer_table",
+    "to_csv",
+    "to_html",
+    "to_json",
+    "to_markdown",
+    "to_text",
+]

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 
 from promptlab.gateway.prices import paid_words
-from promptlab.schema import COMPARISON_COLUMNS, Comparison
+from promptlab.report.rescore import rescored
+from promptlab.schema import COMPARISON_COLUMNS, Comparison, Scorer
 from promptlab.stats import analyse
 from promptlab.store import Run
 
@@ -66,9 +67,11 @@ class Report:
         return [control for control in ("placebo", "none") if control in planned]
 
 
-def build(run: Run) -> Report:
-    """Read a run and judge it by its frozen plan."""
+def build(run: Run, scorer: Scorer | None = None) -> Report:
+    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
     plan, trials = run.plan, run.trials()
+    if scorer is not None and scorer != plan.get("scorer"):
+        trials, plan = rescored(trials, run.items(), plan, scorer), {**plan, "scorer": scorer}
     return Report(run.id, run.manifest, plan, run.state, trials, tuple(analyse(trials, plan)))
 
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from promptlab.render import PRESETS, placeholders
-from promptlab.schema import Model, Placement, Position, Price, Suite
+from promptlab.defects import Handling
+from promptlab.render import FRAME_FIELDS, PRESETS, placeholders
+from promptlab.schema import Model, Placement, Position, Price, Scorer, Suite
 from promptlab.spec.strict_yaml import Document, read, validate
 from promptlab.strategies import STRATEGIES
 
@@ -82,10 +83,13 @@ class ModelEntry(Part):
         )
 
 
+Preset = Literal["paper", "negativeprompt-code", "instruction-induction", "ape", "bigbench", "promptbench", "letters"]
+
+
 class PlacementEntry(Part):
     """Where the stimulus goes; a preset's values hold wherever a key is left out."""
 
-    preset: Literal["paper", "negativeprompt-code"] = "paper"
+    preset: Preset = "paper"
     name: Annotated[str, Field(pattern=NAME, description="the short name in frames and reports")]
     position: Position | None = None
     separator: str | None = None
@@ -93,14 +97,17 @@ class PlacementEntry(Part):
     demo: Annotated[str, Field(description="text with {input} and {output}")] | None = None
     demo_separator: str | None = None
     demos_end: str | None = None
-    choice: Annotated[str, Field(description="text with {choice}, repeated for each option")] | None = None
+    choice: Annotated[str, Field(description="text with {choice}, perhaps {letter}, repeated for each option")] | None = None
+    options: Annotated[Literal["task", "all", "none"], Field(description="whose options are shown behind the input")] | None = None
 
     @model_validator(mode="after")
     def _placeholders(self) -> PlacementEntry:
         wanted = {"template": ["demos", "input", "instruction"], "demo": ["input", "output"], "choice": ["choice"]}
         for key, names in wanted.items():
             text = getattr(self, key)
-            if text and sorted(placeholders(text)) != names:
+            held = placeholders(text) if text else names
+            extra = [n for n in held if n not in names and n not in FRAME_FIELDS and not (key == "choice" and n == "letter")]
+            if extra or sorted(n for n in held if n in names) != names:
                 raise ValueError(f"{key} must hold {', '.join('{' + n + '}' for n in names)} once each, found {placeholders(text)}")
         return self
 
@@ -172,6 +179,13 @@ class Experiment(Part):
         Field(min_length=1, description="worked examples before the input; a number or a list"),
     ] = [0]
     replicates: Annotated[int, Field(ge=1, le=1000, description="how often each trial is drawn")] = 1
+    scorer: Annotated[
+        Scorer,
+        Field(description="'strict': promptlab's; 'reference': the benchmark authors'; 'negativeprompt': the published lenient code"),
+    ] = "strict"
+    defects: Annotated[
+        Handling, Field(description="known defects of official items: 'keep' as published, 'drop' the items, 'fix' what can be fixed")
+    ] = "fix"
     sampling: Sampling = Sampling()
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()

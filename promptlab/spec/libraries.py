@@ -70,11 +70,25 @@ def load_library(path: Path) -> tuple[Stimulus, ...]:
     )
 
 
+class FrameEntry(Part):
+    """What stands around input and answer of one BIG-bench task; a key that is left out has BIG-bench's own default."""
+
+    input_prefix: str | None = None
+    output_prefix: str | None = None
+    choice_prefix: str | None = None
+    separator: str | None = None
+    instruction_end: str | None = None
+
+
 class TaskEntry(Part):
     """What a suite file says about one task, beside its items."""
 
     benchmark: Benchmark
     metric: str
+    strict: str
+    options: Literal["shown", "hidden"] = "shown"
+    labels: list[str] = []
+    frame: FrameEntry = FrameEntry()
     base_prompts: dict[str, str]
     chance: Annotated[float, Field(ge=0, le=1)] | None = None
     low: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -1,0 +1,66 @@
+"""Stored answers under another scorer: no model is asked, and the record is not touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from promptlab.metrics import scorer_metric
+from promptlab.schema import NONE_ARM, Item, Scored, Scorer
+from promptlab.scoring import SCORERS
+
+
+def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any], scorer: Scorer) -> pd.DataFrame:
+    """The trials frame with `score` and `extracted` by `scorer`; failed calls stay without a score."""
+    kinds = {task["task"]: task for task in plan["tasks"]}
+    by_id = {(row.task, row.item): _item(row) for row in items.itertuples()}
+    known: dict[tuple[str, str, str, str], Scored] = {}
+    scores: list[float | None] = []
+    extracted: list[str | None] = []
+    for task, item, model, answer, outcome in zip(*(trials[c] for c in ("task", "item", "model", "answer", "outcome")), strict=True):
+        if outcome == "error":
+            scores.append(None)
+            extracted.append(None)
+            continue
+        place = (task, item, model, answer)
+        if place not in known:
+            kind = kinds[task]
+            known[place] = scorer_metric(scorer, task, kind["metric"], kind.get("strict", ""), model)(answer, by_id[(task, item)])
+        scores.append(known[place].score)
+        extracted.append(known[place].extracted)
+    return trials.assign(
+        score=pd.array(scores, dtype="Float64").astype("float64"), extracted=pd.Series(extracted, index=trials.index, dtype=object)
+    )
+
+
+def scorer_table(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
+    """One row for each model and task: the baseline's mean score under every scorer, raw and normalised, and how it answered.
+
+    `normalised` is BIG-bench's preferred metric, 100 (raw - low) / (1 - low): 0 is guessing, and worse is negative.
+    """
+    base = trials[trials["arm"] == NONE_ARM]
+    by_scorer = {scorer: rescored(base, items, plan, scorer) for scorer in SCORERS}
+    rows = []
+    for task in plan["tasks"]:
+        for model, group in base[base["task"] == task["task"]].groupby("model", sort=False, observed=True):
+            row: dict[str, Any] = {"model": model, "task": task["task"], "n": len(group)}
+            row |= {scorer: _mean(frame.loc[group.index, "score"]) for scorer, frame in by_scorer.items()}
+            low, raw = task.get("low"), row[plan.get("scorer") or "reference"]
+            row["normalised"] = None if low is None or raw is None else 100 * (raw - low) / (1 - low)
+            row |= {flag: _mean(group[flag]) for flag in ("compliant", "echoed", "declined") if flag in group}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean(values: pd.Series[Any]) -> float | None:
+    known = values.dropna()
+    return float(known.astype(float).mean()) if len(known) else None
+
+
+def _item(row: Any) -> Item:  # noqa: ANN401 (a row of the items frame)
+    grades = getattr(row, "scores", None)
+    scores = tuple(json.loads(grades)) if isinstance(grades, str) else ()
+    return Item(row.item, row.input, tuple(row.targets), tuple(row.choices), None, scores)
