@@ -17,6 +17,7 @@ from runs import experiment, run, served
 from servers import Server
 
 EXPERIMENTS = sorted((ROOT / "experiments").glob("*.yaml"))
+NEED_DATA = ("replay", "all_tasks_official")
 
 
 def as_json(*arguments: str) -> Any:
@@ -58,14 +59,15 @@ def test_the_shipped_schema_is_the_one_in_force() -> None:
     assert shipped == json.loads(run("schema").stdout) == experiment_schema(), "promptlab schema > experiments/experiment.schema.json"
 
 
-@pytest.mark.parametrize("path", [p for p in EXPERIMENTS if p.stem != "replay"], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [p for p in EXPERIMENTS if p.stem not in NEED_DATA], ids=lambda path: path.stem)
 def test_shipped_experiments_are_in_order(path: Path) -> None:
     done = run("check", str(path))
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_replay_experiment_asks_for_its_data() -> None:
-    done = run("check", str(ROOT / "experiments" / "replay.yaml"))
+@pytest.mark.parametrize("name", NEED_DATA)
+def test_an_experiment_on_official_items_asks_for_its_data(name: str) -> None:
+    done = run("check", str(ROOT / "experiments" / f"{name}.yaml"))
     assert done.returncode != 0
     assert "promptlab data" in done.stderr
 

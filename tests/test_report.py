@@ -242,3 +242,17 @@ def shape(report: Any) -> set[str]:
 
 def test_every_scope_is_reported(planted: Path) -> None:
     assert shape(of(planted)) == {"primary", "stimulus", "cell", "aa"}
+
+
+def test_stored_answers_under_another_scorer(planted: Path) -> None:
+    found = Run(planted)
+    recorded = found.trials()
+    strict = reports.build(found, "strict")
+    assert strict.plan["scorer"] == "strict"
+    assert strict.trials["score"].mean() >= recorded["score"].mean()
+    again = reports.build(found, "reference").trials
+    assert again["score"].tolist() == recorded["score"].tolist()
+    table = reports.scorer_table(recorded, found.items(), found.plan)
+    assert list(table["task"]) == ["sum", "sentiment"]
+    assert table[["strict", "reference", "negativeprompt"]].notna().all().all()
+    assert table["reference"].between(0.5, 0.9).all()
