@@ -54,7 +54,7 @@ def test_planted_signs_are_found_and_none_other(tmp_path: Path) -> None:
 
 
 def test_length_alone_is_an_effect_against_none_and_none_against_placebos(tmp_path: Path) -> None:
-    comparisons, _ = judged(tmp_path, "length", 1)
+    comparisons, _ = judged(tmp_path, "length", 2)
     over_tasks = [c for c in comparisons if c.scope == "stimulus"]
     assert {c.verdict for c in over_tasks if c.control == "none"} == {"hurts"}
     assert {c.verdict for c in over_tasks if c.control == "placebo"} <= {"unclear", "same", "refused"}
