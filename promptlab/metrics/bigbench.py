@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from promptlab.schema import Item, Scored
 
@@ -132,8 +133,11 @@ _LABEL_IN_TEXT = re.compile(
 
 def _fold(text: str) -> str:
     """Case, compatibility forms, kinds of quotes, dashes and spaces made one; lines stay lines."""
-    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
-    text = _PRIVATE.sub(" ", text.translate(_PUNCTUATION))
+    if text.isascii():
+        text = text.replace("`", "'").casefold()
+    else:
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text.translate(_PUNCTUATION)).casefold())
+        text = _PRIVATE.sub(" ", text.translate(_PUNCTUATION))
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
 
 
@@ -158,7 +162,8 @@ class _Choices:
     pattern: re.Pattern[str]
 
     @classmethod
-    def of(cls, options: Sequence[str], name: str) -> _Choices:
+    @lru_cache(maxsize=4096)
+    def of(cls, options: tuple[str, ...], name: str) -> _Choices:
         folded = [" ".join(_fold(option).split()) for option in options]
         bare = [_bare(text) for text in folded]
         index: dict[str, int] = {}

@@ -9,6 +9,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from promptlab.schema import Item, Scored
 
@@ -47,7 +48,12 @@ def exact_set(answer: str, item: Item) -> Scored:
 
 def contains(answer: str, item: Item) -> Scored:
     """A target stands in the answer between word boundaries."""
-    return _best(lambda read, target: float(bool(re.search(rf"\b({re.escape(target)})\b", read))), answer, item)
+    return _best(lambda read, target: float(target in read and _bounded(target).search(read) is not None), answer, item)
+
+
+@lru_cache(maxsize=16_384)
+def _bounded(target: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(target)}\b")
 
 
 def _token_f1(read: str, target: str) -> float:
@@ -56,7 +62,12 @@ def _token_f1(read: str, target: str) -> float:
 
 def token_f1(ours: Sequence[str], theirs: Sequence[str]) -> float:
     """F1 of two lists of words, with multiplicity; 0 when they share none."""
-    common = sum((Counter(ours) & Counter(theirs)).values())
+    left = Counter(theirs)
+    common = 0
+    for word in ours:
+        if left.get(word):
+            left[word] -= 1
+            common += 1
     if not common:
         return 0.0
     precision, recall = common / len(ours), common / len(theirs)
