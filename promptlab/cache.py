@@ -87,6 +87,8 @@ class Cache:
             return
         body = {name: getattr(completion, name) for name in FIELDS}
         body["effective"] = dict(completion.effective)
+        if completion.top_logprobs:
+            body["top_logprobs"] = [list(pair) for pair in completion.top_logprobs]
         text = json.dumps({"key": key, "digest": digest([key, body]), "completion": body}, ensure_ascii=True)
         try:
             self._store.set(key, text)
@@ -111,8 +113,9 @@ def _unpacked(key: str, text: str) -> Completion | None:
     try:
         row: Mapping[str, Any] = json.loads(text)
         body = row["completion"]
-        if row["key"] != key or row["digest"] != digest([key, body]) or set(body) != set(FIELDS):
+        if row["key"] != key or row["digest"] != digest([key, body]) or set(body) - {"top_logprobs"} != set(FIELDS):
             return None
-        return Completion(**body, cached=True)
+        top = tuple((str(token), float(value)) for token, value in body.pop("top_logprobs", ()))
+        return Completion(**body, top_logprobs=top, cached=True)
     except (ValueError, KeyError, TypeError):
         return None

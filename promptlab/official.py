@@ -24,6 +24,7 @@ from urllib.parse import quote, urlsplit
 import platformdirs
 
 from promptlab.errors import DataMissing, UsageProblem, did_you_mean
+from promptlab.files import read_bytes
 from promptlab.schema import Demo, Item
 
 if TYPE_CHECKING:
@@ -305,18 +306,7 @@ def _file_of(task: str, folder: str) -> OfficialFile:
 
 
 def _read(path: Path) -> bytes:
-    """The bytes of a regular file; OSError for anything else, and for files above the limit, which are not read."""
-    # Asked before opening: opening a pipe would wait for a writer for ever.
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError("not a regular file")
-    if status.st_size > SIZE_LIMIT:
-        raise OSError(f"{status.st_size} bytes is more than the limit of {SIZE_LIMIT // 2**20} MB")
-    with path.open("rb") as file:
-        content = file.read(SIZE_LIMIT + 1)
-    if len(content) > SIZE_LIMIT:
-        raise OSError(f"more than the limit of {SIZE_LIMIT // 2**20} MB")
-    return content
+    return read_bytes(path, SIZE_LIMIT)
 
 
 def _sha256(content: bytes) -> str:

@@ -37,7 +37,7 @@ def make_plan(study: Study) -> dict[str, Any]:
         "run": study.run_id,
         "name": experiment.name,
         "question": experiment.question,
-        "suite": experiment.suite,
+        "suite": " + ".join(dict.fromkeys(t.suite for t in design.tasks)),
         "scorer": experiment.scorer,
         "defects": experiment.defects,
         "hashes": study.hashes,
@@ -63,10 +63,11 @@ def make_plan(study: Study) -> dict[str, Any]:
         "tasks": [
             {
                 "task": t.name,
+                "suite": t.suite,
                 "n_items": len(t.items),
                 "metric": t.metric,
                 "strict": t.strict,
-                "low": t.low if t.benchmark == "bigbench" else None,
+                "low": t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
                 "chance": t.chance,
                 "base_prompts": {k: v for k, v in t.base_prompts.items() if k in experiment.base_prompts},
                 "source": t.source,

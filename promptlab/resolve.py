@@ -11,12 +11,14 @@ from promptlab.defects import SMALL
 from promptlab.design import Design, cross, draw, matched_placebos
 from promptlab.errors import DataMissing, FileProblems, Problem, did_you_mean
 from promptlab.gateway.prices import PriceTable, price_digest
+from promptlab.own import check_task, load_own
 from promptlab.schema import Model, Price, Stimulus, Task, digest
 from promptlab.shipped import PACKAGE, shipped
 from promptlab.simulate import sim_prices
 from promptlab.spec import Document, Experiment, load_experiment, load_library, load_sim_models
 from promptlab.spec.libraries import SimModel
-from promptlab.tasks import load_task, task_names
+from promptlab.strategies import NEEDS_CHOICES
+from promptlab.tasks import entries, load_task, task_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +114,31 @@ class _Resolver:
             self.problems.extend(error.problems)
             return all_stimuli()
 
+    def own_tasks(self) -> dict[str, Task]:
+        found: dict[str, Task] = {}
+        for index, name in enumerate(self.experiment.task_files):
+            try:
+                own = load_own(self.document.path.parent / name)
+            except FileProblems as error:
+                self.problems.extend(error.problems)
+                continue
+            if own.task.name in found or own.task.name in entries():
+                self.problem(("task_files", index), f"the task {own.task.name!r} exists already; give this one another 'name'")
+            checked = check_task(own)
+            if checked.gold_below_1:
+                n = len(checked.gold_below_1)
+                self.notes.append(f"{own.task.id}: {n} right answers do not score 1; see `promptlab task check {name}`")
+            self.notes += [f"{own.task.id}: {note}" for note in own.notes]
+            found[own.task.name] = own.task
+        return found
+
     def tasks(self) -> list[Task]:
         e = self.experiment
         tasks = []
-        for name in self.names(("tasks",), e.tasks, task_names(e.suite), "task"):
+        own = self.own_tasks()
+        for name in self.names(("tasks",), e.tasks, [*own, *task_names(e.suite)], "task"):
             try:
-                task = load_task(name, e.suite, e.defects)
+                task = own[name] if name in own else load_task(name, e.suite, e.defects)
             except DataMissing as error:
                 self.problem(("tasks",), str(error))
                 continue
@@ -133,6 +154,11 @@ class _Resolver:
                 )
             if e.items > len(drawn.items):
                 self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
+            for index, strategy in enumerate(e.strategies):
+                if strategy in NEEDS_CHOICES and not all(item.choices for item in drawn.items):
+                    self.problem(
+                        ("strategies", index), f"the strategy {strategy!r} needs options, and the task {task.id!r} has items without"
+                    )
             if len(task.items) < SMALL:
                 self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
             tasks.append(drawn)

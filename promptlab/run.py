@@ -16,7 +16,7 @@ from promptlab.gateway.prices import cost_usd
 from promptlab.metrics import Metric, compliant, declines, echoed
 from promptlab.render import render
 from promptlab.schema import Answer, Call, Completion, Model, Price, Task, Trial
-from promptlab.strategies import STRATEGIES
+from promptlab.strategies import SAMPLING, STRATEGIES
 
 Row = dict[str, Any]
 UNKNOWN_OUTPUT_TOKENS = 4096
@@ -108,6 +108,9 @@ class Engine:
 
     def effective(self) -> dict[str, dict[str, Any]]:
         """What each provider is sent beside the messages; UsageProblem when one does not take what the experiment asks."""
+        for strategy in {condition.strategy for condition in self.design.conditions} & set(SAMPLING):
+            for model in self.design.models:
+                self.gateway.effective(model, {**self._sampling(model), **SAMPLING[strategy]})
         return {model.name: self.gateway.effective(model, self._sampling(model)) for model in self.design.models}
 
     def _sampling(self, model: Model) -> dict[str, Any]:
@@ -118,7 +121,7 @@ class Engine:
 
     async def run(self, trial: Trial) -> tuple[Row, list[Row]]:
         """One trial as a row, and its calls."""
-        strategy = STRATEGIES[trial.condition.strategy](self.call(trial))
+        strategy = STRATEGIES[trial.condition.strategy](self.call(trial), trial)
         made: list[tuple[Call, Completion]] = []
         call = next(strategy)
         while True:
@@ -221,7 +224,7 @@ class Engine:
             "cached": all(completion.cached for _, completion in made),
             "attempts": sum(completion.attempts for _, completion in made),
             "model_version": last.model_version,
-            "error": last.error,
+            "error": answer.error or last.error,
         }
         calls = [
             {
@@ -242,6 +245,7 @@ class Engine:
                 "cached": completion.cached,
                 "attempts": completion.attempts,
                 "error": completion.error,
+                "top_logprobs": json.dumps(completion.top_logprobs) if completion.top_logprobs else None,
             }
             for turn, (call, completion) in enumerate(made)
         ]

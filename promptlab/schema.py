@@ -17,8 +17,8 @@ Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
 Role = Literal["baseline", "aa", "placebo", "stimulus"]
 Position = Literal["prefix", "suffix", "system", "after_input"]
-Suite = Literal["twin", "official"]
-Benchmark = Literal["instruction_induction", "bigbench"]
+Suite = Literal["twin", "official", "own"]
+Benchmark = Literal["instruction_induction", "bigbench", "own"]
 Control = Literal["none", "placebo"]
 Scorer = Literal["strict", "reference", "negativeprompt"]
 Status = Literal[
@@ -267,14 +267,17 @@ class Completion:
     requested: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
+    top_logprobs: tuple[tuple[str, float], ...] = ()
+    """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a strategy settles on: the text that the metric scores, and the outcome of the call that gave it."""
+    """What a strategy settles on: the text that the metric scores, the outcome, and with outcome `error` what was wrong."""
 
     text: str
     outcome: Outcome
+    error: str | None = None
 
 
 Strategy = Generator[Call, Completion, Answer]
@@ -353,8 +356,10 @@ CALL_COLUMNS: Mapping[str, str] = {
     "cached": "bool",
     "attempts": "int",
     "error": "str?",
+    "top_logprobs": "str?",
 }
-"""The calls frame: one row per call of a trial; `messages`, `requested` and `effective` are JSON text."""
+"""The calls frame: one row per call of a trial; `messages`, `requested`, `effective` and `top_logprobs` (the likeliest first
+tokens with their log-probabilities, where a strategy asks for them) are JSON text."""
 
 ITEM_COLUMNS: Mapping[str, str] = {
     "suite": "str",

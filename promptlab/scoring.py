@@ -14,7 +14,7 @@ SCORERS: tuple[Scorer, ...] = ("strict", "reference", "negativeprompt")
 
 def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:
     """The metric of a task under a scorer."""
-    return scorer_metric(scorer, task.name, task.metric, task.strict, model)
+    return scorer_metric(scorer, task.name, task.metric, task.strict, model, published=task.suite != "own")
 
 
 def score(

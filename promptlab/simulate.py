@@ -9,21 +9,24 @@ messages and the request's own seed alone: no clock, no order of arrival.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from promptlab.design import Design
 from promptlab.gateway.wire import Reply, SimulatedError
-from promptlab.render import render
+from promptlab.render import LETTERS, render
 from promptlab.schema import Condition, Item, Price, Task, digest
 from promptlab.spec.libraries import Rate, SimModel
 
 REFUSAL = "I am sorry, but I cannot help with that."
 DRIFTS = ("The answer is {}.", "Sure! Here is the answer: {}", "I would say {}, and I am fairly confident.")
 LONGEST_TOKEN_CHARS = 4
+FAVOURED = 0.7
+"""The probability of the option that a simulated reply names, where probabilities are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,8 @@ class World:
         draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
         await self._latency(sim, draw)
         self._fail(sim, draw)
-        return reply(sim, model, shown, draw, messages, sampling.get("max_tokens"))
+        answer = reply(sim, model, shown, draw, messages, None if sampling.get("logprobs") else sampling.get("max_tokens"))
+        return with_logprobs(answer, shown) if sampling.get("logprobs") else answer
 
     async def _latency(self, sim: SimModel, draw: str) -> None:
         if sim.latency_ms:
@@ -92,6 +96,19 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
         text = text[:limit]
         return Reply(text, "truncated", "length", f"sim/{model}", n_input, tokens(text))
     return Reply(text, "ok", "stop", f"sim/{model}", n_input, tokens(text))
+
+
+def with_logprobs(answer: Reply, shown: Shown) -> Reply:
+    """The reply as its first token, with probabilities that favour the option that it names."""
+    choices = shown.item.choices
+    lettered = "{letter}" in shown.condition.placement.choice and shown.condition.placement.options != "none"
+    tokens = [LETTERS[i % len(LETTERS)] if lettered else choice for i, choice in enumerate(choices)]
+    named = next((i for i, choice in enumerate(choices) if choice == answer.text), None)
+    if named is None:
+        return answer
+    rest = (1 - FAVOURED) / max(1, len(tokens) - 1)
+    top = sorted(((token, math.log(FAVOURED if i == named else rest)) for i, token in enumerate(tokens)), key=lambda pair: -pair[1])
+    return replace(answer, text=tokens[named], finish_reason="length", outcome="truncated", output_tokens=1, top_logprobs=tuple(top))
 
 
 def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:

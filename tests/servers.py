@@ -10,6 +10,7 @@ quota              429 insufficient_quota
 hang, drip         no answer, or a byte a second for ever
 reset              the connection is closed in the middle
 badjson, html200   200 with something that is no answer
+logprobs           " B" with the log-probabilities of four tokens, where they are asked for
 empty, null, nochoices, length, filter, refusal, policy, nousage
 """
 
@@ -124,7 +125,12 @@ class Handler(BaseHTTPRequestHandler):
             finish, message["content"] = "content_filter", ""
         if name == "refusal":
             message |= {"content": None, "refusal": "I will not"}
-        choices = [] if name == "nochoices" else [{"index": 0, "message": message, "finish_reason": finish}]
+        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": finish}
+        if name == "logprobs" and body.get("logprobs"):
+            top = [{"token": t, "logprob": v, "bytes": None} for t, v in ((" B", -0.3), ("A", -1.6), ("B", -3.0), ("the", -4.0))]
+            message["content"] = " B"
+            choice |= {"finish_reason": "length", "logprobs": {"content": [{**top[0], "top_logprobs": top[: body["top_logprobs"]]}]}}
+        choices = [] if name == "nochoices" else [choice]
         reply: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 0, "model": f"{body['model']}-v1", "choices": choices}
         if name != "nousage":
             reply["usage"] = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}

@@ -115,7 +115,11 @@ def test_all_formats_carry_the_same_verdicts(planted: Path) -> None:
     expected = [c.verdict for c in report.comparisons]
     assert [row["verdict"] for row in csv.DictReader(io.StringIO(to_csv(report)))] == expected
     assert [c["verdict"] for c in json.loads(to_json(report))["comparisons"]] == expected
-    shown = [line.rsplit("|", 2)[1].strip() for line in to_markdown(report).splitlines() if line.startswith("| sim/planted")]
+    shown = [
+        line.rsplit("|", 2)[1].strip()
+        for line in to_markdown(report).partition("## Scores")[0].splitlines()
+        if line.startswith("| sim/planted")
+    ]
     assert sorted(shown) == sorted(c.verdict for c in report.comparisons if c.scope != "aa")
 
 
@@ -242,6 +246,18 @@ def shape(report: Any) -> set[str]:
 
 def test_every_scope_is_reported(planted: Path) -> None:
     assert shape(of(planted)) == {"primary", "stimulus", "cell", "aa"}
+
+
+def test_raw_and_normalised_scores_stand_in_every_format(tmp_path: Path) -> None:
+    path = experiment(tmp_path, tasks="snarks, sum", items=20)
+    assert run("sweep", str(path), "--runs", str(tmp_path / "runs")).returncode == 0
+    report = of(next((tmp_path / "runs").iterdir()))
+    snarks, total = report.baselines.to_dict("records")
+    assert snarks["normalised"] == pytest.approx(100 * (snarks["reference"] - 0.5) / 0.5)
+    assert total["normalised"] is None or total["normalised"] != total["normalised"], "Instruction Induction has no normalised score"
+    for text in (to_markdown(report), to_html(report)):
+        assert f"{snarks['normalised']:.1f}" in text.partition("without any stimulus, by every scorer")[2]
+    assert json.loads(to_json(report))["baselines"][1]["normalised"] is None
 
 
 def test_stored_answers_under_another_scorer(planted: Path) -> None:

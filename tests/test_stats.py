@@ -267,6 +267,16 @@ def test_the_order_of_comparisons_does_not_matter(method: str) -> None:
         assert list(stats.adjust(shuffled, method)) == pytest.approx([expected[x] for x in shuffled])
 
 
+@pytest.mark.parametrize("method", ["holm", "fdr_bh"])
+def test_our_own_steps_are_those_of_statsmodels(method: str) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    rng = np.random.default_rng(7)
+    for n in (1, 2, 7, 200):
+        p = np.round(rng.random(n) ** 3, 3)  # rounded, so that some are equal
+        assert stats.adjust(p, method) == pytest.approx(multipletests(p, method=method)[1], abs=1e-15)
+
+
 def test_a_missing_p_does_not_count_unless_it_was_planned() -> None:
     """multipletests counts NaN among the hypotheses and then returns NaN for all of them."""
     found = stats.adjust([0.01, None, 0.03, math.nan], "holm")

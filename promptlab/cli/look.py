@@ -135,6 +135,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
     """A task: prompts, metric, source, defects, and three rendered items."""
     from promptlab.render import PRESETS, render
     from promptlab.schema import Condition
+    from promptlab.scoring import SCORERS, task_metric
     from promptlab.tasks import load_task, task_names
 
     if suite not in ("twin", "official"):
@@ -143,7 +144,22 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
         raise UsageProblem(f"the task {name!r} is not known; {did_you_mean(name, task_names(suite))}".rstrip("; "))  # type: ignore[arg-type]
     task = load_task(name, suite)  # type: ignore[arg-type]
     condition = Condition("none", "baseline", None, next(iter(task.base_prompts)), PRESETS["paper"])
-    shown = [{"item": item.id, "prompt": render(task, item, condition)[-1]["content"], "targets": item.targets} for item in task.items[:3]]
+    shown: list[dict[str, Any]] = [
+        {
+            "item": item.id,
+            "prompt": render(task, item, condition)[-1]["content"],
+            "targets": item.targets,
+            "scores": {
+                reply: {scorer: task_metric(task, scorer)(text, item).score for scorer in SCORERS}
+                for reply, text in (
+                    ("the answer", item.targets[0]),
+                    ('"The answer is ..."', f"The answer is {item.targets[0]}."),
+                    ("the input again", item.input),
+                )
+            },
+        }
+        for item in task.items[:3]
+    ]
     row = {
         "task": task.id,
         "benchmark": task.benchmark,
@@ -164,6 +180,8 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
     _say_fields({key: value for key, value in row.items() if key != "examples"})
     for example in shown:
         say(f"\n--- item {example['item']}, answers {list(example['targets'])}\n{example['prompt']}")
+        for reply, scores in example["scores"].items():
+            say(f"    {reply:20} " + ", ".join(f"{scorer} {value:g}" for scorer, value in scores.items()))
 
 
 @show.command("stimulus")

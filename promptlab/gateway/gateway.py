@@ -119,6 +119,7 @@ class Gateway:
             attempts=attempt,
             requested=dict(call.sampling),
             effective=effective,
+            top_logprobs=reply.top_logprobs,
         )
 
     def _failed(self, call: Call, effective: Mapping[str, Any], error: WireError, outcome: str, attempt: int, started: float) -> Completion:

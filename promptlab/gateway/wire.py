@@ -46,6 +46,7 @@ class Reply:
     model_version: str | None
     input_tokens: int | None
     output_tokens: int | None
+    top_logprobs: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class LiteLLMWire:
             model_version=getattr(response, "model", None),
             input_tokens=tokens[0] if known else None,
             output_tokens=tokens[1] if known else None,
+            top_logprobs=_top_logprobs(getattr(choice, "logprobs", None)),
         )
 
     def _classified(self, error: Exception) -> WireError:
@@ -160,6 +162,19 @@ class LiteLLMWire:
         text = redact(str(error), self.secrets)[:MESSAGE_LIMIT]
         said = f"{text} {getattr(error, 'code', '')} {getattr(error, 'body', '')}"
         return WireError(_boundary(status, said, type(error).__name__), text, status, _retry_after(error))
+
+
+def _top_logprobs(logprobs: Any) -> tuple[tuple[str, float], ...]:  # noqa: ANN401 (a litellm type, or a provider's dictionary)
+    """The alternatives to the first token; empty where there are none or they have another form."""
+    content = _field(logprobs, "content")
+    first = content[0] if isinstance(content, list) and content else None
+    top = _field(first, "top_logprobs")
+    pairs = [(_field(t, "token"), _field(t, "logprob")) for t in top] if isinstance(top, list) else []
+    return tuple((token, float(value)) for token, value in pairs if isinstance(token, str) and isinstance(value, int | float))
+
+
+def _field(value: Any, name: str) -> Any:  # noqa: ANN401
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
 def _boundary(status: int | None, text: str, kind: str) -> Boundary:
@@ -212,10 +227,14 @@ def _handler(litellm: Any, simulator: Simulator) -> Any:  # noqa: ANN401 (litell
             if reply.outcome == "refused":
                 message["provider_specific_fields"] = {"refusal": reply.text}
             total = (reply.input_tokens or 0) + (reply.output_tokens or 0)
+            choice: dict[str, Any] = {"index": 0, "finish_reason": reply.finish_reason, "message": message}
+            if reply.top_logprobs:
+                top = [{"token": token, "logprob": value, "bytes": None} for token, value in reply.top_logprobs]
+                choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
             return litellm.ModelResponse(
                 id="simulated",
                 model=f"sim/{request['model']}",
-                choices=[{"index": 0, "finish_reason": reply.finish_reason, "message": message}],
+                choices=[choice],
                 usage={"prompt_tokens": reply.input_tokens, "completion_tokens": reply.output_tokens, "total_tokens": total},
             )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -21,13 +22,22 @@ Metric = Callable[[str, Item], Scored]
 
 
 def metric(name: str) -> Metric:
-    """A metric by name, or by `package.module:function` for one of the user's own."""
+    """A metric by name, by `regex:PATTERN` (its first match or group is a target), or of the user's own: `package.module:function`."""
     if name in METRICS:
         return METRICS[name]
+    if name.startswith("regex:"):
+        try:
+            return bigbench.exact_str_match(name.removeprefix("regex:"))
+        except re.error as error:
+            raise UsageProblem(f"the metric {name!r} is no pattern: {error}") from None
     if ":" not in name:
-        raise UsageProblem(f"the metric {name!r} is not known; {did_you_mean(name, METRICS)}; or name your own as package.module:function")
+        raise UsageProblem(
+            f"the metric {name!r} is not known; {did_you_mean(name, METRICS)}; or write package.module:function, or regex:PATTERN"
+        )
     module, _, function = name.partition(":")
     try:
+        if "" not in sys.path:  # as `python -m` does: modules of the folder that the user works in
+            sys.path.append("")
         found: Metric = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:  # ValueError: no module name before the colon
         raise UsageProblem(f"the metric {name!r} cannot be loaded: {error}") from None
@@ -36,11 +46,11 @@ def metric(name: str) -> Metric:
     return found
 
 
-def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str, model: str = "") -> Metric:
+def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str, model: str = "", published: bool = True) -> Metric:
     """The metric of one task under a scorer. A task of the user's own has no published rule: all scorers use its metric."""
     if scorer == "strict":
         return STRICT.get(strict_kind) or metric(metric_name)
-    if scorer == "negativeprompt":
+    if scorer == "negativeprompt" and published:
         return partial(_negativeprompt, task=task, model=model)
     return metric(metric_name)
 

@@ -10,8 +10,9 @@ from typing import Any
 import pandas as pd
 
 from promptlab.gateway.prices import paid_words
-from promptlab.report.rescore import rescored
-from promptlab.schema import COMPARISON_COLUMNS, Comparison, Scorer
+from promptlab.report.rescore import rescored, scorer_table
+from promptlab.report.suites import suite_gaps
+from promptlab.schema import COMPARISON_COLUMNS, SETTING_COLUMNS, Comparison, Scorer
 from promptlab.stats import analyse
 from promptlab.store import Run
 
@@ -37,6 +38,10 @@ class Report:
     state: str
     trials: pd.DataFrame
     comparisons: tuple[Comparison, ...]
+    baselines: pd.DataFrame
+    """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
+    gaps: tuple[Mapping[str, Any], ...]
+    """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
 
     @property
     def simulated(self) -> bool:
@@ -61,6 +66,22 @@ class Report:
         return [str(model["name"]) for model in self.plan["models"]]
 
     @property
+    def settings(self) -> list[tuple[Any, ...]]:
+        """Placement, shots and strategy of every planned setting."""
+        return [tuple(setting[name] for name in SETTING_COLUMNS) for setting in self.plan["settings"]]
+
+    def name(self, c: Comparison) -> str:
+        """The sentence of a comparison, with what tells its setting from the others where a run has several."""
+        own = tuple(getattr(c, name) for name in SETTING_COLUMNS)
+        varying = [len({setting[i] for setting in self.settings}) > 1 for i in range(len(SETTING_COLUMNS))]
+        parts = [
+            f"{value} examples" if name == "shots" else str(value)
+            for name, value, v in zip(SETTING_COLUMNS, own, varying, strict=True)
+            if v
+        ]
+        return f"{c.treatment} [{', '.join(parts)}]" if parts else c.treatment
+
+    @property
     def controls(self) -> list[str]:
         """The planned controls, neutral sentences first: only that contrast is the stimulus's own."""
         planned = {h["control"] for h in self.plan["hypotheses"]}
@@ -69,10 +90,12 @@ class Report:
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
     """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
-    plan, trials = run.plan, run.trials()
+    plan, trials, items = run.plan, run.trials(), run.items()
     if scorer is not None and scorer != plan.get("scorer"):
-        trials, plan = rescored(trials, run.items(), plan, scorer), {**plan, "scorer": scorer}
-    return Report(run.id, run.manifest, plan, run.state, trials, tuple(analyse(trials, plan)))
+        trials, plan = rescored(trials, items, plan, scorer), {**plan, "scorer": scorer}
+    comparisons = tuple(analyse(trials, plan))
+    gaps = tuple(suite_gaps(run, trials, plan))
+    return Report(run.id, run.manifest, plan, run.state, trials, comparisons, scorer_table(trials, items, plan), gaps)
 
 
 def comparison_frame(report: Report) -> pd.DataFrame:
@@ -140,7 +163,7 @@ def _of_model(report: Report, model: str) -> list[str]:
         against = f"Against {CONTROL_NAMES[control]}"
         n_tasks = len(report.plan["tasks"])
         where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
-        parts = [f"{VERDICT_WORDS[verdict]}: {_names(group)}" for verdict, group in _by_verdict(over_tasks)]
+        parts = [f"{VERDICT_WORDS[verdict]}: {_names(report, group)}" for verdict, group in _by_verdict(over_tasks)]
         found.append(f"{model}. {against}, {where}: {'; '.join(parts)}.")
         cells = report.of("cell", model, control)
         counts: Counter[str] = Counter(c.verdict for c in cells)
@@ -155,6 +178,6 @@ def _by_verdict(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Compa
     return [(verdict, group) for verdict, group in groups.items() if group]
 
 
-def _names(group: Sequence[Comparison]) -> str:
-    shown = [f"{c.treatment} ({100 * c.diff:+.1f} points)" if c.diff is not None else c.treatment for c in group]
+def _names(report: Report, group: Sequence[Comparison]) -> str:
+    shown = [f"{report.name(c)} ({100 * c.diff:+.1f} points)" if c.diff is not None else report.name(c) for c in group]
     return ", ".join(shown)

@@ -7,11 +7,14 @@ import io
 import json
 import math
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, Report, arm_table, comparison_frame, headline
+from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
+from promptlab.scoring import SCORERS
 from promptlab.stats.sentences import interval, p_text, points
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -27,6 +30,8 @@ def to_json(report: Report) -> str:
         "headline": headline(report),
         "comparisons": _records(comparison_frame(report)),
         "arms": _records(arm_table(report)),
+        "baselines": _records(report.baselines),
+        "official_minus_twin": list(report.gaps),
         "plan": dict(report.plan),
         "manifest": dict(report.manifest),
     }
@@ -50,13 +55,16 @@ def to_markdown(report: Report) -> str:
     lines = [f"# {escaped(m['name'])}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m['question'])}**", ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
     for scope, title in (("primary", "All sentences of a library, over the tasks"), ("stimulus", "Each sentence, over the tasks")):
-        lines += ["", f"## {title}", "", *_table(report.of(scope))]
-    lines += ["", "## Each sentence in each task", "", *_table(report.of("cell"))]
+        lines += ["", f"## {title}", "", *_table(report, report.of(scope))]
+    lines += ["", "## Each sentence in each task", "", *_table(report, report.of("cell"))]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
+    lines += ["", "## Scores without any stimulus, by every scorer", "", *_plain_table(baseline_columns(), baseline_cells(report))]
+    if report.gaps:
+        lines += ["", "## Official minus twin", "", escaped(CAVEAT), "", *_plain_table(GAP_COLUMNS, gap_cells(report, report.gaps))]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
-        f"- {escaped(c.model)}, {escaped(c.treatment)}, {escaped(c.task or 'over tasks')}, against {CONTROL_NAMES[c.control]}: "
+        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROL_NAMES[c.control]}: "
         f"{escaped(c.sentence)}"
         for c in report.comparisons
         if c.verdict == "refused" and c.scope != "aa"
@@ -73,25 +81,72 @@ def escaped(text: object) -> str:
     return SPECIAL.sub(r"\\\1", inert(" ".join(str(text).split())))
 
 
-def _table(comparisons: list[Comparison]) -> list[str]:
+def _table(report: Report, comparisons: list[Comparison]) -> list[str]:
     if not comparisons:
         return ["(none)"]
     head = ["model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict"]
     rows = [" | ".join(head), " | ".join("---" for _ in head)]
-    rows += [" | ".join(escaped(cell) for cell in cells(c)) for c in comparisons]
+    rows += [" | ".join(escaped(cell) for cell in cells(report, c)) for c in comparisons]
     return [f"| {row} |" for row in rows]
 
 
-def cells(c: Comparison) -> list[str]:
+def cells(report: Report, c: Comparison) -> list[str]:
     """One comparison as the words of a table's row."""
     flips = "-" if c.gained is None else f"{c.gained}/{c.lost}"
     where = c.task or f"mean over {c.n_tasks}"
     ci = interval(c.ci_low, c.ci_high) if c.diff is not None else "-"
     p = "-" if c.p_adjusted is None else p_text(c.p_adjusted).removeprefix("p = ").removeprefix("p ")
     return [
-        c.model, c.treatment, where, CONTROL_NAMES[c.control], str(c.n_pairs), str(c.n_missing),
+        c.model, report.name(c), where, CONTROL_NAMES[c.control], str(c.n_pairs), str(c.n_missing),
         points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
     ]  # fmt: skip
+
+
+GAP_COLUMNS = ("model", "setting", "task", "n official", "n twin", "official", "twin", "points", "95 % CI", "other run")
+
+
+def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Rows of official minus twin as words, for `GAP_COLUMNS`."""
+    return [
+        [
+            _name(report, row["model"]), f"{row['placement']}, {row['shots']} examples, {row['strategy']}",
+            row["task"] or "mean over the tasks",
+            str(row["n_official"]), str(row["n_twin"]), f"{row['official']:.3f}", f"{row['twin']:.3f}", points(row["diff"]),
+            interval(row["ci_low"], row["ci_high"]) if row["ci_low"] is not None else "-", row["other_run"],
+        ]
+        for row in gaps
+    ]  # fmt: skip
+
+
+def baseline_columns() -> list[str]:
+    """The heads of `baseline_cells`."""
+    return ["model", "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines"]
+
+
+def baseline_cells(report: Report) -> list[list[str]]:
+    """Scores without any stimulus as words: raw by every scorer, and normalised (0 is guessing, below it negative) by the one in force."""
+    scorer = str(report.plan.get("scorer") or "reference")
+    return [
+        [
+            _name(report, row["model"]), row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
+            "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
+            *(_share(row.get(flag)) for flag in ("compliant", "echoed", "declined")),
+        ]
+        for row in _records(report.baselines)
+    ]  # fmt: skip
+
+
+def _name(report: Report, model: str) -> str:
+    return f"{model} (SIMULATED)" if model in report.manifest["simulated_models"] else model
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [head, ["---"] * len(head), *([escaped(cell) for cell in row] for row in rows)]
+    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _records(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a pandas frame)

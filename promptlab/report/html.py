@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from markupsafe import Markup
 from promptlab import charts
 from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, headline
-from promptlab.report.formats import cells
+from promptlab.report.formats import GAP_COLUMNS, baseline_cells, baseline_columns, cells, gap_cells
+from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
@@ -42,6 +44,11 @@ def to_html(report: Report) -> str:
             for row in arm_table(report).astype(object).where(lambda f: f.notna(), None).to_dict("records")
         ],
         families=_families(report),
+        baseline_columns=baseline_columns(),
+        baseline_rows=baseline_cells(report),
+        gap_columns=GAP_COLUMNS,
+        gap_rows=gap_cells(report, report.gaps),
+        gap_caveat=CAVEAT,
         effective=json.dumps(m["effective"], indent=2, ensure_ascii=False),
         signs=charts.SIGNS,
     )
@@ -57,9 +64,14 @@ def _pictures(report: Report) -> list[dict[str, Any]]:
     found = []
     for model in report.models:
         simulated = bool(report.simulated and model in report.manifest["simulated_models"])
-        for control in report.controls:
+        for control, setting in itertools.product(report.controls, report.settings):
             title = f"{model}, against {CONTROL_NAMES[control]}"
-            over, each = report.of("stimulus", model, control), report.of("cell", model, control)
+            if len(report.settings) > 1:
+                title += f" ({setting[0]}, {setting[1]} examples, {setting[2]})"
+            over, each = (
+                [c for c in report.of(scope, model, control) if (c.placement, c.shots, c.strategy) == setting]
+                for scope in ("stimulus", "cell")
+            )
             found.append(
                 {
                     "title": title,

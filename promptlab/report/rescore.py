@@ -28,7 +28,9 @@ def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any],
         place = (task, item, model, answer)
         if place not in known:
             kind = kinds[task]
-            known[place] = scorer_metric(scorer, task, kind["metric"], kind.get("strict", ""), model)(answer, by_id[(task, item)])
+            known[place] = scorer_metric(scorer, task, kind["metric"], kind.get("strict", ""), model, published=kind.get("suite") != "own")(
+                answer, by_id[(task, item)]
+            )
         scores.append(known[place].score)
         extracted.append(known[place].extracted)
     return trials.assign(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from promptlab.defects import Handling
 from promptlab.render import FRAME_FIELDS, PRESETS, placeholders
-from promptlab.schema import Model, Placement, Position, Price, Scorer, Suite
+from promptlab.schema import Model, Placement, Position, Price, Scorer
 from promptlab.spec.strict_yaml import Document, read, validate
 from promptlab.strategies import STRATEGIES
 
@@ -160,11 +160,14 @@ class Experiment(Part):
 
     name: Annotated[str, Field(pattern=NAME, description="letters, digits, '.', '_' or '-', at most 64; names the run folder")]
     question: Annotated[str, Field(min_length=1, description="the question in one sentence")]
-    suite: Annotated[Suite, Field(description="'twin': promptlab's own items; 'official': the imported files")] = "twin"
+    suite: Annotated[Literal["twin", "official"], Field(description="'twin': promptlab's own items; 'official': the imported files")] = (
+        "twin"
+    )
     tasks: Annotated[list[str], Field(min_length=1, description="task names or globs, for example [sum, translation_*]")]
     models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, description="at least one model")]
     base_prompts: Annotated[list[str], Field(min_length=1, description="which prompts ask for the task: human, ape")] = ["human"]
     stimuli: Annotated[list[str], Field(min_length=1, description="names or globs, for example [emotionprompt/EP02]")]
+    task_files: Annotated[list[str], Field(description="tasks of your own: task files or BIG-bench task.json, paths from this file")] = []
     stimulus_files: Annotated[list[str], Field(description="stimulus libraries of your own, paths from this file")] = []
     controls: Controls = Controls()
     strategies: Annotated[list[str], Field(min_length=1)] = ["single"]

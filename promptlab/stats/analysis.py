@@ -88,6 +88,7 @@ class Analysis:
         self.placebos: Mapping[str, Sequence[str]] = plan["placebos_of"]
         self.stimuli: Mapping[str, Sequence[str]] = plan["stimuli_of"]
         self.suite = str(plan["suite"])
+        self.suites = {task["task"]: str(task.get("suite", self.suite)) for task in plan["tasks"]}
         self.simulated = {model["name"]: bool(model["simulated"]) for model in plan["models"]}
         keys = ["model", *SETTING_COLUMNS, "task", "item", "arm"]
         means = trials.groupby(keys, observed=True, sort=True)["score"].mean().unstack("arm")
@@ -157,7 +158,7 @@ class Analysis:
             n_family=0,
             model=h.model,
             simulated=self.simulated[h.model],
-            suite=self.suite,
+            suite=self.suites[h.task] if h.task is not None else self.suite,
             task=h.task,
             placement=h.placement,
             shots=h.shots,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
 Array = npt.NDArray[np.float64]
@@ -57,9 +58,20 @@ def adjust(p: Sequence[float | None] | Array, method: str, m: int | None = None)
     found = np.full(len(values), np.nan)
     if n:
         padded = np.concatenate([values[here], np.ones((m or n) - n)])
-        name = "simes-hochberg" if method == "hochberg" else method
-        found[here] = multipletests(padded, method=name)[1][:n]
+        found[here] = _adjusted(padded, method)[:n]
     return found
+
+
+def _adjusted(p: Array, method: str) -> Array:
+    """Holm and false discovery rates here, because statsmodels collects garbage in each call, 30 ms in a session of any size."""
+    if method == "holm":
+        order = np.argsort(p)
+        stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+        return np.minimum(stepped, 1.0)[np.argsort(order)]
+    if method == "fdr_bh":
+        return np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64)
+    name = "simes-hochberg" if method == "hochberg" else method
+    return np.asarray(multipletests(p, method=name)[1], dtype=np.float64)
 
 
 def min_discordant(alpha: float) -> MinDiscordant:

@@ -220,8 +220,9 @@ def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np
     share = 1 - sizes / n
     cr2 = math.sqrt(float((sums**2 / share).sum())) / n
     weights = 1 / (np.sqrt(share) * n)
-    inner = np.outer(weights, weights) * (np.diag(sizes) - np.outer(sizes, sizes) / n)
-    df = (1 / n) ** 2 / float((inner**2).sum())
+    # The squares of w w' * (diag(sizes) - sizes sizes' / n), summed without building the matrix.
+    squares = float((weights**4 * (sizes**2 - 2 * sizes**3 / n)).sum()) + float((weights**2 * sizes**2).sum()) ** 2 / n**2
+    df = (1 / n) ** 2 / squares
     p = float(2 * st.t.sf(abs(mean) / cr2, df)) if cr2 > 0 else None
     status: Status = "ok" if cr2 > 0 else "zero_variance"
     return ClusterMean(mean, n_clusters, miller, cr1, (mean - half, mean + half), cr2, df, p, status)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -48,20 +49,24 @@ def power_mcnemar(n: int, p10: float, p01: float, alpha: float = 0.05) -> McNema
     share = p10 / psi
     total = np.zeros(3)
     for m in counts[mass > NEGLIGIBLE_MASS]:
-        k = np.arange(m // 2 + 1)
-        tail, at = 2 * st.binom.cdf(k, m, 0.5), st.binom.pmf(k, m, 0.5)
-        tied = 2 * k == m
-        p = (
-            np.where(tied, 1.0, tail - at),
-            np.minimum(tail, 1.0),
-            st.chi2.sf((m - 2 * k) ** 2 / m, 1) if m else np.ones(1),
-        )
-        for i, values in enumerate(p):
-            rejecting = k[values <= alpha]
-            if len(rejecting):
-                edge = int(rejecting.max())
+        for i, edge in enumerate(_edges(int(m), alpha)):
+            if edge is not None:
                 total[i] += mass[m] * (st.binom.cdf(edge, m, share) + st.binom.sf(m - edge - 1, m, share))
     return McNemarPower(*(float(x) for x in total))
+
+
+@lru_cache(maxsize=16_384)
+def _edges(m: int, alpha: float) -> tuple[int | None, ...]:
+    """The most answers of the rarer kind, of m that changed, with which each test still rejects; None where it never does."""
+    k = np.arange(m // 2 + 1)
+    tail, at = 2 * st.binom.cdf(k, m, 0.5), st.binom.pmf(k, m, 0.5)
+    tied = 2 * k == m
+    p = (
+        np.where(tied, 1.0, tail - at),
+        np.minimum(tail, 1.0),
+        st.chi2.sf((m - 2 * k) ** 2 / m, 1) if m else np.ones(1),
+    )
+    return tuple(int(k[values <= alpha].max()) if (values <= alpha).any() else None for values in p)
 
 
 def power_paired_t(n: int, delta: float, sd: float, alpha: float = 0.05) -> Power:
@@ -95,6 +100,7 @@ def sample_size_tost(discordance: float, margin: float, alpha: float = 0.05, pow
     return SampleSize(n, math.ceil(n))
 
 
+@lru_cache(maxsize=1024)
 def smallest_effect_mcnemar(n: int, discordance: float, alpha: float, power: float = 0.8) -> float | None:
     """The smallest risk difference that McNemar mid-p sees with this power when a share `discordance` of answers changes.
 

@@ -3,8 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from promptlab.schema import Call, Strategy
+from promptlab.schema import Call, Strategy, Trial
+from promptlab.strategies.logprobs import ASKED, logprobs
 from promptlab.strategies.single import single
 
-STRATEGIES: Mapping[str, Callable[[Call], Strategy]] = {"single": single}
+STRATEGIES: Mapping[str, Callable[[Call, Trial], Strategy]] = {"single": single, "logprobs": logprobs}
+"""A strategy is given the trial's first call, as the design makes it, and the trial."""
+
+SAMPLING: Mapping[str, Mapping[str, Any]] = {"logprobs": ASKED}
+"""What a strategy asks of the provider beside the experiment's sampling."""
+
+NEEDS_CHOICES = frozenset({"logprobs"})
+"""Strategies that only work where an item has options."""

@@ -1,0 +1,74 @@
+"""`promptlab task`: tasks of the user's own, looked over before anything is asked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from promptlab.cli.screen import print_json, say
+from promptlab.cli.sweep import AsJson
+from promptlab.errors import EXIT_USAGE
+
+task = typer.Typer(help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
+MOST_TOLD = 20
+
+
+@task.callback()
+def _task() -> None:
+    """Keeps `check` a command of its own while it is the only one."""
+
+
+@task.command("check")
+def check(
+    file: Annotated[Path, typer.Argument(help="A task file (YAML), or a BIG-bench task.json.", show_default=False)], as_json: AsJson = False
+) -> None:
+    """Say what is wrong with a task of your own, row by row, and show three prompts. Exit code 2 when something is wrong."""
+    from promptlab.own import check_task, load_own
+    from promptlab.render import PRESETS, render
+    from promptlab.schema import Condition
+
+    own = load_own(file)
+    checked = check_task(own)
+    found = own.task
+    condition = Condition("none", "baseline", None, next(iter(found.base_prompts)), PRESETS["paper"])
+    examples = [
+        {"item": item.id, "prompt": render(found, item, condition)[-1]["content"], "targets": list(item.targets)}
+        for item in found.items[:3]
+    ]
+    row: dict[str, Any] = {
+        "task": found.id,
+        "n_items": len(found.items),
+        "n_demos": len(found.demos),
+        "metric": found.metric,
+        "chance": found.chance,
+        "base_prompts": dict(found.base_prompts),
+        "source": found.source,
+        "gold_below_1": [{"item": item.id, "target": target, "score": score} for item, target, score in checked.gold_below_1],
+        "notes": list(checked.notes),
+        "examples": examples,
+    }
+    if as_json:
+        print_json(row)
+    else:
+        _say(file, row)
+    if checked.gold_below_1:
+        raise typer.Exit(EXIT_USAGE)
+
+
+def _say(file: Path, row: dict[str, Any]) -> None:
+    for example in row["examples"]:
+        say(f"--- item {example['item']}, answers {example['targets']}\n{example['prompt']}\n")
+    wrong = row["gold_below_1"]
+    for one in wrong[:MOST_TOLD]:
+        say(f"item {one['item']}: the right answer {one['target']!r} scores {one['score']:g} by the metric {row['metric']}")
+    if len(wrong) > MOST_TOLD:
+        say(f"and {len(wrong) - MOST_TOLD:,} more right answers that do not score 1")
+    for note in row["notes"]:
+        say(f"note: {note}")
+    if wrong:
+        say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or mend the answers")
+    else:
+        say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, every right answer scores 1 by {row['metric']})")
+        say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")

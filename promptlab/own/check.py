@@ -1,0 +1,62 @@
+"""What there is to know about a task before anything is asked: wrong gold answers, small numbers, what guessing would score."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from promptlab.defects import SMALL
+from promptlab.metrics import Metric, metric
+from promptlab.own.load import Own
+from promptlab.schema import Item
+from promptlab.scoring import task_metric
+from promptlab.tasks import entries
+
+N_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`gold_below_1`: items whose own answer does not score 1, with the score; `notes`: what is worth knowing."""
+
+    gold_below_1: tuple[tuple[Item, str, float], ...]
+    notes: tuple[str, ...]
+
+
+def check_task(own: Own) -> Checked:
+    """Scores every gold answer by the task's metric, and looks for what makes a comparison weak."""
+    task = own.task
+    rules = {task.metric: metric(task.metric), **({"strict": task_metric(task, "strict")} if task.strict else {})}
+    below = {(item.id, target): (item, target, score) for rule in rules.values() for item, target, score in _below(rule, task.items)}
+    name = (f"a task of promptlab's own is called {task.name!r}; give this one another 'name' to use it",) if task.name in entries() else ()
+    return Checked(tuple(below.values()), (*name, *own.notes, *_notes(task.items, next(iter(rules.values())))))
+
+
+def _below(rule: Metric, items: tuple[Item, ...]) -> list[tuple[Item, str, float]]:
+    scored = [(item, target, rule(target, item).score) for item in items for target in item.targets]
+    best = {item.id: max(item.scores, default=1.0) for item in items}
+    return [(item, target, score) for item, target, score in scored if score < best[item.id]]
+
+
+def _notes(items: tuple[Item, ...], rule: Metric) -> list[str]:
+    n = len(items)
+    notes = []
+    if n < SMALL:
+        notes.append(f"{n} items: too few for a verdict of its own; {SMALL} or more are needed")
+    usual, times = Counter(item.targets[0] for item in items).most_common(1)[0]
+    if n > 1 and times > 1:
+        mean = sum(rule(usual, item).score for item in items) / n
+        notes.append(f"answering {usual[:60]!r} every time would score {100 * mean:.1f}")
+    echoes = sum(rule(item.input, item).score >= 1 for item in items)
+    if echoes:
+        notes.append(f"{echoes} of {n} inputs are right when they are only repeated")
+    inputs = Counter(item.input for item in items)
+    repeated = {text for text, times in inputs.items() if times > 1}
+    if repeated:
+        answers = {text: {item.targets for item in items if item.input == text} for text in list(repeated)[:1000]}
+        differ = sum(len(wanted) > 1 for wanted in answers.values())
+        notes.append(
+            f"{len(repeated)} inputs stand in several rows, which count as one cluster"
+            + (f"; {differ} of them want different answers" * bool(differ))
+        )
+    return notes
