@@ -12,7 +12,7 @@ import pytest
 import promptlab
 from conftest import SHARED
 from promptlab.errors import UsageProblem
-from promptlab.metrics import compliant, declines, echoed
+from promptlab.metrics import bigbench, compliant, declines, echoed
 from promptlab.metrics.spelled import spelled_number
 from promptlab.metrics.strict import fold, key
 from promptlab.schema import Item
@@ -179,3 +179,32 @@ def test_spelled_numbers(text: str, numbers: list[int]) -> None:
 def test_all_tasks_are_described() -> None:
     assert len(entries()) == 45
     assert task_names("twin") == task_names("official") == sorted(entries())
+
+
+@pytest.mark.parametrize(
+    "reply", ["Sorted:apple banana cherry", "'apple banana cherry'", "_apple banana cherry_", "1. apple\n2. banana\n3. cherry"]
+)
+def test_sorted_words_behind_marks(reply: str) -> None:
+    assert promptlab.score("word_sorting", reply, targets=["apple banana cherry"], input="cherry apple banana") == 1
+    assert (
+        promptlab.score("word_sorting", reply.replace("cherry", "berry"), targets=["apple banana cherry"], input="cherry apple banana") == 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        ("It's a non-entailment.", 0),
+        ("That is entailment's best case", 1),
+        ("entailment-like", 0),
+        ("I can't say entailment", 1),
+        ("ENTAILMENT: entailment", 1),
+        ("entailments", 0),
+        ("(entailment)", 1),
+        ("'entailment'", 1),
+        ("entailment'll do", 0),
+    ],
+)
+def test_an_option_counts_as_words_of_its_own(reply: str, expected: float) -> None:
+    item = Item("1", "x", ("entailment",), ("entailment", "contradiction"))
+    assert bigbench.choice(reply, item).score == expected

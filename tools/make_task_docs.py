@@ -21,7 +21,7 @@ a model again, and `promptlab scores RUN` shows all three beside each other, raw
 `keep` runs the items as published. Rows that belong together form clusters in every mode, and intervals count clusters, not rows. Three groups of tasks share
 their material and are not independent of each other: first_word_letter, second_word_letter and letters_list (the same 100 words), and sum and diff.
 
-BIG-bench grades multiple choice by the probabilities of the options; here replies are read as text. Options are shown behind the input where the published task
+BIG-bench grades multiple choice by the probabilities of the options; here replies are read as text, or weighed by `strategies: [logprobs]`. Options are shown behind the input where the published task
 shows them; the preset `letters` shows and letters the options of every task.
 
 ## At a glance

@@ -146,6 +146,25 @@ def _bare(folded: str) -> str:
     return re.sub(r"^[\W_]+|[\W_]+$", "", folded)
 
 
+def _is_word(char: str) -> bool:
+    return char.isalnum() or char == "_"
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether no word goes on at either end. Hyphens and apostrophes join words: no "entailment" in "non-entailment", no "can" in
+    "can't"; a possessive s does not.
+    """
+    if start and (_is_word(text[start - 1]) or (text[start - 1] == "-" and start > 1 and _is_word(text[start - 2]))):
+        return False
+    after = text[end : end + 3]
+    if not after:
+        return True
+    if _is_word(after[0]) or (after[0] == "-" and _is_word(after[1:2])):
+        return False
+    possessive = after[1:2] == "s" and not _is_word(after[2:3])
+    return after[0] != "'" or possessive or not _is_word(after[1:2])
+
+
 def _only(found: Iterable[int]) -> int | None:
     """The one value of all, None when there are several or none."""
     values = set(found)
@@ -154,12 +173,12 @@ def _only(found: Iterable[int]) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Choices:
-    """The options of one item as they are looked for: folded texts, labels, and the pattern that finds them."""
+    """The options of one item as they are looked for: folded texts, labels, and all forms, longest first."""
 
     index: dict[str, int]
     labels: dict[str, int]
     unchanged: int | None
-    pattern: re.Pattern[str]
+    forms: tuple[str, ...]
 
     @classmethod
     @lru_cache(maxsize=4096)
@@ -181,10 +200,7 @@ class _Choices:
             labels = by_order | labels
         input_form = _bare(" ".join(_fold(name).split()))
         forms = sorted({*index, input_form} - {""}, key=len, reverse=True)
-        alternatives = "|".join(map(re.escape, forms)) or r"(?!)"
-        # Hyphens and apostrophes join words: no option "entailment" in "non-entailment", no "can" in "can't".
-        pattern = re.compile(rf"(?<!\w)(?<!\w-)(?:{alternatives})(?!\w|-\w|'(?!s\b)\w)")
-        return cls(index, labels, index.get(input_form), pattern)
+        return cls(index, labels, index.get(input_form), tuple(forms))
 
     def settle(self, answer: str) -> int | None:
         """The index of the option that a reply settles on."""
@@ -216,10 +232,31 @@ class _Choices:
 
     def _marked(self, folded: str) -> str:
         """The reply with mentions as private characters, and those that it turns down as mere mentions."""
-        text = self.pattern.sub(lambda match: chr(_FIRST + self.index[match[0]]) if match[0] in self.index else _NAME, folded)
+        text = self._mentions(folded)
         for pattern in _TURNED_DOWN:
             text = pattern.sub(lambda match: re.sub(_OPTION, _NAME, match[0]), text)
         return text
+
+    def _mentions(self, folded: str) -> str:
+        """The text with every form that stands there as words of its own replaced: the leftmost first, of several the longest.
+
+        Searched form by form, because a pattern of all forms would have to be compiled for every item.
+        """
+        found = []
+        for form in self.forms:
+            start = folded.find(form)
+            while start >= 0:
+                if _stands_alone(folded, start, start + len(form)):
+                    found.append((start, -len(form), form))
+                start = folded.find(form, start + 1)
+        if not found:
+            return folded
+        parts, end = [], 0
+        for start, _, form in sorted(found):
+            if start >= end:
+                parts += [folded[end:start], chr(_FIRST + self.index[form]) if form in self.index else _NAME]
+                end = start + len(form)
+        return "".join([*parts, folded[end:]])
 
     @staticmethod
     def _at(token: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from promptlab.metrics.strict import replies
 from promptlab.metrics.strict.replies import fold, key
@@ -21,12 +22,21 @@ def letters(answer: str, item: Item) -> Scored:
 
 def sequence(answer: str, item: Item) -> Scored:
     """Words in order, separated by spaces, commas or lines."""
-    wanted = [_sortable(target) for target in item.targets]
+    wanted = _wanted(item.targets)
     text = replies.clean(answer)
+    # Readings take marks and words away: where a word of a target stands nowhere, no reading holds the target.
+    said = {form for word in (*_sortable(text), *_sortable(text.replace(":", " "))) for form in (word, word.strip("'_"))}
+    if not any(said.issuperset(words) for words in wanted):
+        return Scored(0.0, text or None)
     for reading in (*replies.readings(replies.NUMBERED.sub(" ", text)), *(text.partition(":")[2:] if ":" in text else ())):
         if (tokens := _sortable(reading)) and tokens in wanted:
             return Scored(1.0, " ".join(tokens))
     return Scored(0.0, text or None)
+
+
+@lru_cache(maxsize=4096)
+def _wanted(targets: tuple[str, ...]) -> tuple[list[str], ...]:
+    return tuple(_sortable(target) for target in targets)
 
 
 def _sortable(text: str) -> list[str]:
