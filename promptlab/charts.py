@@ -28,6 +28,7 @@ SHAPES: Mapping[Verdict, str] = {
     "refused": "cross",
 }
 SIGNS: Mapping[Verdict, str] = {"helps": "+", "hurts": "-", "negligible": "~", "same": "=", "unclear": "?", "refused": "x"}
+LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 ROW_PX = 30
 INK = "#1c1c1c"
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
@@ -123,6 +124,36 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
         height=max(1, n_rows) * ROW_PX,
     )
     return _styled(chart)
+
+
+def rounds(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """Pass@k by round, one line for each arm of a loop, with Wilson's intervals; rows as `report.loops.loop_rounds` gives them."""
+    arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
+    data = alt.InlineData(
+        values=[
+            {
+                "arm": row["arm"],
+                # Beside each other, so that intervals of one round can be told apart.
+                "x": row["round"] + 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
+                "pass": 100 * row["pass_at_k"],
+                "low": 100 * row["ci_low"],
+                "high": 100 * row["ci_high"],
+                "words": f"{row['arm']}, round {row['round']}: {100 * row['pass_at_k']:.1f} % of {row['n']}",
+            }
+            for row in rows
+        ]
+    )
+    last = max((int(row["round"]) for row in rows), default=1)
+    x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
+    y_title, scale = "items solved so far, %", alt.Scale(domain=[0, 100])
+    colour = alt.Color("arm:N", sort=arms, scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, labelLimit=300))
+    base = alt.Chart(data)
+    low, y = alt.Y("low:Q", title=y_title, scale=scale), alt.Y("pass:Q", title=y_title, scale=scale)
+    interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2="high:Q", color=colour)
+    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("arm:N", sort=arms, legend=None))
+    shape = alt.Shape("arm:N", sort=arms, legend=None)
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=["words:N"])
+    return _styled(alt.layer(interval, line, points).properties(title=_title(title, simulated), width=460, height=300))
 
 
 def svg(chart: alt.LayerChart) -> str:

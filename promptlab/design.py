@@ -68,23 +68,6 @@ def shuffle_choices(item: Item, name: str) -> Item:
     return replace(item, choices=tuple(item.choices[i] for i in order), scores=scores)
 
 
-def matched_placebos(stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], per_stimulus: int) -> tuple[Stimulus, ...]:
-    """For every stimulus the placebos nearest to it in words, ties in the library's order; each placebo once."""
-    chosen: dict[str, Stimulus] = {}
-    for stimulus in stimuli:
-        for placebo in sorted(placebos, key=lambda p: abs(p.n_words - stimulus.n_words))[:per_stimulus]:
-            chosen[placebo.id] = placebo
-    return tuple(chosen.values())
-
-
-def nearest_placebos(stimulus: Stimulus, placebos: Sequence[Stimulus]) -> tuple[Stimulus, ...]:
-    """Of the placebos that a run has, those against which this stimulus is judged: all that are nearest in words."""
-    if not placebos:
-        return ()
-    gap = min(abs(p.n_words - stimulus.n_words) for p in placebos)
-    return tuple(p for p in placebos if abs(p.n_words - stimulus.n_words) == gap)
-
-
 def cross(
     stimuli: Sequence[Stimulus],
     placebos: Sequence[Stimulus],
@@ -100,7 +83,8 @@ def cross(
         rest = (base_prompt, placement, n_shots, strategy)
         found.append(Condition(NONE_ARM, "baseline", None, *rest))
         found.append(Condition(AA_ARM, "aa", None, *rest))
-        found.extend(Condition(s.id, s.role, s, *rest) for s in (*placebos, *stimuli))
+        found.extend(Condition(s.id, "placebo", s, *rest) for s in placebos)
+        found.extend(Condition(s.id, "stimulus", s, *rest) for s in stimuli)
     return tuple(found)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
-from promptlab.design import Design, nearest_placebos
+from promptlab.design import Design
 from promptlab.gateway.prices import cost_usd
+from promptlab.loops import described
 from promptlab.render import render
 from promptlab.resolve import Study
 from promptlab.schema import Condition, Control, Item, Stimulus, Task
 from promptlab.stats.families import frozen, hypotheses
+from promptlab.stimuli import placebos_of
 
 FORMAT = 1
 SECONDS_A_CALL = (0.4, 3.0)
@@ -29,9 +31,19 @@ def make_plan(study: Study) -> dict[str, Any]:
     placebos = [s for s in _arms(design) if s is not None and s.role == "placebo"]
     controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
     settings = list(dict.fromkeys((c.placement.name, c.shots, c.strategy) for c in design.conditions))
+    looped = {
+        setting: [c for c in design.conditions if c.loop and (c.placement.name, c.shots, c.strategy) == setting] for setting in settings
+    }
     tasks = [task.name for task in design.tasks]
-    planned = hypotheses([m.name for m in design.models], tasks, [(s.id, s.library) for s in stimuli], settings, controls)
-    libraries = dict.fromkeys(s.library for s in stimuli)
+    models = [m.name for m in design.models]
+    plain = [setting for setting in settings if not looped[setting]]
+    planned = hypotheses(models, tasks, [(s.id, s.library) for s in stimuli], plain, controls)
+    stimuli_of = {library: [s.id for s in stimuli if s.library == library] for library in dict.fromkeys(s.library for s in stimuli)}
+    for setting, conditions in looped.items():
+        treated = list(dict.fromkeys((c.arm, c.loop.library) for c in conditions if c.role == "loop" and c.loop))
+        against = cast("list[Control]", list(dict.fromkeys(c.arm for c in conditions if c.role == "loop_control")))
+        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
+        stimuli_of |= {library: [arm for arm, of in treated if of == library] for _, library in treated}
     return {
         "format": FORMAT,
         "run": study.run_id,
@@ -76,12 +88,14 @@ def make_plan(study: Study) -> dict[str, Any]:
             }
             for t in design.tasks
         ],
-        "arms": [_arm(c) for c in {c.arm: c for c in design.conditions}.values()],
+        "arms": [_arm(c, study.n_tokens) for c in {c.arm: c for c in design.conditions}.values()],
         "settings": [dict(zip(("placement", "shots", "strategy"), s, strict=True)) for s in settings],
         "base_prompts": list(experiment.base_prompts),
-        "stimuli_of": {library: [s.id for s in stimuli if s.library == library] for library in libraries},
-        "placebos_of": {s.id: [p.id for p in nearest_placebos(s, placebos)] for s in stimuli},
-        "no_placebo_reason": experiment.controls.no_placebo_reason if not placebos else None,
+        "stimuli_of": stimuli_of,
+        "placebos_of": {s.id: [p.id for p in placebos_of(s, placebos, study.n_tokens)] for s in stimuli},
+        "encoding": study.encoding,
+        "loops": [_loop(setting[2], conditions) for setting, conditions in looped.items() if conditions],
+        "no_placebo_reason": experiment.controls.no_placebo_reason if stimuli and not placebos else None,
         "counts": counts(design),
         "estimates": [estimate(study, name) for name in (m.name for m in design.models)],
         "power": power(study, len(planned)),
@@ -92,7 +106,9 @@ def make_plan(study: Study) -> dict[str, Any]:
 
 
 def counts(design: Design) -> dict[str, int]:
-    """How much there is of everything; every strategy of today makes one call a trial."""
+    """How much there is of everything; `calls` is the most that can be made, as loops may stop before."""
+    n_items = sum(len(task.items) for task in design.tasks)
+    a_pass = n_items * len(design.models) * design.replicates
     return {
         "models": len(design.models),
         "tasks": len(design.tasks),
@@ -100,7 +116,7 @@ def counts(design: Design) -> dict[str, int]:
         "arms": len({c.arm for c in design.conditions}),
         "conditions": len(design.conditions),
         "trials": design.n_trials,
-        "calls": design.n_trials,
+        "calls": a_pass * sum(_most_calls(c) for c in design.conditions),
     }
 
 
@@ -111,16 +127,20 @@ def estimate(study: Study, model_name: str) -> dict[str, Any]:
     """
     design = study.design
     model = next(m for m in design.models if m.name == model_name)
-    chars = 0.0
+    chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
         each = [_chars(task, item, condition) for item in sample for condition in design.conditions]
         chars += sum(each) / max(len(sample), 1) * len(task.items) * design.replicates
+        most_chars += sum(
+            _chars(task, item, condition) * _most_calls(condition) + _said(condition) for item in sample for condition in design.conditions
+        ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
     n_trials = design.n_trials // len(design.models)
+    n_calls = counts(design)["calls"] // len(design.models)
     most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
     tokens = [
         (int(chars / CHARS_A_TOKEN[0]), n_trials * min(OUTPUT_TOKENS_UNSET[0], most)),
-        (int(chars / CHARS_A_TOKEN[1]), n_trials * most),
+        (int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most), n_calls * most),
     ]
     price = study.prices[model_name]
     usd = [cost_usd(price, n_input, n_output) for n_input, n_output in tokens]
@@ -131,12 +151,12 @@ def estimate(study: Study, model_name: str) -> dict[str, Any]:
     return {
         "model": model_name,
         "simulated": model.simulated,
-        "calls": n_trials,
+        "calls": n_calls,
         "input_tokens": [tokens[0][0], tokens[1][0]],
         "output_tokens": [tokens[0][1], tokens[1][1]],
         "usd": usd,
         "price": None if price is None else [price.input_usd_per_mtok, price.output_usd_per_mtok, price.source],
-        "seconds_one_by_one": [n_trials * seconds[0], n_trials * seconds[1]],
+        "seconds_one_by_one": [n_trials * seconds[0], n_calls * seconds[1]],
     }
 
 
@@ -145,7 +165,7 @@ def power(study: Study, n_hypotheses: int) -> list[dict[str, Any]]:
     from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar
 
     design, analysis = study.design, study.experiment.analysis
-    n_stimuli = len(_stimuli(design))
+    n_stimuli = len(_stimuli(design)) + len({c.arm for c in design.conditions if c.role == "loop"})
     n_cells = max(1, n_stimuli * len(design.tasks))
     n_items = [len(task.items) for task in design.tasks]
     smallest = min(n_items)
@@ -181,17 +201,59 @@ def _arms(design: Design) -> list[Stimulus | None]:
 
 
 def _stimuli(design: Design) -> list[Stimulus]:
-    return [s for s in _arms(design) if s is not None and s.role == "stimulus"]
+    return [c.stimulus for c in {c.arm: c for c in design.conditions}.values() if c.stimulus is not None and c.role == "stimulus"]
 
 
-def _arm(condition: Condition) -> dict[str, Any]:
+def _loop(strategy: str, conditions: Sequence[Condition]) -> dict[str, Any]:
+    """What all arms of a loop share."""
+    specs = {c.arm: c.loop for c in conditions if c.loop and c.role in ("loop", "loop_control")}
+    shared = next(iter(specs.values()))
+    return {
+        "strategy": strategy,
+        "oracle": shared.oracle,
+        "mode": shared.mode,
+        "settle": shared.settle,
+        "rounds": shared.rounds,
+        "solved_at": shared.solved_at,
+        "token_budget": shared.token_budget,
+        "verdict": shared.verdict if shared.oracle else None,
+        "request": shared.request,
+    }
+
+
+def _most_calls(condition: Condition) -> int:
+    return condition.loop.max_calls if condition.loop else 1
+
+
+def _said(condition: Condition) -> int:
+    """Characters of all remarks that the calls of a loop repeat."""
+    loop = condition.loop
+    if loop is None or loop.kind != "feedback":
+        return 0
+    longest = max((len(cue.text) for step in loop.cues for cue in step), default=0) + len(loop.verdict) + len(loop.request)
+    return longest * loop.rounds * (loop.rounds - 1) // 2
+
+
+def _answers_again(design: Design, most: int) -> int:
+    """Tokens of earlier answers that the calls of loops send again, at most."""
+    a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
+    again = sum(c.loop.rounds * (c.loop.rounds - 1) // 2 for c in design.conditions if c.loop and c.loop.kind == "feedback")
+    return a_pass * again * most
+
+
+def _arm(condition: Condition, n_tokens: Mapping[str, int]) -> dict[str, Any]:
     s: Stimulus | None = condition.stimulus
+    loop = condition.loop
     return {
         "arm": condition.arm,
         "role": condition.role,
-        "text": s.text if s else None,
+        "text": described(loop) if loop and loop.kind != "single" else s.text if s else None,
         "n_words": s.n_words if s else 0,
-        "library": s.library if s else None,
+        "n_tokens": n_tokens.get(s.id) if s else 0,
+        "wordings": list(s.wordings) if s else [],
+        "demands": list(s.demands) if s else [],
+        "library": (loop.library or None) if loop else s.library if s else None,
+        "oracle": bool(loop and loop.oracle),
         "theory": s.theory if s else None,
         "source": s.source if s else None,
         "code_number": s.code_number if s else None,

@@ -6,12 +6,13 @@ item or a stimulus is never searched for placeholders again.
 
 from __future__ import annotations
 
+import random
 import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from promptlab.schema import Condition, Demo, Frame, Item, Placement, Task
+from promptlab.schema import Condition, Demo, Frame, Item, Placement, Stimulus, Task
 
 LETTERS = string.ascii_uppercase
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
@@ -108,18 +109,26 @@ def render_demos(demos: Sequence[Demo], task: Task, placement: Placement) -> str
     return fill(placement.demo_separator, frame).join(shown) + fill(placement.demos_end, frame)
 
 
-def join(instruction: str, stimulus: str | None, placement: Placement) -> str:
+def stimulus_text(stimulus: Stimulus | None, task: Task, item: Item) -> str | None:
+    """The words of a stimulus for one item: one of its wordings, drawn by name, where it has several."""
+    if stimulus is None or not stimulus.wordings:
+        return stimulus.text if stimulus else None
+    return random.Random(f"{stimulus.id}/{task.id}/{item.id}").choice(stimulus.wordings)
+
+
+def join(instruction: str, stimulus: str | None, placement: Placement, joined_by: str | None = None) -> str:
     """The instruction with the stimulus before or after it; unchanged when the stimulus goes elsewhere."""
     if stimulus is None or placement.position not in ("prefix", "suffix"):
         return instruction
     parts = (stimulus, instruction) if placement.position == "prefix" else (instruction, stimulus)
-    return placement.separator.join(parts)
+    return (placement.separator if joined_by is None else joined_by).join(parts)
 
 
 def render(task: Task, item: Item, condition: Condition) -> tuple[Mapping[str, str], ...]:
     """The chat messages of one trial: one user message, and a system message where the placement asks for it."""
     placement = condition.placement
-    stimulus = condition.stimulus.text if condition.stimulus else None
+    stimulus = stimulus_text(condition.stimulus, task, item)
+    joined_by = condition.stimulus.joined_by if condition.stimulus else None
     shown = render_input(item.input, item.choices, task, placement)
     if stimulus is not None and placement.position == "after_input":
         shown = placement.separator.join((shown, stimulus))
@@ -127,7 +136,7 @@ def render(task: Task, item: Item, condition: Condition) -> tuple[Mapping[str, s
         placement.template,
         {
             **asdict(task.frame),
-            "instruction": join(task.base_prompts[condition.base_prompt], stimulus, placement),
+            "instruction": join(task.base_prompts[condition.base_prompt], stimulus, placement, joined_by),
             "demos": render_demos(task.demos[: condition.shots], task, placement),
             "input": shown,
         },

@@ -8,17 +8,20 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from promptlab.defects import SMALL
-from promptlab.design import Design, cross, draw, matched_placebos
+from promptlab.design import Design, cross, draw
 from promptlab.errors import DataMissing, FileProblems, Problem, did_you_mean
 from promptlab.gateway.prices import PriceTable, price_digest
+from promptlab.loops import loop_conditions, missing_emotions, policy_name
 from promptlab.own import check_task, load_own
-from promptlab.schema import Model, Price, Stimulus, Task, digest
+from promptlab.schema import Condition, Loop, Model, Price, Stimulus, Task, digest
 from promptlab.shipped import PACKAGE, shipped
 from promptlab.simulate import sim_prices
 from promptlab.spec import Document, Experiment, load_experiment, load_library, load_sim_models
-from promptlab.spec.libraries import SimModel
+from promptlab.spec.libraries import SimModel, is_cue_file, load_cues
+from promptlab.stimuli import matched_placebos, stack, with_wordings
 from promptlab.strategies import NEEDS_CHOICES
 from promptlab.tasks import entries, load_task, task_names
+from promptlab.tokens import encoding_name, n_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,9 @@ class Study:
     sims: Mapping[str, SimModel]
     prices: Mapping[str, Price | None]
     price_source: str
+    n_tokens: Mapping[str, int]
+    """Tokens of every stimulus and placebo by id, as `encoding` counts them: what placebos are matched by."""
+    encoding: str
     notes: tuple[str, ...]
 
     @property
@@ -47,7 +53,12 @@ class Study:
         return {
             "experiment": digest(self.experiment.canonical()),
             "data": digest([items, demos]),
-            "stimuli": digest(sorted({(c.stimulus.id, c.stimulus.text) for c in design.conditions if c.stimulus})),
+            "stimuli": digest(
+                [
+                    sorted({(c.stimulus.id, c.stimulus.text, c.stimulus.wordings) for c in design.conditions if c.stimulus}),
+                    sorted({(c.strategy, c.arm, repr(c.loop)) for c in design.conditions if c.loop}),
+                ]
+            ),
             "prices": price_digest(dict(self.prices)),
             "simulators": digest({name: self.sims[name].model_dump(mode="json") for name in sorted(used)}),
         }
@@ -59,8 +70,8 @@ class Study:
 
 
 def library_paths() -> list[Path]:
-    """The stimulus libraries that come with promptlab."""
-    return sorted(shipped("stimuli").glob("*.yaml"))
+    """The stimulus libraries that come with promptlab, without the cues of loops."""
+    return [path for path in sorted(shipped("stimuli").glob("*.yaml")) if not is_cue_file(path)]
 
 
 def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
@@ -180,14 +191,70 @@ class _Resolver:
             found[model.name] = model
         return list(found.values())
 
-    def placebos(self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus]) -> tuple[Stimulus, ...]:
+    def chosen(self, known: Mapping[str, Stimulus]) -> list[Stimulus]:
+        """The stimuli of the experiment in its order: named ones, and stacks."""
+        usable = [name for name, s in known.items() if s.role != "paraphrase"]
+        found: dict[str, Stimulus] = {}
+        for index, entry in enumerate(self.experiment.stimuli):
+            names = [entry] if isinstance(entry, str) else entry
+            hits = [(name, match(name, usable)) for name in names]
+            for name, hit in hits:
+                if not hit:
+                    self.problem(("stimuli", index), f"the stimulus {name!r} is not known; {did_you_mean(name, usable)}")
+            flat = [name for _, hit in hits for name in hit]
+            for name in flat:
+                if known[name].role == "placebo":
+                    self.problem(("stimuli", index), f"{name!r} is a placebo; name it under controls.placebos")
+            if isinstance(entry, str):
+                found.update({name: known[name] for name in flat})
+            elif all(len(hit) == 1 for _, hit in hits):
+                made = stack([known[name] for name in flat])
+                found[made.id] = made
+            elif all(hit for _, hit in hits):
+                self.problem(("stimuli", index), "a stack names each of its sentences; a glob means several")
+        chosen = [s for s in found.values() if s.role == "stimulus"]
+        if self.experiment.wordings == "paraphrased":
+            chosen = [with_wordings(s, list(known.values())) for s in chosen]
+            for s in chosen:
+                if not s.wordings:
+                    self.problem(("wordings",), f"{s.id!r} has no paraphrases; add a library with role: paraphrase and 'of: {s.id}'")
+        return chosen
+
+    def placebos(self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> tuple[Stimulus, ...]:
         controls = self.experiment.controls
         neutral = {name: s for name, s in known.items() if s.role == "placebo"}
         if controls.placebos == "matched":
-            found = matched_placebos(stimuli, list(neutral.values()), controls.per_stimulus)
-        else:
-            found = tuple(neutral[n] for n in self.names(("controls", "placebos"), controls.placebos, list(neutral), "placebo"))
-        return found
+            return matched_placebos(stimuli, list(neutral.values()), n_tokens, controls.per_stimulus, controls.kinds, self.experiment.seed)
+        if controls.kinds != ["neutral"]:
+            self.problem(("controls", "kinds"), "kinds are made by 'placebos: matched'; leave one of the two out")
+        return tuple(neutral[n] for n in self.names(("controls", "placebos"), controls.placebos, list(neutral), "placebo"))
+
+    def loops(self, known: Mapping[str, Stimulus]) -> tuple[Condition, ...]:
+        e = self.experiment
+        found: list[Condition] = []
+        for index, entry in enumerate(e.loops):
+            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.document.path.parent / entry.cues
+            try:
+                library = load_cues(path)
+            except FileProblems as error:
+                self.problems.extend(error.problems)
+                continue
+            for policy in entry.policies:
+                if missing_emotions(policy, library.cues, entry.rounds - 1):
+                    self.problem(("loops", index, "policies"), f"{path.name} has no cues for {policy_name(policy)!r}")
+            template = Loop(
+                "feedback", entry.rounds, entry.mode, entry.settle, (), library.verdict, library.request, entry.solved_at,
+                entry.token_budget, e.seed,
+            )  # fmt: skip
+            if e.sampling.temperature == 0 and {"resample", "chain_of_thought"} & set(entry.controls):
+                self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
+            if self.problems:
+                continue
+            found += loop_conditions(
+                entry.name, template, entry.policies, entry.controls, library.cues, library.reflection, known["chain_of_thought/CT01"],
+                e.base_prompts, e.resolved_placements(), e.shots,
+            )  # fmt: skip
+        return tuple(found)
 
 
 def resolve(path: Path) -> Study:
@@ -196,14 +263,13 @@ def resolve(path: Path) -> Study:
     resolver = _Resolver(experiment, document)
     known = resolver.stimuli()
     sims = sim_models()
-    chosen = resolver.names(("stimuli",), experiment.stimuli, list(known), "stimulus")
-    stimuli = [known[name] for name in chosen if known[name].role == "stimulus"]
-    for name in chosen:
-        if known[name].role == "placebo":
-            resolver.problem(("stimuli",), f"{name!r} is a placebo; name it under controls.placebos")
-    placebos = resolver.placebos(known, stimuli)
+    stimuli = resolver.chosen(known)
     tasks = resolver.tasks()
     models = resolver.models(sims)
+    encoding = encoding_name([model.litellm_name for model in models])
+    lengths = {s.id: n_tokens(s.text, encoding) for s in (*known.values(), *stimuli)}
+    placebos = resolver.placebos(known, stimuli, lengths)
+    looped = resolver.loops(known)
     table = PriceTable.load()
     simulated = sim_prices(sims)
     prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in models}
@@ -215,9 +281,8 @@ def resolve(path: Path) -> Study:
                 )
     if resolver.problems:
         raise FileProblems(resolver.problems)
-    conditions = cross(
-        stimuli, placebos, experiment.base_prompts, experiment.resolved_placements(), experiment.shots, experiment.strategies
-    )
+    crossed = cross(stimuli, placebos, experiment.base_prompts, experiment.resolved_placements(), experiment.shots, experiment.strategies)
+    conditions = (*(crossed if stimuli else ()), *looped)
     return Study(
         experiment=experiment,
         path=path,
@@ -226,5 +291,7 @@ def resolve(path: Path) -> Study:
         sims=sims,
         prices=prices,
         price_source=table.source,
+        n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)},
+        encoding=encoding,
         notes=tuple(resolver.notes),
     )

@@ -16,7 +16,7 @@ from promptlab.gateway.prices import cost_usd
 from promptlab.metrics import Metric, compliant, declines, echoed
 from promptlab.render import render
 from promptlab.schema import Answer, Call, Completion, Model, Price, Task, Trial
-from promptlab.strategies import SAMPLING, STRATEGIES
+from promptlab.strategies import SAMPLING, strategy_of
 
 Row = dict[str, Any]
 UNKNOWN_OUTPUT_TOKENS = 4096
@@ -108,7 +108,7 @@ class Engine:
 
     def effective(self) -> dict[str, dict[str, Any]]:
         """What each provider is sent beside the messages; UsageProblem when one does not take what the experiment asks."""
-        for strategy in {condition.strategy for condition in self.design.conditions} & set(SAMPLING):
+        for strategy in {condition.strategy for condition in self.design.conditions if condition.loop is None} & set(SAMPLING):
             for model in self.design.models:
                 self.gateway.effective(model, {**self._sampling(model), **SAMPLING[strategy]})
         return {model.name: self.gateway.effective(model, self._sampling(model)) for model in self.design.models}
@@ -121,7 +121,8 @@ class Engine:
 
     async def run(self, trial: Trial) -> tuple[Row, list[Row]]:
         """One trial as a row, and its calls."""
-        strategy = STRATEGIES[trial.condition.strategy](self.call(trial), trial)
+        metric = self.metrics[(trial.task, trial.model)]
+        strategy = strategy_of(self.call(trial), trial, lambda text: metric(text, trial.item).score)
         made: list[tuple[Call, Completion]] = []
         call = next(strategy)
         while True:
@@ -181,14 +182,21 @@ class Engine:
 
     def _rows(self, trial: Trial, answer: Answer, made: list[tuple[Call, Completion]]) -> tuple[Row, list[Row]]:
         task = self._tasks[trial.task]
+        metric = self.metrics[(task.id, trial.model)]
         last = made[-1][1]
         outcome, score, extracted = answer.outcome, None, None
         if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
-            scored = self.metrics[(task.id, trial.model)](answer.text, trial.item)
+            scored = metric(answer.text, trial.item)
             score, extracted = scored.score, scored.extracted
             if outcome == "ok" and extracted is None:
                 outcome = "parse_failed"
         c = trial.condition
+        by_call = [
+            metric(completion.text, trial.item).score if call.purpose == "answer" and completion.outcome != "error" else None
+            for call, completion in made
+        ]
+        answers = [value for (call, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
+        solved_at = c.loop.solved_at if c.loop else 1.0
         costs = [completion.cost_usd for _, completion in made]
         row: Row = {
             "trial": trial.id,
@@ -202,7 +210,7 @@ class Engine:
             "arm": c.arm,
             "role": c.role,
             "stimulus": c.stimulus.id if c.stimulus else None,
-            "library": c.stimulus.library if c.stimulus else None,
+            "library": (c.loop.library or None) if c.loop else c.stimulus.library if c.stimulus else None,
             "base_prompt": c.base_prompt,
             "placement": c.placement.name,
             "shots": c.shots,
@@ -215,6 +223,9 @@ class Engine:
             "echoed": None if outcome == "error" else echoed(answer.text, trial.item),
             "declined": None if outcome == "error" else outcome == "refused" or declines(answer.text),
             "answer": answer.text,
+            "oracle": c.loop is not None and c.loop.oracle,
+            "n_rounds": len(answers),
+            "solved_round": next((n for n, value in enumerate(answers, 1) if value is not None and value >= solved_at), None),
             "n_calls": len(made),
             "input_tokens": _total([completion.input_tokens for _, completion in made]),
             "output_tokens": _total([completion.output_tokens for _, completion in made]),
@@ -246,6 +257,11 @@ class Engine:
                 "attempts": completion.attempts,
                 "error": completion.error,
                 "top_logprobs": json.dumps(completion.top_logprobs) if completion.top_logprobs else None,
+                "round": call.round,
+                "purpose": call.purpose,
+                "cue": call.cue,
+                "emotion": call.emotion,
+                "score": by_call[turn],
             }
             for turn, (call, completion) in enumerate(made)
         ]

@@ -15,11 +15,17 @@ from typing import Any, Literal
 
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
-Role = Literal["baseline", "aa", "placebo", "stimulus"]
+Role = Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]
 Position = Literal["prefix", "suffix", "system", "after_input"]
 Suite = Literal["twin", "official", "own"]
 Benchmark = Literal["instruction_induction", "bigbench", "own"]
-Control = Literal["none", "placebo"]
+Control = Literal["none", "placebo", "neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought", "single"]
+Emotion = Literal["happiness", "sadness", "fear", "anger", "surprise", "disgust", "neutral"]
+Valence = Literal["positive", "negative", "neutral"]
+Demand = Literal["confidence", "check_again", "explain", "persist", "reason"]
+LoopMode = Literal["oracle", "verifier_free", "self_judge"]
+Settle = Literal["last", "majority", "synthesis"]
+Purpose = Literal["answer", "judge", "synthesis"]
 Scorer = Literal["strict", "reference", "negativeprompt"]
 Status = Literal[
     "ok",
@@ -121,12 +127,24 @@ class Stimulus:
 
     id: str
     text: str
-    role: Literal["stimulus", "placebo"] = "stimulus"
+    role: Literal["stimulus", "placebo", "paraphrase"] = "stimulus"
     theory: str = ""
+    theory_earlier: str = ""
+    """The label that an earlier version of the same work gave it, where it differs."""
     valence: str = ""
     source: str = ""
     code_number: int | None = None
     """The number that the published code gives this sentence, where it differs from the paper's order."""
+    demands: tuple[Demand, ...] = ()
+    """What the text asks for beside its affect."""
+    joined_by: str | None = None
+    """What stands between the instruction and a literal variant, in place of the placement's separator."""
+    of: str | None = None
+    """The stimulus that a paraphrase rewords."""
+    wordings: tuple[str, ...] = ()
+    """Several wordings of one stimulus, one drawn for each item: the wording as a random factor."""
+    parts: tuple[str, ...] = ()
+    """The stimuli that a stack consists of, in order."""
 
     @property
     def library(self) -> str:
@@ -135,6 +153,48 @@ class Stimulus:
     @property
     def n_words(self) -> int:
         return len(self.text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One remark of a feedback loop, without the verdict and the request around it."""
+
+    key: str
+    emotion: Emotion
+    valence: Valence
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """How one arm of a feedback loop goes on after its first answer.
+
+    `rounds` counts attempts, the first one included. `cues` holds, for each remark in turn, the cues that one is drawn from.
+    In mode `oracle` the scorer says whether an answer is right, and the loop stops there: its scores are no single-answer scores.
+    """
+
+    kind: Literal["single", "resample", "feedback"]
+    rounds: int
+    mode: LoopMode
+    settle: Settle = "last"
+    cues: tuple[tuple[Cue, ...], ...] = ()
+    verdict: str = ""
+    request: str = ""
+    solved_at: float = 1.0
+    token_budget: int | None = None
+    seed: int = 0
+    library: str = ""
+    """The loop that a treatment belongs to; empty for controls."""
+
+    @property
+    def oracle(self) -> bool:
+        return self.mode == "oracle"
+
+    @property
+    def max_calls(self) -> int:
+        """The most calls that one trial can take."""
+        judged = self.rounds - 1 if self.mode == "self_judge" else 0
+        return self.rounds + judged + int(self.mode == "verifier_free" and self.settle == "synthesis")
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +230,7 @@ class Condition:
     placement: Placement
     shots: int = 0
     strategy: str = "single"
+    loop: Loop | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +284,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """All that decides an answer, and nothing else.
+    """All that decides an answer; and `round`, `purpose`, `cue` and `emotion`, which say what it is for and are not in its key.
 
     `draw` separates repeated requests with the same text: replicate k of the baseline and of its A/A arm must not share
     one cached answer.
@@ -234,6 +295,10 @@ class Call:
     sampling: Mapping[str, Any]
     draw: int = 0
     api_base: str | None = None
+    round: int = 0
+    purpose: Purpose = "answer"
+    cue: str | None = None
+    emotion: str | None = None
 
     @property
     def key(self) -> str:
@@ -317,6 +382,9 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "echoed": "bool?",
     "declined": "bool?",
     "answer": "str",
+    "oracle": "bool?",
+    "n_rounds": "int?",
+    "solved_round": "int?",
     "n_calls": "int",
     "input_tokens": "int?",
     "output_tokens": "int?",
@@ -357,6 +425,11 @@ CALL_COLUMNS: Mapping[str, str] = {
     "attempts": "int",
     "error": "str?",
     "top_logprobs": "str?",
+    "round": "int?",
+    "purpose": "str?",
+    "cue": "str?",
+    "emotion": "str?",
+    "score": "float?",
 }
 """The calls frame: one row per call of a trial; `messages`, `requested`, `effective` and `top_logprobs` (the likeliest first
 tokens with their log-probabilities, where a strategy asks for them) are JSON text."""

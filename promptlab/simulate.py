@@ -21,10 +21,14 @@ from promptlab.gateway.wire import Reply, SimulatedError
 from promptlab.render import LETTERS, render
 from promptlab.schema import Condition, Item, Price, Task, digest
 from promptlab.spec.libraries import Rate, SimModel
+from promptlab.strategies.loop import SURE
+from promptlab.tokens import n_tokens
 
 REFUSAL = "I am sorry, but I cannot help with that."
 DRIFTS = ("The answer is {}.", "Sure! Here is the answer: {}", "I would say {}, and I am fairly confident.")
 LONGEST_TOKEN_CHARS = 4
+SURE_IF_RIGHT, SURE_IF_WRONG = 0.8, 0.4
+"""How often a simulated model says that it is sure of an answer."""
 FAVOURED = 0.7
 """The probability of the option that a simulated reply names, where probabilities are asked for."""
 
@@ -36,6 +40,8 @@ class Shown:
     task: Task
     item: Item
     condition: Condition
+    emotion: str | None = None
+    """The emotion of the last remark of a loop; "neutral" for an affect-free one; None before any remark."""
 
 
 class World:
@@ -51,12 +57,14 @@ class World:
                 for condition in design.conditions:
                     key = digest([dict(message) for message in render(task, item, condition)])
                     self._shown.setdefault(key, Shown(task, item, condition))
+        loops = [condition.loop for condition in design.conditions if condition.loop]
+        self._emotions = {cue.text: cue.emotion for loop in loops for step in loop.cues for cue in step}
 
     async def __call__(self, model: str, messages: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply:
         """Answer one request the way the model's YAML says."""
         sim = self._models[model]
         key = digest([dict(message) for message in messages])
-        shown = self._shown.get(key)
+        shown = self._find(messages)
         if shown is None:
             raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
         draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
@@ -64,6 +72,18 @@ class World:
         self._fail(sim, draw)
         answer = reply(sim, model, shown, draw, messages, None if sampling.get("logprobs") else sampling.get("max_tokens"))
         return with_logprobs(answer, shown) if sampling.get("logprobs") else answer
+
+    def _find(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
+        """The trial that a conversation began with, and the emotion of its last remark."""
+        for n_first in (len(messages), 1, 2):
+            shown = self._shown.get(digest([dict(message) for message in messages[:n_first]]))
+            if shown is None:
+                continue
+            if n_first == len(messages):
+                return shown
+            said = messages[-1]["content"]
+            return replace(shown, emotion=next((emotion for text, emotion in self._emotions.items() if text in said), "neutral"))
+        return None
 
     async def _latency(self, sim: SimModel, draw: str) -> None:
         if sim.latency_ms:
@@ -83,6 +103,10 @@ class World:
 def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence[Mapping[str, str]], max_tokens: int | None) -> Reply:
     """The reply to one request: pure, decided by `draw`."""
     rng = random.Random(draw)
+    if messages[-1]["content"] == SURE:
+        right = messages[-2]["content"].strip() in shown.item.targets
+        said = "Yes" if rng.random() < (SURE_IF_RIGHT if right else SURE_IF_WRONG) else "No"
+        return Reply(said, "ok", "stop", f"sim/{model}", sum(tokens(message["content"]) for message in messages), 1)
     p = probability(sim, model, shown, draw.split("/", 1)[0])
     right = rng.random() < p
     text = shown.item.targets[0] if right else wrong_answer(shown, rng)
@@ -118,17 +142,23 @@ def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:
     concentration = spread / (1 - spread)
     rng = random.Random(f"{seed}/{sim.seed}/{model}/{shown.task.id}/{shown.item.id}")
     p = rng.betavariate(mean * concentration, (1 - mean) * concentration)
+    if shown.emotion is not None:  # an attempt after a remark stands on the attempt itself: it may turn out otherwise
+        p = (p + mean) / 2 if sim.retry_points or sim.emotion_points else p
     shift = effect(sim, shown)
     return p + (1 - p) * shift / (1 - mean) if shift >= 0 else p + p * shift / mean
 
 
 def effect(sim: SimModel, shown: Shown) -> float:
     """The planted change of the task's expected score, as a fraction, kept inside what the mean leaves room for."""
+    remarked = 0.0
+    if shown.emotion is not None:
+        by_emotion = {str(emotion): points for emotion, points in sim.emotion_points.items()}
+        remarked = sim.retry_points + by_emotion.get(shown.emotion, 0.0)
     stimulus = shown.condition.stimulus
     if stimulus is None:
-        return 0.0
-    points = sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
-    points += sim.points_per_added_word * min(stimulus.n_words, sim.words_until_flat)
+        return min(max(remarked / 100, -sim.accuracy), 1 - sim.accuracy)
+    points = remarked + sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
+    points += sim.points_per_added_token * min(n_tokens(stimulus.text), sim.tokens_until_flat)
     return min(max(points / 100, -sim.accuracy), 1 - sim.accuracy)
 
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 from conftest import SHARED
-from promptlab.design import Design, cross, draw, draw_number, matched_placebos, nearest_placebos, trials
+from promptlab.design import Design, cross, draw, draw_number, trials
 from promptlab.render import PRESETS, fill, render
 from promptlab.schema import AA_ARM, Condition, Demo, Item, Model, Stimulus, Task
+from promptlab.stimuli import matched_placebos, placebos_of
 
 STIMULI = (Stimulus("lib/A", "This matters to me."), Stimulus("lib/B", "One two three four five six seven."))
 PLACEBOS = tuple(Stimulus(f"neutral/{n}", " ".join(["word"] * n), role="placebo") for n in (3, 4, 7, 20))
@@ -135,7 +136,8 @@ def test_option_orders_are_balanced() -> None:
 
 
 def test_placebos_are_matched_by_length() -> None:
-    chosen = matched_placebos(STIMULI, PLACEBOS, 1)
+    lengths = {s.id: s.n_words for s in (*STIMULI, *PLACEBOS)}
+    chosen = matched_placebos(STIMULI, PLACEBOS, lengths, 1, ["neutral"], 0)
     assert [p.n_words for p in chosen] == [4, 7]
-    assert [p.id for p in nearest_placebos(STIMULI[1], PLACEBOS)] == ["neutral/7"]
-    assert nearest_placebos(STIMULI[1], ()) == ()
+    assert [p.id for p in placebos_of(STIMULI[1], PLACEBOS, lengths)] == ["neutral/7"]
+    assert placebos_of(STIMULI[1], (), lengths) == ()

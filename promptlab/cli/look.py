@@ -96,7 +96,11 @@ def ls_stimuli(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table("", ["stimulus", "role", "words", "text"], [[r["stimulus"], r["role"], r["n_words"], r["text"]] for r in rows])
+    print_table(
+        "", ["stimulus", "role", "words", "demands", "text"],
+        [[r["stimulus"], r["role"], r["n_words"], ", ".join(r["demands"]), r["text"]] for r in rows],
+        "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml",
+    )  # fmt: skip
 
 
 @ls.command("models")
@@ -186,13 +190,17 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
 
 @show.command("stimulus")
 def show_stimulus(name: Name, as_json: AsJson = False) -> None:
-    """A stimulus with its source."""
+    """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
+    from promptlab.cli.stimuli import matched
     from promptlab.resolve import all_stimuli
 
     known = all_stimuli()
     if name not in known:
         raise UsageProblem(f"the stimulus {name!r} is not known; {did_you_mean(name, known)}".rstrip("; "))
     row = _stimulus(known[name])
+    if known[name].role == "stimulus":
+        row["placebos"] = [placebo.id for placebo in matched(known[name], known.values())]
+        row["paraphrases"] = [s.text for s in known.values() if s.of == name]
     if as_json:
         print_json(row)
         return
@@ -235,12 +243,19 @@ def schema() -> None:
 
 
 def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401
+    from promptlab.tokens import DEFAULT, n_tokens
+
     return {
         "stimulus": s.id,
         "role": s.role,
         "n_words": s.n_words,
+        f"n_tokens ({DEFAULT})": n_tokens(s.text),
+        "demands": list(s.demands),
+        "of": s.of,
         "text": s.text,
         "theory": s.theory,
+        "theory_earlier": s.theory_earlier,
+        "joined_by": s.joined_by,
         "valence": s.valence,
         "code_number": s.code_number,
         "source": s.source,

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import data, look, report, sweep, task
+from promptlab.cli import data, look, report, stimuli, sweep, task
 from promptlab.errors import EXIT_ERROR, PromptlabError
 
 app = typer.Typer(
@@ -28,6 +28,7 @@ app.command("schema")(look.schema)
 app.add_typer(look.ls, name="ls")
 app.add_typer(look.show, name="show")
 app.add_typer(task.task, name="task")
+app.add_typer(stimuli.stimuli, name="stimuli")
 app.add_typer(data.data, name="data")
 
 

@@ -115,6 +115,7 @@ def view(
         "server.port": str(port),
         "server.headless": "true",
         "server.maxUploadSize": "1",
+        "server.fileWatcherType": "none",  # nobody edits the pages while they are shown, and watching floods the terminal
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
         "client.showErrorDetails": "none",

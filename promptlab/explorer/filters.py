@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from promptlab.explorer.address import Address
 from promptlab.explorer.load import Setting, View
+from promptlab.explorer.words import CONTROLS
 
 OF_A_PAIR = ("item", "pair", "trial", "n")
 
@@ -16,8 +17,7 @@ def model_of(view: View, address: Address) -> str:
 
 def control_of(view: View, address: Address) -> str:
     """What the stimuli are measured against."""
-    words = {"placebo": "neutral sentences of the same length", "none": "the prompt without added text"}
-    return address.pick("Measured against", "control", view.controls, view.controls[0], words)
+    return address.pick("Measured against", "control", view.controls, view.controls[0], CONTROLS)
 
 
 def setting_of(view: View, address: Address) -> Setting:

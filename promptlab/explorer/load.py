@@ -64,13 +64,12 @@ class View:
 
     @property
     def stimuli(self) -> list[str]:
-        return [name for name, arm in self.arms.items() if arm["role"] == "stimulus"]
+        return [name for name, arm in self.arms.items() if arm["role"] in ("stimulus", "loop")]
 
     @property
     def controls(self) -> list[str]:
-        """The controls that were planned, neutral sentences first."""
-        planned = {str(h["control"]) for h in self.plan["hypotheses"]}
-        return [control for control in ("placebo", "none") if control in planned] or ["none"]
+        """The controls that were planned, neutral sentences and neutral feedback first."""
+        return self.report.controls or ["none"]
 
     @property
     def settings(self) -> dict[str, Setting]:
@@ -87,7 +86,7 @@ class View:
             elif name == AA_ARM:
                 words[name] = f"{name}: the same again, to see how much answers vary by themselves"
             else:
-                kind = " (neutral)" if arm["role"] == "placebo" else ""
+                kind = " (neutral)" if arm["role"] == "placebo" else " (with oracle)" if arm.get("oracle") else ""
                 words[name] = f"{name}{kind}: {arm['text']}"
         return words
 

@@ -49,7 +49,7 @@ def render(view: View, address: Address) -> None:
     chosen = next((c for c in cells if c.task == task and c.treatment == stimulus), None)
     if chosen is None:
         return
-    against = NONE_ARM if control == "none" or not chosen.control_arms else chosen.control_arms[0]
+    against = NONE_ARM if control in ("none", "single") or not chosen.control_arms else chosen.control_arms[0]
     plain.line(f"{words.verdict(chosen)}: {chosen.sentence}")
     plain.line(f"{chosen.treatment} says: {view.arms.get(chosen.treatment, {}).get('text')}")
     st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={"page": "compare", "b": against})

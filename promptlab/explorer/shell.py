@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from promptlab.errors import PromptlabError, RunProblem
-from promptlab.explorer import compare, load, matrix, overview, plain, samples
+from promptlab.explorer import compare, load, loops, matrix, overview, plain, samples
 from promptlab.explorer.address import OF_A_RUN, Address
 from promptlab.explorer.load import View
 from promptlab.gateway.prices import paid_words
@@ -19,6 +19,7 @@ PAGES: Mapping[str, tuple[str, Callable[[View, Address], None]]] = {
     "overview": ("Overview", overview.render),
     "matrix": ("By task", matrix.render),
     "compare": ("Compare", compare.render),
+    "loops": ("Feedback loops", loops.render),
     "samples": ("Answers", samples.render),
 }
 STATES = {

@@ -27,7 +27,16 @@ TINTS: Mapping[str, str] = {
     "◆": "background-color: #f3dfea; color: #5c2344",
     "■": "background-color: #cdeae0; color: #0b4a37",
 }
-CONTROLS = {"none": "the prompt without added text", "placebo": "neutral sentences of the same length"}
+CONTROLS = {
+    "none": "the prompt without added text",
+    "placebo": "neutral sentences of the same length",
+    "neutral_feedback": "the same loop with one affect-free remark",
+    "neutral_paraphrase": "the same loop with many affect-free wordings",
+    "resample": "as many independent attempts",
+    "self_reflection": "the same loop asking to look for mistakes",
+    "chain_of_thought": "as many attempts with chain of thought",
+    "single": "one answer without a loop",
+}
 OUTCOMES = {
     "ok": "ok",
     "truncated": "truncated (cut at the token limit)",

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.gateway.prices import paid_words
+from promptlab.report.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.report.rescore import rescored, scorer_table
 from promptlab.report.suites import suite_gaps
 from promptlab.schema import COMPARISON_COLUMNS, SETTING_COLUMNS, Comparison, Scorer
@@ -17,7 +18,17 @@ from promptlab.stats import analyse
 from promptlab.store import Run
 
 SCOPES = ("primary", "stimulus", "cell", "aa")
-CONTROL_NAMES = {"placebo": "neutral sentences", "none": "no added text", "none_aa": "its own repeat"}
+CONTROL_NAMES = {
+    "placebo": "neutral sentences",
+    "none": "no added text",
+    "neutral_feedback": "neutral feedback",
+    "neutral_paraphrase": "neutral feedback in many wordings",
+    "resample": "independent attempts",
+    "self_reflection": "self-reflection",
+    "chain_of_thought": "attempts with chain of thought",
+    "single": "one answer",
+    "none_aa": "its own repeat",
+}
 VERDICT_WORDS = {
     "helps": "helps",
     "hurts": "hurts",
@@ -40,6 +51,10 @@ class Report:
     comparisons: tuple[Comparison, ...]
     baselines: pd.DataFrame
     """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
+    rounds: tuple[Mapping[str, Any], ...]
+    """Loops round by round: rows of `loop_rounds`."""
+    loop_arms: tuple[Mapping[str, Any], ...]
+    emotions: tuple[Mapping[str, Any], ...]
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
 
@@ -79,13 +94,19 @@ class Report:
             for name, value, v in zip(SETTING_COLUMNS, own, varying, strict=True)
             if v
         ]
-        return f"{c.treatment} [{', '.join(parts)}]" if parts else c.treatment
+        name = f"{c.treatment} (with oracle)" if c.strategy in self.oracles else c.treatment
+        return f"{name} [{', '.join(parts)}]" if parts else name
 
     @property
     def controls(self) -> list[str]:
-        """The planned controls, neutral sentences first: only that contrast is the stimulus's own."""
+        """The planned controls; neutral sentences and neutral feedback first: only those contrasts are the stimulus's own."""
         planned = {h["control"] for h in self.plan["hypotheses"]}
-        return [control for control in ("placebo", "none") if control in planned]
+        return [control for control in CONTROL_NAMES if control in planned]
+
+    @property
+    def oracles(self) -> set[str]:
+        """The strategies whose answers an oracle stopped."""
+        return {loop["strategy"] for loop in self.plan.get("loops", ()) if loop["oracle"]}
 
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
@@ -95,7 +116,20 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         trials, plan = rescored(trials, items, plan, scorer), {**plan, "scorer": scorer}
     comparisons = tuple(analyse(trials, plan))
     gaps = tuple(suite_gaps(run, trials, plan))
-    return Report(run.id, run.manifest, plan, run.state, trials, comparisons, scorer_table(trials, items, plan), gaps)
+    calls = run.calls() if plan.get("loops") else None
+    return Report(
+        run=run.id,
+        manifest=run.manifest,
+        plan=plan,
+        state=run.state,
+        trials=trials,
+        comparisons=comparisons,
+        baselines=scorer_table(trials, items, plan),
+        rounds=tuple(loop_rounds(trials, calls, plan)) if calls is not None else (),
+        loop_arms=tuple(loop_arms(trials, plan)) if calls is not None else (),
+        emotions=tuple(emotion_transitions(trials, calls, plan)) if calls is not None else (),
+        gaps=gaps,
+    )
 
 
 def comparison_frame(report: Report) -> pd.DataFrame:
@@ -144,7 +178,9 @@ def headline(report: Report) -> list[str]:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     for model in report.models:
         found += _of_model(report, model)
-    if "placebo" not in report.controls:
+    if report.oracles:
+        found.append(ORACLE_NOTE)
+    if "none" in report.controls and "placebo" not in report.controls:
         reason = report.plan.get("no_placebo_reason") or "none was asked for"
         found.append(
             f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "

@@ -12,6 +12,7 @@ from typing import Any
 
 from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, Report, arm_table, comparison_frame, headline
+from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 from promptlab.scoring import SCORERS
@@ -32,6 +33,9 @@ def to_json(report: Report) -> str:
         "arms": _records(arm_table(report)),
         "baselines": _records(report.baselines),
         "official_minus_twin": list(report.gaps),
+        "loop_rounds": list(report.rounds),
+        "loop_arms": list(report.loop_arms),
+        "emotion_transitions": list(report.emotions),
         "plan": dict(report.plan),
         "manifest": dict(report.manifest),
     }
@@ -59,6 +63,8 @@ def to_markdown(report: Report) -> str:
     lines += ["", "## Each sentence in each task", "", *_table(report, report.of("cell"))]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
+    for title, note, head, rows in loop_tables(report):
+        lines += ["", f"## {title}", "", escaped(note), "", *_plain_table(head, rows)]
     lines += ["", "## Scores without any stimulus, by every scorer", "", *_plain_table(baseline_columns(), baseline_cells(report))]
     if report.gaps:
         lines += ["", "## Official minus twin", "", escaped(CAVEAT), "", *_plain_table(GAP_COLUMNS, gap_cells(report, report.gaps))]
@@ -115,6 +121,46 @@ def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[st
             interval(row["ci_low"], row["ci_high"]) if row["ci_low"] is not None else "-", row["other_run"],
         ]
         for row in gaps
+    ]  # fmt: skip
+
+
+def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list[str]]]]:
+    """Title, note, heads and rows as words of the tables about feedback loops; nothing without loops."""
+    if not report.rounds:
+        return []
+    note = f"{ORACLE_NOTE} {EMOTION_NOTE}" if report.oracles else EMOTION_NOTE
+    rounds = [
+        [
+            _name(report, r["model"]), r["loop"], r["arm"], str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
+            f"{100 * r['ci_low']:.1f} to {100 * r['ci_high']:.1f}", f"{100 * r['accuracy']:.1f}", f"{r['gained']}/{r['lost']}",
+        ]
+        for r in report.rounds
+    ]  # fmt: skip
+    arms = [
+        [
+            _name(report, r["model"]), r["loop"], r["arm"], f"{r['n_solved']} of {r['n']}",
+            f"{r['rounds_to_solve']:.2f}", f"{r['calls']:.2f}",
+            "-" if r["tokens"] is None else f"{r['tokens']:.0f}", "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
+        ]
+        for r in report.loop_arms
+    ]  # fmt: skip
+    emotions = [
+        [_name(report, r["model"]), r["loop"], r["arm"], r["emotion"], *(str(r[way]) for way in ("n", *WAYS))]
+        for r in report.emotions
+    ]  # fmt: skip
+    return [
+        (
+            "Feedback loops round by round", note,
+            ["model", "loop", "arm", "round", "asked", "pass@k, %", "95 % CI", "right at this round, %", "turned right/wrong"], rounds,
+        ),
+        (
+            "Feedback loops: what solving takes", "An unsolved item counts as one round more than there are.",
+            ["model", "loop", "arm", "solved", "rounds to solve", "calls", "tokens", "USD for each solved"], arms,
+        ),
+        (
+            "What followed each emotion", "Counts of remarks; descriptive only.",
+            ["model", "loop", "arm", "emotion", "remarks", *(way.replace("_", " to ") for way in WAYS)], emotions,
+        ),
     ]  # fmt: skip
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from promptlab.defects import Handling
+from promptlab.errors import did_you_mean
 from promptlab.render import FRAME_FIELDS, PRESETS, placeholders
-from promptlab.schema import Model, Placement, Position, Price, Scorer
+from promptlab.schema import LoopMode, Model, Placement, Position, Price, Scorer, Settle
 from promptlab.spec.strict_yaml import Document, read, validate
 from promptlab.strategies import STRATEGIES
 
@@ -125,12 +126,64 @@ class Controls(Part):
         Field(description="'matched': neutral sentences nearest in length to each stimulus; or a list of names; or [] with a reason"),
     ] = "matched"
     per_stimulus: Annotated[int, Field(ge=1, le=20, description="how many placebos 'matched' takes for each stimulus")] = 3
+    kinds: Annotated[
+        list[Literal["neutral", "shuffled", "whitespace"]],
+        Field(min_length=1, description="neutral sentences of its length; its own words shuffled; as many spaces as it has characters"),
+    ] = ["neutral"]
     no_placebo_reason: Annotated[str, Field(description="why there is no placebo arm; printed in every report")] | None = None
 
     @model_validator(mode="after")
     def _reason(self) -> Controls:
         if self.placebos == [] and not self.no_placebo_reason:
             raise ValueError("without a placebo arm add 'no_placebo_reason'; without one no effect may be called the stimulus's own")
+        return self
+
+
+Emotional = Literal["happiness", "sadness", "fear", "anger", "surprise", "disgust"]
+LoopControl = Literal["neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought"]
+
+
+class LoopEntry(Part):
+    """A feedback loop and its controls of equal budget: the same rounds, stop rule and verifier in every arm."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", description="names the setting and its arms")] = "heart"
+    rounds: Annotated[int, Field(ge=2, le=20, description="attempts, the first one included")] = 3
+    mode: Annotated[
+        LoopMode,
+        Field(description="'oracle': the scorer stops it; 'verifier_free': all rounds, then 'settle'; 'self_judge': the model stops it"),
+    ] = "oracle"
+    settle: Annotated[Settle, Field(description="verifier_free: the last answer, the most frequent, or one made of all")] = "last"
+    policies: Annotated[
+        list[str | list[Emotional]],
+        Field(min_length=1, description="alternate, random, an emotion (held), escalate-EMOTION, or a list of emotions in order"),
+    ] = ["alternate"]
+    controls: Annotated[list[LoopControl], Field(min_length=1)] = [
+        "neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought",
+    ]  # fmt: skip
+    cues: Annotated[str, Field(min_length=1, description="'heart', or a cue library of your own, path from this file")] = "heart"
+    solved_at: Annotated[float, Field(gt=0, le=1, description="the score at which an oracle says right")] = 1.0
+    token_budget: Annotated[int, Field(ge=1, description="no new round once so many tokens were answered")] | None = None
+
+    @field_validator("policies")
+    @classmethod
+    def _policies(cls, value: list[str | list[Emotional]]) -> list[str | list[Emotional]]:
+        emotions = get_args(Emotional)
+        known = ["alternate", "random", *emotions, *(f"escalate-{emotion}" for emotion in emotions)]
+        for policy in value:
+            if isinstance(policy, str) and policy not in known:
+                raise ValueError(
+                    f"the policy {policy!r} is not known; {did_you_mean(policy, known)}; known: {', '.join(known[:8])}, escalate-..."
+                )
+            if isinstance(policy, list) and not policy:
+                raise ValueError("a list of emotions must name at least one")
+        return value
+
+    @model_validator(mode="after")
+    def _honest(self) -> LoopEntry:
+        if "neutral_feedback" not in self.controls:
+            raise ValueError("controls must hold neutral_feedback: only against it can an effect be put down to emotion")
+        if self.settle != "last" and self.mode != "verifier_free":
+            raise ValueError(f"settle: {self.settle} belongs to mode: verifier_free; in mode {self.mode} the last answer counts")
         return self
 
 
@@ -166,7 +219,15 @@ class Experiment(Part):
     tasks: Annotated[list[str], Field(min_length=1, description="task names or globs, for example [sum, translation_*]")]
     models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, description="at least one model")]
     base_prompts: Annotated[list[str], Field(min_length=1, description="which prompts ask for the task: human, ape")] = ["human"]
-    stimuli: Annotated[list[str], Field(min_length=1, description="names or globs, for example [emotionprompt/EP02]")]
+    stimuli: Annotated[
+        list[str | Annotated[list[str], Field(min_length=2)]],
+        Field(description="names or globs, for example [emotionprompt/EP02]; a list inside is one arm, its sentences stacked in order"),
+    ] = []
+    wordings: Annotated[
+        Literal["published", "paraphrased"],
+        Field(description="'paraphrased': each item meets one of a stimulus's wordings: the wording as a random factor"),
+    ] = "published"
+    loops: Annotated[list[LoopEntry], Field(description="feedback loops (after HEART), each with controls of equal budget")] = []
     task_files: Annotated[list[str], Field(description="tasks of your own: task files or BIG-bench task.json, paths from this file")] = []
     stimulus_files: Annotated[list[str], Field(description="stimulus libraries of your own, paths from this file")] = []
     controls: Controls = Controls()
@@ -193,6 +254,17 @@ class Experiment(Part):
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()
     budget_usd: Annotated[float, Field(gt=0, description="the run stops before it could spend more")] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Experiment:
+        if not self.stimuli and not self.loops:
+            raise ValueError("name 'stimuli', 'loops' or both: there is nothing to compare")
+        names = [entry.name for entry in self.loops]
+        if len(set(names)) != len(names):
+            raise ValueError("two loops have one name; give each its own 'name'")
+        if set(names) & {*STRATEGIES}:
+            raise ValueError(f"a loop cannot be named like a strategy: {', '.join(STRATEGIES)}")
+        return self
 
     @field_validator("strategies")
     @classmethod

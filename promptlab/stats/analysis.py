@@ -89,6 +89,7 @@ class Analysis:
         self.stimuli: Mapping[str, Sequence[str]] = plan["stimuli_of"]
         self.suite = str(plan["suite"])
         self.suites = {task["task"]: str(task.get("suite", self.suite)) for task in plan["tasks"]}
+        self.oracles = {loop["strategy"] for loop in plan.get("loops", ()) if loop["oracle"]}
         self.simulated = {model["name"]: bool(model["simulated"]) for model in plan["models"]}
         keys = ["model", *SETTING_COLUMNS, "task", "item", "arm"]
         means = trials.groupby(keys, observed=True, sort=True)["score"].mean().unstack("arm")
@@ -108,8 +109,10 @@ class Analysis:
         rows = cast("pd.DataFrame", frame.xs(task, level=0))
         members = self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]
         s = rows.reindex(columns=list(members)).mean(axis=1, skipna=False)
-        if h.control == "none":
+        if h.control in ("none", "single"):
             b = rows.reindex(columns=[NONE_ARM])[NONE_ARM]
+        elif h.control != "placebo":  # a control of a loop is an arm of its own
+            b = rows.reindex(columns=[h.control])[h.control]
         else:  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
             each = [rows.reindex(columns=list(self.placebos[name])).mean(axis=1, skipna=False) for name in members]
             b = sum(each[1:], each[0]) / len(each)
@@ -145,7 +148,9 @@ class Analysis:
         diff = float(np.mean([p.d.mean() for p in some])) if some else None
         arms = (
             (NONE_ARM,)
-            if h.control == "none"
+            if h.control in ("none", "single")
+            else (h.control,)
+            if h.control != "placebo"
             else tuple(
                 dict.fromkeys(
                     arm for name in (self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]) for arm in self.placebos[name]
@@ -192,6 +197,10 @@ class Analysis:
             sentence="",
         )
 
+    def _said(self, h: Hypothesis) -> str:
+        """The treatment as sentences name it: an oracle is never left out."""
+        return f"{h.treatment} (with oracle)" if h.strategy in self.oracles else h.treatment
+
     def _rate(self, h: Hypothesis) -> float:
         return float(self.plan["fdr" if h.scope == "cell" else "alpha"])
 
@@ -202,7 +211,7 @@ class Analysis:
             return refused(blank, "missing_pairs", say.not_run(h.treatment), rate)
         test = paired_test(p, rate)
         figures = say.Figures(
-            h.treatment, h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
+            self._said(h), h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
             0, blank.margin, test.gained, test.lost, test.mde, None, None, None, None, test.sd,
         )  # fmt: skip
         done = replace(
@@ -260,9 +269,9 @@ class Analysis:
             return refused(done, "zero_variance", "Every task moved by exactly the same amount, so there is no error to judge it by.", rate)
         p_tost, low, high = macro_equivalence(m, blank.margin)
         n_stimuli = len(self.stimuli[h.library])
-        name = (
-            h.treatment if h.scope == "stimulus" else f"{h.library} (mean of {n_stimuli} {'sentence' if n_stimuli == 1 else 'sentences'})"
-        )
+        name = self._said(h)
+        if h.scope == "primary":
+            name += f" (mean of {n_stimuli} {'sentence' if n_stimuli == 1 else 'sentences'})"
         figures = say.Figures(
             name, h.control, None, blank.n_pairs, len(some), m.estimate, m.ci_low, m.ci_high, None, m.method, "",
             0, blank.margin, None, None, m.mde, low, high, done.ci_fixed_low, done.ci_fixed_high,

@@ -34,10 +34,12 @@ def hypotheses(
     stimuli: Sequence[tuple[str, str]],
     settings: Sequence[tuple[str, int, str]],
     controls: Sequence[Control],
+    primary: Sequence[Control] | None = None,
 ) -> list[Hypothesis]:
     """Every hypothesis of an experiment: cells, stimuli over tasks, and libraries over tasks and stimuli.
 
-    `stimuli` holds (id, library), `settings` (placement, shots, strategy). One family holds: all primary hypotheses of the
+    `stimuli` holds (id, library), `settings` (placement, shots, strategy); `primary` the controls of primary hypotheses (all when
+    None). One family holds: all primary hypotheses of the
     experiment; the stimuli of one library under one model and control; the cells of one model and control.
     """
     found: list[Hypothesis] = []
@@ -45,7 +47,8 @@ def hypotheses(
     for model in models:
         for control in controls:
             for setting in settings:
-                found += [Hypothesis("primary", "primary", model, None, lib, lib, control, *setting) for lib in libraries]
+                if primary is None or control in primary:
+                    found += [Hypothesis("primary", "primary", model, None, lib, lib, control, *setting) for lib in libraries]
                 for name, library in stimuli:
                     family = f"stimulus/{model}/{library}/{control}"
                     found.append(Hypothesis(family, "stimulus", model, None, name, library, control, *setting))

@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-CONTROL_WORDS = {"none": "no added text", "placebo": "neutral sentences of its length"}
+CONTROL_WORDS = {
+    "none": "no added text",
+    "placebo": "neutral sentences of its length",
+    "neutral_feedback": "the same loop with one affect-free remark",
+    "neutral_paraphrase": "the same loop with as many affect-free wordings",
+    "resample": "as many independent attempts",
+    "self_reflection": "the same loop asking to look for mistakes",
+    "chain_of_thought": "as many attempts with chain of thought",
+    "single": "one answer without a loop",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,15 @@ def flipped(f: Figures) -> str:
     return f"{f.gained} {'item' if f.gained == 1 else 'items'} gained, {f.lost} lost of {f.n}"
 
 
+EMOTION = " Rounds, stop rule and verifier are the same in both, so this is the effect of the emotion in the remarks."
+
+
 def change(f: Figures) -> str:
     """Something moved: up, down, or too little to matter."""
+    return _change(f) + (EMOTION if f.control == "neutral_feedback" else "")
+
+
+def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
     by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.ci_low, f.ci_high)}, 95 % CI)"
     against = f"against {CONTROL_WORDS[f.control]}"

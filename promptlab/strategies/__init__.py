@@ -7,10 +7,20 @@ from typing import Any
 
 from promptlab.schema import Call, Strategy, Trial
 from promptlab.strategies.logprobs import ASKED, logprobs
+from promptlab.strategies.loop import Judge, loop
 from promptlab.strategies.single import single
 
 STRATEGIES: Mapping[str, Callable[[Call, Trial], Strategy]] = {"single": single, "logprobs": logprobs}
 """A strategy is given the trial's first call, as the design makes it, and the trial."""
+
+
+def strategy_of(call: Call, trial: Trial, judge: Judge) -> Strategy:
+    """The strategy of a trial, begun with its first call; `judge` scores answers and goes to oracle loops only."""
+    spec = trial.condition.loop
+    if spec is None:
+        return STRATEGIES[trial.condition.strategy](call, trial)
+    return loop(call, trial, spec, judge if spec.oracle else None)
+
 
 SAMPLING: Mapping[str, Mapping[str, Any]] = {"logprobs": ASKED}
 """What a strategy asks of the provider beside the experiment's sampling."""

@@ -1,0 +1,103 @@
+"""Feedback loops: answer, hear one remark, answer again (after HEART, Pinto et al. 2025), and loops of equal budget without affect.
+
+All arms of one loop have the same rounds, stop rule and verifier; what differs is the remark, or that there is none
+(`resample` asks anew). Round 0 is the same request in every arm that shares the prompt, so that a cache answers it once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from promptlab.schema import Answer, Call, Completion, Cue, Loop, Strategy, Trial
+
+Judge = Callable[[str], float]
+"""The score of an answer: given to oracle loops only."""
+
+DRAWS_A_ROUND = 10_000
+"""Independent attempts draw from other seeds than replicates and the A/A arm do."""
+SURE = "Are you sure that the answer above is correct? Reply with yes or no only."
+SETTLE = "These are candidates from several attempts. Give the one final answer to the question, in the form that was asked for."
+NO_ANSWER = "(no answer)"
+Messages = Sequence[Mapping[str, str]]
+
+
+def loop(call: Call, trial: Trial, spec: Loop, judge: Judge | None) -> Strategy:
+    """Up to `rounds` attempts; the answer is the last one, or what the loop settles on where nobody verifies.
+
+    `judge` scores an answer, and is given to oracle loops alone.
+    """
+    attempts: list[Completion] = []
+    messages: Messages = call.messages
+    n_tokens = 0
+    for number in range(spec.rounds):
+        cue = None
+        if number and spec.kind == "feedback":
+            cue = chosen_cue(spec, trial, number)
+            messages = [*messages, _said(attempts[-1]), {"role": "user", "content": remark(spec, cue)}]
+        request = again(call, number) if spec.kind == "resample" else call
+        completion = yield replace(
+            request, messages=tuple(messages), round=number, cue=cue.key if cue else None, emotion=cue.emotion if cue else None
+        )
+        if completion.outcome == "error":
+            return Answer("", "error", completion.error)
+        attempts.append(completion)
+        n_tokens += completion.output_tokens or 0
+        if judge is not None and judge(completion.text) >= spec.solved_at:
+            break
+        if number + 1 == spec.rounds or (spec.token_budget is not None and n_tokens >= spec.token_budget):
+            break
+        if spec.mode == "self_judge":
+            asked = (*messages, _said(completion), {"role": "user", "content": SURE})
+            verdict = yield replace(request, messages=asked, round=number, purpose="judge")
+            if verdict.outcome == "error":
+                return Answer("", "error", verdict.error)
+            n_tokens += verdict.output_tokens or 0
+            if verdict.text.strip().strip("\"'*").casefold().startswith("yes"):
+                break
+    if spec.mode != "verifier_free" or spec.settle == "last" or len(attempts) == 1:
+        return Answer(attempts[-1].text, attempts[-1].outcome)
+    if spec.settle == "majority":
+        best = majority(attempts)
+        return Answer(best.text, best.outcome)
+    listed = "\n".join(f"{n}. {attempt.text.strip() or NO_ANSWER}" for n, attempt in enumerate(attempts, 1))
+    asked = (*call.messages, {"role": "assistant", "content": listed}, {"role": "user", "content": SETTLE})
+    final = yield replace(call, messages=asked, round=len(attempts), purpose="synthesis")
+    return Answer(final.text, final.outcome, final.error)
+
+
+def again(call: Call, number: int) -> Call:
+    """An independent attempt: the same request from another draw, and another seed where one is sent."""
+    sampling: dict[str, Any] = dict(call.sampling)
+    if "seed" in sampling:
+        sampling["seed"] += number * DRAWS_A_ROUND
+    return replace(call, sampling=sampling, draw=call.draw + number * DRAWS_A_ROUND)
+
+
+def chosen_cue(spec: Loop, trial: Trial, number: int) -> Cue:
+    """The cue of a round, drawn by item and round: all arms draw the same place, so that counterparts meet."""
+    candidates = spec.cues[(number - 1) % len(spec.cues)]
+    place = random.Random(f"{spec.seed}/{trial.task}/{trial.item.id}/{trial.replicate}/{number}").random()
+    return candidates[int(place * len(candidates))]
+
+
+def remark(spec: Loop, cue: Cue) -> str:
+    """What the user says: in oracle loops that the answer is wrong, then the cue, then the request to answer again."""
+    return " ".join(part for part in (spec.verdict if spec.mode == "oracle" else "", cue.text, spec.request) if part)
+
+
+def majority(attempts: Sequence[Completion]) -> Completion:
+    """The attempt whose words most attempts share; the earliest of several."""
+    keys = [" ".join(attempt.text.casefold().split()).rstrip(".!") for attempt in attempts]
+    counts = Counter(key for key in keys if key)
+    if not counts:
+        return attempts[-1]
+    most = max(counts.values())
+    return next(attempt for attempt, key in zip(attempts, keys, strict=True) if counts.get(key) == most)
+
+
+def _said(completion: Completion) -> Mapping[str, str]:
+    return {"role": "assistant", "content": completion.text if completion.text.strip() else NO_ANSWER}

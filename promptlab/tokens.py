@@ -1,0 +1,57 @@
+"""Tokens of a text, by a tokenizer that is installed: nothing is downloaded."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+DEFAULT = "cl100k_base"
+"""The encoding for models whose own tokenizer is not at hand."""
+CHARS_A_TOKEN = 4.5
+
+
+def encoding_name(litellm_names: list[str]) -> str:
+    """The encoding that all models share; the default where they differ, or where one is not known."""
+    import tiktoken
+
+    found = set()
+    for name in litellm_names:
+        try:
+            found.add(tiktoken.encoding_name_for_model(name.rpartition("/")[2]))
+        except KeyError:
+            found.add(DEFAULT)
+    return found.pop() if len(found) == 1 else DEFAULT
+
+
+def n_tokens(text: str, encoding: str = DEFAULT) -> int:
+    """The length of a text in tokens; an estimate from its characters where the installation holds no tokenizer."""
+    tokenizer = _tokenizer(encoding)
+    return len(tokenizer.encode(text, disallowed_special=())) if tokenizer else max(1, round(len(text) / CHARS_A_TOKEN))
+
+
+@cache
+def _tokenizer(encoding: str) -> Any:  # noqa: ANN401 (a tiktoken type)
+    """The tokenizer from the files inside the installed LiteLLM, which is not imported for it."""
+    import hashlib
+
+    import tiktoken
+
+    spec = importlib.util.find_spec("litellm")
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "litellm_core_utils" / "tokenizers"
+    address = f"https://openaipublic.blob.core.windows.net/encodings/{encoding}.tiktoken"
+    if not (folder / hashlib.sha1(address.encode()).hexdigest()).exists():  # noqa: S324 (the name that tiktoken gives its files)
+        return None  # tiktoken would download it
+    before = os.environ.get("TIKTOKEN_CACHE_DIR")
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(folder)
+    try:
+        return tiktoken.get_encoding(encoding)
+    finally:
+        if before is None:
+            del os.environ["TIKTOKEN_CACHE_DIR"]
+        else:
+            os.environ["TIKTOKEN_CACHE_DIR"] = before
