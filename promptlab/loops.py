@@ -50,6 +50,7 @@ def missing_emotions(policy: Policy, cues: Sequence[Cue], n_remarks: int) -> boo
 
 def loop_conditions(
     name: str,
+    strategy: str,
     template: Loop,
     policies: Sequence[Policy],
     controls: Sequence[str],
@@ -62,7 +63,7 @@ def loop_conditions(
 ) -> tuple[Condition, ...]:
     """Every arm of a loop in every setting; `template` has the rounds, mode and stop rule that all of them share.
 
-    The setting is called after the loop, and says so where an oracle stops it. The baseline is the single first answer.
+    `name` begins the names of treatments, `strategy` is the setting of all arms. The baseline is the single first answer.
     """
     n_remarks = template.rounds - 1
     neutral = tuple(cue for cue in cues if cue.emotion == "neutral")
@@ -78,7 +79,6 @@ def loop_conditions(
     treatments = {
         f"{name}/{policy_name(p)}": replace(template, kind="feedback", cues=candidates(p, cues, n_remarks), library=name) for p in policies
     }
-    strategy = f"{name}-oracle" if template.oracle else name
     found = []
     for base_prompt, placement, n_shots in itertools.product(base_prompts, placements, shots):
         rest = (base_prompt, placement, n_shots, strategy)

@@ -67,6 +67,7 @@ def make_plan(study: Study) -> dict[str, Any]:
                 "name": m.name,
                 "litellm_name": m.litellm_name,
                 "api_base": m.api_base,
+                "sampling": dict(m.sampling),
                 "simulated": m.simulated,
                 "truth": study.sims[m.litellm_name.removeprefix("sim/")].truth if m.simulated else None,
             }
@@ -88,7 +89,7 @@ def make_plan(study: Study) -> dict[str, Any]:
             }
             for t in design.tasks
         ],
-        "arms": [_arm(c, study.n_tokens) for c in {c.arm: c for c in design.conditions}.values()],
+        "arms": [_arm(c, study.n_tokens) for c in {(c.arm, bool(c.loop) and c.strategy): c for c in design.conditions}.values()],
         "settings": [dict(zip(("placement", "shots", "strategy"), s, strict=True)) for s in settings],
         "base_prompts": list(experiment.base_prompts),
         "stimuli_of": stimuli_of,
@@ -253,6 +254,7 @@ def _arm(condition: Condition, n_tokens: Mapping[str, int]) -> dict[str, Any]:
         "wordings": list(s.wordings) if s else [],
         "demands": list(s.demands) if s else [],
         "library": (loop.library or None) if loop else s.library if s else None,
+        "loop": condition.strategy if loop else None,
         "oracle": bool(loop and loop.oracle),
         "theory": s.theory if s else None,
         "source": s.source if s else None,

@@ -214,7 +214,7 @@ class _Resolver:
                 self.problem(("stimuli", index), "a stack names each of its sentences; a glob means several")
         chosen = [s for s in found.values() if s.role == "stimulus"]
         if self.experiment.wordings == "paraphrased":
-            chosen = [with_wordings(s, list(known.values())) for s in chosen]
+            chosen = [with_wordings(s, list(known.values()), self.experiment.seed) for s in chosen]
             for s in chosen:
                 if not s.wordings:
                     self.problem(("wordings",), f"{s.id!r} has no paraphrases; add a library with role: paraphrase and 'of: {s.id}'")
@@ -233,6 +233,8 @@ class _Resolver:
         e = self.experiment
         found: list[Condition] = []
         for index, entry in enumerate(e.loops):
+            if entry.name in {s.library for s in known.values()}:
+                self.problem(("loops", index), f"a stimulus library is called {entry.name!r}; give the loop another 'name'")
             path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.document.path.parent / entry.cues
             try:
                 library = load_cues(path)
@@ -251,8 +253,8 @@ class _Resolver:
             if self.problems:
                 continue
             found += loop_conditions(
-                entry.name, template, entry.policies, entry.controls, library.cues, library.reflection, known["chain_of_thought/CT01"],
-                e.base_prompts, e.resolved_placements(), e.shots,
+                entry.name, entry.strategy, template, entry.policies, entry.controls, library.cues, library.reflection,
+                known["chain_of_thought/CT01"], e.base_prompts, e.resolved_placements(), e.shots,
             )  # fmt: skip
         return tuple(found)
 

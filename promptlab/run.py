@@ -192,7 +192,11 @@ class Engine:
                 outcome = "parse_failed"
         c = trial.condition
         by_call = [
-            metric(completion.text, trial.item).score if call.purpose == "answer" and completion.outcome != "error" else None
+            None
+            if call.purpose != "answer" or completion.outcome == "error"
+            else metric(completion.text, trial.item).score
+            if c.loop
+            else score  # what a strategy makes of the only answer, which need not be its text
             for call, completion in made
         ]
         answers = [value for (call, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]

@@ -64,7 +64,7 @@ class World:
         """Answer one request the way the model's YAML says."""
         sim = self._models[model]
         key = digest([dict(message) for message in messages])
-        shown = self._find(messages)
+        shown = self.shown(messages)
         if shown is None:
             raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
         draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
@@ -73,7 +73,7 @@ class World:
         answer = reply(sim, model, shown, draw, messages, None if sampling.get("logprobs") else sampling.get("max_tokens"))
         return with_logprobs(answer, shown) if sampling.get("logprobs") else answer
 
-    def _find(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
+    def shown(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
         """The trial that a conversation began with, and the emotion of its last remark."""
         for n_first in (len(messages), 1, 2):
             shown = self._shown.get(digest([dict(message) for message in messages[:n_first]]))

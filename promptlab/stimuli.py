@@ -28,10 +28,11 @@ def stack(parts: Sequence[Stimulus]) -> Stimulus:
     )
 
 
-def with_wordings(stimulus: Stimulus, known: Sequence[Stimulus]) -> Stimulus:
-    """The stimulus with its own wording and all its paraphrases."""
-    others = [s.text for s in known if s.of == stimulus.id]
-    return replace(stimulus, wordings=(stimulus.text, *others)) if others else stimulus
+def with_wordings(stimulus: Stimulus, known: Sequence[Stimulus], seed: int) -> Stimulus:
+    """The stimulus with its own wording and all its paraphrases, in an order by seed: items draw a place in it."""
+    wordings = [stimulus.text, *(s.text for s in known if s.of == stimulus.id)]
+    random.Random(f"{seed}/{stimulus.id}/wordings").shuffle(wordings)
+    return replace(stimulus, wordings=tuple(wordings)) if len(wordings) > 1 else stimulus
 
 
 def shuffled(stimulus: Stimulus, seed: int) -> Stimulus:

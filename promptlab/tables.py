@@ -46,8 +46,12 @@ def read_table(path: Path) -> Table:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise _problem(path, f"files that end in {path.suffix!r} are not read; known: {', '.join(READERS)}")
+    return reader(path, _content(path))
+
+
+def _content(path: Path) -> bytes:
     try:
-        return reader(path, read_bytes(path, SIZE_LIMIT))
+        return read_bytes(path, SIZE_LIMIT)
     except FileNotFoundError:
         raise _problem(path, "there is no such file") from None
     except OSError as error:
@@ -113,13 +117,22 @@ def _json_lines(path: Path, content: bytes) -> Table:
     return Table(path, tuple(columns), tuple(rows))
 
 
-def _json(path: Path, content: bytes) -> Table:
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """The value of a JSON file; FileProblems names the line where it ends to be JSON."""
+    return _parsed(path, _content(path))
+
+
+def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
     try:
-        value = json.loads(_decoded(path, content))
+        return json.loads(_decoded(path, content))
     except json.JSONDecodeError as error:
         raise _problem(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
     except RecursionError:
         raise _problem(path, "not JSON: nested too deeply") from None
+
+
+def _json(path: Path, content: bytes) -> Table:
+    value = _parsed(path, content)
     if not isinstance(value, list):
         raise _problem(path, f"expected a JSON list of objects, found {type(value).__name__}")
     rows = tuple(_object(number, None, row) for number, row in enumerate(value, 1))

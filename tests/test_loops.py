@@ -11,19 +11,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import runs
 from conftest import ROOT
+from promptlab.design import draw_number, trials
 from promptlab.errors import FileProblems
 from promptlab.explorer.loops import turns
 from promptlab.loops import candidates, loop_conditions, policy_name
+from promptlab.plan import make_plan
 from promptlab.render import PRESETS, render
-from promptlab.report import build, to_html, to_markdown
+from promptlab.report import arm_table, build, to_html, to_markdown
 from promptlab.report.loops import emotion_transitions, loop_rounds
 from promptlab.resolve import all_stimuli, resolve
-from promptlab.schema import Answer, Call, Completion, Condition, Loop, Trial
+from promptlab.schema import Answer, Call, Completion, Condition, Loop, Trial, digest
+from promptlab.scoring import task_metric
+from promptlab.simulate import World, reply
 from promptlab.spec.libraries import load_cues
+from promptlab.stats import analyse
 from promptlab.store import Run
 from promptlab.strategies import strategy_of
 from promptlab.strategies.loop import DRAWS_A_ROUND, NO_ANSWER, SETTLE, SURE, majority
@@ -39,7 +45,8 @@ ITEM = TASK.items[0]
 
 def conditions(policies: Sequence[Any] = ("alternate",), **changes: Any) -> dict[str, Condition]:
     spec = replace(Loop("feedback", 3, "oracle", verdict=LIBRARY.verdict, request=LIBRARY.request, seed=5), **changes)
-    found = loop_conditions("heart", spec, policies, CONTROLS, LIBRARY.cues, LIBRARY.reflection, COT, ["human"], [PRESETS["paper"]], [0])
+    layout = (["human"], [PRESETS["paper"]], [0])
+    found = loop_conditions("heart", "heart-oracle", spec, policies, CONTROLS, LIBRARY.cues, LIBRARY.reflection, COT, *layout)
     return {c.arm: c for c in found}
 
 
@@ -276,8 +283,6 @@ def test_the_first_round_is_the_same_in_all_arms(looped: Path) -> None:
 
 
 def test_rounds_and_flips_by_hand() -> None:
-    import pandas as pd
-
     plan = {
         "arms": [{"arm": "none"}, {"arm": "heart/x"}],
         "loops": [{"strategy": "free", "oracle": False, "rounds": 3, "solved_at": 1.0}],
@@ -360,3 +365,98 @@ def test_dry_run_prices_the_longest_loop(tmp_path: Path) -> None:
     assert plan["estimates"][0]["calls"] == plan["counts"]["calls"]
     low, high = plan["estimates"][0]["output_tokens"]
     assert low < high
+
+
+def test_settings_are_never_pooled(looped: Path) -> None:
+    report = build(Run(looped))
+    arms = arm_table(report)
+    assert len(arms[arms["arm"] == "neutral_feedback"]) == 3
+    assert len(report.baselines) == 3 * 2, "three settings, two tasks"
+    trials = report.trials
+    for row in arms.to_dict("records"):
+        strategy = row["setting"].rpartition(", ")[2]
+        mine = trials[(trials["arm"] == row["arm"]) & (trials["strategy"] == strategy)]
+        assert (row["n"], row["mean_score"]) == (len(mine), pytest.approx(mine["score"].mean()))
+    loops = {arm["loop"] for arm in report.plan["arms"] if arm["arm"] == "neutral_feedback"}
+    assert loops == {"heart-oracle", "free", "self"}
+
+
+def test_another_scorer_judges_the_last_answers_and_says_who_was_the_oracle(looped: Path) -> None:
+    as_run, anew = build(Run(looped)), build(Run(looped), "negativeprompt")
+    assert anew.rounds == as_run.rounds
+    assert "The loops were run by the scorer reference" in to_markdown(anew)
+    assert "The loops were run by" not in to_markdown(as_run)
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        ("{name: heart, mode: verifier_free}", "two loops have one name"),
+        ("{name: heart-oracle, mode: verifier_free}", "the settings of two loops have one name"),
+        ("{name: single, mode: verifier_free}", "named like a strategy"),
+        ("{name: stakes, mode: verifier_free}", "a stimulus library is called 'stakes'"),
+    ],
+)
+def test_names_that_would_be_confused_are_refused(second: str, expected: str, tmp_path: Path) -> None:
+    path = experiment(tmp_path)
+    path.write_text(path.read_text(encoding="utf-8") + f"  - {second}\n", encoding="utf-8")
+    with pytest.raises(FileProblems, match=expected):
+        resolve(path)
+
+
+def judged(path: Path) -> list[Any]:
+    """What a run of loops would be judged as: strategies, simulated replies and metric as in a sweep, without the engine."""
+    study = resolve(path)
+    (model,) = study.design.models
+    sim = study.sims[model.litellm_name.removeprefix("sim/")]
+    world = World(study.design, study.sims)
+    tasks = {task.id: task for task in study.design.tasks}
+    metrics = {task.id: task_metric(task, "reference") for task in study.design.tasks}
+    rows = []
+    for trial in trials(study.design):
+        task, c = tasks[trial.task], trial.condition
+        metric = metrics[task.id]
+        first = Call(model.name, render(task, trial.item, c), {"temperature": 1, "seed": study.design.seed}, draw_number(trial, 1))
+        strategy = strategy_of(first, trial, lambda text, metric=metric, item=trial.item: metric(text, item).score)
+        call = next(strategy)
+        while True:
+            shown = world.shown(call.messages)
+            assert shown is not None
+            draw = f"{study.design.seed}/{sim.seed}/{model.name}/{digest([dict(m) for m in call.messages])}/{call.draw}"
+            said = reply(sim, model.name, shown, draw, call.messages, None)
+            try:
+                call = strategy.send(Completion(said.text, said.outcome, output_tokens=said.output_tokens))
+            except StopIteration as stop:
+                score = metric(stop.value.text, trial.item).score
+                break
+        rows.append(
+            {
+                "model": model.name, "task": task.name, "item": trial.item.id, "cluster": trial.item.cluster, "arm": c.arm,
+                "placement": c.placement.name, "shots": c.shots, "strategy": c.strategy, "outcome": "ok", "score": score,
+            }
+        )  # fmt: skip
+    return analyse(pd.DataFrame(rows), make_plan(study))
+
+
+def test_where_any_retry_helps_nothing_is_put_down_to_emotion(tmp_path: Path) -> None:
+    n_false = 0
+    for seed in range(20):
+        path = experiment(
+            tmp_path, "sim/retry", seed, 50, "sum, antonyms, sentiment", policies="[random]", more=", controls: [neutral_feedback]"
+        )
+        over = {c.control: c for c in judged(path) if c.scope == "stimulus"}
+        assert over["single"].verdict == "helps", "a loop with an oracle beats one answer"
+        n_false += over["neutral_feedback"].verdict in ("helps", "hurts")
+    assert n_false <= 1
+
+
+def test_where_anger_alone_helps_it_is_found_and_put_down_to_anger(tmp_path: Path) -> None:
+    found = {"anger": 0, "happiness": 0}
+    for seed in range(10):
+        more = ", controls: [neutral_feedback]"
+        path = experiment(tmp_path, "sim/anger", seed, 50, "sum, antonyms, sentiment", policies="[anger, happiness]", more=more)
+        for c in judged(path):
+            if c.scope == "stimulus" and c.control == "neutral_feedback":
+                found[c.treatment.partition("/")[2]] += c.verdict == "helps"
+    assert found["anger"] >= 9
+    assert found["happiness"] <= 1

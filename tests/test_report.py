@@ -151,8 +151,9 @@ def test_text_from_outside_stays_text_in_markdown(hostile: Path) -> None:
     assert "<script" not in re.sub(r"\\<", "", text)
     assert not re.search(r"(?<!\\)\]\(", text)
     assert "\x1b" not in text
-    widths = {line.count(" | ") for line in text.splitlines() if line.startswith("| sim/planted")}
-    assert len(widths) == 1
+    tables = [[line.count(" | ") for line in part.splitlines() if line.startswith("| ")] for part in text.split("\n## ")]
+    assert sum(map(bool, tables)) >= 4
+    assert all(len(set(widths)) <= 1 for widths in tables), "no cell breaks out of its row"
 
 
 def test_a_spreadsheet_does_not_run_cells(planted: Path) -> None:
@@ -272,3 +273,21 @@ def test_stored_answers_under_another_scorer(planted: Path) -> None:
     assert list(table["task"]) == ["sum", "sentiment"]
     assert table[["strict", "reference", "negativeprompt"]].notna().all().all()
     assert table["reference"].between(0.5, 0.9).all()
+
+
+def test_opening_a_run_loads_no_code_that_its_folder_names(planted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run folder may come from anybody: a metric named in its plan is neither imported nor run as a pattern."""
+    folder = shutil.copytree(planted, tmp_path / "small-00000000")
+    (tmp_path / "evil.py").write_text("open('PWNED', 'w').close()\n\ndef f(answer, item): ...\n", encoding="utf-8")
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+    plan["tasks"][0] |= {"metric": "evil:f", "strict": ""}
+    plan["tasks"][1] |= {"metric": "regex:(a+)+$", "strict": ""}
+    (folder / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    recorded = Run(folder).trials()
+    for scorer in (None, "reference", "negativeprompt"):
+        report = reports.build(Run(folder), scorer)
+        for task in plan["tasks"][:2]:
+            mine, was = (frame.loc[frame["task"] == task["task"], "score"] for frame in (report.trials, recorded))
+            assert mine.equals(was), "such scores stay as recorded"
+    assert not (tmp_path / "PWNED").exists()

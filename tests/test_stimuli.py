@@ -87,9 +87,11 @@ def test_published_combinations_are_experiments(name: str, n: int) -> None:
 
 
 def test_wordings_are_drawn_by_item_and_recorded() -> None:
-    s = with_wordings(KNOWN["emotionprompt/EP02"], list(KNOWN.values()))
+    s = with_wordings(KNOWN["emotionprompt/EP02"], list(KNOWN.values()), 1)
     assert len(s.wordings) == 4
-    assert s.wordings[0] == s.text
+    assert s.text in s.wordings
+    orders = {with_wordings(KNOWN["emotionprompt/EP02"], list(KNOWN.values()), seed).wordings for seed in range(20)}
+    assert len(orders) > 5, "the seed decides which item meets which wording"
     task = load_task("sum", "twin")
     drawn = [stimulus_text(s, task, item) for item in task.items]
     assert {text: drawn.count(text) > len(drawn) / 10 for text in s.wordings} == dict.fromkeys(s.wordings, True)

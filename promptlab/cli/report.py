@@ -75,7 +75,7 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["model", "task", "n", "strict", "reference", "negativeprompt", "normalised", "compliant", "echoed", "declined"]
+    columns = ["model", "setting", "task", "n", "strict", "reference", "negativeprompt", "normalised", "compliant", "echoed", "declined"]
     shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
     simulated = " (SIMULATED)" if found.manifest["simulated"] else ""
     print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)

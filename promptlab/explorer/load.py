@@ -15,6 +15,7 @@ import streamlit as st
 from promptlab.errors import PromptlabError, RunProblem
 from promptlab.report import Report, build
 from promptlab.schema import AA_ARM, NONE_ARM, Comparison
+from promptlab.stats.sentences import setting_words
 from promptlab.store import Run, runs_in
 
 RIGHT = 0.5
@@ -75,7 +76,7 @@ class View:
     def settings(self) -> dict[str, Setting]:
         """Placement, shots and strategy by the words that name them."""
         found = [(str(s["placement"]), int(s["shots"]), str(s["strategy"])) for s in self.plan["settings"]]
-        return {f"{placement}, {shots} examples, {strategy}": (placement, shots, strategy) for placement, shots, strategy in found}
+        return {setting_words(*setting): setting for setting in found}
 
     def arm_words(self) -> dict[str, str]:
         """How each arm is shown in a list: its name and the beginning of its text."""
@@ -86,7 +87,7 @@ class View:
             elif name == AA_ARM:
                 words[name] = f"{name}: the same again, to see how much answers vary by themselves"
             else:
-                kind = " (neutral)" if arm["role"] == "placebo" else " (with oracle)" if arm.get("oracle") else ""
+                kind = " (neutral)" if arm["role"] == "placebo" else ""
                 words[name] = f"{name}{kind}: {arm['text']}"
         return words
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +13,7 @@ from promptlab.explorer import plain
 from promptlab.explorer.address import Address
 from promptlab.explorer.filters import OF_A_PAIR, model_of, task_of
 from promptlab.explorer.load import View, records
+from promptlab.explorer.trial import messages_of
 from promptlab.explorer.words import or_unknown, score_word
 from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 
@@ -101,7 +101,7 @@ def turns(calls: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     said: Messages = ()
     for call in calls:
-        messages = _messages(call["messages"])
+        messages = messages_of(call["messages"])
         begins = list(messages[: len(said)]) == list(said)
         if not begins:
             found.append({"head": "a new conversation", "text": "-"})
@@ -116,10 +116,3 @@ def turns(calls: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
         found.append({"head": f"{which}{purpose}{judged}", "text": str(call["text"]) or "(nothing)"})
         said = [*messages, {"role": "assistant", "content": str(call["text"])}] if call.get("purpose") == "answer" else said
     return found
-
-
-def _messages(text: str) -> list[dict[str, str]]:
-    try:
-        return [{"role": str(m["role"]), "content": str(m["content"])} for m in json.loads(text)]
-    except (ValueError, TypeError, KeyError):
-        return [{"role": "unreadable", "content": str(text)}]

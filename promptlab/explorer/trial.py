@@ -13,6 +13,7 @@ from promptlab.errors import RunProblem
 from promptlab.explorer import plain
 from promptlab.explorer.load import View, records
 from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
+from promptlab.stats.sentences import setting_words
 
 
 def show(view: View, trial: str) -> None:
@@ -62,7 +63,7 @@ def messages(view: View, row: Mapping[str, Any]) -> pd.DataFrame:
     for number, call in enumerate(records(calls), start=1):
         if len(calls) > 1:
             plain.line(f"call {number} of {len(calls)}")
-        for message in _messages(call["messages"]):
+        for message in messages_of(call["messages"]):
             marked, found = plain.mark(message["content"], text)
             n_marked += found
             plain.line(f"{message['role']}:")
@@ -95,7 +96,7 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame) -> pd.DataFrame:
         ("attempts", str(row["attempts"])),
         ("model version", or_unknown(row["model_version"])),
         ("base prompt", row["base_prompt"]),
-        ("placement", f"{row['placement']}, {row['shots']} examples, {row['strategy']}"),
+        ("placement", setting_words(row["placement"], row["shots"], row["strategy"])),
         ("repeat", str(int(row["replicate"]) + 1)),
     ]
     for number, call in enumerate(records(calls), start=1):
@@ -110,7 +111,8 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(pairs, columns=["what", "value"])
 
 
-def _messages(text: str) -> list[dict[str, str]]:
+def messages_of(text: str) -> list[dict[str, str]]:
+    """The messages of a call as recorded; what cannot be read is shown as it stands."""
     try:
         found = json.loads(text)
         return [{"role": str(message["role"]), "content": str(message["content"])} for message in found]

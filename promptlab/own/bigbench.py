@@ -5,18 +5,16 @@ The fields are those of BIG-bench's documentation of JSON tasks. What cannot be 
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from promptlab.errors import FileProblems, Problem
-from promptlab.files import read_bytes
 from promptlab.own.rows import Collector, RowProblem, graded, one_text, shown, texts
 from promptlab.schema import Frame, Item, Task
 from promptlab.spec.experiment import NAME
-from promptlab.tables import SIZE_LIMIT, Row
+from promptlab.tables import Row, read_json
 
 FRAME_KEYS = {
     "example_input_prefix": "input_prefix",
@@ -72,24 +70,12 @@ def load_task_json(path: Path) -> tuple[Task, tuple[str, ...]]:
     return task, notes
 
 
-def _problem(path: Path, message: str, line: int | None = None) -> FileProblems:
-    return FileProblems([Problem(path, line, message)])
+def _problem(path: Path, message: str) -> FileProblems:
+    return FileProblems([Problem(path, None, message)])
 
 
 def _document(path: Path) -> Mapping[str, Any]:
-    try:
-        content = read_bytes(path, SIZE_LIMIT)
-        document = json.loads(content.decode("utf-8-sig"))
-    except FileNotFoundError:
-        raise _problem(path, "there is no such file") from None
-    except UnicodeDecodeError as error:
-        raise _problem(path, "not UTF-8 text; save the file as UTF-8", content[: error.start].count(b"\n") + 1) from None
-    except json.JSONDecodeError as error:
-        raise _problem(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
-    except RecursionError:
-        raise _problem(path, "not JSON: nested too deeply") from None
-    except OSError as error:
-        raise _problem(path, f"cannot be read: {error.strerror or error}") from None
+    document = read_json(path)
     if not isinstance(document, dict):
         raise _problem(path, f"expected a BIG-bench task, a JSON object with 'examples', found {type(document).__name__}")
     return document

@@ -50,11 +50,12 @@ def _notes(items: tuple[Item, ...], rule: Metric) -> list[str]:
     echoes = sum(rule(item.input, item).score >= 1 for item in items)
     if echoes:
         notes.append(f"{echoes} of {n} inputs are right when they are only repeated")
-    inputs = Counter(item.input for item in items)
-    repeated = {text for text, times in inputs.items() if times > 1}
+    answers: dict[str, list[tuple[str, ...]]] = {}
+    for item in items:
+        answers.setdefault(item.input, []).append(item.targets)
+    repeated = [wanted for wanted in answers.values() if len(wanted) > 1]
     if repeated:
-        answers = {text: {item.targets for item in items if item.input == text} for text in list(repeated)[:1000]}
-        differ = sum(len(wanted) > 1 for wanted in answers.values())
+        differ = sum(len(set(wanted)) > 1 for wanted in repeated)
         notes.append(
             f"{len(repeated)} inputs stand in several rows, which count as one cluster"
             + (f"; {differ} of them want different answers" * bool(differ))

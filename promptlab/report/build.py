@@ -15,6 +15,7 @@ from promptlab.report.rescore import rescored, scorer_table
 from promptlab.report.suites import suite_gaps
 from promptlab.schema import COMPARISON_COLUMNS, SETTING_COLUMNS, Comparison, Scorer
 from promptlab.stats import analyse
+from promptlab.stats.sentences import setting_words
 from promptlab.store import Run
 
 SCOPES = ("primary", "stimulus", "cell", "aa")
@@ -112,8 +113,9 @@ class Report:
 def build(run: Run, scorer: Scorer | None = None) -> Report:
     """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
     plan, trials, items = run.plan, run.trials(), run.items()
+    as_run = trials
     if scorer is not None and scorer != plan.get("scorer"):
-        trials, plan = rescored(trials, items, plan, scorer), {**plan, "scorer": scorer}
+        trials, plan = rescored(trials, items, plan, scorer), {**plan, "scorer": scorer, "ran_by": plan.get("scorer")}
     comparisons = tuple(analyse(trials, plan))
     gaps = tuple(suite_gaps(run, trials, plan))
     calls = run.calls() if plan.get("loops") else None
@@ -125,9 +127,9 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         trials=trials,
         comparisons=comparisons,
         baselines=scorer_table(trials, items, plan),
-        rounds=tuple(loop_rounds(trials, calls, plan)) if calls is not None else (),
-        loop_arms=tuple(loop_arms(trials, plan)) if calls is not None else (),
-        emotions=tuple(emotion_transitions(trials, calls, plan)) if calls is not None else (),
+        rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
+        loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
+        emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
         gaps=gaps,
     )
 
@@ -143,14 +145,18 @@ def _flat(value: Any) -> Any:  # noqa: ANN401
 
 
 def arm_table(report: Report) -> pd.DataFrame:
-    """One row for each model and arm: trials, mean score, what was lost, how answers ended, tokens and cost (None: unknown)."""
+    """One row for each model, setting and arm: trials, mean score, what was lost, how answers ended, tokens and cost (None: unknown).
+
+    Settings are never pooled: the score of a loop with an oracle is not the score of a single answer.
+    """
     rows = []
-    for (model, arm), group in report.trials.groupby(["model", "arm"], sort=False, observed=True):
+    for (model, *own, arm), group in report.trials.groupby(["model", *SETTING_COLUMNS, "arm"], sort=False, observed=True):
         ends = Counter(group["outcome"])
         known = group["cost_usd"].notna().all()
         rows.append(
             {
                 "model": model,
+                "setting": setting_words(*own),
                 "arm": arm,
                 "role": group["role"].iloc[0],
                 "n": len(group),
@@ -163,7 +169,7 @@ def arm_table(report: Report) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     if len(frame):
         order = {arm["arm"]: i for i, arm in enumerate(report.plan["arms"])}
-        frame = frame.sort_values(["model", "arm"], key=lambda s: s.map(order) if s.name == "arm" else s, ignore_index=True)
+        frame = frame.sort_values(["model", "setting", "arm"], key=lambda s: s.map(order) if s.name == "arm" else s, ignore_index=True)
     return frame
 
 
@@ -180,6 +186,11 @@ def headline(report: Report) -> list[str]:
         found += _of_model(report, model)
     if report.oracles:
         found.append(ORACLE_NOTE)
+    if report.rounds and (ran_by := report.plan.get("ran_by")):
+        found.append(
+            f"The loops were run by the scorer {ran_by}: it was the oracle where there is one, and the tables of rounds are by it. "
+            f"Verdicts here are by {report.plan['scorer']}, on the answers that the loops ended with."
+        )
     if "none" in report.controls and "placebo" not in report.controls:
         reason = report.plan.get("no_placebo_reason") or "none was asked for"
         found.append(

@@ -16,7 +16,7 @@ from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 from promptlab.scoring import SCORERS
-from promptlab.stats.sentences import interval, p_text, points
+from promptlab.stats.sentences import interval, p_text, points, setting_words
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
@@ -115,7 +115,7 @@ def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[st
     """Rows of official minus twin as words, for `GAP_COLUMNS`."""
     return [
         [
-            _name(report, row["model"]), f"{row['placement']}, {row['shots']} examples, {row['strategy']}",
+            _name(report, row["model"]), setting_words(row["placement"], row["shots"], row["strategy"]),
             row["task"] or "mean over the tasks",
             str(row["n_official"]), str(row["n_twin"]), f"{row['official']:.3f}", f"{row['twin']:.3f}", points(row["diff"]),
             interval(row["ci_low"], row["ci_high"]) if row["ci_low"] is not None else "-", row["other_run"],
@@ -166,7 +166,7 @@ def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list
 
 def baseline_columns() -> list[str]:
     """The heads of `baseline_cells`."""
-    return ["model", "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines"]
+    return ["model", "setting", "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines"]
 
 
 def baseline_cells(report: Report) -> list[list[str]]:
@@ -174,7 +174,7 @@ def baseline_cells(report: Report) -> list[list[str]]:
     scorer = str(report.plan.get("scorer") or "reference")
     return [
         [
-            _name(report, row["model"]), row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
+            _name(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
             "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
             *(_share(row.get(flag)) for flag in ("compliant", "echoed", "declined")),
         ]

@@ -16,6 +16,7 @@ from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_tab
 from promptlab.report.formats import GAP_COLUMNS, baseline_cells, baseline_columns, cells, gap_cells, loop_tables
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
+from promptlab.stats.sentences import setting_words
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
 
@@ -68,7 +69,7 @@ def _pictures(report: Report) -> list[dict[str, Any]]:
         for control, setting in itertools.product(report.controls, report.settings):
             title = f"{model}, against {CONTROL_NAMES[control]}"
             if len(report.settings) > 1:
-                title += f" ({setting[0]}, {setting[1]} examples, {setting[2]})"
+                title += f" ({setting_words(*setting)})"
             over, each = (
                 [c for c in report.of(scope, model, control) if (c.placement, c.shots, c.strategy) == setting]
                 for scope in ("stimulus", "cell")

@@ -8,22 +8,32 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.metrics import scorer_metric
-from promptlab.schema import NONE_ARM, Item, Scored, Scorer
+from promptlab.metrics import METRICS, scorer_metric
+from promptlab.schema import NONE_ARM, SETTING_COLUMNS, Item, Scored, Scorer
 from promptlab.scoring import SCORERS
+from promptlab.stats.sentences import setting_words
 
 
 def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any], scorer: Scorer) -> pd.DataFrame:
-    """The trials frame with `score` and `extracted` by `scorer`; failed calls stay without a score."""
+    """The trials frame with `score` and `extracted` by `scorer`; failed calls stay without a score.
+
+    A metric that is not promptlab's own keeps what was recorded: it is the rule of every scorer, and opening a run must never load
+    code, or run a pattern, that the run's folder names.
+    """
     kinds = {task["task"]: task for task in plan["tasks"]}
     by_id = {(row.task, row.item): _item(row) for row in items.itertuples()}
     known: dict[tuple[str, str, str, str], Scored] = {}
     scores: list[float | None] = []
     extracted: list[str | None] = []
-    for task, item, model, answer, outcome in zip(*(trials[c] for c in ("task", "item", "model", "answer", "outcome")), strict=True):
+    columns = ("task", "item", "model", "answer", "outcome", "score", "extracted")
+    for task, item, model, answer, outcome, recorded, read in zip(*(trials[c] for c in columns), strict=True):
         if outcome == "error":
             scores.append(None)
             extracted.append(None)
+            continue
+        if kinds[task]["metric"] not in METRICS:
+            scores.append(None if pd.isna(recorded) else float(recorded))
+            extracted.append(read)
             continue
         place = (task, item, model, answer)
         if place not in known:
@@ -39,7 +49,7 @@ def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any],
 
 
 def scorer_table(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
-    """One row for each model and task: the baseline's mean score under every scorer, raw and normalised, and how it answered.
+    """One row for each model, setting and task: the baseline's mean score under every scorer, raw and normalised, and how it answered.
 
     `normalised` is BIG-bench's preferred metric, 100 (raw - low) / (1 - low): 0 is guessing, and worse is negative.
     """
@@ -47,8 +57,14 @@ def scorer_table(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, A
     by_scorer = {scorer: rescored(base, items, plan, scorer) for scorer in SCORERS}
     rows = []
     for task in plan["tasks"]:
-        for model, group in base[base["task"] == task["task"]].groupby("model", sort=False, observed=True):
-            row: dict[str, Any] = {"model": model, "task": task["task"], "n": len(group)}
+        mine = base[base["task"] == task["task"]]
+        for (model, *own), group in mine.groupby(["model", *SETTING_COLUMNS], sort=False, observed=True):
+            row: dict[str, Any] = {
+                "model": model,
+                "setting": setting_words(*own),
+                "task": task["task"],
+                "n": len(group),
+            }
             row |= {scorer: _mean(frame.loc[group.index, "score"]) for scorer, frame in by_scorer.items()}
             low, raw = task.get("low"), row[plan.get("scorer") or "reference"]
             row["normalised"] = None if low is None or raw is None else 100 * (raw - low) / (1 - low)

@@ -6,6 +6,7 @@ difference in difficulty between them, so a gap that several models share says m
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -68,9 +69,13 @@ def _shared_models(plan: Mapping[str, Any], other: Mapping[str, Any]) -> dict[st
     """This run's name for each model, and the other's, where both send the same to the same address."""
     if plan["sampling"] != other["sampling"]:
         return {}
-    theirs = {(m["litellm_name"], m.get("api_base")): m["name"] for m in other["models"]}
-    keys = {m["name"]: (m["litellm_name"], m.get("api_base")) for m in plan["models"]}
+    theirs = {_sent(m): m["name"] for m in other["models"]}
+    keys = {m["name"]: _sent(m) for m in plan["models"]}
     return {name: theirs[key] for name, key in keys.items() if key in theirs}
+
+
+def _sent(model: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    return model["litellm_name"], model.get("api_base"), json.dumps(model.get("sampling") or {}, sort_keys=True)
 
 
 def _same_prompts(plan: Mapping[str, Any], other: Mapping[str, Any], task: str) -> bool:

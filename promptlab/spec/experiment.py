@@ -164,6 +164,11 @@ class LoopEntry(Part):
     solved_at: Annotated[float, Field(gt=0, le=1, description="the score at which an oracle says right")] = 1.0
     token_budget: Annotated[int, Field(ge=1, description="no new round once so many tokens were answered")] | None = None
 
+    @property
+    def strategy(self) -> str:
+        """The name of the loop's setting, which says so where an oracle stops it."""
+        return f"{self.name}-oracle" if self.mode == "oracle" else self.name
+
     @field_validator("policies")
     @classmethod
     def _policies(cls, value: list[str | list[Emotional]]) -> list[str | list[Emotional]]:
@@ -262,7 +267,9 @@ class Experiment(Part):
         names = [entry.name for entry in self.loops]
         if len(set(names)) != len(names):
             raise ValueError("two loops have one name; give each its own 'name'")
-        if set(names) & {*STRATEGIES}:
+        if len({entry.strategy for entry in self.loops}) != len(names):
+            raise ValueError("the settings of two loops have one name: an oracle loop's ends in '-oracle'; give one of them another 'name'")
+        if {entry.strategy for entry in self.loops} & {*STRATEGIES}:
             raise ValueError(f"a loop cannot be named like a strategy: {', '.join(STRATEGIES)}")
         return self
 

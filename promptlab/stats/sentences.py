@@ -53,6 +53,11 @@ def p_text(p: float | None) -> str:
     return f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.1 else f"p = {min(p, 1.0):.2f}".replace("0.", ".", 1)
 
 
+def setting_words(placement: object, shots: object, strategy: object) -> str:
+    """What a setting is called wherever one is shown."""
+    return f"{placement}, {shots} examples, {strategy}"
+
+
 def points(value: float | None) -> str:
     """A fraction as signed points with one decimal."""
     return "n/a" if value is None else f"{100 * value:+.1f}"
