@@ -79,6 +79,13 @@ def test_intervals_of_a_difference_hold_it_and_mirror(t: tuple[int, int, int, in
         assert getattr(mirrored, name) == pytest.approx((-high, -low), abs=1e-9)
 
 
+def test_rounding_does_not_push_an_interval_beyond_its_ends() -> None:
+    for n in range(1, 200):
+        for table in ((0, 0, n, 0), (0, n, 0, 0)):
+            low, high = stats.risk_difference_ci(*table).newcombe
+            assert -1 <= low < high <= 1
+
+
 @given(TABLES)
 def test_more_confidence_is_a_wider_interval(t: tuple[int, int, int, int]) -> None:
     narrow, wide = (stats.risk_difference_ci(*t, conf=conf).newcombe for conf in (0.9, 0.99))

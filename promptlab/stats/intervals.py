@@ -71,7 +71,7 @@ def newcombe(a: int, b: int, c: int, d: int, conf: float) -> Interval:
     phi = corrected / math.sqrt(product) if product else 0.0
     below = math.sqrt(max(0.0, (p1 - l1) ** 2 - 2 * phi * (p1 - l1) * (u2 - p2) + (u2 - p2) ** 2))
     above = math.sqrt(max(0.0, (p2 - l2) ** 2 - 2 * phi * (p2 - l2) * (u1 - p1) + (u1 - p1) ** 2))
-    return p1 - p2 - below, p1 - p2 + above
+    return max(-1.0, p1 - p2 - below), min(1.0, p1 - p2 + above)  # rounding alone can pass the ends
 
 
 def tango(b: int, c: int, n: int, z: float) -> Interval:

@@ -66,4 +66,4 @@ def _error(values: Array, clusters: Sequence[object] | None) -> tuple[float | No
 def _newcombe(x: Array, y: Array, conf: float) -> Interval:
     p, q = float(x.mean()), float(y.mean())
     (pl, pu), (ql, qu) = wilson(float(x.sum()), len(x), conf), wilson(float(y.sum()), len(y), conf)
-    return p - q - math.hypot(p - pl, qu - q), p - q + math.hypot(pu - p, q - ql)
+    return max(-1.0, p - q - math.hypot(p - pl, qu - q)), min(1.0, p - q + math.hypot(pu - p, q - ql))
