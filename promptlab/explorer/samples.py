@@ -76,7 +76,9 @@ def _table(page: pd.DataFrame, chosen: str) -> pd.DataFrame:
             "score": [words.score_word(score) for score in page["score"]],
             "task": page["task"],
             "item": page["item"],
-            "arm": page["arm"],
+            "arm": [
+                arm if strategy == "single" else f"{arm} [{strategy}]" for arm, strategy in zip(page["arm"], page["strategy"], strict=True)
+            ],
             "input": page["input"],
             "answer": page["answer"],
             "outcome": page["outcome"],

@@ -90,6 +90,7 @@ class Report:
         """The sentence of a comparison, with what tells its setting from the others where a run has several."""
         own = tuple(getattr(c, name) for name in SETTING_COLUMNS)
         varying = [len({setting[i] for setting in self.settings}) > 1 for i in range(len(SETTING_COLUMNS))]
+        varying[-1] = varying[-1] and c.strategy not in {loop["strategy"] for loop in self.plan.get("loops", ())}  # its arms say it
         parts = [
             f"{value} examples" if name == "shots" else str(value)
             for name, value, v in zip(SETTING_COLUMNS, own, varying, strict=True)
@@ -217,7 +218,7 @@ def _of_model(report: Report, model: str) -> list[str]:
         words = ", ".join(f"{counts[v]} {v}" for v in VERDICT_WORDS if counts[v])
         found.append(f"{model}. {against}, task by task: {words} of {len(cells)}.")
     whole = [c for c in report.of("aa", model) if c.task is None]
-    return found + [f"{model}. {c.sentence}" for c in whole]
+    return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))
 
 
 def _by_verdict(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:

@@ -5,18 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, Report, arm_table, comparison_frame, headline
-from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.report.rows import GAP_COLUMNS, baseline_cells, baseline_columns, cells, gap_cells, loop_tables, records
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
-from promptlab.scoring import SCORERS
-from promptlab.stats.sentences import interval, p_text, points, setting_words
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
@@ -29,9 +26,9 @@ def to_json(report: Report) -> str:
         "simulated": report.simulated,
         "state": report.state,
         "headline": headline(report),
-        "comparisons": _records(comparison_frame(report)),
-        "arms": _records(arm_table(report)),
-        "baselines": _records(report.baselines),
+        "comparisons": records(comparison_frame(report)),
+        "arms": records(arm_table(report)),
+        "baselines": records(report.baselines),
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),
         "loop_arms": list(report.loop_arms),
@@ -48,7 +45,7 @@ def to_csv(report: Report) -> str:
     frame = comparison_frame(report)
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(frame.columns)
-    for row in _records(frame):
+    for row in records(frame):
         writer.writerow([_neutral(value) for value in row.values()])
     return out.getvalue()
 
@@ -96,113 +93,9 @@ def _table(report: Report, comparisons: list[Comparison]) -> list[str]:
     return [f"| {row} |" for row in rows]
 
 
-def cells(report: Report, c: Comparison) -> list[str]:
-    """One comparison as the words of a table's row."""
-    flips = "-" if c.gained is None else f"{c.gained}/{c.lost}"
-    where = c.task or f"mean over {c.n_tasks}"
-    ci = interval(c.ci_low, c.ci_high) if c.diff is not None else "-"
-    p = "-" if c.p_adjusted is None else p_text(c.p_adjusted).removeprefix("p = ").removeprefix("p ")
-    return [
-        c.model, report.name(c), where, CONTROL_NAMES[c.control], str(c.n_pairs), str(c.n_missing),
-        points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
-    ]  # fmt: skip
-
-
-GAP_COLUMNS = ("model", "setting", "task", "n official", "n twin", "official", "twin", "points", "95 % CI", "other run")
-
-
-def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Rows of official minus twin as words, for `GAP_COLUMNS`."""
-    return [
-        [
-            _name(report, row["model"]), setting_words(row["placement"], row["shots"], row["strategy"]),
-            row["task"] or "mean over the tasks",
-            str(row["n_official"]), str(row["n_twin"]), f"{row['official']:.3f}", f"{row['twin']:.3f}", points(row["diff"]),
-            interval(row["ci_low"], row["ci_high"]) if row["ci_low"] is not None else "-", row["other_run"],
-        ]
-        for row in gaps
-    ]  # fmt: skip
-
-
-def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list[str]]]]:
-    """Title, note, heads and rows as words of the tables about feedback loops; nothing without loops."""
-    if not report.rounds:
-        return []
-    note = f"{ORACLE_NOTE} {EMOTION_NOTE}" if report.oracles else EMOTION_NOTE
-    rounds = [
-        [
-            _name(report, r["model"]), r["loop"], r["arm"], str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
-            f"{100 * r['ci_low']:.1f} to {100 * r['ci_high']:.1f}", f"{100 * r['accuracy']:.1f}", f"{r['gained']}/{r['lost']}",
-        ]
-        for r in report.rounds
-    ]  # fmt: skip
-    arms = [
-        [
-            _name(report, r["model"]), r["loop"], r["arm"], f"{r['n_solved']} of {r['n']}",
-            f"{r['rounds_to_solve']:.2f}", f"{r['calls']:.2f}",
-            "-" if r["tokens"] is None else f"{r['tokens']:.0f}", "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
-        ]
-        for r in report.loop_arms
-    ]  # fmt: skip
-    emotions = [
-        [_name(report, r["model"]), r["loop"], r["arm"], r["emotion"], *(str(r[way]) for way in ("n", *WAYS))]
-        for r in report.emotions
-    ]  # fmt: skip
-    return [
-        (
-            "Feedback loops round by round", note,
-            ["model", "loop", "arm", "round", "asked", "pass@k, %", "95 % CI", "right at this round, %", "turned right/wrong"], rounds,
-        ),
-        (
-            "Feedback loops: what solving takes", "An unsolved item counts as one round more than there are.",
-            ["model", "loop", "arm", "solved", "rounds to solve", "calls", "tokens", "USD for each solved"], arms,
-        ),
-        (
-            "What followed each emotion", "Counts of remarks; descriptive only.",
-            ["model", "loop", "arm", "emotion", "remarks", *(way.replace("_", " to ") for way in WAYS)], emotions,
-        ),
-    ]  # fmt: skip
-
-
-def baseline_columns() -> list[str]:
-    """The heads of `baseline_cells`."""
-    return ["model", "setting", "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines"]
-
-
-def baseline_cells(report: Report) -> list[list[str]]:
-    """Scores without any stimulus as words: raw by every scorer, and normalised (0 is guessing, below it negative) by the one in force."""
-    scorer = str(report.plan.get("scorer") or "reference")
-    return [
-        [
-            _name(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
-            "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
-            *(_share(row.get(flag)) for flag in ("compliant", "echoed", "declined")),
-        ]
-        for row in _records(report.baselines)
-    ]  # fmt: skip
-
-
-def _name(report: Report, model: str) -> str:
-    return f"{model} (SIMULATED)" if model in report.manifest["simulated_models"] else model
-
-
-def _share(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
 def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = [head, ["---"] * len(head), *([escaped(cell) for cell in row] for row in rows)]
     return [f"| {' | '.join(line)} |" for line in lines]
-
-
-def _records(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a pandas frame)
-    return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value.item() if hasattr(value, "item") else value
 
 
 def _neutral(value: Any) -> Any:  # noqa: ANN401

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from promptlab import charts
 from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, headline
-from promptlab.report.formats import GAP_COLUMNS, baseline_cells, baseline_columns, cells, gap_cells, loop_tables
+from promptlab.report.rows import GAP_COLUMNS, baseline_cells, baseline_columns, cells, gap_cells, loop_tables
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 from promptlab.stats.sentences import setting_words

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from promptlab.report.build import CONTROL_NAMES, Report, headline
-from promptlab.report.formats import GAP_COLUMNS, cells, gap_cells
+from promptlab.report.rows import GAP_COLUMNS, cells, gap_cells
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 
