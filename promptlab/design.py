@@ -7,10 +7,10 @@ alone. Every draw has a generator of its own, named after what it draws, so that
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from promptlab.schema import AA_ARM, NONE_ARM, Condition, Demo, Item, Model, Placement, Stimulus, Task, Trial
+from promptlab.schema import AA_ARM, NONE_ARM, OWN_PROMPT, Condition, Demo, Item, Model, Placement, Program, Stimulus, Task, Trial
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +75,26 @@ def cross(
     placements: Sequence[Placement],
     shots: Sequence[int],
     strategies: Sequence[str],
+    programs: Mapping[str, Program] | None = None,
 ) -> tuple[Condition, ...]:
-    """Every arm in every setting. The arms are the baseline, its A/A repeat, the placebos and the stimuli."""
-    settings = [(b, p, k, s) for b in base_prompts for p in placements for k in shots for s in strategies]
+    """Every arm in every setting. The arms are the baseline, its A/A repeat, the placebos and the stimuli.
+
+    A program that keeps its own instructions meets no base prompt, so it is a setting once, whatever their number.
+    """
+    programs = programs or {}
+    settings = [(_asked_by(b, programs.get(s)), p, k, s) for b in base_prompts for p in placements for k in shots for s in strategies]
     found = []
-    for base_prompt, placement, n_shots, strategy in settings:
-        rest = (base_prompt, placement, n_shots, strategy)
+    for base_prompt, placement, n_shots, strategy in dict.fromkeys(settings):
+        rest = (base_prompt, placement, n_shots, strategy, None, programs.get(strategy))
         found.append(Condition(NONE_ARM, "baseline", None, *rest))
         found.append(Condition(AA_ARM, "aa", None, *rest))
         found.extend(Condition(s.id, "placebo", s, *rest) for s in placebos)
         found.extend(Condition(s.id, "stimulus", s, *rest) for s in stimuli)
     return tuple(found)
+
+
+def _asked_by(base_prompt: str, program: Program | None) -> str:
+    return OWN_PROMPT if program and program.instructions == "own" else base_prompt
 
 
 def trials(design: Design) -> Iterator[Trial]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
 from typing import Any, cast
 
 from promptlab.design import Design
@@ -10,7 +13,7 @@ from promptlab.gateway.prices import cost_usd
 from promptlab.loops import described
 from promptlab.render import render
 from promptlab.resolve import Study
-from promptlab.schema import Condition, Control, Item, Stimulus, Task
+from promptlab.schema import Call, Condition, Control, Item, Stimulus, Task, Trial
 from promptlab.stats.families import frozen, hypotheses
 from promptlab.stimuli import placebos_of
 
@@ -86,11 +89,20 @@ def make_plan(study: Study) -> dict[str, Any]:
                 "source": t.source,
                 "licence": t.licence,
                 "defects": list(t.defects),
+                "frame": asdict(t.frame),
+                "options": t.options,
+                "demos": [asdict(demo) for demo in t.demos],
             }
             for t in design.tasks
         ],
         "arms": [_arm(c, study.n_tokens) for c in {(c.arm, bool(c.loop) and c.strategy): c for c in design.conditions}.values()],
         "settings": [dict(zip(("placement", "shots", "strategy"), s, strict=True)) for s in settings],
+        "placements": {placement.name: asdict(placement) for placement in experiment.resolved_placements()},
+        "programs": [
+            {**asdict(program), "state": json.loads(program.state)}
+            for program in {c.strategy: c.program for c in design.conditions}.values()
+            if program
+        ],
         "base_prompts": list(experiment.base_prompts),
         "stimuli_of": stimuli_of,
         "placebos_of": {s.id: [p.id for p in placebos_of(s, placebos, study.n_tokens)] for s in stimuli},
@@ -131,10 +143,12 @@ def estimate(study: Study, model_name: str) -> dict[str, Any]:
     chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        each = [_chars(task, item, condition) for item in sample for condition in design.conditions]
+        each = [_chars(study, task, item, condition) for item in sample for condition in design.conditions]
         chars += sum(each) / max(len(sample), 1) * len(task.items) * design.replicates
         most_chars += sum(
-            _chars(task, item, condition) * _most_calls(condition) + _said(condition) for item in sample for condition in design.conditions
+            _chars(study, task, item, condition) * _most_calls(condition) + _said(condition)
+            for item in sample
+            for condition in design.conditions
         ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
     n_trials = design.n_trials // len(design.models)
     n_calls = counts(design)["calls"] // len(design.models)
@@ -223,6 +237,8 @@ def _loop(strategy: str, conditions: Sequence[Condition]) -> dict[str, Any]:
 
 
 def _most_calls(condition: Condition) -> int:
+    if condition.program:
+        return condition.program.max_calls
     return condition.loop.max_calls if condition.loop else 1
 
 
@@ -255,6 +271,8 @@ def _arm(condition: Condition, n_tokens: Mapping[str, int]) -> dict[str, Any]:
         "demands": list(s.demands) if s else [],
         "library": (loop.library or None) if loop else s.library if s else None,
         "loop": condition.strategy if loop else None,
+        "stimulus": asdict(s) if s else None,
+        "spec": asdict(loop) if loop else None,
         "oracle": bool(loop and loop.oracle),
         "theory": s.theory if s else None,
         "source": s.source if s else None,
@@ -262,5 +280,9 @@ def _arm(condition: Condition, n_tokens: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _chars(task: Task, item: Item, condition: Condition) -> int:
-    return sum(len(message["content"]) for message in render(task, item, condition))
+def _chars(study: Study, task: Task, item: Item, condition: Condition) -> int:
+    """Characters of the first call's messages; a program is run until it asks."""
+    if condition.program is None:
+        return sum(len(message["content"]) for message in render(task, item, condition))
+    with closing(study.programs[condition.strategy](Call("", (), {}), Trial(0, task.id, item, condition, "", 0))) as started:
+        return sum(len(message["content"]) for message in next(started).messages)

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from promptlab.defects import SMALL
 from promptlab.design import Design, cross, draw
-from promptlab.errors import DataMissing, FileProblems, Problem, did_you_mean
+from promptlab.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.gateway.prices import PriceTable, price_digest
 from promptlab.loops import loop_conditions, missing_emotions, policy_name
 from promptlab.own import check_task, load_own
-from promptlab.schema import Condition, Loop, Model, Price, Stimulus, Task, digest
+from promptlab.schema import Call, Condition, Loop, Model, Price, Stimulus, Task, Trial, digest
 from promptlab.shipped import PACKAGE, shipped
 from promptlab.simulate import sim_prices
 from promptlab.spec import Document, Experiment, load_experiment, load_library, load_sim_models
 from promptlab.spec.libraries import SimModel, is_cue_file, load_cues
 from promptlab.stimuli import matched_placebos, stack, with_wordings
-from promptlab.strategies import NEEDS_CHOICES
+from promptlab.strategies import NEEDS_CHOICES, StrategyOf
 from promptlab.tasks import entries, load_task, task_names
 from promptlab.tokens import encoding_name, n_tokens
+
+if TYPE_CHECKING:
+    from promptlab.programs import Loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Study:
     """Tokens of every stimulus and placebo by id, as `encoding` counts them: what placebos are matched by."""
     encoding: str
     notes: tuple[str, ...]
+    programs: Mapping[str, StrategyOf] = field(default_factory=dict)
+    """Strategies that are DSPy programs, by name."""
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -57,6 +63,7 @@ class Study:
                 [
                     sorted({(c.stimulus.id, c.stimulus.text, c.stimulus.wordings) for c in design.conditions if c.stimulus}),
                     sorted({(c.strategy, c.arm, repr(c.loop)) for c in design.conditions if c.loop}),
+                    sorted({(c.strategy, repr(c.program)) for c in design.conditions if c.program}),
                 ]
             ),
             "prices": price_digest(dict(self.prices)),
@@ -258,6 +265,41 @@ class _Resolver:
             )  # fmt: skip
         return tuple(found)
 
+    def programs(self) -> dict[str, Loaded]:
+        """The DSPy programs that the experiment uses; DSPy is imported only here, and only for them."""
+        e = self.experiment
+        if not e.programs:
+            return {}
+        from promptlab.programs import load
+
+        if e.shots != [0]:
+            self.problem(("shots",), "a program brings its own demonstrations; leave 'shots' at 0")
+        for index, placement in enumerate(e.resolved_placements()):
+            if placement.position not in ("prefix", "suffix"):
+                self.problem(("placements", index), "a stimulus is joined to a program's instructions: position prefix or suffix")
+        found = {}
+        for index, entry in enumerate(e.programs):
+            try:
+                found[entry.name] = load(entry, self.document.path.parent)
+            except UsageProblem as error:
+                self.problem(("programs", index), str(error))
+        return found
+
+    def first_calls(self, programs: Mapping[str, StrategyOf], conditions: Sequence[Condition], tasks: Sequence[Task]) -> None:
+        """Whether every program asks something about the first item of every task: told before anything is paid."""
+        for name, strategy in programs.items():
+            index = [entry.name for entry in self.experiment.programs].index(name)
+            condition = next(c for c in conditions if c.strategy == name)
+            for task in tasks:
+                started = strategy(Call("", (), {}), Trial(0, task.id, task.items[0], condition, "", 0))
+                try:
+                    next(started)
+                except StopIteration as stop:
+                    self.problem(("programs", index), f"about {task.id} the program asks nothing: {stop.value.error or 'it returns'}")
+                    break
+                finally:
+                    started.close()
+
 
 def resolve(path: Path) -> Study:
     """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once."""
@@ -272,6 +314,7 @@ def resolve(path: Path) -> Study:
     lengths = {s.id: n_tokens(s.text, encoding) for s in (*known.values(), *stimuli)}
     placebos = resolver.placebos(known, stimuli, lengths)
     looped = resolver.loops(known)
+    loaded = resolver.programs()
     table = PriceTable.load()
     simulated = sim_prices(sims)
     prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in models}
@@ -283,8 +326,15 @@ def resolve(path: Path) -> Study:
                 )
     if resolver.problems:
         raise FileProblems(resolver.problems)
-    crossed = cross(stimuli, placebos, experiment.base_prompts, experiment.resolved_placements(), experiment.shots, experiment.strategies)
+    crossed = cross(
+        stimuli, placebos, experiment.base_prompts, experiment.resolved_placements(), experiment.shots, experiment.strategies,
+        {name: found.program for name, found in loaded.items()},
+    )  # fmt: skip
     conditions = (*(crossed if stimuli else ()), *looped)
+    programs = _strategies(loaded, tasks)
+    resolver.first_calls(programs, conditions, tasks)
+    if resolver.problems:
+        raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment,
         path=path,
@@ -296,4 +346,14 @@ def resolve(path: Path) -> Study:
         n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)},
         encoding=encoding,
         notes=tuple(resolver.notes),
+        programs=programs,
     )
+
+
+def _strategies(loaded: Mapping[str, Loaded], tasks: Sequence[Task]) -> dict[str, StrategyOf]:
+    if not loaded:
+        return {}
+    from promptlab.programs import under_test
+
+    by_id = {task.id: task for task in tasks}
+    return {name: under_test(found, by_id) for name, found in loaded.items()}

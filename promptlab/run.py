@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Set
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from promptlab.gateway.prices import cost_usd
 from promptlab.metrics import Metric, compliant, declines, echoed
 from promptlab.render import render
 from promptlab.schema import Answer, Call, Completion, Model, Price, Task, Trial
-from promptlab.strategies import SAMPLING, strategy_of
+from promptlab.strategies import SAMPLING, StrategyOf, strategy_of
 
 Row = dict[str, Any]
 UNKNOWN_OUTPUT_TOKENS = 4096
@@ -83,6 +84,8 @@ class Engine:
     cache: Cache | None
     budget: Budget
     progress: Progress
+    programs: Mapping[str, StrategyOf] = field(default_factory=dict)
+    """Strategies that are programs of the user's, by name."""
     _models: dict[str, Model] = field(init=False)
     _tasks: dict[str, Task] = field(init=False)
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
@@ -100,7 +103,7 @@ class Engine:
             sampling["seed"] += draw
         return Call(
             model=trial.model,
-            messages=render(self._tasks[trial.task], trial.item, trial.condition),
+            messages=() if trial.condition.program else render(self._tasks[trial.task], trial.item, trial.condition),
             sampling=sampling,
             draw=draw,
             api_base=model.api_base,
@@ -122,16 +125,17 @@ class Engine:
     async def run(self, trial: Trial) -> tuple[Row, list[Row]]:
         """One trial as a row, and its calls."""
         metric = self.metrics[(trial.task, trial.model)]
-        strategy = strategy_of(self.call(trial), trial, lambda text: metric(text, trial.item).score)
+        strategy = strategy_of(self.call(trial), trial, lambda text: metric(text, trial.item).score, self.programs)
         made: list[tuple[Call, Completion]] = []
-        call = next(strategy)
-        while True:
-            completion = await self.complete(call)
-            made.append((call, completion))
-            try:
-                call = strategy.send(completion)
-            except StopIteration as stop:
-                return self._rows(trial, stop.value, made)
+        completion: Completion | None = None
+        with closing(strategy):
+            while True:
+                try:
+                    call = next(strategy) if completion is None else strategy.send(completion)
+                except StopIteration as stop:
+                    return self._rows(trial, stop.value, made)
+                completion = await self.complete(call)
+                made.append((call, completion))
 
     async def complete(self, call: Call) -> Completion:
         """The cached answer, or a paid one; two equal requests at the same time are paid once."""
@@ -183,7 +187,7 @@ class Engine:
     def _rows(self, trial: Trial, answer: Answer, made: list[tuple[Call, Completion]]) -> tuple[Row, list[Row]]:
         task = self._tasks[trial.task]
         metric = self.metrics[(task.id, trial.model)]
-        last = made[-1][1]
+        last = made[-1][1] if made else None  # a program may fail before it asks anything
         outcome, score, extracted = answer.outcome, None, None
         if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
             scored = metric(answer.text, trial.item)
@@ -199,7 +203,9 @@ class Engine:
             else score  # what a strategy makes of the only answer, which need not be its text
             for call, completion in made
         ]
-        answers = [value for (call, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
+        if c.program:  # the calls before the last are steps of its own
+            by_call = [None] * (len(made) - 1) + [score] * min(len(made), 1)
+        answers = [value for (call, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"][-1 if c.program else 0 :]
         solved_at = c.loop.solved_at if c.loop else 1.0
         costs = [completion.cost_usd for _, completion in made]
         row: Row = {
@@ -238,8 +244,8 @@ class Engine:
             "latency_s": sum(completion.latency_s for _, completion in made),
             "cached": all(completion.cached for _, completion in made),
             "attempts": sum(completion.attempts for _, completion in made),
-            "model_version": last.model_version,
-            "error": answer.error or last.error,
+            "model_version": last.model_version if last else None,
+            "error": answer.error or (last.error if last else None),
         }
         calls = [
             {

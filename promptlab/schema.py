@@ -44,6 +44,8 @@ Status = Literal[
 
 NONE_ARM = "none"
 AA_ARM = "none_aa"
+OWN_PROMPT = "program"
+"""The base prompt of a program that keeps its own instructions."""
 KEY_VERSION = 1
 """Part of every cache key: raised when the meaning of a key changes, so that old entries become misses."""
 
@@ -220,6 +222,23 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
+class Program:
+    """A DSPy program as the system under test: where it comes from, and which of its fields carry the item and the answer."""
+
+    name: str
+    factory: str
+    """`package.module:function`, which returns the program."""
+    input: str
+    output: str
+    instructions: Literal["own", "base_prompt"]
+    max_calls: int
+    state: str
+    """What DSPy saves of it, as JSON, without the model."""
+    source: str | None
+    """SHA-256 of the file that makes it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Condition:
     """One arm in one setting: all that may differ between paired trials."""
 
@@ -231,6 +250,7 @@ class Condition:
     shots: int = 0
     strategy: str = "single"
     loop: Loop | None = None
+    program: Program | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,10 @@ messages and the request's own seed alone: no clock, no order of arrival.
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import random
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -18,7 +20,7 @@ from typing import Any
 
 from promptlab.design import Design
 from promptlab.gateway.wire import Reply, SimulatedError
-from promptlab.render import LETTERS, render
+from promptlab.render import LETTERS, render, render_input, stimulus_text
 from promptlab.schema import Condition, Item, Price, Task, digest
 from promptlab.spec.libraries import Rate, SimModel
 from promptlab.strategies.loop import SURE
@@ -52,9 +54,15 @@ class World:
         self._seed = design.seed
         self._attempts: dict[str, int] = {}
         self._shown: dict[str, Shown] = {}
+        self._programs = [condition for condition in design.conditions if condition.program]
+        self._inputs: dict[str, tuple[Task, Item]] = {}
         for task in design.tasks:
             for item in task.items:
+                for condition in self._programs:
+                    self._inputs.setdefault(render_input(item.input, item.choices, task, condition.placement).strip(), (task, item))
                 for condition in design.conditions:
+                    if condition.program:
+                        continue
                     key = digest([dict(message) for message in render(task, item, condition)])
                     self._shown.setdefault(key, Shown(task, item, condition))
         loops = [condition.loop for condition in design.conditions if condition.loop]
@@ -83,7 +91,19 @@ class World:
                 return shown
             said = messages[-1]["content"]
             return replace(shown, emotion=next((emotion for text, emotion in self._emotions.items() if text in said), "neutral"))
-        return None
+        return self._shown_to_program(messages)
+
+    def _shown_to_program(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
+        """A program writes its own prompts: the item is the longest input that one holds, the arm the longest stimulus."""
+        said = "\n".join(message["content"] for message in messages)
+        flat = " ".join(said.split())  # DSPy indents the lines of instructions
+        found = max((text for text in self._inputs if text in said), key=len, default=None)
+        if found is None:
+            return None
+        task, item = self._inputs[found]
+        arms = [(c, t) for c in self._programs if (t := stimulus_text(c.stimulus, task, item)) and " ".join(t.split()) in flat]
+        plain = next(c for c in self._programs if c.stimulus is None)
+        return Shown(task, item, max(arms, key=lambda arm: len(arm[1]), default=(plain, ""))[0])
 
     async def _latency(self, sim: SimModel, draw: str) -> None:
         if sim.latency_ms:
@@ -112,6 +132,8 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
     text = shown.item.targets[0] if right else wrong_answer(shown, rng)
     if rng.random() < rate(sim.format_drift, shown):
         text = rng.choice(DRIFTS).format(text)
+    if shown.condition.program:
+        text = in_fields(text, messages[-1]["content"])
     n_input = sum(tokens(message["content"]) for message in messages)
     if rng.random() < rate(sim.refusal, shown):
         return Reply(REFUSAL, "refused", "stop", f"sim/{model}", n_input, tokens(REFUSAL))
@@ -120,6 +142,17 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
         text = text[:limit]
         return Reply(text, "truncated", "length", f"sim/{model}", n_input, tokens(text))
     return Reply(text, "ok", "stop", f"sim/{model}", n_input, tokens(text))
+
+
+def in_fields(text: str, request: str) -> str:
+    """The reply in the form that DSPy's adapters ask for, the answer in the last field."""
+    asked = request.rpartition("Respond with")[2]
+    marked = [name for name in re.findall(r"\[\[ ## (\w+) ## \]\]", asked) if name != "completed"]
+    if marked:
+        said = {**dict.fromkeys(marked, "as asked"), marked[-1]: text}
+        return "\n\n".join([*(f"[[ ## {name} ## ]]\n{value}" for name, value in said.items()), "[[ ## completed ## ]]"])
+    named = re.findall(r"`(\w+)`", asked)
+    return json.dumps({**dict.fromkeys(named, "as asked"), named[-1]: text}) if named and "JSON" in asked else text
 
 
 def with_logprobs(answer: Reply, shown: Shown) -> Reply:

@@ -85,6 +85,7 @@ async def _sweep(
                 cache=cache,
                 budget=Budget(study.experiment.budget_usd, spent_usd=recorded.paid_usd),
                 progress=progress,
+                programs=study.programs,
             )
             manifest.effective = engine.effective()
             stop = _stop_on_interrupt()

@@ -7,7 +7,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import data, look, report, stimuli, sweep, task
+from promptlab.cli import data, export, look, report, stimuli, sweep, task
 from promptlab.errors import EXIT_ERROR, PromptlabError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("sweep")(sweep.sweep)
 app.command("check")(sweep.check)
 app.command("report")(report.report)
 app.command("scores")(report.scores)
+app.command("export")(export.export)
 app.command("view")(report.view)
 app.command("schema")(look.schema)
 app.add_typer(look.ls, name="ls")

@@ -5,9 +5,11 @@ from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.html import to_html
 from promptlab.report.rescore import scorer_table
 from promptlab.report.terminal import to_text
+from promptlab.report.winner import Winner, winner
 
 __all__ = [
     "Report",
+    "Winner",
     "arm_table",
     "build",
     "comparison_frame",
@@ -18,4 +20,5 @@ __all__ = [
     "to_json",
     "to_markdown",
     "to_text",
+    "winner",
 ]

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from promptlab.defects import Handling
 from promptlab.errors import did_you_mean
@@ -192,6 +192,25 @@ class LoopEntry(Part):
         return self
 
 
+class ProgramEntry(Part):
+    """A DSPy program as the system under test; stimuli are joined to its instructions. Its code runs with the experiment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", description="names the setting; to be listed in strategies")]
+    factory: Annotated[
+        str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="package.module:function, which returns a dspy.Module")
+    ]
+    state: Annotated[str, Field(min_length=1, description="what program.save(...) wrote, JSON; path from this file")] | None = None
+    input: Annotated[str, Field(min_length=1, description="the field that takes the item; its only input field by default")] | None = None
+    output: Annotated[str, Field(min_length=1, description="the field that holds the answer; its last output field by default")] | None = (
+        None
+    )
+    instructions: Annotated[
+        Literal["own", "base_prompt"],
+        Field(description="'own': each predictor's own with the stimulus joined to it; 'base_prompt': the task's base prompt instead"),
+    ] = "own"
+    max_calls: Annotated[int, Field(ge=1, le=100, description="a trial that asks more often is an error; the estimate counts all")] = 5
+
+
 class Analysis(Part):
     """Error rates and margins, fixed before the first call."""
 
@@ -236,7 +255,10 @@ class Experiment(Part):
     task_files: Annotated[list[str], Field(description="tasks of your own: task files or BIG-bench task.json, paths from this file")] = []
     stimulus_files: Annotated[list[str], Field(description="stimulus libraries of your own, paths from this file")] = []
     controls: Controls = Controls()
-    strategies: Annotated[list[str], Field(min_length=1)] = ["single"]
+    programs: Annotated[list[ProgramEntry], Field(description="DSPy programs, each a strategy by its name")] = []
+    strategies: Annotated[list[str], Field(min_length=1, validate_default=True, description="single, logprobs, or names of programs")] = [
+        "single"
+    ]
     placements: Annotated[
         list[Annotated[PlacementEntry, BeforeValidator(_preset)]],
         Field(min_length=1, validate_default=True, description="presets (paper, negativeprompt-code) or blocks"),
@@ -269,16 +291,26 @@ class Experiment(Part):
             raise ValueError("two loops have one name; give each its own 'name'")
         if len({entry.strategy for entry in self.loops}) != len(names):
             raise ValueError("the settings of two loops have one name: an oracle loop's ends in '-oracle'; give one of them another 'name'")
-        if {entry.strategy for entry in self.loops} & {*STRATEGIES}:
-            raise ValueError(f"a loop cannot be named like a strategy: {', '.join(STRATEGIES)}")
+        named = [program.name for program in self.programs]
+        if {entry.strategy for entry in self.loops} & {*STRATEGIES, *named}:
+            raise ValueError(f"a loop cannot be named like a strategy: {', '.join((*STRATEGIES, *named))}")
+        if len({*STRATEGIES, *named}) != len(STRATEGIES) + len(named):
+            raise ValueError(f"programs need names of their own, and other ones than {', '.join(STRATEGIES)}; found {', '.join(named)}")
         return self
 
     @field_validator("strategies")
     @classmethod
-    def _strategies(cls, value: list[str]) -> list[str]:
+    def _strategies(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if "programs" not in info.data:  # they are wrong themselves, which is told already
+            return value
+        programs = [program.name for program in info.data["programs"]]
+        known = [*STRATEGIES, *programs]
         for name in value:
-            if name not in STRATEGIES:
-                raise ValueError(f"the strategy {name!r} is not known; known: {', '.join(STRATEGIES)}")
+            if name not in known:
+                raise ValueError(f"the strategy {name!r} is not known; known: {', '.join(known)}")
+        unused = [name for name in programs if name not in value]
+        if unused:
+            raise ValueError(f"the program {unused[0]!r} is not used; write it here, as in strategies: [{unused[0]}]")
         return value
 
     def resolved_placements(self) -> list[Placement]:

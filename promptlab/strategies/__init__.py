@@ -10,15 +10,17 @@ from promptlab.strategies.logprobs import ASKED, logprobs
 from promptlab.strategies.loop import Judge, loop
 from promptlab.strategies.single import single
 
-STRATEGIES: Mapping[str, Callable[[Call, Trial], Strategy]] = {"single": single, "logprobs": logprobs}
+StrategyOf = Callable[[Call, Trial], Strategy]
+
+STRATEGIES: Mapping[str, StrategyOf] = {"single": single, "logprobs": logprobs}
 """A strategy is given the trial's first call, as the design makes it, and the trial."""
 
 
-def strategy_of(call: Call, trial: Trial, judge: Judge) -> Strategy:
+def strategy_of(call: Call, trial: Trial, judge: Judge, programs: Mapping[str, StrategyOf] | None = None) -> Strategy:
     """The strategy of a trial, begun with its first call; `judge` scores answers and goes to oracle loops only."""
     spec = trial.condition.loop
     if spec is None:
-        return STRATEGIES[trial.condition.strategy](call, trial)
+        return {**STRATEGIES, **(programs or {})}[trial.condition.strategy](call, trial)
     return loop(call, trial, spec, judge if spec.oracle else None)
 
 

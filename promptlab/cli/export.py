@@ -1,0 +1,86 @@
+"""`promptlab export`: what a run found, in the form that another tool takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptlab.cli.report import RunFolder
+from promptlab.cli.screen import say
+from promptlab.errors import UsageProblem, did_you_mean
+
+if TYPE_CHECKING:
+    from promptlab.report import Winner
+
+
+class ExportFormat(StrEnum):
+    """What `promptlab export` can write."""
+
+    dspy = "dspy"
+
+
+def export(
+    run: RunFolder,
+    format: Annotated[ExportFormat, typer.Option("--format", "-f", help="dspy: a program in JSON for each task.")] = ExportFormat.dspy,  # noqa: A002 (one so far)
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder to write to; RUN/dspy when left out.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model whose verdicts decide; the run's only one when left out.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="This task only; may be given several times.")] = None,
+    arm: Annotated[str | None, typer.Option(help="This arm instead of the one that proved itself.")] = None,
+    setting: Annotated[str | None, typer.Option(help="With --arm: the strategy or loop of it, where the run has several.")] = None,
+    base_prompt: Annotated[str | None, typer.Option(help="This base prompt; the run's first when left out.")] = None,
+) -> None:
+    """Write the arm that proved itself, or the plain prompt where none did, as a DSPy program that sends the same messages."""
+    from promptlab import report as reports
+    from promptlab.programs import saved_arm
+    from promptlab.store import Run, write_whole
+
+    built = reports.build(Run(run))
+    plan = built.plan
+    chosen_model = _one("model", model, built.models)
+    prompt = _one("base prompt", base_prompt or plan["base_prompts"][0], plan["base_prompts"])
+    tasks = [_one("task", name, [t["task"] for t in plan["tasks"]]) for name in task or [t["task"] for t in plan["tasks"]]]
+    chosen = _asked(plan, arm, setting) if arm else reports.winner(built, chosen_model)
+    simulated = " (SIMULATED)" if next(m["simulated"] for m in plan["models"] if m["name"] == chosen_model) else ""
+    source = f"run {built.run}, model {chosen_model}{simulated}: {chosen.why}"
+    folder = out or run / "dspy"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageProblem(f"{folder}: cannot be made: {error.strerror}; choose another place with --out") from None
+    say(f"arm:           {chosen.arm} [{chosen.strategy}]{simulated}")
+    say(f"why:           {chosen.why}")
+    for name in tasks:
+        text = saved_arm(plan, name, chosen.arm, chosen.placement, chosen.shots, chosen.strategy, prompt, source)
+        write_whole(folder / f"{name}.json", text.encode("utf-8", "replace"))
+        say(f"written:       {folder / f'{name}.json'}")
+
+
+def _one(what: str, name: str | None, known: list[str]) -> str:
+    if name is None and len(known) == 1:
+        return known[0]
+    if name is None:
+        raise UsageProblem(f"the run has several {what}s ({', '.join(known)}); choose one with --{what.replace(' ', '-')}")
+    if name not in known:
+        raise UsageProblem(f"the run has no {what} {name!r}; {did_you_mean(name, known)}")
+    return name
+
+
+def _asked(plan: Mapping[str, Any], arm: str, strategy: str | None) -> Winner:
+    """The arm that the user names, in the first setting that has it."""
+    from promptlab.report import Winner
+
+    if arm not in {a["arm"] for a in plan["arms"]}:
+        raise UsageProblem(f"the run has no arm {arm!r}; {did_you_mean(arm, [a['arm'] for a in plan['arms']])}")
+    looped = {loop["strategy"] for loop in plan["loops"]}
+    of_arm = {a["loop"] for a in plan["arms"] if a["arm"] == arm}
+    fitting = [s for s in plan["settings"] if (s["strategy"] if s["strategy"] in looped else None) in of_arm]
+    named = [s for s in fitting if strategy in (None, s["strategy"])]
+    if not named:
+        raise UsageProblem(
+            f"the arm {arm!r} has no setting {strategy!r}; it has {', '.join(dict.fromkeys(s['strategy'] for s in fitting))}"
+        )
+    return Winner(arm, named[0]["placement"], named[0]["shots"], named[0]["strategy"], "chosen by hand, not by a verdict")

@@ -1,0 +1,126 @@
+"""An arm of promptlab as a DSPy program: the same strategy, the same bytes, on whatever model DSPy is configured with.
+
+One predictor, `answer`, holds the instruction (the task's base prompt) and the demonstrations, so that DSPy's optimisers can
+work on them; the recipe holds the rest. Nothing of DSPy's own goes into the messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dspy
+
+from promptlab.errors import UsageProblem
+from promptlab.programs.recipe import Recipe, recipe_from
+from promptlab.render import render
+from promptlab.schema import Call, Completion, Demo, Item, digest
+from promptlab.strategies import strategy_of
+
+Verifier = Callable[[str, Item], float]
+"""The score of an answer, in [0, 1]: what an oracle loop stops by."""
+
+
+class _Exactly(dspy.Adapter):  # type: ignore[misc]  # dspy has no types
+    """Sends given messages as they are, and takes the reply as it is."""
+
+    def __init__(self, messages: Sequence[Mapping[str, str]]) -> None:
+        super().__init__()
+        self._messages = messages
+
+    def format(self, signature: Any, demos: Any, inputs: Any) -> list[dict[str, str]]:  # noqa: ANN401 (dspy's signature)
+        return [dict(message) for message in self._messages]
+
+    def parse(self, signature: Any, completion: str) -> dict[str, str]:  # noqa: ANN401
+        return {"answer": completion}
+
+    def _call_postprocess(self, processed: Any, original: Any, outputs: Any, lm: Any, lm_kwargs: Any) -> list[dict[str, str]]:  # noqa: ANN401
+        """Without what DSPy does for empty replies: it raises, where an empty answer is an answer here."""
+        return [{"answer": (output.get("text") if isinstance(output, dict) else output) or ""} for output in outputs]
+
+
+class PromptProgram(dspy.Module):  # type: ignore[misc]
+    """One arm of an experiment on one task, as a program: `program(input=...)` gives `answer`, and `rounds` of a loop.
+
+    `verifier` is needed by oracle loops alone. `program.save("x.json")` keeps everything but it; `load_program` reads it back.
+    """
+
+    def __init__(self, recipe: Recipe, verifier: Verifier | None = None) -> None:
+        super().__init__()
+        self.verifier = verifier
+        self._take(recipe)
+
+    def _take(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        fields = "input: str, choices: list[str] -> answer: str"
+        self.answer = dspy.Predict(dspy.Signature(fields).with_instructions(recipe.instruction))
+        self.answer.demos = [{"input": d.input, "choices": list(d.choices), "answer": d.output} for d in recipe.demos]
+
+    def forward(
+        self,
+        input: str,  # noqa: A002 (the field's name)
+        choices: Sequence[str] = (),
+        item_id: str | None = None,
+        targets: Sequence[str] = (),
+        replicate: int = 0,
+    ) -> dspy.Prediction:
+        """Ask about one input. `item_id` decides which wording or cue is drawn (default: the input itself does).
+
+        `targets` go to the verifier alone. Errors of DSPy's model are raised as they are.
+        """
+        item = Item(item_id or digest(input)[:12], input, tuple(targets), tuple(choices))
+        demos = tuple(Demo(d["input"], d["answer"], tuple(d.get("choices") or ())) for d in self.answer.demos)
+        task, trial = self.recipe.trial(self.answer.signature.instructions, demos, item, replicate)
+        verifier = self.verifier
+        if trial.condition.loop and trial.condition.loop.oracle and verifier is None:
+            raise UsageProblem("this loop is stopped by an oracle; give the program a verifier: (answer, item) -> score")
+        lm = self.answer.lm or dspy.settings.lm
+        seed = getattr(lm, "kwargs", {}).get("seed")
+        call = Call("", render(task, item, trial.condition), {} if seed is None else {"seed": seed})
+        strategy = strategy_of(call, trial, lambda text: verifier(text, item) if verifier else 0.0)
+        rounds: list[dict[str, Any]] = []
+        call = next(strategy)
+        while True:
+            completion = self._ask(call, item)
+            rounds.append({"round": call.round, "purpose": call.purpose, "emotion": call.emotion, "cue": call.cue, "text": completion.text})
+            try:
+                call = strategy.send(completion)
+            except StopIteration as stop:
+                return dspy.Prediction(answer=stop.value.text, outcome=stop.value.outcome, rounds=rounds)
+
+    def _ask(self, call: Call, item: Item) -> Completion:
+        with dspy.track_usage() as tracker, dspy.context(adapter=_Exactly(call.messages)):
+            found = self.answer(input=item.input, choices=list(item.choices), config=dict(call.sampling))
+        used = [usage.get("completion_tokens") for usages in tracker.usage_data.values() for usage in usages]
+        return Completion(found.answer, "ok" if found.answer.strip() else "empty", output_tokens=sum(n or 0 for n in used))
+
+    def dump_state(self, json_mode: bool = True) -> dict[str, Any]:
+        """DSPy's own state, and the recipe. A model is never saved: a key or an address could be in it."""
+        state = super().dump_state(json_mode=json_mode)
+        state["answer"]["lm"] = None
+        return {**state, "recipe": self.recipe.plain()}
+
+    def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> None:
+        """Take over what `dump_state` gave; UsageProblem when it is something else."""
+        if not isinstance(state, Mapping) or not isinstance(state.get("answer"), Mapping):
+            raise UsageProblem("this is no program of promptlab: it has no 'answer'")
+        self._take(recipe_from(state.get("recipe")))
+        self.answer.load_state({**state["answer"], "lm": None})
+        self.recipe = replace(self.recipe, instruction=self.answer.signature.instructions)
+
+
+def load_program(path: Path, verifier: Verifier | None = None) -> PromptProgram:
+    """A program that `promptlab export --format dspy` or `save` wrote. Reads JSON only; runs no code from it."""
+    blank = recipe_from(
+        {"suite": "own", "task": "", "arm": "", "role": "baseline", "instruction": "", "placement": {"name": "", "template": ""}}
+    )
+    program = PromptProgram(blank, verifier)
+    try:
+        program.load(path)
+    except OSError as error:
+        raise UsageProblem(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageProblem(f"{path}: this is no program of promptlab: {type(error).__name__}: {error}") from None
+    return program

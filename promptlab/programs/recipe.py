@@ -1,0 +1,77 @@
+"""All that makes the messages of one arm on one task, as plain data: what a program saves, and what a plan holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from promptlab.errors import UsageProblem
+from promptlab.schema import Condition, Demo, Frame, Item, Loop, Placement, Stimulus, Task, Trial
+from promptlab.spec import checked
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One arm on one task: its prompt, its stimulus or loop, and which run found what about it."""
+
+    suite: Literal["twin", "official", "own"]
+    task: str
+    arm: str
+    role: Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]
+    instruction: str
+    placement: Placement
+    frame: Frame = field(default_factory=Frame)
+    options: Literal["shown", "hidden"] = "shown"
+    demos: tuple[Demo, ...] = ()
+    stimulus: Stimulus | None = None
+    loop: Loop | None = None
+    source: str = ""
+    """The run that the recipe comes from, the model it was measured on, and the verdict, in words."""
+    format: Literal[1] = 1
+
+    def trial(self, instruction: str, demos: tuple[Demo, ...], item: Item, replicate: int) -> tuple[Task, Trial]:
+        """The trial that a sweep would make of an item, with the instruction and demonstrations that the program has by now."""
+        task = Task(
+            self.task, self.suite, "own", "", {"": instruction}, (item,), demos, options=self.options, frame=self.frame
+        )  # fmt: skip
+        condition = Condition(self.arm, self.role, self.stimulus, "", self.placement, len(demos), loop=self.loop)
+        return task, Trial(0, task.id, item, condition, "", replicate)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return asdict(self)
+
+
+def recipe_from(plain: object) -> Recipe:
+    """A recipe that was saved; UsageProblem when it is none."""
+    return checked(plain, Recipe, "recipe of a promptlab program")
+
+
+def recipe_of(
+    plan: Mapping[str, Any], task: str, arm: str, placement: str, shots: int, strategy: str, base_prompt: str, source: str
+) -> Recipe:
+    """One arm of a run, from its frozen plan."""
+    looped = {loop["strategy"] for loop in plan["loops"]}
+    row = next((r for r in plan["arms"] if r["arm"] == arm and (r["loop"] or "") == (strategy if strategy in looped else "")), None)
+    asked = next((t for t in plan["tasks"] if t["task"] == task), None)
+    if row is None or asked is None:
+        raise UsageProblem(f"the run has no arm {arm!r} on the task {task!r} in this setting")
+    if "placements" not in plan:
+        raise UsageProblem("the run was planned by an earlier version, which did not keep its prompts; run the same experiment again")
+    return recipe_from(
+        {
+            "suite": asked["suite"],
+            "task": task,
+            "arm": arm,
+            "role": row["role"],
+            "instruction": asked["base_prompts"][base_prompt],
+            "placement": plan["placements"][placement],
+            "frame": asked["frame"],
+            "options": asked["options"],
+            "demos": asked["demos"][:shots],
+            "stimulus": row["stimulus"],
+            "loop": row["spec"],
+            "source": source,
+        }
+    )
