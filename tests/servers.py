@@ -47,6 +47,7 @@ class Server(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body in one packet: in two, the second waits 40 ms for the client's acknowledgement
     server: Server
 
     def log_message(self, *args: object) -> None:

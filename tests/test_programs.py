@@ -149,12 +149,12 @@ ARMS = """\
       - {{model: openai/{model}, name: m, api_base: "{url}"}}
     stimuli: [emotionprompt/EP02, [emotionprompt/EP01, negativeprompt/NP03]]
     controls: {{kinds: [neutral, shuffled]}}
-    placements: [paper, {{name: sys, position: system}}, promptbench]
+    placements: [paper, {{name: sys, position: system}}]
     shots: [0, 2]
-    items: 2
+    items: 1
     sampling: {{temperature: 0.5, max_tokens: 20, seed: 7}}
     loops:
-      - {{rounds: 3, policies: [alternate, random, escalate-anger]}}
+      - {{rounds: 3, policies: [random]}}
       - {{name: free, rounds: 3, mode: verifier_free, settle: synthesis}}
       - {{name: self, rounds: 3, mode: self_judge, token_budget: 5}}
     """
@@ -172,19 +172,19 @@ def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: 
     plan = json.loads(json.dumps(make_plan(study)))
     metrics = {task.id: task_metric(task, study.experiment.scorer, "m") for task in study.design.tasks}
     n_rounds = 0
+    lm = dspy.LM("openai/ok", api_base=server.url, api_key="none", cache=False, num_retries=0, temperature=0.5, max_tokens=20, seed=7)
     for trial in trials(study.design):
         c = trial.condition
         if c.role == "aa":
             continue  # the baseline's prompt, drawn once more
         recipe = recipe_of(plan, trial.task.partition("/")[2], c.arm, c.placement.name, c.shots, c.strategy, c.base_prompt, "test")
         program = PromptProgram(recipe, lambda text, item, metric=metrics[trial.task]: metric(text, item).score)
-        lm = dspy.LM("openai/ok", api_base=server.url, api_key="none", cache=False, num_retries=0, temperature=0.5, max_tokens=20, seed=7)
         with dspy.context(lm=lm):
             found = program(input=trial.item.input, choices=trial.item.choices, item_id=trial.item.id, targets=trial.item.targets)
         assert found.answer == answers[trial.id]
         n_rounds += len(found.rounds)
     sent = bodies(server.requests)
-    assert n_rounds == sent.total() > 400
+    assert n_rounds == sent.total() > 200
     again = {text for text in swept if text not in sent}  # of the A/A arm, drawn with the next seed
     assert set(sent) <= set(swept)
     assert {json.loads(text)["seed"] for text in again} == {8}
