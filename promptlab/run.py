@@ -204,7 +204,7 @@ class Engine:
             for call, completion in made
         ]
         if c.program:  # the calls before the last are steps of its own
-            by_call = [None] * (len(made) - 1) + [score] * min(len(made), 1)
+            by_call = [score if n == len(made) else None for n in range(1, len(made) + 1)]
         answers = [value for (call, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"][-1 if c.program else 0 :]
         solved_at = c.loop.solved_at if c.loop else 1.0
         costs = [completion.cost_usd for _, completion in made]
