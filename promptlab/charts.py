@@ -89,7 +89,7 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     """Stimuli down, tasks across: the difference in points, its verdict as a sign and as a colour; grey where none was given."""
     rows: list[dict[str, Any]] = [
         {
-            "stimulus": c.treatment,
+            "stimulus": c.treated,
             "task": c.task or "mean",
             "diff": None if c.diff is None else 100 * c.diff,
             "shown": "no data" if c.diff is None else f"{100 * c.diff:+.1f} {SIGNS[c.verdict]}",
@@ -164,7 +164,7 @@ def svg(chart: alt.LayerChart) -> str:
 
 def _row_name(c: Comparison, among: Sequence[Comparison]) -> str:
     several = {name: len({getattr(other, name) for other in among}) > 1 for name in ("model", "control", "placement", "shots")}
-    parts = [c.treatment, *([f"in {c.task}"] if c.task else [])]
+    parts = [c.treated, *([f"in {c.task}"] if c.task else [])]
     parts += [str(getattr(c, name)) for name in ("model", "placement", "shots") if several[name]]
     return " · ".join(parts + ([f"against {c.control}"] if several["control"] else []))
 

@@ -518,6 +518,13 @@ class Comparison:
     notes: tuple[str, ...] = ()
     ci_fixed_low: float | None = None
     ci_fixed_high: float | None = None
+    oracle: bool = False
+    """Whether an oracle stopped the loops that are compared: such a score is not that of a single answer."""
+
+    @property
+    def treated(self) -> str:
+        """The treatment as a person reads it: an oracle is never left out."""
+        return f"{self.treatment} (with oracle)" if self.oracle else self.treatment
 
 
 COMPARISON_COLUMNS = tuple(Comparison.__dataclass_fields__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -77,3 +78,9 @@ def test_rows_are_named_by_what_differs_between_them() -> None:
     shown = words(charts.svg(charts.forest([ONE, replace(ONE, model="other")], "title", False)))
     assert "emotionprompt/EP02 · m" in shown
     assert "emotionprompt/EP02 · other" in shown
+
+
+def test_an_oracle_is_named_in_every_chart() -> None:
+    stopped = replace(ONE, oracle=True)
+    for chart in (charts.forest([stopped], "x", False), charts.matrix([stopped], "x", False)):
+        assert "(with oracle)" in json.dumps(chart.to_dict())

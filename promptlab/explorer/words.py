@@ -57,7 +57,7 @@ def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | N
     return pd.DataFrame(
         {
             "verdict": [verdict(c) for c in comparisons],
-            "added text": [c.treatment if c.scope != "primary" else f"all of {c.library}" for c in comparisons],
+            "added text": [c.treated if c.scope != "primary" else f"all of {c.library}" for c in comparisons],
             "points": [points(c.diff) for c in comparisons],
             "95 % interval": [interval(c.ci_low, c.ci_high) for c in comparisons],
             "adjusted p": [p_text(c.p_adjusted).removeprefix("p ").removeprefix("= ") for c in comparisons],

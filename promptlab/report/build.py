@@ -96,8 +96,7 @@ class Report:
             for name, value, v in zip(SETTING_COLUMNS, own, varying, strict=True)
             if v
         ]
-        name = f"{c.treatment} (with oracle)" if c.strategy in self.oracles else c.treatment
-        return f"{name} [{', '.join(parts)}]" if parts else name
+        return f"{c.treated} [{', '.join(parts)}]" if parts else c.treated
 
     @property
     def controls(self) -> list[str]:

@@ -33,7 +33,7 @@ def winner(report: Report, model: str) -> Winner:
     for setting in report.settings:
         own = [c for c in report.of("stimulus", model) if tuple(getattr(c, name) for name in SETTING_COLUMNS) == setting]
         control = next((name for name in DECISIVE if any(c.control == name for c in own)), None)
-        decided += [c for c in own if c.control == control and c.verdict == "helps" and c.strategy not in report.oracles]
+        decided += [c for c in own if c.control == control and c.verdict == "helps" and not c.oracle]
     if decided:
         best = max(decided, key=lambda c: c.diff or 0.0)
         return Winner(best.treatment, best.placement, best.shots, best.strategy, f"against {CONTROL_NAMES[best.control]}: {best.sentence}")

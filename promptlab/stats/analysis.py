@@ -169,6 +169,7 @@ class Analysis:
             shots=h.shots,
             strategy=h.strategy,
             control=h.control,
+            oracle=h.strategy in self.oracles,
             control_arms=arms,
             treatment=h.treatment,
             library=h.library,
@@ -197,10 +198,6 @@ class Analysis:
             sentence="",
         )
 
-    def _said(self, h: Hypothesis) -> str:
-        """The treatment as sentences name it: an oracle is never left out."""
-        return f"{h.treatment} (with oracle)" if h.strategy in self.oracles else h.treatment
-
     def _rate(self, h: Hypothesis) -> float:
         return float(self.plan["fdr" if h.scope == "cell" else "alpha"])
 
@@ -211,7 +208,7 @@ class Analysis:
             return refused(blank, "missing_pairs", say.not_run(h.treatment), rate)
         test = paired_test(p, rate)
         figures = say.Figures(
-            self._said(h), h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
+            blank.treated, h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
             0, blank.margin, test.gained, test.lost, test.mde, None, None, None, None, test.sd,
         )  # fmt: skip
         done = replace(
@@ -269,7 +266,7 @@ class Analysis:
             return refused(done, "zero_variance", "Every task moved by exactly the same amount, so there is no error to judge it by.", rate)
         p_tost, low, high = macro_equivalence(m, blank.margin)
         n_stimuli = len(self.stimuli[h.library])
-        name = self._said(h)
+        name = blank.treated
         if h.scope == "primary":
             name += f" (mean of {n_stimuli} {'sentence' if n_stimuli == 1 else 'sentences'})"
         figures = say.Figures(
