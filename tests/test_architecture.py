@@ -28,7 +28,7 @@ OWNERS = {
     "litellm": {"gateway"}, "openai": {"gateway"}, "dspy": {"programs"}, "greenlet": {"programs"},
     "diskcache": {"cache"}, "yaml": {"spec"}, "pydantic": {"spec"},
     "pyarrow": {"store", "tables"}, "huggingface_hub": {"hub"}, "httpx": {"hub"},
-    "pandas": {"store", "stats", "report", "explorer"}, "scipy": {"stats"}, "statsmodels": {"stats"},
+    "pandas": {"store", "stats", "report", "explorer"}, "scipy": {"stats"}, "gpboost": {"stats"}, "statsmodels": {"stats"},
     "streamlit": {"explorer"}, "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"report"},
     "typer": {"cli"}, "rich": {"cli", "report"},
     "pooch": {"official"}, "requests": {"official"}, "platformdirs": {"official"},

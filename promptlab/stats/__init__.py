@@ -1,11 +1,16 @@
 """The statistical core: pure functions, arrays in, named results out. docs/statistics.md says why these and not others."""
 
 from promptlab.stats.analysis import analyse
+from promptlab.stats.best import best_stimulus, maxt_stepdown
+from promptlab.stats.components import variance_components
 from promptlab.stats.effects import effect_sizes, matched_odds_ratio
 from promptlab.stats.equivalence import tost_binary, tost_paired
+from promptlab.stats.heterogeneity import random_effects, shrink_effects
 from promptlab.stats.intervals import accuracy_ci, risk_difference_ci
 from promptlab.stats.macro import macro_effect
-from promptlab.stats.multiplicity import adjust, adjust_pvalues, min_discordant
+from promptlab.stats.mixed import glmm_logit
+from promptlab.stats.multiplicity import adjust, adjust_pvalues, hierarchical_fdr, min_discordant, replicability_count
+from promptlab.stats.options import bootstrap_ci, cochran_q, wilcoxon_signed
 from promptlab.stats.paired import cluster_mean, mcnemar, mean_difference_ci, signflip_test
 from promptlab.stats.pairing import DuplicateKeys, Paired, pair_scores
 from promptlab.stats.power import (
@@ -17,6 +22,8 @@ from promptlab.stats.power import (
     smallest_effect_macro,
     smallest_effect_mcnemar,
 )
+from promptlab.stats.published import best_of_protocol, published_headline
+from promptlab.stats.sequential import conditional_power, e_bh, eprocess_discordant, group_sequential_boundaries
 
 __all__ = [
     "DuplicateKeys",
@@ -25,10 +32,21 @@ __all__ = [
     "adjust",
     "adjust_pvalues",
     "analyse",
+    "best_of_protocol",
+    "best_stimulus",
+    "bootstrap_ci",
     "cluster_mean",
+    "cochran_q",
+    "conditional_power",
+    "e_bh",
     "effect_sizes",
+    "eprocess_discordant",
+    "glmm_logit",
+    "group_sequential_boundaries",
+    "hierarchical_fdr",
     "macro_effect",
     "matched_odds_ratio",
+    "maxt_stepdown",
     "mcnemar",
     "mean_difference_ci",
     "min_discordant",
@@ -36,12 +54,18 @@ __all__ = [
     "power_mcnemar",
     "power_paired_t",
     "power_unpaired",
+    "published_headline",
+    "random_effects",
+    "replicability_count",
     "risk_difference_ci",
     "sample_size_miller",
     "sample_size_tost",
+    "shrink_effects",
     "signflip_test",
     "smallest_effect_macro",
     "smallest_effect_mcnemar",
     "tost_binary",
     "tost_paired",
+    "variance_components",
+    "wilcoxon_signed",
 ]

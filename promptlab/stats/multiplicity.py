@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import false_discovery_control
+from scipy.stats import combine_pvalues, false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
 Array = npt.NDArray[np.float64]
@@ -72,6 +72,67 @@ def _adjusted(p: Array, method: str) -> Array:
         return np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64)
     name = "simes-hochberg" if method == "hochberg" else method
     return np.asarray(multipletests(p, method=name)[1], dtype=np.float64)
+
+
+class HierarchicalFDR(NamedTuple):
+    """Families first (Simes), then inside those that were selected; positions from 0, ascending."""
+
+    family_p_simes: tuple[float, ...]
+    selected_families: tuple[int, ...]
+    rejected_within: tuple[tuple[int, ...], ...]
+
+
+class Replicability(NamedTuple):
+    """In how many tasks an effect shows, with confidence 1 - alpha, and which ones by Holm (positions from 0)."""
+
+    k_bonferroni: int
+    k_fisher: int
+    p_partial_conjunction_bonferroni: tuple[float, ...]
+    """For u = 1, 2, ...: the p-value of "fewer than u tasks have an effect", made monotone."""
+    holm_rejected: tuple[int, ...]
+
+
+def hierarchical_fdr(p: Sequence[Sequence[float]] | Array, q: float = 0.05) -> HierarchicalFDR:
+    """Benjamini and Bogomolov (2014): rows are families (stimuli), columns their hypotheses (tasks); NaN is not a hypothesis.
+
+    BH at q over the families' Simes p-values, then BH at q R / S inside each of the R families selected of S.
+    """
+    table = np.asarray(p, dtype=np.float64)
+    if table.ndim != 2 or not 0 < q < 1:
+        raise ValueError(f"p must be a table of families by hypotheses and 0 < q < 1; found shape {table.shape}, q = {q}")
+    simes = []
+    for row in table:
+        here = np.sort(row[~np.isnan(row)])
+        simes.append(min(1.0, float((len(here) * here / np.arange(1, len(here) + 1)).min())) if len(here) else np.nan)
+    selected = [int(i) for i in np.flatnonzero(adjust(simes, "fdr_bh") <= q)]
+    level = q * len(selected) / len(table) if len(table) else q
+    within = tuple(
+        tuple(int(j) for j in np.flatnonzero(adjust(row, "fdr_bh") <= level)) if i in selected else () for i, row in enumerate(table)
+    )
+    return HierarchicalFDR(tuple(simes), tuple(selected), within)
+
+
+def replicability_count(p: Sequence[float] | Array, alpha: float = 0.05) -> Replicability:
+    """Partial conjunction counts over tasks (Dror et al. 2017): Bonferroni's for dependent, Fisher's for independent tasks.
+
+    Missing p-values (NaN) are left out; positions refer to the list as given.
+    """
+    values = np.asarray(p, dtype=np.float64)
+    here = np.flatnonzero(~np.isnan(values))
+    ordered = np.sort(values[here])
+    n = len(ordered)
+    bonferroni = np.minimum(1.0, (n - np.arange(n)) * ordered)
+    bonferroni = np.maximum.accumulate(bonferroni) if n else bonferroni
+    fisher = np.array([float(combine_pvalues(np.maximum(ordered[u:], TINY), method="fisher").pvalue) for u in range(n)])
+    fisher = np.maximum.accumulate(fisher) if n else fisher
+    named = here[adjust(values[here], "holm") <= alpha] if n else here
+    return Replicability(
+        int((bonferroni <= alpha).sum()), int((fisher <= alpha).sum()), tuple(float(x) for x in bonferroni), tuple(int(i) for i in named)
+    )
+
+
+TINY = 1e-300
+"""Stands for a p-value of 0, whose logarithm Fisher's method could not add."""
 
 
 def min_discordant(alpha: float) -> MinDiscordant:

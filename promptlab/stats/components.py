@@ -1,0 +1,102 @@
+"""Where the variance of a difference comes from: items, how items take a stimulus, repeats, wordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from promptlab.schema import Status
+
+Numbers = Sequence[float] | npt.NDArray[np.float64]
+
+
+class Components(NamedTuple):
+    """Variance components of two or more arms over the same items; a part that the design cannot tell apart is None.
+
+    A negative estimate is 0, and its name stands in `floored`.
+    """
+
+    mean_difference: float | None
+    """Second arm minus first, in sorted order; None with more than two arms."""
+    var_item: float | None
+    var_item_by_arm: float | None
+    var_repeat: float | None
+    var_of_mean_difference: float | None
+    var_arm_by_paraphrase: float | None
+    n_items: int
+    n_repeats: int
+    n_dropped_items: int
+    floored: tuple[str, ...]
+    status: Status
+
+
+def variance_components(
+    item: Sequence[Any], arm: Sequence[Any], repeat_id: Sequence[Any], score: Numbers, paraphrase: Sequence[Any] | None = None
+) -> Components:
+    """ANOVA estimators for a balanced design of items by arms by K repeats (lmer's REML where all of them are inside).
+
+    Items that lack an arm, a repeat or a score are left out. With one repeat var_item_by_arm and var_repeat cannot be told
+    apart and are None. `paraphrase` (the wording that an item met; needs two arms) adds how much wordings differ: a random
+    factor (Clark 1973).
+    """
+    frame = pd.DataFrame({"item": list(item), "arm": list(arm), "repeat": list(repeat_id), "score": np.asarray(score, dtype=np.float64)})
+    arms = sorted(frame["arm"].unique(), key=str)
+    if len(arms) < 2:
+        raise ValueError(f"at least two arms are needed, found {len(arms)}")
+    if frame.duplicated(["item", "arm", "repeat"]).any():
+        raise ValueError("an item has two scores for one arm and repeat")
+    whole = frame.dropna(subset=["score"]).groupby(["item", "arm"], sort=True)["score"]
+    sizes = whole.size().unstack("arm").reindex(columns=arms)
+    k = int(sizes.to_numpy()[np.isfinite(sizes.to_numpy())].max()) if len(sizes) else 0
+    full = sizes.index[(sizes == k).all(axis=1)]
+    n_all, n = frame["item"].nunique(), len(full)
+    if n < 2 or k < 1:
+        return Components(None, None, None, None, None, None, n, k, n_all - n, (), "n_too_small")
+    means = whole.mean().unstack("arm").loc[full, arms].to_numpy(dtype=np.float64)
+    n_arms = len(arms)
+    centred = means - means.mean(axis=0)
+    of_item = centred.mean(axis=1)
+    ms_item = n_arms * float((of_item**2).sum()) / (n - 1)
+    ms_both = float(((centred - of_item[:, None]) ** 2).sum()) / ((n - 1) * (n_arms - 1))
+    within = float(whole.var(ddof=1).unstack("arm").loc[full, arms].to_numpy().mean()) if k > 1 else None
+    raw = {
+        "var_item": (ms_item - ms_both) / n_arms,
+        "var_item_by_arm": None if within is None else ms_both - within / k,
+        "var_repeat": within,
+    }
+    floored = tuple(name for name, value in raw.items() if value is not None and value < 0)
+    kept = {name: None if value is None else max(0.0, value) for name, value in raw.items()}
+    d = means[:, 1] - means[:, 0] if n_arms == 2 else None
+    worded = None
+    if paraphrase is not None and d is not None:
+        of = dict(zip(frame["item"], paraphrase, strict=True))
+        worded, negative = _between(d, [of[name] for name in full])
+        floored = (*floored, "var_arm_by_paraphrase") if negative else floored
+    return Components(
+        mean_difference=None if d is None else float(d.mean()),
+        **kept,
+        var_of_mean_difference=None if d is None else float(d.var(ddof=1)) / n,
+        var_arm_by_paraphrase=worded,
+        n_items=n,
+        n_repeats=k,
+        n_dropped_items=n_all - n,
+        floored=floored,
+        status="ok" if k > 1 else "zero_variance" if not np.ptp(means) else "ok",
+    )
+
+
+def _between(d: npt.NDArray[np.float64], group: Sequence[Any]) -> tuple[float | None, bool]:
+    """One-way random effects of wordings on item differences, unequal sizes allowed; None with fewer than two wordings."""
+    groups = [d[np.array([g == name for g in group])] for name in dict.fromkeys(group)]
+    sizes = np.array([len(g) for g in groups], dtype=np.float64)
+    if len(groups) < 2 or sizes.sum() <= len(groups):
+        return None, False
+    between = float(sum(len(g) * (g.mean() - d.mean()) ** 2 for g in groups)) / (len(groups) - 1)
+    inside = float(sum(((g - g.mean()) ** 2).sum() for g in groups)) / (len(d) - len(groups))
+    typical = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (len(groups) - 1)
+    value = (between - inside) / typical
+    return max(0.0, float(value)), value < 0
