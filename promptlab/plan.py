@@ -114,6 +114,7 @@ def make_plan(study: Study) -> dict[str, Any]:
         "power": power(study, len(planned)),
         "price_source": study.price_source,
         "notes": list(study.notes),
+        "best_in_task": len(stimuli) > 1,
         "hypotheses": frozen(planned),
     }
 

@@ -518,6 +518,8 @@ class Comparison:
     notes: tuple[str, ...] = ()
     ci_fixed_low: float | None = None
     ci_fixed_high: float | None = None
+    se: float | None = None
+    """Standard error of a cell's difference, robust where items come in clusters."""
     oracle: bool = False
     """Whether an oracle stopped the loops that are compared: such a score is not that of a single answer."""
 

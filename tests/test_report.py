@@ -117,7 +117,7 @@ def test_all_formats_carry_the_same_verdicts(planted: Path) -> None:
     assert [c["verdict"] for c in json.loads(to_json(report))["comparisons"]] == expected
     shown = [
         line.rsplit("|", 2)[1].strip()
-        for line in to_markdown(report).partition("## Scores")[0].splitlines()
+        for line in to_markdown(report).partition("## The baseline against")[0].splitlines()
         if line.startswith("| sim/planted")
     ]
     assert sorted(shown) == sorted(c.verdict for c in report.comparisons if c.scope != "aa")

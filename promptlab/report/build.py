@@ -14,7 +14,7 @@ from promptlab.report.loops import ORACLE_NOTE, emotion_transitions, loop_arms, 
 from promptlab.report.rescore import rescored, scorer_table
 from promptlab.report.suites import suite_gaps
 from promptlab.schema import COMPARISON_COLUMNS, SETTING_COLUMNS, Comparison, Scorer
-from promptlab.stats import analyse
+from promptlab.stats import Supplement, analyse, supplement
 from promptlab.stats.sentences import setting_words
 from promptlab.store import Run
 
@@ -56,6 +56,8 @@ class Report:
     """Loops round by round: rows of `loop_rounds`."""
     loop_arms: tuple[Mapping[str, Any], ...]
     emotions: tuple[Mapping[str, Any], ...]
+    beside: Supplement
+    """The best in task, the spread over tasks, the papers' protocol and variance components."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
 
@@ -131,6 +133,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
         emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
         gaps=gaps,
+        beside=supplement(trials, plan, comparisons),
     )
 
 
@@ -216,6 +219,7 @@ def _of_model(report: Report, model: str) -> list[str]:
         counts: Counter[str] = Counter(c.verdict for c in cells)
         words = ", ".join(f"{counts[v]} {v}" for v in VERDICT_WORDS if counts[v])
         found.append(f"{model}. {against}, task by task: {words} of {len(cells)}.")
+    found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, Report, arm_table, comparison_frame, headline
-from promptlab.report.rows import GAP_COLUMNS, baseline_cells, baseline_columns, cells, gap_cells, loop_tables, records
+from promptlab.report.rows import GAP_COLUMNS, baseline_cells, baseline_columns, beside_tables, cells, gap_cells, loop_tables, records
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 
@@ -29,6 +29,10 @@ def to_json(report: Report) -> str:
         "comparisons": records(comparison_frame(report)),
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
+        "papers_protocol": [{**row._asdict(), "protocol": row.protocol._asdict()} for row in report.beside.protocols],
+        "best_in_task": [row._asdict() for row in report.beside.bests],
+        "spread_over_tasks": [row._asdict() for row in report.beside.spreads],
+        "variance_components": [row._asdict() for row in report.beside.components],
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),
         "loop_arms": list(report.loop_arms),
@@ -60,7 +64,7 @@ def to_markdown(report: Report) -> str:
     lines += ["", "## Each sentence in each task", "", *_table(report, report.of("cell"))]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
-    for title, note, head, rows in loop_tables(report):
+    for title, note, head, rows in [*beside_tables(report), *loop_tables(report)]:
         lines += ["", f"## {title}", "", escaped(note), "", *_plain_table(head, rows)]
     lines += ["", "## Scores without any stimulus, by every scorer", "", *_plain_table(baseline_columns(), baseline_cells(report))]
     if report.gaps:

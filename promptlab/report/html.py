@@ -13,7 +13,7 @@ from markupsafe import Markup
 from promptlab import charts
 from promptlab.inert import inert
 from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, headline
-from promptlab.report.rows import GAP_COLUMNS, baseline_cells, baseline_columns, cells, gap_cells, loop_tables
+from promptlab.report.rows import GAP_COLUMNS, baseline_cells, baseline_columns, beside_tables, cells, gap_cells, loop_tables
 from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 from promptlab.stats.sentences import setting_words
@@ -45,7 +45,7 @@ def to_html(report: Report) -> str:
             for row in arm_table(report).astype(object).where(lambda f: f.notna(), None).to_dict("records")
         ],
         families=_families(report),
-        loop_tables=loop_tables(report),
+        more_tables=[*beside_tables(report), *loop_tables(report)],
         baseline_columns=baseline_columns(),
         baseline_rows=baseline_cells(report),
         gap_columns=GAP_COLUMNS,

@@ -11,7 +11,7 @@ from promptlab.stats.macro import macro_effect
 from promptlab.stats.mixed import glmm_logit
 from promptlab.stats.multiplicity import adjust, adjust_pvalues, hierarchical_fdr, min_discordant, replicability_count
 from promptlab.stats.options import bootstrap_ci, cochran_q, wilcoxon_signed
-from promptlab.stats.paired import cluster_mean, mcnemar, mean_difference_ci, signflip_test
+from promptlab.stats.paired import cluster_mean, mcnemar, mean_difference_ci, signflip_many, signflip_test
 from promptlab.stats.pairing import DuplicateKeys, Paired, pair_scores
 from promptlab.stats.power import (
     power_mcnemar,
@@ -24,10 +24,12 @@ from promptlab.stats.power import (
 )
 from promptlab.stats.published import best_of_protocol, published_headline
 from promptlab.stats.sequential import conditional_power, e_bh, eprocess_discordant, group_sequential_boundaries
+from promptlab.stats.supplement import Supplement, supplement
 
 __all__ = [
     "DuplicateKeys",
     "Paired",
+    "Supplement",
     "accuracy_ci",
     "adjust",
     "adjust_pvalues",
@@ -61,9 +63,11 @@ __all__ = [
     "sample_size_miller",
     "sample_size_tost",
     "shrink_effects",
+    "signflip_many",
     "signflip_test",
     "smallest_effect_macro",
     "smallest_effect_mcnemar",
+    "supplement",
     "tost_binary",
     "tost_paired",
     "variance_components",

@@ -6,9 +6,10 @@ exactly one comparison; one that cannot be judged is refused, with a status and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,18 +17,19 @@ from scipy import stats as st
 
 from promptlab.schema import AA_ARM, NONE_ARM, SETTING_COLUMNS, Comparison, Status, Verdict
 from promptlab.stats import sentences as say
-from promptlab.stats.equivalence import tost_binary, tost_paired
+from promptlab.stats.equivalence import tost_paired
 from promptlab.stats.families import ADJUSTMENT, Hypothesis, thawed
-from promptlab.stats.intervals import risk_difference_ci
+from promptlab.stats.intervals import newcombe
 from promptlab.stats.macro import macro_effect
 from promptlab.stats.multiplicity import adjust, min_discordant
-from promptlab.stats.paired import cluster_mean, mcnemar, mean_difference_ci, signflip_test
+from promptlab.stats.paired import RESAMPLES, SignFlip, cluster_mean, mcnemar, mean_difference_ci, signflip_test
 
 LEAST_ITEMS = 20
 MOST_MISSING = 0.05
 MOST_UNEVEN = 0.02
 MACRO_RANDOM_FROM = 10
 LEAST_CLUSTERS = 10
+LOOK_CLOSER = 0.01
 POWER_Z = 1.959964 + 0.841621
 
 
@@ -79,6 +81,89 @@ def analyse(trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[Comparison]:
     return [_silenced(c) if c.model in failed else c for c in comparisons] + aa
 
 
+Setting = tuple[str, str, int, str]
+"""Model, placement, shots, strategy."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemTable:
+    """Item means of one task in one setting: items down, arms across, NaN where there is no score."""
+
+    task: str
+    items: np.ndarray
+    arms: Mapping[str, int]
+    scores: np.ndarray
+
+    def mean(self, arms: Sequence[str]) -> np.ndarray:
+        """The mean over arms of every item; NaN for an item that lacks one of them."""
+        if not arms or any(arm not in self.arms for arm in arms):
+            return np.full(len(self.items), np.nan)
+        means: np.ndarray = self.scores[:, [self.arms[arm] for arm in arms]].mean(axis=1)
+        return means
+
+    def has(self, arm: str) -> bool:
+        """Whether any item has a score under an arm."""
+        return arm in self.arms and bool(np.isfinite(self.scores[:, self.arms[arm]]).any())
+
+
+def item_tables(trials: pd.DataFrame) -> dict[Setting, dict[str, ItemTable]]:
+    """Scores averaged inside (item, arm), for every setting and task of a trials frame; items in sorted order."""
+    found: dict[Setting, dict[str, ItemTable]] = {}
+    for setting, task, items, arms, means in averaged(trials, ["arm"]):
+        found.setdefault(setting, {})[task] = ItemTable(task, items, {str(name): i for i, name in enumerate(arms[0])}, means)
+    return found
+
+
+def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[tuple[Setting, str, np.ndarray, list[Any], np.ndarray]]:
+    """For every setting and task: its items, the values of the columns `within`, and mean scores, items by those values.
+
+    By whole numbers instead of a group-by over columns of text: a million and a half rows take a second, not ten.
+    """
+    if trials.empty:
+        return
+    coded = {name: pd.factorize(trials[name]) for name in ("model", *SETTING_COLUMNS, "task", "item", *within)}
+    setting, settings = _combined([coded[name] for name in ("model", *SETTING_COLUMNS)])
+    item, items = _combined([coded["task"], coded["item"]])
+    order = sorted(range(len(items)), key=lambda i: (str(items[i][0]), str(items[i][1])))
+    rank = np.empty(len(items), dtype=np.int64)
+    rank[order] = np.arange(len(items))
+    sizes = [len(coded[name][1]) for name in within]
+    score = trials["score"].to_numpy(dtype=np.float64, na_value=np.nan)
+    cell = setting * len(items) + rank[item]
+    for name, size in zip(within, sizes, strict=True):
+        cell = cell * size + coded[name][0]
+    here = np.isfinite(score)
+    shape = (len(settings), len(items), *sizes)
+    counts = np.bincount(cell[here], minlength=int(np.prod(shape)))
+    sums = np.bincount(cell[here], weights=score[here], minlength=int(np.prod(shape)))
+    with np.errstate(invalid="ignore"):
+        means = (sums / counts).reshape(shape)
+    tasks = np.array([str(items[i][0]) for i in order])
+    names = np.array([str(items[i][1]) for i in order], dtype=object)
+    values = [list(coded[name][1]) for name in within]
+    for s, (model, placement, shots, strategy) in enumerate(settings):
+        for task in dict.fromkeys(tasks.tolist()):
+            rows = tasks == task
+            if np.isfinite(means[s, rows]).any():
+                yield (str(model), str(placement), int(shots), str(strategy)), task, names[rows], values, means[s, rows]
+
+
+def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
+    """Several coded columns as one: codes from 0, and the values that each of them stands for."""
+    code = np.zeros(len(columns[0][0]), dtype=np.int64)
+    for codes, values in columns:
+        code = code * max(len(values), 1) + codes
+    kept, combined = np.unique(code, return_inverse=True)
+    labels = []
+    for rest in kept.tolist():
+        left, parts = rest, []
+        for _, values in reversed(columns):
+            left, at = divmod(left, max(len(values), 1))
+            parts.append(values[at])
+        labels.append(tuple(reversed(parts)))
+    return combined, labels
+
+
 class Analysis:
     """Item means of a run, and the comparisons between its arms."""
 
@@ -91,50 +176,49 @@ class Analysis:
         self.suites = {task["task"]: str(task.get("suite", self.suite)) for task in plan["tasks"]}
         self.oracles = {loop["strategy"] for loop in plan.get("loops", ()) if loop["oracle"]}
         self.simulated = {model["name"]: bool(model["simulated"]) for model in plan["models"]}
-        keys = ["model", *SETTING_COLUMNS, "task", "item", "arm"]
-        means = trials.groupby(keys, observed=True, sort=True)["score"].mean().unstack("arm")
-        self.means = {key: frame.droplevel([0, 1, 2, 3]) for key, frame in means.groupby(level=[0, 1, 2, 3], observed=True)}
+        self.family_sizes = Counter(str(row["family"]) for row in plan["hypotheses"])
+        self.tables = item_tables(trials)
         clusters = trials.dropna(subset=["cluster"]).drop_duplicates(["task", "item"])
-        self.clusters = {
-            task: dict(zip(rows["item"], rows["cluster"], strict=True)) for task, rows in clusters.groupby("task", observed=True)
-        }
+        named: dict[str, dict[str, str]] = {}
+        for task, item, cluster in zip(clusters["task"], clusters["item"], clusters["cluster"], strict=True):
+            named.setdefault(str(task), {})[str(item)] = str(cluster)
+        self.clusters = named
+        self._known: dict[tuple[Any, ...], Pairs] = {}
 
     def pairs(self, h: Hypothesis, task: str) -> Pairs:
         """The paired item means of one task under one hypothesis."""
-        frame = self.means.get((h.model, h.placement, h.shots, h.strategy))
+        setting = (h.model, h.placement, h.shots, h.strategy)
+        key = (setting, task, h.treatment, h.control, h.scope == "primary")
+        if key not in self._known:
+            self._known[key] = self._paired_arms(setting, task, h)
+        return self._known[key]
+
+    def _paired_arms(self, setting: Setting, task: str, h: Hypothesis) -> Pairs:
+        table = self.tables.get(setting, {}).get(task)
         n_planned = self.n_items[task]
-        if frame is None or task not in frame.index.get_level_values(0):
+        if table is None:
             empty = np.empty(0)
             return Pairs(task, empty, empty, None, n_planned, n_planned, n_planned)
-        rows = cast("pd.DataFrame", frame.xs(task, level=0))
         members = self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]
-        s = rows.reindex(columns=list(members)).mean(axis=1, skipna=False)
+        s = table.mean(members)
         if h.control in ("none", "single"):
-            b = rows.reindex(columns=[NONE_ARM])[NONE_ARM]
+            b = table.mean([NONE_ARM])
         elif h.control != "placebo":  # a control of a loop is an arm of its own
-            b = rows.reindex(columns=[h.control])[h.control]
+            b = table.mean([h.control])
         else:  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
-            each = [rows.reindex(columns=list(self.placebos[name])).mean(axis=1, skipna=False) for name in members]
-            b = sum(each[1:], each[0]) / len(each)
-        return self.paired(task, s, b)
+            b = np.mean([table.mean(self.placebos[name]) for name in members], axis=0)
+        return self.paired(table, s, b)
 
-    def paired(self, task: str, s: pd.Series, b: pd.Series) -> Pairs:
+    def paired(self, table: ItemTable, s: np.ndarray, b: np.ndarray) -> Pairs:
         """Inner join on items that both arms have."""
-        n_planned = self.n_items[task]
-        both = s.notna() & b.notna()
-        names = self.clusters.get(task, {})
-        clusters = np.array([names.get(item, item) for item in s.index[both]]) if names else None
+        n_planned = self.n_items[table.task]
+        has_s, has_b = np.isfinite(s), np.isfinite(b)
+        both = has_s & has_b
+        names = self.clusters.get(table.task, {})
+        clusters = np.array([names.get(item, item) for item in table.items[both]]) if names else None
         if clusters is not None and len(set(clusters)) == len(clusters):
             clusters = None
-        return Pairs(
-            task,
-            s[both].to_numpy(float),
-            b[both].to_numpy(float),
-            clusters,
-            n_planned,
-            n_planned - int(s.notna().sum()),
-            n_planned - int(b.notna().sum()),
-        )
+        return Pairs(table.task, s[both], b[both], clusters, n_planned, n_planned - int(has_s.sum()), n_planned - int(has_b.sum()))
 
     def compare(self, h: Hypothesis) -> Result:
         """One hypothesis, unadjusted."""
@@ -206,7 +290,7 @@ class Analysis:
         blank = self._blank(h, [p])
         if not len(p.s):
             return refused(blank, "missing_pairs", say.not_run(h.treatment), rate)
-        test = paired_test(p, rate)
+        test = paired_test(p, rate, self.family_sizes[h.family])
         figures = say.Figures(
             blank.treated, h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
             0, blank.margin, test.gained, test.lost, test.mde, None, None, None, None, test.sd,
@@ -218,6 +302,7 @@ class Analysis:
             gained=test.gained,
             lost=test.lost,
             mde=test.mde,
+            se=_task_se(p),
             p_value=test.p,
             method=test.method,
             ci_method=test.ci_method,
@@ -278,14 +363,14 @@ class Analysis:
     def aa(self) -> list[Comparison]:
         """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
         found: list[Comparison] = []
-        for (model, placement, shots, strategy), frame in self.means.items():
-            h = Hypothesis(f"aa/{model}", "cell", str(model), None, AA_ARM, "", "none", str(placement), int(str(shots)), str(strategy))
+        for (model, placement, shots, strategy), tables in self.tables.items():
+            h = Hypothesis(f"aa/{model}", "cell", model, None, AA_ARM, "", "none", placement, shots, strategy)
             cells: list[tuple[Pairs, Comparison]] = []
             for task in self.n_items:
-                if task not in frame.index.get_level_values(0) or not {NONE_ARM, AA_ARM} <= set(frame.columns):
+                table = tables.get(task)
+                if table is None or not table.has(NONE_ARM) or not table.has(AA_ARM):
                     continue
-                rows = cast("pd.DataFrame", frame.xs(task, level=0))
-                p = self.paired(task, rows[AA_ARM], rows[NONE_ARM])
+                p = self.paired(table, table.mean([AA_ARM]), table.mean([NONE_ARM]))
                 if len(p.s):
                     cells.append((p, self._aa_cell(replace(h, task=task), p)))
             found += [c for _, c in cells]
@@ -359,22 +444,25 @@ def cells_of(p: Pairs) -> tuple[int, int, int, int]:
     return int((s & b).sum()), int((s & ~b).sum()), int((~s & b).sum()), int((~s & ~b).sum())
 
 
-def paired_test(p: Pairs, rate: float) -> Test:
-    """McNemar mid-p with Newcombe's interval for single answers; sign flips with a t interval for item means or clusters."""
+def paired_test(p: Pairs, rate: float, n_family: int = 1) -> Test:
+    """McNemar mid-p with Newcombe's interval for single answers; sign flips with a t interval for item means or clusters.
+
+    Where sign vectors are random and p is small, as many more are drawn as the smallest threshold of the family needs.
+    """
     d = p.d
     n_nonzero = int(np.count_nonzero(d))
     sd = float(d.std(ddof=1)) if len(d) > 1 else 0.0
     mde = POWER_Z * sd / float(np.sqrt(len(d))) if sd > 0 else None
     if p.clusters is not None:
-        return _clustered(p, d, n_nonzero, sd, mde, rate)
+        return _clustered(p, d, n_nonzero, sd, mde, rate, n_family)
     if is_binary(p):
         a, b, c, e = cells_of(p)
-        low, high = risk_difference_ci(a, b, c, e).newcombe
+        low, high = newcombe(a, b, c, e, 0.95)
         return Test(
             float(d.mean()), float(mcnemar(a, b, c, e).p_midp), float(low), float(high), b, c, n_nonzero, sd, mde,
             "McNemar mid-p", "Newcombe", "ok" if n_nonzero else "no_discordant_pairs",
         )  # fmt: skip
-    flips = signflip_test(stimulus=p.s, baseline=p.b)
+    flips = _flips(p.s, p.b, rate, n_family)
     ci = mean_difference_ci(stimulus=p.s, baseline=p.b)
     t_low, t_high = ci.ci if ci.ci is not None else (None, None)
     status: Status = "zero_variance" if ci.ci is None else "ok"
@@ -384,12 +472,19 @@ def paired_test(p: Pairs, rate: float) -> Test:
     )  # fmt: skip
 
 
-def _clustered(p: Pairs, d: np.ndarray, n_nonzero: int, sd: float, mde: float | None, rate: float) -> Test:
+def _flips(s: np.ndarray, b: np.ndarray, rate: float, n_family: int) -> SignFlip:
+    flips = signflip_test(stimulus=s, baseline=b)
+    if "random" in flips.method and flips.p_midp <= LOOK_CLOSER:
+        flips = signflip_test(stimulus=s, baseline=b, n_resamples=max(RESAMPLES, int(20 * n_family / rate)))
+    return flips
+
+
+def _clustered(p: Pairs, d: np.ndarray, n_nonzero: int, sd: float, mde: float | None, rate: float, n_family: int) -> Test:
     """Items of one cluster are not independent: flip whole clusters, and widen the interval."""
     names, codes = np.unique(np.asarray(p.clusters), return_inverse=True)
     s_sum = np.bincount(codes, weights=p.s).astype(np.float64)
     b_sum = np.bincount(codes, weights=p.b).astype(np.float64)
-    flips = signflip_test(stimulus=s_sum, baseline=b_sum)
+    flips = _flips(s_sum, b_sum, rate, n_family)
     fit = cluster_mean(difference=d, cluster=codes)
     low: float | None = None
     high: float | None = None
@@ -432,7 +527,7 @@ def cell_equivalence(p: Pairs, margin: float, test: Test) -> tuple[float | None,
         return None, None, None
     if p.clusters is None and is_binary(p):
         a, b, c, e = cells_of(p)
-        low, high = tost_binary(a=a, b=b, c=c, d=e, margin=margin).ci90_newcombe
+        low, high = newcombe(a, b, c, e, 0.90)
         return float(tost.p_tost), float(low), float(high)
     if p.clusters is not None:
         fit = cluster_mean(difference=p.d, cluster=np.unique(p.clusters, return_inverse=True)[1])

@@ -142,12 +142,13 @@ def best_stimulus(
     seed: int = 0,
     n_resamples: int = RESAMPLES,
     n_bootstrap: int = 2_000,
+    fewest: int = FEWEST_ITEMS,
 ) -> Best:
     """The best of several stimuli on one task: rows stimuli, columns items without missing pairs.
 
     `estimate` is the median over `partitions` random splits of the mean difference of the stimulus that won on the other
     folds; `ci` is simultaneous (maxT) around the naive value, so the estimate lies nearer its lower end. All rows alike: no
-    winner, a tie. One stimulus: nothing was chosen.
+    winner, a tie. One stimulus: nothing was chosen. With fewer than `fewest` items there is no estimate.
     """
     table = _table(differences)
     if not np.isfinite(table).all():
@@ -170,15 +171,14 @@ def best_stimulus(
         lead = mean_difference_ci(np.zeros(n_items) + table[winner], table[second])
         gap = lead.mean_difference
         tie = lead.ci is not None and lead.ci[0] <= 0
-    draws = rng.integers(0, n_items, (n_bootstrap, n_items))
-    counts = np.apply_along_axis(np.bincount, 1, draws, minlength=n_items)
-    resampled = table @ counts.T
+    counts = rng.multinomial(n_items, np.full(n_items, 1 / n_items), n_bootstrap)
+    resampled = table @ counts.T.astype(np.float64)
     p_best = float((resampled.argmax(axis=0) == winner).mean())
-    estimate = _cross_fitted(table, folds, partitions, rng) if n_items >= FEWEST_ITEMS else None
+    estimate = _cross_fitted(table, folds, partitions, rng) if n_items >= fewest else None
     ci = None if half is None else (naive - half, naive + half)
     return Best(
         winner, naive, estimate, ci, tested.p_adjusted[winner], p_best, gap, tie, n_stimuli, n_items,
-        "ok" if n_items >= FEWEST_ITEMS else "n_too_small",
+        "ok" if n_items >= fewest else "n_too_small",
     )  # fmt: skip
 
 

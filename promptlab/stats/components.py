@@ -49,20 +49,29 @@ def variance_components(
         raise ValueError(f"at least two arms are needed, found {len(arms)}")
     if frame.duplicated(["item", "arm", "repeat"]).any():
         raise ValueError("an item has two scores for one arm and repeat")
-    whole = frame.dropna(subset=["score"]).groupby(["item", "arm"], sort=True)["score"]
-    sizes = whole.size().unstack("arm").reindex(columns=arms)
-    k = int(sizes.to_numpy()[np.isfinite(sizes.to_numpy())].max()) if len(sizes) else 0
-    full = sizes.index[(sizes == k).all(axis=1)]
-    n_all, n = frame["item"].nunique(), len(full)
+    frame = frame.assign(place=frame.dropna(subset=["score"]).groupby(["item", "arm"]).cumcount())  # repeats have no order
+    wide = frame.dropna(subset=["place"]).set_index(["item", "arm", "place"])["score"].unstack(["arm", "place"])
+    wide = wide.reindex(index=sorted(frame["item"].unique(), key=str))
+    n_repeats = int(frame["place"].max()) + 1 if frame["place"].notna().any() else 0
+    cube = np.stack([wide.reindex(columns=[(a, k) for k in range(n_repeats)]).to_numpy(dtype=np.float64) for a in arms], axis=1)
+    of = None if paraphrase is None else dict(zip(frame["item"], paraphrase, strict=True))
+    return components_of(cube, None if of is None else [of[name] for name in wide.index])
+
+
+def components_of(scores: npt.NDArray[np.float64], paraphrase: Sequence[Any] | None = None) -> Components:
+    """`variance_components` of a table of items by arms by repeats; NaN where there is no score."""
+    n_all, n_arms, k = scores.shape
+    full: npt.NDArray[np.bool_] = np.array([k > 0 and bool(np.isfinite(rows).all()) for rows in scores], dtype=np.bool_)
+    n = int(full.sum())
     if n < 2 or k < 1:
         return Components(None, None, None, None, None, None, n, k, n_all - n, (), "n_too_small")
-    means = whole.mean().unstack("arm").loc[full, arms].to_numpy(dtype=np.float64)
-    n_arms = len(arms)
+    whole = scores[full]
+    means = whole.mean(axis=2)
     centred = means - means.mean(axis=0)
     of_item = centred.mean(axis=1)
     ms_item = n_arms * float((of_item**2).sum()) / (n - 1)
     ms_both = float(((centred - of_item[:, None]) ** 2).sum()) / ((n - 1) * (n_arms - 1))
-    within = float(whole.var(ddof=1).unstack("arm").loc[full, arms].to_numpy().mean()) if k > 1 else None
+    within = float(whole.var(axis=2, ddof=1).mean()) if k > 1 else None
     raw = {
         "var_item": (ms_item - ms_both) / n_arms,
         "var_item_by_arm": None if within is None else ms_both - within / k,
@@ -73,8 +82,7 @@ def variance_components(
     d = means[:, 1] - means[:, 0] if n_arms == 2 else None
     worded = None
     if paraphrase is not None and d is not None:
-        of = dict(zip(frame["item"], paraphrase, strict=True))
-        worded, negative = _between(d, [of[name] for name in full])
+        worded, negative = _between(d, [name for name, here in zip(paraphrase, full, strict=True) if here])
         floored = (*floored, "var_arm_by_paraphrase") if negative else floored
     return Components(
         mean_difference=None if d is None else float(d.mean()),
@@ -85,7 +93,7 @@ def variance_components(
         n_repeats=k,
         n_dropped_items=n_all - n,
         floored=floored,
-        status="ok" if k > 1 else "zero_variance" if not np.ptp(means) else "ok",
+        status="ok" if float(np.ptp(means)) > 0 else "zero_variance",
     )
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-import numpy as np
-from scipy import stats as st
+from scipy.special import stdtr, stdtrit
 
 from promptlab.schema import Status
 from promptlab.stats.intervals import risk_difference_ci
@@ -42,13 +42,14 @@ def tost_paired(stimulus: Numbers, baseline: Numbers, margin: float, alpha: floa
     d = differences(stimulus, baseline)
     if len(d) < 2:
         return TostPaired(None, None, None, None, False, "n_too_small")
-    if float(d.std(ddof=1)) < 1e-12:
+    sd, mean, df = float(d.std(ddof=1)), float(d.mean()), len(d) - 1
+    if sd < 1e-12:
         return TostPaired(None, None, None, None, False, "zero_variance")
-    lower = float(st.ttest_1samp(d, -margin, alternative="greater").pvalue)
-    upper = float(st.ttest_1samp(d, margin, alternative="less").pvalue)
-    ci = st.ttest_1samp(d, 0.0).confidence_interval(1 - 2 * alpha)
+    se = sd / math.sqrt(len(d))
+    lower, upper = float(stdtr(df, -(mean + margin) / se)), float(stdtr(df, (mean - margin) / se))
+    half = float(stdtrit(df, 1 - alpha)) * se
     p = max(lower, upper)
-    return TostPaired(lower, upper, p, (float(ci.low), float(ci.high)), bool(np.less_equal(p, alpha)), "ok")
+    return TostPaired(lower, upper, p, (mean - half, mean + half), p <= alpha, "ok")
 
 
 def tost_binary(a: int, b: int, c: int, d: int, margin: float, alpha: float = 0.05) -> TostBinary:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from scipy import stats as st
+from scipy.special import ndtri
 from statsmodels.stats.proportion import proportion_confint
 
 Interval = tuple[float, float]
@@ -31,9 +32,12 @@ class Accuracy(NamedTuple):
 
 
 def wilson(successes: float, n: float, conf: float) -> Interval:
-    """Wilson's score interval of a share."""
-    low, high = proportion_confint(successes, n, alpha=1 - conf, method="wilson")
-    return max(0.0, float(low)), min(1.0, float(high))
+    """Wilson's score interval of a share, as statsmodels has it (a test says so), without what each call of that costs."""
+    z = float(ndtri((1 + conf) / 2))
+    share, wide = successes / n, z**2 / n
+    middle = (share + wide / 2) / (1 + wide)
+    half = z / (1 + wide) * math.sqrt(share * (1 - share) / n + wide / (4 * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def accuracy_ci(successes: int, n: int, conf: float = 0.95) -> Accuracy:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats as st
+from scipy.special import bdtr, chdtrc, gammaln, stdtr, stdtrit
 
 from promptlab.schema import Status
 
@@ -20,6 +21,9 @@ LARGEST_LATTICE = 5_040
 MOST_LATTICE_WORK = 50_000_000
 ENUMERATE_UP_TO = 14
 RESAMPLES = 9_999
+MOST_EXACT_COINS = 500
+SIGN_BLOCK = 10_000
+CELL_BLOCK = 256
 
 
 class McNemar(NamedTuple):
@@ -83,10 +87,19 @@ def mcnemar(a: int, b: int, c: int, d: int) -> McNemar:
     if m == 0:
         return McNemar(1.0, 1.0, 1.0, 0, "no_discordant_pairs")
     low = min(b, c)
-    tail = 2.0 * float(st.binom.cdf(low, m, 0.5))
-    midp = 1.0 if b == c else min(1.0, tail - float(st.binom.pmf(low, m, 0.5)))
-    asymptotic = float(st.chi2.sf((b - c) ** 2 / m, 1))
+    tail = 2.0 * _tail(low, m)
+    at = math.comb(m, low) / 2**m  # whole numbers: exact for any m
+    midp = 1.0 if b == c else min(1.0, tail - at)
+    asymptotic = float(chdtrc(1, (b - c) ** 2 / m))
     return McNemar(midp, min(1.0, tail), asymptotic, m, "ok")
+
+
+@lru_cache(maxsize=65_536)
+def _tail(low: int, m: int) -> float:
+    """P(at most `low` of m fair coins): in whole numbers while that is quick, so that a p of 1/8 is 1/8."""
+    if m <= MOST_EXACT_COINS:
+        return float(sum(math.comb(m, k) for k in range(low + 1)) / 2**m)
+    return float(bdtr(low, m, 0.5))
 
 
 def differences(stimulus: Numbers, baseline: Numbers) -> Array:
@@ -127,15 +140,51 @@ def signflip_test(
         sums = np.round(np.abs(signs @ moved), DECIMALS)
         above, equal = float((sums > round(total, DECIMALS)).mean()), float((sums == round(total, DECIMALS)).mean())
         return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by enumeration", status)
-    rng = rng or np.random.default_rng(0)
     n_above = n_equal = 0
-    for start in range(0, n_resamples, 1_000):
-        size = min(1_000, n_resamples - start)
-        sums = np.round(np.abs((1.0 - 2.0 * rng.integers(0, 2, (size, len(moved)))) @ moved), DECIMALS)
+    for start in range(0, n_resamples, SIGN_BLOCK):
+        size = min(SIGN_BLOCK, n_resamples - start)
+        signs = _shared_signs(size, len(moved), start) if rng is None else _signs(rng, size, len(moved))
+        sums = np.round(np.abs(signs @ moved), DECIMALS)
         n_above += int((sums > round(total, DECIMALS)).sum())
         n_equal += int((sums == round(total, DECIMALS)).sum())
     full, midp = ((n_above + w * n_equal + 1) / (n_resamples + 1) for w in (1.0, 0.5))
     return SignFlip(mean, min(1.0, full), min(1.0, midp), len(moved), f"{n_resamples:,} random sign vectors", status)
+
+
+def _signs(rng: np.random.Generator, size: int, n: int) -> Array:
+    return np.where(rng.integers(0, 2, (size, n), dtype=np.int8), -1.0, 1.0)
+
+
+@lru_cache(maxsize=8)
+def _shared_signs(size: int, n: int, start: int) -> Array:
+    """Sign vectors that all cells of one length share: drawing them costs more than using them."""
+    return _signs(np.random.default_rng([n, start]), size, n)
+
+
+def signflip_many(differences: npt.NDArray[np.float64], n_resamples: int = RESAMPLES, rng: np.random.Generator | None = None) -> Array:
+    """Two-sided mid-p of the sign-flip test for many cells at once: rows are cells, columns the same number of items.
+
+    One set of random sign vectors serves all cells, in single precision; sums that differ by less than a hundred-thousandth of the
+    largest possible one count as equal. Rows without any difference get 1. For tables too large for `signflip_test` one by one.
+    """
+    d = np.asarray(differences, dtype=np.float32)
+    if d.ndim != 2 or not np.isfinite(d).all():
+        raise ValueError(f"differences must be a table of cells by items without missing ones, found shape {d.shape}")
+    rng = rng or np.random.default_rng(0)
+    reach = np.abs(d).sum(axis=1)
+    total, slack = np.abs(d.sum(axis=1)), 1e-5 * reach
+    upper, lower = total + slack, total - slack
+    beyond = np.zeros(len(d), dtype=np.int64)
+    at_least = np.zeros(len(d), dtype=np.int64)
+    for start in range(0, n_resamples, SIGN_BLOCK):
+        signs = _signs(rng, min(SIGN_BLOCK, n_resamples - start), d.shape[1]).astype(np.float32)
+        for first in range(0, len(d), CELL_BLOCK):
+            rows = slice(first, first + CELL_BLOCK)
+            sums = np.abs(d[rows] @ signs.T)
+            beyond[rows] += np.count_nonzero(sums > upper[rows, None], axis=1)
+            at_least[rows] += np.count_nonzero(sums >= lower[rows, None], axis=1)
+    p = ((beyond + at_least) / 2 + 1) / (n_resamples + 1)
+    return np.where(reach > 0, np.minimum(1.0, p), 1.0)
 
 
 def lattice(values: Array) -> int | None:
@@ -168,12 +217,21 @@ def _signed_total(d: Array, steps: npt.NDArray[np.int64]) -> int:
 def _convolved(steps: npt.NDArray[np.int64], total: int) -> tuple[float, float]:
     """P(|sum of randomly signed steps| > total) and P(= total)."""
     reach = int(steps.sum())
-    law = np.zeros(2 * reach + 1)
-    law[reach] = 1.0
-    for step in steps:
-        law = (np.roll(law, step) + np.roll(law, -step)) / 2  # the ends hold no mass yet, so rolling does not wrap any
+    law = np.ones(1)
+    for step, count in zip(*np.unique(steps, return_counts=True), strict=True):
+        of_this = np.zeros(2 * int(step) * int(count) + 1)
+        of_this[:: 2 * int(step)] = _halves(int(count))
+        law = np.convolve(law, of_this)
     sums = np.abs(np.arange(-reach, reach + 1))
     return float(law[sums > total].sum()), float(law[sums == total].sum())
+
+
+@lru_cache(maxsize=4_096)
+def _halves(n: int) -> Array:
+    """The binomial distribution of n fair coins."""
+    k = np.arange(n + 1)
+    law: Array = np.exp(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1) - n * math.log(2))
+    return law
 
 
 def mean_difference_ci(stimulus: Numbers, baseline: Numbers, conf: float = 0.95) -> MeanDifference:
@@ -193,9 +251,9 @@ def mean_difference_ci(stimulus: Numbers, baseline: Numbers, conf: float = 0.95)
             return MeanDifference(0.0, 0.0, (-half, half), None, n - 1, 1.0, None, "no_discordant_pairs")
         return MeanDifference(mean, 0.0, None, None, n - 1, None, None, "zero_variance")
     se = sd / math.sqrt(n)
-    half = float(st.t.ppf((1 + conf) / 2, n - 1)) * se
+    half = float(stdtrit(n - 1, (1 + conf) / 2)) * se
     t = mean / se
-    return MeanDifference(mean, se, (mean - half, mean + half), t, n - 1, float(2 * st.t.sf(abs(t), n - 1)), mean / sd, "ok")
+    return MeanDifference(mean, se, (mean - half, mean + half), t, n - 1, 2 * float(stdtr(n - 1, -abs(t))), mean / sd, "ok")
 
 
 def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np.generic], conf: float = 0.95) -> ClusterMean:
@@ -216,13 +274,13 @@ def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np
     if n_clusters < 2:
         return ClusterMean(mean, n_clusters, miller, None, None, None, None, None, "too_few_clusters")
     cr1 = miller * math.sqrt(n_clusters / (n_clusters - 1))
-    half = float(st.t.ppf((1 + conf) / 2, n_clusters - 1)) * cr1
+    half = float(stdtrit(n_clusters - 1, (1 + conf) / 2)) * cr1
     share = 1 - sizes / n
     cr2 = math.sqrt(float((sums**2 / share).sum())) / n
     weights = 1 / (np.sqrt(share) * n)
     # The squares of w w' * (diag(sizes) - sizes sizes' / n), summed without building the matrix.
     squares = float((weights**4 * (sizes**2 - 2 * sizes**3 / n)).sum()) + float((weights**2 * sizes**2).sum()) ** 2 / n**2
     df = (1 / n) ** 2 / squares
-    p = float(2 * st.t.sf(abs(mean) / cr2, df)) if cr2 > 0 else None
+    p = 2 * float(stdtr(df, -abs(mean) / cr2)) if cr2 > 0 else None
     status: Status = "ok" if cr2 > 0 else "zero_variance"
     return ClusterMean(mean, n_clusters, miller, cr1, (mean - half, mean + half), cr2, df, p, status)

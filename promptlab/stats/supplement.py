@@ -1,0 +1,258 @@
+"""What stands beside the verdicts: the best stimulus corrected for the choice, how tasks differ, the papers' arithmetic, variances.
+
+Computed from the same item means and comparisons as the verdicts. A model whose A/A check failed gets none of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+import pandas as pd
+
+from promptlab.schema import NONE_ARM, Comparison, Status
+from promptlab.stats.analysis import Analysis, ItemTable, Setting, averaged
+from promptlab.stats.best import best_stimulus
+from promptlab.stats.components import components_of
+from promptlab.stats.heterogeneity import random_effects
+from promptlab.stats.multiplicity import replicability_count
+from promptlab.stats.published import Protocol, best_of_protocol
+from promptlab.stats.sentences import p_text, points
+
+RESAMPLES = 1_999
+"""Joint sign flips for each best in task: hundreds of tasks in a report, and none of the levels asked is below .01."""
+BOOTSTRAPS = 500
+PERMUTATIONS = 200
+TASKS_AS_UNITS = 10
+"""From so many tasks on, a best over the tasks is named with tasks as its units."""
+NAMED = 0.05
+REPEATS_PAY_FROM = 0.2
+"""The share of the variance that repeats can still take away: below a fifth they no longer pay."""
+
+
+class BestRow(NamedTuple):
+    """The best stimulus of one task (None: over the tasks), against no added text."""
+
+    model: str
+    placement: str
+    shots: int
+    strategy: str
+    task: str | None
+    winner: str | None
+    naive: float
+    estimate: float | None
+    ci_low: float | None
+    ci_high: float | None
+    p_adjusted: float | None
+    p_best: float | None
+    runner_up_gap: float | None
+    tie: bool
+    n: int
+    n_stimuli: int
+    status: Status
+    sentence: str
+
+
+class SpreadRow(NamedTuple):
+    """How one stimulus's effect differs between tasks; tau and the prediction interval are fractions."""
+
+    model: str
+    placement: str
+    shots: int
+    strategy: str
+    control: str
+    treatment: str
+    n_tasks: int
+    estimate: float
+    tau: float
+    i2_percent: float
+    q_p: float
+    prediction_low: float | None
+    prediction_high: float | None
+    n_tasks_replicated: int
+    """In at least so many tasks there is an effect, with 95 % confidence (Bonferroni partial conjunction)."""
+    tasks_named: tuple[str, ...]
+    """Those with an effect of their own by Holm."""
+
+
+class ProtocolRow(NamedTuple):
+    """The papers' protocol on this run."""
+
+    model: str
+    placement: str
+    shots: int
+    strategy: str
+    n_items: int
+    protocol: Protocol
+    sentence: str
+
+
+class ComponentRow(NamedTuple):
+    """Mean variance components over the tasks of one model and setting, and what they advise."""
+
+    model: str
+    placement: str
+    shots: int
+    strategy: str
+    n_tasks: int
+    n_repeats: int
+    var_item: float
+    var_item_by_arm: float
+    var_repeat: float
+    sentence: str
+
+
+class Supplement(NamedTuple):
+    """Everything beside the verdicts."""
+
+    bests: tuple[BestRow, ...]
+    spreads: tuple[SpreadRow, ...]
+    protocols: tuple[ProtocolRow, ...]
+    components: tuple[ComponentRow, ...]
+
+
+def supplement(trials: pd.DataFrame, plan: Mapping[str, Any], comparisons: Sequence[Comparison]) -> Supplement:
+    """All of it for a run; lists are empty where the design has nothing to say."""
+    analysis = Analysis(trials, plan)
+    failed = {c.model for c in comparisons if c.status == "aa_failed"}
+    looped = {loop["strategy"] for loop in plan.get("loops", ())}
+    stimuli = [arm["arm"] for arm in plan["arms"] if arm["role"] == "stimulus"]
+    bests: list[BestRow] = []
+    protocols: list[ProtocolRow] = []
+    components: list[ComponentRow] = []
+    for key, by_task in analysis.tables.items():
+        if key[0] in failed or key[3] in looped:
+            continue
+        present = [name for name in stimuli if any(table.has(name) for table in by_task.values())]
+        if len(present) > 1 and plan.get("best_in_task"):
+            tables = _tables(by_task, present)
+            bests += _bests(key, tables, present, int(plan["seed"]))
+            protocols += _protocols(key, tables, int(plan["seed"]))
+    if int(plan["replicates"]) > 1:
+        cubes: dict[Setting, list[np.ndarray]] = {}
+        for key, _, _, (arms, _), cube in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
+            if key[0] not in failed and key[3] not in looped and len(arms) > 1:
+                cubes.setdefault(key, []).append(cube)
+        components = [row for key, of_tasks in cubes.items() for row in _components(key, of_tasks)]
+    return Supplement(tuple(bests), tuple(_spreads(comparisons, failed)), tuple(protocols), tuple(components))
+
+
+def _tables(by_task: Mapping[str, ItemTable], stimuli: Sequence[str]) -> dict[str, np.ndarray]:
+    """For each task the scores of the baseline and all stimuli on the items that all of them have: arms by items."""
+    found = {}
+    for task, table in by_task.items():
+        if all(name in table.arms for name in (NONE_ARM, *stimuli)):
+            scores = table.scores[:, [table.arms[name] for name in (NONE_ARM, *stimuli)]]
+            whole = scores[np.isfinite(scores).all(axis=1)]
+            if len(whole) > 1:
+                found[task] = whole.T
+    return found
+
+
+def _bests(key: Setting, tables: Mapping[str, np.ndarray], stimuli: Sequence[str], seed: int) -> list[BestRow]:
+    units: list[tuple[str | None, np.ndarray]] = [(task, table[1:] - table[:1]) for task, table in tables.items()]
+    if len(tables) >= TASKS_AS_UNITS:
+        units.append((None, np.array([d.mean(axis=1) for _, d in units]).T))
+    found = []
+    for task, d in units:
+        fewest = {} if task else {"fewest": TASKS_AS_UNITS}
+        b = best_stimulus(d, seed=seed, n_resamples=RESAMPLES, n_bootstrap=BOOTSTRAPS, **fewest)
+        winner = None if b.winner is None else stimuli[b.winner]
+        where = f"in {task}" if task else f"on average over {d.shape[1]} tasks"
+        low, high = b.ci if b.ci is not None else (None, None)
+        if winner is None:
+            text = f"No best {where}: all {b.n_stimuli} stimuli scored alike."
+        elif b.estimate is None or low is None or high is None:
+            text = f"Too few items to name a best {where} ({b.n_items}); {winner} scored highest, which choosing alone would also give."
+        else:
+            text = (
+                f"{winner} scored highest {where}; corrected for choosing among {b.n_stimuli}: {points(b.estimate)} points "
+                f"({points(low)} to {points(high)}, adjusted {p_text(b.p)}). "
+                f"The uncorrected {points(b.naive)} is what picking the maximum gives."
+            )
+            if b.tie:
+                text += " The runner-up cannot be told from it."
+        found.append(
+            BestRow(
+                *key,
+                task,
+                winner,
+                b.naive,
+                b.estimate,
+                low,
+                high,
+                b.p,
+                b.p_best,
+                b.runner_up_gap,
+                b.tie,
+                b.n_items,
+                b.n_stimuli,
+                b.status,
+                text,
+            )
+        )
+    return found
+
+
+def _protocols(key: Setting, tables: Mapping[str, np.ndarray], seed: int) -> list[ProtocolRow]:
+    if not tables:
+        return []
+    p = best_of_protocol(list(tables.values()), PERMUTATIONS, np.random.default_rng(seed))
+    low, middle, high = p.null_best_per_task
+    relative = "" if p.relative_best_per_task is None else f" ({p.relative_best_per_task:+.1f} % of the baseline)"
+    text = (
+        f"Taking the best of {p.n_stimuli} stimuli in each of {p.n_tasks} tasks, on the items that chose it, would report "
+        f"{points(p.best_per_task)} points{relative}. With arms shuffled inside items, so that nothing works, the same arithmetic reports "
+        f"{points(middle)} ({points(low)} to {points(high)}). The mean over all stimuli is {points(p.average)}."
+    )
+    return [ProtocolRow(*key, sum(table.shape[1] for table in tables.values()), p, text)]
+
+
+def _components(key: Setting, cubes: Sequence[np.ndarray]) -> list[ComponentRow]:
+    found = []
+    for cube in cubes:
+        c = components_of(cube)
+        if c.var_item is not None and c.var_item_by_arm is not None and c.var_repeat is not None:
+            found.append((c.var_item, c.var_item_by_arm, c.var_repeat, c.n_repeats))
+    if not found:
+        return []
+    var_item, by_arm, repeat = (float(np.mean([row[i] for row in found])) for i in range(3))
+    k = max(row[3] for row in found)
+    # Var(mean d) = (2 var_item_by_arm + 2 var_repeat / K) / n: more items shrink both parts, more repeats only the second.
+    share = (repeat / k) / (by_arm + repeat / k) if by_arm + repeat > 0 else 0.0
+    rest = "more repeats no longer pay" if share < REPEATS_PAY_FROM else "once all items are asked, more repeats still pay"
+    text = (
+        f"{100 * share:.0f} % of the variance of a difference comes from answers that change when asked again ({k} repeats each). "
+        f"New items are the better buy while there are any; {rest}."
+    )
+    return [ComponentRow(*key, len(found), k, var_item, by_arm, repeat, text)]
+
+
+def _spreads(comparisons: Sequence[Comparison], failed: set[str]) -> list[SpreadRow]:
+    groups: dict[tuple[str, str, int, str, str, str], list[Comparison]] = {}
+    for c in comparisons:
+        if c.scope == "cell" and c.model not in failed and c.diff is not None and c.se is not None:
+            groups.setdefault((c.model, c.placement, c.shots, c.strategy, c.control, c.treatment), []).append(c)
+    found = []
+    for key, cells in groups.items():
+        if len(cells) < 3:
+            continue
+        effects = [cast("float", c.diff) for c in cells]
+        r = random_effects(effects, [_variance(c) for c in cells])
+        if r.pm is None or r.tau is None or r.q_p is None or r.i2_percent_dl is None:
+            continue
+        counted = replicability_count([1.0 if c.p_value is None else c.p_value for c in cells], NAMED)
+        low, high = r.pm.pi_hk if r.pm.pi_hk is not None else (None, None)
+        named = tuple(str(cells[i].task) for i in counted.holm_rejected)
+        found.append(SpreadRow(*key, len(cells), r.pm.estimate, r.tau, r.i2_percent_dl, r.q_p, low, high, counted.k_bonferroni, named))
+    return found
+
+
+def _variance(c: Comparison) -> float:
+    """A squared error that is never 0: half an answer more changed each way, where answers are single."""
+    n = c.n_pairs
+    if c.gained is not None and c.lost is not None and c.method == "McNemar mid-p":
+        gained, lost = (c.gained + 0.5) / (n + 1), (c.lost + 0.5) / (n + 1)
+        return (gained + lost - (gained - lost) ** 2) / n
+    return max(cast("float", c.se) ** 2, 1 / (n + 1) / n)
