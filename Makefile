@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: quickstart test check lock demo clean
+.PHONY: quickstart test calibrate lock demo clean
 
 quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
 	$(BIN)/promptlab sweep experiments/quickstart.yaml
@@ -21,6 +21,9 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	rm -f $(VENV)/.ready-*
 	touch $@
+
+calibrate: $(READY)  ## the error rates of the defaults on simulated nulls, every setting 2,000 times
+	PROMPTLAB_CALIBRATION=2000 $(BIN)/python -m pytest tests/test_calibration.py
 
 lock: $(READY)  ## compile requirements.lock anew from the bounds in pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

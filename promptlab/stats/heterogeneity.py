@@ -100,7 +100,8 @@ def _mean(y: Array, v: Array, tau2: float, conf: float) -> RandomMean:
 
 def paule_mandel(effect: Array, variance: Array) -> float:
     """The between-task variance by Paule and Mandel (1982), never below 0."""
-    found = combine_effects(effect, variance, method_re="iterated", use_t=True)
+    with np.errstate(all="ignore"):  # it divides by 0 for an I squared that is not used
+        found = combine_effects(effect, variance, method_re="iterated", use_t=True)
     return max(0.0, float(found.tau2))
 
 

@@ -1,0 +1,188 @@
+"""The error rates that the defaults keep on simulated nulls: `make calibrate` runs all settings 2,000 times, the suite some 400 times.
+
+Items have a chance of a right answer each; the stimulus moves it up for some and down for others, with mean 0 (the weak null), so
+that an analysis which takes repeats of an item for items is caught.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import os
+from collections.abc import Callable
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import stats as st
+
+from promptlab import stats
+from promptlab.stats.intervals import newcombe
+
+pytestmark = pytest.mark.calibration
+R = int(os.environ.get("PROMPTLAB_CALIBRATION", "400"))
+WHOLE = R >= 2_000
+SIZES = (20, 50, 100, 300) if WHOLE else (20, 100)
+BASELINES = (0.1, 0.5, 0.9) if WHOLE else (0.5, 0.9)
+DISCORDANCES = (0.05, 0.1, 0.2, 0.3) if WHOLE else (0.1, 0.3)
+SPREADS = (0.0, 0.15, 0.3) if WHOLE else (0.0, 0.3)
+GRID = [
+    (n, base, psi, spread)
+    for n, base, psi, spread in itertools.product(SIZES, BASELINES, DISCORDANCES, SPREADS)
+    if psi < 1.9 * base * (1 - base)  # more cannot differ between two runs of one model
+]
+
+
+def mcse(p: float) -> float:
+    return math.sqrt(p * (1 - p) / R)
+
+
+MOST = 0.05 + 3 * mcse(0.05)
+
+
+def looser(bound: float) -> float:
+    """A bound that was measured at 2,000 runs, for fewer."""
+    return bound if WHOLE else bound - 3 * mcse(bound)
+
+
+def drawn(n: int, base: float, psi: float, spread: float, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Answers of two arms without a mean difference: runs by items by repeats."""
+    rng = np.random.default_rng([n, int(100 * base), int(100 * psi), int(100 * spread), k])
+    share = psi / (2 * base * (1 - base))
+    p = rng.beta(base * share / (1 - share), (1 - base) * share / (1 - share), (R, n))
+    shift = np.minimum(spread, np.minimum(p, 1 - p)) * rng.choice([-1.0, 1.0], (R, n))
+    s, b = (rng.random((R, n, k)) < q[..., None] for q in (p + shift, p))
+    return s.astype(np.float64), b.astype(np.float64)
+
+
+@cache
+def midp(b: int, c: int) -> float:
+    return stats.mcnemar(0, b, c, 0).p_midp
+
+
+def rejected(s: np.ndarray, b: np.ndarray) -> float:
+    """How often the default test of single answers gives p <= .05."""
+    gained, lost = (s > b).sum(axis=1), (s < b).sum(axis=1)
+    return float(np.mean([midp(int(x), int(y)) <= 0.05 for x, y in zip(gained, lost, strict=True)]))
+
+
+def test_single_answers_are_rejected_no_more_often_than_5_percent() -> None:
+    shy = []
+    for n, base, psi, spread in GRID:
+        s, b = drawn(n, base, psi, spread, 1)
+        rate = rejected(s[..., 0], b[..., 0])
+        assert rate <= MOST, (n, base, psi, spread, rate)
+        if float((s != b).mean()) * n >= 10:
+            shy.append(rate)
+    assert np.mean(shy) >= 0.035, "not uselessly shy"
+
+
+@pytest.mark.parametrize("k", [3, 10])
+def test_item_means_are_rejected_no_more_often_than_5_percent_and_their_interval_covers(k: int) -> None:
+    for n, base, psi, spread in GRID if WHOLE else GRID[:: 3 if k == 3 else 5]:
+        s, b = (x.mean(axis=2) for x in drawn(n, base, psi, spread, k))
+        p = [stats.signflip_test(x, y).p_midp for x, y in zip(s, b, strict=True)]
+        rate = float(np.mean(np.array(p) <= 0.05))
+        assert rate <= MOST, (n, base, psi, spread, rate)
+        if n * psi * k >= 30:
+            ends = [stats.mean_difference_ci(x, y).ci for x, y in zip(s, b, strict=True)]
+            covered = np.mean([ci is not None and ci[0] <= 0 <= ci[1] for ci in ends])
+            assert covered >= looser(0.935), (n, base, psi, spread, covered)
+
+
+def test_newcombe_covers() -> None:
+    found = []
+    for n, base, psi, spread in GRID:
+        s, b = drawn(n, base, psi, spread, 1)
+        s, b = s[..., 0], b[..., 0]
+        if float((s != b).mean()) * n < 10:
+            continue
+        counts = [(s * b).sum(axis=1), (s > b).sum(axis=1), (s < b).sum(axis=1), ((1 - s) * (1 - b)).sum(axis=1)]
+        tables = np.stack(counts, axis=1).astype(int)
+        ends = [newcombe(*(int(x) for x in row), 0.95) for row in tables]
+        covered = float(np.mean([low <= 0 <= high for low, high in ends]))
+        assert covered >= looser(0.925), (n, base, psi, spread, covered)
+        found.append(covered)
+    assert np.mean(found) >= looser(0.945)
+
+
+def pooled(s: np.ndarray, b: np.ndarray) -> float:
+    """The wrong analysis: every repeat of an item counts as an item."""
+    return rejected(s.reshape(len(s), -1), b.reshape(len(b), -1))
+
+
+def test_taking_repeats_for_items_fails_these_bounds() -> None:
+    s, b = drawn(100, 0.5, 0.3, 0.3, 10)
+    assert pooled(s, b) > 0.15
+    assert pooled(s, b) > MOST
+
+
+def family_wise(effects: np.ndarray, decide: Callable[[np.ndarray], np.ndarray], runs: int, seed: int) -> float:
+    """How often any of the rows without effect is rejected, all of them against one shared baseline."""
+    rng = np.random.default_rng(seed)
+    bad = 0
+    for _ in range(runs):
+        p = rng.beta(1.5, 1.5, 100)
+        base = rng.random(100) < p
+        arms = rng.random((len(effects), 100)) < np.clip(p + effects[:, None], 0, 1)
+        bad += bool(decide(arms.astype(float) - base)[effects == 0].any())
+    return bad / runs
+
+
+@pytest.mark.parametrize("n_true", [0, 3])
+def test_stepdown_maxt_keeps_the_family_wise_error(n_true: int) -> None:
+    effects = np.zeros(21)
+    effects[:n_true] = 0.1
+    rate = family_wise(effects, lambda d: np.array(stats.maxt_stepdown(d, exact=False, n_resamples=399).p_adjusted) <= 0.05, R, 1)
+    assert rate <= MOST
+
+
+def test_a_sweep_of_945_null_cells_reports_hardly_ever_anything() -> None:
+    rng = np.random.default_rng(2)
+    any_bh = any_holm = 0
+    for _ in range(R):
+        p = rng.beta(0.7, 0.7, (45, 100))
+        base = rng.random((45, 100)) < p
+        arms = rng.random((21, 45, 100)) < p
+        gained, lost = (arms & ~base).sum(axis=2).ravel(), (~arms & base).sum(axis=2).ravel()
+        values = [midp(int(x), int(y)) for x, y in zip(gained, lost, strict=True)]
+        any_bh += bool((stats.adjust(values, "fdr_bh") <= 0.05).any())
+        any_holm += bool((stats.adjust(values, "holm") <= 0.05).any())
+    assert any_bh / R <= MOST
+    assert any_holm / R <= MOST
+
+
+@pytest.mark.parametrize("tau", [0.0, 0.02])
+@pytest.mark.parametrize("n", SIZES)
+def test_the_mean_over_45_tasks_keeps_its_level(tau: float, n: int) -> None:
+    rng = np.random.default_rng([n, int(100 * tau)])
+    runs = 5 * R
+    task = rng.normal(0, tau, (runs, 45, 1)) if tau else np.zeros((runs, 45, 1))
+    up = rng.binomial(n, np.clip(0.05 + task / 2, 0.001, 0.999))
+    down = rng.binomial(n, np.clip(0.05 - task / 2, 0.001, 0.999))
+    effect = ((up - down) / n)[..., 0]
+    p = [stats.macro_effect(row, np.full(45, 0.01)).p_random or 1.0 for row in effect]
+    rate = float(np.mean(np.array(p) <= 0.05))
+    assert abs(rate - 0.05) <= 3 * math.sqrt(0.05 * 0.95 / runs) + 0.004
+
+
+def test_planned_looks_keep_the_level_and_unplanned_ones_do_not() -> None:
+    rng = np.random.default_rng(4)
+    runs, n, looks = 5 * R, 300, 4
+    d = np.where(rng.random((runs, n)) < 0.2, rng.choice([-1.0, 1.0], (runs, n)), 0.0)
+    at = (np.arange(1, looks + 1) * n // looks) - 1
+    gained, lost = (d > 0).cumsum(axis=1), (d < 0).cumsum(axis=1)
+    z = np.abs(gained - lost) / np.sqrt(np.maximum(gained + lost, 1))
+    planned = (z[:, at] >= np.array(stats.group_sequential_boundaries(looks).z)).any(axis=1).mean()
+    assert planned <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs) + 0.003
+    peeked = (z[:, 24::25] >= st.norm.isf(0.025)).any(axis=1).mean()
+    assert peeked > 0.12, "looking every 25 items with the fixed test"
+    evidence = np.array([stats.eprocess_discordant(row).first_crossing_alpha05 is not None for row in d[:R]])
+    assert evidence.mean() <= MOST
+
+
+def test_p_values_of_continuous_scores_are_uniform() -> None:
+    rng = np.random.default_rng(5)
+    d = rng.normal(0, 0.2, (R, 60))
+    p = stats.signflip_many(d, 4_999)
+    assert st.kstest(p, "uniform").pvalue > 0.001
