@@ -21,6 +21,7 @@ app = typer.Typer(
 app.command("plan")(sweep.plan)
 app.command("sweep")(sweep.sweep)
 app.command("check")(sweep.check)
+app.command("calibrate")(sweep.calibrate)
 app.command("report")(report.report)
 app.command("scores")(report.scores)
 app.command("export")(export.export)

@@ -14,6 +14,7 @@ import typer
 from promptlab.cli.screen import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from promptlab.calibrate import Rate
     from promptlab.run import Progress
 
 ExperimentFile = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
@@ -42,6 +43,66 @@ def plan(experiment: ExperimentFile, concurrency: Concurrency = 16, as_json: AsJ
         print_json(made)
     else:
         show_plan(made, concurrency)
+
+
+def calibrate(
+    experiment: ExperimentFile,
+    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Made-up runs of each kind.")] = 200,
+    effect: Annotated[float, typer.Option(min=-50, max=50, help="Points that the planted effect moves every task by.")] = 3.0,
+    baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
+    discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
+    as_json: AsJson = False,
+) -> None:
+    """How often this design would report a gain that is not there, and find one that is. Asks no model."""
+    from dataclasses import asdict
+
+    from promptlab.calibrate import calibrate as judge
+    from promptlab.errors import UsageProblem
+    from promptlab.resolve import resolve
+
+    study = resolve(experiment)
+    if discordance >= 2 * baseline * (1 - baseline):
+        raise UsageProblem(
+            f"two runs of a model that is right on {baseline:g} of the items cannot disagree on {discordance:g}; "
+            f"at most {2 * baseline * (1 - baseline):.3f}: lower --discordance"
+        )
+    started = time.monotonic()
+
+    def observe(done: int, of: int) -> None:
+        if sys.stderr.isatty() or done == of:
+            left = (time.monotonic() - started) / done * (of - done)
+            sys.stderr.write(f"\r{done} of {of} made-up sweeps, about {left:.0f} s left " + ("\n" if done == of else ""))
+            sys.stderr.flush()
+
+    found = judge(study, sweeps, effect / 100, baseline, discordance, observe)
+    if as_json:
+        print_json(asdict(found))
+        return
+    a, f = found.false_gain, found.found
+    seen = "" if found.estimates_mean is None else f" Where it was found, the mean estimate was {100 * found.estimates_mean:+.1f} points."
+    say(
+        f"This design reports a false gain in {100 * a.share:.1f} % [{100 * a.low:.1f}, {100 * a.high:.1f}] of sweeps "
+        f"and finds {effect:+g} points in {100 * f.share:.1f} % [{100 * f.low:.1f}, {100 * f.high:.1f}]."
+    )
+    print_table(
+        "", ["when", "what", "how often", "95 % CI"],
+        [
+            ["nothing works", "any stimulus is said to help over the tasks", *_rate(found.false_gain)],
+            ["nothing works", "any finding at all, over the tasks or in a task", *_rate(found.false_finding)],
+            ["nothing works", "any finding in the primary family (promised: at most alpha)", *_rate(found.false_primary)],
+            ["nothing works", f"any finding in one of {found.n_families} families of stimuli (the same)", *_rate(found.false_family)],
+            ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
+            ["nothing works", "the A/A check silences a model", *_rate(found.aa_failed)],
+            [f"{found.treatment} {effect:+g} points", "said to help over the tasks", *_rate(found.found)],
+            [f"{found.treatment} {effect:+g} points", "said to help in a task (share of tasks)", f"{100 * found.found_cells:.1f} %", "-"],
+        ],
+        f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
+        f"kind.{seen}",
+    )  # fmt: skip
+
+
+def _rate(rate: Rate) -> list[str]:
+    return [f"{100 * rate.share:.1f} %", f"{100 * rate.low:.1f} to {100 * rate.high:.1f}"]
 
 
 def sweep(

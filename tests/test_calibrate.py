@@ -1,0 +1,62 @@
+"""`promptlab calibrate`: a design judged on made-up answers keeps what it promises, and finds what is large."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+import runs
+from promptlab.calibrate import calibrate
+from promptlab.resolve import resolve
+
+
+def test_a_design_keeps_its_promises_and_finds_what_is_large(tmp_path: Path) -> None:
+    study = resolve(runs.experiment(tmp_path, items=60, stimuli="emotionprompt/EP02, emotionprompt/EP08"))
+    seen: list[int] = []
+    found = calibrate(study, 120, 0.2, 0.6, 0.1, lambda done, _: seen.append(done))
+    assert seen == list(range(1, 121))
+    assert found.treatment == "emotionprompt/EP02"
+    assert (found.n_families, found.n_cells) == (2, 8)
+    assert found.false_primary.low <= 0.05
+    assert found.false_family.low <= 0.05
+    assert found.false_family.of == 240
+    assert found.aa_failed.share <= 0.05
+    assert found.found.share > 0.95
+    assert found.found_cells > 0.5
+    assert found.estimates_mean == pytest.approx(0.2, abs=0.03)
+
+
+def test_a_small_effect_is_mostly_missed_and_overstated_where_it_is_found(tmp_path: Path) -> None:
+    study = resolve(runs.experiment(tmp_path, items=40))
+    found = calibrate(study, 150, 0.03, 0.7, 0.1, lambda *_: None)
+    assert found.found.share < 0.4
+    assert found.estimates_mean is not None
+    assert found.estimates_mean > 0.035
+
+
+def test_a_loop_is_calibrated_too(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    path.write_text(
+        "name: x\nquestion: q?\ntasks: [sum, antonyms]\nmodels: [sim/null]\nitems: 40\nloops: [{rounds: 2, policies: [anger]}]\n",
+        encoding="utf-8",
+    )
+    found = calibrate(resolve(path), 30, 0.25, 0.5, 0.1, lambda *_: None)
+    assert found.treatment == "heart/anger"
+    assert found.found.share > 0.9
+
+
+def test_the_command(tmp_path: Path) -> None:
+    path = runs.experiment(tmp_path, items=20)
+    done = runs.run("calibrate", str(path), "--sweeps", "20", "--effect", "10")
+    assert done.returncode == 0, done.stderr
+    assert "This design reports a false gain in " in done.stdout
+    assert "and finds +10 points in " in done.stdout
+    assert "promised: at most alpha" in done.stdout
+    parsed = json.loads(runs.run("calibrate", str(path), "--sweeps", "20", "--json").stdout)
+    assert parsed["false_gain"]["of"] == 20
+    assert json.loads(runs.run("calibrate", str(path), "--sweeps", "20", "--json").stdout) == parsed, "seeded"
+    refused = runs.run("calibrate", str(path), "--discordance", "0.45", "--baseline", "0.9")
+    assert refused.returncode != 0
+    assert "at most 0.180: lower --discordance" in refused.stderr
