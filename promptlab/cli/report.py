@@ -81,6 +81,64 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
     print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)
 
 
+class PaperName(StrEnum):
+    """The papers whose tables are known."""
+
+    emotionprompt = "emotionprompt"
+    negativeprompt = "negativeprompt"
+
+
+def replicate(
+    run: RunFolder,
+    paper: Annotated[PaperName, typer.Option(help="The paper to compare with.", show_default=False)],
+    same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """A run beside the paper's Table 1, cell by cell: average with average, never with the published best."""
+    from dataclasses import asdict
+
+    from promptlab.report import replicate as compare
+    from promptlab.store import Run
+
+    pairs = [part.partition("=") for part in same_as or ()]
+    wrong = next((part for part, sign, name in pairs if not sign or not name), None)
+    if wrong is not None:
+        raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
+    found = compare(Run(run), paper.value, {model: name for model, _, name in pairs})
+    if as_json:
+        cells = [{**asdict(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
+        print_json({**asdict(found), "cells": cells})
+        return
+    rows = []
+    for c in found.cells:
+        expected = f"{100 * c.check.prediction_low:+.1f} to {100 * c.check.prediction_high:+.1f}" if c.check else "-"
+        average, best = (
+            "-" if value is None or c.original is None else f"{value - c.original:+.1f}"
+            for value in (c.published_average, c.published_best)
+        )
+        rows.append(
+            [
+                c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks, average, expected, f"{c.our_average:+.1f}",
+                f"{c.our_low:+.1f} to {c.our_high:+.1f}", best, f"{c.our_best_per_task:+.1f}", c.verdict,
+            ]
+        )  # fmt: skip
+    heads = [
+        "model", "benchmark", "prompt, shots", "tasks", "paper's mean", "a repetition's range", "here", "95 % CI", "paper's best",
+        "best per task here", "verdict",
+    ]  # fmt: skip
+    print_table(f"{'SIMULATED: ' if found.simulated else ''}{found.source} and this run, in points", heads, rows)
+    for benchmark, theirs, ours in found.headlines:
+        here = "has no baseline above 0 here" if ours is None else f"gives {ours:+.1f} % here"
+        name = BENCHMARKS[benchmark]
+        say(f"{name}: the abstract says {theirs:.2f} %, from the best stimuli, chosen on the test items; the same arithmetic {here}.")
+    for c in found.cells:
+        where = f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples"
+        say(f"{where}, differs from the paper: {'; '.join(c.deviations)}.")
+
+
+BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}
+
+
 def after_sweep(folder: Path, write_html: bool) -> None:
     """What a sweep ends with: the verdicts on the screen, and the report beside the record."""
     from promptlab import report as reports

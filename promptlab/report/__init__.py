@@ -3,17 +3,20 @@
 from promptlab.report.build import Report, arm_table, build, comparison_frame, headline
 from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.html import to_html
+from promptlab.report.replicate import PAPERS, replicate
 from promptlab.report.rescore import scorer_table
 from promptlab.report.terminal import to_text
 from promptlab.report.winner import Winner, winner
 
 __all__ = [
+    "PAPERS",
     "Report",
     "Winner",
     "arm_table",
     "build",
     "comparison_frame",
     "headline",
+    "replicate",
     "scorer_table",
     "to_csv",
     "to_html",

@@ -23,6 +23,7 @@ from promptlab.stats.power import (
     smallest_effect_mcnemar,
 )
 from promptlab.stats.published import best_of_protocol, published_headline
+from promptlab.stats.replication import replication_check
 from promptlab.stats.sequential import conditional_power, e_bh, eprocess_discordant, group_sequential_boundaries
 from promptlab.stats.supplement import Supplement, supplement
 
@@ -59,6 +60,7 @@ __all__ = [
     "published_headline",
     "random_effects",
     "replicability_count",
+    "replication_check",
     "risk_difference_ci",
     "sample_size_miller",
     "sample_size_tost",
