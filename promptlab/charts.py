@@ -8,6 +8,7 @@ from typing import Any
 import altair as alt
 import vl_convert
 
+from promptlab.inert import inert
 from promptlab.schema import Comparison, Verdict
 
 # Okabe and Ito's colours, told apart by every kind of colour vision; shape and word say the same.
@@ -158,8 +159,17 @@ def rounds(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> al
 
 def svg(chart: alt.LayerChart) -> str:
     """The chart as SVG text: drawn in this process, without a browser or the network."""
-    drawn: str = vl_convert.vegalite_to_svg(chart.to_dict())
+    drawn: str = vl_convert.vegalite_to_svg(_inert(chart.to_dict()))
     return drawn
+
+
+def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """A chart's texts spelled out: the drawing library ends the whole process on a control character."""
+    if isinstance(value, str):
+        return inert(value)
+    if isinstance(value, dict):
+        return {key: _inert(part) for key, part in value.items()}
+    return [_inert(part) for part in value] if isinstance(value, list) else value
 
 
 def _row_name(c: Comparison, among: Sequence[Comparison]) -> str:

@@ -129,6 +129,8 @@ def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
         raise _problem(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
     except RecursionError:
         raise _problem(path, "not JSON: nested too deeply") from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise _problem(path, f"not JSON that can be read: {error}") from None
 
 
 def _json(path: Path, content: bytes) -> Table:

@@ -27,6 +27,8 @@ from promptlab.resolve import resolve
 from promptlab.schema import digest
 from promptlab.store import Run, RunWriter
 
+pytestmark = pytest.mark.xdist_group("explorer")  # what its fixtures make is made once
+
 PAGES = ["overview", "matrix", "compare", "samples"]
 EXPERIMENT = """name: {name}
 question: {question}

@@ -44,13 +44,12 @@ def test_maxt_of_one_row_is_the_sign_flip_test_of_t() -> None:
 
 @given(hs.integers(0, 10_000))
 @settings(max_examples=25, deadline=None)
-def test_maxt_adjusts_upwards_and_less_than_bonferroni(seed: int) -> None:
+def test_maxt_adjusts_upwards_and_keeps_the_order(seed: int) -> None:
     table = np.round(rng(seed).normal(0.1, 1, (4, 10)), 1)
     found = stats.maxt_stepdown(table, exact=True)
     order = np.argsort(-np.abs(found.t))
     assert all(raw <= adjusted + 1e-12 for raw, adjusted in zip(found.p_raw, found.p_adjusted, strict=True))
     assert (np.diff(np.array(found.p_adjusted)[order]) >= -1e-12).all()
-    assert all(a <= min(1, 4 * r) + 1e-12 for a, r in zip(found.p_adjusted, found.p_raw, strict=True))
 
 
 def test_maxt_random_flips_agree_with_all_flips() -> None:

@@ -20,26 +20,39 @@ if TYPE_CHECKING:
 class ExportFormat(StrEnum):
     """What `promptlab export` can write."""
 
+    long = "long"
+    evalstats = "evalstats"
+    inspect_frame = "inspect-frame"
     dspy = "dspy"
 
 
 def export(
     run: RunFolder,
-    format: Annotated[ExportFormat, typer.Option("--format", "-f", help="dspy: a program in JSON for each task.")] = ExportFormat.dspy,  # noqa: A002 (one so far)
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="The folder to write to; RUN/dspy when left out.")] = None,
-    model: Annotated[str | None, typer.Option(help="The model whose verdicts decide; the run's only one when left out.")] = None,
-    task: Annotated[list[str] | None, typer.Option(help="This task only; may be given several times.")] = None,
-    arm: Annotated[str | None, typer.Option(help="This arm instead of the one that proved itself.")] = None,
-    setting: Annotated[str | None, typer.Option(help="With --arm: the strategy or loop of it, where the run has several.")] = None,
-    base_prompt: Annotated[str | None, typer.Option(help="This base prompt; the run's first when left out.")] = None,
+    format: Annotated[  # noqa: A002
+        ExportFormat, typer.Option("--format", "-f", help="long, evalstats, inspect-frame: a table of the trials; dspy: a program a task.")
+    ] = ExportFormat.long,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; beside the run when left out."),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; the run's only one when left out.")] = None,
+    task: Annotated[list[str] | None, typer.Option(help="dspy: this task only; may be given several times.")] = None,
+    arm: Annotated[str | None, typer.Option(help="dspy: this arm instead of the one that proved itself.")] = None,
+    setting: Annotated[str | None, typer.Option(help="dspy, with --arm: the strategy or loop of it, where the run has several.")] = None,
+    base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; the run's first when left out.")] = None,
 ) -> None:
-    """Write the arm that proved itself, or the plain prompt where none did, as a DSPy program that sends the same messages."""
+    """Write a run's trials as a table for other tools, or (dspy) the arm that proved itself as a program that sends its messages."""
+    if format is not ExportFormat.dspy:
+        _table(run, format.value, out)
+        return
     from promptlab import report as reports
     from promptlab.programs import saved_arm
     from promptlab.store import Run, write_whole
 
     built = reports.build(Run(run))
     plan = built.plan
+    if plan.get("imported"):
+        raise UsageProblem("an imported run does not say how its prompts were built, so no program can be made of it; --format long can")
     chosen_model = _one("model", model, built.models)
     prompt = _one("base prompt", base_prompt or plan["base_prompts"][0], plan["base_prompts"])
     tasks = [_one("task", name, [t["task"] for t in plan["tasks"]]) for name in task or [t["task"] for t in plan["tasks"]]]
@@ -57,6 +70,21 @@ def export(
         text = saved_arm(plan, name, chosen.arm, chosen.placement, chosen.shots, chosen.strategy, prompt, source)
         write_whole(folder / f"{name}.json", text.encode("utf-8", "replace"))
         say(f"written:       {folder / f'{name}.json'}")
+
+
+ENDINGS = (".csv", ".jsonl", ".parquet")
+
+
+def _table(run: Path, format: str, out: Path | None) -> None:  # noqa: A002
+    from promptlab.report import FRAMES, written
+    from promptlab.store import Run, write_whole
+
+    path = out or run / f"{format}.csv"
+    if path.suffix not in ENDINGS:
+        raise UsageProblem(f"the ending of {path.name!r} says what is written: {', '.join(ENDINGS)}")
+    frame = FRAMES[format](Run(run))
+    write_whole(path, written(frame, path.suffix))
+    say(f"written: {path} ({len(frame):,} rows, {len(frame.columns)} columns)")
 
 
 def _one(what: str, name: str | None, known: list[str]) -> str:

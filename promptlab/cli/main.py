@@ -7,7 +7,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import data, export, look, report, stimuli, sweep, task
+from promptlab.cli import bring, data, export, look, report, stimuli, sweep, task
 from promptlab.errors import EXIT_ERROR, PromptlabError
 
 app = typer.Typer(
@@ -24,9 +24,11 @@ app.command("check")(sweep.check)
 app.command("calibrate")(sweep.calibrate)
 app.command("report")(report.report)
 app.command("scores")(report.scores)
+app.command("compare")(report.compare)
 app.command("replicate")(report.replicate)
 app.command("export")(export.export)
 app.command("view")(report.view)
+app.command("import")(bring.bring)
 app.command("schema")(look.schema)
 app.add_typer(look.ls, name="ls")
 app.add_typer(look.show, name="show")

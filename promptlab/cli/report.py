@@ -81,6 +81,52 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
     print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)
 
 
+def compare(
+    run_a: RunFolder,
+    run_b: Annotated[Path | None, typer.Argument(help="The other run; the same one when left out.", show_default=False)] = None,
+    arm: Annotated[str, typer.Option(help="The arm of the first run.")] = "none",
+    against: Annotated[str | None, typer.Option(help="The arm of the second; the same name when left out.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
+    model_b: Annotated[str | None, typer.Option(help="The model of the second; as in the first when left out.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict."""
+    from dataclasses import asdict
+
+    from promptlab import report as reports
+    from promptlab.stats.sentences import interval, p_text, points
+    from promptlab.store import Run
+
+    first, second = Run(run_a), Run(run_b or run_a)
+    a = reports.side_of(first, model, arm, strategy)
+    b = reports.side_of(second, model_b or (model if run_b is None else model_b), against or arm, strategy)
+    if run_b is None and a == b:
+        raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
+    found = reports.compare(first, a, second, b)
+    if as_json:
+        print_json({**asdict(found), "note": reports.EXPLORATORY})
+        return
+    mark = "SIMULATED: " if a.simulated or b.simulated else ""
+    heads = ["task", "n", "first", "second", "points", "95 % CI", "gained/lost", "p", "Holm"]
+    rows = [
+        [
+            r.task or "mean over the tasks", r.n, f"{100 * r.mean_a:.1f}", f"{100 * r.mean_b:.1f}", points(r.diff),
+            interval(r.ci_low, r.ci_high), "-" if r.gained is None else f"{r.gained}/{r.lost}",
+            p_text(r.p_value).removeprefix("p = ").removeprefix("p "),
+            "-" if r.task is None else p_text(r.p_holm).removeprefix("p = ").removeprefix("p "),
+        ]
+        for r in found.rows
+    ]  # fmt: skip
+    print_table(f"{mark}second minus first", heads, rows)
+    say(f"first:         {a.label}")
+    say(f"second:        {b.label}")
+    for note in found.notes:
+        say(f"differs:       {note}")
+    say(found.sentence)
+    say(reports.EXPLORATORY)
+
+
 class PaperName(StrEnum):
     """The papers whose tables are known."""
 

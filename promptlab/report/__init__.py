@@ -1,27 +1,35 @@
 """A recorded run as verdicts for people: on the terminal, as Markdown, as one HTML file, as JSON and CSV."""
 
 from promptlab.report.build import Report, arm_table, build, comparison_frame, headline
+from promptlab.report.export import FRAMES, written
 from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.html import to_html
+from promptlab.report.pair import EXPLORATORY, PairReport, compare, side_of
 from promptlab.report.replicate import PAPERS, replicate
 from promptlab.report.rescore import scorer_table
 from promptlab.report.terminal import to_text
 from promptlab.report.winner import Winner, winner
 
 __all__ = [
+    "EXPLORATORY",
+    "FRAMES",
     "PAPERS",
+    "PairReport",
     "Report",
     "Winner",
     "arm_table",
     "build",
+    "compare",
     "comparison_frame",
     "headline",
     "replicate",
     "scorer_table",
+    "side_of",
     "to_csv",
     "to_html",
     "to_json",
     "to_markdown",
     "to_text",
     "winner",
+    "written",
 ]

@@ -182,6 +182,8 @@ def headline(report: Report) -> list[str]:
     if report.simulated:
         names = ", ".join(report.manifest["simulated_models"])
         found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
+    if report.plan.get("imported"):
+        found += list(report.plan["notes"])
     n, planned = len(report.trials), int(report.plan["counts"]["trials"])
     if n < planned or report.state != "complete":
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")

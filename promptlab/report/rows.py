@@ -175,7 +175,7 @@ def baseline_columns() -> list[str]:
 
 def baseline_cells(report: Report) -> list[list[str]]:
     """Scores without any stimulus as words: raw by every scorer, and normalised (0 is guessing, below it negative) by the one in force."""
-    scorer = str(report.plan.get("scorer") or "reference")
+    scorer = str(report.plan.get("scorer") or ("the tool" if report.plan.get("imported") else "reference"))
     return [
         [
             _name(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,

@@ -177,6 +177,9 @@ class Analysis:
         self.oracles = {loop["strategy"] for loop in plan.get("loops", ()) if loop["oracle"]}
         self.simulated = {model["name"]: bool(model["simulated"]) for model in plan["models"]}
         self.family_sizes = Counter(str(row["family"]) for row in plan["hypotheses"])
+        self.again = "" if plan.get("imported") else say.AGAIN
+        self.exact = bool(plan.get("reconstructed"))
+        """Items were rebuilt from counts of changed answers: only the sign test on those counts means anything."""
         self.tables = item_tables(trials)
         clusters = trials.dropna(subset=["cluster"]).drop_duplicates(["task", "item"])
         named: dict[str, dict[str, str]] = {}
@@ -289,8 +292,8 @@ class Analysis:
         rate = self._rate(h)
         blank = self._blank(h, [p])
         if not len(p.s):
-            return refused(blank, "missing_pairs", say.not_run(h.treatment), rate)
-        test = paired_test(p, rate, self.family_sizes[h.family])
+            return refused(blank, "missing_pairs", say.not_run(h.treatment, self.again), rate)
+        test = paired_test(p, rate, self.family_sizes[h.family], self.exact)
         figures = say.Figures(
             blank.treated, h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
             0, blank.margin, test.gained, test.lost, test.mde, None, None, None, None, test.sd,
@@ -308,7 +311,7 @@ class Analysis:
             ci_method=test.ci_method,
             notes=test.notes,
         )
-        refusal = _refusal([p], test.n_nonzero, rate)
+        refusal = _refusal([p], test.n_nonzero, self.again)
         if refusal is not None:
             return refused(done, *refusal, rate)
         if test.status not in ("ok", "zero_variance"):
@@ -317,6 +320,7 @@ class Analysis:
             )
         p_tost, low, high = cell_equivalence(p, blank.margin, test)
         equivalent = p_tost is not None and low is not None and high is not None and -blank.margin < low and high < blank.margin
+        equivalent = equivalent and not self.exact  # how ties split into right and wrong is not known
         least = min_level(rate)
         too_few = say.too_few_changes(test.n_nonzero, len(p.s), least) if test.n_nonzero < least else None
         done = replace(done, p_tost=p_tost, status=test.status)
@@ -327,10 +331,13 @@ class Analysis:
         blank = self._blank(h, pairs)
         some = [p for p in pairs if len(p.s)]
         if not some:
-            return refused(blank, "missing_pairs", say.not_run(h.treatment), rate)
+            return refused(blank, "missing_pairs", say.not_run(h.treatment, self.again), rate)
         effects = np.array([p.d.mean() for p in some])
         ses = np.array([_task_se(p) for p in some])
         m = macro(effects, ses)
+        if self.exact and len(some) == 1:
+            alone = paired_test(some[0], rate, 1, True)
+            m = replace(m, p=alone.p, ci_low=alone.ci_low, ci_high=alone.ci_high, method=alone.method)
         n_nonzero = sum(int(np.count_nonzero(p.d)) for p in some)
         done = replace(
             blank,
@@ -344,7 +351,7 @@ class Analysis:
             method=m.method,
             ci_method=m.method,
         )
-        refusal = _refusal(pairs, n_nonzero, rate)
+        refusal = _refusal(pairs, n_nonzero, self.again)
         if refusal is not None:
             return refused(done, *refusal, rate)
         if m.p is None:
@@ -358,7 +365,7 @@ class Analysis:
             name, h.control, None, blank.n_pairs, len(some), m.estimate, m.ci_low, m.ci_high, None, m.method, "",
             0, blank.margin, None, None, m.mde, low, high, done.ci_fixed_low, done.ci_fixed_high,
         )  # fmt: skip
-        return Result(replace(done, p_tost=p_tost), figures, p_tost is not None and -blank.margin < low and high < blank.margin, rate)
+        return Result(replace(done, p_tost=p_tost), figures, not self.exact and -blank.margin < low and high < blank.margin, rate)
 
     def aa(self) -> list[Comparison]:
         """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
@@ -444,10 +451,11 @@ def cells_of(p: Pairs) -> tuple[int, int, int, int]:
     return int((s & b).sum()), int((s & ~b).sum()), int((~s & b).sum()), int((~s & ~b).sum())
 
 
-def paired_test(p: Pairs, rate: float, n_family: int = 1) -> Test:
+def paired_test(p: Pairs, rate: float, n_family: int = 1, exact: bool = False) -> Test:
     """McNemar mid-p with Newcombe's interval for single answers; sign flips with a t interval for item means or clusters.
 
-    Where sign vectors are random and p is small, as many more are drawn as the smallest threshold of the family needs.
+    Where sign vectors are random and p is small, as many more are drawn as the smallest threshold of the family needs. `exact`
+    takes McNemar's exact p (the sign test on the changed answers) in the place of mid-p.
     """
     d = p.d
     n_nonzero = int(np.count_nonzero(d))
@@ -458,14 +466,14 @@ def paired_test(p: Pairs, rate: float, n_family: int = 1) -> Test:
     if is_binary(p):
         a, b, c, e = cells_of(p)
         low, high = newcombe(a, b, c, e, 0.95)
-        return Test(
-            float(d.mean()), float(mcnemar(a, b, c, e).p_midp), float(low), float(high), b, c, n_nonzero, sd, mde,
-            "McNemar mid-p", "Newcombe", "ok" if n_nonzero else "no_discordant_pairs",
-        )  # fmt: skip
+        found = mcnemar(a, b, c, e)
+        p_value, method = (found.p_exact, "McNemar exact") if exact else (found.p_midp, "McNemar mid-p")
+        status: Status = "ok" if n_nonzero else "no_discordant_pairs"
+        return Test(float(d.mean()), p_value, float(low), float(high), b, c, n_nonzero, sd, mde, method, "Newcombe", status)
     flips = _flips(p.s, p.b, rate, n_family)
     ci = mean_difference_ci(stimulus=p.s, baseline=p.b)
     t_low, t_high = ci.ci if ci.ci is not None else (None, None)
-    status: Status = "zero_variance" if ci.ci is None else "ok"
+    status = "zero_variance" if ci.ci is None else "ok"
     return Test(
         float(d.mean()), float(flips.p_midp), t_low, t_high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
         "sign-flip mid-p on item means", "t on item differences", status,
@@ -583,7 +591,7 @@ def macro_equivalence(m: Macro, margin: float) -> tuple[float, float, float]:
     return p, m.estimate - half, m.estimate + half
 
 
-def _refusal(pairs: Sequence[Pairs], n_nonzero: int, rate: float) -> tuple[Status, str] | None:
+def _refusal(pairs: Sequence[Pairs], n_nonzero: int, again: str) -> tuple[Status, str] | None:
     """Why no verdict can be given, from counts alone; None when one can."""
     n_planned = sum(p.n_planned for p in pairs)
     n_pairs = sum(len(p.s) for p in pairs)
@@ -593,9 +601,9 @@ def _refusal(pairs: Sequence[Pairs], n_nonzero: int, rate: float) -> tuple[Statu
     if n_missing > MOST_MISSING * n_planned:
         shift = n_missing / n_planned
         total = sum(float(p.d.sum()) for p in pairs) / n_planned
-        return "missing_pairs", say.missing(n_missing, n_planned, total - shift, total + shift)
+        return "missing_pairs", say.missing(n_missing, n_planned, total - shift, total + shift, again)
     if abs(lost_s - lost_b) > MOST_UNEVEN:
-        return "missing_pairs", say.uneven(lost_s, lost_b, n_planned)
+        return "missing_pairs", say.uneven(lost_s, lost_b, n_planned, again)
     if n_pairs < LEAST_ITEMS:
         return "n_too_small", say.too_few_items(n_pairs, LEAST_ITEMS)
     if n_nonzero == 0:

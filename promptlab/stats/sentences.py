@@ -147,24 +147,30 @@ def too_few_changes(n_changed: int, n: int, least: int) -> str:
     )
 
 
-def missing(n_missing: int, n_planned: int, low: float, high: float) -> str:
+AGAIN = " Run the sweep again: it asks only for what is missing."
+"""What to do about missing answers, where there is a sweep to run again."""
+
+
+def missing(n_missing: int, n_planned: int, low: float, high: float, again: str = AGAIN) -> str:
     """Too many lost pairs, with worst-case bounds."""
     return (
         f"{n_missing} of {n_planned} pairs are missing; scored against and for the stimulus, the difference would lie anywhere from "
-        f"{points(low)} to {points(high)} points. Run the sweep again: it asks only for what is missing."
+        f"{points(low)} to {points(high)} points.{again}"
     )
 
 
-def uneven(low: float, high: float, n_planned: int) -> str:
+def uneven(low: float, high: float, n_planned: int, again: str = AGAIN) -> str:
     """Arms lose answers at different rates."""
     return (
         f"The two arms lost different shares of their answers ({100 * low:.1f} % and {100 * high:.1f} % of {n_planned}); "
-        "what is missing may be the effect. Run the sweep again: it asks only for what is missing."
+        f"what is missing may be the effect.{again}"
     )
 
 
-def not_run(treatment: str) -> str:
-    """No pair at all yet."""
+def not_run(treatment: str, again: str = AGAIN) -> str:
+    """No pair at all."""
+    if not again:
+        return f"No pair of {treatment} and its control is in the imported file."
     return f"No pair of {treatment} and its control is recorded yet. Run the sweep to its end."
 
 

@@ -1,0 +1,213 @@
+"""One import from files to a run folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from promptlab import tables
+from promptlab.errors import UsageProblem
+from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, tabular
+from promptlab.importers.pairing import Arm, Paired, pair
+from promptlab.importers.reading import name_of, parsed, read_file, too_deep
+from promptlab.importers.record import NAME, Import, run_name, write
+from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
+from promptlab.schema import NONE_ARM
+
+READERS: Mapping[Kind, Callable[[Sequence[File], Options], Reading]] = {
+    "promptfoo": promptfoo.read,
+    "inspect": inspect_log.read,
+    "lm-eval": lm_eval.read,
+    "table": tabular.read,
+    "counts": counts.read,
+}
+
+TAKES: Mapping[Kind, frozenset[str]] = {
+    "promptfoo": frozenset({"item", "arm", "cluster", "metric"}),
+    "inspect": frozenset({"scorer", "arm-name"}),
+    "lm-eval": frozenset({"metric", "arm-name"}),
+    "table": frozenset({*COLUMNS, "arm-name"}),
+    "counts": frozenset({"arm", "model", "task", "cluster", "per-model"}),
+}
+"""The flags that mean something for a kind of file; others are refused, because one without effect would not be noticed."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignTest:
+    """The exact sign test of one arm that was made up from counts, and Holm over all arms of its model and task."""
+
+    model: str
+    task: str
+    arm: str
+    gained: int
+    lost: int
+    p_exact: float
+    p_holm: float
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What was imported, and where it is."""
+
+    folder: Path
+    written: bool
+    kind: Kind
+    arms: tuple[Arm, ...]
+    n_results: int
+    n_items: int
+    models: tuple[str, ...]
+    tasks: tuple[str, ...]
+    tools: tuple[str, ...]
+    guessed: tuple[str, ...]
+    notes: tuple[str, ...]
+    sign_tests: tuple[SignTest, ...]
+
+
+def bring(
+    paths: Sequence[Path],
+    runs: Path,
+    options: Options | None = None,
+    *,
+    name: str | None = None,
+    arm_names: Mapping[str, str] | None = None,
+) -> Brought:
+    """Import files of another tool as one run below `runs`; the same files and options give the same run.
+
+    `arm_names` gives the arm of a file by its path as in `paths`, or by its bare name. Raises FileProblems for what is wrong with
+    a file, UsageProblem for a choice that has to be made or was made wrongly; nothing is written then.
+    """
+    options = options or Options()
+    if name is not None and not NAME.match(name):
+        raise UsageProblem(f"--name {name!r}: names hold letters, digits, dots, dashes and underscores, begin with a letter or digit, and "
+                           "have at most 64 characters")  # fmt: skip
+    if options.scale is not None and not options.scale[0] < options.scale[1]:
+        raise UsageProblem(f"--scale {options.scale[0]:g},{options.scale[1]:g}: the low end must be below the high end")
+    files = _files(paths, arm_names or {})
+    kinds = {file.path.name: kind_of(file) for file in files} if options.kind == "auto" else {}
+    kind: Kind = options.kind
+    if kinds:
+        if len(set(kinds.values())) > 1:
+            raise UsageProblem(
+                "the files are of several tools (" + ", ".join(f"{n}: {k}" for n, k in kinds.items()) + "); import them one by one"
+            )
+        kind = next(iter(kinds.values()))
+    _takes(kind, options, bool(arm_names))
+    try:
+        reading = READERS[kind](files, options)
+        paired = pair(reading, options, files[0].path)
+    except RecursionError:
+        raise too_deep(files[0].path) from None
+    chosen = name or run_name(files[0].path.stem if len(files) == 1 else next(iter(paired.items)))
+    what = Import(chosen, paired, reading, options, {file.sha256: file.arm for file in files if file.arm})
+    tests = sign_tests(paired) if reading.reconstructed else ()
+    folder, written = write(what, runs, [sign_words(tests)] if tests else [])
+    return Brought(
+        folder=folder,
+        written=written,
+        kind=kind,
+        arms=paired.arms,
+        n_results=len(paired.results),
+        n_items=sum(len(items) for items in paired.items.values()),
+        models=paired.models,
+        tasks=tuple(paired.items),
+        tools=tuple(dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources)),
+        guessed=reading.guessed,
+        notes=paired.notes,
+        sign_tests=tests,
+    )
+
+
+def kind_of(file: File) -> Kind:
+    """Which tool wrote a file, from its name's end and its first content."""
+    suffix = file.path.suffix.lower()
+    if suffix == ".eval" or file.content[:2] == b"PK":
+        return "inspect"
+    if suffix in (".jsonl", ".ndjson"):
+        first = file.content.lstrip().split(b"\n", 1)[0]
+        try:
+            row = json.loads(first)
+        except (ValueError, RecursionError):
+            return "table"  # whose reader says what is wrong, line by line
+        if isinstance(row, dict) and lm_eval.is_sample(row):
+            return "lm-eval"
+        return "promptfoo" if isinstance(row, dict) and {"promptIdx", "testIdx"} <= set(row) else "table"
+    if suffix == ".json":
+        value = parsed(file.path, file.content)
+        if promptfoo.is_promptfoo(value):
+            return "promptfoo"
+        if inspect_log.is_log(value):
+            return "inspect"
+        if isinstance(value, list):
+            return "table"
+        raise refusal(
+            file.path,
+            "a JSON document of no known tool: promptfoo's have results.results, inspect_ai's eval and status, a table is a list of "
+            "objects; say which it is with --from, or make a table of it",
+        )
+    if suffix in (".csv", ".tsv") and counts.are_counts(counts.header(file)):
+        return "counts"
+    if suffix in tables.READERS:
+        return "table"
+    raise refusal(file.path, f"files that end in {suffix!r} are not read; known: .json, .jsonl, .eval, .csv, .tsv, .parquet")
+
+
+def sign_tests(paired: Paired) -> tuple[SignTest, ...]:
+    """The exact sign test of each arm, adjusted by Holm over the arms of one model and task."""
+    from promptlab.stats import adjust, mcnemar
+
+    base = {(r.model, r.task, r.item): r.score for r in paired.results if r.arm == NONE_ARM}
+    table: dict[tuple[str, str, str], list[int]] = {}
+    for r in paired.results:
+        before = base.get((r.model, r.task, r.item))
+        if r.arm != NONE_ARM and before is not None and r.score is not None:
+            cells = table.setdefault((r.model, r.task, r.arm), [0, 0, 0, 0])
+            cells[(0 if r.score else 2) if before else (1 if r.score else 3)] += 1
+    found = []
+    for model, task in dict.fromkeys((model, task) for model, task, _ in table):
+        mine = {arm: cells for (m, t, arm), cells in table.items() if (m, t) == (model, task)}
+        exact = [float(mcnemar(*cells).p_exact) for cells in mine.values()]
+        holm = adjust(exact, method="holm")
+        found += [
+            SignTest(model, task, arm, cells[1], cells[2], p, float(q))
+            for (arm, cells), p, q in zip(mine.items(), exact, holm, strict=True)
+        ]
+    return tuple(found)
+
+
+def sign_words(tests: Sequence[SignTest]) -> str:
+    """The exact tests as one note."""
+    each = "; ".join(f"{t.arm} {t.gained} gained, {t.lost} lost, p = {t.p_exact:.4g}, after Holm {t.p_holm:.4g}" for t in tests[:40])
+    kept = [t.arm for t in tests if t.p_holm <= 0.05]
+    n = len({t.arm for t in tests})
+    return f"exact sign tests, Holm over {n} arms: {each}. At 5 % after Holm {'nothing' if not kept else ', '.join(kept)} is left"
+
+
+def _takes(kind: Kind, options: Options, arm_names: bool) -> None:
+    given = {*options.columns}
+    given |= {
+        flag
+        for flag, used in (
+            ("metric", options.metric is not None), ("scorer", options.scorer is not None), ("per-model", options.per_model),
+            ("arm-name", arm_names),
+        )
+        if used
+    }  # fmt: skip
+    if wrong := sorted(given - TAKES[kind]):
+        known = ", ".join(f"--{flag}" for flag in sorted(TAKES[kind]))
+        raise UsageProblem(f"--{wrong[0]} means nothing for files of the kind {kind!r}, which take {known}")
+
+
+def _files(paths: Sequence[Path], arm_names: Mapping[str, str]) -> list[File]:
+    unused = set(arm_names)
+    files = []
+    for path in paths:
+        key = next((k for k in (str(path), path.name) if k in arm_names), None)
+        unused.discard(key or "")
+        files.append(read_file(path, None if key is None else name_of(arm_names[key])))
+    if unused:
+        raise UsageProblem(f"--arm-name {min(unused)}=...: this file is not among those given")
+    if len({file.sha256 for file in files}) != len(files):
+        raise UsageProblem("one file is given twice, or two files have the same content; two arms never have exactly the same results file")
+    return files

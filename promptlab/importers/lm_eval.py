@@ -1,0 +1,187 @@
+"""Samples of lm-evaluation-harness: `lm_eval ... --output_path OUT --log_samples` writes samples_TASK_TIME.jsonl for each task.
+
+Items are documents by their id; one id must be the same document in every file. The results file that the harness writes
+beside the samples, with the same time in its name, tells the model, its parameters and the harness's version.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from promptlab.errors import FileProblems, UsageProblem, did_you_mean
+from promptlab.importers.by_file import UNNAMED, Described, places
+from promptlab.importers.reading import json_lines, mapping, name_of, number, parsed, read_file, sampling, secrets_in, task_name, text
+from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
+from promptlab.importers.tabular import as_messages
+
+NAMED = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?)\Z")
+NO_FILTER = "none"
+Row = tuple[int, dict[str, Any]]
+
+
+def is_sample(row: Mapping[str, Any]) -> bool:
+    """Whether a JSON line is a sample of the harness."""
+    return "doc_id" in row and ("resps" in row or "filtered_resps" in row or "doc_hash" in row)
+
+
+def read(files: Sequence[File], options: Options) -> Reading:
+    """All samples of the files, one score for each document."""
+    described: list[Described] = []
+    samples: list[list[Row]] = []
+    sources: list[Source] = []
+    params: list[dict[str, Any]] = []
+    texts: dict[str, str] = {}
+    secrets: set[str] = set()
+    for file in files:
+        samples.append(list(json_lines(file)))
+        found = NAMED.fullmatch(file.path.stem)
+        task = task_name(found["task"] if found else file.path.stem)
+        beside = _results_beside(file, found["time"]) if found else None
+        told = mapping(parsed(beside.path, beside.content)) if beside else {}
+        config = mapping(told.get("config"))
+        model = told.get("model_name") or mapping(config.get("model_args")).get("model") or _folder_model(file.path) or "model"
+        system = text(told.get("system_instruction"))
+        described.append(Described(file, task, name_of(model), {"system instruction": system} if system else {}))
+        params.append(sampling(config.get("gen_kwargs"), mapping(told.get("config")).get("model_args")))
+        secrets |= secrets_in(config.get("model_args"))
+        version = text(told.get("lm_eval_version")) or None
+        sources.append(Source(file.path.name, file.sha256, "lm-evaluation-harness", version))
+        if beside:
+            sources.append(Source(beside.path.name, beside.sha256, "lm-evaluation-harness", version))
+    metric, chosen_filter = _metric(samples, files, options.metric)
+    results: list[Result] = []
+    for place, one, rows, known in zip(places(described), described, samples, params, strict=True):
+        if instruction := one.facts.get("system instruction"):
+            texts.setdefault(place.arm, instruction)
+        for line, row in rows:
+            if _filter(row) == chosen_filter:
+                results.append(_result(row, line, one, place.arm, place.task, metric, known))
+    _same_documents(results, samples, files, chosen_filter)
+    return Reading(
+        tuple(results),
+        tuple(sources),
+        metric=metric if chosen_filter == NO_FILTER else f"{metric},{chosen_filter}",
+        texts=texts,
+        one_arm=UNNAMED if len(files) > 1 else "lm-evaluation-harness writes one file for each task; give the files of all arms",
+        secrets=tuple(secrets),
+    )
+
+
+def _result(row: Mapping[str, Any], line: int, one: Described, arm: str, task: str, metric: str, known: Mapping[str, Any]) -> Result:
+    if "doc_id" not in row:
+        raise refusal(one.file.path, "a sample has no doc_id, so it cannot be paired with another arm's", line)
+    prompt, asked = _asked(row.get("arguments"))
+    answers = row.get("filtered_resps")
+    replies = row.get("resps")
+    reply = _first(replies)
+    value = row.get(metric)
+    return Result(
+        arm=arm,
+        model=one.model,
+        task=task,
+        item=text(row["doc_id"]),
+        score=number(value),
+        where=f"{one.file.path.name} line {line}",
+        answer=text(reply),
+        extracted=text(_first(answers)) or None,
+        messages=as_messages(prompt),
+        input=_input(row.get("doc")),
+        targets=(text(row["target"]),) if row.get("target") is not None and not isinstance(row["target"], list | dict) else (),
+        choices=(),
+        params={**known, **sampling(asked)},
+        error=None if number(value) is not None else f"the harness wrote no number for {metric}: {text(value)[:80]!r}",
+    )
+
+
+def _asked(arguments: object) -> tuple[object, object]:
+    """The prompt and the generation arguments of a sample's first request; the harness changed how it writes them."""
+    if isinstance(arguments, dict):
+        first = mapping(next(iter(arguments.values()), {}))
+        prompt, rest = first.get("arg_0"), first.get("arg_1")
+    elif isinstance(arguments, list) and arguments and isinstance(arguments[0], list):
+        prompt, rest = arguments[0][0] if arguments[0] else None, arguments[0][1] if len(arguments[0]) > 1 else None
+    else:
+        return None, None
+    if isinstance(prompt, list) and len(prompt) == 1:  # a chat, as JSON text in a list
+        prompt = prompt[0]
+    return prompt, rest
+
+
+def _first(value: object) -> object:
+    while isinstance(value, list) and value:
+        value = value[0]
+    return "" if isinstance(value, list) else value
+
+
+def _input(doc: object) -> str:
+    fields = mapping(doc)
+    for name in ("question", "input", "query", "problem", "text"):
+        if isinstance(fields.get(name), str):
+            return str(fields[name])
+    return text(doc)
+
+
+def _filter(row: Mapping[str, Any]) -> str:
+    return text(row.get("filter")) or NO_FILTER
+
+
+def _metric(samples: Sequence[Sequence[Row]], files: Sequence[File], wanted: str | None) -> tuple[str, str]:
+    """The metric and the filter whose scores are taken; a choice that is open is the user's."""
+    name, _, filter_ = (wanted or "").partition(",")
+    metrics = list(dict.fromkeys(m for rows in samples for _, row in rows for m in _metrics(row)))
+    filters = list(dict.fromkeys(_filter(row) for rows in samples for _, row in rows))
+    path = files[0].path
+    if not metrics:
+        raise refusal(path, "no sample holds a metric; run the harness with --log_samples and a task that has metrics")
+    if name and name not in metrics:
+        raise UsageProblem(f"--metric {name}: the samples have no such metric; {did_you_mean(name, metrics)}".rstrip("; "))
+    if not name and len(metrics) > 1:
+        raise UsageProblem(f"the samples hold several metrics ({listed(metrics)}); choose one with --metric")
+    if filter_ and filter_ not in filters:
+        raise UsageProblem(f"--metric {wanted}: the samples have no filter {filter_!r}; {did_you_mean(filter_, filters)}".rstrip("; "))
+    if not filter_ and len(filters) > 1:
+        example = f"{name or metrics[0]},{filters[0]}"
+        raise UsageProblem(
+            f"the samples hold the scores of several filters ({listed(filters)}); choose one, for example --metric {example}"
+        )
+    return name or metrics[0], filter_ or filters[0]
+
+
+def _metrics(row: Mapping[str, Any]) -> list[str]:
+    named = row.get("metrics")
+    if isinstance(named, list):
+        return [str(name) for name in named if str(name) in row]
+    known = {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash", "target_hash"}
+    return [name for name, value in row.items() if name not in known and number(value) is not None]
+
+
+def _same_documents(results: Sequence[Result], samples: Sequence[Sequence[Row]], files: Sequence[File], chosen: str) -> None:
+    """One doc_id must be one document in all files."""
+    hashes = [text(row.get("doc_hash")) for rows in samples for _, row in rows if _filter(row) == chosen]
+    seen: dict[tuple[str, str], tuple[str, Result]] = {}
+    for result, hashed in zip(results, hashes, strict=True):
+        first = seen.setdefault((result.task, result.item), (hashed, result))
+        if hashed and first[0] and first[0] != hashed:
+            raise refusal(
+                files[0].path,
+                f"doc_id {result.item} is one document in {first[1].where} and another in {result.where} (their doc_hash differs), so the "
+                "files cannot be paired; evaluate the arms on the same documents",
+            )
+
+
+def _results_beside(file: File, time: str) -> File | None:
+    """The harness's results file of the same time in the same folder, where there is one."""
+    path = file.path.with_name(f"results_{time}.json")
+    try:
+        return read_file(path) if path.is_file() else None
+    except FileProblems:
+        return None
+
+
+def _folder_model(path: Path) -> str:
+    """The harness names the folder of its samples after the model, with double underscores for slashes."""
+    name = path.absolute().parent.name
+    return name.replace("__", "/") if "__" in name else ""

@@ -1,0 +1,284 @@
+"""What can be paired, and why the rest cannot. Nothing is compared here; a refusal comes before any figure is seen."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from promptlab.errors import UsageProblem, did_you_mean
+from promptlab.importers.results import Options, Reading, Result, listed, refusal
+from promptlab.schema import AA_ARM, NONE_ARM, Item, Role
+
+BASELINES = ("none", "baseline", "original", "control", "default")
+MOST_UNPAIRED = 0.05
+PER_DRAW = ("seed",)
+"""Parameters that may differ between two answers which are compared."""
+PROMPTS_COMPARED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One arm as the run names it, and as the file did."""
+
+    name: str
+    imported_as: str
+    role: Role
+    text: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paired:
+    """Results that can be compared: scores in [0, 1], the baseline under the name that the analysis knows."""
+
+    results: tuple[Result, ...]
+    arms: tuple[Arm, ...]
+    """The baseline first, then placebos, then stimuli."""
+    items: Mapping[str, tuple[Item, ...]]
+    """By task."""
+    models: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def names(self, role: Role) -> list[str]:
+        """The arms of one role."""
+        return [arm.name for arm in self.arms if arm.role == role]
+
+
+def pair(reading: Reading, options: Options, path: Path) -> Paired:
+    """Pair what was read; FileProblems or UsageProblem says what stands against it and what to do."""
+    results = list(reading.results)
+    if not results:
+        raise refusal(path, "there are no results in it")
+    notes: list[str] = list(reading.notes)
+    baseline, arms = _arms(results, reading, options, path)
+    results = _scaled(results, options, path)
+    _unique(results, path)
+    _same_items(results, path)
+    notes += _same_settings(results, options.force, path)
+    notes += _overlap(results, baseline, path)
+    notes += _missing(results, path)
+    renamed = [replace(r, arm=NONE_ARM) if r.arm == baseline else r for r in results]
+    added = _added_texts(renamed)
+    return Paired(
+        results=tuple(renamed),
+        arms=tuple(replace(arm, text=added.get(arm.name, arm.text)) for arm in arms),
+        items=_items(renamed),
+        models=tuple(dict.fromkeys(r.model for r in results)),
+        notes=tuple(notes),
+    )
+
+
+def _arms(results: Sequence[Result], reading: Reading, options: Options, path: Path) -> tuple[str, list[Arm]]:
+    names = list(dict.fromkeys(r.arm for r in results))
+    if len(names) < 2:
+        why = f"; {reading.one_arm}" if reading.one_arm else ""
+        raise refusal(
+            path,
+            f"there is only one arm ({listed(names)}){why}. A comparison needs answers to the same items with and without the added "
+            "text: import a result that holds both, or name the column that tells them apart with --arm",
+        )
+    baseline = _baseline(names, reading.texts, options.baseline)
+    if NONE_ARM in names and baseline != NONE_ARM:
+        raise UsageProblem(
+            f"the file has an arm {NONE_ARM!r} beside the baseline {baseline!r}, and promptlab calls every baseline {NONE_ARM!r}; "
+            f"use --baseline {NONE_ARM}, or give that arm another name"
+        )
+    for name in options.placebos:
+        if name not in names:
+            raise UsageProblem(f"--placebo {name}: there is no such arm; {did_you_mean(name, names)}".rstrip("; "))
+        if name == baseline:
+            raise UsageProblem(f"--placebo {name}: this arm is the baseline; a placebo is an arm with a neutral text")
+    roles: dict[str, Role] = {
+        name: "baseline" if name == baseline else "placebo" if name in options.placebos else "aa" if name == AA_ARM else "stimulus"
+        for name in names
+    }
+    if "stimulus" not in roles.values():
+        raise UsageProblem("all arms are baseline or placebos, so no added text is left to judge; leave one out of --placebo")
+    order = ("baseline", "aa", "placebo", "stimulus")
+    arms = [Arm(NONE_ARM if name == baseline else name, name, roles[name], reading.texts.get(name)) for name in names]
+    return baseline, sorted(arms, key=lambda arm: order.index(arm.role))
+
+
+def _baseline(names: Sequence[str], texts: Mapping[str, str], given: str | None) -> str:
+    if given is not None:
+        if given in names:
+            return given
+        raise UsageProblem(f"--baseline {given}: there is no such arm; {did_you_mean(given, names) or 'the arms are ' + listed(names)}")
+    obvious = [name for name in names if name.strip().lower() in BASELINES]
+    if len(obvious) == 1:
+        return obvious[0]
+    if obvious:
+        raise UsageProblem(f"several arms could be the baseline ({listed(obvious)}); choose one with --baseline ARM")
+    shown = "\n".join(f"  {name}{': ' + ' '.join(texts[name].split())[:100] if name in texts else ''}" for name in names[:20])
+    raise UsageProblem(
+        f"no arm is called {', '.join(BASELINES[:-1])} or {BASELINES[-1]}, so it must be said which one is the baseline, the prompt "
+        f"without the added text: --baseline ARM. The arms are:\n{shown}"
+    )
+
+
+def _scaled(results: Sequence[Result], options: Options, path: Path) -> list[Result]:
+    """Scores in [0, 1]; a result without a score is missing, whatever its tool called it."""
+    low, high = options.scale or (0.0, 1.0)
+    known = [r.score for r in results if r.score is not None]
+    if known and (min(known) < low or max(known) > high):
+        worst = next(r for r in results if r.score is not None and not low <= r.score <= high)
+        remedy = (
+            f"--scale LOW,HIGH maps another scale, for example --scale {min(0.0, *known):g},{max(known):g} if those are its ends"
+            if options.scale is None
+            else "give the ends of the scale itself, not of what was observed"
+        )
+        raise refusal(
+            path,
+            f"scores lie between {min(known):g} and {max(known):g} ({worst.where}: {worst.score:g}), outside {low:g} to {high:g}; {remedy}",
+        )
+    found = []
+    for r in results:
+        if r.score is None:
+            found.append(replace(r, outcome="error", error=r.error or "no score in the file"))
+        else:
+            found.append(replace(r, score=(r.score - low) / (high - low)))
+    return found
+
+
+def _unique(results: Iterable[Result], path: Path) -> None:
+    seen: dict[tuple[object, ...], Result] = {}
+    twice: list[tuple[Result, Result]] = []
+    for r in results:
+        key = (r.model, r.task, r.arm, r.item, r.repeat)
+        if key in seen:
+            twice.append((seen[key], r))
+        seen.setdefault(key, r)
+    if twice:
+        first, second = twice[0]
+        raise refusal(
+            path,
+            f"{len(twice):,} results stand twice for one model, task, arm, item and repeat, first {first.where} and {second.where} "
+            f"(model {first.model!r}, task {first.task!r}, arm {first.arm!r}, item {first.item!r}). If they are repeats, name the column "
+            "that numbers them with --repeat; if they are of several models or tasks, name those with --model or --task",
+        )
+
+
+def _same_items(results: Iterable[Result], path: Path) -> None:
+    """One item id must be one item in every arm."""
+    seen: dict[tuple[str, str], Result] = {}
+    for r in results:
+        if r.targets:
+            first = seen.setdefault((r.task, r.item), r)
+            if first.targets != r.targets:
+                raise refusal(
+                    path,
+                    f"the item {r.item!r} has the right answer {listed(first.targets, 3)} in the arm {first.arm!r} and "
+                    f"{listed(r.targets, 3)} in the arm {r.arm!r}, so one id means two items and nothing can be paired by it; "
+                    "give items ids of their own",
+                )
+
+
+def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[str]:
+    """Model versions and sampling parameters must be the same in all arms of a model; what differs otherwise is part of the effect."""
+    versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    params: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for r in results:
+        if r.version:
+            versions[r.model][r.arm].add(r.version)
+        if r.params:
+            kept = {k: v for k, v in r.params.items() if k not in PER_DRAW}
+            params[r.model][r.arm].add(json.dumps(kept, sort_keys=True))
+    notes = []
+    for what, found in (("model versions", versions), ("sampling parameters", params)):
+        for model, by_arm in found.items():
+            if len({frozenset(values) for values in by_arm.values()}) < 2:
+                continue
+            shown = "; ".join(f"{arm}: {', '.join(sorted(values))[:120]}" for arm, values in list(by_arm.items())[:4])
+            said = f"the arms of the model {model!r} were asked with different {what} ({shown})"
+            if not force:
+                raise refusal(
+                    path,
+                    f"{said}, so a difference between them need not come from the added text; run the arms with the same settings, or "
+                    "import anyway with --force",
+                )
+            notes.append(f"{said}; imported with --force, so a difference between arms need not come from the added text")
+    return notes
+
+
+def _overlap(results: Sequence[Result], baseline: str, path: Path) -> list[str]:
+    """Items that two arms share, for each model and task."""
+    of: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for r in results:
+        of[(r.model, r.task)][r.arm].add(r.item)
+    n_shared = 0
+    notes = []
+    for (model, task), arms in of.items():
+        base = arms.get(baseline, set())
+        for arm, items in arms.items():
+            if arm == baseline:
+                continue
+            n_shared += len(base & items)
+            alone = len(base ^ items)
+            if alone > MOST_UNPAIRED * len(base | items):
+                notes.append(
+                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items are in only one of the arms {arm!r} and "
+                    f"{baseline!r}; more than {100 * MOST_UNPAIRED:g} % unpaired gets no verdict"
+                )
+    if not n_shared:
+        by_arm: dict[str, Counter[str]] = defaultdict(Counter)
+        for r in results:
+            by_arm[r.arm][f"{r.model}, {r.task}, item {r.item}"] += 1
+        shown = "; ".join(f"{arm}: {next(iter(places))}" for arm, places in list(by_arm.items())[:3])
+        raise refusal(
+            path,
+            f"no item was answered by one model both under {baseline!r} and under another arm, so nothing can be paired ({shown}); the "
+            "same item needs the same id, task and model name in both",
+        )
+    return notes
+
+
+def _missing(results: Sequence[Result], path: Path) -> list[str]:
+    n = sum(1 for r in results if r.score is None)
+    if n == len(results):
+        raise refusal(path, "no result has a score, so there is nothing to judge; score the answers first")
+    sizes = Counter((r.model, r.task, r.arm, r.item) for r in results)
+    notes = [f"{n:,} of {len(results):,} results have no score (a failed call is missing, never 0)"] if n else []
+    if len(set(sizes.values())) > 1:
+        low, high = min(sizes.values()), max(sizes.values())
+        notes.append(f"items were asked from {low} to {high} times; repeats of an item are averaged before anything is compared")
+    return notes
+
+
+def _items(results: Iterable[Result]) -> dict[str, tuple[Item, ...]]:
+    """The items of each task; what the baseline was asked is what an item is called."""
+    found: dict[str, dict[str, Item]] = defaultdict(dict)
+    for r in sorted(results, key=lambda r: r.arm != NONE_ARM):
+        found[r.task].setdefault(r.item, Item(r.item, r.input, r.targets, r.choices, r.cluster))
+    return {task: tuple(items.values()) for task, items in found.items()}
+
+
+def _added_texts(results: Sequence[Result]) -> dict[str, str]:
+    """What each arm's prompts hold beyond the baseline's, where it is the same text for the first items that both were asked."""
+    asked: dict[str, dict[tuple[str, str], Result]] = defaultdict(dict)
+    for r in results:
+        if r.messages and len(asked[r.arm]) < 1000:
+            asked[r.arm].setdefault((r.task, r.item), r)
+    found = {}
+    for arm, prompts in asked.items():
+        shared = [key for key in asked[NONE_ARM] if key in prompts][:PROMPTS_COMPARED]
+        added = {inserted(asked[NONE_ARM][key], prompts[key]) for key in shared}
+        if arm != NONE_ARM and len(added) == 1 and (text := added.pop()):
+            found[arm] = text
+    return found
+
+
+def inserted(base: Result, other: Result) -> str | None:
+    """The one text that stands in the other's messages and not in the base's; None where that is not the difference."""
+    if [m["role"] for m in base.messages] != [m["role"] for m in other.messages]:
+        return None
+    changed = [(b["content"], o["content"]) for b, o in zip(base.messages, other.messages, strict=True) if b["content"] != o["content"]]
+    if len(changed) != 1:
+        return None
+    short, long = changed[0]
+    start = next((i for i, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), min(len(short), len(long)))
+    end = len(short) - start
+    if len(long) <= len(short) or (end and not long.endswith(short[start:])):
+        return None
+    return long[start : len(long) - end].strip() or None

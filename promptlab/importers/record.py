@@ -1,0 +1,368 @@
+"""From paired results to a run folder like any other: plan, items, trials, calls, manifest."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import promptlab
+from promptlab.errors import RunProblem
+from promptlab.gateway.redact import known_secrets, redact, redact_known
+from promptlab.importers.pairing import Arm, Paired
+from promptlab.importers.reading import without_keys
+from promptlab.importers.results import Options, Reading, Result
+from promptlab.schema import NONE_ARM, Control, Frame, Item, Task, digest
+from promptlab.spec.experiment import Analysis
+from promptlab.stats.families import frozen, hypotheses
+from promptlab.store import FORMAT, RunWriter, now
+
+SETTING = ("imported", 0, "single")
+"""Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""
+LIBRARY = "imported"
+BASE_PROMPT = "imported"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
+VERSION = 1
+"""Part of every run id: raised when a file would be read to other rows than before."""
+NOT_FROZEN = "imported: not frozen before the data"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """Everything that a run folder is written from."""
+
+    name: str
+    paired: Paired
+    reading: Reading
+    options: Options
+    arm_names: Mapping[str, str]
+    """By the digest of a file: the arm that the user gave it."""
+
+    @property
+    def run_id(self) -> str:
+        """The name, and a digest of the files and of how they were read: the same import is the same run."""
+        hashes = sorted(source.sha256 for source in self.reading.sources)
+        options = {**asdict(self.options), "arm_names": dict(self.arm_names)}
+        return f"{self.name}-{digest({'version': VERSION, 'files': hashes, 'options': options})[:8]}"
+
+
+def run_name(text: str) -> str:
+    """Text as the name of a run: what a file name may hold, and nothing that points elsewhere."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:48].strip("-._")
+    return name or "imported"
+
+
+def write(what: Import, runs: Path, more_notes: Sequence[str] = ()) -> tuple[Path, bool]:
+    """Write the run folder; one that is complete is left as it is. Returns the folder and whether it was written now."""
+    folder = runs / what.run_id
+    if (folder / "manifest.json").exists():
+        return folder, False
+    if folder.is_dir() and (folder / "plan.json").exists():  # an import that was killed: what it wrote has no manifest
+        for sub in ("trials", "calls"):
+            shutil.rmtree(folder / sub, ignore_errors=True)
+        (folder / "journal.jsonl").unlink(missing_ok=True)
+    try:
+        writer = RunWriter(folder)
+    except OSError as error:
+        raise RunProblem(f"{folder}: cannot be written: {error.strerror}; choose another place with --runs") from None
+    try:
+        clean = _cleaner(what.reading)
+        results = [_clean(r, clean) for r in what.paired.results]
+        plan = make_plan(what, clean, more_notes)
+        writer.write_json("plan.json", plan)
+        writer.write_items(_tasks(what, clean))
+        roles = {arm.name: arm for arm in what.paired.arms}
+        for order, result in enumerate(results):
+            trial, calls = rows(result, roles[result.arm], order)
+            writer.append(trial, calls)
+    finally:
+        writer.close()
+    writer.write_json("manifest.json", _manifest(what, plan, results))
+    return folder, True
+
+
+def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[str] = ()) -> dict[str, Any]:
+    """The plan as a sweep freezes one, with what cannot be known from results left empty, and said to be late."""
+    paired, reading = what.paired, what.reading
+    stimuli, placebos = paired.names("stimulus"), paired.names("placebo")
+    controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
+    tasks = list(paired.items)
+    # no primary hypotheses: arms that only share a file are no library, so their mean over all of them means nothing
+    planned = hypotheses(list(paired.models), tasks, [(name, LIBRARY) for name in stimuli], [SETTING], controls, primary=())
+    analysis = Analysis()
+    params = {json.dumps(dict(r.params), sort_keys=True): dict(r.params) for r in paired.results}
+    tool = _tool(reading)
+    return {
+        "format": FORMAT,
+        "run": what.run_id,
+        "name": what.name,
+        "question": f"{_words(stimuli)} change the score against {_imported_as(paired)!r}? ({NOT_FROZEN}; results of {tool})",
+        "imported": True,
+        "reconstructed": reading.reconstructed,
+        "suite": "own",
+        "scorer": None,
+        "defects": "keep",
+        "hashes": _hashes(reading),
+        "alpha": analysis.alpha,
+        "fdr": analysis.fdr,
+        "margins": {"cell": analysis.margin_cell_points / 100, "mean": analysis.margin_mean_points / 100},
+        "replicates": max((r.repeat for r in paired.results if r.repeat < 10**6), default=0) + 1,
+        "seed": 0,
+        "sampling": next(iter(params.values())) if len(params) == 1 else {},
+        "models": [
+            {"name": name, "litellm_name": name, "api_base": None, "sampling": _params_of(name, paired), "simulated": False, "truth": None}
+            for name in paired.models
+        ],
+        "tasks": [_task_row(task, what, clean, more_notes) for task in tasks],
+        "arms": [_arm_row(arm, clean, tool) for arm in paired.arms],
+        "settings": [dict(zip(("placement", "shots", "strategy"), SETTING, strict=True))],
+        "placements": {},
+        "programs": [],
+        "base_prompts": [BASE_PROMPT],
+        "stimuli_of": {LIBRARY: stimuli},
+        "placebos_of": dict.fromkeys(stimuli, placebos),
+        "encoding": None,
+        "loops": [],
+        "no_placebo_reason": None if placebos else "the imported results have none, or none was named with --placebo",
+        "counts": {
+            "models": len(paired.models),
+            "tasks": len(tasks),
+            "items": sum(len(items) for items in paired.items.values()),
+            "arms": len(paired.arms),
+            "conditions": len(paired.arms),
+            "trials": len(paired.results),
+            "calls": len(paired.results),
+        },
+        "estimates": [],
+        "power": [],
+        "price_source": f"costs as {tool} recorded them",
+        "notes": [clean(note) for note in (*_notes(what), *more_notes)],
+        "hypotheses": frozen(planned),
+    }
+
+
+def rows(result: Result, arm: Arm, order: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """One result as a row of the trials frame and one of the calls frame."""
+    parts = [result.task, result.item, result.arm, BASE_PROMPT, *SETTING, result.model, result.repeat]
+    trial = digest(parts)[:20]
+    stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
+    shared = {
+        "outcome": result.outcome,
+        "model_version": result.version,
+        "input_tokens": result.input_tokens,
+        "output_tokens": result.output_tokens,
+        "cost_usd": result.cost_usd,
+        "latency_s": result.latency_s or 0.0,
+        "cached": result.cached,
+        "attempts": 1,
+        "error": result.error,
+    }
+    row = {
+        "trial": trial,
+        "order": order,
+        "model": result.model,
+        "simulated": False,
+        "suite": "own",
+        "task": result.task,
+        "item": result.item,
+        "cluster": result.cluster,
+        "arm": result.arm,
+        "role": arm.role,
+        "stimulus": stimulus,
+        "library": LIBRARY if stimulus else None,
+        "base_prompt": BASE_PROMPT,
+        "placement": SETTING[0],
+        "shots": SETTING[1],
+        "strategy": SETTING[2],
+        "replicate": result.repeat,
+        "score": result.score,
+        "extracted": result.extracted,
+        "compliant": None,
+        "echoed": None,
+        "declined": None,
+        "answer": result.answer,
+        "oracle": False,
+        "n_rounds": 1,
+        "solved_round": None,
+        "n_calls": 1 if result.messages or result.answer else 0,
+        "paid_usd": 0.0,
+        **shared,
+    }
+    call = {
+        "trial": trial,
+        "turn": 0,
+        "key": "",
+        "messages": json.dumps([dict(m) for m in result.messages], ensure_ascii=False),
+        "requested": json.dumps(dict(result.params), sort_keys=True),
+        "effective": json.dumps(dict(result.params), sort_keys=True),
+        "text": result.answer,
+        "finish_reason": result.finish_reason,
+        "top_logprobs": None,
+        "round": 0,
+        "purpose": "answer",
+        "cue": None,
+        "emotion": None,
+        "score": result.score,
+        **shared,
+    }
+    return row, [call] if row["n_calls"] else []
+
+
+def _manifest(what: Import, plan: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
+    reading = what.reading
+    served: dict[str, set[str]] = {}
+    for r in results:
+        if r.version:
+            served.setdefault(r.model, set()).add(r.version)
+    errors = [r for r in results if r.score is None]
+    time = now()
+    return {
+        "format": FORMAT,
+        "id": what.run_id,
+        "name": what.name,
+        "question": plan["question"],
+        "state": "complete",
+        "imported": True,
+        "provenance": {
+            "tool": _tool(reading),
+            "files": [asdict(source) for source in reading.sources],
+            "options": {**asdict(what.options), "arm_names": sorted(what.arm_names.values())},
+            "metric": reading.metric,
+            "guessed": list(reading.guessed),
+            "notes": plan["notes"],
+        },
+        "simulated": False,
+        "simulated_models": [],
+        "created_at": time,
+        "updated_at": time,
+        "sessions": 1,
+        "counts": {"planned": len(results), "done": len(results), "errors": len(errors), "cached": 0, "sent": 0, "unpriced": 0},
+        "paid_usd": 0.0,
+        "last_error": errors[-1].error if errors else None,
+        "stopped": {},
+        "budget_usd": None,
+        "budget_reached": None,
+        "hashes": {**plan["hashes"], "plan": digest(plan)},
+        "prices": {},
+        "models": {name: {"litellm_name": name, "api_base": None} for name in what.paired.models},
+        "effective": {name: _params_of(name, what.paired) for name in what.paired.models},
+        "served": {name: sorted(versions) for name, versions in sorted(served.items())},
+        "versions": {"promptlab": promptlab.__version__},
+        "commit": None,
+        "experiment_path": None,
+    }
+
+
+def _notes(what: Import) -> list[str]:
+    notes = [
+        f"{NOT_FROZEN}. Arms, families and margins were fixed when the file was imported; whoever had seen the results then may have "
+        "chosen them by what they show",
+        f"promptlab asked nothing and scored nothing: answers and scores are those of {_tool(what.reading)}",
+    ]
+    if not what.paired.names("aa"):
+        notes.append("no repeat of the baseline (A/A arm) was imported, so how much answers vary by themselves is not known")
+    return [*notes, *what.paired.notes]
+
+
+def _task_row(task: str, what: Import, clean: Callable[[str], str], more_notes: Sequence[str]) -> dict[str, Any]:
+    return {
+        "task": task,
+        "suite": "own",
+        "n_items": len(what.paired.items[task]),
+        "metric": f"imported: {what.reading.metric}",
+        "strict": "text",
+        "low": None,
+        "chance": None,
+        "base_prompts": {BASE_PROMPT: clean(what.paired.arms[0].text or "")},
+        "source": ", ".join(dict.fromkeys(source.file for source in what.reading.sources)),
+        "licence": "not stated",
+        "defects": [clean(note) for note in (*what.paired.notes, *more_notes)],
+        "frame": asdict(Frame()),
+        "options": "hidden",
+        "demos": [],
+    }
+
+
+def _arm_row(arm: Arm, clean: Callable[[str], str], tool: str) -> dict[str, Any]:
+    text = None if arm.role in ("baseline", "aa") else clean(arm.text or f"(the text is not in the results of {tool})")
+    return {
+        "arm": arm.name,
+        "role": arm.role,
+        "text": text,
+        "imported_as": arm.imported_as,
+        "n_words": len(arm.text.split()) if text and arm.text else 0,
+        "n_tokens": None,
+        "wordings": [],
+        "demands": [],
+        "library": LIBRARY if text else None,
+        "loop": None,
+        "stimulus": None,
+        "spec": None,
+        "oracle": False,
+        "theory": None,
+        "source": tool,
+        "code_number": None,
+    }
+
+
+def _tasks(what: Import, clean: Callable[[str], str]) -> list[Task]:
+    return [
+        Task(task, "own", "own", "imported", {BASE_PROMPT: ""}, tuple(_clean_item(item, clean) for item in items))
+        for task, items in what.paired.items.items()
+    ]
+
+
+def _clean_item(item: Item, clean: Callable[[str], str]) -> Item:
+    return replace(
+        item, input=clean(item.input), targets=tuple(clean(t) for t in item.targets), choices=tuple(clean(c) for c in item.choices)
+    )
+
+
+def _cleaner(reading: Reading) -> Callable[[str], str]:
+    """Takes keys out of text: those that the file names as such, those of this machine, and what is unmistakably one."""
+    secrets = tuple(sorted({*known_secrets(), *reading.secrets}, key=len, reverse=True))
+
+    def clean(text: str) -> str:
+        return without_keys(redact_known(text, secrets)).encode("utf-8", "replace").decode("utf-8")
+
+    return clean
+
+
+def _clean(r: Result, clean: Callable[[str], str]) -> Result:
+    return replace(
+        r,
+        answer=clean(r.answer),
+        extracted=None if r.extracted is None else clean(r.extracted),
+        messages=tuple({k: clean(v) for k, v in m.items()} for m in r.messages),
+        error=None if r.error is None else redact(clean(r.error))[:2000],
+        version=None if r.version is None else clean(r.version)[:200],
+    )
+
+
+def _params_of(model: str, paired: Paired) -> dict[str, Any]:
+    return next((dict(r.params) for r in paired.results if r.model == model and r.params), {})
+
+
+def _hashes(reading: Reading) -> dict[str, str]:
+    """By file name; a second file of the same name gets its number."""
+    found: dict[str, str] = {}
+    for number, source in enumerate(reading.sources, 1):
+        found[source.file if source.file not in found else f"{source.file} ({number})"] = source.sha256
+    return found
+
+
+def _tool(reading: Reading) -> str:
+    tools = dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources)
+    return ", ".join(tools)
+
+
+def _words(names: Sequence[str]) -> str:
+    return f"Does {names[0]!r}" if len(names) == 1 else f"Do {len(names)} arms"
+
+
+def _imported_as(paired: Paired) -> str:
+    return next(arm.imported_as for arm in paired.arms if arm.name == NONE_ARM)

@@ -1,0 +1,255 @@
+"""A long table: one row for each item and arm, and for each model, task and repeat where there are several."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptlab.errors import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.importers.reading import mapping, name_of, number, short, task_name, text, whole
+from promptlab.importers.results import COLUMNS, File, Options, Reading, Result, Source, listed, refusal
+from promptlab.schema import Outcome
+from promptlab.tables import READERS, Row, Table
+
+OBVIOUS: Mapping[str, tuple[str, ...]] = {
+    "item": ("item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "id", "qid", "question"),
+    "arm": ("arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "group"),
+    "score": ("score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right"),
+    "model": ("model", "model_name", "model_id"),
+    "task": ("task", "task_name", "dataset", "benchmark"),
+    "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
+    "answer": ("answer", "output", "response", "completion", "prediction"),
+    "prompt": ("prompt", "prompt_text", "messages"),
+    "cluster": ("cluster", "cluster_id"),
+    "outcome": ("outcome", "status"),
+}
+FURTHER: Mapping[str, tuple[str, ...]] = {
+    "input": ("input", "question"),
+    "target": ("target", "targets", "expected", "reference"),
+    "cost_usd": ("cost_usd", "cost"),
+    "input_tokens": ("input_tokens", "prompt_tokens"),
+    "output_tokens": ("output_tokens", "completion_tokens"),
+    "latency_s": ("latency_s",),
+    "version": ("model_version",),
+    "error": ("error", "error_message"),
+}
+SAMPLING = ("temperature", "top_p", "max_tokens")
+NEEDED = ("item", "arm", "score")
+OUTCOMES: Mapping[str, Outcome] = {
+    "ok": "ok", "success": "ok", "completed": "ok", "stop": "ok", "truncated": "truncated", "length": "truncated",
+    "refused": "refused", "content_filter": "refused", "empty": "empty", "parse_failed": "parse_failed",
+    "error": "error", "exception": "error", "timeout": "error",
+}  # fmt: skip
+TRUE, FALSE = frozenset({"true", "yes"}), frozenset({"false", "no"})
+NOTHING = frozenset({"", "na", "n/a", "nan", "none", "null"})
+MOST_TOLD = 20
+
+
+def read(files: Sequence[File], options: Options) -> Reading:
+    """All rows of the tables; FileProblems tells every row that cannot be read."""
+    results: list[Result] = []
+    guessed: dict[str, None] = {}
+    columns: dict[str, str] = {}
+    for file in files:
+        table = read_rows(file)
+        columns, guesses = chosen_columns(table, options.columns)
+        guessed.update(dict.fromkeys(guesses))
+        if file.arm is not None:
+            columns = {**columns, "arm": ""}
+        _need(table, columns)
+        results += _results(table, columns, file, files[0].path.stem if len(files) == 1 else "items")
+    return Reading(
+        tuple(results),
+        tuple(Source(file.path.name, file.sha256, "a table") for file in files),
+        metric=columns.get("score", "score"),
+        guessed=tuple(guessed),
+        one_arm=f"the column {columns.get('arm')!r} holds one value only" if columns.get("arm") else "",
+    )
+
+
+def read_rows(file: File) -> Table:
+    """The file as a table, by the end of its name."""
+    reader = READERS.get(file.path.suffix.lower())
+    if reader is None:
+        raise refusal(file.path, f"files that end in {file.path.suffix!r} are not read as tables; known: {', '.join(READERS)}")
+    try:
+        table = reader(file.path, file.content)
+    except RecursionError:
+        raise refusal(file.path, "nested too deeply for a table") from None
+    except ValueError as error:
+        raise refusal(file.path, f"cannot be read as a table: {error}") from None
+    if not table.rows:
+        raise refusal(file.path, "the table has no rows")
+    return table
+
+
+def chosen_columns(table: Table, given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+    """Which column holds what: as the user says, else by obvious names; and what was guessed, in words."""
+    found: dict[str, str] = {}
+    for what, column in given.items():
+        if column not in table.columns:
+            raise UsageProblem(
+                f"--{what} {column}: {table.path.name} has no column {column!r}; {did_you_mean(column, table.columns)}".rstrip("; ")
+            )
+        found[what] = column
+    by_name = {column.strip().lower(): column for column in reversed(table.columns)}
+    guesses = []
+    for what in COLUMNS:
+        name = next((n for n in OBVIOUS[what] if n in by_name and by_name[n] not in found.values()), None)
+        if what not in found and name is not None:
+            found[what] = by_name[name]
+            guesses.append(f"{what} is the column {by_name[name]!r}")
+    for what, names in FURTHER.items():
+        name = next((n for n in names if n in by_name and by_name[n] not in {v for k, v in found.items() if k != "item"}), None)
+        if name is not None:
+            found[what] = by_name[name]
+    return found, guesses
+
+
+def _need(table: Table, columns: Mapping[str, str]) -> None:
+    missing = [what for what in NEEDED if what not in columns]
+    if missing:
+        reasons = {
+            "item": "without item ids no answer of one arm can be paired with the answer of another",
+            "arm": "without it nothing can be compared",
+            "score": "without it there is nothing to judge",
+        }
+        said = "; ".join(f"no column for the {what} was found ({reasons[what]}), name it with --{what} COLUMN" for what in missing)
+        raise refusal(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)
+
+
+def _results(table: Table, columns: Mapping[str, str], file: File, default_task: str) -> list[Result]:
+    found: list[Result] = []
+    problems: list[Problem] = []
+    for row in table.rows:
+        one = row.problem or _result(row, columns, file, default_task)
+        if isinstance(one, str):
+            problems.append(Problem(table.path, row.line, f"row {row.number}: {one}"))
+        else:
+            found.append(one)
+    if problems:
+        told = problems[:MOST_TOLD]
+        if len(problems) > len(told):
+            told.append(Problem(table.path, 10**9, f"and {len(problems) - len(told):,} more rows like these"))
+        raise FileProblems(told)
+    return found
+
+
+def _result(row: Row, columns: Mapping[str, str], file: File, default_task: str) -> Result | str:
+    cells = {what: row.values.get(column) for what, column in columns.items() if column}
+    names = {what: cell_text(cells.get(what)) for what in ("item", "arm", "model", "task", "repeat", "cluster", "outcome")}
+    arm = file.arm if not columns.get("arm") else names["arm"]
+    for what, value in (("item", names["item"]), ("arm", arm)):
+        if not value:
+            return f"{columns.get(what) or what!r} is empty"
+    score = read_score(cells.get("score"))
+    if isinstance(score, str):
+        return score
+    outcome = OUTCOMES.get(names["outcome"].lower()) if names["outcome"] else "ok"
+    if outcome is None:
+        return (
+            f"the outcome {names['outcome']!r} is not known (a wrong answer and a failed call must not be mixed up); known: "
+            f"{', '.join(OUTCOMES)}. Name another column with --outcome, or change the value"
+        )
+    if outcome == "error":
+        score = None
+    repeat = cells.get("repeat")
+    return Result(
+        arm=name_of(arm),
+        model=name_of(names["model"] or "model"),
+        task=task_name(names["task"] or default_task),
+        item=short(names["item"]),
+        score=score,
+        where=f"row {row.number}",
+        repeat=_repeat(repeat),
+        outcome=outcome,
+        answer=text(_value(cells.get("answer"))),
+        messages=as_messages(cells.get("prompt")),
+        input=text(_value(cells.get("input"))) or names["item"],
+        targets=_targets(cells.get("target")),
+        cluster=names["cluster"] or None,
+        version=cell_text(cells.get("version")) or None,
+        params={p: _plain(row.values[p]) for p in SAMPLING if _value(row.values.get(p)) is not None},
+        input_tokens=whole(_plain(cells.get("input_tokens"))),
+        output_tokens=whole(_plain(cells.get("output_tokens"))),
+        cost_usd=number(_plain(cells.get("cost_usd"))),
+        latency_s=number(_plain(cells.get("latency_s"))),
+        error=cell_text(cells.get("error")) or None,
+    )
+
+
+def read_score(value: object) -> float | str | None:
+    """A score, None where there is none, or what is wrong with it in words."""
+    value = _value(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word in NOTHING:
+            return None
+        if word in TRUE or word in FALSE:
+            return float(word in TRUE)
+        value = _plain(value)
+    if value is None:
+        return None
+    found = number(value)
+    if found is None:
+        shown = repr(str(value))[:60]
+        return f"the score {shown} is no number; scores are numbers, true or false, or empty where there is none"
+    return found
+
+
+def cell_text(value: object) -> str:
+    """A cell as one line of text; whole numbers that a table kept as floats lose their '.0'."""
+    value = _value(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return "" if value is None else " ".join(text(value).split())
+
+
+def as_messages(value: object) -> tuple[Mapping[str, str], ...]:
+    """A prompt as messages: a list of messages as it is, a list as JSON text read, any other text as the user's."""
+    value = _value(value)
+    if isinstance(value, str) and value.lstrip().startswith("[{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(value)
+    if isinstance(value, list) and value and all("role" in mapping(m) and "content" in mapping(m) for m in value):
+        return tuple({"role": text(m["role"]), "content": text(m["content"])} for m in value)
+    return ({"role": "user", "content": text(value)},) if value is not None and value != "" else ()
+
+
+def _value(value: object) -> Any:  # noqa: ANN401
+    """The cell without the not-a-numbers that tables keep for nothing, and nothing that JSON could not hold."""
+    if isinstance(value, float) and value != value:  # noqa: PLR0124 (not a number)
+        return None
+    if value is None or isinstance(value, str | bool | int | float | list | dict):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401
+    """A number where the text is one."""
+    value = _value(value)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _repeat(value: object) -> int:
+    """A repeat as a number; names of repeats get one that depends on the name alone."""
+    found = whole(_plain(value))
+    if found is not None:
+        return found
+    name = cell_text(value)
+    return int(hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:12], 16) if name else 0
+
+
+def _targets(value: object) -> tuple[str, ...]:
+    value = _value(value)
+    if value is None or value == "":
+        return ()
+    return tuple(text(part) for part in value) if isinstance(value, list) else (text(value),)
