@@ -249,3 +249,21 @@ def test_families_hold_what_belongs_together() -> None:
     assert sizes["stimulus/n/k/none"] == 1
     assert sizes["cell/m/none"] == 3 * 2
     assert len(sizes) == 1 + 2 * 2 * 2 + 2 * 2
+
+
+def test_notes_say_what_is_odd_about_repeats_and_single_items() -> None:
+    n = 30
+    base = half(n)
+    frames = [trials({"none": {"t": base}, "none_aa": {"t": base}, "s": {"t": moved(base, 6, 1)}}) for _ in range(2)]
+    same = the(analyse(pd.concat(frames), plan({"t": n}, ["s"])), "cell")
+    assert any(note.startswith("repeats_identical") for note in same.notes)
+    fewer = pd.concat([frames[0], frames[1].iloc[: n // 2]])
+    uneven = the(analyse(fewer, plan({"t": n}, ["s"])), "cell")
+    assert any(note.startswith("unbalanced_repeats") for note in uneven.notes)
+    once = the(analyse(frames[0], plan({"t": n}, ["s"])), "cell")
+    assert once.notes == ()
+    skewed = [0.5] * (n - 1) + [0.0]
+    one = the(judged([0.5] * n, skewed), "cell")
+    assert any(note.startswith("dominated_by_few_items") for note in one.notes)
+    even = the(judged([0.5] * n, [0.5 + 0.1 * (-1) ** i for i in range(n)]), "cell")
+    assert not any(note.startswith("dominated") for note in even.notes)

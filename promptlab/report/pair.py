@@ -11,7 +11,7 @@ import pandas as pd
 
 from promptlab.errors import UsageProblem, did_you_mean
 from promptlab.report.rescore import rescored
-from promptlab.schema import SETTING_COLUMNS
+from promptlab.schema import SETTING_COLUMNS, Status
 from promptlab.stats import adjust
 from promptlab.stats.analysis import Pairs, item_tables, macro, paired_test
 from promptlab.stats.sentences import interval, p_text, points
@@ -55,6 +55,7 @@ class PairRow:
     p_value: float | None
     p_holm: float | None
     method: str
+    status: Status = "not_planned"
 
 
 @dataclass(frozen=True, slots=True)

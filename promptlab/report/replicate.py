@@ -98,7 +98,7 @@ def replicate(run: Run, paper: Paper, same_as: Mapping[str, str]) -> Replication
     for base_prompt in plan["base_prompts"]:
         own = trials[(trials["base_prompt"] == base_prompt) & trials["arm"].isin([NONE_ARM, *stimuli])]
         tables: dict[Any, list[tuple[str, np.ndarray]]] = {}
-        for setting, task, _, (arms,), means in averaged(own, ["arm"]):
+        for setting, task, _, (arms,), means, _, _ in averaged(own, ["arm"]):
             if setting[3] in looped or task not in benchmarks or NONE_ARM not in arms:
                 continue
             columns = [list(arms).index(name) for name in (NONE_ARM, *stimuli) if name in arms]

@@ -30,6 +30,11 @@ MOST_UNEVEN = 0.02
 MACRO_RANDOM_FROM = 10
 LEAST_CLUSTERS = 10
 LOOK_CLOSER = 0.01
+SAME_ANSWERS = 1e-9
+MOSTLY_SAME = 0.99
+COCHRAN = 25
+"""Items needed for each unit of squared skewness before a mean of skewed differences can be trusted (Cochran 1977)."""
+ONE_ITEM = 0.25
 POWER_Z = 1.959964 + 0.841621
 
 
@@ -44,6 +49,7 @@ class Pairs:
     n_planned: int
     n_missing_s: int
     n_missing_b: int
+    notes: tuple[str, ...] = ()
 
     @property
     def d(self) -> np.ndarray:
@@ -93,6 +99,8 @@ class ItemTable:
     items: np.ndarray
     arms: Mapping[str, int]
     scores: np.ndarray
+    notes: tuple[str, ...] = ()
+    """What is odd about the repeats behind the means."""
 
     def mean(self, arms: Sequence[str]) -> np.ndarray:
         """The mean over arms of every item; NaN for an item that lacks one of them."""
@@ -109,13 +117,36 @@ class ItemTable:
 def item_tables(trials: pd.DataFrame) -> dict[Setting, dict[str, ItemTable]]:
     """Scores averaged inside (item, arm), for every setting and task of a trials frame; items in sorted order."""
     found: dict[Setting, dict[str, ItemTable]] = {}
-    for setting, task, items, arms, means in averaged(trials, ["arm"]):
-        found.setdefault(setting, {})[task] = ItemTable(task, items, {str(name): i for i, name in enumerate(arms[0])}, means)
+    for setting, task, items, arms, means, counts, squares in averaged(trials, ["arm"]):
+        notes = _about_repeats(means, counts, squares)
+        found.setdefault(setting, {})[task] = ItemTable(task, items, {str(name): i for i, name in enumerate(arms[0])}, means, notes)
     return found
 
 
-def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[tuple[Setting, str, np.ndarray, list[Any], np.ndarray]]:
-    """For every setting and task: its items, the values of the columns `within`, and mean scores, items by those values.
+def _about_repeats(means: np.ndarray, counts: np.ndarray, squares: np.ndarray) -> tuple[str, ...]:
+    """Notes where items were answered unequally often, or where asking again changed nothing."""
+    here = counts > 0
+    if not here.any() or counts.max() == 1:
+        return ()
+    notes = []
+    if len(np.unique(counts[here])) > 1:
+        least, most = int(counts[here].min()), int(counts.max())
+        notes.append(
+            f"unbalanced_repeats: items have {least} to {most} scored answers an arm; every item counts once, whatever their number"
+        )
+    several = counts > 1
+    same = squares[several] - counts[several] * means[several] ** 2 < SAME_ANSWERS
+    if same.mean() >= MOSTLY_SAME:
+        notes.append("repeats_identical: nearly all repeats of an item scored alike, so they add nothing to one answer each")
+    return tuple(notes)
+
+
+Averaged = tuple[Setting, str, np.ndarray, list[Any], np.ndarray, np.ndarray, np.ndarray]
+
+
+def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[Averaged]:
+    """For every setting and task: its items, the values of the columns `within`, and for items by those values the mean score, how
+    many there are, and the sum of their squares.
 
     By whole numbers instead of a group-by over columns of text: a million and a half rows take a second, not ten.
     """
@@ -136,8 +167,10 @@ def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[tuple[Sett
     shape = (len(settings), len(items), *sizes)
     counts = np.bincount(cell[here], minlength=int(np.prod(shape)))
     sums = np.bincount(cell[here], weights=score[here], minlength=int(np.prod(shape)))
+    squares = np.bincount(cell[here], weights=score[here] ** 2, minlength=int(np.prod(shape))).reshape(shape)
     with np.errstate(invalid="ignore"):
         means = (sums / counts).reshape(shape)
+    counts = counts.reshape(shape)
     tasks = np.array([str(items[i][0]) for i in order])
     names = np.array([str(items[i][1]) for i in order], dtype=object)
     values = [list(coded[name][1]) for name in within]
@@ -145,7 +178,8 @@ def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[tuple[Sett
         for task in dict.fromkeys(tasks.tolist()):
             rows = tasks == task
             if np.isfinite(means[s, rows]).any():
-                yield (str(model), str(placement), int(shots), str(strategy)), task, names[rows], values, means[s, rows]
+                own = (str(model), str(placement), int(shots), str(strategy))
+                yield own, task, names[rows], values, means[s, rows], counts[s, rows], squares[s, rows]
 
 
 def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
@@ -221,7 +255,8 @@ class Analysis:
         clusters = np.array([names.get(item, item) for item in table.items[both]]) if names else None
         if clusters is not None and len(set(clusters)) == len(clusters):
             clusters = None
-        return Pairs(table.task, s[both], b[both], clusters, n_planned, n_planned - int(has_s.sum()), n_planned - int(has_b.sum()))
+        lost_s, lost_b = n_planned - int(has_s.sum()), n_planned - int(has_b.sum())
+        return Pairs(table.task, s[both], b[both], clusters, n_planned, lost_s, lost_b, table.notes)
 
     def compare(self, h: Hypothesis) -> Result:
         """One hypothesis, unadjusted."""
@@ -309,7 +344,7 @@ class Analysis:
             p_value=test.p,
             method=test.method,
             ci_method=test.ci_method,
-            notes=test.notes,
+            notes=(*test.notes, *p.notes),
         )
         refusal = _refusal([p], test.n_nonzero, self.again)
         if refusal is not None:
@@ -474,10 +509,25 @@ def paired_test(p: Pairs, rate: float, n_family: int = 1, exact: bool = False) -
     ci = mean_difference_ci(stimulus=p.s, baseline=p.b)
     t_low, t_high = ci.ci if ci.ci is not None else (None, None)
     status = "zero_variance" if ci.ci is None else "ok"
+    notes = (DOMINATED,) if dominated(d) else ()
     return Test(
         float(d.mean()), float(flips.p_midp), t_low, t_high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
-        "sign-flip mid-p on item means", "t on item differences", status,
+        "sign-flip mid-p on item means", "t on item differences", status, notes,
     )  # fmt: skip
+
+
+DOMINATED = "dominated_by_few_items: a few items make most of the difference, so interval and test are less sure than they say"
+
+
+def dominated(d: np.ndarray) -> bool:
+    """Whether few items carry the mean: one has over a quarter of the squares, or there are too few for so skewed a set."""
+    squares = d**2
+    total = float(squares.sum())
+    sd = float(d.std())
+    if total == 0 or sd < SAME_ANSWERS:
+        return False
+    skewness = float(((d - d.mean()) ** 3).mean()) / sd**3
+    return float(squares.max()) > ONE_ITEM * total or len(d) < COCHRAN * skewness**2
 
 
 def _flips(s: np.ndarray, b: np.ndarray, rate: float, n_family: int) -> SignFlip:

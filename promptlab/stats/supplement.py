@@ -131,7 +131,7 @@ def supplement(trials: pd.DataFrame, plan: Mapping[str, Any], comparisons: Seque
             protocols += _protocols(key, tables, int(plan["seed"]))
     if int(plan["replicates"]) > 1:
         cubes: dict[Setting, list[np.ndarray]] = {}
-        for key, _, _, (arms, _), cube in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
+        for key, _, _, (arms, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
             if key[0] not in failed and key[3] not in looped and len(arms) > 1:
                 cubes.setdefault(key, []).append(cube)
         components = [row for key, of_tasks in cubes.items() for row in _components(key, of_tasks)]
