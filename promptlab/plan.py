@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
-from typing import Any, cast
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, cast
 
 from promptlab.design import Design
+from promptlab.errors import UsageProblem
 from promptlab.gateway.prices import cost_usd
 from promptlab.loops import described
 from promptlab.render import render
 from promptlab.resolve import Study
-from promptlab.schema import Call, Condition, Control, Item, Stimulus, Task, Trial
+from promptlab.schema import AA_ARM, NONE_ARM, Call, Condition, Control, Item, Stimulus, Task, Trial
 from promptlab.stats.families import frozen, hypotheses
 from promptlab.stimuli import placebos_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 SECONDS_A_CALL = (0.4, 3.0)
@@ -112,6 +116,7 @@ def make_plan(study: Study) -> dict[str, Any]:
         "counts": counts(design),
         "estimates": [estimate(study, name) for name in (m.name for m in design.models)],
         "power": power(study, len(planned)),
+        "outlook": outlook(study),
         "price_source": study.price_source,
         "notes": list(study.notes),
         "best_in_task": len(stimuli) > 1,
@@ -201,6 +206,79 @@ def power(study: Study, n_hypotheses: int) -> list[dict[str, Any]]:
                     smallest_effect_macro(n_items, discordance, TAU, analysis.alpha / max(1, n_stimuli)) if len(n_items) > 2 else None
                 ),
                 "n_hypotheses": n_hypotheses,
+            }
+        )
+    return rows
+
+
+PILOT_TASKS, PILOT_ITEMS = 3, 20
+
+
+def pilot_of(study: Study) -> Study:
+    """The study's baseline and A/A arm on the first items of a few tasks: the same requests as in the sweep, so the cache keeps them."""
+    conditions = tuple(c for c in study.design.conditions if c.role in ("baseline", "aa") and not c.loop and not c.program)
+    if not conditions:
+        raise UsageProblem("a pilot asks the plain baseline and its repeat, which this experiment does not have")
+    tasks = tuple(replace(task, items=task.items[:PILOT_ITEMS]) for task in study.design.tasks[:PILOT_TASKS])
+    first = (conditions[0].base_prompt, conditions[0].placement.name, conditions[0].shots, conditions[0].strategy)
+    own = tuple(c for c in conditions if (c.base_prompt, c.placement.name, c.shots, c.strategy) == first)
+    experiment = study.experiment.model_copy(update={"name": f"{study.experiment.name[:57]}-pilot"})
+    return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, conditions=own), notes=())
+
+
+def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
+    """Share of items that scored differently when asked again, with its upper 80 % limit; baseline, tokens an answer."""
+    from promptlab.stats import accuracy_ci
+
+    wide = trials.groupby(["model", "task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
+    changed, of = int((wide[AA_ARM] != wide[NONE_ARM]).sum()), len(wide)
+    if not of:
+        raise UsageProblem("the pilot has no item with two scores; look at its run for the errors")
+    return {
+        "changed": changed,
+        "of": of,
+        "discordance": changed / of,
+        "discordance_high": max(accuracy_ci(changed, of, conf=0.6).wilson[1], 0.01),
+        "baseline": float(wide[NONE_ARM].mean()),
+        "tokens_out": None if trials["output_tokens"].isna().any() else round(float(trials["output_tokens"].mean()), 1),
+    }
+
+
+def outlook(study: Study, discordance: float | None = None) -> list[dict[str, Any]]:
+    """What more of the same money buys: the design with 1, 2 and 4 times its items, as far as the tasks have them.
+
+    For each: items, calls, USD of all models low and high (None where a price is unknown), the smallest effects that are seen with 80 %
+    power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one.
+    """
+    from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
+
+    design, analysis = study.design, study.experiment.analysis
+    psi = discordance if discordance is not None else DISCORDANCE[0]
+    n_stimuli = max(1, len(_stimuli(design)) + len({c.arm for c in design.conditions if c.role == "loop"}))
+    now = [len(task.items) for task in design.tasks]
+    costs = [estimate(study, model.name)["usd"] for model in design.models]
+    calls = counts(design)["calls"]
+    rows: list[dict[str, Any]] = []
+    for factor in (1, 2, 4):
+        n_items = [min(n * factor, study.available.get(task.id, n)) for n, task in zip(now, design.tasks, strict=True)]
+        if rows and n_items == rows[-1]["n_items"]:
+            break
+        share = sum(n_items) / sum(now)
+        smallest = min(n_items)
+        mean_alpha = analysis.alpha / n_stimuli
+        rows.append(
+            {
+                "factor": factor,
+                "n_items": n_items,
+                "discordance": psi,
+                "calls": round(calls * share),
+                "usd": [None if any(c[i] is None for c in costs) else sum(c[i] for c in costs) * share for i in (0, 1)],
+                "cell": smallest_effect_mcnemar(smallest, psi, analysis.fdr),
+                "mean": smallest_effect_macro(n_items, psi, 0.0, mean_alpha),
+                "mean_like_these": smallest_effect_macro(n_items, psi, TAU, mean_alpha) if len(n_items) > 2 else None,
+                "margin_cell": smallest_margin([smallest], psi, 0.0, 0.05),
+                "margin_mean": smallest_margin(n_items, psi, 0.0, 0.05 / n_stimuli),
+                "n_hopeless_cells": sum(n * psi < min_discordant(alpha=analysis.fdr).midp for n in n_items),
             }
         )
     return rows

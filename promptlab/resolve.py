@@ -45,6 +45,8 @@ class Study:
     notes: tuple[str, ...]
     programs: Mapping[str, StrategyOf] = field(default_factory=dict)
     """Strategies that are DSPy programs, by name."""
+    available: Mapping[str, int] = field(default_factory=dict)
+    """How many items each task has in all, by task id."""
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -110,6 +112,7 @@ class _Resolver:
         self.document = document
         self.problems: list[Problem] = []
         self.notes: list[str] = []
+        self.available: dict[str, int] = {}
 
     def problem(self, loc: tuple[str | int, ...], message: str) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
@@ -166,6 +169,7 @@ class _Resolver:
                         ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
                     )
             drawn = draw(task, e.items, max(e.shots), e.seed)
+            self.available[task.id] = len(draw(task, None, max(e.shots), e.seed).items)
             if max(e.shots) > len(drawn.demos):
                 self.problem(
                     ("shots",), f"the task {task.id!r} has {len(drawn.demos)} demonstrations to draw from; shots can be at most that"
@@ -347,6 +351,7 @@ def resolve(path: Path) -> Study:
         encoding=encoding,
         notes=tuple(resolver.notes),
         programs=programs,
+        available=resolver.available,
     )
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from conftest import ROOT
 from promptlab.spec import experiment_schema
+from promptlab.store import Run
 from runs import experiment, run, served
 from servers import Server
 
@@ -159,3 +160,34 @@ def test_a_pipe_that_closes_early_is_no_traceback() -> None:
         f"{sys.executable} -m promptlab ls stimuli --json | head -c 10", shell=True, capture_output=True, text=True, cwd=ROOT
     )
     assert "Traceback" not in done.stderr
+
+
+def test_a_plan_says_what_more_items_buy(tmp_path: Path) -> None:
+    made = as_json("plan", str(experiment(tmp_path, models="  - openai/gpt-4o-mini", items=20)))
+    rows = made["outlook"]
+    assert [row["factor"] for row in rows] == [1, 2, 4]
+    assert [row["n_items"] for row in rows] == [[20, 20], [40, 40], [80, 80]]
+    assert rows[0]["calls"] == made["counts"]["calls"]
+    assert rows[2]["calls"] == 4 * rows[0]["calls"]
+    assert rows[2]["usd"][1] == pytest.approx(4 * rows[0]["usd"][1])
+    for name in ("mean", "margin_cell", "margin_mean"):
+        assert rows[0][name] > rows[1][name] > rows[2][name]
+    assert (rows[0]["n_hopeless_cells"], rows[2]["n_hopeless_cells"]) == (2, 0)
+    all_of_it = as_json("plan", str(experiment(tmp_path, items=100_000)))["outlook"]
+    assert len(all_of_it) == 1, "there are no more items to buy"
+
+
+def test_a_pilot_measures_what_changes_and_its_answers_are_not_paid_again(tmp_path: Path) -> None:
+    path = experiment(tmp_path, tasks="sum, antonyms, sentiment, cause_and_effect", items=30, models="  - sim/null")
+    made = as_json("plan", str(path), "--pilot", "--runs", str(tmp_path / "runs"))
+    pilot = made["pilot"]
+    assert pilot["of"] == 60
+    assert 0 <= pilot["discordance"] <= pilot["discordance_high"]
+    assert made["outlook"][0]["discordance"] == pilot["discordance_high"]
+    assert "nothing paid" in pilot["paid"]
+    done = run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report")
+    assert done.returncode == 0, done.stderr
+    whole = next(folder for folder in (tmp_path / "runs").iterdir() if "pilot" not in folder.name)
+    trials = Run(whole).trials()
+    first = trials[trials["arm"].isin(["none", "none_aa"]) & (trials["task"] != "cause_and_effect")]
+    assert first["cached"].sum() == 120, "20 items of 3 tasks under 2 arms came from the cache"

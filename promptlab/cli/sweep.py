@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from promptlab.cli.screen import print_json, print_table, say
 
 if TYPE_CHECKING:
     from promptlab.calibrate import Rate
+    from promptlab.resolve import Study
     from promptlab.run import Progress
 
 ExperimentFile = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
@@ -33,16 +35,57 @@ def check(experiment: ExperimentFile) -> None:
     say(f"{experiment}: ok ({study.design.n_trials:,} trials, run {study.run_id})")
 
 
-def plan(experiment: ExperimentFile, concurrency: Concurrency = 16, as_json: AsJson = False) -> None:
-    """Show what an experiment will ask, cost and be able to see. Sends nothing."""
-    from promptlab.plan import make_plan
+def plan(
+    experiment: ExperimentFile,
+    concurrency: Concurrency = 16,
+    pilot: Annotated[
+        bool,
+        typer.Option("--pilot", help="First ask the baseline twice on 20 items of 3 tasks (paid), and plan with what that shows."),
+    ] = False,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
+    from promptlab.plan import make_plan, outlook
     from promptlab.resolve import resolve
 
-    made = make_plan(resolve(experiment))
+    study = resolve(experiment)
+    made = make_plan(study)
+    shown = _pilot(study, runs, concurrency) if pilot else None
+    if shown is not None:
+        made = {**made, "pilot": shown, "outlook": outlook(study, shown["discordance_high"])}
     if as_json:
         print_json(made)
-    else:
-        show_plan(made, concurrency)
+        return
+    show_plan(made, concurrency)
+    if shown is not None:
+        say(
+            f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "
+            f"({100 * shown['discordance']:.1f} %, at most {100 * shown['discordance_high']:.1f} % with 80 % confidence, as above); "
+            f"the baseline scored {100 * shown['baseline']:.1f} %; {shown['tokens_out']} tokens out an answer; {shown['paid']}"
+        )
+        say(f"               {shown['run']} (a sweep of this experiment takes these answers from the cache)")
+
+
+def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
+    """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
+    from promptlab.errors import RunProblem
+    from promptlab.gateway.prices import paid_words
+    from promptlab.official import home
+    from promptlab.plan import pilot_of, pilot_shows
+    from promptlab.store import Run
+    from promptlab.sweep import run_sweep
+
+    small = pilot_of(study)
+    done = run_sweep(small, runs, home() / "cache", concurrency, lambda _: None)
+    if done.state != "complete":
+        raise RunProblem(
+            f"the pilot is {done.state}: {done.progress.last_error or '; '.join(done.progress.stopped.values())}; {done.folder}"
+        )
+    run = Run(done.folder)
+    m = run.manifest
+    words = paid_words(m["paid_usd"], m["counts"]["unpriced"], len(m["simulated_models"]), len(m["models"]))
+    return {**pilot_shows(run.trials()), "paid": words, "run": str(done.folder)}
 
 
 def calibrate(
@@ -265,12 +308,51 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
         f"A cell has {first['n_items_cell']} items or more; in it at least {first['least_changed']} answers must change, all one way, "
         f"before anything can be told. 'Among all' is the strictest level of {first['n_cells']} cells a model.",
     )
+    show_outlook(made["outlook"])
     families: dict[str, int] = {}
     for h in made["hypotheses"]:
         families[h["family"]] = families.get(h["family"], 0) + 1
     print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
     for note in made["notes"]:
         say(f"note: {note}")
+
+
+def show_outlook(rows: Sequence[Mapping[str, Any]]) -> None:
+    """What more items would buy."""
+    if not rows:
+        return
+    psi = rows[0]["discordance"]
+    print_table(
+        f"What more items buy, if {100 * psi:.0f} % of answers change; points",
+        [
+            "items a task",
+            "calls",
+            "USD",
+            "seen: a task",
+            "seen: the mean",
+            "like these",
+            "same: a task",
+            "same: the mean",
+            "hopeless",
+        ],
+        [
+            [
+                f"{min(r['n_items'])}" if min(r["n_items"]) == max(r["n_items"]) else f"{min(r['n_items'])} to {max(r['n_items'])}",
+                r["calls"],
+                "unknown" if r["usd"][1] is None else f"{r['usd'][0]:.2f} to {r['usd'][1]:.2f}",
+                _points(r["cell"]),
+                _points(r["mean"]),
+                _points(r["mean_like_these"]) if r["mean_like_these"] is not None else "-",
+                _points(r["margin_cell"]),
+                _points(r["margin_mean"]),
+                f"{r['n_hopeless_cells']} of {len(r['n_items'])}",
+            ]
+            for r in rows
+        ],
+        "Seen: the smallest effect with 80 % power ('like these': for tasks like these). Same: the smallest margin that no effect at all "
+        "can be shown to keep. Hopeless: tasks in which too few answers change to tell anything of one sentence. New items buy at least "
+        "as much as asking the same items again.",
+    )
 
 
 def _points(value: float | None) -> str:

@@ -21,6 +21,7 @@ from promptlab.stats.power import (
     sample_size_tost,
     smallest_effect_macro,
     smallest_effect_mcnemar,
+    smallest_margin,
 )
 from promptlab.stats.published import best_of_protocol, published_headline
 from promptlab.stats.replication import replication_check
@@ -69,6 +70,7 @@ __all__ = [
     "signflip_test",
     "smallest_effect_macro",
     "smallest_effect_mcnemar",
+    "smallest_margin",
     "supplement",
     "tost_binary",
     "tost_paired",

@@ -119,6 +119,16 @@ def smallest_effect_mcnemar(n: int, discordance: float, alpha: float, power: flo
     return high
 
 
+def smallest_margin(n_items: Sequence[int], discordance: float, tau: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest margin within which an effect of 0 is shown to lie with this power (two one-sided tests, normal).
+
+    One task, or the mean over several; `tau` as in `smallest_effect_macro`.
+    """
+    k = len(n_items)
+    se = math.sqrt(sum(discordance / n for n in n_items) / k**2 + (tau**2 / k if k > 1 else 0.0))
+    return float(st.norm.ppf(1 - alpha) + st.norm.ppf(1 - (1 - power) / 2)) * se
+
+
 def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float, alpha: float = 0.05, power: float = 0.8) -> float:
     """The smallest mean effect over tasks that is seen with this power.
 
