@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,17 @@ def to_html(report: Report) -> str:
         gap_caveat=CAVEAT,
         effective=json.dumps(m["effective"], indent=2, ensure_ascii=False),
         signs=charts.SIGNS,
+        is_figure=_is_figure,
     )
+
+
+FIGURE = re.compile(r"(?:-|[-+]?\.?\d.*|p [=<] .*)")
+LONGEST_FIGURE = 30
+
+
+def _is_figure(cell: str) -> bool:
+    """Whether a cell holds a number and perhaps its interval: those stand to the right and never break."""
+    return len(cell) <= LONGEST_FIGURE and FIGURE.fullmatch(cell) is not None
 
 
 def _inert(value: object) -> object:

@@ -60,7 +60,7 @@ def setting_words(placement: object, shots: object, strategy: object) -> str:
 
 def points(value: float | None) -> str:
     """A fraction as signed points with one decimal."""
-    return "n/a" if value is None else f"{100 * value:+.1f}"
+    return "n/a" if value is None else f"{100 * value:+.1f}".replace("-0.0", "+0.0")
 
 
 def interval(low: float | None, high: float | None) -> str:
