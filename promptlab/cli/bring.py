@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from promptlab.cli.options import AsJson, Runs
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.cli.sweep import AsJson, Runs
 from promptlab.errors import UsageProblem
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.cli.sweep import AsJson
 from promptlab.errors import EXIT_ERROR
 
 data = typer.Typer(help="The official data files: import, pull, list, verify.", no_args_is_help=True)

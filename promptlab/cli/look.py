@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 import typer
 
+from promptlab.cli.options import AsJson, Runs
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.cli.sweep import AsJson, Runs
 from promptlab.errors import UsageProblem, did_you_mean
 
 ls = typer.Typer(help="List runs, tasks, stimuli or models.", no_args_is_help=True)

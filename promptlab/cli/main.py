@@ -7,7 +7,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, data, export, look, report, stimuli, sweep, task
+from promptlab.cli import bring, data, export, look, plan, report, stimuli, sweep, task
 from promptlab.errors import EXIT_ERROR, PromptlabError
 
 app = typer.Typer(
@@ -18,10 +18,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("plan")(sweep.plan)
+app.command("plan")(plan.plan)
 app.command("sweep")(sweep.sweep)
 app.command("check")(sweep.check)
-app.command("calibrate")(sweep.calibrate)
+app.command("calibrate")(plan.calibrate)
 app.command("report")(report.report)
 app.command("scores")(report.scores)
 app.command("compare")(report.compare)

@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
+from promptlab.cli.options import AsJson, Runs
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.cli.sweep import AsJson, Runs
 from promptlab.errors import UsageProblem
 
 RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d.", show_default=False)]

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.cli.sweep import AsJson
 from promptlab.schema import Stimulus
 
 stimuli = typer.Typer(help="Stimulus libraries of your own: check one before it is asked.", no_args_is_help=True)

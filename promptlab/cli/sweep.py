@@ -6,23 +6,17 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.options import Concurrency, ExperimentFile, Runs
+from promptlab.cli.plan import plan
+from promptlab.cli.screen import say
 
 if TYPE_CHECKING:
-    from promptlab.calibrate import Rate
-    from promptlab.resolve import Study
     from promptlab.run import Progress
-
-ExperimentFile = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
-Runs = Annotated[Path, typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept.")]
-Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls under way at once.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 
 
 def check(experiment: ExperimentFile) -> None:
@@ -33,119 +27,6 @@ def check(experiment: ExperimentFile) -> None:
     for note in study.notes:
         say(f"note: {note}")
     say(f"{experiment}: ok ({study.design.n_trials:,} trials, run {study.run_id})")
-
-
-def plan(
-    experiment: ExperimentFile,
-    concurrency: Concurrency = 16,
-    pilot: Annotated[
-        bool,
-        typer.Option("--pilot", help="First ask the baseline twice on 20 items of 3 tasks (paid), and plan with what that shows."),
-    ] = False,
-    runs: Runs = Path("runs"),
-    as_json: AsJson = False,
-) -> None:
-    """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
-    from promptlab.plan import make_plan, outlook
-    from promptlab.resolve import resolve
-
-    study = resolve(experiment)
-    made = make_plan(study)
-    shown = _pilot(study, runs, concurrency) if pilot else None
-    if shown is not None:
-        made = {**made, "pilot": shown, "outlook": outlook(study, shown["discordance_high"])}
-    if as_json:
-        print_json(made)
-        return
-    show_plan(made, concurrency)
-    if shown is not None:
-        say(
-            f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "
-            f"({100 * shown['discordance']:.1f} %, at most {100 * shown['discordance_high']:.1f} % with 80 % confidence, as above); "
-            f"the baseline scored {100 * shown['baseline']:.1f} %; {shown['tokens_out']} tokens out an answer; {shown['paid']}"
-        )
-        say(f"               {shown['run']} (a sweep of this experiment takes these answers from the cache)")
-
-
-def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
-    """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
-    from promptlab.errors import RunProblem
-    from promptlab.gateway.prices import paid_words
-    from promptlab.official import home
-    from promptlab.plan import pilot_of, pilot_shows
-    from promptlab.store import Run
-    from promptlab.sweep import run_sweep
-
-    small = pilot_of(study)
-    done = run_sweep(small, runs, home() / "cache", concurrency, lambda _: None)
-    if done.state != "complete":
-        raise RunProblem(
-            f"the pilot is {done.state}: {done.progress.last_error or '; '.join(done.progress.stopped.values())}; {done.folder}"
-        )
-    run = Run(done.folder)
-    m = run.manifest
-    words = paid_words(m["paid_usd"], m["counts"]["unpriced"], len(m["simulated_models"]), len(m["models"]))
-    return {**pilot_shows(run.trials()), "paid": words, "run": str(done.folder)}
-
-
-def calibrate(
-    experiment: ExperimentFile,
-    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Made-up runs of each kind.")] = 200,
-    effect: Annotated[float, typer.Option(min=-50, max=50, help="Points that the planted effect moves every task by.")] = 3.0,
-    baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
-    discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
-    as_json: AsJson = False,
-) -> None:
-    """How often this design would report a gain that is not there, and find one that is. Asks no model."""
-    from dataclasses import asdict
-
-    from promptlab.calibrate import calibrate as judge
-    from promptlab.errors import UsageProblem
-    from promptlab.resolve import resolve
-
-    study = resolve(experiment)
-    if discordance >= 2 * baseline * (1 - baseline):
-        raise UsageProblem(
-            f"two runs of a model that is right on {baseline:g} of the items cannot disagree on {discordance:g}; "
-            f"at most {2 * baseline * (1 - baseline):.3f}: lower --discordance"
-        )
-    started = time.monotonic()
-
-    def observe(done: int, of: int) -> None:
-        if sys.stderr.isatty() or done == of:
-            left = (time.monotonic() - started) / done * (of - done)
-            sys.stderr.write(f"\r{done} of {of} made-up sweeps, about {left:.0f} s left " + ("\n" if done == of else ""))
-            sys.stderr.flush()
-
-    found = judge(study, sweeps, effect / 100, baseline, discordance, observe)
-    if as_json:
-        print_json(asdict(found))
-        return
-    a, f = found.false_gain, found.found
-    seen = "" if found.estimates_mean is None else f" Where it was found, the mean estimate was {100 * found.estimates_mean:+.1f} points."
-    say(
-        f"This design reports a false gain in {100 * a.share:.1f} % [{100 * a.low:.1f}, {100 * a.high:.1f}] of sweeps "
-        f"and finds {effect:+g} points in {100 * f.share:.1f} % [{100 * f.low:.1f}, {100 * f.high:.1f}]."
-    )
-    print_table(
-        "", ["when", "what", "how often", "95 % CI"],
-        [
-            ["nothing works", "any stimulus is said to help over the tasks", *_rate(found.false_gain)],
-            ["nothing works", "any finding at all, over the tasks or in a task", *_rate(found.false_finding)],
-            ["nothing works", "any finding in the primary family (promised: at most alpha)", *_rate(found.false_primary)],
-            ["nothing works", f"any finding in one of {found.n_families} families of stimuli (the same)", *_rate(found.false_family)],
-            ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
-            ["nothing works", "the A/A check silences a model", *_rate(found.aa_failed)],
-            [f"{found.treatment} {effect:+g} points", "said to help over the tasks", *_rate(found.found)],
-            [f"{found.treatment} {effect:+g} points", "said to help in a task (share of tasks)", f"{100 * found.found_cells:.1f} %", "-"],
-        ],
-        f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
-        f"kind.{seen}",
-    )  # fmt: skip
-
-
-def _rate(rate: Rate) -> list[str]:
-    return [f"{100 * rate.share:.1f} %", f"{100 * rate.low:.1f} to {100 * rate.high:.1f}"]
 
 
 def sweep(
@@ -253,107 +134,3 @@ class _watch:
             self._said_at = now
             left = (p.n_planned - done) / rate if rate else float("nan")
             say(f"{done:,}/{p.n_planned:,} trials  {detail}  about {left:.0f} s left")
-
-
-def show_plan(made: dict[str, Any], concurrency: int) -> None:
-    """The plan as tables."""
-    from promptlab.plan import minutes
-
-    counts = made["counts"]
-    say(f"{made['name']}: {made['question']}")
-    say(
-        f"{counts['models']} model(s) x {counts['tasks']} task(s), {counts['items']:,} items x {counts['conditions']} conditions "
-        f"x {made['replicates']} replicate(s) = {counts['trials']:,} trials, {counts['calls']:,} calls (fewer where answers are cached)"
-    )
-    print_table(
-        "Arms",
-        ["arm", "role", "words", "text"],
-        [[a["arm"], a["role"], a["n_words"], a["text"] or "(nothing added)"] for a in made["arms"]],
-        (made["no_placebo_reason"] and f"No placebo arm: {made['no_placebo_reason']}") or "",
-    )
-    print_table(
-        "Cost",
-        ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"],
-        [
-            [
-                e["model"] + (" (SIMULATED)" if e["simulated"] else ""),
-                e["calls"],
-                f"{e['input_tokens'][0]:,}-{e['input_tokens'][1]:,}",
-                f"{e['output_tokens'][0]:,}-{e['output_tokens'][1]:,}",
-                "unknown" if e["usd"][0] is None else f"{e['usd'][0]:.4f}",
-                "unknown" if e["usd"][1] is None else f"{e['usd'][1]:.4f}",
-                "unknown: add 'price' to the model"
-                if e["price"] is None
-                else f"{e['price'][0]:g}/{e['price'][1]:g} per M ({e['price'][2]})",
-            ]
-            for e in made["estimates"]
-        ],
-    )
-    low, high = minutes(made, concurrency)
-    say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
-    first = made["power"][0]
-    print_table(
-        "Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)",
-        ["answers that change", "one cell, alone", "one cell, among all", "mean over these tasks", "mean over tasks like these"],
-        [
-            [
-                f"{100 * p['discordance']:.0f} %",
-                _points(p["cell_alone"]),
-                _points(p["cell_in_family"]),
-                _points(p["mean"]),
-                _points(p["mean_like_these"]) if p["mean_like_these"] is not None else "needs 3 tasks",
-            ]
-            for p in made["power"]
-        ],
-        f"A cell has {first['n_items_cell']} items or more; in it at least {first['least_changed']} answers must change, all one way, "
-        f"before anything can be told. 'Among all' is the strictest level of {first['n_cells']} cells a model.",
-    )
-    show_outlook(made["outlook"])
-    families: dict[str, int] = {}
-    for h in made["hypotheses"]:
-        families[h["family"]] = families.get(h["family"], 0) + 1
-    print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
-    for note in made["notes"]:
-        say(f"note: {note}")
-
-
-def show_outlook(rows: Sequence[Mapping[str, Any]]) -> None:
-    """What more items would buy."""
-    if not rows:
-        return
-    psi = rows[0]["discordance"]
-    print_table(
-        f"What more items buy, if {100 * psi:.0f} % of answers change; points",
-        [
-            "items a task",
-            "calls",
-            "USD",
-            "seen: a task",
-            "seen: the mean",
-            "like these",
-            "same: a task",
-            "same: the mean",
-            "hopeless",
-        ],
-        [
-            [
-                f"{min(r['n_items'])}" if min(r["n_items"]) == max(r["n_items"]) else f"{min(r['n_items'])} to {max(r['n_items'])}",
-                r["calls"],
-                "unknown" if r["usd"][1] is None else f"{r['usd'][0]:.2f} to {r['usd'][1]:.2f}",
-                _points(r["cell"]),
-                _points(r["mean"]),
-                _points(r["mean_like_these"]) if r["mean_like_these"] is not None else "-",
-                _points(r["margin_cell"]),
-                _points(r["margin_mean"]),
-                f"{r['n_hopeless_cells']} of {len(r['n_items'])}",
-            ]
-            for r in rows
-        ],
-        "Seen: the smallest effect with 80 % power ('like these': for tasks like these). Same: the smallest margin that no effect at all "
-        "can be shown to keep. Hopeless: tasks in which too few answers change to tell anything of one sentence. New items buy at least "
-        "as much as asking the same items again.",
-    )
-
-
-def _points(value: float | None) -> str:
-    return "x" if value is None else f"{100 * value:.1f}"

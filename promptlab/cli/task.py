@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, say
-from promptlab.cli.sweep import AsJson
 from promptlab.errors import EXIT_USAGE
 
 task = typer.Typer(help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
