@@ -447,6 +447,8 @@ def test_a_planted_best_is_named_in_its_task() -> None:
     assert all(
         "corrected for choosing among 3" in row.sentence and "is what picking the maximum gives" in row.sentence for row in found.bests
     )
+    assert next(row.selected for row in found.by_stimulus if row.treatment == "s1")
+    assert next(row.tasks for row in found.by_stimulus if row.treatment == "s1") == ("t00", "t01", "t02")
     spread = {(row.treatment, row.control): row for row in found.spreads}
     assert spread["s1", "none"].n_tasks_replicated == 3
     assert spread["s1", "none"].tasks_named == ("t00", "t01", "t02")
@@ -459,8 +461,7 @@ def test_one_stimulus_and_a_failed_model_have_no_best() -> None:
     frame, made = drawn({"none": 0, "none_aa": 0.3, "s0": 0.1, "s1": 0.1}, 4, 100)
     comparisons = stats.analyse(frame, made)
     assert {c.status for c in comparisons if c.scope == "stimulus"} == {"aa_failed"}
-    silent = stats.supplement(frame, made, comparisons)
-    assert (silent.bests, silent.protocols, silent.spreads, silent.components) == ((), (), (), ())
+    assert stats.supplement(frame, made, comparisons) == ((), (), (), (), ())
 
 
 def test_repeats_give_components_and_advice() -> None:

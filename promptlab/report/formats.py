@@ -31,6 +31,7 @@ def to_json(report: Report) -> str:
         "baselines": records(report.baselines),
         "papers_protocol": [{**row._asdict(), "protocol": row.protocol._asdict()} for row in report.beside.protocols],
         "best_in_task": [row._asdict() for row in report.beside.bests],
+        "by_stimulus": [row._asdict() for row in report.beside.by_stimulus],
         "spread_over_tasks": [row._asdict() for row in report.beside.spreads],
         "variance_components": [row._asdict() for row in report.beside.components],
         "official_minus_twin": list(report.gaps),

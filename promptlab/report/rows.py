@@ -99,6 +99,11 @@ BEST_NOTE = (
     "Against no added text. Chosen on nine tenths of the items and measured on the rest (ten folds, median of 20 splits); the interval is "
     "simultaneous over all stimuli and lies around the uncorrected value; p is adjusted for the choice (step-down maxT)."
 )
+BY_STIMULUS_NOTE = (
+    "The cells once more, by sentence: first whether it has any effect at all (Simes), with the false discovery rate held over the "
+    "sentences, then in which tasks, held inside those that were selected (Benjamini and Bogomolov 2014). A second view; verdicts are "
+    "those above."
+)
 SPREAD_NOTE = (
     "tau is the standard deviation of the true effect between tasks; the last interval is where the effect of another such task would lie. "
     "Replicated: in at least so many tasks there is an effect, with 95 % confidence. Never a verdict."
@@ -143,6 +148,13 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
         ]
         for r in beside.components
     ]  # fmt: skip
+    stimuli = [
+        [
+            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control],
+            p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none",
+        ]
+        for r in beside.by_stimulus
+    ]  # fmt: skip
     tables: list[tuple[str, str, Sequence[str], list[list[str]]]] = [
         (
             "What the papers' arithmetic would report", PROTOCOL_NOTE,
@@ -151,6 +163,10 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
         (
             "The best stimulus, corrected for the choice", BEST_NOTE,
             BEST_COLUMNS, bests,
+        ),
+        (
+            "Does a sentence do anything anywhere, and where", BY_STIMULUS_NOTE,
+            ["model", "setting", "sentence", "against", "p, no task", "any effect", "in the tasks"], stimuli,
         ),
         (
             "How tasks differ", SPREAD_NOTE,

@@ -16,7 +16,7 @@ from promptlab.stats.analysis import Analysis, ItemTable, Setting, averaged
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.heterogeneity import random_effects
-from promptlab.stats.multiplicity import replicability_count
+from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
 from promptlab.stats.published import Protocol, best_of_protocol
 from promptlab.stats.sentences import p_text, points
 
@@ -76,6 +76,21 @@ class SpreadRow(NamedTuple):
     """Those with an effect of their own by Holm."""
 
 
+class ByStimulusRow(NamedTuple):
+    """Whether one stimulus has any effect, and in which tasks: false discovery rate over stimuli first, then inside (hierarchical)."""
+
+    model: str
+    placement: str
+    shots: int
+    strategy: str
+    control: str
+    treatment: str
+    p_simes: float
+    """Of "no effect in any task"."""
+    selected: bool
+    tasks: tuple[str, ...]
+
+
 class ProtocolRow(NamedTuple):
     """The papers' protocol on this run."""
 
@@ -110,6 +125,7 @@ class Supplement(NamedTuple):
     spreads: tuple[SpreadRow, ...]
     protocols: tuple[ProtocolRow, ...]
     components: tuple[ComponentRow, ...]
+    by_stimulus: tuple[ByStimulusRow, ...]
 
 
 def supplement(trials: pd.DataFrame, plan: Mapping[str, Any], comparisons: Sequence[Comparison]) -> Supplement:
@@ -135,7 +151,8 @@ def supplement(trials: pd.DataFrame, plan: Mapping[str, Any], comparisons: Seque
             if key[0] not in failed and key[3] not in looped and len(arms) > 1:
                 cubes.setdefault(key, []).append(cube)
         components = [row for key, of_tasks in cubes.items() for row in _components(key, of_tasks)]
-    return Supplement(tuple(bests), tuple(_spreads(comparisons, failed)), tuple(protocols), tuple(components))
+    within = tuple(_by_stimulus(comparisons, failed, float(plan["fdr"])))
+    return Supplement(tuple(bests), tuple(_spreads(comparisons, failed)), tuple(protocols), tuple(components), within)
 
 
 def _tables(by_task: Mapping[str, ItemTable], stimuli: Sequence[str]) -> dict[str, np.ndarray]:
@@ -246,6 +263,26 @@ def _spreads(comparisons: Sequence[Comparison], failed: set[str]) -> list[Spread
         low, high = r.pm.pi_hk if r.pm.pi_hk is not None else (None, None)
         named = tuple(str(cells[i].task) for i in counted.holm_rejected)
         found.append(SpreadRow(*key, len(cells), r.pm.estimate, r.tau, r.i2_percent_dl, r.q_p, low, high, counted.k_bonferroni, named))
+    return found
+
+
+def _by_stimulus(comparisons: Sequence[Comparison], failed: set[str], q: float) -> list[ByStimulusRow]:
+    """Planned cells by stimulus; one that was refused counts with p = 1, as in its family."""
+    groups: dict[tuple[str, str, int, str, str], dict[str, dict[str, float]]] = {}
+    for c in comparisons:
+        if c.scope == "cell" and c.model not in failed:
+            p = 1.0 if c.p_value is None or c.verdict == "refused" else c.p_value
+            group = groups.setdefault((c.model, c.placement, c.shots, c.strategy, c.control), {})
+            group.setdefault(c.treatment, {})[str(c.task)] = p
+    found = []
+    for key, by_stimulus in groups.items():
+        tasks = list(next(iter(by_stimulus.values())))
+        if len(by_stimulus) < 2 or len(tasks) < 2:
+            continue
+        h = hierarchical_fdr([[p.get(task, 1.0) for task in tasks] for p in by_stimulus.values()], q)
+        for i, name in enumerate(by_stimulus):
+            within = tuple(tasks[j] for j in h.rejected_within[i])
+            found.append(ByStimulusRow(*key, name, h.family_p_simes[i], i in h.selected_families, within))
     return found
 
 
