@@ -463,6 +463,14 @@ def test_export_runs_no_code_of_a_run(swept: Path, tmp_path: Path) -> None:
     for program in plan["programs"]:
         program["factory"] = "planted:chain"
     (copy / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    climbing = tmp_path / "climbing"
+    shutil.copytree(copy, climbing)
+    plan["tasks"].append({**plan["tasks"][0], "task": "../../sum"})
+    (climbing / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    refused = runs.run("export", str(climbing), "--format", "dspy", "--task", "../../sum", "--arm", "none")
+    assert refused.returncode != 0
+    assert "cannot name a file" in refused.stderr
+    assert not list(tmp_path.glob("**/sum.json"))
     done = runs.run("export", str(copy), "--format", "dspy", "--arm", "emotionprompt/EP02", "--setting", "two", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "PWNED").exists()

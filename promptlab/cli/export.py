@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -59,6 +60,9 @@ def export(
     chosen = _asked(plan, arm, setting) if arm else reports.winner(built, chosen_model)
     simulated = " (SIMULATED)" if next(m["simulated"] for m in plan["models"] if m["name"] == chosen_model) else ""
     source = f"run {built.run}, model {chosen_model}{simulated}: {chosen.why}"
+    odd = next((name for name in tasks if not re.fullmatch(FILE_NAME, name)), None)
+    if odd is not None:  # a plan that somebody else wrote must not say where files go
+        raise UsageProblem(f"the task {odd!r} cannot name a file; letters, digits, '.', '_' and '-' can")
     folder = out or run / "dspy"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,6 +76,7 @@ def export(
         say(f"written:       {folder / f'{name}.json'}")
 
 
+FILE_NAME = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
