@@ -518,5 +518,5 @@ def test_nothing_won_leaves_the_plain_prompt(folder: Path, tmp_path: Path) -> No
     assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs")).returncode == 0
     done = runs.run("export", str(next((tmp_path / "runs").iterdir())), "--format", "dspy", "--out", str(tmp_path / "out"))
     assert "arm:           none [single] (SIMULATED)" in done.stdout
-    assert "nothing proved to help sim/null" in done.stdout
+    assert "no arm was found to help sim/null" in done.stdout
     assert load_program(tmp_path / "out" / "sum.json").recipe.stimulus is None

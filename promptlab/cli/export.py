@@ -38,11 +38,11 @@ def export(
     ] = None,
     model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; the run's only one when left out.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="dspy: this task only; may be given several times.")] = None,
-    arm: Annotated[str | None, typer.Option(help="dspy: this arm instead of the one that proved itself.")] = None,
+    arm: Annotated[str | None, typer.Option(help="dspy: this arm instead of the one found to help.")] = None,
     setting: Annotated[str | None, typer.Option(help="dspy, with --arm: the strategy or loop of it, where the run has several.")] = None,
     base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; the run's first when left out.")] = None,
 ) -> None:
-    """Write a run's trials as a table for other tools, or (dspy) the arm that proved itself as a program that sends its messages."""
+    """Write a run's trials as a table for other tools, or (dspy) the arm found to help as a program that sends its messages."""
     if format is not ExportFormat.dspy:
         _table(run, format.value, out)
         return

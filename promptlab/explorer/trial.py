@@ -28,7 +28,10 @@ def show(view: View, trial: str) -> None:
             st.caption("What was sent; nothing was added in this arm")
         calls = messages(view, row)
     with right:
-        st.caption("What came back, as it came")
+        if calls.empty or str(calls["text"].iloc[-1]) == row["answer"]:
+            st.caption("What came back, as it came")
+        else:
+            st.caption("What was made of the replies, which stand on the left as they came")
         plain.block(row["answer"])
         st.caption("What the metric read in it")
         plain.block("(no answer found)" if pd.isna(row["extracted"]) else row["extracted"])
@@ -68,6 +71,9 @@ def messages(view: View, row: Mapping[str, Any]) -> pd.DataFrame:
             n_marked += found
             plain.line(f"{message['role']}:")
             plain.block(marked)
+        if len(calls) > 1 or call["text"] != row["answer"]:
+            plain.line("reply:")
+            plain.block(call["text"])
     if text and not n_marked:
         st.caption("The added text does not stand word for word in these messages.")
     return calls

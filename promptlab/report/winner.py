@@ -1,4 +1,4 @@
-"""Which arm of a run deserves to be used: the one that proved itself, or else the plain prompt."""
+"""Which arm of a run deserves to be used: the one with the verdict `helps`, or else the plain prompt."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def winner(report: Report, model: str) -> Winner:
         best = max(decided, key=lambda c: c.diff or 0.0)
         return Winner(best.treatment, best.placement, best.shots, best.strategy, f"against {CONTROL_NAMES[best.control]}: {best.sentence}")
     placement, shots, strategy = _plain(report.plan, report.settings)
-    return Winner(NONE_ARM, placement, shots, strategy, f"nothing proved to help {model}, so this is the prompt without any added text")
+    return Winner(NONE_ARM, placement, shots, strategy, f"no arm was found to help {model}, so this is the prompt without any added text")
 
 
 def _plain(plan: Mapping[str, Any], settings: list[tuple[Any, ...]]) -> tuple[Any, ...]:

@@ -356,7 +356,7 @@ class Analysis:
         p_tost, low, high = cell_equivalence(p, blank.margin, test)
         equivalent = p_tost is not None and low is not None and high is not None and -blank.margin < low and high < blank.margin
         equivalent = equivalent and not self.exact  # how ties split into right and wrong is not known
-        least = min_level(rate)
+        least = min_level(rate, self.exact)
         too_few = say.too_few_changes(test.n_nonzero, len(p.s), least) if test.n_nonzero < least else None
         done = replace(done, p_tost=p_tost, status=test.status)
         return Result(done, replace(figures, ci90_low=low, ci90_high=high), equivalent, rate, too_few)
@@ -560,9 +560,10 @@ def _clustered(p: Pairs, d: np.ndarray, n_nonzero: int, sd: float, mde: float | 
     )  # fmt: skip
 
 
-def min_level(rate: float) -> int:
-    """Discordant pairs below which no test at `rate` can reject."""
-    return int(min_discordant(alpha=rate).midp)
+def min_level(rate: float, exact: bool = False) -> int:
+    """Discordant pairs below which no test at `rate` can reject, even without any correction."""
+    found = min_discordant(alpha=rate)
+    return int(found.exact if exact else found.midp)
 
 
 def _task_se(p: Pairs) -> float:

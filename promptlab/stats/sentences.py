@@ -114,7 +114,7 @@ def unsettled(f: Figures) -> str:
         text += f"; {flipped(f)}"
     text += f"; adjusted {p_text(f.p_adjusted)}."
     if f.mde is not None:
-        text += f" This design could see {100 * f.mde:.1f} points or more (power 80 %)"
+        text += f" This design could see {100 * f.mde:.1f} points or more (power 80 %, before any correction)"
         if f.sd_discordant and f.task is not None:
             text += f"; about {items_for(f.sd_discordant, f.margin):,} items would be needed for {100 * f.margin:g}"
         text += "."
@@ -142,8 +142,8 @@ def too_few_items(n: int, least: int) -> str:
 def too_few_changes(n_changed: int, n: int, least: int) -> str:
     """Not enough changed answers for any test to reach its level."""
     return (
-        f"Only {n_changed} of {n} answers changed; even if all went one way, no test at this family's level could tell "
-        f"(it takes {least}). Ask for more items."
+        f"Only {n_changed} of {n} answers changed; even if all went one way, no test could tell, and even before any correction it takes "
+        f"{least}. Ask for more items."
     )
 
 
