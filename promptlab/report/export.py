@@ -64,7 +64,7 @@ def inspect_frame(run: Run) -> pd.DataFrame:
             "metadata_role": trials["role"],
             "metadata_base_prompt": trials["base_prompt"],
             "metadata_simulated": trials["simulated"],
-            f"score_{run.plan['scorer']}": trials["score"],
+            f"score_{run.plan['scorer'] or 'imported'}": trials["score"],
             "total_tokens": trials["input_tokens"] + trials["output_tokens"],
             "total_time": trials["latency_s"],
             "error": trials["error"].fillna("").where(trials["outcome"] == "error", ""),

@@ -121,7 +121,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side) -> PairReport:
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
-        notes.append(f"{dropped} items are left out: not in both runs, another text, or without a score")
+        notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
     tests = [paired_test(p, ALPHA) for p in pairs]
     holm = adjust([t.p for t in tests], "holm")
     rows = [
