@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from promptlab import report as reports
-from promptlab.report.build import Report, headline
+from promptlab.errors import RunProblem
+from promptlab.report.build import Report, build, headline
 from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.html import to_html
 from promptlab.resolve import resolve
@@ -293,3 +294,13 @@ def test_opening_a_run_loads_no_code_that_its_folder_names(planted: Path, tmp_pa
             mine, was = (frame.loc[frame["task"] == task["task"], "score"] for frame in (report.trials, recorded))
             assert mine.equals(was), "such scores stay as recorded"
     assert not (tmp_path / "PWNED").exists()
+
+
+def test_a_plan_of_another_run_is_told(planted: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(planted, copy)
+    plan = json.loads((copy / "plan.json").read_text(encoding="utf-8"))
+    plan["tasks"][0]["task"] = "another"
+    (copy / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    with pytest.raises(RunProblem, match=r"the trials hold the task '\w+', which plan\.json does not name"):
+        build(Run(copy))

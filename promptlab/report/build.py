@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from promptlab.errors import RunProblem
 from promptlab.gateway.prices import paid_words
 from promptlab.report.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.report.rescore import rescored, scorer_table
@@ -115,6 +116,7 @@ class Report:
 def build(run: Run, scorer: Scorer | None = None) -> Report:
     """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
     plan, trials, items = run.plan, run.trials(), run.items()
+    _must_fit(run, trials, plan)
     as_run = trials
     if scorer is not None and scorer != plan.get("scorer"):
         trials, plan = rescored(trials, items, plan, scorer), {**plan, "scorer": scorer, "ran_by": plan.get("scorer")}
@@ -135,6 +137,19 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         gaps=gaps,
         beside=supplement(trials, plan, comparisons),
     )
+
+
+def _must_fit(run: Run, trials: pd.DataFrame, plan: Mapping[str, Any]) -> None:
+    """A plan that does not name what the trials hold belongs to another run, or was edited."""
+    planned = {
+        "model": {m["name"] for m in plan["models"]},
+        "task": {t["task"] for t in plan["tasks"]},
+        "arm": {a["arm"] for a in plan["arms"]},
+    }
+    for column, names in planned.items():
+        odd = next((str(name) for name in trials[column].unique() if name not in names), None)
+        if odd is not None:
+            raise RunProblem(f"{run.folder}: the trials hold the {column} {odd!r}, which plan.json does not name; was the folder edited?")
 
 
 def comparison_frame(report: Report) -> pd.DataFrame:
