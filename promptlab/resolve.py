@@ -293,7 +293,10 @@ class _Resolver:
         """Whether every program asks something about the first item of every task: told before anything is paid."""
         for name, strategy in programs.items():
             index = [entry.name for entry in self.experiment.programs].index(name)
-            condition = next(c for c in conditions if c.strategy == name)
+            condition = next((c for c in conditions if c.strategy == name), None)
+            if condition is None:
+                self.problem(("programs", index), "a program is tested with stimuli, and the experiment names none; add 'stimuli'")
+                continue
             for task in tasks:
                 started = strategy(Call("", (), {}), Trial(0, task.id, task.items[0], condition, "", 0))
                 try:

@@ -658,3 +658,17 @@ def test_odd_values_never_crash(tmp_path: Path) -> None:
         except PromptlabError:
             pass
     assert n > 10
+
+
+def test_simulated_answers_stay_labelled_when_they_come_back(tmp_path: Path) -> None:
+    path = runs.experiment(tmp_path, items=20, models="  - {model: sim/null, name: renamed}")
+    assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report").returncode == 0
+    made = next((tmp_path / "runs").iterdir())
+    for kind, flags in (("long", ["--item", "item"]), ("evalstats", ["--item", "item", "--arm", "prompt"])):
+        assert runs.run("export", str(made), "--format", kind, "--out", str(tmp_path / f"{kind}.csv")).returncode == 0
+        done = runs.run("import", str(tmp_path / f"{kind}.csv"), "--runs", str(tmp_path / kind), *flags)
+        assert done.returncode == 0, done.stderr
+        back = Run(next((tmp_path / kind).iterdir()))
+        assert back.manifest["simulated_models"] == ["renamed"]
+        assert back.trials()["simulated"].all()
+        assert "SIMULATED" in runs.run("report", str(back.folder)).stdout

@@ -520,3 +520,19 @@ def test_nothing_won_leaves_the_plain_prompt(folder: Path, tmp_path: Path) -> No
     assert "arm:           none [single] (SIMULATED)" in done.stdout
     assert "no arm was found to help sim/null" in done.stdout
     assert load_program(tmp_path / "out" / "sum.json").recipe.stimulus is None
+
+
+def test_a_program_needs_stimuli(folder: Path) -> None:
+    path = with_program(folder, 'factory: "lab_programs:chain"', "loops: [{rounds: 2}]\n", name="loops")
+    path.write_text(path.read_text(encoding="utf-8").replace("stimuli: [emotionprompt/EP02]\n", ""), encoding="utf-8")
+    with pytest.raises(FileProblems, match="a program is tested with stimuli"):
+        resolve(path)
+
+
+def test_weighed_options_are_not_exported_as_a_prompt(tmp_path: Path) -> None:
+    text = "tasks: [snarks]\nmodels: [sim/null]\nstimuli: [emotionprompt/EP02]\nitems: 20\nstrategies: [logprobs]\nplacements: [letters]\n"
+    path = experiment(tmp_path, text)
+    assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report").returncode == 0
+    done = runs.run("export", str(next((tmp_path / "runs").iterdir())), "--format", "dspy")
+    assert done.returncode != 0
+    assert "no DSPy program does" in done.stderr

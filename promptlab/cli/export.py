@@ -60,6 +60,8 @@ def export(
     chosen = _asked(plan, arm, setting) if arm else reports.winner(built, chosen_model)
     simulated = " (SIMULATED)" if next(m["simulated"] for m in plan["models"] if m["name"] == chosen_model) else ""
     source = f"run {built.run}, model {chosen_model}{simulated}: {chosen.why}"
+    if chosen.strategy == "logprobs":
+        raise UsageProblem("the strategy logprobs weighs the options' probabilities, which no DSPy program does; choose another --setting")
     odd = next((name for name in tasks if not re.fullmatch(FILE_NAME, name)), None)
     if odd is not None:  # a plan that somebody else wrote must not say where files go
         raise UsageProblem(f"the task {odd!r} cannot name a file; letters, digits, '.', '_' and '-' can")

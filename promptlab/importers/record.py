@@ -96,6 +96,7 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
     analysis = Analysis()
     params = {json.dumps(dict(r.params), sort_keys=True): dict(r.params) for r in paired.results}
     tool = _tool(reading)
+    simulated = simulated_models(paired.results)
     return {
         "format": FORMAT,
         "run": what.run_id,
@@ -114,7 +115,14 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
         "seed": 0,
         "sampling": next(iter(params.values())) if len(params) == 1 else {},
         "models": [
-            {"name": name, "litellm_name": name, "api_base": None, "sampling": _params_of(name, paired), "simulated": False, "truth": None}
+            {
+                "name": name,
+                "litellm_name": name,
+                "api_base": None,
+                "sampling": _params_of(name, paired),
+                "simulated": name in simulated,
+                "truth": None,
+            }
             for name in paired.models
         ],
         "tasks": [_task_row(task, what, clean, more_notes) for task in tasks],
@@ -165,7 +173,7 @@ def rows(result: Result, arm: Arm, order: int) -> tuple[dict[str, Any], list[dic
         "trial": trial,
         "order": order,
         "model": result.model,
-        "simulated": False,
+        "simulated": result.simulated,
         "suite": "own",
         "task": result.task,
         "item": result.item,
@@ -212,6 +220,11 @@ def rows(result: Result, arm: Arm, order: int) -> tuple[dict[str, Any], list[dic
     return row, [call] if row["n_calls"] else []
 
 
+def simulated_models(results: Sequence[Result]) -> set[str]:
+    """Models with any simulated answer: made-up answers stay labelled wherever they were exported to."""
+    return {r.model for r in results if r.simulated}
+
+
 def _manifest(what: Import, plan: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
     reading = what.reading
     served: dict[str, set[str]] = {}
@@ -235,8 +248,8 @@ def _manifest(what: Import, plan: Mapping[str, Any], results: Sequence[Result]) 
             "guessed": list(reading.guessed),
             "notes": plan["notes"],
         },
-        "simulated": False,
-        "simulated_models": [],
+        "simulated": any(m["simulated"] for m in plan["models"]),
+        "simulated_models": [m["name"] for m in plan["models"] if m["simulated"]],
         "created_at": time,
         "updated_at": time,
         "sessions": 1,

@@ -51,6 +51,12 @@ class Result:
     finish_reason: str | None = None
     cached: bool = False
     error: str | None = None
+    marked_simulated: bool = False
+
+    @property
+    def simulated(self) -> bool:
+        """Whether promptlab made the answer up: the file says so, or the model is one of promptlab's simulated ones."""
+        return self.marked_simulated or self.model.startswith("sim/")
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ FURTHER: Mapping[str, tuple[str, ...]] = {
     "latency_s": ("latency_s",),
     "version": ("model_version",),
     "error": ("error", "error_message"),
+    "simulated": ("simulated", "metadata_simulated"),
 }
 SAMPLING = ("temperature", "top_p", "max_tokens")
 NEEDED = ("item", "arm", "score")
@@ -178,6 +179,7 @@ def _result(row: Row, columns: Mapping[str, str], file: File, default_task: str)
         cost_usd=number(_plain(cells.get("cost_usd"))),
         latency_s=number(_plain(cells.get("latency_s"))),
         error=cell_text(cells.get("error")) or None,
+        marked_simulated=cell_text(cells.get("simulated")).lower() in ("true", "1", "yes"),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.inert import inert
-from promptlab.report.formats import FORMULA
+from promptlab.report.formats import neutral
 from promptlab.schema import SETTING_COLUMNS
 from promptlab.store import Run
 
@@ -84,15 +84,15 @@ def written(frame: pd.DataFrame, ending: str) -> bytes:
         return out.getvalue()
     if ending == ".jsonl":
         return str(frame.to_json(orient="records", lines=True, force_ascii=False)).encode("utf-8", "replace")
-    safe = frame.map(_neutral)
+    safe = frame.map(_for_csv)
     return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8", "replace")
 
 
-def _neutral(value: Any) -> Any:  # noqa: ANN401
+def _for_csv(value: Any) -> Any:  # noqa: ANN401
+    """Several lines stay several lines; what hides or reorders text is spelled out."""
     if not isinstance(value, str):
         return value
-    text = inert(value) if "\n" not in value else "\n".join(inert(line) for line in value.split("\n"))
-    return "'" + text if text.lstrip(" \ufeff").startswith(FORMULA) else text
+    return neutral("\n".join(inert(line) for line in value.split("\n")))
 
 
 def _prompt_names(trials: pd.DataFrame) -> pd.Series:

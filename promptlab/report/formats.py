@@ -51,7 +51,7 @@ def to_csv(report: Report) -> str:
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(frame.columns)
     for row in records(frame):
-        writer.writerow([_neutral(value) for value in row.values()])
+        writer.writerow([neutral(value) for value in row.values()])
     return out.getvalue()
 
 
@@ -103,7 +103,8 @@ def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
-def _neutral(value: Any) -> Any:  # noqa: ANN401
+def neutral(value: Any) -> Any:  # noqa: ANN401
+    """A cell that no spreadsheet runs as a formula; empty where there is nothing."""
     if isinstance(value, str) and value.lstrip(" \ufeff").startswith(FORMULA):
         return "'" + value
     return "" if value is None else value
