@@ -13,8 +13,9 @@ from promptlab.errors import UsageProblem, did_you_mean
 from promptlab.report.rescore import rescored
 from promptlab.schema import SETTING_COLUMNS, Status
 from promptlab.stats import adjust
-from promptlab.stats.analysis import Pairs, item_tables, macro, paired_test
+from promptlab.stats.analysis import Pairs, macro, paired_test
 from promptlab.stats.sentences import interval, p_text, points
+from promptlab.stats.tables import item_tables
 from promptlab.store import Run
 
 EXPLORATORY = (

@@ -14,8 +14,8 @@ from promptlab.errors import UsageProblem, did_you_mean
 from promptlab.schema import NONE_ARM
 from promptlab.shipped import PACKAGE
 from promptlab.stats import published_headline, replication_check
-from promptlab.stats.analysis import averaged
 from promptlab.stats.replication import Replication
+from promptlab.stats.tables import averaged
 from promptlab.store import Run
 from promptlab.tasks import entries
 

@@ -7,7 +7,7 @@ exactly one comparison; one that cannot be judged is refused, with a status and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.schema import AA_ARM, NONE_ARM, SETTING_COLUMNS, Comparison, Status, Verdict
+from promptlab.schema import AA_ARM, NONE_ARM, Comparison, Status, Verdict
 from promptlab.stats import sentences as say
 from promptlab.stats.equivalence import tost_paired
 from promptlab.stats.families import ADJUSTMENT, Hypothesis, thawed
@@ -23,6 +23,7 @@ from promptlab.stats.intervals import newcombe
 from promptlab.stats.macro import macro_effect
 from promptlab.stats.multiplicity import adjust, min_discordant
 from promptlab.stats.paired import RESAMPLES, SignFlip, cluster_mean, mcnemar, mean_difference_ci, signflip_test
+from promptlab.stats.tables import SAME_ANSWERS, ItemTable, Setting, item_tables
 
 LEAST_ITEMS = 20
 MOST_MISSING = 0.05
@@ -30,8 +31,6 @@ MOST_UNEVEN = 0.02
 MACRO_RANDOM_FROM = 10
 LEAST_CLUSTERS = 10
 LOOK_CLOSER = 0.01
-SAME_ANSWERS = 1e-9
-MOSTLY_SAME = 0.99
 COCHRAN = 25
 """Items needed for each unit of squared skewness before a mean of skewed differences can be trusted (Cochran 1977)."""
 ONE_ITEM = 0.25
@@ -85,117 +84,6 @@ def analyse(trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[Comparison]:
     aa = analysis.aa()
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
     return [_silenced(c) if c.model in failed else c for c in comparisons] + aa
-
-
-Setting = tuple[str, str, int, str]
-"""Model, placement, shots, strategy."""
-
-
-@dataclass(frozen=True, slots=True)
-class ItemTable:
-    """Item means of one task in one setting: items down, arms across, NaN where there is no score."""
-
-    task: str
-    items: np.ndarray
-    arms: Mapping[str, int]
-    scores: np.ndarray
-    notes: tuple[str, ...] = ()
-    """What is odd about the repeats behind the means."""
-
-    def mean(self, arms: Sequence[str]) -> np.ndarray:
-        """The mean over arms of every item; NaN for an item that lacks one of them."""
-        if not arms or any(arm not in self.arms for arm in arms):
-            return np.full(len(self.items), np.nan)
-        means: np.ndarray = self.scores[:, [self.arms[arm] for arm in arms]].mean(axis=1)
-        return means
-
-    def has(self, arm: str) -> bool:
-        """Whether any item has a score under an arm."""
-        return arm in self.arms and bool(np.isfinite(self.scores[:, self.arms[arm]]).any())
-
-
-def item_tables(trials: pd.DataFrame) -> dict[Setting, dict[str, ItemTable]]:
-    """Scores averaged inside (item, arm), for every setting and task of a trials frame; items in sorted order."""
-    found: dict[Setting, dict[str, ItemTable]] = {}
-    for setting, task, items, arms, means, counts, squares in averaged(trials, ["arm"]):
-        notes = _about_repeats(means, counts, squares)
-        found.setdefault(setting, {})[task] = ItemTable(task, items, {str(name): i for i, name in enumerate(arms[0])}, means, notes)
-    return found
-
-
-def _about_repeats(means: np.ndarray, counts: np.ndarray, squares: np.ndarray) -> tuple[str, ...]:
-    """Notes where items were answered unequally often, or where asking again changed nothing."""
-    here = counts > 0
-    if not here.any() or counts.max() == 1:
-        return ()
-    notes = []
-    if len(np.unique(counts[here])) > 1:
-        least, most = int(counts[here].min()), int(counts.max())
-        notes.append(
-            f"unbalanced_repeats: items have {least} to {most} scored answers an arm; every item counts once, whatever their number"
-        )
-    several = counts > 1
-    same = squares[several] - counts[several] * means[several] ** 2 < SAME_ANSWERS
-    if same.mean() >= MOSTLY_SAME:
-        notes.append("repeats_identical: nearly all repeats of an item scored alike, so they add nothing to one answer each")
-    return tuple(notes)
-
-
-Averaged = tuple[Setting, str, np.ndarray, list[Any], np.ndarray, np.ndarray, np.ndarray]
-
-
-def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[Averaged]:
-    """For every setting and task: its items, the values of the columns `within`, and for items by those values the mean score, how
-    many there are, and the sum of their squares.
-
-    By whole numbers instead of a group-by over columns of text: a million and a half rows take a second, not ten.
-    """
-    if trials.empty:
-        return
-    coded = {name: pd.factorize(trials[name]) for name in ("model", *SETTING_COLUMNS, "task", "item", *within)}
-    setting, settings = _combined([coded[name] for name in ("model", *SETTING_COLUMNS)])
-    item, items = _combined([coded["task"], coded["item"]])
-    order = sorted(range(len(items)), key=lambda i: (str(items[i][0]), str(items[i][1])))
-    rank = np.empty(len(items), dtype=np.int64)
-    rank[order] = np.arange(len(items))
-    sizes = [len(coded[name][1]) for name in within]
-    score = trials["score"].to_numpy(dtype=np.float64, na_value=np.nan)
-    cell = setting * len(items) + rank[item]
-    for name, size in zip(within, sizes, strict=True):
-        cell = cell * size + coded[name][0]
-    here = np.isfinite(score)
-    shape = (len(settings), len(items), *sizes)
-    counts = np.bincount(cell[here], minlength=int(np.prod(shape)))
-    sums = np.bincount(cell[here], weights=score[here], minlength=int(np.prod(shape)))
-    squares = np.bincount(cell[here], weights=score[here] ** 2, minlength=int(np.prod(shape))).reshape(shape)
-    with np.errstate(invalid="ignore"):
-        means = (sums / counts).reshape(shape)
-    counts = counts.reshape(shape)
-    tasks = np.array([str(items[i][0]) for i in order])
-    names = np.array([str(items[i][1]) for i in order], dtype=object)
-    values = [list(coded[name][1]) for name in within]
-    for s, (model, placement, shots, strategy) in enumerate(settings):
-        for task in dict.fromkeys(tasks.tolist()):
-            rows = tasks == task
-            if np.isfinite(means[s, rows]).any():
-                own = (str(model), str(placement), int(shots), str(strategy))
-                yield own, task, names[rows], values, means[s, rows], counts[s, rows], squares[s, rows]
-
-
-def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
-    """Several coded columns as one: codes from 0, and the values that each of them stands for."""
-    code = np.zeros(len(columns[0][0]), dtype=np.int64)
-    for codes, values in columns:
-        code = code * max(len(values), 1) + codes
-    kept, combined = np.unique(code, return_inverse=True)
-    labels = []
-    for rest in kept.tolist():
-        left, parts = rest, []
-        for _, values in reversed(columns):
-            left, at = divmod(left, max(len(values), 1))
-            parts.append(values[at])
-        labels.append(tuple(reversed(parts)))
-    return combined, labels
 
 
 class Analysis:

@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 
 from promptlab.schema import NONE_ARM, Comparison, Status
-from promptlab.stats.analysis import Analysis, ItemTable, Setting, averaged
+from promptlab.stats.analysis import Analysis
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.heterogeneity import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
 from promptlab.stats.published import Protocol, best_of_protocol
 from promptlab.stats.sentences import p_text, points
+from promptlab.stats.tables import ItemTable, Setting, averaged
 
 RESAMPLES = 1_999
 """Joint sign flips for each best in task: hundreds of tasks in a report, and none of the levels asked is below .01."""
