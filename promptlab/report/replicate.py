@@ -15,7 +15,7 @@ from promptlab.schema import NONE_ARM
 from promptlab.shipped import PACKAGE
 from promptlab.stats import published_headline, replication_check
 from promptlab.stats.replication import Replication
-from promptlab.stats.tables import averaged
+from promptlab.stats.tables import Setting, averaged
 from promptlab.store import Run
 from promptlab.tasks import entries
 
@@ -63,6 +63,18 @@ class ReplicationReport:
     """Benchmark, the paper's headline in percent, and ours by the same arithmetic (None without a cell)."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Here:
+    """What a cell of the run holds: for each task the scores of the baseline and the stimuli, items by arms."""
+
+    paper: Paper
+    setting: Setting
+    benchmark: str
+    base_prompt: str
+    found: Sequence[tuple[str, np.ndarray]]
+    n_stimuli: int
+
+
 @cache
 def published() -> tuple[Mapping[str, str], ...]:
     """Table 1 of both papers: facts, with their source in every row."""
@@ -106,7 +118,8 @@ def replicate(run: Run, paper: Paper, same_as: Mapping[str, str]) -> Replication
             if len(columns) > 1 and len(whole) > 1:
                 tables.setdefault((setting, benchmarks[task]), []).append((task, whole))
         for (setting, benchmark), found in tables.items():
-            cells.append(_cell(plan, paper, setting, benchmark, str(base_prompt), found, tasks, len(stimuli), same_as, known))
+            here = _Here(paper, setting, benchmark, str(base_prompt), found, len(stimuli))
+            cells.append(_cell(plan, here, same_as.get(setting[0], setting[0] if setting[0] in known else None), tasks))
     if not cells:
         raise UsageProblem("the run has no scores of the baseline and a stimulus on a task of the paper's benchmarks")
     heads = []
@@ -126,19 +139,9 @@ def replicate(run: Run, paper: Paper, same_as: Mapping[str, str]) -> Replication
     return ReplicationReport(paper, source, bool(run.manifest["simulated"]), tuple(cells), tuple(heads))
 
 
-def _cell(
-    plan: Mapping[str, Any],
-    paper: Paper,
-    setting: tuple[str, str, int, str],
-    benchmark: str,
-    base_prompt: str,
-    found: Sequence[tuple[str, np.ndarray]],
-    tasks: Mapping[str, Mapping[str, Any]],
-    n_stimuli: int,
-    same_as: Mapping[str, str],
-    known: Sequence[str],
-) -> Cell:
-    model, _, shots, _ = setting
+def _cell(plan: Mapping[str, Any], here: _Here, paper_model: str | None, tasks: Mapping[str, Mapping[str, Any]]) -> Cell:
+    model, _, shots, _ = here.setting
+    paper, benchmark, base_prompt, found = here.paper, here.benchmark, here.base_prompt, here.found
     widths = [1 / (1 - float(tasks[name]["low"] or 0.0)) if benchmark == "bigbench" else 1.0 for name, _ in found]
     lows = [float(tasks[name]["low"] or 0.0) if benchmark == "bigbench" else 0.0 for name, _ in found]
     d = [table[:, 1:].mean(axis=1) - table[:, 0] for _, table in found]
@@ -147,7 +150,6 @@ def _cell(
     gains = [w * (table[:, 1:].mean(axis=0) - table[:, 0].mean()).max() for w, (_, table) in zip(widths, found, strict=True)]
     base = [w * (table[:, 0].mean() - low) for w, low, (_, table) in zip(widths, lows, found, strict=True)]
     changed = float(np.mean([(table[:, 1:] != table[:, :1]).mean() for _, table in found]))
-    paper_model = same_as.get(model, model if model in known else None)
     facts = {
         r["condition"]: float(r["value"])
         for r in published()
@@ -162,7 +164,7 @@ def _cell(
             facts["original"] / 100 if benchmark == "instruction_induction" else 0.5, changed, N_TASKS[benchmark], N_ITEMS,
             float(np.mean(widths)),
         )  # fmt: skip
-    stop, others = _deviations(plan, paper, model, paper_model, bool(facts), setting, benchmark, base_prompt, found, tasks, n_stimuli)
+    stop, others = _deviations(plan, here, paper_model, bool(facts), tasks)
     return Cell(
         model=model,
         paper_model=paper_model,
@@ -186,20 +188,11 @@ def _cell(
 
 
 def _deviations(
-    plan: Mapping[str, Any],
-    paper: Paper,
-    model: str,
-    paper_model: str | None,
-    has_facts: bool,
-    setting: tuple[str, str, int, str],
-    benchmark: str,
-    base_prompt: str,
-    found: Sequence[tuple[str, np.ndarray]],
-    tasks: Mapping[str, Mapping[str, Any]],
-    n_stimuli: int,
+    plan: Mapping[str, Any], here: _Here, paper_model: str | None, has_facts: bool, tasks: Mapping[str, Mapping[str, Any]]
 ) -> tuple[list[str], list[str]]:
     """What makes the cells not comparable, and what else differs."""
-    _, placement, shots, strategy = setting
+    model, placement, shots, strategy = here.setting
+    paper, benchmark, base_prompt, found, n_stimuli = here.paper, here.benchmark, here.base_prompt, here.found, here.n_stimuli
     stop, others = [], []
     if paper_model is None:
         stop.append(f"{model} is no model of the paper (say which one it is with --same-as)")
