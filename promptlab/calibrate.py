@@ -16,7 +16,7 @@ import pandas as pd
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
 from promptlab.schema import Comparison
-from promptlab.stats import accuracy_ci, analyse
+from promptlab.stats import Looks, accuracy_ci, analyse, saved
 
 GAINS = ("helps",)
 FINDINGS = ("helps", "hurts", "negligible")
@@ -59,6 +59,10 @@ class Calibration:
     found_cells: float
     """Share of its cells that find it."""
     n_cells: int
+    asked: float
+    """Share of the trials that is sent, on average, when nothing works: below 1 only where looks are planned."""
+    asked_planted: float
+    """The same when one stimulus moves every task by `effect`."""
     estimates_mean: float | None
     """Mean estimate of the planted effect where it was found: above the truth, since only large ones are."""
 
@@ -84,9 +88,11 @@ def calibrate(
     families = {str(h["family"]) for h in plan["hypotheses"] if h["scope"] == "stimulus"}
     cells: list[int] = []
     found_cells: list[float] = []
+    asked: list[float] = []
+    asked_planted: list[float] = []
     estimates: list[float] = []
     for done in range(sweeps):
-        null = _judged(frame, shape, plan, None, 0.0, baseline, discordance, rng)
+        null, share = _judged(frame, shape, plan, None, 0.0, baseline, discordance, rng)
         over = [c for c in null if c.scope in ("primary", "stimulus")]
         cell = [c for c in null if c.scope == "cell" and c.verdict in FINDINGS]
         gains += any(c.verdict in GAINS for c in over)
@@ -95,7 +101,9 @@ def calibrate(
         in_families += len({c.family for c in over if c.scope == "stimulus" and c.verdict in FINDINGS})
         failed += any(c.status == "aa_failed" and c.scope == "aa" for c in null)
         cells.append(len(cell))
-        planted = _judged(frame, shape, plan, treatment, effect, baseline, discordance, rng)
+        asked.append(share)
+        planted, share = _judged(frame, shape, plan, treatment, effect, baseline, discordance, rng)
+        asked_planted.append(share)
         first = _decisive(planted, treatment)
         found += bool(first) and all(c.verdict in GAINS for c in first)
         estimates += [c.diff for c in first if c.verdict in GAINS and c.diff is not None]
@@ -118,6 +126,8 @@ def calibrate(
         found=rate(found, sweeps),
         found_cells=float(np.mean(found_cells)),
         n_cells=sum(1 for h in plan["hypotheses"] if h["scope"] == "cell"),
+        asked=float(np.mean(asked)),
+        asked_planted=float(np.mean(asked_planted)),
         estimates_mean=float(np.mean(estimates)) if estimates else None,
     )
 
@@ -141,6 +151,7 @@ def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
 
     frame = pd.DataFrame(
         {
+            "order": _blocks(study)[at[1]] * len(conditions) * len(design.models) * design.replicates,
             "model": column([m.name for m in design.models], at[0]),
             "task": column([task for task, _, _ in items], at[1]),
             "item": column([item for _, item, _ in items], at[1]),
@@ -155,6 +166,13 @@ def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
     return frame, (len(design.models), len(items))
 
 
+def _blocks(study: Study) -> np.ndarray:
+    """For each item, in the order of tasks and items, the place of its block in the sending order."""
+    places = [(position, t) for t, task in enumerate(study.design.tasks) for position in range(len(task.items))]
+    rank = {place: n for n, place in enumerate(sorted(places))}
+    return np.array([rank[place] for place in places])
+
+
 def _judged(
     frame: pd.DataFrame,
     shape: tuple[int, int],
@@ -164,7 +182,8 @@ def _judged(
     baseline: float,
     discordance: float,
     rng: np.random.Generator,
-) -> list[Comparison]:
+) -> tuple[list[Comparison], float]:
+    """One made-up run: its comparisons, and the share of its trials that is sent."""
     within = min(max(discordance / (2 * baseline * (1 - baseline)), 1e-6), 1 - 1e-6)  # the share of the variance inside items
     spread = within / (1 - within)
     chance = rng.beta(baseline * spread, (1 - baseline) * spread, shape)
@@ -172,4 +191,10 @@ def _judged(
     if treatment is not None:
         room = (1 - p) / (1 - baseline) if effect >= 0 else p / baseline
         p = np.where(frame["arm"].to_numpy() == treatment, np.clip(p + effect * room, 0, 1), p)
-    return analyse(frame.assign(score=(rng.random(len(frame)) < p).astype(np.float64)), plan)
+    scored = frame.assign(score=(rng.random(len(frame)) < p).astype(np.float64))
+    looks = Looks(plan) if plan.get("looks") else None
+    if looks is None:
+        return analyse(scored, plan), 1.0
+    for look in range(len(looks.ends) - 1):
+        looks.decide(scored, look)
+    return analyse(scored, plan, looks.rows), 1 - saved(scored, looks).n_trials / len(scored)

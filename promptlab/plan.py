@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
@@ -15,6 +16,8 @@ from promptlab.render import render
 from promptlab.resolve import Study
 from promptlab.schema import Call, Condition, Control, Item, Stimulus, Task, Trial
 from promptlab.stats.families import frozen, hypotheses
+from promptlab.stats.looks import FUTILITY, look_plan
+from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
 from promptlab.stimuli import placebos_of
 
 FORMAT = 1
@@ -25,6 +28,8 @@ OUTPUT_TOKENS_UNSET = (5, 300)
 DISCORDANCE = (0.10, 0.20)
 TAU = 0.02
 SAMPLE_ITEMS = 20
+EFFECTS = (0.0, 0.5, 1.0)
+"""True effects for which a plan says what looks save, in units of the effect that the design finds four times of five."""
 
 
 def make_plan(study: Study) -> dict[str, Any]:
@@ -109,6 +114,7 @@ def make_plan(study: Study) -> dict[str, Any]:
         "encoding": study.encoding,
         "loops": [_loop(setting[2], conditions) for setting, conditions in looped.items() if conditions],
         "no_placebo_reason": experiment.controls.no_placebo_reason if stimuli and not placebos else None,
+        **_looks(study, frozen(planned)),
         "counts": counts(design),
         "estimates": [estimate(study, name) for name in (m.name for m in design.models)],
         "power": power(study, len(planned)),
@@ -117,6 +123,26 @@ def make_plan(study: Study) -> dict[str, Any]:
         "notes": list(study.notes),
         "best_in_task": len(stimuli) > 1,
         "hypotheses": frozen(planned),
+    }
+
+
+def _looks(study: Study, planned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the looks lie and what they save on average; nothing in a sweep without looks."""
+    design, analysis = study.design, study.experiment.analysis
+    if analysis.looks == 1:
+        return {}
+    an_item = len(design.conditions) * len(design.models) * design.replicates
+    looks = look_plan([len(task.items) for task in design.tasks], an_item, analysis.looks)
+    size = max(Counter(h["family"] for h in planned if h["scope"] == "stimulus").values(), default=1)
+    level, fractions = analysis.alpha / size, [look["fraction"] for look in looks]
+    for k, look in enumerate(looks):
+        look["z"] = repeated_bound(level, fractions, k)
+    shares = [expected_share(fractions, level, times * planned_drift(level), FUTILITY) for times in EFFECTS]
+    return {
+        "looks": looks,
+        "look_level": level,
+        "futility": FUTILITY,
+        "look_shares": [{"effect": times, "asked": asked, "power": power} for times, (asked, power) in zip(EFFECTS, shares, strict=True)],
     }
 
 

@@ -27,6 +27,9 @@ from promptlab.tokens import encoding_name, n_tokens
 if TYPE_CHECKING:
     from promptlab.programs import Loaded
 
+LEAST_ITEMS_A_LOOK = 20
+"""Below it a look can never give a verdict."""
+
 
 @dataclass(frozen=True, slots=True)
 class Study:
@@ -308,9 +311,14 @@ class _Resolver:
                     started.close()
 
 
-def resolve(path: Path) -> Study:
-    """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once."""
+def resolve(path: Path, looks: int | None = None) -> Study:
+    """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once.
+
+    `looks` stands in for the file's own number of planned looks where that is 1.
+    """
     experiment, document = load_experiment(path)
+    if looks is not None and experiment.analysis.looks == 1:
+        experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})
     resolver = _Resolver(experiment, document)
     known = resolver.stimuli()
     sims = sim_models()
@@ -322,6 +330,13 @@ def resolve(path: Path) -> Study:
     placebos = resolver.placebos(known, stimuli, lengths)
     looped = resolver.loops(known)
     loaded = resolver.programs()
+    looks, longest = experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
+    if looks > 1 and longest < looks * LEAST_ITEMS_A_LOOK:
+        resolver.problem(
+            ("analysis", "looks"),
+            f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task, and the longest has {longest}; "
+            f"ask more items, or look less often",
+        )
     table = PriceTable.load()
     simulated = sim_prices(sims)
     prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in models}

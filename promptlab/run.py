@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Set
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from promptlab.cache import Cache
-from promptlab.design import Design, draw_number, trials
+from promptlab.design import Design, draw_number
 from promptlab.errors import BudgetReached, ProviderStopped
 from promptlab.gateway import Gateway
 from promptlab.gateway.prices import cost_usd
@@ -20,6 +20,8 @@ from promptlab.schema import Answer, Call, Completion, Model, Price, Task, Trial
 from promptlab.strategies import SAMPLING, StrategyOf, strategy_of
 
 Row = dict[str, Any]
+Arm = tuple[str, str, int, str, str]
+"""Model, placement, shots, strategy and arm."""
 UNKNOWN_OUTPUT_TOKENS = 4096
 """What an answer may cost at most, in tokens, where the experiment sets no max_tokens."""
 
@@ -33,6 +35,8 @@ class Progress:
     n_done: int = 0
     n_errors: int = 0
     n_cached: int = 0
+    n_skipped: int = 0
+    """Trials of arms that a planned look had stopped."""
     n_unpriced: int = 0
     paid_usd: float = 0.0
     n_sent: int = 0
@@ -282,14 +286,13 @@ def _total(values: list[Any]) -> Any:  # noqa: ANN401 (int or float, as given)
     return None if any(value is None for value in values) else sum(values)
 
 
-async def rows(engine: Engine, recorded: Set[str], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
-    """Run all trials that are not recorded yet; yield each as it finishes, at most `concurrency` under way.
+async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+    """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
 
     Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models
     only; a reached budget ends the sweep. Both are told in `engine.progress`.
     """
     progress = engine.progress
-    todo = _todo(engine, recorded)
     pending: set[asyncio.Task[tuple[Row, list[Row]]]] = set()
     try:
         while True:
@@ -311,10 +314,16 @@ async def rows(engine: Engine, recorded: Set[str], concurrency: int, stop: async
         await asyncio.gather(*pending, return_exceptions=True)
 
 
-def _todo(engine: Engine, recorded: Set[str]) -> Iterator[Trial]:
-    for trial in trials(engine.design):
-        if trial.model not in engine.progress.stopped and trial.id not in recorded:
-            yield trial
+def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[Arm] = frozenset()) -> Iterator[Trial]:
+    """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
+    for trial in segment:
+        c = trial.condition
+        if trial.model in engine.progress.stopped or trial.id in recorded:
+            continue
+        if unneeded and (trial.model, c.placement.name, c.shots, c.strategy, c.arm) in unneeded:
+            engine.progress.n_skipped += 1
+            continue
+        yield trial
 
 
 def _result(finished: asyncio.Task[tuple[Row, list[Row]]], progress: Progress) -> tuple[Row, list[Row]] | None:

@@ -3,6 +3,7 @@
 runs/<id>/
   manifest.json      what ran, from which hashes, in what state; rewritten whole
   plan.json          families, margins and counts, written before the first call
+  looks.json         what planned looks decided, where there are any
   experiment.yaml    the file as it was given
   items.parquet      the items that the run uses
   trials/, calls/    Parquet parts
@@ -85,6 +86,11 @@ class Run:
     def plan(self) -> dict[str, Any]:
         """Families, margins and counts as frozen before the first call."""
         return self._json("plan.json")
+
+    @property
+    def looks(self) -> dict[str, Any]:
+        """What the planned looks decided so far; empty in a run without looks."""
+        return self._json("looks.json") if (self.folder / "looks.json").exists() else {}
 
     @property
     def state(self) -> str:
@@ -199,6 +205,10 @@ class RunWriter:
         last = {row["trial"]: row["outcome"] for row in rows}
         done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
         return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows))
+
+    def looks(self) -> dict[str, Any]:
+        """What the planned looks decided before a sweep goes on."""
+        return Run(self.folder).looks
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace one of the folder's JSON files."""

@@ -11,20 +11,23 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import promptlab
 from promptlab.cache import Cache
+from promptlab.design import trials
 from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem
 from promptlab.gateway import Gateway
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
-from promptlab.run import Budget, Engine, Progress, rows
+from promptlab.run import Budget, Engine, Progress, rows, unrecorded
 from promptlab.schema import digest
 from promptlab.scoring import task_metric
 from promptlab.simulate import World
-from promptlab.store import FORMAT, RunWriter, now
+from promptlab.stats import Looks
+from promptlab.store import FORMAT, Run, RunWriter, now
 
 State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
 MANIFEST_EVERY_S = 2.0
@@ -89,11 +92,21 @@ async def _sweep(
             )
             manifest.effective = engine.effective()
             stop = _stop_on_interrupt()
-            async with aclosing(rows(engine, recorded.trials, concurrency, stop)) as finished:
-                async for row, calls in finished:
-                    writer.append(row, calls)
-                    manifest.seen(row)
-                    observe(progress)
+            looks = Looks.thawed(plan, writer.looks()) if plan.get("looks") else None
+            every, start = trials(design), 0
+            for number, end in enumerate(looks.ends if looks else [design.n_trials]):
+                unneeded = looks.unneeded() if looks else frozenset()
+                todo = unrecorded(engine, islice(every, end - start), recorded.trials, unneeded)
+                async with aclosing(rows(engine, todo, concurrency, stop)) as finished:
+                    async for row, calls in finished:
+                        writer.append(row, calls)
+                        manifest.seen(row)
+                        observe(progress)
+                if stop.is_set() or progress.budget_reached:
+                    break
+                start = end
+                if looks and end < design.n_trials and looks.decide(Run(writer.folder).trials(), number):
+                    writer.write_json("looks.json", looks.frozen())
             interrupted = stop.is_set()
         else:
             interrupted = False
@@ -122,7 +135,7 @@ def _state(progress: Progress, interrupted: bool) -> State:
     if progress.budget_reached:
         return "budget"
     n_good = progress.n_recorded_before + progress.n_done - progress.n_errors
-    return "complete" if n_good >= progress.n_planned else "incomplete"
+    return "complete" if n_good + progress.n_skipped >= progress.n_planned else "incomplete"
 
 
 def _stop_on_interrupt() -> asyncio.Event:
@@ -165,8 +178,6 @@ class _Manifest:
             self._served[name] = set(versions)
 
     def _before(self) -> dict[str, Any]:
-        from promptlab.store import Run
-
         try:
             return Run(self._writer.folder).manifest
         except RunProblem:
@@ -200,6 +211,7 @@ class _Manifest:
                     "done": progress.n_recorded_before + progress.n_done,
                     "errors": progress.n_errors,
                     "cached": progress.n_cached,
+                    "skipped": progress.n_skipped,
                     "sent": self._sent_before + progress.n_sent,
                     "unpriced": self._unpriced_before + progress.n_unpriced,
                 },

@@ -49,7 +49,7 @@ def test_a_sweep_records_everything_and_again_asks_nothing(tmp_path: Path, serve
     assert json.loads(first["messages"])[-1]["content"].startswith("Instruction: ")
     assert json.loads(first["requested"]) == {"temperature": 0, "max_tokens": 64}
     assert json.loads(first["effective"])["max_tokens"] == 64
-    assert found.manifest["counts"] == {"planned": n, "done": n, "errors": 0, "cached": 0, "sent": n, "unpriced": 0}
+    assert found.manifest["counts"] == {"planned": n, "done": n, "errors": 0, "cached": 0, "skipped": 0, "sent": n, "unpriced": 0}
     assert found.manifest["paid_usd"] == pytest.approx(n * (5 * 1 + 2 * 2) / 1e6)
     assert found.manifest["served"] == {"served": ["ok-v1"]}
     assert set(found.manifest["hashes"]) == {"experiment", "data", "stimuli", "prices", "simulators", "plan"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import AsJson, Concurrency, ExperimentFile, Runs
+from promptlab.cli.options import LOOKS, AsJson, Concurrency, ExperimentFile, Runs, Sequential
 from promptlab.cli.screen import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ def plan(
         bool,
         typer.Option("--pilot", help="First ask the baseline twice on 20 items of 3 tasks (paid), and plan with what that shows."),
     ] = False,
+    sequential: Sequential = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
@@ -32,7 +33,7 @@ def plan(
     from promptlab.plan import make_plan, outlook
     from promptlab.resolve import resolve
 
-    study = resolve(experiment)
+    study = resolve(experiment, LOOKS if sequential else None)
     made = make_plan(study)
     shown = _pilot(study, runs, concurrency) if pilot else None
     if shown is not None:
@@ -75,6 +76,7 @@ def calibrate(
     experiment: ExperimentFile,
     sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Made-up runs of each kind.")] = 200,
     effect: Annotated[float, typer.Option(min=-50, max=50, help="Points that the planted effect moves every task by.")] = 3.0,
+    sequential: Sequential = False,
     baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
     discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
     as_json: AsJson = False,
@@ -86,7 +88,7 @@ def calibrate(
     from promptlab.errors import UsageProblem
     from promptlab.resolve import resolve
 
-    study = resolve(experiment)
+    study = resolve(experiment, LOOKS if sequential else None)
     if discordance >= 2 * baseline * (1 - baseline):
         raise UsageProblem(
             f"two runs of a model that is right on {baseline:g} of the items cannot disagree on {discordance:g}; "
@@ -123,7 +125,13 @@ def calibrate(
             [f"{found.treatment} {effect:+g} points", "said to help in a task (share of tasks)", f"{100 * found.found_cells:.1f} %", "-"],
         ],
         f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
-        f"kind.{seen}",
+        f"kind.{seen}"
+        + (
+            f" With looks {100 * found.asked:.0f} % of the trials are sent when nothing works, "
+            f"{100 * found.asked_planted:.0f} % with the effect."
+            if found.asked < 1
+            else ""
+        ),
     )  # fmt: skip
 
 
@@ -184,6 +192,8 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
         f"A cell has {first['n_items_cell']} items or more; in it at least {first['least_changed']} answers must change, all one way, "
         f"before anything can be told. 'Among all' is the strictest level of {first['n_cells']} cells a model.",
     )
+    if made.get("looks"):
+        _show_looks(made)
     show_outlook(made["outlook"])
     families: dict[str, int] = {}
     for h in made["hypotheses"]:
@@ -191,6 +201,26 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
     print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
     for note in made["notes"]:
         say(f"note: {note}")
+
+
+def _show_looks(made: Mapping[str, Any]) -> None:
+    print_table(
+        f"Looks, fixed before the first call (level {made['look_level']:.4f} for each sentence of the largest family)",
+        ["look", "items a task", "information", "|z| to stop"],
+        [
+            [n, f"{min(look['items'])}" + (f"-{max(look['items'])}" if len(set(look["items"])) > 1 else ""),
+             f"{100 * look['fraction']:.0f} %", f"{look['z']:.2f}"]
+            for n, look in enumerate(made["looks"], 1)
+        ],
+        f"A sentence also stops where an effect that this design finds four times of five would still be found with less than "
+        f"{100 * made['futility']:.0f} % chance. Items asked on average: "
+        + ", ".join(f"{100 * s['asked']:.0f} % if {_effect_words(float(s['effect']))}" for s in made["look_shares"])
+        + ". Single tasks get no verdict.",
+    )  # fmt: skip
+
+
+def _effect_words(times: float) -> str:
+    return f"it is {times:g} of that effect" if times else "nothing works"
 
 
 def show_outlook(rows: Sequence[Mapping[str, Any]]) -> None:

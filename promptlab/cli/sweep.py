@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import Concurrency, ExperimentFile, Runs
+from promptlab.cli.options import LOOKS, Concurrency, ExperimentFile, Runs, Sequential
 from promptlab.cli.plan import plan
 from promptlab.cli.screen import say
 
@@ -33,19 +33,20 @@ def sweep(
     experiment: ExperimentFile,
     runs: Runs = Path("runs"),
     concurrency: Concurrency = 16,
+    sequential: Sequential = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep and reuse paid answers.")] = True,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
     if dry_run:
-        plan(experiment, concurrency)
+        plan(experiment, concurrency, sequential=sequential)
         return
     from promptlab.official import home
     from promptlab.resolve import resolve
     from promptlab.sweep import run_sweep
 
-    study = resolve(experiment)
+    study = resolve(experiment, LOOKS if sequential else None)
     for note in study.notes:
         say(f"note: {note}")
     simulated = [model.name for model in study.design.models if model.simulated]
@@ -87,7 +88,8 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     n_recorded = p.n_recorded_before + p.n_done
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "
-        f"{p.n_cached:,} answers from the cache, {p.n_errors:,} errors, {paid}, {seconds:.1f} s"
+        + (f"{p.n_skipped:,} not needed after a look, " if p.n_skipped else "")
+        + f"{p.n_cached:,} answers from the cache, {p.n_errors:,} errors, {paid}, {seconds:.1f} s"
     )
     for message in p.stopped.values():
         say(f"stopped: {message}")

@@ -15,7 +15,7 @@ from promptlab.report.loops import ORACLE_NOTE, emotion_transitions, loop_arms, 
 from promptlab.report.rescore import rescored, scorer_table
 from promptlab.report.suites import suite_gaps
 from promptlab.schema import COMPARISON_COLUMNS, SETTING_COLUMNS, Comparison, Scorer
-from promptlab.stats import Supplement, analyse, supplement
+from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, supplement
 from promptlab.stats.sentences import setting_words
 from promptlab.store import Run
 
@@ -59,6 +59,10 @@ class Report:
     emotions: tuple[Mapping[str, Any], ...]
     beside: Supplement
     """The best in task, the spread over tasks, the papers' protocol and variance components."""
+    looks: tuple[LookRow, ...]
+    """What each planned look decided."""
+    saved: Saved | None
+    """What stopping early left unasked; None in a sweep without looks."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
 
@@ -120,7 +124,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
     as_run = trials
     if scorer is not None and scorer != plan.get("scorer"):
         trials, plan = rescored(trials, items, plan, scorer), {**plan, "scorer": scorer, "ran_by": plan.get("scorer")}
-    comparisons = tuple(analyse(trials, plan))
+    looks = Looks.thawed(plan, run.looks) if plan.get("looks") else None
+    comparisons = tuple(analyse(trials, plan, looks.rows if looks else ()))
     gaps = tuple(suite_gaps(run, trials, plan))
     calls = run.calls() if plan.get("loops") else None
     return Report(
@@ -136,6 +141,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
         gaps=gaps,
         beside=supplement(trials, plan, comparisons),
+        looks=tuple(looks.rows) if looks else (),
+        saved=saved(trials, looks) if looks else None,
     )
 
 
@@ -200,7 +207,10 @@ def headline(report: Report) -> list[str]:
     if report.plan.get("imported"):
         found += list(report.plan["notes"])
     n, planned = len(report.trials), int(report.plan["counts"]["trials"])
-    if n < planned or report.state != "complete":
+    n_skipped = report.saved.n_trials if report.saved else 0
+    if report.saved:
+        found.append(looks_words(report))
+    if n + n_skipped < planned or report.state != "complete":
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     for model in report.models:
         found += _of_model(report, model)
@@ -218,6 +228,21 @@ def headline(report: Report) -> list[str]:
             "put down to what the sentences say."
         )
     return found
+
+
+def looks_words(report: Report) -> str:
+    """What the planned looks did, in one sentence."""
+    saved, looks = report.saved, len(report.plan.get("looks", ()))
+    stopped = [row for row in report.looks if row.stops]
+    if saved is None or not stopped:
+        return f"Sequential: {looks} looks were planned, and none has stopped a sentence so far."
+    money = "" if saved.usd is None else f", about ${saved.usd:.4f}" + (" in simulated prices" if report.simulated else "")
+    n_found = sum(row.decision == "efficacy" for row in stopped)
+    return (
+        f"Sequential: {len(stopped)} of {len({(r.setting, r.treatment) for r in report.looks})} sentences stopped before the end of "
+        f"{looks} planned looks, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
+        f"{saved.n_planned:,} trials were not sent{money}."
+    )
 
 
 def _of_model(report: Report, model: str) -> list[str]:

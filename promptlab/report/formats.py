@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from promptlab.inert import inert
@@ -33,6 +34,8 @@ def to_json(report: Report) -> str:
         "best_in_task": [row._asdict() for row in report.beside.bests],
         "by_stimulus": [row._asdict() for row in report.beside.by_stimulus],
         "spread_over_tasks": [row._asdict() for row in report.beside.spreads],
+        "looks": [asdict(row) for row in report.looks],
+        "saved": asdict(report.saved) if report.saved else None,
         "variance_components": [row._asdict() for row in report.beside.components],
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),

@@ -6,11 +6,18 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.report.build import CONTROL_NAMES, Report
+from promptlab.report.build import CONTROL_NAMES, Report, looks_words
 from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.schema import Comparison
 from promptlab.scoring import SCORERS
 from promptlab.stats.sentences import interval, p_text, points, setting_words
+
+DECISIONS = {
+    "continue": "goes on",
+    "efficacy": "stops: boundary passed",
+    "futility": "stops: effect out of sight",
+    "undecided": "nothing could be judged",
+}
 
 
 def cells(report: Report, c: Comparison) -> list[str]:
@@ -155,6 +162,14 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
         ]
         for r in beside.by_stimulus
     ]  # fmt: skip
+    looks = [
+        [
+            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.look + 1),
+            str(r.n_pairs), "-" if r.diff is None else points(r.diff), "-" if r.p is None else p_text(r.p), f"{r.level:.4f}",
+            "-" if r.conditional_power is None else f"{100 * r.conditional_power:.0f} %", DECISIONS[r.decision],
+        ]
+        for r in report.looks
+    ]  # fmt: skip
     tables: list[tuple[str, str, Sequence[str], list[list[str]]]] = [
         (
             "What the papers' arithmetic would report", PROTOCOL_NOTE,
@@ -171,6 +186,11 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
         (
             "How tasks differ", SPREAD_NOTE,
             SPREAD_COLUMNS, spreads,
+        ),
+        (
+            "Planned looks",
+            f"What each look decided on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
+            ["model", "setting", "sentence", "against", "look", "items", "points", "p", "level", "chance ahead", "decision"], looks,
         ),
         (
             "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question asked again.",

@@ -218,6 +218,10 @@ class Analysis(Part):
     fdr: Annotated[float, Field(gt=0, lt=0.5, description="false discovery rate over the cells of a model")] = 0.05
     margin_mean_points: Annotated[float, Field(gt=0, le=100, description="smaller mean effects count as the same")] = 2.0
     margin_cell_points: Annotated[float, Field(gt=0, le=100, description="smaller effects in one task count as the same")] = 5.0
+    looks: Annotated[
+        int,
+        Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
+    ] = 1
 
 
 def _entry(value: object) -> object:

@@ -1,12 +1,12 @@
 """The statistical core: pure functions, arrays in, named results out. docs/statistics.md says why these and not others."""
 
-from promptlab.stats.analysis import analyse
 from promptlab.stats.best import best_stimulus, maxt_stepdown
 from promptlab.stats.components import variance_components
 from promptlab.stats.effects import effect_sizes, matched_odds_ratio
 from promptlab.stats.equivalence import tost_binary, tost_paired
 from promptlab.stats.heterogeneity import random_effects, shrink_effects
 from promptlab.stats.intervals import accuracy_ci, risk_difference_ci
+from promptlab.stats.looks import LookRow, Looks, Saved, look_plan, saved
 from promptlab.stats.macro import macro_effect
 from promptlab.stats.mixed import glmm_logit
 from promptlab.stats.multiplicity import adjust, adjust_pvalues, hierarchical_fdr, min_discordant, replicability_count
@@ -27,10 +27,14 @@ from promptlab.stats.published import best_of_protocol, published_headline
 from promptlab.stats.replication import replication_check
 from promptlab.stats.sequential import conditional_power, e_bh, eprocess_discordant, group_sequential_boundaries
 from promptlab.stats.supplement import Supplement, supplement
+from promptlab.stats.verdicts import analyse
 
 __all__ = [
     "DuplicateKeys",
+    "LookRow",
+    "Looks",
     "Paired",
+    "Saved",
     "Supplement",
     "accuracy_ci",
     "adjust",
@@ -48,6 +52,7 @@ __all__ = [
     "glmm_logit",
     "group_sequential_boundaries",
     "hierarchical_fdr",
+    "look_plan",
     "macro_effect",
     "matched_odds_ratio",
     "maxt_stepdown",
@@ -65,6 +70,7 @@ __all__ = [
     "risk_difference_ci",
     "sample_size_miller",
     "sample_size_tost",
+    "saved",
     "shrink_effects",
     "signflip_many",
     "signflip_test",

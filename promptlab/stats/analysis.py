@@ -18,11 +18,12 @@ from scipy import stats as st
 from promptlab.schema import AA_ARM, NONE_ARM, Comparison, Status, Verdict
 from promptlab.stats import sentences as say
 from promptlab.stats.equivalence import tost_paired
-from promptlab.stats.families import ADJUSTMENT, Hypothesis, thawed
+from promptlab.stats.families import ADJUSTMENT, Hypothesis
 from promptlab.stats.intervals import newcombe
 from promptlab.stats.macro import macro_effect
 from promptlab.stats.multiplicity import adjust, min_discordant
 from promptlab.stats.paired import RESAMPLES, SignFlip, cluster_mean, mcnemar, mean_difference_ci, signflip_test
+from promptlab.stats.sequential import Looked, repeated_bound, repeated_p
 from promptlab.stats.tables import SAME_ANSWERS, ItemTable, Setting, item_tables
 
 LEAST_ITEMS = 20
@@ -71,26 +72,16 @@ class Result:
     rate: float
     too_few: str | None = None
     """Why no test could have told a change, where that is so."""
-
-
-def analyse(trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[Comparison]:
-    """All planned comparisons of a run, then its A/A comparisons.
-
-    `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan.
-    """
-    analysis = Analysis(trials, plan)
-    results = [analysis.compare(hypothesis) for hypothesis in thawed(plan["hypotheses"])]
-    comparisons = judge(results)
-    aa = analysis.aa()
-    failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
-    return [_silenced(c) if c.model in failed else c for c in comparisons] + aa
+    fixed_p: float | None = None
+    """The p-value of the same data without any look, where looks are planned."""
 
 
 class Analysis:
-    """Item means of a run, and the comparisons between its arms."""
+    """Item means of a run, and the comparisons between its arms. `at` says at which planned look its trials end."""
 
-    def __init__(self, trials: pd.DataFrame, plan: Mapping[str, Any]) -> None:
+    def __init__(self, trials: pd.DataFrame, plan: Mapping[str, Any], at: Looked | None = None) -> None:
         self.plan = plan
+        self.at = at
         self.n_items = {task["task"]: int(task["n_items"]) for task in plan["tasks"]}
         self.placebos: Mapping[str, Sequence[str]] = plan["placebos_of"]
         self.stimuli: Mapping[str, Sequence[str]] = plan["stimuli_of"]
@@ -237,6 +228,8 @@ class Analysis:
         refusal = _refusal([p], test.n_nonzero, self.again)
         if refusal is not None:
             return refused(done, *refusal, rate)
+        if self.at is not None:
+            return refused(replace(done, p_value=None), "not_planned", say.CELL_OF_LOOKS, rate)
         if test.status not in ("ok", "zero_variance"):
             return refused(
                 done, test.status, f"{len(set(p.clusters if p.clusters is not None else ()))} clusters are too few for an interval.", rate
@@ -261,6 +254,9 @@ class Analysis:
         if self.exact and len(some) == 1:
             alone = paired_test(some[0], rate, 1, True)
             m = replace(m, p=alone.p, ci_low=alone.ci_low, ci_high=alone.ci_high, method=alone.method)
+        fixed_p = m.p
+        if self.at is not None:
+            m = repeated(m, self.at)
         n_nonzero = sum(int(np.count_nonzero(p.d)) for p in some)
         done = replace(
             blank,
@@ -279,7 +275,7 @@ class Analysis:
             return refused(done, *refusal, rate)
         if m.p is None:
             return refused(done, "zero_variance", "Every task moved by exactly the same amount, so there is no error to judge it by.", rate)
-        p_tost, low, high = macro_equivalence(m, blank.margin)
+        p_tost, low, high = macro_equivalence(m, blank.margin, self.at)
         n_stimuli = len(self.stimuli[h.library])
         name = blank.treated
         if h.scope == "primary":
@@ -288,7 +284,8 @@ class Analysis:
             name, h.control, None, blank.n_pairs, len(some), m.estimate, m.ci_low, m.ci_high, None, m.method, "",
             0, blank.margin, None, None, m.mde, low, high, done.ci_fixed_low, done.ci_fixed_high,
         )  # fmt: skip
-        return Result(replace(done, p_tost=p_tost), figures, not self.exact and -blank.margin < low and high < blank.margin, rate)
+        equivalent = not self.exact and -blank.margin < low and high < blank.margin
+        return Result(replace(done, p_tost=p_tost), figures, equivalent, rate, fixed_p=fixed_p)
 
     def aa(self) -> list[Comparison]:
         """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
@@ -522,11 +519,36 @@ def macro(effects: np.ndarray, ses: np.ndarray) -> Macro:
     return Macro(estimate, se_fixed, None, p, fixed[0], fixed[1], fixed, POWER_Z * se_fixed, method)
 
 
-def macro_equivalence(m: Macro, margin: float) -> tuple[float, float, float]:
-    """p of the two one-sided tests of a mean over tasks, and its 90 % interval."""
-    law = st.norm if m.df is None else st.t(m.df)
-    half = float(law.ppf(0.95)) * m.se
+def repeated(m: Macro, at: Looked) -> Macro:
+    """The same mean as a planned look may judge it: repeated p-value and repeated interval."""
+    if m.p is None:
+        return m
+    bound = repeated_bound(0.05, at.fractions, at.look)
+    half = float(_law(m).isf(st.norm.sf(bound))) * m.se
+    fixed = m.ci_fixed and (m.estimate - bound * _se_fixed(m), m.estimate + bound * _se_fixed(m))
+    p = repeated_p(float(st.norm.isf(m.p / 2)), at.fractions, at.look)
+    return replace(
+        m, p=p, ci_low=m.estimate - half, ci_high=m.estimate + half, ci_fixed=fixed, method=f"{m.method}, repeated at {at.words}"
+    )
+
+
+def _law(m: Macro) -> Any:  # noqa: ANN401 (a scipy distribution)
+    return st.norm if m.df is None else st.t(m.df)
+
+
+def _se_fixed(m: Macro) -> float:
+    return (m.ci_fixed[1] - m.ci_fixed[0]) / (2 * float(st.norm.ppf(0.975))) if m.ci_fixed else 0.0
+
+
+def macro_equivalence(m: Macro, margin: float, at: Looked | None = None) -> tuple[float, float, float]:
+    """p of the two one-sided tests of a mean over tasks, and its 90 % interval; repeated ones at a planned look."""
+    law = _law(m)
     p = float(max(law.sf((m.estimate + margin) / m.se), law.sf((margin - m.estimate) / m.se)))
+    level = 0.05
+    if at is not None:
+        level = float(st.norm.sf(repeated_bound(0.10, at.fractions, at.look)))
+        p = repeated_p(float(st.norm.isf(p)), at.fractions, at.look) / 2 if p < 0.5 else 1.0
+    half = float(law.isf(level)) * m.se
     return p, m.estimate - half, m.estimate + half
 
 
@@ -593,5 +615,6 @@ def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparis
     return replace(c, p_adjusted=p, p_tost_adjusted=p_tost if c.p_tost is not None else None, verdict=verdict, sentence=sentence)
 
 
-def _silenced(c: Comparison) -> Comparison:
+def silenced(c: Comparison) -> Comparison:
+    """The comparison without its verdict: the model failed its A/A check."""
     return replace(c, status="aa_failed", verdict="refused", sentence=say.aa_failed(c.model))

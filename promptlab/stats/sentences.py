@@ -174,6 +174,23 @@ def not_run(treatment: str, again: str = AGAIN) -> str:
     return f"No pair of {treatment} and its control is recorded yet. Run the sweep to its end."
 
 
+CELL_OF_LOOKS = (
+    "Looks were planned for means over the tasks, not for single tasks, so this task gets an estimate and no verdict; "
+    "a sweep without looks judges single tasks."
+)
+
+
+def after_look(look: int, looks: int, why: str) -> str:
+    """What is added to a verdict that a planned look gave: what ended it, and what early stopping does to an estimate."""
+    if not why:
+        return f" Judged at the last of {looks} planned looks."
+    if why == "member":
+        return f" Judged at look {look} of {looks}, where the first of these sentences stopped."
+    cause = {"efficacy": "the planned boundary was passed", "futility": "the planned effect was out of sight"}[why]
+    biased = "away from 0" if why == "efficacy" else "towards 0"
+    return f" Stopped at look {look} of {looks}, because {cause}; an estimate after such a stop is biased {biased}."
+
+
 def aa_failed(model: str) -> str:
     """The baseline disagrees with its own repeat."""
     return (

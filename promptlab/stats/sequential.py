@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import stats as st
+from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 from scipy.special import betaln
 
@@ -26,6 +27,21 @@ class Boundaries(NamedTuple):
     z: tuple[float, ...]
     alpha_spent_cumulative_two_sided: tuple[float, ...]
     information: tuple[float, ...]
+
+
+class Looked(NamedTuple):
+    """At which of the planned looks (from 0) data are judged; `fractions` is the information at each."""
+
+    fractions: tuple[float, ...]
+    look: int
+
+    @property
+    def words(self) -> str:
+        return f"look {self.look + 1} of {len(self.fractions)}"
+
+    @property
+    def last(self) -> bool:
+        return self.look == len(self.fractions) - 1
 
 
 class EProcess(NamedTuple):
@@ -112,6 +128,69 @@ def _cut(grid: Array, density: Array, edge: float) -> Array:
     share = np.clip((edge - (grid - GRID_STEP / 2)) / GRID_STEP, 0.0, 1.0)
     cut: Array = density * share
     return cut
+
+
+LEVELS = (1e-7, 0.998)
+"""Two-sided levels between which a repeated p-value is looked up; beyond them it is the end of the range, or 1."""
+N_LEVELS = 20
+
+
+@lru_cache(maxsize=64)
+def _by_level(fractions: tuple[float, ...]) -> tuple[PchipInterpolator, ...]:
+    """For each look, the fixed-sample z of a two-sided level as a function of the boundary that the level gives there."""
+    fixed = np.linspace(float(st.norm.isf(LEVELS[1] / 2)), float(st.norm.isf(LEVELS[0] / 2)), N_LEVELS)
+    bounds = np.array([_boundaries(fractions, float(2 * st.norm.sf(z)), 2, "obrien_fleming").z for z in fixed])
+    return tuple(PchipInterpolator(bounds[:, look], fixed, extrapolate=False) for look in range(len(fractions)))
+
+
+def repeated_p(z: float, fractions: Sequence[float], look: int) -> float:
+    """The two-sided repeated p-value (Jennison and Turnbull 1989) at look `look` (from 0): the smallest level whose boundary z reaches.
+
+    It may be adjusted for several hypotheses like any p-value, whatever made the looking end: below a level it falls with at
+    most that chance over all the looks. At least 1e-7; 1 where no level below .998 is reached.
+    """
+    planned = tuple(fractions)
+    if planned == (1.0,):
+        return float(2 * st.norm.sf(abs(z)))
+    table = _by_level(planned)[look]
+    low, high = table.x[0], table.x[-1]
+    if abs(z) < low:
+        return 1.0
+    return float(2 * st.norm.sf(table(min(abs(z), high))))
+
+
+def repeated_bound(alpha: float, fractions: Sequence[float], look: int) -> float:
+    """The |z| that a two-sided test at `alpha` must reach at look `look` (from 0): `estimate +- bound * se` is a repeated interval."""
+    return _boundaries(tuple(fractions), alpha, 2, "obrien_fleming").z[look]
+
+
+def planned_drift(alpha: float) -> float:
+    """The expected z at the end of an effect that a fixed two-sided test at `alpha` would find four times of five."""
+    return float(st.norm.isf(alpha / 2) + st.norm.isf(0.2))
+
+
+def expected_share(fractions: Sequence[float], alpha: float, drift: float, futility: float, n: int = 20_000) -> tuple[float, float]:
+    """The share of the items that is asked on average, and the power, when the expected z at the end is `drift`.
+
+    Simulated, `n` times with a fixed seed; stops at |z| beyond the boundary, or where the conditional power falls below `futility`.
+    """
+    planned = tuple(fractions)
+    t = np.array(planned)
+    bounds = np.array(_boundaries(planned, alpha, 2, "obrien_fleming").z)
+    steps = np.random.default_rng(1).standard_normal((n, len(t))) * np.sqrt(np.diff(t, prepend=0.0))
+    z = (np.cumsum(steps, axis=1) + drift * t) / np.sqrt(t)
+    going, share, found = np.ones(n, dtype=bool), np.zeros(n), np.zeros(n, dtype=bool)
+    for look, fraction in enumerate(planned):
+        passed = going & (np.abs(z[:, look]) >= bounds[look])
+        hopeless = np.zeros(n, dtype=bool)
+        if look < len(planned) - 1:
+            middle = np.abs(z[:, look]) * math.sqrt(fraction) + planned_drift(alpha) * (1 - fraction)
+            hopeless = going & ~passed & (st.norm.sf((bounds[-1] - middle) / math.sqrt(1 - fraction)) < futility)
+        ends = passed | hopeless if look < len(planned) - 1 else going
+        share[ends & going] = fraction
+        found |= passed
+        going &= ~ends
+    return float(share.mean()), float(found.mean())
 
 
 def conditional_power(z: float, t: float, bound: float, drift: float) -> float:

@@ -131,6 +131,8 @@ class Supplement(NamedTuple):
 
 def supplement(trials: pd.DataFrame, plan: Mapping[str, Any], comparisons: Sequence[Comparison]) -> Supplement:
     """All of it for a run; lists are empty where the design has nothing to say."""
+    if plan.get("looks"):  # arms that stopped at different looks have not answered the same items
+        return Supplement((), (), (), (), ())
     analysis = Analysis(trials, plan)
     failed = {c.model for c in comparisons if c.status == "aa_failed"}
     looped = {loop["strategy"] for loop in plan.get("loops", ())}
