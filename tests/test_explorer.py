@@ -271,6 +271,13 @@ def test_overview_has_verdicts_in_words_and_signs(opened: Any, demo: Path) -> No
     assert app.query_params["control"] == "none"
 
 
+def test_overview_shows_what_stands_beside_the_verdicts(opened: Any) -> None:
+    app = opened("--runs", ROOT / "notebooks", run="demo_run")
+    heads = {str(column) for table in tables(app) for column in table.columns}
+    assert {"best in each task", "that, if nothing worked", "best in resamples", "any effect"} <= heads
+    assert "Nothing here is a verdict." in texts(app)
+
+
 def test_overview_says_that_there_is_no_placebo(opened: Any, tmp_path: Path) -> None:
     write_run(tmp_path)
     app = opened("--runs", tmp_path)

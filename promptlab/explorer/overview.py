@@ -73,6 +73,12 @@ def _results(view: View, model: str, control: str, setting: Setting) -> None:
         plain.table(
             pd.DataFrame([(f"{words.SIGNS[v]} {v}", meaning) for v, meaning in words.MEANINGS.items()], columns=["verdict", "means"])
         )
+    with st.expander("Beside the verdicts"):
+        st.caption("Of the whole run. Nothing here is a verdict.")
+        for title, note, heads, rows in report.beside_tables(view.report):
+            plain.line(title)
+            plain.line(note)
+            plain.table(pd.DataFrame(rows, columns=list(heads)))
     aa = view.comparisons(model, setting, None, ["aa"])
     with st.expander("How much answers vary by themselves"):
         st.caption("The prompt without added text was asked twice; the difference between the two is noise.")

@@ -7,6 +7,7 @@ from promptlab.report.html import to_html
 from promptlab.report.pair import EXPLORATORY, PairReport, compare, side_of
 from promptlab.report.replicate import PAPERS, replicate
 from promptlab.report.rescore import scorer_table
+from promptlab.report.rows import beside_tables
 from promptlab.report.terminal import to_text
 from promptlab.report.winner import Winner, winner
 
@@ -18,6 +19,7 @@ __all__ = [
     "Report",
     "Winner",
     "arm_table",
+    "beside_tables",
     "build",
     "compare",
     "comparison_frame",

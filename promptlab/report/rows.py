@@ -89,7 +89,8 @@ def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list
 
 
 PROTOCOL_COLUMNS = (
-    "model", "setting", "baseline, %", "best in each task", "... if nothing worked", "best single", "... if nothing worked", "mean of all",
+    "model", "setting", "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
+    "mean of all",
 )  # fmt: skip
 BEST_COLUMNS = (
     "model", "setting", "task", "scored highest", "uncorrected", "corrected", "95 % CI", "adjusted p", "best in resamples", "tied", "n",
