@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: quickstart test calibrate lock demo clean
+.PHONY: quickstart test calibrate lock demo bench-peers clean
 
 quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
 	$(BIN)/promptlab sweep experiments/quickstart.yaml
@@ -32,5 +32,9 @@ lock: $(READY)  ## compile requirements.lock anew from the bounds in pyproject.t
 demo: $(READY)  ## make the stored demo run of the notebook anew
 	$(BIN)/python tools/make_demo_run.py
 
+bench-peers: $(READY)  ## promptlab beside other tools, each in an environment of its own under .bench; ARGS goes to benchmarks/engine.py
+	$(PYTHON) benchmarks/peers/install.py
+	$(BIN)/python benchmarks/engine.py $(ARGS)
+
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache

@@ -97,17 +97,23 @@ def _asked_by(base_prompt: str, program: Program | None) -> str:
     return OWN_PROMPT if program and program.instructions == "own" else base_prompt
 
 
-def trials(design: Design) -> Iterator[Trial]:
-    """All trials in the order in which they are sent.
+def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[Trial]:
+    """All trials in the order in which they are sent; or those whose order is at least `start` and below `end`.
 
     Tasks take turns, and within a block of one item all arms and replicates come in a shuffled order, so that a provider
     that drifts hits every arm alike and a run that stops early has whole blocks of every task.
     """
-    order = 0
+    order, an_item = 0, trials_an_item(design)
+    last = design.n_trials if end is None else end
     longest = max((len(task.items) for task in design.tasks), default=0)
     for position in range(longest):
         for task in design.tasks:
             if position >= len(task.items):
+                continue
+            if order >= last:
+                return
+            if order + an_item <= start:
+                order += an_item
                 continue
             item = task.items[position]
             block = [
@@ -118,8 +124,14 @@ def trials(design: Design) -> Iterator[Trial]:
             ]
             random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
             for condition, model, replicate in block:
-                yield Trial(order, task.id, item, condition, model.name, replicate)
+                if start <= order < last:
+                    yield Trial(order, task.id, item, condition, model.name, replicate)
                 order += 1
+
+
+def trials_an_item(design: Design) -> int:
+    """How many trials one item has: the size of a block."""
+    return len(design.conditions) * len(design.models) * design.replicates
 
 
 def draw_number(trial: Trial, replicates: int) -> int:

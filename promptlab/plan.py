@@ -9,7 +9,7 @@ from contextlib import closing
 from dataclasses import asdict
 from typing import Any, cast
 
-from promptlab.design import Design
+from promptlab.design import Design, trials_an_item
 from promptlab.gateway.prices import cost_usd
 from promptlab.loops import described
 from promptlab.render import render
@@ -131,8 +131,7 @@ def _looks(study: Study, planned: Sequence[Mapping[str, Any]]) -> dict[str, Any]
     design, analysis = study.design, study.experiment.analysis
     if analysis.looks == 1:
         return {}
-    an_item = len(design.conditions) * len(design.models) * design.replicates
-    looks = look_plan([len(task.items) for task in design.tasks], an_item, analysis.looks)
+    looks = look_plan([len(task.items) for task in design.tasks], trials_an_item(design), analysis.looks)
     size = max(Counter(h["family"] for h in planned if h["scope"] == "stimulus").values(), default=1)
     level, fractions = analysis.alpha / size, [look["fraction"] for look in looks]
     for k, look in enumerate(looks):

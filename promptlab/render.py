@@ -11,6 +11,7 @@ import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import lru_cache
 
 from promptlab.schema import Condition, Demo, Frame, Item, Placement, Stimulus, Task
 
@@ -86,12 +87,18 @@ def placeholders(template: str) -> list[str]:
     return PLACEHOLDER.findall(template)
 
 
+@lru_cache(maxsize=256)
+def _values(frame: Frame) -> Mapping[str, str]:
+    """What a frame's placeholders stand for."""
+    return asdict(frame)
+
+
 def render_input(text: str, choices: Sequence[str], task: Task, placement: Placement) -> str:
     """An input, followed by its options where it has any and both task and placement show them."""
     shown = placement.options == "all" or (placement.options == "task" and task.options == "shown")
     if not placement.choice or not shown:
         return text
-    frame = asdict(task.frame)
+    frame = _values(task.frame)
     return text + "".join(
         fill(placement.choice, {**frame, "choice": choice, "letter": LETTERS[n % len(LETTERS)]}) for n, choice in enumerate(choices)
     )
@@ -101,7 +108,7 @@ def render_demos(demos: Sequence[Demo], task: Task, placement: Placement) -> str
     """Worked examples, joined; the empty string when there are none."""
     if not demos:
         return ""
-    frame = asdict(task.frame)
+    frame = _values(task.frame)
     shown = (
         fill(placement.demo, {**frame, "input": render_input(demo.input, demo.choices, task, placement), "output": demo.output})
         for demo in demos
@@ -135,7 +142,7 @@ def render(task: Task, item: Item, condition: Condition) -> tuple[Mapping[str, s
     user = fill(
         placement.template,
         {
-            **asdict(task.frame),
+            **_values(task.frame),
             "instruction": join(task.base_prompts[condition.base_prompt], stimulus, placement, joined_by),
             "demos": render_demos(task.demos[: condition.shots], task, placement),
             "input": shown,

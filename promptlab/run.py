@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
+from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptlab.cache import Cache
+from promptlab.cache import Cache, NotCached, Use, request_of
 from promptlab.design import Design, draw_number
 from promptlab.errors import BudgetReached, ProviderStopped
-from promptlab.gateway import Gateway
+from promptlab.gateway import Gateway, WireChoice
 from promptlab.gateway.prices import cost_usd
 from promptlab.metrics import Metric, compliant, declines, echoed
 from promptlab.render import render
-from promptlab.schema import Answer, Call, Completion, Model, Price, Task, Trial
+from promptlab.resolve import Study
+from promptlab.schema import Answer, Call, Completion, Model, Price, Strategy, Task, Trial
+from promptlab.scoring import task_metric
+from promptlab.simulate import World
+from promptlab.store import written
 from promptlab.strategies import SAMPLING, StrategyOf, strategy_of
 
 Row = dict[str, Any]
 Arm = tuple[str, str, int, str, str]
 """Model, placement, shots, strategy and arm."""
+WATCH_EVERY_S = 5.0
+STORED_AT_ONCE = 64
+"""Trials with stored answers that are done before anything else gets its turn."""
 UNKNOWN_OUTPUT_TOKENS = 4096
 """What an answer may cost at most, in tokens, where the experiment sets no max_tokens."""
 
@@ -38,41 +45,129 @@ class Progress:
     n_skipped: int = 0
     """Trials of arms that a planned look had stopped."""
     n_unpriced: int = 0
+    n_not_cached: int = 0
+    """Trials that a replay could not answer."""
+    first_not_cached: str | None = None
     paid_usd: float = 0.0
     n_sent: int = 0
     last_error: str | None = None
     stopped: dict[str, str] = field(default_factory=dict)
     budget_reached: str | None = None
+    stalled: str | None = None
+    """Why the sweep was given up: no provider answered any more."""
+    n_waiting: int = 0
+    """Trials whose next answer a batch is to bring."""
+    n_batches: int = 0
+    """Batches that are not collected."""
+    told: list[str] = field(default_factory=list)
+    """What became of batches that did not end well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """How a sweep is run. Nothing in it changes an answer or a score, so none of it is hashed."""
+
+    concurrency: int = 16
+    """Calls under way at once, over all workers."""
+    cache: Use = "use"
+    wire: WireChoice = "auto"
+    max_cost_usd: float | None = None
+    """Spent by this run at most, earlier sessions included; the experiment's own budget holds beside it."""
+    max_tokens: int | None = None
+    """Input and output tokens sent and received at most, earlier sessions included."""
+    workers: int = 1
+    ray: bool = False
+    """Whether the workers are tasks of a Ray cluster instead of processes of this machine."""
+    ray_address: str | None = None
+    batch: bool = False
+    """Whether calls go through the providers' batch APIs."""
+    batch_wait_s: float = 0.0
+    """For how long batches are waited for."""
 
 
 @dataclass(slots=True)
 class Budget:
-    """Money is set aside before each request and settled after it, so that concurrent requests cannot overshoot together."""
+    """Money and tokens are set aside before each request and settled after it, so that concurrent requests cannot overshoot together."""
 
     limit_usd: float | None
+    limit_tokens: int | None = None
     spent_usd: float = 0.0
+    spent_tokens: int = 0
     reserved_usd: float = 0.0
+    reserved_tokens: int = 0
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def reserve(self, amount_usd: float) -> None:
-        """Set money aside. Waits while requests under way hold more than they will cost; BudgetReached when that is not enough."""
-        while self.limit_usd is not None and self.spent_usd + self.reserved_usd + amount_usd > self.limit_usd:
-            if not self.reserved_usd:
-                raise BudgetReached(
-                    f"the budget of ${self.limit_usd:g} is reached: ${self.spent_usd:.4f} is spent, and the next request could cost "
-                    f"${amount_usd:.4f}"
-                )
-            self._settled.clear()
-            await self._settled.wait()
-        self.reserved_usd += amount_usd
+    async def reserve(self, usd: float, tokens: int) -> None:
+        """Set aside. Waits while requests under way hold more than they will cost; BudgetReached when that is not enough."""
+        while not self.fits(usd, tokens):
+            if not self.busy:
+                raise BudgetReached(self.reason(usd, tokens))
+            await self.settled()
+        self.take(usd, tokens)
 
-    def settle(self, reserved_usd: float, cost_usd: float | None) -> None:
-        """Replace what was set aside by what it cost; an unknown cost counts as what was set aside."""
-        self.reserved_usd = max(0.0, self.reserved_usd - reserved_usd)
+    def fits(self, usd: float, tokens: int) -> bool:
+        """Whether so much more stays within both limits."""
+        return (self.limit_usd is None or self.spent_usd + self.reserved_usd + usd <= self.limit_usd) and (
+            self.limit_tokens is None or self.spent_tokens + self.reserved_tokens + tokens <= self.limit_tokens
+        )
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is set aside, some of which may come back."""
+        return bool(self.reserved_usd or self.reserved_tokens)
+
+    def take(self, usd: float, tokens: int) -> None:
+        """Set aside what fits."""
+        self.reserved_usd += usd
+        self.reserved_tokens += tokens
+
+    async def settled(self) -> None:
+        """Wait until a request ends."""
+        self._settled.clear()
+        await self._settled.wait()
+
+    def reason(self, usd: float, tokens: int) -> str:
+        """Why a request that could cost so much is not sent."""
+        if self.limit_usd is not None and self.spent_usd + usd > self.limit_usd:
+            return (
+                f"the budget of ${self.limit_usd:g} is reached: ${self.spent_usd:.4f} is spent, and the next request could cost ${usd:.4f}"
+            )
+        return (
+            f"the limit of {self.limit_tokens:,} tokens is reached: {self.spent_tokens:,} are used, "
+            f"and the next request could take {tokens:,}"
+        )
+
+    def settle(self, usd: float, tokens: int, cost_usd: float | None, n_tokens: int | None) -> None:
+        """Replace what was set aside by what it took; what is not known counts as what was set aside."""
+        self.reserved_usd = max(0.0, self.reserved_usd - usd)
         if self.reserved_usd < 1e-12:
             self.reserved_usd = 0.0  # sums of floats do not come back to 0 by themselves
-        self.spent_usd += reserved_usd if cost_usd is None else cost_usd
+        self.reserved_tokens -= tokens
+        self.spent_usd += usd if cost_usd is None else cost_usd
+        self.spent_tokens += tokens if n_tokens is None else n_tokens
         self._settled.set()
+
+    def give_back(self) -> list[float]:
+        """Lower the limits to what is spent or set aside, and say by how much."""
+        usd = tokens = 0.0
+        if self.limit_usd is not None:
+            usd = max(0.0, self.limit_usd - self.spent_usd - self.reserved_usd)
+            self.limit_usd -= usd
+        if self.limit_tokens is not None:
+            tokens = max(0, self.limit_tokens - self.spent_tokens - self.reserved_tokens)
+            self.limit_tokens -= int(tokens)
+        return [usd, tokens]
+
+
+@dataclass(slots=True)
+class Begun:
+    """A trial that needs an answer which is not stored."""
+
+    trial: Trial
+    strategy: Strategy
+    made: list[tuple[Call, str, Completion]]
+    call: Call = field(init=False)
+    key: str = field(init=False)
 
 
 @dataclass(slots=True)
@@ -128,27 +223,65 @@ class Engine:
 
     async def run(self, trial: Trial) -> tuple[Row, list[Row]]:
         """One trial as a row, and its calls."""
+        started = self.begin(trial)
+        return started if isinstance(started, tuple) else await self.go_on(started)
+
+    def begin(self, trial: Trial) -> Begun | tuple[Row, list[Row]]:
+        """A trial as far as stored answers take it: its row where that is to the end. Nothing is sent, and nobody waits."""
         metric = self.metrics[(trial.task, trial.model)]
         strategy = strategy_of(self.call(trial), trial, lambda text: metric(text, trial.item).score, self.programs)
-        made: list[tuple[Call, Completion]] = []
-        completion: Completion | None = None
-        with closing(strategy):
-            while True:
-                try:
-                    call = next(strategy) if completion is None else strategy.send(completion)
-                except StopIteration as stop:
-                    return self._rows(trial, stop.value, made)
-                completion = await self.complete(call)
-                made.append((call, completion))
+        return self._on(Begun(trial, strategy, []))
 
-    async def complete(self, call: Call) -> Completion:
-        """The cached answer, or a paid one; two equal requests at the same time are paid once."""
-        key = self._key(call)
+    def take(self, begun: Begun, completion: Completion) -> Begun | tuple[Row, list[Row]]:
+        """A trial with the answer that it needs, and as far as stored answers take it from there."""
+        begun.made.append((begun.call, begun.key, completion))
+        return self._on(begun, completion)
+
+    def _on(self, begun: Begun, completion: Completion | None = None) -> Begun | tuple[Row, list[Row]]:
+        strategy = begun.strategy
+        try:
+            call = next(strategy) if completion is None else strategy.send(completion)
+            while True:
+                key = self._key(call)
+                found = None if self.cache is None or key in self._under_way else self.cache.get(key)
+                if found is None:
+                    begun.call, begun.key = call, key
+                    return begun
+                self.progress.n_cached += 1
+                begun.made.append((call, key, found))
+                call = strategy.send(found)
+        except StopIteration as stop:
+            return self._rows(begun.trial, stop.value, begun.made)
+        except BaseException:
+            strategy.close()
+            raise
+
+    async def go_on(self, begun: Begun) -> tuple[Row, list[Row]]:
+        """The rest of a trial: its row, and its calls."""
+        call, key, made = begun.call, begun.key, begun.made
+        looked_up = True
+        with closing(begun.strategy) as strategy:
+            while True:
+                completion = await self.complete(call, key, looked_up)
+                looked_up = False
+                made.append((call, key, completion))
+                try:
+                    call = strategy.send(completion)
+                except StopIteration as stop:
+                    return self._rows(begun.trial, stop.value, made)
+                key = self._key(call)
+
+    async def complete(self, call: Call, key: str, looked_up: bool = False) -> Completion:
+        """The stored answer, or a paid one; two equal requests at the same time are paid once."""
         if key in self._under_way:
             return replace(await asyncio.shield(self._under_way[key]), cached=True)
-        if self.cache is not None and (found := self.cache.get(key)) is not None:
+        if self.cache is not None and not (looked_up and self.cache.use == "replay") and (found := self.cache.get(key)) is not None:
             self.progress.n_cached += 1
             return found
+        if self.cache is not None and self.cache.use == "replay":
+            missing = NotCached(f"call {key[:12]} to {call.model}, draw {call.draw}, which asks {_end_of(call)!r}")
+            self.progress.first_not_cached = self.progress.first_not_cached or str(missing)
+            raise missing
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._under_way[key] = future
         try:
@@ -162,36 +295,48 @@ class Engine:
         finally:
             del self._under_way[key]
 
+    def asked(self, call: Call) -> Call:
+        """The call under the name that LiteLLM knows the model by: a short name must not decide what is paid twice."""
+        return replace(call, model=self._models[call.model].litellm_name)
+
     def _key(self, call: Call) -> str:
-        """The call's key under the name that LiteLLM knows the model by: a short name must not decide what is paid twice."""
-        return replace(call, model=self._models[call.model].litellm_name).key
+        return call.key_as(self._models[call.model].litellm_name)
 
     async def _paid(self, call: Call, key: str) -> Completion:
-        reserved = self._most_usd(call)
-        await self.budget.reserve(reserved)
+        usd, tokens = self.most(call)
+        await self.budget.reserve(usd, tokens)
         completion = None
         try:
             completion = await self.gateway.complete(call)
         finally:
-            self.budget.settle(reserved, completion.cost_usd if completion else 0.0)
+            if completion is None:
+                self.budget.settle(usd, tokens, 0.0, 0)
+            else:
+                n_tokens = (
+                    None
+                    if completion.input_tokens is None or completion.output_tokens is None
+                    else completion.input_tokens + completion.output_tokens
+                )
+                self.budget.settle(usd, tokens, completion.cost_usd, n_tokens)
             self.progress.n_sent = self.gateway.n_sent
         if completion.cost_usd is None and completion.outcome != "error":
             self.progress.n_unpriced += 1
         self.progress.paid_usd += completion.cost_usd or 0.0
         if self.cache is not None:
-            self.cache.put(key, completion)
+            self.cache.put(key, completion, request_of(self.asked(call)))
         return completion
 
-    def _most_usd(self, call: Call) -> float:
-        """An upper estimate of what a request costs: one token for every two characters, and the longest answer allowed."""
+    def most(self, call: Call) -> tuple[float, int]:
+        """An upper estimate of what a request takes, in USD and tokens: one token for every two characters, and the longest answer."""
         n_input = sum(len(message["content"]) for message in call.messages) // 2 + 16
         n_output = call.sampling.get("max_tokens", UNKNOWN_OUTPUT_TOKENS)
-        return cost_usd(self.prices.get(call.model), n_input, n_output) or 0.0
+        return cost_usd(self.prices.get(call.model), n_input, n_output) or 0.0, n_input + n_output
 
-    def _rows(self, trial: Trial, answer: Answer, made: list[tuple[Call, Completion]]) -> tuple[Row, list[Row]]:
+    def _rows(self, trial: Trial, answer: Answer, made: list[tuple[Call, str, Completion]]) -> tuple[Row, list[Row]]:
+        name = trial.id
         task = self._tasks[trial.task]
         metric = self.metrics[(task.id, trial.model)]
-        last = made[-1][1] if made else None  # a program may fail before it asks anything
+        last = made[-1][2] if made else None  # a program may fail before it asks anything
         outcome, score, extracted = answer.outcome, None, None
         if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
             scored = metric(answer.text, trial.item)
@@ -205,15 +350,16 @@ class Engine:
             else metric(completion.text, trial.item).score
             if c.loop
             else score  # what a strategy makes of the only answer, which need not be its text
-            for call, completion in made
+            for call, _, completion in made
         ]
         if c.program:  # the calls before the last are steps of its own
             by_call = [score if n == len(made) else None for n in range(1, len(made) + 1)]
-        answers = [value for (call, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"][-1 if c.program else 0 :]
+        answers = [value for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"][-1 if c.program else 0 :]
         solved_at = c.loop.solved_at if c.loop else 1.0
-        costs = [completion.cost_usd for _, completion in made]
+        completions = [completion for _, _, completion in made]
+        costs = [completion.cost_usd for completion in completions]
         row: Row = {
-            "trial": trial.id,
+            "trial": name,
             "order": trial.order,
             "model": trial.model,
             "simulated": self._models[trial.model].simulated,
@@ -241,24 +387,24 @@ class Engine:
             "n_rounds": len(answers),
             "solved_round": next((n for n, value in enumerate(answers, 1) if value is not None and value >= solved_at), None),
             "n_calls": len(made),
-            "input_tokens": _total([completion.input_tokens for _, completion in made]),
-            "output_tokens": _total([completion.output_tokens for _, completion in made]),
+            "input_tokens": _total([completion.input_tokens for completion in completions]),
+            "output_tokens": _total([completion.output_tokens for completion in completions]),
             "cost_usd": _total(costs),
-            "paid_usd": _total([0.0 if completion.cached else completion.cost_usd for _, completion in made]),
-            "latency_s": sum(completion.latency_s for _, completion in made),
-            "cached": all(completion.cached for _, completion in made),
-            "attempts": sum(completion.attempts for _, completion in made),
+            "paid_usd": _total([0.0 if completion.cached else completion.cost_usd for completion in completions]),
+            "latency_s": sum(completion.latency_s for completion in completions),
+            "cached": all(completion.cached for completion in completions),
+            "attempts": sum(completion.attempts for completion in completions),
             "model_version": last.model_version if last else None,
             "error": answer.error or (last.error if last else None),
         }
         calls = [
             {
-                "trial": trial.id,
+                "trial": name,
                 "turn": turn,
-                "key": self._key(call),
-                "messages": json.dumps([dict(m) for m in call.messages], ensure_ascii=False),
-                "requested": json.dumps(dict(call.sampling), sort_keys=True),
-                "effective": json.dumps(dict(completion.effective), sort_keys=True),
+                "key": key,
+                "messages": written([dict(m) for m in call.messages]),
+                "requested": written(dict(call.sampling), ordered=True),
+                "effective": written(dict(completion.effective), ordered=True),
                 "text": completion.text,
                 "outcome": completion.outcome,
                 "finish_reason": completion.finish_reason,
@@ -270,16 +416,32 @@ class Engine:
                 "cached": completion.cached,
                 "attempts": completion.attempts,
                 "error": completion.error,
-                "top_logprobs": json.dumps(completion.top_logprobs) if completion.top_logprobs else None,
+                "top_logprobs": written([list(pair) for pair in completion.top_logprobs]) if completion.top_logprobs else None,
                 "round": call.round,
                 "purpose": call.purpose,
                 "cue": call.cue,
                 "emotion": call.emotion,
                 "score": by_call[turn],
             }
-            for turn, (call, completion) in enumerate(made)
+            for turn, (call, key, completion) in enumerate(made)
         ]
         return row, calls
+
+
+def _end_of(call: Call) -> str:
+    text = call.messages[-1]["content"] if call.messages else ""
+    return f"...{text[-60:]}" if len(text) > 60 else text
+
+
+def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progress, execution: Execution) -> tuple[Engine, Gateway]:
+    """The engine of a study, and the gateway that it asks: close it at the end."""
+    design = study.design
+    world = World(design, study.sims) if any(model.simulated for model in design.models) else None
+    gateway = Gateway(design.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
+    scorer = study.experiment.scorer
+    metrics = {(task.id, model.name): task_metric(task, scorer, model.name) for task in design.tasks for model in design.models}
+    sampling = study.experiment.sampling.asked()
+    return Engine(design, metrics, sampling, study.prices, gateway, cache, budget, progress, study.programs), gateway
 
 
 def _total(values: list[Any]) -> Any:  # noqa: ANN401 (int or float, as given)
@@ -290,21 +452,53 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
     """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
 
     Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models
-    only; a reached budget ends the sweep. Both are told in `engine.progress`.
+    only; a reached budget, or providers that fall silent, end the sweep. All are told in `engine.progress`. `todo` may end and
+    go on again: it is asked once more whenever a trial finishes.
     """
-    progress = engine.progress
+    progress, loop = engine.progress, asyncio.get_running_loop()
     pending: set[asyncio.Task[tuple[Row, list[Row]]]] = set()
+    over: deque[asyncio.Task[tuple[Row, list[Row]]]] = deque()
+    stored: deque[tuple[Row, list[Row]]] = deque()
+    wake = asyncio.Event()
+
+    def ended(task: asyncio.Task[tuple[Row, list[Row]]]) -> None:
+        over.append(task)
+        wake.set()
+
+    def fill() -> None:
+        while len(pending) < concurrency and len(stored) < STORED_AT_ONCE and not stop.is_set() and progress.budget_reached is None:
+            trial = next(todo, None)
+            if trial is None:
+                return
+            begun = engine.begin(trial)
+            if isinstance(begun, tuple):
+                stored.append(begun)
+                continue
+            task = asyncio.create_task(engine.go_on(begun), name=trial.model)
+            task.add_done_callback(ended)
+            pending.add(task)
+
     try:
         while True:
-            while len(pending) < concurrency and not stop.is_set() and progress.budget_reached is None:
-                trial = next(todo, None)
-                if trial is None:
-                    break
-                pending.add(asyncio.create_task(engine.run(trial), name=trial.model))
-            if not pending:
+            fill()
+            if stored:
+                while stored:
+                    yield counted(stored.popleft(), progress)
+                await asyncio.sleep(0)
+            elif not pending:
                 return
-            done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-            for finished in done:
+            elif not over:
+                wake.clear()
+                alarm = loop.call_later(WATCH_EVERY_S, wake.set)
+                await wake.wait()
+                alarm.cancel()
+                if not over and (why := engine.gateway.stalled()):
+                    progress.stalled = why
+                    return
+            while over:
+                finished = over.popleft()
+                pending.discard(finished)
+                fill()
                 result = _result(finished, progress)
                 if result is not None:
                     yield result
@@ -318,7 +512,7 @@ def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unn
     """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
     for trial in segment:
         c = trial.condition
-        if trial.model in engine.progress.stopped or trial.id in recorded:
+        if trial.model in engine.progress.stopped or (recorded and trial.id in recorded):
             continue
         if unneeded and (trial.model, c.placement.name, c.shots, c.strategy, c.arm) in unneeded:
             engine.progress.n_skipped += 1
@@ -332,11 +526,20 @@ def _result(finished: asyncio.Task[tuple[Row, list[Row]]], progress: Progress) -
     except ProviderStopped as error:
         progress.stopped.setdefault(finished.get_name(), str(error))
         return None
+    except NotCached:
+        progress.n_not_cached += 1
+        return None
     except BudgetReached as error:
         progress.budget_reached = progress.budget_reached or str(error)
         return None
+    return counted((row, calls), progress)
+
+
+def counted(result: tuple[Row, list[Row]], progress: Progress) -> tuple[Row, list[Row]]:
+    """A finished trial, told in `progress`."""
+    row, _ = result
     progress.n_done += 1
     if row["outcome"] == "error":
         progress.n_errors += 1
         progress.last_error = row["error"]
-    return row, calls
+    return result

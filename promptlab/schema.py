@@ -50,9 +50,12 @@ KEY_VERSION = 1
 """Part of every cache key: raised when the meaning of a key changes, so that old entries become misses."""
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
 def digest(value: object) -> str:
     """SHA-256 (hex) of a value's canonical JSON: sorted keys, no spaces, UTF-8."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _CANONICAL.encode(value)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -323,10 +326,14 @@ class Call:
     @property
     def key(self) -> str:
         """SHA-256 (hex) of the canonical request."""
+        return self.key_as(self.model)
+
+    def key_as(self, model: str) -> str:
+        """The key of the same request under another name of its model."""
         return digest(
             {
                 "version": KEY_VERSION,
-                "model": self.model,
+                "model": model,
                 "api_base": self.api_base,
                 "messages": [dict(m) for m in self.messages],
                 "sampling": dict(self.sampling),

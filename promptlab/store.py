@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -36,6 +37,8 @@ from promptlab.schema import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, Task
 
 FORMAT = 1
 PART_ROWS = 2_000
+DAMAGED = "damaged"
+"""Where repair puts what cannot be read."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 Row = Mapping[str, Any]
@@ -108,6 +111,17 @@ class Run:
         frame = self._frame("calls", CALL_COLUMNS)
         return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
 
+    def records(self) -> Iterator[tuple[Row, list[Row]]]:
+        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole."""
+        for path in self._parts("trials"):
+            calls: dict[str, list[Row]] = {}
+            for call in part_rows(self.folder / "calls" / path.name, CALL_COLUMNS):
+                calls.setdefault(call["trial"], []).append(call)
+            for trial in part_rows(path, TRIAL_COLUMNS):
+                yield trial, calls.get(trial["trial"], [])
+        for line in self._journal():
+            yield line["trial"], line["calls"]
+
     def items(self) -> pd.DataFrame:
         """The items of the run; `targets` and `choices` are lists."""
         frame: pd.DataFrame = pq.read_table(self.folder / "items.parquet").to_pandas()
@@ -126,12 +140,7 @@ class Run:
         rows: list[Row] = []
         for line in self._journal():
             rows.extend([line["trial"]] if kind == "trials" else line["calls"])
-        try:
-            tables = [pq.read_table(path, schema=wanted) for path in self._parts(kind)]
-        except (pa.ArrowInvalid, OSError) as error:
-            raise RunProblem(
-                f"{self.folder / kind}: a part cannot be read ({error}); restore it, or delete it and run the sweep again"
-            ) from None
+        tables = [_part(path, columns) for path in self._parts(kind)]
         tables.append(pa.Table.from_pylist(list(rows), schema=wanted))
         frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return frame
@@ -164,6 +173,35 @@ class Recorded(NamedTuple):
 
     trials: frozenset[str]
     paid_usd: float
+    paid_tokens: int
+
+
+def recorded_in(folder: Path) -> Recorded:
+    """What the parts of a run folder hold; its journal is not read."""
+    columns = ["trial", "outcome", "paid_usd", "input_tokens", "output_tokens", "cached"]
+    parts = sorted((folder / "trials").glob("part-*.parquet"))
+    rows = [row for path in parts for row in part_rows(path, {name: TRIAL_COLUMNS[name] for name in columns})]
+    last = {row["trial"]: row["outcome"] for row in rows}
+    done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
+    tokens = sum((row["input_tokens"] or 0) + (row["output_tokens"] or 0) for row in rows if not row["cached"])
+    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens)
+
+
+def written(value: object, *, ordered: bool = False) -> str:
+    """JSON in one cell of a frame: text as it is, keys as they are or in order."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if ordered else 0).decode()
+    except TypeError:  # half a surrogate pair, which only JSON's own escapes can hold
+        return json.dumps(value, sort_keys=ordered)
+
+
+def line_of(trial: Row, calls: Sequence[Row]) -> bytes:
+    """One trial with its calls as a line of the journal."""
+    line = {"trial": trial, "calls": list(calls)}
+    try:
+        return orjson.dumps(line) + b"\n"
+    except TypeError:  # half a surrogate pair, which only JSON's own escapes can hold
+        return json.dumps(line, ensure_ascii=True).encode() + b"\n"
 
 
 class RunWriter:
@@ -175,7 +213,7 @@ class RunWriter:
             sub.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder)
         self._path = folder / "journal.jsonl"
-        self._open_rows: list[dict[str, Any]] = []
+        self._open_rows: list[dict[str, Any] | bytes] = []
         self._journal: IO[bytes] | None = None
         if self._path.exists():
             self._open_rows = list(_lines(self._path.read_bytes()))
@@ -183,11 +221,16 @@ class RunWriter:
 
     def append(self, trial: Row, calls: Sequence[Row]) -> None:
         """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
-        line = {"trial": dict(trial), "calls": [dict(call) for call in calls]}
+        self._append(line_of(trial, calls), {"trial": trial, "calls": calls})
+
+    def append_line(self, line: bytes) -> None:
+        """The same for a trial that `line_of` has already written, perhaps in another process."""
+        self._append(line, line)
+
+    def _append(self, data: bytes, line: dict[str, Any] | bytes) -> None:
         try:
             if self._journal is None:
                 self._journal = self._path.open("ab", buffering=0)
-            data = json.dumps(line, ensure_ascii=True).encode() + b"\n"
             if self._journal.write(data) != len(data):  # a full disk may take half a line without an error
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
@@ -198,13 +241,8 @@ class RunWriter:
 
     def recorded(self) -> Recorded:
         """What needs no further call (everything recorded whose outcome is not an error), and what was paid so far."""
-        columns = ["trial", "outcome", "paid_usd"]
-        parts = sorted((self.folder / "trials").glob("part-*.parquet"))
-        rows = [row for path in parts for row in pq.read_table(path, columns=columns).to_pylist()]
-        rows += [line["trial"] for line in self._open_rows]
-        last = {row["trial"]: row["outcome"] for row in rows}
-        done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
-        return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows))
+        self._compact()
+        return recorded_in(self.folder)
 
     def looks(self) -> dict[str, Any]:
         """What the planned looks decided before a sweep goes on."""
@@ -246,12 +284,12 @@ class RunWriter:
             os.close(self._lock)
 
     def _compact(self) -> None:
-        if self._open_rows:
-            number = len(list((self.folder / "trials").glob("part-*.parquet")))
-            name = f"part-{number:05d}.parquet"
+        lines = [json.loads(line) if isinstance(line, bytes) else line for line in self._open_rows]
+        if lines:
+            name = f"part-{_next_part(self.folder):05d}.parquet"
             # calls first: a trial that a part holds always has its calls
-            self._write_table(f"calls/{name}", [call for line in self._open_rows for call in line["calls"]], CALL_COLUMNS)
-            self._write_table(f"trials/{name}", [line["trial"] for line in self._open_rows], TRIAL_COLUMNS)
+            self._write_table(f"calls/{name}", [call for line in lines for call in line["calls"]], CALL_COLUMNS)
+            self._write_table(f"trials/{name}", [line["trial"] for line in lines], TRIAL_COLUMNS)
             self._open_rows = []
         if self._journal:
             self._journal.close()
@@ -260,7 +298,8 @@ class RunWriter:
 
     def _write_table(self, name: str, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
         sink = pa.BufferOutputStream()
-        pq.write_table(pa.Table.from_pylist([dict(row) for row in rows], schema=schema(columns)), sink, compression="zstd")
+        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema(columns))
+        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         write_whole(self.folder / name, sink.getvalue().to_pybytes())
 
 
@@ -296,6 +335,52 @@ def _lock(folder: Path) -> int:
     os.truncate(handle, 0)
     os.write(handle, f"pid {os.getpid()}".encode())
     return handle
+
+
+def part_rows(path: Path, columns: Mapping[str, str]) -> list[Row]:
+    """The rows of one Parquet part; RunProblem, caused by what is wrong with it, where it cannot be read."""
+    rows: list[Row] = _part(path, columns).to_pylist()
+    return rows
+
+
+def journal_rows(data: bytes) -> list[dict[str, Any]]:
+    """The whole lines of a journal: each a trial with its calls, of the kinds that a part takes."""
+    return [row for row in _lines(data) if _fits(row)]
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep every other writer out of a run folder; RunProblem where one is in it."""
+    lock = _lock(folder)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _fits(row: Mapping[str, Any]) -> bool:
+    try:
+        pa.Table.from_pylist([row["trial"]], schema=schema(TRIAL_COLUMNS))
+        pa.Table.from_pylist(row["calls"], schema=schema(CALL_COLUMNS))
+        return isinstance(row["trial"]["trial"], str)
+    except (pa.ArrowException, KeyError, TypeError, AttributeError, ValueError):
+        return False
+
+
+def _part(path: Path, columns: Mapping[str, str]) -> pa.Table:
+    try:
+        return pq.read_table(path, schema=schema(columns), columns=list(columns), page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise RunProblem(
+            f"{path}: a part cannot be read ({error}); restore it from a copy, or move it aside with "
+            f"`promptlab runs repair {path.parent.parent}`"
+        ) from error
+
+
+def _next_part(folder: Path) -> int:
+    """A number that no part has, nor one that repair moved aside."""
+    taken = [path.stem.removeprefix("part-") for place in ("trials", f"{DAMAGED}/*") for path in folder.glob(f"{place}/part-*.parquet")]
+    return max((int(number) for number in taken if number.isdigit()), default=-1) + 1
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:

@@ -3,34 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import promptlab
 from promptlab.cache import Cache
-from promptlab.design import trials
-from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem
-from promptlab.gateway import Gateway
+from promptlab.design import trials, trials_an_item
+from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
-from promptlab.run import Budget, Engine, Progress, rows, unrecorded
+from promptlab.run import Arm, Budget, Execution, Progress, engine_of, rows, unrecorded
 from promptlab.schema import digest
-from promptlab.scoring import task_metric
-from promptlab.simulate import World
 from promptlab.stats import Looks
 from promptlab.store import FORMAT, Run, RunWriter, now
 
+if TYPE_CHECKING:
+    from promptlab.fleet.cluster import Cluster
+    from promptlab.fleet.hub import Hub
+    from promptlab.fleet.local import Processes
+
 State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
 MANIFEST_EVERY_S = 2.0
+LOOK_EVERY_S = 0.05
 PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "diskcache")
 
 
@@ -47,76 +51,182 @@ class Sweep:
         return {"complete": EXIT_OK, "budget": EXIT_BUDGET, "interrupted": EXIT_INTERRUPTED}.get(self.state, EXIT_INCOMPLETE)
 
 
-def run_sweep(study: Study, runs: Path, cache_folder: Path | None, concurrency: int, observe: Callable[[Progress], None]) -> Sweep:
+def run_sweep(study: Study, runs: Path, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None]) -> Sweep:
     """Run what is not recorded yet. The same study always goes to the same folder, so that the same command resumes."""
     folder = runs / study.run_id
+    _limits(study, execution)
     try:
         writer = RunWriter(folder)
     except OSError as error:
         raise RunProblem(f"{folder}: cannot be written: {error.strerror}; choose another place with --runs") from None
     try:
-        return asyncio.run(_sweep(study, writer, cache_folder, concurrency, observe))
+        return _Session(study, writer, cache_folder, execution, observe).run()
     finally:
         writer.close()
 
 
-async def _sweep(
-    study: Study, writer: RunWriter, cache_folder: Path | None, concurrency: int, observe: Callable[[Progress], None]
-) -> Sweep:
-    design = study.design
-    recorded = writer.recorded()
-    plan = freeze(study, writer)
-    progress = Progress(n_planned=design.n_trials, n_recorded_before=len(recorded.trials))
-    manifest = _Manifest(study, writer, progress, digest(plan), recorded.paid_usd)
-    manifest.write("running")
-    cache = Cache(cache_folder) if cache_folder else None
-    world = World(design, study.sims) if any(model.simulated for model in design.models) else None
-    state: State = "failed"
-    try:
-        if len(recorded.trials) < design.n_trials:
-            gateway = Gateway(design.models, study.prices, world)
-            engine = Engine(
-                design=design,
-                metrics={
-                    (task.id, model.name): task_metric(task, study.experiment.scorer, model.name)
-                    for task in design.tasks
-                    for model in design.models
-                },
-                sampling=study.experiment.sampling.asked(),
-                prices=study.prices,
-                gateway=gateway,
-                cache=cache,
-                budget=Budget(study.experiment.budget_usd, spent_usd=recorded.paid_usd),
-                progress=progress,
-                programs=study.programs,
-            )
-            manifest.effective = engine.effective()
-            stop = _stop_on_interrupt()
-            looks = Looks.thawed(plan, writer.looks()) if plan.get("looks") else None
-            every, start = trials(design), 0
-            for number, end in enumerate(looks.ends if looks else [design.n_trials]):
-                unneeded = looks.unneeded() if looks else frozenset()
-                todo = unrecorded(engine, islice(every, end - start), recorded.trials, unneeded)
-                async with aclosing(rows(engine, todo, concurrency, stop)) as finished:
-                    async for row, calls in finished:
-                        writer.append(row, calls)
-                        manifest.seen(row)
-                        observe(progress)
-                if stop.is_set() or progress.budget_reached:
-                    break
-                start = end
-                if looks and end < design.n_trials and looks.decide(Run(writer.folder).trials(), number):
-                    writer.write_json("looks.json", looks.frozen())
-            interrupted = stop.is_set()
-        else:
+def _limits(study: Study, execution: Execution) -> tuple[float | None, int | None]:
+    """What may be spent in all, in USD and tokens: the stricter of the experiment's budget and the command's."""
+    asked = [limit for limit in (study.experiment.budget_usd, execution.max_cost_usd) if limit is not None]
+    unknown = [name for name, price in study.prices.items() if price is None]
+    if execution.max_cost_usd is not None and unknown:
+        raise UsageProblem(
+            f"the price of {', '.join(unknown)} is unknown, so --max-cost cannot hold; add 'price' to the model in the experiment, "
+            f"or cap the tokens with --max-tokens"
+        )
+    return min(asked, default=None), execution.max_tokens
+
+
+class _Session:
+    """One command's part of a sweep: it may be the first, or go on where another ended."""
+
+    def __init__(
+        self, study: Study, writer: RunWriter, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None]
+    ) -> None:
+        self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
+        self._recorded = writer.recorded()
+        self._plan = freeze(study, writer)
+        self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
+        self._manifest = _Manifest(study, writer, self._progress, digest(self._plan), self._recorded.paid_usd)
+
+    def run(self) -> Sweep:
+        """Until all is recorded, or something ends it."""
+        progress, manifest = self._progress, self._manifest
+        manifest.write("running")
+        state: State = "failed"
+        try:
             interrupted = False
-        state = _state(progress, interrupted)
-        return Sweep(writer.folder, state, progress)
+            if len(self._recorded.trials) < self._study.design.n_trials:
+                interrupted = self._together() if self._how.workers > 1 or self._how.ray else asyncio.run(self._alone())
+            state = _state(progress, interrupted)
+            return Sweep(self._writer.folder, state, progress)
+        finally:
+            manifest.write(state)
+            self._observe(progress)
+
+    def _segments(self) -> Iterator[tuple[int, int, frozenset[Arm]]]:
+        """First and last order of what may be sent before the next look, and the arms that no look needs; a look is taken in between."""
+        n_trials = self._study.design.n_trials
+        looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.get("looks") else None
+        start = 0
+        for number, end in enumerate(looks.ends if looks else [n_trials]):
+            yield start, end, looks.unneeded() if looks else frozenset()
+            start = end
+            if looks and end < n_trials and looks.decide(Run(self._writer.folder).trials(), number):
+                self._writer.write_json("looks.json", looks.frozen())
+
+    def _spent(self) -> tuple[float, int]:
+        """What earlier sessions took; where a price or a usage was unknown, what they set aside for it."""
+        before = self._manifest.spent_before
+        return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
+
+    async def _alone(self) -> bool:
+        """In this process; True where it was interrupted."""
+        progress, manifest = self._progress, self._manifest
+        budget = Budget(*_limits(self._study, self._how), *self._spent())
+        cache = Cache(self._cache_folder, self._how.cache) if self._cache_folder and self._how.cache != "off" else None
+        engine, gateway = engine_of(self._study, cache, budget, progress, self._how)
+        manifest.effective = engine.effective()
+        manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
+        stop = _stop_on_interrupt()
+        try:
+            for start, end, unneeded in self._segments():
+                todo = unrecorded(engine, trials(self._study.design, start, end), self._recorded.trials, unneeded)
+                async with aclosing(rows(engine, todo, self._how.concurrency, stop)) as finished:
+                    async for row, calls in finished:
+                        self._writer.append(row, calls)
+                        manifest.seen(row["model"], row["model_version"])
+                        self._observe(progress)
+                if stop.is_set() or progress.budget_reached or progress.stalled:
+                    break
+        finally:
+            await gateway.aclose()
+            if cache:
+                cache.close()
+        return stop.is_set()
+
+    def _together(self) -> bool:
+        """By several processes; True where it was interrupted."""
+        from promptlab.fleet.hub import Hub, Limit
+
+        study, how, manifest = self._study, self._how, self._manifest
+        most_usd, most_tokens = _limits(study, how)
+        usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
+        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, self._writer.append_line)
+        manifest.spent = lambda: (usd.lent, int(tokens.lent))
+        theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
+        workers = self._workers(hub, theirs)
+        with _halt_on_interrupt(hub, workers):
+            try:
+                for start, end, unneeded in self._segments():
+                    hub.open_segment(start, end, unneeded)
+                    while not hub.segment_done and not hub.all_gone:
+                        time.sleep(LOOK_EVERY_S)
+                        self._mirror(hub)
+                    if hub.over or hub.all_gone:
+                        break
+                hub.ended = True
+                workers.join()
+            finally:
+                workers.kill()
+                self._mirror(hub)
+        if hub.failed or (hub.all_gone and not hub.nothing_open and not hub.over):
+            raise RunProblem(hub.failed or f"all {how.workers} workers ended before the sweep did; run the same command again")
+        return hub.halt
+
+    def _workers(self, hub: Hub, theirs: Execution) -> Processes | Cluster:
+        """Started workers: processes of this machine, or tasks of a Ray cluster."""
+        study, how = self._study, self._how
+        if how.ray:
+            from promptlab.fleet.cluster import Cluster
+
+            caches = self._cache_folder is not None
+            return Cluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address)
+        from promptlab.fleet.local import Processes
+
+        setup = {
+            "experiment": str(study.path.resolve()),
+            "looks": study.experiment.analysis.looks,
+            "run": study.run_id,
+            "folder": str(self._writer.folder.resolve()),
+            "cache_folder": str(self._cache_folder) if self._cache_folder else None,
+            "execution": asdict(theirs),
+        }
+        return Processes(hub, setup, how.workers)
+
+    def _mirror(self, hub: Hub) -> None:
+        """Take over what the workers say of themselves."""
+        p = self._progress
+        p.n_done, p.n_errors, p.last_error = hub.n_done, hub.n_errors, hub.last_error
+        p.n_sent, p.n_cached, p.n_skipped = int(hub.total("sent")), int(hub.total("cached")), int(hub.total("skipped"))
+        p.n_unpriced, p.n_not_cached, p.paid_usd = int(hub.total("unpriced")), int(hub.total("not_cached")), hub.total("paid_usd")
+        p.first_not_cached, p.budget_reached, p.stalled = hub.first_not_cached, hub.budget_reached, hub.stalled
+        p.stopped.update(hub.stopped)
+        self._manifest.effective = hub.effective
+        for model, versions in list(hub.served.items()):
+            for version_ in sorted(versions):
+                self._manifest.seen(model, version_)
+        self._observe(p)
+
+
+@contextlib.contextmanager
+def _halt_on_interrupt(hub: Hub, workers: Processes | Cluster) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) lets workers finish what is paid for; the second ends them at once."""
+
+    def handle(*_: object) -> None:
+        if hub.halt:
+            workers.kill()
+        hub.halt = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
     finally:
-        manifest.write(state)
-        observe(progress)
-        if cache:
-            cache.close()
+        for number, old in before.items():
+            signal.signal(number, old)
 
 
 def freeze(study: Study, writer: RunWriter) -> dict[str, Any]:
@@ -134,6 +244,8 @@ def _state(progress: Progress, interrupted: bool) -> State:
         return "interrupted"
     if progress.budget_reached:
         return "budget"
+    if progress.stalled:
+        return "incomplete"
     n_good = progress.n_recorded_before + progress.n_done - progress.n_errors
     return "complete" if n_good + progress.n_skipped >= progress.n_planned else "incomplete"
 
@@ -167,8 +279,11 @@ class _Manifest:
         self._plan_digest = plan_digest
         self._written_at = 0.0
         self._served: dict[str, set[str]] = {}
-        self.effective: dict[str, Any] = {}
+        self.effective: Mapping[str, Any] = {}
         before = self._before()
+        spent = before.get("spent", {})
+        self.spent_before = float(spent.get("usd", 0.0)), int(spent.get("tokens", 0))
+        self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
         self._created = before.get("created_at", now())
         self._sessions = int(before.get("sessions", 0)) + 1
         self._paid_before_usd = paid_before_usd
@@ -183,9 +298,9 @@ class _Manifest:
         except RunProblem:
             return {}
 
-    def seen(self, row: dict[str, Any]) -> None:
-        if row["model_version"]:
-            self._served.setdefault(row["model"], set()).add(row["model_version"])
+    def seen(self, model: str, version_: str | None) -> None:
+        if version_:
+            self._served.setdefault(model, set()).add(version_)
         if time.monotonic() - self._written_at > MANIFEST_EVERY_S:
             self.write("running")
 
@@ -216,6 +331,7 @@ class _Manifest:
                     "unpriced": self._unpriced_before + progress.n_unpriced,
                 },
                 "paid_usd": self._paid_before_usd + progress.paid_usd,
+                "spent": dict(zip(("usd", "tokens"), self.spent(), strict=True)),
                 "last_error": progress.last_error,
                 "stopped": progress.stopped,
                 "budget_usd": study.experiment.budget_usd,

@@ -15,11 +15,12 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "promptlab"
 LAYERS = {
-    "errors": 0, "schema": 0, "shipped": 0, "inert": 0, "__init__": 9,
+    "errors": 0, "schema": 0, "shipped": 0, "inert": 0, "guard": 2, "__init__": 9,
     "render": 1, "design": 1, "stimuli": 1, "loops": 1, "defects": 1, "strategies": 1, "metrics": 1, "stats": 1,
-    "spec": 2, "cache": 2, "gateway": 2, "store": 2, "official": 2, "files": 2, "tokens": 2, "tables": 2, "hub": 2,
+    "spec": 2, "cache": 2, "gateway": 2, "store": 2, "official": 2, "files": 2, "tokens": 2, "tables": 2, "hub": 2, "repair": 2,
     "tasks": 3, "scoring": 3, "own": 3, "simulate": 3, "programs": 3,
-    "resolve": 3, "plan": 3, "pilot": 3, "calibrate": 3, "run": 3, "sweep": 3, "importers": 3, "report": 3, "charts": 3,
+    "resolve": 3, "plan": 3, "pilot": 3, "calibrate": 3, "run": 3, "replay": 3, "bundle": 3, "fleet": 3, "sweep": 3,
+    "importers": 3, "report": 3, "charts": 3,
     "explorer": 4, "cli": 5, "__main__": 6,
 }  # fmt: skip
 ORDER = [
@@ -34,6 +35,8 @@ ORDER = [
     "pilot",
     "calibrate",
     "run",
+    "replay",
+    "bundle",
     "sweep",
     "importers",
     "report",
@@ -41,6 +44,7 @@ ORDER = [
 """Inside the assembly layer, too, a module imports only from those before it."""
 OWNERS = {
     "litellm": {"gateway"}, "openai": {"gateway"}, "dspy": {"programs"}, "greenlet": {"programs"},
+    "aiohttp": {"gateway"}, "yarl": {"gateway"}, "certifi": {"gateway"}, "ray": {"fleet"},
     "diskcache": {"cache"}, "yaml": {"spec"}, "pydantic": {"spec"},
     "pyarrow": {"store", "tables", "importers"}, "huggingface_hub": {"hub"}, "httpx": {"hub"},
     "pandas": {"store", "stats", "report", "explorer", "calibrate", "pilot"},

@@ -19,6 +19,7 @@ import pytest
 from conftest import ROOT
 from promptlab import report as reports
 from promptlab.resolve import resolve
+from promptlab.run import Execution
 from promptlab.store import Run
 from promptlab.sweep import run_sweep
 from runs import experiment
@@ -36,7 +37,7 @@ SIZES = {"wide": {"width": 1280, "height": 1600}, "narrow": {"width": 390, "heig
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("browser")
     path = experiment(here, models="  - sim/planted", stimuli="emotionprompt/EP02, negativeprompt/NP10", items=60)
-    found = run_sweep(resolve(path), here / "runs", None, 16, lambda progress: None).folder
+    found = run_sweep(resolve(path), here / "runs", None, Execution(16), lambda progress: None).folder
     (found / "report.html").write_text(reports.to_html(reports.build(Run(found))), encoding="utf-8")
     return found
 

@@ -5,24 +5,38 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import signal
 import sqlite3
 import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from promptlab.cache import Cache
+from promptlab.cache import Cache, request_of
+from promptlab.cache.rows import packed
 from promptlab.errors import RunProblem
-from promptlab.schema import CALL_COLUMNS, TRIAL_COLUMNS, Call, Completion
-from promptlab.store import Run, RunWriter, is_locked, open_run, runs_in
+from promptlab.repair import repair
+from promptlab.schema import CALL_COLUMNS, TRIAL_COLUMNS, Call, Completion, digest
+from promptlab.store import PART_ROWS, Run, RunWriter, is_locked, open_run, runs_in
 
 DEFAULT: dict[str, Any] = {"str": "x", "int": 1, "float": 0.5, "bool": False}
+CALL = Call("openai/m", ({"role": "user", "content": "What is 6 * 7? \ud800 é"},), {"temperature": 0, "seed": 3}, 1)
 ANSWER = Completion("42", "ok", "stop", "m-1", 5, 2, 0.001, 0.2, effective={"temperature": 0})
 
 
 def row(columns: Any, **values: Any) -> dict[str, Any]:
     return {name: None if kind.endswith("?") else DEFAULT[kind] for name, kind in columns.items()} | values
+
+
+@contextmanager
+def database(folder: Path) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(folder / "cache.db")) as db, db:
+        yield db
 
 
 def write(folder: Path, n: int, start: int = 0, **values: Any) -> None:
@@ -67,31 +81,289 @@ def test_any_text_survives(tmp_path: Path, text: str) -> None:
     assert found.text == text
 
 
-@pytest.mark.parametrize("column", ["value", "key"])
-def test_a_planted_pickle_is_not_executed(tmp_path: Path, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
+PICKLED = pickle.dumps(Planted())
+PLANTS = {
+    "a pickle": ("value = ?, mode = 4", PICKLED),
+    "a pickle called raw": ("value = ?, mode = 1", PICKLED),
+    "a pickle in a file": ("value = NULL, mode = 4, filename = ?", "ab/cd/" + "0" * 28 + ".val"),
+    "a binary file": ("value = NULL, mode = 2, filename = ?", "ab/cd/" + "0" * 28 + ".val"),
+    "a pickled key": ("key = ?, raw = 0", PICKLED),
+    "a text key called pickled": ("value = value, raw = ?", 0),
+    "a path out of the folder": ("value = NULL, mode = 3, filename = ?", "../../outside"),
+    "a path out of the folder that looks right": ("value = NULL, mode = 3, filename = ?", "ab/ef/" + "0" * 28 + ".val"),
+    "an absolute path": ("value = NULL, mode = 3, filename = ?", "/etc/hostname"),
+    "a path and a value": ("mode = 1, filename = ?", "../../outside"),
+    "no UTF-8": ("value = CAST(? AS TEXT)", b"2 \xff\xfe"),
+    "a number": ("value = ?, mode = 1", 5),
+    "another mode": ("mode = ?", 99),
+}
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_planted_row_is_absent_and_does_nothing(
+    tmp_path: Path, plant: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.chdir(tmp_path)
-    cache = Cache(tmp_path / "cache")
+    folder = tmp_path / "home" / "cache"
+    outside = tmp_path / "outside"
+    outside.write_text(packed("k", ANSWER, None), encoding="ascii")
+    cache = Cache(folder)
     cache.put("k", ANSWER)
     cache.close()
-    with sqlite3.connect(tmp_path / "cache" / "cache.db") as db:
-        if column == "value":
-            db.execute("UPDATE Cache SET value = ?, mode = 4", (sqlite3.Binary(pickle.dumps(Planted())),))
-        else:
-            db.execute("UPDATE Cache SET key = ?, raw = 0", (sqlite3.Binary(pickle.dumps(Planted())),))
-    again = Cache(tmp_path / "cache")
-    assert again.get("k") is None
-    again.put("other", ANSWER)
-    assert again.get("other") is not None
+    (folder / "ab" / "cd").mkdir(parents=True)
+    (folder / "ab" / "cd" / ("0" * 28 + ".val")).write_bytes(PICKLED)
+    (folder / "ab" / "ef").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / ("0" * 28 + ".val")).write_text(packed("k", ANSWER, None), encoding="ascii")
+    change, value = PLANTS[plant]
+    with database(folder) as db:
+        db.execute(f"UPDATE Cache SET {change}", (value,))
+    cache = Cache(folder)
+    assert cache.get("k") is None
+    assert cache.get_many(["k", "other"]) == {}
+    assert [row.completion for row in cache.stored()] == [None]
+    assert all(row.problem for row in cache.stored())
+    cache.put("k", ANSWER)  # diskcache deletes the file that the row named before
+    assert cache.get("k") is not None
+    cache.remove([row for row in cache.stored() if row.problem])
+    cache.close()
     assert not (tmp_path / "PWNED").exists()
+    assert outside.exists()
+    assert (tmp_path / "elsewhere" / ("0" * 28 + ".val")).exists()
+
+
+def test_a_planted_row_goes_without_the_file_that_it_names(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("mine", encoding="ascii")
+    cache = Cache(tmp_path / "home" / "cache")
+    cache.put("k", ANSWER)
+    with database(tmp_path / "home" / "cache") as db:
+        db.execute("UPDATE Cache SET mode = 3, value = NULL, filename = '../../outside'")
+    assert cache.remove(list(cache.stored())) == 1
+    assert (len(cache), outside.read_text()) == (0, "mine")
+
+
+def test_a_pipe_for_a_value_is_not_waited_for(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.put("k", Completion("x" * 100_000, "ok"))
+    [value] = (tmp_path / "cache").glob("*/*/*.val")
+    value.unlink()
+    os.mkfifo(value)
+    assert cache.get("k") is None
+    assert "not a regular file" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("sql", "told"),
+    [
+        ("INSERT INTO Settings VALUES ('disk_evil', 1)", "'disk_evil', which diskcache does not write"),
+        ("INSERT INTO Settings VALUES ('sqlite_writable_schema', 1)", "sqlite_writable_schema"),
+        ("INSERT INTO Settings VALUES (CAST(x'ff' AS TEXT), 1)", "which diskcache does not write"),
+        ("CREATE TRIGGER t AFTER INSERT ON Cache BEGIN DELETE FROM Cache; END", "the trigger 't', which diskcache does not make"),
+        ("CREATE VIEW v AS SELECT * FROM Cache", "the view 'v'"),
+        ("CREATE TABLE other (x)", "the table 'other'"),
+        (
+            "DROP TRIGGER Settings_count_insert; CREATE TRIGGER Settings_count_insert AFTER INSERT ON Cache "
+            "BEGIN UPDATE Cache SET value = 'x'; END",
+            "the trigger 'Settings_count_insert'",
+        ),
+    ],
+)
+def test_a_database_that_obeys_somebody_else_is_refused(tmp_path: Path, sql: str, told: str) -> None:
+    Cache(tmp_path / "cache").close()
+    with database(tmp_path / "cache") as db:
+        db.executescript(sql)
+    with pytest.raises(RunProblem, match=told) as caught:
+        Cache(tmp_path / "cache")
+    assert "move the folder" in str(caught.value)
+
+
+def test_settings_that_would_drop_answers_are_put_right(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    Cache(tmp_path / "cache").close()
+    with database(tmp_path / "cache") as db:
+        db.execute("UPDATE Settings SET value = 'least-recently-stored' WHERE key = 'eviction_policy'")
+        db.execute("UPDATE Settings SET value = 10 WHERE key = 'cull_limit'")
+        db.execute("UPDATE Settings SET value = 1 WHERE key = 'size_limit'")
+        db.execute("UPDATE Settings SET value = 'off' WHERE key = 'sqlite_journal_mode'")
+    cache = Cache(tmp_path / "cache")
+    assert "cull_limit and eviction_policy would have dropped answers; put right" in caplog.text
+    for i in range(50):
+        cache.put(str(i), ANSWER)
+    assert len(cache) == 50
+    with database(tmp_path / "cache") as db:
+        assert dict(db.execute("SELECT key, value FROM Settings"))["sqlite_journal_mode"] == "wal"
+
+
+def test_a_cache_of_plain_diskcache_is_used(tmp_path: Path) -> None:
+    import diskcache
+
+    diskcache.Cache(str(tmp_path / "cache")).close()
+    cache = Cache(tmp_path / "cache")
+    cache.put("k", ANSWER)
+    assert cache.get("k") is not None
+
+
+def test_a_folder_that_others_can_change_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "cache"
+    Cache(folder).close()
+    folder.chmod(0o770)
+    with pytest.raises(RunProblem, match=r"others can write into the cache \(mode 0770\).*chmod 700"):
+        Cache(folder)
+    folder.chmod(0o750)
+    Cache(folder).close()
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    (tmp_path / "link").symlink_to(folder)
+    with pytest.raises(RunProblem, match="is a symbolic link to"):
+        Cache(tmp_path / "link")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(RunProblem, match="PROMPTLAB_HOME"):
+        Cache(tmp_path / "dangling")
+    (folder / "cache.db").rename(tmp_path / "moved.db")
+    (folder / "cache.db").symlink_to(tmp_path / "moved.db")
+    with pytest.raises(RunProblem, match="not a regular file"):
+        Cache(folder)
+    with pytest.raises(RunProblem, match="variable in its name"):
+        Cache(tmp_path / "$HOME")
+    assert not (tmp_path / "$HOME").exists()
+    (tmp_path / "file").write_text("", encoding="ascii")
+    with pytest.raises(RunProblem, match="cannot be made there"):
+        Cache(tmp_path / "file" / "cache")
 
 
 def test_a_changed_row_is_a_miss_with_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     cache = Cache(tmp_path / "cache")
     cache.put("k", ANSWER)
-    with sqlite3.connect(tmp_path / "cache" / "cache.db") as db:
+    with database(tmp_path / "cache") as db:
         db.execute("UPDATE Cache SET value = replace(value, '\"42\"', '\"43\"')")
     assert cache.get("k") is None
     assert "does not match its digest" in caplog.text
+
+
+def test_no_flipped_byte_gives_another_answer(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    text = packed("k", ANSWER, request_of(CALL))
+    cache.put("k", ANSWER, request_of(CALL))
+    before = cache.get("k")
+    with closing(sqlite3.connect(tmp_path / "cache" / "cache.db", isolation_level=None)) as db:
+        for at in range(0, len(text), 3):
+            flipped = bytearray(text.encode())
+            flipped[at] ^= 1 << (at % 8)
+            db.execute("UPDATE Cache SET value = CAST(? AS TEXT)", (bytes(flipped),))
+            assert cache.get("k") is None, at
+        db.execute("UPDATE Cache SET value = ?", (text,))
+    assert cache.get("k") == before
+
+
+def test_swapped_rows_are_misses(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.put("a", ANSWER)
+    cache.put("b", Completion("other", "ok"))
+    with database(tmp_path / "cache") as db:
+        db.execute("UPDATE Cache SET key = CASE key WHEN 'a' THEN 'B' ELSE 'A' END")
+        db.execute("UPDATE Cache SET key = lower(key)")
+    assert cache.get_many(["a", "b"]) == {}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"outcome": "error"}, {"outcome": ["ok"]}, {"text": 5}, {"latency_s": None}, {"latency_s": float("nan")}, {"cost_usd": -1.0},
+        {"cost_usd": float("inf")}, {"cost_usd": 10**400}, {"input_tokens": True}, {"output_tokens": -1}, {"effective": []}, {"strange": 1},
+        {"top_logprobs": [["a"]]}, {"top_logprobs": [["a", 10**400]]}, {"attempts": 0}, {"finish_reason": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_right_digest_does_not_make_a_completion(tmp_path: Path, change: dict[str, Any]) -> None:
+    body = {**json.loads(packed("k", ANSWER, None).split("\n")[1]), **change}
+    cache = Cache(tmp_path / "cache")
+    cache.put("k", ANSWER)
+    with database(tmp_path / "cache") as db:
+        db.execute("UPDATE Cache SET value = ?", (json.dumps({"key": "k", "digest": digest(["k", body]), "completion": body}),))
+    assert cache.get("k") is None
+
+
+def test_rows_of_the_first_format_are_read(tmp_path: Path) -> None:
+    body = json.loads(packed("k", ANSWER, None).split("\n")[1])
+    cache = Cache(tmp_path / "cache")
+    cache.put("k", Completion("", "ok"))
+    with database(tmp_path / "cache") as db:
+        db.execute("UPDATE Cache SET value = ?", (json.dumps({"key": "k", "digest": digest(["k", body]), "completion": body}),))
+    found = cache.get("k")
+    assert found is not None
+    assert (found.text, found.effective) == ("42", {"temperature": 0})
+    assert next(cache.stored()).request is None
+
+
+def test_a_row_nested_without_end_is_a_miss(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.put("k", ANSWER)
+    with database(tmp_path / "cache") as db:
+        db.execute("UPDATE Cache SET value = ?", ('{"a":' * 100_000,))
+    assert cache.get("k") is None
+
+
+def test_many_keys_are_read_and_written_at_once(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.put_many([(f"k{i}", Completion(str(i), "error" if i % 10 == 0 else "ok"), None) for i in range(2_000)])
+    found = cache.get_many(f"k{i}" for i in range(3_000))
+    assert len(found) == len(cache) == 1_800
+    assert all(found[f"k{i}"].text == str(i) for i in range(2_000) if i % 10)
+    assert cache.get_many([]) == {}
+
+
+def test_a_failed_block_leaves_nothing_behind(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    with pytest.raises(AttributeError):
+        cache.put_many([("a", ANSWER, None), ("b", Completion("x", "ok", effective=5), None)])  # type: ignore[arg-type]
+    assert len(cache) == 0
+    cache.put("a", ANSWER)
+    assert len(cache) == 1
+
+
+def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
+    code = (
+        "import sys, pathlib\nfrom promptlab.cache import Cache\nfrom promptlab.schema import Completion\n"
+        "cache = Cache(pathlib.Path(sys.argv[1]))\n"
+        "for i in range(100_000):\n    cache.put(str(i), Completion(str(i), 'ok'))\n    print(i, flush=True)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "cache")], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    told = [int(process.stdout.readline()) for _ in range(200)]
+    process.send_signal(signal.SIGKILL)
+    told += [int(line) for line in process.communicate()[0].splitlines()]
+    found = Cache(tmp_path / "cache").get_many(map(str, told))
+    assert len(found) == len(told) >= 200
+
+
+def test_a_refreshing_cache_reads_only_what_it_asked_itself(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache")
+    cache.put("k", ANSWER)
+    cache.close()
+    fresh = Cache(tmp_path / "cache", "refresh")
+    assert fresh.get("k") is None
+    fresh.put("k", Completion("43", "ok"))
+    assert fresh.get("k") is not None
+    assert fresh.get_many(["k"])["k"].text == "43"
+    fresh.close()
+    assert Cache(tmp_path / "cache").get_many(["k"])["k"].text == "43"
+
+
+def test_a_row_says_its_request_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "hush-hush-hush-1234")
+    cache = Cache(tmp_path / "cache")
+    cache.put(CALL.key, ANSWER, request_of(CALL))
+    [row] = cache.stored()
+    assert row.request is not None
+    assert digest(row.request) == row.key == CALL.key
+    for base in ("https://me:geheim12345@host.example/v1", "https://host.example/hush-hush-hush-1234/v1?api-key=geheim12345"):
+        call = Call("openai/m", CALL.messages, {}, 0, base)
+        cache.put(call.key, ANSWER, request_of(call))
+        assert cache.get(call.key) is not None
+    cache.close()
+    stored = b"".join(path.read_bytes() for path in (tmp_path / "cache").rglob("*") if path.is_file())
+    assert b"geheim12345" not in stored
+    assert b"hush-hush" not in stored
+    assert b"host.example" in stored
 
 
 def test_a_destroyed_database_says_what_to_do(tmp_path: Path) -> None:
@@ -191,3 +463,102 @@ def test_an_unknown_run_offers_a_near_name(tmp_path: Path) -> None:
     assert [p.name for p in runs_in(tmp_path)] == ["quickstart-12345678"]
     with pytest.raises(RunProblem, match="did you mean 'quickstart-12345678'"):
         open_run(tmp_path / "quickstart-12345679")
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+
+
+def two_parts(folder: Path) -> None:
+    write(folder, 30, paid_usd=0.5)
+    write(folder, 10, start=30, paid_usd=0.5)
+    text = json.dumps({"format": 1, "state": "complete", "counts": {"done": 40, "errors": 0, "planned": 40, "sent": 40}, "paid_usd": 20.0})
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
+
+
+def test_a_whole_run_needs_no_repair(tmp_path: Path) -> None:
+    two_parts(tmp_path / "r")
+    before = tree(tmp_path / "r")
+    done = repair(tmp_path / "r")
+    assert (done.needed, done.n_trials, done.paid_usd) == (False, 40, 20.0)
+    assert tree(tmp_path / "r") == before
+
+
+@pytest.mark.parametrize("kind", ["trials", "calls"])
+@pytest.mark.parametrize("how", ["cut", "flipped", "emptied"])
+def test_a_part_that_cannot_be_read_goes_aside_with_its_other_half(tmp_path: Path, kind: str, how: str) -> None:
+    folder = tmp_path / "r"
+    two_parts(folder)
+    path = folder / kind / "part-00000.parquet"
+    data = path.read_bytes()
+    at = data.index(b"t1") if how == "flipped" and b"t1" in data else 60
+    path.write_bytes({"cut": data[: len(data) // 2], "flipped": data[:at] + bytes([data[at] ^ 255]) + data[at + 1 :], "emptied": b""}[how])
+    with pytest.raises(RunProblem, match="promptlab runs repair"):
+        Run(folder).trials() if kind == "trials" else Run(folder).calls()
+    if kind == "trials":
+        with closing(RunWriter(folder)) as writer, pytest.raises(RunProblem, match="promptlab runs repair"):
+            writer.recorded()
+    before = tree(folder)
+    assert repair(folder, dry_run=True).n_lost == 30
+    assert tree(folder) == before
+    done = repair(folder)
+    assert (done.n_lost, done.n_trials, done.paid_usd, done.paid_before_usd) == (30, 10, 5.0, 20.0)
+    assert {name for name, _ in done.aside} == {"trials/part-00000.parquet", "calls/part-00000.parquet"}
+    run = Run(folder)
+    assert (len(run.trials()), len(run.calls())) == (10, 10)
+    assert (run.manifest["state"], run.manifest["counts"]) == ("incomplete", {"done": 10, "errors": 0, "planned": 40, "sent": 40})
+    write(folder, 30)  # what the sweep asks again goes into a part of its own
+    assert len(Run(folder).trials()) == len(Run(folder).calls()) == 40
+    assert (folder / "damaged" / kind / "part-00000.parquet").exists()
+    assert len(list(Run(folder).records())) == 40
+    assert not repair(folder).aside
+
+
+def test_a_new_part_never_takes_the_place_of_one_that_is_there(tmp_path: Path) -> None:
+    two_parts(tmp_path / "r")
+    for kind in ("trials", "calls"):
+        (tmp_path / "r" / kind / "part-00000.parquet").unlink()  # by hand, as an earlier message advised
+    write(tmp_path / "r", 5)
+    assert len(Run(tmp_path / "r").trials()) == 15
+
+
+def test_repair_clears_what_a_killed_process_left(tmp_path: Path) -> None:
+    folder = tmp_path / "r"
+    two_parts(folder)
+    line = json.dumps({"trial": row(TRIAL_COLUMNS, trial="t40", order=40, outcome="ok"), "calls": [row(CALL_COLUMNS, trial="t40", turn=0)]})
+    (folder / "journal.jsonl").write_text(f'{line}\n{{"trial": 5}}\n{line[:50]}', encoding="utf-8")
+    dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True).stdout.strip()
+    (folder / "trials" / f".part-00002.parquet.{dead}.tmp").write_bytes(b"half")
+    (folder / f".report.html.{os.getpid()}.tmp").write_bytes(b"being written")
+    done = repair(folder)
+    assert done.leftovers == (f"trials/.part-00002.parquet.{dead}.tmp",)
+    assert (done.n_torn, done.n_trials, done.aside, done.n_lost) == (2, 41, (), 0)
+    assert (folder / "journal.jsonl").read_text(encoding="utf-8") == line + "\n"
+    assert (folder / f".report.html.{os.getpid()}.tmp").exists()
+    assert not repair(folder).needed
+
+
+def test_repair_puts_an_unreadable_manifest_aside(tmp_path: Path) -> None:
+    two_parts(tmp_path / "r")
+    (tmp_path / "r" / "manifest.json").write_text("{", encoding="utf-8")
+    done = repair(tmp_path / "r")
+    assert [name for name, _ in done.aside] == ["manifest.json"]
+    assert (done.n_trials, done.n_lost) == (40, 0)
+
+
+def test_repair_is_refused_while_a_process_writes_and_elsewhere(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "r")
+    with pytest.raises(RunProblem, match="a process is writing this run"):
+        repair(tmp_path / "r")
+    writer.close()
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(RunProblem, match="not a run"):
+        repair(tmp_path / "empty")
+    assert list((tmp_path / "empty").iterdir()) == []
+
+
+def test_records_come_part_by_part(tmp_path: Path) -> None:
+    write(tmp_path / "r", PART_ROWS + 5)
+    found = list(Run(tmp_path / "r").records())
+    assert [trial["trial"] for trial, _ in found] == [f"t{i}" for i in range(PART_ROWS + 5)]
+    assert all(calls[0]["text"] == f"answer {i}" for i, (_, calls) in enumerate(found))

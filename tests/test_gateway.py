@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from promptlab.gateway import Gateway, PriceTable, WireError
 from promptlab.gateway.gateway import RetryPolicy
 from promptlab.gateway.prices import cost_usd
 from promptlab.gateway.redact import known_secrets, redact
-from promptlab.gateway.wire import _boundary
+from promptlab.gateway.wire import read_boundary
 from promptlab.schema import Call, Completion, Model, Price
 from servers import Server
 
@@ -25,9 +26,9 @@ def ask(server: Server, name: str, *, timeout_s: float = 5.0, n: int = 1, policy
     model = Model("m", f"openai/{name}", api_base=server.url, timeout_s=timeout_s)
 
     async def run() -> list[Completion]:
-        gateway = Gateway([model], {"m": Price(1.0, 2.0)}, policy=policy)
         calls = [Call("m", ({"role": "user", "content": f"question {i}"},), sampling, api_base=server.url) for i in range(n)]
-        return await asyncio.gather(*(gateway.complete(call) for call in calls))
+        async with aclosing(Gateway([model], {"m": Price(1.0, 2.0)}, policy=policy)) as gateway:
+            return await asyncio.gather(*(gateway.complete(call) for call in calls))
 
     return asyncio.run(run())
 
@@ -151,7 +152,7 @@ def test_backoff_grows_and_is_jittered() -> None:
     ],
 )
 def test_errors_are_told_apart_by_status(status: int | None, text: str, expected: str) -> None:
-    assert _boundary(status, text, "APIError") == expected
+    assert read_boundary(status, text) == expected
 
 
 def test_prices_come_from_the_table_or_the_file_and_unknown_is_not_free() -> None:

@@ -18,6 +18,7 @@ from promptlab.plan import make_plan
 from promptlab.report import build
 from promptlab.report.formats import to_markdown
 from promptlab.resolve import Study, resolve
+from promptlab.run import Execution
 from promptlab.stats import Looks, analyse, group_sequential_boundaries, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_p
 from promptlab.store import Run
@@ -87,6 +88,9 @@ def test_looks_lie_where_the_plan_puts_them_whatever_the_tasks_hold(tmp_path: Pa
         before = [t for t in trials(made.design) if t.order < look["order"]]
         assert len({(t.task, t.item.id) for t in before}) == sum(look["items"])
         assert len(before) == look["order"]
+        assert list(trials(made.design, 0, look["order"])) == before
+    assert [t.order for t in trials(made.design, 37, 1203)] == list(range(37, 1203))
+    assert list(trials(made.design, 500)) == list(trials(made.design))[500:]
 
 
 def test_only_an_experiment_with_looks_has_another_id_and_too_many_looks_are_refused(tmp_path: Path) -> None:
@@ -106,7 +110,7 @@ def test_only_an_experiment_with_looks_has_another_id_and_too_many_looks_are_ref
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Run]:
     folder = tmp_path_factory.mktemp("looks")
     made = study(folder)
-    done = run_sweep(made, folder / "runs", None, 32, lambda _: None)
+    done = run_sweep(made, folder / "runs", None, Execution(32), lambda _: None)
     assert done.state == "complete"
     return made, Run(done.folder)
 
@@ -178,10 +182,10 @@ def test_an_interrupted_sweep_goes_on_to_the_same_decisions(swept: tuple[Study, 
         if sent == third - 100:
             os.kill(os.getpid(), signal.SIGINT)
 
-    first = run_sweep(made, tmp_path / "runs", None, 32, interrupt)
+    first = run_sweep(made, tmp_path / "runs", None, Execution(32), interrupt)
     assert first.state == "interrupted"
     assert Run(first.folder).looks["looks"]
-    done = run_sweep(made, tmp_path / "runs", None, 32, lambda _: None)
+    done = run_sweep(made, tmp_path / "runs", None, Execution(32), lambda _: None)
     assert done.state == "complete"
     again = Run(done.folder)
     assert again.looks == run.looks

@@ -71,7 +71,15 @@ def cell(report: dict[str, Any], model: str, task: str, stimulus: str) -> dict[s
 
 
 def test_two_thousand_trials_and_as_many_calls(swept: tuple[Path, dict[str, str], str], report: dict[str, Any]) -> None:
-    assert report["manifest"]["counts"] == {"planned": 2000, "done": 2000, "errors": 0, "cached": 0, "sent": 2000, "unpriced": 0}
+    assert report["manifest"]["counts"] == {
+        "planned": 2000,
+        "done": 2000,
+        "errors": 0,
+        "cached": 0,
+        "skipped": 0,
+        "sent": 2000,
+        "unpriced": 0,
+    }
     assert not report["simulated"]
     assert "SIMULATED" not in swept[2]
     [folder] = runs_in(swept[0] / "runs")

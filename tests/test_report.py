@@ -19,6 +19,7 @@ from promptlab.report.build import Report, build, headline
 from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.html import to_html
 from promptlab.resolve import resolve
+from promptlab.run import Execution
 from promptlab.store import Run
 from promptlab.sweep import run_sweep
 from runs import experiment, run, served
@@ -35,7 +36,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the simulated model that gains with EP02 and loses with NP10."""
     folder = tmp_path_factory.mktemp("planted")
     path = experiment(folder, models="  - sim/planted", stimuli="emotionprompt/EP02, emotionprompt/EP08, negativeprompt/NP10", items=60)
-    return run_sweep(resolve(path), folder / "runs", None, 16, lambda progress: None).folder
+    return run_sweep(resolve(path), folder / "runs", None, Execution(16), lambda progress: None).folder
 
 
 @pytest.fixture
@@ -201,7 +202,7 @@ def test_without_placebos_the_report_says_what_that_means(tmp_path: Path) -> Non
         "controls: {placebos: matched, per_stimulus: 1}", "controls: {placebos: [], no_placebo_reason: too dear}"
     )
     path.write_text(text, encoding="utf-8")
-    report = of(run_sweep(resolve(path), tmp_path / "runs", None, 16, lambda progress: None).folder)
+    report = of(run_sweep(resolve(path), tmp_path / "runs", None, Execution(16), lambda progress: None).folder)
     assert report.controls == ["none"]
     assert "There is no placebo arm (too dear)" in headline(report)[-1]
     assert "too dear" in to_html(report)
@@ -210,7 +211,7 @@ def test_without_placebos_the_report_says_what_that_means(tmp_path: Path) -> Non
 
 def test_an_unknown_price_is_unknown(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, tasks="sum", models=served(server.url), items=10)
-    report = of(run_sweep(resolve(path), tmp_path / "runs", None, 16, lambda progress: None).folder)
+    report = of(run_sweep(resolve(path), tmp_path / "runs", None, Execution(16), lambda progress: None).folder)
     assert report.paid.endswith("the price of 40 calls is unknown")
     assert not report.simulated
     page = to_html(report)

@@ -13,6 +13,7 @@ from promptlab.metrics import metric
 from promptlab.plan import make_plan
 from promptlab.render import PRESETS
 from promptlab.resolve import Study, all_stimuli, resolve, sim_models
+from promptlab.run import Execution
 from promptlab.schema import Comparison, Item, Model, Task
 from promptlab.simulate import Shown, World, probability, reply
 from promptlab.stats import analyse
@@ -26,7 +27,7 @@ STIMULI = "emotionprompt/EP02, emotionprompt/EP08, negativeprompt/NP06, negative
 
 def judged(tmp_path: Path, model: str, seed: int) -> tuple[list[Comparison], Run]:
     path = experiment(tmp_path, tasks=TASKS, models=f"  - sim/{model}", stimuli=STIMULI, items=60, seed=seed, name=f"{model}-{seed}")
-    done = run_sweep(resolve(path), tmp_path / "runs", None, 32, lambda progress: None)
+    done = run_sweep(resolve(path), tmp_path / "runs", None, Execution(32), lambda progress: None)
     found = Run(done.folder)
     assert done.state == "complete"
     return analyse(found.trials(), found.plan), found
@@ -126,7 +127,7 @@ def test_every_simulated_model_is_labelled_and_says_its_truth() -> None:
 
 def test_messy_has_every_outcome(tmp_path: Path) -> None:
     path = experiment(tmp_path, tasks="sentiment, sum", models="  - sim/messy", items=60)
-    done = run_sweep(resolve(path), tmp_path / "runs", None, 32, lambda progress: None)
+    done = run_sweep(resolve(path), tmp_path / "runs", None, Execution(32), lambda progress: None)
     frame = Run(done.folder).trials()
     assert {"ok", "truncated", "refused"} <= set(frame["outcome"])
     assert frame["attempts"].max() > 1
@@ -135,7 +136,10 @@ def test_messy_has_every_outcome(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_frame(tmp_path: Path) -> None:
     path = experiment(tmp_path, models="  - sim/messy", items=20)
-    frames = [Run(run_sweep(resolve(path), tmp_path / name, None, n, lambda p: None).folder).trials() for name, n in (("a", 1), ("b", 32))]
+    frames = [
+        Run(run_sweep(resolve(path), tmp_path / name, None, Execution(n), lambda p: None).folder).trials()
+        for name, n in (("a", 1), ("b", 32))
+    ]
     assert frames[0]["answer"].tolist() == frames[1]["answer"].tolist()
     assert frames[0]["outcome"].tolist() == frames[1]["outcome"].tolist()
 

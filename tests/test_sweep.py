@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from promptlab.resolve import resolve
+from promptlab.run import Execution
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run, runs_in
 from promptlab.sweep import Sweep, run_sweep
@@ -22,7 +23,7 @@ from servers import Server
 
 
 def sweep(path: Path, runs: Path, cache: Path | None = None, concurrency: int = 8) -> tuple[Sweep, Run]:
-    done = run_sweep(resolve(path), runs, cache, concurrency, lambda progress: None)
+    done = run_sweep(resolve(path), runs, cache, Execution(concurrency), lambda progress: None)
     return done, Run(done.folder)
 
 
@@ -98,8 +99,9 @@ def test_unknown_prices_stay_unknown(tmp_path: Path, server: Server) -> None:
     assert done.progress.n_unpriced == done.progress.n_planned
 
 
-def test_a_wrong_key_stops_its_model_and_no_other(tmp_path: Path, server: Server) -> None:
-    models = served(server.url, "echo-401") + f"\n  - {{model: openai/ok, name: fine, api_base: '{server.url}'}}"
+def test_a_wrong_key_stops_its_models_and_no_other(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FINE_KEY", "another-key-than-that")
+    models = served(server.url, "echo-401") + f"\n  - {{model: openai/ok, name: fine, api_base: '{server.url}', api_key_env: FINE_KEY}}"
     done, found = sweep(experiment(tmp_path, models=models), tmp_path / "runs")
     assert done.state == "incomplete"
     assert set(found.trials()["model"]) == {"fine"}

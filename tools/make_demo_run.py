@@ -10,6 +10,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from promptlab.resolve import resolve
+from promptlab.run import Execution
 from promptlab.sweep import run_sweep
 
 ROOT = Path(__file__).parent.parent
@@ -19,7 +20,7 @@ DEMO = ROOT / "notebooks" / "demo_run"
 def main() -> None:
     """Run the experiment in a folder of its own and put the finished record in place."""
     with tempfile.TemporaryDirectory() as place:
-        done = run_sweep(resolve(Path("experiments/quickstart.yaml")), Path(place), None, 16, lambda progress: None)
+        done = run_sweep(resolve(Path("experiments/quickstart.yaml")), Path(place), None, Execution(16), lambda progress: None)
         if done.state != "complete":
             raise SystemExit(f"the run is {done.state}; nothing was replaced")
         shutil.rmtree(DEMO, ignore_errors=True)

@@ -7,8 +7,9 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, data, export, look, plan, report, stimuli, sweep, task
+from promptlab.cli import bring, cache, data, export, look, plan, report, runs, stimuli, sweep, task
 from promptlab.errors import EXIT_ERROR, PromptlabError
+from promptlab.guard import refuse_poisoned
 
 app = typer.Typer(
     name="promptlab",
@@ -35,6 +36,8 @@ app.add_typer(look.show, name="show")
 app.add_typer(task.task, name="task")
 app.add_typer(stimuli.stimuli, name="stimuli")
 app.add_typer(data.data, name="data")
+app.add_typer(cache.cache, name="cache")
+app.add_typer(runs.runs, name="runs")
 
 
 @app.callback(invoke_without_command=True)
@@ -53,6 +56,7 @@ def _version(
 def main() -> None:
     """Run the command; an error raised on purpose is its message on stderr and its own exit code."""
     try:
+        refuse_poisoned()
         app()
     except PromptlabError as error:
         from promptlab.gateway.redact import known_secrets, redact

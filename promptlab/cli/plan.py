@@ -57,11 +57,12 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     from promptlab.gateway.prices import paid_words
     from promptlab.official import home
     from promptlab.pilot import pilot_of, pilot_shows
+    from promptlab.run import Execution
     from promptlab.store import Run
     from promptlab.sweep import run_sweep
 
     small = pilot_of(study)
-    done = run_sweep(small, runs, home() / "cache", concurrency, lambda _: None)
+    done = run_sweep(small, runs, home() / "cache", Execution(concurrency), lambda _: None)
     if done.state != "complete":
         raise RunProblem(
             f"the pilot is {done.state}: {done.progress.last_error or '; '.join(done.progress.stopped.values())}; {done.folder}"

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,9 +15,35 @@ import typer
 from promptlab.cli.options import LOOKS, Concurrency, ExperimentFile, Runs, Sequential
 from promptlab.cli.plan import plan
 from promptlab.cli.screen import say
+from promptlab.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from promptlab.cache import Use
     from promptlab.run import Progress
+
+
+class CacheUse(StrEnum):
+    """What `promptlab sweep` does with stored answers."""
+
+    use = "use"
+    refresh = "refresh"
+    off = "off"
+    replay = "replay"
+
+
+class Where(StrEnum):
+    """Where the workers of `promptlab sweep` run."""
+
+    local = "local"
+    ray = "ray"
+
+
+class Wire(StrEnum):
+    """How `promptlab sweep` asks models; no choice changes an answer or a record."""
+
+    auto = "auto"
+    litellm = "litellm"
+    direct = "direct"
 
 
 def check(experiment: ExperimentFile) -> None:
@@ -35,16 +62,37 @@ def sweep(
     concurrency: Concurrency = 16,
     sequential: Sequential = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
-    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Keep and reuse paid answers.")] = True,
+    cache: Annotated[
+        CacheUse, typer.Option(help="Paid answers: use and keep them; refresh: ask again and overwrite; off; replay: send nothing.")
+    ] = CacheUse.use,
+    no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
+    wire: Annotated[
+        Wire, typer.Option(help="How models are asked: auto asks directly what LiteLLM would pass on unchanged; litellm; direct.")
+    ] = Wire.auto,
+    max_cost: Annotated[
+        float | None, typer.Option(min=0, help="USD that this run may cost at most, all its sessions together; set aside before each call.")
+    ] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens, sent and received, that it may use at most.")] = None,
+    workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
+    engine: Annotated[
+        Where, typer.Option(help="Where workers run: local, or ray: on an existing Ray cluster (extra 'ray'), --workers tasks of it.")
+    ] = Where.local,
+    ray_address: Annotated[
+        str | None, typer.Option(envvar="RAY_ADDRESS", help="The cluster's address; without one, that of this machine.")
+    ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
     if dry_run:
         plan(experiment, concurrency, sequential=sequential)
         return
+    use = _cache_use(cache, no_cache)
     from promptlab.official import home
     from promptlab.resolve import resolve
+    from promptlab.run import Execution
     from promptlab.sweep import run_sweep
+
+    execution = Execution(concurrency, use, wire.value, max_cost, max_tokens, workers, engine is Where.ray, ray_address)
 
     study = resolve(experiment, LOOKS if sequential else None)
     for note in study.notes:
@@ -55,8 +103,10 @@ def sweep(
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
     with _watch(study.design.n_trials) as observe:
-        done = run_sweep(study, runs, home() / "cache" if cache else None, concurrency, observe)
+        done = run_sweep(study, runs, home() / "cache", execution, observe)
     _end(done, time.monotonic() - started, len(simulated), len(study.design.models))
+    if use == "refresh" and done.progress.n_recorded_before:
+        say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
     if done.progress.n_recorded_before + done.progress.n_done:
         from promptlab.cli.report import after_sweep
 
@@ -67,10 +117,18 @@ def sweep(
     elif done.state == "interrupted":
         say(f"interrupted; nothing is lost. Resume with:    {again}")
     elif done.state == "budget":
-        say(f"{done.progress.budget_reached}. Raise budget_usd in a copy of the experiment, or keep what there is.")
+        say(f"{done.progress.budget_reached}. Raise the limit (--max-cost, --max-tokens, or budget_usd in a copy), or keep what there is.")
+    elif done.progress.n_not_cached:
+        say(f"incomplete; see what differs with:    {me()} cache why {experiment}")
     else:
         say(f"incomplete; the same command asks only for what is missing:    {again}")
     raise typer.Exit(done.exit_code)
+
+
+def _cache_use(cache: CacheUse, no_cache: bool) -> Use:
+    if no_cache and cache is not CacheUse.use:
+        raise UsageProblem(f"--no-cache means --cache off, and --cache {cache.value} is given as well; leave one of them out")
+    return "off" if no_cache else cache.value
 
 
 def me() -> str:
@@ -93,6 +151,10 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     )
     for message in p.stopped.values():
         say(f"stopped: {message}")
+    if p.stalled:
+        say(f"given up: {p.stalled}")
+    if p.n_not_cached:
+        say(f"not in the cache: {p.n_not_cached:,} trials need an answer that is not there; first the {p.first_not_cached}")
     if p.n_errors:
         say(f"last error: {p.last_error}")
 

@@ -12,6 +12,7 @@ PATTERNS = (
     re.compile(r"\b(?:sk|pk|rk|gsk|xai|hf|ghp|gho|AIza|AKIA)[-_]?[A-Za-z0-9_\-]{12,}"),
     re.compile(r"(?i)\bbearer\s+[A-Za-z0-9._~+/=\-]{8,}"),
     re.compile(r"(?i)\b(api[-_ ]?key|authorization|x-api-key)(['\"]?\s*[:=]\s*['\"]?)[^\s'\",}]{8,}"),
+    re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)"),
 )
 
 

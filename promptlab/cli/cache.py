@@ -1,0 +1,304 @@
+"""`promptlab cache`: what answers are stored, why a call is not among them, and answers for and from other people."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from promptlab.cli.options import AsJson, ExperimentFile
+from promptlab.cli.screen import print_json, print_table, say
+from promptlab.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
+
+if TYPE_CHECKING:
+    from promptlab.cache import Cache, Stored, Use
+    from promptlab.replay import Miss, Replayed
+    from promptlab.schema import Trial
+
+cache = typer.Typer(help="Stored answers: list, explain a miss, export, import, prune.", no_args_is_help=True)
+AGE = re.compile(r"(\d{1,6})([hdw])\Z")
+UNIT_S = {"h": 3600, "d": 86400, "w": 604800}
+UNKNOWN_MODEL = "(not recorded)"
+
+
+@contextmanager
+def _opened(use: Use = "use", make: bool = False) -> Iterator[Cache]:
+    from promptlab.cache import Cache
+    from promptlab.official import home
+
+    folder = home() / "cache"
+    if not make and not (folder / "cache.db").exists():
+        raise UsageProblem(f"{folder}: no answers are stored yet; a sweep stores them, and so does `promptlab cache import FOLDER`")
+    found = Cache(folder, use)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+@cache.command("ls")
+def ls(as_json: AsJson = False) -> None:
+    """How many answers are stored, of which models, with which outcomes, and since when."""
+    counts: Counter[tuple[str, str | None, str]] = Counter()
+    n_silent = n_damaged = 0
+    oldest: float | None = None
+    newest: float | None = None
+    with _opened() as found:
+        for row in found.stored():
+            if row.completion is None:
+                n_damaged += 1
+                continue
+            oldest, newest = min(row.stored_at, oldest or row.stored_at), max(row.stored_at, newest or row.stored_at)
+            n_silent += row.request is None
+            model = (row.request["model"], row.request["api_base"]) if row.request else (UNKNOWN_MODEL, None)
+            counts[(*model, row.completion.outcome)] += 1
+        folder, n_bytes = found.folder, found.n_bytes()
+    outcomes = sorted({outcome for _, _, outcome in counts})
+    models = sorted({(model, api_base or "") for model, api_base, _ in counts})
+    rows: list[dict[str, Any]] = [
+        {
+            "model": model,
+            "api_base": api_base or None,
+            "answers": sum(counts[(model, api_base or None, outcome)] for outcome in outcomes),
+            "outcomes": {outcome: counts[(model, api_base or None, outcome)] for outcome in outcomes},
+        }
+        for model, api_base in models
+    ]
+    made: dict[str, Any] = {
+        "folder": str(folder),
+        "answers": sum(counts.values()),
+        "bytes": n_bytes,
+        "oldest": _at(oldest),
+        "newest": _at(newest),
+        "without_request": n_silent,
+        "damaged": n_damaged,
+        "models": rows,
+    }
+    if as_json:
+        print_json(made)
+        return
+    say(f"{made['answers']:,} answers in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {made['oldest'] or '-'} to {made['newest'] or '-'}")
+    if rows:
+        print_table(
+            "", ["model", "api_base", "answers", *outcomes],
+            [[r["model"], r["api_base"], r["answers"], *r["outcomes"].values()] for r in rows],
+        )  # fmt: skip
+    if n_silent:
+        say(f"{n_silent:,} were stored by an earlier promptlab, which did not keep the request; they are used as they are")
+    if n_damaged:
+        say(f"{n_damaged:,} rows are damaged and asked again when they are needed; `promptlab cache prune --damaged` shows them")
+
+
+@cache.command("why")
+def why(
+    experiment: ExperimentFile,
+    trial: Annotated[str | None, typer.Option(help="Only this trial: its id, or how it begins.")] = None,
+    arm: Annotated[str | None, typer.Option(help="Only this arm.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
+    item: Annotated[str | None, typer.Option(help="Only this item.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Missing calls to explain.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Which calls of an experiment are not stored, and what the nearest stored request has that is different. Sends nothing."""
+    from promptlab.replay import explained, replayed
+    from promptlab.resolve import resolve
+
+    def wanted(t: Trial) -> bool:
+        return (
+            (trial is None or t.id.startswith(trial))
+            and (arm is None or t.condition.arm == arm)
+            and (task is None or task in (t.task, t.task.split("/", 1)[1]))
+            and (item is None or t.item.id == item)
+        )
+
+    study = resolve(experiment)
+    n_trials = n_missing = n_stored = 0
+    told: list[Replayed] = []
+    with _opened("replay", make=True) as found:
+        for one in replayed(study, found, wanted):
+            n_trials += 1
+            n_stored += len(one.made)
+            if one.missing is not None:
+                n_missing += 1
+                if len(told) < limit:
+                    told.append(one)
+        misses, n_silent = explained(found, told) if told else ([], 0)
+    if not n_trials:
+        raise UsageProblem(f"{experiment}: no trial is meant by these options; `promptlab plan {experiment}` lists tasks and arms")
+    if as_json:
+        rows = [_miss_row(miss) for miss in misses]
+        print_json({"trials": n_trials, "missing": n_missing, "stored_calls": n_stored, "without_request": n_silent, "explained": rows})
+        return
+    say(f"{n_trials:,} trials: {n_trials - n_missing:,} are answered by the cache, {n_missing:,} need a call that is not stored")
+    for miss in misses:
+        _say_miss(miss)
+    if n_missing > len(misses):
+        say(f"and {n_missing - len(misses):,} more; --limit, --trial, --arm, --task and --item choose")
+    if n_silent and misses:
+        say(f"{n_silent:,} answers were stored by an earlier promptlab without their request, and cannot be compared")
+
+
+def _miss_row(miss: Miss) -> dict[str, Any]:
+    t = miss.trial
+    return {
+        "trial": t.id, "task": t.task, "item": t.item.id, "arm": t.condition.arm, "model": t.model, "replicate": t.replicate,
+        "round": miss.call.round, "purpose": miss.call.purpose, "key": miss.call.key,
+        "nearest": miss.nearest, "stored_at": _at(miss.stored_at), "differs": list(miss.differs),
+    }  # fmt: skip
+
+
+def _say_miss(miss: Miss) -> None:
+    t = miss.trial
+    turn = f", round {miss.call.round}, {miss.call.purpose}" if miss.call.round or miss.call.purpose != "answer" else ""
+    say(f"\ntrial {t.id} ({t.task}, item {t.item.id}, arm {t.condition.arm}, {t.model}, replicate {t.replicate}{turn})")
+    say(f"  call {miss.call.key[:12]} is not stored")
+    if miss.nearest is None:
+        say("  and nothing is stored that it could be compared with")
+        return
+    say(f"  nearest {miss.nearest[:12]}, stored {_at(miss.stored_at)}, differs in (stored -> asked):")
+    for line in miss.differs or ("nothing that is stored: the address was kept without its credentials",):
+        say(f"    {line}")
+
+
+@cache.command("export")
+def export(
+    source: Annotated[Path, typer.Argument(help="A run folder, or an experiment's YAML file.", show_default=False)],
+    to: Annotated[Path, typer.Option("--to", help="The folder to make.", show_default=False)],
+) -> None:
+    """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
+    from promptlab import bundle
+    from promptlab.replay import replayed
+    from promptlab.resolve import resolve
+    from promptlab.spec import load_experiment
+    from promptlab.store import Run
+
+    n_missing = 0
+    if source.is_dir():
+        run = Run(source)
+        about: dict[str, Any] = {"experiment": run.manifest["name"], "run": run.id}
+        path = source / "experiment.yaml"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except OSError as error:
+            raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
+        others = bundle.other_files(load_experiment(path)[0])
+        done = bundle.write(bundle.of_run(run), run.manifest["counts"]["done"], text, about, to)
+    else:
+        study = resolve(source)
+        others = bundle.other_files(study.experiment)
+        about = {"experiment": study.experiment.name, "run": study.run_id}
+        with _opened("replay") as found:
+
+            def counted() -> Iterator[Replayed]:
+                nonlocal n_missing
+                for one in replayed(study, found):
+                    n_missing += one.missing is not None
+                    yield one
+
+            done = bundle.write(bundle.of_replay(counted()), study.design.n_trials, study.text, about, to)
+    say(f"exported:      {done.n_answers:,} answers to {to}{' (SIMULATED: promptlab made them up)' if done.simulated else ''}")
+    if n_missing:
+        say(f"missing:       {n_missing:,} trials need an answer that is not stored; sweep first, or `promptlab cache why {source}`")
+    if done.n_otherwise:
+        say(f"left out:      {done.n_otherwise:,} further answers to requests that were asked more than once; the first of each is kept")
+    if done.n_without_request:
+        say(f"note:          {done.n_without_request:,} answers say no request; they are replayed all the same")
+    for name in others:
+        say(f"not in it:     {name}, which the experiment reads as well; send it along")
+    say(f"replay it:     promptlab cache import {to} && promptlab sweep {to / 'experiment.yaml'} --cache replay")
+    if n_missing:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@cache.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A folder that `promptlab cache export` made.", show_default=False)],
+    replace: Annotated[bool, typer.Option("--replace", help="Where a stored answer differs, take the bundle's.")] = False,
+) -> None:
+    """Check every file of a bundle and put its answers into the cache. One that is stored and differs stays, unless --replace."""
+    from promptlab import bundle
+    from promptlab.spec import load_experiment
+
+    if not folder.is_dir():
+        raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export` made")
+    with _opened(make=True) as found:
+        done = bundle.bring(folder, found, replace)
+    simulated = " (SIMULATED: promptlab made them up)" if done.simulated else ""
+    say(f"imported:      {done.n_new:,} new answers{simulated}, {done.n_same:,} were there already")
+    if done.n_differ:
+        what = "replaced" if replace else "kept as they were; --replace takes the bundle's"
+        say(f"differ:        {done.n_differ:,} stored answers are others than the bundle's: {what}")
+    path = folder / "experiment.yaml"
+    try:
+        for name in bundle.other_files(load_experiment(path)[0]):
+            say(f"needed too:    {name}, which the experiment reads or runs; a bundle does not hold it")
+    except FileProblems as error:
+        say(f"note:          this promptlab does not read the experiment: {error}")
+    say(f"replay it:     promptlab sweep {path} --cache replay")
+
+
+@cache.command("prune")
+def prune(
+    older_than: Annotated[str | None, typer.Option(help="Stored longer ago than this: 12h, 30d, 8w.")] = None,
+    model: Annotated[str | None, typer.Option(help="Answers of this model, as LiteLLM names it.")] = None,
+    damaged: Annotated[bool, typer.Option("--damaged", help="Rows that cannot be read or do not match their digest.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only shown.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show what would be removed, and with --yes remove it. Several options together mean rows that meet all of them."""
+    if older_than is None and model is None and not damaged:
+        raise UsageProblem("say what to remove: --older-than 30d, --model NAME or --damaged")
+    before = None if older_than is None else time.time() - _age_s(older_than)
+
+    def meant(row: Stored) -> bool:
+        return (
+            (before is None or row.stored_at < before)
+            and (model is None or (row.request is not None and row.request["model"] == model))
+            and (not damaged or row.problem is not None)
+        )
+
+    with _opened() as found:
+        n_all = len(found)
+        rows = [row._replace(completion=None, request={"model": row.request["model"]} if row.request else None)
+                for row in found.stored() if meant(row)]  # fmt: skip
+        n_gone = 0
+        if yes and rows:
+            n_gone = found.remove(rows)
+            found.shrink()
+        n_bytes = found.n_bytes()
+    models = Counter(row.request["model"] if row.request else UNKNOWN_MODEL for row in rows)
+    problems = Counter(row.problem for row in rows if row.problem)
+    if as_json:
+        print_json({"answers": n_all, "meant": len(rows), "removed": n_gone, "models": models, "problems": problems, "bytes": n_bytes})
+        return
+    verb = f"{n_gone:,} of {n_all:,} answers removed" if yes else f"{len(rows):,} of {n_all:,} answers would be removed"
+    say(f"{verb}: " + (", ".join(f"{n:,} of {name}" for name, n in models.most_common()) or "none fits"))
+    for problem, n in problems.most_common():
+        say(f"  {n:,}: {problem}")
+    if yes:
+        say(f"the cache takes {n_bytes / 1e6:,.1f} MB now")
+    elif rows:
+        say("nothing is removed yet; the same command with --yes does it")
+
+
+def _age_s(text: str) -> float:
+    found = AGE.match(text)
+    if not found:
+        raise UsageProblem(f"--older-than {text}: expected a number and h, d or w, such as --older-than 30d")
+    return int(found[1]) * UNIT_S[found[2]]
+
+
+def _at(stored_at: float | None) -> str | None:
+    if stored_at is None:
+        return None
+    try:
+        return datetime.datetime.fromtimestamp(stored_at, datetime.UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError, OSError):  # whatever the row says
+        return "an impossible time"

@@ -1,0 +1,1 @@
+"""Several processes on one sweep: one place holds the record, the budget and the looks; workers take blocks of items from it."""
