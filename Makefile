@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: quickstart test calibrate lock demo bench-peers clean
+.PHONY: quickstart test calibrate lock demo bench-peers soak clean
 
 quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
 	$(BIN)/promptlab sweep experiments/quickstart.yaml
@@ -35,6 +35,9 @@ demo: $(READY)  ## make the stored demo run of the notebook anew
 bench-peers: $(READY)  ## promptlab beside other tools, each in an environment of its own under .bench; ARGS goes to benchmarks/engine.py
 	$(PYTHON) benchmarks/peers/install.py
 	$(BIN)/python benchmarks/engine.py $(ARGS)
+
+soak: $(READY)  ## 100,000 trials against a provider of which one answer in twenty is bad (needs nginx); ARGS goes to benchmarks/soak.py
+	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 clean:
 	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache

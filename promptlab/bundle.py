@@ -105,6 +105,7 @@ def _completion(call: Row) -> Completion:
         "latency_s",
         "attempts",
         "error",
+        "fingerprint",
     )
     top = json.loads(call["top_logprobs"]) if call.get("top_logprobs") else ()
     return Completion(

@@ -126,6 +126,16 @@ def make_plan(study: Study) -> dict[str, Any]:
     }
 
 
+def repriced(made: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """A plan as shown where the study's prices are those of a batch: what it costs, and the most calls that wait for one another."""
+    return {
+        **made,
+        "estimates": [estimate(study, model.name) for model in study.design.models],
+        "outlook": outlook(study),
+        "waves": max(_most_calls(condition) for condition in study.design.conditions),
+    }
+
+
 def _looks(study: Study, planned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Where the looks lie and what they save on average; nothing in a sweep without looks."""
     design, analysis = study.design, study.experiment.analysis

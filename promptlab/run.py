@@ -14,6 +14,7 @@ from promptlab.design import Design, draw_number
 from promptlab.errors import BudgetReached, ProviderStopped
 from promptlab.gateway import Gateway, WireChoice
 from promptlab.gateway.prices import cost_usd
+from promptlab.gateway.wire import storable
 from promptlab.metrics import Metric, compliant, declines, echoed
 from promptlab.render import render
 from promptlab.resolve import Study
@@ -338,8 +339,9 @@ class Engine:
         metric = self.metrics[(task.id, trial.model)]
         last = made[-1][2] if made else None  # a program may fail before it asks anything
         outcome, score, extracted = answer.outcome, None, None
+        text, error = storable(answer.text), answer.error or (last.error if last else None)
         if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
-            scored = metric(answer.text, trial.item)
+            scored = metric(text, trial.item)
             score, extracted = scored.score, scored.extracted
             if outcome == "ok" and extracted is None:
                 outcome = "parse_failed"
@@ -379,10 +381,10 @@ class Engine:
             "outcome": outcome,
             "score": score,
             "extracted": extracted,
-            "compliant": None if outcome == "error" else compliant(answer.text, trial.item),
-            "echoed": None if outcome == "error" else echoed(answer.text, trial.item),
-            "declined": None if outcome == "error" else outcome == "refused" or declines(answer.text),
-            "answer": answer.text,
+            "compliant": None if outcome == "error" else compliant(text, trial.item),
+            "echoed": None if outcome == "error" else echoed(text, trial.item),
+            "declined": None if outcome == "error" else outcome == "refused" or declines(text),
+            "answer": text,
             "oracle": c.loop is not None and c.loop.oracle,
             "n_rounds": len(answers),
             "solved_round": next((n for n, value in enumerate(answers, 1) if value is not None and value >= solved_at), None),
@@ -395,7 +397,7 @@ class Engine:
             "cached": all(completion.cached for completion in completions),
             "attempts": sum(completion.attempts for completion in completions),
             "model_version": last.model_version if last else None,
-            "error": answer.error or (last.error if last else None),
+            "error": storable(error) if error else error,
         }
         calls = [
             {
@@ -405,7 +407,7 @@ class Engine:
                 "messages": written([dict(m) for m in call.messages]),
                 "requested": written(dict(call.sampling), ordered=True),
                 "effective": written(dict(completion.effective), ordered=True),
-                "text": completion.text,
+                "text": storable(completion.text),
                 "outcome": completion.outcome,
                 "finish_reason": completion.finish_reason,
                 "model_version": completion.model_version,
@@ -422,6 +424,7 @@ class Engine:
                 "cue": call.cue,
                 "emotion": call.emotion,
                 "score": by_call[turn],
+                "fingerprint": completion.fingerprint,
             }
             for turn, (call, key, completion) in enumerate(made)
         ]

@@ -360,6 +360,7 @@ class Completion:
     effective: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     top_logprobs: tuple[tuple[str, float], ...] = ()
+    fingerprint: str | None = None
     """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
 
 
@@ -457,6 +458,7 @@ CALL_COLUMNS: Mapping[str, str] = {
     "cue": "str?",
     "emotion": "str?",
     "score": "float?",
+    "fingerprint": "str?",
 }
 """The calls frame: one row per call of a trial; `messages`, `requested`, `effective` and `top_logprobs` (the likeliest first
 tokens with their log-probabilities, where a strategy asks for them) are JSON text."""

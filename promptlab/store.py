@@ -27,6 +27,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
@@ -37,6 +38,10 @@ from promptlab.schema import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, Task
 
 FORMAT = 1
 PART_ROWS = 2_000
+FEW_VALUES = (
+    "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "placement", "strategy", "outcome",
+    "model_version", "error",
+)  # fmt: skip
 DAMAGED = "damaged"
 """Where repair puts what cannot be read."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -101,14 +106,26 @@ class Run:
         state = str(self.manifest["state"])
         return "interrupted" if state == "running" and not is_locked(self.folder) else state
 
-    def trials(self) -> pd.DataFrame:
-        """The trials recorded so far, in the order in which the design sends them."""
-        frame: pd.DataFrame = self._frame("trials", TRIAL_COLUMNS)
-        return frame.drop_duplicates("trial", keep="last").sort_values("order", ignore_index=True)
+    def trials(self, *, compact: bool = False) -> pd.DataFrame:
+        """The trials recorded so far, in the order in which the design sends them.
+
+        `compact` makes columns with few values categorical: a million trials take a third of the memory.
+        """
+        table = self._table("trials", TRIAL_COLUMNS, FEW_VALUES if compact else ())
+        order = table["order"].to_numpy()
+        rank = np.argsort(order, kind="stable")
+        rank = rank[np.append(order[rank][1:] != order[rank][:-1], True)] if len(rank) else rank  # of one trial the last row
+        columns = {}
+        for name in table.column_names:  # one at a time, so that never two copies of all are held
+            columns[name] = table[name].take(rank).to_pandas()
+            table = table.drop_columns([name])
+        del table
+        pa.default_memory_pool().release_unused()
+        return pd.DataFrame(columns, copy=False)
 
     def calls(self) -> pd.DataFrame:
         """Every call of every trial, with its exact messages and the answer as it came."""
-        frame = self._frame("calls", CALL_COLUMNS)
+        frame: pd.DataFrame = self._table("calls", CALL_COLUMNS).to_pandas()
         return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
 
     def records(self) -> Iterator[tuple[Row, list[Row]]]:
@@ -135,15 +152,14 @@ class Run:
         frame: pd.DataFrame = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=wanted)]).to_pandas()
         return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
 
-    def _frame(self, kind: str, columns: Mapping[str, str]) -> pd.DataFrame:
+    def _table(self, kind: str, columns: Mapping[str, str], few: Sequence[str] = ()) -> pa.Table:
         wanted = schema(columns)
         rows: list[Row] = []
         for line in self._journal():
             rows.extend([line["trial"]] if kind == "trials" else line["calls"])
-        tables = [_part(path, columns) for path in self._parts(kind)]
-        tables.append(pa.Table.from_pylist(list(rows), schema=wanted))
-        frame: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-        return frame
+        tables = [_encoded(_part(path, columns), few) for path in self._parts(kind)]
+        tables.append(_encoded(pa.Table.from_pylist(list(rows), schema=wanted), few))
+        return pa.concat_tables(tables).unify_dictionaries()
 
     def _parts(self, kind: str) -> list[Path]:
         return sorted((self.folder / kind).glob("part-*.parquet"))
@@ -164,7 +180,11 @@ class Run:
 
 
 def open_run(folder: str | Path) -> Run:
-    """Open a recorded run: `open_run("runs/quickstart-1a2b3c4d").trials()` is its frame."""
+    """Open a recorded run: `open_run("runs/quickstart-1a2b3c4d").trials()` is its frame. One at an address (s3://...) is fetched first."""
+    if isinstance(folder, str) and "://" in folder:
+        from promptlab.mirror import fetched
+
+        return Run(fetched(folder))
     return Run(Path(folder))
 
 
@@ -369,12 +389,26 @@ def _fits(row: Mapping[str, Any]) -> bool:
 
 def _part(path: Path, columns: Mapping[str, str]) -> pa.Table:
     try:
-        return pq.read_table(path, schema=schema(columns), columns=list(columns), page_checksum_verification=True)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            there = set(file.schema_arrow.names)
+            table = file.read(columns=[name for name in columns if name in there], use_threads=False)
+        for name in [name for name in columns if name not in there]:  # a run of an earlier version
+            if not columns[name].endswith("?"):
+                raise pa.ArrowInvalid(f"the column {name} is missing")
+            table = table.append_column(name, pa.nulls(len(table), ARROW[columns[name].rstrip("?")]))
+        return table.select(list(columns)).cast(schema(columns))
     except (pa.ArrowException, OSError) as error:
         raise RunProblem(
             f"{path}: a part cannot be read ({error}); restore it from a copy, or move it aside with "
             f"`promptlab runs repair {path.parent.parent}`"
         ) from error
+
+
+def _encoded(table: pa.Table, few: Sequence[str]) -> pa.Table:
+    """The table with these columns as codes and a list of their values."""
+    for name in few:
+        table = table.set_column(table.column_names.index(name), name, table[name].dictionary_encode())
+    return table
 
 
 def _next_part(folder: Path) -> int:

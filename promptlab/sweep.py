@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import promptlab
+from promptlab.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.cache import Cache
 from promptlab.design import trials, trials_an_item
 from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
+from promptlab.gateway import Gateway
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
-from promptlab.run import Arm, Budget, Execution, Progress, engine_of, rows, unrecorded
+from promptlab.run import Arm, Budget, Engine, Execution, Progress, engine_of, rows, unrecorded
 from promptlab.schema import digest
 from promptlab.stats import Looks
 from promptlab.store import FORMAT, Run, RunWriter, now
@@ -51,16 +53,25 @@ class Sweep:
         return {"complete": EXIT_OK, "budget": EXIT_BUDGET, "interrupted": EXIT_INTERRUPTED}.get(self.state, EXIT_INCOMPLETE)
 
 
-def run_sweep(study: Study, runs: Path, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None]) -> Sweep:
-    """Run what is not recorded yet. The same study always goes to the same folder, so that the same command resumes."""
+def run_sweep(
+    study: Study, runs: Path, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None], serve_gpus: int = 0
+) -> Sweep:
+    """Run what is not recorded yet. The same study always goes to the same folder, so that the same command resumes.
+
+    With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on the Ray cluster, each by so many GPUs.
+    """
+    if serve_gpus and not execution.ray:
+        raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
     folder = runs / study.run_id
     _limits(study, execution)
+    if execution.batch:
+        _check_batch(study, execution)
     try:
         writer = RunWriter(folder)
     except OSError as error:
         raise RunProblem(f"{folder}: cannot be written: {error.strerror}; choose another place with --runs") from None
     try:
-        return _Session(study, writer, cache_folder, execution, observe).run()
+        return _Session(study, writer, cache_folder, execution, observe, serve_gpus).run()
     finally:
         writer.close()
 
@@ -77,12 +88,27 @@ def _limits(study: Study, execution: Execution) -> tuple[float | None, int | Non
     return min(asked, default=None), execution.max_tokens
 
 
+def _check_batch(study: Study, execution: Execution) -> None:
+    if execution.workers > 1 or execution.ray:
+        raise UsageProblem("--batch sends all calls in files, so there is nothing for workers to do; leave --workers and --engine out")
+    if execution.cache == "replay":
+        raise UsageProblem("--cache replay sends nothing, and --batch is given as well; leave one of them out")
+    check_models(study)
+
+
 class _Session:
     """One command's part of a sweep: it may be the first, or go on where another ended."""
 
     def __init__(
-        self, study: Study, writer: RunWriter, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None]
+        self,
+        study: Study,
+        writer: RunWriter,
+        cache_folder: Path | None,
+        execution: Execution,
+        observe: Callable[[Progress], None],
+        serve_gpus: int,
     ) -> None:
+        self._serve_gpus = serve_gpus
         self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
         self._recorded = writer.recorded()
         self._plan = freeze(study, writer)
@@ -92,6 +118,8 @@ class _Session:
     def run(self) -> Sweep:
         """Until all is recorded, or something ends it."""
         progress, manifest = self._progress, self._manifest
+        if not self._how.batch:
+            refuse_open(self._writer.folder)
         manifest.write("running")
         state: State = "failed"
         try:
@@ -125,28 +153,52 @@ class _Session:
         progress, manifest = self._progress, self._manifest
         budget = Budget(*_limits(self._study, self._how), *self._spent())
         cache = Cache(self._cache_folder, self._how.cache) if self._cache_folder and self._how.cache != "off" else None
-        engine, gateway = engine_of(self._study, cache, budget, progress, self._how)
+        kept = answers_of(self._writer.folder, cache) if self._how.batch else cache
+        study = at_batch_prices(self._study) if self._how.batch else self._study
+        engine, gateway = engine_of(study, kept, budget, progress, self._how)
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
+        waves = self._waves(study, engine, gateway, cache if kept is not cache else None) if self._how.batch else None
         stop = _stop_on_interrupt()
         try:
             for start, end, unneeded in self._segments():
                 todo = unrecorded(engine, trials(self._study.design, start, end), self._recorded.trials, unneeded)
-                async with aclosing(rows(engine, todo, self._how.concurrency, stop)) as finished:
+                source = waves.rows(todo, end, stop) if waves else rows(engine, todo, self._how.concurrency, stop)
+                async with aclosing(source) as finished:
                     async for row, calls in finished:
                         self._writer.append(row, calls)
                         manifest.seen(row["model"], row["model_version"])
                         self._observe(progress)
-                if stop.is_set() or progress.budget_reached or progress.stalled:
+                if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
                     break
         finally:
             await gateway.aclose()
-            if cache:
-                cache.close()
+            if waves:
+                await waves.aclose()
+            for opened in {id(c): c for c in (cache, kept) if c}.values():
+                opened.close()
         return stop.is_set()
+
+    def _waves(self, study: Study, engine: Engine, gateway: Gateway, also: Cache | None) -> Waves:
+        """The run's batches; what they cost so far is told to budget and manifest."""
+        waves = Waves(study, engine, gateway, self._writer.folder, self._how.batch_wait_s, also)
+        manifest, budget = self._manifest, engine.budget
+        manifest.batches = waves.summary
+        manifest.paid_before_usd += waves.unrecorded_usd
+        budget.spent_usd = max(budget.spent_usd, manifest.paid_before_usd)
+        return waves
 
     def _together(self) -> bool:
         """By several processes; True where it was interrupted."""
+        if not self._serve_gpus:
+            return self._shared({})
+        from promptlab.fleet.offline import serving
+
+        with serving(self._study, self._how.ray_address, self._serve_gpus) as served_at:
+            self._manifest.served_at = served_at
+            return self._shared(served_at)
+
+    def _shared(self, served_at: Mapping[str, str]) -> bool:
         from promptlab.fleet.hub import Hub, Limit
 
         study, how, manifest = self._study, self._how, self._manifest
@@ -155,7 +207,7 @@ class _Session:
         hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, self._writer.append_line)
         manifest.spent = lambda: (usd.lent, int(tokens.lent))
         theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
-        workers = self._workers(hub, theirs)
+        workers = self._workers(hub, theirs, served_at)
         with _halt_on_interrupt(hub, workers):
             try:
                 for start, end, unneeded in self._segments():
@@ -174,13 +226,17 @@ class _Session:
             raise RunProblem(hub.failed or f"all {how.workers} workers ended before the sweep did; run the same command again")
         return hub.halt
 
-    def _workers(self, hub: Hub, theirs: Execution) -> Processes | Cluster:
+    def _workers(self, hub: Hub, theirs: Execution, served_at: Mapping[str, str]) -> Processes | Cluster:
         """Started workers: processes of this machine, or tasks of a Ray cluster."""
         study, how = self._study, self._how
         if how.ray:
             from promptlab.fleet.cluster import Cluster
 
             caches = self._cache_folder is not None
+            if served_at:
+                from promptlab.fleet.offline import ServedCluster
+
+                return ServedCluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address, served_at)
             return Cluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address)
         from promptlab.fleet.local import Processes
 
@@ -286,7 +342,10 @@ class _Manifest:
         self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
         self._created = before.get("created_at", now())
         self._sessions = int(before.get("sessions", 0)) + 1
-        self._paid_before_usd = paid_before_usd
+        self.paid_before_usd = paid_before_usd
+        self.served_at: Mapping[str, str] = before.get("served_at", {})
+        batches = before.get("batches", {})
+        self.batches: Callable[[], Mapping[str, Any]] = lambda: batches
         self._sent_before = int(before.get("counts", {}).get("sent", 0))
         self._unpriced_before = int(before.get("counts", {}).get("unpriced", 0))
         for name, versions in before.get("served", {}).items():
@@ -330,7 +389,7 @@ class _Manifest:
                     "sent": self._sent_before + progress.n_sent,
                     "unpriced": self._unpriced_before + progress.n_unpriced,
                 },
-                "paid_usd": self._paid_before_usd + progress.paid_usd,
+                "paid_usd": self.paid_before_usd + progress.paid_usd,
                 "spent": dict(zip(("usd", "tokens"), self.spent(), strict=True)),
                 "last_error": progress.last_error,
                 "stopped": progress.stopped,
@@ -345,7 +404,9 @@ class _Manifest:
                 },
                 "models": {model.name: {"litellm_name": model.litellm_name, "api_base": model.api_base} for model in study.design.models},
                 "effective": self.effective,
+                **({"batches": found} if (found := self.batches()) else {}),
                 "served": {name: sorted(versions) for name, versions in sorted(self._served.items())},
+                **({"served_at": dict(self.served_at)} if self.served_at else {}),
                 "versions": _versions(),
                 "commit": _commit(),
                 "experiment_path": os.path.relpath(study.path),

@@ -21,17 +21,117 @@ big-BYTES          a long answer
 parts, toolcall, unicode, inject, think, reasoned, othermodel, nomodel, nofinish, finish-REASON
                    answers of another form or content
 empty, null, nochoices, length, filter, refusal, policy, context, nousage, nullusage, halfusage
+
+The same models answer in batches, at /v1/files and /v1/batches; `Server.batches` says how.
 """
 
 from __future__ import annotations
 
+import email
 import email.utils
 import json
+import re
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import parse_qsl
+
+BATCH = re.compile(r"/(batches|files)(/|$|\?)")
+
+
+class Batches:
+    """The files and batches of a server, as OpenAI documents them, and how it deals with them; tests change the attributes."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.made: dict[str, dict[str, Any]] = {}
+        self.polls: Counter[str] = Counter()
+        self.asked: list[str] = []
+        """Method and path of every request, in order."""
+        self.keys: set[str | None] = set()
+        self.delay = 0
+        """How often a batch is asked after before it has ended."""
+        self.end = "completed"
+        self.answered: int | None = None
+        """How many requests of a batch are answered before it ends; None: all."""
+        self.errors: list[dict[str, Any]] = []
+        """The errors of a batch that failed."""
+        self.refuse: dict[str, tuple[int, dict[str, Any]]] = {}
+        """Status and body for a path such as `POST /v1/files`, in place of an answer."""
+        self.hang_after_create = False
+        """Make the batch, and say nothing."""
+        self.mangle: Callable[[list[bytes]], list[bytes]] = lambda lines: lines[::-1]
+        """What becomes of the lines of a file of results; their order means nothing."""
+
+    def lines(self, file: str) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.files[file].splitlines()]
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Every request of every batch that was begun."""
+        return [line for batch in self.made.values() for line in self.lines(batch["input_file_id"])]
+
+    def put(self, data: bytes) -> str:
+        name = f"file-{len(self.files) + 1}"
+        self.files[name] = data
+        return name
+
+    def upload(self, kind: str, data: bytes) -> dict[str, Any]:
+        form = email.message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + data)
+        parts = {part.get_param("name", header="content-disposition"): part.get_payload(decode=True) for part in form.get_payload()}
+        assert parts["purpose"] == b"batch"
+        made = {"bytes": len(parts["file"]), "created_at": int(time.time()), "filename": "promptlab.jsonl", "status": "processed"}
+        return {"id": self.put(parts["file"]), "object": "file", "purpose": "batch", **made}
+
+    def create(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        assert wanted["input_file_id"] in self.files
+        batch = {
+            "id": f"batch_{len(self.made) + 1}", "object": "batch", "status": "validating", "created_at": int(time.time()), **wanted,
+            "errors": None, "output_file_id": None, "error_file_id": None, "request_counts": {"total": 0, "completed": 0, "failed": 0},
+        }  # fmt: skip
+        self.made[batch["id"]] = batch
+        return batch
+
+    def listed(self, after: str | None) -> dict[str, Any]:
+        """A page, newest first; pages are small, so that there are several."""
+        names = list(self.made)[::-1]
+        start = names.index(after) + 1 if after else 0
+        return {"object": "list", "data": [self.made[name] for name in names[start : start + 2]], "has_more": start + 2 < len(names)}
+
+    def status(self, name: str, asked: Handler) -> dict[str, Any]:
+        batch = self.made[name]
+        self.polls[name] += 1
+        if self.polls[name] > self.delay and batch["status"] in ("validating", "in_progress"):
+            self.finish(batch, asked)
+        elif batch["status"] == "validating":
+            batch["status"] = "in_progress"
+        return batch
+
+    def finish(self, batch: dict[str, Any], asked: Handler) -> None:
+        """Answer the requests of a batch as they would be answered one by one."""
+        lines = self.lines(batch["input_file_id"])
+        assert batch["endpoint"] == "/v1/chat/completions"
+        assert len({line["custom_id"] for line in lines}) == len(lines) <= 50_000
+        assert len({line["body"]["model"] for line in lines}) == 1
+        n = 0 if self.end == "failed" else len(lines) if self.answered is None else self.answered
+        out: dict[str, list[bytes]] = {"output_file_id": [], "error_file_id": []}
+        for line in lines[:n]:
+            heard = Line(asked)
+            heard.chat(line["body"])
+            response = {"status_code": heard.status, "request_id": "r", "body": json.loads(heard.data)}
+            said = {"id": "batch_req_1", "custom_id": line["custom_id"], "response": response, "error": None}
+            out["output_file_id" if heard.status < 300 else "error_file_id"].append(json.dumps(said).encode())
+        for line in lines[n:] if self.end in ("expired", "cancelled") else ():
+            said = {"custom_id": line["custom_id"], "response": None, "error": {"code": f"batch_{self.end}", "message": "too late"}}
+            out["error_file_id"].append(json.dumps(said).encode())
+        for name, made in out.items():
+            if made:
+                batch[name] = self.put(b"\n".join(self.mangle(made)) + b"\n")
+        batch["request_counts"] = {"total": len(lines), "completed": len(out["output_file_id"]), "failed": len(out["error_file_id"])}
+        batch["errors"] = {"object": "list", "data": self.errors} if self.errors else None
+        batch["status"] = self.end
 
 
 class Server(ThreadingHTTPServer):
@@ -40,6 +140,10 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(("127.0.0.1", port), Handler)
+        self.forget()
+
+    def forget(self) -> None:
+        """Become as new."""
         self.lock = threading.Lock()
         self.requests: list[dict[str, Any]] = []
         self.times: list[float] = []
@@ -50,6 +154,7 @@ class Server(ThreadingHTTPServer):
         """How many requests were under way as each one arrived."""
         self.paths: list[str] = []
         self.keys: list[str | None] = []
+        self.batches = Batches()
 
     @property
     def url(self) -> str:
@@ -68,12 +173,45 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self) -> None:
+        if BATCH.search(self.path):
+            self.batch_request(b"")
+            return
         with self.server.lock:
             body = {"n": len(self.server.requests), "peak": self.server.peak}
         self.json(200, body)
 
     def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+        data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if BATCH.search(self.path):
+            self.batch_request(data)
+        else:
+            self.chat(json.loads(data))
+
+    def batch_request(self, data: bytes) -> None:
+        desk, path = self.server.batches, self.path.partition("?")[0]
+        query = dict(parse_qsl(self.path.partition("?")[2]))
+        name = path.rsplit("/", 2)[-2] if path.endswith("/content") else path.rsplit("/", 1)[-1]
+        desk.asked.append(f"{self.command} {path}")
+        desk.keys.add(self.headers.get("Authorization"))
+        if refusal := desk.refuse.get(f"{self.command} {path}"):
+            self.json(*refusal)
+        elif name == "files":
+            self.json(200, desk.upload(self.headers["Content-Type"], data))
+        elif name == "batches" and self.command == "GET":
+            self.json(200, desk.listed(query.get("after")))
+        elif name == "batches":
+            batch = desk.create(json.loads(data))
+            if desk.hang_after_create:
+                time.sleep(30)
+            self.json(200, batch)
+        elif path.endswith("/content") and name in desk.files:
+            self.raw(200, desk.files[name], "application/jsonl")
+        elif name in desk.made:
+            self.json(200, desk.status(name, self))
+        else:
+            self.error(404, f"No such object: {name}")
+
+    def chat(self, body: dict[str, Any]) -> None:
         prompt = json.dumps(body["messages"])
         with self.server.lock:
             self.server.requests.append(body)
@@ -232,6 +370,17 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(key, value)
         self.end_headers()
         self.wfile.write(data)
+
+
+class Line(Handler):
+    """The answer to one request of a batch: what the same request would get by itself."""
+
+    def __init__(self, asked: Handler) -> None:
+        self.server, self.headers, self.path = asked.server, asked.headers, asked.path
+        self.status, self.data = 500, b"{}"
+
+    def raw(self, status: int, data: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+        self.status, self.data = status, data
 
 
 def start(port: int = 0) -> Server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -113,3 +114,18 @@ def test_a_spreadsheet_runs_nothing_and_an_unknown_ending_is_refused(two: tuple[
     done = runs.run("export", str(two[0]), "--out", str(tmp_path / "x.xlsx"))
     assert done.returncode != 0
     assert ".csv, .jsonl, .parquet" in done.stderr
+
+
+def test_runs_that_were_sent_different_parameters_are_compared_by_force_alone(two: tuple[Path, Path], tmp_path: Path) -> None:
+    warm = tmp_path / two[1].name
+    shutil.copytree(two[1], warm)
+    manifest = json.loads((warm / "manifest.json").read_text())
+    manifest["effective"]["sim/planted"]["temperature"] = 0.7
+    (warm / "manifest.json").write_text(json.dumps(manifest))
+    refused = runs.run("compare", str(two[0]), str(warm))
+    assert refused.returncode == 2
+    assert "different sampling parameters" in refused.stderr
+    assert "--force" in refused.stderr
+    forced = runs.run("compare", str(two[0]), str(warm), "--force", "--json")
+    assert forced.returncode == 0, forced.stderr
+    assert any("sampling as sent" in note and "0.7" in note for note in json.loads(forced.stdout)["notes"])

@@ -37,7 +37,7 @@ def test_an_answer_with_its_price(server: Server) -> None:
     [found] = ask(server, "ok", temperature=0, max_tokens=9)
     assert found.text == "answer to question 0"
     assert (found.outcome, found.finish_reason, found.attempts, found.cached) == ("ok", "stop", 1, False)
-    assert (found.input_tokens, found.output_tokens, found.model_version) == (5, 2, "ok-v1")
+    assert (found.input_tokens, found.output_tokens, found.model_version, found.fingerprint) == (5, 2, "ok-v1", "fp")
     assert found.cost_usd == pytest.approx((5 * 1.0 + 2 * 2.0) / 1e6)
     assert found.requested == {"temperature": 0, "max_tokens": 9}
     sent = server.requests[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -305,3 +306,11 @@ def test_a_plan_of_another_run_is_told(planted: Path, tmp_path: Path) -> None:
     (copy / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
     with pytest.raises(RunProblem, match=r"the trials hold the task '\w+', which plan\.json does not name"):
         build(Run(copy))
+
+
+def test_a_model_that_changed_under_the_run_is_told_first(planted: Path) -> None:
+    report = of(planted)
+    name = report.models[0]
+    changed = dataclasses.replace(report, manifest={**report.manifest, "served": {name: ["a-1", "a-2"]}})
+    assert any("served by 2 versions (a-1, a-2)" in sentence for sentence in headline(changed))
+    assert not any("versions" in sentence for sentence in headline(report))

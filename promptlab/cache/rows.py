@@ -20,7 +20,7 @@ from promptlab.schema import KEY_VERSION, Call, Completion, Outcome, digest
 Request = Mapping[str, Any]
 """What decides an answer, as in `Call.key`; the address without credentials."""
 FIELDS = ("text", "outcome", "finish_reason", "model_version", "input_tokens", "output_tokens", "cost_usd", "latency_s", "effective")
-OPTIONAL = frozenset({"top_logprobs", "error", "attempts"})
+OPTIONAL = frozenset({"top_logprobs", "error", "attempts", "fingerprint"})
 """Kept where there is something in it; `error` is what a provider's policy said when it refused, `attempts` how often more than
 once the answer was asked for, so that a replay gives the same frame."""
 ALL = frozenset(FIELDS)
@@ -75,6 +75,8 @@ def body_of(completion: Completion) -> dict[str, Any]:
         body["attempts"] = completion.attempts
     if completion.error is not None:
         body["error"] = completion.error
+    if completion.fingerprint is not None:
+        body["fingerprint"] = completion.fingerprint
     return body
 
 
@@ -93,6 +95,7 @@ def completion_of(body: object) -> Completion:
         and _is_amount(body["latency_s"])
         and isinstance(body["effective"], dict)
         and isinstance(body.get("error"), TEXT_OR_NONE)
+        and isinstance(body.get("fingerprint"), TEXT_OR_NONE)
         and type(body.get("attempts", 1)) is int
         and 0 < body.get("attempts", 1) < MOST
     )

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from promptlab.cli.options import AsJson, Runs
+from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
 from promptlab.cli.screen import print_json, print_table, say
 from promptlab.errors import UsageProblem, did_you_mean
 
@@ -19,13 +19,15 @@ Name = Annotated[str, typer.Argument(show_default=False)]
 
 
 @ls.command("runs")
-def ls_runs(runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
-    """The runs in a folder, newest first."""
+def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
+    """The runs in a folder or at an address, newest first."""
     from promptlab.errors import RunProblem
+    from promptlab.mirror import Place, is_address
     from promptlab.store import Run, runs_in
 
     rows: list[dict[str, Any]] = []
-    for folder in runs_in(runs):
+    place = Place(runs) if is_address(runs) else None
+    for folder in runs_in(place.fetch_manifests() if place else Path(runs)):
         try:
             run = Run(folder)
         except RunProblem as error:
@@ -35,11 +37,12 @@ def ls_runs(runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
         rows.append(
             {
                 "run": folder.name,
-                "state": run.state,
+                "state": "running" if place and run.state == "interrupted" and place.writer(run.id) else run.state,
                 "simulated": m["simulated"],
                 "done": m["counts"]["done"],
                 "planned": m["counts"]["planned"],
                 "errors": m["counts"]["errors"],
+                "waiting": m.get("batches", {}).get("waiting_trials", 0),
                 "paid_usd": m["paid_usd"],
                 "updated_at": m["updated_at"],
                 "question": m["question"],
@@ -52,7 +55,10 @@ def ls_runs(runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
         say(f"no runs in {runs}; `promptlab sweep experiments/quickstart.yaml` makes one")
         return
     columns = ["run", "state", "simulated", "done", "planned", "errors", "paid_usd", "updated_at"]
-    print_table("", columns, [[("SIMULATED" if row.get(c) else "no") if c == "simulated" else row.get(c) for c in columns] for row in rows])
+    for row in rows:
+        row["simulated"] = "SIMULATED" if row.get("simulated") else "no"
+        row["state"] += f", {row['waiting']:,} wait in batches" if row.get("waiting") else ""
+    print_table("", columns, [[row.get(c) for c in columns] for row in rows])
 
 
 @ls.command("tasks")
@@ -122,7 +128,9 @@ def ls_models(as_json: AsJson = False) -> None:
 
 
 @show.command("run")
-def show_run(run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)], as_json: AsJson = False) -> None:
+def show_run(
+    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False, parser=run_folder)], as_json: AsJson = False
+) -> None:
     """A run's manifest."""
     from promptlab.store import Run
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import LOOKS, AsJson, Concurrency, ExperimentFile, Runs, Sequential
+from promptlab.cli.options import LOOKS, AsJson, Batch, Concurrency, ExperimentFile, Runs, Sequential
 from promptlab.cli.screen import print_json, print_table, say
 
 if TYPE_CHECKING:
@@ -26,18 +26,25 @@ def plan(
         typer.Option("--pilot", help="First ask the baseline twice on 20 items of 3 tasks (paid), and plan with what that shows."),
     ] = False,
     sequential: Sequential = False,
+    batch: Batch = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
     """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
-    from promptlab.plan import make_plan, outlook
+    from promptlab.plan import make_plan, outlook, repriced
     from promptlab.resolve import resolve
 
     study = resolve(experiment, LOOKS if sequential else None)
-    made = make_plan(study)
+    made, priced = make_plan(study), study
+    if batch:
+        from promptlab.batch import at_batch_prices, check_models
+
+        check_models(study)
+        priced = at_batch_prices(study)
+        made = {**repriced(made, priced), "batch": True}
     shown = _pilot(study, runs, concurrency) if pilot else None
     if shown is not None:
-        made = {**made, "pilot": shown, "outlook": outlook(study, shown["discordance_high"])}
+        made = {**made, "pilot": shown, "outlook": outlook(priced, shown["discordance_high"])}
     if as_json:
         print_json(made)
         return
@@ -175,7 +182,10 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
         ],
     )
     low, high = minutes(made, concurrency)
-    say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
+    if made.get("batch"):
+        say(f"by batch: at most {made['waves']} wave(s) of batches, each within 24 hours")
+    else:
+        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
     first = made["power"][0]
     print_table(
         "Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)",

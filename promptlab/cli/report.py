@@ -11,11 +11,13 @@ from typing import Annotated
 
 import typer
 
-from promptlab.cli.options import AsJson, Runs
+from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
 from promptlab.cli.screen import print_json, print_table, say
 from promptlab.errors import UsageProblem
 
-RunFolder = Annotated[Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d.", show_default=False)]
+RunFolder = Annotated[
+    Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
+]
 
 
 class Format(StrEnum):
@@ -83,12 +85,15 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
 
 def compare(
     run_a: RunFolder,
-    run_b: Annotated[Path | None, typer.Argument(help="The other run; the same one when left out.", show_default=False)] = None,
+    run_b: Annotated[
+        Path | None, typer.Argument(help="The other run; the same one when left out.", show_default=False, parser=run_folder)
+    ] = None,
     arm: Annotated[str, typer.Option(help="The arm of the first run.")] = "none",
     against: Annotated[str | None, typer.Option(help="The arm of the second; the same name when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
     model_b: Annotated[str | None, typer.Option(help="The model of the second; as in the first when left out.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Compare although the runs were sent different sampling parameters.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict."""
@@ -103,7 +108,7 @@ def compare(
     b = reports.side_of(second, model_b or (model if run_b is None else model_b), against or arm, strategy)
     if run_b is None and a == b:
         raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
-    found = reports.compare(first, a, second, b)
+    found = reports.compare(first, a, second, b, force=force)
     if as_json:
         print_json({**asdict(found), "note": reports.EXPLORATORY})
         return
@@ -197,9 +202,16 @@ def after_sweep(folder: Path, write_html: bool) -> None:
         say(f"report:        {folder / 'report.html'}")
 
 
+def _local(runs: str) -> Path:
+    """A folder of runs; one at an address is fetched whole."""
+    from promptlab.mirror import Place, is_address
+
+    return Place(runs).fetch_all() if is_address(runs) else Path(runs)
+
+
 def view(
-    run: Annotated[Path | None, typer.Argument(help="A run folder; all runs when left out.", show_default=False)] = None,
-    runs: Runs = Path("runs"),
+    run: Annotated[Path | None, typer.Argument(help="A run folder; all runs when left out.", show_default=False, parser=run_folder)] = None,
+    runs: RunsAnywhere = "runs",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
 ) -> None:
     """Open the explorer on this machine's own address. It reads run folders and calls no model."""
@@ -226,7 +238,7 @@ def view(
     }
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     flags += [part for host in ("localhost", "127.0.0.1") for part in ("--server.allowedHosts", host)]  # no rebinding of another name
-    where = ["--run", str(run.resolve())] if run is not None else ["--runs", str(runs.resolve())]
+    where = ["--run", str(run.resolve())] if run is not None else ["--runs", str(_local(runs).resolve())]
     say(f"explorer:      http://127.0.0.1:{port}    (Ctrl-C ends it)")
     command = [sys.executable, "-m", "streamlit", "run", str(shipped("app.py")), *flags, "--", *where]
     try:

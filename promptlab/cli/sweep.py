@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import sys
 import time
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import LOOKS, Concurrency, ExperimentFile, Runs, Sequential
+from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential
 from promptlab.cli.plan import plan
 from promptlab.cli.screen import say
-from promptlab.errors import UsageProblem
+from promptlab.errors import EXIT_INCOMPLETE, UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.cache import Use
+    from promptlab.mirror import Pusher
     from promptlab.run import Progress
 
 
@@ -58,7 +62,7 @@ def check(experiment: ExperimentFile) -> None:
 
 def sweep(
     experiment: ExperimentFile,
-    runs: Runs = Path("runs"),
+    runs: RunsAnywhere = "runs",
     concurrency: Concurrency = 16,
     sequential: Sequential = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
@@ -80,11 +84,21 @@ def sweep(
     ray_address: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="The cluster's address; without one, that of this machine.")
     ] = None,
+    serve_vllm: Annotated[
+        bool, typer.Option("--serve-vllm", help="With --engine ray: start vLLM there for models hosted_vllm/NAME without api_base.")
+    ] = False,
+    gpus: Annotated[int, typer.Option(min=1, help="GPUs of each model that --serve-vllm serves.")] = 1,
+    batch: Batch = False,
+    batch_wait: Annotated[
+        float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
+    ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
+    if batch_wait is not None and not batch:
+        raise UsageProblem("--batch-wait says how long to wait for batches, and --batch is not given; add it, or leave --batch-wait out")
     if dry_run:
-        plan(experiment, concurrency, sequential=sequential)
+        plan(experiment, concurrency, sequential=sequential, batch=batch)
         return
     use = _cache_use(cache, no_cache)
     from promptlab.official import home
@@ -92,7 +106,9 @@ def sweep(
     from promptlab.run import Execution
     from promptlab.sweep import run_sweep
 
-    execution = Execution(concurrency, use, wire.value, max_cost, max_tokens, workers, engine is Where.ray, ray_address)
+    execution = Execution(
+        concurrency, use, wire.value, max_cost, max_tokens, workers, engine is Where.ray, ray_address, batch, batch_wait or 0
+    )
 
     study = resolve(experiment, LOOKS if sequential else None)
     for note in study.notes:
@@ -102,27 +118,49 @@ def sweep(
         say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
-    with _watch(study.design.n_trials) as observe:
-        done = run_sweep(study, runs, home() / "cache", execution, observe)
-    _end(done, time.monotonic() - started, len(simulated), len(study.design.models))
-    if use == "refresh" and done.progress.n_recorded_before:
-        say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
-    if done.progress.n_recorded_before + done.progress.n_done:
-        from promptlab.cli.report import after_sweep
+    with _followed(runs, study.run_id, batch) as (folder, pusher):
+        with _watch(study.design.n_trials) as observe:
+            done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
+        _end(done, time.monotonic() - started, len(simulated), len(study.design.models))
+        if use == "refresh" and done.progress.n_recorded_before:
+            say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
+        if done.progress.n_recorded_before + done.progress.n_done:
+            from promptlab.cli.report import after_sweep
 
-        after_sweep(done.folder, write_html=report)
+            after_sweep(done.folder, write_html=report)
     again = f"{me()} {' '.join(sys.argv[1:])}"
+    if pusher and pusher.failed and done.state == "complete":
+        say(f"incomplete at the address; the same command pushes what is missing and asks nothing again:    {again}")
+        raise typer.Exit(EXIT_INCOMPLETE)
     if done.state == "complete":
-        say(f"look at it:    {me()} view {done.folder}")
+        say(f"look at it:    {me()} view {f'{pusher.place.address}/{pusher.run}' if pusher else done.folder}")
     elif done.state == "interrupted":
         say(f"interrupted; nothing is lost. Resume with:    {again}")
     elif done.state == "budget":
         say(f"{done.progress.budget_reached}. Raise the limit (--max-cost, --max-tokens, or budget_usd in a copy), or keep what there is.")
+    elif done.progress.n_waiting:
+        n, batches = done.progress.n_waiting, done.progress.n_batches
+        say(f"incomplete; {n:,} trials wait in {batches:,} batch(es); the same command collects them:    {again}")
     elif done.progress.n_not_cached:
         say(f"incomplete; see what differs with:    {me()} cache why {experiment}")
     else:
         say(f"incomplete; the same command asks only for what is missing:    {again}")
     raise typer.Exit(done.exit_code)
+
+
+@contextlib.contextmanager
+def _followed(runs: str, run_id: str, batch: bool) -> Iterator[tuple[Path, Pusher | None]]:
+    """The folder that a sweep works in, and what keeps an address up to date with it, where `runs` is one."""
+    from promptlab.mirror import Place, is_address
+
+    if not is_address(runs):
+        yield Path(runs), None
+        return
+    if batch:
+        raise UsageProblem("--batch keeps what it has open in the run folder alone, so --runs must be a local folder there")
+    place = Place(runs)
+    with place.sharing(run_id, say, lambda: os.kill(os.getpid(), signal.SIGINT)) as pusher:
+        yield place.folder, pusher
 
 
 def _cache_use(cache: CacheUse, no_cache: bool) -> Use:
@@ -151,6 +189,8 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     )
     for message in p.stopped.values():
         say(f"stopped: {message}")
+    for message in p.told:
+        say(f"note: {message}")
     if p.stalled:
         say(f"given up: {p.stalled}")
     if p.n_not_cached:

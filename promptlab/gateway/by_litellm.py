@@ -97,6 +97,7 @@ class LiteLLMWire:
             (getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)),
             self._secrets,
             read_top_logprobs(getattr(choice, "logprobs", None)),
+            getattr(response, "system_fingerprint", None),
         )
 
     def _classified(self, error: Exception) -> WireError:

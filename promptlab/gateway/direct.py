@@ -229,6 +229,7 @@ class DirectWire:
             (usage.get("prompt_tokens"), usage.get("completion_tokens")),
             self._secrets,
             read_top_logprobs(choice.get("logprobs")) if choice is not None else (),
+            answer.get("system_fingerprint"),
         )
 
     def _faulty(self, message: str, status: int | None) -> WireError:

@@ -225,6 +225,7 @@ class Gateway:
             requested=dict(call.sampling),
             effective=effective,
             top_logprobs=reply.top_logprobs,
+            fingerprint=reply.fingerprint,
         )
 
     def _failed(self, call: Call, effective: Mapping[str, Any], error: WireError, attempt: int, latency_s: float) -> Completion:

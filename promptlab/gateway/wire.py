@@ -19,10 +19,14 @@ from promptlab.schema import Call, Model, Outcome
 Boundary = Literal["auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size"]
 RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection"})
 STOPPING: frozenset[Boundary] = frozenset({"auth", "quota"})
+LONGEST_FINGERPRINT = 200
 MESSAGE_LIMIT = 500
 READ_LIMIT = 20_000
 """How much of a provider's message is looked at, in characters: redaction comes before the cut to MESSAGE_LIMIT."""
 LARGEST_ANSWER_BYTES = 32 * 2**20
+MOST_TOKENS = 10**8
+"""No request takes as many; a usage beyond is none."""
+LEAST_LOGPROB = -1e9
 NO_KEY = "none"
 """What a server of the user's own is sent in place of a key: never the key of a public provider that happens to be set."""
 THOUGHT = re.compile(r"<(?:think|thinking|budget:thinking)>.*?</(?:think|thinking|budget:thinking)>", re.DOTALL)
@@ -55,6 +59,8 @@ class Reply:
     input_tokens: int | None
     output_tokens: int | None
     top_logprobs: tuple[tuple[str, float], ...] = ()
+    fingerprint: str | None = None
+    """What the provider calls the state of its backend (`system_fingerprint`), where it says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,23 +99,35 @@ def read_answer(
     tokens: tuple[Any, Any],
     secrets: tuple[str, ...],
     top_logprobs: tuple[tuple[str, float], ...] = (),
+    fingerprint: object = None,
 ) -> Reply:
-    """The reply that an answer amounts to. Usage that is missing, or filled with zeros, is unknown and not 0."""
+    """The reply that an answer amounts to. Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0."""
     if len(text) > LARGEST_ANSWER_BYTES:
         raise too_large()
-    text = redact_known(text, secrets)
+    text = redact_known(storable(text), secrets)
     outcome: Outcome = "ok"
     if refusal or finish_reason == "content_filter":
-        outcome, text = "refused", text or redact_known(str(refusal or ""), secrets)
+        outcome, text = "refused", text or redact_known(storable(str(refusal or "")), secrets)
     elif finish_reason == "length":
         outcome = "truncated"
     elif not text.strip():
         outcome = "empty"
     n_input, n_output = tokens
-    known = isinstance(n_input, int) and isinstance(n_output, int) and (n_output > 0 or (n_input > 0 and not text))
+    known = _is_count(n_input) and _is_count(n_output) and (n_output > 0 or (n_input > 0 and not text))
+    model_version = storable(model_version) if model_version else None
     return Reply(
-        text, outcome, finish_reason, model_version, n_input if known else None, n_output if known else None, top_logprobs
+        text, outcome, finish_reason, model_version, n_input if known else None, n_output if known else None, top_logprobs,
+        redact_known(storable(fingerprint[:LONGEST_FINGERPRINT]), secrets) if isinstance(fingerprint, str) and fingerprint else None,
     )  # fmt: skip
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < MOST_TOKENS
+
+
+def storable(text: str) -> str:
+    """The text, with U+FFFD for each half of a surrogate pair: JSON can send one, and no file in UTF-8 can hold it."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def too_large() -> WireError:
@@ -123,7 +141,11 @@ def read_top_logprobs(logprobs: Any) -> tuple[tuple[str, float], ...]:  # noqa: 
     first = content[0] if isinstance(content, list) and content else None
     top = _field(first, "top_logprobs")
     pairs = [(_field(t, "token"), _field(t, "logprob")) for t in top] if isinstance(top, list) else []
-    return tuple((token, float(value)) for token, value in pairs if isinstance(token, str) and isinstance(value, int | float))
+    return tuple(
+        (token, float(max(value, LEAST_LOGPROB)))
+        for token, value in pairs
+        if isinstance(token, str) and type(value) in (int, float) and value < 1  # the logarithm of a probability, give or take
+    )
 
 
 def _field(value: Any, name: str) -> Any:  # noqa: ANN401
@@ -170,4 +192,4 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
 
 def safe(text: str, secrets: tuple[str, ...]) -> str:
     """A provider's message as it may be stored: redacted, then cut."""
-    return redact(text[:READ_LIMIT], secrets)[:MESSAGE_LIMIT]
+    return redact(storable(text[:READ_LIMIT]), secrets)[:MESSAGE_LIMIT]

@@ -37,7 +37,7 @@ def load_own(path: Path) -> Own:
         raise FileProblems([Problem(path, None, _suggested(path))])
     spec, document = load_task_file(path)
     name = spec.name or path.stem
-    if not re.match(NAME, name):
+    if not re.fullmatch(NAME, name):
         raise FileProblems([document.problem((), f"the file's name {name!r} is no name for a task; add 'name'")])
     rule = _metric(spec, document)
     tables, source = _tables(spec.items, "items", spec, document)

@@ -119,7 +119,7 @@ class Report:
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
     """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
-    plan, trials, items = run.plan, run.trials(), run.items()
+    plan, trials, items = run.plan, run.trials(compact=True), run.items()
     _must_fit(run, trials, plan)
     as_run = trials
     if scorer is not None and scorer != plan.get("scorer"):
@@ -212,6 +212,14 @@ def headline(report: Report) -> list[str]:
         found.append(looks_words(report))
     if n + n_skipped < planned or report.state != "complete":
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
+    if waiting := (batches := report.manifest.get("batches", {})).get("waiting_trials"):
+        found.append(f"{waiting:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them.")
+    for model, versions in report.manifest.get("served", {}).items():
+        if len(versions) > 1:
+            found.append(
+                f"{model} was served by {len(versions)} versions ({', '.join(versions)}), "
+                "so a difference between arms may be one between versions, and no effect of a sentence."
+            )
     for model in report.models:
         found += _of_model(report, model)
     if report.oracles:

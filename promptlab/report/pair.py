@@ -94,8 +94,17 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side
     return Side(run.id, chosen, arm, settings[0], next(m["simulated"] for m in plan["models"] if m["name"] == chosen))
 
 
-def compare(run_a: Run, a: Side, run_b: Run, b: Side) -> PairReport:
-    """B minus A, by items that both runs asked with the same text. The answers of B are scored by A's scorer."""
+def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) -> PairReport:
+    """B minus A, by items that both runs asked with the same text. The answers of B are scored by A's scorer.
+
+    UsageProblem where the two were sent different sampling parameters, unless forced.
+    """
+    sent = [run.manifest["effective"].get(side.model) for run, side in ((run_a, a), (run_b, b))]
+    if sent[0] != sent[1] and None not in sent and not force:
+        raise UsageProblem(
+            f"{a.run} and {b.run} were sent different sampling parameters ({sent[0]} and {sent[1]}), "
+            f"so their difference is not that of the arms; --force compares them all the same, and says so"
+        )
     plan_a, plan_b = run_a.plan, run_b.plan
     notes = [] if run_a.folder == run_b.folder else _differences(run_a, plan_a, a, run_b, plan_b, b)
     trials_a = run_a.trials()

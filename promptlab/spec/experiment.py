@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
@@ -67,6 +68,13 @@ class ModelEntry(Part):
     def _litellm_name(cls, value: str) -> str:
         if not re.match(r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*\Z", value):
             raise ValueError(f"{value!r} is not a model name; write provider/model, for example openai/gpt-4o-mini")
+        return value
+
+    @field_validator("api_base")
+    @classmethod
+    def _no_secret(cls, value: str | None) -> str | None:
+        if value is not None and "@" in urlsplit(value).netloc:
+            raise ValueError("an address must not hold a user or password: it is written into the record; name a variable in api_key_env")
         return value
 
     def resolved(self) -> Model:
