@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from promptlab.cache import Cache, NotCached, Use, request_of
+from promptlab.cache import Cache, NotCached, Request, Use, request_of
 from promptlab.design import Design, draw_number
-from promptlab.errors import BudgetReached, ProviderStopped
+from promptlab.errors import BudgetReached, PromptlabError, ProviderStopped
 from promptlab.gateway import Gateway, WireChoice
 from promptlab.gateway.prices import cost_usd
 from promptlab.gateway.wire import storable
@@ -28,6 +30,8 @@ Row = dict[str, Any]
 Arm = tuple[str, str, int, str, str]
 """Model, placement, shots, strategy and arm."""
 WATCH_EVERY_S = 5.0
+GC_EVERY = 20_000
+"""New objects after which the youngest are looked through; Python's own 700 costs LiteLLM's calls a tenth of their time."""
 STORED_AT_ONCE = 64
 """Trials with stored answers that are done before anything else gets its turn."""
 UNKNOWN_OUTPUT_TOKENS = 4096
@@ -189,6 +193,9 @@ class Engine:
     _models: dict[str, Model] = field(init=False)
     _tasks: dict[str, Task] = field(init=False)
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
+    _unkept: dict[str, tuple[Completion, Request]] = field(init=False, default_factory=dict)
+    failed: PromptlabError | None = field(init=False, default=None)
+    """Why answers can no longer be kept: nothing more is sent."""
 
     def __post_init__(self) -> None:
         self._models = {model.name: model for model in self.design.models}
@@ -244,7 +251,7 @@ class Engine:
             call = next(strategy) if completion is None else strategy.send(completion)
             while True:
                 key = self._key(call)
-                found = None if self.cache is None or key in self._under_way else self.cache.get(key)
+                found = None if key in self._under_way else self._stored(key)
                 if found is None:
                     begun.call, begun.key = call, key
                     return begun
@@ -276,7 +283,7 @@ class Engine:
         """The stored answer, or a paid one; two equal requests at the same time are paid once."""
         if key in self._under_way:
             return replace(await asyncio.shield(self._under_way[key]), cached=True)
-        if self.cache is not None and not (looked_up and self.cache.use == "replay") and (found := self.cache.get(key)) is not None:
+        if not (looked_up and self.cache is not None and self.cache.use == "replay") and (found := self._stored(key)) is not None:
             self.progress.n_cached += 1
             return found
         if self.cache is not None and self.cache.use == "replay":
@@ -295,6 +302,20 @@ class Engine:
             raise
         finally:
             del self._under_way[key]
+
+    def _stored(self, key: str) -> Completion | None:
+        if self.cache is None:
+            return None
+        return replace(self._unkept[key][0], cached=True) if key in self._unkept else self.cache.get(key)
+
+    def keep(self) -> None:
+        """Put what came since the last turn of the event loop into the cache; where that fails, `failed` says why."""
+        unkept, self._unkept = self._unkept, {}
+        if self.cache is not None and unkept:
+            try:
+                self.cache.put_many([(key, *kept) for key, kept in unkept.items()])
+            except PromptlabError as error:
+                self.failed = error
 
     def asked(self, call: Call) -> Call:
         """The call under the name that LiteLLM knows the model by: a short name must not decide what is paid twice."""
@@ -323,8 +344,10 @@ class Engine:
         if completion.cost_usd is None and completion.outcome != "error":
             self.progress.n_unpriced += 1
         self.progress.paid_usd += completion.cost_usd or 0.0
-        if self.cache is not None:
-            self.cache.put(key, completion, request_of(self.asked(call)))
+        if self.cache is not None and completion.outcome != "error":
+            if not self._unkept:  # answers that come in one turn of the loop are kept in one transaction
+                asyncio.get_running_loop().call_soon(self.keep)
+            self._unkept[key] = completion, request_of(self.asked(call))
         return completion
 
     def most(self, call: Call) -> tuple[float, int]:
@@ -498,6 +521,8 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
                 if not over and (why := engine.gateway.stalled()):
                     progress.stalled = why
                     return
+            if engine.failed is not None:
+                raise engine.failed
             while over:
                 finished = over.popleft()
                 pending.discard(finished)
@@ -509,6 +534,21 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
         for task in pending:
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
+        engine.keep()
+
+
+@contextlib.contextmanager
+def rare_collections() -> Iterator[None]:
+    """Look for cycles of garbage less often, and not among what is there for good: calls make many objects that die by themselves."""
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_EVERY, *before[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
 
 
 def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[Arm] = frozenset()) -> Iterator[Trial]:

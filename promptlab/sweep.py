@@ -24,7 +24,7 @@ from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXI
 from promptlab.gateway import Gateway
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
-from promptlab.run import Arm, Budget, Engine, Execution, Progress, engine_of, rows, unrecorded
+from promptlab.run import Arm, Budget, Engine, Execution, Progress, engine_of, rare_collections, rows, unrecorded
 from promptlab.schema import digest
 from promptlab.stats import Looks
 from promptlab.store import FORMAT, Run, RunWriter, now
@@ -125,7 +125,7 @@ class _Session:
         try:
             interrupted = False
             if len(self._recorded.trials) < self._study.design.n_trials:
-                interrupted = self._together() if self._how.workers > 1 or self._how.ray else asyncio.run(self._alone())
+                interrupted = self._together() if self._how.workers > 1 or self._how.ray else self._by_itself()
             state = _state(progress, interrupted)
             return Sweep(self._writer.folder, state, progress)
         finally:
@@ -147,6 +147,10 @@ class _Session:
         """What earlier sessions took; where a price or a usage was unknown, what they set aside for it."""
         before = self._manifest.spent_before
         return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
+
+    def _by_itself(self) -> bool:
+        with rare_collections():
+            return asyncio.run(self._alone())
 
     async def _alone(self) -> bool:
         """In this process; True where it was interrupted."""

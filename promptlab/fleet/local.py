@@ -74,7 +74,10 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        asyncio.run(_work(int(sys.argv[1])))
+        from promptlab.run import rare_collections
+
+        with rare_collections():
+            asyncio.run(_work(int(sys.argv[1])))
     except ConnectionError:
         os._exit(1)  # nobody is left to say anything to
 
