@@ -203,11 +203,12 @@ class _watch:
     """Progress while a sweep runs: a live bar on a terminal, a plain line every few seconds elsewhere."""
 
     EVERY_S = 5.0
+    REDRAWN_S = 0.1
 
     def __init__(self, n_planned: int) -> None:
         self._n_planned = n_planned
         self._started = time.monotonic()
-        self._said_at = self._started
+        self._said_at = self._next = self._started
         self._bar: Any = None
         self._task: Any = None
 
@@ -229,6 +230,9 @@ class _watch:
 
     def _observe(self, p: Progress) -> None:
         now = time.monotonic()
+        if now < self._next and p.n_recorded_before + p.n_done < self._n_planned:
+            return
+        self._next = now + self.REDRAWN_S
         rate = p.n_done / max(now - self._started, 1e-6)
         detail = f"{rate:.0f}/s  ${p.paid_usd:.4f}  {p.n_errors} errors"
         done = p.n_recorded_before + p.n_done
