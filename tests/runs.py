@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from conftest import ROOT
@@ -54,6 +55,15 @@ def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | Non
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def wait_until(true: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 60) -> None:
+    """Wait for something that a process brings about; fail where it ends before, or takes too long."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,6 @@ import os
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,7 +16,7 @@ from promptlab.run import Execution, Progress
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run, runs_in
 from promptlab.sweep import run_sweep
-from runs import experiment, run, served, start
+from runs import experiment, run, served, start, wait_until
 from servers import Server
 
 pytestmark = pytest.mark.xdist_group("fleet")
@@ -236,11 +235,3 @@ def test_an_experiment_that_changes_under_its_workers_is_told(tmp_path: Path, mo
     path.write_text(path.read_text().replace("seed: 1", "seed: 2"))
     with pytest.raises(RunProblem, match="changed while its sweep was starting"):
         run_sweep(study, tmp_path / "runs", None, Execution(workers=2), told)
-
-
-def wait_until(true: Any, process: Any, seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -18,7 +18,7 @@ from promptlab.run import Execution
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run, runs_in
 from promptlab.sweep import Sweep, run_sweep
-from runs import experiment, run, served, start
+from runs import experiment, run, served, start, wait_until
 from servers import Server
 
 
@@ -153,9 +153,8 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         env = {"PROMPTLAB_HOME": str(tmp / f"home-{name}")}
         if name == "killed":
             process = start(*arguments, env=env)
-            while len(server.requests) < 240:
-                assert process.poll() is None, process.communicate()
-                time.sleep(0.02)
+            requests = server.requests
+            wait_until(lambda: len(requests) >= 240, process)  # noqa: B023 (waited for here)
             os.kill(process.pid, signal.SIGKILL)
             process.communicate()
             time.sleep(0.3)
@@ -187,9 +186,7 @@ def test_killed_at_half_only_what_was_under_way_is_paid_again(killed: dict[str, 
 def test_ctrl_c_ends_cleanly_and_says_how_to_go_on(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, models=served(server.url, "slow-50"))
     process = start("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report", env={"PROMPTLAB_HOME": str(tmp_path / "home")})
-    while len(server.requests) < 20:
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.02)
+    wait_until(lambda: len(server.requests) >= 20, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -204,8 +201,7 @@ def test_two_sweeps_of_one_run_never_meet(tmp_path: Path, server: Server) -> Non
     path = experiment(tmp_path, models=served(server.url, "slow-2000"))
     arguments = ("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report")
     first = start(*arguments, env={"PROMPTLAB_HOME": str(tmp_path / "home")})
-    while not server.requests:
-        time.sleep(0.02)
+    wait_until(lambda: bool(server.requests), first)
     second = run(*arguments, env={"PROMPTLAB_HOME": str(tmp_path / "home")})
     assert second.returncode == 1
     assert "another process (pid" in second.stderr

@@ -187,6 +187,15 @@ def forked(study: Study, runs: Path, cache: Path | None, tell: int) -> int:
         os._exit(code)
 
 
+def asked_for(server: Server, n: int, pid: int) -> None:
+    """Wait until the server was asked so often, or the process has ended."""
+    deadline = time.monotonic() + 10
+    while len(server.requests) < n and time.monotonic() < deadline:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.001)
+
+
 def test_killed_thirty_times_at_random_moments_nothing_acknowledged_is_lost(tmp_path: Path, server: Server) -> None:
     """One run after the other, without and with cache in turn, each killed up to eight times, until it comes to its end."""
     study = resolve(experiment(tmp_path, tasks="sum", items=75, models=served(server.url, "slow-5")))
@@ -207,7 +216,8 @@ def test_killed_thirty_times_at_random_moments_nothing_acknowledged_is_lost(tmp_
             pid = forked(study, runs, cache, tell)
             os.close(tell)
             if kills < 8 and n_killed + kills < 30:
-                time.sleep(rng.uniform(0.0, 0.25))
+                asked_for(server, len(server.requests) + rng.randrange(90), pid)
+                time.sleep(rng.uniform(0.0, 0.006))
                 os.kill(pid, signal.SIGKILL)
             _, status = os.waitpid(pid, 0)
             with os.fdopen(told, "rb") as lines:
