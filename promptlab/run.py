@@ -31,7 +31,7 @@ Arm = tuple[str, str, int, str, str]
 """Model, placement, shots, strategy and arm."""
 WATCH_EVERY_S = 5.0
 GC_EVERY = 20_000
-"""New objects after which the youngest are looked through; Python's own 700 costs LiteLLM's calls a tenth of their time."""
+"""New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes thousands."""
 STORED_AT_ONCE = 64
 """Trials with stored answers that are done before anything else gets its turn."""
 UNKNOWN_OUTPUT_TOKENS = 4096
@@ -317,6 +317,12 @@ class Engine:
             except PromptlabError as error:
                 self.failed = error
 
+    def keep_or_fail(self) -> None:
+        """Keep what is left; raise what made that, or an earlier keeping, impossible."""
+        self.keep()
+        if self.failed is not None:
+            raise self.failed
+
     def asked(self, call: Call) -> Call:
         """The call under the name that LiteLLM knows the model by: a short name must not decide what is paid twice."""
         return replace(call, model=self._models[call.model].litellm_name)
@@ -492,7 +498,7 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
         wake.set()
 
     def fill() -> None:
-        while len(pending) < concurrency and len(stored) < STORED_AT_ONCE and not stop.is_set() and progress.budget_reached is None:
+        while len(pending) < concurrency and len(stored) < STORED_AT_ONCE and _goes_on(engine, stop):
             trial = next(todo, None)
             if trial is None:
                 return
@@ -512,6 +518,7 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
                     yield counted(stored.popleft(), progress)
                 await asyncio.sleep(0)
             elif not pending:
+                engine.keep_or_fail()
                 return
             elif not over:
                 wake.clear()
@@ -521,8 +528,6 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
                 if not over and (why := engine.gateway.stalled()):
                     progress.stalled = why
                     return
-            if engine.failed is not None:
-                raise engine.failed
             while over:
                 finished = over.popleft()
                 pending.discard(finished)
@@ -535,6 +540,10 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
         engine.keep()
+
+
+def _goes_on(engine: Engine, stop: asyncio.Event) -> bool:
+    return not stop.is_set() and engine.progress.budget_reached is None and engine.failed is None
 
 
 @contextlib.contextmanager
