@@ -237,11 +237,7 @@ class _Session:
             from promptlab.fleet.cluster import Cluster
 
             caches = self._cache_folder is not None
-            if served_at:
-                from promptlab.fleet.offline import ServedCluster
-
-                return ServedCluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address, served_at)
-            return Cluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address)
+            return Cluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address, served_at)
         from promptlab.fleet.local import Processes
 
         setup = {

@@ -14,8 +14,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Set
-from pathlib import Path
+from collections.abc import Mapping, Set
 from typing import TYPE_CHECKING, Any
 
 from promptlab.errors import PromptlabError, UsageProblem
@@ -52,17 +51,18 @@ class Cluster:
     """The workers of one sweep on a cluster. Environment variables with keys are those of the nodes, never sent from here."""
 
     def __init__(
-        self, hub: Hub, study: Study, recorded: Set[str], execution: Execution, caches: bool, workers: int, address: str | None
-    ) -> None:
+        self, hub: Hub, study: Study, recorded: Set[str], execution: Execution, caches: bool, workers: int, address: str | None,
+        served_at: Mapping[str, str],
+    ) -> None:  # fmt: skip
         self._ray = connected(address)
         self._token = secrets.token_hex(TOKEN_BYTES)
         self._listener = socket.create_server((self._ray.util.get_node_ip_address(), 0))
         self._listener.settimeout(CONNECT_S)
         self._threads: list[threading.Thread] = []
         host, port = self._listener.getsockname()[:2]
-        shared = self._ray.put((study, frozenset(recorded)))
+        shared = self._ray.put((study, frozenset(recorded), execution, caches, dict(served_at)))
         task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(_work)
-        self._tasks = [task.remote(host, port, number, self._token, shared, execution, caches) for number in range(workers)]
+        self._tasks = [task.remote(host, port, number, self._token, shared) for number in range(workers)]
         self._accepting = threading.Thread(target=self._accept, args=(hub, workers), daemon=True)
         self._accepting.start()
 
@@ -115,13 +115,14 @@ class Cluster:
                 self._ray.cancel(task, force=True)
 
 
-def _work(host: str, port: int, number: int, token: str, shared: tuple[Study, frozenset[str]], execution: Execution, caches: bool) -> None:
+def _work(host: str, port: int, number: int, token: str, shared: tuple[Study, frozenset[str], Execution, bool, dict[str, str]]) -> None:
     """One worker, on whatever node Ray put it."""
     from promptlab.fleet.work import Worker
     from promptlab.official import home
 
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    study, recorded = shared
+    study, recorded, execution, caches, served_at = shared
+    cache = home() / "cache" if caches else None
 
     async def work() -> None:
         reader, writer = await asyncio.open_connection(host, port, limit=LONGEST_LINE)
@@ -129,7 +130,12 @@ def _work(host: str, port: int, number: int, token: str, shared: tuple[Study, fr
         link = Socket(reader, writer)
         try:
             await link.heard()
-            await Worker(study, link, execution, recorded, Path(home()) / "cache" if caches else None).run()
+            if served_at:
+                from promptlab.fleet.offline import ServedWorker
+
+                await ServedWorker(study, link, execution, recorded, cache, served_at).run()
+            else:
+                await Worker(study, link, execution, recorded, cache).run()
         except PromptlabError as error:
             await link.exchange({"failed": str(error)})
         except ConnectionError:

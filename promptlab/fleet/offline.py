@@ -6,26 +6,21 @@ same sweep on other nodes is the same sweep. A server inherits its node's enviro
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import http.client
 import os
-import secrets
 import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptlab.errors import PromptlabError, RunProblem, UsageProblem
-from promptlab.fleet.cluster import CONNECT_S, TOKEN_BYTES, Cluster, connected
-from promptlab.fleet.hub import Hub
-from promptlab.fleet.link import LONGEST_LINE, Socket
+from promptlab.errors import RunProblem, UsageProblem
+from promptlab.fleet.cluster import connected
 from promptlab.fleet.work import Link, Worker
 from promptlab.gateway import Gateway
 from promptlab.simulate import World
@@ -174,48 +169,3 @@ class ServedWorker(Worker):
         world = World(study.design, study.sims) if any(model.simulated for model in models) else None
         self._gateway = Gateway(models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
         self._engine.gateway = self._gateway
-
-
-class ServedCluster(Cluster):
-    """The same workers of a cluster, told where the servers are."""
-
-    def __init__(
-        self, hub: Hub, study: Study, recorded: Set[str], execution: Execution, caches: bool, workers: int, address: str | None,
-        served_at: Mapping[str, str],
-    ) -> None:  # fmt: skip
-        self._ray = connected(address)
-        self._token = secrets.token_hex(TOKEN_BYTES)
-        self._listener = socket.create_server((self._ray.util.get_node_ip_address(), 0))
-        self._listener.settimeout(CONNECT_S)
-        self._threads: list[threading.Thread] = []
-        place = *self._listener.getsockname()[:2], self._token
-        shared = self._ray.put((study, frozenset(recorded), execution, caches, dict(served_at)))
-        task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(_work)
-        self._tasks = [task.remote(place, number, shared) for number in range(workers)]
-        self._accepting = threading.Thread(target=self._accept, args=(hub, workers), daemon=True)
-        self._accepting.start()
-
-
-def _work(place: tuple[str, int, str], number: int, shared: tuple[Study, frozenset[str], Execution, bool, dict[str, str]]) -> None:
-    """One worker, on whatever node Ray put it."""
-    from promptlab.official import home
-
-    os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-    host, port, token = place
-    study, recorded, execution, caches, served_at = shared
-
-    async def work() -> None:
-        reader, writer = await asyncio.open_connection(host, port, limit=LONGEST_LINE)
-        writer.write(f"{token} {number}\n".encode())
-        link = Socket(reader, writer)
-        try:
-            await link.heard()
-            await ServedWorker(study, link, execution, recorded, home() / "cache" if caches else None, served_at).run()
-        except PromptlabError as error:
-            await link.exchange({"failed": str(error)})
-        except ConnectionError:
-            pass  # the sweep was killed
-        finally:
-            writer.close()  # Ray keeps the process
-
-    asyncio.run(work())
