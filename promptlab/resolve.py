@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,7 @@ LEAST_ITEMS_A_LOOK = 20
 """Below it a look can never give a verdict."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Study:
     """One experiment, resolved: nothing in it needs another file."""
 
@@ -51,7 +52,7 @@ class Study:
     available: Mapping[str, int] = field(default_factory=dict)
     """How many items each task has in all, by task id."""
 
-    @property
+    @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
         design = self.design

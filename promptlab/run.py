@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import gc
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Set
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from promptlab.cache import Cache, NotCached, Request, Use, request_of
 from promptlab.design import Design, draw_number
@@ -26,14 +27,15 @@ from promptlab.simulate import World
 from promptlab.store import written
 from promptlab.strategies import SAMPLING, StrategyOf, strategy_of
 
+N = TypeVar("N", int, float)
 Row = dict[str, Any]
 Arm = tuple[str, str, int, str, str]
 """Model, placement, shots, strategy and arm."""
 WATCH_EVERY_S = 5.0
 GC_EVERY = 20_000
 """New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes thousands."""
-STORED_AT_ONCE = 64
-"""Trials with stored answers that are done before anything else gets its turn."""
+AT_ONCE = 64
+"""Trials whose first answers are looked up together, and trials with stored answers that are done before anything else gets its turn."""
 UNKNOWN_OUTPUT_TOKENS = 4096
 """What an answer may cost at most, in tokens, where the experiment sets no max_tokens."""
 
@@ -236,33 +238,60 @@ class Engine:
 
     def begin(self, trial: Trial) -> Begun | tuple[Row, list[Row]]:
         """A trial as far as stored answers take it: its row where that is to the end. Nothing is sent, and nobody waits."""
-        metric = self.metrics[(trial.task, trial.model)]
-        strategy = strategy_of(self.call(trial), trial, lambda text: metric(text, trial.item).score, self.programs)
-        return self._on(Begun(trial, strategy, []))
+        return next(self.begin_all([trial]))
+
+    def begin_all(self, trials: Sequence[Trial]) -> Iterator[Begun | tuple[Row, list[Row]]]:
+        """The same for several trials, whose first answers are looked up together; each goes on when it is asked for."""
+        first = [self._step(self._begun(trial)) for trial in trials]
+        keys = [begun.key for begun in first if isinstance(begun, Begun)]
+        stored = self.cache.get_many(keys) if self.cache is not None else {}
+        for begun in first:
+            yield self._on(begun, stored.get(begun.key) or self._stored(begun.key, False)) if isinstance(begun, Begun) else begun
+
+    def started(self, todo: Iterator[Trial]) -> Iterator[Begun | tuple[Row, list[Row]] | None]:
+        """All of `todo`, begun block by block; None where there is none at the moment."""
+        while True:
+            block = list(islice(todo, AT_ONCE))
+            if block:
+                yield from self.begin_all(block)
+            else:
+                yield None
 
     def take(self, begun: Begun, completion: Completion) -> Begun | tuple[Row, list[Row]]:
         """A trial with the answer that it needs, and as far as stored answers take it from there."""
-        begun.made.append((begun.call, begun.key, completion))
-        return self._on(begun, completion)
+        after = self._step(begun, completion)
+        return self._on(after, self._stored(after.key)) if isinstance(after, Begun) else after
 
-    def _on(self, begun: Begun, completion: Completion | None = None) -> Begun | tuple[Row, list[Row]]:
+    def _begun(self, trial: Trial) -> Begun:
+        metric = self.metrics[(trial.task, trial.model)]
+        return Begun(trial, strategy_of(self.call(trial), trial, lambda text: metric(text, trial.item).score, self.programs), [])
+
+    def _on(self, begun: Begun, found: Completion | None) -> Begun | tuple[Row, list[Row]]:
+        """On with a stored answer, and with those that are stored to what it asks next."""
+        while found is not None and begun.key not in self._under_way:
+            self.progress.n_cached += 1
+            after = self._step(begun, found)
+            if not isinstance(after, Begun):
+                return after
+            found = self._stored(begun.key)
+        return begun
+
+    def _step(self, begun: Begun, completion: Completion | None = None) -> Begun | tuple[Row, list[Row]]:
+        """The trial with the call that it makes first, or after an answer; its row where there is none."""
         strategy = begun.strategy
         try:
-            call = next(strategy) if completion is None else strategy.send(completion)
-            while True:
-                key = self._key(call)
-                found = None if key in self._under_way else self._stored(key)
-                if found is None:
-                    begun.call, begun.key = call, key
-                    return begun
-                self.progress.n_cached += 1
-                begun.made.append((call, key, found))
-                call = strategy.send(found)
+            if completion is None:
+                begun.call = next(strategy)
+            else:
+                begun.made.append((begun.call, begun.key, completion))
+                begun.call = strategy.send(completion)
         except StopIteration as stop:
             return self._rows(begun.trial, stop.value, begun.made)
         except BaseException:
             strategy.close()
             raise
+        begun.key = self._key(begun.call)
+        return begun
 
     async def go_on(self, begun: Begun) -> tuple[Row, list[Row]]:
         """The rest of a trial: its row, and its calls."""
@@ -303,10 +332,13 @@ class Engine:
         finally:
             del self._under_way[key]
 
-    def _stored(self, key: str) -> Completion | None:
+    def _stored(self, key: str, kept: bool = True) -> Completion | None:
+        """An answer that is there already; with `kept` false one that the cache did not hold a moment ago."""
         if self.cache is None:
             return None
-        return replace(self._unkept[key][0], cached=True) if key in self._unkept else self.cache.get(key)
+        if key in self._unkept:
+            return replace(self._unkept[key][0], cached=True)
+        return self.cache.get(key) if kept else None
 
     def keep(self) -> None:
         """Put what came since the last turn of the event loop into the cache; where that fails, `failed` says why."""
@@ -387,8 +419,7 @@ class Engine:
             by_call = [score if n == len(made) else None for n in range(1, len(made) + 1)]
         answers = [value for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"][-1 if c.program else 0 :]
         solved_at = c.loop.solved_at if c.loop else 1.0
-        completions = [completion for _, _, completion in made]
-        costs = [completion.cost_usd for completion in completions]
+        total = _Totals([completion for _, _, completion in made])
         row: Row = {
             "trial": name,
             "order": trial.order,
@@ -418,13 +449,13 @@ class Engine:
             "n_rounds": len(answers),
             "solved_round": next((n for n, value in enumerate(answers, 1) if value is not None and value >= solved_at), None),
             "n_calls": len(made),
-            "input_tokens": _total([completion.input_tokens for completion in completions]),
-            "output_tokens": _total([completion.output_tokens for completion in completions]),
-            "cost_usd": _total(costs),
-            "paid_usd": _total([0.0 if completion.cached else completion.cost_usd for completion in completions]),
-            "latency_s": sum(completion.latency_s for completion in completions),
-            "cached": all(completion.cached for completion in completions),
-            "attempts": sum(completion.attempts for completion in completions),
+            "input_tokens": total.input_tokens,
+            "output_tokens": total.output_tokens,
+            "cost_usd": total.cost_usd,
+            "paid_usd": total.paid_usd,
+            "latency_s": total.latency_s,
+            "cached": total.cached,
+            "attempts": total.attempts,
             "model_version": last.model_version if last else None,
             "error": storable(error) if error else error,
         }
@@ -476,8 +507,31 @@ def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progr
     return Engine(design, metrics, sampling, study.prices, gateway, cache, budget, progress, study.programs), gateway
 
 
-def _total(values: list[Any]) -> Any:  # noqa: ANN401 (int or float, as given)
-    return None if any(value is None for value in values) else sum(values)
+class _Totals:
+    """What the answers of one trial took together; None as soon as it is unknown of one."""
+
+    __slots__ = ("attempts", "cached", "cost_usd", "input_tokens", "latency_s", "output_tokens", "paid_usd")
+
+    def __init__(self, completions: Sequence[Completion]) -> None:
+        self.input_tokens: int | None = 0
+        self.output_tokens: int | None = 0
+        self.cost_usd: float | None = 0
+        self.paid_usd: float | None = 0
+        self.latency_s: float = 0
+        self.cached = True
+        self.attempts = 0
+        for one in completions:
+            self.input_tokens = _plus(self.input_tokens, one.input_tokens)
+            self.output_tokens = _plus(self.output_tokens, one.output_tokens)
+            self.cost_usd = _plus(self.cost_usd, one.cost_usd)
+            self.paid_usd = _plus(self.paid_usd, 0.0 if one.cached else one.cost_usd)
+            self.latency_s += one.latency_s
+            self.cached = self.cached and one.cached
+            self.attempts += one.attempts
+
+
+def _plus(total: N | None, more: N | None) -> N | None:
+    return None if total is None or more is None else total + more
 
 
 async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
@@ -491,6 +545,7 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
     pending: set[asyncio.Task[tuple[Row, list[Row]]]] = set()
     over: deque[asyncio.Task[tuple[Row, list[Row]]]] = deque()
     stored: deque[tuple[Row, list[Row]]] = deque()
+    ahead = engine.started(todo)
     wake = asyncio.Event()
 
     def ended(task: asyncio.Task[tuple[Row, list[Row]]]) -> None:
@@ -498,15 +553,14 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
         wake.set()
 
     def fill() -> None:
-        while len(pending) < concurrency and len(stored) < STORED_AT_ONCE and _goes_on(engine, stop):
-            trial = next(todo, None)
-            if trial is None:
+        while len(pending) < concurrency and len(stored) < AT_ONCE and _goes_on(engine, stop):
+            begun = next(ahead)
+            if begun is None:
                 return
-            begun = engine.begin(trial)
             if isinstance(begun, tuple):
                 stored.append(begun)
                 continue
-            task = asyncio.create_task(engine.go_on(begun), name=trial.model)
+            task = asyncio.create_task(engine.go_on(begun), name=begun.trial.model)
             task.add_done_callback(ended)
             pending.add(task)
 

@@ -13,6 +13,8 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import orjson
+
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
 Role = Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]
@@ -55,7 +57,19 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 def digest(value: object) -> str:
     """SHA-256 (hex) of a value's canonical JSON: sorted keys, no spaces, UTF-8."""
-    text = _CANONICAL.encode(value)
+    return digest_of_text(_CANONICAL.encode(value))
+
+
+def plain_json(value: object) -> str:
+    """The canonical JSON of a value without fractions (which are written in more than one way): the same text, in a tenth of the time."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # half a surrogate pair, a long number
+        return _CANONICAL.encode(value)
+
+
+def digest_of_text(text: str) -> str:
+    """SHA-256 (hex) of a text in UTF-8."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -302,7 +316,7 @@ class Trial:
         """Stable over runs of the same experiment: a digest of everything that names the trial."""
         c = self.condition
         parts = [self.task, self.item.id, c.arm, c.base_prompt, c.placement.name, c.shots, c.strategy, self.model, self.replicate]
-        return digest(parts)[:20]
+        return digest_of_text(plain_json(parts))[:20]
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,15 +344,9 @@ class Call:
 
     def key_as(self, model: str) -> str:
         """The key of the same request under another name of its model."""
-        return digest(
-            {
-                "version": KEY_VERSION,
-                "model": model,
-                "api_base": self.api_base,
-                "messages": [dict(m) for m in self.messages],
-                "sampling": dict(self.sampling),
-                "draw": self.draw,
-            }
+        return digest_of_text(
+            f'{{"api_base":{plain_json(self.api_base)},"draw":{self.draw},"messages":{plain_json([dict(m) for m in self.messages])},'
+            f'"model":{plain_json(model)},"sampling":{_CANONICAL.encode(dict(self.sampling))},"version":{KEY_VERSION}}}'
         )
 
 

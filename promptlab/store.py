@@ -318,7 +318,9 @@ class RunWriter:
 
     def _write_table(self, name: str, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
         sink = pa.BufferOutputStream()
-        table = pa.Table.from_pylist([dict(row) for row in rows], schema=schema(columns))
+        wanted = schema(columns)
+        arrays = [pa.array([row.get(name) for row in rows], wanted.field(name).type) for name in columns]
+        table = pa.Table.from_arrays(arrays, schema=wanted)
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         write_whole(self.folder / name, sink.getvalue().to_pybytes())
 

@@ -332,7 +332,8 @@ class _Manifest:
         self._study = study
         self._writer = writer
         self._progress = progress
-        self._plan_digest = plan_digest
+        self._hashes = {**study.hashes, "plan": plan_digest}
+        self._code = {"versions": _versions(), "commit": _commit()}
         self._written_at = 0.0
         self._served: dict[str, set[str]] = {}
         self.effective: Mapping[str, Any] = {}
@@ -395,7 +396,7 @@ class _Manifest:
                 "stopped": progress.stopped,
                 "budget_usd": study.experiment.budget_usd,
                 "budget_reached": progress.budget_reached,
-                "hashes": {**study.hashes, "plan": self._plan_digest},
+                "hashes": self._hashes,
                 "prices": {
                     name: None
                     if p is None
@@ -407,8 +408,7 @@ class _Manifest:
                 **({"batches": found} if (found := self.batches()) else {}),
                 "served": {name: sorted(versions) for name, versions in sorted(self._served.items())},
                 **({"served_at": dict(self.served_at)} if self.served_at else {}),
-                "versions": _versions(),
-                "commit": _commit(),
+                **self._code,
                 "experiment_path": os.path.relpath(study.path),
             },
         )

@@ -14,6 +14,8 @@ from functools import lru_cache
 from typing import Any, get_args
 from urllib.parse import urlsplit, urlunsplit
 
+import orjson
+
 from promptlab.gateway.redact import MARK, known_secrets, redact
 from promptlab.schema import KEY_VERSION, Call, Completion, Outcome, digest
 
@@ -143,7 +145,7 @@ def unpacked(key: str, text: str) -> Completion | None:
         if text.startswith(HEAD):
             if text[len(HEAD) : HEAD_END] != _hashed(key, text[HEAD_END:]):
                 return None
-            return completion_of(json.loads(text[HEAD_END + 1 : text.index("\n", HEAD_END + 1)]))
+            return completion_of(_parsed(text[HEAD_END + 1 : text.index("\n", HEAD_END + 1)]))
         row: Mapping[str, Any] = json.loads(text)
         body = row["completion"]
         return completion_of(body) if row["key"] == key and row["digest"] == digest([key, body]) else None
@@ -160,6 +162,13 @@ def request_in(text: str) -> Request | None:
         return request_from(json.loads(found)) if found else None
     except MISREAD:
         return None
+
+
+def _parsed(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # half a surrogate pair, which only JSON's own escapes can hold
+        return json.loads(text)
 
 
 def _hashed(key: str, rest: str) -> str:

@@ -23,11 +23,14 @@ def normalize(text: str) -> str:
     return text.lower().replace("-", " ").translate(PUNCTUATION)
 
 
+_target = lru_cache(maxsize=16_384)(normalize)
+
+
 def _best(score: Callable[[str, str], float], answer: str, item: Item) -> Scored:
     if not answer.strip():
         return Scored(0.0, None)  # also where a target normalises to nothing: an absent answer is never right
     read = normalize(answer)
-    best = max((score(read, normalize(target)) for target in item.targets), default=0.0)
+    best = max([score(read, _target(target)) for target in item.targets], default=0.0)
     return Scored(best, read or (answer.strip() if best else None))
 
 
