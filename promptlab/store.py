@@ -42,6 +42,9 @@ FEW_VALUES = (
     "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "placement", "strategy", "outcome",
     "model_version", "error",
 )  # fmt: skip
+JOURNAL = -1
+"""The number of what is no part yet."""
+GROUP_ROWS = 50_000
 DAMAGED = "damaged"
 """Where repair puts what cannot be read."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -144,11 +147,24 @@ class Run:
         frame: pd.DataFrame = pq.read_table(self.folder / "items.parquet").to_pandas()
         return frame.assign(targets=frame["targets"].map(json.loads), choices=frame["choices"].map(json.loads))
 
-    def calls_of(self, trial: str) -> pd.DataFrame:
-        """The calls of one trial, in turn order."""
+    def part_of(self) -> pd.Series[int]:
+        """The number of the part that holds each trial, by the trial's order; -1 for the journal. Of one trial the last counts."""
+        found = [
+            (int(path.stem.removeprefix("part-")), pq.read_table(path, columns=["order"])["order"].to_numpy())
+            for path in self._parts("trials")
+        ]
+        found.append((JOURNAL, np.array([line["trial"]["order"] for line in self._journal()], dtype=np.int64)))
+        orders = np.concatenate([orders for _, orders in found])
+        parts = np.repeat([part for part, _ in found], [len(orders) for _, orders in found])
+        series = pd.Series(parts, index=orders, dtype=np.int64)
+        return series[~series.index.duplicated(keep="last")]
+
+    def calls_of(self, trial: str, part: int | None = None) -> pd.DataFrame:
+        """The calls of one trial, in turn order; quicker where the part that holds them is known."""
         wanted = schema(CALL_COLUMNS)
         rows = [row for line in self._journal() for row in line["calls"] if row["trial"] == trial]
-        tables = [pq.read_table(path, schema=wanted, filters=[("trial", "=", trial)]) for path in self._parts("calls")]
+        paths = [path for path in self._parts("calls") if part in (None, JOURNAL) or path.stem == f"part-{part:05d}"]
+        tables = [pq.read_table(path, schema=wanted, filters=[("trial", "=", trial)]) for path in paths]
         frame: pd.DataFrame = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=wanted)]).to_pandas()
         return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
 
@@ -177,6 +193,13 @@ class Run:
         except ValueError as error:
             raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
         return found
+
+
+def write_trials(path: Path, trials: pd.DataFrame, part_of: pd.Series[int]) -> None:
+    """A trials frame as one Parquet file in its order, with the number of the part that holds each trial's calls."""
+    parts = part_of.reindex(trials["order"]).to_numpy(dtype=np.int64, na_value=JOURNAL)
+    table = pa.Table.from_pandas(trials.assign(part=parts), preserve_index=False)
+    pq.write_table(table, path, compression="zstd", row_group_size=GROUP_ROWS)
 
 
 def open_run(folder: str | Path) -> Run:

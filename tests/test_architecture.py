@@ -21,7 +21,7 @@ LAYERS = {
     "mirror": 2,
     "tasks": 3, "scoring": 3, "own": 3, "simulate": 3, "programs": 3,
     "resolve": 3, "plan": 3, "pilot": 3, "calibrate": 3, "run": 3, "batch": 3, "replay": 3, "bundle": 3, "fleet": 3, "sweep": 3,
-    "importers": 3, "report": 3, "charts": 3,
+    "importers": 3, "report": 3, "charts": 3, "prepared": 3,
     "explorer": 4, "cli": 5, "__main__": 6,
 }  # fmt: skip
 ORDER = [
@@ -42,14 +42,15 @@ ORDER = [
     "sweep",
     "importers",
     "report",
+    "prepared",
 ]
 """Inside the assembly layer, too, a module imports only from those before it."""
 OWNERS = {
     "litellm": {"gateway"}, "openai": {"gateway"}, "dspy": {"programs"}, "greenlet": {"programs"},
     "aiohttp": {"gateway"}, "yarl": {"gateway"}, "certifi": {"gateway"}, "ray": {"fleet"},
-    "diskcache": {"cache"}, "yaml": {"spec"}, "pydantic": {"spec"},
+    "diskcache": {"cache"}, "yaml": {"spec"}, "pydantic": {"spec", "prepared"}, "duckdb": {"prepared"},
     "fsspec": {"mirror"}, "pyarrow": {"store", "tables", "importers"}, "huggingface_hub": {"hub"}, "httpx": {"hub"},
-    "pandas": {"store", "stats", "report", "explorer", "calibrate", "pilot"},
+    "pandas": {"store", "stats", "report", "explorer", "calibrate", "pilot", "prepared"},
     "scipy": {"stats"}, "gpboost": {"stats"}, "statsmodels": {"stats"},
     "streamlit": {"explorer"}, "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"report"},
     "typer": {"cli"}, "rich": {"cli", "report"},

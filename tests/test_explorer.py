@@ -20,6 +20,7 @@ from streamlit.testing.v1 import AppTest
 from conftest import ROOT
 from promptlab.design import trials
 from promptlab.explorer import compare, load, plain, samples, words
+from promptlab.explorer.load import records
 from promptlab.inert import HIDDEN, inert
 from promptlab.plan import make_plan
 from promptlab.render import render
@@ -311,8 +312,8 @@ def test_compare_opens_on_a_flipped_item_with_both_prompts(opened: Any, demo: Pa
 
 
 def test_compare_agrees_with_the_counts_of_the_analysis(opened: Any, demo: Path) -> None:
-    view = load.open_view(demo / "demo")
-    [c] = [c for c in view.comparisons("sim/planted", next(iter(view.settings.values())), "none", ["cell"])
+    store = load.open_store(demo / "demo")
+    [c] = [c for c in store.comparisons("sim/planted", next(iter(store.settings.values())), "none", ["cell"])
            if c.task == "sentiment" and c.treatment == "emotionprompt/EP02"]  # fmt: skip
     app = opened("--runs", demo, page="compare", model="sim/planted", task="sentiment", a="emotionprompt/EP02", b="none")
     matrix = table_with(app, "B wrong")
@@ -344,8 +345,8 @@ def test_word_diff_keeps_every_word() -> None:
 
 
 def test_samples_shows_all_that_is_recorded(opened: Any, demo: Path) -> None:
-    view = load.open_view(demo / "demo")
-    row = view.trials[(view.trials["arm"] == "emotionprompt/EP02") & (view.trials["score"] == 1)].iloc[0]
+    every = Run(demo / "demo").trials()
+    row = every[(every["arm"] == "emotionprompt/EP02") & (every["score"] == 1)].iloc[0]
     app = opened("--runs", demo, page="samples", trial=row["trial"])
     shown = texts(app)
     assert "▶This is very important to my career.◀" in shown
@@ -368,7 +369,7 @@ def test_a_failed_call_is_unknown_and_not_zero(opened: Any, demo: Path) -> None:
 
 def test_samples_pages_on_the_server_and_filters(opened: Any, demo: Path) -> None:
     app = opened("--runs", demo, page="samples")
-    total = len(load.open_view(demo / "demo").trials)
+    total = load.open_store(demo / "demo").n_trials
     assert len(table_with(app, "answer")) == samples.PAGE_ROWS
     first = table_with(app, "answer")["item"].tolist()
     next(button for button in app.button if button.label == "Next page").click().run()
@@ -382,19 +383,26 @@ def test_samples_pages_on_the_server_and_filters(opened: Any, demo: Path) -> Non
     assert "No trial matches" in texts(app)
 
 
-def test_select_by_score() -> None:
-    frame = pd.DataFrame(
-        {
-            "trial": list("abc"), "model": "m", "task": "t", "arm": "x", "outcome": ["ok", "ok", "error"], "score": [1.0, 0.0, None],
-            "answer": ["Yes", "no", ""], "input": "q", "item": "i",
-        }
-    )  # fmt: skip
+def test_select_finds_what_the_frame_holds(opened: Any, demo: Path) -> None:
+    store, every = load.open_store(demo / "demo"), Run(demo / "demo").trials()
 
-    def chosen(result: str, text: str = "") -> str:
-        return "".join(samples.select(frame, "all", "all", "all", "all", result, text)["trial"])
+    def chosen(result: str, text: str = "") -> list[str]:
+        sieve = samples.where("all", "all", "all", "all", result, text)
+        found = samples.select(store, sieve, 0, len(every))["trial"].tolist()
+        assert len(found) == samples.count(store, sieve)
+        return found
 
-    assert [chosen(result) for result in ("all", "right", "wrong", "none")] == ["abc", "a", "b", "c"]
-    assert chosen("all", "YES") == "a"
+    assert chosen("all") == every["trial"].tolist()
+    assert chosen("right") == every.loc[every["score"] >= 0.5, "trial"].tolist() != []
+    assert chosen("wrong") == every.loc[every["score"] < 0.5, "trial"].tolist() != []
+    assert chosen("none") == every.loc[every["score"].isna(), "trial"].tolist() != []
+    word = every["answer"].iloc[0].upper()
+    assert set(chosen("all", word)) >= set(every.loc[every["answer"].str.upper().str.contains(word, regex=False), "trial"]) != set()
+    assert chosen("all", "%") == []
+    assert chosen("all", "no such words (") == []
+
+
+def test_a_score_in_words() -> None:
     assert words.score_word(float("nan")) == "no score"
     assert words.score_word(0.25) == "wrong (0.25)"
 
@@ -452,9 +460,9 @@ def test_a_run_in_progress(page: str, opened: Any, tmp_path: Path) -> None:
 
 def test_new_trials_are_read_when_the_folder_changes(tmp_path: Path) -> None:
     folder, _ = write_run(tmp_path, share=0.2)
-    before = len(load.open_view(folder).trials)
+    before = len(load.open_store(folder).query("SELECT trial FROM trials"))
     write_run(tmp_path, share=0.6)
-    assert len(load.open_view(folder).trials) > before
+    assert len(load.open_store(folder).query("SELECT trial FROM trials")) > before
 
 
 # --- text from outside ----------------------------------------------------------------------------------------------
@@ -489,8 +497,8 @@ def test_hostile_text_is_inert_on_every_page(page: str, opened: Any, hostile: Pa
 
 @pytest.mark.parametrize("kind", [kind for kind in HOSTILE if kind != "surrogate"])
 def test_hostile_answers_are_shown_as_text(kind: str, opened: Any, hostile: Path) -> None:
-    view = load.open_view(next(hostile.iterdir()))
-    row = view.trials[view.trials["answer"] == HOSTILE[kind]].iloc[0]
+    store = load.open_store(next(hostile.iterdir()))
+    row = records(store.query("SELECT trial, item FROM trials WHERE answer = ?", [HOSTILE[kind]]))[0]
     app = opened("--runs", hostile, page="samples", trial=row["trial"])
     assert not app.exception
     shown = [element.value for element in app.code]
@@ -559,7 +567,7 @@ def test_only_literals_reach_whatever_renders_markdown(path: Path) -> None:
         if name == "code" and on_streamlit:
             assert any(k.arg == "language" and isinstance(k.value, ast.Constant) and k.value.value is None for k in node.keywords), where
         if (on_streamlit and name in MARKDOWN - {"progress"}) or (name in OURS and isinstance(node.func.value, ast.Name)):
-            handed_on = path.name == "address.py" and isinstance(node.args[0], ast.Name) and node.args[0].id == "label"
+            handed_on = path.name == "filters.py" and isinstance(node.args[0], ast.Name) and node.args[0].id == "label"
             assert (node.args and literal(node.args[0])) or handed_on, f"{where}: {name} with text that is not a literal"
 
 

@@ -11,18 +11,19 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, trial, words
-from promptlab.explorer.address import Address, go
-from promptlab.explorer.filters import OF_A_PAIR, model_of, setting_of, task_of
-from promptlab.explorer.load import RIGHT, Setting, View, records
+from promptlab.explorer.choices import OF_A_PAIR, model_of, setting_of, task_of
+from promptlab.explorer.filters import Filters, go
+from promptlab.explorer.load import RIGHT, Setting, Store, records
 from promptlab.schema import NONE_ARM, Comparison
 from promptlab.stats.sentences import points
 
 KINDS = ("a", "b", "both", "neither")
 MOST_WORDS = 1_500
+PAGE_ROWS = 50
 WORD = re.compile(r"\s+|[^\s]+")
 
 
-def render(view: View, address: Address) -> None:
+def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     st.caption(
         "An arm is the prompt with one added text, or without any. Choose two arms; below stand the items that only one of them "
@@ -30,24 +31,24 @@ def render(view: View, address: Address) -> None:
     )
     one, two, three = st.columns(3)
     with one:
-        model = model_of(view, address)
+        model = model_of(store, filters)
     with two:
-        task = task_of(view, address)
+        task = task_of(store, filters)
     with three:
-        setting = setting_of(view, address)
-    first, second = default_arms(view, model, setting, task)
+        setting = setting_of(store, filters)
+    first, second = default_arms(store, model, setting, task)
     left, right = st.columns(2)
-    arms = list(view.arms)
+    arms = list(store.arms)
     with left:
-        a = address.pick("Arm A", "a", arms, first, view.arm_words(), drops=("items", *OF_A_PAIR))
+        a = filters.pick("Arm A", "a", arms, first, store.arm_words(), drops=("items", *OF_A_PAIR))
     with right:
-        b = address.pick("Arm B", "b", arms, second, view.arm_words(), drops=("items", *OF_A_PAIR))
+        b = filters.pick("Arm B", "b", arms, second, store.arm_words(), drops=("items", *OF_A_PAIR))
     if a == b:
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
-    rows = view.of(model, setting, task)
+    rows = store.of(model, setting, task, (a, b))
     pairs = paired(rows, a, b)
-    _summary(view, model, setting, task, a, b, pairs, n_only=(count_only(rows, a, b)))
+    _summary(store, model, setting, task, a, b, pairs, n_only=(count_only(rows, a, b)))
     if pairs.empty:
         st.caption("No item has a scored answer in both arms yet.")
         return
@@ -55,15 +56,15 @@ def render(view: View, address: Address) -> None:
     _flip_matrix(n)
     if not pairs["mean_a"].isin([0, 1]).all() or not pairs["mean_b"].isin([0, 1]).all():
         st.caption("Scores between 0 and 1 occur here; an item counts as right from a mean score of 0.5 on.")
-    _items(view, address, rows, pairs, n, a, b)
+    _items(store, filters, rows, pairs, n, a, b)
 
 
-def default_arms(view: View, model: str, setting: Setting, task: str) -> tuple[str, str]:
+def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple[str, str]:
     """The stimulus with the largest gain in this task (the first one while there is none) and the baseline."""
-    cells = [c for c in view.comparisons(model, setting, NONE_ARM, ["cell"]) if c.task == task and c.diff is not None]
+    cells = [c for c in store.comparisons(model, setting, NONE_ARM, ["cell"]) if c.task == task and c.diff is not None]
     best = max(cells, key=lambda c: c.diff or 0.0, default=None)
-    arms = list(view.arms)
-    first = best.treatment if best else next(iter(view.stimuli), arms[-1])
+    arms = list(store.arms)
+    first = best.treatment if best else next(iter(store.stimuli), arms[-1])
     return first, NONE_ARM if NONE_ARM in arms else arms[0]
 
 
@@ -86,10 +87,10 @@ def count_only(rows: pd.DataFrame, a: str, b: str) -> int:
     return len(set(scored.loc[scored["arm"] == a, "item"]) ^ set(scored.loc[scored["arm"] == b, "item"]))
 
 
-def planned(view: View, model: str, setting: Setting, task: str, a: str, b: str) -> tuple[Comparison | None, bool]:
+def planned(store: Store, model: str, setting: Setting, task: str, a: str, b: str) -> tuple[Comparison | None, bool]:
     """The planned comparison of these two arms, and whether it has more control arms than the one shown."""
     for treatment, control in ((a, b), (b, a)):
-        for c in view.comparisons(model, setting, None, ["cell"]):
+        for c in store.comparisons(model, setting, None, ["cell"]):
             if c.task == task and c.treatment == treatment and control in c.control_arms:
                 return c, len(c.control_arms) > 1
     return None, False
@@ -110,7 +111,7 @@ def word_diff(a: str, b: str) -> str:
     return "".join(parts)
 
 
-def _summary(view: View, model: str, setting: Setting, task: str, a: str, b: str, pairs: pd.DataFrame, n_only: int) -> None:
+def _summary(store: Store, model: str, setting: Setting, task: str, a: str, b: str, pairs: pd.DataFrame, n_only: int) -> None:
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
@@ -118,7 +119,7 @@ def _summary(view: View, model: str, setting: Setting, task: str, a: str, b: str
         f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points on "
         f"{len(pairs):,} items." + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
     )
-    c, several = planned(view, model, setting, task, a, b)
+    c, several = planned(store, model, setting, task, a, b)
     if c is None:
         st.caption(
             "This pair was not planned before the run, so it gets no verdict: among many pairs some differ by chance. "
@@ -136,7 +137,7 @@ def _flip_matrix(n: Mapping[str, int]) -> None:
     )
 
 
-def _items(view: View, address: Address, rows: pd.DataFrame, pairs: pd.DataFrame, n: Mapping[str, int], a: str, b: str) -> None:
+def _items(store: Store, filters: Filters, rows: pd.DataFrame, pairs: pd.DataFrame, n: Mapping[str, int], a: str, b: str) -> None:
     labels = {
         "a": f"Only A right ({n['a']})",
         "b": f"Only B right ({n['b']})",
@@ -144,24 +145,30 @@ def _items(view: View, address: Address, rows: pd.DataFrame, pairs: pd.DataFrame
         "neither": f"Both wrong ({n['neither']})",
     }
     fallback = next((kind for kind in KINDS if n[kind]), "a")
-    asked = address.get("item")
+    asked = filters.get("item")
     of_item = pairs.loc[pairs["item"] == asked, "kind"]
     default = str(of_item.iloc[0]) if len(of_item) else fallback
     st.subheader("Items")
-    kind = address.switch("Which items", "items", labels, default, drops=("item", "pair"))
+    kind = filters.switch("Which items", "items", labels, default, drops=("item", "pair", "n"))
     shown = pairs[pairs["kind"] == kind]
     if shown.empty:
         st.caption("There is no such item.")
         return
-    names = shown["item"].tolist()
-    item = address.choice("item", names, names[0]) or names[0]
+    every = shown["item"].tolist()
+    asked = filters.get("item")
+    number = filters.page_number("n", max(1, -(-len(every) // PAGE_ROWS)), drops=("item", "pair"))
+    names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
+    item = filters.choice("item", [asked] if asked in set(every) and asked is not None else names, names[0]) or names[0]
+    known = rows.iloc[0]
+    setting = (str(known["placement"]), int(known["shots"]), str(known["strategy"]))
+    whole = store.whole(str(known["model"]), setting, str(known["task"]), (a, b), sorted({*names, item}))
 
     def choose(row: int, column: str) -> None:
         del column
         go(item=names[row], pair=None, items=kind, a=a, b=b)
 
-    plain.choosable(_item_table(rows, names, item, a, b), f"items/{rows['model'].iloc[0]}/{rows['task'].iloc[0]}/{a}/{b}/{kind}", choose)
-    _both(view, address, rows[rows["item"] == item], a, b)
+    plain.choosable(_item_table(whole, names, item, a, b), f"items/{known['model']}/{known['task']}/{a}/{b}/{kind}/{number}", choose)
+    _both(store, filters, whole[whole["item"] == item], a, b)
 
 
 def _item_table(rows: pd.DataFrame, names: list[str], chosen: str, a: str, b: str) -> pd.DataFrame:
@@ -178,7 +185,7 @@ def _item_table(rows: pd.DataFrame, names: list[str], chosen: str, a: str, b: st
     )
 
 
-def _both(view: View, address: Address, rows: pd.DataFrame, a: str, b: str) -> None:
+def _both(store: Store, filters: Filters, rows: pd.DataFrame, a: str, b: str) -> None:
     keys = ["base_prompt", "replicate"]
     in_b = rows.loc[rows["arm"] == b].drop_duplicates(keys).set_index(keys)
     both = [row for row in records(rows[rows["arm"] == a].drop_duplicates(keys)) if (row["base_prompt"], row["replicate"]) in in_b.index]
@@ -190,7 +197,7 @@ def _both(view: View, address: Address, rows: pd.DataFrame, a: str, b: str) -> N
     }
     chosen = next(iter(labels))
     if len(both) > 1:
-        chosen = address.pick("Asked several times; show", "pair", list(labels), chosen, labels)
+        chosen = filters.pick("Asked several times; show", "pair", list(labels), chosen, labels)
     row_a = next(row for row in both if f"{row['base_prompt']}-{row['replicate']}" == chosen)
     found = in_b.loc[(row_a["base_prompt"], row_a["replicate"])]
     row_b: dict[str, Any] = {**found.to_dict(), "base_prompt": row_a["base_prompt"], "replicate": row_a["replicate"]}
@@ -199,11 +206,11 @@ def _both(view: View, address: Address, rows: pd.DataFrame, a: str, b: str) -> N
     for column, row, name in ((left, row_a, "A"), (right, row_b, "B")):
         with column:
             plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
-            if trial.added(view, row):
+            if trial.added(store, row):
                 st.caption("The prompt; the added text stands between ▶ and ◀")
             else:
                 st.caption("The prompt; nothing was added in this arm")
-            trial.messages(view, row)
+            trial.messages(store, row)
             st.caption("The answer")
             plain.block(row["answer"])
     st.caption("The answers word by word: [-only in A-], {+only in B+}")

@@ -1,33 +1,110 @@
-"""The choices that several pages share: model, control, setting, task."""
+"""Every choice lives in the URL: a widget shows what the address says, and changing it changes the address.
+
+A value that the run does not know is ignored and noted. On return from a page the address holds all that the page showed,
+so that copying it copies the store.
+"""
 
 from __future__ import annotations
 
-from promptlab.explorer.address import Address
-from promptlab.explorer.load import Setting, View
-from promptlab.explorer.words import CONTROLS
+from collections.abc import Mapping, Sequence
 
-OF_A_PAIR = ("item", "pair", "trial", "n")
+import streamlit as st
 
+from promptlab.explorer import plain
 
-def model_of(view: View, address: Address) -> str:
-    """Which model."""
-    words = {str(m["name"]): f"{m['name']} (SIMULATED)" if m["simulated"] else str(m["name"]) for m in view.plan["models"]}
-    return address.pick("Model", "model", view.models, view.models[0], words, drops=OF_A_PAIR)
-
-
-def control_of(view: View, address: Address) -> str:
-    """What the stimuli are measured against."""
-    return address.pick("Measured against", "control", view.controls, view.controls[0], CONTROLS)
+NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",
+         "n", "trial")  # fmt: skip
+OF_A_RUN = tuple(name for name in NAMES if name not in ("run", "page"))
+LONGEST = 300
 
 
-def setting_of(view: View, address: Address) -> Setting:
-    """Placement, shots and strategy; nothing is shown where the run has one setting only."""
-    names = list(view.settings)
-    if len(names) == 1:
-        return view.settings[names[0]]
-    return view.settings[address.pick("Prompt layout", "setting", names, names[0], drops=OF_A_PAIR)]
+class Filters:
+    """The query string of one rerun."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self._shown: dict[str, str] = {}
+
+    def get(self, name: str) -> str | None:
+        """The raw value, cut to a sane length."""
+        value = st.query_params.get(name)
+        return value[:LONGEST] if value else None
+
+    def choice(self, name: str, options: Sequence[str], default: str | None) -> str | None:
+        """The value if it is among the options, else the default and a note."""
+        value = self.get(name)
+        if value is not None and value not in options:
+            self.notes.append(f"{name}={value}")
+            value = None
+        value = default if value is None else value
+        if value is not None:
+            self._shown[name] = value
+        return value
+
+    def pick(
+        self, label: str, name: str, options: Sequence[str], default: str, words: Mapping[str, str] | None = None, drops: Sequence[str] = ()
+    ) -> str:
+        """A select box over options that come from a run; `words` says how each is shown, `drops` what a change forgets."""
+        value = self.choice(name, options, default) or default
+        shown = {option: plain.cell((words or {}).get(option, option), 120) for option in options}
+        key = f"pick_{name}"
+        st.session_state[key] = value
+        st.selectbox(label, list(options), format_func=lambda option: shown[option], key=key, on_change=_write, args=(name, tuple(drops)))
+        return value
+
+    def switch(self, label: str, name: str, words: Mapping[str, str], default: str, drops: Sequence[str] = ()) -> str:
+        """A row of buttons over options that this package names itself."""
+        value = self.choice(name, list(words), default) or default
+        key = f"switch_{name}"
+        st.session_state[key] = value
+        st.segmented_control(
+            label, list(words), format_func=lambda option: words[option], key=key, on_change=_write, args=(name, tuple(drops)),
+            required=True, label_visibility="collapsed",
+        )  # fmt: skip
+        return value
+
+    def search(self, label: str, name: str, placeholder: str, drops: Sequence[str] = ()) -> str:
+        """A line of text to look for."""
+        value = self.get(name) or ""
+        if value:
+            self._shown[name] = value
+        key = f"search_{name}"
+        st.session_state[key] = value
+        st.text_input(label, key=key, placeholder=placeholder, max_chars=LONGEST, on_change=_write, args=(name, tuple(drops)))
+        return value
+
+    def page_number(self, name: str, n_pages: int, drops: Sequence[str] = ()) -> int:
+        """Which page of `n_pages`, counted from 1."""
+        value = int(self.choice(name, [str(i) for i in range(1, n_pages + 1)], "1") or 1)
+        if n_pages > 1:
+            back, where, on = st.columns([1, 2, 1], vertical_alignment="center")
+            drop = dict.fromkeys(drops)
+            with back:
+                st.button("Previous page", disabled=value == 1, width="stretch", on_click=go, kwargs={**drop, name: str(value - 1)})
+            with where:
+                st.text(f"Page {value:,} of {n_pages:,}", text_alignment="center", width="stretch")
+            with on:
+                st.button("Next page", disabled=value == n_pages, width="stretch", on_click=go, kwargs={**drop, name: str(value + 1)})
+        return value
+
+    def settle(self) -> None:
+        """Put what the page showed into the address; values that were ignored leave it."""
+        now = st.query_params.to_dict()
+        kept = {name: value for name, value in now.items() if name in NAMES and f"{name}={value[:LONGEST]}" not in self.notes}
+        wanted = {**kept, **self._shown}
+        if wanted != now:
+            st.query_params.from_dict(wanted)
 
 
-def task_of(view: View, address: Address) -> str:
-    """Which task."""
-    return address.pick("Task", "task", view.tasks, view.tasks[0], drops=OF_A_PAIR)
+def go(**values: str | None) -> None:
+    """Change the address from a button: None takes a value out."""
+    for name, value in values.items():
+        if value is None:
+            st.query_params.pop(name, None)
+        else:
+            st.query_params[name] = value
+
+
+def _write(name: str, drops: tuple[str, ...]) -> None:
+    value = st.session_state[next(key for key in (f"pick_{name}", f"switch_{name}", f"search_{name}") if key in st.session_state)]
+    go(**dict.fromkeys(drops), **{name: str(value) if value not in (None, "") else None})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.errors import PromptlabError, RunProblem
-from promptlab.report import Report, build
+from promptlab.prepared import Prepared, Stamp, prepared, stamp
+from promptlab.report import Report
 from promptlab.schema import AA_ARM, NONE_ARM, Comparison
 from promptlab.stats.sentences import setting_words
 from promptlab.store import Run, runs_in
@@ -23,18 +23,36 @@ RIGHT = 0.5
 REREAD_S = 15.0
 UNREADABLE = (PromptlabError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What a damaged run folder can raise on its way through the reader and the analysis."""
-Stamp = tuple[tuple[str, int, int], ...]
 Setting = tuple[str, int, str]
+LIGHT = (
+    "t.trial", "t.order", "suite", "task", "item", "cluster", "arm", "role", "model", "placement", "shots", "strategy", "base_prompt",
+    "replicate", "outcome", "score", "n_rounds",
+)  # fmt: skip
+WHOLE = "SELECT t.*, i.input, i.targets FROM trials t LEFT JOIN items i USING (suite, task, item)"
 
 
 @dataclass(frozen=True)
-class View:
-    """One run, ready for a page. `trials` has `input` and `targets` of the item beside the columns of the trials frame."""
+class Store:
+    """One run, ready for a page: its verdicts, and queries over its trials. Nothing here grows with the run."""
 
-    folder: Path
-    report: Report
-    trials: pd.DataFrame
-    read_at: str
+    ready: Prepared
+
+    @property
+    def folder(self) -> Path:
+        return self.ready.folder
+
+    @property
+    def report(self) -> Report:
+        """The judged run; its `trials` are empty here, and read by query."""
+        return self.ready.report
+
+    @property
+    def n_trials(self) -> int:
+        return self.report.n_trials
+
+    @property
+    def read_at(self) -> str:
+        return self.ready.read_at
 
     @property
     def plan(self) -> Mapping[str, Any]:
@@ -102,18 +120,42 @@ class View:
             and c.scope in scopes
         ]
 
-    def of(self, model: str, setting: Setting, task: str | None = None) -> pd.DataFrame:
-        """The trials of one model and setting, and of one task where it is given."""
-        t = self.trials
-        rows = (t["model"] == model) & (t["placement"] == setting[0]) & (t["shots"] == setting[1]) & (t["strategy"] == setting[2])
-        return t[rows if task is None else rows & (t["task"] == task)]
+    def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
+        """The answer to a query over `trials` (columns of the trials frame) and `items`."""
+        return self.ready.query(sql, values)
+
+    def of(
+        self, model: str, setting: Setting, task: str | None = None, arms: Sequence[str] = (), items: Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """The trials of one model and setting without texts; of one task, of some arms and items where they are given."""
+        sql, values = _where(model, setting, task, arms, items)
+        return self.query(f"SELECT {', '.join(LIGHT)} FROM trials t WHERE {sql} ORDER BY t.order", values)  # noqa: S608 (fixed text)
+
+    def whole(self, model: str, setting: Setting, task: str, arms: Sequence[str], items: Sequence[str]) -> pd.DataFrame:
+        """The same with everything recorded, and `input` and `targets` of the item: for as many items as a page shows."""
+        sql, values = _where(model, setting, task, arms, items)
+        return self.query(f"{WHOLE} WHERE {sql} ORDER BY t.order", values)
+
+    def trial(self, trial: str) -> dict[str, Any] | None:
+        """Everything recorded of one trial, with `input` and `targets` of its item; None where there is no such trial."""
+        found = self.query(f"{WHOLE} WHERE t.trial = ?", [trial])
+        return None if found.empty else records(found)[0]
 
     def calls(self, trial: str) -> pd.DataFrame:
         """The calls of one trial; damage in the folder is a RunProblem."""
         try:
-            return Run(self.folder).calls_of(trial)
+            return self.ready.calls(trial)
         except UNREADABLE as error:
             raise RunProblem(f"{self.folder / 'calls'}: the calls of trial {trial} cannot be read ({first_line(error)})") from None
+
+
+def _where(model: str, setting: Setting, task: str | None, arms: Sequence[str], items: Sequence[str] | None) -> tuple[str, list[Any]]:
+    parts, values = ["t.model = ? AND t.placement = ? AND t.shots = ? AND t.strategy = ?"], [model, *setting]
+    for column, value in (("task", task), ("arm", list(arms) or None), ("item", None if items is None else list(items))):
+        if value is not None:
+            parts.append(f"list_contains(?, t.{column})" if isinstance(value, list) else f"t.{column} = ?")
+            values.append(value)
+    return " AND ".join(parts), values
 
 
 def folders(runs: Path) -> dict[str, Path]:
@@ -138,21 +180,7 @@ def opened(folder: Path) -> Run:
     return run
 
 
-def stamp(folder: Path) -> Stamp:
-    """What the folder holds now: names, times and sizes of everything that a page reads."""
-    names = ["manifest.json", "plan.json", "items.parquet", "journal.jsonl"]
-    paths = [*(folder / name for name in names), *sorted(folder.glob("trials/part-*")), *sorted(folder.glob("calls/part-*"))]
-    found = []
-    for path in paths:
-        try:
-            stat = path.stat()
-        except OSError:
-            continue  # between two reads a journal becomes a part
-        found.append((str(path.relative_to(folder)), stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
-
-
-def open_view(folder: Path) -> View:
+def open_store(folder: Path) -> Store:
     """The run as it is now; of a run in progress the last reading, unless that is older than 15 seconds."""
     now = stamp(folder)
     kept: tuple[str, float, Stamp] | None = st.session_state.get("reading")
@@ -161,7 +189,7 @@ def open_view(folder: Path) -> View:
     else:
         st.session_state["reading"] = (str(folder), time.monotonic(), now)
     try:
-        return _read(str(folder), now)
+        return _read(str(folder), now, (folder / "manifest.json").stat().st_mtime_ns)
     except PromptlabError:
         raise
     except UNREADABLE as error:
@@ -183,12 +211,7 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0][:200]
 
 
-@st.cache_data(max_entries=4, show_spinner="Reading the run")
-def _read(folder: str, at: Stamp) -> View:
-    del at  # only part of the key
-    run = Run(Path(folder))
-    items = run.items()
-    items = items.assign(targets=items["targets"].map(lambda targets: json.dumps(targets, ensure_ascii=False)))
-    report = build(run)
-    trials = report.trials.merge(items[["suite", "task", "item", "input", "targets"]], on=["suite", "task", "item"], how="left")
-    return View(Path(folder), report, trials, time.strftime("%H:%M:%S UTC", time.gmtime()))
+@st.cache_resource(max_entries=4, show_spinner="Reading the run")
+def _read(folder: str, at: Stamp, manifest_at: int) -> Store:
+    del manifest_at  # only part of the key
+    return Store(prepared(Path(folder), at))

@@ -10,44 +10,46 @@ import streamlit as st
 
 from promptlab import charts
 from promptlab.explorer import plain
-from promptlab.explorer.address import Address
-from promptlab.explorer.filters import OF_A_PAIR, model_of, task_of
-from promptlab.explorer.load import View, records
+from promptlab.explorer.choices import OF_A_PAIR, model_of, task_of
+from promptlab.explorer.filters import Filters
+from promptlab.explorer.load import Store, records
 from promptlab.explorer.trial import messages_of
 from promptlab.explorer.words import or_unknown, score_word
 from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}
+MOST_ITEMS = 500
+"""Items to choose from, those with the most rounds first."""
 Messages = Sequence[Mapping[str, str]]
 
 
-def render(view: View, address: Address) -> None:
+def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    loops = {str(loop["strategy"]): loop for loop in view.plan.get("loops", ())}
+    loops = {str(loop["strategy"]): loop for loop in store.plan.get("loops", ())}
     if not loops:
         st.info("This run has no feedback loop. An experiment gets one with the key loops.")
         return
     left, middle = st.columns(2)
     with left:
-        model = model_of(view, address)
+        model = model_of(store, filters)
     with middle:
-        strategy = address.pick("Loop", "loop", list(loops), next(iter(loops)), drops=OF_A_PAIR)
+        strategy = filters.pick("Loop", "loop", list(loops), next(iter(loops)), drops=OF_A_PAIR)
     if loops[strategy]["oracle"]:
         st.warning("With an oracle: these scores cannot be compared with single answers.")
         plain.line(ORACLE_NOTE)
     plain.line(EMOTION_NOTE)
-    rows = [row for row in view.report.rounds if row["model"] == model and row["loop"] == strategy]
+    rows = [row for row in store.report.rounds if row["model"] == model and row["loop"] == strategy]
     if not rows:
         st.caption("Nothing is recorded yet for this choice.")
         return
-    st.altair_chart(charts.rounds(rows, "Items solved by round (pass@k)", view.simulated), width="content", theme=None)
+    st.altair_chart(charts.rounds(rows, "Items solved by round (pass@k)", store.simulated), width="content", theme=None)
     st.subheader("Round by round")
     plain.table(round_table(rows))
     st.subheader("What followed each emotion")
     st.caption("Counts of remarks over all items; descriptive only.")
-    plain.table(emotion_table([row for row in view.report.emotions if row["model"] == model and row["loop"] == strategy]))
+    plain.table(emotion_table([row for row in store.report.emotions if row["model"] == model and row["loop"] == strategy]))
     st.subheader("One conversation")
-    _conversation(view, address, model, strategy)
+    _conversation(store, filters, model, strategy)
 
 
 def round_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -72,26 +74,30 @@ def emotion_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(columns | {way.replace("_", " to "): [row[way] for row in rows] for way in WAYS})
 
 
-def _conversation(view: View, address: Address, model: str, strategy: str) -> None:
-    mine = view.trials[(view.trials["model"] == model) & (view.trials["strategy"] == strategy)]
-    arms = [arm for arm in view.arms if arm in set(mine["arm"])]
+def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> None:
+    there = store.query("SELECT DISTINCT arm FROM trials WHERE model = ? AND strategy = ?", [model, strategy])["arm"]
+    arms = [arm for arm in store.arms if arm in set(there)]
     left, middle, right = st.columns(3)
     with left:
-        arm = address.pick("Arm", "a", arms, next((a for a in arms if view.arms[a]["role"] == "loop"), arms[0]), drops=("item",))
+        arm = filters.pick("Arm", "a", arms, next((a for a in arms if store.arms[a]["role"] == "loop"), arms[0]), drops=("item",))
     with middle:
-        task = task_of(view, address)
-    rows = mine[(mine["arm"] == arm) & (mine["task"] == task) & (mine["replicate"] == mine["replicate"].min())]
+        task = task_of(store, filters)
+    rows = store.query(
+        "SELECT trial, item, arm, task, n_rounds, score FROM trials WHERE model = ? AND strategy = ? AND arm = ? AND task = ? "
+        "AND replicate = 0 ORDER BY n_rounds DESC, trials.order LIMIT ?",
+        [model, strategy, arm, task, MOST_ITEMS],
+    )
     if rows.empty:
         st.caption("Nothing is recorded yet for this choice.")
         return
-    items = list(rows.sort_values("n_rounds", ascending=False, kind="stable")["item"])
+    items = list(dict.fromkeys(rows["item"]))
     with right:
-        item = address.pick("Item", "item", items, items[0])
+        item = filters.pick("Item", "item", items, items[0])
     row = records(rows[rows["item"] == item])[0]
     plain.line(
         f"{row['arm']}  ·  {row['task']}  ·  item {row['item']}  ·  {or_unknown(row['n_rounds'])} rounds  ·  {score_word(row['score'])}"
     )
-    for turn in turns(records(view.calls(str(row["trial"])))):
+    for turn in turns(records(store.calls(str(row["trial"])))):
         plain.line(turn["head"])
         plain.block(turn["text"])
 

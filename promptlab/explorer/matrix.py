@@ -9,37 +9,37 @@ import streamlit as st
 
 from promptlab import charts
 from promptlab.explorer import plain, words
-from promptlab.explorer.address import Address, go
-from promptlab.explorer.filters import OF_A_PAIR, control_of, model_of, setting_of
-from promptlab.explorer.load import View
+from promptlab.explorer.choices import OF_A_PAIR, control_of, model_of, setting_of
+from promptlab.explorer.filters import Filters, go
+from promptlab.explorer.load import Store
 from promptlab.inert import inert
 from promptlab.schema import NONE_ARM, Comparison
 from promptlab.stats.sentences import points
 
 
-def render(view: View, address: Address) -> None:
+def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     left, middle, right = st.columns(3)
     with left:
-        model = model_of(view, address)
+        model = model_of(store, filters)
     with middle:
-        control = control_of(view, address)
+        control = control_of(store, filters)
     with right:
-        setting = setting_of(view, address)
-    cells = view.comparisons(model, setting, control, ["cell"])
+        setting = setting_of(store, filters)
+    cells = store.comparisons(model, setting, control, ["cell"])
     if not cells:
         st.caption("Nothing was planned for this choice.")
         return
     if any(c.diff is not None for c in cells):
-        st.altair_chart(charts.matrix(cells, "Difference in points in each task", view.simulated), width="content", theme=None)
+        st.altair_chart(charts.matrix(cells, "Difference in points in each task", store.simulated), width="content", theme=None)
     st.subheader("The same as a table")
     st.caption(
         "Points gained or lost: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. Click a cell to see its sentence."
     )
-    tasks = [task for task in view.tasks if any(c.task == task for c in cells)]
+    tasks = [task for task in store.tasks if any(c.task == task for c in cells)]
     stimuli = list(dict.fromkeys(c.treatment for c in cells))
-    task = address.choice("task", tasks, None)
-    stimulus = address.choice("a", list(view.arms), None)
+    task = filters.choice("task", tasks, None)
+    stimulus = filters.choice("a", list(store.arms), None)
 
     def choose(row: int, column: str) -> None:
         shown = {inert(name): name for name in stimuli}
@@ -51,7 +51,7 @@ def render(view: View, address: Address) -> None:
         return
     against = NONE_ARM if control in ("none", "single") or not chosen.control_arms else chosen.control_arms[0]
     plain.line(f"{words.verdict(chosen)}: {chosen.sentence}")
-    plain.line(f"{chosen.treatment} says: {view.arms.get(chosen.treatment, {}).get('text')}")
+    plain.line(f"{chosen.treatment} says: {store.arms.get(chosen.treatment, {}).get('text')}")
     st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={"page": "compare", "b": against})
 
 

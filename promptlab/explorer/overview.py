@@ -9,60 +9,60 @@ import streamlit as st
 
 from promptlab import charts, report
 from promptlab.explorer import plain, words
-from promptlab.explorer.address import Address
-from promptlab.explorer.filters import control_of, model_of, setting_of
-from promptlab.explorer.load import REREAD_S, Setting, View, open_view
+from promptlab.explorer.choices import control_of, model_of, setting_of
+from promptlab.explorer.filters import Filters
+from promptlab.explorer.load import REREAD_S, Setting, Store, open_store
 
 
-def render(view: View, address: Address) -> None:
+def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    plain.line(view.manifest.get("question") or "This run states no question.")
-    _kept_fresh(view, _headline)
+    plain.line(store.manifest.get("question") or "This run states no question.")
+    _kept_fresh(store, _headline)
     left, middle, right = st.columns(3)
     with left:
-        model = model_of(view, address)
+        model = model_of(store, filters)
     with middle:
-        control = control_of(view, address)
+        control = control_of(store, filters)
     with right:
-        setting = setting_of(view, address)
-    _kept_fresh(view, lambda newest: _results(newest, model, control, setting))
+        setting = setting_of(store, filters)
+    _kept_fresh(store, lambda newest: _results(newest, model, control, setting))
 
 
-def _kept_fresh(view: View, draw: Callable[[View], None]) -> None:
+def _kept_fresh(store: Store, draw: Callable[[Store], None]) -> None:
     """Draw, and while the sweep goes on draw again every 15 seconds."""
-    if view.report.state != "running":
-        draw(view)
+    if store.report.state != "running":
+        draw(store)
         return
 
     @st.fragment(run_every=REREAD_S)
     def live() -> None:
-        draw(open_view(view.folder))
+        draw(open_store(store.folder))
 
     live()
 
 
-def _headline(view: View) -> None:
-    if view.report.state == "running":
-        plain.line(f"Read at {view.read_at} from {len(view.trials):,} trials, and again every 15 seconds while the sweep goes on.")
-    for sentence in report.headline(view.report):
+def _headline(store: Store) -> None:
+    if store.report.state == "running":
+        plain.line(f"Read at {store.read_at} from {store.n_trials:,} trials, and again every 15 seconds while the sweep goes on.")
+    for sentence in report.headline(store.report):
         plain.line(f"•  {sentence}")
 
 
-def _results(view: View, model: str, control: str, setting: Setting) -> None:
-    shown = view.comparisons(model, setting, control, ["primary", "stimulus"])
+def _results(store: Store, model: str, control: str, setting: Setting) -> None:
+    shown = store.comparisons(model, setting, control, ["primary", "stimulus"])
     means = [c for c in shown if c.scope == "stimulus"]
-    texts: Mapping[str, str | None] = {name: arm["text"] for name, arm in view.arms.items()}
+    texts: Mapping[str, str | None] = {name: arm["text"] for name, arm in store.arms.items()}
 
     st.subheader("What each added text does, averaged over the tasks")
-    if control == "none" and "placebo" not in view.controls:
+    if control == "none" and "placebo" not in store.controls:
         st.caption("This run has no neutral sentences, so a change may come from any added text, not from what it says.")
-        if view.plan.get("no_placebo_reason"):
-            plain.line(f"Reason given: {view.plan['no_placebo_reason']}")
+        if store.plan.get("no_placebo_reason"):
+            plain.line(f"Reason given: {store.plan['no_placebo_reason']}")
     if not means:
         st.caption("Nothing was planned for this choice.")
         return
     if any(c.diff is not None for c in means):
-        st.altair_chart(charts.forest(means, "Difference in points, averaged over the tasks", view.simulated), width="content", theme=None)
+        st.altair_chart(charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), width="content", theme=None)
     plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
     with st.expander("Each verdict in a sentence"):
         for c in shown:
@@ -75,11 +75,11 @@ def _results(view: View, model: str, control: str, setting: Setting) -> None:
         )
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
-        for title, note, heads, rows in report.beside_tables(view.report):
+        for title, note, heads, rows in report.beside_tables(store.report):
             plain.line(title)
             plain.line(note)
             plain.table(pd.DataFrame(rows, columns=list(heads)))
-    aa = view.comparisons(model, setting, None, ["aa"])
+    aa = store.comparisons(model, setting, None, ["aa"])
     with st.expander("How much answers vary by themselves"):
         st.caption("The prompt without added text was asked twice; the difference between the two is noise.")
         for c in aa:
@@ -87,21 +87,21 @@ def _results(view: View, model: str, control: str, setting: Setting) -> None:
         if not aa:
             st.caption("Nothing is recorded yet.")
     with st.expander("About this run"):
-        _truth(view)
-        plain.table(_about(view))
+        _truth(store)
+        plain.table(_about(store))
 
 
-def _truth(view: View) -> None:
-    for model in view.plan["models"]:
+def _truth(store: Store) -> None:
+    for model in store.plan["models"]:
         if model.get("truth"):
             plain.line(f"What the simulated model {model['name']} was made to do: {model['truth']}.")
 
 
-def _about(view: View) -> pd.DataFrame:
-    m, plan = view.manifest, view.plan
+def _about(store: Store) -> pd.DataFrame:
+    m, plan = store.manifest, store.plan
     margins = plan["margins"]
     rows = [
-        ("run", view.report.run),
+        ("run", store.report.run),
         ("experiment file", m.get("experiment_path")),
         ("started", m.get("created_at")),
         ("last written", m.get("updated_at")),

@@ -6,67 +6,77 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, trial, words
-from promptlab.explorer.address import Address, go
-from promptlab.explorer.load import RIGHT, View
+from promptlab.explorer.filters import Filters, go
+from promptlab.explorer.load import RIGHT, WHOLE, Store
 
 PAGE_ROWS = 50
 ALL = "all"
 RESULTS = {ALL: "all", "right": "right", "wrong": "wrong", "none": "no score"}
 DROPS = ("n", "trial")
+LOOKED_IN = ("answer", "item", "trial")
+Sieve = tuple[str, list[object]]
 
 
-def render(view: View, address: Address) -> None:
+def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     every = {ALL: "all"}
     one, two, three = st.columns(3)
     with one:
-        model = address.pick("Model", "model", [ALL, *view.models], ALL, every, DROPS)
-        outcome = address.pick("Outcome", "outcome", [ALL, *words.OUTCOMES], ALL, every | words.OUTCOMES, DROPS)
+        model = filters.pick("Model", "model", [ALL, *store.models], ALL, every, DROPS)
+        outcome = filters.pick("Outcome", "outcome", [ALL, *words.OUTCOMES], ALL, every | words.OUTCOMES, DROPS)
     with two:
-        task = address.pick("Task", "task", [ALL, *view.tasks], ALL, every, DROPS)
-        result = address.pick("Score", "result", list(RESULTS), ALL, RESULTS, DROPS)
+        task = filters.pick("Task", "task", [ALL, *store.tasks], ALL, every, DROPS)
+        result = filters.pick("Score", "result", list(RESULTS), ALL, RESULTS, DROPS)
     with three:
-        arm = address.pick("Arm", "arm", [ALL, *view.arms], ALL, every | view.arm_words(), DROPS)
-        text = address.search("Text", "find", "in the input, the answer or the item's name", DROPS)
-    found = select(view.trials, model, task, arm, outcome, result, text)
-    n_pages = max(1, -(-len(found) // PAGE_ROWS))
-    known = set(view.trials["trial"])
-    asked = address.get("trial")
-    plain.line(f"{len(found):,} of {len(view.trials):,} answers. Click one to read it below.")
-    number = address.page_number("n", n_pages, drops=("trial",))
-    page = found.iloc[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
-    if found.empty:
+        arm = filters.pick("Arm", "arm", [ALL, *store.arms], ALL, every | store.arm_words(), DROPS)
+        text = filters.search("Text", "find", "in the input, the answer or the item's name", DROPS)
+    sieve = where(model, task, arm, outcome, result, text)
+    n_found = count(store, sieve)
+    asked = filters.get("trial")
+    plain.line(f"{n_found:,} of {store.n_trials:,} answers. Click one to read it below.")
+    number = filters.page_number("n", max(1, -(-n_found // PAGE_ROWS)), drops=("trial",))
+    page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
+    if page.empty:
         st.caption("No trial matches. Take a filter back.")
         return
     names = page["trial"].tolist()
-    chosen = address.choice("trial", [asked] if asked in known and asked is not None else names, names[0]) or names[0]
+    chosen = filters.choice("trial", [asked] if asked is not None and store.trial(asked) is not None else names, names[0]) or names[0]
 
     def choose(row: int, column: str) -> None:
         del column
         go(trial=names[row])
 
     plain.choosable(_table(page, chosen), f"samples/{number}/{model}/{task}/{arm}/{outcome}/{result}/{text}", choose, height=420)
-    trial.show(view, chosen)
+    trial.show(store, chosen)
 
 
-def select(trials: pd.DataFrame, model: str, task: str, arm: str, outcome: str, result: str, text: str) -> pd.DataFrame:
-    """The trials that pass every filter; the text is looked for as it is, in either case."""
-    rows = pd.Series(True, index=trials.index)
+def where(model: str, task: str, arm: str, outcome: str, result: str, text: str) -> Sieve:
+    """What a trial must be to pass every filter, as SQL and its values; the text is looked for as it is, in either case."""
+    parts = ["TRUE"]
+    values: list[object] = []
     for column, value in (("model", model), ("task", task), ("arm", arm), ("outcome", outcome)):
         if value != ALL:
-            rows &= trials[column] == value
-    if result == "right":
-        rows &= trials["score"] >= RIGHT
-    elif result == "wrong":
-        rows &= trials["score"] < RIGHT
-    elif result == "none":
-        rows &= trials["score"].isna()
+            parts.append(f"{column} = ?")
+            values.append(value)
+    parts += {"right": [f"score >= {RIGHT}"], "wrong": [f"score < {RIGHT}"], "none": ["score IS NULL"]}.get(result, [])
     if text:
-        hits = pd.Series(False, index=trials.index)
-        for column in ("answer", "input", "item", "trial"):
-            hits |= trials[column].fillna("").astype(str).str.contains(text, case=False, regex=False)
-        rows &= hits
-    return trials[rows]
+        inside = "(suite, task, item) IN (SELECT (suite, task, item) FROM items WHERE contains(lower(input), lower(?)))"
+        parts.append(f"({' OR '.join(f'contains(lower({column}), lower(?))' for column in LOOKED_IN)} OR {inside})")
+        values += [text] * (len(LOOKED_IN) + 1)
+    return " AND ".join(parts), values
+
+
+def count(store: Store, sieve: Sieve) -> int:
+    """How many trials pass."""
+    sql, values = sieve
+    return int(store.query(f"SELECT count(*) AS n FROM trials WHERE {sql}", values)["n"].iloc[0])  # noqa: S608 (fixed text)
+
+
+def select(store: Store, sieve: Sieve, start: int, n: int) -> pd.DataFrame:
+    """`n` of those that pass, in the run's order, with `input` and `targets` of their items."""
+    sql, values = sieve
+    page = f"SELECT * FROM trials WHERE {sql} ORDER BY trials.order LIMIT ? OFFSET ?"  # noqa: S608 (fixed text)
+    return store.query(f"{WHOLE.replace('FROM trials t', f'FROM ({page}) t')} ORDER BY t.order", [*values, n, start])
 
 
 def _table(page: pd.DataFrame, chosen: str) -> pd.DataFrame:

@@ -10,12 +10,12 @@ import streamlit as st
 
 from promptlab.errors import PromptlabError, RunProblem
 from promptlab.explorer import compare, load, loops, matrix, overview, plain, samples
-from promptlab.explorer.address import OF_A_RUN, Address
-from promptlab.explorer.load import View
+from promptlab.explorer.filters import OF_A_RUN, Filters
+from promptlab.explorer.load import Store
 from promptlab.gateway.prices import paid_words
 
 LIVE_S = 3.0
-PAGES: Mapping[str, tuple[str, Callable[[View, Address], None]]] = {
+PAGES: Mapping[str, tuple[str, Callable[[Store, Filters], None]]] = {
     "overview": ("Overview", overview.render),
     "matrix": ("By task", matrix.render),
     "compare": ("Compare", compare.render),
@@ -41,26 +41,26 @@ def show(run: Path | None, runs: Path) -> None:
     if not found:
         _nothing(runs)
         return
-    address = Address()
+    filters = Filters()
     notes = st.container()
     names = list(found)
     with right:
-        name = address.pick("Run", "run", names, names[0], drops=OF_A_RUN)
-    page = address.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, "overview")
+        name = filters.pick("Run", "run", names, names[0], drops=OF_A_RUN)
+    page = filters.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, "overview")
     try:
-        _page(found[name], page, address)
+        _page(found[name], page, filters)
     except RunProblem as error:
         st.error("This run cannot be read.")
         plain.line(error)
         st.caption("Choose another run above, or make this one again: promptlab sweep with the same experiment file completes it.")
-    address.settle()
-    if address.notes:
+    filters.settle()
+    if filters.notes:
         with notes:
             st.caption("The address holds values that are not known here; they are ignored:")
-            plain.line(", ".join(plain.cell(note, 80) for note in address.notes))
+            plain.line(", ".join(plain.cell(note, 80) for note in filters.notes))
 
 
-def _page(folder: Path, page: str, address: Address) -> None:
+def _page(folder: Path, page: str, filters: Filters) -> None:
     opened = load.opened(folder)
     manifest = opened.manifest
     if manifest.get("simulated"):
@@ -68,10 +68,10 @@ def _page(folder: Path, page: str, address: Address) -> None:
     live = opened.state == "running"
     status(opened.state, manifest)  # raises on a manifest that lacks something
     _strip(folder, live)
-    view = load.open_view(folder)
-    if view.trials.empty:
+    store = load.open_store(folder)
+    if not store.n_trials:
         st.info("No trial is recorded yet. This page fills as the sweep goes on.")
-    PAGES[page][1](view, address)
+    PAGES[page][1](store, filters)
 
 
 def _strip(folder: Path, live: bool) -> None:

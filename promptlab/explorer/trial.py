@@ -11,22 +11,25 @@ import streamlit as st
 
 from promptlab.errors import RunProblem
 from promptlab.explorer import plain
-from promptlab.explorer.load import View, records
+from promptlab.explorer.load import Store, records
 from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
 from promptlab.stats.sentences import setting_words
 
 
-def show(view: View, trial: str) -> None:
+def show(store: Store, trial: str) -> None:
     """Everything about one trial."""
-    row = records(view.trials[view.trials["trial"] == trial])[0]
+    row = store.trial(trial)
+    if row is None:
+        st.caption("This trial is not in the run.")
+        return
     plain.line(f"{row['model']}  ·  {row['task']}  ·  item {row['item']}  ·  {row['arm']}  ·  {score_word(row['score'])}")
     left, right = st.columns(2)
     with left:
-        if added(view, row):
+        if added(store, row):
             st.caption("What was sent; the added text stands between ▶ and ◀")
         else:
             st.caption("What was sent; nothing was added in this arm")
-        calls = messages(view, row)
+        calls = messages(store, row)
     with right:
         if calls.empty or str(calls["text"].iloc[-1]) == row["answer"]:
             st.caption("What came back, as it came")
@@ -44,17 +47,17 @@ def show(view: View, trial: str) -> None:
     plain.table(facts(row, calls))
 
 
-def added(view: View, row: Mapping[str, Any]) -> str | None:
+def added(store: Store, row: Mapping[str, Any]) -> str | None:
     """The text that the trial's arm adds to the prompt."""
-    text = (view.arms.get(row["arm"]) or {}).get("text")
+    text = (store.arms.get(row["arm"]) or {}).get("text")
     return str(text) if text else None
 
 
-def messages(view: View, row: Mapping[str, Any]) -> pd.DataFrame:
+def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
     """Show the messages of every call of a trial with the stimulus marked; the calls come back for what else they hold."""
-    text = added(view, row)
+    text = added(store, row)
     try:
-        calls = view.calls(row["trial"])
+        calls = store.calls(row["trial"])
     except RunProblem as error:
         st.warning("The messages of this trial cannot be read.")
         plain.line(error)

@@ -50,6 +50,7 @@ class Report:
     plan: Mapping[str, Any]
     state: str
     trials: pd.DataFrame
+    n_trials: int
     comparisons: tuple[Comparison, ...]
     baselines: pd.DataFrame
     """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
@@ -134,6 +135,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         plan=plan,
         state=run.state,
         trials=trials,
+        n_trials=len(trials),
         comparisons=comparisons,
         baselines=scorer_table(trials, items, plan),
         rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
@@ -206,7 +208,7 @@ def headline(report: Report) -> list[str]:
         found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
     if report.plan.get("imported"):
         found += list(report.plan["notes"])
-    n, planned = len(report.trials), int(report.plan["counts"]["trials"])
+    n, planned = report.n_trials, int(report.plan["counts"]["trials"])
     n_skipped = report.saved.n_trials if report.saved else 0
     if report.saved:
         found.append(looks_words(report))

@@ -1,0 +1,33 @@
+"""The choices that several pages share: model, control, setting, task."""
+
+from __future__ import annotations
+
+from promptlab.explorer.filters import Filters
+from promptlab.explorer.load import Setting, Store
+from promptlab.explorer.words import CONTROLS
+
+OF_A_PAIR = ("item", "pair", "trial", "n")
+
+
+def model_of(store: Store, filters: Filters) -> str:
+    """Which model."""
+    words = {str(m["name"]): f"{m['name']} (SIMULATED)" if m["simulated"] else str(m["name"]) for m in store.plan["models"]}
+    return filters.pick("Model", "model", store.models, store.models[0], words, drops=OF_A_PAIR)
+
+
+def control_of(store: Store, filters: Filters) -> str:
+    """What the stimuli are measured against."""
+    return filters.pick("Measured against", "control", store.controls, store.controls[0], CONTROLS)
+
+
+def setting_of(store: Store, filters: Filters) -> Setting:
+    """Placement, shots and strategy; nothing is shown where the run has one setting only."""
+    names = list(store.settings)
+    if len(names) == 1:
+        return store.settings[names[0]]
+    return store.settings[filters.pick("Prompt layout", "setting", names, names[0], drops=OF_A_PAIR)]
+
+
+def task_of(store: Store, filters: Filters) -> str:
+    """Which task."""
+    return filters.pick("Task", "task", store.tasks, store.tasks[0], drops=OF_A_PAIR)
