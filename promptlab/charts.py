@@ -163,6 +163,12 @@ def svg(chart: alt.LayerChart) -> str:
     return drawn
 
 
+def png(chart: alt.LayerChart) -> bytes:
+    """The chart as a PNG at twice its size, drawn here."""
+    drawn: bytes = vl_convert.vegalite_to_png(_inert(chart.to_dict()), scale=2)
+    return drawn
+
+
 def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
     """A chart's texts spelled out: the drawing library ends the whole process on a control character."""
     if isinstance(value, str):

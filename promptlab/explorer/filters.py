@@ -1,7 +1,7 @@
 """Every choice lives in the URL: a widget shows what the address says, and changing it changes the address.
 
 A value that the run does not know is ignored and noted. On return from a page the address holds all that the page showed,
-so that copying it copies the store.
+so that copying it copies the view.
 """
 
 from __future__ import annotations
@@ -13,21 +13,22 @@ import streamlit as st
 from promptlab.explorer import plain
 
 NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",
-         "n", "trial")  # fmt: skip
+         "n", "trial", "loop", "paper", "other", "sort", "by")  # fmt: skip
 OF_A_RUN = tuple(name for name in NAMES if name not in ("run", "page"))
 LONGEST = 300
 
 
 class Filters:
-    """The query string of one rerun."""
+    """The query string of one rerun; or, where no page is drawn, the values `given`."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Mapping[str, str] | None = None) -> None:
+        self._given = given
         self.notes: list[str] = []
         self._shown: dict[str, str] = {}
 
     def get(self, name: str) -> str | None:
         """The raw value, cut to a sane length."""
-        value = st.query_params.get(name)
+        value = st.query_params.get(name) if self._given is None else self._given.get(name)
         return value[:LONGEST] if value else None
 
     def choice(self, name: str, options: Sequence[str], default: str | None) -> str | None:

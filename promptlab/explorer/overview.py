@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab import charts, report
-from promptlab.explorer import plain, words
+from promptlab.explorer import plain, take, words
 from promptlab.explorer.choices import control_of, model_of, setting_of
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import REREAD_S, Setting, Store, open_store
@@ -62,8 +62,12 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         st.caption("Nothing was planned for this choice.")
         return
     if any(c.diff is not None for c in means):
-        st.altair_chart(charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), width="content", theme=None)
+        take.chart(
+            charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), "overview",
+            "For each added text its difference in points with a 95 % interval, n and the verdict; the table below says the same.",
+        )  # fmt: skip
     plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
+    take.frame(words.verdict_table(shown, texts), "verdicts")
     with st.expander("Each verdict in a sentence"):
         for c in shown:
             plain.line(f"{words.verdict(c)}: {c.sentence}")

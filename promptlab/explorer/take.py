@@ -1,0 +1,56 @@
+"""Charts and tables that can be taken along: exactly what is shown, as CSV and Parquet, SVG and PNG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from promptlab import charts
+from promptlab.explorer import plain
+from promptlab.report import written
+
+
+class Shown(NamedTuple):
+    """A table of a page: its title, what to know of it, its rows. A page draws it, `promptlab report --page` prints it."""
+
+    title: str
+    note: str
+    frame: pd.DataFrame
+
+
+def shown(table: Shown, name: str, *, tints: Mapping[str, str] | None = None, tinted: str | None = None) -> None:
+    """A table with its note above it and downloads below it; `name` is that of the files. The page itself writes the title."""
+    if table.note:
+        plain.line(table.note)
+    if table.frame.empty:
+        st.caption("Nothing is recorded for this yet.")
+        return
+    plain.table(table.frame, tints=tints, tinted=tinted)
+    frame(table.frame, name)
+
+
+def frame(rows: pd.DataFrame, name: str) -> None:
+    """Downloads of a table: CSV, where no cell is run as a formula, and Parquet."""
+    with st.popover("Download this table", type="tertiary"):
+        for_csv, for_parquet = partial(written, rows, ".csv"), partial(written, rows, ".parquet")
+        st.download_button("CSV", for_csv, f"{name}.csv", "text/csv", key=f"take/{name}.csv", on_click="ignore")
+        st.download_button(
+            "Parquet", for_parquet, f"{name}.parquet", "application/vnd.apache.parquet", key=f"take/{name}.parquet", on_click="ignore"
+        )
+
+
+def chart(drawn: Any, name: str, about: str) -> None:  # noqa: ANN401 (altair's own type varies)
+    """A chart with downloads below it; `about` says in words what it shows, for those who hear the page."""
+    st.altair_chart(drawn, width="content", theme=None, alt=plain.cell(about, 300))
+    with st.popover("Download this chart", type="tertiary"):
+        for_svg, for_png = partial(_svg, drawn), partial(charts.png, drawn)
+        st.download_button("SVG", for_svg, f"{name}.svg", "image/svg+xml", key=f"take/{name}.svg", on_click="ignore")
+        st.download_button("PNG", for_png, f"{name}.png", "image/png", key=f"take/{name}.png", on_click="ignore")
+
+
+def _svg(drawn: Any) -> bytes:  # noqa: ANN401 (altair's own type varies)
+    return charts.svg(drawn).encode()
