@@ -365,11 +365,21 @@ class Engine:
     async def _paid(self, call: Call, key: str) -> Completion:
         usd, tokens = self.most(call)
         await self.budget.reserve(usd, tokens)
-        completion = None
+        completion, reserved = None, True
+
+        async def again() -> None:
+            nonlocal reserved
+            self.budget.settle(usd, tokens, None, None)  # the request that timed out counts as answered at the longest
+            reserved = False
+            await self.budget.reserve(usd, tokens)
+            reserved = True
+
         try:
-            completion = await self.gateway.complete(call)
+            completion = await self.gateway.complete(call, again)
         finally:
-            if completion is None:
+            if not reserved:
+                pass
+            elif completion is None:
                 self.budget.settle(usd, tokens, 0.0, 0)
             else:
                 n_tokens = (

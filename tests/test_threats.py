@@ -23,6 +23,7 @@ code in data folders, releases   test_report (opening a run loads no code), test
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 import os
@@ -45,12 +46,13 @@ import pytest
 import promptlab.run
 from promptlab.cache import Cache
 from promptlab.cli import main
+from promptlab.design import trials
 from promptlab.errors import FileProblems, RunProblem
 from promptlab.gateway import Gateway, RetryPolicy, wire
 from promptlab.gateway.wire import read_retry_after, read_top_logprobs
 from promptlab.report import build, headline
 from promptlab.resolve import Study, resolve
-from promptlab.run import Execution, Progress
+from promptlab.run import Budget, Execution, Progress, engine_of
 from promptlab.schema import CIRCUMSTANCE_COLUMNS, Completion
 from promptlab.store import Run, RunWriter, runs_in
 from promptlab.sweep import Sweep, run_sweep
@@ -469,6 +471,20 @@ def test_an_answer_that_never_closes_ends_at_the_deadline(tmp_path: Path, server
     assert (done.state, done.progress.n_errors) == ("incomplete", 20)
     assert found.trials()["error"].eq("timeout: no complete answer within 0.2 s").all()
     assert found.trials()["attempts"].eq(2).all()
+
+
+def test_requests_that_time_out_count_against_the_cap_each_time(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    quick(monkeypatch, attempts=50)
+    path = few(tmp_path, server, "hang", ", timeout_s: 0.1")
+    study = resolve(path)
+    engine, gateway = engine_of(study, None, Budget(None), Progress(0, 0), Execution())
+    _, most = engine.most(engine.call(next(trials(study.design))))
+    asyncio.run(gateway.aclose())
+    cap = most * 6 + most // 2
+    done, _ = sweep(path, tmp_path / "runs", concurrency=2, max_tokens=cap)
+    assert done.state == "budget"
+    assert 5 <= len(server.requests) <= 6  # the most that the cap pays for, not fifty for each of two trials
+    assert Run(done.folder).manifest["spent"]["tokens"] <= cap
 
 
 def test_an_answer_without_length_or_end_is_cut_off(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

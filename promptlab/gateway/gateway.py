@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -90,16 +90,17 @@ class Gateway:
         """What the provider is sent for `sampling`; UsageProblem when it does not take one."""
         return self._route(model, sampling).effective
 
-    async def complete(self, call: Call) -> Completion:
+    async def complete(self, call: Call, again: Callable[[], Awaitable[None]] | None = None) -> Completion:
         """One answer. Every failure that the provider may recover from is retried; what is left becomes outcome `error`.
 
+        `again` is awaited before a request that timed out is sent anew, since the provider may have answered it, and be paid for it.
         ProviderStopped is raised when no later call to this model can succeed (wrong key, exhausted quota).
         """
         if not self._n_inside:
             self._heard_at = time.monotonic()
         self._n_inside += 1
         try:
-            return await self._complete(call)
+            return await self._complete(call, again)
         finally:
             self._n_inside -= 1
 
@@ -131,7 +132,7 @@ class Gateway:
             if wire is not None:
                 await wire.aclose()
 
-    async def _complete(self, call: Call) -> Completion:
+    async def _complete(self, call: Call, again: Callable[[], Awaitable[None]] | None) -> Completion:
         model = self._models[call.model]
         wire, effective = self._route(model, call.sampling)
         lane = self._lanes[model.name]
@@ -155,8 +156,11 @@ class Gateway:
                 wait = self._next(model, lane, error, attempt, sent_at)
                 if wait is None:
                     return self._failed(call, effective, error, attempt, time.monotonic() - started)
+                perhaps_paid = error.boundary == "timeout" and not error.answered
             finally:
                 lane.release()
+            if perhaps_paid and again is not None:
+                await again()
             await asyncio.sleep(wait)
 
     def _next(self, model: Model, lane: Limiter, error: WireError, attempt: int, sent_at: float) -> float | None:
