@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: quickstart test calibrate lock demo bench-peers soak clean
+.PHONY: quickstart test calibrate lock demo bench-peers screenshots soak clean
 
 quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
 	$(BIN)/promptlab sweep experiments/quickstart.yaml
@@ -29,12 +29,15 @@ lock: $(READY)  ## compile requirements.lock anew from the bounds in pyproject.t
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --prerelease disallow --upgrade --quiet --output-file requirements.lock
 
-demo: $(READY)  ## make the stored demo run of the notebook anew
+demo: $(READY)  ## make the stored demo runs of the notebooks anew, and what the notebooks show
 	$(BIN)/python tools/make_demo_run.py
 
 bench-peers: $(READY)  ## promptlab beside other tools, each in an environment of its own under .bench; ARGS goes to benchmarks/engine.py
 	$(PYTHON) benchmarks/peers/install.py
 	$(BIN)/python benchmarks/engine.py $(ARGS)
+
+screenshots: $(READY)  ## every page of the explorer at two sizes, light and dark, into .screenshots (needs chromium)
+	$(BIN)/python benchmarks/explorer.py --screenshots .screenshots
 
 soak: $(READY)  ## 100,000 trials against a provider of which one answer in twenty is bad (needs nginx); ARGS goes to benchmarks/soak.py
 	$(BIN)/python benchmarks/soak.py $(ARGS)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_run", "score"]
+__all__ = ["__version__", "open_run", "score", "verdicts"]
 
 if TYPE_CHECKING:
+    from promptlab.report import verdicts
     from promptlab.scoring import score
     from promptlab.store import open_run
 
@@ -28,4 +29,8 @@ def __getattr__(name: str) -> object:
         from promptlab.scoring import score
 
         return score
+    if name == "verdicts":
+        from promptlab.report import verdicts
+
+        return verdicts
     raise AttributeError(f"module 'promptlab' has no attribute {name!r}")

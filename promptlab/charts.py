@@ -31,6 +31,9 @@ SHAPES: Mapping[Verdict, str] = {
 SIGNS: Mapping[Verdict, str] = {"helps": "+", "hurts": "-", "negligible": "~", "same": "=", "unclear": "?", "refused": "x"}
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 ROW_PX = 30
+PICKED = "picked"
+"""The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
+HATCH = "\u2571" * 5
 INK = "#1c1c1c"
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
@@ -96,7 +99,9 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
             "shown": "no data" if c.diff is None else f"{100 * c.diff:+.1f} {SIGNS[c.verdict]}",
             "verdict": c.verdict,
             "judged": c.verdict != "refused",
+            "hatch": HATCH if c.verdict in ("unclear", "refused") else "",
             "sentence": c.sentence,
+            "cell": f"{c.treatment}\t{c.task}",
         }
         for c in comparisons
     ]
@@ -115,12 +120,16 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
             alt.value("#E4E4E4"),
         )
     )
+    picked = alt.selection_point(name=PICKED, fields=["cell"], toggle=False)
+    shaded = shaded.add_params(picked)
+    hatch = base.mark_text(fontSize=20, opacity=0.22, fontWeight="normal", color="#000000", clip=True).encode(text="hatch:N")
     text = base.mark_text(fontSize=12).encode(
         text="shown:N",
         color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
     )
-    chart = alt.layer(shaded, text).properties(
-        title=_title(title, simulated, "+ helps  ·  - hurts  ·  = same  ·  ~ less than the margin  ·  ? unclear  ·  x (grey) no verdict"),
+    legend = "+ helps  ·  - hurts  ·  = same  ·  ~ less than the margin  ·  hatched: nothing can be concluded (? unclear, x no verdict)"
+    chart = alt.layer(shaded, hatch, text).properties(
+        title=_title(title, simulated, legend),
         width=max(1, n_columns) * 96,
         height=max(1, n_rows) * ROW_PX,
     )
@@ -129,32 +138,155 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
 
 def rounds(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
     """Pass@k by round, one line for each arm of a loop, with Wilson's intervals; rows as `report.loops.loop_rounds` gives them."""
-    arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
-    data = alt.InlineData(
-        values=[
-            {
-                "arm": row["arm"],
-                # Beside each other, so that intervals of one round can be told apart.
-                "x": row["round"] + 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
-                "pass": 100 * row["pass_at_k"],
-                "low": 100 * row["ci_low"],
-                "high": 100 * row["ci_high"],
-                "words": f"{row['arm']}, round {row['round']}: {100 * row['pass_at_k']:.1f} % of {row['n']}",
-            }
-            for row in rows
-        ]
+    shares = [{**row, "share": row["pass_at_k"], "low": row["ci_low"], "high": row["ci_high"]} for row in rows]
+    return _by_round(shares, title, "items solved so far, %", simulated)
+
+
+def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """The share of right answers at each round, one line for each arm of a loop, with Wilson's intervals.
+
+    `rows` have `arm`, `round`, `n`, and `accuracy`, `low`, `high` as fractions. A line that falls is an answer talked away.
+    """
+    return _by_round([{**row, "share": row["accuracy"]} for row in rows], title, "right answers at this round, %", simulated)
+
+
+def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """What the papers' arithmetic reports beside what can be said: a point in points of score for each figure, with its range.
+
+    `rows` have `figure`, `kind` ("published" or "honest"), `points`, `low`, `high` (None: no range) and `words`. The range of a
+    published figure is what dice alone would give it; that of an honest one its 95 % interval.
+    """
+    kinds = {"published": "#D55E00", "honest": "#0072B2"}
+    ends = [abs(value) for row in rows for value in (row["points"], row["low"], row["high"]) if value is not None]
+    scale = alt.Scale(domain=[-max([*ends, 2.0]) * 1.1, max([*ends, 2.0]) * 1.1], nice=False)
+    data = alt.InlineData(values=[dict(row) for row in rows])
+    y = alt.Y("figure:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), legend=None)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=["diamond", "circle"]), legend=None)
+    x_title = "difference in points"
+    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
+    ranges = (
+        alt.Chart(data)
+        .transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=3, opacity=0.55)
+        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2="high:Q", color=colour)
     )
-    last = max((int(row["round"]) for row in rows), default=1)
-    x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
-    y_title, scale = "items solved so far, %", alt.Scale(domain=[0, 100])
-    colour = alt.Color("arm:N", sort=arms, scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, labelLimit=300))
+    point = (
+        alt.Chart(data)
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(y=y, x=alt.X("points:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=["figure:N", "words:N"])
+    )
+    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text="words:N")
+    return _styled(
+        alt.layer(zero, ranges, point, text).properties(title=_title(title, simulated), width=300, height=max(2, len(rows)) * ROW_PX)
+    )
+
+
+def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: str, simulated: bool) -> alt.LayerChart:
+    """One point for each task: the mean score in one arm across, in the other up, both in percent; on the line they are equal.
+
+    `rows` have `task`, `a`, `b` (fractions), `n`, and half-widths `half_a`, `half_b` of the 95 % intervals.
+    """
+    values = [
+        {
+            "task": row["task"], "a": 100 * row["a"], "b": 100 * row["b"],
+            **{f"{end}_{arm}": min(100.0, max(0.0, 100 * (row[arm] + sign * row[f"half_{arm}"])))
+               for arm in "ab" for end, sign in (("low", -1), ("high", 1))},
+            "words": f"{row['task']}: {100 * row['a']:.1f} % and {100 * row['b']:.1f} % of {row['n']}",
+        }
+        for row in rows
+    ]  # fmt: skip
+    data = alt.InlineData(values=values)
+    scale = alt.Scale(domain=[0, 100], nice=False)
+    x, y = alt.X("a:Q", scale=scale, title=inert(titles[0])), alt.Y("b:Q", scale=scale, title=inert(titles[1]))
+    equal = (
+        alt.Chart(alt.InlineData(values=[{"a": 0, "b": 0}, {"a": 100, "b": 100}]))
+        .mark_line(color="#888888", strokeDash=[4, 4], strokeWidth=1)
+        .encode(x=x, y=y)
+    )
+    across = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(x=alt.X("low_a:Q", scale=scale), x2="high_a:Q", y=y)
+    up = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(y=alt.Y("low_b:Q", scale=scale), y2="high_b:Q", x=x)
+    point = alt.Chart(data).mark_point(filled=True, size=60, opacity=1, color="#0072B2").encode(x=x, y=y, tooltip=["words:N"])
+    return _styled(alt.layer(equal, across, up, point).properties(title=_title(title, simulated), width=320, height=320))
+
+
+def estimates(
+    rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], axis: str, title: str, simulated: bool, ends: tuple[float, float] | None = None
+) -> alt.LayerChart:
+    """One row for each name, in it a point with its interval for each kind, told apart by colour, shape and place; words beside them.
+
+    `rows` have `row`, `kind` (one of `kinds`), `value`, `low`, `high` (in the unit of the `axis`) and `words`. `ends` bounds the axis;
+    without it the axis holds 0 and every interval.
+    """
+    reach = [float(row[name]) for row in rows for name in ("value", "low", "high")]
+    low, high = ends or (min([0.0, *reach]), max([0.0, *reach]) or 1.0)
+    scale = alt.Scale(domain=[low * 1.05 if low < 0 else low, high if ends else high * 1.05], nice=False)
+    data = alt.InlineData(values=[dict(row) for row in rows])
+    shapes = ["circle", "diamond", "square", "triangle-up"]
+    legend = None if len(kinds) == 1 else alt.Legend(title=None, orient="top", labelLimit=420, symbolOpacity=1)
+    by_kind: dict[str, Any] = {
+        "color": alt.Color("kind:N", sort=None, scale=alt.Scale(domain=list(kinds), range=LINES[: len(kinds)]), legend=legend),
+    }
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=shapes[: len(kinds)]), legend=legend)
+    if len(kinds) > 1:
+        by_kind["yOffset"] = alt.YOffset("kind:N", sort=list(kinds), scale=alt.Scale(domain=list(kinds)))
+    y = alt.Y(
+        "row:N", sort=None, title=None, scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
+        axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False),
+    )  # fmt: skip
+    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=axis))
     base = alt.Chart(data)
-    low, y = alt.Y("low:Q", title=y_title, scale=scale), alt.Y("pass:Q", title=y_title, scale=scale)
-    interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2="high:Q", color=colour)
-    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("arm:N", sort=arms, legend=None))
-    shape = alt.Shape("arm:N", sort=arms, legend=None)
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=["words:N"])
-    return _styled(alt.layer(interval, line, points).properties(title=_title(title, simulated), width=460, height=300))
+    interval = base.mark_rule(strokeWidth=2.5).encode(y=y, x=alt.X("low:Q", scale=scale, title=axis), x2="high:Q", **by_kind)
+    point = base.mark_point(filled=True, size=80, opacity=1).encode(
+        y=y, x=alt.X("value:Q", scale=scale, title=axis), shape=shape, tooltip=["row:N", "kind:N", "words:N"], **by_kind
+    )
+    beside = {name: channel for name, channel in by_kind.items() if name != "color"}
+    text = base.mark_text(align="left", dx=8, fontSize=11, color=INK).encode(y=y, x=alt.value("width"), text="words:N", **beside)
+    n_rows = len({row["row"] for row in rows})
+    height = max(2, n_rows) * (ROW_PX if len(kinds) == 1 else 12 + 18 * len(kinds))
+    return _styled(alt.layer(zero, interval, point, text).properties(title=_title(title, simulated), width=340, height=height))
+
+
+def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated: bool) -> alt.LayerChart:
+    """Power against items, one line for each true effect; the effect that was asked about is drawn thick, with a point at `n_items`.
+
+    `rows` have `effect` (points), `items`, `power` (a fraction) and `asked` (whether it is that effect).
+    """
+    values = [
+        {
+            "effect": f"{row['effect']:g} point" + ("" if row["effect"] == 1 else "s"),
+            "items": row["items"], "power": 100 * row["power"], "asked": bool(row["asked"]),
+            "words": f"{row['effect']:g} points, {row['items']:,} items: seen in {100 * row['power']:.0f} % of runs",
+        }
+        for row in rows
+    ]  # fmt: skip
+    effects = list(dict.fromkeys(value["effect"] for value in values))
+    data, ends = alt.InlineData(values=values), [value["items"] for value in values] or [1]
+    x = alt.X("items:Q", title="items a task", scale=alt.Scale(type="log", domain=[min(ends), max(ends)], nice=False),
+              axis=alt.Axis(format=",d", labelOverlap=True, values=_decades(min(ends), max(ends))))  # fmt: skip
+    y_title, scale = "runs that see the effect, %", alt.Scale(domain=[0, 100])
+    y = alt.Y("power:Q", title=y_title, scale=scale)
+    legend = alt.Legend(title="true effect", symbolType="stroke", symbolSize=400)
+    colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=legend)
+    dash = alt.StrokeDash("effect:N", sort=effects, legend=legend)
+    wanted = alt.Chart(alt.InlineData(values=[{"power": 80, "words": "80 %"}])).encode(y=alt.Y("power:Q", title=y_title, scale=scale))
+    goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
+    goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text="words:N")
+    chosen = alt.Chart(alt.InlineData(values=[{"items": n_items, "words": f"{n_items:,} items"}])).encode(x=alt.X("items:Q"))
+    here = chosen.mark_rule(color="#888888")
+    here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text="words:N")
+    base = alt.Chart(data)
+    line = base.mark_line(interpolate="monotone").encode(
+        x=x, y=y, color=colour, strokeDash=dash, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
+    )
+    point = (
+        base.transform_filter(f"datum.asked && datum.items == {n_items:d}")
+        .mark_point(filled=True, size=110, opacity=1)
+        .encode(x=x, y=y, color=colour)
+    )
+    hover = base.mark_point(filled=True, size=40, opacity=0).encode(x=x, y=y, tooltip=["words:N"])
+    chart = alt.layer(goal, goal_words, here, here_words, line, point, hover)
+    return _styled(chart.properties(title=_title(title, simulated), width=460, height=300))
 
 
 def svg(chart: alt.LayerChart) -> str:
@@ -176,6 +308,41 @@ def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
     if isinstance(value, dict):
         return {key: _inert(part) for key, part in value.items()}
     return [_inert(part) for part in value] if isinstance(value, list) else value
+
+
+def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool) -> alt.LayerChart:
+    arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
+    data = alt.InlineData(
+        values=[
+            {
+                "arm": row["arm"],
+                # Beside each other, so that intervals of one round can be told apart.
+                "x": row["round"] + 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
+                "share": 100 * row["share"],
+                "low": 100 * row["low"],
+                "high": 100 * row["high"],
+                "words": f"{row['arm']}, round {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
+            }
+            for row in rows
+        ]
+    )
+    last = max((int(row["round"]) for row in rows), default=1)
+    x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
+    scale = alt.Scale(domain=[0, 100])
+    colour = alt.Color("arm:N", sort=arms, scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, labelLimit=300))
+    base = alt.Chart(data)
+    low, y = alt.Y("low:Q", title=y_title, scale=scale), alt.Y("share:Q", title=y_title, scale=scale)
+    interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2="high:Q", color=colour)
+    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("arm:N", sort=arms, legend=None))
+    shape = alt.Shape("arm:N", sort=arms, legend=None)
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=["words:N"])
+    return _styled(alt.layer(interval, line, points).properties(title=_title(title, simulated), width=460, height=300))
+
+
+def _decades(low: float, high: float) -> list[int]:
+    """1, 2 and 5 times the powers of ten from `low` to `high`: the ticks of a logarithmic axis."""
+    every = [times * 10**power for power in range(8) for times in (1, 2, 5)]
+    return [value for value in every if low <= value <= high]
 
 
 def _row_name(c: Comparison, among: Sequence[Comparison]) -> str:

@@ -115,8 +115,12 @@ def prepare(folder: Path) -> None:
     """Make a run ready in this process, whatever is kept of it."""
     now = stamp(folder)
     run = Run(folder)
-    report = build(run)
-    kept = place(folder)
+    keep(run, build(run), now)
+
+
+def keep(run: Run, report: Report, now: Stamp) -> None:
+    """Keep a run that is judged already for whoever looks at it; `now` is the folder's state from before it was read."""
+    kept = place(run.folder)
     temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
     try:
         temporary.mkdir(parents=True, exist_ok=True)

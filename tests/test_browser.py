@@ -102,6 +102,7 @@ def local(url: str) -> bool:
 
 
 READY = {
+    "runs": "Click a row to open its run.",
     "overview": "What each added text does",
     "matrix": "The same as a table",
     "compare": "Only A right",
@@ -114,7 +115,8 @@ READY = {
 def test_every_page_of_the_explorer(name: str, size: str, address: str, opened: Any) -> None:
     page, complaints = opened(f"{address}/?page={name}", size, "dark" if size == "narrow" else "light")
     page.get_by_text(READY[name]).first.wait_for(timeout=60_000)
-    page.get_by_text("SIMULATED: these answers come from a simulated model").wait_for()
+    if name != "runs":  # where every row says it for itself
+        page.get_by_text("SIMULATED: these answers come from a simulated model").wait_for()
     if name in ("overview", "matrix"):
         chart = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
         chart.wait_for(timeout=30_000)
@@ -127,12 +129,27 @@ def test_every_page_of_the_explorer(name: str, size: str, address: str, opened: 
 
 def test_a_click_changes_the_address_and_the_address_brings_it_back(address: str, opened: Any) -> None:
     page, complaints = opened(address, "wide")
-    page.get_by_text("By task", exact=True).click()
+    page.get_by_text("Matrix", exact=True).click()
     page.get_by_text(READY["matrix"]).wait_for(timeout=60_000)
     assert "page=matrix" in page.url
     again, more = opened(page.url, "wide")
     again.get_by_text(READY["matrix"]).wait_for(timeout=60_000)
     assert complaints + more == []
+
+
+def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any) -> None:
+    page, complaints = opened(f"{address}/?page=runs&model=sim%2Fplanted", "wide")
+    for _ in range(2):  # on return the same row can be clicked again
+        page.get_by_text(READY["runs"]).wait_for(timeout=60_000)
+        table = page.locator("[data-testid=stDataFrame]").first
+        table.hover(position={"x": 40, "y": 45})
+        table.click(position={"x": 40, "y": 52}, delay=50)
+        page.get_by_text(READY["overview"]).first.wait_for(timeout=60_000)
+        page.wait_for_url("**control=**")  # the last that a page does is to complete its address
+        assert f"run={folder.name}" in page.url
+        assert "page=overview" in page.url
+        page.get_by_text("Runs", exact=True).first.click()
+    assert complaints == []
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -540,7 +540,7 @@ FORBIDDEN = {
     "iframe",
     "components",
 }
-OURS = {"pick", "switch", "search"}
+OURS = {"pick", "switch", "search", "number"}
 """Our own widgets hand their label on, so that it is checked where they are called."""
 FILES = [ROOT / "app.py", *sorted((ROOT / "promptlab" / "explorer").glob("*.py"))]
 

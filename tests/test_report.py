@@ -7,20 +7,29 @@ import dataclasses
 import io
 import json
 import re
+import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from promptlab import report as reports
 from promptlab.errors import RunProblem
+from promptlab.report import sensitivity
+from promptlab.report.bounds import bounds
 from promptlab.report.build import Report, build, headline
+from promptlab.report.decide import about, lines, needed
 from promptlab.report.formats import to_csv, to_json, to_markdown
+from promptlab.report.frozen import steps
 from promptlab.report.html import to_html
 from promptlab.resolve import resolve
 from promptlab.run import Execution
+from promptlab.schema import Comparison
+from promptlab.scoring import SCORERS
+from promptlab.stats import analyse, smallest_effect_macro, smallest_margin
 from promptlab.store import Run
 from promptlab.sweep import run_sweep
 from runs import experiment, run, served
@@ -147,7 +156,8 @@ def test_the_page_loads_and_runs_nothing(planted: Path) -> None:
 
 def test_text_from_outside_stays_text_in_html(hostile: Path) -> None:
     tags = parsed(to_html(of(hostile)))
-    assert not {"script", "img", "a"} & set(tags.names)
+    assert not {"script", "img"} & set(tags.names)
+    assert {value for key, value in tags.attributes if key == "href"} <= {f"#{value}" for key, value in tags.attributes if key == "id"}
     assert "".join(tags.words).count("<script>alert(1)</script>") >= 8
 
 
@@ -314,3 +324,328 @@ def test_a_model_that_changed_under_the_run_is_told_first(planted: Path) -> None
     changed = dataclasses.replace(report, manifest={**report.manifest, "served": {name: ["a-1", "a-2"]}})
     assert any("served by 2 versions (a-1, a-2)" in sentence for sentence in headline(changed))
     assert not any("versions" in sentence for sentence in headline(report))
+
+
+def said(html: str) -> str:
+    """The words of a page, with single spaces."""
+    return " ".join("".join(parsed(html).words).split())
+
+
+def first_screen(html: str) -> str:
+    return said(html.partition('<nav id="contents"')[0].partition("<body>")[2])
+
+
+def test_the_first_screen_says_what_was_found_and_what_to_do(planted: Path) -> None:
+    report = of(planted)
+    shown = first_screen(to_html(report))
+    assert shown.index("SIMULATED") < shown.index(report.manifest["question"]) < shown.index("emotionprompt/EP02")
+    assert f"complete: {report.n_trials:,} of {report.n_trials:,} trials" in shown
+    assert report.paid in shown
+    over = {c.treatment: c for c in report.of("stimulus", control="placebo")}
+    assert len(over) == 3
+    for name, c in over.items():
+        assert c.diff is not None
+        assert c.ci_low is not None
+        assert c.ci_high is not None
+        figures = f"{100 * c.diff:+.1f} points{100 * c.ci_low:+.1f} to {100 * c.ci_high:+.1f}, n {c.n_pairs}"
+        assert figures.replace("-0.0", "+0.0") in shown.replace("points ", "points"), name
+    by_name = {line.name: line for line in lines(report)}
+    assert [line.comparison.verdict for line in lines(report)][:2] == ["helps", "hurts"], "what is decided comes first"
+    assert (by_name["emotionprompt/EP02"].kind, by_name["emotionprompt/EP02"].do) == ("go", "Ship it")
+    assert (by_name["negativeprompt/NP10"].kind, by_name["negativeprompt/NP10"].do) == ("no", "Do not ship it")
+    assert not re.search(r"p [=<]|Holm|null|hypothes|significan|confidence", shown), "no statistics on the first screen"
+
+
+def changed(report: Report, control: str, **values: Any) -> Report:
+    """The report with other values in the comparisons of EP02 over the tasks against one control."""
+    return dataclasses.replace(
+        report,
+        comparisons=tuple(
+            dataclasses.replace(c, **values) if (c.scope, c.treatment, c.control) == ("stimulus", "emotionprompt/EP02", control) else c
+            for c in report.comparisons
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("placebo", "plain", "kind", "words"),
+    [
+        ("helps", "helps", "go", "It beats the plain prompt as well"),
+        ("helps", "hurts", "no", "loses against the plain prompt"),
+        ("helps", "unclear", "wait", "a gain over the plain prompt is not shown"),
+        ("helps", "same", "no", "a gain over the plain prompt is not shown"),
+        ("hurts", "helps", "no", "It costs right answers"),
+        ("same", "helps", "no", "is what neutral text gives as well"),
+        ("negligible", "same", "no", "too small to count"),
+        ("unclear", "helps", "wait", "items"),
+    ],
+)
+def test_what_to_do_follows_both_controls(planted: Path, placebo: str, plain: str, kind: str, words: str) -> None:
+    report = changed(changed(of(planted), "placebo", verdict=placebo), "none", verdict=plain)
+    [line] = [line for line in lines(report) if line.comparison.treatment == "emotionprompt/EP02"]
+    assert line.kind == kind
+    assert words in f"{line.do}. {line.because}"
+    assert (line.do == "Ship it") == (kind == "go")
+
+
+def test_nothing_is_to_be_shipped_on_an_oracle_or_before_the_end(planted: Path) -> None:
+    report = of(planted)
+    with_oracle = changed(report, "placebo", oracle=True)
+    [line] = [line for line in lines(with_oracle) if line.comparison.treatment == "emotionprompt/EP02"]
+    assert (line.kind, line.do) == ("no", "Do not ship it")
+    for young in (dataclasses.replace(report, state="interrupted"), dataclasses.replace(report, n_trials=report.n_trials - 1)):
+        assert {(line.kind, line.do) for line in lines(young)} == {("wait", "Wait")}
+        assert "not finished" in first_screen(to_html(young))
+    broken = changed(report, "placebo", status="aa_failed", verdict="refused")
+    [line] = [line for line in lines(broken) if line.comparison.treatment == "emotionprompt/EP02"]
+    assert line.do == "Decide nothing"
+
+
+def test_the_items_needed_are_those_of_the_power_functions(planted: Path) -> None:
+    report = of(planted)
+    for c in report.of("stimulus"):
+        found = needed(report, c)
+        each = [cell for cell in report.of("cell", c.model, c.control) if cell.treatment == c.treatment]
+        frame = report.trials
+        squares = []
+        for cell in each:  # from the answers themselves
+            wide = frame[frame["task"] == cell.task].pivot_table(index="item", columns="arm", values="score")
+            d = wide[c.treatment] - wide[list(c.control_arms)].mean(axis=1)
+            squares.append(d.var(ddof=1) + d.mean() ** 2)
+        assert len(each) == 2
+        spread = sum(squares) / len(squares)
+
+        def enough(more: int, spread: float = spread, c: Comparison = c, each: list[Comparison] = each) -> bool:
+            n = [cell.n_pairs + more for cell in each]
+            alpha = report.plan["alpha"] / c.n_family
+            return (
+                smallest_effect_macro(n, spread, 0.0, alpha) <= c.margin and smallest_margin(n, spread, 0.0, 0.05 / c.n_family) <= c.margin
+            )
+
+        assert found is not None
+        assert found.more is not None
+        assert enough(found.more)
+        assert found.more == 0 or not enough(found.more - 1)
+        report_unclear = changed(report, c.control, verdict="unclear") if c.treatment == "emotionprompt/EP02" else None
+        if report_unclear and c.control == "placebo":
+            assert f"About {about(found.more)} more items per task would be needed." in first_screen(to_html(report_unclear))
+
+
+@pytest.mark.parametrize(("n", "words"), [(1, "1"), (11, "11"), (101, "110"), (1234, "1,300"), (99_999, "100,000")])
+def test_numbers_of_items_are_rounded_up(n: int, words: str) -> None:
+    assert about(n) == words
+
+
+def test_the_page_can_be_walked_through(planted: Path) -> None:
+    html = to_html(of(planted))
+    tags = parsed(html)
+    ids = [value for key, value in tags.attributes if key == "id"]
+    assert len(ids) == len(set(ids))
+    links = [value for key, value in tags.attributes if key == "href"]
+    assert {link.removeprefix("#") for link in links if link} <= set(ids)
+    titles = re.findall(r'<h2 id="(\w+)">\d+\. ', html)
+    assert list(re.findall(r'<li><a href="#(\w+)">', html)) == titles
+    assert {"design", "comparisons", "scorers", "missing", "protocol", "arms", "provenance", "again"} <= set(titles)
+    assert html.index('class="skip" href="#contents"') < html.index("<h1>")
+    boxes = re.findall(r'<div class="wide"[^>]*>', html)
+    assert len(boxes) > 20
+    assert all('tabindex="0"' in box and re.search(r'aria-label="[^"]+"', box) for box in boxes)
+    drawings = re.findall(r"<svg.*?</svg>", html, re.S)
+    assert all(re.match(r'<svg [^>]*role="img" aria-label="[^"]+"><title>[^<]+</title><desc>[^<]+</desc>', drawing) for drawing in drawings)
+    assert "prefers-color-scheme: dark" in html
+    assert "@media print" in html
+    assert ":focus-visible" in html
+
+
+def test_every_comparison_stands_there_with_its_sentence_and_family(planted: Path) -> None:
+    report = of(planted)
+    html = to_html(report)
+    part = html[html.index('<h2 id="comparisons">') : html.index('<h2 id="scorers">')]
+    rows = re.findall(r'<tr><td class="name">(.*?)</tr>\s*<tr class="said">(.*?)</tr>', part, re.S)
+    shown = [(said(row), said(sentence)) for row, sentence in rows]
+    planned = [c for scope in ("primary", "stimulus", "cell") for c in report.of(scope)]
+    assert len(shown) == len(planned)
+    for c, (row, sentence) in zip(planned, shown, strict=True):
+        assert sentence.startswith(" ".join(c.sentence.split()))
+        assert c.treatment in row
+        assert str(c.n_family) in row
+    design = html[html.index('<h2 id="design">') : html.index('<h2 id="comparisons">')]
+    sizes = pd.Series([h["family"] for h in report.plan["hypotheses"]]).value_counts()
+    for family, n in sizes.items():
+        assert re.search(rf"<tr><td[^>]*>{re.escape(str(family))}</td><td class=\"n\">{n}</td>", design)
+    for arm in report.plan["arms"]:
+        assert arm["text"] is None or arm["text"] in said(design)
+    for task in report.plan["tasks"]:
+        assert all(" ".join(text.split()) in said(design) for text in task["base_prompts"].values())
+
+
+def test_verdicts_by_every_scorer_are_those_of_its_own_report(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = of(planted)
+    found = sensitivity.rescoring(report)
+    assert tuple(found.by) == SCORERS
+    assert (found.own, found.tasks_too, found.why_not) == ("reference", True, None)
+    for scorer in SCORERS:
+        alone = reports.build(Run(planted), scorer)
+        expected = {sensitivity.key_of(c): c for c in alone.comparisons if c.scope != "aa"}
+        assert {key: (c.verdict, c.diff) for key, c in found.by[scorer].items()} == {
+            key: (c.verdict, c.diff) for key, c in expected.items()
+        }
+    n_changed = sum(found.changes(c) for c in report.of("primary") + report.of("stimulus"))
+    assert f"{n_changed} of {len(report.of('primary') + report.of('stimulus'))} verdicts over the tasks change" in said(to_html(report))
+    monkeypatch.setattr(sensitivity, "MOST_TRIALS_BY_TASK", 10)
+    short = sensitivity.rescoring(report)
+    assert not short.tasks_too
+    for scorer in SCORERS:
+        over = {key: c.verdict for key, c in found.by[scorer].items() if c.scope != "cell"}
+        assert {key: c.verdict for key, c in short.by[scorer].items()} == over
+    assert f"promptlab report runs/{report.run} --scorer strict --format csv" in to_html(report)
+    monkeypatch.setattr(sensitivity, "MOST_TRIALS", 10)
+    assert "more than 10 trials" in said(to_html(report))
+
+
+def test_a_verdict_that_hangs_on_the_scorer_is_told(planted: Path) -> None:
+    report = of(planted)
+    turned = changed(report, "placebo", verdict="hurts")
+    page = to_html(turned)
+    assert "Another scorer would give another verdict on 1 of these 3 lines" in first_screen(page)
+    assert page.count(">changes</td>") == 1
+
+
+def test_missing_answers_are_bounded_at_both_extremes(planted: Path) -> None:
+    whole = of(planted)
+    assert bounds(whole) == []
+    assert "No planned score is missing" in said(to_html(whole))
+    trials, plan = whole.trials, whole.plan
+    ours = trials["task"].eq("sum") & trials["arm"].eq("emotionprompt/EP02")
+    arms = next(c.control_arms for c in whole.of("stimulus", control="placebo") if c.treatment == "emotionprompt/EP02")
+    theirs = trials["task"].eq("sentiment") & trials["arm"].isin(arms)
+    failed = trials.index[ours][:3].union(trials.index[theirs][:2])
+    broken = trials.assign(score=trials["score"].where(~trials.index.isin(failed)))
+    broken = broken.drop(broken.index[broken["task"].eq("sum") & broken["arm"].eq("none")][:4])  # never recorded
+    report = dataclasses.replace(whole, trials=broken, n_trials=len(broken), comparisons=tuple(analyse(broken, plan)))
+    found = {(b.comparison.scope, b.comparison.treatment, b.comparison.control): b for b in bounds(report)}
+    assert len(found) == len(report.of("primary") + report.of("stimulus"))
+    for control, against in (("placebo", list(arms)), ("none", ["none"])):
+        bound = found["stimulus", "emotionprompt/EP02", control]
+        for fill, extreme in ((0.0, bound.against), (1.0, bound.favour)):
+            means = []
+            for task in ("sum", "sentiment"):
+                wide = broken[broken["task"] == task].pivot_table(index="item", columns="arm", values="score")
+                s, b = wide["emotionprompt/EP02"].fillna(fill), wide[against].fillna(1 - fill).mean(axis=1)
+                means.append((s - b).mean())
+            assert extreme.diff == pytest.approx(sum(means) / 2)
+            assert extreme.n_missing == 0
+        assert bound.comparison.diff is not None
+        assert bound.against.diff is not None
+        assert bound.favour.diff is not None
+        assert bound.against.diff < bound.comparison.diff < bound.favour.diff
+    page = to_html(report)
+    held = sum(b.holds for b in found.values())
+    assert f"{held} of {len(found)} verdicts over the tasks are the same at both extremes" in said(page)
+
+
+def test_a_task_without_any_answer_is_bounded_too(planted: Path) -> None:
+    whole = of(planted)
+    half = whole.trials[whole.trials["task"] == "sum"]
+    report = dataclasses.replace(whole, trials=half, n_trials=len(half), comparisons=tuple(analyse(half, whole.plan)))
+    for bound in bounds(report):
+        assert bound.against.diff is not None
+        assert bound.favour.diff is not None
+        assert bound.favour.diff - bound.against.diff == pytest.approx(1.0), "one task of two goes from -100 to 100 points"
+
+
+def test_the_published_protocol_stands_beside_the_verdicts(planted: Path) -> None:
+    report = of(planted)
+    page = to_html(report)
+    part = said(page[page.index('<h2 id="protocol">') : page.index('<h2 id="arms">')])
+    [row] = report.beside.protocols
+    p = row.protocol
+    assert f"{100 * p.best_per_task:+.1f} ({p.relative_best_per_task:+.1f} %)" in part
+    assert f"{100 * p.null_best_per_task[1]:+.1f} ({100 * p.null_best_per_task[0]:+.1f} to {100 * p.null_best_per_task[2]:+.1f})" in part
+    cells = report.of("cell", control="placebo")
+    helps = sum(c.verdict == "helps" for c in cells)
+    assert f"{helps} helps" in part
+    assert f"of {len(cells)} sentences in tasks" in part
+
+
+def test_the_commands_of_a_report_do_it_again(planted: Path, tmp_path: Path) -> None:
+    report = of(planted)
+    again, export, replay, *judge = steps(report)
+    assert again.commands == [f"promptlab sweep {report.manifest['experiment_path']}"]
+    page = to_html(report)
+    assert all(command in page for command in (*again.commands, *export.commands, *replay.commands))
+    (tmp_path / "here" / "runs").mkdir(parents=True)
+    shutil.copytree(planted, tmp_path / "here" / "runs" / report.run)
+    there = {"PROMPTLAB_HOME": str(tmp_path / "there")}
+    for command in (*export.commands, *judge[0].commands, *judge[1].commands):
+        done = run(*shlex.split(command)[1:], cwd=tmp_path / "here")
+        assert done.returncode == 0, (command, done.stderr)
+    (tmp_path / "elsewhere").mkdir()
+    shutil.move(tmp_path / "here" / f"{report.run}-answers", tmp_path / "elsewhere")
+    for command in replay.commands:
+        done = run(*shlex.split(command)[1:], cwd=tmp_path / "elsewhere", env=there)
+        assert done.returncode == 0, (command, done.stderr)
+    replayed = Run(tmp_path / "elsewhere" / "runs" / report.run)
+    assert replayed.trials()["score"].tolist() == report.trials["score"].tolist()
+    assert replayed.manifest["counts"]["sent"] == 0
+
+
+def test_commands_are_quoted_for_a_shell(planted: Path) -> None:
+    report = of(planted)
+    odd = "my files/a; rm -rf $HOME.yaml"
+    moved = dataclasses.replace(report, manifest={**report.manifest, "experiment_path": odd}, run="a b")
+    assert [shlex.split(step.commands[0]) for step in steps(moved)][:2] == [
+        ["promptlab", "sweep", odd], ["promptlab", "cache", "export", "runs/a b", "--to", "a b-answers"],
+    ]  # fmt: skip
+
+
+def everywhere(value: Any, keep: frozenset[str]) -> Any:
+    """The same with markup in the place of every text that nothing is looked up by."""
+    if isinstance(value, dict):
+        return {key: part if key in keep else everywhere(part, keep) for key, part in value.items()}
+    if isinstance(value, list):
+        return [everywhere(part, keep) for part in value]
+    return HOSTILE if isinstance(value, str) else value
+
+
+def test_no_text_of_plan_or_manifest_becomes_markup(planted: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(planted, tmp_path / planted.name)
+    names = frozenset({
+        "task", "arm", "role", "name", "family", "scope", "model", "treatment", "library", "control", "placement", "strategy", "metric",
+        "strict", "suite", "stimuli_of", "placebos_of", "scorer", "position", "low", "settings", "hypotheses", "state", "models",
+    })  # fmt: skip
+    plan, manifest = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("plan.json", "manifest.json"))
+    models = [everywhere(model, frozenset({"name"})) for model in plan["models"]]
+    (folder / "plan.json").write_text(json.dumps({**everywhere(plan, names), "models": models}), encoding="utf-8")
+    kept = {key: manifest[key] for key in ("state", "simulated_models")}
+    manifest["models"] = {name: everywhere(model, frozenset()) for name, model in manifest["models"].items()}
+    (folder / "manifest.json").write_text(json.dumps({**everywhere(manifest, frozenset({"models"})), **kept}), encoding="utf-8")
+    plain, page = parsed(to_html(of(planted))), parsed(to_html(of(folder)))
+    assert set(page.names) <= set(plain.names)
+    assert page.names.count("svg") == plain.names.count("svg")
+    assert "".join(page.words).count("<script>alert(1)</script>") > 40
+    assert "\x1b" not in "".join(page.words)
+
+
+def test_many_tasks_are_a_table_and_long_tables_are_folded(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from promptlab.report import html as module
+
+    report = of(planted)
+    monkeypatch.setattr(module, "MOST_DRAWN", 1)
+    monkeypatch.setattr(module, "MOST_OPEN", 5)
+    page = to_html(report)
+    assert len(re.findall(r"<svg.*?</svg>", page, re.S)) == 2
+    matrix = re.findall(r'<table class="matrix">.*?</table>', page, re.S)
+    assert len(matrix) == 2
+    assert all("<caption>SIMULATED: sim/planted" in table for table in matrix)
+    for table, control in zip(matrix, ("placebo", "none"), strict=True):
+        cells = re.findall(r'<td class="(\w+)">([-+]\d+\.\d)', table)
+        expected = [
+            (c.verdict, f"{100 * (c.diff or 0):+.1f}".replace("-0.0", "+0.0"))
+            for task in ("sum", "sentiment")
+            for c in report.of("cell", control=control)
+            if c.task == task
+        ]
+        assert cells == expected
+    folded = re.findall(r"<summary>(.*?)</summary>", page)
+    assert sum("against neutral sentences: " in label or "against no added text: " in label for label in folded) == 12

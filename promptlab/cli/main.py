@@ -7,7 +7,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, look, plan, report, runs, stimuli, sweep, task
+from promptlab.cli import bring, cache, data, export, look, notebook, plan, report, runs, stimuli, sweep, task, view
 from promptlab.errors import EXIT_ERROR, PromptlabError
 from promptlab.guard import refuse_poisoned
 
@@ -28,7 +28,8 @@ app.command("scores")(report.scores)
 app.command("compare")(report.compare)
 app.command("replicate")(report.replicate)
 app.command("export")(export.export)
-app.command("view")(report.view)
+app.command("notebook")(notebook.notebook)
+app.command("view")(view.view)
 app.command("import")(bring.bring)
 app.command("schema")(look.schema)
 app.add_typer(look.ls, name="ls")

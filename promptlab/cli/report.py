@@ -1,9 +1,8 @@
-"""`promptlab report` and `promptlab view`."""
+"""`promptlab report`, and the commands that print one table of it."""
 
 from __future__ import annotations
 
-import socket
-import subprocess
+import contextlib
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
+from promptlab.cli.options import AsJson, run_folder
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.errors import UsageProblem
+from promptlab.errors import RunProblem, UsageProblem
 
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
@@ -45,8 +44,17 @@ def report(
     scorer: Annotated[
         ScorerName | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
     ] = None,
+    page: Annotated[str | None, typer.Option(help="Only what this page of the explorer shows, such as overview, matrix or cost.")] = None,
+    where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
+    if page is not None:
+        if scorer is not None or format is Format.html:
+            raise UsageProblem("--page shows the tables of one page by the run's own scorer; leave --scorer and --format html out")
+        _page(run, page, where or [], format, out)
+        return
+    if where:
+        raise UsageProblem("--where needs --page: it is what the address of that page holds")
     from promptlab import report as reports
     from promptlab.store import Run, write_whole
 
@@ -60,6 +68,26 @@ def report(
     text = render[format](built)
     if format is Format.html and out is None:
         out = run / "report.html"
+    if out is None:
+        sys.stdout.write(text)
+        return
+    write_whole(out, text.encode("utf-8", "replace"))
+    say(f"written: {out}")
+
+
+def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
+    """The tables of one page, on the screen or in a file."""
+    from promptlab.explorer.printed import filters_of, page_tables, text_of
+    from promptlab.store import Run, write_whole
+
+    found = page_tables(run, page, filters_of(where))
+    simulated = bool(Run(run).manifest["simulated"])
+    if format is Format.terminal and out is None:
+        for shown in found:
+            title = f"SIMULATED: {shown.title}" if simulated else shown.title
+            print_table(title, list(shown.frame.columns), shown.frame.astype(object).values.tolist(), shown.note)
+        return
+    text = text_of(found, "csv" if format is Format.terminal else format.value, simulated)
     if out is None:
         sys.stdout.write(text)
         return
@@ -191,58 +219,16 @@ BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}
 
 
 def after_sweep(folder: Path, write_html: bool) -> None:
-    """What a sweep ends with: the verdicts on the screen, and the report beside the record."""
+    """What a sweep ends with: the verdicts on the screen, the report beside the record, and the run made ready for the explorer."""
     from promptlab import report as reports
+    from promptlab.prepared import keep, stamp
     from promptlab.store import Run, write_whole
 
-    built = reports.build(Run(folder))
+    run, now = Run(folder), stamp(folder)
+    built = reports.build(run)
     reports.to_text(built)
     if write_html:
         write_whole(folder / "report.html", reports.to_html(built).encode("utf-8", "replace"))
         say(f"report:        {folder / 'report.html'}")
-
-
-def _local(runs: str) -> Path:
-    """A folder of runs; one at an address is fetched whole."""
-    from promptlab.mirror import Place, is_address
-
-    return Place(runs).fetch_all() if is_address(runs) else Path(runs)
-
-
-def view(
-    run: Annotated[Path | None, typer.Argument(help="A run folder; all runs when left out.", show_default=False, parser=run_folder)] = None,
-    runs: RunsAnywhere = "runs",
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
-) -> None:
-    """Open the explorer on this machine's own address. It reads run folders and calls no model."""
-    from promptlab.shipped import shipped
-    from promptlab.store import Run
-
-    if run is not None:
-        Run(run)  # a wrong folder is told here, not on the page
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            raise UsageProblem(f"port {port} is in use; choose another with --port, for example --port {port + 1}") from None
-    options = {
-        "server.address": "127.0.0.1",
-        "server.port": str(port),
-        "server.headless": "true",
-        "server.maxUploadSize": "1",
-        "server.fileWatcherType": "none",  # nobody edits the pages while they are shown, and watching floods the terminal
-        "browser.gatherUsageStats": "false",
-        "client.toolbarMode": "viewer",
-        "client.showErrorDetails": "none",
-    }
-    flags = [part for name, value in options.items() for part in (f"--{name}", value)]
-    flags += [part for host in ("localhost", "127.0.0.1") for part in ("--server.allowedHosts", host)]  # no rebinding of another name
-    where = ["--run", str(run.resolve())] if run is not None else ["--runs", str(_local(runs).resolve())]
-    say(f"explorer:      http://127.0.0.1:{port}    (Ctrl-C ends it)")
-    command = [sys.executable, "-m", "streamlit", "run", str(shipped("app.py")), *flags, "--", *where]
-    try:
-        ended = subprocess.run(command, check=False)  # noqa: S603
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
-    raise typer.Exit(ended.returncode)
+        with contextlib.suppress(RunProblem):  # a full disk: the explorer says so when it is opened
+            keep(run, built, now)

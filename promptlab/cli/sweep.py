@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from promptlab.cache import Use
     from promptlab.mirror import Pusher
     from promptlab.run import Progress
+    from promptlab.sweep import Sweep
 
 
 class CacheUse(StrEnum):
@@ -93,14 +94,20 @@ def sweep(
         float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
     ] = None,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
+    view: Annotated[
+        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it serves on until Ctrl-C.")
+    ] = False,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
     if batch_wait is not None and not batch:
         raise UsageProblem("--batch-wait says how long to wait for batches, and --batch is not given; add it, or leave --batch-wait out")
+    if dry_run and view:
+        raise UsageProblem("--view shows a run, and --dry-run makes none; leave one of them out")
     if dry_run:
         plan(experiment, concurrency, sequential=sequential, batch=batch)
         return
     use = _cache_use(cache, no_cache)
+    from promptlab.cli.view import beside
     from promptlab.official import home
     from promptlab.resolve import resolve
     from promptlab.run import Execution
@@ -118,20 +125,30 @@ def sweep(
         say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
-    with _followed(runs, study.run_id, batch) as (folder, pusher):
-        with _watch(study.design.n_trials) as observe:
-            done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
-        _end(done, time.monotonic() - started, len(simulated), len(study.design.models))
-        if use == "refresh" and done.progress.n_recorded_before:
-            say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
-        if done.progress.n_recorded_before + done.progress.n_done:
-            from promptlab.cli.report import after_sweep
+    with contextlib.ExitStack() as until_the_end:
+        with _followed(runs, study.run_id, batch) as (folder, pusher):
+            viewer = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
+            with _watch(study.design.n_trials) as observe:
+                done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
+            _end(done, time.monotonic() - started, len(simulated), len(study.design.models))
+            if use == "refresh" and done.progress.n_recorded_before:
+                say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
+            if done.progress.n_recorded_before + done.progress.n_done:
+                from promptlab.cli.report import after_sweep
 
-            after_sweep(done.folder, write_html=report)
+                after_sweep(done.folder, write_html=report)
+        code = _last_words(done, pusher, experiment)
+        if viewer is not None and done.state != "interrupted":
+            viewer.keep()
+    raise typer.Exit(code)
+
+
+def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
+    """Say how to go on, and with which code the command ends."""
     again = f"{me()} {' '.join(sys.argv[1:])}"
     if pusher and pusher.failed and done.state == "complete":
         say(f"incomplete at the address; the same command pushes what is missing and asks nothing again:    {again}")
-        raise typer.Exit(EXIT_INCOMPLETE)
+        return EXIT_INCOMPLETE
     if done.state == "complete":
         say(f"look at it:    {me()} view {f'{pusher.place.address}/{pusher.run}' if pusher else done.folder}")
     elif done.state == "interrupted":
@@ -145,7 +162,7 @@ def sweep(
         say(f"incomplete; see what differs with:    {me()} cache why {experiment}")
     else:
         say(f"incomplete; the same command asks only for what is missing:    {again}")
-    raise typer.Exit(done.exit_code)
+    return done.exit_code
 
 
 @contextlib.contextmanager

@@ -31,3 +31,13 @@ def setting_of(store: Store, filters: Filters) -> Setting:
 def task_of(store: Store, filters: Filters) -> str:
     """Which task."""
     return filters.pick("Task", "task", store.tasks, store.tasks[0], drops=OF_A_PAIR)
+
+
+def chosen(store: Store, filters: Filters) -> tuple[str, str, Setting]:
+    """Model, control and setting as the address has them, without drawing anything."""
+    names = list(store.settings)
+    return (
+        filters.choice("model", store.models, store.models[0]) or store.models[0],
+        filters.choice("control", store.controls, store.controls[0]) or store.controls[0],
+        store.settings[filters.choice("setting", names, names[0]) or names[0]],
+    )

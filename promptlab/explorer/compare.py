@@ -1,26 +1,51 @@
-"""Two arms on the same items: which answers flipped, and what was sent and answered for one of them."""
+"""Two arms, of one run or of two, on the same items: which answers flipped, and what was sent and answered for one of them."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, trial, words
-from promptlab.explorer.choices import OF_A_PAIR, model_of, setting_of, task_of
+from promptlab import charts
+from promptlab.explorer import plain, take, trial, words
+from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, setting_of, task_of
 from promptlab.explorer.filters import Filters, go
-from promptlab.explorer.load import RIGHT, Setting, Store, records
+from promptlab.explorer.load import RIGHT, Setting, Store, folders, open_other, records
+from promptlab.explorer.take import Shown
+from promptlab.report.pair import differences
 from promptlab.schema import NONE_ARM, Comparison
+from promptlab.stats.intervals import wilson
 from promptlab.stats.sentences import points
 
 KINDS = ("a", "b", "both", "neither")
 MOST_WORDS = 1_500
 PAGE_ROWS = 50
+HERE = "this run"
 WORD = re.compile(r"\s+|[^\s]+")
+KEYS = ["suite", "task", "item"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two arms that are compared."""
+
+    store: Store
+    model: str
+    setting: Setting
+    arm: str
+
+    def means(self, task: str | None) -> pd.DataFrame:
+        """The mean score of each item of a task (None: of all tasks) over its repeats, in the run's order; NaN where none is scored."""
+        return self.store.query(
+            "SELECT suite, task, item, avg(score) AS mean FROM trials t WHERE t.model = ? AND t.placement = ? AND t.shots = ? "
+            "AND t.strategy = ? AND t.arm = ? AND (? IS NULL OR task = ?) GROUP BY ALL ORDER BY min(t.order)",
+            [self.model, *self.setting, self.arm, task, task],
+        )
 
 
 def render(store: Store, filters: Filters) -> None:
@@ -38,25 +63,45 @@ def render(store: Store, filters: Filters) -> None:
         setting = setting_of(store, filters)
     first, second = default_arms(store, model, setting, task)
     left, right = st.columns(2)
-    arms = list(store.arms)
     with left:
-        a = filters.pick("Arm A", "a", arms, first, store.arm_words(), drops=("items", *OF_A_PAIR))
+        arm = filters.pick("Arm A", "a", list(store.arms), first, store.arm_words(), drops=("items", *OF_A_PAIR))
+    a = Side(store, model, setting, arm)
     with right:
-        b = filters.pick("Arm B", "b", arms, second, store.arm_words(), drops=("items", *OF_A_PAIR))
-    if a == b:
+        b = _other_side(store, filters, a, second)
+    if b is None:
+        return
+    if (a.store is b.store) and (a.model, a.arm) == (b.model, b.arm):
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
-    rows = store.of(model, setting, task, (a, b))
-    pairs = paired(rows, a, b)
-    _summary(store, model, setting, task, a, b, pairs, n_only=(count_only(rows, a, b)))
+    means_a, means_b = a.means(task), b.means(task)
+    pairs = paired(means_a, means_b, _shared(a, b, task))
+    _summary(a, b, task, pairs, count_only(means_a, means_b))
     if pairs.empty:
         st.caption("No item has a scored answer in both arms yet.")
         return
     n = {kind: int((pairs["kind"] == kind).sum()) for kind in KINDS}
-    _flip_matrix(n)
+    flips = flip_matrix(n)
+    plain.table(flips, narrow=True)
+    take.frame(flips, "flips")
     if not pairs["mean_a"].isin([0, 1]).all() or not pairs["mean_b"].isin([0, 1]).all():
         st.caption("Scores between 0 and 1 occur here; an item counts as right from a mean score of 0.5 on.")
-    _items(store, filters, rows, pairs, n, a, b)
+    _items(filters, a, b, task, pairs, n)
+    _tasks(a, b)
+
+
+def tables(store: Store, filters: Filters) -> list[Shown]:
+    """The flip matrix of the chosen task, and all tasks with the largest loss first."""
+    model, _, setting = chosen(store, filters)
+    task = filters.choice("task", store.tasks, store.tasks[0]) or store.tasks[0]
+    first, second = default_arms(store, model, setting, task)
+    arms = list(store.arms)
+    a, b = (Side(store, model, setting, filters.choice(name, arms, arm) or arm) for name, arm in (("a", first), ("b", second)))
+    pairs = paired(a.means(task), b.means(task))
+    n = {kind: int((pairs["kind"] == kind).sum()) for kind in KINDS}
+    return [
+        Shown(f"Flips in {task}", f"A is {a.arm}, B is {b.arm}.", flip_matrix(n)),
+        Shown("Task by task", "The largest loss of A against B comes first.", by_task(a, b)),
+    ]
 
 
 def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple[str, str]:
@@ -68,11 +113,14 @@ def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple
     return first, NONE_ARM if NONE_ARM in arms else arms[0]
 
 
-def paired(rows: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
-    """Items that both arms have a score for, with mean scores over repeats and which of the two was right, in the run's order."""
-    means = rows[rows["arm"].isin([a, b])].groupby(["item", "arm"], sort=False)["score"].mean().unstack("arm")
-    means = means.reindex(columns=[a, b]).dropna()
-    frame = pd.DataFrame({"item": means.index.astype(str), "mean_a": means[a].to_numpy(), "mean_b": means[b].to_numpy()})
+def paired(a: pd.DataFrame, b: pd.DataFrame, shared: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Items that both arms have a score for, with both means (as `Side.means` gives them) and which of the two was right.
+
+    `shared` (columns suite, task, item) keeps those items only that are the same in two runs.
+    """
+    frame = a.rename(columns={"mean": "mean_a"}).merge(b.rename(columns={"mean": "mean_b"}), on=KEYS).dropna()
+    if shared is not None:
+        frame = frame.merge(shared, on=KEYS)
     right_a, right_b = frame["mean_a"] >= RIGHT, frame["mean_b"] >= RIGHT
     frame["kind"] = "neither"
     frame.loc[right_a & right_b, "kind"] = "both"
@@ -81,19 +129,42 @@ def paired(rows: pd.DataFrame, a: str, b: str) -> pd.DataFrame:
     return frame
 
 
-def count_only(rows: pd.DataFrame, a: str, b: str) -> int:
+def count_only(a: pd.DataFrame, b: pd.DataFrame) -> int:
     """How many items only one of the two arms has a score for."""
-    scored = rows.dropna(subset=["score"])
-    return len(set(scored.loc[scored["arm"] == a, "item"]) ^ set(scored.loc[scored["arm"] == b, "item"]))
+    scored = [set(means.dropna()[KEYS].itertuples(index=False, name=None)) for means in (a, b)]
+    return len(scored[0] ^ scored[1])
 
 
-def planned(store: Store, model: str, setting: Setting, task: str, a: str, b: str) -> tuple[Comparison | None, bool]:
+def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
     """The planned comparison of these two arms, and whether it has more control arms than the one shown."""
-    for treatment, control in ((a, b), (b, a)):
-        for c in store.comparisons(model, setting, None, ["cell"]):
+    if a.store is not b.store or a.model != b.model:
+        return None, False
+    for treatment, control in ((a.arm, b.arm), (b.arm, a.arm)):
+        for c in a.store.comparisons(a.model, a.setting, None, ["cell"]):
             if c.task == task and c.treatment == treatment and control in c.control_arms:
                 return c, len(c.control_arms) > 1
     return None, False
+
+
+def flip_matrix(n: Mapping[str, int]) -> pd.DataFrame:
+    """How many items both, one or neither of the arms got right."""
+    return pd.DataFrame({"items": ["A right", "A wrong"], "B right": [n["both"], n["b"]], "B wrong": [n["a"], n["neither"]]})
+
+
+def by_task(a: Side, b: Side) -> pd.DataFrame:
+    """One row for each task that both have: items, mean scores in percent, the difference in points, flips; the largest loss first."""
+    pairs = paired(a.means(None), b.means(None), _shared(a, b, None))
+    rows = []
+    for task, group in pairs.groupby("task", sort=False):
+        mean_a, mean_b = float(group["mean_a"].mean()), float(group["mean_b"].mean())
+        rows.append(
+            {
+                "task": str(task), "items": len(group), "A": 100 * mean_a, "B": 100 * mean_b, "points": 100 * (mean_a - mean_b),
+                "only A right": int((group["kind"] == "a").sum()), "only B right": int((group["kind"] == "b").sum()),
+            }
+        )  # fmt: skip
+    columns = ["task", "items", "A", "B", "points", "only A right", "only B right"]
+    return pd.DataFrame(rows, columns=columns).sort_values("points", kind="stable", ignore_index=True)
 
 
 def word_diff(a: str, b: str) -> str:
@@ -111,7 +182,42 @@ def word_diff(a: str, b: str) -> str:
     return "".join(parts)
 
 
-def _summary(store: Store, model: str, setting: Setting, task: str, a: str, b: str, pairs: pd.DataFrame, n_only: int) -> None:
+def _other_side(store: Store, filters: Filters, a: Side, default: str) -> Side | None:
+    """Arm B: of the same run, or of another one beside it."""
+    others = [name for name in folders(store.folder.parent) if name != store.folder.name]
+    other, model, setting = store, a.model, a.setting
+    if others:
+        name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", "items", *OF_A_PAIR))
+        if name != HERE:
+            other = open_other(store.folder.parent / name)
+            default_model = model if model in other.models else other.models[0]
+            if len(other.models) > 1 or model not in other.models:
+                model = filters.pick("Model of B", "model_b", other.models, default_model, drops=OF_A_PAIR)
+            settings = list(other.settings.values())
+            setting = setting if setting in settings else settings[0]
+    if not other.arms:
+        return None
+    arms = list(other.arms)
+    default = a.arm if other is not store and a.arm in arms else default if default in arms else arms[0]
+    return Side(
+        other, model, setting, filters.pick("Arm B", "b", arms, default, other.arm_words(), drops=("items", *OF_A_PAIR))
+    )  # fmt: skip
+
+
+def _shared(a: Side, b: Side, task: str | None) -> pd.DataFrame | None:
+    """Of two runs the items that are the same word for word; None within one run."""
+    if a.store is b.store:
+        return None
+    found = [
+        side.store.query("SELECT suite, task, item, input, targets FROM items WHERE ? IS NULL OR task = ?", [task, task]) for side in (a, b)
+    ]
+    return found[0].merge(found[1], on=[*KEYS, "input", "targets"])[KEYS].drop_duplicates()
+
+
+def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame, n_only: int) -> None:
+    if a.store is not b.store:
+        for sentence in differences(a.store.report, a.model, a.setting, b.store.report, b.model, b.setting):
+            plain.line(f"The runs differ beside the arm: {sentence}.")
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
@@ -119,7 +225,7 @@ def _summary(store: Store, model: str, setting: Setting, task: str, a: str, b: s
         f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points on "
         f"{len(pairs):,} items." + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
     )
-    c, several = planned(store, model, setting, task, a, b)
+    c, several = planned(a, b, task)
     if c is None:
         st.caption(
             "This pair was not planned before the run, so it gets no verdict: among many pairs some differ by chance. "
@@ -131,13 +237,7 @@ def _summary(store: Store, model: str, setting: Setting, task: str, a: str, b: s
         plain.line(f"That verdict is against the mean of {', '.join(c.control_arms)}; the items below show one of them.")
 
 
-def _flip_matrix(n: Mapping[str, int]) -> None:
-    plain.table(
-        pd.DataFrame({"items": ["A right", "A wrong"], "B right": [n["both"], n["b"]], "B wrong": [n["a"], n["neither"]]}), narrow=True
-    )
-
-
-def _items(store: Store, filters: Filters, rows: pd.DataFrame, pairs: pd.DataFrame, n: Mapping[str, int], a: str, b: str) -> None:
+def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> None:
     labels = {
         "a": f"Only A right ({n['a']})",
         "b": f"Only B right ({n['b']})",
@@ -150,46 +250,46 @@ def _items(store: Store, filters: Filters, rows: pd.DataFrame, pairs: pd.DataFra
     default = str(of_item.iloc[0]) if len(of_item) else fallback
     st.subheader("Items")
     kind = filters.switch("Which items", "items", labels, default, drops=("item", "pair", "n"))
-    shown = pairs[pairs["kind"] == kind]
-    if shown.empty:
+    every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
+    if not every:
         st.caption("There is no such item.")
         return
-    every = shown["item"].tolist()
-    asked = filters.get("item")
     number = filters.page_number("n", max(1, -(-len(every) // PAGE_ROWS)), drops=("item", "pair"))
     names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
-    item = filters.choice("item", [asked] if asked in set(every) and asked is not None else names, names[0]) or names[0]
-    known = rows.iloc[0]
-    setting = (str(known["placement"]), int(known["shots"]), str(known["strategy"]))
-    whole = store.whole(str(known["model"]), setting, str(known["task"]), (a, b), sorted({*names, item}))
+    item = filters.choice("item", [asked] if asked is not None and asked in set(every) else names, names[0]) or names[0]
+    wanted = sorted({*names, item})
+    whole_a, whole_b = (side.store.whole(side.model, side.setting, task, (side.arm,), wanted) for side in (a, b))
 
     def choose(row: int, column: str) -> None:
         del column
-        go(item=names[row], pair=None, items=kind, a=a, b=b)
+        go(item=names[row], pair=None, items=kind, a=a.arm, b=b.arm)
 
-    plain.choosable(_item_table(whole, names, item, a, b), f"items/{known['model']}/{known['task']}/{a}/{b}/{kind}/{number}", choose)
-    _both(store, filters, whole[whole["item"] == item], a, b)
+    shown = _item_table(whole_a, whole_b, names, item)
+    plain.choosable(shown, f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{kind}/{number}", choose)
+    take.frame(shown.drop(columns="shown"), f"items-{kind}")
+    _both(filters, a, b, whole_a[whole_a["item"] == item], whole_b[whole_b["item"] == item])
 
 
-def _item_table(rows: pd.DataFrame, names: list[str], chosen: str, a: str, b: str) -> pd.DataFrame:
-    first = {arm: rows[rows["arm"] == arm].drop_duplicates("item").set_index("item") for arm in (a, b)}
+def _item_table(a: pd.DataFrame, b: pd.DataFrame, names: Sequence[str], chosen: str) -> pd.DataFrame:
+    first_a, first_b = (rows.drop_duplicates("item").set_index("item") for rows in (a, b))
     return pd.DataFrame(
         {
             "shown": [plain.CHOSEN if name == chosen else "" for name in names],
-            "item": names,
-            "input": [first[a].loc[name, "input"] for name in names],
-            "right answers": [trial.targets(records(first[a].loc[[name]])[0]).replace("\n", "  or  ") for name in names],
-            "answer A": [first[a].loc[name, "answer"] for name in names],
-            "answer B": [first[b].loc[name, "answer"] for name in names],
+            "item": list(names),
+            "input": [first_a.loc[name, "input"] for name in names],
+            "right answers": [trial.targets(records(first_a.loc[[name]])[0]).replace("\n", "  or  ") for name in names],
+            "answer A": [first_a.loc[name, "answer"] for name in names],
+            "answer B": [first_b.loc[name, "answer"] for name in names],
         }
     )
 
 
-def _both(store: Store, filters: Filters, rows: pd.DataFrame, a: str, b: str) -> None:
+def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> None:
     keys = ["base_prompt", "replicate"]
-    in_b = rows.loc[rows["arm"] == b].drop_duplicates(keys).set_index(keys)
-    both = [row for row in records(rows[rows["arm"] == a].drop_duplicates(keys)) if (row["base_prompt"], row["replicate"]) in in_b.index]
+    in_b = {(row["base_prompt"], row["replicate"]): row for row in records(rows_b.drop_duplicates(keys, keep="last"))}
+    both = [row for row in records(rows_a.drop_duplicates(keys)) if (row["base_prompt"], row["replicate"]) in in_b]
     if not both:
+        st.caption("The two arms never asked this item with the same base prompt and repeat.")
         return
     both.sort(key=lambda row: (row["base_prompt"], row["replicate"]))
     labels = {
@@ -199,28 +299,58 @@ def _both(store: Store, filters: Filters, rows: pd.DataFrame, a: str, b: str) ->
     if len(both) > 1:
         chosen = filters.pick("Asked several times; show", "pair", list(labels), chosen, labels)
     row_a = next(row for row in both if f"{row['base_prompt']}-{row['replicate']}" == chosen)
-    found = in_b.loc[(row_a["base_prompt"], row_a["replicate"])]
-    row_b: dict[str, Any] = {**found.to_dict(), "base_prompt": row_a["base_prompt"], "replicate": row_a["replicate"]}
+    row_b = in_b[(row_a["base_prompt"], row_a["replicate"])]
     plain.line(f"Item {row_a['item']}. Right: {trial.targets(row_a)}".replace("\n", "  or  "))
     left, right = st.columns(2)
-    for column, row, name in ((left, row_a, "A"), (right, row_b, "B")):
+    for column, side, row, name in ((left, a, row_a, "A"), (right, b, row_b, "B")):
         with column:
-            plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
-            if trial.added(store, row):
-                st.caption("The prompt; the added text stands between ▶ and ◀")
-            else:
-                st.caption("The prompt; nothing was added in this arm")
-            trial.messages(store, row)
-            st.caption("The answer")
-            plain.block(row["answer"])
+            _one(side, row, name)
     st.caption("The answers word by word: [-only in A-], {+only in B+}")
     plain.block("The two answers are the same." if row_a["answer"] == row_b["answer"] else word_diff(row_a["answer"], row_b["answer"]))
     one, two = st.columns(2)
     with one:
-        st.button(
-            "Everything recorded about answer A", on_click=go, kwargs={"page": "samples", "trial": row_a["trial"], "arm": a, "n": None}
-        )
+        st.button("Everything recorded about answer A", on_click=go, kwargs=_link(a, row_a, a))
     with two:
-        st.button(
-            "Everything recorded about answer B", on_click=go, kwargs={"page": "samples", "trial": row_b["trial"], "arm": b, "n": None}
+        st.button("Everything recorded about answer B", on_click=go, kwargs=_link(b, row_b, a))
+
+
+def _one(side: Side, row: Mapping[str, Any], name: str) -> None:
+    plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
+    if trial.added(side.store, row):
+        st.caption("The prompt; the added text stands between ▶ and ◀")
+    else:
+        st.caption("The prompt; nothing was added in this arm")
+    trial.messages(side.store, row)
+    st.caption("The answer")
+    plain.block(row["answer"])
+
+
+def _link(side: Side, row: Mapping[str, Any], here: Side) -> dict[str, Any]:
+    there = {} if side.store is here.store else {"run": side.store.folder.name, "other": None, "model": side.model}
+    return {"page": "samples", "trial": row["trial"], "arm": side.arm, "n": None, **there}
+
+
+def _tasks(a: Side, b: Side) -> None:
+    st.subheader("Task by task")
+    frame = by_task(a, b)
+    if frame.empty:
+        return
+    st.caption("The largest loss of A against B comes first. Click a task to see its items.")
+    dots = []
+    for row in records(frame):
+        bounds = [wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95) for name in ("A", "B")]
+        half = [(high - low) / 2 for low, high in bounds]
+        dots.append(
+            {"task": row["task"], "a": row["A"] / 100, "b": row["B"] / 100, "n": row["items"], "half_a": half[0], "half_b": half[1]}
         )
+    take.chart(
+        charts.scatter(dots, (f"A: {a.arm}, %", f"B: {b.arm}, %"), "Each task in both arms", a.store.simulated or b.store.simulated),
+        "scatter", "One point for each task: the mean score of A across and of B up; the table below says the same.",
+    )  # fmt: skip
+
+    def choose(row: int, column: str) -> None:
+        del column
+        go(task=str(frame["task"].iloc[row]), **dict.fromkeys(("items", *OF_A_PAIR)))
+
+    plain.choosable(frame.round(1), f"tasks/{a.model}/{a.arm}/{b.arm}/{b.store.folder.name}", choose)
+    take.frame(frame, "tasks")

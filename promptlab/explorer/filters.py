@@ -7,15 +7,20 @@ so that copying it copies the view.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import streamlit as st
 
 from promptlab.explorer import plain
 
 NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",
-         "n", "trial", "loop", "paper", "other", "sort", "by")  # fmt: skip
+         "n", "trial", "loop", "paper", "as", "other", "model_b", "sort", "by",
+         "over", "per_task", "repeats", "effect", "flips", "again", "accuracy", "n_tasks", "n_stimuli", "comparisons", "asked",
+         "per_stimulus", "under_way", "family", "role", "suite", "sentence", "exercise", "prompt", "layout", "shots", "three")  # fmt: skip
 OF_A_RUN = tuple(name for name in NAMES if name not in ("run", "page"))
 LONGEST = 300
+MOVED = "moved"
+Number = TypeVar("Number", int, float)
 
 
 class Filters:
@@ -74,6 +79,32 @@ class Filters:
         st.text_input(label, key=key, placeholder=placeholder, max_chars=LONGEST, on_change=_write, args=(name, tuple(drops)))
         return value
 
+    def amount(self, name: str, low: Number, high: Number, default: Number) -> Number:
+        """A number of the address from `low` to `high`, whole where the default is; else the default and a note."""
+        given, value = self.get(name), default
+        if given is not None:
+            try:
+                asked = type(default)(given)
+            except (ValueError, OverflowError):
+                asked = None
+            if asked is not None and low <= asked <= high:
+                value = asked
+            else:
+                self.notes.append(f"{name}={given}")
+        self._shown[name] = f"{value:.10g}"
+        return value
+
+    def number(self, label: str, name: str, low: Number, high: Number, default: Number, drops: Sequence[str] = ()) -> Number:
+        """A box for a number from `low` to `high`; whole numbers where the default is one, else steps of a half."""
+        value = self.amount(name, low, high, default)
+        key = f"number_{name}"
+        st.session_state[key] = value
+        if isinstance(value, int):
+            st.number_input(label, low, high, step=1, key=key, on_change=_write, args=(name, tuple(drops)))
+        else:
+            st.number_input(label, low, high, step=0.5, format="%g", key=key, on_change=_write, args=(name, tuple(drops)))
+        return value
+
     def page_number(self, name: str, n_pages: int, drops: Sequence[str] = ()) -> int:
         """Which page of `n_pages`, counted from 1."""
         value = int(self.choice(name, [str(i) for i in range(1, n_pages + 1)], "1") or 1)
@@ -99,6 +130,7 @@ class Filters:
 
 def go(**values: str | None) -> None:
     """Change the address from a button: None takes a value out."""
+    st.session_state[MOVED] = True
     for name, value in values.items():
         if value is None:
             st.query_params.pop(name, None)
@@ -106,6 +138,13 @@ def go(**values: str | None) -> None:
             st.query_params[name] = value
 
 
+def moved() -> bool:
+    """Whether a widget has changed the address since this was asked last; a part of a page that is drawn alone must know."""
+    return bool(st.session_state.pop(MOVED, False))
+
+
 def _write(name: str, drops: tuple[str, ...]) -> None:
-    value = st.session_state[next(key for key in (f"pick_{name}", f"switch_{name}", f"search_{name}") if key in st.session_state)]
+    value = st.session_state[
+        next(key for key in (f"pick_{name}", f"switch_{name}", f"search_{name}", f"number_{name}") if key in st.session_state)
+    ]
     go(**dict.fromkeys(drops), **{name: str(value) if value not in (None, "") else None})

@@ -196,6 +196,17 @@ def open_store(folder: Path) -> Store:
         raise RunProblem(f"{folder}: not a complete run ({type(error).__name__}: {first_line(error)})") from None
 
 
+def open_other(folder: Path) -> Store:
+    """Another run beside the one that is looked at."""
+    opened(folder)
+    try:
+        return _read(str(folder), stamp(folder), (folder / "manifest.json").stat().st_mtime_ns)
+    except PromptlabError:
+        raise
+    except UNREADABLE as error:
+        raise RunProblem(f"{folder}: not a complete run ({type(error).__name__}: {first_line(error)})") from None
+
+
 def read_again() -> None:
     """Forget the last reading, so that the next one is fresh."""
     st.session_state.pop("reading", None)

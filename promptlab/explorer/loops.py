@@ -9,13 +9,15 @@ import pandas as pd
 import streamlit as st
 
 from promptlab import charts
-from promptlab.explorer import plain
-from promptlab.explorer.choices import OF_A_PAIR, model_of, task_of
+from promptlab.explorer import plain, take
+from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, task_of
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Store, records
+from promptlab.explorer.take import Shown
 from promptlab.explorer.trial import messages_of
 from promptlab.explorer.words import or_unknown, score_word
 from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.stats.intervals import wilson
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}
 MOST_ITEMS = 500
@@ -42,14 +44,39 @@ def render(store: Store, filters: Filters) -> None:
     if not rows:
         st.caption("Nothing is recorded yet for this choice.")
         return
-    st.altair_chart(charts.rounds(rows, "Items solved by round (pass@k)", store.simulated), width="content", theme=None)
+    take.chart(
+        charts.rounds(rows, "Items solved by round (pass@k)", store.simulated), f"rounds-{strategy}",
+        "For each arm the share of items solved by each round, with 95 % intervals; the table below says the same.",
+    )  # fmt: skip
+    st.subheader("Drift: are right answers talked away")
+    take.chart(
+        charts.drift(with_intervals(rows), "Right answers at each round", store.simulated), f"drift-{strategy}",
+        "For each arm the share of right answers at each round, with 95 % intervals; the table below says the same.",
+    )  # fmt: skip
+    for sentence in drift_words(rows):
+        plain.line(sentence)
     st.subheader("Round by round")
     plain.table(round_table(rows))
+    take.frame(round_table(rows), f"rounds-{strategy}")
     st.subheader("What followed each emotion")
     st.caption("Counts of remarks over all items; descriptive only.")
     plain.table(emotion_table([row for row in store.report.emotions if row["model"] == model and row["loop"] == strategy]))
     st.subheader("One conversation")
     _conversation(store, filters, model, strategy)
+
+
+def tables(store: Store, filters: Filters) -> list[Shown]:
+    """The rounds and the emotions of the chosen model and loop."""
+    loops = [str(loop["strategy"]) for loop in store.plan.get("loops", ())]
+    if not loops:
+        return []
+    model, strategy = chosen(store, filters)[0], filters.choice("loop", loops, loops[0])
+    found = (store.report.rounds, store.report.emotions)
+    rows, emotions = ([row for row in each if row["model"] == model and row["loop"] == strategy] for each in found)
+    return [
+        Shown("Round by round", " ".join(drift_words(rows)), round_table(rows)),
+        Shown("What followed each emotion", EMOTION_NOTE, emotion_table(emotions)),
+    ]
 
 
 def round_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -66,6 +93,29 @@ def round_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
             "turned wrong": [row["lost"] for row in rows],
         }
     )
+
+
+def with_intervals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with `low` and `high`: Wilson's 95 % interval of the share that is right at the round."""
+    found = []
+    for row in rows:
+        low, high = wilson(round(row["accuracy"] * row["n"]), row["n"], 0.95)
+        found.append({**row, "low": low, "high": high})
+    return found
+
+
+def drift_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """For each arm how many answers turned right and how many turned wrong after the first round."""
+    found = []
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        mine = [row for row in rows if row["arm"] == arm]
+        gained, lost = sum(row["gained"] for row in mine), sum(row["lost"] for row in mine)
+        change = 100 * (mine[-1]["accuracy"] - mine[0]["accuracy"])
+        found.append(
+            f"{arm}: {gained:,} answers turned right and {lost:,} turned wrong after the first round; from the first round to the last "
+            f"the share of right answers changed by {change:+.1f} points on {mine[0]['n']:,} items."
+        )
+    return found
 
 
 def emotion_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:

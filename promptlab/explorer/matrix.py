@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from promptlab import charts
-from promptlab.explorer import plain, words
-from promptlab.explorer.choices import OF_A_PAIR, control_of, model_of, setting_of
+from promptlab.explorer import plain, take, words
+from promptlab.explorer.choices import OF_A_PAIR, chosen, control_of, model_of, setting_of
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import Store
+from promptlab.explorer.take import Shown
 from promptlab.inert import inert
 from promptlab.schema import NONE_ARM, Comparison
 from promptlab.stats.sentences import points
@@ -30,8 +31,18 @@ def render(store: Store, filters: Filters) -> None:
     if not cells:
         st.caption("Nothing was planned for this choice.")
         return
+
+    def open_cell(cell: str) -> None:
+        treatment, _, task = cell.partition("\t")
+        go(task=task, a=treatment, **dict.fromkeys(OF_A_PAIR))
+
     if any(c.diff is not None for c in cells):
-        st.altair_chart(charts.matrix(cells, "Difference in points in each task", store.simulated), width="content", theme=None)
+        take.chart(
+            charts.matrix(cells, "Difference in points in each task", store.simulated), f"matrix-{model}",
+            "A grid of added texts and tasks with the difference in points and the verdict in each cell; the table below says the same.",
+            open_cell,
+        )  # fmt: skip
+        st.caption("Click a cell to see its sentence and to open its answers.")
     st.subheader("The same as a table")
     st.caption(
         "Points gained or lost: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. Click a cell to see its sentence."
@@ -46,6 +57,7 @@ def render(store: Store, filters: Filters) -> None:
         go(task=tasks[row], **({"a": shown[column]} if column in shown else {}), **dict.fromkeys(OF_A_PAIR))
 
     plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", choose, tints=words.TINTS)
+    take.frame(words.verdict_table(cells, {}, "task"), f"matrix-{model}")
     chosen = next((c for c in cells if c.task == task and c.treatment == stimulus), None)
     if chosen is None:
         return
@@ -53,6 +65,13 @@ def render(store: Store, filters: Filters) -> None:
     plain.line(f"{words.verdict(chosen)}: {chosen.sentence}")
     plain.line(f"{chosen.treatment} says: {store.arms.get(chosen.treatment, {}).get('text')}")
     st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={"page": "compare", "b": against})
+
+
+def tables(store: Store, filters: Filters) -> list[Shown]:
+    """Every cell of the chosen model, control and setting."""
+    model, control, setting = chosen(store, filters)
+    cells = store.comparisons(model, setting, control, ["cell"])
+    return [Shown("Difference in points in each task", "", words.verdict_table(cells, {}, "task"))]
 
 
 def table(cells: Sequence[Comparison], tasks: Sequence[str], stimuli: Sequence[str]) -> pd.DataFrame:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from promptlab import charts, report
 from promptlab.explorer import plain, take, words
-from promptlab.explorer.choices import control_of, model_of, setting_of
+from promptlab.explorer.choices import chosen, control_of, model_of, setting_of
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import REREAD_S, Setting, Store, open_store
+from promptlab.explorer.live import kept_fresh
+from promptlab.explorer.load import Setting, Store
+from promptlab.explorer.take import Shown
+
+FEWEST_TIED = 2
+VERDICTS = "What each added text does, averaged over the tasks"
 
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     plain.line(store.manifest.get("question") or "This run states no question.")
-    _kept_fresh(store, _headline)
+    kept_fresh(store, _headline)
     left, middle, right = st.columns(3)
     with left:
         model = model_of(store, filters)
@@ -25,20 +31,7 @@ def render(store: Store, filters: Filters) -> None:
         control = control_of(store, filters)
     with right:
         setting = setting_of(store, filters)
-    _kept_fresh(store, lambda newest: _results(newest, model, control, setting))
-
-
-def _kept_fresh(store: Store, draw: Callable[[Store], None]) -> None:
-    """Draw, and while the sweep goes on draw again every 15 seconds."""
-    if store.report.state != "running":
-        draw(store)
-        return
-
-    @st.fragment(run_every=REREAD_S)
-    def live() -> None:
-        draw(open_store(store.folder))
-
-    live()
+    kept_fresh(store, lambda newest: _results(newest, model, control, setting))
 
 
 def _headline(store: Store) -> None:
@@ -66,8 +59,11 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
             charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), "overview",
             "For each added text its difference in points with a 95 % interval, n and the verdict; the table below says the same.",
         )  # fmt: skip
+    for sentence in ties(store, model, setting):
+        plain.line(sentence)
     plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
     take.frame(words.verdict_table(shown, texts), "verdicts")
+    _published(store, model, setting)
     with st.expander("Each verdict in a sentence"):
         for c in shown:
             plain.line(f"{words.verdict(c)}: {c.sentence}")
@@ -93,6 +89,82 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
     with st.expander("About this run"):
         _truth(store)
         plain.table(_about(store))
+
+
+def _published(store: Store, model: str, setting: Setting) -> None:
+    rows = published_beside_honest(store, model, setting)
+    if not rows:
+        return
+    st.subheader("The papers' arithmetic beside it")
+    st.caption(
+        "Papers report the best of many sentences, chosen on the very items that are reported. The range beside their figure is what dice "
+        "alone give it in this run; the range beside an honest figure is its 95 % interval."
+    )
+    take.chart(
+        charts.protocol(rows, "Published arithmetic and honest figures", store.simulated), "protocol",
+        "; ".join(f"{row['figure']}: {row['words']}" for row in rows),
+    )  # fmt: skip
+    take.frame(pd.DataFrame(rows), "protocol")
+
+
+def published_beside_honest(store: Store, model: str, setting: Setting) -> list[dict[str, Any]]:
+    """What the papers' protocol reports for a model and setting, and what can be said honestly; rows as `charts.protocol` takes them."""
+    rows: list[dict[str, Any]] = []
+
+    def add(figure: str, kind: str, value: float, low: float | None, high: float | None, about: str) -> None:
+        ends = "" if low is None or high is None else f" ({about} {100 * low:+.1f} to {100 * high:+.1f})"
+        rows.append(
+            {
+                "figure": figure, "kind": kind, "points": 100 * value, "low": None if low is None else 100 * low,
+                "high": None if high is None else 100 * high, "words": f"{100 * value:+.1f}{ends}",
+            }
+        )  # fmt: skip
+
+    beside = store.report.beside
+    for row in beside.protocols:
+        if (row.model, row.placement, row.shots, row.strategy) != (model, *setting):
+            continue
+        p = row.protocol
+        add("papers: the best of each task", "published", p.best_per_task, p.null_best_per_task[0], p.null_best_per_task[2], "dice")
+        add("papers: the best over the tasks", "published", p.best_single, p.null_best_single[0], p.null_best_single[2], "dice")
+    if not rows:
+        return []
+    for best in beside.bests:
+        if best.task is None and (best.model, best.placement, best.shots, best.strategy) == (model, *setting) and best.estimate is not None:
+            add(f"the best, corrected for the choice: {best.winner}", "honest", best.estimate, best.ci_low, best.ci_high, "95 %")
+    for c in store.comparisons(model, setting, store.controls[0], ["primary"]):
+        if c.diff is not None:
+            add(f"all of {c.library} together, against its control", "honest", c.diff, c.ci_low, c.ci_high, "95 %")
+    return rows
+
+
+def ties(store: Store, model: str, setting: Setting) -> list[str]:
+    """Which sentences cannot be told from the best one: their intervals over the tasks reach its estimate."""
+    found = []
+    for control in store.controls[:1]:
+        means = [c for c in store.comparisons(model, setting, control, ["stimulus"]) if c.diff is not None and c.ci_high is not None]
+        if len(means) < FEWEST_TIED:
+            continue
+        best = max(means, key=lambda c: c.diff or 0.0)
+        tied = [c.treated for c in means if c is not best and (c.ci_high or 0.0) >= (best.diff or 0.0)]
+        if tied:
+            found.append(
+                f"{best.treated} has the largest estimate; {len(tied)} of {len(means) - 1} others cannot be told from it: "
+                f"{', '.join(tied)}."
+            )
+    return found
+
+
+def tables(store: Store, filters: Filters) -> list[Shown]:
+    """The verdicts over the tasks, the papers' arithmetic beside them, and what stands beside the verdicts."""
+    model, control, setting = chosen(store, filters)
+    arms: Mapping[str, str | None] = {name: arm["text"] for name, arm in store.arms.items()}
+    verdicts = words.verdict_table(store.comparisons(model, setting, control, ["primary", "stimulus"]), arms)
+    beside = [
+        Shown(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in report.beside_tables(store.report)
+    ]
+    published = pd.DataFrame(published_beside_honest(store, model, setting))
+    return [Shown(VERDICTS, "", verdicts), Shown("The papers' arithmetic beside it", "", published), *beside]
 
 
 def _truth(store: Store) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, trial, words
+from promptlab.explorer import plain, take, trial, words
 from promptlab.explorer.filters import Filters, go
+from promptlab.explorer.live import kept_fresh
 from promptlab.explorer.load import RIGHT, WHOLE, Store
+from promptlab.explorer.take import Shown
 
 PAGE_ROWS = 50
 ALL = "all"
@@ -33,7 +35,8 @@ def render(store: Store, filters: Filters) -> None:
     sieve = where(model, task, arm, outcome, result, text)
     n_found = count(store, sieve)
     asked = filters.get("trial")
-    plain.line(f"{n_found:,} of {store.n_trials:,} answers. Click one to read it below.")
+    counted = store.ready.stamp
+    kept_fresh(store, lambda newest: _counts(newest, n_found if newest.ready.stamp == counted else count(newest, sieve)))
     number = filters.page_number("n", max(1, -(-n_found // PAGE_ROWS)), drops=("trial",))
     page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     if page.empty:
@@ -46,8 +49,30 @@ def render(store: Store, filters: Filters) -> None:
         del column
         go(trial=names[row])
 
-    plain.choosable(_table(page, chosen), f"samples/{number}/{model}/{task}/{arm}/{outcome}/{result}/{text}", choose, height=420)
+    shown = _table(page, chosen)
+    plain.choosable(shown, f"samples/{number}/{model}/{task}/{arm}/{outcome}/{result}/{text}", choose, height=420)
+    take.frame(shown.drop(columns="shown"), f"answers-{number}")
     trial.show(store, chosen)
+
+
+def _counts(store: Store, n_found: int) -> None:
+    plain.line(f"{n_found:,} of {store.n_trials:,} answers. Click one to read it below.")
+
+
+def tables(store: Store, filters: Filters) -> list[Shown]:
+    """One page of the answers that pass the filters."""
+    values = [
+        filters.choice(name, options, ALL) or ALL
+        for name, options in (("model", store.models), ("task", store.tasks), ("arm", list(store.arms)), ("outcome", list(words.OUTCOMES)))
+    ]
+    model, task, arm, outcome = values
+    sieve = where(model, task, arm, outcome, filters.choice("result", list(RESULTS), ALL) or ALL, filters.get("find") or "")
+    n_found = count(store, sieve)
+    n_pages = max(1, -(-n_found // PAGE_ROWS))
+    number = int(filters.choice("n", [str(i) for i in range(1, n_pages + 1)], "1") or 1)
+    page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
+    columns = ["trial", "model", "task", "item", "arm", "outcome", "score", "input", "answer"]
+    return [Shown("Answers", f"{n_found:,} of {store.n_trials:,} answers; page {number:,} of {n_pages:,}.", page[columns])]
 
 
 def where(model: str, task: str, arm: str, outcome: str, result: str, text: str) -> Sieve:
@@ -75,8 +100,12 @@ def count(store: Store, sieve: Sieve) -> int:
 def select(store: Store, sieve: Sieve, start: int, n: int) -> pd.DataFrame:
     """`n` of those that pass, in the run's order, with `input` and `targets` of their items."""
     sql, values = sieve
-    page = f"SELECT * FROM trials WHERE {sql} ORDER BY trials.order LIMIT ? OFFSET ?"  # noqa: S608 (fixed text)
-    return store.query(f"{WHOLE.replace('FROM trials t', f'FROM ({page}) t')} ORDER BY t.order", [*values, n, start])
+    sentence = f"SELECT trials.order AS place FROM trials WHERE {sql} ORDER BY place LIMIT ? OFFSET ?"  # noqa: S608 (fixed text)
+    places = store.query(sentence, [*values, n, start])["place"].tolist()
+    if not places:
+        return store.query(f"{WHOLE} LIMIT 0")
+    near = [places[0], places[-1], places]  # the file is in this order, so that a range reads a part of it
+    return store.query(f"{WHOLE} WHERE t.order BETWEEN ? AND ? AND list_contains(?, t.order) ORDER BY t.order", near)
 
 
 def _table(page: pd.DataFrame, chosen: str) -> pd.DataFrame:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,19 +11,54 @@ from typing import Any
 import streamlit as st
 
 from promptlab.errors import PromptlabError, RunProblem
-from promptlab.explorer import compare, load, loops, matrix, overview, plain, samples
-from promptlab.explorer.filters import OF_A_RUN, Filters
-from promptlab.explorer.load import Store
+from promptlab.explorer import load, plain
+from promptlab.explorer.filters import OF_A_RUN, Filters, moved
+from promptlab.explorer.live import kept_fresh, unreadable
 from promptlab.gateway.prices import paid_words
 
 LIVE_S = 3.0
-PAGES: Mapping[str, tuple[str, Callable[[Store, Filters], None]]] = {
-    "overview": ("Overview", overview.render),
-    "matrix": ("By task", matrix.render),
-    "compare": ("Compare", compare.render),
-    "loops": ("Feedback loops", loops.render),
-    "samples": ("Answers", samples.render),
+FIRST = "overview"
+MODULES: Mapping[str, tuple[str, str]] = {
+    "runs": ("Runs", "runs"),
+    "overview": ("Overview", "overview"),
+    "matrix": ("Matrix", "matrix"),
+    "compare": ("Compare", "compare"),
+    "samples": ("Samples", "samples"),
+    "loops": ("HEART", "loops"),
+    "replication": ("Replication", "replication"),
+    "cost": ("Cost and reliability", "cost"),
+    "plan": ("Plan", "planning"),
+    "design": ("Design", "design"),
+    "library": ("Stimuli and tasks", "library"),
 }
+"""By the page's name in the address: its label, and its file here."""
+OF_ALL_RUNS = "runs"
+"""The page that is given all run folders instead of one run."""
+WITHOUT_A_RUN = ("plan", "library")
+"""Pages that show something where there is no run: they are given None."""
+WHOLLY_LIVE = ("matrix", "cost")
+"""Pages that are drawn again as a whole while a sweep goes on; others renew parts of themselves."""
+Render = Callable[[Any, Filters], None]
+
+
+def page_module(page: str) -> Any:  # noqa: ANN401 (a module)
+    """The module of a page, imported when it is first shown: it has `render` and, where the page shows frames, `tables`."""
+    return importlib.import_module(f"{__package__}.{MODULES[page][1]}")
+
+
+def _rendered(page: str) -> Render:
+    def render(shown: Any, filters: Filters) -> None:  # noqa: ANN401 (a store, run folders or None)
+        page_module(page).render(shown, filters)
+
+    return render
+
+
+PAGES: Mapping[str, tuple[str, Render]] = {
+    page: (label, _rendered(page))
+    for page, (label, module) in MODULES.items()
+    if importlib.util.find_spec(f"{__package__}.{module}") is not None
+}
+"""The pages that there are: label, and what draws it."""
 STATES = {
     "running": "running",
     "complete": "complete",
@@ -34,25 +71,28 @@ STATES = {
 
 def show(run: Path | None, runs: Path) -> None:
     """The whole screen, for one run folder or for all below `runs`."""
+    moved()  # the whole page is drawn now
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with left:
         st.header("promptlab", anchor=False)
     found = {run.resolve().name: run} if run else load.folders(runs)
-    if not found:
-        _nothing(runs)
-        return
     filters = Filters()
     notes = st.container()
     names = list(found)
-    with right:
-        name = filters.pick("Run", "run", names, names[0], drops=OF_A_RUN)
-    page = filters.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, "overview")
+    name = None
+    if names:
+        with right:
+            name = filters.pick("Run", "run", names, names[0], drops=OF_A_RUN)
+    page = filters.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, FIRST)
     try:
-        _page(found[name], page, filters)
+        if name is None:
+            _without_a_run(page, filters, runs)
+        elif page == OF_ALL_RUNS:
+            PAGES[page][1](found, filters)
+        else:
+            _page(found[name], page, filters)
     except RunProblem as error:
-        st.error("This run cannot be read.")
-        plain.line(error)
-        st.caption("Choose another run above, or make this one again: promptlab sweep with the same experiment file completes it.")
+        unreadable(error)
     filters.settle()
     if filters.notes:
         with notes:
@@ -71,7 +111,18 @@ def _page(folder: Path, page: str, filters: Filters) -> None:
     store = load.open_store(folder)
     if not store.n_trials:
         st.info("No trial is recorded yet. This page fills as the sweep goes on.")
-    PAGES[page][1](store, filters)
+    render = PAGES[page][1]
+    if page in WHOLLY_LIVE:
+        kept_fresh(store, lambda newest: render(newest, filters))
+    else:
+        render(store, filters)
+
+
+def _without_a_run(page: str, filters: Filters, runs: Path) -> None:
+    if page in WITHOUT_A_RUN:
+        PAGES[page][1](None, filters)
+    else:
+        _nothing(runs)
 
 
 def _strip(folder: Path, live: bool) -> None:

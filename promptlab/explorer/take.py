@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -43,13 +43,29 @@ def frame(rows: pd.DataFrame, name: str) -> None:
         )
 
 
-def chart(drawn: Any, name: str, about: str) -> None:  # noqa: ANN401 (altair's own type varies)
-    """A chart with downloads below it; `about` says in words what it shows, for those who hear the page."""
-    st.altair_chart(drawn, width="content", theme=None, alt=plain.cell(about, 300))
+def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None) -> None:  # noqa: ANN401 (altair's own type varies)
+    """A chart with downloads below it; `about` says in words what it shows, for those who hear the page.
+
+    A click on a cell of `charts.matrix` calls `choose` with what was clicked.
+    """
+    if choose is None:
+        st.altair_chart(drawn, width="content", theme=None, alt=plain.cell(about, 300))
+    else:
+        key = f"chart/{name}"
+        st.altair_chart(
+            drawn, width="content", theme=None, alt=plain.cell(about, 300), key=key, on_select=partial(_clicked, key, choose),
+            selection_mode=charts.PICKED,
+        )  # fmt: skip
     with st.popover("Download this chart", type="tertiary"):
         for_svg, for_png = partial(_svg, drawn), partial(charts.png, drawn)
         st.download_button("SVG", for_svg, f"{name}.svg", "image/svg+xml", key=f"take/{name}.svg", on_click="ignore")
         st.download_button("PNG", for_png, f"{name}.png", "image/png", key=f"take/{name}.png", on_click="ignore")
+
+
+def _clicked(key: str, choose: Callable[[str], None]) -> None:
+    picked = st.session_state[key].selection.get(charts.PICKED) or []
+    if picked and isinstance(cell := picked[0].get("cell"), str):
+        choose(cell)
 
 
 def _svg(drawn: Any) -> bytes:  # noqa: ANN401 (altair's own type varies)

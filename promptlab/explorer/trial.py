@@ -13,6 +13,7 @@ from promptlab.errors import RunProblem
 from promptlab.explorer import plain
 from promptlab.explorer.load import Store, records
 from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
+from promptlab.report.rescore import scores_of
 from promptlab.stats.sentences import setting_words
 
 
@@ -44,7 +45,7 @@ def show(store: Store, trial: str) -> None:
             st.caption("Error")
             plain.block(row["error"])
     st.caption("What is recorded about it")
-    plain.table(facts(row, calls))
+    plain.table(facts(row, calls, by_scorer(store, row)))
 
 
 def added(store: Store, row: Mapping[str, Any]) -> str | None:
@@ -91,12 +92,26 @@ def targets(row: Mapping[str, Any]) -> str:
     return "\n".join(str(target) for target in found) or "(none)"
 
 
-def facts(row: Mapping[str, Any], calls: pd.DataFrame) -> pd.DataFrame:
-    """Name and value of everything else that is recorded."""
+def by_scorer(store: Store, row: Mapping[str, Any]) -> dict[str, float | None]:
+    """The score of a trial's answer under every scorer; nothing where the call failed or the item is not there."""
+    if row["outcome"] == "error":
+        return {}
+    items = store.query("SELECT * FROM items WHERE suite = ? AND task = ? AND item = ?", [row["suite"], row["task"], row["item"]])
+    if items.empty:
+        return {}
+    try:
+        return scores_of(str(row["answer"]), records(items)[0], store.plan, str(row["model"]))
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, float | None]) -> pd.DataFrame:
+    """Name and value of everything else that is recorded, and the score under every scorer."""
     tokens = f"{or_unknown(row['input_tokens'], '{:,.0f}')} in, {or_unknown(row['output_tokens'], '{:,.0f}')} out"
     pairs = [
         ("outcome", OUTCOMES.get(row["outcome"], row["outcome"])),
         ("score", or_unknown(row["score"], "{:g}") if not pd.isna(row["score"]) else "no score"),
+        *((f"score by the scorer {name}", or_unknown(value, "{:g}")) for name, value in scores.items()),
         ("tokens", tokens),
         ("price of the answer", or_unknown(row["cost_usd"], "${:.6f}")),
         ("paid by this run", or_unknown(row["paid_usd"], "${:.6f}")),

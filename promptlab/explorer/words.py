@@ -52,10 +52,11 @@ def verdict(c: Comparison) -> str:
     return f"{SIGNS[c.verdict]} {c.verdict}"
 
 
-def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | None]) -> pd.DataFrame:
-    """One row per comparison; differences in points."""
+def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | None], *also: str) -> pd.DataFrame:
+    """One row per comparison; differences in points. `also` names further fields of a comparison that come first."""
     return pd.DataFrame(
-        {
+        {name: [getattr(c, name) for c in comparisons] for name in also}
+        | {
             "verdict": [verdict(c) for c in comparisons],
             "added text": [c.treated if c.scope != "primary" else f"all of {c.library}" for c in comparisons],
             "points": [points(c.diff) for c in comparisons],

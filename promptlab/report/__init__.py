@@ -1,6 +1,6 @@
 """A recorded run as verdicts for people: on the terminal, as Markdown, as one HTML file, as JSON and CSV."""
 
-from promptlab.report.build import Report, arm_table, build, comparison_frame, headline
+from promptlab.report.build import Report, arm_table, build, comparison_frame, headline, verdicts
 from promptlab.report.export import FRAMES, written
 from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.html import to_html
@@ -32,6 +32,7 @@ __all__ = [
     "to_json",
     "to_markdown",
     "to_text",
+    "verdicts",
     "winner",
     "written",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -17,7 +18,7 @@ from promptlab.report.suites import suite_gaps
 from promptlab.schema import COMPARISON_COLUMNS, SETTING_COLUMNS, Comparison, Scorer
 from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, supplement
 from promptlab.stats.sentences import setting_words
-from promptlab.store import Run
+from promptlab.store import Run, open_run
 
 SCOPES = ("primary", "stimulus", "cell", "aa")
 CONTROL_NAMES = {
@@ -66,6 +67,8 @@ class Report:
     """What stopping early left unasked; None in a sweep without looks."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
+    folder: Path | None = None
+    """Where the run lies, for what is read only when it is needed; None where that is not known."""
 
     @property
     def simulated(self) -> bool:
@@ -145,6 +148,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         beside=supplement(trials, plan, comparisons),
         looks=tuple(looks.rows) if looks else (),
         saved=saved(trials, looks) if looks else None,
+        folder=run.folder,
     )
 
 
@@ -165,6 +169,11 @@ def comparison_frame(report: Report) -> pd.DataFrame:
     """All comparisons as a frame with the columns of `schema.COMPARISON_COLUMNS`; lists are joined by '; '."""
     rows = [{name: _flat(getattr(c, name)) for name in COMPARISON_COLUMNS} for c in report.comparisons]
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+
+
+def verdicts(run: Run | str | Path) -> pd.DataFrame:
+    """A recorded run, or its folder or address, judged by its frozen plan: the frame of `comparison_frame`."""
+    return comparison_frame(build(run if isinstance(run, Run) else open_run(run)))
 
 
 def _flat(value: Any) -> Any:  # noqa: ANN401

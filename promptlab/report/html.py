@@ -1,65 +1,145 @@
-"""The report as one HTML file: no script, no network, printable."""
+"""The report as one HTML file: a first screen for everybody, then all that a referee needs; no script, no network, printable."""
 
 from __future__ import annotations
 
 import itertools
 import json
 import re
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from promptlab import charts
 from promptlab.inert import inert
-from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, headline
-from promptlab.report.rows import GAP_COLUMNS, baseline_cells, baseline_columns, beside_tables, cells, gap_cells, loop_tables
+from promptlab.report import frozen
+from promptlab.report.bounds import Bound, bounds
+from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, headline
+from promptlab.report.decide import MARKS, Line, cautions, complete, lines
+from promptlab.report.rows import (
+    ARM_COLUMNS,
+    GAP_COLUMNS,
+    MORE_ARM_COLUMNS,
+    PROTOCOL_TITLE,
+    arm_cells,
+    baseline_cells,
+    baseline_columns,
+    beside_tables,
+    cells,
+    gap_cells,
+    loop_tables,
+    named,
+    paired_protocol,
+    result,
+)
+from promptlab.report.sensitivity import MOST_TRIALS_BY_TASK, Rescoring, rescoring
 from promptlab.report.suites import CAVEAT
-from promptlab.schema import Comparison
-from promptlab.stats.sentences import setting_words
+from promptlab.schema import SETTING_COLUMNS, Comparison
+from promptlab.stats.sentences import interval, p_text, points, setting_words
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
+LOOKS_TITLE = "Planned looks"
+MOST_DRAWN = 12
+"""Tasks up to which the matrix is drawn; beyond, it is a table, which scrolls and prints."""
+MOST_OPEN = 60
+"""Rows up to which a table stands open; beyond, its rows are folded sentence by sentence."""
+FIGURE = re.compile(r"(?:-|unknown|nothing|[-+]?\.?\d.*|p [=<] .*)")
+LONGEST_FIGURE = 30
+
+
+class Section(NamedTuple):
+    """A part of the page that the table of contents names."""
+
+    id: str
+    title: str
 
 
 def to_html(report: Report) -> str:
     """The whole report; every text from outside is escaped."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_inert)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    m, plan = report.manifest, report.plan
+    told = lines(report)
+    scored = rescoring(report)
+    extremes = bounds(report)
+    beside = beside_tables(report)
+    looks = [table for table in beside if table[0] == LOOKS_TITLE]
+    loops = loop_tables(report)
+    sections = _sections(report, loops=bool(loops), looks=bool(looks))
+    several = len(report.settings) > 1
+    arm_columns = (*ARM_COLUMNS, *MORE_ARM_COLUMNS)
     return template.render(
         report=report,
-        m=m,
-        plan=plan,
+        m=report.manifest,
+        plan=report.plan,
+        sections=sections,
+        titles={section.id: f"{number}. {section.title}" for number, section in enumerate(sections, 1)},
+        lines=told,
+        cautions=[*cautions(report), *_scorer_caution(told, scored)],
+        complete=complete(report),
+        size=_size(report),
         headline=headline(report),
-        pictures=_pictures(report),
-        cells=cells,
-        control_names=CONTROL_NAMES,
-        verdict_words=VERDICT_WORDS,
-        scopes=[
-            ("primary", "All sentences of a library, over the tasks"),
-            ("stimulus", "Each sentence, over the tasks"),
-            ("cell", "Each sentence in each task"),
+        forests=_forests(report),
+        matrices=_matrices(report),
+        drawn_rounds=_rounds(report),
+        facts=frozen.facts(report),
+        design=frozen.design(report),
+        row=lambda c: _row(report, c),
+        groups=_groups(report),
+        scored=scored,
+        scored_rows=_scored_rows(report, scored),
+        scored_cells=_scored_cells(report, scored),
+        most_by_task=MOST_TRIALS_BY_TASK,
+        extremes=[_extreme(report, bound) for bound in extremes],
+        n_held=sum(bound.holds for bound in extremes),
+        protocols=paired_protocol(report),
+        protocol_tables=[table for table in beside if table[0] == PROTOCOL_TITLE],
+        arm_columns=[name for name in arm_columns if several or name != "setting"],
+        arm_rows=[[cell for name, cell in zip(arm_columns, row, strict=True) if several or name != "setting"] for row in arm_cells(report)],
+        beside=[table for table in beside if table[0] not in (PROTOCOL_TITLE, LOOKS_TITLE)],
+        loops=loops,
+        looks=looks,
+        look_shares=[
+            [f"{s['effect']:g}", *(f"{100 * s[name]:.0f} %" for name in ("asked", "power"))] for s in report.plan.get("look_shares", ())
         ],
-        arms=[
-            {str(k): v for k, v in row.items()}
-            for row in arm_table(report).astype(object).where(lambda f: f.notna(), None).to_dict("records")
-        ],
-        families=_families(report),
-        more_tables=[*beside_tables(report), *loop_tables(report)],
         baseline_columns=baseline_columns(),
         baseline_rows=baseline_cells(report),
         gap_columns=GAP_COLUMNS,
         gap_rows=gap_cells(report, report.gaps),
         gap_caveat=CAVEAT,
-        effective=json.dumps(m["effective"], indent=2, ensure_ascii=False),
-        signs=charts.SIGNS,
-        is_figure=_is_figure,
+        parameters=frozen.parameters(report),
+        provenance=frozen.provenance(report),
+        effective=json.dumps(report.manifest["effective"], indent=2, ensure_ascii=False),
+        steps=frozen.steps(report),
+        control_names=CONTROL_NAMES,
+        verdict_words=VERDICT_WORDS,
+        marks=MARKS,
+        figures=_figures,
+        points=points,
+        interval=interval,
     )
 
 
-FIGURE = re.compile(r"(?:-|[-+]?\.?\d.*|p [=<] .*)")
-LONGEST_FIGURE = 30
+def _sections(report: Report, *, loops: bool, looks: bool) -> list[Section]:
+    found = [
+        Section("found", "What was found"),
+        Section("tasks", "Task by task"),
+        Section("design", "Design, fixed before the first call"),
+        Section("comparisons", "Every comparison"),
+        Section("scorers", "Would another scorer say so?"),
+        Section("missing", "What missing answers could hide"),
+        Section("protocol", "The papers' protocol, and the honest one"),
+        Section("arms", "Cost and reliability by arm"),
+        Section("beside", "Beside the verdicts"),
+    ]
+    found += [Section("loops", "Feedback loops")] if loops else []
+    found += [Section("looks", "Looks before the end")] if looks else []
+    found += [Section("provenance", "Provenance"), Section("again", "How to do it again"), Section("words", "How to read this")]
+    if report.plan.get("imported"):
+        found = [Section(s.id, "Design, as imported") if s.id == "design" else s for s in found]
+    return found
 
 
 def _is_figure(cell: str) -> bool:
@@ -67,13 +147,133 @@ def _is_figure(cell: str) -> bool:
     return len(cell) <= LONGEST_FIGURE and FIGURE.fullmatch(cell) is not None
 
 
+def _figures(rows: Sequence[Sequence[str]], first: int) -> list[bool]:
+    """For each column from `first` on whether it holds figures: all of its cells are one, or nothing, and not all are nothing."""
+    columns = list(zip(*rows, strict=True))
+    return [i >= first and all(map(_is_figure, cells)) and any(cell != "-" for cell in cells) for i, cells in enumerate(columns)]
+
+
 def _inert(value: object) -> object:
     """Text without the characters that hide or reorder it; markup of our own as it is."""
     return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _pictures(report: Report) -> list[dict[str, Any]]:
-    """For each model and control the forest of sentences over tasks and the matrix of cells, as SVG."""
+def _size(report: Report) -> str:
+    n = report.plan["counts"]
+    many = [(n["models"], "model"), (n["tasks"], "task"), (n["items"], "item"), (len(_treatments(report)), "text")]
+    return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in many)
+
+
+def _treatments(report: Report) -> list[str]:
+    return list(dict.fromkeys(c.treatment for c in report.of("stimulus")))
+
+
+def _scorer_caution(told: Sequence[Line], scored: Rescoring) -> list[str]:
+    n = sum(scored.changes(line.comparison) for line in told) if scored.by else 0
+    return [f"Another scorer would give another verdict on {n} of these {len(told)} lines; see the part on scorers."] if n else []
+
+
+def _row(report: Report, c: Comparison) -> dict[str, Any]:
+    """A comparison as the words of its row."""
+    shown = cells(report, c)
+    p = "-" if c.p_value is None else p_text(c.p_value).removeprefix("p = ").removeprefix("p ")
+    figures = [shown[6], shown[7], shown[4], shown[5], shown[8], p, shown[9], str(c.n_family) if c.n_family else "-"]
+    return {"names": shown[:4], "figures": figures, "method": c.method or "-", "notes": c.notes, "sentence": c.sentence}
+
+
+def _groups(report: Report) -> list[dict[str, Any]]:
+    """Tables of comparisons in the order of their scope; long ones folded sentence by sentence."""
+    found: list[dict[str, Any]] = []
+    titles = [
+        ("primary", "All sentences of a library, over the tasks"),
+        ("stimulus", "Each sentence, over the tasks"),
+        ("cell", "Each sentence in each task"),
+    ]
+    for scope, title in titles:
+        members = report.of(scope)
+        if len(members) <= MOST_OPEN:
+            found.append({"title": title, "parts": [("", members)] if members else []})
+            continue
+        parts: dict[tuple[Any, ...], list[Comparison]] = {}
+        for c in members:
+            parts.setdefault((c.model, c.control, report.name(c)), []).append(c)
+        named = [(f"{model}: {name}, against {CONTROL_NAMES[control]}: {_tally(of)}", of) for (model, control, name), of in parts.items()]
+        found.append({"title": title, "parts": named})
+    return found
+
+
+def _tally(comparisons: Sequence[Comparison]) -> str:
+    counts: Counter[str] = Counter(c.verdict for c in comparisons)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICT_WORDS if counts[verdict])
+
+
+def _scored_rows(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
+    """Names, result by scorer (verdict and words), and whether the verdict changes, for every comparison over the tasks."""
+    if not scored.by:
+        return []
+    return [
+        (_names(report, c), [_result(other) for other in scored.others(c)], scored.changes(c))
+        for scope in ("primary", "stimulus")
+        for c in report.of(scope)
+    ]
+
+
+def _scored_cells(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
+    """The single tasks in which another scorer gives another verdict."""
+    if not scored.tasks_too:
+        return []
+    return [(_names(report, c), [_result(other) for other in scored.others(c)], True) for c in report.of("cell") if scored.changes(c)]
+
+
+def _names(report: Report, c: Comparison) -> list[str]:
+    """Model, sentence, task and control."""
+    return [named(report, c.model), *cells(report, c)[1:4]]
+
+
+def _result(c: Comparison | None) -> tuple[str, str]:
+    return ("refused", "not judged") if c is None else (c.verdict, result(c))
+
+
+def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
+    c = bound.comparison
+    return {
+        "names": _names(report, c),
+        "missing": f"{c.n_missing} of {c.n_planned}",
+        "results": [_result(one) for one in (c, bound.against, bound.favour)],
+        "holds": bound.holds,
+    }
+
+
+def _forests(report: Report) -> list[dict[str, Any]]:
+    """For each model and control the forest of sentences over tasks, as SVG."""
+    found = []
+    for model, control, setting, title, simulated in _pictured(report):
+        over = _among(report, "stimulus", model, control, setting)
+        drawn = _svg(charts.forest(over, title, simulated), title, over) if _any(over) else None
+        found.append({"title": title, "svg": drawn})
+    return found
+
+
+def _matrices(report: Report) -> list[dict[str, Any]]:
+    """For each model and control the matrix of cells: drawn where tasks are few, else as a table with tasks down."""
+    found: list[dict[str, Any]] = []
+    for model, control, setting, title, simulated in _pictured(report):
+        each = _among(report, "cell", model, control, setting)
+        if not _any(each):
+            continue
+        tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
+        if len(tasks) <= MOST_DRAWN:
+            whole = f"{title}: task by task"
+            found.append({"title": title, "svg": _svg(charts.matrix(each, whole, simulated), whole, each), "names": (), "rows": ()})
+            continue
+        by = {(str(c.task), c.treated): c for c in each}
+        rows = [(task, [by.get((task, name)) for name in names]) for task in tasks]
+        mark = "SIMULATED: " if simulated else ""
+        found.append({"title": f"{mark}{title}", "svg": None, "names": names, "rows": rows})
+    return found
+
+
+def _pictured(report: Report) -> list[tuple[str, str, tuple[Any, ...], str, bool]]:
     found = []
     for model in report.models:
         simulated = bool(report.simulated and model in report.manifest["simulated_models"])
@@ -81,31 +281,39 @@ def _pictures(report: Report) -> list[dict[str, Any]]:
             title = f"{model}, against {CONTROL_NAMES[control]}"
             if len(report.settings) > 1:
                 title += f" ({setting_words(*setting)})"
-            over, each = (
-                [c for c in report.of(scope, model, control) if (c.placement, c.shots, c.strategy) == setting]
-                for scope in ("stimulus", "cell")
-            )
-            found.append(
-                {
-                    "title": title,
-                    "forest": _svg(over, f"{title}: mean over tasks", simulated, "forest"),
-                    "matrix": _svg(each, f"{title}: task by task", simulated, "matrix"),
-                }
-            )
+            found.append((model, control, setting, title, simulated))
     return found
 
 
-def _svg(comparisons: list[Comparison], title: str, simulated: bool, kind: str) -> Markup | None:
-    if not any(c.diff is not None for c in comparisons):
-        return None
-    drawn = charts.forest(comparisons, title, simulated) if kind == "forest" else charts.matrix(comparisons, title, simulated)
-    return Markup(charts.svg(drawn))  # noqa: S704 (SVG that vl-convert wrote from data; it escapes the texts in it)
+def _among(report: Report, scope: str, model: str, control: str, setting: tuple[Any, ...]) -> list[Comparison]:
+    return [c for c in report.of(scope, model, control) if tuple(getattr(c, name) for name in SETTING_COLUMNS) == setting]
 
 
-def _families(report: Report) -> list[tuple[str, int, str]]:
-    found: dict[str, list[Comparison]] = {}
-    for c in report.comparisons:
-        if c.scope != "aa":
-            found.setdefault(c.family, []).append(c)
-    words = {"fdr_bh": "false discovery rate, Benjamini-Hochberg", "holm": "family-wise error, Holm"}
-    return [(family, len(members), words[members[0].adjustment]) for family, members in found.items()]
+def _any(comparisons: Sequence[Comparison]) -> bool:
+    return any(c.diff is not None for c in comparisons)
+
+
+def _rounds(report: Report) -> list[Markup]:
+    """Items solved by round for each model and loop, as SVG."""
+    drawn = []
+    for model, loop in dict.fromkeys((str(row["model"]), str(row["loop"])) for row in report.rounds):
+        rows = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
+        title = f"{model}, {loop}: items solved by round"
+        last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in rows}
+        drawn.append(
+            _titled(charts.svg(charts.rounds(rows, title, model in report.manifest["simulated_models"])), title, "; ".join(last.values()))
+        )
+    return drawn
+
+
+def _svg(chart: Any, title: str, comparisons: Sequence[Comparison]) -> Markup:  # noqa: ANN401 (an altair chart)
+    many = len(comparisons) > MOST_OPEN
+    words = _tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
+    return _titled(charts.svg(chart), title, words)
+
+
+def _titled(drawn: str, title: str, words: str) -> Markup:
+    """A drawing with a title and a description for those who do not see it."""
+    start, _, rest = drawn.partition(">")
+    said = f"<title>{escape(inert(title))}</title><desc>{escape(inert(words))}</desc>"
+    return Markup(f'{start} role="img" aria-label="{escape(inert(title))}">{said}{rest}')  # noqa: S704 (vl-convert escapes the texts in it)

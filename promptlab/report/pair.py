@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,15 @@ EXPLORATORY = (
     "comparisons that could have been looked at."
 )
 ALPHA = 0.05
+
+
+class HasPlan(Protocol):
+    """A run or a report."""
+
+    @property
+    def plan(self) -> Mapping[str, Any]: ...
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +115,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
             f"so their difference is not that of the arms; --force compares them all the same, and says so"
         )
     plan_a, plan_b = run_a.plan, run_b.plan
-    notes = [] if run_a.folder == run_b.folder else _differences(run_a, plan_a, a, run_b, plan_b, b)
+    notes = [] if run_a.folder == run_b.folder else differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
     trials_a = run_a.trials()
     trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
     if plan_a["scorer"] != plan_b["scorer"]:
@@ -172,24 +181,24 @@ def _texts(items: pd.DataFrame) -> dict[tuple[str, str], tuple[Any, ...]]:
     return {(task, item): (asked, tuple(choices), tuple(targets)) for task, item, asked, choices, targets in zip(*columns, strict=True)}
 
 
-def _differences(run_a: Run, plan_a: Mapping[str, Any], a: Side, run_b: Run, plan_b: Mapping[str, Any], b: Side) -> list[str]:
+def differences(a: HasPlan, model_a: str, setting_a: tuple[Any, ...], b: HasPlan, model_b: str, setting_b: tuple[Any, ...]) -> list[str]:
     """What else differs between two runs, so that a difference is not put down to the arm alone."""
     found = []
     for name in ("seed", "replicates", "defects"):
-        if plan_a.get(name) != plan_b.get(name):
-            found.append(f"{name}: {plan_a.get(name)} and {plan_b.get(name)}")
-    effective = [run.manifest["effective"].get(side.model) for run, side in ((run_a, a), (run_b, b))]
+        if a.plan.get(name) != b.plan.get(name):
+            found.append(f"{name}: {a.plan.get(name)} and {b.plan.get(name)}")
+    effective = [run.manifest["effective"].get(model) for run, model in ((a, model_a), (b, model_b))]
     if effective[0] != effective[1]:
         found.append(f"sampling as sent: {effective[0]} and {effective[1]}")
-    served = [run.manifest["served"].get(side.model) for run, side in ((run_a, a), (run_b, b))]
+    served = [run.manifest["served"].get(model) for run, model in ((a, model_a), (b, model_b))]
     if served[0] != served[1]:
         found.append(f"served by: {_listed(served[0])} and {_listed(served[1])}")
-    tasks_a, tasks_b = ({t["task"]: t["base_prompts"] for t in plan["tasks"]} for plan in (plan_a, plan_b))
+    tasks_a, tasks_b = ({t["task"]: t["base_prompts"] for t in run.plan["tasks"]} for run in (a, b))
     if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
         found.append("the base prompts are not the same")
-    if a.setting != b.setting:
+    if setting_a != setting_b:
         found.append(
-            f"settings: {dict(zip(SETTING_COLUMNS, a.setting, strict=True))} and {dict(zip(SETTING_COLUMNS, b.setting, strict=True))}"
+            f"settings: {dict(zip(SETTING_COLUMNS, setting_a, strict=True))} and {dict(zip(SETTING_COLUMNS, setting_b, strict=True))}"
         )
     return found
 

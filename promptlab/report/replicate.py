@@ -6,9 +6,10 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from promptlab.errors import UsageProblem, did_you_mean
 from promptlab.schema import NONE_ARM
@@ -25,6 +26,8 @@ N_TASKS = {"instruction_induction": 24, "bigbench": 21}
 N_ITEMS = 100
 AVERAGE = "Average"
 Z = 1.959964
+SAME = 1e-9
+"""Means of one item that differ by less are the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,11 @@ class Cell:
     check: Replication | None
     verdict: Literal["consistent", "smaller", "larger", "opposite", "not comparable"]
     deviations: tuple[str, ...]
+    """All that differs from the paper, the obstacles first."""
+    obstacles: tuple[str, ...]
+    """Those of the deviations for which the cell is not compared."""
+    placement: str
+    strategy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +71,34 @@ class ReplicationReport:
     """Benchmark, the paper's headline in percent, and ours by the same arithmetic (None without a cell)."""
 
 
+class TaskMeans(NamedTuple):
+    """What one task gives under one setting and base prompt, over the items that the baseline and every stimulus have; fractions."""
+
+    task: str
+    n_items: int
+    diff: float
+    """Mean over items of the mean of all stimuli minus the baseline."""
+    sd: float
+    """Standard deviation of that difference between items."""
+    means: tuple[float, ...]
+    """Mean score of each arm, the baseline first."""
+    changed: float
+    """Share of items by stimuli whose score is not the baseline's."""
+
+
+Held = Mapping[tuple[str, Setting], Sequence[TaskMeans]]
+"""The tasks of every base prompt and setting."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Here:
-    """What a cell of the run holds: for each task the scores of the baseline and the stimuli, items by arms."""
+    """What a cell of the run holds."""
 
     paper: Paper
     setting: Setting
     benchmark: str
     base_prompt: str
-    found: Sequence[tuple[str, np.ndarray]]
+    found: Sequence[TaskMeans]
     n_stimuli: int
 
 
@@ -91,34 +118,73 @@ def headline(paper: Paper, benchmark: str) -> float:
     return published_headline([" ".join(s) for s in settings], *columns).headline_percent
 
 
+def models_of(paper: Paper) -> list[str]:
+    """The models of a paper's Table 1, in alphabetical order."""
+    return sorted({r["model"] for r in published() if r["paper"] == paper} - {AVERAGE})
+
+
+def stimuli_of(plan: Mapping[str, Any], paper: Paper) -> list[str]:
+    """The arms of a plan whose sentences are the paper's."""
+    return [arm["arm"] for arm in plan["arms"] if arm["role"] == "stimulus" and (arm["library"] or "").startswith(paper)]
+
+
+def benchmarks_of(plan: Mapping[str, Any]) -> dict[str, str]:
+    """The tasks of a plan that belong to the papers' benchmarks, and to which."""
+    suites = {task["task"]: task["suite"] for task in plan["tasks"]}
+    return {name: entries()[name].benchmark for name in suites if name in entries() and suites[name] != "own"}
+
+
 def replicate(run: Run, paper: Paper, same_as: Mapping[str, str]) -> ReplicationReport:
     """Compare a run with a paper. `same_as` says which of the paper's models a model of the run is, where the name does not."""
-    plan, trials = run.plan, run.trials()
-    stimuli = [arm["arm"] for arm in plan["arms"] if arm["role"] == "stimulus" and (arm["library"] or "").startswith(paper)]
-    if not stimuli:
+    plan = run.plan
+    check_names(plan, paper, same_as)
+    return beside_paper(plan, bool(run.manifest["simulated"]), paper, same_as, _held(plan, run.trials(), paper))
+
+
+def check_names(plan: Mapping[str, Any], paper: Paper, same_as: Mapping[str, str]) -> None:
+    """UsageProblem where the plan has no stimulus of the paper, or `same_as` names a model that run or paper do not have."""
+    if not stimuli_of(plan, paper):
         raise UsageProblem(f"the run has no stimulus of {paper!r}; its arms are {', '.join(a['arm'] for a in plan['arms'])}")
-    known = sorted({r["model"] for r in published() if r["paper"] == paper} - {AVERAGE})
+    known = models_of(paper)
     for name, meant in same_as.items():
         if name not in {m["name"] for m in plan["models"]}:
             raise UsageProblem(f"the run has no model {name!r}; {did_you_mean(name, [m['name'] for m in plan['models']])}")
         if meant not in known:
             raise UsageProblem(f"{paper} has no model {meant!r}; {did_you_mean(meant, known)}")
-    tasks = {t["task"]: t for t in plan["tasks"]}
-    benchmarks = {name: entries()[name].benchmark for name in tasks if name in entries() and tasks[name]["suite"] != "own"}
-    looped = {loop["strategy"] for loop in plan["loops"]}
-    cells: list[Cell] = []
+
+
+def _held(plan: Mapping[str, Any], trials: pd.DataFrame, paper: Paper) -> Held:
+    stimuli, benchmarks, looped = stimuli_of(plan, paper), benchmarks_of(plan), {loop["strategy"] for loop in plan.get("loops", ())}
+    held: dict[tuple[str, Setting], list[TaskMeans]] = {}
     for base_prompt in plan["base_prompts"]:
         own = trials[(trials["base_prompt"] == base_prompt) & trials["arm"].isin([NONE_ARM, *stimuli])]
-        tables: dict[Any, list[tuple[str, np.ndarray]]] = {}
         for setting, task, _, (arms,), means, _, _ in averaged(own, ["arm"]):
             if setting[3] in looped or task not in benchmarks or NONE_ARM not in arms:
                 continue
             columns = [list(arms).index(name) for name in (NONE_ARM, *stimuli) if name in arms]
             whole = means[:, columns][np.isfinite(means[:, columns]).all(axis=1)]
             if len(columns) > 1 and len(whole) > 1:
-                tables.setdefault((setting, benchmarks[task]), []).append((task, whole))
-        for (setting, benchmark), found in tables.items():
-            here = _Here(paper, setting, benchmark, str(base_prompt), found, len(stimuli))
+                held.setdefault((str(base_prompt), setting), []).append(_condensed(task, whole))
+    return held
+
+
+def _condensed(task: str, table: np.ndarray) -> TaskMeans:
+    """Items by arms, the baseline first, as what a cell needs of them."""
+    d = table[:, 1:].mean(axis=1) - table[:, 0]
+    changed = float((np.abs(table[:, 1:] - table[:, :1]) > SAME).mean())
+    return TaskMeans(task, len(table), float(d.mean()), float(d.std(ddof=1)), tuple(float(m) for m in table.mean(axis=0)), changed)
+
+
+def beside_paper(plan: Mapping[str, Any], simulated: bool, paper: Paper, same_as: Mapping[str, str], held: Held) -> ReplicationReport:
+    """A run's tasks beside the paper's table; UsageProblem where none of them can stand there. `replicate` makes `held` from trials."""
+    check_names(plan, paper, same_as)
+    known, n_stimuli = models_of(paper), len(stimuli_of(plan, paper))
+    tasks, benchmarks = {t["task"]: t for t in plan["tasks"]}, benchmarks_of(plan)
+    cells: list[Cell] = []
+    for (base_prompt, setting), rows in held.items():
+        for benchmark in dict.fromkeys(benchmarks[row.task] for row in rows):
+            found = [row for row in rows if benchmarks[row.task] == benchmark]
+            here = _Here(paper, setting, benchmark, base_prompt, found, n_stimuli)
             cells.append(_cell(plan, here, same_as.get(setting[0], setting[0] if setting[0] in known else None), tasks))
     if not cells:
         raise UsageProblem("the run has no scores of the baseline and a stimulus on a task of the paper's benchmarks")
@@ -136,20 +202,19 @@ def replicate(run: Run, paper: Paper, same_as: Mapping[str, str]) -> Replication
         )  # fmt: skip
         heads.append((benchmark, headline(paper, benchmark), ours))
     source = next(r["source"] for r in published() if r["paper"] == paper)
-    return ReplicationReport(paper, source, bool(run.manifest["simulated"]), tuple(cells), tuple(heads))
+    return ReplicationReport(paper, source, simulated, tuple(cells), tuple(heads))
 
 
 def _cell(plan: Mapping[str, Any], here: _Here, paper_model: str | None, tasks: Mapping[str, Mapping[str, Any]]) -> Cell:
-    model, _, shots, _ = here.setting
+    model, placement, shots, strategy = here.setting
     paper, benchmark, base_prompt, found = here.paper, here.benchmark, here.base_prompt, here.found
-    widths = [1 / (1 - float(tasks[name]["low"] or 0.0)) if benchmark == "bigbench" else 1.0 for name, _ in found]
-    lows = [float(tasks[name]["low"] or 0.0) if benchmark == "bigbench" else 0.0 for name, _ in found]
-    d = [table[:, 1:].mean(axis=1) - table[:, 0] for _, table in found]
-    effects = np.array([w * x.mean() for w, x in zip(widths, d, strict=True)])
-    ses = np.array([w * x.std(ddof=1) / np.sqrt(len(x)) for w, x in zip(widths, d, strict=True)])
-    gains = [w * (table[:, 1:].mean(axis=0) - table[:, 0].mean()).max() for w, (_, table) in zip(widths, found, strict=True)]
-    base = [w * (table[:, 0].mean() - low) for w, low, (_, table) in zip(widths, lows, found, strict=True)]
-    changed = float(np.mean([(table[:, 1:] != table[:, :1]).mean() for _, table in found]))
+    widths = [1 / (1 - float(tasks[row.task]["low"] or 0.0)) if benchmark == "bigbench" else 1.0 for row in found]
+    lows = [float(tasks[row.task]["low"] or 0.0) if benchmark == "bigbench" else 0.0 for row in found]
+    effects = np.array([w * row.diff for w, row in zip(widths, found, strict=True)])
+    ses = np.array([w * row.sd / np.sqrt(row.n_items) for w, row in zip(widths, found, strict=True)])
+    gains = [w * (max(row.means[1:]) - row.means[0]) for w, row in zip(widths, found, strict=True)]
+    base = [w * (row.means[0] - low) for w, low, row in zip(widths, lows, found, strict=True)]
+    changed = float(np.mean([row.changed for row in found]))
     facts = {
         r["condition"]: float(r["value"])
         for r in published()
@@ -175,7 +240,7 @@ def _cell(plan: Mapping[str, Any], here: _Here, paper_model: str | None, tasks: 
         published_average=facts.get("average"),
         published_best=facts.get("best"),
         n_tasks=len(found),
-        n_items=sum(len(table) for _, table in found),
+        n_items=sum(row.n_items for row in found),
         our_baseline=100 * float(np.mean(base)),
         our_average=100 * estimate,
         our_low=100 * (estimate - Z * se),
@@ -184,6 +249,9 @@ def _cell(plan: Mapping[str, Any], here: _Here, paper_model: str | None, tasks: 
         check=check,
         verdict="not comparable" if stop or check is None else check.agreement,
         deviations=(*stop, *others),
+        obstacles=tuple(stop),
+        placement=placement,
+        strategy=strategy,
     )
 
 
@@ -200,18 +268,16 @@ def _deviations(
         stop.append(f"the paper has no cell for {shots} examples and the base prompt {base_prompt!r} in this benchmark")
     if any(m["name"] == model and m["simulated"] for m in plan["models"]):
         stop.append("the model is simulated")
-    suites = {tasks[name]["suite"] for name, _ in found}
+    suites = {tasks[row.task]["suite"] for row in found}
     if suites != {"official"}:
         stop.append(f"other items: suite {', '.join(sorted(suites))}, the paper used the official ones")
     if plan["scorer"] == "strict":
         stop.append("another scorer: strict, the papers used their benchmarks' own (reference) or, in code, a lenient one (negativeprompt)")
     if len(found) != N_TASKS[benchmark]:
         stop.append(f"{len(found)} of the paper's {N_TASKS[benchmark]} tasks")
-    n_items = [len(table) for _, table in found]
+    n_items = [row.n_items for row in found]
     if set(n_items) != {N_ITEMS}:
-        others.append(
-            f"{min(n_items)} to {max(n_items)} items a task, the paper's code drew {N_ITEMS} without a seed, anew for each stimulus"
-        )
+        others.append(f"{_range(n_items)} items a task, the paper's code drew {N_ITEMS} without a seed, anew for each stimulus")
     else:
         others.append("items are drawn once and shared by all arms; the paper's code drew them anew for each stimulus")
     wanted = 11 if paper == "emotionprompt" else 10
@@ -228,3 +294,7 @@ def _deviations(
         others.append(f"known defects of the items: {plan['defects']}")
     others.append("the papers give neither seeds nor model snapshots nor item-level results")
     return stop, others
+
+
+def _range(values: Sequence[int]) -> str:
+    return str(min(values)) if len(set(values)) == 1 else f"{min(values)} to {max(values)}"

@@ -82,3 +82,23 @@ def _item(row: Any) -> Item:  # noqa: ANN401 (a row of the items frame)
     grades = getattr(row, "scores", None)
     scores = tuple(json.loads(grades)) if isinstance(grades, str) else ()
     return Item(row.item, row.input, tuple(row.targets), tuple(row.choices), None, scores)
+
+
+def scores_of(answer: str, item: Mapping[str, Any], plan: Mapping[str, Any], model: str) -> dict[str, float | None]:
+    """The score of one stored answer under every scorer; None where the metric is not promptlab's own, which is not run here.
+
+    `item` is a row of the items file: `suite`, `task`, `item`, `input`, and `targets`, `choices` and `scores` as JSON.
+    """
+    kind = next((task for task in plan["tasks"] if task["task"] == item["task"]), None)
+    if kind is None or kind["metric"] not in METRICS:
+        return dict.fromkeys(SCORERS)
+    grades = item.get("scores")
+    read = Item(
+        str(item["item"]), str(item["input"]), tuple(json.loads(item["targets"])), tuple(json.loads(item["choices"])), None,
+        tuple(json.loads(grades)) if isinstance(grades, str) else (),
+    )  # fmt: skip
+    found: dict[str, float | None] = {}
+    for scorer in SCORERS:
+        metric = scorer_metric(scorer, kind["task"], kind["metric"], kind.get("strict", ""), model, published=kind.get("suite") != "own")
+        found[scorer] = metric(answer, read).score
+    return found

@@ -6,9 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.report.build import CONTROL_NAMES, Report, looks_words
+import pandas as pd
+
+from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, looks_words
 from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
-from promptlab.schema import Comparison
+from promptlab.report.winner import DECISIVE
+from promptlab.schema import SETTING_COLUMNS, Comparison
 from promptlab.scoring import SCORERS
 from promptlab.stats.sentences import interval, p_text, points, setting_words
 
@@ -32,6 +35,87 @@ def cells(report: Report, c: Comparison) -> list[str]:
     ]  # fmt: skip
 
 
+def result(c: Comparison) -> str:
+    """A comparison's verdict with its figures, in the fewest words."""
+    return c.verdict if c.diff is None else f"{c.verdict} {points(c.diff)} ({interval(c.ci_low, c.ci_high)})"
+
+
+ARM_COLUMNS = (
+    "model", "setting", "arm", "role", "trials", "mean score", "missing (error)", "cut off", "refused", "empty", "no answer found",
+    "tokens out", "USD",
+)  # fmt: skip
+MORE_ARM_COLUMNS = ("of planned", "scored, %", "from cache, %", "asked again, %", "seconds, median", "seconds, 95 %")
+
+
+def arm_cells(report: Report) -> list[list[str]]:
+    """Rows of `arm_table` as words, for `ARM_COLUMNS`, and after them those of `MORE_ARM_COLUMNS`: what is recorded and how it came."""
+    found = []
+    planned = _planned_an_arm(report)
+    groups = {
+        (str(model), setting_words(*own), str(arm)): group
+        for (model, *own, arm), group in report.trials.groupby(["model", *SETTING_COLUMNS, "arm"], sort=False, observed=True)
+    }
+    for row in records(arm_table(report)):
+        group = groups[str(row["model"]), str(row["setting"]), str(row["arm"])]
+        asked = group.loc[~group["cached"].astype(bool) & (group["outcome"] != "error"), "latency_s"].astype(float)
+        found.append(
+            [
+                named(report, row["model"]), row["setting"], row["arm"], row["role"], str(row["n"]), _share(row["mean_score"]),
+                *(str(row[name]) for name in ("error", "truncated", "refused", "empty", "parse_failed")),
+                "-" if row["output_tokens_mean"] is None else f"{row['output_tokens_mean']:.1f}",
+                "unknown" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
+                f"{row['n']:,} of {planned:,}", _hundredths(group["score"].notna()), _hundredths(group["cached"]),
+                _hundredths(group["attempts"] > 1), *("-" if asked.empty else f"{asked.quantile(q):.2f}" for q in (0.5, 0.95)),
+            ]
+        )  # fmt: skip
+    return found
+
+
+def _planned_an_arm(report: Report) -> int:
+    """Trials that every arm has for one model and setting, looks aside."""
+    plan = report.plan
+    return sum(int(task["n_items"]) for task in plan["tasks"]) * int(plan["replicates"]) * max(1, len(plan["base_prompts"]))
+
+
+def _hundredths(values: pd.Series[Any]) -> str:
+    return f"{100 * float(values.astype(float).mean()):.1f}"
+
+
+def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
+    """For each model and setting with several sentences: a title, and rows of what the papers' arithmetic reports, what it reports
+    where nothing works, and what can be said of the same thing here."""
+    found = []
+    for row in report.beside.protocols:
+        p, own = row.protocol, (row.placement, row.shots, row.strategy)
+        mine = [c for c in report.comparisons if c.model == row.model and tuple(getattr(c, name) for name in SETTING_COLUMNS) == own]
+        control = next((name for name in DECISIVE if any(c.control == name for c in mine)), "none")
+        against = f"against {CONTROL_NAMES[control]}"
+        in_tasks = [c for c in mine if c.scope == "cell" and c.control == control]
+        counts = ", ".join(f"{n} {verdict}" for verdict in VERDICT_WORDS if (n := sum(c.verdict == verdict for c in in_tasks)))
+        over = [c for c in mine if c.scope == "stimulus" and c.diff is not None]
+        first = max((c for c in over if c.control == "none"), key=lambda c: c.diff or 0.0, default=None)
+        same = next((c for c in over if first is not None and c.control == control and c.treatment == first.treatment), None)
+        means = [f"{c.treatment}: {result(c)}" for c in mine if c.scope == "primary" and c.control == control]
+        rows = [
+            [
+                "Best sentence of each task, chosen on the items that judge it",
+                f"{points(p.best_per_task)} ({_percent(p.relative_best_per_task)})",
+                f"{points(p.null_best_per_task[1])} ({interval(p.null_best_per_task[0], p.null_best_per_task[2])})",
+                f"{counts} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them",
+            ],
+            [
+                "Best single sentence over the tasks",
+                points(p.best_single),
+                f"{points(p.null_best_single[1])} ({interval(p.null_best_single[0], p.null_best_single[2])})",
+                "no sentence can be judged" if same is None else f"{same.treatment}: {result(same)}, {against}",
+            ],
+            ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
+        ]
+        title = named(report, row.model) + (f", {setting_words(*own)}" if len(report.settings) > 1 else "")
+        found.append((title, rows))
+    return found
+
+
 GAP_COLUMNS = ("model", "setting", "task", "n official", "n twin", "official", "twin", "points", "95 % CI", "other run")
 
 
@@ -39,7 +123,7 @@ def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[st
     """Rows of official minus twin as words, for `GAP_COLUMNS`."""
     return [
         [
-            _name(report, row["model"]), setting_words(row["placement"], row["shots"], row["strategy"]),
+            named(report, row["model"]), setting_words(row["placement"], row["shots"], row["strategy"]),
             row["task"] or "mean over the tasks",
             str(row["n_official"]), str(row["n_twin"]), f"{row['official']:.3f}", f"{row['twin']:.3f}", points(row["diff"]),
             interval(row["ci_low"], row["ci_high"]) if row["ci_low"] is not None else "-", row["other_run"],
@@ -55,21 +139,21 @@ def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list
     note = f"{ORACLE_NOTE} {EMOTION_NOTE}" if report.oracles else EMOTION_NOTE
     rounds = [
         [
-            _name(report, r["model"]), r["loop"], r["arm"], str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
+            named(report, r["model"]), r["loop"], r["arm"], str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
             f"{100 * r['ci_low']:.1f} to {100 * r['ci_high']:.1f}", f"{100 * r['accuracy']:.1f}", f"{r['gained']}/{r['lost']}",
         ]
         for r in report.rounds
     ]  # fmt: skip
     arms = [
         [
-            _name(report, r["model"]), r["loop"], r["arm"], f"{r['n_solved']} of {r['n']}",
+            named(report, r["model"]), r["loop"], r["arm"], f"{r['n_solved']} of {r['n']}",
             f"{r['rounds_to_solve']:.2f}", f"{r['calls']:.2f}",
             "-" if r["tokens"] is None else f"{r['tokens']:.0f}", "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
         ]
         for r in report.loop_arms
     ]  # fmt: skip
     emotions = [
-        [_name(report, r["model"]), r["loop"], r["arm"], r["emotion"], *(str(r[way]) for way in ("n", *WAYS))]
+        [named(report, r["model"]), r["loop"], r["arm"], r["emotion"], *(str(r[way]) for way in ("n", *WAYS))]
         for r in report.emotions
     ]  # fmt: skip
     return [
@@ -88,6 +172,7 @@ def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list
     ]  # fmt: skip
 
 
+PROTOCOL_TITLE = "What the papers' arithmetic would report"
 PROTOCOL_COLUMNS = (
     "model", "setting", "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
     "mean of all",
@@ -123,7 +208,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     beside = report.beside
     protocols = [
         [
-            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), f"{100 * r.protocol.baseline:.1f}",
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), f"{100 * r.protocol.baseline:.1f}",
             f"{points(r.protocol.best_per_task)} ({_percent(r.protocol.relative_best_per_task)})",
             f"{points(r.protocol.null_best_per_task[1])} ({interval(r.protocol.null_best_per_task[0], r.protocol.null_best_per_task[2])})",
             points(r.protocol.best_single),
@@ -134,7 +219,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     bests = [
         [
-            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.task or "mean over the tasks", r.winner or "none",
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.task or "mean over the tasks", r.winner or "none",
             points(r.naive), "-" if r.estimate is None else points(r.estimate), interval(r.ci_low, r.ci_high) if r.winner else "-",
             p_text(r.p_adjusted) if r.p_adjusted is not None else "-", "-" if r.p_best is None else f"{100 * r.p_best:.0f} %",
             "yes" if r.tie else "no", str(r.n),
@@ -143,7 +228,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     spreads = [
         [
-            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.n_tasks),
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.n_tasks),
             points(r.estimate), f"{100 * r.tau:.1f}", f"{r.i2_percent:.0f} %", interval(r.prediction_low, r.prediction_high),
             str(r.n_tasks_replicated), ", ".join(r.tasks_named) or "none",
         ]
@@ -151,21 +236,21 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     components = [
         [
-            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), str(r.n_tasks), str(r.n_repeats), f"{r.var_item:.4f}",
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), str(r.n_tasks), str(r.n_repeats), f"{r.var_item:.4f}",
             f"{r.var_item_by_arm:.4f}", f"{r.var_repeat:.4f}", r.sentence,
         ]
         for r in beside.components
     ]  # fmt: skip
     stimuli = [
         [
-            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control],
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control],
             p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none",
         ]
         for r in beside.by_stimulus
     ]  # fmt: skip
     looks = [
         [
-            _name(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.look + 1),
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.look + 1),
             str(r.n_pairs), "-" if r.diff is None else points(r.diff), "-" if r.p is None else p_text(r.p), f"{r.level:.4f}",
             "-" if r.conditional_power is None else f"{100 * r.conditional_power:.0f} %", DECISIONS[r.decision],
         ]
@@ -173,7 +258,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     tables: list[tuple[str, str, Sequence[str], list[list[str]]]] = [
         (
-            "What the papers' arithmetic would report", PROTOCOL_NOTE,
+            PROTOCOL_TITLE, PROTOCOL_NOTE,
             PROTOCOL_COLUMNS, protocols,
         ),
         (
@@ -215,7 +300,7 @@ def baseline_cells(report: Report) -> list[list[str]]:
     scorer = str(report.plan.get("scorer") or ("the tool" if report.plan.get("imported") else "reference"))
     return [
         [
-            _name(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
+            named(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
             "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
             *(_share(row.get(flag)) for flag in ("compliant", "echoed", "declined")),
         ]
@@ -223,7 +308,8 @@ def baseline_cells(report: Report) -> list[list[str]]:
     ]  # fmt: skip
 
 
-def _name(report: Report, model: str) -> str:
+def named(report: Report, model: str) -> str:
+    """A model's name, which says so where it is simulated."""
     return f"{model} (SIMULATED)" if model in report.manifest["simulated_models"] else model
 
 

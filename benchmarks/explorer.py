@@ -1,0 +1,259 @@
+"""How the explorer bears a long run: time to the first page and between pages, memory, and the largest message to the browser.
+
+    python benchmarks/explorer.py                    the demo run beside a made-up run of a million rows, ten times each page
+    python benchmarks/explorer.py --rows 100000 --times 3
+    python benchmarks/explorer.py --screenshots DIR  every page at 1280 and 390 pixels, light and dark, of a run with loops and without
+
+Pages are driven in Debian's chromium through Playwright, with the runs made ready before (how long that takes is told as well). A page
+is there when the server has finished drawing it and its own text is in the browser.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+PAGES = {
+    "overview": "What each added text does", "matrix": "The same as a table", "compare": "Task by task",
+    "samples": "What is recorded about it",
+    "loops": "", "replication": "", "cost": "", "plan": "", "design": "", "library": "", "runs": "",
+}  # fmt: skip
+"""The pages, and a text that stands at the end of each where it has a fixed one."""
+SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
+DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
+WAIT_MS = 60_000
+LABELS = {
+    "overview": "Overview", "matrix": "Matrix", "compare": "Compare", "samples": "Samples", "loops": "HEART", "replication": "Replication",
+    "cost": "Cost and reliability", "plan": "Plan", "design": "Design", "library": "Stimuli and tasks", "runs": "Runs",
+}  # fmt: skip
+
+
+@contextmanager
+def served(runs: Path) -> Iterator[tuple[str, int]]:
+    """The explorer over a folder of runs: its address and the number of its process group."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "promptlab", "view", "--runs", str(runs), "--port", str(port)]
+    process = subprocess.Popen(command, cwd=runs, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    try:
+        for _ in range(600):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}", process.pid
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=20)
+
+
+def resident_mb(group: int) -> float:
+    """The memory of the largest process of the group, in MB."""
+    found = [0.0]
+    for status in Path("/proc").glob("[0-9]*/status"):
+        try:
+            if os.getpgid(int(status.parent.name)) == group:
+                text = status.read_text()
+                found.append(int(text.split("VmRSS:")[1].split()[0]) / 1024)
+        except (OSError, IndexError, ValueError):
+            continue
+    return max(found)
+
+
+def there(page: Any, name: str) -> None:
+    """Wait until a page is drawn."""
+    if PAGES[name]:
+        page.get_by_text(PAGES[name]).first.wait_for(timeout=WAIT_MS)
+    page.wait_for_function(f"document.querySelector('{DONE}') !== null && location.search.includes('page={name}')", timeout=WAIT_MS)
+
+
+def goto(page: Any, address: str, run: str, name: str) -> float:
+    """Open an address anew; seconds until the page is there."""
+    started = time.perf_counter()
+    page.goto(f"{address}/?run={run}&page={name}")
+    there(page, name)
+    return time.perf_counter() - started
+
+
+def change(page: Any, name: str) -> float:
+    """Click on a page in the row of pages; seconds until it is there."""
+    started = time.perf_counter()
+    page.get_by_test_id("stButtonGroup").get_by_text(LABELS[name], exact=True).first.click()
+    page.wait_for_function(f"location.search.includes('page={name}')", timeout=WAIT_MS)
+    there(page, name)
+    return time.perf_counter() - started
+
+
+def measured(run: Path, times: int) -> dict[str, Any]:
+    """First page, page changes, memory, messages and complaints of one run."""
+    from playwright.sync_api import sync_playwright
+
+    names = [name for name in PAGES if name != "overview"]
+    with served(run.parent) as (address, group), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        complaints: list[str] = []
+        first: list[float] = []
+        painted: list[float] = []
+        for _ in range(times + 1):  # the first one warms the server up
+            context = browser.new_context(viewport=SIZES["wide"])
+            page = context.new_page()
+            page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: complaints.append(str(error)))
+            first.append(goto(page, address, run.name, "overview"))
+            paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0")
+            painted.append(float(paint) / 1000)
+            context.close()
+        context = browser.new_context(viewport=SIZES["wide"])
+        page = context.new_page()
+        sizes: dict[str, int] = {}
+        at = {"page": "overview"}
+
+        def received(frame: Any) -> None:
+            n = len(frame) if isinstance(frame, bytes) else len(str(frame).encode())
+            sizes[at["page"]] = max(sizes.get(at["page"], 0), n)
+
+        page.on("websocket", lambda socket_: socket_.on("framereceived", received))
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        goto(page, address, run.name, "overview")
+        changes: dict[str, list[float]] = {name: [] for name in names}
+        for _ in range(times + 1):
+            for name in names:
+                at["page"] = name
+                changes[name].append(change(page, name))
+        memory = resident_mb(group)
+        browser.close()
+    return {
+        "first_s": statistics.median(first[1:]), "first_cold_s": first[0], "painted_s": statistics.median(painted[1:]),
+        "change_s": {name: statistics.median(values[1:]) for name, values in changes.items()},
+        "change_cold_s": {name: values[0] for name, values in changes.items()}, "resident_mb": memory,
+        "largest_message_kb": {name: n / 1000 for name, n in sizes.items()}, "complaints": complaints,
+    }  # fmt: skip
+
+
+def ready(run: Path) -> tuple[float, float]:
+    """Make a run ready in a process of its own: seconds, and its memory in MB."""
+    started = time.perf_counter()
+    command = ["/usr/bin/env", sys.executable, "-c", "import resource,sys;from pathlib import Path;from promptlab.prepared import prepare;"
+               "prepare(Path(sys.argv[1]));print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)", str(run)]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return time.perf_counter() - started, float(done.stdout)
+
+
+def compared(asked: argparse.Namespace) -> None:
+    """The demo run beside the long one."""
+    with tempfile.TemporaryDirectory(prefix="promptlab-explorer-") as scratch:
+        folder = Path(asked.folder or scratch)
+        os.environ["PROMPTLAB_HOME"] = str(folder / "home")
+        demo = folder / "demo" / "demo_run"
+        shutil.rmtree(demo, ignore_errors=True)
+        shutil.copytree(ROOT / "notebooks" / "demo_run", demo)
+        if not list((folder / "long").glob("made-up-*/manifest.json")):
+            make = [
+                sys.executable,
+                str(ROOT / "benchmarks" / "make_run.py"),
+                str(folder / "long"),
+                "--rows",
+                str(asked.rows),
+                "--unprepared",
+            ]
+            subprocess.run(make, check=True)
+        long = next((folder / "long").glob("made-up-*/manifest.json")).parent
+        seconds, mb = ready(long)
+        found = {"demo": measured(demo, asked.times), "long": measured(long, asked.times)}
+    if asked.json:
+        print(json.dumps({"rows": asked.rows, "ready_s": seconds, "ready_mb": mb, **found}, indent=1))
+        return
+    print(f"{asked.rows:,} rows made ready in {seconds:.0f} s with {mb:.0f} MB; medians of {asked.times}, cold in brackets")
+    demo_, long_ = found["demo"], found["long"]
+    print(f"{'':22}{'demo run':>18}{'long run':>18}{'ratio':>8}")
+
+    def line(words: str, a: float, b: float, cold: tuple[float, float] | None = None) -> None:
+        more = [f" ({value:.2f})" for value in cold] if cold else ["", ""]
+        print(f"{words:22}{f'{a:.2f} s{more[0]}':>18}{f'{b:.2f} s{more[1]}':>18}{b / a:>8.2f}")
+
+    line("first paint", demo_["painted_s"], long_["painted_s"])
+    line("first page whole", demo_["first_s"], long_["first_s"], (demo_["first_cold_s"], long_["first_cold_s"]))
+    for name in demo_["change_s"]:
+        cold = (demo_["change_cold_s"][name], long_["change_cold_s"][name])
+        line(f"to {LABELS[name]}", demo_["change_s"][name], long_["change_s"][name], cold)
+    print(f"{'resident':22}{demo_['resident_mb']:>15.0f} MB{long_['resident_mb']:>15.0f} MB")
+    for name in sorted(long_["largest_message_kb"]):
+        print(f"{f'message, {LABELS[name]}':40}{long_['largest_message_kb'][name]:>12.0f} kB at most")
+    for which, result in found.items():
+        print(f"console errors, {which}: {len(result['complaints'])} {result['complaints'][:3]}")
+
+
+def screenshots(asked: argparse.Namespace) -> None:
+    """Every page at both sizes in light and dark, whole pages, as PNG."""
+    from playwright.sync_api import sync_playwright
+
+    into: Path = asked.screenshots
+    into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="promptlab-explorer-") as scratch:
+        os.environ["PROMPTLAB_HOME"] = str(Path(scratch) / "home")
+        runs = Path(scratch) / "runs"
+        for name in ("demo_run", "demo_loops", "demo_replication"):
+            if (ROOT / "notebooks" / name).is_dir():
+                shutil.copytree(ROOT / "notebooks" / name, runs / name)
+        complaints: list[str] = []
+        with served(runs) as (address, _), sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+            for size, scheme in [(size, scheme) for size in SIZES for scheme in ("light", "dark")]:
+                context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
+                page = context.new_page()
+                page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+                for name in PAGES:
+                    if asked.only and name not in asked.only.split(","):
+                        continue
+                    run = {"loops": "demo_loops", "replication": "demo_replication"}.get(name, "demo_run")
+                    goto(page, address, run if (runs / run).is_dir() else "demo_run", name)
+                    page.wait_for_timeout(1200)  # charts are drawn after the page
+                    height = page.evaluate(
+                        "Math.max(...[...document.querySelectorAll('[data-testid=stMain], [data-testid=stMainBlockContainer]')]"
+                        ".map(part => part.scrollHeight), 600)"
+                    )
+                    page.set_viewport_size({"width": SIZES[size]["width"], "height": min(int(height) + 20, 6000)})
+                    page.wait_for_timeout(400)
+                    page.screenshot(path=into / f"{name}-{size}-{scheme}.png")
+                    page.set_viewport_size(SIZES[size])
+                context.close()
+            browser.close()
+    print(f"{len(list(into.glob('*.png')))} pictures in {into}; console errors: {len(complaints)} {complaints[:3]}")
+
+
+def main() -> None:
+    """Measure, or take pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--folder", type=Path, help="keep the long run here and use it again")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--screenshots", type=Path, metavar="DIR")
+    parser.add_argument("--only", metavar="PAGE,...", help="with --screenshots: these pages alone")
+    asked = parser.parse_args()
+    if shutil.which("chromium") is None:
+        raise SystemExit("chromium is not installed: apt-get install chromium")
+    if asked.screenshots:
+        screenshots(asked)
+    else:
+        compared(asked)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,129 @@
+"""A made-up run of any length, as a sweep would leave it: to see how the explorer and the report bear a long one.
+
+    python benchmarks/make_run.py FOLDER --rows 1000000
+
+The design is real (all twin tasks, all shipped stimuli with their placebos, as many repeats as are needed), the prompts are the real
+ones, the answers are dice: one sentence helps, one hurts, calls fail here and there. About a minute and 150 MB for a million rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from promptlab.design import trials
+from promptlab.plan import make_plan
+from promptlab.prepared import prepare
+from promptlab.render import render
+from promptlab.resolve import Study, resolve
+from promptlab.schema import Trial, digest
+from promptlab.store import FORMAT, RunWriter
+
+EXPERIMENT = """name: made-up
+question: Which of twenty-one sentences changes the score of a made-up model on 45 tasks?
+suite: twin
+tasks: ["*"]
+models: [sim/planted]
+stimuli: ["emotionprompt/EP*", "negativeprompt/NP*"]
+controls: {{placebos: matched, per_stimulus: 1}}
+items: {items}
+replicates: {replicates}
+seed: 5
+sampling: {{temperature: 0.7, max_tokens: 64}}
+"""
+LIFT = {"emotionprompt/EP02": 0.08, "negativeprompt/NP10": -0.08}
+ERROR_SHARE = 0.002
+LONGEST_ANSWER = 12
+
+
+def made(study: Study, trial: Trial, dice: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
+    """One trial and its call, with a made-up answer."""
+    c, item = trial.condition, trial.item
+    task = next(task for task in study.design.tasks if task.id == trial.task)
+    failed = dice.random() < ERROR_SHARE
+    right = dice.random() < 0.55 + LIFT.get(c.arm, 0.0)
+    answer = "" if failed else item.targets[0] if right else f"something else {dice.randrange(LONGEST_ANSWER)}"
+    n_in, n_out = 30 + len(item.input) // 4, 1 + len(answer) // 4
+    messages = json.dumps([dict(message) for message in render(task, item, c)], ensure_ascii=False)
+    about: dict[str, Any] = {
+        "outcome": "error" if failed else "ok", "model_version": None if failed else "made-up-1",
+        "input_tokens": None if failed else n_in, "output_tokens": None if failed else n_out,
+        "cost_usd": None if failed else 1e-6 * n_in + 4e-6 * n_out, "latency_s": 0.2 + dice.expovariate(3.0), "cached": False,
+        "attempts": 1 + (dice.random() < 0.02), "error": "timeout: no answer within 60 s" if failed else None,
+    }  # fmt: skip
+    row = {
+        "trial": trial.id, "order": trial.order, "model": trial.model, "simulated": True, "suite": task.suite, "task": task.name,
+        "item": item.id, "cluster": item.cluster, "arm": c.arm, "role": c.role, "stimulus": c.stimulus.id if c.stimulus else None,
+        "library": c.stimulus.library if c.stimulus else None, "base_prompt": c.base_prompt, "placement": c.placement.name,
+        "shots": c.shots, "strategy": c.strategy, "replicate": trial.replicate, "score": None if failed else float(right),
+        "extracted": answer if right and not failed else None, "compliant": None if failed else right, "echoed": None if failed else False,
+        "declined": None if failed else False, "answer": answer, "oracle": False, "n_rounds": 1, "solved_round": 1 if right else None,
+        "n_calls": 1, "paid_usd": about["cost_usd"], **about,
+    }  # fmt: skip
+    call = {
+        "trial": trial.id, "turn": 0, "key": digest([trial.id]), "messages": messages, "text": answer, "purpose": "answer", "round": 0,
+        "requested": '{"max_tokens":64,"temperature":0.7}', "effective": '{"max_tokens":64,"temperature":0.7}', "finish_reason": "stop",
+        "score": row["score"], **about,
+    }  # fmt: skip
+    return row, call
+
+
+def main() -> None:
+    """Write the run and make it ready for the explorer."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path, help="a folder of runs; the run goes below it")
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--items", type=int, default=40, help="items a task")
+    parser.add_argument("--unprepared", action="store_true", help="leave it to the explorer to make the run ready")
+    asked = parser.parse_args()
+    asked.folder.mkdir(parents=True, exist_ok=True)
+    source = asked.folder / "made-up.yaml"
+
+    def study_of(replicates: int) -> Study:
+        source.write_text(EXPERIMENT.format(items=asked.items, replicates=replicates), encoding="utf-8")
+        return resolve(source)
+
+    once = study_of(1).design.n_trials
+    study = study_of(max(1, -(-asked.rows // once)))
+    started = time.monotonic()
+    folder = asked.folder / study.run_id
+    writer = RunWriter(folder)
+    plan = make_plan(study)
+    writer.write_text("experiment.yaml", study.text)
+    writer.write_items(study.design.tasks)
+    writer.write_json("plan.json", plan)
+    dice, n, n_errors, paid = random.Random(5), 0, 0, 0.0
+    for trial in trials(study.design, 0, asked.rows):
+        row, call = made(study, trial, dice)
+        writer.append(row, [call])
+        n, n_errors, paid = n + 1, n_errors + (row["outcome"] == "error"), paid + (row["paid_usd"] or 0.0)
+    stamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
+    writer.write_json(
+        "manifest.json",
+        {
+            "format": FORMAT, "id": folder.name, "name": "made-up", "question": plan["question"], "state": "complete",
+            "simulated": True, "simulated_models": ["sim/planted"], "created_at": stamp, "updated_at": stamp, "sessions": 1,
+            "counts": {
+                "planned": study.design.n_trials, "done": n, "errors": n_errors, "cached": 0, "skipped": 0, "sent": n, "unpriced": 0,
+            },
+            "paid_usd": paid, "spent": {"usd": paid, "tokens": 0}, "last_error": None, "stopped": {}, "budget_usd": None,
+            "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan)}, "prices": {}, "effective": {},
+            "models": {m.name: {"litellm_name": m.litellm_name, "api_base": m.api_base} for m in study.design.models},
+            "served": {"sim/planted": ["made-up-1"]}, "versions": {}, "commit": None, "experiment_path": str(source),
+        },
+    )  # fmt: skip
+    writer.close()
+    print(f"{folder}: {n:,} trials in {time.monotonic() - started:.0f} s")
+    if not asked.unprepared:
+        started = time.monotonic()
+        prepare(folder)
+        print(f"made ready for the explorer in {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

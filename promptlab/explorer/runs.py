@@ -1,0 +1,182 @@
+"""Runs: what ran, and can it be trusted? One row for each run, read from manifests alone, so that hundreds of runs are quick."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from promptlab.errors import PromptlabError
+from promptlab.explorer import plain, take
+from promptlab.explorer.filters import OF_A_RUN, Filters, go
+from promptlab.explorer.live import again_every
+from promptlab.explorer.load import UNREADABLE, first_line, opened
+from promptlab.explorer.take import Shown
+from promptlab.gateway.prices import paid_words
+
+LIVE_S = 3.0
+OPENED = "runs_opened"
+COLUMNS = ("run", "state", "SIMULATED", "trials", "errors", "warnings", "question", "cost", "models", "updated", "name")
+ABOUT = (
+    "Newest first. A warning is something that may spoil a comparison or that is still open; "
+    "no warning means only that nothing of the kind is recorded. Click a row to open its run."
+)
+UNREADABLE_NOTE = "The same sweep command makes a run whole again; promptlab runs repair mends what is damaged."
+Row = dict[str, Any]
+
+
+def render(found: Mapping[str, Path], filters: Filters) -> None:
+    """Show the page; while a sweep runs its row is drawn again every 3 seconds."""
+    live = "running" in {row["state"] for row in _read(found)[0]}
+
+    def draw() -> None:
+        runs, warned, broken = tables(found, filters)
+        if live and "running" not in set(runs.frame["state"]):
+            st.rerun()  # nothing is left to wait for
+        _draw(runs, warned, broken)
+
+    again_every(LIVE_S if live else None, draw)
+
+
+def tables(found: Mapping[str, Path], filters: Filters) -> list[Shown]:
+    """The runs, their warnings one by one, and those that cannot be read with the reason. `found` holds run folders by name."""
+    del filters  # every run is shown
+    rows, broken = _read(found)
+    frame = pd.DataFrame([{**row, "warnings": "; ".join(row["warnings"])} for row in rows], columns=list(COLUMNS))
+    each = [{"run": row["run"], "warning": warning} for row in rows for warning in row["warnings"]]
+    return [
+        Shown("Runs", ABOUT, frame),
+        Shown("Warnings one by one", "", pd.DataFrame(each, columns=["run", "warning"])),
+        Shown("Runs that cannot be read", UNREADABLE_NOTE, pd.DataFrame(broken, columns=["run", "reason"])),
+    ]
+
+
+def _draw(runs: Shown, warned: Shown, broken: Shown) -> None:
+    st.subheader("Runs")
+    if runs.frame.empty:
+        st.caption("None of the runs here can be read.")
+    else:
+        plain.line(runs.note)
+        _choosable(runs.frame, "runs")
+        take.frame(runs.frame, "runs")
+    if not warned.frame.empty:
+        with st.expander("Warnings one by one"):
+            take.shown(warned, "warnings")
+    if not broken.frame.empty:
+        st.subheader("Runs that cannot be read")
+        plain.line(broken.note)
+        _choosable(broken.frame, "unreadable")
+
+
+def _choosable(frame: pd.DataFrame, name: str) -> None:
+    names = frame["run"].tolist()
+    n_opened = int(st.session_state.get(OPENED, 0))
+
+    def choose(row: int, column: str) -> None:
+        del column
+        st.session_state[OPENED] = n_opened + 1
+        go(**dict.fromkeys(OF_A_RUN), run=names[row], page="overview")
+
+    plain.choosable(frame, f"runs/{name}/{n_opened}", choose)  # a new table each time, so that the same row can be clicked again
+
+
+def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:
+    """A row for each run, and name and reason of those that cannot be read."""
+    rows: list[Row] = []
+    broken: list[Row] = []
+    for name, folder in found.items():
+        try:
+            run = opened(folder)
+            rows.append(row_of(name, run.state, run.manifest, _asked(folder)))
+        except PromptlabError as error:
+            broken.append({"run": name, "reason": str(error)})
+        except UNREADABLE as error:
+            reason = f"{folder / 'manifest.json'}: not complete ({type(error).__name__}: {first_line(error)})"
+            broken.append({"run": name, "reason": reason})
+    return rows, broken
+
+
+def row_of(name: str, state: str, manifest: Mapping[str, Any], asked: Mapping[str, Mapping[str, Any]]) -> Row:
+    """One row, its warnings as a list; `asked` holds the sampling parameters that the plan asks of each model.
+
+    Raises KeyError where the manifest lacks something.
+    """
+    counts = manifest["counts"]
+    models, simulated = list(manifest["models"]), list(manifest["simulated_models"])
+    return {
+        "run": name,
+        "state": state,
+        "SIMULATED": "" if not simulated else "SIMULATED" if len(simulated) >= len(models) else f"SIMULATED: {', '.join(simulated)}",
+        "warnings": warnings(manifest, asked),
+        "question": manifest.get("question") or "none stated",
+        "trials": f"{int(counts['done']):,} of {int(counts['planned']):,}",
+        "errors": int(counts["errors"]),
+        "cost": paid_words(float(manifest["paid_usd"]), int(counts["unpriced"]), len(simulated), len(models)),
+        "models": ", ".join(models) or "unknown",
+        "updated": str(manifest["updated_at"]).replace("T", " ").replace("+00:00", " UTC"),
+        "name": manifest.get("name") or "none",
+    }
+
+
+def warnings(manifest: Mapping[str, Any], asked: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What may spoil a comparison or is still open, in words."""
+    found = []
+    for model, versions in manifest.get("served", {}).items():
+        if len(versions) > 1:
+            found.append(f"{model} was served by {len(versions)} versions ({', '.join(versions)})")
+    imported = bool(manifest.get("imported"))
+    effective = {} if imported else manifest.get("effective", {})  # what an imported run asked for is not known
+    for model, sent in effective.items():
+        if differs := differences(asked.get(model), sent):
+            found.append(f"{model}: {', '.join(differs)}")
+    if waiting := manifest.get("batches", {}).get("waiting_trials"):
+        found.append(f"{waiting:,} trials wait in {manifest['batches']['open']:,} batch(es)")
+    for model, why in manifest.get("stopped", {}).items():
+        found.append(f"the provider of {model} stopped: {why}")
+    if unpriced := manifest["counts"]["unpriced"]:
+        found.append(f"the price of {unpriced:,} calls is unknown")
+    if manifest.get("budget_reached"):
+        found.append(str(manifest["budget_reached"]))
+    if imported:
+        found.append("imported: nothing was fixed before the results were there")
+    return found
+
+
+def differences(asked: Mapping[str, Any] | None, sent: Mapping[str, Any]) -> list[str]:
+    """Where what was sent is not what the plan asked for; a parameter that only has another name at the provider is no difference."""
+    if asked is None:
+        return []
+    asked = {key: value for key, value in asked.items() if value not in ({}, None)}
+    extra = {key: value for key, value in sent.items() if key not in asked}
+    found = []
+    for key, value in asked.items():
+        renamed = next((other for other in extra if key not in sent and extra[other] == value), None)
+        if renamed is not None:
+            del extra[renamed]
+        elif key not in sent:
+            found.append(f"{key} {value} was asked for and not sent")
+        elif sent[key] != value:
+            found.append(f"{key} {value} was asked for and {sent[key]} sent")
+    return found + [f"{key} {value} was sent and not asked for" for key, value in extra.items()]
+
+
+def _asked(folder: Path) -> Mapping[str, Mapping[str, Any]]:
+    """The sampling parameters that the plan asks of each model; empty where the plan cannot be read."""
+    try:
+        stat = (folder / "plan.json").stat()
+        return _planned(str(folder), stat.st_mtime_ns, stat.st_size)
+    except UNREADABLE:
+        return {}
+
+
+@st.cache_data(max_entries=5_000, show_spinner=False)
+def _planned(folder: str, changed_at: int, size: int) -> dict[str, dict[str, Any]]:
+    """A plan is frozen, so it is read once."""
+    del changed_at, size  # only parts of the key
+    plan = json.loads((Path(folder) / "plan.json").read_text(encoding="utf-8"))
+    own = {model["name"]: {"seed": plan["seed"]} if model["simulated"] else {} for model in plan["models"]}
+    return {model["name"]: own[model["name"]] | plan["sampling"] | model["sampling"] for model in plan["models"]}

@@ -1,0 +1,296 @@
+"""The plan page: power and prices are those of promptlab itself, the file is valid, and it works with and without a run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from promptlab import charts
+from promptlab.errors import FileProblems
+from promptlab.explorer import load, planning
+from promptlab.explorer.filters import Filters
+from promptlab.explorer.take import Shown
+from promptlab.inert import HIDDEN
+from promptlab.plan import estimate, make_plan, minutes
+from promptlab.resolve import resolve
+from promptlab.schema import AA_ARM, NONE_ARM
+from promptlab.spec import load_experiment
+from promptlab.stats import power_mcnemar, power_paired_t, sample_size_miller, smallest_effect_macro, smallest_effect_mcnemar
+from promptlab.store import Run
+from test_explorer import HOSTILE, elements, opened, texts, write_run
+
+assert opened  # a fixture, found here by its name
+
+pytestmark = pytest.mark.xdist_group("explorer")
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("planned")
+    write_run(runs, whole=True, replicates=2)
+    return runs
+
+
+def given(**values: object) -> Filters:
+    return Filters({name: str(value) for name, value in values.items()})
+
+
+def table(found: list[Shown], title: str) -> pd.DataFrame:
+    return next(shown.frame for shown in found if shown.title == title)
+
+
+def facts(found: list[Shown], title: str) -> dict[str, str]:
+    return dict(table(found, title).to_numpy().tolist())
+
+
+def file_of(found: list[Shown]) -> str:
+    return "\n".join(table(found, "The experiment file")["line"]) + "\n"
+
+
+# --- numbers ----------------------------------------------------------------------------------------------------------
+
+
+def test_one_task_asked_once_has_mcnemars_power() -> None:
+    short = facts(planning.tables(None, given(over="cell", per_task=400, effect=4, flips=12, comparisons=5)), "In short")
+    assert short["runs that find 4 points"] == f"{100 * power_mcnemar(400, 0.08, 0.04, 0.01).midp:.1f} %"
+    smallest = smallest_effect_mcnemar(400, 0.12, 0.01)
+    assert smallest is not None
+    assert short["smallest effect seen"] == f"{100 * smallest:.1f} points"
+    assert short["strictest level"] == "0.01, of 5 comparisons"
+
+
+def test_several_tasks_have_the_power_of_their_mean() -> None:
+    found = planning.tables(None, given(per_task=50, n_tasks=6, effect=5, flips=10, again=10, comparisons=2))
+    short = facts(found, "In short")
+    assert short["runs that find 5 points"] == f"{100 * power_paired_t(300, 0.05, (0.1 - 0.0025) ** 0.5, 0.025).power:.1f} %"
+    smallest = smallest_effect_macro([50] * 6, 0.1, 0.0, 0.025)
+    assert short["smallest effect seen"] == f"{100 * smallest:.1f} points"
+    assert planning.seen(50, 6, smallest, 0.1, 0.1, 1, 0.025) == pytest.approx(0.8, abs=0.005)  # the two ways agree
+
+
+def test_repeats_divide_only_what_is_chance() -> None:
+    assert planning.left(0.10, 0.10, 5) == pytest.approx(0.02)
+    assert planning.left(0.10, 0.0, 5) == 0.10
+    assert planning.left(0.10, 0.30, 2) == pytest.approx(0.05)  # no more than all of it
+    ways = table(planning.tables(None, given(effect=3, flips=10, again=4, n_tasks=4, comparisons=1)), "Items and repeats")
+    asked = dict(zip(ways["times asked"], ways["items a task"], strict=True))
+    for repeats in (1, 2, 5):
+        miller = sample_size_miller(0.06 - 0.0009, 0.02, 0.02, repeats, repeats, 0.03).n / 4
+        assert int(asked[repeats].replace(",", "")) == pytest.approx(miller, abs=2)
+    nothing = table(planning.tables(None, given(effect=3, flips=10, again=0)), "Items and repeats")
+    assert nothing["items a task"].nunique() == 1
+
+
+def test_the_items_it_takes_are_the_fewest_that_do() -> None:
+    found = planning.tables(None, given(over="cell", effect=6, flips=10, comparisons=1))
+    n = int(facts(found, "In short")["items a task it takes"].replace(",", ""))
+    assert power_mcnemar(n, 0.08, 0.02, 0.05).midp >= 0.8 > power_mcnemar(n - 3, 0.08, 0.02, 0.05).midp
+    never = facts(planning.tables(None, given(over="cell", effect=0.1, flips=50)), "In short")
+    assert never["items a task it takes"] == "more than 100,000"
+
+
+def test_the_curve_is_the_power_at_every_number_of_items() -> None:
+    curve = table(planning.tables(None, given(over="cell", per_task=120, effect=4, flips=10, comparisons=1)), "Power against items")
+    assert sorted(set(curve["effect"])) == [1, 2, 3, 4, 5, 10]
+    row = curve[(curve["effect"] == 4) & (curve["items"] == 120)].iloc[0]
+    assert row["power"] == pytest.approx(100 * power_mcnemar(120, 0.07, 0.03, 0.05).midp)
+    for _, line in curve.groupby("effect"):
+        assert line["power"].iloc[-1] > line["power"].iloc[0]
+    drawn = charts.power([{"effect": 4.0, "items": n, "power": n / 200, "asked": True} for n in (10, 120)], 120, "Power", True)
+    assert "SIMULATED: Power" in charts.svg(drawn)
+    assert charts.png(drawn).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("extreme", [
+    {"per_task": 100_000, "n_tasks": 45, "effect": 50, "flips": 100}, {"per_task": 2, "n_tasks": 1, "flips": 0.1, "effect": 0.1},
+    {"over": "cell", "flips": 100, "effect": 50, "again": 100, "repeats": 100}, {"per_stimulus": 0, "accuracy": 100},
+    {"over": "cell", "per_task": 2, "effect": 50, "flips": 0.1, "comparisons": 10_000},
+])  # fmt: skip
+def test_extremes_give_numbers(extreme: dict[str, object]) -> None:
+    found = planning.tables(None, given(**extreme))
+    power = table(found, "Power against items")["power"]
+    assert power.between(0, 100.0001).all()
+    assert "nan" not in table(found, "In short").to_string().lower()
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+DESIGNS = [
+    {},
+    {"n_tasks": 3, "n_stimuli": 2, "per_task": 12, "repeats": 2, "asked": "openai/gpt-4o-mini"},
+    {"n_tasks": 2, "n_stimuli": 1, "per_stimulus": 0, "per_task": 500, "asked": "sim/null"},
+]
+
+
+@pytest.mark.parametrize("choices", DESIGNS)
+def test_the_file_is_valid_and_priced_as_promptlab_plan_prices_it(choices: dict[str, object], tmp_path: Path) -> None:
+    found = planning.tables(None, given(**choices))
+    path = tmp_path / "planned.yaml"
+    path.write_text(file_of(found), encoding="utf-8")
+    experiment, _ = load_experiment(path)
+    assert experiment.items == choices.get("per_task", 100)
+    assert experiment.replicates == choices.get("repeats", 1)
+    study = resolve(path)
+    drafted = planning.drafted(file_of(found)).study
+    assert drafted is not None
+    assert drafted.design == study.design
+    assert drafted.hashes == study.hashes
+    assert drafted.available == study.available
+    assert [note for note in study.notes if "asked for" in note] == list(drafted.notes)
+    model = study.design.models[0].name
+    made, plan = estimate(study, model), make_plan(study)
+    assert planning._estimate(file_of(found)) == made
+    cost = facts(found, "What the file asks")
+    assert cost["calls"].startswith(f"{made['calls']:,}")
+    assert cost["input tokens"] == f"{made['input_tokens'][0]:,} to {made['input_tokens'][1]:,}"
+    assert cost["price"].startswith(f"${made['usd'][0]:,.2f} to ${made['usd'][1]:,.2f}")
+    assert ("nothing paid" in cost["price"]) == study.design.models[0].simulated
+    seen = table(found, "The smallest effects that it sees")
+    assert list(seen["mean over these tasks"]) == [f"{100 * row['mean']:.1f} points" for row in plan["power"]]
+    if not experiment.items > min(study.available.values()):
+        low, high = minutes(plan, 16)
+        short = facts(found, "In short")
+        assert short["minutes"] == f"{low:,.1f} to {high:,.1f}"
+        assert short["calls"] == f"{made['calls']:,}"
+        assert short["price"] == f"${made['usd'][0]:,.2f} to ${made['usd'][1]:,.2f}"
+
+
+def test_more_items_cost_what_outlook_says() -> None:
+    found = planning.tables(None, given(n_tasks=3, per_task=30, flips=10))
+    study = planning.drafted(file_of(found)).study
+    assert study is not None
+    from promptlab.plan import outlook
+
+    more = table(found, "What more items of these tasks buy")
+    for shown, row in zip(more.to_dict("records"), outlook(study, 0.1), strict=True):
+        assert shown["calls"] == f"{row['calls']:,}"
+        assert shown["price"] == f"${row['usd'][0]:,.2f} to ${row['usd'][1]:,.2f}"
+        assert shown["seen in the mean"] == f"{100 * row['mean']:.1f} points"
+
+
+def test_every_listed_model_has_a_price_and_can_be_named(tmp_path: Path) -> None:
+    names = planning.model_names()
+    assert names[0] == "sim/planted"
+    assert {"openai/gpt-4o-mini", "sim/null"} <= set(names)
+    assert all("/" in name for name in names)
+    path = tmp_path / "x.yaml"
+    for name in (names[1], names[len(names) // 2], names[-1]):
+        path.write_text(planning.experiment_text(planning._choices(None, Filters({"asked": name}), planning.Measured(), False), "twin",
+                                                 ["sum"], ["emotionprompt/EP02"], {"temperature": 0.5}, 1))  # fmt: skip
+        assert load_experiment(path)[0].models[0].model == name
+
+
+def test_a_choice_that_makes_no_experiment_says_why(tmp_path: Path) -> None:
+    draft = planning.drafted("name: planned\nquestion: x\ntasks: []\n")
+    assert draft.study is None
+    assert any("tasks" in problem for problem in draft.problems)
+    assert "/tmp" not in " ".join(draft.problems)
+    (tmp_path / "x.yaml").write_text(draft.text)
+    with pytest.raises(FileProblems):
+        load_experiment(tmp_path / "x.yaml")
+
+
+# --- a run behind it ----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_gives_its_own_flips_and_accuracy(demo: Path) -> None:
+    store = load.open_store(demo / "demo")
+    found = planning.measured(store, "sim/planted")
+    trials = Run(demo / "demo").trials()
+    own = trials[trials["model"] == "sim/planted"]
+    assert found.accuracy == pytest.approx(100 * own.loc[own["arm"] == NONE_ARM, "score"].mean())
+    wide = own.pivot_table(index=["task", "item", "replicate"], columns="arm", values="score")
+    assert found.again == pytest.approx(100 * (wide[AA_ARM] - wide[NONE_ARM]).pow(2).mean())
+    flips = pd.concat([(wide[arm] - wide[NONE_ARM]).pow(2).dropna() for arm in ("emotionprompt/EP02", "negativeprompt/NP10")])
+    assert found.flips == pytest.approx(100 * flips.mean())
+    assert found.n_pairs == len(flips)
+    page = planning.tables(store, Filters({}))
+    text = file_of(page)
+    assert '- "sum"\n  - "sentiment"\nmodels:' in text  # the run's tasks, in its order
+    assert '"emotionprompt/EP02"\n  - "negativeprompt/NP10"\ncontrols:' in text
+    assert "items: 24\nreplicates: 2" in text
+    assert f"if {round(flips.mean() * 100, 1):g} % of items flip" in next(s.note for s in page if s.title == "Items and repeats")
+
+
+def test_without_a_trial_it_starts_from_usual_values(tmp_path: Path, opened: Any) -> None:
+    folder, _ = write_run(tmp_path, share=0.0, state="interrupted")
+    assert planning.measured(load.open_store(folder), "sim/planted") == planning.Measured()
+    app = opened("--runs", tmp_path, page="plan")
+    assert not app.exception
+    assert "no scores yet" in texts(app)
+    assert app.query_params["flips"] == "10"
+
+
+def test_a_run_in_progress(tmp_path: Path, opened: Any) -> None:
+    _, writer = write_run(tmp_path, share=0.5, state="running", close=False)
+    try:
+        app = opened("--runs", tmp_path, page="plan")
+        assert not app.exception
+        assert "As measured in this run with sim/planted (SIMULATED)" in texts(app)
+    finally:
+        writer.close()
+
+
+# --- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_without_a_run(opened: Any, tmp_path: Path) -> None:
+    app = opened("--runs", tmp_path, page="plan")
+    assert not app.exception
+    shown = texts(app)
+    assert "No run is open" in shown
+    assert "promptlab sweep planned.yaml" in shown
+    assert 'suite: "twin"' in shown
+    assert not list(tmp_path.iterdir())  # nothing is written
+
+
+def test_every_choice_is_in_the_address_and_gives_the_view_again(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="plan", model="sim/planted")
+    app.number_input(key="number_per_task").set_value(150).run()
+    app.number_input(key="number_effect").set_value(4.5).run()
+    assert (app.query_params["per_task"], app.query_params["effect"]) == ("150", "4.5")
+    app.number_input(key="number_n_stimuli").set_value(5).run()
+    assert app.query_params["comparisons"] == "5"  # the family follows
+    app.selectbox(key="pick_asked").set_value("openai/gpt-4o-mini").run()
+    assert not app.exception
+    assert "nothing paid" not in texts(app).split("What the file asks")[0].split("As measured")[1]
+    query = {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
+    assert texts(opened("--runs", demo, **query)) == texts(app)
+    printed = planning.tables(load.open_store(demo / "demo"), Filters({k: v for k, v in query.items() if k not in ("run", "page")}))
+    assert file_of(printed).strip() in texts(app)
+
+
+@pytest.mark.parametrize("value", ["-5", "nan", "inf", "1e400", "x", "3.5", "9" * 250])
+def test_numbers_that_cannot_be_are_ignored_with_a_note(value: str, opened: Any, tmp_path: Path) -> None:
+    app = opened("--runs", tmp_path, page="plan", per_task=value)
+    assert not app.exception
+    assert app.query_params["per_task"] == "100"
+    assert f"per_task={value[:60]}" in texts(app)
+
+
+def test_what_cannot_be_is_said(opened: Any, tmp_path: Path) -> None:
+    app = opened("--runs", tmp_path, page="plan", effect="20", flips="5", accuracy="90", per_stimulus="0")
+    shown = texts(app)
+    assert "flips at least 20 % of the items" in shown
+    assert "no sentence can add 20 points" in shown
+    assert "without neutral sentences" in shown
+    assert "promptlab calibrate" not in shown  # its own limits do not allow these
+
+
+def test_hostile_names_stay_text(opened: Any, tmp_path: Path) -> None:
+    folder, _ = write_run(tmp_path)
+    plan = json.loads((folder / "plan.json").read_text())
+    plan["sampling"] = {"temperature": 0.5, HOSTILE["markdown"]: 1}
+    plan["tasks"][0]["task"] = HOSTILE["script"] + HOSTILE["bidi"]
+    (folder / "plan.json").write_text(json.dumps(plan))
+    app = opened("--runs", tmp_path, page="plan")
+    assert not app.exception
+    for element in elements(app._tree):
+        if element.type not in {"text", "code", "arrow_data_frame", "selectbox"}:
+            assert "attacker.test" not in str(getattr(element, "proto", ""))
+    assert "attacker.test" not in "\n".join(element.value for element in app.code)
+    assert not any(HIDDEN.search(element.value) for element in [*app.text, *app.code])
