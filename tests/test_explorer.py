@@ -30,7 +30,7 @@ from promptlab.store import Run, RunWriter
 
 pytestmark = pytest.mark.xdist_group("explorer")  # what its fixtures make is made once
 
-PAGES = ["overview", "matrix", "compare", "samples"]
+PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan", "design", "library", "samples"]
 EXPERIMENT = """name: {name}
 question: {question}
 suite: twin
@@ -219,8 +219,8 @@ BREAKS = {
 def test_a_broken_run_is_told_and_the_others_still_open(damage: str, opened: Any, tmp_path: Path) -> None:
     folder, _ = write_run(tmp_path, "broken", share=0.3)
     BREAKS[damage](folder)
-    for arguments in (("--runs", tmp_path), ("--run", folder)):
-        app = opened(*arguments, run="broken", page="overview")
+    for arguments, page in [(("--runs", tmp_path), "overview"), (("--run", folder), PAGES[list(BREAKS).index(damage)])]:
+        app = opened(*arguments, run="broken", page=page)
         assert not app.exception
         assert [element.value for element in app.error] == ["This run cannot be read."]
         assert "promptlab sweep" in texts(app)

@@ -1,12 +1,16 @@
-"""Runs: what ran, and can it be trusted? One row for each run, read from manifests alone, so that hundreds of runs are quick."""
+"""Runs: what ran, and can it be trusted? One row for each run.
+
+Rows come from manifests, and from each frozen plan once for what it asks of the models; trials are never read, so that hundreds of runs
+are quick.
+"""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pandas as pd
 import streamlit as st
 
@@ -31,10 +35,11 @@ Row = dict[str, Any]
 
 def render(found: Mapping[str, Path], filters: Filters) -> None:
     """Show the page; while a sweep runs its row is drawn again every 3 seconds."""
-    live = "running" in {row["state"] for row in _read(found)[0]}
+    read = [tables(found, filters)]
+    live = "running" in set(read[0][0].frame["state"])
 
     def draw() -> None:
-        runs, warned, broken = tables(found, filters)
+        runs, warned, broken = read.pop() if read else tables(found, filters)
         if live and "running" not in set(runs.frame["state"]):
             st.rerun()  # nothing is left to wait for
         _draw(runs, warned, broken)
@@ -175,8 +180,8 @@ def _asked(folder: Path) -> Mapping[str, Mapping[str, Any]]:
 
 @st.cache_data(max_entries=5_000, show_spinner=False)
 def _planned(folder: str, changed_at: int, size: int) -> dict[str, dict[str, Any]]:
-    """A plan is frozen, so it is read once."""
+    """What is frozen in the plan is read once."""
     del changed_at, size  # only parts of the key
-    plan = json.loads((Path(folder) / "plan.json").read_text(encoding="utf-8"))
+    plan = orjson.loads((Path(folder) / "plan.json").read_bytes())
     own = {model["name"]: {"seed": plan["seed"]} if model["simulated"] else {} for model in plan["models"]}
     return {model["name"]: own[model["name"]] | plan["sampling"] | model["sampling"] for model in plan["models"]}
