@@ -7,6 +7,7 @@ from typing import Any
 
 import altair as alt
 import vl_convert
+from altair.utils.schemapi import debug_mode
 
 from promptlab.inert import inert
 from promptlab.schema import Comparison, Verdict
@@ -31,6 +32,8 @@ SHAPES: Mapping[Verdict, str] = {
 SIGNS: Mapping[Verdict, str] = {"helps": "+", "hurts": "-", "negligible": "~", "same": "=", "unclear": "?", "refused": "x"}
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 ROW_PX = 30
+UNCHECKED = debug_mode(False)
+"""Altair checks every part of a chart against its schema as it is made, which takes most of the time; the tests check whole charts."""
 PICKED = "picked"
 """The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
@@ -38,6 +41,7 @@ INK = "#1c1c1c"
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
 
+@UNCHECKED
 def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
     """One row for each comparison: its difference in points, its 95 % interval, n, and the verdict in words.
 
@@ -89,6 +93,7 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     return _styled(chart)
 
 
+@UNCHECKED
 def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
     """Stimuli down, tasks across: the difference in points, its verdict as a sign and as a colour; grey where none was given."""
     rows: list[dict[str, Any]] = [
@@ -136,12 +141,14 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     return _styled(chart)
 
 
+@UNCHECKED
 def rounds(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
     """Pass@k by round, one line for each arm of a loop, with Wilson's intervals; rows as `report.loops.loop_rounds` gives them."""
     shares = [{**row, "share": row["pass_at_k"], "low": row["ci_low"], "high": row["ci_high"]} for row in rows]
     return _by_round(shares, title, "items solved so far, %", simulated)
 
 
+@UNCHECKED
 def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
     """The share of right answers at each round, one line for each arm of a loop, with Wilson's intervals.
 
@@ -150,6 +157,7 @@ def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt
     return _by_round([{**row, "share": row["accuracy"]} for row in rows], title, "right answers at this round, %", simulated)
 
 
+@UNCHECKED
 def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
     """What the papers' arithmetic reports beside what can be said: a point in points of score for each figure, with its range.
 
@@ -182,6 +190,7 @@ def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> 
     )
 
 
+@UNCHECKED
 def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: str, simulated: bool) -> alt.LayerChart:
     """One point for each task: the mean score in one arm across, in the other up, both in percent; on the line they are equal.
 
@@ -210,6 +219,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: s
     return _styled(alt.layer(equal, across, up, point).properties(title=_title(title, simulated), width=320, height=320))
 
 
+@UNCHECKED
 def estimates(
     rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], axis: str, title: str, simulated: bool, ends: tuple[float, float] | None = None
 ) -> alt.LayerChart:
@@ -247,6 +257,7 @@ def estimates(
     return _styled(alt.layer(zero, interval, point, text).properties(title=_title(title, simulated), width=340, height=height))
 
 
+@UNCHECKED
 def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated: bool) -> alt.LayerChart:
     """Power against items, one line for each true effect; the effect that was asked about is drawn thick, with a point at `n_items`.
 
@@ -291,13 +302,13 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
 
 def svg(chart: alt.LayerChart) -> str:
     """The chart as SVG text: drawn in this process, without a browser or the network."""
-    drawn: str = vl_convert.vegalite_to_svg(_inert(chart.to_dict()))
+    drawn: str = vl_convert.vegalite_to_svg(_inert(chart.to_dict(validate=False)))
     return drawn
 
 
 def png(chart: alt.LayerChart) -> bytes:
     """The chart as a PNG at twice its size, drawn here."""
-    drawn: bytes = vl_convert.vegalite_to_png(_inert(chart.to_dict()), scale=2)
+    drawn: bytes = vl_convert.vegalite_to_png(_inert(chart.to_dict(validate=False)), scale=2)
     return drawn
 
 

@@ -84,3 +84,21 @@ def test_an_oracle_is_named_in_every_chart() -> None:
     stopped = replace(ONE, oracle=True)
     for chart in (charts.forest([stopped], "x", False), charts.matrix([stopped], "x", False)):
         assert "(with oracle)" in json.dumps(chart.to_dict())
+
+
+def test_charts_are_valid_although_their_parts_are_not_checked() -> None:
+    row = {"arm": "a", "n": 9, "pass_at_k": 0.5, "ci_low": 0.2, "ci_high": 0.8, "accuracy": 0.5, "low": 0.2, "high": 0.8}
+    rounds = [{**row, "round": k} for k in (1, 2)]
+    protocol = [{"figure": "f", "kind": "published", "points": 3.0, "low": -1.0, "high": 2.0, "words": "w"}]
+    dots = [{"task": "t", "a": 0.5, "b": 0.6, "n": 10, "half_a": 0.1, "half_b": 0.1}]
+    for chart in (
+        charts.forest([ONE, EMPTY], "title", True), charts.matrix([ONE, EMPTY], "title", True), charts.rounds(rounds, "title", True),
+        charts.drift(rounds, "title", True), charts.protocol(protocol, "title", True), charts.scatter(dots, ("a", "b"), "title", True),
+    ):  # fmt: skip
+        assert chart.to_dict(validate=True)
+        assert charts.png(chart).startswith(b"\x89PNG")
+
+
+def test_hatched_where_nothing_can_be_concluded() -> None:
+    rows = values(charts.matrix([ONE, EMPTY, replace(ONE, verdict="unclear")], "title", False).to_dict())
+    assert [row["hatch"] != "" for row in rows] == [False, True, True]

@@ -20,6 +20,14 @@ from promptlab.stats.sentences import CONTROL_WORDS, interval, points
 
 MARKS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
 """The shapes that the charts draw."""
+MEANINGS: Mapping[Verdict, str] = {
+    "helps": "Raises the score; the adjusted p is at most the level of its family.",
+    "hurts": "Lowers it, by the same rule.",
+    "negligible": "Moves it, and is shown to do so by less than the margin.",
+    "same": "Whatever it does is shown to be smaller than the margin.",
+    "unclear": "Not settled: neither a change nor its absence is shown.",
+    "refused": "No verdict, because nothing could be judged; the sentence of the comparison says why.",
+}
 PLAIN = ("none", "single")
 """What the sentence would be added to: the prompt as it is, or one answer without a loop."""
 ORDER: Sequence[Verdict] = ("helps", "hurts", "negligible", "same", "unclear", "refused")

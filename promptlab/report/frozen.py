@@ -143,11 +143,12 @@ def steps(report: Report) -> list[Step]:
                 [f"promptlab cache import {bundle}", f"promptlab sweep {bundle}/experiment.yaml{looks} --cache replay"],
             ),
         ]
+    by_another = [f"promptlab report {run} --scorer reference"] if m.get("experiment_path") else []
     found += [
-        Step("Judge the record again; no model is asked.", [f"promptlab report {run} --format html"]),
+        Step("Judge the record again; no model is asked.", [f"promptlab report {run} --format html", *by_another]),
         Step(
-            "The same by another scorer, and every figure for a program or a spreadsheet.",
-            [f"promptlab report {run} --scorer reference", f"promptlab report {run} --format json", f"promptlab report {run} --format csv"],
+            "Every figure, for a program or a spreadsheet.",
+            [f"promptlab report {run} --format json", f"promptlab report {run} --format csv"],
         ),
     ]
     return found

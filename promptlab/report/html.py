@@ -18,7 +18,7 @@ from promptlab.inert import inert
 from promptlab.report import frozen
 from promptlab.report.bounds import Bound, bounds
 from promptlab.report.build import CONTROL_NAMES, VERDICT_WORDS, Report, headline
-from promptlab.report.decide import MARKS, Line, cautions, complete, lines
+from promptlab.report.decide import MARKS, MEANINGS, Line, cautions, lines
 from promptlab.report.rows import (
     ARM_COLUMNS,
     GAP_COLUMNS,
@@ -78,7 +78,6 @@ def to_html(report: Report) -> str:
         titles={section.id: f"{number}. {section.title}" for number, section in enumerate(sections, 1)},
         lines=told,
         cautions=[*cautions(report), *_scorer_caution(told, scored)],
-        complete=complete(report),
         size=_size(report),
         headline=headline(report),
         forests=_forests(report),
@@ -113,8 +112,7 @@ def to_html(report: Report) -> str:
         provenance=frozen.provenance(report),
         effective=json.dumps(report.manifest["effective"], indent=2, ensure_ascii=False),
         steps=frozen.steps(report),
-        control_names=CONTROL_NAMES,
-        verdict_words=VERDICT_WORDS,
+        meanings=MEANINGS,
         marks=MARKS,
         figures=_figures,
         points=points,
@@ -241,6 +239,7 @@ def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
         "missing": f"{c.n_missing} of {c.n_planned}",
         "results": [_result(one) for one in (c, bound.against, bound.favour)],
         "holds": bound.holds,
+        "word": "may change" if not bound.holds else "holds" if bound.against.verdict == c.verdict else f"{bound.against.verdict} at both",
     }
 
 
