@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two test processes on two cores: more threads only wait for each other
 
-import servers
-from servers import Server
+import pytest  # noqa: E402
+
+import servers  # noqa: E402
+from servers import Server  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROMPTLAB_SHARED", ROOT.parent / "shared"))

@@ -140,14 +140,16 @@ def test_a_click_changes_the_address_and_the_address_brings_it_back(address: str
 def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any) -> None:
     page, complaints = opened(f"{address}/?page=runs&model=sim%2Fplanted", "wide")
     for _ in range(2):  # on return the same row can be clicked again
+        page.wait_for_url("**page=runs**", timeout=60_000)
         page.get_by_text(READY["runs"]).wait_for(timeout=60_000)
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
         table = page.locator("[data-testid=stDataFrame]").first
         table.hover(position={"x": 40, "y": 45})
         table.click(position={"x": 40, "y": 52}, delay=50)
         page.get_by_text(READY["overview"]).first.wait_for(timeout=60_000)
-        page.wait_for_url("**control=**")  # the last that a page does is to complete its address
+        page.wait_for_url("**page=overview**", timeout=60_000)
+        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
         assert f"run={folder.name}" in page.url
-        assert "page=overview" in page.url
         page.get_by_text("Runs", exact=True).first.click()
     assert complaints == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import typer
@@ -56,6 +57,7 @@ def _version(
 
 def main() -> None:
     """Run the command; an error raised on purpose is its message on stderr and its own exit code."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the sums are short; on a busy machine more threads spend minutes on waiting
     try:
         refuse_poisoned()
         app()
