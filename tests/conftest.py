@@ -8,10 +8,10 @@ from pathlib import Path
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # two test processes on two cores: more threads only wait for each other
 
-import pytest  # noqa: E402
+import pytest
 
-import servers  # noqa: E402
-from servers import Server  # noqa: E402
+import servers
+from servers import Server
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROMPTLAB_SHARED", ROOT.parent / "shared"))
