@@ -37,6 +37,8 @@ OWN_PROCESS_FROM = 50_000
 """Trials from which a run is made ready by a process of its own."""
 MOST_KEPT = 12
 """Runs that are kept ready; the one looked at longest ago goes first."""
+MOST_ROWS_HELD = 3_000
+MOST_ANSWERS_HELD = 100
 Stamp = tuple[tuple[str, int, int], ...]
 Row = dict[str, Any]
 
@@ -73,9 +75,16 @@ class Prepared:
     read_at: str
     stamp: Stamp
     _db: duckdb.DuckDBPyConnection = field(repr=False, compare=False)
+    _found: dict[tuple[str, str], pd.DataFrame] = field(repr=False, compare=False, default_factory=dict)
+    """The last answers to queries, so that a page that is opened again asks nothing."""
 
     def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
         """The answer to a query over `trials` (columns of the trials frame, and `part`) and `items`; RunProblem where a file is gone."""
+        asked = sql, repr(values)
+        with _one_at_a_time:
+            if asked in self._found:
+                self._found[asked] = self._found.pop(asked)  # asked last
+                return self._found[asked].copy(deep=False)
         cursor = self._db.cursor()
         try:
             found: pd.DataFrame = cursor.execute(sql, values or None).df()
@@ -83,6 +92,12 @@ class Prepared:
             raise RunProblem(f"{self.folder}: what was made ready of it cannot be read ({_first_line(error)}); open it again") from None
         finally:
             cursor.close()
+        if len(found) <= MOST_ROWS_HELD:
+            with _one_at_a_time:
+                self._found[asked] = found
+                while len(self._found) > MOST_ANSWERS_HELD:
+                    del self._found[next(iter(self._found))]
+            return found.copy(deep=False)
         return found
 
     def calls(self, trial: str) -> pd.DataFrame:
