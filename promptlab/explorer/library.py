@@ -254,7 +254,7 @@ def library(suite: Suite) -> tuple[Known, ...]:
     """The tasks of a suite that can be read; none of the official ones where their files are not here."""
     if suite == "official" and not any(state.state == "present" for state in official.listing()):
         return ()
-    found = [(name, _task(name, suite)) for name in task_names(suite)]
+    found = [(name, task_here(name, suite)) for name in task_names(suite)]
     return tuple(_of_library(task, entries()[name]) for name, task in found if task)
 
 
@@ -280,7 +280,7 @@ def _loaded(name: str, suite: Suite) -> Task:
     return load_task(name, suite)
 
 
-def _task(name: str, suite: Suite) -> Task | None:
+def task_here(name: str, suite: Suite) -> Task | None:
     """The task; None where its official files are not here, which may change while the explorer runs."""
     try:
         return _loaded(name, suite)
@@ -398,7 +398,7 @@ def _whole(store: Store | None, known: Known) -> Task:
                 known.name, known.suite, "own", known.metric, known.base_prompts, (), demos, known.chance, frame=frame,
                 options=task["options"],
             )  # fmt: skip
-    found = _task(known.name, known.suite)
+    found = task_here(known.name, known.suite)
     return found if found else Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())
 
 

@@ -20,21 +20,22 @@ import streamlit as st
 
 from promptlab import charts
 from promptlab.design import Design, cross, draw, trials_an_item
-from promptlab.errors import DataMissing, FileProblems
+from promptlab.errors import FileProblems
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters
+from promptlab.explorer.library import task_here
 from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.gateway.prices import PriceTable
 from promptlab.plan import TAU, counts, estimate, minutes, outlook, power
 from promptlab.resolve import Study, all_stimuli, sim_models
-from promptlab.schema import Model, Stimulus, Suite, Task
+from promptlab.schema import Model, Stimulus, Suite
 from promptlab.simulate import sim_prices
 from promptlab.spec import Experiment, load_experiment
 from promptlab.spec.experiment import Sampling
 from promptlab.stats import power_mcnemar, power_paired_t, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
 from promptlab.stimuli import matched_placebos
-from promptlab.tasks import load_task, task_names
+from promptlab.tasks import task_names
 from promptlab.tokens import encoding_name, n_tokens
 
 FILE = "planned.yaml"
@@ -371,29 +372,16 @@ def _length(text: str, encoding: str) -> int:
     return n_tokens(text, encoding)
 
 
-@lru_cache(maxsize=128)
-def _loaded(name: str, suite: Suite) -> Task:
-    return load_task(name, suite)
-
-
-def _task(name: str, suite: Suite) -> Task | None:
-    """The task; None where its official files are not here, which may change while the explorer runs."""
-    try:
-        return _loaded(name, suite)
-    except DataMissing:
-        return None
-
-
 def _suite(store: Store | None) -> Suite:
     """The official files where the run is of them and they are here; else promptlab's own items."""
     of = {str(task["suite"]) for task in store.plan["tasks"]} if store else set()
-    there = store is not None and of == {"official"} and all(_task(name, "official") for name in store.tasks)
+    there = store is not None and of == {"official"} and all(task_here(name, "official") for name in store.tasks)
     return "official" if there else "twin"
 
 
 def _tasks(store: Store | None) -> list[str]:
     """The run's tasks that come with promptlab, then the others."""
-    known = task_names("twin") if _suite(store) == "twin" else [n for n in task_names("official") if _task(n, "official")]
+    known = task_names("twin") if _suite(store) == "twin" else [n for n in task_names("official") if task_here(n, "official")]
     return [*(name for name in (store.tasks if store else ()) if name in known), *(n for n in known if not store or n not in store.tasks)]
 
 
@@ -474,7 +462,7 @@ def _study(e: Experiment, text: str) -> Study:
     placebos: tuple[Stimulus, ...] = ()
     if e.controls.placebos == "matched":
         placebos = matched_placebos(stimuli, neutral, lengths, e.controls.per_stimulus, e.controls.kinds, e.seed)
-    whole = [task for task in (_task(name, e.suite) for name in e.tasks) if task]
+    whole = [task for task in (task_here(name, e.suite) for name in e.tasks) if task]
     tasks = [draw(task, e.items, max(e.shots), e.seed) for task in whole]
     for task in tasks:
         if e.items > len(task.items):
