@@ -38,6 +38,7 @@ PICKED = "picked"
 """The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
+WORDS = alt.Text("words:N")
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
 
@@ -61,7 +62,7 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     margin = max((100 * c.margin for c in comparisons), default=0.0)
     ends = [abs(v) for row in rows for v in (row["diff"], row["low"], row["high"]) if v is not None]
     reach = max([*ends, margin, 5.0]) * 1.1
-    data = alt.InlineData(values=rows)
+    data = _data(rows)
     y = alt.Y("row:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
     scale = alt.Scale(domain=[-reach, reach], nice=False)
     x_title = "difference in points (right: more right answers)"
@@ -69,28 +70,26 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     colour = alt.Color("verdict:N", scale=alt.Scale(domain=present, range=[COLOURS[v] for v in present]), legend=None)
     shape = alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=[SHAPES[v] for v in present]), legend=None)
     band = (
-        alt.Chart(alt.InlineData(values=[{"from": -margin, "to": margin}]))
+        alt.Chart(_data([{"from": -margin, "to": margin}]))
         .mark_rect(color="#888888", opacity=0.15)
-        .encode(x=alt.X("from:Q", scale=scale, title=x_title), x2="to:Q")
+        .encode(x=alt.X("from:Q", scale=scale, title=x_title), x2=alt.X2("to:Q"))
     )
-    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
+    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
     interval = (
         alt.Chart(data)
         .transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=2.5)
-        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2="high:Q", color=colour)
+        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2=alt.X2("high:Q"), color=colour)
     )
     points = (
         alt.Chart(data)
         .transform_filter("isValid(datum.diff)")
         .mark_point(filled=True, size=90, opacity=1)
-        .encode(y=y, x=alt.X("diff:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=["row:N", "words:N"])
+        .encode(y=y, x=alt.X("diff:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=_tooltip("row", "words"))
     )
-    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text="words:N")
-    chart = alt.layer(band, zero, interval, points, text).properties(
-        title=_title(title, simulated), width=380, height=max(2, len({row["row"] for row in rows})) * ROW_PX
-    )
-    return _styled(chart)
+    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text=WORDS)
+    height = max(2, len({row["row"] for row in rows})) * ROW_PX
+    return _layered([band, zero, interval, points, text], _title(title, simulated), 380, height)
 
 
 @UNCHECKED
@@ -111,12 +110,12 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
         for c in comparisons
     ]
     reach = max([abs(row["diff"]) for row in rows if row["diff"] is not None] + [10.0])
-    data = alt.InlineData(values=rows)
+    data = _data(rows)
     n_rows, n_columns = len({row["stimulus"] for row in rows}), len({row["task"] for row in rows})
     base = alt.Chart(data).encode(
         x=alt.X("task:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30, labelLimit=220, orient="top", ticks=False, domain=False)),
         y=alt.Y("stimulus:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, ticks=False, domain=False)),
-        tooltip=["stimulus:N", "task:N", "shown:N", "verdict:N", "sentence:N"],
+        tooltip=_tooltip("stimulus", "task", "shown", "verdict", "sentence"),
     )
     shaded = base.mark_rect(stroke="white", strokeWidth=2).encode(
         color=alt.condition(
@@ -127,18 +126,13 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     )
     picked = alt.selection_point(name=PICKED, fields=["cell"], toggle=False)
     shaded = shaded.add_params(picked)
-    hatch = base.mark_text(fontSize=20, opacity=0.22, fontWeight="normal", color="#000000", clip=True).encode(text="hatch:N")
+    hatch = base.mark_text(fontSize=20, opacity=0.22, fontWeight="normal", color="#000000", clip=True).encode(text=alt.Text("hatch:N"))
     text = base.mark_text(fontSize=12).encode(
-        text="shown:N",
+        text=alt.Text("shown:N"),
         color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
     )
     legend = "+ helps  ·  - hurts  ·  = same  ·  ~ less than the margin  ·  hatched: nothing can be concluded (? unclear, x no verdict)"
-    chart = alt.layer(shaded, hatch, text).properties(
-        title=_title(title, simulated, legend),
-        width=max(1, n_columns) * 96,
-        height=max(1, n_rows) * ROW_PX,
-    )
-    return _styled(chart)
+    return _layered([shaded, hatch, text], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
 
 
 @UNCHECKED
@@ -167,27 +161,25 @@ def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> 
     kinds = {"published": "#D55E00", "honest": "#0072B2"}
     ends = [abs(value) for row in rows for value in (row["points"], row["low"], row["high"]) if value is not None]
     scale = alt.Scale(domain=[-max([*ends, 2.0]) * 1.1, max([*ends, 2.0]) * 1.1], nice=False)
-    data = alt.InlineData(values=[dict(row) for row in rows])
+    data = _data(rows)
     y = alt.Y("figure:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), legend=None)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=["diamond", "circle"]), legend=None)
     x_title = "difference in points"
-    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
+    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
     ranges = (
         alt.Chart(data)
         .transform_filter("isValid(datum.low)")
         .mark_rule(strokeWidth=3, opacity=0.55)
-        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2="high:Q", color=colour)
+        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2=alt.X2("high:Q"), color=colour)
     )
     point = (
         alt.Chart(data)
         .mark_point(filled=True, size=90, opacity=1)
-        .encode(y=y, x=alt.X("points:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=["figure:N", "words:N"])
+        .encode(y=y, x=alt.X("points:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=_tooltip("figure", "words"))
     )
-    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text="words:N")
-    return _styled(
-        alt.layer(zero, ranges, point, text).properties(title=_title(title, simulated), width=300, height=max(2, len(rows)) * ROW_PX)
-    )
+    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text=WORDS)
+    return _layered([zero, ranges, point, text], _title(title, simulated), 300, max(2, len(rows)) * ROW_PX)
 
 
 @UNCHECKED
@@ -205,18 +197,18 @@ def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: s
         }
         for row in rows
     ]  # fmt: skip
-    data = alt.InlineData(values=values)
+    data = _data(values)
     scale = alt.Scale(domain=[0, 100], nice=False)
     x, y = alt.X("a:Q", scale=scale, title=inert(titles[0])), alt.Y("b:Q", scale=scale, title=inert(titles[1]))
     equal = (
-        alt.Chart(alt.InlineData(values=[{"a": 0, "b": 0}, {"a": 100, "b": 100}]))
+        alt.Chart(_data([{"a": 0, "b": 0}, {"a": 100, "b": 100}]))
         .mark_line(color="#888888", strokeDash=[4, 4], strokeWidth=1)
         .encode(x=x, y=y)
     )
-    across = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(x=alt.X("low_a:Q", scale=scale), x2="high_a:Q", y=y)
-    up = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(y=alt.Y("low_b:Q", scale=scale), y2="high_b:Q", x=x)
-    point = alt.Chart(data).mark_point(filled=True, size=60, opacity=1, color="#0072B2").encode(x=x, y=y, tooltip=["words:N"])
-    return _styled(alt.layer(equal, across, up, point).properties(title=_title(title, simulated), width=320, height=320))
+    across = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(x=alt.X("low_a:Q", scale=scale), x2=alt.X2("high_a:Q"), y=y)
+    up = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(y=alt.Y("low_b:Q", scale=scale), y2=alt.Y2("high_b:Q"), x=x)
+    point = alt.Chart(data).mark_point(filled=True, size=60, opacity=1, color="#0072B2").encode(x=x, y=y, tooltip=_tooltip("words"))
+    return _layered([equal, across, up, point], _title(title, simulated), 320, 320)
 
 
 @UNCHECKED
@@ -231,7 +223,7 @@ def estimates(
     reach = [float(row[name]) for row in rows for name in ("value", "low", "high")]
     low, high = ends or (min([0.0, *reach]), max([0.0, *reach]) or 1.0)
     scale = alt.Scale(domain=[low * 1.05 if low < 0 else low, high if ends else high * 1.05], nice=False)
-    data = alt.InlineData(values=[dict(row) for row in rows])
+    data = _data(rows)
     shapes = ["circle", "diamond", "square", "triangle-up"]
     legend = None if len(kinds) == 1 else alt.Legend(title=None, orient="top", labelLimit=420, symbolOpacity=1)
     by_kind: dict[str, Any] = {
@@ -244,17 +236,17 @@ def estimates(
         "row:N", sort=None, title=None, scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
         axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False),
     )  # fmt: skip
-    zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=axis))
+    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=axis))
     base = alt.Chart(data)
-    interval = base.mark_rule(strokeWidth=2.5).encode(y=y, x=alt.X("low:Q", scale=scale, title=axis), x2="high:Q", **by_kind)
+    interval = base.mark_rule(strokeWidth=2.5).encode(y=y, x=alt.X("low:Q", scale=scale, title=axis), x2=alt.X2("high:Q"), **by_kind)
     point = base.mark_point(filled=True, size=80, opacity=1).encode(
-        y=y, x=alt.X("value:Q", scale=scale, title=axis), shape=shape, tooltip=["row:N", "kind:N", "words:N"], **by_kind
+        y=y, x=alt.X("value:Q", scale=scale, title=axis), shape=shape, tooltip=_tooltip("row", "kind", "words"), **by_kind
     )
     beside = {name: channel for name, channel in by_kind.items() if name != "color"}
-    text = base.mark_text(align="left", dx=8, fontSize=11, color=INK).encode(y=y, x=alt.value("width"), text="words:N", **beside)
+    text = base.mark_text(align="left", dx=8, fontSize=11, color=INK).encode(y=y, x=alt.value("width"), text=WORDS, **beside)
     n_rows = len({row["row"] for row in rows})
     height = max(2, n_rows) * (ROW_PX if len(kinds) == 1 else 12 + 18 * len(kinds))
-    return _styled(alt.layer(zero, interval, point, text).properties(title=_title(title, simulated), width=340, height=height))
+    return _layered([zero, interval, point, text], _title(title, simulated), 340, height)
 
 
 @UNCHECKED
@@ -272,7 +264,7 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
         for row in rows
     ]  # fmt: skip
     effects = list(dict.fromkeys(value["effect"] for value in values))
-    data, ends = alt.InlineData(values=values), [value["items"] for value in values] or [1]
+    data, ends = _data(values), [value["items"] for value in values] or [1]
     x = alt.X("items:Q", title="items a task", scale=alt.Scale(type="log", domain=[min(ends), max(ends)], nice=False),
               axis=alt.Axis(format=",d", labelOverlap=True, values=_decades(min(ends), max(ends))))  # fmt: skip
     y_title, scale = "runs that see the effect, %", alt.Scale(domain=[0, 100])
@@ -280,12 +272,12 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
     legend = alt.Legend(title="true effect", symbolType="stroke", symbolSize=400)
     colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=legend)
     dash = alt.StrokeDash("effect:N", sort=effects, legend=legend)
-    wanted = alt.Chart(alt.InlineData(values=[{"power": 80, "words": "80 %"}])).encode(y=alt.Y("power:Q", title=y_title, scale=scale))
+    wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=alt.Y("power:Q", title=y_title, scale=scale))
     goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
-    goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text="words:N")
-    chosen = alt.Chart(alt.InlineData(values=[{"items": n_items, "words": f"{n_items:,} items"}])).encode(x=alt.X("items:Q"))
+    goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
+    chosen = alt.Chart(_data([{"items": n_items, "words": f"{n_items:,} items"}])).encode(x=alt.X("items:Q"))
     here = chosen.mark_rule(color="#888888")
-    here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text="words:N")
+    here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text=WORDS)
     base = alt.Chart(data)
     line = base.mark_line(interpolate="monotone").encode(
         x=x, y=y, color=colour, strokeDash=dash, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
@@ -295,9 +287,8 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
         .mark_point(filled=True, size=110, opacity=1)
         .encode(x=x, y=y, color=colour)
     )
-    hover = base.mark_point(filled=True, size=40, opacity=0).encode(x=x, y=y, tooltip=["words:N"])
-    chart = alt.layer(goal, goal_words, here, here_words, line, point, hover)
-    return _styled(chart.properties(title=_title(title, simulated), width=460, height=300))
+    hover = base.mark_point(filled=True, size=40, opacity=0).encode(x=x, y=y, tooltip=_tooltip("words"))
+    return _layered([goal, goal_words, here, here_words, line, point, hover], _title(title, simulated), 460, 300)
 
 
 def svg(chart: alt.LayerChart) -> str:
@@ -323,8 +314,8 @@ def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
 
 def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool) -> alt.LayerChart:
     arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
-    data = alt.InlineData(
-        values=[
+    data = _data(
+        [
             {
                 "arm": row["arm"],
                 # Beside each other, so that intervals of one round can be told apart.
@@ -343,11 +334,21 @@ def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simul
     colour = alt.Color("arm:N", sort=arms, scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, labelLimit=300))
     base = alt.Chart(data)
     low, y = alt.Y("low:Q", title=y_title, scale=scale), alt.Y("share:Q", title=y_title, scale=scale)
-    interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2="high:Q", color=colour)
+    interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour)
     line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("arm:N", sort=arms, legend=None))
     shape = alt.Shape("arm:N", sort=arms, legend=None)
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=["words:N"])
-    return _styled(alt.layer(interval, line, points).properties(title=_title(title, simulated), width=460, height=300))
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=_tooltip("words"))
+    return _layered([interval, line, points], _title(title, simulated), 460, 300)
+
+
+def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    """Rows that layers share; a tuple, since altair copies a list anew at each of the many steps of building a chart."""
+    return alt.InlineData(values=tuple(dict(row) for row in rows))
+
+
+def _tooltip(*names: str) -> list[alt.Tooltip]:
+    """Made here: altair takes long to find out what a bare name is."""
+    return [alt.Tooltip(f"{name}:N") for name in names]
 
 
 def _decades(low: float, high: float) -> list[int]:
@@ -376,16 +377,17 @@ def _title(title: str, simulated: bool, subtitle: str = "") -> alt.TitleParams:
     )
 
 
-def _styled(chart: Any) -> alt.LayerChart:  # noqa: ANN401 (altair's own type varies)
-    # 'pad' keeps a page from squeezing the drawing into its own idea of the size; ink on white, so that a dark page shows it too
-    styled: alt.LayerChart = (
-        chart.properties(
-            autosize=alt.AutoSizeParams(type="pad"), background="white", padding=dict.fromkeys(("left", "top", "right", "bottom"), 8)
-        )
-        .configure(font=FONT)
-        .configure_view(stroke=None)
-        .configure_axis(grid=False, labelFontSize=12, labelColor=INK, titleColor=INK)
-        .configure_title(color=INK, subtitleColor=INK)
-        .configure_legend(labelColor=INK, titleColor=INK)
+def _layered(layers: Sequence[Any], title: alt.TitleParams, width: int, height: int) -> alt.LayerChart:
+    """The layers as one chart, everything given at once: every later change of a chart copies the whole of it."""
+    config = alt.Config(
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(grid=False, labelFontSize=12, labelColor=INK, titleColor=INK),
+        title=alt.TitleConfig(color=INK, subtitleColor=INK),
+        legend=alt.LegendConfig(labelColor=INK, titleColor=INK),
     )
-    return styled
+    # 'pad' keeps a page from squeezing the drawing into its own idea of the size; ink on white, so that a dark page shows it too
+    return alt.LayerChart(
+        layer=list(layers), title=title, width=width, height=height, config=config, autosize=alt.AutoSizeParams(type="pad"),
+        background="white", padding=dict.fromkeys(("left", "top", "right", "bottom"), 8),
+    )  # fmt: skip

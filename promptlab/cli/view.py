@@ -134,6 +134,8 @@ def _started(host: str, port: int, where: list[str], *, quiet: bool = False) -> 
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "viewer",
         "client.showErrorDetails": "none",
+        "runner.magicEnabled": "false",
+        "runner.postScriptGC": "false",  # a whole collection after every drawing keeps the browser waiting for the end of it
         "logger.hideWelcomeMessage": "true",
     }
     known = dict.fromkeys(["localhost", LOOPBACK, *(_names_of_this_machine() if host in EVERY_ADDRESS else [host])])

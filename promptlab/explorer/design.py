@@ -13,7 +13,7 @@ import streamlit as st
 from promptlab.errors import PromptlabError
 from promptlab.explorer import plain, take, words
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import UNREADABLE, Store, first_line, records
+from promptlab.explorer.load import UNREADABLE, Store, first_line
 from promptlab.explorer.take import Shown
 from promptlab.gateway.prices import paid_words, price_digest
 from promptlab.resolve import sim_models
@@ -190,10 +190,9 @@ def _data_digest(store: Store) -> str | None:
     """As `Study.hashes` does it. A task may have base prompts that the run did not use: those are taken from promptlab's own list."""
     rows = store.query("SELECT suite, task, item, input, targets, choices, scores FROM items")
     items: dict[tuple[str, str], list[Any]] = {}
-    for row in records(rows):
-        scores = json.loads(row["scores"]) if isinstance(row["scores"], str) else []
-        item = [row["item"], row["input"], json.loads(row["targets"]), json.loads(row["choices"]), scores]
-        items.setdefault((str(row["suite"]), str(row["task"])), []).append(item)
+    for suite, task, item, text, targets, choices, scored in zip(*(rows[name].tolist() for name in rows), strict=True):
+        scores = json.loads(scored) if isinstance(scored, str) else []
+        items.setdefault((str(suite), str(task)), []).append([item, text, json.loads(targets), json.loads(choices), scores])
     shipped, frozen = entries(), store.manifest.get("hashes", {}).get("data")
     now = None
     for whole in (True, False):

@@ -189,7 +189,7 @@ def open_store(folder: Path) -> Store:
     else:
         st.session_state["reading"] = (str(folder), time.monotonic(), now)
     try:
-        return _read(str(folder), now, (folder / "manifest.json").stat().st_mtime_ns)
+        return _read(str(folder), repr(now), (folder / "manifest.json").stat().st_mtime_ns, now)
     except PromptlabError:
         raise
     except UNREADABLE as error:
@@ -200,7 +200,8 @@ def open_other(folder: Path) -> Store:
     """Another run beside the one that is looked at."""
     opened(folder)
     try:
-        return _read(str(folder), stamp(folder), (folder / "manifest.json").stat().st_mtime_ns)
+        now = stamp(folder)
+        return _read(str(folder), repr(now), (folder / "manifest.json").stat().st_mtime_ns, now)
     except PromptlabError:
         raise
     except UNREADABLE as error:
@@ -223,6 +224,6 @@ def first_line(error: BaseException) -> str:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the run")
-def _read(folder: str, at: Stamp, manifest_at: int) -> Store:
-    del manifest_at  # only part of the key
-    return Store(prepared(Path(folder), at))
+def _read(folder: str, at: str, manifest_at: int, _at: Stamp) -> Store:
+    del at, manifest_at  # only parts of the key: to make one of a whole stamp takes longer than a page
+    return Store(prepared(Path(folder), _at))
