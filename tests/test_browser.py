@@ -27,7 +27,6 @@ from runs import experiment
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.xdist_group("browser"),
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
 ]
 SIZES = {"wide": {"width": 1280, "height": 1600}, "narrow": {"width": 390, "height": 1600}}

@@ -24,7 +24,6 @@ from promptlab.sweep import run_sweep
 from runs import experiment, served
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("cluster")
 PRICE = ", price: {input_usd_per_mtok: 1.0, output_usd_per_mtok: 2.0}"
 
 

@@ -15,8 +15,6 @@ from promptlab.report import compare, side_of
 from promptlab.report.export import written
 from promptlab.store import Run
 
-pytestmark = pytest.mark.xdist_group("compare_export")  # what its fixtures make is made once
-
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:

@@ -28,8 +28,6 @@ from promptlab.resolve import resolve
 from promptlab.schema import digest
 from promptlab.store import Run, RunWriter
 
-pytestmark = pytest.mark.xdist_group("explorer")  # what its fixtures make is made once
-
 PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan", "design", "library", "samples"]
 EXPERIMENT = """name: {name}
 question: {question}

@@ -19,7 +19,6 @@ from promptlab.sweep import run_sweep
 from runs import experiment, run, served, start, wait_until
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("fleet")
 PRICE = ", price: {input_usd_per_mtok: 1.0, output_usd_per_mtok: 2.0}"
 
 

@@ -115,7 +115,6 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Run]:
     return made, Run(done.folder)
 
 
-@pytest.mark.xdist_group("looks")
 def test_an_arm_that_stops_is_not_asked_again_and_neither_are_its_placebos(swept: tuple[Study, Run]) -> None:
     _, run = swept
     looks = Looks.thawed(run.plan, run.looks)
@@ -143,7 +142,6 @@ def test_an_arm_that_stops_is_not_asked_again_and_neither_are_its_placebos(swept
     assert report.saved.usd == pytest.approx(cost * counts["skipped"], rel=0.2)
 
 
-@pytest.mark.xdist_group("looks")
 def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study, Run]) -> None:
     _, run = swept
     report = build(run)
@@ -170,7 +168,6 @@ def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study
     assert {c.scope for c in fixed} == {c.scope for c in report.comparisons}
 
 
-@pytest.mark.xdist_group("looks")
 def test_an_interrupted_sweep_goes_on_to_the_same_decisions(swept: tuple[Study, Run], tmp_path: Path) -> None:
     made, run = swept
     third = int(run.plan["looks"][1]["order"])
@@ -193,7 +190,6 @@ def test_an_interrupted_sweep_goes_on_to_the_same_decisions(swept: tuple[Study, 
     assert again.trials()[columns].equals(run.trials()[columns])
 
 
-@pytest.mark.xdist_group("looks")
 def test_a_look_on_missing_answers_decides_nothing_and_is_taken_again(swept: tuple[Study, Run]) -> None:
     _, run = swept
     frame = run.trials()
@@ -207,7 +203,6 @@ def test_a_look_on_missing_answers_decides_nothing_and_is_taken_again(swept: tup
     assert looks.decide(frame, 0) == []
 
 
-@pytest.mark.xdist_group("looks")
 def test_a_design_with_looks_errs_no_more_than_it_promises(tmp_path: Path) -> None:
     text = EXPERIMENT.replace("items: 80", "items: 60").replace("[sum, antonyms, larger_animal]", "[sum, antonyms]")
     found = calibrate(study(tmp_path, 3, text), 80, 0.15, 0.6, 0.3, lambda *_: None)

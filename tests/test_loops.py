@@ -36,8 +36,6 @@ from promptlab.strategies.loop import DRAWS_A_ROUND, NO_ANSWER, SETTLE, SURE, ma
 from promptlab.tasks import load_task
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("loops")  # what its fixtures make is made once
-
 LIBRARY = load_cues(ROOT / "stimuli" / "heart.yaml")
 COT = all_stimuli()["chain_of_thought/CT01"]
 CONTROLS = ["neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought"]

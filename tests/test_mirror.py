@@ -29,7 +29,6 @@ from promptlab.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("mirror")
 MEMORY = "memory://bucket/runs"
 
 

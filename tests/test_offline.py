@@ -26,7 +26,6 @@ from promptlab.sweep import run_sweep
 from runs import experiment
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("offline")
 FAKE = """
 import argparse, os, sys, threading, time
 sys.path[:0] = [{tests!r}]

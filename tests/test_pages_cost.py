@@ -26,8 +26,6 @@ from promptlab.stats.unpaired import unpaired_difference
 from promptlab.store import Run
 from test_explorer import HIDDEN, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 
-pytestmark = pytest.mark.xdist_group("explorer")
-
 PLANTED, EP02 = "sim/planted", "emotionprompt/EP02"
 
 

@@ -27,7 +27,6 @@ from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
 
-pytestmark = pytest.mark.xdist_group("explorer")
 DEMO = ROOT / "notebooks" / "demo_run"
 
 

@@ -27,8 +27,6 @@ from test_explorer import HOSTILE, elements, opened, table_with, texts, write_ru
 
 assert opened  # a fixture, found here by its name
 
-pytestmark = pytest.mark.xdist_group("explorer")
-
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -25,8 +25,6 @@ from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
 
-pytestmark = pytest.mark.xdist_group("explorer")
-
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -26,8 +26,6 @@ from promptlab.store import Run
 from test_explorer import BARE, HIDDEN, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 from test_pages_cost import edit, titled
 
-pytestmark = pytest.mark.xdist_group("explorer")
-
 PAPER = "emotionprompt"
 
 

@@ -32,8 +32,6 @@ from promptlab.store import Run
 from runs import experiment, run, start, wait_until
 from test_explorer import HOSTILE, cut, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 
-pytestmark = pytest.mark.xdist_group("explorer")
-
 
 def edited(folder: Path, **values: Any) -> Path:
     path = folder / "manifest.json"

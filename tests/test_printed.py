@@ -18,8 +18,6 @@ from promptlab.explorer.take import Shown
 from promptlab.store import Run
 from test_explorer import write_run
 
-pytestmark = pytest.mark.xdist_group("explorer")
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

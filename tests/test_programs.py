@@ -22,8 +22,6 @@ from promptlab.store import Run
 from servers import Server
 
 dspy = pytest.importorskip("dspy")
-pytestmark = pytest.mark.xdist_group("programs")  # what its fixtures make is made once
-
 from promptlab.programs import PromptProgram, load_program, recipe_of  # noqa: E402 (after the skip)
 
 PROGRAMS = """\

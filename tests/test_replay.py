@@ -19,7 +19,7 @@ from conftest import ROOT, SHARED
 from promptlab.store import Run, runs_in
 from runs import run
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow, pytest.mark.xdist_group("replay")]
+pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")

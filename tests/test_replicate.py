@@ -11,8 +11,6 @@ import runs
 from promptlab.report.replicate import headline
 from promptlab.stats import replication_check
 
-pytestmark = pytest.mark.xdist_group("replicate")  # what its fixtures make is made once
-
 
 @pytest.mark.parametrize(
     ("paper", "benchmark", "printed"),

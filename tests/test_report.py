@@ -35,8 +35,6 @@ from promptlab.sweep import run_sweep
 from runs import experiment, run, served
 from servers import Server
 
-pytestmark = pytest.mark.xdist_group("report")  # what its fixtures make is made once
-
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)> [a](javascript:alert(3)) | `x` \x1b[31mred"
 FORMATS = {"markdown": to_markdown, "html": to_html, "json": to_json, "csv": to_csv}
 

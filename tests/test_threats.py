@@ -59,7 +59,6 @@ from promptlab.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Handler, Server
 
-pytestmark = pytest.mark.xdist_group("threats")
 CONCURRENCY = 8
 CLOCK = time.time
 """That of the server, whatever becomes of ours."""

@@ -33,7 +33,7 @@ from promptlab.store import Run
 from promptlab.sweep import run_sweep
 from servers import Server
 
-pytestmark = [pytest.mark.xdist_group("wires"), pytest.mark.filterwarnings("ignore:Pydantic serializer")]
+pytestmark = [pytest.mark.filterwarnings("ignore:Pydantic serializer")]
 KEY = "hunter2-SENTINEL-0123456789"
 QUICK = RetryPolicy(attempts=2, rate_attempts=3, first_wait_s=0.01, longest_wait_s=0.02)
 WIRES: tuple[WireChoice, ...] = ("direct", "litellm")
