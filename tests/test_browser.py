@@ -123,6 +123,7 @@ def test_every_page_of_the_explorer(name: str, size: str, address: str, opened: 
         assert box["height"] >= 110, "two rows of 30 pixels, a title and an axis"
         assert box["width"] >= 300
     assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
+    assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth") <= SIZES[size]["width"], "wide charts scroll by themselves"
     assert complaints == []
 
 

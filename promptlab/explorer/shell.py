@@ -72,6 +72,8 @@ STATES = {
 def show(run: Path | None, runs: Path) -> None:
     """The whole screen, for one run folder or for all below `runs`."""
     moved()  # the whole page is drawn now
+    # A chart that is wider than the screen is scrolled in its own frame, not with the whole page.
+    st.html("<style>[data-testid='stFullScreenFrame'] > div:has(> [data-testid='stVegaLiteChart']) {overflow-x: auto}</style>")
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with left:
         st.header("promptlab", anchor=False)
