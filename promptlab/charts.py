@@ -31,6 +31,9 @@ SHAPES: Mapping[Verdict, str] = {
 }
 SIGNS: Mapping[Verdict, str] = {"helps": "+", "hurts": "-", "negligible": "~", "same": "=", "unclear": "?", "refused": "x"}
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
+POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
+DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
+"""Eight colours, seven points and five dashes: with numbers that share no divisor, no two of 280 lines look alike."""
 ROW_PX = 30
 UNCHECKED = debug_mode(False)
 """Altair checks every part of a chart against its schema as it is made, which takes most of the time; the tests check whole charts."""
@@ -331,12 +334,14 @@ def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simul
     last = max((int(row["round"]) for row in rows), default=1)
     x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
     scale = alt.Scale(domain=[0, 100])
-    colour = alt.Color("arm:N", sort=arms, scale=alt.Scale(range=LINES), legend=alt.Legend(title=None, labelLimit=300))
+    legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
+    colour = alt.Color("arm:N", sort=None, scale=alt.Scale(domain=arms, range=LINES), legend=legend)
     base = alt.Chart(data)
     low, y = alt.Y("low:Q", title=y_title, scale=scale), alt.Y("share:Q", title=y_title, scale=scale)
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour)
-    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=alt.StrokeDash("arm:N", sort=arms, legend=None))
-    shape = alt.Shape("arm:N", sort=arms, legend=None)
+    dash = alt.StrokeDash("arm:N", sort=None, scale=alt.Scale(domain=arms, range=DASHES), legend=None)
+    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dash)
+    shape = alt.Shape("arm:N", sort=None, scale=alt.Scale(domain=arms, range=POINTS), legend=legend)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=_tooltip("words"))
     return _layered([interval, line, points], _title(title, simulated), 460, 300)
 

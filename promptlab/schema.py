@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import orjson
@@ -66,6 +67,20 @@ def plain_json(value: object) -> str:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # half a surrogate pair, a long number
         return _CANONICAL.encode(value)
+
+
+def _sampling_json(sampling: Mapping[str, Any]) -> str:
+    """The canonical JSON of sampling parameters, which hold fractions; most calls of a run have the same."""
+    try:
+        return _canonical_pairs(tuple(sampling.items()), tuple(map(repr, sampling.values())))
+    except TypeError:  # a list among them
+        return _CANONICAL.encode(dict(sampling))
+
+
+@lru_cache(maxsize=256)
+def _canonical_pairs(pairs: tuple[tuple[str, object], ...], as_written: tuple[str, ...]) -> str:
+    del as_written  # 0, 0.0, -0.0 and false are equal, and written differently
+    return _CANONICAL.encode(dict(pairs))
 
 
 def digest_of_text(text: str) -> str:
@@ -346,7 +361,7 @@ class Call:
         """The key of the same request under another name of its model."""
         return digest_of_text(
             f'{{"api_base":{plain_json(self.api_base)},"draw":{self.draw},"messages":{plain_json([dict(m) for m in self.messages])},'
-            f'"model":{plain_json(model)},"sampling":{_CANONICAL.encode(dict(self.sampling))},"version":{KEY_VERSION}}}'
+            f'"model":{plain_json(model)},"sampling":{_sampling_json(self.sampling)},"version":{KEY_VERSION}}}'
         )
 
 
@@ -368,8 +383,9 @@ class Completion:
     effective: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
     top_logprobs: tuple[tuple[str, float], ...] = ()
-    fingerprint: str | None = None
     """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
+    fingerprint: str | None = None
+    """What the provider calls the system that answered."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -342,7 +343,11 @@ class RunWriter:
     def _write_table(self, name: str, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
         sink = pa.BufferOutputStream()
         wanted = schema(columns)
-        arrays = [pa.array([row.get(name) for row in rows], wanted.field(name).type) for name in columns]
+        try:
+            values = list(zip(*map(itemgetter(*columns), rows), strict=True)) or [()] * len(columns)
+        except KeyError:  # rows of an older journal, which know fewer columns
+            values = [tuple(row.get(name) for row in rows) for name in columns]
+        arrays = [pa.array(cells, field.type) for cells, field in zip(values, wanted, strict=True)]
         table = pa.Table.from_arrays(arrays, schema=wanted)
         pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
         write_whole(self.folder / name, sink.getvalue().to_pybytes())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from typing import Any
@@ -102,3 +103,11 @@ def test_charts_are_valid_although_their_parts_are_not_checked() -> None:
 def test_hatched_where_nothing_can_be_concluded() -> None:
     rows = values(charts.matrix([ONE, EMPTY, replace(ONE, verdict="unclear")], "title", False).to_dict())
     assert [row["hatch"] != "" for row in rows] == [False, True, True]
+
+
+def test_no_two_of_many_lines_look_alike() -> None:
+    looks = list(zip(itertools.cycle(charts.LINES), itertools.cycle(charts.POINTS), itertools.cycle(map(str, charts.DASHES)), range(280)))
+    assert len({look[:3] for look in looks}) == 280
+    rows = [{"arm": f"a{n}", "round": 1, "n": 9, "pass_at_k": 0.5, "ci_low": 0.2, "ci_high": 0.8} for n in range(12)]
+    drawn = charts.svg(charts.rounds(rows, "Rounds", False))
+    assert all(drawn.count(f">a{n}<") == 1 for n in range(12)), "one legend for colour and point"

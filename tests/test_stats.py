@@ -381,6 +381,7 @@ def test_more_items_more_power_and_a_stricter_level_less() -> None:
     assert stats.power_mcnemar(100, 0.15, 0.05, alpha=0.001).midp < stats.power_mcnemar(100, 0.15, 0.05).midp
     assert stats.power_mcnemar(100, 0.0, 0.0).midp == 0.0
     assert stats.power_paired_t(50, 0.0, 0.3).power == pytest.approx(0.05)
+    assert stats.power_paired_t(10**6, 0.01, 1.0).power == pytest.approx(1.0), "where the noncentral t cannot be computed"
     assert stats.smallest_effect_macro([100] * 12, 0.1, tau=0.02) > stats.smallest_effect_macro([100] * 12, 0.1, tau=0.0)
     with pytest.raises(ValueError, match="tau"):
         stats.smallest_effect_macro([100], 0.1, tau=0.02)

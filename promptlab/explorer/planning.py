@@ -200,8 +200,7 @@ def seen(n_items: int, n_tasks: int, effect: float, psi: float, noise: float, re
     n, spread = n_items * n_tasks, math.sqrt(max(left(psi, noise, repeats) - effect**2, 1e-9))
     if n < 2:
         return 0.0
-    found = power_paired_t(n, effect, spread, level).power
-    return 1.0 if math.isnan(found) else found  # so far out that the distribution cannot be computed
+    return power_paired_t(n, effect, spread, level).power
 
 
 def left(psi: float, noise: float, repeats: int) -> float:

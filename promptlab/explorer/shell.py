@@ -36,7 +36,7 @@ OF_ALL_RUNS = "runs"
 """The page that is given all run folders instead of one run."""
 WITHOUT_A_RUN = ("plan", "library")
 """Pages that show something where there is no run: they are given None."""
-WHOLLY_LIVE = ("matrix", "cost")
+WHOLLY_LIVE = ("matrix", "cost", "design")
 """Pages that are drawn again as a whole while a sweep goes on; others renew parts of themselves."""
 Render = Callable[[Any, Filters], None]
 

@@ -8,10 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.metrics import METRICS, scorer_metric
+from promptlab.metrics import METRICS, Metric, scorer_metric
 from promptlab.schema import NONE_ARM, SETTING_COLUMNS, Item, Scored, Scorer
 from promptlab.scoring import SCORERS
 from promptlab.stats.sentences import setting_words
+
+_Asked = tuple[Metric, str, str, str]
+"""A metric, and the task, item and answer that it is asked about."""
 
 
 def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any], scorer: Scorer) -> pd.DataFrame:
@@ -20,9 +23,15 @@ def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any],
     A metric that is not promptlab's own keeps what was recorded: it is the rule of every scorer, and opening a run must never load
     code, or run a pattern, that the run's folder names.
     """
+    return _rescored(trials, _by_id(items), plan, scorer, {})
+
+
+def _rescored(
+    trials: pd.DataFrame, by_id: Mapping[tuple[str, str], Item], plan: Mapping[str, Any], scorer: Scorer, known: dict[_Asked, Scored]
+) -> pd.DataFrame:
+    """`known` holds scores by metric, which several scorers and models may share."""
     kinds = {task["task"]: task for task in plan["tasks"]}
-    by_id = {(row.task, row.item): _item(row) for row in items.itertuples()}
-    known: dict[tuple[str, str, str, str], Scored] = {}
+    metrics: dict[tuple[str, str], Metric] = {}
     scores: list[float | None] = []
     extracted: list[str | None] = []
     columns = ("task", "item", "model", "answer", "outcome", "score", "extracted")
@@ -35,14 +44,15 @@ def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any],
             scores.append(None if pd.isna(recorded) else float(recorded))
             extracted.append(read)
             continue
-        place = (task, item, model, answer)
-        if place not in known:
-            kind = kinds[task]
-            known[place] = scorer_metric(scorer, task, kind["metric"], kind.get("strict", ""), model, published=kind.get("suite") != "own")(
-                answer, by_id[(task, item)]
-            )
-        scores.append(known[place].score)
-        extracted.append(known[place].extracted)
+        metric = metrics.get((task, model))
+        if metric is None:
+            metric = metrics[(task, model)] = _metric(scorer, kinds[task], model)
+        place = (metric, task, item, answer)
+        scored = known.get(place)
+        if scored is None:
+            scored = known[place] = metric(answer, by_id[(task, item)])
+        scores.append(scored.score)
+        extracted.append(scored.extracted)
     return trials.assign(
         score=pd.array(scores, dtype="Float64").astype("float64"), extracted=pd.Series(extracted, index=trials.index, dtype=object)
     )
@@ -54,7 +64,9 @@ def scorer_table(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, A
     `normalised` is BIG-bench's preferred metric, 100 (raw - low) / (1 - low): 0 is guessing, and worse is negative.
     """
     base = trials[trials["arm"] == NONE_ARM]
-    by_scorer = {scorer: rescored(base, items, plan, scorer) for scorer in SCORERS}
+    by_id = _by_id(items)
+    known: dict[_Asked, Scored] = {}
+    by_scorer = {scorer: _rescored(base, by_id, plan, scorer, known) for scorer in SCORERS}
     rows = []
     for task in plan["tasks"]:
         mine = base[base["task"] == task["task"]]
@@ -78,6 +90,10 @@ def _mean(values: pd.Series[Any]) -> float | None:
     return float(known.astype(float).mean()) if len(known) else None
 
 
+def _by_id(items: pd.DataFrame) -> dict[tuple[str, str], Item]:
+    return {(str(row.task), str(row.item)): _item(row) for row in items.itertuples()}
+
+
 def _item(row: Any) -> Item:  # noqa: ANN401 (a row of the items frame)
     grades = getattr(row, "scores", None)
     scores = tuple(json.loads(grades)) if isinstance(grades, str) else ()
@@ -97,8 +113,9 @@ def scores_of(answer: str, item: Mapping[str, Any], plan: Mapping[str, Any], mod
         str(item["item"]), str(item["input"]), tuple(json.loads(item["targets"])), tuple(json.loads(item["choices"])), None,
         tuple(json.loads(grades)) if isinstance(grades, str) else (),
     )  # fmt: skip
-    found: dict[str, float | None] = {}
-    for scorer in SCORERS:
-        metric = scorer_metric(scorer, kind["task"], kind["metric"], kind.get("strict", ""), model, published=kind.get("suite") != "own")
-        found[scorer] = metric(answer, read).score
-    return found
+    return {scorer: _metric(scorer, kind, model)(answer, read).score for scorer in SCORERS}
+
+
+def _metric(scorer: Scorer, task: Mapping[str, Any], model: str) -> Metric:
+    """What a scorer makes of a task of the plan."""
+    return scorer_metric(scorer, task["task"], task["metric"], task.get("strict", ""), model, published=task.get("suite") != "own")

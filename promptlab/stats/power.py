@@ -84,7 +84,10 @@ def power_paired_t(n: int, delta: float, sd: float, alpha: float = 0.05) -> Powe
         raise ValueError(f"n >= 2 and sd > 0 are needed; found {n}, {sd}")
     shift = delta / sd * math.sqrt(n)
     edge = float(st.t.ppf(1 - alpha / 2, n - 1))
-    return Power(float(st.nct.sf(edge, n - 1, shift) + st.nct.cdf(-edge, n - 1, shift)))
+    found = float(st.nct.sf(edge, n - 1, shift) + st.nct.cdf(-edge, n - 1, shift))
+    if math.isnan(found):  # so far out that the noncentral t cannot be computed; there it is the normal law
+        found = float(st.norm.sf(edge - shift) + st.norm.cdf(-edge - shift))
+    return Power(found)
 
 
 def power_unpaired(n: int, p1: float, p2: float, alpha: float = 0.05) -> Power:

@@ -12,14 +12,13 @@ import numpy as np
 import pandas as pd
 
 from promptlab.schema import NONE_ARM, Comparison, Status
-from promptlab.stats.analysis import Analysis
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.heterogeneity import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
 from promptlab.stats.published import Protocol, best_of_protocol
 from promptlab.stats.sentences import p_text, points
-from promptlab.stats.tables import ItemTable, Setting, averaged
+from promptlab.stats.tables import ItemTable, Setting, averaged, item_tables
 
 RESAMPLES = 1_999
 """Joint sign flips for each best in task: hundreds of tasks in a report, and none of the levels asked is below .01."""
@@ -133,18 +132,18 @@ def supplement(trials: pd.DataFrame, plan: Mapping[str, Any], comparisons: Seque
     """All of it for a run; lists are empty where the design has nothing to say."""
     if plan.get("looks"):  # arms that stopped at different looks have not answered the same items
         return Supplement((), (), (), (), ())
-    analysis = Analysis(trials, plan)
     failed = {c.model for c in comparisons if c.status == "aa_failed"}
     looped = {loop["strategy"] for loop in plan.get("loops", ())}
     stimuli = [arm["arm"] for arm in plan["arms"] if arm["role"] == "stimulus"]
     bests: list[BestRow] = []
     protocols: list[ProtocolRow] = []
     components: list[ComponentRow] = []
-    for key, by_task in analysis.tables.items():
+    chosen_among = len(stimuli) > 1 and plan.get("best_in_task")
+    for key, by_task in item_tables(trials).items() if chosen_among else ():
         if key[0] in failed or key[3] in looped:
             continue
         present = [name for name in stimuli if any(table.has(name) for table in by_task.values())]
-        if len(present) > 1 and plan.get("best_in_task"):
+        if len(present) > 1:
             tables = _tables(by_task, present)
             bests += _bests(key, tables, present, int(plan["seed"]))
             protocols += _protocols(key, tables, int(plan["seed"]))
