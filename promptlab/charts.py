@@ -29,7 +29,8 @@ SHAPES: Mapping[Verdict, str] = {
     "unclear": "circle",
     "refused": "cross",
 }
-SIGNS: Mapping[Verdict, str] = {"helps": "+", "hurts": "-", "negligible": "~", "same": "=", "unclear": "?", "refused": "x"}
+SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
+"""The same shapes in words."""
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
@@ -41,6 +42,8 @@ PICKED = "picked"
 """The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
+TOLD = {"row": "what", "words": "result", "shown": "points", "stimulus": "added text", "sentence": "in words"}
+"""How a tooltip calls the fields that have another name here."""
 WORDS = alt.Text("words:N")
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
@@ -96,14 +99,19 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
 
 
 @UNCHECKED
-def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
-    """Stimuli down, tasks across: the difference in points, its verdict as a sign and as a colour; grey where none was given."""
+def matrix(
+    comparisons: Sequence[Comparison], title: str, simulated: bool, chosen: tuple[str | None, str | None] = (None, None)
+) -> alt.LayerChart:
+    """Stimuli down, tasks across: the difference in points, its verdict as a sign and as a colour; grey where none was given.
+
+    `chosen` names the treatment and the task of a cell that gets a frame.
+    """
     rows: list[dict[str, Any]] = [
         {
             "stimulus": c.treated,
             "task": c.task or "mean",
             "diff": None if c.diff is None else 100 * c.diff,
-            "shown": "no data" if c.diff is None else f"{100 * c.diff:+.1f} {SIGNS[c.verdict]}",
+            "shown": "no data" if c.diff is None else f"{SIGNS[c.verdict]} {100 * c.diff:+.1f}",
             "verdict": c.verdict,
             "judged": c.verdict != "refused",
             "hatch": HATCH if c.verdict in ("unclear", "refused") else "",
@@ -134,8 +142,12 @@ def matrix(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
         text=alt.Text("shown:N"),
         color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
     )
-    legend = "+ helps  ·  - hurts  ·  = same  ·  ~ less than the margin  ·  hatched: nothing can be concluded (? unclear, x no verdict)"
-    return _layered([shaded, hatch, text], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
+    signs = "▲ helps  ·  ▼ hurts  ·  ■ same  ·  ◆ less than the margin"
+    legend = f"{signs}  ·  hatched: nothing can be concluded (● unclear, ✕ no verdict)"
+    framed = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}")).mark_rect(
+        fill=None, stroke=INK, strokeWidth=3
+    )
+    return _layered([shaded, hatch, text, framed], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
 
 
 @UNCHECKED
@@ -353,7 +365,7 @@ def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
 
 def _tooltip(*names: str) -> list[alt.Tooltip]:
     """Made here: altair takes long to find out what a bare name is."""
-    return [alt.Tooltip(f"{name}:N") for name in names]
+    return [alt.Tooltip(f"{name}:N", title=TOLD.get(name, name)) for name in names]
 
 
 def _decades(low: float, high: float) -> list[int]:

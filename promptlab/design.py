@@ -45,6 +45,11 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     return replace(task, items=tuple(chosen), demos=tuple(demos))
 
 
+def n_available(task: Task, n_demos: int) -> int:
+    """How many items there are to ask where `n_demos` demonstrations are drawn."""
+    return len(_split(task.items, None, 0 if task.demos else n_demos)[0])
+
+
 def _split(items: Sequence[Item], n_items: int | None, n_demos: int) -> tuple[Sequence[Item], Sequence[Item]]:
     """The items to ask, and those left for demonstrations; a task without a pool of its own gives up some of its last items."""
     end = min(n_items if n_items is not None else len(items), max(1, len(items) - 2 * n_demos))

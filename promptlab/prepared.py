@@ -18,9 +18,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -30,6 +29,9 @@ from promptlab.report import Report, arm_table, build
 from promptlab.schema import Comparison
 from promptlab.stats import LookRow, Saved, Supplement
 from promptlab.store import Run, write_trials
+
+if TYPE_CHECKING:
+    import duckdb
 
 VERSION = 1
 """Raised when what is kept changes, so that older files are made anew."""
@@ -80,6 +82,8 @@ class Prepared:
 
     def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
         """The answer to a query over `trials` (columns of the trials frame, and `part`) and `items`; RunProblem where a file is gone."""
+        import duckdb
+
         asked = sql, repr(values)
         with _one_at_a_time:
             if asked in self._found:
@@ -215,6 +219,8 @@ def _n_recorded(folder: Path) -> int:
 
 def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
     """A database in memory over the files; it never fetches an extension."""
+    import duckdb
+
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": 2, "memory_limit": "300MB",
         "allow_community_extensions": "false",

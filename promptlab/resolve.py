@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.defects import SMALL
-from promptlab.design import Design, cross, draw
+from promptlab.design import Design, cross, draw, n_available
 from promptlab.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.gateway.prices import PriceTable, price_digest
 from promptlab.loops import loop_conditions, missing_emotions, policy_name
-from promptlab.own import check_task, load_own
+from promptlab.own import gold_below_1, load_own
 from promptlab.schema import Call, Condition, Loop, Model, Price, Stimulus, Task, Trial, digest
 from promptlab.shipped import PACKAGE, shipped
 from promptlab.simulate import sim_prices
@@ -149,9 +149,7 @@ class _Resolver:
                 continue
             if own.task.name in found or own.task.name in entries():
                 self.problem(("task_files", index), f"the task {own.task.name!r} exists already; give this one another 'name'")
-            checked = check_task(own)
-            if checked.gold_below_1:
-                n = len(checked.gold_below_1)
+            if n := len(gold_below_1(own.task)):
                 self.notes.append(f"{own.task.id}: {n} right answers do not score 1; see `promptlab task check {name}`")
             self.notes += [f"{own.task.id}: {note}" for note in own.notes]
             found[own.task.name] = own.task
@@ -173,7 +171,7 @@ class _Resolver:
                         ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
                     )
             drawn = draw(task, e.items, max(e.shots), e.seed)
-            self.available[task.id] = len(draw(task, None, max(e.shots), e.seed).items)
+            self.available[task.id] = n_available(task, max(e.shots))
             if max(e.shots) > len(drawn.demos):
                 self.problem(
                     ("shots",), f"the task {task.id!r} has {len(drawn.demos)} demonstrations to draw from; shots can be at most that"

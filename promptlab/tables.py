@@ -113,7 +113,8 @@ def _json_lines(path: Path, content: bytes) -> Table:
             rows.append(Row(len(rows) + 1, line, {}, f"not JSON: {error}"))
             continue
         rows.append(_object(len(rows) + 1, line, value))
-        columns.update(dict.fromkeys(rows[-1].values))
+        if not rows[-1].values.keys() <= columns.keys():
+            columns.update(dict.fromkeys(rows[-1].values))
     return Table(path, tuple(columns), tuple(rows))
 
 

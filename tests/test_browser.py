@@ -154,6 +154,26 @@ def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any)
     assert complaints == []
 
 
+def test_one_action_is_one_step_back(address: str, opened: Any) -> None:
+    page, complaints = opened(f"{address}/?page=compare", "wide")
+    button = page.get_by_text("Everything recorded about answer A")
+    button.wait_for(timeout=60_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    button.scroll_into_view_if_needed()
+    before, at = page.evaluate("history.length"), page.url
+    scrolled = page.get_by_test_id("stMain").evaluate("main => main.scrollTop")
+    button.click()
+    page.wait_for_url("**page=samples**", timeout=60_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    assert page.evaluate("history.length") == before + 1
+    top = page.get_by_test_id("stMain").evaluate("main => main.scrollTop")
+    assert (scrolled > 200, top) == (True, 0), "another page begins at its top"
+    page.go_back()
+    page.get_by_text(READY["compare"]).first.wait_for(timeout=60_000)
+    page.wait_for_url(at, timeout=60_000)
+    assert complaints == []
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_the_report_page(size: str, folder: Path, opened: Any) -> None:
     page, complaints = opened((folder / "report.html").as_uri(), size)

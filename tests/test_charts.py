@@ -70,7 +70,7 @@ def test_verdicts_differ_in_shape_and_sign_not_only_in_colour() -> None:
 def test_a_matrix_gives_each_cell_its_number_and_sign() -> None:
     cells = [replace(ONE, scope="cell", task=task) for task in ("sum", "sentiment")] + [replace(EMPTY, scope="cell", task="sum")]
     shown = words(charts.svg(charts.matrix(cells, "title", False)))
-    assert shown.count("+10.0 +") == 2
+    assert shown.count("▲ +10.0") == 2
     assert "no data" in shown
     assert {"sum", "sentiment"} <= set(shown)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import json
 import random
 import re
@@ -19,6 +20,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from conftest import ROOT
+from promptlab import charts
 from promptlab.design import trials
 from promptlab.explorer import compare, load, plain, samples, words
 from promptlab.explorer.load import records
@@ -296,12 +298,62 @@ def test_matrix_links_a_cell_to_its_answers(opened: Any, demo: Path) -> None:
     assert asked == {"page": "compare", "model": "sim/planted", "task": "sum", "a": "emotionprompt/EP02", "b": "none"}
 
 
+def test_the_chosen_cell_is_framed_and_told_before_the_table(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="matrix", model="sim/planted", control="none", task="sum", a="negativeprompt/NP10")
+    told = [element.value for element in app.main if element.type in ("text", "subheader")]
+    place = next(i for i, text in enumerate(told) if text.startswith("▼ hurts  negativeprompt/NP10 in sum: "))
+    assert place < told.index("The same as a table")
+    store = load.open_store(demo / "demo")
+    cells = store.comparisons("sim/planted", next(iter(store.settings.values())), "none", ["cell"])
+    drawn = json.dumps(charts.matrix(cells, "t", True, ("negativeprompt/NP10", "sum")).to_dict())
+    assert '"equal": "negativeprompt/NP10\\tsum"' in drawn
+
+
+def test_what_was_shown_by_itself_is_not_kept_as_a_choice(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, page="compare", model="sim/planted", task="sum")
+    assert app.query_params["items"] == "a"
+    app.selectbox(key="pick_a").set_value("negativeprompt/NP10").run()
+    assert app.query_params["items"] == "b", "a harmful sentence opens on what it lost"
+    app.segmented_control(key="switch_items").set_value("both").run()
+    app.selectbox(key="pick_a").set_value("emotionprompt/EP02").run()
+    assert app.query_params["items"] == "a"
+    assert compare.most_telling({"a": 3, "b": 4, "both": 9, "neither": 1}) == "b"
+    assert compare.most_telling({"a": 2, "b": 2, "both": 9, "neither": 1}) == "a"
+    assert compare.most_telling({"a": 0, "b": 0, "both": 0, "neither": 1}) == "neither"
+
+
+def test_a_run_that_is_not_here_is_said(opened: Any, demo: Path) -> None:
+    app = opened("--runs", demo, run="my_other_run")
+    assert "a run that is not here" in app.warning[0].value
+    assert "run=my_other_run" in texts(app)
+    assert "a run that is not here" not in texts(opened("--runs", demo))
+
+
+def test_what_is_taken_along_says_simulated(opened: Any, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: dict[str, Any] = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, name, *rest, **more: taken.update({name: data}))
+    opened("--runs", demo, model="sim/planted")
+    assert {"SIMULATED-verdicts.csv", "SIMULATED-verdicts.parquet", "SIMULATED-overview.svg"} <= set(taken)
+    assert all(name.startswith("SIMULATED-") for name in taken)
+    frame = pd.read_csv(io.BytesIO(taken["SIMULATED-verdicts.csv"]()))
+    assert frame["simulated"].all()
+    assert frame["points"].dtype.kind == "f", "numbers are numbers in a spreadsheet"
+    assert len(frame) == len(pd.read_parquet(io.BytesIO(taken["SIMULATED-verdicts.parquet"]())))
+
+
+def test_a_simulated_answer_was_paid_by_nobody(opened: Any, demo: Path) -> None:
+    facts = table_with(opened("--runs", demo, page="samples"), "value").set_index("what")["value"]
+    assert facts["paid by this run"] == "nothing (simulated)"
+    assert facts["price of the answer"] == "$0.000010 simulated"
+
+
 def test_compare_opens_on_a_flipped_item_with_both_prompts(opened: Any, demo: Path) -> None:
     app = opened("--runs", demo, page="compare", model="sim/planted")
     assert (app.query_params["a"], app.query_params["b"], app.query_params["items"]) == ("emotionprompt/EP02", "none", "a")
-    prompts = [element.value for element in app.code if "Instruction:" in element.value]
-    assert len(prompts) == 2
-    assert ["▶This is very important to my career.◀" in prompt for prompt in prompts] == [True, False]
+    marked, to_copy, bare = [element.value for element in app.code if "Instruction:" in element.value]
+    assert "▶This is very important to my career.◀" in marked
+    assert marked.replace("▶", "").replace("◀", "") == to_copy
+    assert "career" not in bare
     assert ": emotionprompt/EP02, right" in texts(app)
     assert ": none, wrong" in texts(app)
     matrix = table_with(app, "B wrong")
@@ -352,7 +404,7 @@ def test_samples_shows_all_that_is_recorded(opened: Any, demo: Path) -> None:
     assert row["answer"] in shown
     facts = dict(table_with(app, "what").to_numpy().tolist())
     assert facts["score"] == "1"
-    assert facts["price of the answer"] == "$0.000010"
+    assert facts["price of the answer"] == "$0.000010 simulated"
     assert facts["parameters asked for"] == '{"temperature": 0.7}'
     assert facts["parameters sent"] == '{"max_tokens": 64, "temperature": 0.7}'
     assert len(facts["cache key"]) == 64
@@ -555,6 +607,7 @@ def only_style(node: ast.Call) -> bool:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_only_literals_reach_whatever_renders_markdown(path: Path) -> None:
+    components = 0
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.keyword):
             assert node.arg not in {"unsafe_allow_html", "unsafe_allow_javascript"}, f"{path.name}:{node.value.lineno}"
@@ -562,8 +615,13 @@ def test_only_literals_reach_whatever_renders_markdown(path: Path) -> None:
                 assert literal(node.value), f"{path.name}:{node.value.lineno}"
             if node.arg == "persist":
                 raise AssertionError(f"{path.name}:{node.value.lineno}: caches stay in memory")
+        if isinstance(node, ast.Attribute) and node.attr == "components":
+            assert (path.name, components) == ("shell.py", 0), f"{path.name}:{node.lineno}: a component runs code in the browser"
+            components += 1
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
+        if node.func.attr == "component":
+            assert all(literal(value) for value in (*node.args, *(k.value for k in node.keywords))), f"{path.name}:{node.lineno}"
         name, where = node.func.attr, f"{path.name}:{node.lineno}"
         on_streamlit = isinstance(node.func.value, ast.Name) and node.func.value.id == "st"
         if on_streamlit and not (name == "html" and only_style(node)):

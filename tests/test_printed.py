@@ -33,7 +33,7 @@ def test_every_page_gives_its_tables(page: str, run: Path) -> None:
 
 
 def test_the_flips_printed_are_those_of_the_record(run: Path) -> None:
-    flips = page_tables(run, "compare", {"task": "sum", "a": "emotionprompt/EP02", "b": "none", "model": "sim/planted"})[0].frame
+    flips = page_tables(run, "compare", {"task": "sum", "a": "emotionprompt/EP02", "b": "none", "model": "sim/planted"})[1].frame
     trials = Run(run).trials()
     mine = trials[(trials["task"] == "sum") & (trials["model"] == "sim/planted")]
     means = mine.groupby(["item", "arm"])["score"].mean().unstack()[["emotionprompt/EP02", "none"]].dropna() >= 0.5
@@ -42,6 +42,28 @@ def test_the_flips_printed_are_those_of_the_record(run: Path) -> None:
         [int((a & b).sum()), int((a & ~b).sum())],
         [int((~a & b).sum()), int((~a & ~b).sum())],
     ]
+
+
+def test_the_item_that_a_page_shows_is_printed_with_both_prompts(run: Path) -> None:
+    given = {"task": "sum", "a": "emotionprompt/EP02", "b": "none", "model": "sim/planted", "items": "a"}
+    found = {shown.title: shown for shown in page_tables(run, "compare", given)}
+    items = found["Only A right"].frame["item"].tolist()
+    assert items
+    sent = {name: found[f"{name}: What was sent"] for name in "AB"}
+    assert f"item {items[0]}, emotionprompt/EP02: right" in sent["A"].note
+    assert f"item {items[0]}, none: wrong" in sent["B"].note
+    career = ["This is very important to my career." in shown.frame["text"].iloc[0] for shown in sent.values()]
+    assert career == [True, False]
+    assert found["Verdict in sum"].frame["in words"].iloc[0]
+    other = page_tables(run, "compare", {**given, "item": items[-1]})
+    assert any(f"item {items[-1]}, " in shown.note for shown in other)
+    with pytest.raises(UsageProblem, match="does not know item=nope"):
+        page_tables(run, "compare", {**given, "item": "nope"})
+    [answers, one_sent, one_came, facts] = page_tables(run, "samples", {"trial": Run(run).trials()["trial"].iloc[0]})
+    assert (answers.title, one_sent.title, one_came.title) == ("Answers", "What was sent", "What came back")
+    assert facts.frame.set_index("what")["value"]["paid by this run"] == "nothing (simulated)"
+    with pytest.raises(UsageProblem, match="does not know trial=nope"):
+        page_tables(run, "samples", {"trial": "nope"})
 
 
 def test_the_command_writes_csv_json_and_markdown(run: Path, tmp_path: Path) -> None:
@@ -82,6 +104,9 @@ def test_what_cannot_be_shown_is_said(arguments: list[str], said: str, run: Path
 def test_text_of_others_stays_text() -> None:
     table = Shown("a | b", "", pd.DataFrame({"=x": ["=1+1", "<script>\x1b[31m", "two\nlines"]}))
     assert "'=1+1" in text_of([table], "csv", False)
+    numbers = Shown("n", "", pd.DataFrame({"x": ["+9.2", "-12.6 to +20.8", "+3.1 %", "-1+cmd|' /C calc'!A0", "+SUM(A1)", "-2+3"]}))
+    lines = text_of([numbers], "csv", False).splitlines()[2:]
+    assert lines == ["+9.2", "-12.6 to +20.8", "+3.1 %", "'-1+cmd|' /C calc'!A0", "'+SUM(A1)", "'-2+3"]
     marked = text_of([table], "markdown", True)
     assert "\x1b" not in marked
     assert "<script>" not in marked

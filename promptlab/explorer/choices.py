@@ -6,7 +6,7 @@ from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Setting, Store
 from promptlab.explorer.words import CONTROLS
 
-OF_A_PAIR = ("item", "pair", "trial", "n")
+OF_A_PAIR = ("items", "item", "pair", "trial", "n")
 
 
 def model_of(store: Store, filters: Filters) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,11 @@ KINDS = ("a", "b", "both", "neither")
 MOST_WORDS = 1_500
 PAGE_ROWS = 50
 HERE = "this run"
+NOT_PLANNED = (
+    "This pair was not planned before the run, so it gets no verdict: among many pairs some differ by chance. Planned are the added texts "
+    "against their controls."
+)
+KIND_WORDS = {"a": "Only A right", "b": "Only B right", "both": "Both right", "neither": "Both wrong"}
 WORD = re.compile(r"\s+|[^\s]+")
 KEYS = ["suite", "task", "item"]
 
@@ -64,7 +69,7 @@ def render(store: Store, filters: Filters) -> None:
     first, second = default_arms(store, model, setting, task)
     left, right = st.columns(2)
     with left:
-        arm = filters.pick("Arm A", "a", list(store.arms), first, store.arm_words(), drops=("items", *OF_A_PAIR))
+        arm = filters.pick("Arm A", "a", list(store.arms), first, store.arm_words(), drops=OF_A_PAIR)
     a = Side(store, model, setting, arm)
     with right:
         b = _other_side(store, filters, a, second)
@@ -86,11 +91,11 @@ def render(store: Store, filters: Filters) -> None:
     if not pairs["mean_a"].isin([0, 1]).all() or not pairs["mean_b"].isin([0, 1]).all():
         st.caption("Scores between 0 and 1 occur here; an item counts as right from a mean score of 0.5 on.")
     _items(filters, a, b, task, pairs, n)
-    _tasks(a, b)
+    _tasks(a, b, task)
 
 
 def tables(store: Store, filters: Filters) -> list[Shown]:
-    """The flip matrix of the chosen task, and all tasks with the largest loss first."""
+    """The verdict and the flip matrix of the chosen task, its items of one kind, both prompts and answers of one of them, and all tasks."""
     model, _, setting = chosen(store, filters)
     task = filters.choice("task", store.tasks, store.tasks[0]) or store.tasks[0]
     first, second = default_arms(store, model, setting, task)
@@ -98,10 +103,31 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
     a, b = (Side(store, model, setting, filters.choice(name, arms, arm) or arm) for name, arm in (("a", first), ("b", second)))
     pairs = paired(a.means(task), b.means(task))
     n = {kind: int((pairs["kind"] == kind).sum()) for kind in KINDS}
+    c, _ = planned(a, b, task)
+    said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
     return [
+        Shown(f"Verdict in {task}", f"A is {a.arm}, B is {b.arm}.", pd.DataFrame(said, columns=["verdict", "what", "in words"])),
         Shown(f"Flips in {task}", f"A is {a.arm}, B is {b.arm}.", flip_matrix(n)),
+        *_item_tables(filters, a, b, task, pairs, n),
         Shown("Task by task", "The largest loss of A against B comes first.", by_task(a, b)),
     ]
+
+
+def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> list[Shown]:
+    kind, every = _of_a_kind(filters.choice, filters, pairs, n)
+    if not every:
+        return []
+    n_pages = max(1, -(-len(every) // PAGE_ROWS))
+    number = int(filters.choice("n", [str(i) for i in range(1, n_pages + 1)], "1") or 1)
+    names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
+    item = filters.choice("item", every, names[0]) or names[0]
+    whole_a, whole_b = (side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b))
+    shown = _item_table(whole_a, whole_b, names, item).drop(columns="shown")
+    found = [Shown(KIND_WORDS[kind], f"{n[kind]:,} items; page {number:,} of {n_pages:,}.", shown)]
+    for name, side, rows in (("A", a, whole_a), ("B", b, whole_b)):
+        first = records(rows[rows["item"] == item].sort_values(["base_prompt", "replicate"]))[:1]
+        found += [table._replace(title=f"{name}: {table.title}") for row in first for table in trial.tables(side.store, row["trial"])[:2]]
+    return found
 
 
 def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple[str, str]:
@@ -151,6 +177,11 @@ def flip_matrix(n: Mapping[str, int]) -> pd.DataFrame:
     return pd.DataFrame({"items": ["A right", "A wrong"], "B right": [n["both"], n["b"]], "B wrong": [n["a"], n["neither"]]})
 
 
+def most_telling(n: Mapping[str, int]) -> str:
+    """The kind of items to show first: the larger of the two kinds that flipped, else one that there is."""
+    return max(("a", "b"), key=lambda kind: n[kind]) if n["a"] or n["b"] else "both" if n["both"] else "neither"
+
+
 def by_task(a: Side, b: Side) -> pd.DataFrame:
     """One row for each task that both have: items, mean scores in percent, the difference in points, flips; the largest loss first."""
     pairs = paired(a.means(None), b.means(None), _shared(a, b, None))
@@ -187,7 +218,7 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str) -> Side |
     others = [name for name in folders(store.folder.parent) if name != store.folder.name]
     other, model, setting = store, a.model, a.setting
     if others:
-        name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", "items", *OF_A_PAIR))
+        name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", *OF_A_PAIR))
         if name != HERE:
             other = open_other(store.folder.parent / name)
             default_model = model if model in other.models else other.models[0]
@@ -200,7 +231,7 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str) -> Side |
     arms = list(other.arms)
     default = a.arm if other is not store and a.arm in arms else default if default in arms else arms[0]
     return Side(
-        other, model, setting, filters.pick("Arm B", "b", arms, default, other.arm_words(), drops=("items", *OF_A_PAIR))
+        other, model, setting, filters.pick("Arm B", "b", arms, default, other.arm_words(), drops=OF_A_PAIR)
     )  # fmt: skip
 
 
@@ -227,10 +258,7 @@ def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame, n_only: int) -> N
     )
     c, several = planned(a, b, task)
     if c is None:
-        st.caption(
-            "This pair was not planned before the run, so it gets no verdict: among many pairs some differ by chance. "
-            "Planned are the added texts against their controls."
-        )
+        plain.line(NOT_PLANNED)
         return
     plain.line(f"{words.verdict(c)}: {c.sentence}")
     if several:
@@ -238,19 +266,15 @@ def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame, n_only: int) -> N
 
 
 def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> None:
-    labels = {
-        "a": f"Only A right ({n['a']})",
-        "b": f"Only B right ({n['b']})",
-        "both": f"Both right ({n['both']})",
-        "neither": f"Both wrong ({n['neither']})",
-    }
-    fallback = next((kind for kind in KINDS if n[kind]), "a")
-    asked = filters.get("item")
-    of_item = pairs.loc[pairs["item"] == asked, "kind"]
-    default = str(of_item.iloc[0]) if len(of_item) else fallback
+    labels = {kind: f"{text} ({n[kind]})" for kind, text in KIND_WORDS.items()}
     st.subheader("Items")
-    kind = filters.switch("Which items", "items", labels, default, drops=("item", "pair", "n"))
-    every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
+    asked = filters.get("item")
+
+    def switched(name: str, options: Sequence[str], default: str) -> str:
+        del options
+        return filters.switch("Which items", name, labels, default, drops=("item", "pair", "n"))
+
+    kind, every = _of_a_kind(switched, filters, pairs, n)
     if not every:
         st.caption("There is no such item.")
         return
@@ -268,6 +292,16 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n
     plain.choosable(shown, f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{kind}/{number}", choose)
     take.frame(shown.drop(columns="shown"), f"items-{kind}")
     _both(filters, a, b, whole_a[whole_a["item"] == item], whole_b[whole_b["item"] == item])
+
+
+def _of_a_kind(
+    choose: Callable[[str, Sequence[str], str], str | None], filters: Filters, pairs: pd.DataFrame, n: Mapping[str, int]
+) -> tuple[str, list[str]]:
+    """Which kind of items is chosen, and they: that of the item in the address, else the more telling one."""
+    of_item = pairs.loc[pairs["item"] == filters.get("item"), "kind"]
+    default = str(of_item.iloc[0]) if len(of_item) else most_telling(n)
+    kind = choose("items", KINDS, default) or default
+    return kind, pairs.loc[pairs["kind"] == kind, "item"].tolist()
 
 
 def _item_table(a: pd.DataFrame, b: pd.DataFrame, names: Sequence[str], chosen: str) -> pd.DataFrame:
@@ -330,12 +364,12 @@ def _link(side: Side, row: Mapping[str, Any], here: Side) -> dict[str, Any]:
     return {"page": "samples", "trial": row["trial"], "arm": side.arm, "n": None, **there}
 
 
-def _tasks(a: Side, b: Side) -> None:
+def _tasks(a: Side, b: Side, task: str) -> None:
     st.subheader("Task by task")
     frame = by_task(a, b)
     if frame.empty:
         return
-    st.caption("The largest loss of A against B comes first. Click a task to see its items.")
+    st.caption("The largest loss of A against B comes first.")
     dots = []
     for row in records(frame):
         bounds = [wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95) for name in ("A", "B")]
@@ -350,7 +384,10 @@ def _tasks(a: Side, b: Side) -> None:
 
     def choose(row: int, column: str) -> None:
         del column
-        go(task=str(frame["task"].iloc[row]), **dict.fromkeys(("items", *OF_A_PAIR)))
+        go(task=str(frame["task"].iloc[row]), **dict.fromkeys(OF_A_PAIR))
 
-    plain.choosable(frame.round(1), f"tasks/{a.model}/{a.arm}/{b.arm}/{b.store.folder.name}", choose)
+    st.caption("Click a row: the items of that task are then shown above.")
+    marked = frame.round(1)
+    marked.insert(0, "shown", [plain.CHOSEN if name == task else "" for name in frame["task"]])
+    plain.choosable(marked, f"tasks/{a.model}/{a.arm}/{b.arm}/{b.store.folder.name}", choose)
     take.frame(frame, "tasks")

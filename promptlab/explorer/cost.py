@@ -424,7 +424,13 @@ def each(total: Mapping[str, Any], simulated: bool) -> str:
         return "unknown"
     if not total["n_right"]:
         return "no right answer"
-    return f"${total['cost_usd'] / total['n_right']:.6f}{' simulated' if simulated else ''}"
+    return f"{small(total['cost_usd'] / total['n_right'])}{' simulated' if simulated else ''}"
+
+
+def small(usd: float) -> str:
+    """An amount with three digits that count, and no fewer than cents."""
+    digits = 2 if usd <= 0 else max(2, 2 - math.floor(math.log10(usd)))
+    return f"${usd:.{digits}f}"
 
 
 def _price(total: Mapping[str, Any], simulated: bool) -> str:

@@ -20,6 +20,8 @@ NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items"
 OF_A_RUN = tuple(name for name in NAMES if name not in ("run", "page"))
 LONGEST = 300
 MOVED = "moved"
+AHEAD = "ahead"
+"""What callbacks have changed and the address does not say yet; None for what they took out."""
 Number = TypeVar("Number", int, float)
 
 
@@ -33,7 +35,11 @@ class Filters:
 
     def get(self, name: str) -> str | None:
         """The raw value, cut to a sane length."""
-        value = st.query_params.get(name) if self._given is None else self._given.get(name)
+        if self._given is not None:
+            value = self._given.get(name)
+        else:
+            ahead: Mapping[str, str | None] = st.session_state.get(AHEAD, {})
+            value = ahead[name] if name in ahead else st.query_params.get(name)
         return value[:LONGEST] if value else None
 
     def choice(self, name: str, options: Sequence[str], default: str | None) -> str | None:
@@ -120,22 +126,20 @@ class Filters:
         return value
 
     def settle(self) -> None:
-        """Put what the page showed into the address; values that were ignored leave it."""
+        """Put what the page showed into the address, all at once: one action is one step of the browser's Back; ignored values leave it."""
         now = st.query_params.to_dict()
-        kept = {name: value for name, value in now.items() if name in NAMES and f"{name}={value[:LONGEST]}" not in self.notes}
+        ahead: Mapping[str, str | None] = st.session_state.pop(AHEAD, {})
+        there = {name: value for name, value in {**now, **ahead}.items() if value is not None}
+        kept = {name: value for name, value in there.items() if name in NAMES and f"{name}={value[:LONGEST]}" not in self.notes}
         wanted = {**kept, **self._shown}
         if wanted != now:
             st.query_params.from_dict(wanted)
 
 
 def go(**values: str | None) -> None:
-    """Change the address from a button: None takes a value out."""
+    """Change the address from a button, as the next drawing will: None takes a value out."""
     st.session_state[MOVED] = True
-    for name, value in values.items():
-        if value is None:
-            st.query_params.pop(name, None)
-        else:
-            st.query_params[name] = value
+    st.session_state[AHEAD] = {**st.session_state.get(AHEAD, {}), **values}
 
 
 def moved() -> bool:

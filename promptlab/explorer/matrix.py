@@ -36,21 +36,25 @@ def render(store: Store, filters: Filters) -> None:
         treatment, _, task = cell.partition("\t")
         go(task=task, a=treatment, **dict.fromkeys(OF_A_PAIR))
 
-    if any(c.diff is not None for c in cells):
-        take.chart(
-            charts.matrix(cells, "Difference in points in each task", store.simulated), f"matrix-{model}",
-            "A grid of added texts and tasks with the difference in points and the verdict in each cell; the table below says the same.",
-            open_cell,
-        )  # fmt: skip
-        st.caption("Click a cell to see its sentence and to open its answers.")
-    st.subheader("The same as a table")
-    st.caption(
-        "Points gained or lost: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. Click a cell to see its sentence."
-    )
     tasks = [task for task in store.tasks if any(c.task == task for c in cells)]
     stimuli = list(dict.fromkeys(c.treatment for c in cells))
     task = filters.choice("task", tasks, None)
     stimulus = filters.choice("a", list(store.arms), None)
+    if any(c.diff is not None for c in cells):
+        take.chart(
+            charts.matrix(cells, "Difference in points in each task", store.simulated, (stimulus, task)), f"matrix-{model}",
+            "A grid of added texts and tasks with the difference in points and the verdict in each cell; the table below says the same.",
+            open_cell,
+        )  # fmt: skip
+        st.caption("Click a cell to see its sentence and to open its answers.")
+    picked = next((c for c in cells if c.task == task and c.treatment == stimulus), None)
+    if picked is not None:
+        _cell(store, picked, control)
+    st.subheader("The same as a table")
+    st.caption(
+        "Points gained or lost: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. A click shows the cell's sentence "
+        "above the table."
+    )
 
     def choose(row: int, column: str) -> None:
         shown = {inert(name): name for name in stimuli}
@@ -58,13 +62,14 @@ def render(store: Store, filters: Filters) -> None:
 
     plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", choose, tints=words.TINTS)
     take.frame(words.verdict_table(cells, {}, "task"), f"matrix-{model}")
-    chosen = next((c for c in cells if c.task == task and c.treatment == stimulus), None)
-    if chosen is None:
-        return
-    against = NONE_ARM if control in ("none", "single") or not chosen.control_arms else chosen.control_arms[0]
-    plain.line(f"{words.verdict(chosen)}: {chosen.sentence}")
-    plain.line(f"{chosen.treatment} says: {store.arms.get(chosen.treatment, {}).get('text')}")
-    st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={"page": "compare", "b": against})
+
+
+def _cell(store: Store, c: Comparison, control: str) -> None:
+    against = NONE_ARM if control in ("none", "single") or not c.control_arms else c.control_arms[0]
+    plain.line(f"{words.verdict(c)}  {words.treated(c)}: {c.sentence}")
+    plain.line(f"{c.treatment} says: {store.arms.get(c.treatment, {}).get('text')}")
+    gone = dict.fromkeys(OF_A_PAIR)
+    st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={**gone, "page": "compare", "b": against})
 
 
 def tables(store: Store, filters: Filters) -> list[Shown]:

@@ -23,7 +23,6 @@ VERDICTS = "What each added text does, averaged over the tasks"
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     plain.line(store.manifest.get("question") or "This run states no question.")
-    kept_fresh(store, _headline)
     left, middle, right = st.columns(3)
     with left:
         model = model_of(store, filters)
@@ -35,8 +34,7 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def _headline(store: Store) -> None:
-    if store.report.state == "running":
-        plain.line(f"Read at {store.read_at} from {store.n_trials:,} trials, and again every 15 seconds while the sweep goes on.")
+    st.subheader("In words")
     for sentence in report.headline(store.report):
         plain.line(f"•  {sentence}")
 
@@ -46,6 +44,8 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
     means = [c for c in shown if c.scope == "stimulus"]
     texts: Mapping[str, str | None] = {name: arm["text"] for name, arm in store.arms.items()}
 
+    if store.report.state == "running":
+        plain.line(f"Read at {store.read_at} from {store.n_trials:,} trials, and again every 15 seconds while the sweep goes on.")
     st.subheader("What each added text does, averaged over the tasks")
     if control == "none" and "placebo" not in store.controls:
         st.caption("This run has no neutral sentences, so a change may come from any added text, not from what it says.")
@@ -53,20 +53,23 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
             plain.line(f"Reason given: {store.plan['no_placebo_reason']}")
     if not means:
         st.caption("Nothing was planned for this choice.")
+        _headline(store)
         return
     if any(c.diff is not None for c in means):
         take.chart(
             charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), "overview",
             "For each added text its difference in points with a 95 % interval, n and the verdict; the table below says the same.",
         )  # fmt: skip
+        plain.line(f"The grey band: differences below {100 * store.plan['margins']['mean']:g} points, which this run counts as none.")
     for sentence in ties(store, model, setting):
         plain.line(sentence)
     plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
     take.frame(words.verdict_table(shown, texts), "verdicts")
+    _headline(store)
     _published(store, model, setting)
     with st.expander("Each verdict in a sentence"):
         for c in shown:
-            plain.line(f"{words.verdict(c)}: {c.sentence}")
+            plain.line(f"{words.verdict(c)}  {words.treated(c)}: {c.sentence}")
             for note in c.notes:
                 plain.line(f"    Note: {note}")
     with st.expander("What the verdicts mean"):

@@ -537,8 +537,9 @@ def _short(chosen: Choices, draft: Draft) -> Shown:
         )  # fmt: skip
     rows += _money(chosen, draft, chosen.per_task, chosen.repeats).items()
     note = (
-        f"Seen, shown and takes: with 80 % power. Tasks like these: if their effects differ by {100 * TAU:g} points. Calls, price and "
-        f"minutes are of as many items as you chose, whether or not the tasks have them.{_simulated(draft)}"
+        "Seen, shown and takes: with 80 % power, against one other arm; the mean of several neutral sentences lets smaller effects be "
+        f"seen. Tasks like these: if their effects differ by {100 * TAU:g} points. Calls, price "
+        f"and minutes are of as many items as you chose, whether or not the tasks have them.{_simulated(draft)}"
     )
     return Shown("In short", note, pd.DataFrame(rows, columns=["what", "value"]))
 

@@ -22,9 +22,10 @@ Sieve = tuple[str, list[object]]
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     every = {ALL: "all"}
+    models = {str(m["name"]): f"{m['name']} (SIMULATED)" for m in store.plan["models"] if m["simulated"]}
     one, two, three = st.columns(3)
     with one:
-        model = filters.pick("Model", "model", [ALL, *store.models], ALL, every, DROPS)
+        model = filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, DROPS)
         outcome = filters.pick("Outcome", "outcome", [ALL, *words.OUTCOMES], ALL, every | words.OUTCOMES, DROPS)
     with two:
         task = filters.pick("Task", "task", [ALL, *store.tasks], ALL, every, DROPS)
@@ -56,11 +57,11 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def _counts(store: Store, n_found: int) -> None:
-    plain.line(f"{n_found:,} of {store.n_trials:,} answers. Click one to read it below.")
+    plain.line(f"{n_found:,} of {store.n_trials:,} answers." + (" Click one to read it below." if n_found else ""))
 
 
 def tables(store: Store, filters: Filters) -> list[Shown]:
-    """One page of the answers that pass the filters."""
+    """One page of the answers that pass the filters; with `trial` everything about that one."""
     values = [
         filters.choice(name, options, ALL) or ALL
         for name, options in (("model", store.models), ("task", store.tasks), ("arm", list(store.arms)), ("outcome", list(words.OUTCOMES)))
@@ -72,7 +73,11 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
     number = int(filters.choice("n", [str(i) for i in range(1, n_pages + 1)], "1") or 1)
     page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     columns = ["trial", "model", "task", "item", "arm", "outcome", "score", "input", "answer"]
-    return [Shown("Answers", f"{n_found:,} of {store.n_trials:,} answers; page {number:,} of {n_pages:,}.", page[columns])]
+    asked = filters.get("trial")
+    if asked is not None and store.trial(asked) is None:
+        filters.notes.append(f"trial={asked}")
+    answers = Shown("Answers", f"{n_found:,} of {store.n_trials:,} answers; page {number:,} of {n_pages:,}.", page[columns])
+    return [answers, *(trial.tables(store, asked) if asked else [])]
 
 
 def where(model: str, task: str, arm: str, outcome: str, result: str, text: str) -> Sieve:

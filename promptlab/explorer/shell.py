@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
 from collections.abc import Callable, Mapping
@@ -14,6 +15,7 @@ from promptlab.errors import PromptlabError, RunProblem
 from promptlab.explorer import load, plain
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
 from promptlab.explorer.live import kept_fresh, unreadable
+from promptlab.explorer.take import SIMULATED
 from promptlab.gateway.prices import paid_words
 
 LIVE_S = 3.0
@@ -73,12 +75,17 @@ def show(run: Path | None, runs: Path) -> None:
     """The whole screen, for one run folder or for all below `runs`."""
     moved()  # the whole page is drawn now
     # A chart that is wider than the screen is scrolled in its own frame, not with the whole page.
-    st.html("<style>[data-testid='stFullScreenFrame'] > div:has(> [data-testid='stVegaLiteChart']) {overflow-x: auto}</style>")
+    st.html(
+        "<style>[data-testid='stFullScreenFrame'] > div:has(> [data-testid='stVegaLiteChart']) {overflow-x: auto}"
+        "[data-testid='stFullScreenFrame'] > div::-webkit-scrollbar {height: 10px}"
+        "[data-testid='stFullScreenFrame'] > div::-webkit-scrollbar-thumb {background: #888888; border-radius: 5px}</style>"
+    )
     left, right = st.columns([1, 3], vertical_alignment="bottom")
     with left:
         st.header("promptlab", anchor=False)
     found = {run.resolve().name: run} if run else load.folders(runs)
     filters = Filters()
+    st.session_state[SIMULATED] = False
     notes = st.container()
     names = list(found)
     name = None
@@ -96,15 +103,36 @@ def show(run: Path | None, runs: Path) -> None:
     except RunProblem as error:
         unreadable(error)
     filters.settle()
+    _from_the_top()(data=page, key="top")
     if filters.notes:
         with notes:
+            if any(note.startswith("run=") for note in filters.notes):
+                st.warning("The address names a run that is not here. Another one is shown.")
             st.caption("The address holds values that are not known here; they are ignored:")
             plain.line(", ".join(plain.cell(note, 80) for note in filters.notes))
+
+
+@functools.cache
+def _from_the_top() -> Callable[..., object]:
+    """Another page begins at its top, as a page of any site does; the same page stays where it was scrolled to."""
+    return st.components.v2.component(
+        "promptlab_top",
+        js="""
+        let shown;
+        export default function (component) {
+            if (shown !== undefined && shown !== component.data) {
+                document.querySelector('[data-testid="stMain"]')?.scrollTo(0, 0);
+            }
+            shown = component.data;
+        }
+        """,
+    )
 
 
 def _page(folder: Path, page: str, filters: Filters) -> None:
     opened = load.opened(folder)
     manifest = opened.manifest
+    st.session_state[SIMULATED] = bool(manifest.get("simulated"))
     if manifest.get("simulated"):
         st.warning("SIMULATED: these answers come from a simulated model with planted effects. They say nothing about a real model.")
     live = opened.state == "running"

@@ -13,6 +13,9 @@ from promptlab import charts
 from promptlab.explorer import plain
 from promptlab.report import written
 
+SIMULATED = "simulated"
+"""Whether the answers on the page come from a simulated model, for those who take something along."""
+
 
 class Shown(NamedTuple):
     """A table of a page: its title, what to know of it, its rows. A page draws it, `promptlab report --page` prints it."""
@@ -34,7 +37,9 @@ def shown(table: Shown, name: str, *, tints: Mapping[str, str] | None = None, ti
 
 
 def frame(rows: pd.DataFrame, name: str) -> None:
-    """Downloads of a table: CSV, where no cell is run as a formula, and Parquet."""
+    """Downloads of a table: CSV, where no cell is run as a formula, and Parquet. Of a simulated model the file and every row say so."""
+    if st.session_state.get(SIMULATED) and not rows.empty:
+        rows, name = rows.assign(simulated=True), f"SIMULATED-{name}"
     with st.popover("Download this table", type="tertiary"):
         for_csv, for_parquet = partial(written, rows, ".csv"), partial(written, rows, ".parquet")
         st.download_button("CSV", for_csv, f"{name}.csv", "text/csv", key=f"take/{name}.csv", on_click="ignore")
@@ -49,6 +54,7 @@ def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | Non
     A click on a cell of `charts.matrix` calls `choose` with what was clicked.
     """
     spec = drawn.to_dict(validate=False)  # the tests check the charts
+    name = f"SIMULATED-{name}" if st.session_state.get(SIMULATED) else name
     if choose is None:
         st.vega_lite_chart(spec=spec, width="content", theme=None, alt=plain.cell(about, 300))
     else:

@@ -12,6 +12,7 @@ import streamlit as st
 from promptlab.errors import RunProblem
 from promptlab.explorer import plain
 from promptlab.explorer.load import Store, records
+from promptlab.explorer.take import Shown
 from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
 from promptlab.report.rescore import scores_of
 from promptlab.stats.sentences import setting_words
@@ -48,6 +49,27 @@ def show(store: Store, trial: str) -> None:
     plain.table(facts(row, calls, by_scorer(store, row)))
 
 
+def tables(store: Store, name: str) -> list[Shown]:
+    """The same as tables; nothing is drawn."""
+    row = store.trial(name)
+    if row is None:
+        return []
+    calls = store.calls(name)
+    who = f"{row['model']}, {row['task']}, item {row['item']}, {row['arm']}: {score_word(row['score'])}"
+    sent = [
+        (number, message["role"], message["content"])
+        for number, call in enumerate(records(calls), start=1)
+        for message in [*messages_of(call["messages"]), {"role": "reply", "content": call["text"]}]
+    ]
+    read = "(no answer found)" if pd.isna(row["extracted"]) else row["extracted"]
+    came = [("answer", row["answer"]), ("what the metric read in it", read), ("right", targets(row))]
+    return [
+        Shown("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
+        Shown("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
+        Shown("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
+    ]
+
+
 def added(store: Store, row: Mapping[str, Any]) -> str | None:
     """The text that the trial's arm adds to the prompt."""
     text = (store.arms.get(row["arm"]) or {}).get("text")
@@ -75,6 +97,9 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
             n_marked += found
             plain.line(f"{message['role']}:")
             plain.block(marked)
+            if found:
+                with st.popover("To copy: the same as it was sent", type="tertiary"):
+                    plain.block(message["content"])
         if len(calls) > 1 or call["text"] != row["answer"]:
             plain.line("reply:")
             plain.block(call["text"])
@@ -113,8 +138,8 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
         ("score", or_unknown(row["score"], "{:g}") if not pd.isna(row["score"]) else "no score"),
         *((f"score by the scorer {name}", or_unknown(value, "{:g}")) for name, value in scores.items()),
         ("tokens", tokens),
-        ("price of the answer", or_unknown(row["cost_usd"], "${:.6f}")),
-        ("paid by this run", or_unknown(row["paid_usd"], "${:.6f}")),
+        ("price of the answer", or_unknown(row["cost_usd"], "${:.6f} simulated" if row["simulated"] else "${:.6f}")),
+        ("paid by this run", "nothing (simulated)" if row["simulated"] else or_unknown(row["paid_usd"], "${:.6f}")),
         ("time", f"{row['latency_s']:.2f} s"),
         ("from the cache", "yes" if row["cached"] else "no"),
         ("attempts", str(row["attempts"])),

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from promptlab import charts
 from promptlab.explorer.load import RIGHT
 from promptlab.schema import Comparison, Verdict
 from promptlab.stats.sentences import interval, p_text, points
 
-SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
-"""The shapes that the charts draw."""
+SIGNS = charts.SIGNS
 MEANINGS: Mapping[Verdict, str] = {
     "helps": "raises the score",
     "hurts": "lowers the score",
@@ -52,13 +52,19 @@ def verdict(c: Comparison) -> str:
     return f"{SIGNS[c.verdict]} {c.verdict}"
 
 
+def treated(c: Comparison) -> str:
+    """What was added, and where, as a sentence names it."""
+    name = f"all of {c.library}" if c.scope == "primary" else c.treated
+    return f"{name} in {c.task}" if c.task else name
+
+
 def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | None], *also: str) -> pd.DataFrame:
     """One row per comparison; differences in points. `also` names further fields of a comparison that come first."""
     return pd.DataFrame(
         {name: [getattr(c, name) for c in comparisons] for name in also}
         | {
             "verdict": [verdict(c) for c in comparisons],
-            "added text": [c.treated if c.scope != "primary" else f"all of {c.library}" for c in comparisons],
+            "added text": [f"all of {c.library}" if c.scope == "primary" else c.treated for c in comparisons],
             "points": [points(c.diff) for c in comparisons],
             "95 % interval": [interval(c.ci_low, c.ci_high) for c in comparisons],
             "adjusted p": [p_text(c.p_adjusted).removeprefix("p ").removeprefix("= ") for c in comparisons],

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promptlab.defects import SMALL
 from promptlab.metrics import Metric, metric
 from promptlab.own.load import Own
-from promptlab.schema import Item
+from promptlab.schema import Item, Task
 from promptlab.scoring import task_metric
 from promptlab.tasks import entries
 
@@ -26,16 +26,21 @@ class Checked:
 def check_task(own: Own) -> Checked:
     """Scores every gold answer by the task's metric, and looks for what makes a comparison weak."""
     task = own.task
-    rules = {task.metric: metric(task.metric), **({"strict": task_metric(task, "strict")} if task.strict else {})}
-    below = {(item.id, target): (item, target, score) for rule in rules.values() for item, target, score in _below(rule, task.items)}
     name = (f"a task of promptlab's own is called {task.name!r}; give this one another 'name' to use it",) if task.name in entries() else ()
-    return Checked(tuple(below.values()), (*name, *own.notes, *_notes(task.items, next(iter(rules.values())))))
+    return Checked(gold_below_1(task), (*name, *own.notes, *_notes(task.items, metric(task.metric))))
 
 
-def _below(rule: Metric, items: tuple[Item, ...]) -> list[tuple[Item, str, float]]:
-    scored = [(item, target, rule(target, item).score) for item in items for target in item.targets]
-    best = {item.id: max(item.scores, default=1.0) for item in items}
-    return [(item, target, score) for item, target, score in scored if score < best[item.id]]
+def gold_below_1(task: Task) -> tuple[tuple[Item, str, float], ...]:
+    """Right answers that the task's own metrics do not give the best score, and which they give."""
+    rules = [metric(task.metric), *([task_metric(task, "strict")] if task.strict else [])]
+    below: dict[tuple[str, str], tuple[Item, str, float]] = {}
+    for rule in rules:
+        for item in task.items:
+            best = max(item.scores, default=1.0)
+            for target in item.targets:
+                if (score := rule(target, item).score) < best:
+                    below[item.id, target] = item, target, score
+    return tuple(below.values())
 
 
 def _notes(items: tuple[Item, ...], rule: Metric) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from promptlab.schema import Item
 from promptlab.spec.task import TaskFile
 from promptlab.tables import Row
 
+HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 MOST_TOLD = 40
 """Problems that are told one by one; of the rest only the number."""
 
@@ -108,6 +110,8 @@ def texts(values: Mapping[str, Any], column: str, separator: str | None = None) 
         found = [as_text(part, column) for part in value]
     else:
         text = as_text(value, column)
+        if text is not None and not separator and text.strip():
+            return (text,)
         found = list(text.split(separator)) if text is not None and separator else [text]
         found = [part.strip() for part in found if part] if separator else found
     left = tuple(dict.fromkeys(text for text in found if text and text.strip()))
@@ -152,7 +156,7 @@ def as_text(value: object, column: str) -> str | None:
 
 
 def _whole(text: str, column: str) -> str:
-    if any("\ud800" <= c <= "\udfff" for c in text):
+    if not text.isascii() and HALF_A_PAIR.search(text):
         raise RowProblem(f"{column!r} holds half of a surrogate pair, which is no text: {shown(text)}")
     return text
 

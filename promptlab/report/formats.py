@@ -17,6 +17,7 @@ from promptlab.report.suites import CAVEAT
 from promptlab.schema import Comparison
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
+HARMLESS = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( to [+-]?\d[\d,]*(\.\d+)?)?( %)?")
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
 
 
@@ -107,7 +108,7 @@ def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str
 
 
 def neutral(value: Any) -> Any:  # noqa: ANN401
-    """A cell that no spreadsheet runs as a formula; empty where there is nothing."""
-    if isinstance(value, str) and value.lstrip(" \ufeff").startswith(FORMULA):
+    """A cell that no spreadsheet runs as a formula; empty where there is nothing. Numbers, and from which to which, stay as they are."""
+    if isinstance(value, str) and value.lstrip(" \ufeff").startswith(FORMULA) and not HARMLESS.fullmatch(value):
         return "'" + value
     return "" if value is None else value

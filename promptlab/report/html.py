@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from promptlab import charts
 from promptlab.inert import inert
 from promptlab.report import frozen
 from promptlab.report.bounds import Bound, bounds
@@ -245,16 +244,20 @@ def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
 
 def _forests(report: Report) -> list[dict[str, Any]]:
     """For each model and control the forest of sentences over tasks, as SVG."""
+    from promptlab import charts  # altair takes a quarter of a second, and most commands draw nothing
+
     found = []
     for model, control, setting, title, simulated in _pictured(report):
         over = _among(report, "stimulus", model, control, setting)
-        drawn = _svg(charts.forest(over, title, simulated), title, over) if _any(over) else None
+        drawn = _described(charts.svg(charts.forest(over, title, simulated)), title, over) if _any(over) else None
         found.append({"title": title, "svg": drawn})
     return found
 
 
 def _matrices(report: Report) -> list[dict[str, Any]]:
     """For each model and control the matrix of cells: drawn where tasks are few, else as a table with tasks down."""
+    from promptlab import charts
+
     found: list[dict[str, Any]] = []
     for model, control, setting, title, simulated in _pictured(report):
         each = _among(report, "cell", model, control, setting)
@@ -263,7 +266,9 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
         tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
         if len(tasks) <= MOST_DRAWN:
             whole = f"{title}: task by task"
-            found.append({"title": title, "svg": _svg(charts.matrix(each, whole, simulated), whole, each), "names": (), "rows": ()})
+            found.append(
+                {"title": title, "svg": _described(charts.svg(charts.matrix(each, whole, simulated)), whole, each), "names": (), "rows": ()}
+            )
             continue
         by = {(str(c.task), c.treated): c for c in each}
         rows = [(task, [by.get((task, name)) for name in names]) for task in tasks]
@@ -294,6 +299,8 @@ def _any(comparisons: Sequence[Comparison]) -> bool:
 
 def _rounds(report: Report) -> list[Markup]:
     """Items solved by round for each model and loop, as SVG."""
+    from promptlab import charts
+
     drawn = []
     for model, loop in dict.fromkeys((str(row["model"]), str(row["loop"])) for row in report.rounds):
         rows = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
@@ -305,10 +312,10 @@ def _rounds(report: Report) -> list[Markup]:
     return drawn
 
 
-def _svg(chart: Any, title: str, comparisons: Sequence[Comparison]) -> Markup:  # noqa: ANN401 (an altair chart)
+def _described(drawn: str, title: str, comparisons: Sequence[Comparison]) -> Markup:
     many = len(comparisons) > MOST_OPEN
     words = _tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
-    return _titled(charts.svg(chart), title, words)
+    return _titled(drawn, title, words)
 
 
 def _titled(drawn: str, title: str, words: str) -> Markup:

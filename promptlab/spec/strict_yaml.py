@@ -62,7 +62,8 @@ def read(path: Path) -> Document:
     """Read one file; anything that is not plain strict YAML raises FileProblems."""
     text = _text(path)
     try:
-        marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)]
+        may = "&" in text or "*" in text
+        marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []
         if marks:
             line = marks[0].start_mark.line + 1
             raise FileProblems([Problem(path, line, "anchors and aliases (& and *) are not read; write the value out, or quote the text")])
