@@ -375,11 +375,11 @@ def _tasks(a: Side, b: Side, task: str) -> None:
         bounds = [wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95) for name in ("A", "B")]
         half = [(high - low) / 2 for low, high in bounds]
         dots.append(
-            {"task": row["task"], "a": row["A"] / 100, "b": row["B"] / 100, "n": row["items"], "half_a": half[0], "half_b": half[1]}
+            {"task": row["task"], "a": row["B"] / 100, "b": row["A"] / 100, "n": row["items"], "half_a": half[1], "half_b": half[0]}
         )
     take.chart(
-        charts.scatter(dots, (f"A: {a.arm}, %", f"B: {b.arm}, %"), "Each task in both arms", a.store.simulated or b.store.simulated),
-        "scatter", "One point for each task: the mean score of A across and of B up; the table below says the same.",
+        charts.scatter(dots, (f"B: {b.arm}, %", f"A: {a.arm}, %"), "Above the line A is better", a.store.simulated or b.store.simulated),
+        "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.",
     )  # fmt: skip
 
     def choose(row: int, column: str) -> None:
