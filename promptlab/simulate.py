@@ -13,6 +13,7 @@ import json
 import math
 import random
 import re
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
@@ -44,6 +45,8 @@ class Shown:
     condition: Condition
     emotion: str | None = None
     """The emotion of the last remark of a loop; "neutral" for an affect-free one; None before any remark."""
+    pool: Sequence[str] = ()
+    """The first right answers of all items of the task, each once, in order: a wrong answer is one of them."""
 
 
 class World:
@@ -56,6 +59,7 @@ class World:
         self._shown: dict[str, Shown] = {}
         self._programs = [condition for condition in design.conditions if condition.program]
         self._inputs: dict[str, tuple[Task, Item]] = {}
+        self._pools = {task.id: sorted({item.targets[0] for item in task.items}) for task in design.tasks}
         for task in design.tasks:
             for item in task.items:
                 for condition in self._programs:
@@ -64,7 +68,7 @@ class World:
                     if condition.program:
                         continue
                     key = digest([dict(message) for message in render(task, item, condition)])
-                    self._shown.setdefault(key, Shown(task, item, condition))
+                    self._shown.setdefault(key, Shown(task, item, condition, pool=self._pools[task.id]))
         loops = [condition.loop for condition in design.conditions if condition.loop]
         self._emotions = {cue.text: cue.emotion for loop in loops for step in loop.cues for cue in step}
 
@@ -103,7 +107,7 @@ class World:
         task, item = self._inputs[found]
         arms = [(c, t) for c in self._programs if (t := stimulus_text(c.stimulus, task, item)) and " ".join(t.split()) in flat]
         plain = next(c for c in self._programs if c.stimulus is None)
-        return Shown(task, item, max(arms, key=lambda arm: len(arm[1]), default=(plain, ""))[0])
+        return Shown(task, item, max(arms, key=lambda arm: len(arm[1]), default=(plain, ""))[0], pool=self._pools[task.id])
 
     async def _latency(self, sim: SimModel, draw: str) -> None:
         if sim.latency_ms:
@@ -206,8 +210,13 @@ def wrong_answer(shown: Shown, rng: random.Random) -> str:
     right = set(shown.item.targets)
     if shown.item.choices:
         return rng.choice([choice for choice in shown.item.choices if choice not in right] or ["none of them"])
-    others = sorted({item.targets[0] for item in shown.task.items} - right)
-    return rng.choice(others) if others else "no idea"
+    own = [place for text in sorted(right) if (place := bisect_left(shown.pool, text)) < len(shown.pool) and shown.pool[place] == text]
+    if len(own) == len(shown.pool):
+        return "no idea"
+    chosen = rng.choice(range(len(shown.pool) - len(own)))
+    for place in own:  # in order: those that are left out move what comes after them
+        chosen += place <= chosen
+    return shown.pool[chosen]
 
 
 def tokens(text: str) -> int:

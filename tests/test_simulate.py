@@ -15,7 +15,7 @@ from promptlab.render import PRESETS
 from promptlab.resolve import Study, all_stimuli, resolve, sim_models
 from promptlab.run import Execution
 from promptlab.schema import Comparison, Item, Model, Task
-from promptlab.simulate import Shown, World, probability, reply
+from promptlab.simulate import Shown, World, probability, reply, wrong_answer
 from promptlab.stats import analyse
 from promptlab.store import Run
 from promptlab.sweep import run_sweep
@@ -151,3 +151,15 @@ def test_a_world_knows_only_its_own_prompts() -> None:
 
     with pytest.raises(SimulatedError):
         asyncio.run(World(toy_design(), sim_models())("planted", [{"role": "user", "content": "hello"}], {}))
+
+
+def test_a_wrong_answer_is_that_of_another_item_and_drawn_as_from_a_list() -> None:
+    design = toy_design()
+    for seed in range(300):
+        rng = random.Random(seed)
+        targets = [tuple(rng.choice("abcdefgh") for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 12))]
+        own = rng.choice(targets)
+        shown = Shown(design.tasks[0], Item("i", "what?", own), design.conditions[0], pool=sorted({each[0] for each in targets}))
+        others = sorted({each[0] for each in targets} - set(own))
+        expected = random.Random(seed).choice(others) if others else "no idea"
+        assert wrong_answer(shown, random.Random(seed)) == expected
