@@ -39,6 +39,8 @@ from peers.tools import ARMS, PEERS, TOOLS, Command, Job, Tool, experiment, swee
 
 N_START = 24
 """Items of the run that is taken off."""
+LEAST_MORE = 0.25
+"""A job that takes less than this share of a start beyond it says nothing of items a second."""
 SLOW_CONCURRENCY = 512
 SLOW = ("aiohttp", "promptlab_direct")
 MANY = ("promptlab_direct", "promptlab_direct_2")
@@ -63,8 +65,8 @@ class Result:
     n: int
     calls_s: float
     """Seconds from the first request to the last answer; 0 where nothing was asked."""
-    more_s: float
-    """Seconds of the whole process beyond those of a start."""
+    more_s: float | None
+    """Seconds of the whole process beyond those of a start; None where they are too few beside them to be told."""
     wall_s: float
     cpu_s: float
     cpu_ms: float
@@ -76,8 +78,8 @@ class Result:
         return self.n / self.calls_s if self.calls_s else 0.0
 
     @property
-    def more_rate(self) -> float:
-        return self.n / self.more_s
+    def more_rate(self) -> float | None:
+        return self.n / self.more_s if self.more_s else None
 
     @property
     def whole_rate(self) -> float:
@@ -175,7 +177,8 @@ def measure(tool: Tool, endpoint: Endpoint, server: str, n: int, concurrency: in
     n_calls = trials(n) if tool.group == "promptlab" else n
     n_more = n_calls - N_START
     cpu_ms = 1000 * (full.cpu_s - start.cpu_s) / n_more
-    more_s = max(full.wall_s - start.wall_s, 1e-3) * n_calls / n_more
+    more_s = full.wall_s - start.wall_s
+    more_s = more_s * n_calls / n_more if more_s > LEAST_MORE * start.wall_s else None
     return Result(n_calls, seen.seconds, more_s, full.wall_s, full.cpu_s, cpu_ms, full.peak_mb)
 
 
@@ -210,22 +213,23 @@ def rounds(
                 continue
             results[name].append(result)
             what = f"{part} {name}".strip()
-            say(f"round {number + 1} of {n_rounds}, {what}: {result.rate:,.0f} calls/s, {result.more_rate:,.0f} items/s")
+            more = "-" if result.more_rate is None else f"{result.more_rate:,.0f}"
+            say(f"round {number + 1} of {n_rounds}, {what}: {result.rate:,.0f} calls/s, {more} items/s")
     return results, skipped
 
 
 def middle(results: list[Result], of: str) -> float:
-    """The median of one figure."""
-    return statistics.median(getattr(result, of) for result in results)
+    """The median of one figure; 0 where no round has it."""
+    return statistics.median([value for result in results if (value := getattr(result, of)) is not None] or [0.0])
 
 
 def ratio(results: dict[str, list[Result]], name: str, other: str, of: str = "rate") -> float | None:
     """The median of the ratios within each round."""
     if name not in results or other not in results:
         return None
-    return statistics.median(
-        getattr(a, of) / getattr(b, of) if getattr(b, of) else 0.0 for a, b in zip(results[name], results[other], strict=True)
-    )
+    pairs = [(getattr(a, of), getattr(b, of)) for a, b in zip(results[name], results[other], strict=True)]
+    known = [a / b if b else 0.0 for a, b in pairs if a is not None and b is not None]
+    return statistics.median(known) if known else None
 
 
 def beyond(results: dict[str, list[Result]], name: str, wire: str) -> float | None:
@@ -242,6 +246,8 @@ def verdicts(results: dict[str, list[Result]], many: dict[str, list[Result]]) ->
     for of, words in (("rate", "calls/s"), ("more_rate", "items/s"), ("whole_rate", "whole process")):
         if whole:
             fastest = max(whole, key=lambda name: middle(results[name], of))
+            if not middle(results[fastest], of):
+                continue
             times = ratio(results, "promptlab_direct", fastest, of)
             found.append((f"direct wire, times the fastest whole tool ({fastest}), {words}", times, f">= {TARGETS['direct_of_whole']}"))
     found.append(("direct wire, of bare aiohttp", ratio(results, "promptlab_direct", "aiohttp"), f">= {TARGETS['direct_of_aiohttp']}"))
@@ -260,6 +266,10 @@ def shown(value: float | None) -> str:
     return "-" if value is None else f"{value:,.2f}"
 
 
+def _whole(value: float) -> str:
+    return f"{value:,.0f}" if value else "-"
+
+
 def table(results: dict[str, list[Result]]) -> None:
     """One line a tool."""
     heads = ("calls/s", "spread", "of aiohttp", "of litellm", "items/s", "CPU ms/item", "wall s", "CPU s", "peak MB")
@@ -268,7 +278,7 @@ def table(results: dict[str, list[Result]]) -> None:
         rates = [result.rate for result in each]
         cells = (
             f"{middle(each, 'rate'):,.0f}", f"{min(rates):,.0f}-{max(rates):,.0f}", shown(ratio(results, name, "aiohttp")),
-            shown(ratio(results, name, "litellm")), f"{middle(each, 'more_rate'):,.0f}", f"{middle(each, 'cpu_ms'):.2f}",
+            shown(ratio(results, name, "litellm")), _whole(middle(each, "more_rate")), f"{middle(each, 'cpu_ms'):.2f}",
             f"{middle(each, 'wall_s'):.1f}", f"{middle(each, 'cpu_s'):.1f}", f"{middle(each, 'peak_mb'):.0f}",
         )  # fmt: skip
         cells = tuple("-" if n < 4 and not any(rates) else cell for n, cell in enumerate(cells))
@@ -289,9 +299,8 @@ def many_table(results: dict[str, list[Result]], n: int) -> None:
     """One process and two, over many items."""
     print(f"\n{n:,} items, one worker process and two")
     for name, each in results.items():
-        print(
-            f"{name:20}{middle(each, 'rate'):>12,.0f} calls/s{middle(each, 'more_rate'):>12,.0f} items/s{middle(each, 'wall_s'):>12.1f} s"
-        )
+        more = _whole(middle(each, "more_rate"))
+        print(f"{name:20}{middle(each, 'rate'):>12,.0f} calls/s{more:>12} items/s{middle(each, 'wall_s'):>12.1f} s")
 
 
 def compare(asked: argparse.Namespace) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pytest
 
 from conftest import ROOT
 from promptlab import report as reports
+from promptlab.explorer import shell
 from promptlab.resolve import resolve
 from promptlab.run import Execution
 from promptlab.store import Run
@@ -41,15 +43,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
-@pytest.fixture(scope="module")
-def address(folder: Path) -> Iterator[str]:
-    """The explorer as `promptlab view` opens it, in a folder that has no settings of ours."""
+@contextmanager
+def viewed(*arguments: str, cwd: Path) -> Iterator[str]:
+    """The address of the explorer as `promptlab view` opens it."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "promptlab", "view", str(folder), "--port", str(port)],
-        cwd=folder.parent, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        [sys.executable, "-m", "promptlab", "view", *arguments, "--port", str(port)],
+        cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip
     try:
@@ -64,6 +66,13 @@ def address(folder: Path) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def address(folder: Path) -> Iterator[str]:
+    """The explorer in a folder that has no settings of ours."""
+    with viewed(str(folder), cwd=folder.parent) as there:
+        yield there
 
 
 @pytest.fixture(scope="module")
@@ -106,25 +115,52 @@ READY = {
     "matrix": "The same as a table",
     "compare": "Only A right",
     "samples": "Page 1 of",
+    "cost": "Form of the answers",
+    "plan": "The experiment file",
+    "design": "Does what is here match what was frozen?",
 }
+"""A text of each page that has one of its own."""
+STILL = "[data-testid=stApp][data-test-script-state=notRunning]"
+
+
+def walked(page: Any, name: str) -> None:
+    """Click on a page in the row of pages, and wait until it is drawn."""
+    page.get_by_test_id("stButtonGroup").get_by_text(shell.PAGES[name][0], exact=True).first.click()
+    page.wait_for_url(f"**page={name}**", timeout=60_000)
+    page.locator(STILL).wait_for(timeout=60_000)
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", READY)
-def test_every_page_of_the_explorer(name: str, size: str, address: str, opened: Any) -> None:
-    page, complaints = opened(f"{address}/?page={name}", size, "dark" if size == "narrow" else "light")
-    page.get_by_text(READY[name]).first.wait_for(timeout=60_000)
-    if name != "runs":  # where every row says it for itself
-        page.get_by_text("SIMULATED: these answers come from a simulated model").wait_for()
-    if name in ("overview", "matrix"):
-        chart = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
-        chart.wait_for(timeout=30_000)
-        box = chart.bounding_box()
-        assert box["height"] >= 110, "two rows of 30 pixels, a title and an axis"
-        assert box["width"] >= 300
-    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"]
-    assert page.get_by_test_id("stMain").evaluate("main => main.scrollWidth") <= SIZES[size]["width"], "wide charts scroll by themselves"
-    assert complaints == []
+def test_every_page_of_the_explorer(size: str, address: str, opened: Any) -> None:
+    page, complaints = opened(f"{address}/?page=samples", size, "dark" if size == "narrow" else "light")
+    page.get_by_text(READY["samples"]).first.wait_for(timeout=60_000)
+    for name in shell.PAGES:
+        walked(page, name)
+        if name in READY:
+            page.get_by_text(READY[name]).first.wait_for(timeout=60_000)
+        if name != "runs":  # where every row says it for itself
+            page.get_by_text("SIMULATED: these answers come from a simulated model").wait_for()
+        if name in ("overview", "matrix"):
+            chart = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
+            chart.wait_for(timeout=30_000)
+            box = chart.bounding_box()
+            assert box["height"] >= 110, "two rows of 30 pixels, a title and an axis"
+            assert box["width"] >= 300
+        assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"], name
+        main = page.get_by_test_id("stMain").evaluate("main => main.scrollWidth")
+        assert main <= SIZES[size]["width"], f"{name}: wide charts scroll by themselves"
+        assert complaints == [], name
+
+
+def test_every_page_where_there_is_no_run(opened: Any, tmp_path: Path) -> None:
+    with viewed("--runs", "nothing", cwd=tmp_path) as there:
+        page, complaints = opened(there, "wide")
+        page.get_by_text("There is no run in").wait_for(timeout=60_000)
+        for name in shell.PAGES:
+            walked(page, name)
+            wanted = {"plan": READY["plan"], "library": "Stimuli"}.get(name, "promptlab sweep experiments/quickstart.yaml")
+            page.get_by_text(wanted).first.wait_for(timeout=60_000)
+            assert complaints == [], name
 
 
 def test_a_click_changes_the_address_and_the_address_brings_it_back(address: str, opened: Any) -> None:
@@ -142,13 +178,13 @@ def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any)
     for _ in range(2):  # on return the same row can be clicked again
         page.wait_for_url("**page=runs**", timeout=60_000)
         page.get_by_text(READY["runs"]).wait_for(timeout=60_000)
-        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+        page.locator(STILL).wait_for(timeout=60_000)
         table = page.locator("[data-testid=stDataFrame]").first
         table.hover(position={"x": 40, "y": 45})
         table.click(position={"x": 40, "y": 52}, delay=50)
         page.get_by_text(READY["overview"]).first.wait_for(timeout=60_000)
         page.wait_for_url("**page=overview**", timeout=60_000)
-        page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+        page.locator(STILL).wait_for(timeout=60_000)
         assert f"run={folder.name}" in page.url
         page.get_by_text("Runs", exact=True).first.click()
     assert complaints == []
@@ -158,13 +194,13 @@ def test_one_action_is_one_step_back(address: str, opened: Any) -> None:
     page, complaints = opened(f"{address}/?page=compare", "wide")
     button = page.get_by_text("Everything recorded about answer A")
     button.wait_for(timeout=60_000)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    page.locator(STILL).wait_for(timeout=60_000)
     button.scroll_into_view_if_needed()
     before, at = page.evaluate("history.length"), page.url
     scrolled = page.get_by_test_id("stMain").evaluate("main => main.scrollTop")
     button.click()
     page.wait_for_url("**page=samples**", timeout=60_000)
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+    page.locator(STILL).wait_for(timeout=60_000)
     assert page.evaluate("history.length") == before + 1
     top = page.get_by_test_id("stMain").evaluate("main => main.scrollTop")
     assert (scrolled > 200, top) == (True, 0), "another page begins at its top"
