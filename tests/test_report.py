@@ -173,7 +173,7 @@ def test_a_spreadsheet_does_not_run_cells(planted: Path) -> None:
     from dataclasses import replace
 
     report = of(planted)
-    bad = [replace(report.comparisons[0], treatment=text) for text in ("=1+1", "+1", "-1", "@x", "\t=1", " =1", "\ufeff=1")]
+    bad = [replace(report.comparisons[0], treatment=text) for text in ("=1+1", "+1+1", "-A1", "@x", "\t=1", " =1", "\ufeff=1")]
     rows = list(csv.DictReader(io.StringIO(to_csv(replace(report, comparisons=tuple(bad))))))
     assert [row["treatment"][0] for row in rows] == ["'"] * 7
     assert float(next(csv.DictReader(io.StringIO(to_csv(report))))["diff"]) == report.comparisons[0].diff
