@@ -30,7 +30,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = {
     "overview": "What each added text does", "matrix": "The same as a table", "compare": "Task by task",
     "samples": "What is recorded about it",
-    "loops": "", "replication": "", "cost": "", "plan": "", "design": "", "library": "", "runs": "",
+    "loops": "", "replication": "", "cost": "What a right answer costs", "plan": "", "design": "", "library": "", "runs": "",
 }  # fmt: skip
 """The pages, and a text that stands at the end of each where it has a fixed one."""
 SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}

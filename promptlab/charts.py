@@ -42,7 +42,7 @@ PICKED = "picked"
 """The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
-TOLD = {"row": "what", "words": "result", "shown": "points", "stimulus": "added text", "sentence": "in words"}
+TOLD = {"row": "what", "words": "result", "shown": "points", "stimulus": "added text"}
 """How a tooltip calls the fields that have another name here."""
 WORDS = alt.Text("words:N")
 FONT = "system-ui, 'DejaVu Sans', sans-serif"
@@ -115,7 +115,6 @@ def matrix(
             "verdict": c.verdict,
             "judged": c.verdict != "refused",
             "hatch": HATCH if c.verdict in ("unclear", "refused") else "",
-            "sentence": c.sentence,
             "cell": f"{c.treatment}\t{c.task}",
         }
         for c in comparisons
@@ -126,7 +125,7 @@ def matrix(
     base = alt.Chart(data).encode(
         x=alt.X("task:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30, labelLimit=220, orient="top", ticks=False, domain=False)),
         y=alt.Y("stimulus:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, ticks=False, domain=False)),
-        tooltip=_tooltip("stimulus", "task", "shown", "verdict", "sentence"),
+        tooltip=_tooltip("stimulus", "task", "shown", "verdict"),
     )
     shaded = base.mark_rect(stroke="white", strokeWidth=2).encode(
         color=alt.condition(

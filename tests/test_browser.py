@@ -115,8 +115,8 @@ READY = {
     "matrix": "The same as a table",
     "compare": "Only A right",
     "samples": "Page 1 of",
-    "cost": "Form of the answers",
-    "plan": "The experiment file",
+    "cost": "What a right answer costs",
+    "plan": "Items and repeats",
     "design": "Does what is here match what was frozen?",
 }
 """A text of each page that has one of its own."""

@@ -266,21 +266,28 @@ def test_charts_hold_the_same_numbers_and_say_simulated(rich: Path, trials: pd.D
 
 def test_the_page_of_a_whole_run(opened: Any, rich: Path, shown: list[take.Shown]) -> None:
     app = opened("--runs", rich, page="cost", model=PLANTED, arm=EP02)
-    assert not app.exception
-    found = texts(app)
+    found, n_charts = "", 0
+    on_screen: list[pd.DataFrame] = []
+    for part in cost.PARTS:
+        app.segmented_control(key="switch_part").set_value(part).run()
+        assert not app.exception
+        assert app.query_params["part"] == part
+        found += texts(app)
+        on_screen += [table.reset_index(drop=True).astype(str) for table in tables(app)]
+        n_charts += len(app.get("vega_lite_chart"))
     for words in ("in simulated prices, nothing paid", "the price of", "Arms differ in how many trials have no score"):
         assert words in found
-    on_screen = [table.reset_index(drop=True).astype(str) for table in tables(app)]
     for table in shown:
         assert any(list(f.columns) == list(table.frame.columns) and f.equals(table.frame.astype(str)) for f in on_screen), table.title
-    assert len(app.get("vega_lite_chart")) == 4
+    assert n_charts == 4
+    app.segmented_control(key="switch_part").set_value("repeats").run()
     app.selectbox(key="pick_arm").set_value("none").run()
     assert app.query_params["arm"] == "none"
 
 
 def test_the_page_of_a_run_without_repeats_says_so(opened: Any, tmp_path: Path) -> None:
     write_run(tmp_path)
-    app = opened("--runs", tmp_path, page="cost")
+    app = opened("--runs", tmp_path, page="cost", part="repeats")
     assert not app.exception
     assert cost.ONCE_NOTE in texts(app)
     assert "arm" not in app.query_params
@@ -289,11 +296,12 @@ def test_the_page_of_a_run_without_repeats_says_so(opened: Any, tmp_path: Path) 
 
 def test_the_page_of_a_run_without_any_trial(opened: Any, tmp_path: Path) -> None:
     folder, _ = write_run(tmp_path, share=0.0, state="interrupted", replicates=2)
-    app = opened("--runs", tmp_path, page="cost")
-    assert not app.exception
-    assert not app.error
-    assert "Nothing is recorded for this yet." in texts(app)
-    assert not app.get("vega_lite_chart")
+    for part in cost.PARTS:
+        app = opened("--runs", tmp_path, page="cost", part=part)
+        assert not app.exception
+        assert not app.error
+        assert "Nothing is recorded for this yet." in texts(app)
+        assert not app.get("vega_lite_chart")
     assert all(table.frame.empty for table in cost.tables(store_of(folder), Filters({})))
 
 
@@ -315,7 +323,7 @@ def test_hostile_text_stays_text(opened: Any, hostile: Path) -> None:
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["served"] = {"sim/planted": ["\x1b[31mred ![x](http://attacker.test/leak.png)", "v2"]}
     (folder / "manifest.json").write_text(json.dumps(manifest))
-    app = opened("--runs", hostile, page="cost", model=PLANTED, arm="![x](http://attacker.test)")
+    app = opened("--runs", hostile, page="cost", part="requests", model=PLANTED, arm="![x](http://attacker.test)")
     assert not app.exception
     assert "served by 2 versions (\\x1b[31mred" in texts(app)
     for element in [*app.markdown, *app.caption, *app.subheader]:

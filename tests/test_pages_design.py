@@ -300,8 +300,11 @@ def test_the_page_shows_it(opened: Any) -> None:
     assert not app.exception
     shown = texts(app)
     assert "Everything that was hashed then is the same now. Nothing deviates." in shown
+    app.segmented_control(key="switch_part").set_value("again").run()
+    shown = texts(app)
     assert (DEMO / "experiment.yaml").read_text().strip() in shown
     assert f"promptlab cache export {DEMO} --to bundle" in shown
+    app.segmented_control(key="switch_part").set_value("plan").run()
     app.selectbox(key="pick_family").set_value("cell/sim/planted/none").run()
     assert app.query_params["family"] == "cell/sim/planted/none"
     assert "Those of cell/sim/planted/none." in texts(app)
@@ -341,7 +344,7 @@ def test_an_imported_run_was_not_frozen_before(opened: Any, tmp_path: Path) -> N
     changed(folder, "plan.json", imported)
     changed(folder, "manifest.json", lambda m: m.update(imported=True, experiment_path=None, hashes={"results.csv": "a" * 64, "plan": "b"}))
     assert hashes(folder) == {"plan": design.DIFFERS, "file results.csv": design.UNKNOWN}
-    app = opened("--runs", tmp_path, page="design")
+    app = opened("--runs", tmp_path, page="design", part="again")
     assert not app.exception
     assert "nothing of this was frozen before the answers" in texts(app)
     assert "promptlab cannot ask it again" in texts(app)
@@ -360,19 +363,22 @@ def test_hostile_text_is_inert(opened: Any, tmp_path: Path) -> None:
     changed(folder, "manifest.json", strange)
     (folder / "experiment.yaml").write_text(bad, errors="replace")
     changed(folder, "plan.json", lambda p: [h.update(family=bad) for h in p["hypotheses"][:2]])
-    app = opened("--runs", tmp_path, page="design")
-    assert not app.exception
-    assert inert(HOSTILE["script"] + HOSTILE["bidi"]) in "\n".join(element.value for element in app.code)
-    for element in elements(app._tree):
-        if element.type not in {"text", "code", "arrow_data_frame", "dataframe", "selectbox"}:
-            assert "attacker.test" not in str(getattr(element, "proto", "")), element.type
-    assert not any(HIDDEN.search(element.value) for element in [*app.text, *app.code])
+    for part in design.PARTS:
+        app = opened("--runs", tmp_path, page="design", part=part)
+        assert not app.exception
+        if part == "again":
+            assert inert(HOSTILE["script"] + HOSTILE["bidi"]) in "\n".join(element.value for element in app.code)
+        for element in elements(app._tree):
+            if element.type not in {"text", "code", "arrow_data_frame", "dataframe", "selectbox"}:
+                assert "attacker.test" not in str(getattr(element, "proto", "")), element.type
+        assert not any(HIDDEN.search(element.value) for element in [*app.text, *app.code])
 
 
 def test_nothing_is_written(tmp_path: Path, opened: Any) -> None:
     folder, _ = write_run(tmp_path)
     before = {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))}
-    opened("--run", folder, page="design")
+    for part in design.PARTS:
+        opened("--run", folder, page="design", part=part)
     opened("--run", folder, page="plan")
     opened("--run", folder, page="library")
     assert {path: path.stat().st_mtime_ns for path in sorted(folder.rglob("*"))} == before

@@ -238,6 +238,7 @@ def test_a_run_in_progress(tmp_path: Path, opened: Any) -> None:
 
 def test_the_page_without_a_run(opened: Any, tmp_path: Path) -> None:
     app = opened("--runs", tmp_path, page="plan")
+    app.segmented_control(key="switch_part").set_value("file").run()
     assert not app.exception
     shown = texts(app)
     assert "No run is open" in shown
@@ -255,6 +256,7 @@ def test_every_choice_is_in_the_address_and_gives_the_view_again(opened: Any, de
     assert app.query_params["comparisons"] == "5"  # the family follows
     app.selectbox(key="pick_asked").set_value("openai/gpt-4o-mini").run()
     assert not app.exception
+    app.segmented_control(key="switch_part").set_value("file").run()
     assert "nothing paid" not in texts(app).split("What the file asks")[0].split("As measured")[1]
     query = {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
     assert texts(opened("--runs", demo, **query)) == texts(app)
@@ -271,7 +273,7 @@ def test_numbers_that_cannot_be_are_ignored_with_a_note(value: str, opened: Any,
 
 
 def test_what_cannot_be_is_said(opened: Any, tmp_path: Path) -> None:
-    app = opened("--runs", tmp_path, page="plan", effect="20", flips="5", accuracy="90", per_stimulus="0")
+    app = opened("--runs", tmp_path, page="plan", part="file", effect="20", flips="5", accuracy="90", per_stimulus="0")
     shown = texts(app)
     assert "flips at least 20 % of the items" in shown
     assert "no sentence can add 20 points" in shown
@@ -285,10 +287,11 @@ def test_hostile_names_stay_text(opened: Any, tmp_path: Path) -> None:
     plan["sampling"] = {"temperature": 0.5, HOSTILE["markdown"]: 1}
     plan["tasks"][0]["task"] = HOSTILE["script"] + HOSTILE["bidi"]
     (folder / "plan.json").write_text(json.dumps(plan))
-    app = opened("--runs", tmp_path, page="plan")
-    assert not app.exception
-    for element in elements(app._tree):
-        if element.type not in {"text", "code", "arrow_data_frame", "selectbox"}:
-            assert "attacker.test" not in str(getattr(element, "proto", ""))
-    assert "attacker.test" not in "\n".join(element.value for element in app.code)
-    assert not any(HIDDEN.search(element.value) for element in [*app.text, *app.code])
+    for part in planning.PARTS:
+        app = opened("--runs", tmp_path, page="plan", part=part)
+        assert not app.exception
+        for element in elements(app._tree):
+            if element.type not in {"text", "code", "arrow_data_frame", "selectbox"}:
+                assert "attacker.test" not in str(getattr(element, "proto", ""))
+        assert "attacker.test" not in "\n".join(element.value for element in app.code)
+        assert not any(HIDDEN.search(element.value) for element in [*app.text, *app.code])

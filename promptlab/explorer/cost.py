@@ -29,6 +29,9 @@ from promptlab.stats.analysis import MOST_UNEVEN
 from promptlab.stats.intervals import wilson
 from promptlab.stats.sentences import setting_words
 
+PARTS = {
+    "money": "Money", "time": "Tokens and time", "missing": "Missing and form", "repeats": "Asked again", "requests": "Requests",
+}  # fmt: skip
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 BAD_ENDS = ("error", "truncated", "refused", "empty", "parse_failed")
@@ -116,20 +119,37 @@ FORM_NOTE = "Of the answers for which it is known: in the form asked for, the in
 
 
 def render(store: Store, filters: Filters) -> None:
-    """Show the page."""
+    """Show the page: one part at a time, since all of it at once would be slow to come."""
     sums = sums_of(store)
     for sentence in unpriced(store, sums):
         plain.line(sentence)
-    st.subheader("What it cost")
-    take.shown(spend_table(store, sums), "spend")
+    part = filters.switch("Part", "part", PARTS, "money")
     left, middle, _ = st.columns(3)
     with left:
         model = model_of(store, filters)
     with middle:
         setting = setting_of(store, filters)
     arms = by_arm(store, sums, model, setting)
+    if part == "money":
+        _money(store, sums, arms, model)
+    elif part == "time":
+        _time(store, arms, model, setting)
+    elif part == "missing":
+        _missing(store, arms)
+    elif part == "repeats":
+        _agreements(store, filters, arms, model, setting)
+    else:
+        _requests(store, sums)
+
+
+def _money(store: Store, sums: Sequence[Row], arms: Sequence[Row], model: str) -> None:
+    st.subheader("What it cost")
+    take.shown(spend_table(store, sums), "spend")
     st.subheader("What a right answer costs")
     take.shown(cost_table(arms, _is_simulated(store, model)), "cost")
+
+
+def _time(store: Store, arms: Sequence[Row], model: str, setting: Setting) -> None:
     st.subheader("Tokens and time")
     spreads = _spreads(store, model, setting)
     timed = time_rows(arms, spreads)
@@ -139,6 +159,9 @@ def render(store: Store, filters: Filters) -> None:
             "time", "For each arm the median time of an answer, and from which to which time 90 of 100 answers took; as in the table.",
         )  # fmt: skip
     take.shown(time_table(arms, spreads), "tokens-and-time")
+
+
+def _missing(store: Store, arms: Sequence[Row]) -> None:
     st.subheader("Missing answers")
     for sentence in uneven(arms):
         plain.line(sentence)
@@ -149,6 +172,11 @@ def render(store: Store, filters: Filters) -> None:
             "missing", "For each arm the share of trials without a score, and with any other end than ok, each with its 95 % interval.",
         )  # fmt: skip
     take.shown(missing_table(arms), "missing")
+    st.subheader("Form of the answers")
+    take.shown(form_table(arms), "form")
+
+
+def _agreements(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> None:
     st.subheader("Does asking again give the same?")
     if _repeats(store):
         arm = _pick_arm(store, filters, arms)
@@ -167,12 +195,13 @@ def render(store: Store, filters: Filters) -> None:
         take.shown(aa_table(store, twice), "baseline-repeat")
     else:
         plain.line(NO_AA_NOTE)
+
+
+def _requests(store: Store, sums: Sequence[Row]) -> None:
     st.subheader("Requests")
     for sentence in served(store):
         plain.line(sentence)
     take.shown(request_table(sums), "requests")
-    st.subheader("Form of the answers")
-    take.shown(form_table(arms), "form")
 
 
 def tables(store: Store, filters: Filters) -> list[Shown]:

@@ -27,6 +27,7 @@ MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● cannot be told"
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
 """Arms and tasks with too few trials that are listed, the emptiest first."""
+PARTS = {"frozen": "As it was frozen", "plan": "Plan and hypotheses", "again": "Where it comes from, and again"}
 HASH_CHARS = 12
 HOW = {"fdr_bh": "false discovery rate (Benjamini-Hochberg)", "holm": "family-wise error (Holm)"}
 
@@ -47,10 +48,20 @@ class Check(NamedTuple):
 
 
 def render(store: Store, filters: Filters) -> None:
-    """Show the page."""
+    """Show the page: one part at a time, since all of it at once would be slow to come."""
     found, cells = checks(store), _cells(store)
     odd = _deviations(store, cells)
     plain.line(_headline(store, found, odd))
+    part = filters.switch("Part", "part", PARTS, "frozen")
+    if part == "frozen":
+        _as_frozen(store, found, cells, odd)
+    elif part == "plan":
+        _the_plan(store, filters)
+    else:
+        _again(store)
+
+
+def _as_frozen(store: Store, found: Sequence[Check], cells: pd.DataFrame, odd: Shown) -> None:
     st.subheader("Does what is here match what was frozen?")
     take.shown(_hashes(found), "hashes", tints=words.TINTS, tinted="says")
     st.subheader("Deviations from the plan")
@@ -61,6 +72,9 @@ def render(store: Store, filters: Filters) -> None:
         take.shown(_versions(store), "served-versions")
     with st.expander("Parameters asked and sent"):
         take.shown(_parameters(store), "parameters", tints=words.TINTS, tinted="says")
+
+
+def _the_plan(store: Store, filters: Filters) -> None:
     st.subheader("The frozen plan")
     take.shown(_terms(store), "plan")
     st.subheader("Families of hypotheses")
@@ -69,6 +83,9 @@ def render(store: Store, filters: Filters) -> None:
     if names:
         filters.pick("Hypotheses of the family", "family", names, names[0])
         take.shown(_hypotheses(store, filters), "hypotheses")
+
+
+def _again(store: Store) -> None:
     st.subheader("Where it comes from")
     take.shown(_provenance(store), "provenance")
     st.subheader("The experiment file")

@@ -16,7 +16,8 @@ from promptlab.explorer import plain
 NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",
          "n", "trial", "loop", "paper", "as", "other", "model_b", "sort", "by",
          "over", "per_task", "repeats", "effect", "flips", "again", "accuracy", "n_tasks", "n_stimuli", "comparisons", "asked",
-         "per_stimulus", "under_way", "family", "role", "suite", "sentence", "exercise", "prompt", "layout", "shots", "three")  # fmt: skip
+         "per_stimulus", "under_way", "family", "part", "role", "suite", "sentence", "exercise", "prompt", "layout", "shots",
+         "three")  # fmt: skip
 OF_A_RUN = tuple(name for name in NAMES if name not in ("run", "page"))
 LONGEST = 300
 MOVED = "moved"

@@ -54,6 +54,7 @@ CHANCE = 0.5
 """The share of flips that is taken for chance where no run says how often the same prompt flips when it is asked again."""
 ACCURACY = 70.0
 PLACEBOS = 3
+PARTS = {"size": "How many items", "file": "The experiment file and its price"}
 OVER = {"mean": "Mean over the tasks", "cell": "One task"}
 PROVIDERS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere"}
 """Providers in the price table that have another name in front of a model."""
@@ -114,6 +115,14 @@ def render(store: Store | None, filters: Filters) -> None:
         draft = _draft(store, chosen)
         _estimate(draft.text)
     plain.line(_sentence(chosen))
+    part = filters.switch("Part", "part", PARTS, "size")
+    if part == "size":
+        _size(store, chosen, draft)
+    else:
+        _file(chosen, draft)
+
+
+def _size(store: Store | None, chosen: Choices, draft: Draft) -> None:
     curve = _curve(chosen)
     take.chart(
         charts.power(
@@ -126,6 +135,9 @@ def render(store: Store | None, filters: Filters) -> None:
     take.shown(_short(chosen, draft), "plan")
     st.subheader("Items and repeats")
     take.shown(_ways(chosen, draft), "items-and-repeats")
+
+
+def _file(chosen: Choices, draft: Draft) -> None:
     st.subheader("The experiment file")
     if draft.study is None:
         st.warning("No valid experiment can be made of these choices.")

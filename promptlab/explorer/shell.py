@@ -92,7 +92,7 @@ def show(run: Path | None, runs: Path) -> None:
     if names:
         with right:
             name = filters.pick("Run", "run", names, names[0], drops=OF_A_RUN)
-    page = filters.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, FIRST)
+    page = filters.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, FIRST, drops=("part",))
     try:
         if name is None:
             _without_a_run(page, filters, runs)
