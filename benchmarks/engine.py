@@ -45,7 +45,7 @@ LEAST_MORE = 0.25
 SLOW_CONCURRENCY = 512
 WANTED_OF_IDEAL = 0.9
 """A client whose whole core would not do so much of the ideal rate is bound by its CPU."""
-SLOW = ("aiohttp", "promptlab_direct")
+SLOW = ("aiohttp", "promptlab_direct", "promptlab_direct_2")
 MANY = ("promptlab_direct", "promptlab_direct_2")
 PARTS = ("slow", "many")
 TARGETS = {"direct_of_whole": 3.0, "direct_of_aiohttp": 0.35, "litellm_of_litellm": 0.9, "two_workers": 1.7, "beyond_wire_ms": 0.6}
