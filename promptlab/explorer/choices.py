@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import streamlit as st
+
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Setting, Store
 from promptlab.explorer.words import CONTROLS
@@ -31,6 +33,17 @@ def setting_of(store: Store, filters: Filters) -> Setting:
 def task_of(store: Store, filters: Filters) -> str:
     """Which task."""
     return filters.pick("Task", "task", store.tasks, store.tasks[0], drops=OF_A_PAIR)
+
+
+def choose(store: Store, filters: Filters) -> tuple[str, str, Setting]:
+    """Model, control and setting, side by side."""
+    left, middle, right = st.columns(3)
+    with left:
+        model = model_of(store, filters)
+    with middle:
+        control = control_of(store, filters)
+    with right:
+        return model, control, setting_of(store, filters)
 
 
 def chosen(store: Store, filters: Filters) -> tuple[str, str, Setting]:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from promptlab import charts
 from promptlab.explorer import plain, take, words
-from promptlab.explorer.choices import OF_A_PAIR, chosen, control_of, model_of, setting_of
+from promptlab.explorer.choices import OF_A_PAIR, choose, chosen
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import Store
 from promptlab.explorer.take import Shown
@@ -20,13 +20,7 @@ from promptlab.stats.sentences import points
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    left, middle, right = st.columns(3)
-    with left:
-        model = model_of(store, filters)
-    with middle:
-        control = control_of(store, filters)
-    with right:
-        setting = setting_of(store, filters)
+    model, control, setting = choose(store, filters)
     cells = store.comparisons(model, setting, control, ["cell"])
     if not cells:
         st.caption("Nothing was planned for this choice.")
@@ -56,11 +50,11 @@ def render(store: Store, filters: Filters) -> None:
         "above the table."
     )
 
-    def choose(row: int, column: str) -> None:
+    def open_row(row: int, column: str) -> None:
         shown = {inert(name): name for name in stimuli}
         go(task=tasks[row], **({"a": shown[column]} if column in shown else {}), **dict.fromkeys(OF_A_PAIR))
 
-    plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", choose, tints=words.TINTS)
+    plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", open_row, tints=words.TINTS)
     take.frame(words.verdict_table(cells, {}, "task"), f"matrix-{model}")
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from promptlab import charts, report
 from promptlab.explorer import plain, take, words
-from promptlab.explorer.choices import chosen, control_of, model_of, setting_of
+from promptlab.explorer.choices import choose, chosen
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.live import kept_fresh
 from promptlab.explorer.load import Setting, Store
@@ -23,13 +23,7 @@ VERDICTS = "What each added text does, averaged over the tasks"
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     plain.line(store.manifest.get("question") or "This run states no question.")
-    left, middle, right = st.columns(3)
-    with left:
-        model = model_of(store, filters)
-    with middle:
-        control = control_of(store, filters)
-    with right:
-        setting = setting_of(store, filters)
+    model, control, setting = choose(store, filters)
     kept_fresh(store, lambda newest: _results(newest, model, control, setting))
 
 
