@@ -341,6 +341,23 @@ def test_what_is_taken_along_says_simulated(opened: Any, demo: Path, monkeypatch
     assert len(frame) == len(pd.read_parquet(io.BytesIO(taken["SIMULATED-verdicts.parquet"]())))
 
 
+def test_a_real_model_beside_a_simulated_one_is_not_called_simulated(opened: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, _ = write_run(tmp_path, share=0.1)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["models"]["openai/real"] = {}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    taken: dict[str, Any] = {}
+    monkeypatch.setattr("streamlit.download_button", lambda label, data, name, *rest, **more: taken.update({name: data}))
+    opened("--runs", tmp_path, page="samples")
+    answers = pd.read_csv(io.BytesIO(taken["SIMULATED-answers-1.csv"]()))
+    assert (answers["simulated"] == (answers["model"] == "sim/planted")).all()
+    opened("--runs", tmp_path, page="overview", model="sim/planted")
+    assert set(pd.read_csv(io.BytesIO(taken["SIMULATED-verdicts.csv"]()))["simulated"]) == {"some models"}
+    taken.clear()
+    opened("--runs", tmp_path, page="library")
+    assert not [name for name in taken if name.startswith("SIMULATED")], "sentences and tasks are nobody's answers"
+
+
 def test_a_simulated_answer_was_paid_by_nobody(opened: Any, demo: Path) -> None:
     facts = table_with(opened("--runs", demo, page="samples"), "value").set_index("what")["value"]
     assert facts["paid by this run"] == "nothing (simulated)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -114,7 +114,9 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
 
 
 def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> list[Shown]:
-    kind, every = _of_a_kind(filters.choice, filters, pairs, n)
+    default = default_kind(filters.get("item"), pairs, n)
+    kind = filters.choice("items", KINDS, default) or default
+    every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
     if not every:
         return []
     n_pages = max(1, -(-len(every) // PAGE_ROWS))
@@ -221,6 +223,7 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str) -> Side |
         name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", *OF_A_PAIR))
         if name != HERE:
             other = open_other(store.folder.parent / name)
+            take.answers_of(store.manifest, other.manifest)
             default_model = model if model in other.models else other.models[0]
             if len(other.models) > 1 or model not in other.models:
                 model = filters.pick("Model of B", "model_b", other.models, default_model, drops=OF_A_PAIR)
@@ -269,12 +272,8 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n
     labels = {kind: f"{text} ({n[kind]})" for kind, text in KIND_WORDS.items()}
     st.subheader("Items")
     asked = filters.get("item")
-
-    def switched(name: str, options: Sequence[str], default: str) -> str:
-        del options
-        return filters.switch("Which items", name, labels, default, drops=("item", "pair", "n"))
-
-    kind, every = _of_a_kind(switched, filters, pairs, n)
+    kind = filters.switch("Which items", "items", labels, default_kind(asked, pairs, n), drops=("item", "pair", "n"))
+    every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
     if not every:
         st.caption("There is no such item.")
         return
@@ -294,14 +293,10 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n
     _both(filters, a, b, whole_a[whole_a["item"] == item], whole_b[whole_b["item"] == item])
 
 
-def _of_a_kind(
-    choose: Callable[[str, Sequence[str], str], str | None], filters: Filters, pairs: pd.DataFrame, n: Mapping[str, int]
-) -> tuple[str, list[str]]:
-    """Which kind of items is chosen, and they: that of the item in the address, else the more telling one."""
-    of_item = pairs.loc[pairs["item"] == filters.get("item"), "kind"]
-    default = str(of_item.iloc[0]) if len(of_item) else most_telling(n)
-    kind = choose("items", KINDS, default) or default
-    return kind, pairs.loc[pairs["kind"] == kind, "item"].tolist()
+def default_kind(asked: str | None, pairs: pd.DataFrame, n: Mapping[str, int]) -> str:
+    """The kind of the item that is asked for, else the more telling one."""
+    of_item = pairs.loc[pairs["item"] == asked, "kind"]
+    return str(of_item.iloc[0]) if len(of_item) else most_telling(n)
 
 
 def _item_table(a: pd.DataFrame, b: pd.DataFrame, names: Sequence[str], chosen: str) -> pd.DataFrame:

@@ -12,10 +12,9 @@ from typing import Any
 import streamlit as st
 
 from promptlab.errors import PromptlabError, RunProblem
-from promptlab.explorer import load, plain
+from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
 from promptlab.explorer.live import kept_fresh, unreadable
-from promptlab.explorer.take import SIMULATED
 from promptlab.gateway.prices import paid_words
 
 LIVE_S = 3.0
@@ -85,7 +84,7 @@ def show(run: Path | None, runs: Path) -> None:
         st.header("promptlab", anchor=False)
     found = {run.resolve().name: run} if run else load.folders(runs)
     filters = Filters()
-    st.session_state[SIMULATED] = False
+    take.answers_of()
     notes = st.container()
     names = list(found)
     name = None
@@ -132,7 +131,7 @@ def _from_the_top() -> Callable[..., object]:
 def _page(folder: Path, page: str, filters: Filters) -> None:
     opened = load.opened(folder)
     manifest = opened.manifest
-    st.session_state[SIMULATED] = bool(manifest.get("simulated"))
+    take.answers_of(*([] if page == "library" else [manifest]))
     if manifest.get("simulated"):
         st.warning("SIMULATED: these answers come from a simulated model with planted effects. They say nothing about a real model.")
     live = opened.state == "running"

@@ -14,7 +14,7 @@ from promptlab.explorer import plain
 from promptlab.report import written
 
 SIMULATED = "simulated"
-"""Whether the answers on the page come from a simulated model, for those who take something along."""
+"""Which models are simulated, and whether any is not, for those who take something of the page along."""
 
 
 class Shown(NamedTuple):
@@ -36,10 +36,30 @@ def shown(table: Shown, name: str, *, tints: Mapping[str, str] | None = None, ti
     frame(table.frame, name)
 
 
+def answers_of(*runs: Mapping[str, Any]) -> None:
+    """Say whose answers the page shows: the manifests of its runs; none for a page without answers."""
+    simulated = {str(name) for run in runs for name in run.get("simulated_models", ())}
+    real = {str(name) for run in runs for name in run.get("models", ()) if name not in run.get("simulated_models", ())}
+    st.session_state[SIMULATED] = (simulated, bool(real))
+
+
+def _marked(name: str) -> str:
+    return f"SIMULATED-{name}" if st.session_state.get(SIMULATED, (set(), False))[0] else name
+
+
+def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
+    """With a column that says of every row whether its model is simulated; where no row names a model, of all or some of the run's."""
+    simulated, real = st.session_state.get(SIMULATED, (set(), False))
+    if not simulated or rows.empty:
+        return rows
+    if real and "model" in rows:
+        return rows.assign(simulated=rows["model"].isin(simulated))
+    return rows.assign(simulated="some models" if real else True)
+
+
 def frame(rows: pd.DataFrame, name: str) -> None:
     """Downloads of a table: CSV, where no cell is run as a formula, and Parquet. Of a simulated model the file and every row say so."""
-    if st.session_state.get(SIMULATED) and not rows.empty:
-        rows, name = rows.assign(simulated=True), f"SIMULATED-{name}"
+    rows, name = _labelled(rows), _marked(name)
     with st.popover("Download this table", type="tertiary"):
         for_csv, for_parquet = partial(written, rows, ".csv"), partial(written, rows, ".parquet")
         st.download_button("CSV", for_csv, f"{name}.csv", "text/csv", key=f"take/{name}.csv", on_click="ignore")
@@ -54,7 +74,7 @@ def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | Non
     A click on a cell of `charts.matrix` calls `choose` with what was clicked.
     """
     spec = drawn.to_dict(validate=False)  # the tests check the charts
-    name = f"SIMULATED-{name}" if st.session_state.get(SIMULATED) else name
+    name = _marked(name)
     if choose is None:
         st.vega_lite_chart(spec=spec, width="content", theme=None, alt=plain.cell(about, 300))
     else:
