@@ -7,7 +7,7 @@ ADDRESS/<run id>/ holds the files of a run folder, and two more:
 
 A push goes parts, parts.json, journal, looks, manifest, from a local state read the other way round, and a fetch reads the other way
 round too. So nobody sees a manifest that promises what is not there, however a push ends. The journal's first line names the last
-part before it: where parts.json has a later one, the journal's trials are in it. Only names that this module spells are ever fetched.
+part before it: what parts.json has of later ones is newer than the journal. Only names that this module spells are ever fetched.
 
 fsspec knows no lock. Two writers that start in the same moment may both go on until their next sign of life; then one ends.
 """
@@ -426,8 +426,8 @@ def _merge_journal(folder: Path, theirs: bytes, entries: Mapping[str, Any]) -> N
     """
     newest = _newest(list(entries))
     after, theirs = _headed(theirs)
-    if after is not None and newest > after:
-        theirs = b""  # in a part by now
+    later = [name for name in entries if name.startswith("trials/") and after is not None and _newest([name]) > after]
+    in_parts = _outcomes(folder, later) if theirs else {}
     fetched_after, ours = _headed(_local(folder / JOURNAL) or b"")
     if fetched_after is not None:
         ours = b""  # an earlier fetch's: the address has these
@@ -438,7 +438,7 @@ def _merge_journal(folder: Path, theirs: bytes, entries: Mapping[str, Any]) -> N
     new = [
         line
         for line, trial, outcome in _trials(theirs)
-        if known.get(trial, "error") == "error" and (trial not in known or outcome != "error")
+        if trial not in in_parts and known.get(trial, "error") == "error" and (trial not in known or outcome != "error")
     ]
     head = [] if own else [json.dumps({"after": after or newest}).encode()]
     if own or new:

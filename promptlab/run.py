@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import sys
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import closing
@@ -12,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, TypeVar
 
-from promptlab.cache import Cache, NotCached, Request, Use, request_of
+from promptlab.cache import Cache, NotCached, Use, WriteBehind, request_of
 from promptlab.design import Design, draw_number
-from promptlab.errors import BudgetReached, PromptlabError, ProviderStopped
+from promptlab.errors import BudgetReached, ProviderStopped
 from promptlab.gateway import Gateway, WireChoice
 from promptlab.gateway.prices import cost_usd
 from promptlab.gateway.wire import storable
@@ -32,10 +34,14 @@ Row = dict[str, Any]
 Arm = tuple[str, str, int, str, str]
 """Model, placement, shots, strategy and arm."""
 WATCH_EVERY_S = 5.0
-GC_EVERY = 20_000
-"""New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes thousands."""
+GC_EVERY = 100_000
+"""New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes hundreds."""
+SWITCH_S = 0.0005
+"""After which a thread that waits for the interpreter gets its turn; Python's own 5 ms are as much as an answer takes."""
 AT_ONCE = 64
 """Trials whose first answers are looked up together, and trials with stored answers that are done before anything else gets its turn."""
+FRESH_S = 1.0
+"""For how long it holds that the cache has no answer, as far as other processes go."""
 UNKNOWN_OUTPUT_TOKENS = 4096
 """What an answer may cost at most, in tokens, where the experiment sets no max_tokens."""
 
@@ -175,6 +181,10 @@ class Begun:
     made: list[tuple[Call, str, Completion]]
     call: Call = field(init=False)
     key: str = field(init=False)
+    is_missing: bool = field(init=False, default=False)
+    """Whether the cache was just seen not to hold the answer."""
+    number: int = field(init=False, default=0)
+    """That of the last answer that must be kept before the trial is recorded."""
 
 
 @dataclass(slots=True)
@@ -195,21 +205,30 @@ class Engine:
     _models: dict[str, Model] = field(init=False)
     _tasks: dict[str, Task] = field(init=False)
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
-    _unkept: dict[str, tuple[Completion, Request]] = field(init=False, default_factory=dict)
-    failed: PromptlabError | None = field(init=False, default=None)
-    """Why answers can no longer be kept: nothing more is sent."""
+    behind: WriteBehind | None = field(init=False)
+    """Answers on their way into the cache; where they can no longer be kept, nothing more is sent."""
+    _sampling: dict[str, dict[str, Any]] = field(init=False)
+    """By model name: one mapping for all its calls."""
+    _texts: dict[int, tuple[Mapping[str, Any], str]] = field(init=False, default_factory=dict)
+    _come: set[str] = field(init=False, default_factory=set)
+    """Keys whose answers came since trials were last looked up together."""
 
     def __post_init__(self) -> None:
         self._models = {model.name: model for model in self.design.models}
         self._tasks = {task.id: task for task in self.design.tasks}
+        self._sampling = {
+            model.name: {**({"seed": self.design.seed} if model.simulated else {}), **self.sampling, **model.sampling}
+            for model in self.design.models
+        }
+        self.behind = WriteBehind(self.cache) if self.cache is not None else None
 
     def call(self, trial: Trial) -> Call:
         """The first call of a trial."""
         model = self._models[trial.model]
         draw = draw_number(trial, self.design.replicates)
-        sampling = self._sampling(model)
+        sampling = self._sampling[model.name]
         if "seed" in sampling:  # one seed for all would make every repeat the same answer
-            sampling["seed"] += draw
+            sampling = {**sampling, "seed": sampling["seed"] + draw}
         return Call(
             model=trial.model,
             messages=() if trial.condition.program else render(self._tasks[trial.task], trial.item, trial.condition),
@@ -222,14 +241,17 @@ class Engine:
         """What each provider is sent beside the messages; UsageProblem when one does not take what the experiment asks."""
         for strategy in {condition.strategy for condition in self.design.conditions if condition.loop is None} & set(SAMPLING):
             for model in self.design.models:
-                self.gateway.effective(model, {**self._sampling(model), **SAMPLING[strategy]})
-        return {model.name: self.gateway.effective(model, self._sampling(model)) for model in self.design.models}
+                self.gateway.effective(model, {**self._sampling[model.name], **SAMPLING[strategy]})
+        return {model.name: self.gateway.effective(model, self._sampling[model.name]) for model in self.design.models}
 
-    def _sampling(self, model: Model) -> dict[str, Any]:
-        asked = {**self.sampling, **model.sampling}
-        if model.simulated:
-            asked.setdefault("seed", self.design.seed)
-        return asked
+    def _written(self, params: Mapping[str, Any]) -> str:
+        """Parameters as JSON; those of one call after the other are often one mapping."""
+        known = self._texts.get(id(params))
+        if known is None or known[0] is not params:
+            if len(self._texts) >= AT_ONCE:
+                self._texts.clear()
+            known = self._texts[id(params)] = params, written(dict(params), ordered=True)
+        return known[1]
 
     async def run(self, trial: Trial) -> tuple[Row, list[Row]]:
         """One trial as a row, and its calls."""
@@ -245,8 +267,17 @@ class Engine:
         first = [self._step(self._begun(trial)) for trial in trials]
         keys = [begun.key for begun in first if isinstance(begun, Begun)]
         stored = self.cache.get_many(keys) if self.cache is not None else {}
+        looked_up_at = time.monotonic()
+        come = self._come = set()
         for begun in first:
-            yield self._on(begun, stored.get(begun.key) or self._stored(begun.key, False)) if isinstance(begun, Begun) else begun
+            if not isinstance(begun, Begun):
+                yield begun
+                continue
+            key = begun.key
+            after = self._on(begun, stored.get(key) or self._coming(key))
+            if isinstance(after, Begun):
+                after.is_missing = after.key != key or (key not in come and time.monotonic() - looked_up_at < FRESH_S)
+            yield after
 
     def started(self, todo: Iterator[Trial]) -> Iterator[Begun | tuple[Row, list[Row]] | None]:
         """All of `todo`, begun block by block; None where there is none at the moment."""
@@ -296,23 +327,28 @@ class Engine:
     async def go_on(self, begun: Begun) -> tuple[Row, list[Row]]:
         """The rest of a trial: its row, and its calls."""
         call, key, made = begun.call, begun.key, begun.made
-        looked_up = True
+        is_missing = begun.is_missing
         with closing(begun.strategy) as strategy:
             while True:
-                completion = await self.complete(call, key, looked_up)
-                looked_up = False
+                completion = await self.complete(call, key, is_missing)
+                is_missing = False
                 made.append((call, key, completion))
+                if self.behind is not None:
+                    begun.number = self.behind.n_come
                 try:
                     call = strategy.send(completion)
                 except StopIteration as stop:
                     return self._rows(begun.trial, stop.value, made)
+                if self.behind is not None:
+                    await self.behind.kept(begun.number)  # so that whatever ends this process, only what is under way is asked again
                 key = self._key(call)
 
-    async def complete(self, call: Call, key: str, looked_up: bool = False) -> Completion:
-        """The stored answer, or a paid one; two equal requests at the same time are paid once."""
+    async def complete(self, call: Call, key: str, is_missing: bool = False) -> Completion:
+        """The stored answer, or a paid one; two equal requests at the same time are paid once. With `is_missing` the cache is not asked."""
         if key in self._under_way:
             return replace(await asyncio.shield(self._under_way[key]), cached=True)
-        if not (looked_up and self.cache is not None and self.cache.use == "replay") and (found := self._stored(key)) is not None:
+        found = self._coming(key) if is_missing else self._stored(key)
+        if found is not None:
             self.progress.n_cached += 1
             return found
         if self.cache is not None and self.cache.use == "replay":
@@ -332,28 +368,29 @@ class Engine:
         finally:
             del self._under_way[key]
 
-    def _stored(self, key: str, kept: bool = True) -> Completion | None:
-        """An answer that is there already; with `kept` false one that the cache did not hold a moment ago."""
-        if self.cache is None:
-            return None
-        if key in self._unkept:
-            return replace(self._unkept[key][0], cached=True)
-        return self.cache.get(key) if kept else None
+    def _stored(self, key: str) -> Completion | None:
+        """An answer that is there already."""
+        return None if self.cache is None else self._coming(key) or self.cache.get(key)
+
+    def _coming(self, key: str) -> Completion | None:
+        """An answer that is on its way into the cache."""
+        return None if self.behind is None else self.behind.get(key)
 
     def keep(self) -> None:
-        """Put what came since the last turn of the event loop into the cache; where that fails, `failed` says why."""
-        unkept, self._unkept = self._unkept, {}
-        if self.cache is not None and unkept:
-            try:
-                self.cache.put_many([(key, *kept) for key, kept in unkept.items()])
-            except PromptlabError as error:
-                self.failed = error
+        """Keep what is left."""
+        if self.behind is not None:
+            self.behind.flush()
 
     def keep_or_fail(self) -> None:
         """Keep what is left; raise what made that, or an earlier keeping, impossible."""
         self.keep()
         if self.failed is not None:
             raise self.failed
+
+    @property
+    def failed(self) -> BaseException | None:
+        """Why answers can no longer be kept."""
+        return None if self.behind is None else self.behind.failed
 
     def asked(self, call: Call) -> Call:
         """The call under the name that LiteLLM knows the model by: a short name must not decide what is paid twice."""
@@ -392,10 +429,9 @@ class Engine:
         if completion.cost_usd is None and completion.outcome != "error":
             self.progress.n_unpriced += 1
         self.progress.paid_usd += completion.cost_usd or 0.0
-        if self.cache is not None and completion.outcome != "error":
-            if not self._unkept:  # answers that come in one turn of the loop are kept in one transaction
-                asyncio.get_running_loop().call_soon(self.keep)
-            self._unkept[key] = completion, request_of(self.asked(call))
+        if self.behind is not None and completion.outcome != "error":
+            self._come.add(key)
+            self.behind.put(key, completion, request_of(self.asked(call)))
         return completion
 
     def most(self, call: Call) -> tuple[float, int]:
@@ -475,8 +511,8 @@ class Engine:
                 "turn": turn,
                 "key": key,
                 "messages": written([dict(m) for m in call.messages]),
-                "requested": written(dict(call.sampling), ordered=True),
-                "effective": written(dict(completion.effective), ordered=True),
+                "requested": self._written(call.sampling),
+                "effective": self._written(completion.effective),
                 "text": storable(completion.text),
                 "outcome": completion.outcome,
                 "finish_reason": completion.finish_reason,
@@ -544,6 +580,81 @@ def _plus(total: N | None, more: N | None) -> N | None:
     return None if total is None or more is None else total + more
 
 
+class _Workers:
+    """At most `concurrency` tasks, each of which takes one trial after the other: what they bring lies in `over` and `stored`."""
+
+    def __init__(self, engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> None:
+        self.engine = engine
+        self.ahead = engine.started(todo)
+        self.concurrency = concurrency
+        self.stop = stop
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.over: deque[tuple[int, tuple[Row, list[Row]] | Exception]] = deque()
+        """Trials that were sent: the number of the last answer that must be kept before one is recorded, and what came of it."""
+        self.stored: deque[tuple[Row, list[Row]]] = deque()
+        """Trials that needed nothing."""
+        self.news = asyncio.Event()
+        if engine.behind is not None:
+            engine.behind.told = self.news.set
+
+    def fill(self) -> None:
+        """Start workers while there is something to do for them."""
+        while len(self.tasks) < self.concurrency and (begun := self._following()) is not None:
+            task = asyncio.create_task(self._work(begun))
+            task.add_done_callback(self._ended)
+            self.tasks.add(task)
+
+    def next_over(self) -> tuple[Row, list[Row]] | Exception | None:
+        """The next trial that may be recorded."""
+        return self.over.popleft()[1] if self.over and self._is_kept(self.over[0][0]) else None
+
+    async def wait(self, seconds: float) -> None:
+        """Until there is news, or for so long."""
+        self.news.clear()
+        alarm = asyncio.get_running_loop().call_later(seconds, self.news.set)
+        await self.news.wait()
+        alarm.cancel()
+
+    async def end(self) -> None:
+        """Leave everything under way."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def _work(self, begun: Begun | None) -> None:
+        """One trial after the other, the next when the answers of the last are kept: no more than `concurrency` can be lost."""
+        while begun is not None:
+            try:
+                done = await self.engine.go_on(begun)
+                self.over.append((begun.number, done))
+            except Exception as error:
+                if not _told(error, begun.trial.model, self.engine.progress):
+                    self.over.append((0, error))
+            if self.engine.behind is None or self._is_kept(begun.number):
+                self.news.set()
+                await asyncio.sleep(0)  # others' turn: a trial may have come to its end without waiting for anything
+            else:
+                await self.engine.behind.kept(begun.number)
+            begun = self._following()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self.news.set()
+
+    def _following(self) -> Begun | None:
+        """The next trial that needs an answer; those that need none are laid aside."""
+        while len(self.stored) < AT_ONCE and _goes_on(self.engine, self.stop):
+            begun = next(self.ahead)
+            if not isinstance(begun, tuple):
+                return begun
+            self.stored.append(begun)
+            self.news.set()
+        return None
+
+    def _is_kept(self, number: int) -> bool:
+        return self.engine.behind is None or self.engine.behind.is_kept(number)
+
+
 async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
     """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
 
@@ -551,58 +662,29 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
     only; a reached budget, or providers that fall silent, end the sweep. All are told in `engine.progress`. `todo` may end and
     go on again: it is asked once more whenever a trial finishes.
     """
-    progress, loop = engine.progress, asyncio.get_running_loop()
-    pending: set[asyncio.Task[tuple[Row, list[Row]]]] = set()
-    over: deque[asyncio.Task[tuple[Row, list[Row]]]] = deque()
-    stored: deque[tuple[Row, list[Row]]] = deque()
-    ahead = engine.started(todo)
-    wake = asyncio.Event()
-
-    def ended(task: asyncio.Task[tuple[Row, list[Row]]]) -> None:
-        over.append(task)
-        wake.set()
-
-    def fill() -> None:
-        while len(pending) < concurrency and len(stored) < AT_ONCE and _goes_on(engine, stop):
-            begun = next(ahead)
-            if begun is None:
-                return
-            if isinstance(begun, tuple):
-                stored.append(begun)
-                continue
-            task = asyncio.create_task(engine.go_on(begun), name=begun.trial.model)
-            task.add_done_callback(ended)
-            pending.add(task)
-
+    progress = engine.progress
+    workers = _Workers(engine, todo, concurrency, stop)
     try:
         while True:
-            fill()
-            if stored:
-                while stored:
-                    yield counted(stored.popleft(), progress)
+            workers.fill()
+            if workers.stored:
+                while workers.stored:
+                    yield counted(workers.stored.popleft(), progress)
                 await asyncio.sleep(0)
-            elif not pending:
+            elif (came := workers.next_over()) is not None:
+                if isinstance(came, Exception):
+                    raise came
+                yield counted(came, progress)
+            elif not workers.tasks and not workers.over:
                 engine.keep_or_fail()
                 return
-            elif not over:
-                wake.clear()
-                alarm = loop.call_later(WATCH_EVERY_S, wake.set)
-                await wake.wait()
-                alarm.cancel()
-                if not over and (why := engine.gateway.stalled()):
+            else:
+                await workers.wait(WATCH_EVERY_S)
+                if not workers.over and (why := engine.gateway.stalled()):
                     progress.stalled = why
                     return
-            while over:
-                finished = over.popleft()
-                pending.discard(finished)
-                fill()
-                result = _result(finished, progress)
-                if result is not None:
-                    yield result
     finally:
-        for task in pending:
-            task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await workers.end()
         engine.keep()
 
 
@@ -611,15 +693,21 @@ def _goes_on(engine: Engine, stop: asyncio.Event) -> bool:
 
 
 @contextlib.contextmanager
-def rare_collections() -> Iterator[None]:
-    """Look for cycles of garbage less often, and not among what is there for good: calls make many objects that die by themselves."""
-    before = gc.get_threshold()
+def tuned() -> Iterator[None]:
+    """The interpreter set up for many short calls.
+
+    It looks for cycles of garbage less often, and not among what is there for good: calls make many objects that die by themselves.
+    Threads that write take turns with the event loop sooner: a worker waits for them.
+    """
+    before, interval_s = gc.get_threshold(), sys.getswitchinterval()
     gc.collect()
     gc.freeze()
     gc.set_threshold(GC_EVERY, *before[1:])
+    sys.setswitchinterval(SWITCH_S)
     try:
         yield
     finally:
+        sys.setswitchinterval(interval_s)
         gc.set_threshold(*before)
         gc.unfreeze()
 
@@ -636,19 +724,17 @@ def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unn
         yield trial
 
 
-def _result(finished: asyncio.Task[tuple[Row, list[Row]]], progress: Progress) -> tuple[Row, list[Row]] | None:
-    try:
-        row, calls = finished.result()
-    except ProviderStopped as error:
-        progress.stopped.setdefault(finished.get_name(), str(error))
-        return None
-    except NotCached:
+def _told(error: Exception, model: str, progress: Progress) -> bool:
+    """Whether a trial ended without a row for a reason that is no fault of promptlab's: then it is told in `progress`."""
+    if isinstance(error, ProviderStopped):
+        progress.stopped.setdefault(model, str(error))
+    elif isinstance(error, NotCached):
         progress.n_not_cached += 1
-        return None
-    except BudgetReached as error:
+    elif isinstance(error, BudgetReached):
         progress.budget_reached = progress.budget_reached or str(error)
-        return None
-    return counted((row, calls), progress)
+    else:
+        return False
+    return True
 
 
 def counted(result: tuple[Row, list[Row]], progress: Progress) -> tuple[Row, list[Row]]:

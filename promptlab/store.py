@@ -10,8 +10,8 @@ runs/<id>/
   journal.jsonl      trials that are not in a part yet: one line each, a torn last line is read past
   lock               held by the process that writes
 
-A trial is acknowledged when its line is in the journal. A part is renamed into place before the journal is emptied; a crash
-between the two leaves rows in both, and reading keeps one of each.
+A trial is acknowledged when its line is in the journal. A part is made of the journal's lines in a thread, while more of them come; it
+is renamed into place before they leave the journal. A crash between the two leaves rows in both, and reading keeps one of each.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -32,6 +32,7 @@ import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
+import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from promptlab.errors import RunProblem, did_you_mean
@@ -39,6 +40,8 @@ from promptlab.schema import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, Task
 
 FORMAT = 1
 PART_ROWS = 2_000
+PART_BYTES = 64 * 2**20
+"""A part is made of so many trials, or of as many as fill so much of the journal."""
 FEW_VALUES = (
     "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "placement", "strategy", "outcome",
     "model_version", "error",
@@ -257,31 +260,40 @@ class RunWriter:
             sub.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(folder)
         self._path = folder / "journal.jsonl"
-        self._open_rows: list[dict[str, Any] | bytes] = []
         self._journal: IO[bytes] | None = None
+        self._open: list[bytes] = []
+        """The journal's lines, oldest first."""
+        self._n_bytes = 0
+        """Of those lines that no part is being made of."""
+        self._making: tuple[int, Future[None]] | None = None
+        """How many of the lines a part is being made of, and when it is there."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
         if self._path.exists():
-            self._open_rows = list(_lines(self._path.read_bytes()))
+            lines = list(_whole_lines(self._path.read_bytes()))
+            n = _n_in_newest_part(folder, [row["trial"].get("trial") for _, row in lines])
+            self._open = [line + b"\n" for line, _ in lines[n:]]
             self._compact()
 
     def append(self, trial: Row, calls: Sequence[Row]) -> None:
         """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
-        self._append(line_of(trial, calls), {"trial": trial, "calls": calls})
+        self.append_line(line_of(trial, calls))
 
     def append_line(self, line: bytes) -> None:
         """The same for a trial that `line_of` has already written, perhaps in another process."""
-        self._append(line, line)
-
-    def _append(self, data: bytes, line: dict[str, Any] | bytes) -> None:
+        if self._making and self._making[1].done():
+            self._end_part()
         try:
             if self._journal is None:
                 self._journal = self._path.open("ab", buffering=0)
-            if self._journal.write(data) != len(data):  # a full disk may take half a line without an error
+            if self._journal.write(line) != len(line):  # a full disk may take half a line without an error
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {_space(self.folder)}") from None
-        self._open_rows.append(line)
-        if len(self._open_rows) >= PART_ROWS:
-            self._compact()
+        self._open.append(line)
+        self._n_bytes += len(line)
+        if len(self._open) - (self._making[0] if self._making else 0) >= PART_ROWS or self._n_bytes >= PART_BYTES:
+            self._end_part()
+            self._begin_part()
 
     def recorded(self) -> Recorded:
         """What needs no further call (everything recorded whose outcome is not an error), and what was paid so far."""
@@ -316,41 +328,94 @@ class RunWriter:
             for task in tasks
             for item in task.items
         ]
-        self._write_table("items.parquet", rows, ITEM_COLUMNS)
+        _write_table(self.folder / "items.parquet", _table_of(rows, ITEM_COLUMNS))
 
     def close(self) -> None:
         """Move what is open into parts and release the lock."""
         try:
             self._compact()
         finally:
+            self._thread.shutdown()
             if self._journal:
                 self._journal.close()
             os.close(self._lock)
 
     def _compact(self) -> None:
-        lines = [json.loads(line) if isinstance(line, bytes) else line for line in self._open_rows]
-        if lines:
-            name = f"part-{_next_part(self.folder):05d}.parquet"
-            # calls first: a trial that a part holds always has its calls
-            self._write_table(f"calls/{name}", [call for line in lines for call in line["calls"]], CALL_COLUMNS)
-            self._write_table(f"trials/{name}", [line["trial"] for line in lines], TRIAL_COLUMNS)
-            self._open_rows = []
+        """Everything into parts, here and now."""
+        self._end_part()
+        if self._open:
+            self._begin_part()
+            self._end_part()
+        self._path.unlink(missing_ok=True)
+
+    def _begin_part(self) -> None:
+        """Make a part of all lines, in a thread: while it is made, trials go on coming into the journal."""
+        self._making = len(self._open), self._thread.submit(_write_part, self.folder, _next_part(self.folder), list(self._open))
+        self._n_bytes = 0
+
+    def _end_part(self) -> None:
+        """Wait for the part that is being made, and take its lines out of the journal."""
+        if self._making is None:
+            return
+        (n, made), self._making = self._making, None
+        made.result()
+        self._open = self._open[n:]
         if self._journal:
             self._journal.close()
             self._journal = None
-        self._path.unlink(missing_ok=True)
+        if self._open:
+            write_whole(self._path, b"".join(self._open))
+        else:
+            self._path.unlink(missing_ok=True)
 
-    def _write_table(self, name: str, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
-        sink = pa.BufferOutputStream()
-        wanted = schema(columns)
-        try:
-            values = list(zip(*map(itemgetter(*columns), rows), strict=True)) or [()] * len(columns)
-        except KeyError:  # rows of an older journal, which know fewer columns
-            values = [tuple(row.get(name) for row in rows) for name in columns]
-        arrays = [pa.array(cells, field.type) for cells, field in zip(values, wanted, strict=True)]
-        table = pa.Table.from_arrays(arrays, schema=wanted)
-        pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-        write_whole(self.folder / name, sink.getvalue().to_pybytes())
+
+def _n_in_newest_part(folder: Path, trials: Sequence[str]) -> int:
+    """How many of a journal's first trials are the newest part: a process ended before it took them out."""
+    newest = max((folder / "trials").glob("part-*.parquet"), default=None)
+    if newest is None:
+        return 0
+    try:
+        in_part = [row["trial"] for row in part_rows(newest, {"trial": TRIAL_COLUMNS["trial"]})]
+    except RunProblem:  # whoever reads the run says so
+        return 0
+    return len(in_part) if trials[: len(in_part)] == in_part else 0
+
+
+def _write_part(folder: Path, number: int, lines: Sequence[bytes]) -> None:
+    """Make a part of the journal's lines."""
+    try:
+        trials, calls = _read_lines(b"".join(lines))
+    except pa.ArrowException:  # half a surrogate pair, or a number of another kind
+        rows = [json.loads(line) for line in lines]
+        trials = _table_of([row["trial"] for row in rows], TRIAL_COLUMNS)
+        calls = _table_of([call for row in rows for call in row["calls"]], CALL_COLUMNS)
+    name = f"part-{number:05d}.parquet"
+    _write_table(folder / "calls" / name, calls)  # calls first: a trial that a part holds always has its calls
+    _write_table(folder / "trials" / name, trials)
+
+
+def _read_lines(data: bytes) -> tuple[pa.Table, pa.Table]:
+    """Trials and calls of a journal, read by Arrow, which lets other threads go on."""
+    trial, call = (pa.struct(list(schema(columns))) for columns in (TRIAL_COLUMNS, CALL_COLUMNS))
+    read = pj.read_json(
+        pa.BufferReader(data),
+        pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        pj.ParseOptions(pa.schema([("trial", trial), ("calls", pa.list_(call))]), unexpected_field_behavior="ignore"),
+    )
+    trials, calls = read["trial"].combine_chunks(), read["calls"].combine_chunks().flatten()
+    return pa.Table.from_struct_array(trials), pa.Table.from_struct_array(calls)
+
+
+def _table_of(rows: Sequence[Row], columns: Mapping[str, str]) -> pa.Table:
+    wanted = schema(columns)
+    arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in wanted]
+    return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def _write_table(path: Path, table: pa.Table) -> None:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    write_whole(path, sink.getvalue().to_pybytes())
 
 
 def runs_in(folder: Path) -> list[Path]:
@@ -448,13 +513,18 @@ def _next_part(folder: Path) -> int:
 
 
 def _lines(data: bytes) -> Iterator[dict[str, Any]]:
+    for _, row in _whole_lines(data):
+        yield row
+
+
+def _whole_lines(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
     for line in data.split(b"\n"):
         try:
             row = json.loads(line)
         except ValueError:
             continue  # the torn tail of a killed process
         if isinstance(row, dict) and "trial" in row:
-            yield row
+            yield line, row
 
 
 def _space(folder: Path) -> str:

@@ -24,7 +24,7 @@ from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXI
 from promptlab.gateway import Gateway
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
-from promptlab.run import Arm, Budget, Engine, Execution, Progress, engine_of, rare_collections, rows, unrecorded
+from promptlab.run import Arm, Budget, Engine, Execution, Progress, engine_of, rows, tuned, unrecorded
 from promptlab.schema import digest
 from promptlab.stats import Looks
 from promptlab.store import FORMAT, Run, RunWriter, now
@@ -149,7 +149,7 @@ class _Session:
         return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
 
     def _by_itself(self) -> bool:
-        with rare_collections():
+        with tuned():
             return asyncio.run(self._alone())
 
     async def _alone(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import pickle
@@ -10,14 +11,18 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from promptlab.cache import Cache, request_of
+from promptlab import store
+from promptlab.cache import Cache, WriteBehind, request_of
 from promptlab.cache.rows import packed
 from promptlab.errors import RunProblem
 from promptlab.repair import repair
@@ -48,6 +53,10 @@ def write(folder: Path, n: int, start: int = 0, **values: Any) -> None:
         )
     writer.write_json("manifest.json", {"format": 1, "state": "running"})
     writer.close()
+
+
+def write_manifest(folder: Path) -> None:
+    (folder / "manifest.json").write_text('{"format": 1, "state": "running"}', encoding="utf-8")
 
 
 class Planted:
@@ -320,6 +329,81 @@ def test_a_failed_block_leaves_nothing_behind(tmp_path: Path) -> None:
     assert len(cache) == 1
 
 
+def test_rows_that_are_there_and_long_ones_are_written_as_well(tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", "refresh")
+    long = Completion("long " * 20_000, "ok")
+    cache.put_many([("a", ANSWER, None), ("b", long, None)])
+    cache.put_many([("a", long, None), ("b", ANSWER, None), ("c", ANSWER, None)])
+    found = cache.get_many("abc")
+    assert {key: completion.text for key, completion in found.items()} == {"a": long.text, "b": "42", "c": "42"}
+    assert len(cache) == 3
+    assert len(list((tmp_path / "cache").rglob("*.val"))) == 1  # that of the row which is long now
+    with database(tmp_path / "cache") as db:
+        assert dict(db.execute("SELECT key, value FROM Settings WHERE key IN ('count', 'size')"))["count"] == 3
+
+
+class SlowCache:
+    """A cache whose writes end when they are told to, or fail."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.go, self.error = threading.Semaphore(0), error
+        self.written: list[list[str]] = []
+
+    def put_packed(self, rows: Any) -> None:
+        assert self.go.acquire(timeout=10)
+        if self.error:
+            raise self.error
+        self.written.append(sorted(rows))
+
+
+def test_answers_on_their_way_are_there_and_kept_in_the_order_in_which_they_come() -> None:
+    async def run() -> None:
+        cache = SlowCache()
+        behind, told = WriteBehind(cache), []  # type: ignore[arg-type]
+        behind.told = lambda: told.append(behind.n_kept)
+        behind.put("a", ANSWER, None)
+        first = asyncio.create_task(behind.kept(1))
+        await asyncio.sleep(0.01)
+        behind.put("b", ANSWER, None)
+        behind.put("c", ANSWER, None)
+        waits = asyncio.create_task(behind.kept(3))
+        await asyncio.sleep(0.01)
+        found = behind.get("a"), behind.get("c")
+        assert [completion is not None and completion.cached for completion in found] == [True, True]
+        assert (behind.n_come, behind.n_kept, behind.is_kept(1), told, cache.written) == (3, 0, False, [], [])
+        cache.go.release()
+        await asyncio.wait_for(first, 10)
+        assert (told, cache.written, behind.is_kept(1), behind.is_kept(2), waits.done()) == ([1], [["a"]], True, False, False)
+        assert behind.get("a") is None  # the cache has it
+        cache.go.release(2)
+        await asyncio.wait_for(waits, 10)
+        assert (told, cache.written) == ([1, 3], [["a"], ["b", "c"]])
+        behind.put("d", ANSWER, None)
+        behind.flush()
+        assert (behind.n_kept, cache.written[2:]) == (4, [["d"]])
+        await behind.kept(4)
+
+    asyncio.run(run())
+
+
+def test_where_answers_cannot_be_kept_nobody_waits_for_them() -> None:
+    async def run() -> None:
+        cache = SlowCache(RunProblem("no space"))
+        behind = WriteBehind(cache)  # type: ignore[arg-type]
+        behind.put("a", ANSWER, None)
+        waits = asyncio.create_task(behind.kept(1))
+        await asyncio.sleep(0.01)
+        cache.go.release()
+        await asyncio.wait_for(waits, 10)
+        assert str(behind.failed) == "no space"
+        behind.put("b", ANSWER, None)
+        await behind.kept(2)
+        behind.flush()
+        assert (behind.n_kept, cache.written) == (0, [])
+
+    asyncio.run(run())
+
+
 def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib\nfrom promptlab.cache import Cache\nfrom promptlab.schema import Completion\n"
@@ -419,6 +503,93 @@ def test_a_crash_between_part_and_journal_leaves_one_of_each(tmp_path: Path) -> 
     (tmp_path / "r" / "journal.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     run = Run(tmp_path / "r")
     assert len(run.trials()) == len(run.calls()) == 3
+
+
+def test_a_crash_between_part_and_journal_counts_what_was_paid_once(tmp_path: Path) -> None:
+    writer = RunWriter(tmp_path / "r")
+    for i in range(3):
+        writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok", paid_usd=0.25), [])
+    journal = (tmp_path / "r" / "journal.jsonl").read_bytes()
+    writer.close()
+    (tmp_path / "r" / "journal.jsonl").write_bytes(journal + journal.splitlines(keepends=True)[0].replace(b"t0", b"t9"))
+    writer = RunWriter(tmp_path / "r")
+    found = writer.recorded()
+    writer.close()
+    assert (found.trials, found.paid_usd) == ({"t0", "t1", "t2", "t9"}, 1.0)
+    assert not (tmp_path / "r" / "journal.jsonl").exists()
+    assert len(list((tmp_path / "r" / "trials").glob("part-*"))) == 2
+
+
+def test_trials_go_on_coming_while_a_part_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, real = threading.Event(), store._write_part
+
+    def write_part(*what: Any) -> None:
+        assert slow.wait(10)
+        real(*what)
+
+    monkeypatch.setattr(store, "PART_ROWS", 4)
+    monkeypatch.setattr(store, "_write_part", write_part)
+    writer = RunWriter(tmp_path / "r")
+    for i in range(7):  # a part of four is being made
+        writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok"), [row(CALL_COLUMNS, trial=f"t{i}", turn=0)])
+        write_manifest(tmp_path / "r")
+        assert list(Run(tmp_path / "r").trials()["trial"]) == [f"t{n}" for n in range(i + 1)]
+    assert not list((tmp_path / "r" / "trials").glob("part-*"))
+    slow.set()
+    writer.append(row(TRIAL_COLUMNS, trial="t7", order=7, outcome="ok"), [row(CALL_COLUMNS, trial="t7", turn=0)])
+    deadline = time.monotonic() + 10
+    n = 8
+    while len((tmp_path / "r" / "journal.jsonl").read_bytes().splitlines()) >= 8 and time.monotonic() < deadline:
+        time.sleep(0.01)
+        writer.append(row(TRIAL_COLUMNS, trial=f"t{n}", order=n, outcome="ok"), [row(CALL_COLUMNS, trial=f"t{n}", turn=0)])
+        n += 1
+    assert (tmp_path / "r" / "trials" / "part-00000.parquet").exists()
+    assert list(Run(tmp_path / "r").trials()["trial"]) == [f"t{i}" for i in range(n)]
+    writer.close()
+    assert list(Run(tmp_path / "r").trials()["trial"]) == [f"t{i}" for i in range(n)]
+    assert len(Run(tmp_path / "r").calls()) == n
+
+
+def test_a_part_that_cannot_be_made_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = store._write_part
+
+    def write_part(*_: Any) -> None:
+        raise RunProblem("no space")
+
+    monkeypatch.setattr(store, "PART_ROWS", 2)
+    monkeypatch.setattr(store, "_write_part", write_part)
+    writer = RunWriter(tmp_path / "r")
+
+    def go_on() -> None:
+        for i in range(1_000):
+            writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok"), [])
+
+    with pytest.raises(RunProblem, match="no space"):
+        go_on()
+    with pytest.raises(RunProblem, match="no space"):
+        writer.close()
+    n = len((tmp_path / "r" / "journal.jsonl").read_bytes().splitlines())
+    assert n >= 2
+    monkeypatch.setattr(store, "_write_part", real)
+    RunWriter(tmp_path / "r").close()
+    write_manifest(tmp_path / "r")
+    assert list(Run(tmp_path / "r").trials()["trial"]) == [f"t{i}" for i in range(n)]
+
+
+@pytest.mark.parametrize("text", ["", "é 漢 🙂", "\x00\x01\x1f\x7f\u2028", 'a "quoted" \\ back\tslash\r\n', "x" * 200_000])
+def test_a_part_holds_every_text_as_it_came(tmp_path: Path, text: str) -> None:
+    call = row(CALL_COLUMNS, trial="t0", turn=0, text=text, latency_s=0.1 + 0.2, cost_usd=1e-9, input_tokens=10**11, score=1)
+    writer = RunWriter(tmp_path / "r")
+    writer.append(row(TRIAL_COLUMNS, trial="t0", order=0, outcome="ok", answer=text, score=1 / 3), [call])
+    write_manifest(tmp_path / "r")
+    journal = Run(tmp_path / "r")
+    before = journal.trials(), journal.calls()
+    writer.close()
+    after = Run(tmp_path / "r").trials(), Run(tmp_path / "r").calls()
+    for one, other in zip(before, after, strict=True):
+        pd.testing.assert_frame_equal(one, other, check_exact=True)
+    assert after[1].loc[0, ["latency_s", "cost_usd", "input_tokens", "score"]].tolist() == [0.1 + 0.2, 1e-9, 10**11, 1.0]
+    assert (after[0].loc[0, "answer"], after[1].loc[0, "text"]) == (text, text)
 
 
 def test_recorded_trials_leave_errors_open_and_count_what_was_paid(tmp_path: Path) -> None:

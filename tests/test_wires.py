@@ -468,6 +468,30 @@ def test_the_limit_halves_once_an_episode_and_grows_by_steps() -> None:
 
 
 @pytest.mark.parametrize(
+    ("ceiling", "answer_s", "least_s", "most_s"),
+    [
+        (200, 0.04, 0.02, 0.2),  # 0.17 ms apart
+        (200, 20.0, 0.08, 0.5),  # 0.5 ms apart, and no more, however long an answer takes
+        (8, 20.0, 0.0, 0.02),  # few calls need no spreading
+        (200, 0.0001, 0.0, 0.02),  # nor do answers that come at once
+    ],
+)
+def test_many_calls_that_could_start_together_are_spread(ceiling: int, answer_s: float, least_s: float, most_s: float) -> None:
+    async def run() -> list[float]:
+        limiter = Limiter(ceiling)
+        first = [await limiter.acquire() for _ in range(ceiling)]
+        assert first[-1] - first[0] < 0.02  # nothing is known yet
+        for _ in first:
+            limiter.answered(answer_s)
+            limiter.release()
+        return await asyncio.gather(*(limiter.acquire() for _ in range(ceiling)))
+
+    starts = asyncio.run(run())
+    assert starts == sorted(starts)
+    assert least_s <= starts[-1] - starts[0] <= most_s
+
+
+@pytest.mark.parametrize(
     ("headers", "low", "high"),
     [
         ({}, None, None),

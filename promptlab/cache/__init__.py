@@ -5,7 +5,8 @@ not there, and the disk class that diskcache is given knows no other mode than t
 diskcache does, `rows` says what a row holds, `store` keeps them.
 """
 
+from promptlab.cache.behind import WriteBehind
 from promptlab.cache.rows import Request, request_of
 from promptlab.cache.store import Cache, NotCached, Stored, Use
 
-__all__ = ["Cache", "NotCached", "Request", "Stored", "Use", "request_of"]
+__all__ = ["Cache", "NotCached", "Request", "Stored", "Use", "WriteBehind", "request_of"]

@@ -1,4 +1,4 @@
-"""Completions by call key, in diskcache's own table: read here in blocks, written through diskcache."""
+"""Completions by call key, in diskcache's own table: read and added to here in blocks, anything else through diskcache."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import contextlib
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import diskcache
-from diskcache.core import DBNAME
+import orjson
+from diskcache.core import DBNAME, MODE_RAW
 
 from promptlab.cache.guard import SETTINGS, NotText, check_database, make_folder, value_file, value_text
 from promptlab.cache.rows import Request, packed, request_in, unpacked
@@ -21,6 +23,8 @@ from promptlab.schema import Completion
 log = logging.getLogger("promptlab.cache")
 Use = Literal["use", "refresh", "off", "replay"]
 """Reuse answers and keep new ones; ask all again and overwrite; neither read nor write; only what is there, and send nothing."""
+PRAGMAS = ("synchronous", "cache_size", "mmap_size")
+"""Those of diskcache's settings that belong to a connection."""
 BLOCK = 900
 """Keys in one statement; SQLite before 3.32 takes no more than 999."""
 
@@ -84,6 +88,9 @@ class Cache:
             check_database(folder)
             self._store = diskcache.Cache(str(folder), disk=TextDisk, timeout=30, **SETTINGS)
             self._db = sqlite3.connect(folder / DBNAME, timeout=30, isolation_level=None)
+            self._adding = sqlite3.connect(folder / DBNAME, timeout=30, isolation_level=None, check_same_thread=False)
+            for pragma in PRAGMAS:
+                self._adding.execute(f"PRAGMA {pragma} = {SETTINGS[f'sqlite_{pragma}']}")
         except (sqlite3.DatabaseError, diskcache.Timeout, OSError) as error:
             raise self._damaged(error) from None
         self._db.text_factory = _decoded
@@ -108,16 +115,25 @@ class Cache:
         self.put_many([(key, completion, request)])
 
     def put_many(self, answers: Sequence[tuple[str, Completion, Request | None]]) -> None:
-        """Keep several answers in one transaction: all of them or, after an error, none."""
-        kept = [answer for answer in answers if answer[1].outcome != "error"]
+        """Keep several answers, durable before this returns."""
+        self.put_packed({key: packed(key, completion, request) for key, completion, request in answers if completion.outcome != "error"})
+
+    def put_packed(self, kept: Mapping[str, str]) -> None:
+        """The same for rows as `rows.packed` writes them, by key: in one transaction where all are new and short.
+
+        It may be called from a thread beside the one that reads, and lets that one go on while the database works.
+        """
+        short = [(key, text) for key, text in kept.items() if len(text) < SETTINGS["disk_min_file_size"]]
         try:
-            with self._store.transact() if len(kept) > 1 else contextlib.nullcontext():
-                for key, completion, request in kept:
-                    self._store.set(key, packed(key, completion, request))
+            n_new = self._adding.execute(_INSERT, (time.time(), orjson.dumps(short).decode())).rowcount if short else 0
+            if n_new < len(kept):  # diskcache knows what becomes of a row that is there, and where a long one goes
+                with self._store.transact():
+                    for key, text in kept.items():
+                        self._store.set(key, text)
         except (sqlite3.DatabaseError, diskcache.Timeout, OSError) as error:
             raise self._damaged(error) from None
         if self.use == "refresh":
-            self._asked_again.update(key for key, _, _ in kept)
+            self._asked_again.update(kept)
 
     def stored(self) -> Iterator[Stored]:
         """Every row, oldest first, one at a time; planted and damaged ones with their problem."""
@@ -174,6 +190,7 @@ class Cache:
     def close(self) -> None:
         """Release the file."""
         self._db.close()
+        self._adding.close()
         self._store.close()
 
     def _answers(self, query: str, keys: Sequence[str]) -> Iterator[tuple[str, Completion]]:
@@ -202,7 +219,8 @@ class Cache:
         return completion, text, None if completion is not None else "does not match its digest"
 
     def _damaged(self, error: Exception) -> RunProblem:
-        what = "another process holds it" if isinstance(error, diskcache.Timeout) else str(error)
+        busy = isinstance(error, diskcache.Timeout) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
+        what = "another process holds it" if busy else str(error)
         return RunProblem(
             f"{self.folder}: the cache cannot be used ({what}); free some space if the disk is full, else move the folder away: "
             f"finished trials are in the run folder, so nothing of them is paid again"
@@ -214,6 +232,11 @@ def _select(n: int) -> str:
 
 
 _SELECT_ONE = _select(1)
+_INSERT = f"""
+INSERT OR IGNORE INTO Cache (key, raw, store_time, access_time, access_count, size, mode, value)
+SELECT json_extract(value, '$[0]'), 1, ?1, ?1, 0, 0, {MODE_RAW}, json_extract(value, '$[1]') FROM json_each(?2)
+"""  # noqa: S608 (a constant)
+"""Rows as diskcache writes them, in one statement, which holds the interpreter up only once."""
 
 
 def _decoded(data: bytes) -> str:

@@ -74,9 +74,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
-        from promptlab.run import rare_collections
+        from promptlab.run import tuned
 
-        with rare_collections():
+        with tuned():
             asyncio.run(_work(int(sys.argv[1])))
     except ConnectionError:
         os._exit(1)  # nobody is left to say anything to

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import orjson
+
 from promptlab.errors import UsageProblem
 from promptlab.gateway import wire
 from promptlab.gateway.providers import DIRECT, base_of, key_of, not_direct
@@ -89,7 +91,7 @@ class DirectWire:
 
     async def send(self, call: Call) -> Reply:
         target = self._targets.get(call.model) or self._target(self._models[call.model])
-        body = json.dumps(self._body(target, call)).encode()
+        body = _written(self._body(target, call))
         request = self._open().post(
             target.url, data=body, headers=target.headers, proxy=target.proxy, ssl=target.certificates, allow_redirects=False
         )
@@ -202,7 +204,7 @@ class DirectWire:
 
     def _reply(self, served_prefix: str, status: int, data: bytes) -> Reply:
         try:
-            answer = json.loads(data)
+            answer = _parsed(data)
             if isinstance(answer, dict) and (fault := _fault(answer.get("error"))):
                 raise self._faulty(*fault)
             choices = answer["choices"]
@@ -235,6 +237,20 @@ class DirectWire:
     def _faulty(self, message: str, status: int | None) -> WireError:
         boundary: Boundary = "server" if status is None else read_boundary(status, message)
         return WireError(boundary, safe(message, self._secrets), status)
+
+
+def _written(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # half a surrogate pair, a long number
+        return json.dumps(body).encode()
+
+
+def _parsed(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:  # half a surrogate pair, a number that is none: what LiteLLM reads as well
+        return json.loads(data)
 
 
 def _asked(sampling: Mapping[str, Any]) -> dict[str, Any]:

@@ -83,6 +83,7 @@ class Gateway:
         self._simulated = SimulatedWire(models, self.secrets, simulator) if simulator else None
         self._litellm: Wire | None = None
         self._routes: dict[tuple[str, str, bool], _Route] = {}
+        self._last: dict[str, tuple[Mapping[str, Any], _Route]] = {}
         self._n_inside = 0
         self._heard_at = 0.0
 
@@ -148,7 +149,7 @@ class Gateway:
                 asked_at = time.monotonic()
                 reply = await wire.send(call)
                 self._heard_at = time.monotonic()
-                lane.answered()
+                lane.answered(self._heard_at - asked_at)
                 return self._priced(call, effective, reply, attempt, self._heard_at - asked_at)
             except WireError as error:
                 if error.answered:
@@ -194,6 +195,9 @@ class Gateway:
 
     def _route(self, model: Model, sampling: Mapping[str, Any]) -> _Route:
         """Chosen and computed once for each model and set of parameters; only the seed differs between calls."""
+        known = self._last.get(model.name)
+        if known is not None and known[0] is sampling:  # an engine gives all calls of a model one mapping, unless each has a seed
+            return known[1]
         key = (model.name, repr([pair for pair in sampling.items() if pair[0] != "seed"]), "seed" in sampling)
         route = self._routes.get(key)
         if route is None:
@@ -201,6 +205,7 @@ class Gateway:
             route = self._routes[key] = _Route(wire, wire.effective(model, sampling))
         if "seed" in route.effective:
             return _Route(route.wire, {**route.effective, "seed": sampling["seed"]})
+        self._last[model.name] = sampling, route
         return route
 
     def _wire(self, model: Model, sampling: Mapping[str, Any]) -> Wire:
@@ -226,7 +231,7 @@ class Gateway:
             cost_usd=cost_usd(self._prices.get(call.model), reply.input_tokens, reply.output_tokens),
             latency_s=latency_s,
             attempts=attempt,
-            requested=dict(call.sampling),
+            requested=call.sampling,
             effective=effective,
             top_logprobs=reply.top_logprobs,
             fingerprint=reply.fingerprint,
@@ -240,7 +245,7 @@ class Gateway:
             cost_usd=0.0 if error.boundary == "request" else None,
             latency_s=latency_s,
             attempts=attempt,
-            requested=dict(call.sampling),
+            requested=call.sampling,
             effective=effective,
             error=f"{error.boundary}: {status}{error.message}"[:MESSAGE_LIMIT],
         )

@@ -5,9 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+SPREAD = 0.85
+"""Of the time that an answer takes, the part over which as many calls start as may be under way: a little faster than they can go on."""
+GRAIN_S = 0.004
+"""How much too early a call may start, so that one alarm serves several."""
+LEAST_APART_S, MOST_APART_S = 0.0001, 0.0005
+"""Calls are spread no finer than an event loop can, and no further than it takes to read an answer and to send the next call."""
+STEP = 1.02
+"""By which factor an answer moves what the next is expected to take."""
+
 
 class Limiter:
     """Slots that grow by addition and shrink by halves, as congestion control does (Chiu & Jain 1989), under a fixed ceiling.
+
+    Many calls are spread over the time that an answer takes. Those that start together are answered together, and while the answers of
+    such a burst are worked off one after the other, slots stand empty; spread out, each answer finds its reader free.
 
     Whoever shares a provider, an address and a key shares one limiter, and so one pause. One instance belongs to one event loop.
     """
@@ -23,13 +35,18 @@ class Limiter:
         self._resume_at = 0.0
         self._shrunk_at = -1.0
         self._timer: asyncio.TimerHandle | None = None
+        self._answer_s = 0.0
+        """How long an answer takes: about the median of late, which no single slow answer moves far."""
+        self._next_at = 0.0
+        """When the next call starts at the earliest, so that calls are spread out."""
 
     async def acquire(self) -> float:
         """Wait for a slot, in order of arrival; returns the loop's time at which it is taken. A stopped limiter makes nobody wait."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if self.stopped is not None or (not self._waiting and self.under_way < int(self.limit) and now >= self._resume_at):
-            self.under_way += 1
+        free = not self._waiting and self.under_way < int(self.limit) and now >= self._resume_at and now >= self._next_at - GRAIN_S
+        if free or self.stopped is not None:
+            self._take(now)
             return now
         turn: asyncio.Future[None] = loop.create_future()
         self._waiting.append(turn)
@@ -48,10 +65,11 @@ class Limiter:
         if self._waiting:
             self._wake()
 
-    def answered(self) -> None:
-        """A call went well: room for a little more."""
+    def answered(self, took_s: float = 0.0) -> None:
+        """A call went well, and took so long: room for a little more."""
         if self.limit < self.ceiling:
             self.limit = min(float(self.ceiling), self.limit + self._step / self.limit)
+        self._answer_s = self._answer_s * (STEP if took_s > self._answer_s else 1 / STEP) if self._answer_s else took_s
 
     def overloaded(self, sent_at: float) -> None:
         """The provider had too much: half of what was. Calls sent before the last halving say nothing new."""
@@ -73,16 +91,24 @@ class Limiter:
         self.stopped = self.stopped or why
         self._wake()
 
+    def _take(self, now: float) -> None:
+        self.under_way += 1
+        apart = min(SPREAD * self._answer_s / self.limit, MOST_APART_S)
+        if apart > LEAST_APART_S:
+            self._next_at = max(self._next_at, now) + apart
+
     def _wake(self) -> None:
         loop = asyncio.get_running_loop()
-        if self.stopped is None and self._resume_at > loop.time():
-            if self._timer is None:
-                self._timer = loop.call_at(self._resume_at, self._ring)
-            return
+        now = loop.time()
         while self._waiting and (self.stopped is not None or self.under_way < int(self.limit)):
+            start_at = max(self._resume_at, self._next_at - GRAIN_S)
+            if self.stopped is None and start_at > now:
+                if self._timer is None:
+                    self._timer = loop.call_at(start_at, self._ring)
+                return
             turn = self._waiting.popleft()
             if not turn.done():
-                self.under_way += 1
+                self._take(now)
                 turn.set_result(None)
 
     def _ring(self) -> None:
