@@ -23,10 +23,11 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import cast
 
+from promptlab.budget import Budget
 from promptlab.design import trials
+from promptlab.engine import Engine, Progress
 from promptlab.gateway import Gateway
 from promptlab.resolve import Study, resolve
-from promptlab.run import Budget, Engine, Progress
 from promptlab.schema import Call, Completion, Condition, Trial
 from promptlab.scoring import task_metric
 

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple, cast
 
+from promptlab.budget import Budget
 from promptlab.cache import Cache, Request, request_of
 from promptlab.design import trials
+from promptlab.engine import Engine, Progress
 from promptlab.gateway import Gateway
 from promptlab.metrics import Metric
 from promptlab.resolve import Study
-from promptlab.run import Budget, Engine, Progress
 from promptlab.schema import Call, Completion, Trial
 from promptlab.scoring import task_metric
 from promptlab.strategies import strategy_of

@@ -15,7 +15,7 @@ from promptlab.errors import DataMissing, FileProblems, Problem, UsageProblem, d
 from promptlab.gateway.prices import PriceTable, price_digest
 from promptlab.loops import loop_conditions, missing_emotions, policy_name
 from promptlab.own import gold_below_1, load_own
-from promptlab.schema import Call, Condition, Loop, Model, Price, Stimulus, Task, Trial, digest
+from promptlab.schema import Call, Condition, Loop, Model, Price, Stimulus, Task, Trial, digest, digest_of_text, plain_json
 from promptlab.shipped import PACKAGE, shipped
 from promptlab.simulate import sim_prices
 from promptlab.spec import Document, Experiment, load_experiment, load_library, load_sim_models
@@ -60,11 +60,12 @@ class Study:
             [t.id, t.metric, t.strict, dict(t.base_prompts), [[i.id, i.input, i.targets, i.choices, i.scores] for i in t.items]]
             for t in design.tasks
         ]
+        graded = any(item.scores for task in design.tasks for item in task.items)
         demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in design.tasks]
         used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
         return {
             "experiment": digest(self.experiment.canonical()),
-            "data": digest([items, demos]),
+            "data": digest([items, demos]) if graded else digest_of_text(plain_json([items, demos])),
             "stimuli": digest(
                 [
                     sorted({(c.stimulus.id, c.stimulus.text, c.stimulus.wordings) for c in design.conditions if c.stimulus}),
@@ -117,6 +118,8 @@ class _Resolver:
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.available: dict[str, int] = {}
+        self.files: dict[str, str] = {}
+        """Task files by the id of their task."""
 
     def problem(self, loc: tuple[str | int, ...], message: str) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
@@ -149,8 +152,7 @@ class _Resolver:
                 continue
             if own.task.name in found or own.task.name in entries():
                 self.problem(("task_files", index), f"the task {own.task.name!r} exists already; give this one another 'name'")
-            if n := len(gold_below_1(own.task)):
-                self.notes.append(f"{own.task.id}: {n} right answers do not score 1; see `promptlab task check {name}`")
+            self.files[own.task.id] = name
             self.notes += [f"{own.task.id}: {note}" for note in own.notes]
             found[own.task.name] = own.task
         return found
@@ -171,6 +173,9 @@ class _Resolver:
                         ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
                     )
             drawn = draw(task, e.items, max(e.shots), e.seed)
+            if task.id in self.files and (n := len(gold_below_1(drawn))):
+                check = f"`promptlab task check {self.files[task.id]}`"
+                self.notes.append(f"{task.id}: {n} right answers of items that are asked do not score 1; see {check}")
             self.available[task.id] = n_available(task, max(e.shots))
             if max(e.shots) > len(drawn.demos):
                 self.problem(

@@ -18,13 +18,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import promptlab
 from promptlab.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
+from promptlab.budget import Budget
 from promptlab.cache import Cache
 from promptlab.design import trials, trials_an_item
+from promptlab.engine import Engine, Execution, Progress, engine_of
 from promptlab.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
 from promptlab.gateway import Gateway
 from promptlab.plan import make_plan
 from promptlab.resolve import Study
-from promptlab.run import Arm, Budget, Engine, Execution, Progress, engine_of, rows, tuned, unrecorded
+from promptlab.run import Arm, rows, tuned, unrecorded
 from promptlab.schema import digest
 from promptlab.stats import Looks
 from promptlab.store import FORMAT, Run, RunWriter, now

@@ -9,10 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import orjson
 
 from promptlab.errors import FileProblems, Problem
 from promptlab.files import read_bytes
@@ -20,10 +23,11 @@ from promptlab.files import read_bytes
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
 UNPACKED_LIMIT = 4 * SIZE_LIMIT
+LONG_NUMBER = re.compile(r"[0-9]{16}")
+"""What orjson may read as a fraction."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One row: its number from 1, its line in a text file, its values by column, and what is wrong with it."""
 
     number: int
@@ -104,11 +108,13 @@ def _csv(path: Path, content: bytes) -> Table:
 def _json_lines(path: Path, content: bytes) -> Table:
     rows: list[Row] = []
     columns: dict[str, None] = {}
-    for line, text in enumerate(_decoded(path, content).split("\n"), 1):
-        if not text.strip():
+    lines = _decoded(path, content).split("\n")
+    del content
+    for line, text in enumerate(lines, 1):
+        if not text or not text.strip():
             continue
         try:
-            value = json.loads(text)
+            value = _value(text)
         except (ValueError, RecursionError) as error:
             rows.append(Row(len(rows) + 1, line, {}, f"not JSON: {error}"))
             continue
@@ -116,6 +122,14 @@ def _json_lines(path: Path, content: bytes) -> Table:
         if not rows[-1].values.keys() <= columns.keys():
             columns.update(dict.fromkeys(rows[-1].values))
     return Table(path, tuple(columns), tuple(rows))
+
+
+def _value(text: str) -> Any:  # noqa: ANN401
+    """The value of a text in JSON, as the standard library reads it, in less time where that is the same."""
+    try:
+        return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)
+    except orjson.JSONDecodeError:  # not JSON, or what orjson alone refuses: NaN, half a surrogate pair
+        return json.loads(text)
 
 
 def read_json(path: Path) -> Any:  # noqa: ANN401

@@ -20,7 +20,8 @@ LAYERS = {
     "spec": 2, "cache": 2, "gateway": 2, "store": 2, "official": 2, "files": 2, "tokens": 2, "tables": 2, "hub": 2, "repair": 2,
     "mirror": 2,
     "tasks": 3, "scoring": 3, "own": 3, "simulate": 3, "programs": 3,
-    "resolve": 3, "plan": 3, "pilot": 3, "calibrate": 3, "run": 3, "batch": 3, "replay": 3, "bundle": 3, "fleet": 3, "sweep": 3,
+    "resolve": 3, "plan": 3, "pilot": 3, "calibrate": 3, "budget": 3, "engine": 3, "run": 3,
+    "batch": 3, "replay": 3, "bundle": 3, "fleet": 3, "sweep": 3,
     "importers": 3, "report": 3, "charts": 3, "prepared": 3,
     "explorer": 4, "cli": 5, "__main__": 6,
 }  # fmt: skip
@@ -35,6 +36,8 @@ ORDER = [
     "plan",
     "pilot",
     "calibrate",
+    "budget",
+    "engine",
     "run",
     "batch",
     "replay",

@@ -24,10 +24,10 @@ import servers
 from promptlab.batch import desk, waves
 from promptlab.batch.service import not_batched, price_share
 from promptlab.cli import main
+from promptlab.engine import Execution
 from promptlab.errors import RunProblem, UsageProblem
 from promptlab.gateway import RetryPolicy
 from promptlab.resolve import Study, all_stimuli, resolve
-from promptlab.run import Execution
 from promptlab.schema import CIRCUMSTANCE_COLUMNS, Call, Model
 from promptlab.store import Run
 from promptlab.sweep import Sweep, run_sweep

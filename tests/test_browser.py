@@ -19,9 +19,9 @@ import pytest
 
 from conftest import ROOT
 from promptlab import report as reports
+from promptlab.engine import Execution
 from promptlab.explorer import shell
 from promptlab.resolve import resolve
-from promptlab.run import Execution
 from promptlab.store import Run
 from promptlab.sweep import run_sweep
 from runs import experiment

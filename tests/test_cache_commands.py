@@ -19,9 +19,9 @@ from typer.testing import CliRunner, Result
 from promptlab.bundle import bring
 from promptlab.cache import Cache
 from promptlab.cli.main import app
+from promptlab.engine import Execution
 from promptlab.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
 from promptlab.resolve import resolve
-from promptlab.run import Execution
 from promptlab.schema import CIRCUMSTANCE_COLUMNS, digest
 from promptlab.store import Run, RunWriter, runs_in
 from promptlab.sweep import Sweep, run_sweep

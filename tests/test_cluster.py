@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
+from promptlab.engine import Execution, Progress
 from promptlab.errors import UsageProblem
 from promptlab.fleet import cluster
 from promptlab.fleet.hub import Hub, Limit
 from promptlab.resolve import resolve
-from promptlab.run import Execution, Progress
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run
 from promptlab.sweep import run_sweep

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from promptlab.engine import Execution, Progress
 from promptlab.errors import RunProblem, UsageProblem
 from promptlab.fleet.hub import Hub, Limit
 from promptlab.resolve import resolve
-from promptlab.run import Execution, Progress
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run, runs_in
 from promptlab.sweep import run_sweep

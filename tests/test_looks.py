@@ -13,12 +13,12 @@ import pytest
 
 from promptlab.calibrate import calibrate
 from promptlab.design import trials
+from promptlab.engine import Execution
 from promptlab.errors import FileProblems
 from promptlab.plan import make_plan
 from promptlab.report import build
 from promptlab.report.formats import to_markdown
 from promptlab.resolve import Study, resolve
-from promptlab.run import Execution
 from promptlab.stats import Looks, analyse, group_sequential_boundaries, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_p
 from promptlab.store import Run

@@ -19,10 +19,10 @@ from typer.testing import CliRunner
 from conftest import ROOT
 from promptlab import mirror, open_run
 from promptlab.cli.main import app
+from promptlab.engine import Execution, Progress
 from promptlab.errors import PromptlabError, RunProblem, UsageProblem
 from promptlab.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place
 from promptlab.resolve import Study, resolve
-from promptlab.run import Execution, Progress
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run, RunWriter, recorded_in
 from promptlab.sweep import Sweep, run_sweep

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
+from promptlab.engine import Execution, Progress
 from promptlab.errors import RunProblem, UsageProblem
 from promptlab.fleet import offline
 from promptlab.resolve import Study, resolve
-from promptlab.run import Execution, Progress
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run
 from promptlab.sweep import run_sweep

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from promptlab import report as reports
+from promptlab.engine import Execution
 from promptlab.errors import RunProblem
 from promptlab.report import sensitivity
 from promptlab.report.bounds import bounds
@@ -26,7 +27,6 @@ from promptlab.report.formats import to_csv, to_json, to_markdown
 from promptlab.report.frozen import steps
 from promptlab.report.html import to_html
 from promptlab.resolve import resolve
-from promptlab.run import Execution
 from promptlab.schema import Comparison
 from promptlab.scoring import SCORERS
 from promptlab.stats import analyse, smallest_effect_macro, smallest_margin

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from promptlab.design import Design, cross, draw, trials
+from promptlab.engine import Execution
 from promptlab.metrics import metric
 from promptlab.plan import make_plan
 from promptlab.render import PRESETS
 from promptlab.resolve import Study, all_stimuli, resolve, sim_models
-from promptlab.run import Execution
 from promptlab.schema import Comparison, Item, Model, Task
 from promptlab.simulate import Shown, World, probability, reply, wrong_answer
 from promptlab.stats import analyse

@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from promptlab.engine import Execution
 from promptlab.resolve import resolve
-from promptlab.run import Execution
 from promptlab.schema import CIRCUMSTANCE_COLUMNS
 from promptlab.store import Run, runs_in
 from promptlab.sweep import Sweep, run_sweep

@@ -44,15 +44,16 @@ import pandas as pd
 import pytest
 
 import promptlab.run
+from promptlab.budget import Budget
 from promptlab.cache import Cache
 from promptlab.cli import main
 from promptlab.design import trials
+from promptlab.engine import Execution, Progress, engine_of
 from promptlab.errors import FileProblems, RunProblem
 from promptlab.gateway import Gateway, RetryPolicy, wire
 from promptlab.gateway.wire import read_retry_after, read_top_logprobs
 from promptlab.report import build, headline
 from promptlab.resolve import Study, resolve
-from promptlab.run import Budget, Execution, Progress, engine_of
 from promptlab.schema import CIRCUMSTANCE_COLUMNS, Completion
 from promptlab.store import Run, RunWriter, runs_in
 from promptlab.sweep import Sweep, run_sweep

@@ -19,6 +19,7 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from promptlab.engine import Execution
 from promptlab.errors import ProviderStopped, UsageProblem
 from promptlab.gateway import Gateway, Reply, RetryPolicy, WireChoice, wire
 from promptlab.gateway.direct import FINISH_REASONS, DirectWire
@@ -27,7 +28,6 @@ from promptlab.gateway.providers import DIRECT, PLAIN_PARAMETERS, not_direct
 from promptlab.gateway.redact import redact
 from promptlab.gateway.wire import SimulatedError, read_retry_after
 from promptlab.resolve import resolve
-from promptlab.run import Execution
 from promptlab.schema import Call, Completion, Model, Price
 from promptlab.store import Run
 from promptlab.sweep import run_sweep

@@ -13,8 +13,8 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
+from promptlab.engine import Execution
 from promptlab.resolve import resolve
-from promptlab.run import Execution
 from promptlab.sweep import run_sweep
 
 ROOT = Path(__file__).parent.parent

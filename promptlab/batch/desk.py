@@ -13,10 +13,10 @@ from promptlab.batch.ledger import ID_LENGTH, Ledger, Part
 from promptlab.batch.openai_api import OpenAIBatches
 from promptlab.batch.reading import Results, read_results
 from promptlab.batch.service import ENDED, ENDPOINT, OVER_LITELLM, Remote, Service
+from promptlab.engine import Progress
 from promptlab.gateway import RetryPolicy, WireError
 from promptlab.gateway.gateway import stop_reason
 from promptlab.gateway.wire import RETRIED, STOPPING, Boundary
-from promptlab.run import Progress
 from promptlab.schema import Call, Model
 from promptlab.store import now
 

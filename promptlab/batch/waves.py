@@ -18,11 +18,12 @@ from promptlab.batch.desk import Desk, Ended
 from promptlab.batch.ledger import FOLDER, Ledger, Part
 from promptlab.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
 from promptlab.cache import Cache, Request, request_of
+from promptlab.engine import Begun, Engine, Row
 from promptlab.gateway import Gateway, Reply, WireError
 from promptlab.gateway.prices import cost_usd
 from promptlab.gateway.wire import STOPPING
 from promptlab.resolve import Study
-from promptlab.run import Begun, Engine, Row, counted
+from promptlab.run import counted
 from promptlab.schema import CALL_COLUMNS, Completion, Trial
 from promptlab.store import part_rows
 

@@ -60,11 +60,11 @@ def plan(
 
 def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
+    from promptlab.engine import Execution
     from promptlab.errors import RunProblem
     from promptlab.gateway.prices import paid_words
     from promptlab.official import home
     from promptlab.pilot import pilot_of, pilot_shows
-    from promptlab.run import Execution
     from promptlab.store import Run
     from promptlab.sweep import run_sweep
 

@@ -22,8 +22,8 @@ from promptlab.errors import EXIT_INCOMPLETE, UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.cache import Use
+    from promptlab.engine import Progress
     from promptlab.mirror import Pusher
-    from promptlab.run import Progress
     from promptlab.sweep import Sweep
 
 
@@ -108,9 +108,9 @@ def sweep(
         return
     use = _cache_use(cache, no_cache)
     from promptlab.cli.view import beside
+    from promptlab.engine import Execution
     from promptlab.official import home
     from promptlab.resolve import resolve
-    from promptlab.run import Execution
     from promptlab.sweep import run_sweep
 
     execution = Execution(
@@ -123,14 +123,16 @@ def sweep(
     simulated = [model.name for model in study.design.models if model.simulated]
     if simulated:
         say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")
-    say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
+    n_models = len(study.design.models)
+    say(f"run {study.run_id}: {study.design.n_trials:,} trials, {n_models} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
     with contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
             viewer = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
             with _watch(study.design.n_trials) as observe:
                 done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
-            _end(done, time.monotonic() - started, len(simulated), len(study.design.models))
+            del study  # judging reads the record: of a large design there is nothing left to hold
+            _end(done, time.monotonic() - started, len(simulated), n_models)
             if use == "refresh" and done.progress.n_recorded_before:
                 say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
             if done.progress.n_recorded_before + done.progress.n_done:

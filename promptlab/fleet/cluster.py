@@ -22,8 +22,8 @@ from promptlab.fleet.hub import Hub
 from promptlab.fleet.link import LONGEST_LINE, Socket, line, serve
 
 if TYPE_CHECKING:
+    from promptlab.engine import Execution
     from promptlab.resolve import Study
-    from promptlab.run import Execution
 
 TOKEN_BYTES = 32
 CONNECT_S = 120.0

@@ -48,9 +48,9 @@ class Processes:
 
 
 async def _work(handle: int) -> None:
+    from promptlab.engine import Execution
     from promptlab.fleet.work import Worker
     from promptlab.resolve import resolve
-    from promptlab.run import Execution
     from promptlab.store import recorded_in
 
     link = Socket(*await asyncio.open_connection(sock=socket.socket(fileno=handle), limit=LONGEST_LINE))

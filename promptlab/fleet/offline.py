@@ -26,8 +26,8 @@ from promptlab.gateway import Gateway
 from promptlab.simulate import World
 
 if TYPE_CHECKING:
+    from promptlab.engine import Execution
     from promptlab.resolve import Study
-    from promptlab.run import Execution
 
 PROVIDER = "hosted_vllm"
 COMMAND = (sys.executable, "-m", "vllm.entrypoints.openai.api_server")

@@ -10,12 +10,14 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Protocol
 
+from promptlab.budget import Budget
 from promptlab.cache import Cache
 from promptlab.design import trials
+from promptlab.engine import Execution, Progress, engine_of
 from promptlab.errors import BudgetReached
 from promptlab.fleet.hub import Message
 from promptlab.resolve import Study
-from promptlab.run import Arm, Budget, Execution, Progress, engine_of, rows, unrecorded
+from promptlab.run import Arm, rows, unrecorded
 from promptlab.schema import Trial
 from promptlab.store import line_of
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,16 @@ class Own:
 
 def load_own(path: Path) -> Own:
     """A task file (YAML) or a BIG-bench task.json; FileProblems tells everything that is wrong, row by row."""
+    collects = gc.isenabled()
+    gc.disable()  # hundreds of thousands of items that all stay: there is nothing to find among them
+    try:
+        return _loaded(path)
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _loaded(path: Path) -> Own:
     if path.suffix.lower() == ".json":
         task, notes = load_task_json(path)
         return Own(task, (path,), notes)
