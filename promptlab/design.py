@@ -37,10 +37,11 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     """
     items = list(task.items)
     random.Random(f"{seed}/{task.id}/items").shuffle(items)
-    if not task.fixed_order:
+    if not task.fixed_order and any(item.choices for item in items):
         items = [shuffle_choices(item, f"{seed}/{task.id}/{item.id}/choices") for item in items]
     chosen, rest = _split(items, n_items, 0 if task.demos else n_demos)
-    pool = sorted(task.demos or spare_demos(chosen, rest), key=lambda demo: (demo.input, demo.output))
+    spare = task.demos or spare_demos(chosen, rest) if n_demos else ()
+    pool = sorted(spare, key=lambda demo: (demo.input, demo.output))
     demos = random.Random(f"{seed}/{task.id}/demos").sample(pool, min(n_demos, len(pool)))
     return replace(task, items=tuple(chosen), demos=tuple(demos))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -56,16 +58,10 @@ class Study:
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
         design = self.design
-        items = [
-            [t.id, t.metric, t.strict, dict(t.base_prompts), [[i.id, i.input, i.targets, i.choices, i.scores] for i in t.items]]
-            for t in design.tasks
-        ]
-        graded = any(item.scores for task in design.tasks for item in task.items)
-        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in design.tasks]
         used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
         return {
             "experiment": digest(self.experiment.canonical()),
-            "data": digest([items, demos]) if graded else digest_of_text(plain_json([items, demos])),
+            "data": _digest_of_data(design.tasks),
             "stimuli": digest(
                 [
                     sorted({(c.stimulus.id, c.stimulus.text, c.stimulus.wordings) for c in design.conditions if c.stimulus}),
@@ -81,6 +77,17 @@ class Study:
     def run_id(self) -> str:
         """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
         return f"{self.experiment.name}-{digest(self.hashes)[:8]}"
+
+
+def _digest_of_data(tasks: Sequence[Task]) -> str:
+    with _nothing_to_collect():
+        items = [
+            [t.id, t.metric, t.strict, dict(t.base_prompts), [(i.id, i.input, i.targets, i.choices, i.scores) for i in t.items]]
+            for t in tasks
+        ]
+        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in tasks]
+        graded = any(item.scores for task in tasks for item in task.items)  # fractions, which not every writer writes alike
+        return digest([items, demos]) if graded else digest_of_text(plain_json([items, demos]))
 
 
 def library_paths() -> list[Path]:
@@ -320,6 +327,23 @@ def resolve(path: Path, looks: int | None = None) -> Study:
 
     `looks` stands in for the file's own number of planned looks where that is 1.
     """
+    with _nothing_to_collect():
+        return _resolved(path, looks)
+
+
+@contextlib.contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Hundreds of thousands of items are made that all stay: looking for garbage among them takes longer than making them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _resolved(path: Path, looks: int | None) -> Study:
     experiment, document = load_experiment(path)
     if looks is not None and experiment.analysis.looks == 1:
         experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,16 +31,6 @@ class Own:
 
 def load_own(path: Path) -> Own:
     """A task file (YAML) or a BIG-bench task.json; FileProblems tells everything that is wrong, row by row."""
-    collects = gc.isenabled()
-    gc.disable()  # hundreds of thousands of items that all stay: there is nothing to find among them
-    try:
-        return _loaded(path)
-    finally:
-        if collects:
-            gc.enable()
-
-
-def _loaded(path: Path) -> Own:
     if path.suffix.lower() == ".json":
         task, notes = load_task_json(path)
         return Own(task, (path,), notes)
@@ -123,9 +113,9 @@ def _items(spec: TaskFile, document: Document, tables: list[Table]) -> tuple[Ite
 
 def _clustered(items: tuple[Item, ...]) -> tuple[Item, ...]:
     """Rows that ask the same belong together, unless a column says what does."""
-    seen: dict[str, int] = {}
-    for item in items:
-        seen[item.input] = seen.get(item.input, 0) + 1
+    seen = Counter(item.input for item in items)
+    if len(seen) == len(items):
+        return items
     return tuple(replace(item, cluster=item.input) if item.cluster is None and seen[item.input] > 1 else item for item in items)
 
 

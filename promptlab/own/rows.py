@@ -97,8 +97,10 @@ def _placed(text: str, column: str, choices: Sequence[str], letter: bool) -> str
 
 def one_text(values: Mapping[str, Any], column: str) -> str:
     """A cell as text; RowProblem when there is nothing in it, or no text."""
-    text = as_text(values.get(column), column)
-    if text is None or not text.strip():
+    text = values.get(column)
+    if type(text) is not str or not text.isascii():
+        text = as_text(text, column)
+    if not text or text.isspace():
         raise RowProblem(f"{column!r} is empty")
     return text
 
@@ -109,8 +111,8 @@ def texts(values: Mapping[str, Any], column: str, separator: str | None = None) 
     if isinstance(value, list | tuple):
         found = [as_text(part, column) for part in value]
     else:
-        text = as_text(value, column)
-        if text is not None and not separator and text.strip():
+        text = value if type(value) is str and value.isascii() else as_text(value, column)
+        if text and not separator and not text.isspace():
             return (text,)
         found = list(text.split(separator)) if text is not None and separator else [text]
         found = [part.strip() for part in found if part] if separator else found

@@ -44,7 +44,8 @@ def power_mcnemar(n: int, p10: float, p01: float, alpha: float = 0.05) -> McNema
         raise ValueError(f"n >= 1, p10 and p01 >= 0 with p10 + p01 <= 1 and 0 < alpha < 1 are needed; found {n}, {p10}, {p01}, {alpha}")
     if psi == 0:
         return McNemarPower(0.0, 0.0, 0.0)
-    counts = np.arange(n + 1)
+    middle, wide = n * psi, 9 * math.sqrt(n * psi * (1 - psi)) + 20  # beyond, no count has NEGLIGIBLE_MASS
+    counts = np.arange(max(0, math.floor(middle - wide)), min(n, math.ceil(middle + wide)) + 1)
     mass = st.binom.pmf(counts, n, psi)
     kept = mass > NEGLIGIBLE_MASS
     m, mass, share = counts[kept], mass[kept], p10 / psi
