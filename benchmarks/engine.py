@@ -1,7 +1,7 @@
 """How fast a sweep is beside bare clients and other evaluation tools, on an endpoint that costs almost nothing.
 
     make bench-peers [ARGS="--items 300 --rounds 1 --only aiohttp,promptlab_direct"]
-    python benchmarks/engine.py [--items 2000] [--rounds 3] [--concurrency 64] [--slow-items 10240] [--many-items 20000]
+    python benchmarks/engine.py [--items 2000] [--rounds 3] [--concurrency 64] [--slow-items 51200] [--many-items 20000]
                                 [--only NAME,...] [--json]
     python benchmarks/engine.py --cached 100000     a sweep again, every answer out of the cache
     python benchmarks/engine.py --million           planning and running a million simulated trials: time, memory, bytes
@@ -10,8 +10,9 @@ Every run is a fresh process in an empty folder; tools take turns, and the order
 timed by the endpoint: from the first request to the last answer (`calls/s`; some tools read, score and log outside of that time). A second
 run with a few items is taken off the whole process, so that `items/s` and `CPU ms/item` are what one more item takes with everything
 that the tool does for it, without starting. CPU is that of the process and its children, user and system. Figures are medians over the
-rounds, ratios medians of the ratios within a round. `slow` is the endpoint that answers after 200 ms, with 512 calls at once; `many` sets
-two worker processes beside one over more items, because each of them has to start.
+rounds, ratios medians of the ratios within a round. `slow` is the endpoint that answers after 200 ms, with 512 calls at once, and says how
+much of a core the busiest thread took, which in a client is that of its event loop; `many` sets two worker processes beside one over
+more items, because each of them has to start.
 """
 
 from __future__ import annotations
@@ -75,6 +76,8 @@ class Result:
     cpu_ms: float
     """CPU of one more item."""
     peak_mb: float
+    busiest: float | None = None
+    """Of a core, what the busiest thread took in the middle of the calls, where that was watched."""
 
     @property
     def rate(self) -> float:
@@ -88,11 +91,6 @@ class Result:
     def whole_rate(self) -> float:
         return self.n / self.wall_s
 
-    @property
-    def busy(self) -> float:
-        """Cores that are busy during the calls."""
-        return self.cpu_ms * self.n / 1000 / self.calls_s if self.calls_s else 0.0
-
 
 class Failed(Exception):
     """A tool did not do the job."""
@@ -103,8 +101,45 @@ def say(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def run(command: Command, folder: Path, timeout_s: float | None = None) -> Usage:
-    """Run a command to its end, in a process of its own."""
+class Threads(threading.Thread):
+    """Watches what every thread of a process and of its children takes of a core (Linux)."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid = pid
+        self.ended = threading.Event()
+        self.seen: list[tuple[float, dict[str, float]]] = []
+
+    def run(self) -> None:
+        tick = os.sysconf("SC_CLK_TCK")
+        while not self.ended.wait(0.1):
+            taken: dict[str, float] = {}
+            for process in self._processes(self.pid):
+                for path in Path(f"/proc/{process}/task").glob("*/stat"):
+                    with contextlib.suppress(OSError, ValueError, IndexError):
+                        words = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+                        taken[path.parent.name] = (int(words[11]) + int(words[12])) / tick
+            self.seen.append((time.time(), taken))
+
+    def busiest(self, began: float, ended: float) -> float | None:
+        """The share of a core that the busiest thread took between the first tenth and the last of a time."""
+        tenth = (ended - began) / 10
+        inside = [(at, taken) for at, taken in self.seen if began + tenth <= at <= ended - tenth]
+        if len(inside) < 2:
+            return None
+        (first_at, first), (last_at, last) = inside[0], inside[-1]
+        return max((last[name] - first[name] for name in first.keys() & last.keys()), default=0.0) / (last_at - first_at)
+
+    def _processes(self, pid: int) -> list[int]:
+        found = [pid]
+        with contextlib.suppress(OSError):
+            for path in Path(f"/proc/{pid}/task").glob("*/children"):
+                found += [process for child in path.read_text(encoding="ascii").split() for process in self._processes(int(child))]
+        return found
+
+
+def run(command: Command, folder: Path, timeout_s: float | None = None, watched: list[Threads] | None = None) -> Usage:
+    """Run a command to its end, in a process of its own; its threads are watched where there is a list to put them into."""
     log = folder / "output.log"
     with log.open("wb") as output:
         begun = time.perf_counter()
@@ -114,12 +149,17 @@ def run(command: Command, folder: Path, timeout_s: float | None = None) -> Usage
         timer = threading.Timer(timeout_s, process.kill) if timeout_s else None
         if timer:
             timer.start()
+        threads = Threads(process.pid)
+        if watched is not None:
+            watched.append(threads)
+            threads.start()
         try:
             _, status, used = os.wait4(process.pid, 0)
         except BaseException:
             process.kill()
             raise
         finally:
+            threads.ended.set()
             if timer:
                 timer.cancel()
         wall_s = time.perf_counter() - begun
@@ -141,7 +181,7 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def once(tool: Tool, endpoint: Endpoint, server: str, n: int, concurrency: int) -> tuple[Usage, Seen]:
+def once(tool: Tool, endpoint: Endpoint, server: str, n: int, concurrency: int, watched: list[Threads] | None = None) -> tuple[Usage, Seen]:
     """One run, checked: every call was sent once and answered."""
     with scratch() as folder:
         job = Job(folder, n, server, concurrency)
@@ -150,7 +190,7 @@ def once(tool: Tool, endpoint: Endpoint, server: str, n: int, concurrency: int) 
             run(tool.prepare(job), folder, timeout_s)
         command = tool.command(job)
         endpoint.forget()
-        used = run(command, folder, timeout_s)
+        used = run(command, folder, timeout_s, watched)
         seen = endpoint.seen()
         expected = trials(n) if tool.group == "promptlab" else n
         if seen.n_failed or seen.n != (expected if tool.asks else 0):
@@ -176,13 +216,15 @@ def trials(n: int) -> int:
 def measure(tool: Tool, endpoint: Endpoint, server: str, n: int, concurrency: int) -> Result:
     """One round of one tool: a run with a few items, then the job."""
     start, _ = once(tool, endpoint, server, N_START, concurrency)
-    full, seen = once(tool, endpoint, server, n, concurrency)
+    watched: list[Threads] | None = [] if server == endpoint.delayed else None
+    full, seen = once(tool, endpoint, server, n, concurrency, watched)
     n_calls = trials(n) if tool.group == "promptlab" else n
     n_more = n_calls - N_START
     cpu_ms = 1000 * (full.cpu_s - start.cpu_s) / n_more
     more_s = full.wall_s - start.wall_s
     more_s = more_s * n_calls / n_more if more_s > LEAST_MORE * start.wall_s else None
-    return Result(n_calls, seen.seconds, more_s, full.wall_s, full.cpu_s, cpu_ms, full.peak_mb)
+    busiest = watched[0].busiest(seen.began, seen.ended) if watched else None
+    return Result(n_calls, seen.seconds, more_s, full.wall_s, full.cpu_s, cpu_ms, full.peak_mb, busiest)
 
 
 def rounds(
@@ -293,12 +335,12 @@ def slow_table(results: dict[str, list[Result]]) -> None:
     ideal = SLOW_CONCURRENCY / DELAY_S
     print(f"\nafter {DELAY_S * 1000:.0f} ms, {SLOW_CONCURRENCY} at once: ideal {ideal:,.0f} calls/s")
     for name, each in results.items():
-        rate, busy = middle(each, "rate"), middle(each, "busy")
+        rate, busy = middle(each, "rate"), middle(each, "busiest")
         whole = rate / busy if busy else math.inf
         bound = "CPU-bound" if whole < WANTED_OF_IDEAL * ideal else "not CPU-bound"
         print(
-            f"{name:20}{rate:>12,.0f} calls/s{100 * rate / ideal:>8.0f} % of ideal{100 * busy:>8.0f} % of a core; "
-            f"with all of it {whole:,.0f} calls/s ({bound})"
+            f"{name:20}{rate:>12,.0f} calls/s{100 * rate / ideal:>8.0f} % of ideal; the busiest thread takes {100 * busy:.0f} % of a core, "
+            f"and with all of it {whole:,.0f} calls/s ({bound})"
         )
 
 
@@ -470,7 +512,7 @@ def main() -> None:
     parser.add_argument("--items", type=int, default=2000, help="calls of the job")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--concurrency", type=int, default=64)
-    parser.add_argument("--slow-items", type=int, default=20 * SLOW_CONCURRENCY, help="calls to the delayed endpoint")
+    parser.add_argument("--slow-items", type=int, default=100 * SLOW_CONCURRENCY, help="calls to the delayed endpoint")
     parser.add_argument("--many-items", type=int, default=20_000, help="calls of one worker and of two")
     parser.add_argument("--only", metavar="NAME,...", help=f"of {', '.join([*TOOLS, *PARTS])}")
     parser.add_argument("--json", action="store_true", help="every figure of every round, in place of tables")

@@ -346,7 +346,7 @@ class Engine:
         self.progress.paid_usd += completion.cost_usd or 0.0
         if self.behind is not None and completion.outcome != "error":
             self._come.add(key)
-            self.behind.put(key, completion, request_of(self.asked(call)))
+            self.behind.put(key, completion, request_of(call, self._models[call.model].litellm_name))
         return completion
 
     def most(self, call: Call) -> tuple[float, int]:

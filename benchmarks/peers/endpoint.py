@@ -35,11 +35,16 @@ MODULES = (Path("/usr/lib/nginx/modules"), Path("/usr/share/nginx/modules"), Pat
 
 
 class Seen(NamedTuple):
-    """What came in: requests, those that failed, and seconds from the first request to the last answer."""
+    """What came in: requests, those that failed, and when the first came and the last was answered (seconds since 1970)."""
 
     n: int
     n_failed: int
-    seconds: float
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +72,7 @@ class Endpoint:
             ends.append(float(end))
             begins.append(float(end) - float(took))
             n_failed += status != "200"
-        return Seen(len(ends), n_failed, max(ends) - min(begins) if ends else 0.0)
+        return Seen(len(ends), n_failed, min(begins, default=0.0), max(ends, default=0.0))
 
 
 def completion(answer: str) -> str:

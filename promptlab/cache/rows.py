@@ -35,14 +35,14 @@ MISREAD = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 """What reading text that somebody else wrote can end in."""
 HEAD = "2 "
 HEAD_END = len(HEAD) + 64
-write_json = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+ASCII_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
-def request_of(call: Call) -> Request:
-    """What `call.key` is the digest of, with the address as it may be stored."""
+def request_of(call: Call, model: str | None = None) -> Request:
+    """What `call.key`, or `call.key_as(model)`, is the digest of, with the address as it may be stored."""
     return {
         "version": KEY_VERSION,
-        "model": call.model,
+        "model": model or call.model,
         "api_base": None if call.api_base is None else shown_address(call.api_base),
         "messages": [dict(m) for m in call.messages],
         "sampling": dict(sorted(call.sampling.items())),
@@ -162,6 +162,15 @@ def request_in(text: str) -> Request | None:
         return request_from(json.loads(found)) if found else None
     except MISREAD:
         return None
+
+
+def write_json(value: object) -> str:
+    """JSON in ASCII. What most answers are made of is written in a fifth of the time."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # half a surrogate pair, a long number
+        return ASCII_JSON.encode(value)
+    return text if text.isascii() else ASCII_JSON.encode(value)
 
 
 def _parsed(text: str) -> object:
