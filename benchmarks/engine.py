@@ -45,7 +45,8 @@ LEAST_MORE = 0.25
 """A job that takes less than this share of a start beyond it says nothing of items a second."""
 SLOW_CONCURRENCY = 512
 WANTED_OF_IDEAL = 0.9
-"""A client whose whole core would not do so much of the ideal rate is bound by its CPU."""
+FULL = 0.9
+"""A client is bound by its CPU where its busiest thread takes so much of a core, or would not do WANTED_OF_IDEAL with all of it."""
 SLOW = ("aiohttp", "promptlab_direct", "promptlab_direct_2")
 MANY = ("promptlab_direct", "promptlab_direct_2")
 PARTS = ("slow", "many")
@@ -337,7 +338,7 @@ def slow_table(results: dict[str, list[Result]]) -> None:
     for name, each in results.items():
         rate, busy = middle(each, "rate"), middle(each, "busiest")
         whole = rate / busy if busy else math.inf
-        bound = "CPU-bound" if whole < WANTED_OF_IDEAL * ideal else "not CPU-bound"
+        bound = "CPU-bound" if busy >= FULL or whole < WANTED_OF_IDEAL * ideal else "not CPU-bound"
         print(
             f"{name:20}{rate:>12,.0f} calls/s{100 * rate / ideal:>8.0f} % of ideal; the busiest thread takes {100 * busy:.0f} % of a core, "
             f"and with all of it {whole:,.0f} calls/s ({bound})"
