@@ -10,7 +10,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -42,7 +42,13 @@ class Table:
 
     path: Path
     columns: tuple[str, ...]
-    rows: tuple[Row, ...]
+    rows: list[Row]
+
+    def drained(self) -> Iterator[Row]:
+        """The rows in order, each of them let go: of a large file only what is made of them stays."""
+        self.rows.reverse()
+        while self.rows:
+            yield self.rows.pop()
 
 
 def read_table(path: Path) -> Table:
@@ -102,7 +108,7 @@ def _csv(path: Path, content: bytes) -> Table:
         csv.field_size_limit(limit)
     if len(set(columns)) != len(columns):
         raise _problem(path, f"two columns have one name: {', '.join(columns)}", 1)
-    return Table(path, tuple(columns), tuple(rows))
+    return Table(path, tuple(columns), rows)
 
 
 def _json_lines(path: Path, content: bytes) -> Table:
@@ -121,7 +127,7 @@ def _json_lines(path: Path, content: bytes) -> Table:
         rows.append(_object(len(rows) + 1, line, value))
         if not rows[-1].values.keys() <= columns.keys():
             columns.update(dict.fromkeys(rows[-1].values))
-    return Table(path, tuple(columns), tuple(rows))
+    return Table(path, tuple(columns), rows)
 
 
 def _value(text: str) -> Any:  # noqa: ANN401
@@ -152,7 +158,7 @@ def _json(path: Path, content: bytes) -> Table:
     value = _parsed(path, content)
     if not isinstance(value, list):
         raise _problem(path, f"expected a JSON list of objects, found {type(value).__name__}")
-    rows = tuple(_object(number, None, row) for number, row in enumerate(value, 1))
+    rows = [_object(number, None, row) for number, row in enumerate(value, 1)]
     return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.values)), rows)
 
 
@@ -180,7 +186,7 @@ def _parquet(path: Path, content: bytes) -> Table:
         for column, labels in names.items():
             if isinstance(index := row.get(column), int) and 0 <= index < len(labels):
                 row[column] = labels[index]
-    return Table(path, tuple(table.column_names), tuple(Row(n, None, row) for n, row in enumerate(values, 1)))
+    return Table(path, tuple(table.column_names), [Row(n, None, row) for n, row in enumerate(values, 1)])
 
 
 def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:

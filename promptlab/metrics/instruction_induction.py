@@ -24,12 +24,14 @@ def normalize(text: str) -> str:
 
 
 _target = lru_cache(maxsize=16_384)(normalize)
+LONG = 200
+"""Characters from which an answer is not expected a second time."""
 
 
 def _best(score: Callable[[str, str], float], answer: str, item: Item) -> Scored:
     if not answer.strip():
         return Scored(0.0, None)  # also where a target normalises to nothing: an absent answer is never right
-    read = normalize(answer)
+    read = _target(answer) if len(answer) < LONG else normalize(answer)
     best = max([score(read, _target(target)) for target in item.targets], default=0.0)
     return Scored(best, read or (answer.strip() if best else None))
 

@@ -12,9 +12,8 @@ from promptlab.schema import Item, Task
 from promptlab.scoring import task_metric
 from promptlab.tasks import entries
 
-N_SHOWN = 3
-PUBLISHED = ("ii_em", "ii_f1", "ii_exact_set", "ii_contains", "bigbench_exact", "bigbench_operators")
-MOST_KNOWN = 100_000
+REFLEXIVE = ("ii_em", "ii_exact_set")
+"""Metrics that read an answer and a target in one way and ask whether they are equal: no target that holds anything scores less than 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +34,14 @@ def check_task(own: Own) -> Checked:
 def gold_below_1(task: Task) -> tuple[tuple[Item, str, float], ...]:
     """Right answers that the task's own metrics do not give the best score, and which they give."""
     rules = [metric(task.metric), *([task_metric(task, "strict")] if task.strict else [])]
-    of_answers_alone = task.metric in PUBLISHED and not task.strict  # these rules do not look at the input
+    if task.metric in REFLEXIVE and not task.strict:
+        return ()
     below: dict[tuple[str, str], tuple[Item, str, float]] = {}
     for rule in rules:
-        known: dict[tuple[object, ...], float] = {}
         for item in task.items:
             best = max(item.scores) if item.scores else 1.0
             for target in item.targets:
-                same = (target, item.targets, item.choices, item.scores)
-                score = known.get(same)
-                if score is None:
-                    score = rule(target, item).score
-                    if of_answers_alone and len(known) < MOST_KNOWN:
-                        known[same] = score
-                if score < best:
+                if (score := rule(target, item).score) < best:
                     below[item.id, target] = item, target, score
     return tuple(below.values())
 

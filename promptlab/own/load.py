@@ -103,7 +103,7 @@ def _items(spec: TaskFile, document: Document, tables: list[Table]) -> tuple[Ite
         ]
         if unknown and table.rows:
             raise FileProblems(unknown)
-        for row in table.rows:
+        for row in table.drained():
             number += 1
             collector.add(table.path, row, read_row(row, str(number), spec))
     if not collector.items and not collector.problems:
