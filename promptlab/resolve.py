@@ -340,6 +340,8 @@ def _nothing_to_collect() -> Iterator[None]:
         yield
     finally:
         if collects:
+            gc.freeze()
+            gc.unfreeze()  # to the oldest: else the very next allocation has all of them looked through
             gc.enable()
 
 
