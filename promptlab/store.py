@@ -49,6 +49,7 @@ FEW_VALUES = (
 JOURNAL = -1
 """The number of what is no part yet."""
 GROUP_ROWS = 50_000
+ITEMS_AT_ONCE = 10_000
 DAMAGED = "damaged"
 """Where repair puts what cannot be read."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -150,6 +151,13 @@ class Run:
         """The items of the run; `targets` and `choices` are lists."""
         frame: pd.DataFrame = pq.read_table(self.folder / "items.parquet").to_pandas()
         return frame.assign(targets=frame["targets"].map(json.loads), choices=frame["choices"].map(json.loads))
+
+    def each_item(self) -> Iterator[Row]:
+        """The same, one item after the other: of hundreds of thousands none has to stay."""
+        with pq.ParquetFile(self.folder / "items.parquet") as file:
+            for batch in file.iter_batches(ITEMS_AT_ONCE):
+                for row in batch.to_pylist():
+                    yield {**row, "targets": json.loads(row["targets"]), "choices": json.loads(row["choices"])}
 
     def part_of(self) -> pd.Series[int]:
         """The number of the part that holds each trial, by the trial's order; -1 for the journal. Of one trial the last counts."""

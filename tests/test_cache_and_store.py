@@ -26,7 +26,7 @@ from promptlab.cache import Cache, WriteBehind, request_of
 from promptlab.cache.rows import packed
 from promptlab.errors import RunProblem
 from promptlab.repair import repair
-from promptlab.schema import CALL_COLUMNS, TRIAL_COLUMNS, Call, Completion, digest
+from promptlab.schema import CALL_COLUMNS, TRIAL_COLUMNS, Call, Completion, Item, Task, digest
 from promptlab.store import PART_ROWS, Run, RunWriter, is_locked, open_run, runs_in
 
 DEFAULT: dict[str, Any] = {"str": "x", "int": 1, "float": 0.5, "bool": False}
@@ -518,6 +518,19 @@ def test_a_crash_between_part_and_journal_counts_what_was_paid_once(tmp_path: Pa
     assert (found.trials, found.paid_usd) == ({"t0", "t1", "t2", "t9"}, 1.0)
     assert not (tmp_path / "r" / "journal.jsonl").exists()
     assert len(list((tmp_path / "r" / "trials").glob("part-*"))) == 2
+
+
+def test_items_come_one_by_one_as_they_come_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "ITEMS_AT_ONCE", 2)
+    items = tuple(Item(f"i{n}", f"input {n}", ("a", f"b{n}"), ("a", "c"), scores=(0.5, 1.0) if n else ()) for n in range(5))
+    writer = RunWriter(tmp_path / "r")
+    writer.write_items([Task("sum", "own", "own", "ii_em", {}, items)])
+    writer.close()
+    write_manifest(tmp_path / "r")
+    run = Run(tmp_path / "r")
+    together = run.items().astype(object)
+    assert list(run.each_item()) == together.where(together.notna(), None).to_dict("records")
+    assert [row["targets"] for row in run.each_item()] == [["a", f"b{n}"] for n in range(5)]
 
 
 def test_trials_go_on_coming_while_a_part_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

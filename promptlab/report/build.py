@@ -123,11 +123,11 @@ class Report:
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
     """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
-    plan, trials, items = run.plan, run.trials(compact=True), run.items()
+    plan, trials = run.plan, run.trials(compact=True)
     _must_fit(run, trials, plan)
     as_run = trials
     if scorer is not None and scorer != plan.get("scorer"):
-        trials, plan = rescored(trials, items, plan, scorer), {**plan, "scorer": scorer, "ran_by": plan.get("scorer")}
+        trials, plan = rescored(trials, run.each_item(), plan, scorer), {**plan, "scorer": scorer, "ran_by": plan.get("scorer")}
     looks = Looks.thawed(plan, run.looks) if plan.get("looks") else None
     comparisons = tuple(analyse(trials, plan, looks.rows if looks else ()))
     gaps = tuple(suite_gaps(run, trials, plan))
@@ -140,7 +140,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         trials=trials,
         n_trials=len(trials),
         comparisons=comparisons,
-        baselines=scorer_table(trials, items, plan),
+        baselines=scorer_table(trials, run.each_item(), plan),
         rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
         loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
         emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),

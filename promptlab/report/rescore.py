@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -13,11 +13,16 @@ from promptlab.schema import NONE_ARM, SETTING_COLUMNS, Item, Scored, Scorer
 from promptlab.scoring import SCORERS
 from promptlab.stats.sentences import setting_words
 
+ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted")
+MOST_KNOWN = 50_000
+"""Scores that are kept for a second question; of hundreds of thousands of items each is asked about once."""
+Items = pd.DataFrame | Iterable[Mapping[str, Any]]
+"""What `Run.items` gives, or `Run.each_item`."""
 _Asked = tuple[Metric, str, str, str]
 """A metric, and the task, item and answer that it is asked about."""
 
 
-def rescored(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any], scorer: Scorer) -> pd.DataFrame:
+def rescored(trials: pd.DataFrame, items: Items, plan: Mapping[str, Any], scorer: Scorer) -> pd.DataFrame:
     """The trials frame with `score` and `extracted` by `scorer`; failed calls stay without a score.
 
     A metric that is not promptlab's own keeps what was recorded: it is the rule of every scorer, and opening a run must never load
@@ -34,8 +39,7 @@ def _rescored(
     metrics: dict[tuple[str, str], Metric] = {}
     scores: list[float | None] = []
     extracted: list[str | None] = []
-    columns = ("task", "item", "model", "answer", "outcome", "score", "extracted")
-    for task, item, model, answer, outcome, recorded, read in zip(*(trials[c] for c in columns), strict=True):
+    for task, item, model, answer, outcome, recorded, read in zip(*(trials[c] for c in ASKED), strict=True):
         if outcome == "error":
             scores.append(None)
             extracted.append(None)
@@ -50,6 +54,8 @@ def _rescored(
         place = (metric, task, item, answer)
         scored = known.get(place)
         if scored is None:
+            if len(known) >= MOST_KNOWN:
+                known.clear()
             scored = known[place] = metric(answer, by_id[(task, item)])
         scores.append(scored.score)
         extracted.append(scored.extracted)
@@ -58,12 +64,13 @@ def _rescored(
     )
 
 
-def scorer_table(trials: pd.DataFrame, items: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
+def scorer_table(trials: pd.DataFrame, items: Items, plan: Mapping[str, Any]) -> pd.DataFrame:
     """One row for each model, setting and task: the baseline's mean score under every scorer, raw and normalised, and how it answered.
 
     `normalised` is BIG-bench's preferred metric, 100 (raw - low) / (1 - low): 0 is guessing, and worse is negative.
     """
-    base = trials[trials["arm"] == NONE_ARM]
+    kept = [name for name in (*ASKED, "arm", *SETTING_COLUMNS, "compliant", "echoed", "declined") if name in trials]
+    base = trials.loc[trials["arm"] == NONE_ARM, kept]
     by_id = _by_id(items)
     known: dict[_Asked, Scored] = {}
     by_scorer = {scorer: _rescored(base, by_id, plan, scorer, known) for scorer in SCORERS}
@@ -90,14 +97,15 @@ def _mean(values: pd.Series[Any]) -> float | None:
     return float(known.astype(float).mean()) if len(known) else None
 
 
-def _by_id(items: pd.DataFrame) -> dict[tuple[str, str], Item]:
-    return {(str(row.task), str(row.item)): _item(row) for row in items.itertuples()}
+def _by_id(items: Items) -> dict[tuple[str, str], Item]:
+    rows: Any = items.to_dict("records") if isinstance(items, pd.DataFrame) else items
+    return {(str(row["task"]), str(row["item"])): _item(row) for row in rows}
 
 
-def _item(row: Any) -> Item:  # noqa: ANN401 (a row of the items frame)
-    grades = getattr(row, "scores", None)
+def _item(row: Mapping[str, Any]) -> Item:
+    grades = row.get("scores")
     scores = tuple(json.loads(grades)) if isinstance(grades, str) else ()
-    return Item(row.item, row.input, tuple(row.targets), tuple(row.choices), None, scores)
+    return Item(row["item"], row["input"], tuple(row["targets"]), tuple(row["choices"]), None, scores)
 
 
 def scores_of(answer: str, item: Mapping[str, Any], plan: Mapping[str, Any], model: str) -> dict[str, float | None]:
