@@ -32,7 +32,9 @@ class _Workers:
         self.concurrency = concurrency
         self.stop = stop
         self.tasks: set[asyncio.Task[None]] = set()
-        self.over: deque[tuple[int, tuple[Row, list[Row]] | Exception]] = deque()
+        self.broken: Exception | None = None
+        """What nobody foresaw: nothing more is begun, and what is under way comes to its end."""
+        self.over: deque[tuple[int, tuple[Row, list[Row]]]] = deque()
         """Trials that were sent: the number of the last answer that must be kept before one is recorded, and what came of it."""
         self.stored: deque[tuple[Row, list[Row]]] = deque()
         """Trials that needed nothing."""
@@ -47,7 +49,7 @@ class _Workers:
             task.add_done_callback(self._ended)
             self.tasks.add(task)
 
-    def next_over(self) -> tuple[Row, list[Row]] | Exception | None:
+    def next_over(self) -> tuple[Row, list[Row]] | None:
         """The next trial that may be recorded."""
         return self.over.popleft()[1] if self.over and self._is_kept(self.over[0][0]) else None
 
@@ -72,7 +74,7 @@ class _Workers:
                 self.over.append((begun.number, done))
             except Exception as error:
                 if not _told(error, begun.trial.model, self.engine.progress):
-                    self.over.append((0, error))
+                    self.broken = self.broken or error
             if self.engine.behind is None or self._is_kept(begun.number):
                 self.news.set()
                 await asyncio.sleep(0)  # others' turn: a trial may have come to its end without waiting for anything
@@ -86,8 +88,12 @@ class _Workers:
 
     def _following(self) -> Begun | None:
         """The next trial that needs an answer; those that need none are laid aside."""
-        while len(self.stored) < AT_ONCE and _goes_on(self.engine, self.stop):
-            begun = next(self.ahead)
+        while len(self.stored) < AT_ONCE and self.broken is None and _goes_on(self.engine, self.stop):
+            try:
+                begun = next(self.ahead)
+            except Exception as error:  # a cache that cannot be read any more
+                self.broken = error
+                return None
             if not isinstance(begun, tuple):
                 return begun
             self.stored.append(begun)
@@ -115,11 +121,11 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
                     yield counted(workers.stored.popleft(), progress)
                 await asyncio.sleep(0)
             elif (came := workers.next_over()) is not None:
-                if isinstance(came, Exception):
-                    raise came
                 yield counted(came, progress)
             elif not workers.tasks and not workers.over:
                 engine.keep_or_fail()
+                if workers.broken is not None:
+                    raise workers.broken
                 return
             else:
                 await workers.wait(WATCH_EVERY_S)

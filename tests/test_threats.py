@@ -307,6 +307,29 @@ def test_a_disk_that_is_really_full_ends_the_sweep_and_keeps_what_was_recorded(
     pd.testing.assert_frame_equal(settled(trials), settled(undisturbed.trials()))
 
 
+@pytest.mark.parametrize("n_good", [0, 1, 2])
+def test_a_cache_that_cannot_be_read_any_more_ends_the_sweep_and_says_so(
+    tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch, n_good: int
+) -> None:
+    real, looked_up = Cache.get_many, []
+
+    def get_many(self: Cache, keys: Any) -> Any:
+        looked_up.append(1)
+        if len(looked_up) > n_good:
+            raise RunProblem("the disk is gone")
+        return real(self, keys)
+
+    monkeypatch.setattr(Cache, "get_many", get_many)
+    path = experiment(tmp_path, tasks="sum", items=75, models=served(server.url, "slow-1"))
+    with pytest.raises(RunProblem, match="the disk is gone"):
+        sweep(path, tmp_path / "runs", tmp_path / "cache")
+    [folder] = runs_in(tmp_path / "runs")
+    assert len(Run(folder).trials()) == len(server.requests) == 64 * n_good  # what was asked is recorded
+    monkeypatch.undo()
+    again, _ = sweep(path, tmp_path / "runs", tmp_path / "cache")
+    assert (again.state, len(server.requests)) == ("complete", 300)
+
+
 # --- the clock -----------------------------------------------------------------------------------------------------------
 
 
