@@ -50,6 +50,7 @@ JOURNAL = -1
 """The number of what is no part yet."""
 GROUP_ROWS = 50_000
 ITEMS_AT_ONCE = 10_000
+SAME_ROW = ("trial", "outcome", "answer", "latency_s", "attempts", "error")
 DAMAGED = "damaged"
 """Where repair puts what cannot be read."""
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -278,7 +279,7 @@ class RunWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
         if self._path.exists():
             lines = list(_whole_lines(self._path.read_bytes()))
-            n = _n_in_newest_part(folder, [row["trial"].get("trial") for _, row in lines])
+            n = _n_in_newest_part(folder, [row["trial"] for _, row in lines])
             self._open = [line + b"\n" for line, _ in lines[n:]]
             self._compact()
 
@@ -377,16 +378,17 @@ class RunWriter:
             self._path.unlink(missing_ok=True)
 
 
-def _n_in_newest_part(folder: Path, trials: Sequence[str]) -> int:
-    """How many of a journal's first trials are the newest part: a process ended before it took them out."""
+def _n_in_newest_part(folder: Path, trials: Sequence[Row]) -> int:
+    """How many of a journal's first rows are the newest part: a process ended before it took them out. Asked again is another row."""
     newest = max((folder / "trials").glob("part-*.parquet"), default=None)
     if newest is None:
         return 0
     try:
-        in_part = [row["trial"] for row in part_rows(newest, {"trial": TRIAL_COLUMNS["trial"]})]
+        in_part = part_rows(newest, {name: TRIAL_COLUMNS[name] for name in SAME_ROW})
     except RunProblem:  # whoever reads the run says so
         return 0
-    return len(in_part) if trials[: len(in_part)] == in_part else 0
+    first = [{name: row.get(name) for name in SAME_ROW} for row in trials[: len(in_part)]]
+    return len(in_part) if first == in_part else 0
 
 
 def _write_part(folder: Path, number: int, lines: Sequence[bytes]) -> None:

@@ -520,6 +520,22 @@ def test_a_crash_between_part_and_journal_counts_what_was_paid_once(tmp_path: Pa
     assert len(list((tmp_path / "r" / "trials").glob("part-*"))) == 2
 
 
+def test_answers_after_a_part_of_errors_are_no_copy_of_it(tmp_path: Path) -> None:
+    write(tmp_path / "r", 0)
+    for outcome in ("error", "ok"):
+        writer = RunWriter(tmp_path / "r")
+        for i in range(3):
+            writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome=outcome), [])
+        journal = (tmp_path / "r" / "journal.jsonl").read_bytes()
+        if outcome == "error":
+            writer.close()
+    writer.close()
+    (tmp_path / "r" / "trials" / "part-00001.parquet").unlink()  # as a kill before the second part leaves it
+    (tmp_path / "r" / "journal.jsonl").write_bytes(journal)
+    RunWriter(tmp_path / "r").close()
+    assert list(Run(tmp_path / "r").trials()["outcome"]) == ["ok", "ok", "ok"]
+
+
 def test_items_come_one_by_one_as_they_come_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(store, "ITEMS_AT_ONCE", 2)
     items = tuple(Item(f"i{n}", f"input {n}", ("a", f"b{n}"), ("a", "c"), scores=(0.5, 1.0) if n else ()) for n in range(5))
