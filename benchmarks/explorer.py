@@ -149,8 +149,11 @@ def measured(run: Path, times: int) -> dict[str, Any]:
 def ready(run: Path) -> tuple[float, float]:
     """Make a run ready in a process of its own: seconds, and its memory in MB."""
     started = time.perf_counter()
-    command = ["/usr/bin/env", sys.executable, "-c", "import resource,sys;from pathlib import Path;from promptlab.prepared import prepare;"
-               "prepare(Path(sys.argv[1]));print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)", str(run)]  # fmt: skip
+    code = (
+        "import resource,sys;from pathlib import Path;from promptlab.reporting.prepared import prepare;"
+        "prepare(Path(sys.argv[1]));print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss/1024)"
+    )
+    command = ["/usr/bin/env", sys.executable, "-c", code, str(run)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return time.perf_counter() - started, float(done.stdout)
 

@@ -23,13 +23,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import cast
 
-from promptlab.budget import Budget
-from promptlab.design import trials
-from promptlab.engine import Engine, Progress
-from promptlab.gateway import Gateway
-from promptlab.resolve import Study, resolve
-from promptlab.schema import Call, Completion, Condition, Trial
-from promptlab.scoring import task_metric
+from promptlab.design.cross import trials
+from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.call import Call, Completion
+from promptlab.planning.resolve import Study, resolve
+from promptlab.running.budget import Budget
+from promptlab.running.engine import Engine, Progress
+from promptlab.running.gateway import Gateway
+from promptlab.scoring.rules import task_metric
 
 EXPERIMENT = """\
 name: heart-benchmark
@@ -99,7 +100,7 @@ def by_dspy(study: Study, chosen: list[Trial]) -> tuple[float, int]:
     import dspy
     from dspy import lm15
 
-    from promptlab.plan import make_plan
+    from promptlab.planning.plan import make_plan
     from promptlab.programs import PromptProgram, recipe_of
 
     class Instant:

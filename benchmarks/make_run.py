@@ -16,13 +16,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from promptlab.design import trials
-from promptlab.plan import make_plan
-from promptlab.prepared import prepare
-from promptlab.render import render
-from promptlab.resolve import Study, resolve
-from promptlab.schema import Trial, digest
-from promptlab.store import FORMAT, RunWriter
+from promptlab.design.cross import trials
+from promptlab.design.render import render
+from promptlab.nouns.arm import Trial
+from promptlab.nouns.identity import digest
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import Study, resolve
+from promptlab.record.store import FORMAT, RunWriter
+from promptlab.reporting.prepared import prepare
 
 EXPERIMENT = """name: made-up
 question: Which of twenty-one sentences changes the score of a made-up model on 45 tasks?

@@ -13,9 +13,9 @@ import random
 import time
 from collections.abc import Iterator
 
-from promptlab.schema import Item
-from promptlab.scoring import SCORERS, task_metric
-from promptlab.tasks import load_task, task_names
+from promptlab.nouns.item import Item
+from promptlab.scoring.rules import SCORERS, task_metric
+from promptlab.sources.tasks import load_task, task_names
 
 FORMS = ("{}", "{}.", "The answer is {}.", "{}\n\nExplanation: that is what was asked for.", "**{}**", "I think it is {}, number {n}.")
 

@@ -34,9 +34,9 @@ from typing import NamedTuple
 import pandas as pd
 from peers.endpoint import completion, free_ports
 
-from promptlab.design import trials
-from promptlab.resolve import resolve
-from promptlab.store import Run, runs_in
+from promptlab.design.cross import trials
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run, runs_in
 
 GONE_PERCENT = 0.5
 """Connections that nginx closes without a word."""

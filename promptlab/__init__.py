@@ -15,22 +15,22 @@ __version__ = "0.1.0"
 __all__ = ["__version__", "open_run", "score", "verdicts"]
 
 if TYPE_CHECKING:
-    from promptlab.report import verdicts
-    from promptlab.scoring import score
-    from promptlab.store import open_run
+    from promptlab.record.open import open_run
+    from promptlab.reporting import verdicts
+    from promptlab.sources.score import score
 
 
 def __getattr__(name: str) -> object:
     if name == "open_run":
-        from promptlab.store import open_run
+        from promptlab.record.open import open_run
 
         return open_run
     if name == "score":
-        from promptlab.scoring import score
+        from promptlab.sources.score import score
 
         return score
     if name == "verdicts":
-        from promptlab.report import verdicts
+        from promptlab.reporting import verdicts
 
         return verdicts
     raise AttributeError(f"module 'promptlab' has no attribute {name!r}")

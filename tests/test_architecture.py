@@ -1,4 +1,4 @@
-"""The house keeps its shape: imports point down, one module owns each heavy dependency, and help stays light."""
+"""The house keeps its shape: imports point down, no circles, one owner for each heavy library, and help stays light."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,114 +15,111 @@ import pytest
 from conftest import ROOT
 
 PACKAGE = ROOT / "promptlab"
-LAYERS = {
-    "errors": 0, "schema": 0, "shipped": 0, "inert": 0, "guard": 2, "__init__": 9,
-    "render": 1, "design": 1, "stimuli": 1, "loops": 1, "defects": 1, "strategies": 1, "metrics": 1, "stats": 1,
-    "spec": 2, "cache": 2, "gateway": 2, "store": 2, "official": 2, "files": 2, "tokens": 2, "tables": 2, "hub": 2, "repair": 2,
-    "mirror": 2,
-    "tasks": 3, "scoring": 3, "own": 3, "simulate": 3, "programs": 3,
-    "resolve": 3, "plan": 3, "pilot": 3, "calibrate": 3, "budget": 3, "engine": 3, "run": 3,
-    "batch": 3, "replay": 3, "bundle": 3, "fleet": 3, "sweep": 3,
-    "importers": 3, "report": 3, "charts": 3, "prepared": 3,
-    "explorer": 4, "cli": 5, "__main__": 6,
-}  # fmt: skip
-ORDER = [
-    "charts",
-    "tasks",
-    "scoring",
-    "own",
-    "simulate",
-    "programs",
-    "resolve",
-    "plan",
-    "pilot",
-    "calibrate",
-    "budget",
-    "engine",
-    "run",
-    "batch",
-    "replay",
-    "bundle",
-    "sweep",
-    "importers",
-    "report",
-    "prepared",
-]
-"""Inside the assembly layer, too, a module imports only from those before it."""
+ORDER = (
+    "nouns", "design", "strategies", "scoring", "stats", "sources", "programs", "record", "planning", "running", "importers", "reporting",
+    "explorer", "cli",
+)  # fmt: skip
+"""The parts from the bottom up: a part imports only those before it."""
+TOP = {"__init__", "__main__", "guard", "schema"}
+"""Modules directly in the package: the public names, the start, and what must come before everything else."""
 OWNERS = {
-    "litellm": {"gateway"}, "openai": {"gateway"}, "dspy": {"programs"}, "greenlet": {"programs"},
-    "aiohttp": {"gateway"}, "yarl": {"gateway"}, "certifi": {"gateway"}, "ray": {"fleet"},
-    "diskcache": {"cache"}, "yaml": {"spec"}, "pydantic": {"spec", "prepared"}, "duckdb": {"prepared"},
-    "fsspec": {"mirror"}, "pyarrow": {"store", "tables", "importers"}, "huggingface_hub": {"hub"}, "httpx": {"hub"},
-    "pandas": {"store", "stats", "report", "explorer", "calibrate", "pilot", "prepared"},
-    "scipy": {"stats"}, "gpboost": {"stats"}, "statsmodels": {"stats"},
-    "streamlit": {"explorer"}, "altair": {"charts"}, "vl_convert": {"charts"}, "jinja2": {"report"},
-    "typer": {"cli"}, "rich": {"cli", "report"},
-    "pooch": {"official"}, "requests": {"official"}, "platformdirs": {"official"},
+    "litellm": "running.gateway running.batch", "openai": "running.gateway running.batch", "aiohttp": "running.gateway",
+    "yarl": "running.gateway", "certifi": "running.gateway", "ray": "running.fleet", "dspy": "programs", "greenlet": "programs",
+    "diskcache": "running.cache", "yaml": "sources.spec", "pydantic": "sources.spec reporting.prepared", "huggingface_hub": "sources.hub",
+    "httpx": "sources.hub", "pooch": "sources.official", "requests": "sources.official", "platformdirs": "nouns.places",
+    "fsspec": "record.mirror", "pyarrow": "record sources.tables importers", "duckdb": "reporting.prepared",
+    "pandas": "record stats reporting explorer planning", "scipy": "stats", "statsmodels": "stats", "gpboost": "stats",
+    "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.charts", "jinja2": "reporting", "typer": "cli",
+    "rich": "cli reporting",
 }  # fmt: skip
-PURE = {"errors", "schema", "inert", "render", "design", "defects", "strategies", "stats"}
+"""Who may import a heavy library: parts, or modules of parts."""
+PURE = ("nouns.errors", "nouns.inert", "nouns.identity", "nouns.item", "nouns.arm", "nouns.call", "design", "strategies", "stats")
 NOT_PURE = {"os", "pathlib", "time", "datetime", "asyncio", "socket", "subprocess", "urllib", "tempfile", "requests"}
+UNSAFE = {"pickle", "cloudpickle", "joblib", "shelve", "marshal"}
 
 
-def part(path: Path) -> str:
-    inside = path.relative_to(PACKAGE).parts
-    return inside[0].removesuffix(".py")
+@cache
+def modules() -> Mapping[str, Path]:
+    """Every module by its dotted name inside the package."""
+    found = {".".join(path.relative_to(PACKAGE).with_suffix("").parts): path for path in PACKAGE.rglob("*.py")}
+    return {name.removesuffix(".__init__") if name != "__init__" else name: path for name, path in found.items()}
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Import):
-            yield from (name.name for name in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            if node.module == "promptlab":
-                yield from (f"promptlab.{name.name}" for name in node.names)
-            else:
-                yield node.module
-
-
-FILES = sorted(path for path in PACKAGE.rglob("*.py"))
-
-
-def ours(path: Path) -> set[str]:
-    found = set()
-    for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "promptlab" and len(parts) > 1 and parts[1] != "__version__":
-            found.add(parts[1])
+@cache
+def imports() -> Mapping[str, frozenset[str]]:
+    """What each module imports anywhere in it, also inside functions; ours without the package's name, as `.part.module`."""
+    found = {}
+    for name, path in modules().items():
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                full = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= {f if f.removeprefix("promptlab.") in modules() else node.module for f in full}
+        found[name] = frozenset(n.removeprefix("promptlab") if n.startswith("promptlab.") else n for n in names)
     return found
 
 
-def test_every_module_has_a_layer() -> None:
-    assert {part(path) for path in FILES} == set(LAYERS)
+def ours(name: str) -> set[str]:
+    return {other[1:] for other in imports()[name] if other.startswith(".")} - {name, "__version__"}
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_down(path: Path) -> None:
-    mine = part(path)
-    if mine == "__init__":
-        return
-    for other in ours(path) - {mine}:
-        assert LAYERS[other] <= LAYERS[mine], f"{mine} imports {other} from a layer above"
-        if mine in ORDER and other in ORDER:
-            assert ORDER.index(other) < ORDER.index(mine), f"{mine} imports {other}, which comes after it"
+def within(name: str, places: str) -> bool:
+    return any(name == place or name.startswith(f"{place}.") for place in places.split())
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_heavy_dependencies_have_owners(path: Path) -> None:
-    for name in imports(path):
-        root = name.split(".")[0]
-        assert part(path) in OWNERS.get(root, {part(path)}), f"{part(path)} imports {root}, which belongs to {OWNERS[root]}"
+def test_every_module_has_its_place() -> None:
+    assert {name.split(".")[0] for name in modules()} == {*ORDER, *TOP}
+    assert len(TOP) <= 8
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if part(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_pure_modules_touch_nothing(path: Path) -> None:
-    allowed = {"pathlib"} if part(path) == "errors" else set()
-    assert {name.split(".")[0] for name in imports(path)} & (NOT_PURE - allowed) == set()
+def test_imports_point_down() -> None:
+    up = []
+    for name in modules():
+        part = name.split(".")[0]
+        for other in {o.split(".")[0] for o in ours(name)} - {part, *TOP} if part in ORDER else ():
+            if ORDER.index(other) > ORDER.index(part):
+                up.append(f"{name} imports {other}")
+    assert up == []
+
+
+def test_there_are_no_circles() -> None:
+    left = {name: ours(name) & set(modules()) for name in modules()}
+    while free := [name for name, needs in left.items() if not needs]:
+        for name in free:
+            del left[name]
+        for needs in left.values():
+            needs -= set(free)
+    assert left == {}, "each of these imports another of them, directly or not"
+
+
+def test_heavy_libraries_have_owners() -> None:
+    wrong = [
+        f"{name} imports {root}, which belongs to {OWNERS[root]}"
+        for name in modules()
+        for root in {imported.split(".")[0] for imported in imports()[name]} & set(OWNERS)
+        if not within(name, OWNERS[root])
+    ]
+    assert wrong == []
+
+
+def test_pure_parts_touch_nothing() -> None:
+    allowed = {"nouns.errors": {"pathlib"}}
+    wrong = {
+        name: found
+        for name in modules()
+        if within(name, " ".join(PURE)) and (found := {i.split(".")[0] for i in imports()[name]} & NOT_PURE - allowed.get(name, set()))
+    }
+    assert wrong == {}
 
 
 def test_no_pickle_anywhere() -> None:
-    for path in [*FILES, ROOT / "app.py"]:
-        assert not {"pickle", "cloudpickle", "joblib", "shelve", "marshal"} & {name.split(".")[0] for name in imports(path)}, path
+    app = {
+        alias.name for node in ast.walk(ast.parse((ROOT / "app.py").read_text())) if isinstance(node, ast.Import) for alias in node.names
+    }
+    assert not app & UNSAFE
+    assert [name for name in modules() if UNSAFE & {i.split(".")[0] for i in imports()[name]}] == []
 
 
 def loaded_after(code: str) -> set[str]:
@@ -140,9 +138,11 @@ def test_help_loads_nothing_heavy() -> None:
     assert loaded_after(code) & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", ["plan", "resolve", "report", "charts", "store", "stats"])
-def test_only_running_loads_litellm(module: str) -> None:
-    assert loaded_after(f"import promptlab.{module}") & {"litellm", "openai", "dspy", "streamlit"} == set()
+def test_only_running_loads_litellm() -> None:
+    parts = (
+        "planning.plan, promptlab.planning.resolve, promptlab.reporting, promptlab.reporting.charts, promptlab.record.open, promptlab.stats"
+    )
+    assert loaded_after(f"import promptlab.{parts}") & {"litellm", "openai", "dspy", "streamlit"} == set()
 
 
 def test_no_registry_host_is_committed() -> None:

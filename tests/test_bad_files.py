@@ -65,7 +65,7 @@ def test_missing_file_offers_a_near_name(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_words_that_yaml_reads_as_values_stay_words(tmp_path: Path) -> None:
-    from promptlab.spec.strict_yaml import read
+    from promptlab.sources.spec.strict_yaml import read
 
     path = tmp_path / "words.yaml"
     path.write_text("a: no\nb: on\nc: 12:30\nd: 0o7\ne: 2026-11-23\nf: 012\ng: true\nh: ~\ni: 1e3\n", encoding="utf-8")

@@ -21,16 +21,18 @@ import pandas as pd
 import pytest
 
 import servers
-from promptlab.batch import desk, waves
-from promptlab.batch.service import not_batched, price_share
 from promptlab.cli import main
-from promptlab.engine import Execution
-from promptlab.errors import RunProblem, UsageProblem
-from promptlab.gateway import RetryPolicy
-from promptlab.resolve import Study, all_stimuli, resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS, Call, Model
-from promptlab.store import Run
-from promptlab.sweep import Sweep, run_sweep
+from promptlab.nouns.call import Call
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns.model import Model
+from promptlab.planning.resolve import Study, all_stimuli, resolve
+from promptlab.record.store import Run
+from promptlab.running.batch import desk, waves
+from promptlab.running.batch.service import not_batched, price_share
+from promptlab.running.engine import Execution
+from promptlab.running.gateway import RetryPolicy
+from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served, start
 from servers import Server
 
@@ -45,7 +47,7 @@ shipped_stimuli = functools.cache(all_stimuli)
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits in these tests, and the shipped sentences are read once."""
-    monkeypatch.setattr("promptlab.resolve.all_stimuli", lambda extra=(): shipped_stimuli())
+    monkeypatch.setattr("promptlab.planning.resolve.all_stimuli", lambda extra=(): shipped_stimuli())
     monkeypatch.setattr(desk, "POLICY", RetryPolicy(attempts=3, rate_attempts=3, first_wait_s=0.01, longest_wait_s=0.02))
     monkeypatch.setattr(desk, "SETTLE_S", 0.2)
     monkeypatch.setattr(waves, "FIRST_PAUSE_S", 0.02)
@@ -624,8 +626,8 @@ def test_a_damaged_ledger_is_not_paid_over(lab: Lab) -> None:
 def test_litellm_translates_and_makes_the_same_batches(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    from promptlab.batch.by_litellm import LiteLLMBatches
-    from promptlab.gateway.by_litellm import LiteLLMWire
+    from promptlab.running.batch.by_litellm import LiteLLMBatches
+    from promptlab.running.gateway.by_litellm import LiteLLMWire
 
     monkeypatch.setenv("MY_AZURE", CANARY)
     monkeypatch.setenv("AZURE_API_VERSION", "2024-10-21")

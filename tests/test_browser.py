@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from promptlab import report as reports
-from promptlab.engine import Execution
+from promptlab import reporting as reports
 from promptlab.explorer import shell
-from promptlab.resolve import resolve
-from promptlab.store import Run
-from promptlab.sweep import run_sweep
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.running.engine import Execution
+from promptlab.running.sweep import run_sweep
 from runs import experiment
 
 CHROMIUM = shutil.which("chromium")

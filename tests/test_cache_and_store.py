@@ -21,13 +21,17 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptlab import store
-from promptlab.cache import Cache, WriteBehind, request_of
-from promptlab.cache.rows import packed
-from promptlab.errors import RunProblem
-from promptlab.repair import repair
-from promptlab.schema import CALL_COLUMNS, TRIAL_COLUMNS, Call, Completion, Item, Task, digest
-from promptlab.store import PART_ROWS, Run, RunWriter, is_locked, open_run, runs_in
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.identity import digest
+from promptlab.nouns.item import Item, Task
+from promptlab.record import store
+from promptlab.record.open import open_run
+from promptlab.record.repair import repair
+from promptlab.record.store import PART_ROWS, Run, RunWriter, is_locked, runs_in
+from promptlab.running.cache import Cache, WriteBehind, request_of
+from promptlab.running.cache.rows import packed
 
 DEFAULT: dict[str, Any] = {"str": "x", "int": 1, "float": 0.5, "bool": False}
 CALL = Call("openai/m", ({"role": "user", "content": "What is 6 * 7? \ud800 é"},), {"temperature": 0, "seed": 3}, 1)
@@ -406,7 +410,7 @@ def test_where_answers_cannot_be_kept_nobody_waits_for_them() -> None:
 
 def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\nfrom promptlab.cache import Cache\nfrom promptlab.schema import Completion\n"
+        "import sys, pathlib\nfrom promptlab.running.cache import Cache\nfrom promptlab.nouns.schema import Completion\n"
         "cache = Cache(pathlib.Path(sys.argv[1]))\n"
         "for i in range(100_000):\n    cache.put(str(i), Completion(str(i), 'ok'))\n    print(i, flush=True)\n"
     )

@@ -16,15 +16,16 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
-from promptlab.bundle import bring
-from promptlab.cache import Cache
 from promptlab.cli.main import app
-from promptlab.engine import Execution
-from promptlab.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
-from promptlab.resolve import resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS, digest
-from promptlab.store import Run, RunWriter, runs_in
-from promptlab.sweep import Sweep, run_sweep
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
+from promptlab.nouns.identity import digest
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run, RunWriter, runs_in
+from promptlab.running.bundle import bring
+from promptlab.running.cache import Cache
+from promptlab.running.engine import Execution
+from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Server
 
@@ -311,7 +312,7 @@ def test_a_bundle_that_was_changed_brings_nothing(bundle: Path, tmp_path: Path, 
 
 
 def test_a_line_without_end_is_not_read_whole(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import promptlab.bundle as module
+    import promptlab.running.bundle as module
 
     shutil.copytree(bundle, tmp_path / "copy")
     monkeypatch.setattr(module, "LINE_LIMIT", 100)
@@ -338,7 +339,7 @@ def test_an_answer_of_ones_own_stays_unless_told(bundle: Path, tmp_path: Path, h
 
 
 def test_a_large_export_is_split_and_the_same_every_time(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import promptlab.bundle as module
+    import promptlab.running.bundle as module
 
     monkeypatch.setattr(module, "SHARD_ROWS", 2)
     _, found = sweep(experiment(tmp_path, items=3, tasks="sum"), tmp_path / "runs", home)

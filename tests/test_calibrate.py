@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import runs
-from promptlab.calibrate import calibrate
-from promptlab.resolve import resolve
+from promptlab.planning.calibrate import calibrate
+from promptlab.planning.resolve import resolve
 
 
 def test_a_design_keeps_its_promises_and_finds_what_is_large(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from promptlab import charts
-from promptlab.schema import Comparison
+from promptlab.nouns.comparison import Comparison
+from promptlab.reporting import charts
 
 ONE = Comparison(
     scope="stimulus", family="f", n_family=2, model="m", simulated=False, suite="twin", task=None, placement="paper", shots=0,

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from promptlab.spec import experiment_schema
-from promptlab.store import Run
+from promptlab.record.store import Run
+from promptlab.sources.spec import experiment_schema
 from runs import experiment, run, served
 from servers import Server
 

@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from promptlab.engine import Execution, Progress
-from promptlab.errors import UsageProblem
-from promptlab.fleet import cluster
-from promptlab.fleet.hub import Hub, Limit
-from promptlab.resolve import resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS
-from promptlab.store import Run
-from promptlab.sweep import run_sweep
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.errors import UsageProblem
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.running.engine import Execution, Progress
+from promptlab.running.fleet import cluster
+from promptlab.running.fleet.hub import Hub, Limit
+from promptlab.running.sweep import run_sweep
 from runs import experiment, served
 from servers import Server
 

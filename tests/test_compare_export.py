@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 
 import runs
-from promptlab.report import compare, side_of
-from promptlab.report.export import written
-from promptlab.store import Run
+from promptlab.record.store import Run
+from promptlab.reporting import compare, side_of
+from promptlab.reporting.export import written
 
 
 @pytest.fixture(scope="module")

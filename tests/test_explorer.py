@@ -20,16 +20,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from conftest import ROOT
-from promptlab import charts
-from promptlab.design import trials
+from promptlab.design.cross import trials
+from promptlab.design.render import render
 from promptlab.explorer import compare, load, plain, samples, words
 from promptlab.explorer.load import records
-from promptlab.inert import HIDDEN, inert
-from promptlab.plan import make_plan
-from promptlab.render import render
-from promptlab.resolve import resolve
-from promptlab.schema import digest
-from promptlab.store import Run, RunWriter
+from promptlab.nouns.identity import digest
+from promptlab.nouns.inert import HIDDEN, inert
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run, RunWriter
+from promptlab.reporting import charts
 
 PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan", "design", "library", "samples"]
 EXPERIMENT = """name: {name}

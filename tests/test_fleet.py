@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.engine import Execution, Progress
-from promptlab.errors import RunProblem, UsageProblem
-from promptlab.fleet.hub import Hub, Limit
-from promptlab.resolve import resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS
-from promptlab.store import Run, runs_in
-from promptlab.sweep import run_sweep
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run, runs_in
+from promptlab.running.engine import Execution, Progress
+from promptlab.running.fleet.hub import Hub, Limit
+from promptlab.running.sweep import run_sweep
 from runs import experiment, run, served, start, wait_until
 from servers import Server
 

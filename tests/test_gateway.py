@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from promptlab.errors import ProviderStopped, UsageProblem
-from promptlab.gateway import Gateway, PriceTable, WireError
-from promptlab.gateway.gateway import RetryPolicy
-from promptlab.gateway.prices import cost_usd
-from promptlab.gateway.redact import known_secrets, redact
-from promptlab.gateway.wire import read_boundary
-from promptlab.schema import Call, Completion, Model, Price
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.errors import ProviderStopped, UsageProblem
+from promptlab.nouns.model import Model, Price
+from promptlab.nouns.redact import known_secrets, redact
+from promptlab.running.gateway import Gateway, PriceTable, WireError
+from promptlab.running.gateway.gateway import RetryPolicy
+from promptlab.running.gateway.wire import read_boundary
+from promptlab.sources.prices import cost_usd
 from servers import Server
 
 QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.05)

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from conftest import SHARED
-from promptlab.render import PRESETS, render
-from promptlab.schema import Condition, Demo, Frame, Item, Stimulus, Task
-from promptlab.tasks import entries
+from promptlab.design.render import PRESETS, render
+from promptlab.nouns.arm import Condition
+from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.sources.tasks import entries
 
 pytestmark = pytest.mark.shared
 PRESET_OF = {

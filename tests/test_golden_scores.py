@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from conftest import SHARED
-from promptlab.metrics import METRICS, metric
-from promptlab.schema import Item
+from promptlab.nouns.item import Item
+from promptlab.scoring.metrics import METRICS, metric
 
 pytestmark = pytest.mark.shared
 II = {"em": "ii_em", "f1": "ii_f1", "es": "ii_exact_set", "contains": "ii_contains"}

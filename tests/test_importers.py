@@ -18,11 +18,12 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.errors import FileProblems, PromptlabError, UsageProblem
 from promptlab.importers import Brought, Options, bring, reading
-from promptlab.report import Report, build, to_html, to_json, to_markdown
-from promptlab.schema import CALL_COLUMNS, TRIAL_COLUMNS, Comparison
-from promptlab.store import ID, Run
+from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
+from promptlab.record.store import ID, Run
+from promptlab.reporting import Report, build, to_html, to_json, to_markdown
 
 HERE = Path(__file__).parent / "imported"
 PROMPTFOO = HERE / "promptfoo.json"

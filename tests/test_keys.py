@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.schema import KEY_VERSION, Call, digest, digest_of_text, plain_json
+from promptlab.nouns.call import Call
+from promptlab.nouns.identity import KEY_VERSION, digest, digest_of_text, plain_json
 
 TEXT = st.text(st.characters(exclude_categories=()), max_size=30)  # half a surrogate pair among them
 PLAIN = st.recursive(

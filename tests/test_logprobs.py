@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 import runs
-from promptlab.render import PRESETS
-from promptlab.schema import Call, Completion, Condition, Item, Trial
-from promptlab.store import Run
+from promptlab.design.render import PRESETS
+from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.item import Item
+from promptlab.record.store import Run
 from promptlab.strategies import STRATEGIES
 from promptlab.strategies.logprobs import option_probabilities
 from servers import Server

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from promptlab.calibrate import calibrate
-from promptlab.design import trials
-from promptlab.engine import Execution
-from promptlab.errors import FileProblems
-from promptlab.plan import make_plan
-from promptlab.report import build
-from promptlab.report.formats import to_markdown
-from promptlab.resolve import Study, resolve
+from promptlab.design.cross import trials
+from promptlab.nouns.errors import FileProblems
+from promptlab.planning.calibrate import calibrate
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import Study, resolve
+from promptlab.record.store import Run
+from promptlab.reporting import build
+from promptlab.reporting.formats import to_markdown
+from promptlab.running.engine import Execution
+from promptlab.running.sweep import run_sweep
 from promptlab.stats import Looks, analyse, group_sequential_boundaries, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_p
-from promptlab.store import Run
-from promptlab.sweep import run_sweep
 
 FOUR = (0.25, 0.5, 0.75, 1.0)
 EXPERIMENT = """

@@ -16,24 +16,27 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.design import draw_number, trials
-from promptlab.errors import FileProblems
+from promptlab.design.cross import draw_number, trials
+from promptlab.design.loops import candidates, loop_conditions, policy_name
+from promptlab.design.render import PRESETS, render
 from promptlab.explorer.loops import turns
-from promptlab.loops import candidates, loop_conditions, policy_name
-from promptlab.plan import make_plan
-from promptlab.render import PRESETS, render
-from promptlab.report import arm_table, build, to_html, to_markdown
-from promptlab.report.loops import emotion_transitions, loop_rounds
-from promptlab.resolve import all_stimuli, resolve
-from promptlab.schema import Answer, Call, Completion, Condition, Loop, Trial, digest
-from promptlab.scoring import task_metric
-from promptlab.simulate import World, reply
-from promptlab.spec.libraries import load_cues
+from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.call import Answer, Call, Completion
+from promptlab.nouns.errors import FileProblems
+from promptlab.nouns.identity import digest
+from promptlab.nouns.stimulus import Loop
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import all_stimuli, resolve
+from promptlab.record.store import Run
+from promptlab.reporting import arm_table, build, to_html, to_markdown
+from promptlab.reporting.loops import emotion_transitions, loop_rounds
+from promptlab.running.simulate import World, reply
+from promptlab.scoring.rules import task_metric
+from promptlab.sources.spec.libraries import load_cues
+from promptlab.sources.tasks import load_task
 from promptlab.stats import analyse
-from promptlab.store import Run
 from promptlab.strategies import strategy_of
 from promptlab.strategies.loop import DRAWS_A_ROUND, NO_ANSWER, SETTLE, SURE, majority
-from promptlab.tasks import load_task
 from servers import Server
 
 LIBRARY = load_cues(ROOT / "stimuli" / "heart.yaml")

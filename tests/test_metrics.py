@@ -9,13 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from promptlab import official
-from promptlab.errors import UsageProblem
-from promptlab.metrics import METRICS, bigbench, metric
-from promptlab.metrics import instruction_induction as ii
-from promptlab.metrics.bigbench import choice
-from promptlab.schema import Item, Scored
-from promptlab.tasks import read_items
+from promptlab.nouns.call import Scored
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.item import Item
+from promptlab.scoring.metrics import METRICS, bigbench, metric
+from promptlab.scoring.metrics import instruction_induction as ii
+from promptlab.scoring.metrics.bigbench import choice
+from promptlab.sources import official
+from promptlab.sources.tasks import read_items
 
 SIX = {
     "translation_en-fr": "ii_em",
@@ -358,15 +359,15 @@ def test_names() -> None:
     published = ["ii_em", "ii_f1", "ii_exact_set", "ii_contains", "bigbench_exact", "bigbench_operators", "choice"]
     assert [name for name in METRICS if not name.startswith("strict_")] == published
     assert metric("choice") is choice
-    assert metric("promptlab.metrics.bigbench:choice") is choice
+    assert metric("promptlab.scoring.metrics.bigbench:choice") is choice
     with pytest.raises(UsageProblem, match=r"'ii_emm'.*did you mean 'ii_em'"):
         metric("ii_emm")
     for name in (
         "no.such.module:f",
-        "promptlab.metrics.bigbench:no_such",
-        "promptlab.metrics.bigbench:",
+        "promptlab.scoring.metrics.bigbench:no_such",
+        "promptlab.scoring.metrics.bigbench:",
         ":f",
-        "promptlab.metrics.bigbench:re",
+        "promptlab.scoring.metrics.bigbench:re",
     ):
         with pytest.raises(UsageProblem, match=name):
             metric(name)

@@ -17,15 +17,16 @@ import pytest
 from typer.testing import CliRunner
 
 from conftest import ROOT
-from promptlab import mirror, open_run
+from promptlab import open_run
 from promptlab.cli.main import app
-from promptlab.engine import Execution, Progress
-from promptlab.errors import PromptlabError, RunProblem, UsageProblem
-from promptlab.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place
-from promptlab.resolve import Study, resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS
-from promptlab.store import Run, RunWriter, recorded_in
-from promptlab.sweep import Sweep, run_sweep
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.errors import PromptlabError, RunProblem, UsageProblem
+from promptlab.planning.resolve import Study, resolve
+from promptlab.record import mirror
+from promptlab.record.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place
+from promptlab.record.store import Run, RunWriter, recorded_in
+from promptlab.running.engine import Execution, Progress
+from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Server
 
@@ -132,7 +133,7 @@ def test_commands_take_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_fsspec_is_loaded_for_addresses_only(tmp_path: Path) -> None:
-    code = "import sys, promptlab.mirror, promptlab.cli; sys.exit('fsspec' in sys.modules)"
+    code = "import sys, promptlab.record.mirror, promptlab.cli; sys.exit('fsspec' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
 
 
@@ -142,8 +143,8 @@ def test_fsspec_is_loaded_for_addresses_only(tmp_path: Path) -> None:
 def test_no_reader_ever_sees_a_manifest_that_promises_more_than_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    monkeypatch.setattr("promptlab.store.PART_ROWS", 7)
-    monkeypatch.setattr("promptlab.sweep.MANIFEST_EVERY_S", 0.0)
+    monkeypatch.setattr("promptlab.record.store.PART_ROWS", 7)
+    monkeypatch.setattr("promptlab.running.sweep.MANIFEST_EVERY_S", 0.0)
     monkeypatch.setattr(mirror, "PUSH_EVERY_S", 0.0)
     study = resolve(experiment(tmp_path, models=served(server.url, "slow-5"), items=6))
     place = Place(MEMORY)

@@ -21,7 +21,9 @@ from nbclient import NotebookClient
 
 import runs
 from conftest import ROOT
-from promptlab import charts, open_run, report, verdicts
+from promptlab import open_run, verdicts
+from promptlab import reporting as report
+from promptlab.reporting import charts
 from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from promptlab import official
-from promptlab.defects import clustered, unanswerable_object_counting
-from promptlab.errors import DataMissing, UsageProblem
-from promptlab.official import OfficialFile
-from promptlab.schema import Demo, Item
+from promptlab.design.defects import clustered, unanswerable_object_counting
+from promptlab.nouns.errors import DataMissing, UsageProblem
+from promptlab.nouns.item import Demo, Item
+from promptlab.sources import official
+from promptlab.sources.official import OfficialFile
 
 SUM_EXECUTE = {"examples": {"1": {"input": "0 47", "output": "47"}, "2": {"input": "1 2", "output": "3"}}}
 SUM_INDUCE = {
@@ -109,7 +109,7 @@ def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def test_nothing_heavy_is_imported() -> None:
-    code = "import sys, promptlab.official; print(sorted({'pooch', 'requests'} & set(sys.modules)))"
+    code = "import sys, promptlab.sources.official; print(sorted({'pooch', 'requests'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
 
 

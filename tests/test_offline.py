@@ -16,13 +16,13 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from promptlab.engine import Execution, Progress
-from promptlab.errors import RunProblem, UsageProblem
-from promptlab.fleet import offline
-from promptlab.resolve import Study, resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS
-from promptlab.store import Run
-from promptlab.sweep import run_sweep
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.planning.resolve import Study, resolve
+from promptlab.record.store import Run
+from promptlab.running.engine import Execution, Progress
+from promptlab.running.fleet import offline
+from promptlab.running.sweep import run_sweep
 from runs import experiment
 from servers import Server
 
@@ -98,7 +98,7 @@ def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(model: str, say
 
 def test_a_server_ends_when_whoever_started_it_is_killed() -> None:
     code = (
-        "import sys\nfrom promptlab.fleet import offline\n"
+        "import sys\nfrom promptlab.running.fleet import offline\n"
         f"offline.COMMAND = {offline.COMMAND!r}\noffline.STOP_S = 2.0\n"
         "server = offline.Server('ok', '127.0.0.1', 0, 1)\nserver.wait(30)\nprint(server.port, flush=True)\nsys.stdin.read()"
     )

@@ -16,10 +16,10 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.errors import DataMissing, FileProblems
-from promptlab.hub import dataset_files
-from promptlab.own import Own, check_task, load_own
-from promptlab.tables import read_table
+from promptlab.nouns.errors import DataMissing, FileProblems
+from promptlab.sources.hub import dataset_files
+from promptlab.sources.own import Own, check_task, load_own
+from promptlab.sources.tables import read_table
 
 HEAD = "items: {items}\ncolumns: {{{columns}}}\nmetric: {metric}\nbase_prompts: Say what it is.\n"
 PAIRS = [("2 + 2", "4"), ("3 + 4", "7"), ("10 + 1", "11")]
@@ -200,7 +200,7 @@ def test_a_file_of_two_gigabytes_is_refused_unread(tmp_path: Path) -> None:
 
 
 def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlab.tables.UNPACKED_LIMIT", 1000)
+    monkeypatch.setattr("promptlab.sources.tables.UNPACKED_LIMIT", 1000)
     content = parquet(tmp_path, [{"q": "x" * 1000 + str(n), "a": "1"} for n in range(100)])
     assert "bytes unpacked" in told(tmp_path, content, "t.parquet")
 
@@ -228,7 +228,7 @@ def test_right_answers_that_do_not_score_1_are_found(tmp_path: Path) -> None:
 
 def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "politeness.py").write_text(
-        "from promptlab.schema import Scored\n\ndef polite(answer, item):\n    return Scored(float('please' in answer), None)\n",
+        "from promptlab.nouns.schema import Scored\n\ndef polite(answer, item):\n    return Scored(float('please' in answer), None)\n",
         encoding="utf-8",
     )
     monkeypatch.chdir(tmp_path)
@@ -238,7 +238,7 @@ def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_a_pattern_as_the_metric(tmp_path: Path) -> None:
     own = loaded(tmp_path, "q,a\nx,12\n", metric="'regex:#### (\\d+)'")
-    from promptlab.metrics import metric
+    from promptlab.scoring.metrics import metric
 
     score = metric(own.task.metric)
     assert score("so\n#### 12", own.task.items[0]).score == 1
@@ -394,7 +394,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def test_a_dataset_of_the_hub(hub: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlab.own.load.dataset_files", lambda *args: dataset_files(*args, endpoint=hub))
+    monkeypatch.setattr("promptlab.sources.own.load.dataset_files", lambda *args: dataset_files(*args, endpoint=hub))
     path = tmp_path / "t.yaml"
     path.write_text(HEAD.format(items="hf:team/reviews", columns="input: q, target: a", metric="number"), encoding="utf-8")
     found = load_own(path).task
@@ -414,7 +414,7 @@ def test_what_the_hub_does_not_have(hub: str, monkeypatch: pytest.MonkeyPatch) -
         dataset_files("no such//name", "default", "test", endpoint=hub)
     with pytest.raises(DataMissing, match="save it as Parquet"):
         dataset_files("team/reviews", "default", "test", endpoint="http://127.0.0.1:9")
-    monkeypatch.setattr("promptlab.hub.SIZE_LIMIT", 10)
+    monkeypatch.setattr("promptlab.sources.hub.SIZE_LIMIT", 10)
     with pytest.raises(DataMissing, match="at most"):
         dataset_files("team/reviews", "default", "test", endpoint=hub)
 

@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptlab import charts
 from promptlab.explorer import cost, load, take
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Store
 from promptlab.explorer.plain import CELL
-from promptlab.prepared import prepared
+from promptlab.record.store import Run
+from promptlab.reporting import charts
+from promptlab.reporting.prepared import prepared
 from promptlab.stats.intervals import wilson
 from promptlab.stats.unpaired import unpaired_difference
-from promptlab.store import Run
 from test_explorer import HIDDEN, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 
 PLANTED, EP02 = "sim/planted", "emotionprompt/EP02"

@@ -18,11 +18,11 @@ from conftest import ROOT
 from promptlab.explorer import design, load
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.take import Shown
-from promptlab.inert import HIDDEN, inert
-from promptlab.plan import make_plan
-from promptlab.resolve import resolve
-from promptlab.schema import digest
-from promptlab.store import Run
+from promptlab.nouns.identity import digest
+from promptlab.nouns.inert import HIDDEN, inert
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -153,8 +153,8 @@ LARGE = {
 @pytest.mark.parametrize("kind", LARGE)
 def test_hashes_and_planned_trials_are_those_of_the_study(kind: str, tmp_path: Path) -> None:
     """Through a folder frozen by a sweep's own code, without a call."""
-    from promptlab.store import RunWriter
-    from promptlab.sweep import freeze
+    from promptlab.record.store import RunWriter
+    from promptlab.running.sweep import freeze
 
     source = tmp_path / "x.yaml"
     source.write_text(LARGE[kind])

@@ -10,19 +10,20 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from promptlab import official
+from promptlab.design.render import PRESETS, render
+from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import library, load
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.take import Shown
-from promptlab.inert import HIDDEN, inert
-from promptlab.plan import make_plan
-from promptlab.render import PRESETS, render
-from promptlab.resolve import all_stimuli, resolve
-from promptlab.schema import Condition, digest
-from promptlab.stimuli import matched_placebos
-from promptlab.store import Run, RunWriter
-from promptlab.tasks import load_task, task_names
-from promptlab.tokens import n_tokens
+from promptlab.nouns.arm import Condition
+from promptlab.nouns.identity import digest
+from promptlab.nouns.inert import HIDDEN, inert
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import all_stimuli, resolve
+from promptlab.record.store import Run, RunWriter
+from promptlab.sources import official
+from promptlab.sources.tasks import load_task, task_names
+from promptlab.sources.tokens import n_tokens
 from test_explorer import HOSTILE, elements, opened, table_with, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -47,7 +48,7 @@ def table(found: list[Shown], title: str) -> pd.DataFrame:
 
 def with_own(runs: Path, text: str, name: str = "own") -> Path:
     """A run folder frozen from an experiment, without a trial."""
-    from promptlab.sweep import freeze
+    from promptlab.running.sweep import freeze
 
     source = runs / "source.yaml"
     source.write_text(text)

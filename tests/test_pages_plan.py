@@ -9,18 +9,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptlab import charts
-from promptlab.errors import FileProblems
 from promptlab.explorer import load, planning
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.take import Shown
-from promptlab.inert import HIDDEN
-from promptlab.plan import estimate, make_plan, minutes
-from promptlab.resolve import resolve
-from promptlab.schema import AA_ARM, NONE_ARM
-from promptlab.spec import load_experiment
+from promptlab.nouns.errors import FileProblems
+from promptlab.nouns.inert import HIDDEN
+from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.planning.plan import estimate, make_plan, minutes
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.reporting import charts
+from promptlab.sources.spec import load_experiment
 from promptlab.stats import power_mcnemar, power_paired_t, sample_size_miller, smallest_effect_macro, smallest_effect_mcnemar
-from promptlab.store import Run
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -161,7 +161,7 @@ def test_more_items_cost_what_outlook_says() -> None:
     found = planning.tables(None, given(n_tasks=3, per_task=30, flips=10))
     study = planning.drafted(file_of(found)).study
     assert study is not None
-    from promptlab.plan import outlook
+    from promptlab.planning.plan import outlook
 
     more = table(found, "What more items of these tasks buy")
     for shown, row in zip(more.to_dict("records"), outlook(study, 0.1), strict=True):

@@ -14,15 +14,14 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab import charts
 from promptlab.explorer import replication
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Store
-from promptlab.prepared import prepared
-from promptlab.report import replicate
-from promptlab.report.replicate import headline
-from promptlab.resolve import resolve
-from promptlab.store import Run
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.reporting import charts, replicate
+from promptlab.reporting.prepared import prepared
+from promptlab.reporting.replicate import headline
 from test_explorer import BARE, HIDDEN, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 from test_pages_cost import edit, titled
 

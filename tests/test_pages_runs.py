@@ -25,10 +25,10 @@ import streamlit as st
 
 from conftest import ROOT
 from promptlab.cli import view
-from promptlab.errors import UsageProblem
 from promptlab.explorer import live, load, runs, shell
 from promptlab.explorer.filters import Filters
-from promptlab.store import Run
+from promptlab.nouns.errors import UsageProblem
+from promptlab.record.store import Run
 from runs import experiment, run, start, wait_until
 from test_explorer import HOSTILE, cut, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 

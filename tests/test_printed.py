@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 from promptlab.cli.main import app
-from promptlab.errors import UsageProblem
 from promptlab.explorer import shell
 from promptlab.explorer.printed import filters_of, page_tables, text_of
 from promptlab.explorer.take import Shown
-from promptlab.store import Run
+from promptlab.nouns.errors import UsageProblem
+from promptlab.record.store import Run
 from test_explorer import write_run
 
 

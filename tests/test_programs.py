@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 
 import runs
-from promptlab.design import trials
-from promptlab.errors import FileProblems, UsageProblem
-from promptlab.plan import make_plan
-from promptlab.resolve import resolve
-from promptlab.schema import Call, Completion
-from promptlab.scoring import task_metric
-from promptlab.store import Run
+from promptlab.design.cross import trials
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.errors import FileProblems, UsageProblem
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.scoring.rules import task_metric
 from servers import Server
 
 dspy = pytest.importorskip("dspy")
@@ -228,7 +228,7 @@ def test_programs_are_judged_like_any_other_strategy(swept: Path) -> None:
     assert len(calls) == trials_["n_calls"].sum()
     assert set(trials_["n_rounds"]) == {1}
     assert calls["score"].notna().sum() == len(trials_), "steps before the last have no score"
-    from promptlab.report import build
+    from promptlab.reporting import build
 
     report = build(run)
     over = {c.strategy: c for c in report.of("stimulus", "sim/planted", "placebo")}

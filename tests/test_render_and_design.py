@@ -11,10 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 from conftest import SHARED
-from promptlab.design import Design, cross, draw, draw_number, trials
-from promptlab.render import PRESETS, fill, render
-from promptlab.schema import AA_ARM, Condition, Demo, Item, Model, Stimulus, Task
-from promptlab.stimuli import matched_placebos, placebos_of
+from promptlab.design.cross import Design, cross, draw, draw_number, trials
+from promptlab.design.render import PRESETS, fill, render
+from promptlab.design.stimuli import matched_placebos, placebos_of
+from promptlab.nouns.arm import Condition
+from promptlab.nouns.item import Demo, Item, Task
+from promptlab.nouns.model import Model
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns.words import AA_ARM
 
 STIMULI = (Stimulus("lib/A", "This matters to me."), Stimulus("lib/B", "One two three four five six seven."))
 PLACEBOS = tuple(Stimulus(f"neutral/{n}", " ".join(["word"] * n), role="placebo") for n in (3, 4, 7, 20))

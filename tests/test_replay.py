@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT, SHARED
-from promptlab.store import Run, runs_in
+from promptlab.record.store import Run, runs_in
 from runs import run
 
 pytestmark = [pytest.mark.shared, pytest.mark.slow]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import runs
-from promptlab.report.replicate import headline
+from promptlab.reporting.replicate import headline
 from promptlab.stats import replication_check
 
 

@@ -16,22 +16,22 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptlab import report as reports
-from promptlab.engine import Execution
-from promptlab.errors import RunProblem
-from promptlab.report import sensitivity
-from promptlab.report.bounds import bounds
-from promptlab.report.build import Report, build, headline
-from promptlab.report.decide import about, lines, needed
-from promptlab.report.formats import to_csv, to_json, to_markdown
-from promptlab.report.frozen import steps
-from promptlab.report.html import to_html
-from promptlab.resolve import resolve
-from promptlab.schema import Comparison
-from promptlab.scoring import SCORERS
+from promptlab import reporting as reports
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.errors import RunProblem
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.reporting import sensitivity
+from promptlab.reporting.bounds import bounds
+from promptlab.reporting.build import Report, build, headline
+from promptlab.reporting.decide import about, lines, needed
+from promptlab.reporting.formats import to_csv, to_json, to_markdown
+from promptlab.reporting.frozen import steps
+from promptlab.reporting.html import to_html
+from promptlab.running.engine import Execution
+from promptlab.running.sweep import run_sweep
+from promptlab.scoring.rules import SCORERS
 from promptlab.stats import analyse, smallest_effect_macro, smallest_margin
-from promptlab.store import Run
-from promptlab.sweep import run_sweep
 from runs import experiment, run, served
 from servers import Server
 
@@ -626,7 +626,7 @@ def test_no_text_of_plan_or_manifest_becomes_markup(planted: Path, tmp_path: Pat
 
 
 def test_many_tasks_are_a_table_and_long_tables_are_folded(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from promptlab.report import html as module
+    from promptlab.reporting import html as module
 
     report = of(planted)
     monkeypatch.setattr(module, "MOST_DRAWN", 1)

@@ -11,13 +11,13 @@ import pytest
 
 import promptlab
 from conftest import SHARED
-from promptlab.errors import UsageProblem
-from promptlab.metrics import bigbench, compliant, declines, echoed
-from promptlab.metrics.spelled import spelled_number
-from promptlab.metrics.strict import fold, key
-from promptlab.schema import Item
-from promptlab.scoring import SCORERS, task_metric
-from promptlab.tasks import entries, load_task, task_names
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.item import Item
+from promptlab.scoring.metrics import bigbench, compliant, declines, echoed
+from promptlab.scoring.metrics.spelled import spelled_number
+from promptlab.scoring.metrics.strict import fold, key
+from promptlab.scoring.rules import SCORERS, task_metric
+from promptlab.sources.tasks import entries, load_task, task_names
 
 SCORER_OF = {
     "instruction-induction": "reference",
@@ -100,7 +100,7 @@ def test_twin_answers(name: str) -> None:
 
 @pytest.mark.shared
 def test_official_answers(shared: Any) -> None:
-    from promptlab import official
+    from promptlab.sources import official
 
     official.import_from(shared / "data")
     for name in task_names("official"):

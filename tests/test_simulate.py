@@ -8,17 +8,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from promptlab.design import Design, cross, draw, trials
-from promptlab.engine import Execution
-from promptlab.metrics import metric
-from promptlab.plan import make_plan
-from promptlab.render import PRESETS
-from promptlab.resolve import Study, all_stimuli, resolve, sim_models
-from promptlab.schema import Comparison, Item, Model, Task
-from promptlab.simulate import Shown, World, probability, reply, wrong_answer
+from promptlab.design.cross import Design, cross, draw, trials
+from promptlab.design.render import PRESETS
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.item import Item, Task
+from promptlab.nouns.model import Model
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
+from promptlab.record.store import Run
+from promptlab.running.engine import Execution
+from promptlab.running.simulate import Shown, World, probability, reply, wrong_answer
+from promptlab.running.sweep import run_sweep
+from promptlab.scoring.metrics import metric
 from promptlab.stats import analyse
-from promptlab.store import Run
-from promptlab.sweep import run_sweep
 from runs import experiment
 
 TASKS = "active_to_passive, object_counting, ruin_names, sentiment, sum, translation_en-fr"
@@ -147,7 +149,7 @@ def test_the_same_seed_gives_the_same_frame(tmp_path: Path) -> None:
 def test_a_world_knows_only_its_own_prompts() -> None:
     import asyncio
 
-    from promptlab.gateway.wire import SimulatedError
+    from promptlab.running.gateway.wire import SimulatedError
 
     with pytest.raises(SimulatedError):
         asyncio.run(World(toy_design(), sim_models())("planted", [{"role": "user", "content": "hello"}], {}))

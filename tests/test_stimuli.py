@@ -9,16 +9,17 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.design import draw
-from promptlab.errors import FileProblems
-from promptlab.plan import make_plan
-from promptlab.render import PRESETS, render, stimulus_text
-from promptlab.resolve import all_stimuli, resolve
-from promptlab.schema import Condition, Stimulus
-from promptlab.spec.libraries import load_cues, load_library
-from promptlab.stimuli import matched_placebos, placebos_of, shuffled, stack, whitespace, with_wordings
-from promptlab.tasks import load_task, task_names
-from promptlab.tokens import n_tokens
+from promptlab.design.cross import draw
+from promptlab.design.render import PRESETS, render, stimulus_text
+from promptlab.design.stimuli import matched_placebos, placebos_of, shuffled, stack, whitespace, with_wordings
+from promptlab.nouns.arm import Condition
+from promptlab.nouns.errors import FileProblems
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import all_stimuli, resolve
+from promptlab.sources.spec.libraries import load_cues, load_library
+from promptlab.sources.tasks import load_task, task_names
+from promptlab.sources.tokens import n_tokens
 
 KNOWN = all_stimuli()
 NEUTRAL = [s for s in KNOWN.values() if s.role == "placebo"]

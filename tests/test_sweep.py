@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptlab.engine import Execution
-from promptlab.resolve import resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS
-from promptlab.store import Run, runs_in
-from promptlab.sweep import Sweep, run_sweep
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run, runs_in
+from promptlab.running.engine import Execution
+from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, run, served, start, wait_until
 from servers import Server
 
@@ -118,8 +118,8 @@ def test_concurrency_is_bounded(tmp_path: Path, server: Server) -> None:
 def test_a_full_disk_stops_the_sweep_and_keeps_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
     import errno
 
-    from promptlab import store
-    from promptlab.errors import RunProblem
+    from promptlab.nouns.errors import RunProblem
+    from promptlab.record import store
 
     path = experiment(tmp_path, tasks="sum", models=served(server.url))
     real, written = store.RunWriter.append, []

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from conftest import ROOT, SHARED
-from promptlab.tasks import load_task, task_names
+from promptlab.sources.tasks import load_task, task_names
 
 GENERATED = {
     *("active_to_passive", "diff", "dyck_languages", "epistemic_reasoning", "first_word_letter", "larger_animal", "letters_list"),

@@ -43,20 +43,21 @@ import aiohttp  # noqa: F401  # loaded before children are forked
 import pandas as pd
 import pytest
 
-import promptlab.run
-from promptlab.budget import Budget
-from promptlab.cache import Cache
+import promptlab.running.rows
 from promptlab.cli import main
-from promptlab.design import trials
-from promptlab.engine import Execution, Progress, engine_of
-from promptlab.errors import FileProblems, RunProblem
-from promptlab.gateway import Gateway, RetryPolicy, wire
-from promptlab.gateway.wire import read_retry_after, read_top_logprobs
-from promptlab.report import build, headline
-from promptlab.resolve import Study, resolve
-from promptlab.schema import CIRCUMSTANCE_COLUMNS, Completion
-from promptlab.store import Run, RunWriter, runs_in
-from promptlab.sweep import Sweep, run_sweep
+from promptlab.design.cross import trials
+from promptlab.nouns.call import Completion
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.errors import FileProblems, RunProblem
+from promptlab.planning.resolve import Study, resolve
+from promptlab.record.store import Run, RunWriter, runs_in
+from promptlab.reporting import build, headline
+from promptlab.running.budget import Budget
+from promptlab.running.cache import Cache
+from promptlab.running.engine import Execution, Progress, engine_of
+from promptlab.running.gateway import Gateway, RetryPolicy, wire
+from promptlab.running.gateway.wire import read_retry_after, read_top_logprobs
+from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Handler, Server
 
@@ -483,7 +484,7 @@ def test_half_a_pair_in_what_stops_a_provider_leaves_a_run_that_can_be_read(tmp_
 
 
 def quick(monkeypatch: pytest.MonkeyPatch, attempts: int = 2) -> None:
-    monkeypatch.setattr("promptlab.gateway.gateway.RetryPolicy", lambda: RetryPolicy(attempts=attempts, first_wait_s=0.01))
+    monkeypatch.setattr("promptlab.running.gateway.gateway.RetryPolicy", lambda: RetryPolicy(attempts=attempts, first_wait_s=0.01))
 
 
 def test_an_answer_that_never_closes_ends_at_the_deadline(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -527,7 +528,7 @@ def test_silence_ends_the_sweep_as_incomplete_and_says_so(
         self.patience_s = 0.3
 
     monkeypatch.setattr(Gateway, "__init__", hasty)
-    monkeypatch.setattr(promptlab.run, "WATCH_EVERY_S", 0.05)
+    monkeypatch.setattr(promptlab.running.rows, "WATCH_EVERY_S", 0.05)
     models = served(server.url, "hang") + f"\n  - {{model: openai/ok, name: quick, api_base: '{server.url}'}}"
     path = experiment(tmp_path, tasks="sum", items=5, models=models)
     monkeypatch.setattr(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from promptlab.schema import Comparison
+from promptlab.nouns.comparison import Comparison
 from promptlab.stats import analyse
 from promptlab.stats.families import frozen, hypotheses
 

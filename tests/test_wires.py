@@ -19,18 +19,19 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from promptlab.engine import Execution
-from promptlab.errors import ProviderStopped, UsageProblem
-from promptlab.gateway import Gateway, Reply, RetryPolicy, WireChoice, wire
-from promptlab.gateway.direct import FINISH_REASONS, DirectWire
-from promptlab.gateway.limiter import Limiter
-from promptlab.gateway.providers import DIRECT, PLAIN_PARAMETERS, not_direct
-from promptlab.gateway.redact import redact
-from promptlab.gateway.wire import SimulatedError, read_retry_after
-from promptlab.resolve import resolve
-from promptlab.schema import Call, Completion, Model, Price
-from promptlab.store import Run
-from promptlab.sweep import run_sweep
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.errors import ProviderStopped, UsageProblem
+from promptlab.nouns.model import Model, Price
+from promptlab.nouns.redact import redact
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.running.engine import Execution
+from promptlab.running.gateway import Gateway, Reply, RetryPolicy, WireChoice, wire
+from promptlab.running.gateway.direct import FINISH_REASONS, DirectWire
+from promptlab.running.gateway.limiter import Limiter
+from promptlab.running.gateway.providers import DIRECT, PLAIN_PARAMETERS, not_direct
+from promptlab.running.gateway.wire import SimulatedError, read_retry_after
+from promptlab.running.sweep import run_sweep
 from servers import Server
 
 pytestmark = [pytest.mark.filterwarnings("ignore:Pydantic serializer")]
@@ -201,7 +202,7 @@ def test_the_direct_wire_takes_only_what_litellm_passes_on_unchanged(monkeypatch
     import litellm
     from litellm.litellm_core_utils.core_helpers import map_finish_reason
 
-    from promptlab.gateway.by_litellm import LiteLLMWire
+    from promptlab.running.gateway.by_litellm import LiteLLMWire
 
     for provider in DIRECT.values():
         monkeypatch.setenv(provider.base_env[0], "http://127.0.0.1:1/v1")

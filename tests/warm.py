@@ -19,12 +19,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LOADED = (
-    "promptlab.sweep",
-    "promptlab.report",
-    "promptlab.report.html",
-    "promptlab.prepared",
+    "promptlab.running.sweep",
+    "promptlab.reporting",
+    "promptlab.reporting.html",
+    "promptlab.reporting.prepared",
     "promptlab.cli.main",
-    "promptlab.fleet.local",
+    "promptlab.running.fleet.local",
 )
 HEAD = 8
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-from promptlab.engine import Execution
-from promptlab.resolve import resolve
-from promptlab.sweep import run_sweep
+from promptlab.planning.resolve import resolve
+from promptlab.running.engine import Execution
+from promptlab.running.sweep import run_sweep
 
 ROOT = Path(__file__).parent.parent
 NOTEBOOKS = ROOT / "notebooks"

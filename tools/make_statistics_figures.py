@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats as st
 
 from promptlab import stats
-from promptlab.charts import COLOURS, FONT, INK, LINES, svg
+from promptlab.reporting.charts import COLOURS, FONT, INK, LINES, svg
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.components import components_of
 from promptlab.stats.families import Hypothesis, frozen

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promptlab.defects import CLUSTERS, REPAIRS, REPEATS
-from promptlab.tasks import entries, load_task
+from promptlab.design.defects import CLUSTERS, REPAIRS, REPEATS
+from promptlab.sources.tasks import entries, load_task
 
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "tasks.md"
 INTRO = """# The 45 tasks

@@ -66,13 +66,14 @@ async def by_litellm(base: str, _: int) -> AsyncIterator[Ask]:
 @asynccontextmanager
 async def by_wire(base: str, which: str) -> AsyncIterator[Ask]:
     """One of promptlab's wires."""
-    from promptlab.schema import Call, Model
+    from promptlab.nouns.call import Call
+    from promptlab.nouns.model import Model
 
     model = Model("mock", "openai/mock", api_base=base)
     if which == "direct":
-        from promptlab.gateway.direct import DirectWire as Wire
+        from promptlab.running.gateway.direct import DirectWire as Wire
     else:
-        from promptlab.gateway.by_litellm import LiteLLMWire as Wire
+        from promptlab.running.gateway.by_litellm import LiteLLMWire as Wire
     wire = Wire([model], ())
 
     async def ask(messages: list[dict[str, str]]) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from promptlab.cli.options import AsJson, Runs
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.errors import UsageProblem
+from promptlab.nouns.errors import UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.importers import Brought

@@ -15,12 +15,12 @@ import typer
 
 from promptlab.cli.options import AsJson, ExperimentFile
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
+from promptlab.nouns.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
 
 if TYPE_CHECKING:
-    from promptlab.cache import Cache, Stored, Use
-    from promptlab.replay import Miss, Replayed
-    from promptlab.schema import Trial
+    from promptlab.nouns.arm import Trial
+    from promptlab.running.cache import Cache, Stored, Use
+    from promptlab.running.replay import Miss, Replayed
 
 cache = typer.Typer(help="Stored answers: list, explain a miss, export, import, prune.", no_args_is_help=True)
 AGE = re.compile(r"(\d{1,6})([hdw])\Z")
@@ -30,8 +30,8 @@ UNKNOWN_MODEL = "(not recorded)"
 
 @contextmanager
 def _opened(use: Use = "use", make: bool = False) -> Iterator[Cache]:
-    from promptlab.cache import Cache
-    from promptlab.official import home
+    from promptlab.nouns.places import home
+    from promptlab.running.cache import Cache
 
     folder = home() / "cache"
     if not make and not (folder / "cache.db").exists():
@@ -107,8 +107,8 @@ def why(
     as_json: AsJson = False,
 ) -> None:
     """Which calls of an experiment are not stored, and what the nearest stored request has that is different. Sends nothing."""
-    from promptlab.replay import explained, replayed
-    from promptlab.resolve import resolve
+    from promptlab.planning.resolve import resolve
+    from promptlab.running.replay import explained, replayed
 
     def wanted(t: Trial) -> bool:
         return (
@@ -173,11 +173,11 @@ def export(
     to: Annotated[Path, typer.Option("--to", help="The folder to make.", show_default=False)],
 ) -> None:
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
-    from promptlab import bundle
-    from promptlab.replay import replayed
-    from promptlab.resolve import resolve
-    from promptlab.spec import load_experiment
-    from promptlab.store import Run
+    from promptlab.planning.resolve import resolve
+    from promptlab.record.store import Run
+    from promptlab.running import bundle
+    from promptlab.running.replay import replayed
+    from promptlab.sources.spec import load_experiment
 
     n_missing = 0
     if source.is_dir():
@@ -223,8 +223,8 @@ def import_(
     replace: Annotated[bool, typer.Option("--replace", help="Where a stored answer differs, take the bundle's.")] = False,
 ) -> None:
     """Check every file of a bundle and put its answers into the cache. One that is stored and differs stays, unless --replace."""
-    from promptlab import bundle
-    from promptlab.spec import load_experiment
+    from promptlab.running import bundle
+    from promptlab.sources.spec import load_experiment
 
     if not folder.is_dir():
         raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export` made")

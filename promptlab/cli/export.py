@@ -12,10 +12,10 @@ import typer
 
 from promptlab.cli.report import RunFolder
 from promptlab.cli.screen import say
-from promptlab.errors import UsageProblem, did_you_mean
+from promptlab.nouns.errors import UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
-    from promptlab.report import Winner
+    from promptlab.reporting import Winner
 
 
 class ExportFormat(StrEnum):
@@ -46,9 +46,9 @@ def export(
     if format is not ExportFormat.dspy:
         _table(run, format.value, out)
         return
-    from promptlab import report as reports
+    from promptlab import reporting as reports
     from promptlab.programs import saved_arm
-    from promptlab.store import Run, write_whole
+    from promptlab.record.store import Run, write_whole
 
     built = reports.build(Run(run))
     plan = built.plan
@@ -83,8 +83,8 @@ ENDINGS = (".csv", ".jsonl", ".parquet")
 
 
 def _table(run: Path, format: str, out: Path | None) -> None:  # noqa: A002
-    from promptlab.report import FRAMES, written
-    from promptlab.store import Run, write_whole
+    from promptlab.record.store import Run, write_whole
+    from promptlab.reporting import FRAMES, written
 
     path = out or run / f"{format}.csv"
     if path.suffix not in ENDINGS:
@@ -106,7 +106,7 @@ def _one(what: str, name: str | None, known: list[str]) -> str:
 
 def _asked(plan: Mapping[str, Any], arm: str, strategy: str | None) -> Winner:
     """The arm that the user names, in the first setting that has it."""
-    from promptlab.report import Winner
+    from promptlab.reporting import Winner
 
     if arm not in {a["arm"] for a in plan["arms"]}:
         raise UsageProblem(f"the run has no arm {arm!r}; {did_you_mean(arm, [a['arm'] for a in plan['arms']])}")

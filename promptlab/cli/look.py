@@ -11,7 +11,7 @@ import typer
 
 from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.errors import UsageProblem, did_you_mean
+from promptlab.nouns.errors import UsageProblem, did_you_mean
 
 ls = typer.Typer(help="List runs, tasks, stimuli or models.", no_args_is_help=True)
 show = typer.Typer(help="Show one run, task, stimulus or model.", no_args_is_help=True)
@@ -21,9 +21,9 @@ Name = Annotated[str, typer.Argument(show_default=False)]
 @ls.command("runs")
 def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     """The runs in a folder or at an address, newest first."""
-    from promptlab.errors import RunProblem
-    from promptlab.mirror import Place, is_address
-    from promptlab.store import Run, runs_in
+    from promptlab.nouns.errors import RunProblem
+    from promptlab.record.mirror import Place, is_address
+    from promptlab.record.store import Run, runs_in
 
     rows: list[dict[str, Any]] = []
     place = Place(runs) if is_address(runs) else None
@@ -64,8 +64,8 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
 @ls.command("tasks")
 def ls_tasks(as_json: AsJson = False) -> None:
     """The tasks, from promptlab's own items and from the official files."""
-    from promptlab.errors import DataMissing
-    from promptlab.tasks import entries, load_task, task_names
+    from promptlab.nouns.errors import DataMissing
+    from promptlab.sources.tasks import entries, load_task, task_names
 
     rows: list[dict[str, Any]] = []
     for name, entry in entries().items():
@@ -96,7 +96,7 @@ def ls_tasks(as_json: AsJson = False) -> None:
 @ls.command("stimuli")
 def ls_stimuli(as_json: AsJson = False) -> None:
     """The stimuli and placebos that come with promptlab."""
-    from promptlab.resolve import all_stimuli
+    from promptlab.planning.resolve import all_stimuli
 
     rows = [_stimulus(s) for s in all_stimuli().values()]
     if as_json:
@@ -112,8 +112,8 @@ def ls_stimuli(as_json: AsJson = False) -> None:
 @ls.command("models")
 def ls_models(as_json: AsJson = False) -> None:
     """The simulated models, and how to name real ones."""
-    from promptlab.gateway.prices import PriceTable
-    from promptlab.resolve import sim_models
+    from promptlab.planning.resolve import sim_models
+    from promptlab.sources.prices import PriceTable
 
     rows = [{"model": f"sim/{name}", "title": m.title, "truth": m.truth, "simulated": True} for name, m in sim_models().items()]
     table = PriceTable.load()
@@ -132,7 +132,7 @@ def show_run(
     run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False, parser=run_folder)], as_json: AsJson = False
 ) -> None:
     """A run's manifest."""
-    from promptlab.store import Run
+    from promptlab.record.store import Run
 
     found = Run(run)
     manifest = {**found.manifest, "state": found.state}
@@ -145,10 +145,10 @@ def show_run(
 @show.command("task")
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
-    from promptlab.render import PRESETS, render
-    from promptlab.schema import Condition
-    from promptlab.scoring import SCORERS, task_metric
-    from promptlab.tasks import load_task, task_names
+    from promptlab.design.render import PRESETS, render
+    from promptlab.nouns.arm import Condition
+    from promptlab.scoring.rules import SCORERS, task_metric
+    from promptlab.sources.tasks import load_task, task_names
 
     if suite not in ("twin", "official"):
         raise UsageProblem(f"the suite {suite!r} is not known; known: 'twin', 'official'")
@@ -200,7 +200,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
 def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
     from promptlab.cli.stimuli import matched
-    from promptlab.resolve import all_stimuli
+    from promptlab.planning.resolve import all_stimuli
 
     known = all_stimuli()
     if name not in known:
@@ -218,10 +218,9 @@ def show_stimulus(name: Name, as_json: AsJson = False) -> None:
 @show.command("model")
 def show_model(name: Name, as_json: AsJson = False) -> None:
     """A model's price, and for a simulated one its truth."""
-    from promptlab.gateway.prices import PriceTable
-    from promptlab.resolve import sim_models
-    from promptlab.schema import Model
-    from promptlab.simulate import sim_prices
+    from promptlab.nouns.model import Model
+    from promptlab.planning.resolve import sim_models
+    from promptlab.sources.prices import PriceTable, sim_prices
 
     sims = sim_models()
     model = Model(name, name)
@@ -245,13 +244,13 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
 
 def schema() -> None:
     """Print the JSON Schema of an experiment file, for editors."""
-    from promptlab.spec import experiment_schema
+    from promptlab.sources.spec import experiment_schema
 
     print_json(experiment_schema())
 
 
 def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401
-    from promptlab.tokens import DEFAULT, n_tokens
+    from promptlab.sources.tokens import DEFAULT, n_tokens
 
     return {
         "stimulus": s.id,

@@ -10,8 +10,8 @@ import typer
 
 from promptlab import __version__
 from promptlab.cli import bring, cache, data, export, look, notebook, plan, report, runs, stimuli, sweep, task, view
-from promptlab.errors import EXIT_ERROR, PromptlabError
 from promptlab.guard import refuse_poisoned
+from promptlab.nouns.errors import EXIT_ERROR, PromptlabError
 
 GC_EVERY = 50_000
 
@@ -66,7 +66,7 @@ def main() -> None:
         refuse_poisoned()
         app()
     except PromptlabError as error:
-        from promptlab.gateway.redact import known_secrets, redact
+        from promptlab.nouns.redact import known_secrets, redact
 
         sys.stderr.write(f"promptlab: {redact(str(error), known_secrets())}\n")
         raise SystemExit(error.exit_code) from None

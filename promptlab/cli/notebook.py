@@ -12,7 +12,7 @@ import typer
 
 from promptlab.cli.report import RunFolder
 from promptlab.cli.screen import say
-from promptlab.errors import UsageProblem
+from promptlab.nouns.errors import UsageProblem
 
 NAME = "notebook.ipynb"
 Cell = tuple[str, str, str]
@@ -180,7 +180,7 @@ def notebook(
     force: Annotated[bool, typer.Option("--force", help="Replace a notebook that is there already.")] = False,
 ) -> None:
     """Write a Jupyter notebook that opens the run: verdicts, charts, an item that flipped, loops, cost. It calls no model."""
-    from promptlab.store import Run, write_whole
+    from promptlab.record.store import Run, write_whole
 
     found = Run(run)
     path = out or run / NAME

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptlab.errors import UsageProblem
+from promptlab.nouns.errors import UsageProblem
 
 
 def path(text: str | Path) -> Path:
@@ -21,7 +21,7 @@ def run_folder(text: str | Path) -> Path:
     """A run folder; one at an address is fetched first."""
     if "://" not in str(text):
         return Path(text)
-    from promptlab.mirror import fetched
+    from promptlab.record.mirror import fetched
 
     return fetched(str(text))
 

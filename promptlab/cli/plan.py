@@ -14,8 +14,8 @@ from promptlab.cli.options import LOOKS, AsJson, Batch, Concurrency, ExperimentF
 from promptlab.cli.screen import print_json, print_table, say
 
 if TYPE_CHECKING:
-    from promptlab.calibrate import Rate
-    from promptlab.resolve import Study
+    from promptlab.planning.calibrate import Rate
+    from promptlab.planning.resolve import Study
 
 
 def plan(
@@ -31,13 +31,13 @@ def plan(
     as_json: AsJson = False,
 ) -> None:
     """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
-    from promptlab.plan import make_plan, outlook, repriced
-    from promptlab.resolve import resolve
+    from promptlab.planning.plan import make_plan, outlook, repriced
+    from promptlab.planning.resolve import resolve
 
     study = resolve(experiment, LOOKS if sequential else None)
     made, priced = make_plan(study), study
     if batch:
-        from promptlab.batch import at_batch_prices, check_models
+        from promptlab.running.batch import at_batch_prices, check_models
 
         check_models(study)
         priced = at_batch_prices(study)
@@ -60,13 +60,13 @@ def plan(
 
 def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
-    from promptlab.engine import Execution
-    from promptlab.errors import RunProblem
-    from promptlab.gateway.prices import paid_words
-    from promptlab.official import home
-    from promptlab.pilot import pilot_of, pilot_shows
-    from promptlab.store import Run
-    from promptlab.sweep import run_sweep
+    from promptlab.nouns.errors import RunProblem
+    from promptlab.nouns.places import home
+    from promptlab.planning.pilot import pilot_of, pilot_shows
+    from promptlab.record.store import Run
+    from promptlab.running.engine import Execution
+    from promptlab.running.sweep import run_sweep
+    from promptlab.sources.prices import paid_words
 
     small = pilot_of(study)
     done = run_sweep(small, runs, home() / "cache", Execution(concurrency), lambda _: None)
@@ -92,9 +92,9 @@ def calibrate(
     """How often this design would report a gain that is not there, and find one that is. Asks no model."""
     from dataclasses import asdict
 
-    from promptlab.calibrate import calibrate as judge
-    from promptlab.errors import UsageProblem
-    from promptlab.resolve import resolve
+    from promptlab.nouns.errors import UsageProblem
+    from promptlab.planning.calibrate import calibrate as judge
+    from promptlab.planning.resolve import resolve
 
     study = resolve(experiment, LOOKS if sequential else None)
     if discordance >= 2 * baseline * (1 - baseline):
@@ -149,7 +149,7 @@ def _rate(rate: Rate) -> list[str]:
 
 def show_plan(made: dict[str, Any], concurrency: int) -> None:
     """The plan as tables."""
-    from promptlab.plan import minutes
+    from promptlab.planning.plan import minutes
 
     counts = made["counts"]
     say(f"{made['name']}: {made['question']}")

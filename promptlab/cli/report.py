@@ -12,7 +12,7 @@ import typer
 
 from promptlab.cli.options import AsJson, run_folder
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.errors import RunProblem, UsageProblem
+from promptlab.nouns.errors import RunProblem, UsageProblem
 
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
@@ -55,8 +55,8 @@ def report(
         return
     if where:
         raise UsageProblem("--where needs --page: it is what the address of that page holds")
-    from promptlab import report as reports
-    from promptlab.store import Run, write_whole
+    from promptlab import reporting as reports
+    from promptlab.record.store import Run, write_whole
 
     built = reports.build(Run(run), None if scorer is None else scorer.value)
     if format is Format.terminal:
@@ -78,7 +78,7 @@ def report(
 def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
     from promptlab.explorer.printed import filters_of, page_tables, text_of
-    from promptlab.store import Run, write_whole
+    from promptlab.record.store import Run, write_whole
 
     found = page_tables(run, page, filters_of(where))
     simulated = bool(Run(run).manifest["simulated"])
@@ -97,8 +97,8 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
 
 def scores(run: RunFolder, as_json: AsJson = False) -> None:
     """The baseline of every task under every scorer, raw and normalised, and how the model answered."""
-    from promptlab.report import scorer_table
-    from promptlab.store import Run
+    from promptlab.record.store import Run
+    from promptlab.reporting import scorer_table
 
     found = Run(run)
     rows = scorer_table(found.trials(), found.items(), found.plan).to_dict("records")
@@ -127,9 +127,9 @@ def compare(
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict."""
     from dataclasses import asdict
 
-    from promptlab import report as reports
+    from promptlab import reporting as reports
+    from promptlab.record.store import Run
     from promptlab.stats.sentences import interval, p_text, points
-    from promptlab.store import Run
 
     first, second = Run(run_a), Run(run_b or run_a)
     a = reports.side_of(first, model, arm, strategy)
@@ -176,8 +176,8 @@ def replicate(
     """A run beside the paper's Table 1, cell by cell: average with average, never with the published best."""
     from dataclasses import asdict
 
-    from promptlab.report import replicate as compare
-    from promptlab.store import Run
+    from promptlab.record.store import Run
+    from promptlab.reporting import replicate as compare
 
     pairs = [part.partition("=") for part in same_as or ()]
     wrong = next((part for part, sign, name in pairs if not sign or not name), None)
@@ -220,9 +220,9 @@ BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}
 
 def after_sweep(folder: Path, write_html: bool) -> None:
     """What a sweep ends with: the verdicts on the screen, the report beside the record, and the run made ready for the explorer."""
-    from promptlab import report as reports
-    from promptlab.prepared import keep, stamp
-    from promptlab.store import Run, write_whole
+    from promptlab import reporting as reports
+    from promptlab.record.store import Run, write_whole
+    from promptlab.reporting.prepared import keep, stamp
 
     run, now = Run(folder), stamp(folder)
     built = reports.build(run)

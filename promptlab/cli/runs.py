@@ -22,7 +22,7 @@ def repair(
     as_json: AsJson = False,
 ) -> None:
     """Move aside what cannot be read, clear leftovers of killed processes, and put the manifest's counts right."""
-    from promptlab.repair import repair as mend
+    from promptlab.record.repair import repair as mend
 
     done = mend(run, dry_run)
     if as_json:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from promptlab.inert import inert
+from promptlab.nouns.inert import inert
 
 WIDTH_OFF_TERMINAL = 132
 """A pipe or a file has no width; what is made for 80 columns there would only be broken apart."""

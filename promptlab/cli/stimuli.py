@@ -10,7 +10,7 @@ import typer
 
 from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.schema import Stimulus
+from promptlab.nouns.stimulus import Stimulus
 
 stimuli = typer.Typer(help="Stimulus libraries of your own: check one before it is asked.", no_args_is_help=True)
 PER_STIMULUS = 3
@@ -27,9 +27,9 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with a library, and how long each text is and what it would be compared with. Exit code 2 when it is wrong."""
-    from promptlab.resolve import all_stimuli
-    from promptlab.spec.libraries import is_cue_file, load_cues
-    from promptlab.tokens import DEFAULT, n_tokens
+    from promptlab.planning.resolve import all_stimuli
+    from promptlab.sources.spec.libraries import is_cue_file, load_cues
+    from promptlab.sources.tokens import DEFAULT, n_tokens
 
     if is_cue_file(file):
         library = load_cues(file)
@@ -75,8 +75,8 @@ def check(
 
 def matched(stimulus: Stimulus, known: Iterable[Stimulus]) -> tuple[Stimulus, ...]:
     """The neutral sentences that a stimulus would be matched with."""
-    from promptlab.stimuli import matched_placebos
-    from promptlab.tokens import n_tokens
+    from promptlab.design.stimuli import matched_placebos
+    from promptlab.sources.tokens import n_tokens
 
     neutral = [s for s in known if s.role == "placebo"]
     lengths = {s.id: n_tokens(s.text) for s in (stimulus, *neutral)}

@@ -18,13 +18,13 @@ import typer
 from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential
 from promptlab.cli.plan import plan
 from promptlab.cli.screen import say
-from promptlab.errors import EXIT_INCOMPLETE, UsageProblem
+from promptlab.nouns.errors import EXIT_INCOMPLETE, UsageProblem
 
 if TYPE_CHECKING:
-    from promptlab.cache import Use
-    from promptlab.engine import Progress
-    from promptlab.mirror import Pusher
-    from promptlab.sweep import Sweep
+    from promptlab.record.mirror import Pusher
+    from promptlab.running.cache import Use
+    from promptlab.running.engine import Progress
+    from promptlab.running.sweep import Sweep
 
 
 class CacheUse(StrEnum):
@@ -53,7 +53,7 @@ class Wire(StrEnum):
 
 def check(experiment: ExperimentFile) -> None:
     """Say everything that is wrong with an experiment file, and nothing if nothing is."""
-    from promptlab.resolve import resolve
+    from promptlab.planning.resolve import resolve
 
     study = resolve(experiment)
     for note in study.notes:
@@ -108,10 +108,10 @@ def sweep(
         return
     use = _cache_use(cache, no_cache)
     from promptlab.cli.view import beside
-    from promptlab.engine import Execution
-    from promptlab.official import home
-    from promptlab.resolve import resolve
-    from promptlab.sweep import run_sweep
+    from promptlab.nouns.places import home
+    from promptlab.planning.resolve import resolve
+    from promptlab.running.engine import Execution
+    from promptlab.running.sweep import run_sweep
 
     execution = Execution(
         concurrency, use, wire.value, max_cost, max_tokens, workers, engine is Where.ray, ray_address, batch, batch_wait or 0
@@ -170,7 +170,7 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
 @contextlib.contextmanager
 def _followed(runs: str, run_id: str, batch: bool) -> Iterator[tuple[Path, Pusher | None]]:
     """The folder that a sweep works in, and what keeps an address up to date with it, where `runs` is one."""
-    from promptlab.mirror import Place, is_address
+    from promptlab.record.mirror import Place, is_address
 
     if not is_address(runs):
         yield Path(runs), None
@@ -196,7 +196,7 @@ def me() -> str:
 
 
 def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  # noqa: ANN401
-    from promptlab.gateway.prices import paid_words
+    from promptlab.sources.prices import paid_words
 
     p = done.progress
     paid = paid_words(p.paid_usd, p.n_unpriced, n_simulated, n_models)

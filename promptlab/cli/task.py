@@ -9,7 +9,7 @@ import typer
 
 from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, say
-from promptlab.errors import EXIT_USAGE
+from promptlab.nouns.errors import EXIT_USAGE
 
 task = typer.Typer(help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
 MOST_TOLD = 20
@@ -25,9 +25,9 @@ def check(
     file: Annotated[Path, typer.Argument(help="A task file (YAML), or a BIG-bench task.json.", show_default=False)], as_json: AsJson = False
 ) -> None:
     """Say what is wrong with a task of your own, row by row, and show three prompts. Exit code 2 when something is wrong."""
-    from promptlab.own import check_task, load_own
-    from promptlab.render import PRESETS, render
-    from promptlab.schema import Condition
+    from promptlab.design.render import PRESETS, render
+    from promptlab.nouns.arm import Condition
+    from promptlab.sources.own import check_task, load_own
 
     own = load_own(file)
     checked = check_task(own)

@@ -22,7 +22,7 @@ import typer
 
 from promptlab.cli.options import RunsAnywhere, run_folder
 from promptlab.cli.screen import say
-from promptlab.errors import UsageProblem
+from promptlab.nouns.errors import UsageProblem
 
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (named in order to warn of them)
@@ -40,7 +40,7 @@ def view(
     ] = False,
 ) -> None:
     """Open the explorer on this machine's own address. It reads run folders and calls no model."""
-    from promptlab.store import Run
+    from promptlab.record.store import Run
 
     if run is not None:
         Run(run)  # a wrong folder is told here, not on the page
@@ -122,7 +122,7 @@ def beside(folder: Path) -> Iterator[Viewer]:
 
 def _started(host: str, port: int, where: list[str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
     """The server's process; `quiet` keeps it from the terminal, its Ctrl-C included."""
-    from promptlab.shipped import shipped
+    from promptlab.nouns.shipped import shipped
 
     options = {
         "server.address": host,
@@ -206,6 +206,6 @@ def _refuse_taken(host: str, port: int) -> None:
 
 def _local(runs: str) -> Path:
     """A folder of runs; one at an address is fetched whole."""
-    from promptlab.mirror import Place, is_address
+    from promptlab.record.mirror import Place, is_address
 
     return Place(runs).fetch_all() if is_address(runs) else Path(runs)

@@ -11,14 +11,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts
 from promptlab.explorer import plain, take, trial, words
 from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, setting_of, task_of
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import RIGHT, Setting, Store, folders, open_other, records
 from promptlab.explorer.take import Shown
-from promptlab.report.pair import differences
-from promptlab.schema import NONE_ARM, Comparison
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.words import NONE_ARM
+from promptlab.reporting import charts
+from promptlab.reporting.pair import differences
 from promptlab.stats.intervals import wilson
 from promptlab.stats.sentences import points
 

@@ -16,15 +16,15 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts
 from promptlab.explorer import plain, take
 from promptlab.explorer.choices import model_of, setting_of
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import RIGHT, Setting, Store, records
 from promptlab.explorer.take import Shown
 from promptlab.explorer.words import OUTCOMES, or_unknown
-from promptlab.prepared import Stamp
-from promptlab.schema import AA_ARM, NONE_ARM
+from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.reporting import charts
+from promptlab.reporting.prepared import Stamp
 from promptlab.stats.analysis import MOST_UNEVEN
 from promptlab.stats.intervals import wilson
 from promptlab.stats.sentences import setting_words

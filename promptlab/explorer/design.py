@@ -10,18 +10,20 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from promptlab.errors import PromptlabError
 from promptlab.explorer import plain, take, words
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import UNREADABLE, Store, first_line
 from promptlab.explorer.take import Shown
-from promptlab.gateway.prices import paid_words, price_digest
-from promptlab.resolve import sim_models
-from promptlab.schema import Cue, Loop, Price, digest
-from promptlab.spec import Experiment, load_experiment
+from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns.identity import digest
+from promptlab.nouns.model import Price
+from promptlab.nouns.stimulus import Cue, Loop
+from promptlab.planning.resolve import sim_models
+from promptlab.sources.prices import paid_words, price_digest
+from promptlab.sources.spec import Experiment, load_experiment
+from promptlab.sources.tasks import entries
 from promptlab.stats.families import ADJUSTMENT
 from promptlab.stats.sentences import setting_words
-from promptlab.tasks import entries
 
 MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● cannot be told"
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"

@@ -11,21 +11,24 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from promptlab import official
-from promptlab.errors import DataMissing
+from promptlab.design.render import PRESETS, render_input, stimulus_text
+from promptlab.design.render import render as rendered
+from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.explorer.words import or_unknown
-from promptlab.render import PRESETS, render_input, stimulus_text
-from promptlab.render import render as rendered
-from promptlab.resolve import all_stimuli
-from promptlab.schema import NONE_ARM, Benchmark, Condition, Demo, Frame, Item, Placement, Stimulus, Suite, Task
-from promptlab.spec.libraries import TaskEntry
-from promptlab.stimuli import matched_placebos
-from promptlab.tasks import entries, load_task, task_names
-from promptlab.tokens import DEFAULT, n_tokens
+from promptlab.nouns.arm import Condition, Placement
+from promptlab.nouns.errors import DataMissing
+from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns.words import NONE_ARM, Benchmark, Suite
+from promptlab.planning.resolve import all_stimuli
+from promptlab.sources import official
+from promptlab.sources.spec.libraries import TaskEntry
+from promptlab.sources.tasks import entries, load_task, task_names
+from promptlab.sources.tokens import DEFAULT, n_tokens
 
 ITEMS = 3
 """Items shown at once."""

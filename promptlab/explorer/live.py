@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from promptlab.errors import PromptlabError
 from promptlab.explorer import plain
 from promptlab.explorer.filters import moved
 from promptlab.explorer.load import REREAD_S, Store, open_store
+from promptlab.nouns.errors import PromptlabError
 
 AGAIN_S = REREAD_S + 0.5
 """A little more than a reading is kept, so that every redrawing finds a new one."""

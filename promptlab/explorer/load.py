@@ -11,12 +11,13 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from promptlab.errors import PromptlabError, RunProblem
-from promptlab.prepared import Prepared, Stamp, prepared, stamp
-from promptlab.report import Report
-from promptlab.schema import AA_ARM, NONE_ARM, Comparison
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.errors import PromptlabError, RunProblem
+from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.record.store import Run, runs_in
+from promptlab.reporting import Report
+from promptlab.reporting.prepared import Prepared, Stamp, prepared, stamp
 from promptlab.stats.sentences import setting_words
-from promptlab.store import Run, runs_in
 
 RIGHT = 0.5
 """An answer counts as right from this score on; graded metrics give scores in between."""

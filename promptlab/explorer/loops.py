@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts
 from promptlab.explorer import plain, take
 from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, task_of
 from promptlab.explorer.filters import Filters
@@ -16,7 +15,8 @@ from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.explorer.trial import messages_of
 from promptlab.explorer.words import or_unknown, score_word
-from promptlab.report.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.reporting import charts
+from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.stats.intervals import wilson
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}

@@ -7,14 +7,15 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts
 from promptlab.explorer import plain, take, words
 from promptlab.explorer.choices import OF_A_PAIR, choose, chosen
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import Store
 from promptlab.explorer.take import Shown
-from promptlab.inert import inert
-from promptlab.schema import NONE_ARM, Comparison
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.inert import inert
+from promptlab.nouns.words import NONE_ARM
+from promptlab.reporting import charts
 from promptlab.stats.sentences import points
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts, report
+from promptlab import reporting
 from promptlab.explorer import plain, take, words
 from promptlab.explorer.choices import choose, chosen
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.live import kept_fresh
 from promptlab.explorer.load import Setting, Store
 from promptlab.explorer.take import Shown
+from promptlab.reporting import charts
 
 FEWEST_TIED = 2
 VERDICTS = "What each added text does, averaged over the tasks"
@@ -29,7 +30,7 @@ def render(store: Store, filters: Filters) -> None:
 
 def _headline(store: Store) -> None:
     st.subheader("In words")
-    for sentence in report.headline(store.report):
+    for sentence in reporting.headline(store.report):
         plain.line(f"•  {sentence}")
 
 
@@ -72,7 +73,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         )
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
-        for title, note, heads, rows in report.beside_tables(store.report):
+        for title, note, heads, rows in reporting.beside_tables(store.report):
             plain.line(title)
             plain.line(note)
             plain.table(pd.DataFrame(rows, columns=list(heads)))
@@ -158,7 +159,7 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
     arms: Mapping[str, str | None] = {name: arm["text"] for name, arm in store.arms.items()}
     verdicts = words.verdict_table(store.comparisons(model, setting, control, ["primary", "stimulus"]), arms)
     beside = [
-        Shown(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in report.beside_tables(store.report)
+        Shown(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in reporting.beside_tables(store.report)
     ]
     published = pd.DataFrame(published_beside_honest(store, model, setting))
     return [Shown(VERDICTS, "", verdicts), Shown("The papers' arithmetic beside it", "", published), *beside]

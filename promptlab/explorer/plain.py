@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from promptlab.inert import inert
+from promptlab.nouns.inert import inert
 
 LONGEST = 20_000
 CELL = 300

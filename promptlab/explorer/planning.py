@@ -18,25 +18,26 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts
-from promptlab.design import Design, cross, draw, trials_an_item
-from promptlab.errors import FileProblems
+from promptlab.design.cross import Design, cross, draw, trials_an_item
+from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.library import task_here
 from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
-from promptlab.gateway.prices import PriceTable
-from promptlab.plan import TAU, counts, estimate, minutes, outlook, power
-from promptlab.resolve import Study, all_stimuli, sim_models
-from promptlab.schema import Model, Stimulus, Suite
-from promptlab.simulate import sim_prices
-from promptlab.spec import Experiment, load_experiment
-from promptlab.spec.experiment import Sampling
+from promptlab.nouns.errors import FileProblems
+from promptlab.nouns.model import Model
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns.words import Suite
+from promptlab.planning.plan import TAU, counts, estimate, minutes, outlook, power
+from promptlab.planning.resolve import Study, all_stimuli, sim_models
+from promptlab.reporting import charts
+from promptlab.sources.prices import PriceTable, sim_prices
+from promptlab.sources.spec import Experiment, load_experiment
+from promptlab.sources.spec.experiment import Sampling
+from promptlab.sources.tasks import task_names
+from promptlab.sources.tokens import encoding_name, n_tokens
 from promptlab.stats import power_mcnemar, power_paired_t, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
-from promptlab.stimuli import matched_placebos
-from promptlab.tasks import task_names
-from promptlab.tokens import encoding_name, n_tokens
 
 FILE = "planned.yaml"
 WANTED = 0.8
@@ -463,7 +464,7 @@ def drafted(text: str) -> Draft:
 
 
 def _study(e: Experiment, text: str) -> Study:
-    """As `promptlab.resolve.resolve` makes it, from libraries and tasks that are read once for all choices."""
+    """As `promptlab.planning.resolve.resolve` makes it, from libraries and tasks that are read once for all choices."""
     known, sims, notes = _shipped(), sim_models(), []
     models = [entry.resolved() for entry in e.models]
     encoding = encoding_name([model.litellm_name for model in models])

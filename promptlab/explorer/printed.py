@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from promptlab.errors import UsageProblem, did_you_mean
 from promptlab.explorer import load, plain, shell
 from promptlab.explorer.filters import NAMES, Filters
 from promptlab.explorer.take import Shown
-from promptlab.prepared import prepared
-from promptlab.report import written
-from promptlab.report.formats import escaped
+from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.reporting import written
+from promptlab.reporting.formats import escaped
+from promptlab.reporting.prepared import prepared
 
 
 def filters_of(given: Sequence[str]) -> dict[str, str]:

@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts
-from promptlab.errors import UsageProblem
 from promptlab.explorer import plain, take
 from promptlab.explorer.choices import model_of
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.explorer.words import verdict
-from promptlab.report import PAPERS
-from promptlab.report.replicate import (
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.words import NONE_ARM
+from promptlab.reporting import PAPERS, charts
+from promptlab.reporting.replicate import (
     N_ITEMS,
     N_TASKS,
     SAME,
@@ -35,7 +35,6 @@ from promptlab.report.replicate import (
     models_of,
     stimuli_of,
 )
-from promptlab.schema import NONE_ARM
 from promptlab.stats.sentences import interval, points, setting_words
 from promptlab.stats.tables import Setting
 
@@ -158,7 +157,7 @@ def beside(store: Store, paper: Paper, model: str, like: str = BY_NAME) -> Found
 
 
 def _held(store: Store, paper: Paper) -> Held:
-    """What `promptlab.report.replicate` makes of the trials frame, by query: one row for each task of a setting."""
+    """What `promptlab.reporting.replicate` makes of the trials frame, by query: one row for each task of a setting."""
     plan = store.plan
     arms, tasks = [NONE_ARM, *stimuli_of(plan, paper)], list(benchmarks_of(plan))
     looped = [str(loop["strategy"]) for loop in plan.get("loops", ())]

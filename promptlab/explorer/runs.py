@@ -14,13 +14,13 @@ import orjson
 import pandas as pd
 import streamlit as st
 
-from promptlab.errors import PromptlabError
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
 from promptlab.explorer.live import again_every
 from promptlab.explorer.load import UNREADABLE, first_line, opened
 from promptlab.explorer.take import Shown
-from promptlab.gateway.prices import paid_words
+from promptlab.nouns.errors import PromptlabError
+from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
 OPENED = "runs_opened"

@@ -11,11 +11,11 @@ from typing import Any
 
 import streamlit as st
 
-from promptlab.errors import PromptlabError, RunProblem
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
 from promptlab.explorer.live import kept_fresh, unreadable
-from promptlab.gateway.prices import paid_words
+from promptlab.nouns.errors import PromptlabError, RunProblem
+from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
 FIRST = "overview"

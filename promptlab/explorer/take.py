@@ -9,9 +9,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 import streamlit as st
 
-from promptlab import charts
 from promptlab.explorer import plain
-from promptlab.report import written
+from promptlab.reporting import charts, written
 
 SIMULATED = "simulated"
 """Which models are simulated, and whether any is not, for those who take something of the page along."""

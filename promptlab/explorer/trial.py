@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from promptlab.errors import RunProblem
 from promptlab.explorer import plain
 from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
-from promptlab.report.rescore import scores_of
+from promptlab.nouns.errors import RunProblem
+from promptlab.reporting.rescore import scores_of
 from promptlab.stats.sentences import setting_words
 
 

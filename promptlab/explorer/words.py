@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from promptlab import charts
 from promptlab.explorer.load import RIGHT
-from promptlab.schema import Comparison, Verdict
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.words import Verdict
+from promptlab.reporting import charts
 from promptlab.stats.sentences import interval, p_text, points
 
 SIGNS = charts.SIGNS

@@ -7,9 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptlab.errors import UsageProblem
 from promptlab.importers.reading import name_of, short
 from promptlab.importers.results import File, listed
+from promptlab.nouns.errors import UsageProblem
 
 UNNAMED = "the files do not say how they differ; say it with --arm-name FILE=NAME for each"
 

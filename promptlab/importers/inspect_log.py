@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.errors import UsageProblem, did_you_mean
 from promptlab.importers.by_file import UNNAMED, Described, places
 from promptlab.importers.reading import (
     Archive,
@@ -27,7 +26,8 @@ from promptlab.importers.reading import (
     whole,
 )
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
-from promptlab.schema import Outcome
+from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.words import Outcome
 
 LETTERS: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 STOPPED: Mapping[str, Outcome] = {"max_tokens": "truncated", "model_length": "truncated", "content_filter": "refused"}

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptlab.errors import UsageProblem, did_you_mean
 from promptlab.importers.results import Options, Reading, Result, listed, refusal
-from promptlab.schema import AA_ARM, NONE_ARM, Item, Role
+from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.item import Item
+from promptlab.nouns.words import AA_ARM, NONE_ARM, Role
 
 BASELINES = ("none", "baseline", "original", "control", "default")
 MOST_UNPAIRED = 0.05

@@ -26,7 +26,8 @@ from promptlab.importers.reading import (
 )
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.tabular import as_messages
-from promptlab.schema import Outcome, digest
+from promptlab.nouns.identity import digest
+from promptlab.nouns.words import Outcome
 
 FAILED_CALL = 2
 """promptfoo's failureReason of a call that failed; 1 is an assertion that did, which is a wrong answer."""

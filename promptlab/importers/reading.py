@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptlab.files import read_bytes
-from promptlab.gateway.redact import MARK, SHORTEST
 from promptlab.importers.results import PARAMETERS, File, refusal
-from promptlab.inert import inert
-from promptlab.tables import SIZE_LIMIT
+from promptlab.nouns.files import read_bytes
+from promptlab.nouns.inert import inert
+from promptlab.nouns.redact import MARK, SHORTEST
+from promptlab.sources.tables import SIZE_LIMIT
 
 UNPACKED_LIMIT = 2**30
 """Bytes of all entries of an archive together."""

@@ -11,15 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import promptlab
-from promptlab.errors import RunProblem
-from promptlab.gateway.redact import known_secrets, redact, redact_known
 from promptlab.importers.pairing import Arm, Paired
 from promptlab.importers.reading import without_keys
 from promptlab.importers.results import Options, Reading, Result
-from promptlab.schema import NONE_ARM, Control, Frame, Item, Task, digest
-from promptlab.spec.experiment import Analysis
+from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.identity import digest
+from promptlab.nouns.item import Frame, Item, Task
+from promptlab.nouns.redact import known_secrets, redact, redact_known
+from promptlab.nouns.words import NONE_ARM, Control
+from promptlab.record.store import FORMAT, RunWriter, now
+from promptlab.sources.spec.experiment import Analysis
 from promptlab.stats.families import frozen, hypotheses
-from promptlab.store import FORMAT, RunWriter, now
 
 SETTING = ("imported", 0, "single")
 """Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from promptlab.errors import FileProblems, Problem
-from promptlab.schema import Outcome
+from promptlab.nouns.errors import FileProblems, Problem
+from promptlab.nouns.words import Outcome
 
 Kind = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 KINDS: tuple[Kind, ...] = ("auto", "promptfoo", "inspect", "lm-eval", "table", "counts")

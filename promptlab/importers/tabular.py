@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.errors import FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.importers.reading import mapping, name_of, number, short, task_name, text, whole
 from promptlab.importers.results import COLUMNS, File, Options, Reading, Result, Source, listed, refusal
-from promptlab.schema import Outcome
-from promptlab.tables import READERS, Row, Table
+from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns.words import Outcome
+from promptlab.sources.tables import READERS, Row, Table
 
 OBVIOUS: Mapping[str, tuple[str, ...]] = {
     "item": ("item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "id", "qid", "question"),

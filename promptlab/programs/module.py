@@ -13,10 +13,12 @@ from typing import Any
 
 import dspy
 
-from promptlab.errors import UsageProblem
+from promptlab.design.render import render
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.identity import digest
+from promptlab.nouns.item import Demo, Item
 from promptlab.programs.recipe import Recipe, recipe_from
-from promptlab.render import render
-from promptlab.schema import Call, Completion, Demo, Item, digest
 from promptlab.strategies import strategy_of
 
 Verifier = Callable[[str, Item], float]

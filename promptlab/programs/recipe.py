@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from promptlab.errors import UsageProblem
-from promptlab.schema import Condition, Demo, Frame, Item, Loop, Placement, Stimulus, Task, Trial
-from promptlab.spec import checked
+from promptlab.nouns.arm import Condition, Placement, Trial
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.sources.spec import checked
 
 
 @dataclass(frozen=True, slots=True)

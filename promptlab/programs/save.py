@@ -9,11 +9,12 @@ from typing import Any
 
 from dspy.utils.saving import get_dependency_versions
 
+from promptlab.design.render import join
+from promptlab.nouns.arm import Placement
+from promptlab.nouns.stimulus import Stimulus
 from promptlab.programs.module import PromptProgram
 from promptlab.programs.recipe import recipe_of
-from promptlab.render import join
-from promptlab.schema import Placement, Stimulus
-from promptlab.spec import checked
+from promptlab.sources.spec import checked
 
 
 def saved_arm(

@@ -23,11 +23,13 @@ from dspy import lm15
 from dspy.utils.exceptions import AdapterParseError
 from greenlet import GreenletExit, getcurrent, greenlet
 
-from promptlab.errors import UsageProblem, did_you_mean
-from promptlab.gateway.redact import known_secrets, redact
-from promptlab.render import join, render_input, stimulus_text
-from promptlab.schema import Answer, Call, Completion, Program, Strategy, Task, Trial
-from promptlab.spec.experiment import ProgramEntry
+from promptlab.design.render import join, render_input, stimulus_text
+from promptlab.nouns.arm import Program, Trial
+from promptlab.nouns.call import Answer, Call, Completion, Strategy
+from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.item import Task
+from promptlab.nouns.redact import known_secrets, redact
+from promptlab.sources.spec.experiment import ProgramEntry
 from promptlab.strategies import StrategyOf
 from promptlab.strategies.loop import again
 

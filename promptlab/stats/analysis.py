@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.schema import AA_ARM, NONE_ARM, Comparison, Status, Verdict
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.words import AA_ARM, NONE_ARM, Status, Verdict
 from promptlab.stats import sentences as say
 from promptlab.stats.equivalence import tost_paired
 from promptlab.stats.families import ADJUSTMENT, Hypothesis

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from promptlab.schema import Status
+from promptlab.nouns.words import Status
 from promptlab.stats.paired import DECIMALS, ENUMERATE_UP_TO, RESAMPLES, mean_difference_ci, signflip_test
 
 Array = npt.NDArray[np.float64]

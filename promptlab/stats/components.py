@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from promptlab.schema import Status
+from promptlab.nouns.words import Status
 
 Numbers = Sequence[float] | npt.NDArray[np.float64]
 

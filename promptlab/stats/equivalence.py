@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from scipy.special import stdtr, stdtrit
 
-from promptlab.schema import Status
+from promptlab.nouns.words import Status
 from promptlab.stats.intervals import risk_difference_ci
 from promptlab.stats.paired import Numbers, differences
 

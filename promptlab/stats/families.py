@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from promptlab.schema import Control
+from promptlab.nouns.words import Control
 
 Scope = Literal["cell", "stimulus", "primary"]
 ADJUSTMENT: Mapping[Scope, str] = {"cell": "fdr_bh", "stimulus": "holm", "primary": "holm"}

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import stats as st
 from statsmodels.stats.meta_analysis import combine_effects
 
-from promptlab.schema import Status
+from promptlab.nouns.words import Status
 
 Array = npt.NDArray[np.float64]
 Numbers = Sequence[float] | Array

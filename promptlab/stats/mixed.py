@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.schema import Status
+from promptlab.nouns.words import Status
 
 
 class Mixed(NamedTuple):

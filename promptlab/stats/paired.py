@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr, chdtrc, gammaln, stdtr, stdtrit
 
-from promptlab.schema import Status
+from promptlab.nouns.words import Status
 
 Array = npt.NDArray[np.float64]
 Numbers = Sequence[float] | Array

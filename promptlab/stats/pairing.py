@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from promptlab.schema import Status
+from promptlab.nouns.words import Status
 from promptlab.stats.paired import lattice
 
 Array = npt.NDArray[np.float64]

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 import pandas as pd
 
-from promptlab.schema import NONE_ARM, Comparison, Status
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.words import NONE_ARM, Status
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.heterogeneity import random_effects

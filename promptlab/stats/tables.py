@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.schema import SETTING_COLUMNS
+from promptlab.nouns.columns import SETTING_COLUMNS
 
 SAME_ANSWERS = 1e-9
 MOSTLY_SAME = 0.99

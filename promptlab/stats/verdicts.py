@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.schema import Comparison
+from promptlab.nouns.comparison import Comparison
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, silenced
 from promptlab.stats.families import Hypothesis, thawed

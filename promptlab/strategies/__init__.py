@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from promptlab.schema import Call, Strategy, Trial
+from promptlab.nouns.arm import Trial
+from promptlab.nouns.call import Call, Strategy
 from promptlab.strategies.logprobs import ASKED, logprobs
 from promptlab.strategies.loop import Judge, loop
 from promptlab.strategies.single import single

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from promptlab.render import LETTERS
-from promptlab.schema import Answer, Call, Completion, Placement, Strategy, Trial
+from promptlab.design.render import LETTERS
+from promptlab.nouns.arm import Placement, Trial
+from promptlab.nouns.call import Answer, Call, Completion, Strategy
 
 ASKED = {"max_tokens": 1, "logprobs": True, "top_logprobs": 20}
 """What is asked of the provider beside the experiment's own sampling; 20 is the most that OpenAI's interface takes."""

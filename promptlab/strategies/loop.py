@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from promptlab.schema import Answer, Call, Completion, Cue, Loop, Strategy, Trial
+from promptlab.nouns.arm import Trial
+from promptlab.nouns.call import Answer, Call, Completion, Strategy
+from promptlab.nouns.stimulus import Cue, Loop
 
 Judge = Callable[[str], float]
 """The score of an answer: given to oracle loops only."""

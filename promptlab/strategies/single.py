@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from promptlab.schema import Answer, Call, Strategy, Trial
+from promptlab.nouns.arm import Trial
+from promptlab.nouns.call import Answer, Call, Strategy
 
 
 def single(call: Call, _: Trial) -> Strategy:

@@ -1,0 +1,104 @@
+"""Arms of a feedback loop: the treatments, and controls with the same rounds, stop rule and verifier. Pure: cues in, conditions out."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from promptlab.nouns.arm import Condition, Placement
+from promptlab.nouns.stimulus import Cue, Loop, Stimulus
+from promptlab.nouns.words import AA_ARM, NONE_ARM
+
+Policy = str | Sequence[str]
+
+
+def policy_name(policy: Policy) -> str:
+    """A policy as part of an arm's name."""
+    return policy if isinstance(policy, str) else "+".join(policy)
+
+
+def candidates(policy: Policy, cues: Sequence[Cue], n_remarks: int) -> tuple[tuple[Cue, ...], ...]:
+    """For each remark the cues that one is drawn from.
+
+    alternate: negative first (after opponent-process theory, as HEART is described), then positive, in turn. random: all emotions.
+    An emotion: held. escalate-EMOTION: its cues one by one, mild first, the strongest again at the end. A list: one emotion a
+    remark, from the start again at its end.
+    """
+    emotional = [cue for cue in cues if cue.emotion != "neutral"]
+
+    def of(emotion: str) -> tuple[Cue, ...]:
+        return tuple(cue for cue in emotional if cue.emotion == emotion)
+
+    if policy == "alternate":
+        by_valence = {v: tuple(cue for cue in emotional if cue.valence == v) for v in ("negative", "positive")}
+        found = [by_valence["negative" if n % 2 == 0 else "positive"] for n in range(n_remarks)]
+    elif policy == "random":
+        found = [tuple(emotional)] * n_remarks
+    elif isinstance(policy, str) and policy.startswith("escalate-"):
+        steps = of(policy.removeprefix("escalate-"))
+        found = [steps[min(n, len(steps) - 1) :][:1] for n in range(n_remarks)]
+    elif isinstance(policy, str):
+        found = [of(policy)] * n_remarks
+    else:
+        found = [of(policy[n % len(policy)]) for n in range(n_remarks)]
+    return tuple(found)
+
+
+def missing_emotions(policy: Policy, cues: Sequence[Cue], n_remarks: int) -> bool:
+    """Whether a policy asks for cues that the library does not have."""
+    return not all(candidates(policy, cues, n_remarks))
+
+
+def loop_conditions(
+    name: str,
+    strategy: str,
+    template: Loop,
+    policies: Sequence[Policy],
+    controls: Sequence[str],
+    cues: Sequence[Cue],
+    reflection: str,
+    chain_of_thought: Stimulus,
+    base_prompts: Sequence[str],
+    placements: Sequence[Placement],
+    shots: Sequence[int],
+) -> tuple[Condition, ...]:
+    """Every arm of a loop in every setting; `template` has the rounds, mode and stop rule that all of them share.
+
+    `name` begins the names of treatments, `strategy` is the setting of all arms. The baseline is the single first answer.
+    """
+    n_remarks = template.rounds - 1
+    neutral = tuple(cue for cue in cues if cue.emotion == "neutral")
+    single = replace(template, kind="single", rounds=1, mode="verifier_free", settle="last", cues=())
+    reflect = Cue("reflection", "neutral", "neutral", reflection)
+    arms: dict[str, Loop] = {
+        "neutral_feedback": replace(template, kind="feedback", cues=(neutral[:1],)),
+        "neutral_paraphrase": replace(template, kind="feedback", cues=(neutral,)),
+        "self_reflection": replace(template, kind="feedback", cues=((reflect,),)),
+        "resample": replace(template, kind="resample"),
+        "chain_of_thought": replace(template, kind="resample"),
+    }
+    treatments = {
+        f"{name}/{policy_name(p)}": replace(template, kind="feedback", cues=candidates(p, cues, n_remarks), library=name) for p in policies
+    }
+    found = []
+    for base_prompt, placement, n_shots in itertools.product(base_prompts, placements, shots):
+        rest = (base_prompt, placement, n_shots, strategy)
+        found.append(Condition(NONE_ARM, "baseline", None, *rest, single))
+        found.append(Condition(AA_ARM, "aa", None, *rest, single))
+        for control in controls:
+            stimulus = chain_of_thought if control == "chain_of_thought" else None
+            found.append(Condition(control, "loop_control", stimulus, *rest, arms[control]))
+        found += [Condition(arm, "loop", None, *rest, spec) for arm, spec in treatments.items()]
+    return tuple(found)
+
+
+def described(loop: Loop) -> str:
+    """What an arm of a loop does, in words."""
+    if loop.kind == "single":
+        return "one answer"
+    if loop.kind == "resample":
+        return f"{loop.rounds} independent attempts"
+    emotions = ["/".join(dict.fromkeys(cue.emotion for cue in step)) for step in loop.cues]
+    said = [step[0].text if len(step) == 1 else f"{len(step)} wordings" for step in loop.cues]
+    return f"{loop.rounds} attempts with remarks: " + "; ".join(f"{e} ({s})" for e, s in dict.fromkeys(zip(emotions, said, strict=True)))

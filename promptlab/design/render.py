@@ -1,0 +1,157 @@
+"""From a task's item and a condition to the exact messages that are sent.
+
+Joining a stimulus to a prompt happens here and nowhere else. Placeholders are replaced in one pass: text that comes from an
+item or a stimulus is never searched for placeholders again.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import string
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+
+from promptlab.nouns.arm import Condition, Placement
+from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.stimulus import Stimulus
+
+LETTERS = string.ascii_uppercase
+PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
+
+FRAME_FIELDS = tuple(Frame.__dataclass_fields__)
+
+PRESETS: Mapping[str, Placement] = {
+    # One space between prompt and stimulus, as both papers print it. The frame is that of Zhou et al. 2022 (APE), on which
+    # the papers build; neither prints its own.
+    "paper": Placement(
+        name="paper",
+        template="Instruction: {instruction}\n\n{demos}Input: {input}\nOutput: ",
+        choice="\n  choice: {choice}",
+    ),
+    # What the published NegativePrompt code sends (main.py, config.py at 9e7dc40), byte for byte: no separator, an empty
+    # slot where the demonstrations would be, demonstrations that say "Output:" above a query that says "Answer:".
+    "negativeprompt-code": Placement(
+        name="negativeprompt-code",
+        template="Instruction: {instruction}\n\n{demos}\nInput: {input}\nAnswer: ",
+        separator="",
+        demos_end="",
+        choice="{choice_prefix}{choice}",
+    ),
+    # Honovich et al. 2022 (orhonovich/instruction-induction at f7304ae): no empty line, no space behind "Output:".
+    "instruction-induction": Placement(
+        name="instruction-induction",
+        template="Instruction: {instruction}\n{demos}Input: {input}\nOutput:",
+        choice="\n  choice: {choice}",
+    ),
+    # Zhou et al. 2022 (keirp/automatic_prompt_engineer at eac521c), the evaluation template of its README.
+    "ape": Placement(
+        name="ape",
+        template="Instruction: {instruction}\n\n{demos}Input: {input}\nOutput: ",
+        choice="{choice_prefix}{choice}",
+    ),
+    # Srivastava et al. 2022 (google/BIG-bench): every task has a frame of its own, and no "Instruction:".
+    "bigbench": Placement(
+        name="bigbench",
+        template="{instruction}{instruction_end}{demos}{input_prefix}{input}{output_prefix}",
+        demo="{input_prefix}{input}{output_prefix}{output}",
+        demo_separator="{separator}",
+        demos_end="{separator}",
+        choice="{choice_prefix}{choice}",
+    ),
+    # microsoft/promptbench at fcda538: the stimulus on a line of its own behind the input, then a form for the answer.
+    "promptbench": Placement(
+        name="promptbench",
+        template="{instruction}\n{demos}{input}\nPlease output your answer at the end as ##<your answer (No format restrictions)>",
+        position="after_input",
+        separator="\n",
+        choice="\n{choice}",
+    ),
+    # Ours: the options with letters, which models answer most reliably; labels that a prompt never names are told as well.
+    "letters": Placement(
+        name="letters",
+        template="{instruction}\n\n{demos}{input}\n\nAnswer: ",
+        demo="{input}\n\nAnswer: {output}",
+        choice="\n({letter}) {choice}",
+        options="all",
+    ),
+}
+
+
+def fill(template: str, values: Mapping[str, str]) -> str:
+    """Replace every {name} once, from left to right; a name without a value raises KeyError."""
+    return PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
+
+
+def placeholders(template: str) -> list[str]:
+    """The names between braces, in order, with repeats."""
+    return PLACEHOLDER.findall(template)
+
+
+@lru_cache(maxsize=256)
+def _values(frame: Frame) -> Mapping[str, str]:
+    """What a frame's placeholders stand for."""
+    return asdict(frame)
+
+
+def render_input(text: str, choices: Sequence[str], task: Task, placement: Placement) -> str:
+    """An input, followed by its options where it has any and both task and placement show them."""
+    shown = placement.options == "all" or (placement.options == "task" and task.options == "shown")
+    if not placement.choice or not shown:
+        return text
+    frame = _values(task.frame)
+    return text + "".join(
+        fill(placement.choice, {**frame, "choice": choice, "letter": LETTERS[n % len(LETTERS)]}) for n, choice in enumerate(choices)
+    )
+
+
+def render_demos(demos: Sequence[Demo], task: Task, placement: Placement) -> str:
+    """Worked examples, joined; the empty string when there are none."""
+    if not demos:
+        return ""
+    frame = _values(task.frame)
+    shown = (
+        fill(placement.demo, {**frame, "input": render_input(demo.input, demo.choices, task, placement), "output": demo.output})
+        for demo in demos
+    )
+    return fill(placement.demo_separator, frame).join(shown) + fill(placement.demos_end, frame)
+
+
+def stimulus_text(stimulus: Stimulus | None, task: Task, item: Item) -> str | None:
+    """The words of a stimulus for one item: one of its wordings, drawn by name, where it has several."""
+    if stimulus is None or not stimulus.wordings:
+        return stimulus.text if stimulus else None
+    return random.Random(f"{stimulus.id}/{task.id}/{item.id}").choice(stimulus.wordings)
+
+
+def join(instruction: str, stimulus: str | None, placement: Placement, joined_by: str | None = None) -> str:
+    """The instruction with the stimulus before or after it; unchanged when the stimulus goes elsewhere."""
+    if stimulus is None or placement.position not in ("prefix", "suffix"):
+        return instruction
+    parts = (stimulus, instruction) if placement.position == "prefix" else (instruction, stimulus)
+    return (placement.separator if joined_by is None else joined_by).join(parts)
+
+
+def render(task: Task, item: Item, condition: Condition) -> tuple[Mapping[str, str], ...]:
+    """The chat messages of one trial: one user message, and a system message where the placement asks for it."""
+    placement = condition.placement
+    stimulus = stimulus_text(condition.stimulus, task, item)
+    joined_by = condition.stimulus.joined_by if condition.stimulus else None
+    shown = render_input(item.input, item.choices, task, placement)
+    if stimulus is not None and placement.position == "after_input":
+        shown = placement.separator.join((shown, stimulus))
+    user = fill(
+        placement.template,
+        {
+            **_values(task.frame),
+            "instruction": join(task.base_prompts[condition.base_prompt], stimulus, placement, joined_by),
+            "demos": render_demos(task.demos[: condition.shots], task, placement),
+            "input": shown,
+        },
+    )
+    messages: list[Mapping[str, str]] = []
+    if stimulus is not None and placement.position == "system":
+        messages.append({"role": "system", "content": stimulus})
+    messages.append({"role": "user", "content": user})
+    return tuple(messages)

@@ -1,0 +1,85 @@
+"""Requests, their answers, and what a strategy and a metric return."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptlab.nouns.identity import KEY_VERSION, _sampling_json, digest_of_text, plain_json
+from promptlab.nouns.words import Outcome, Purpose
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """All that decides an answer; and `round`, `purpose`, `cue` and `emotion`, which say what it is for and are not in its key.
+
+    `draw` separates repeated requests with the same text: replicate k of the baseline and of its A/A arm must not share
+    one cached answer.
+    """
+
+    model: str
+    messages: tuple[Mapping[str, str], ...]
+    sampling: Mapping[str, Any]
+    draw: int = 0
+    api_base: str | None = None
+    round: int = 0
+    purpose: Purpose = "answer"
+    cue: str | None = None
+    emotion: str | None = None
+
+    @property
+    def key(self) -> str:
+        """SHA-256 (hex) of the canonical request."""
+        return self.key_as(self.model)
+
+    def key_as(self, model: str) -> str:
+        """The key of the same request under another name of its model."""
+        return digest_of_text(
+            f'{{"api_base":{plain_json(self.api_base)},"draw":{self.draw},"messages":{plain_json([dict(m) for m in self.messages])},'
+            f'"model":{plain_json(model)},"sampling":{_sampling_json(self.sampling)},"version":{KEY_VERSION}}}'
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """An answer and its price. A None cost is unknown, never free; `error` is redacted text."""
+
+    text: str
+    outcome: Outcome
+    finish_reason: str | None = None
+    model_version: str | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost_usd: float | None = None
+    latency_s: float = 0.0
+    cached: bool = False
+    attempts: int = 1
+    requested: Mapping[str, Any] = field(default_factory=dict)
+    effective: Mapping[str, Any] = field(default_factory=dict)
+    error: str | None = None
+    top_logprobs: tuple[tuple[str, float], ...] = ()
+    """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
+    fingerprint: str | None = None
+    """What the provider calls the system that answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a strategy settles on: the text that the metric scores, the outcome, and with outcome `error` what was wrong."""
+
+    text: str
+    outcome: Outcome
+    error: str | None = None
+
+
+Strategy = Generator[Call, Completion, Answer]
+"""Yields a Call, is sent its Completion, returns an Answer; does no I/O."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A metric's result: score in [0, 1], and what it read in the answer (None when it found no answer there)."""
+
+    score: float
+    extracted: str | None

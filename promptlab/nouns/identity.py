@@ -1,0 +1,47 @@
+"""Identity comes from data: canonical JSON and its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+KEY_VERSION = 1
+"""Part of every cache key: raised when the meaning of a key changes, so that old entries become misses."""
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(value: object) -> str:
+    """SHA-256 (hex) of a value's canonical JSON: sorted keys, no spaces, UTF-8."""
+    return digest_of_text(_CANONICAL.encode(value))
+
+
+def plain_json(value: object) -> str:
+    """The canonical JSON of a value without fractions (which are written in more than one way): the same text, in a tenth of the time."""
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except TypeError:  # half a surrogate pair, a long number
+        return _CANONICAL.encode(value)
+
+
+def _sampling_json(sampling: Mapping[str, Any]) -> str:
+    """The canonical JSON of sampling parameters, which hold fractions; most calls of a run have the same."""
+    try:
+        return _canonical_pairs(tuple(sampling.items()), tuple(map(repr, sampling.values())))
+    except TypeError:  # a list among them
+        return _CANONICAL.encode(dict(sampling))
+
+
+@lru_cache(maxsize=256)
+def _canonical_pairs(pairs: tuple[tuple[str, object], ...], as_written: tuple[str, ...]) -> str:
+    del as_written  # 0, 0.0, -0.0 and false are equal, and written differently
+    return _CANONICAL.encode(dict(pairs))
+
+
+def digest_of_text(text: str) -> str:
+    """SHA-256 (hex) of a text in UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

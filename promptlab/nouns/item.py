@@ -1,0 +1,76 @@
+"""Items and tasks: what is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from promptlab.nouns.words import Benchmark, Suite
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row of a task: an input, the answers that count as right, and the options where there are any."""
+
+    id: str
+    input: str
+    targets: tuple[str, ...]
+    choices: tuple[str, ...] = ()
+    cluster: str | None = None
+    scores: tuple[float, ...] = ()
+    """The grade of each choice, in their order, where they are graded in fractions; empty: 1 for targets, 0 for the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """One worked example for a few-shot prompt, drawn from a pool that holds no test item."""
+
+    input: str
+    output: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What BIG-bench puts around the input and the answer of one task; the defaults are its own."""
+
+    input_prefix: str = "\nQ: "
+    output_prefix: str = "\nA: "
+    choice_prefix: str = "\n  choice: "
+    separator: str = "\n"
+    instruction_end: str = "\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Items scored by one metric, with the base prompts that ask for them.
+
+    `metric` is the rule in force, `strict` the kind of answer that promptlab's own scorer reads. Options are shown behind the
+    input only where `options` says so; elsewhere they are labels that the prompt names, or that nobody told.
+    `chance` is the expected score of blind guessing (None where guessing is hopeless), `low` the zero of BIG-bench's
+    normalised preferred metric.
+    """
+
+    name: str
+    suite: Suite
+    benchmark: Benchmark
+    metric: str
+    base_prompts: Mapping[str, str]
+    items: tuple[Item, ...]
+    demos: tuple[Demo, ...] = ()
+    chance: float | None = None
+    low: float = 0.0
+    source: str = ""
+    licence: str = ""
+    defects: tuple[str, ...] = ()
+    strict: str = "text"
+    options: Literal["shown", "hidden"] = "shown"
+    frame: Frame = Frame()
+    fixed_order: bool = False
+    """Whether options keep the published order instead of one drawn by the seed."""
+
+    @property
+    def id(self) -> str:
+        """`suite/name`: the same task from the official files and from our twin are different tasks."""
+        return f"{self.suite}/{self.name}"

@@ -1,6 +1,0 @@
-"""Tasks of the user's own: a task file over a table, or a BIG-bench task.json."""
-
-from promptlab.own.check import Checked, check_task, gold_below_1
-from promptlab.own.load import Own, load_own
-
-__all__ = ["Checked", "Own", "check_task", "gold_below_1", "load_own"]

@@ -1,0 +1,1 @@
+"""From an experiment to a frozen plan: names resolved, priced, powered. Nothing is sent."""

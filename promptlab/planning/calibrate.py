@@ -1,0 +1,200 @@
+"""How an experiment's own design errs and sees: its plan judged many times on made-up answers whose truth is known.
+
+No model is asked and nothing is simulated word by word: every item has a chance of a right answer, drawn so that two runs of one
+prompt disagree on the given share of items, and arms are drawn from it. Families, tests and refusals are those of the real report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promptlab.nouns.comparison import Comparison
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import Study
+from promptlab.stats import Looks, accuracy_ci, analyse, saved
+
+GAINS = ("helps",)
+FINDINGS = ("helps", "hurts", "negligible")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of simulated sweeps with Wilson's 95 % interval."""
+
+    n: int
+    of: int
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a design does when nothing works, and when one stimulus moves every task by `effect`."""
+
+    sweeps: int
+    effect: float
+    baseline: float
+    discordance: float
+    treatment: str
+    false_gain: Rate
+    """Sweeps that call any stimulus helpful over the tasks, though none is."""
+    false_finding: Rate
+    """... helpful or harmful, over the tasks or in any task."""
+    false_primary: Rate
+    """... with any finding in the primary family: at most alpha is promised."""
+    false_family: Rate
+    """The same in one family of stimuli, over all such families: at most alpha is promised for each."""
+    n_families: int
+    false_cells: float
+    """Cells with a finding for each sweep, on average."""
+    aa_failed: Rate
+    found: Rate
+    """Sweeps that find the planted effect over the tasks."""
+    found_cells: float
+    """Share of its cells that find it."""
+    n_cells: int
+    asked: float
+    """Share of the trials that is sent, on average, when nothing works: below 1 only where looks are planned."""
+    asked_planted: float
+    """The same when one stimulus moves every task by `effect`."""
+    estimates_mean: float | None
+    """Mean estimate of the planted effect where it was found: above the truth, since only large ones are."""
+
+
+def rate(n: int, of: int) -> Rate:
+    """`n` of `of` sweeps."""
+    low, high = accuracy_ci(n, of).wilson
+    return Rate(n, of, n / of, low, high)
+
+
+def calibrate(
+    study: Study, sweeps: int, effect: float, baseline: float, discordance: float, observe: Callable[[int, int], None]
+) -> Calibration:
+    """Judge `sweeps` made-up runs of the study without any effect, and as many with `effect` (a fraction) for its first treatment.
+
+    `discordance` is the share of items on which two runs of the same prompt disagree; `observe` is told (done, of).
+    """
+    plan = make_plan(study)
+    frame, shape = _rows(study)
+    treatment = next(c.arm for c in study.design.conditions if c.role in ("stimulus", "loop"))
+    rng = np.random.default_rng(study.design.seed)
+    gains = findings = failed = found = in_primary = in_families = 0
+    families = {str(h["family"]) for h in plan["hypotheses"] if h["scope"] == "stimulus"}
+    cells: list[int] = []
+    found_cells: list[float] = []
+    asked: list[float] = []
+    asked_planted: list[float] = []
+    estimates: list[float] = []
+    for done in range(sweeps):
+        null, share = _judged(frame, shape, plan, None, 0.0, baseline, discordance, rng)
+        over = [c for c in null if c.scope in ("primary", "stimulus")]
+        cell = [c for c in null if c.scope == "cell" and c.verdict in FINDINGS]
+        gains += any(c.verdict in GAINS for c in over)
+        findings += bool(cell) or any(c.verdict in FINDINGS for c in over)
+        in_primary += any(c.verdict in FINDINGS for c in over if c.scope == "primary")
+        in_families += len({c.family for c in over if c.scope == "stimulus" and c.verdict in FINDINGS})
+        failed += any(c.status == "aa_failed" and c.scope == "aa" for c in null)
+        cells.append(len(cell))
+        asked.append(share)
+        planted, share = _judged(frame, shape, plan, treatment, effect, baseline, discordance, rng)
+        asked_planted.append(share)
+        first = _decisive(planted, treatment)
+        found += bool(first) and all(c.verdict in GAINS for c in first)
+        estimates += [c.diff for c in first if c.verdict in GAINS and c.diff is not None]
+        own = [c for c in planted if c.scope == "cell" and c.treatment == treatment and c.control == first[0].control] if first else []
+        found_cells.append(sum(c.verdict in GAINS for c in own) / len(own) if own else 0.0)
+        observe(done + 1, sweeps)
+    return Calibration(
+        sweeps=sweeps,
+        effect=effect,
+        baseline=baseline,
+        discordance=discordance,
+        treatment=treatment,
+        false_gain=rate(gains, sweeps),
+        false_finding=rate(findings, sweeps),
+        false_primary=rate(in_primary, sweeps),
+        false_family=rate(in_families, sweeps * max(len(families), 1)),
+        n_families=len(families),
+        false_cells=float(np.mean(cells)),
+        aa_failed=rate(failed, sweeps),
+        found=rate(found, sweeps),
+        found_cells=float(np.mean(found_cells)),
+        n_cells=sum(1 for h in plan["hypotheses"] if h["scope"] == "cell"),
+        asked=float(np.mean(asked)),
+        asked_planted=float(np.mean(asked_planted)),
+        estimates_mean=float(np.mean(estimates)) if estimates else None,
+    )
+
+
+def _decisive(comparisons: list[Comparison], treatment: str) -> list[Comparison]:
+    """The treatment over the tasks against its first control, one for each model and setting."""
+    own = [c for c in comparisons if c.scope == "stimulus" and c.treatment == treatment]
+    return [c for c in own if c.control == own[0].control]
+
+
+def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
+    """The trials of a run without their scores, sorted by model and item; and how many (models, items) there are."""
+    design = study.design
+    items = [(task.name, item.id, item.cluster) for task in design.tasks for item in task.items]
+    conditions = design.conditions
+    at = np.indices((len(design.models), len(items), len(conditions), design.replicates)).reshape(4, -1)
+
+    def column(values: list[Any], index: np.ndarray) -> pd.Categorical:
+        codes, labels = pd.factorize(np.array(values, dtype=object), use_na_sentinel=True)
+        return pd.Categorical.from_codes(codes[index], categories=pd.Index(labels))
+
+    frame = pd.DataFrame(
+        {
+            "order": _blocks(study)[at[1]] * len(conditions) * len(design.models) * design.replicates,
+            "model": column([m.name for m in design.models], at[0]),
+            "task": column([task for task, _, _ in items], at[1]),
+            "item": column([item for _, item, _ in items], at[1]),
+            "cluster": column([cluster for _, _, cluster in items], at[1]),
+            "arm": column([c.arm for c in conditions], at[2]),
+            "placement": column([c.placement.name for c in conditions], at[2]),
+            "shots": np.array([c.shots for c in conditions])[at[2]],
+            "strategy": column([c.strategy for c in conditions], at[2]),
+            "replicate": at[3],
+        }
+    )
+    return frame, (len(design.models), len(items))
+
+
+def _blocks(study: Study) -> np.ndarray:
+    """For each item, in the order of tasks and items, the place of its block in the sending order."""
+    places = [(position, t) for t, task in enumerate(study.design.tasks) for position in range(len(task.items))]
+    rank = {place: n for n, place in enumerate(sorted(places))}
+    return np.array([rank[place] for place in places])
+
+
+def _judged(
+    frame: pd.DataFrame,
+    shape: tuple[int, int],
+    plan: Mapping[str, Any],
+    treatment: str | None,
+    effect: float,
+    baseline: float,
+    discordance: float,
+    rng: np.random.Generator,
+) -> tuple[list[Comparison], float]:
+    """One made-up run: its comparisons, and the share of its trials that is sent."""
+    within = min(max(discordance / (2 * baseline * (1 - baseline)), 1e-6), 1 - 1e-6)  # the share of the variance inside items
+    spread = within / (1 - within)
+    chance = rng.beta(baseline * spread, (1 - baseline) * spread, shape)
+    p = np.repeat(chance.ravel(), len(frame) // chance.size)
+    if treatment is not None:
+        room = (1 - p) / (1 - baseline) if effect >= 0 else p / baseline
+        p = np.where(frame["arm"].to_numpy() == treatment, np.clip(p + effect * room, 0, 1), p)
+    scored = frame.assign(score=(rng.random(len(frame)) < p).astype(np.float64))
+    looks = Looks(plan) if plan.get("looks") else None
+    if looks is None:
+        return analyse(scored, plan), 1.0
+    for look in range(len(looks.ends) - 1):
+        looks.decide(scored, look)
+    return analyse(scored, plan, looks.rows), 1 - saved(scored, looks).n_trials / len(scored)

@@ -1,0 +1,43 @@
+"""A few paid answers before the sweep: how many of them change when the same prompt is asked again, and what one costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.planning.resolve import Study
+from promptlab.stats import accuracy_ci
+
+TASKS, ITEMS = 3, 20
+
+
+def pilot_of(study: Study) -> Study:
+    """The study's baseline and A/A arm on the first items of a few tasks: the same requests as in the sweep, so the cache keeps them."""
+    conditions = tuple(c for c in study.design.conditions if c.role in ("baseline", "aa") and not c.loop and not c.program)
+    if not conditions:
+        raise UsageProblem("a pilot asks the plain baseline and its repeat, which this experiment does not have")
+    tasks = tuple(replace(task, items=task.items[:ITEMS]) for task in study.design.tasks[:TASKS])
+    first = (conditions[0].base_prompt, conditions[0].placement.name, conditions[0].shots, conditions[0].strategy)
+    own = tuple(c for c in conditions if (c.base_prompt, c.placement.name, c.shots, c.strategy) == first)
+    experiment = study.experiment.model_copy(update={"name": f"{study.experiment.name[:57]}-pilot"})
+    return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, conditions=own), notes=())
+
+
+def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
+    """Share of items that scored differently when asked again, with its upper 80 % limit; baseline, tokens an answer."""
+    wide = trials.groupby(["model", "task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
+    changed, of = int((wide[AA_ARM] != wide[NONE_ARM]).sum()), len(wide)
+    if not of:
+        raise UsageProblem("the pilot has no item with two scores; look at its run for the errors")
+    return {
+        "changed": changed,
+        "of": of,
+        "discordance": changed / of,
+        "discordance_high": max(accuracy_ci(changed, of, conf=0.6).wilson[1], 0.01),
+        "baseline": float(wide[NONE_ARM].mean()),
+        "tokens_out": None if trials["output_tokens"].isna().any() else round(float(trials["output_tokens"].mean()), 1),
+    }

@@ -1,0 +1,369 @@
+"""What an experiment will ask, cost and be able to see, and the families it commits to. Sends nothing, imports no litellm."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from typing import Any, cast
+
+from promptlab.design.cross import Design, trials_an_item
+from promptlab.design.loops import described
+from promptlab.design.render import render
+from promptlab.design.stimuli import placebos_of
+from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.call import Call
+from promptlab.nouns.item import Item, Task
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns.words import Control
+from promptlab.planning.resolve import Study
+from promptlab.sources.prices import cost_usd
+from promptlab.stats.families import frozen, hypotheses
+from promptlab.stats.looks import FUTILITY, look_plan
+from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
+
+FORMAT = 1
+SECONDS_A_CALL = (0.4, 3.0)
+"""A short answer from a hosted model, low and high: for the minutes only."""
+CHARS_A_TOKEN = (5.0, 3.0)
+OUTPUT_TOKENS_UNSET = (5, 300)
+DISCORDANCE = (0.10, 0.20)
+TAU = 0.02
+SAMPLE_ITEMS = 20
+EFFECTS = (0.0, 0.5, 1.0)
+"""True effects for which a plan says what looks save, in units of the effect that the design finds four times of five."""
+
+
+def make_plan(study: Study) -> dict[str, Any]:
+    """The frozen plan: written before the first call, hashed, and all that the analysis knows beside the trials."""
+    design, experiment = study.design, study.experiment
+    stimuli = _stimuli(design)
+    placebos = [s for s in _arms(design) if s is not None and s.role == "placebo"]
+    controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
+    settings = list(dict.fromkeys((c.placement.name, c.shots, c.strategy) for c in design.conditions))
+    looped = {
+        setting: [c for c in design.conditions if c.loop and (c.placement.name, c.shots, c.strategy) == setting] for setting in settings
+    }
+    tasks = [task.name for task in design.tasks]
+    models = [m.name for m in design.models]
+    plain = [setting for setting in settings if not looped[setting]]
+    planned = hypotheses(models, tasks, [(s.id, s.library) for s in stimuli], plain, controls)
+    stimuli_of = {library: [s.id for s in stimuli if s.library == library] for library in dict.fromkeys(s.library for s in stimuli)}
+    for setting, conditions in looped.items():
+        treated = list(dict.fromkeys((c.arm, c.loop.library) for c in conditions if c.role == "loop" and c.loop))
+        against = cast("list[Control]", list(dict.fromkeys(c.arm for c in conditions if c.role == "loop_control")))
+        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
+        stimuli_of |= {library: [arm for arm, of in treated if of == library] for _, library in treated}
+    return {
+        "format": FORMAT,
+        "run": study.run_id,
+        "name": experiment.name,
+        "question": experiment.question,
+        "suite": " + ".join(dict.fromkeys(t.suite for t in design.tasks)),
+        "scorer": experiment.scorer,
+        "defects": experiment.defects,
+        "hashes": study.hashes,
+        "alpha": experiment.analysis.alpha,
+        "fdr": experiment.analysis.fdr,
+        "margins": {
+            "cell": experiment.analysis.margin_cell_points / 100,
+            "mean": experiment.analysis.margin_mean_points / 100,
+        },
+        "replicates": experiment.replicates,
+        "seed": experiment.seed,
+        "sampling": experiment.sampling.asked(),
+        "models": [
+            {
+                "name": m.name,
+                "litellm_name": m.litellm_name,
+                "api_base": m.api_base,
+                "sampling": dict(m.sampling),
+                "simulated": m.simulated,
+                "truth": study.sims[m.litellm_name.removeprefix("sim/")].truth if m.simulated else None,
+            }
+            for m in design.models
+        ],
+        "tasks": [
+            {
+                "task": t.name,
+                "suite": t.suite,
+                "n_items": len(t.items),
+                "metric": t.metric,
+                "strict": t.strict,
+                "low": t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
+                "chance": t.chance,
+                "base_prompts": {k: v for k, v in t.base_prompts.items() if k in experiment.base_prompts},
+                "source": t.source,
+                "licence": t.licence,
+                "defects": list(t.defects),
+                "frame": asdict(t.frame),
+                "options": t.options,
+                "demos": [asdict(demo) for demo in t.demos],
+            }
+            for t in design.tasks
+        ],
+        "arms": [_arm(c, study.n_tokens) for c in {(c.arm, bool(c.loop) and c.strategy): c for c in design.conditions}.values()],
+        "settings": [dict(zip(("placement", "shots", "strategy"), s, strict=True)) for s in settings],
+        "placements": {placement.name: asdict(placement) for placement in experiment.resolved_placements()},
+        "programs": [
+            {**asdict(program), "state": json.loads(program.state)}
+            for program in {c.strategy: c.program for c in design.conditions}.values()
+            if program
+        ],
+        "base_prompts": list(experiment.base_prompts),
+        "stimuli_of": stimuli_of,
+        "placebos_of": {s.id: [p.id for p in placebos_of(s, placebos, study.n_tokens)] for s in stimuli},
+        "encoding": study.encoding,
+        "loops": [_loop(setting[2], conditions) for setting, conditions in looped.items() if conditions],
+        "no_placebo_reason": experiment.controls.no_placebo_reason if stimuli and not placebos else None,
+        **_looks(study, frozen(planned)),
+        "counts": counts(design),
+        "estimates": [estimate(study, name) for name in (m.name for m in design.models)],
+        "power": power(study, len(planned)),
+        "outlook": outlook(study),
+        "price_source": study.price_source,
+        "notes": list(study.notes),
+        "best_in_task": len(stimuli) > 1,
+        "hypotheses": frozen(planned),
+    }
+
+
+def repriced(made: Mapping[str, Any], study: Study) -> dict[str, Any]:
+    """A plan as shown where the study's prices are those of a batch: what it costs, and the most calls that wait for one another."""
+    return {
+        **made,
+        "estimates": [estimate(study, model.name) for model in study.design.models],
+        "outlook": outlook(study),
+        "waves": max(_most_calls(condition) for condition in study.design.conditions),
+    }
+
+
+def _looks(study: Study, planned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Where the looks lie and what they save on average; nothing in a sweep without looks."""
+    design, analysis = study.design, study.experiment.analysis
+    if analysis.looks == 1:
+        return {}
+    looks = look_plan([len(task.items) for task in design.tasks], trials_an_item(design), analysis.looks)
+    size = max(Counter(h["family"] for h in planned if h["scope"] == "stimulus").values(), default=1)
+    level, fractions = analysis.alpha / size, [look["fraction"] for look in looks]
+    for k, look in enumerate(looks):
+        look["z"] = repeated_bound(level, fractions, k)
+    shares = [expected_share(fractions, level, times * planned_drift(level), FUTILITY) for times in EFFECTS]
+    return {
+        "looks": looks,
+        "look_level": level,
+        "futility": FUTILITY,
+        "look_shares": [{"effect": times, "asked": asked, "power": power} for times, (asked, power) in zip(EFFECTS, shares, strict=True)],
+    }
+
+
+def counts(design: Design) -> dict[str, int]:
+    """How much there is of everything; `calls` is the most that can be made, as loops may stop before."""
+    n_items = sum(len(task.items) for task in design.tasks)
+    a_pass = n_items * len(design.models) * design.replicates
+    return {
+        "models": len(design.models),
+        "tasks": len(design.tasks),
+        "items": sum(len(task.items) for task in design.tasks),
+        "arms": len({c.arm for c in design.conditions}),
+        "conditions": len(design.conditions),
+        "trials": design.n_trials,
+        "calls": a_pass * sum(_most_calls(c) for c in design.conditions),
+    }
+
+
+def estimate(study: Study, model_name: str) -> dict[str, Any]:
+    """Tokens, USD and minutes of one model, low and high; USD is None where the price is unknown.
+
+    Prompts of up to 20 items a task are rendered under every condition; the rest is their mean.
+    """
+    design = study.design
+    model = next(m for m in design.models if m.name == model_name)
+    chars = most_chars = 0.0
+    for task in design.tasks:
+        sample = task.items[:SAMPLE_ITEMS]
+        each = [_chars(study, task, item, condition) for item in sample for condition in design.conditions]
+        chars += sum(each) / max(len(sample), 1) * len(task.items) * design.replicates
+        most_chars += sum(
+            _chars(study, task, item, condition) * _most_calls(condition) + _said(condition)
+            for item in sample
+            for condition in design.conditions
+        ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
+    n_trials = design.n_trials // len(design.models)
+    n_calls = counts(design)["calls"] // len(design.models)
+    most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
+    tokens = [
+        (int(chars / CHARS_A_TOKEN[0]), n_trials * min(OUTPUT_TOKENS_UNSET[0], most)),
+        (int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most), n_calls * most),
+    ]
+    price = study.prices[model_name]
+    usd = [cost_usd(price, n_input, n_output) for n_input, n_output in tokens]
+    seconds = SECONDS_A_CALL
+    if model.simulated:
+        latency = study.sims[model.litellm_name.removeprefix("sim/")].latency_ms / 1000
+        seconds = (latency + 0.05, latency + 0.2)  # what the client itself needs for a call, at 16 under way on two cores
+    return {
+        "model": model_name,
+        "simulated": model.simulated,
+        "calls": n_calls,
+        "input_tokens": [tokens[0][0], tokens[1][0]],
+        "output_tokens": [tokens[0][1], tokens[1][1]],
+        "usd": usd,
+        "price": None if price is None else [price.input_usd_per_mtok, price.output_usd_per_mtok, price.source],
+        "seconds_one_by_one": [n_trials * seconds[0], n_calls * seconds[1]],
+    }
+
+
+def power(study: Study, n_hypotheses: int) -> list[dict[str, Any]]:
+    """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
+    from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar
+
+    design, analysis = study.design, study.experiment.analysis
+    n_stimuli = len(_stimuli(design)) + len({c.arm for c in design.conditions if c.role == "loop"})
+    n_cells = max(1, n_stimuli * len(design.tasks))
+    n_items = [len(task.items) for task in design.tasks]
+    smallest = min(n_items)
+    rows = []
+    for discordance in DISCORDANCE:
+        rows.append(
+            {
+                "discordance": discordance,
+                "n_items_cell": smallest,
+                "cell_alone": smallest_effect_mcnemar(smallest, discordance, analysis.fdr),
+                "cell_in_family": smallest_effect_mcnemar(smallest, discordance, analysis.fdr / n_cells),
+                "n_cells": n_cells,
+                "least_changed": int(min_discordant(alpha=analysis.fdr).midp),
+                "n_tasks": len(n_items),
+                "mean": smallest_effect_macro(n_items, discordance, 0.0, analysis.alpha / max(1, n_stimuli)),
+                "mean_like_these": (
+                    smallest_effect_macro(n_items, discordance, TAU, analysis.alpha / max(1, n_stimuli)) if len(n_items) > 2 else None
+                ),
+                "n_hypotheses": n_hypotheses,
+            }
+        )
+    return rows
+
+
+def outlook(study: Study, discordance: float | None = None) -> list[dict[str, Any]]:
+    """What more of the same money buys: the design with 1, 2 and 4 times its items, as far as the tasks have them.
+
+    For each: items, calls, USD of all models low and high (None where a price is unknown), the smallest effects that are seen with 80 %
+    power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one.
+    """
+    from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
+
+    design, analysis = study.design, study.experiment.analysis
+    psi = discordance if discordance is not None else DISCORDANCE[0]
+    n_stimuli = max(1, len(_stimuli(design)) + len({c.arm for c in design.conditions if c.role == "loop"}))
+    now = [len(task.items) for task in design.tasks]
+    costs = [estimate(study, model.name)["usd"] for model in design.models]
+    calls = counts(design)["calls"]
+    rows: list[dict[str, Any]] = []
+    for factor in (1, 2, 4):
+        n_items = [min(n * factor, study.available.get(task.id, n)) for n, task in zip(now, design.tasks, strict=True)]
+        if rows and n_items == rows[-1]["n_items"]:
+            break
+        share = sum(n_items) / sum(now)
+        smallest = min(n_items)
+        mean_alpha = analysis.alpha / n_stimuli
+        rows.append(
+            {
+                "factor": factor,
+                "n_items": n_items,
+                "discordance": psi,
+                "calls": round(calls * share),
+                "usd": [None if any(c[i] is None for c in costs) else sum(c[i] for c in costs) * share for i in (0, 1)],
+                "cell": smallest_effect_mcnemar(smallest, psi, analysis.fdr),
+                "mean": smallest_effect_macro(n_items, psi, 0.0, mean_alpha),
+                "mean_like_these": smallest_effect_macro(n_items, psi, TAU, mean_alpha) if len(n_items) > 2 else None,
+                "margin_cell": smallest_margin([smallest], psi, 0.0, 0.05),
+                "margin_mean": smallest_margin(n_items, psi, 0.0, 0.05 / n_stimuli),
+                "n_hopeless_cells": sum(n * psi < min_discordant(alpha=analysis.fdr).midp for n in n_items),
+            }
+        )
+    return rows
+
+
+def minutes(plan: Mapping[str, Any], concurrency: int) -> tuple[float, float]:
+    """Minutes for the whole run at `concurrency` calls under way, low and high."""
+    low, high = (sum(row["seconds_one_by_one"][i] for row in plan["estimates"]) / concurrency / 60 for i in (0, 1))
+    return low, high
+
+
+def _arms(design: Design) -> list[Stimulus | None]:
+    return [c.stimulus for c in {c.arm: c for c in design.conditions}.values()]
+
+
+def _stimuli(design: Design) -> list[Stimulus]:
+    return [c.stimulus for c in {c.arm: c for c in design.conditions}.values() if c.stimulus is not None and c.role == "stimulus"]
+
+
+def _loop(strategy: str, conditions: Sequence[Condition]) -> dict[str, Any]:
+    """What all arms of a loop share."""
+    specs = {c.arm: c.loop for c in conditions if c.loop and c.role in ("loop", "loop_control")}
+    shared = next(iter(specs.values()))
+    return {
+        "strategy": strategy,
+        "oracle": shared.oracle,
+        "mode": shared.mode,
+        "settle": shared.settle,
+        "rounds": shared.rounds,
+        "solved_at": shared.solved_at,
+        "token_budget": shared.token_budget,
+        "verdict": shared.verdict if shared.oracle else None,
+        "request": shared.request,
+    }
+
+
+def _most_calls(condition: Condition) -> int:
+    if condition.program:
+        return condition.program.max_calls
+    return condition.loop.max_calls if condition.loop else 1
+
+
+def _said(condition: Condition) -> int:
+    """Characters of all remarks that the calls of a loop repeat."""
+    loop = condition.loop
+    if loop is None or loop.kind != "feedback":
+        return 0
+    longest = max((len(cue.text) for step in loop.cues for cue in step), default=0) + len(loop.verdict) + len(loop.request)
+    return longest * loop.rounds * (loop.rounds - 1) // 2
+
+
+def _answers_again(design: Design, most: int) -> int:
+    """Tokens of earlier answers that the calls of loops send again, at most."""
+    a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
+    again = sum(c.loop.rounds * (c.loop.rounds - 1) // 2 for c in design.conditions if c.loop and c.loop.kind == "feedback")
+    return a_pass * again * most
+
+
+def _arm(condition: Condition, n_tokens: Mapping[str, int]) -> dict[str, Any]:
+    s: Stimulus | None = condition.stimulus
+    loop = condition.loop
+    return {
+        "arm": condition.arm,
+        "role": condition.role,
+        "text": described(loop) if loop and loop.kind != "single" else s.text if s else None,
+        "n_words": s.n_words if s else 0,
+        "n_tokens": n_tokens.get(s.id) if s else 0,
+        "wordings": list(s.wordings) if s else [],
+        "demands": list(s.demands) if s else [],
+        "library": (loop.library or None) if loop else s.library if s else None,
+        "loop": condition.strategy if loop else None,
+        "stimulus": asdict(s) if s else None,
+        "spec": asdict(loop) if loop else None,
+        "oracle": bool(loop and loop.oracle),
+        "theory": s.theory if s else None,
+        "source": s.source if s else None,
+        "code_number": s.code_number if s else None,
+    }
+
+
+def _chars(study: Study, task: Task, item: Item, condition: Condition) -> int:
+    """Characters of the first call's messages; a program is run until it asks."""
+    if condition.program is None:
+        return sum(len(message["content"]) for message in render(task, item, condition))
+    with closing(study.programs[condition.strategy](Call("", (), {}), Trial(0, task.id, item, condition, "", 0))) as started:
+        return sum(len(message["content"]) for message in next(started).messages)

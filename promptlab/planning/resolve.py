@@ -1,0 +1,416 @@
+"""From an experiment file to a design: every name in it becomes an object, and every name that cannot is a problem with its line."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptlab.design.cross import Design, cross, draw, n_available
+from promptlab.design.defects import SMALL
+from promptlab.design.loops import loop_conditions, missing_emotions, policy_name
+from promptlab.design.stimuli import matched_placebos, stack, with_wordings
+from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.call import Call
+from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns.identity import digest, digest_of_text, plain_json
+from promptlab.nouns.item import Task
+from promptlab.nouns.model import Model, Price
+from promptlab.nouns.shipped import PACKAGE, shipped
+from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.sources.own import gold_below_1, load_own
+from promptlab.sources.prices import PriceTable, price_digest, sim_prices
+from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models
+from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
+from promptlab.sources.tasks import entries, load_task, task_names
+from promptlab.sources.tokens import encoding_name, n_tokens
+from promptlab.strategies import NEEDS_CHOICES, StrategyOf
+
+if TYPE_CHECKING:
+    from promptlab.programs import Loaded
+
+LEAST_ITEMS_A_LOOK = 20
+"""Below it a look can never give a verdict."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """One experiment, resolved: nothing in it needs another file."""
+
+    experiment: Experiment
+    path: Path
+    text: str
+    design: Design
+    sims: Mapping[str, SimModel]
+    prices: Mapping[str, Price | None]
+    price_source: str
+    n_tokens: Mapping[str, int]
+    """Tokens of every stimulus and placebo by id, as `encoding` counts them: what placebos are matched by."""
+    encoding: str
+    notes: tuple[str, ...]
+    programs: Mapping[str, StrategyOf] = field(default_factory=dict)
+    """Strategies that are DSPy programs, by name."""
+    available: Mapping[str, int] = field(default_factory=dict)
+    """How many items each task has in all, by task id."""
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of everything that decides a result; what is frozen before the first call."""
+        design = self.design
+        used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
+        return {
+            "experiment": digest(self.experiment.canonical()),
+            "data": _digest_of_data(design.tasks),
+            "stimuli": digest(
+                [
+                    sorted({(c.stimulus.id, c.stimulus.text, c.stimulus.wordings) for c in design.conditions if c.stimulus}),
+                    sorted({(c.strategy, c.arm, repr(c.loop)) for c in design.conditions if c.loop}),
+                    sorted({(c.strategy, repr(c.program)) for c in design.conditions if c.program}),
+                ]
+            ),
+            "prices": price_digest(dict(self.prices)),
+            "simulators": digest({name: self.sims[name].model_dump(mode="json") for name in sorted(used)}),
+        }
+
+    @property
+    def run_id(self) -> str:
+        """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
+        return f"{self.experiment.name}-{digest(self.hashes)[:8]}"
+
+
+def _digest_of_data(tasks: Sequence[Task]) -> str:
+    with _nothing_to_collect():
+        items = [
+            [t.id, t.metric, t.strict, dict(t.base_prompts), [(i.id, i.input, i.targets, i.choices, i.scores) for i in t.items]]
+            for t in tasks
+        ]
+        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in tasks]
+        graded = any(item.scores for task in tasks for item in task.items)  # fractions, which not every writer writes alike
+        return digest([items, demos]) if graded else digest_of_text(plain_json([items, demos]))
+
+
+def library_paths() -> list[Path]:
+    """The stimulus libraries that come with promptlab, without the cues of loops."""
+    return [path for path in sorted(shipped("stimuli").glob("*.yaml")) if not is_cue_file(path)]
+
+
+def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
+    """Every stimulus by id; two libraries with one name are a problem of the second."""
+    found: dict[str, Stimulus] = {}
+    for path in [*library_paths(), *extra]:
+        for stimulus in load_library(path):
+            if stimulus.id in found:
+                raise FileProblems([Problem(path, 1, f"the stimulus {stimulus.id!r} exists already; give this library another name")])
+            found[stimulus.id] = stimulus
+    return found
+
+
+def sim_models() -> Mapping[str, SimModel]:
+    """The simulated models that come with promptlab, by the name after `sim/`."""
+    return load_sim_models(PACKAGE / "data" / "sim.yaml")
+
+
+def match(pattern: str, known: Iterable[str]) -> list[str]:
+    """The names that a name or glob means, in the order in which they are known."""
+    return [name for name in known if name == pattern or fnmatchcase(name, pattern)]
+
+
+class _Resolver:
+    """Collects problems while it resolves, so that all of them are told at once."""
+
+    def __init__(self, experiment: Experiment, document: Document) -> None:
+        self.experiment = experiment
+        self.document = document
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.available: dict[str, int] = {}
+        self.files: dict[str, str] = {}
+        """Task files by the id of their task."""
+
+    def problem(self, loc: tuple[str | int, ...], message: str) -> None:
+        self.problems.append(self.document.problem(loc, message.rstrip("; ")))
+
+    def names(self, key: tuple[str, ...], patterns: Sequence[str], known: Sequence[str], what: str) -> list[str]:
+        found: dict[str, None] = {}
+        for index, pattern in enumerate(patterns):
+            hits = match(pattern, known)
+            if not hits:
+                self.problem((*key, index), f"the {what} {pattern!r} is not known; {did_you_mean(pattern, known)}")
+            found.update(dict.fromkeys(hits))
+        return list(found)
+
+    def stimuli(self) -> dict[str, Stimulus]:
+        folder = self.document.path.parent
+        files = [(folder / name) for name in self.experiment.stimulus_files]
+        try:
+            return all_stimuli(files)
+        except FileProblems as error:
+            self.problems.extend(error.problems)
+            return all_stimuli()
+
+    def own_tasks(self) -> dict[str, Task]:
+        found: dict[str, Task] = {}
+        for index, name in enumerate(self.experiment.task_files):
+            try:
+                own = load_own(self.document.path.parent / name)
+            except FileProblems as error:
+                self.problems.extend(error.problems)
+                continue
+            if own.task.name in found or own.task.name in entries():
+                self.problem(("task_files", index), f"the task {own.task.name!r} exists already; give this one another 'name'")
+            self.files[own.task.id] = name
+            self.notes += [f"{own.task.id}: {note}" for note in own.notes]
+            found[own.task.name] = own.task
+        return found
+
+    def tasks(self) -> list[Task]:
+        e = self.experiment
+        tasks = []
+        own = self.own_tasks()
+        for name in self.names(("tasks",), e.tasks, [*own, *task_names(e.suite)], "task"):
+            try:
+                task = own[name] if name in own else load_task(name, e.suite, e.defects)
+            except DataMissing as error:
+                self.problem(("tasks",), str(error))
+                continue
+            for index, prompt in enumerate(e.base_prompts):
+                if prompt not in task.base_prompts:
+                    self.problem(
+                        ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
+                    )
+            drawn = draw(task, e.items, max(e.shots), e.seed)
+            if task.id in self.files and (n := len(gold_below_1(drawn))):
+                check = f"`promptlab task check {self.files[task.id]}`"
+                self.notes.append(f"{task.id}: {n} right answers of items that are asked do not score 1; see {check}")
+            self.available[task.id] = n_available(task, max(e.shots))
+            if max(e.shots) > len(drawn.demos):
+                self.problem(
+                    ("shots",), f"the task {task.id!r} has {len(drawn.demos)} demonstrations to draw from; shots can be at most that"
+                )
+            if e.items > len(drawn.items):
+                self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
+            for index, strategy in enumerate(e.strategies):
+                if strategy in NEEDS_CHOICES and not all(item.choices for item in drawn.items):
+                    self.problem(
+                        ("strategies", index), f"the strategy {strategy!r} needs options, and the task {task.id!r} has items without"
+                    )
+            if len(task.items) < SMALL:
+                self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
+            tasks.append(drawn)
+        return tasks
+
+    def models(self, sims: Mapping[str, SimModel]) -> list[Model]:
+        found: dict[str, Model] = {}
+        for index, entry in enumerate(self.experiment.models):
+            model = entry.resolved()
+            if model.simulated and model.litellm_name.removeprefix("sim/") not in sims:
+                hint = did_you_mean(model.litellm_name, [f"sim/{name}" for name in sims])
+                self.problem(("models", index), f"the simulated model {model.litellm_name!r} is not known; {hint}")
+            if "/" not in model.litellm_name:
+                self.problem(
+                    ("models", index), f"the model {model.litellm_name!r} names no provider; write provider/model, as in openai/gpt-4o-mini"
+                )
+            if model.name in found:
+                self.problem(("models", index), f"two models are named {model.name!r}; give one of them another 'name'")
+            found[model.name] = model
+        return list(found.values())
+
+    def chosen(self, known: Mapping[str, Stimulus]) -> list[Stimulus]:
+        """The stimuli of the experiment in its order: named ones, and stacks."""
+        usable = [name for name, s in known.items() if s.role != "paraphrase"]
+        found: dict[str, Stimulus] = {}
+        for index, entry in enumerate(self.experiment.stimuli):
+            names = [entry] if isinstance(entry, str) else entry
+            hits = [(name, match(name, usable)) for name in names]
+            for name, hit in hits:
+                if not hit:
+                    self.problem(("stimuli", index), f"the stimulus {name!r} is not known; {did_you_mean(name, usable)}")
+            flat = [name for _, hit in hits for name in hit]
+            for name in flat:
+                if known[name].role == "placebo":
+                    self.problem(("stimuli", index), f"{name!r} is a placebo; name it under controls.placebos")
+            if isinstance(entry, str):
+                found.update({name: known[name] for name in flat})
+            elif all(len(hit) == 1 for _, hit in hits):
+                made = stack([known[name] for name in flat])
+                found[made.id] = made
+            elif all(hit for _, hit in hits):
+                self.problem(("stimuli", index), "a stack names each of its sentences; a glob means several")
+        chosen = [s for s in found.values() if s.role == "stimulus"]
+        if self.experiment.wordings == "paraphrased":
+            chosen = [with_wordings(s, list(known.values()), self.experiment.seed) for s in chosen]
+            for s in chosen:
+                if not s.wordings:
+                    self.problem(("wordings",), f"{s.id!r} has no paraphrases; add a library with role: paraphrase and 'of: {s.id}'")
+        return chosen
+
+    def placebos(self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> tuple[Stimulus, ...]:
+        controls = self.experiment.controls
+        neutral = {name: s for name, s in known.items() if s.role == "placebo"}
+        if controls.placebos == "matched":
+            return matched_placebos(stimuli, list(neutral.values()), n_tokens, controls.per_stimulus, controls.kinds, self.experiment.seed)
+        if controls.kinds != ["neutral"]:
+            self.problem(("controls", "kinds"), "kinds are made by 'placebos: matched'; leave one of the two out")
+        return tuple(neutral[n] for n in self.names(("controls", "placebos"), controls.placebos, list(neutral), "placebo"))
+
+    def loops(self, known: Mapping[str, Stimulus]) -> tuple[Condition, ...]:
+        e = self.experiment
+        found: list[Condition] = []
+        for index, entry in enumerate(e.loops):
+            if entry.name in {s.library for s in known.values()}:
+                self.problem(("loops", index), f"a stimulus library is called {entry.name!r}; give the loop another 'name'")
+            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.document.path.parent / entry.cues
+            try:
+                library = load_cues(path)
+            except FileProblems as error:
+                self.problems.extend(error.problems)
+                continue
+            for policy in entry.policies:
+                if missing_emotions(policy, library.cues, entry.rounds - 1):
+                    self.problem(("loops", index, "policies"), f"{path.name} has no cues for {policy_name(policy)!r}")
+            template = Loop(
+                "feedback", entry.rounds, entry.mode, entry.settle, (), library.verdict, library.request, entry.solved_at,
+                entry.token_budget, e.seed,
+            )  # fmt: skip
+            if e.sampling.temperature == 0 and {"resample", "chain_of_thought"} & set(entry.controls):
+                self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
+            if self.problems:
+                continue
+            found += loop_conditions(
+                entry.name, entry.strategy, template, entry.policies, entry.controls, library.cues, library.reflection,
+                known["chain_of_thought/CT01"], e.base_prompts, e.resolved_placements(), e.shots,
+            )  # fmt: skip
+        return tuple(found)
+
+    def programs(self) -> dict[str, Loaded]:
+        """The DSPy programs that the experiment uses; DSPy is imported only here, and only for them."""
+        e = self.experiment
+        if not e.programs:
+            return {}
+        from promptlab.programs import load
+
+        if e.shots != [0]:
+            self.problem(("shots",), "a program brings its own demonstrations; leave 'shots' at 0")
+        for index, placement in enumerate(e.resolved_placements()):
+            if placement.position not in ("prefix", "suffix"):
+                self.problem(("placements", index), "a stimulus is joined to a program's instructions: position prefix or suffix")
+        found = {}
+        for index, entry in enumerate(e.programs):
+            try:
+                found[entry.name] = load(entry, self.document.path.parent)
+            except UsageProblem as error:
+                self.problem(("programs", index), str(error))
+        return found
+
+    def first_calls(self, programs: Mapping[str, StrategyOf], conditions: Sequence[Condition], tasks: Sequence[Task]) -> None:
+        """Whether every program asks something about the first item of every task: told before anything is paid."""
+        for name, strategy in programs.items():
+            index = [entry.name for entry in self.experiment.programs].index(name)
+            condition = next((c for c in conditions if c.strategy == name), None)
+            if condition is None:
+                self.problem(("programs", index), "a program is tested with stimuli, and the experiment names none; add 'stimuli'")
+                continue
+            for task in tasks:
+                started = strategy(Call("", (), {}), Trial(0, task.id, task.items[0], condition, "", 0))
+                try:
+                    next(started)
+                except StopIteration as stop:
+                    self.problem(("programs", index), f"about {task.id} the program asks nothing: {stop.value.error or 'it returns'}")
+                    break
+                finally:
+                    started.close()
+
+
+def resolve(path: Path, looks: int | None = None) -> Study:
+    """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once.
+
+    `looks` stands in for the file's own number of planned looks where that is 1.
+    """
+    with _nothing_to_collect():
+        return _resolved(path, looks)
+
+
+@contextlib.contextmanager
+def _nothing_to_collect() -> Iterator[None]:
+    """Hundreds of thousands of items are made that all stay: looking for garbage among them takes longer than making them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.freeze()
+            gc.unfreeze()  # to the oldest: else the very next allocation has all of them looked through
+            gc.enable()
+
+
+def _resolved(path: Path, looks: int | None) -> Study:
+    experiment, document = load_experiment(path)
+    if looks is not None and experiment.analysis.looks == 1:
+        experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})
+    resolver = _Resolver(experiment, document)
+    known = resolver.stimuli()
+    sims = sim_models()
+    stimuli = resolver.chosen(known)
+    tasks = resolver.tasks()
+    models = resolver.models(sims)
+    encoding = encoding_name([model.litellm_name for model in models])
+    lengths = {s.id: n_tokens(s.text, encoding) for s in (*known.values(), *stimuli)}
+    placebos = resolver.placebos(known, stimuli, lengths)
+    looped = resolver.loops(known)
+    loaded = resolver.programs()
+    looks, longest = experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
+    if looks > 1 and longest < looks * LEAST_ITEMS_A_LOOK:
+        resolver.problem(
+            ("analysis", "looks"),
+            f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task, and the longest has {longest}; "
+            f"ask more items, or look less often",
+        )
+    table = PriceTable.load()
+    simulated = sim_prices(sims)
+    prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in models}
+    if experiment.budget_usd is not None:
+        for index, model in enumerate(models):
+            if prices[model.name] is None:
+                resolver.problem(
+                    ("models", index), f"the price of {model.name!r} is unknown, so budget_usd cannot hold; add 'price' to this model"
+                )
+    if resolver.problems:
+        raise FileProblems(resolver.problems)
+    crossed = cross(
+        stimuli, placebos, experiment.base_prompts, experiment.resolved_placements(), experiment.shots, experiment.strategies,
+        {name: found.program for name, found in loaded.items()},
+    )  # fmt: skip
+    conditions = (*(crossed if stimuli else ()), *looped)
+    programs = _strategies(loaded, tasks)
+    resolver.first_calls(programs, conditions, tasks)
+    if resolver.problems:
+        raise FileProblems(resolver.problems)
+    return Study(
+        experiment=experiment,
+        path=path,
+        text=document.text,
+        design=Design(tuple(tasks), conditions, tuple(models), experiment.replicates, experiment.seed),
+        sims=sims,
+        prices=prices,
+        price_source=table.source,
+        n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)},
+        encoding=encoding,
+        notes=tuple(resolver.notes),
+        programs=programs,
+        available=resolver.available,
+    )
+
+
+def _strategies(loaded: Mapping[str, Loaded], tasks: Sequence[Task]) -> dict[str, StrategyOf]:
+    if not loaded:
+        return {}
+    from promptlab.programs import under_test
+
+    by_id = {task.id: task for task in tasks}
+    return {name: under_test(found, by_id) for name, found in loaded.items()}

@@ -1,0 +1,1 @@
+"""The run folder: the only contract between what writes results and what reads them."""

@@ -1,0 +1,155 @@
+"""A run folder that cannot be read in part is made readable again, and what that loses is told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.nouns.errors import RunProblem
+from promptlab.record.store import DAMAGED, Row, held, is_locked, journal_rows, now, part_rows, write_whole
+
+
+class Repair(NamedTuple):
+    """What repairing a run folder did, or with a dry run would do."""
+
+    leftovers: tuple[str, ...]
+    """Temporary files of processes that ended, removed."""
+    n_torn: int
+    """Lines of the journal that are no whole trial, dropped: they were never acknowledged."""
+    aside: tuple[tuple[str, str], ...]
+    """Files moved into `damaged/`, and why."""
+    n_lost: int
+    """Trials that were in those files and are nowhere else."""
+    n_trials: int
+    n_errors: int
+    paid_usd: float
+    paid_before_usd: float | None
+    """What the manifest says; None where it says nothing, or where nothing was paid because the models are simulated."""
+    manifest: bool
+    """Whether the manifest's counts were put right."""
+
+    @property
+    def needed(self) -> bool:
+        return bool(self.leftovers or self.n_torn or self.aside or self.manifest)
+
+
+def repair(folder: Path, dry_run: bool = False) -> Repair:
+    """Make a run folder readable again and lose nothing that can be read; RunProblem while a process writes to it.
+
+    Trials and calls of one part go aside together, so that no trial is left without its messages.
+    """
+    if not any((folder / name).exists() for name in ("manifest.json", "plan.json", "trials")):
+        raise RunProblem(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
+    if is_locked(folder):
+        raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
+    if dry_run:
+        return _repair(folder, dry_run=True)
+    with held(folder):
+        return _repair(folder, dry_run=False)
+
+
+def _repair(folder: Path, dry_run: bool) -> Repair:
+    leftovers = [path for place in (".", "trials", "calls") for path in sorted((folder / place).glob(".*.tmp")) if not _is_written(path)]
+    aside: dict[Path, str] = {}
+    last: dict[str, str] = {}
+    lost: set[str] = set()
+    all_known = True
+    paid_usd = 0.0
+    for name in sorted({path.name for kind in ("trials", "calls") for path in (folder / kind).glob("part-*.parquet")}):
+        pair = [folder / kind / name for kind in ("trials", "calls")]
+        if not pair[0].exists():  # a crash between the two: the journal has these trials
+            continue
+        trials, calls = (_read(path, columns) for path, columns in zip(pair, (TRIAL_COLUMNS, CALL_COLUMNS), strict=True))
+        if not trials.problem and not calls.problem:
+            for row in trials.rows:
+                last[row["trial"]] = row["outcome"]
+                paid_usd += row["paid_usd"] or 0.0
+            continue
+        all_known = all_known and not (trials.problem and calls.problem)
+        lost |= {row["trial"] for row in [*trials.rows, *calls.rows]}
+        aside |= {path: found.problem or "its other half cannot be read" for path, found in zip(pair, (trials, calls), strict=True)}
+    journal = folder / "journal.jsonl"
+    lines = [line for line in journal.read_bytes().split(b"\n") if line.strip()] if journal.exists() else []
+    good = [line for line in lines if journal_rows(line)]
+    for line in good:
+        [found] = journal_rows(line)
+        last[found["trial"]["trial"]] = found["trial"]["outcome"]
+        paid_usd += found["trial"].get("paid_usd") or 0.0
+    manifest, why = _manifest(folder)
+    if why:
+        aside[folder / "manifest.json"] = why
+    counts = manifest.get("counts", {})
+    n_errors = sum(outcome == "error" for outcome in last.values())
+    n_lost = len(lost - set(last)) if all_known else max(len(lost - set(last)), int(counts.get("done", 0)) - len(last))
+    state = manifest.get("state")
+    if state == "running":
+        state = "interrupted"
+    if state == "complete" and aside:
+        state = "incomplete"
+    right = {**manifest, "state": state, "counts": {**counts, "done": len(last), "errors": n_errors}, "paid_usd": paid_usd}
+    changed = bool(manifest) and (bool(aside) or state != manifest.get("state") or right["counts"] != counts)
+    if not dry_run:
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+        for path in aside:
+            if path.exists():
+                _move_aside(folder, path)
+        if len(good) < len(lines):
+            write_whole(journal, b"".join(line + b"\n" for line in good))
+        if changed:
+            text = json.dumps({**right, "updated_at": now()}, indent=2, ensure_ascii=False) + "\n"
+            write_whole(folder / "manifest.json", text.encode("utf-8", "surrogatepass"))
+    return Repair(
+        leftovers=tuple(str(path.relative_to(folder)) for path in leftovers),
+        n_torn=len(lines) - len(good),
+        aside=tuple((str(path.relative_to(folder)), reason) for path, reason in aside.items()),
+        n_lost=n_lost,
+        n_trials=len(last),
+        n_errors=n_errors,
+        paid_usd=paid_usd,
+        paid_before_usd=None if manifest.get("simulated") else manifest.get("paid_usd"),
+        manifest=changed,
+    )
+
+
+class _Half(NamedTuple):
+    rows: list[Row]
+    problem: str
+
+
+def _read(path: Path, columns: Mapping[str, str]) -> _Half:
+    if not path.exists():
+        return _Half([], "it is missing")
+    try:
+        return _Half(part_rows(path, columns), "")
+    except RunProblem as error:
+        return _Half([], str(error.__cause__).splitlines()[0].rsplit("': ", 1)[-1][:200])
+
+
+def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
+    """The manifest, or an empty one and why it cannot be read (nothing when it is missing)."""
+    path = folder / "manifest.json"
+    if not path.exists():
+        return {}, ""
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        return {}, f"it is not readable as JSON ({error})"
+    return (found, "") if isinstance(found, dict) and isinstance(found.get("counts", {}), dict) else ({}, "it holds no manifest")
+
+
+def _is_written(path: Path) -> bool:
+    """Whether the process that a temporary file is named after still runs."""
+    number = path.name.rsplit(".", 2)[-2]
+    return number.isdigit() and Path("/proc", number).exists()
+
+
+def _move_aside(folder: Path, path: Path) -> None:
+    place = folder / DAMAGED / path.relative_to(folder)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    while place.exists():
+        place = place.with_name(f"{place.name}.again")
+    path.rename(place)

@@ -1,0 +1,410 @@
+"""Charts of comparisons, shared by report, explorer and notebooks. An effect is never drawn without its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import altair as alt
+import vl_convert
+from altair.utils.schemapi import debug_mode
+
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.inert import inert
+from promptlab.nouns.words import Verdict
+
+# Okabe and Ito's colours, told apart by every kind of colour vision; shape and word say the same.
+COLOURS: Mapping[Verdict, str] = {
+    "helps": "#0072B2",
+    "hurts": "#D55E00",
+    "negligible": "#CC79A7",
+    "same": "#009E73",
+    "unclear": "#7F7F7F",
+    "refused": "#B8B8B8",
+}
+SHAPES: Mapping[Verdict, str] = {
+    "helps": "triangle-up",
+    "hurts": "triangle-down",
+    "negligible": "diamond",
+    "same": "square",
+    "unclear": "circle",
+    "refused": "cross",
+}
+SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
+"""The same shapes in words."""
+LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
+POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
+DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
+"""Eight colours, seven points and five dashes: with numbers that share no divisor, no two of 280 lines look alike."""
+ROW_PX = 30
+UNCHECKED = debug_mode(False)
+"""Altair checks every part of a chart against its schema as it is made, which takes most of the time; the tests check whole charts."""
+PICKED = "picked"
+"""The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
+HATCH = "\u2571" * 5
+INK = "#1c1c1c"
+TOLD = {"row": "what", "words": "result", "shown": "points", "stimulus": "added text"}
+"""How a tooltip calls the fields that have another name here."""
+WORDS = alt.Text("words:N")
+FONT = "system-ui, 'DejaVu Sans', sans-serif"
+
+
+@UNCHECKED
+def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
+    """One row for each comparison: its difference in points, its 95 % interval, n, and the verdict in words.
+
+    The grey band is the margin inside which a difference counts as none.
+    """
+    rows: list[dict[str, Any]] = [
+        {
+            "row": _row_name(c, comparisons),
+            "diff": None if c.diff is None else 100 * c.diff,
+            "low": None if c.ci_low is None else 100 * c.ci_low,
+            "high": None if c.ci_high is None else 100 * c.ci_high,
+            "verdict": c.verdict,
+            "words": _words(c),
+        }
+        for c in comparisons
+    ]
+    margin = max((100 * c.margin for c in comparisons), default=0.0)
+    ends = [abs(v) for row in rows for v in (row["diff"], row["low"], row["high"]) if v is not None]
+    reach = max([*ends, margin, 5.0]) * 1.1
+    data = _data(rows)
+    y = alt.Y("row:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
+    scale = alt.Scale(domain=[-reach, reach], nice=False)
+    x_title = "difference in points (right: more right answers)"
+    present = [v for v in COLOURS if any(row["verdict"] == v for row in rows)] or ["unclear"]
+    colour = alt.Color("verdict:N", scale=alt.Scale(domain=present, range=[COLOURS[v] for v in present]), legend=None)
+    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=[SHAPES[v] for v in present]), legend=None)
+    band = (
+        alt.Chart(_data([{"from": -margin, "to": margin}]))
+        .mark_rect(color="#888888", opacity=0.15)
+        .encode(x=alt.X("from:Q", scale=scale, title=x_title), x2=alt.X2("to:Q"))
+    )
+    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
+    interval = (
+        alt.Chart(data)
+        .transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=2.5)
+        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2=alt.X2("high:Q"), color=colour)
+    )
+    points = (
+        alt.Chart(data)
+        .transform_filter("isValid(datum.diff)")
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(y=y, x=alt.X("diff:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=_tooltip("row", "words"))
+    )
+    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text=WORDS)
+    height = max(2, len({row["row"] for row in rows})) * ROW_PX
+    return _layered([band, zero, interval, points, text], _title(title, simulated), 380, height)
+
+
+@UNCHECKED
+def matrix(
+    comparisons: Sequence[Comparison], title: str, simulated: bool, chosen: tuple[str | None, str | None] = (None, None)
+) -> alt.LayerChart:
+    """Stimuli down, tasks across: the difference in points, its verdict as a sign and as a colour; grey where none was given.
+
+    `chosen` names the treatment and the task of a cell that gets a frame.
+    """
+    rows: list[dict[str, Any]] = [
+        {
+            "stimulus": c.treated,
+            "task": c.task or "mean",
+            "diff": None if c.diff is None else 100 * c.diff,
+            "shown": "no data" if c.diff is None else f"{SIGNS[c.verdict]} {100 * c.diff:+.1f}",
+            "verdict": c.verdict,
+            "judged": c.verdict != "refused",
+            "hatch": HATCH if c.verdict in ("unclear", "refused") else "",
+            "cell": f"{c.treatment}\t{c.task}",
+        }
+        for c in comparisons
+    ]
+    reach = max([abs(row["diff"]) for row in rows if row["diff"] is not None] + [10.0])
+    data = _data(rows)
+    n_rows, n_columns = len({row["stimulus"] for row in rows}), len({row["task"] for row in rows})
+    base = alt.Chart(data).encode(
+        x=alt.X("task:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30, labelLimit=220, orient="top", ticks=False, domain=False)),
+        y=alt.Y("stimulus:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, ticks=False, domain=False)),
+        tooltip=_tooltip("stimulus", "task", "shown", "verdict"),
+    )
+    shaded = base.mark_rect(stroke="white", strokeWidth=2).encode(
+        color=alt.condition(
+            "datum.judged && isValid(datum.diff)",
+            alt.Color("diff:Q", scale=alt.Scale(scheme="blueorange", reverse=True, domain=[-reach, reach]), title="points"),
+            alt.value("#E4E4E4"),
+        )
+    )
+    picked = alt.selection_point(name=PICKED, fields=["cell"], toggle=False)
+    shaded = shaded.add_params(picked)
+    hatch = base.mark_text(fontSize=20, opacity=0.22, fontWeight="normal", color="#000000", clip=True).encode(text=alt.Text("hatch:N"))
+    text = base.mark_text(fontSize=12).encode(
+        text=alt.Text("shown:N"),
+        color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
+    )
+    signs = "▲ helps  ·  ▼ hurts  ·  ■ same  ·  ◆ less than the margin"
+    legend = f"{signs}  ·  hatched: nothing can be concluded (● unclear, ✕ no verdict)"
+    framed = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}")).mark_rect(
+        fill=None, stroke=INK, strokeWidth=3
+    )
+    return _layered([shaded, hatch, text, framed], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
+
+
+@UNCHECKED
+def rounds(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """Pass@k by round, one line for each arm of a loop, with Wilson's intervals; rows as `report.loops.loop_rounds` gives them."""
+    shares = [{**row, "share": row["pass_at_k"], "low": row["ci_low"], "high": row["ci_high"]} for row in rows]
+    return _by_round(shares, title, "items solved so far, %", simulated)
+
+
+@UNCHECKED
+def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """The share of right answers at each round, one line for each arm of a loop, with Wilson's intervals.
+
+    `rows` have `arm`, `round`, `n`, and `accuracy`, `low`, `high` as fractions. A line that falls is an answer talked away.
+    """
+    return _by_round([{**row, "share": row["accuracy"]} for row in rows], title, "right answers at this round, %", simulated)
+
+
+@UNCHECKED
+def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """What the papers' arithmetic reports beside what can be said: a point in points of score for each figure, with its range.
+
+    `rows` have `figure`, `kind` ("published" or "honest"), `points`, `low`, `high` (None: no range) and `words`. The range of a
+    published figure is what dice alone would give it; that of an honest one its 95 % interval.
+    """
+    kinds = {"published": "#D55E00", "honest": "#0072B2"}
+    ends = [abs(value) for row in rows for value in (row["points"], row["low"], row["high"]) if value is not None]
+    scale = alt.Scale(domain=[-max([*ends, 2.0]) * 1.1, max([*ends, 2.0]) * 1.1], nice=False)
+    data = _data(rows)
+    y = alt.Y("figure:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
+    colour = alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), legend=None)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=["diamond", "circle"]), legend=None)
+    x_title = "difference in points"
+    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
+    ranges = (
+        alt.Chart(data)
+        .transform_filter("isValid(datum.low)")
+        .mark_rule(strokeWidth=3, opacity=0.55)
+        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2=alt.X2("high:Q"), color=colour)
+    )
+    point = (
+        alt.Chart(data)
+        .mark_point(filled=True, size=90, opacity=1)
+        .encode(y=y, x=alt.X("points:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=_tooltip("figure", "words"))
+    )
+    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text=WORDS)
+    return _layered([zero, ranges, point, text], _title(title, simulated), 300, max(2, len(rows)) * ROW_PX)
+
+
+@UNCHECKED
+def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: str, simulated: bool) -> alt.LayerChart:
+    """One point for each task: the mean score in one arm across, in the other up, both in percent; on the line they are equal.
+
+    `rows` have `task`, `a`, `b` (fractions), `n`, and half-widths `half_a`, `half_b` of the 95 % intervals.
+    """
+    values = [
+        {
+            "task": row["task"], "a": 100 * row["a"], "b": 100 * row["b"],
+            **{f"{end}_{arm}": min(100.0, max(0.0, 100 * (row[arm] + sign * row[f"half_{arm}"])))
+               for arm in "ab" for end, sign in (("low", -1), ("high", 1))},
+            "words": f"{row['task']}: {100 * row['a']:.1f} % and {100 * row['b']:.1f} % of {row['n']}",
+        }
+        for row in rows
+    ]  # fmt: skip
+    data = _data(values)
+    scale = alt.Scale(domain=[0, 100], nice=False)
+    x, y = alt.X("a:Q", scale=scale, title=inert(titles[0])), alt.Y("b:Q", scale=scale, title=inert(titles[1]))
+    equal = (
+        alt.Chart(_data([{"a": 0, "b": 0}, {"a": 100, "b": 100}]))
+        .mark_line(color="#888888", strokeDash=[4, 4], strokeWidth=1)
+        .encode(x=x, y=y)
+    )
+    across = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(x=alt.X("low_a:Q", scale=scale), x2=alt.X2("high_a:Q"), y=y)
+    up = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(y=alt.Y("low_b:Q", scale=scale), y2=alt.Y2("high_b:Q"), x=x)
+    point = alt.Chart(data).mark_point(filled=True, size=60, opacity=1, color="#0072B2").encode(x=x, y=y, tooltip=_tooltip("words"))
+    return _layered([equal, across, up, point], _title(title, simulated), 320, 320)
+
+
+@UNCHECKED
+def estimates(
+    rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], axis: str, title: str, simulated: bool, ends: tuple[float, float] | None = None
+) -> alt.LayerChart:
+    """One row for each name, in it a point with its interval for each kind, told apart by colour, shape and place; words beside them.
+
+    `rows` have `row`, `kind` (one of `kinds`), `value`, `low`, `high` (in the unit of the `axis`) and `words`. `ends` bounds the axis;
+    without it the axis holds 0 and every interval.
+    """
+    reach = [float(row[name]) for row in rows for name in ("value", "low", "high")]
+    low, high = ends or (min([0.0, *reach]), max([0.0, *reach]) or 1.0)
+    scale = alt.Scale(domain=[low * 1.05 if low < 0 else low, high if ends else high * 1.05], nice=False)
+    data = _data(rows)
+    shapes = ["circle", "diamond", "square", "triangle-up"]
+    legend = None if len(kinds) == 1 else alt.Legend(title=None, orient="top", labelLimit=420, symbolOpacity=1)
+    by_kind: dict[str, Any] = {
+        "color": alt.Color("kind:N", sort=None, scale=alt.Scale(domain=list(kinds), range=LINES[: len(kinds)]), legend=legend),
+    }
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=shapes[: len(kinds)]), legend=legend)
+    if len(kinds) > 1:
+        by_kind["yOffset"] = alt.YOffset("kind:N", sort=list(kinds), scale=alt.Scale(domain=list(kinds)))
+    y = alt.Y(
+        "row:N", sort=None, title=None, scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
+        axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False),
+    )  # fmt: skip
+    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=axis))
+    base = alt.Chart(data)
+    interval = base.mark_rule(strokeWidth=2.5).encode(y=y, x=alt.X("low:Q", scale=scale, title=axis), x2=alt.X2("high:Q"), **by_kind)
+    point = base.mark_point(filled=True, size=80, opacity=1).encode(
+        y=y, x=alt.X("value:Q", scale=scale, title=axis), shape=shape, tooltip=_tooltip("row", "kind", "words"), **by_kind
+    )
+    beside = {name: channel for name, channel in by_kind.items() if name != "color"}
+    text = base.mark_text(align="left", dx=8, fontSize=11, color=INK).encode(y=y, x=alt.value("width"), text=WORDS, **beside)
+    n_rows = len({row["row"] for row in rows})
+    height = max(2, n_rows) * (ROW_PX if len(kinds) == 1 else 12 + 18 * len(kinds))
+    return _layered([zero, interval, point, text], _title(title, simulated), 340, height)
+
+
+@UNCHECKED
+def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated: bool) -> alt.LayerChart:
+    """Power against items, one line for each true effect; the effect that was asked about is drawn thick, with a point at `n_items`.
+
+    `rows` have `effect` (points), `items`, `power` (a fraction) and `asked` (whether it is that effect).
+    """
+    values = [
+        {
+            "effect": f"{row['effect']:g} point" + ("" if row["effect"] == 1 else "s"),
+            "items": row["items"], "power": 100 * row["power"], "asked": bool(row["asked"]),
+            "words": f"{row['effect']:g} points, {row['items']:,} items: seen in {100 * row['power']:.0f} % of runs",
+        }
+        for row in rows
+    ]  # fmt: skip
+    effects = list(dict.fromkeys(value["effect"] for value in values))
+    data, ends = _data(values), [value["items"] for value in values] or [1]
+    x = alt.X("items:Q", title="items a task", scale=alt.Scale(type="log", domain=[min(ends), max(ends)], nice=False),
+              axis=alt.Axis(format=",d", labelOverlap=True, values=_decades(min(ends), max(ends))))  # fmt: skip
+    y_title, scale = "runs that see the effect, %", alt.Scale(domain=[0, 100])
+    y = alt.Y("power:Q", title=y_title, scale=scale)
+    legend = alt.Legend(title="true effect", symbolType="stroke", symbolSize=400)
+    colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=legend)
+    dash = alt.StrokeDash("effect:N", sort=effects, legend=legend)
+    wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=alt.Y("power:Q", title=y_title, scale=scale))
+    goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
+    goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
+    chosen = alt.Chart(_data([{"items": n_items, "words": f"{n_items:,} items"}])).encode(x=alt.X("items:Q"))
+    here = chosen.mark_rule(color="#888888")
+    here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text=WORDS)
+    base = alt.Chart(data)
+    line = base.mark_line(interpolate="monotone").encode(
+        x=x, y=y, color=colour, strokeDash=dash, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
+    )
+    point = (
+        base.transform_filter(f"datum.asked && datum.items == {n_items:d}")
+        .mark_point(filled=True, size=110, opacity=1)
+        .encode(x=x, y=y, color=colour)
+    )
+    hover = base.mark_point(filled=True, size=40, opacity=0).encode(x=x, y=y, tooltip=_tooltip("words"))
+    return _layered([goal, goal_words, here, here_words, line, point, hover], _title(title, simulated), 460, 300)
+
+
+def svg(chart: alt.LayerChart) -> str:
+    """The chart as SVG text: drawn in this process, without a browser or the network."""
+    drawn: str = vl_convert.vegalite_to_svg(_inert(chart.to_dict(validate=False)))
+    return drawn
+
+
+def png(chart: alt.LayerChart) -> bytes:
+    """The chart as a PNG at twice its size, drawn here."""
+    drawn: bytes = vl_convert.vegalite_to_png(_inert(chart.to_dict(validate=False)), scale=2)
+    return drawn
+
+
+def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """A chart's texts spelled out: the drawing library ends the whole process on a control character."""
+    if isinstance(value, str):
+        return inert(value)
+    if isinstance(value, dict):
+        return {key: _inert(part) for key, part in value.items()}
+    return [_inert(part) for part in value] if isinstance(value, list) else value
+
+
+def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool) -> alt.LayerChart:
+    arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
+    data = _data(
+        [
+            {
+                "arm": row["arm"],
+                # Beside each other, so that intervals of one round can be told apart.
+                "x": row["round"] + 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
+                "share": 100 * row["share"],
+                "low": 100 * row["low"],
+                "high": 100 * row["high"],
+                "words": f"{row['arm']}, round {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
+            }
+            for row in rows
+        ]
+    )
+    last = max((int(row["round"]) for row in rows), default=1)
+    x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
+    scale = alt.Scale(domain=[0, 100])
+    legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
+    colour = alt.Color("arm:N", sort=None, scale=alt.Scale(domain=arms, range=LINES), legend=legend)
+    base = alt.Chart(data)
+    low, y = alt.Y("low:Q", title=y_title, scale=scale), alt.Y("share:Q", title=y_title, scale=scale)
+    interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour)
+    dash = alt.StrokeDash("arm:N", sort=None, scale=alt.Scale(domain=arms, range=DASHES), legend=None)
+    line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dash)
+    shape = alt.Shape("arm:N", sort=None, scale=alt.Scale(domain=arms, range=POINTS), legend=legend)
+    points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=_tooltip("words"))
+    return _layered([interval, line, points], _title(title, simulated), 460, 300)
+
+
+def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
+    """Rows that layers share; a tuple, since altair copies a list anew at each of the many steps of building a chart."""
+    return alt.InlineData(values=tuple(dict(row) for row in rows))
+
+
+def _tooltip(*names: str) -> list[alt.Tooltip]:
+    """Made here: altair takes long to find out what a bare name is."""
+    return [alt.Tooltip(f"{name}:N", title=TOLD.get(name, name)) for name in names]
+
+
+def _decades(low: float, high: float) -> list[int]:
+    """1, 2 and 5 times the powers of ten from `low` to `high`: the ticks of a logarithmic axis."""
+    every = [times * 10**power for power in range(8) for times in (1, 2, 5)]
+    return [value for value in every if low <= value <= high]
+
+
+def _row_name(c: Comparison, among: Sequence[Comparison]) -> str:
+    several = {name: len({getattr(other, name) for other in among}) > 1 for name in ("model", "control", "placement", "shots")}
+    parts = [c.treated, *([f"in {c.task}"] if c.task else [])]
+    parts += [str(getattr(c, name)) for name in ("model", "placement", "shots") if several[name]]
+    return " · ".join(parts + ([f"against {c.control}"] if several["control"] else []))
+
+
+def _words(c: Comparison) -> str:
+    if c.diff is None:
+        return f"no data, n {c.n_pairs}: {c.verdict}"
+    interval = "no interval" if c.ci_low is None or c.ci_high is None else f"{100 * c.ci_low:+.1f} to {100 * c.ci_high:+.1f}"
+    return f"{100 * c.diff:+.1f} ({interval}), n {c.n_pairs}: {c.verdict}"
+
+
+def _title(title: str, simulated: bool, subtitle: str = "") -> alt.TitleParams:
+    return alt.TitleParams(
+        text=f"SIMULATED: {title}" if simulated else title, subtitle=subtitle or alt.Undefined, anchor="start", fontSize=14, offset=12
+    )
+
+
+def _layered(layers: Sequence[Any], title: alt.TitleParams, width: int, height: int) -> alt.LayerChart:
+    """The layers as one chart, everything given at once: every later change of a chart copies the whole of it."""
+    config = alt.Config(
+        font=FONT,
+        view=alt.ViewConfig(stroke=None),
+        axis=alt.AxisConfig(grid=False, labelFontSize=12, labelColor=INK, titleColor=INK),
+        title=alt.TitleConfig(color=INK, subtitleColor=INK),
+        legend=alt.LegendConfig(labelColor=INK, titleColor=INK),
+    )
+    # 'pad' keeps a page from squeezing the drawing into its own idea of the size; ink on white, so that a dark page shows it too
+    return alt.LayerChart(
+        layer=list(layers), title=title, width=width, height=height, config=config, autosize=alt.AutoSizeParams(type="pad"),
+        background="white", padding=dict.fromkeys(("left", "top", "right", "bottom"), 8),
+    )  # fmt: skip

@@ -1,0 +1,232 @@
+"""What a reader without statistics takes away: one line for each sentence, and what to do about it.
+
+Nothing here is a test of its own. Verdicts are those of the frozen plan, and what it would take to settle one comes from the same
+power functions that planned the run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from promptlab.nouns.columns import SETTING_COLUMNS
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.words import Verdict
+from promptlab.reporting.build import CONTROL_NAMES, Report
+from promptlab.reporting.winner import DECISIVE
+from promptlab.stats import smallest_effect_macro, smallest_margin
+from promptlab.stats.analysis import MACRO_RANDOM_FROM
+from promptlab.stats.sentences import CONTROL_WORDS, interval, points
+
+MARKS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
+"""The shapes that the charts draw."""
+MEANINGS: Mapping[Verdict, str] = {
+    "helps": "Raises the score; the adjusted p is at most the level of its family.",
+    "hurts": "Lowers it, by the same rule.",
+    "negligible": "Moves it, and is shown to do so by less than the margin.",
+    "same": "Whatever it does is shown to be smaller than the margin.",
+    "unclear": "Not settled: neither a change nor its absence is shown.",
+    "refused": "No verdict, because nothing could be judged; the sentence of the comparison says why.",
+}
+PLAIN = ("none", "single")
+"""What the sentence would be added to: the prompt as it is, or one answer without a loop."""
+ORDER: Sequence[Verdict] = ("helps", "hurts", "negligible", "same", "unclear", "refused")
+MOST_MORE = 1_000_000
+"""Items per task beyond which more of them are not an answer."""
+Kind = Literal["go", "no", "wait"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One sentence (or loop) on one model, in its setting, against the control that decides."""
+
+    comparison: Comparison
+    name: str
+    text: str | None
+    """The added text itself."""
+    says: str
+    """The verdict in plain words, without what it is against."""
+    against: str
+    kind: Kind
+    do: str
+    """What to do."""
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """Further items per task with which a comparison would be settled; None: no number of them would do."""
+
+    more: int | None
+    margin: float
+    """A fraction: the smallest difference that counts."""
+
+
+def lines(report: Report) -> list[Line]:
+    """One line for each sentence over the tasks, the decided ones first, for each model in the order of the plan."""
+    texts = {arm["arm"]: arm["text"] for arm in report.plan["arms"]}
+    found = []
+    for model in report.models:
+        own = []
+        for setting in report.settings:
+            over = [c for c in report.of("stimulus", model) if tuple(getattr(c, name) for name in SETTING_COLUMNS) == setting]
+            controls = [name for name in (*DECISIVE, *CONTROL_NAMES) if any(c.control == name for c in over)]
+            plain = {c.treatment: c for c in over if c.control in PLAIN}
+            own += [_line(report, c, plain.get(c.treatment), texts.get(c.treatment)) for c in over if c.control == controls[0]]
+        found += sorted(own, key=lambda line: ORDER.index(line.comparison.verdict))
+    return found
+
+
+def needed(report: Report, c: Comparison) -> Needed | None:
+    """How many more items per task it takes to see a difference of the margin over the tasks, and to show that there is none.
+
+    80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
+    very comparison, and from ten tasks on with the measured spread between tasks. None where nothing was measured.
+    """
+    same = [
+        cell
+        for cell in report.of("cell", c.model, c.control)
+        if cell.treatment == c.treatment and all(getattr(cell, name) == getattr(c, name) for name in SETTING_COLUMNS)
+    ]
+    measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
+    if not measured or sum(square for _, square in measured) <= 0:
+        return None
+    now = [n for n, _ in measured]
+    discordance = sum(square for _, square in measured) / len(measured)
+    tau = _tau(report, c) if len(now) >= MACRO_RANDOM_FROM else 0.0
+    size = max(1, c.n_family)
+    alpha = float(report.plan["alpha"])
+
+    def enough(more: int) -> bool:
+        then = [n + more for n in now]
+        return (
+            smallest_effect_macro(then, discordance, tau, alpha / size) <= c.margin
+            and smallest_margin(then, discordance, tau, 0.05 / size) <= c.margin
+        )
+
+    if not enough(MOST_MORE):
+        return Needed(None, c.margin)
+    low, high = -1, MOST_MORE
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle, high)
+    return Needed(high, c.margin)
+
+
+def about(n: int) -> str:
+    """A number of items as a plan needs it: rounded up to two digits."""
+    unit = 10 ** max(0, len(str(n)) - 2)
+    return f"{math.ceil(n / unit) * unit:,}"
+
+
+def cautions(report: Report) -> list[str]:
+    """What stands against reading the lines as they are, in short."""
+    found = []
+    if not complete(report):
+        found.append("The run is not finished, so every figure may still move.")
+    if any(c.status == "aa_failed" for c in report.of("aa")):
+        found.append("A model's baseline differs from its own repeat; nothing about that model can be read.")
+    if any(len(versions) > 1 for versions in report.manifest.get("served", {}).values()):
+        found.append("A model was served by more than one version during the run; a difference may be one between versions.")
+    if "none" in report.controls and "placebo" not in report.controls:
+        found.append("There were no neutral sentences to compare with, so a gain may come from any added text.")
+    if report.oracles:
+        found.append("Loops with an oracle were told when an answer was right; nobody has that in use.")
+    lost = sum(c.status == "missing_pairs" for c in report.of("stimulus"))
+    if lost and complete(report):
+        found.append(f"{lost} of {len(report.of('stimulus'))} comparisons over the tasks lack too many answers to be judged.")
+    return found
+
+
+def complete(report: Report) -> bool:
+    """Whether every trial that the plan still wants is recorded."""
+    skipped = report.saved.n_trials if report.saved else 0
+    return report.state == "complete" and report.n_trials + skipped >= int(report.plan["counts"]["trials"])
+
+
+def _line(report: Report, c: Comparison, plain: Comparison | None, text: str | None) -> Line:
+    kind, do, because = _advice(report, c, plain if plain is not c else None)
+    return Line(c, report.name(c), text, _says(c), CONTROL_WORDS[c.control], kind, do, because)
+
+
+def _says(c: Comparison) -> str:
+    if c.diff is None or c.verdict == "refused":
+        return "Cannot be judged."
+    by = f"{100 * abs(c.diff):.1f} points"
+    if c.verdict == "helps":
+        return f"Raises the score by {by}."
+    if c.verdict == "hurts":
+        return f"Lowers the score by {by}."
+    if c.verdict == "negligible":
+        return f"{'Raises' if c.diff > 0 else 'Lowers'} the score by {by}: less than the {100 * c.margin:g} points that count."
+    if c.verdict == "same":
+        return f"Makes no difference of {100 * c.margin:g} points or more."
+    return "Neither a change nor its absence is shown."
+
+
+REASONS = {
+    "missing_pairs": "Too many answers are missing to compare.",
+    "n_too_small": "Too few items for a verdict; ask more.",
+    "no_discordant_pairs": "Not one answer changed, so there is nothing to test; only more items could show a change.",
+    "cannot_be_significant": "Too few answers changed for any test; ask more items.",
+    "zero_variance": "Every task moved alike, so there is no error to judge it by; ask more items.",
+    "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
+    "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
+}
+"""What stands in the way of a verdict, by its status."""
+
+
+def _advice(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Kind, str, str]:
+    """What to do, and why. A sentence that beats neutral text must also beat the prompt that is in use today."""
+    if c.status == "aa_failed":
+        return "wait", "Decide nothing", REASONS["aa_failed"]
+    if not complete(report):
+        return "wait", "Wait", "Finish the run first."
+    if c.verdict == "refused":
+        return "wait", "Not settled", REASONS.get(c.status, "See the sentence of this comparison.")
+    if c.verdict == "unclear":
+        return "wait", "Not settled", _more_words(report, c)
+    if c.oracle and c.verdict == "helps":
+        return "no", "Do not ship it", "It was told when an answer was right; in use nobody knows that."
+    if c.verdict == "helps":
+        return _of_gain(report, c, plain)
+    if c.verdict == "hurts":
+        return "no", "Do not ship it", "It costs right answers."
+    if plain is not None and plain.verdict == "helps":
+        return "no", "Do not ship it", f"The gain over the plain prompt ({points(plain.diff)}) is what neutral text gives as well."
+    return "no", "Do not ship it", "Whatever it does is too small to count."
+
+
+def _of_gain(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Kind, str, str]:
+    today = "one answer" if plain is not None and plain.control == "single" else "the plain prompt"
+    if plain is None:
+        if c.control in PLAIN:
+            return "go", "Ship it, if any gain will do", "Whether another text would do the same was not asked."
+        return "go", "Ship it", "It beats its control."
+    figures = f"{points(plain.diff)}; {interval(plain.ci_low, plain.ci_high)}"
+    if plain.verdict == "helps":
+        return "go", "Ship it", f"It beats {today} as well ({figures})."
+    if plain.verdict == "hurts":
+        return "no", "Do not ship it", f"It beats its control, but loses against {today} ({figures})."
+    if plain.verdict == "unclear":
+        return "wait", "Not settled", f"It beats its control; a gain over {today} is not shown ({figures}). {_more_words(report, plain)}"
+    return "no", "Do not ship it", f"It beats its control, but a gain over {today} is not shown ({figures})."
+
+
+def _more_words(report: Report, c: Comparison) -> str:
+    found = needed(report, c)
+    if found is None:
+        return "More items would be needed; how many cannot be told from these."
+    if found.more is None:
+        return "More items alone will not do, because tasks differ too much; it takes more tasks."
+    if found.more == 0:
+        return "The run was large enough to settle it four times in five, and did not; more items narrow it."
+    return f"About {about(found.more)} more items per task would be needed."
+
+
+def _tau(report: Report, c: Comparison) -> float:
+    own = (c.model, c.placement, c.shots, c.strategy, c.control, c.treatment)
+    rows = report.beside.spreads
+    return next((r.tau for r in rows if (r.model, r.placement, r.shots, r.strategy, r.control, r.treatment) == own), 0.0)

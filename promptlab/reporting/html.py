@@ -1,0 +1,326 @@
+"""The report as one HTML file: a first screen for everybody, then all that a referee needs; no script, no network, printable."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
+
+from promptlab.nouns.columns import SETTING_COLUMNS
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.inert import inert
+from promptlab.reporting import frozen
+from promptlab.reporting.bounds import Bound, bounds
+from promptlab.reporting.build import CONTROL_NAMES, VERDICT_WORDS, Report, headline
+from promptlab.reporting.decide import MARKS, MEANINGS, Line, cautions, lines
+from promptlab.reporting.rows import (
+    ARM_COLUMNS,
+    GAP_COLUMNS,
+    MORE_ARM_COLUMNS,
+    PROTOCOL_TITLE,
+    arm_cells,
+    baseline_cells,
+    baseline_columns,
+    beside_tables,
+    cells,
+    gap_cells,
+    loop_tables,
+    named,
+    paired_protocol,
+    result,
+)
+from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Rescoring, rescoring
+from promptlab.reporting.suites import CAVEAT
+from promptlab.stats.sentences import interval, p_text, points, setting_words
+
+TEMPLATE = Path(__file__).parent / "report.html.j2"
+LOOKS_TITLE = "Planned looks"
+MOST_DRAWN = 12
+"""Tasks up to which the matrix is drawn; beyond, it is a table, which scrolls and prints."""
+MOST_OPEN = 60
+"""Rows up to which a table stands open; beyond, its rows are folded sentence by sentence."""
+FIGURE = re.compile(r"(?:-|unknown|nothing|[-+]?\.?\d.*|p [=<] .*)")
+LONGEST_FIGURE = 30
+
+
+class Section(NamedTuple):
+    """A part of the page that the table of contents names."""
+
+    id: str
+    title: str
+
+
+def to_html(report: Report) -> str:
+    """The whole report; every text from outside is escaped."""
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_inert)
+    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    told = lines(report)
+    scored = rescoring(report)
+    extremes = bounds(report)
+    beside = beside_tables(report)
+    looks = [table for table in beside if table[0] == LOOKS_TITLE]
+    loops = loop_tables(report)
+    sections = _sections(report, loops=bool(loops), looks=bool(looks))
+    several = len(report.settings) > 1
+    arm_columns = (*ARM_COLUMNS, *MORE_ARM_COLUMNS)
+    return template.render(
+        report=report,
+        m=report.manifest,
+        plan=report.plan,
+        sections=sections,
+        titles={section.id: f"{number}. {section.title}" for number, section in enumerate(sections, 1)},
+        lines=told,
+        cautions=[*cautions(report), *_scorer_caution(told, scored)],
+        size=_size(report),
+        headline=headline(report),
+        forests=_forests(report),
+        matrices=_matrices(report),
+        drawn_rounds=_rounds(report),
+        facts=frozen.facts(report),
+        design=frozen.design(report),
+        row=lambda c: _row(report, c),
+        groups=_groups(report),
+        scored=scored,
+        scored_rows=_scored_rows(report, scored),
+        scored_cells=_scored_cells(report, scored),
+        most_by_task=MOST_TRIALS_BY_TASK,
+        extremes=[_extreme(report, bound) for bound in extremes],
+        n_held=sum(bound.holds for bound in extremes),
+        protocols=paired_protocol(report),
+        protocol_tables=[table for table in beside if table[0] == PROTOCOL_TITLE],
+        arm_columns=[name for name in arm_columns if several or name != "setting"],
+        arm_rows=[[cell for name, cell in zip(arm_columns, row, strict=True) if several or name != "setting"] for row in arm_cells(report)],
+        beside=[table for table in beside if table[0] not in (PROTOCOL_TITLE, LOOKS_TITLE)],
+        loops=loops,
+        looks=looks,
+        look_shares=[
+            [f"{s['effect']:g}", *(f"{100 * s[name]:.0f} %" for name in ("asked", "power"))] for s in report.plan.get("look_shares", ())
+        ],
+        baseline_columns=baseline_columns(),
+        baseline_rows=baseline_cells(report),
+        gap_columns=GAP_COLUMNS,
+        gap_rows=gap_cells(report, report.gaps),
+        gap_caveat=CAVEAT,
+        parameters=frozen.parameters(report),
+        provenance=frozen.provenance(report),
+        effective=json.dumps(report.manifest["effective"], indent=2, ensure_ascii=False),
+        steps=frozen.steps(report),
+        meanings=MEANINGS,
+        marks=MARKS,
+        figures=_figures,
+        points=points,
+        interval=interval,
+    )
+
+
+def _sections(report: Report, *, loops: bool, looks: bool) -> list[Section]:
+    found = [
+        Section("found", "What was found"),
+        Section("tasks", "Task by task"),
+        Section("design", "Design, fixed before the first call"),
+        Section("comparisons", "Every comparison"),
+        Section("scorers", "Would another scorer say so?"),
+        Section("missing", "What missing answers could hide"),
+        Section("protocol", "The papers' protocol, and the honest one"),
+        Section("arms", "Cost and reliability by arm"),
+        Section("beside", "Beside the verdicts"),
+    ]
+    found += [Section("loops", "Feedback loops")] if loops else []
+    found += [Section("looks", "Looks before the end")] if looks else []
+    found += [Section("provenance", "Provenance"), Section("again", "How to do it again"), Section("words", "How to read this")]
+    if report.plan.get("imported"):
+        found = [Section(s.id, "Design, as imported") if s.id == "design" else s for s in found]
+    return found
+
+
+def _is_figure(cell: str) -> bool:
+    """Whether a cell holds a number and perhaps its interval: those stand to the right and never break."""
+    return len(cell) <= LONGEST_FIGURE and FIGURE.fullmatch(cell) is not None
+
+
+def _figures(rows: Sequence[Sequence[str]], first: int) -> list[bool]:
+    """For each column from `first` on whether it holds figures: all of its cells are one, or nothing, and not all are nothing."""
+    columns = list(zip(*rows, strict=True))
+    return [i >= first and all(map(_is_figure, cells)) and any(cell != "-" for cell in cells) for i, cells in enumerate(columns)]
+
+
+def _inert(value: object) -> object:
+    """Text without the characters that hide or reorder it; markup of our own as it is."""
+    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _size(report: Report) -> str:
+    n = report.plan["counts"]
+    many = [(n["models"], "model"), (n["tasks"], "task"), (n["items"], "item"), (len(_treatments(report)), "text")]
+    return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in many)
+
+
+def _treatments(report: Report) -> list[str]:
+    return list(dict.fromkeys(c.treatment for c in report.of("stimulus")))
+
+
+def _scorer_caution(told: Sequence[Line], scored: Rescoring) -> list[str]:
+    n = sum(scored.changes(line.comparison) for line in told) if scored.by else 0
+    return [f"Another scorer would give another verdict on {n} of these {len(told)} lines; see the part on scorers."] if n else []
+
+
+def _row(report: Report, c: Comparison) -> dict[str, Any]:
+    """A comparison as the words of its row."""
+    shown = cells(report, c)
+    p = "-" if c.p_value is None else p_text(c.p_value).removeprefix("p = ").removeprefix("p ")
+    figures = [shown[6], shown[7], shown[4], shown[5], shown[8], p, shown[9], str(c.n_family) if c.n_family else "-"]
+    return {"names": shown[:4], "figures": figures, "method": c.method or "-", "notes": c.notes, "sentence": c.sentence}
+
+
+def _groups(report: Report) -> list[dict[str, Any]]:
+    """Tables of comparisons in the order of their scope; long ones folded sentence by sentence."""
+    found: list[dict[str, Any]] = []
+    titles = [
+        ("primary", "All sentences of a library, over the tasks"),
+        ("stimulus", "Each sentence, over the tasks"),
+        ("cell", "Each sentence in each task"),
+    ]
+    for scope, title in titles:
+        members = report.of(scope)
+        if len(members) <= MOST_OPEN:
+            found.append({"title": title, "parts": [("", members)] if members else []})
+            continue
+        parts: dict[tuple[Any, ...], list[Comparison]] = {}
+        for c in members:
+            parts.setdefault((c.model, c.control, report.name(c)), []).append(c)
+        named = [(f"{model}: {name}, against {CONTROL_NAMES[control]}: {_tally(of)}", of) for (model, control, name), of in parts.items()]
+        found.append({"title": title, "parts": named})
+    return found
+
+
+def _tally(comparisons: Sequence[Comparison]) -> str:
+    counts: Counter[str] = Counter(c.verdict for c in comparisons)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICT_WORDS if counts[verdict])
+
+
+def _scored_rows(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
+    """Names, result by scorer (verdict and words), and whether the verdict changes, for every comparison over the tasks."""
+    if not scored.by:
+        return []
+    return [
+        (_names(report, c), [_result(other) for other in scored.others(c)], scored.changes(c))
+        for scope in ("primary", "stimulus")
+        for c in report.of(scope)
+    ]
+
+
+def _scored_cells(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
+    """The single tasks in which another scorer gives another verdict."""
+    if not scored.tasks_too:
+        return []
+    return [(_names(report, c), [_result(other) for other in scored.others(c)], True) for c in report.of("cell") if scored.changes(c)]
+
+
+def _names(report: Report, c: Comparison) -> list[str]:
+    """Model, sentence, task and control."""
+    return [named(report, c.model), *cells(report, c)[1:4]]
+
+
+def _result(c: Comparison | None) -> tuple[str, str]:
+    return ("refused", "not judged") if c is None else (c.verdict, result(c))
+
+
+def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
+    c = bound.comparison
+    return {
+        "names": _names(report, c),
+        "missing": f"{c.n_missing} of {c.n_planned}",
+        "results": [_result(one) for one in (c, bound.against, bound.favour)],
+        "holds": bound.holds,
+        "word": "may change" if not bound.holds else "holds" if bound.against.verdict == c.verdict else f"{bound.against.verdict} at both",
+    }
+
+
+def _forests(report: Report) -> list[dict[str, Any]]:
+    """For each model and control the forest of sentences over tasks, as SVG."""
+    from promptlab.reporting import charts  # altair takes a quarter of a second, and most commands draw nothing
+
+    found = []
+    for model, control, setting, title, simulated in _pictured(report):
+        over = _among(report, "stimulus", model, control, setting)
+        drawn = _described(charts.svg(charts.forest(over, title, simulated)), title, over) if _any(over) else None
+        found.append({"title": title, "svg": drawn})
+    return found
+
+
+def _matrices(report: Report) -> list[dict[str, Any]]:
+    """For each model and control the matrix of cells: drawn where tasks are few, else as a table with tasks down."""
+    from promptlab.reporting import charts
+
+    found: list[dict[str, Any]] = []
+    for model, control, setting, title, simulated in _pictured(report):
+        each = _among(report, "cell", model, control, setting)
+        if not _any(each):
+            continue
+        tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
+        if len(tasks) <= MOST_DRAWN:
+            whole = f"{title}: task by task"
+            found.append(
+                {"title": title, "svg": _described(charts.svg(charts.matrix(each, whole, simulated)), whole, each), "names": (), "rows": ()}
+            )
+            continue
+        by = {(str(c.task), c.treated): c for c in each}
+        rows = [(task, [by.get((task, name)) for name in names]) for task in tasks]
+        mark = "SIMULATED: " if simulated else ""
+        found.append({"title": f"{mark}{title}", "svg": None, "names": names, "rows": rows})
+    return found
+
+
+def _pictured(report: Report) -> list[tuple[str, str, tuple[Any, ...], str, bool]]:
+    found = []
+    for model in report.models:
+        simulated = bool(report.simulated and model in report.manifest["simulated_models"])
+        for control, setting in itertools.product(report.controls, report.settings):
+            title = f"{model}, against {CONTROL_NAMES[control]}"
+            if len(report.settings) > 1:
+                title += f" ({setting_words(*setting)})"
+            found.append((model, control, setting, title, simulated))
+    return found
+
+
+def _among(report: Report, scope: str, model: str, control: str, setting: tuple[Any, ...]) -> list[Comparison]:
+    return [c for c in report.of(scope, model, control) if tuple(getattr(c, name) for name in SETTING_COLUMNS) == setting]
+
+
+def _any(comparisons: Sequence[Comparison]) -> bool:
+    return any(c.diff is not None for c in comparisons)
+
+
+def _rounds(report: Report) -> list[Markup]:
+    """Items solved by round for each model and loop, as SVG."""
+    from promptlab.reporting import charts
+
+    drawn = []
+    for model, loop in dict.fromkeys((str(row["model"]), str(row["loop"])) for row in report.rounds):
+        rows = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
+        title = f"{model}, {loop}: items solved by round"
+        last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in rows}
+        drawn.append(
+            _titled(charts.svg(charts.rounds(rows, title, model in report.manifest["simulated_models"])), title, "; ".join(last.values()))
+        )
+    return drawn
+
+
+def _described(drawn: str, title: str, comparisons: Sequence[Comparison]) -> Markup:
+    many = len(comparisons) > MOST_OPEN
+    words = _tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
+    return _titled(drawn, title, words)
+
+
+def _titled(drawn: str, title: str, words: str) -> Markup:
+    """A drawing with a title and a description for those who do not see it."""
+    start, _, rest = drawn.partition(">")
+    said = f"<title>{escape(inert(title))}</title><desc>{escape(inert(words))}</desc>"
+    return Markup(f'{start} role="img" aria-label="{escape(inert(title))}">{said}{rest}')  # noqa: S704 (vl-convert escapes the texts in it)

@@ -1,0 +1,208 @@
+"""Two arms of one run or of two runs, paired by item: for a look, not for a verdict, because nobody planned it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from promptlab.nouns.columns import SETTING_COLUMNS
+from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.words import Status
+from promptlab.record.store import Run
+from promptlab.reporting.rescore import rescored
+from promptlab.stats import adjust
+from promptlab.stats.analysis import Pairs, macro, paired_test
+from promptlab.stats.sentences import interval, p_text, points
+from promptlab.stats.tables import item_tables
+
+EXPLORATORY = (
+    "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "
+    "comparisons that could have been looked at."
+)
+ALPHA = 0.05
+
+
+class HasPlan(Protocol):
+    """A run or a report."""
+
+    @property
+    def plan(self) -> Mapping[str, Any]: ...
+    @property
+    def manifest(self) -> Mapping[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One arm of one run: what is compared."""
+
+    run: str
+    model: str
+    arm: str
+    setting: tuple[str, int, str]
+    simulated: bool
+
+    @property
+    def label(self) -> str:
+        return f"{self.run} {self.model} {self.arm} [{', '.join(str(part) for part in self.setting)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class PairRow:
+    """B minus A on one task (None: the mean over the tasks), as fractions."""
+
+    task: str | None
+    n: int
+    mean_a: float
+    mean_b: float
+    diff: float
+    ci_low: float | None
+    ci_high: float | None
+    gained: int | None
+    lost: int | None
+    p_value: float | None
+    p_holm: float | None
+    method: str
+    status: Status = "not_planned"
+
+
+@dataclass(frozen=True, slots=True)
+class PairReport:
+    """Two sides, their tasks, and what keeps them from being alike."""
+
+    a: Side
+    b: Side
+    rows: tuple[PairRow, ...]
+    notes: tuple[str, ...]
+    sentence: str
+
+
+def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side:
+    """The side that the user means; UsageProblem with what there is where the names do not say it."""
+    plan = run.plan
+    models = [m["name"] for m in plan["models"]]
+    if model is None and len(models) > 1:
+        raise UsageProblem(f"{run.id} has several models ({', '.join(models)}); say which one is meant")
+    chosen = models[0] if model is None else model
+    if chosen not in models:
+        raise UsageProblem(f"{run.id} has no model {chosen!r}; {did_you_mean(chosen, models)}")
+    arms = list(dict.fromkeys(a["arm"] for a in plan["arms"]))
+    if arm not in arms:
+        raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, arms)}")
+    looped = {loop["strategy"] for loop in plan["loops"]}
+    of_arm = {a["loop"] for a in plan["arms"] if a["arm"] == arm}
+    settings = [
+        (s["placement"], s["shots"], s["strategy"])
+        for s in plan["settings"]
+        if (s["strategy"] if s["strategy"] in looped else None) in of_arm and strategy in (None, s["strategy"])
+    ]
+    if not settings:
+        raise UsageProblem(f"{run.id} has no arm {arm!r} with the strategy {strategy!r}")
+    return Side(run.id, chosen, arm, settings[0], next(m["simulated"] for m in plan["models"] if m["name"] == chosen))
+
+
+def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) -> PairReport:
+    """B minus A, by items that both runs asked with the same text. The answers of B are scored by A's scorer.
+
+    UsageProblem where the two were sent different sampling parameters, unless forced.
+    """
+    sent = [run.manifest["effective"].get(side.model) for run, side in ((run_a, a), (run_b, b))]
+    if sent[0] != sent[1] and None not in sent and not force:
+        raise UsageProblem(
+            f"{a.run} and {b.run} were sent different sampling parameters ({sent[0]} and {sent[1]}), "
+            f"so their difference is not that of the arms; --force compares them all the same, and says so"
+        )
+    plan_a, plan_b = run_a.plan, run_b.plan
+    notes = [] if run_a.folder == run_b.folder else differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
+    trials_a = run_a.trials()
+    trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
+    if plan_a["scorer"] != plan_b["scorer"]:
+        trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a["scorer"])
+        notes.append(f"the answers of {b.run} were scored anew by {plan_a['scorer']}")
+    shared = _shared_items(run_a, plan_a, run_b, plan_b)
+    clusters = trials_a.dropna(subset=["cluster"]).drop_duplicates(["task", "item"]).set_index(["task", "item"])["cluster"].to_dict()
+    tables_a, tables_b = (item_tables(t).get((s.model, *s.setting), {}) for t, s in ((trials_a, a), (trials_b, b)))
+    pairs, dropped = [], 0
+    for task in (t["task"] for t in plan_a["tasks"]):
+        if task not in tables_a or task not in tables_b:
+            continue
+        scores = [dict(zip(t.items, t.mean([s.arm]), strict=True)) for t, s in ((tables_a[task], a), (tables_b[task], b))]
+        names = [n for n in scores[0] if n in scores[1] and (task, n) in shared]
+        kept = [n for n in names if np.isfinite(scores[0][n]) and np.isfinite(scores[1][n])]
+        dropped += len(set(scores[0]) | set(scores[1])) - len(kept)
+        if not kept:
+            continue
+        group = np.array([str(clusters.get((task, n), n)) for n in kept])
+        x, y = (np.array([s[n] for n in kept]) for s in scores)
+        pairs.append(Pairs(task, y, x, group if len(set(group)) < len(group) else None, len(kept), 0, 0))
+    if not pairs:
+        raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
+    if dropped:
+        notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
+    tests = [paired_test(p, ALPHA) for p in pairs]
+    holm = adjust([t.p for t in tests], "holm")
+    rows = [
+        PairRow(
+            p.task, len(p.s), float(p.b.mean()), float(p.s.mean()), t.diff, t.ci_low, t.ci_high, t.gained, t.lost, t.p, float(h), t.method
+        )
+        for p, t, h in zip(pairs, tests, holm, strict=True)
+    ]
+    if len(pairs) > 1:
+        m = macro(
+            np.array([t.diff for t in tests]), np.array([p.d.std(ddof=1) / np.sqrt(len(p.d)) if len(p.d) > 1 else 0.0 for p in pairs])
+        )
+        rows.append(
+            PairRow(
+                None, sum(len(p.s) for p in pairs), float(np.mean([r.mean_a for r in rows])), float(np.mean([r.mean_b for r in rows])),
+                m.estimate, m.ci_low, m.ci_high, None, None, m.p, m.p, m.method,
+            )
+        )  # fmt: skip
+    last = rows[-1]
+    where = f"over {len(pairs)} tasks" if last.task is None else f"in {last.task}"
+    text = (
+        f"{b.label} minus {a.label}, {where}: {points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; "
+        f"{p_text(last.p_value)})."
+    )
+    return PairReport(a, b, tuple(rows), tuple(notes), text)
+
+
+def _shared_items(run_a: Run, plan_a: Mapping[str, Any], run_b: Run, plan_b: Mapping[str, Any]) -> set[tuple[str, str]]:
+    """Items that both runs name alike and ask in the same words, of the same suite."""
+    suites = [{t["task"]: t["suite"] for t in plan["tasks"]} for plan in (plan_a, plan_b)]
+    asked = [_texts(run.items()) for run in ((run_a,) if run_a.folder == run_b.folder else (run_a, run_b))]
+    first, second = asked[0], asked[-1]
+    return {key for key, text in first.items() if second.get(key) == text and suites[0].get(key[0]) == suites[1].get(key[0])}
+
+
+def _texts(items: pd.DataFrame) -> dict[tuple[str, str], tuple[Any, ...]]:
+    columns = [items[name].tolist() for name in ("task", "item", "input", "choices", "targets")]
+    return {(task, item): (asked, tuple(choices), tuple(targets)) for task, item, asked, choices, targets in zip(*columns, strict=True)}
+
+
+def differences(a: HasPlan, model_a: str, setting_a: tuple[Any, ...], b: HasPlan, model_b: str, setting_b: tuple[Any, ...]) -> list[str]:
+    """What else differs between two runs, so that a difference is not put down to the arm alone."""
+    found = []
+    for name in ("seed", "replicates", "defects"):
+        if a.plan.get(name) != b.plan.get(name):
+            found.append(f"{name}: {a.plan.get(name)} and {b.plan.get(name)}")
+    effective = [run.manifest["effective"].get(model) for run, model in ((a, model_a), (b, model_b))]
+    if effective[0] != effective[1]:
+        found.append(f"sampling as sent: {effective[0]} and {effective[1]}")
+    served = [run.manifest["served"].get(model) for run, model in ((a, model_a), (b, model_b))]
+    if served[0] != served[1]:
+        found.append(f"served by: {_listed(served[0])} and {_listed(served[1])}")
+    tasks_a, tasks_b = ({t["task"]: t["base_prompts"] for t in run.plan["tasks"]} for run in (a, b))
+    if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
+        found.append("the base prompts are not the same")
+    if setting_a != setting_b:
+        found.append(
+            f"settings: {dict(zip(SETTING_COLUMNS, setting_a, strict=True))} and {dict(zip(SETTING_COLUMNS, setting_b, strict=True))}"
+        )
+    return found
+
+
+def _listed(names: Sequence[str] | None) -> str:
+    return ", ".join(names) if names else "nobody said"

@@ -1,0 +1,263 @@
+"""A run made ready for looking: its trials in one sorted file that queries read in place, its verdicts as JSON.
+
+Made once for each state of the run folder, beside the cache and never inside the run. A page then costs a query, not a reading of
+the run, however long the run is. A long run is made ready by a process of its own, so that whoever looks stays small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.errors import PromptlabError, RunProblem
+from promptlab.nouns.places import home
+from promptlab.record.store import Run, write_trials
+from promptlab.reporting import Report, arm_table, build
+from promptlab.stats import LookRow, Saved, Supplement
+
+if TYPE_CHECKING:
+    import duckdb
+
+VERSION = 1
+"""Raised when what is kept changes, so that older files are made anew."""
+OWN_PROCESS_FROM = 50_000
+"""Trials from which a run is made ready by a process of its own."""
+MOST_KEPT = 12
+"""Runs that are kept ready; the one looked at longest ago goes first."""
+MOST_ROWS_HELD = 3_000
+MOST_ANSWERS_HELD = 100
+Stamp = tuple[tuple[str, int, int], ...]
+Row = dict[str, Any]
+
+
+class _Judged(BaseModel):
+    """What is kept of a report: everything but the trials, the plan and the manifest."""
+
+    model_config = ConfigDict(ser_json_inf_nan="constants", arbitrary_types_allowed=False)
+
+    version: int
+    stamp: Stamp
+    read_at: str
+    n_trials: int
+    comparisons: tuple[Comparison, ...]
+    baselines: list[Row]
+    rounds: tuple[Mapping[str, Any], ...]
+    loop_arms: tuple[Mapping[str, Any], ...]
+    emotions: tuple[Mapping[str, Any], ...]
+    beside: Supplement
+    looks: tuple[LookRow, ...]
+    saved: Saved | None
+    gaps: tuple[Mapping[str, Any], ...]
+    arms: list[Row]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run ready for looking. `report` holds everything of `promptlab.reporting.build` but the trials, which `query` reads."""
+
+    folder: Path
+    report: Report
+    arms: tuple[Row, ...]
+    """Rows of `promptlab.reporting.arm_table`."""
+    read_at: str
+    stamp: Stamp
+    _db: duckdb.DuckDBPyConnection = field(repr=False, compare=False)
+    _found: dict[tuple[str, str], pd.DataFrame] = field(repr=False, compare=False, default_factory=dict)
+    """The last answers to queries, so that a page that is opened again asks nothing."""
+
+    def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
+        """The answer to a query over `trials` (columns of the trials frame, and `part`) and `items`; RunProblem where a file is gone."""
+        import duckdb
+
+        asked = sql, repr(values)
+        with _one_at_a_time:
+            if asked in self._found:
+                self._found[asked] = self._found.pop(asked)  # asked last
+                return self._found[asked].copy(deep=False)
+        cursor = self._db.cursor()
+        try:
+            found: pd.DataFrame = cursor.execute(sql, values or None).df()
+        except (duckdb.IOException, duckdb.InvalidInputException) as error:
+            raise RunProblem(f"{self.folder}: what was made ready of it cannot be read ({_first_line(error)}); open it again") from None
+        finally:
+            cursor.close()
+        if len(found) <= MOST_ROWS_HELD:
+            with _one_at_a_time:
+                self._found[asked] = found
+                while len(self._found) > MOST_ANSWERS_HELD:
+                    del self._found[next(iter(self._found))]
+            return found.copy(deep=False)
+        return found
+
+    def calls(self, trial: str) -> pd.DataFrame:
+        """The calls of one trial, in turn order."""
+        found = self.query("SELECT part FROM trials WHERE trial = ?", [trial])
+        part = None if found.empty else int(found["part"].iloc[0])
+        return Run(self.folder).calls_of(trial, part)
+
+
+def stamp(folder: Path) -> Stamp:
+    """What the folder holds now: names, times and sizes of everything that decides what is shown."""
+    paths = [folder / name for name in ("plan.json", "looks.json", "items.parquet", "journal.jsonl")]
+    found = []
+    for path in [*paths, *sorted(folder.glob("trials/part-*"))]:
+        try:
+            stat = path.stat()
+        except OSError:
+            continue  # between two reads a journal becomes a part
+        found.append((str(path.relative_to(folder)), stat.st_mtime_ns, stat.st_size))
+    return tuple(found)
+
+
+def place(folder: Path) -> Path:
+    """Where what is made ready of a run is kept."""
+    where = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
+    return home() / "views" / f"{folder.name}-{where}"
+
+
+def prepare(folder: Path) -> None:
+    """Make a run ready in this process, whatever is kept of it."""
+    now = stamp(folder)
+    run = Run(folder)
+    keep(run, build(run), now)
+
+
+def keep(run: Run, report: Report, now: Stamp) -> None:
+    """Keep a run that is judged already for whoever looks at it; `now` is the folder's state from before it was read."""
+    kept = place(run.folder)
+    temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
+    try:
+        temporary.mkdir(parents=True, exist_ok=True)
+        write_trials(temporary / "trials.parquet", report.trials, run.part_of())
+        _write(temporary, now, report)
+        with _one_at_a_time:
+            shutil.rmtree(kept, ignore_errors=True)
+            temporary.replace(kept)
+    except OSError as error:
+        raise RunProblem(f"{kept}: cannot be written: {error.strerror}; make room there, or set PROMPTLAB_HOME to another place") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    _forget_oldest(kept)
+
+
+def prepared(folder: Path, at: Stamp | None = None) -> Prepared:
+    """The run made ready, from what is kept where it is of the folder's state `at` (None: as it is now), else made anew."""
+    wanted = stamp(folder) if at is None else at
+    run = Run(folder)
+    judged = _kept(folder, wanted)
+    if judged is None:
+        _make(folder)
+        judged = _kept(folder, None)
+        if judged is None:
+            raise RunProblem(f"{place(folder)}: what was made ready of the run cannot be read; remove that folder and open the run again")
+    with contextlib.suppress(OSError):
+        os.utime(place(folder))
+    plan = run.plan
+    report = Report(
+        run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(), n_trials=judged.n_trials,
+        comparisons=judged.comparisons, baselines=pd.DataFrame(judged.baselines), rounds=judged.rounds, loop_arms=judged.loop_arms,
+        emotions=judged.emotions, beside=judged.beside, looks=judged.looks, saved=judged.saved, gaps=judged.gaps,
+    )  # fmt: skip
+    return Prepared(folder, report, tuple(judged.arms), judged.read_at, judged.stamp, _connected(folder))
+
+
+_one_at_a_time = threading.Lock()
+
+
+def _write(where: Path, now: Stamp, report: Report) -> None:
+    judged = _Judged(
+        version=VERSION, stamp=now, read_at=time.strftime("%H:%M:%S UTC", time.gmtime()), n_trials=report.n_trials,
+        comparisons=report.comparisons, baselines=_rows(report.baselines), rounds=report.rounds, loop_arms=report.loop_arms,
+        emotions=report.emotions, beside=report.beside, looks=report.looks, saved=report.saved, gaps=report.gaps,
+        arms=_rows(arm_table(report)),
+    )  # fmt: skip
+    (where / "judged.json").write_text(judged.model_dump_json(), encoding="utf-8")
+
+
+def _kept(folder: Path, wanted: Stamp | None) -> _Judged | None:
+    """What is kept of the run, where it can be read and is of the state wanted (None: of any)."""
+    try:
+        judged = _Judged.model_validate_json((place(folder) / "judged.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    fits = judged.version == VERSION and (wanted is None or judged.stamp == wanted)
+    return judged if fits and (place(folder) / "trials.parquet").exists() else None
+
+
+def _make(folder: Path) -> None:
+    if _n_recorded(folder) < OWN_PROCESS_FROM:
+        prepare(folder)
+        return
+    command = [sys.executable, "-m", "promptlab.reporting.prepared", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own module)
+    if done.returncode:
+        said = done.stderr.strip().splitlines()
+        raise RunProblem(said[-1] if said else f"{folder}: making it ready ended with code {done.returncode}; is memory short?")
+
+
+def _n_recorded(folder: Path) -> int:
+    try:
+        return int(Run(folder).manifest["counts"]["done"])
+    except (PromptlabError, KeyError, TypeError, ValueError):
+        return 0
+
+
+def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
+    """A database in memory over the files; it never fetches an extension."""
+    import duckdb
+
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": 2, "memory_limit": "300MB",
+        "allow_community_extensions": "false",
+    }  # fmt: skip
+    db = duckdb.connect(":memory:", config=config)
+    try:
+        db.read_parquet(str(place(folder) / "trials.parquet")).create_view("trials")
+        db.read_parquet(str(folder / "items.parquet")).create_view("items")
+    except duckdb.Error as error:
+        raise RunProblem(f"{folder / 'items.parquet'}: cannot be read ({_first_line(error)}); restore it from a copy") from None
+    return db
+
+
+def _forget_oldest(kept: Path) -> None:
+    found = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[MOST_KEPT:]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _rows(frame: pd.DataFrame) -> list[Row]:
+    """Rows with plain values, None for what is not there."""
+    found: list[Row] = json.loads(frame.to_json(orient="records", double_precision=15))
+    return found
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [""])[0][:200]
+
+
+def main() -> None:
+    """`python -m promptlab.reporting.prepared FOLDER`: make one run ready."""
+    try:
+        prepare(Path(sys.argv[1]))
+    except PromptlabError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

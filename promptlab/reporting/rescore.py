@@ -1,0 +1,132 @@
+"""Stored answers under another scorer: no model is asked, and the record is not touched."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from promptlab.nouns.call import Scored
+from promptlab.nouns.columns import SETTING_COLUMNS
+from promptlab.nouns.item import Item
+from promptlab.nouns.words import NONE_ARM, Scorer
+from promptlab.scoring.metrics import METRICS, Metric, scorer_metric
+from promptlab.scoring.rules import SCORERS
+from promptlab.stats.sentences import setting_words
+
+ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted")
+MOST_KNOWN = 50_000
+"""Scores that are kept for a second question; of hundreds of thousands of items each is asked about once."""
+Items = pd.DataFrame | Iterable[Mapping[str, Any]]
+"""What `Run.items` gives, or `Run.each_item`."""
+_Asked = tuple[Metric, str, str, str]
+"""A metric, and the task, item and answer that it is asked about."""
+
+
+def rescored(trials: pd.DataFrame, items: Items, plan: Mapping[str, Any], scorer: Scorer) -> pd.DataFrame:
+    """The trials frame with `score` and `extracted` by `scorer`; failed calls stay without a score.
+
+    A metric that is not promptlab's own keeps what was recorded: it is the rule of every scorer, and opening a run must never load
+    code, or run a pattern, that the run's folder names.
+    """
+    return _rescored(trials, _by_id(items), plan, scorer, {})
+
+
+def _rescored(
+    trials: pd.DataFrame, by_id: Mapping[tuple[str, str], Item], plan: Mapping[str, Any], scorer: Scorer, known: dict[_Asked, Scored]
+) -> pd.DataFrame:
+    """`known` holds scores by metric, which several scorers and models may share."""
+    kinds = {task["task"]: task for task in plan["tasks"]}
+    metrics: dict[tuple[str, str], Metric] = {}
+    scores: list[float | None] = []
+    extracted: list[str | None] = []
+    for task, item, model, answer, outcome, recorded, read in zip(*(trials[c] for c in ASKED), strict=True):
+        if outcome == "error":
+            scores.append(None)
+            extracted.append(None)
+            continue
+        if kinds[task]["metric"] not in METRICS:
+            scores.append(None if pd.isna(recorded) else float(recorded))
+            extracted.append(read)
+            continue
+        metric = metrics.get((task, model))
+        if metric is None:
+            metric = metrics[(task, model)] = _metric(scorer, kinds[task], model)
+        place = (metric, task, item, answer)
+        scored = known.get(place)
+        if scored is None:
+            if len(known) >= MOST_KNOWN:
+                known.clear()
+            scored = known[place] = metric(answer, by_id[(task, item)])
+        scores.append(scored.score)
+        extracted.append(scored.extracted)
+    return trials.assign(
+        score=pd.array(scores, dtype="Float64").astype("float64"), extracted=pd.Series(extracted, index=trials.index, dtype=object)
+    )
+
+
+def scorer_table(trials: pd.DataFrame, items: Items, plan: Mapping[str, Any]) -> pd.DataFrame:
+    """One row for each model, setting and task: the baseline's mean score under every scorer, raw and normalised, and how it answered.
+
+    `normalised` is BIG-bench's preferred metric, 100 (raw - low) / (1 - low): 0 is guessing, and worse is negative.
+    """
+    kept = [name for name in (*ASKED, "arm", *SETTING_COLUMNS, "compliant", "echoed", "declined") if name in trials]
+    base = trials.loc[trials["arm"] == NONE_ARM, kept]
+    by_id = _by_id(items)
+    known: dict[_Asked, Scored] = {}
+    by_scorer = {scorer: _rescored(base, by_id, plan, scorer, known) for scorer in SCORERS}
+    rows = []
+    for task in plan["tasks"]:
+        mine = base[base["task"] == task["task"]]
+        for (model, *own), group in mine.groupby(["model", *SETTING_COLUMNS], sort=False, observed=True):
+            row: dict[str, Any] = {
+                "model": model,
+                "setting": setting_words(*own),
+                "task": task["task"],
+                "n": len(group),
+            }
+            row |= {scorer: _mean(frame.loc[group.index, "score"]) for scorer, frame in by_scorer.items()}
+            low, raw = task.get("low"), row[plan.get("scorer") or "reference"]
+            row["normalised"] = None if low is None or raw is None else 100 * (raw - low) / (1 - low)
+            row |= {flag: _mean(group[flag]) for flag in ("compliant", "echoed", "declined") if flag in group}
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _mean(values: pd.Series[Any]) -> float | None:
+    known = values.dropna()
+    return float(known.astype(float).mean()) if len(known) else None
+
+
+def _by_id(items: Items) -> dict[tuple[str, str], Item]:
+    rows: Any = items.to_dict("records") if isinstance(items, pd.DataFrame) else items
+    return {(str(row["task"]), str(row["item"])): _item(row) for row in rows}
+
+
+def _item(row: Mapping[str, Any]) -> Item:
+    grades = row.get("scores")
+    scores = tuple(json.loads(grades)) if isinstance(grades, str) else ()
+    return Item(row["item"], row["input"], tuple(row["targets"]), tuple(row["choices"]), None, scores)
+
+
+def scores_of(answer: str, item: Mapping[str, Any], plan: Mapping[str, Any], model: str) -> dict[str, float | None]:
+    """The score of one stored answer under every scorer; None where the metric is not promptlab's own, which is not run here.
+
+    `item` is a row of the items file: `suite`, `task`, `item`, `input`, and `targets`, `choices` and `scores` as JSON.
+    """
+    kind = next((task for task in plan["tasks"] if task["task"] == item["task"]), None)
+    if kind is None or kind["metric"] not in METRICS:
+        return dict.fromkeys(SCORERS)
+    grades = item.get("scores")
+    read = Item(
+        str(item["item"]), str(item["input"]), tuple(json.loads(item["targets"])), tuple(json.loads(item["choices"])), None,
+        tuple(json.loads(grades)) if isinstance(grades, str) else (),
+    )  # fmt: skip
+    return {scorer: _metric(scorer, kind, model)(answer, read).score for scorer in SCORERS}
+
+
+def _metric(scorer: Scorer, task: Mapping[str, Any], model: str) -> Metric:
+    """What a scorer makes of a task of the plan."""
+    return scorer_metric(scorer, task["task"], task["metric"], task.get("strict", ""), model, published=task.get("suite") != "own")

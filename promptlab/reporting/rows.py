@@ -1,0 +1,329 @@
+"""The rows of a report's tables as words: the same cells on the terminal, in Markdown and in HTML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from promptlab.nouns.columns import SETTING_COLUMNS
+from promptlab.nouns.comparison import Comparison
+from promptlab.reporting.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, looks_words
+from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.reporting.winner import DECISIVE
+from promptlab.scoring.rules import SCORERS
+from promptlab.stats.sentences import interval, p_text, points, setting_words
+
+DECISIONS = {
+    "continue": "goes on",
+    "efficacy": "stops: boundary passed",
+    "futility": "stops: effect out of sight",
+    "undecided": "nothing could be judged",
+}
+
+
+def cells(report: Report, c: Comparison) -> list[str]:
+    """One comparison as the words of a table's row."""
+    flips = "-" if c.gained is None else f"{c.gained}/{c.lost}"
+    where = c.task or f"mean over {c.n_tasks}"
+    ci = interval(c.ci_low, c.ci_high) if c.diff is not None else "-"
+    p = "-" if c.p_adjusted is None else p_text(c.p_adjusted).removeprefix("p = ").removeprefix("p ")
+    return [
+        c.model, report.name(c), where, CONTROL_NAMES[c.control], str(c.n_pairs), str(c.n_missing),
+        points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
+    ]  # fmt: skip
+
+
+def result(c: Comparison) -> str:
+    """A comparison's verdict with its figures, in the fewest words."""
+    return c.verdict if c.diff is None else f"{c.verdict} {points(c.diff)} ({interval(c.ci_low, c.ci_high)})"
+
+
+ARM_COLUMNS = (
+    "model", "setting", "arm", "role", "trials", "mean score", "missing (error)", "cut off", "refused", "empty", "no answer found",
+    "tokens out", "USD",
+)  # fmt: skip
+MORE_ARM_COLUMNS = ("of planned", "scored, %", "from cache, %", "asked again, %", "seconds, median", "seconds, 95 %")
+
+
+def arm_cells(report: Report) -> list[list[str]]:
+    """Rows of `arm_table` as words, for `ARM_COLUMNS`, and after them those of `MORE_ARM_COLUMNS`: what is recorded and how it came."""
+    found = []
+    planned = _planned_an_arm(report)
+    groups = {
+        (str(model), setting_words(*own), str(arm)): group
+        for (model, *own, arm), group in report.trials.groupby(["model", *SETTING_COLUMNS, "arm"], sort=False, observed=True)
+    }
+    for row in records(arm_table(report)):
+        group = groups[str(row["model"]), str(row["setting"]), str(row["arm"])]
+        asked = group.loc[~group["cached"].astype(bool) & (group["outcome"] != "error"), "latency_s"].astype(float)
+        found.append(
+            [
+                named(report, row["model"]), row["setting"], row["arm"], row["role"], str(row["n"]), _share(row["mean_score"]),
+                *(str(row[name]) for name in ("error", "truncated", "refused", "empty", "parse_failed")),
+                "-" if row["output_tokens_mean"] is None else f"{row['output_tokens_mean']:.1f}",
+                "unknown" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
+                f"{row['n']:,} of {planned:,}", _hundredths(group["score"].notna()), _hundredths(group["cached"]),
+                _hundredths(group["attempts"] > 1), *("-" if asked.empty else f"{asked.quantile(q):.2f}" for q in (0.5, 0.95)),
+            ]
+        )  # fmt: skip
+    return found
+
+
+def _planned_an_arm(report: Report) -> int:
+    """Trials that every arm has for one model and setting, looks aside."""
+    plan = report.plan
+    return sum(int(task["n_items"]) for task in plan["tasks"]) * int(plan["replicates"]) * max(1, len(plan["base_prompts"]))
+
+
+def _hundredths(values: pd.Series[Any]) -> str:
+    return f"{100 * float(values.astype(float).mean()):.1f}"
+
+
+def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
+    """For each model and setting with several sentences: a title, and rows of what the papers' arithmetic reports, what it reports
+    where nothing works, and what can be said of the same thing here."""
+    found = []
+    for row in report.beside.protocols:
+        p, own = row.protocol, (row.placement, row.shots, row.strategy)
+        mine = [c for c in report.comparisons if c.model == row.model and tuple(getattr(c, name) for name in SETTING_COLUMNS) == own]
+        control = next((name for name in DECISIVE if any(c.control == name for c in mine)), "none")
+        against = f"against {CONTROL_NAMES[control]}"
+        in_tasks = [c for c in mine if c.scope == "cell" and c.control == control]
+        counts = ", ".join(f"{n} {verdict}" for verdict in VERDICT_WORDS if (n := sum(c.verdict == verdict for c in in_tasks)))
+        over = [c for c in mine if c.scope == "stimulus" and c.diff is not None]
+        first = max((c for c in over if c.control == "none"), key=lambda c: c.diff or 0.0, default=None)
+        same = next((c for c in over if first is not None and c.control == control and c.treatment == first.treatment), None)
+        means = [f"{c.treatment}: {result(c)}" for c in mine if c.scope == "primary" and c.control == control]
+        rows = [
+            [
+                "Best sentence of each task, chosen on the items that judge it",
+                f"{points(p.best_per_task)} ({_percent(p.relative_best_per_task)})",
+                f"{points(p.null_best_per_task[1])} ({interval(p.null_best_per_task[0], p.null_best_per_task[2])})",
+                f"{counts} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them",
+            ],
+            [
+                "Best single sentence over the tasks",
+                points(p.best_single),
+                f"{points(p.null_best_single[1])} ({interval(p.null_best_single[0], p.null_best_single[2])})",
+                "no sentence can be judged" if same is None else f"{same.treatment}: {result(same)}, {against}",
+            ],
+            ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
+        ]
+        title = named(report, row.model) + (f", {setting_words(*own)}" if len(report.settings) > 1 else "")
+        found.append((title, rows))
+    return found
+
+
+GAP_COLUMNS = ("model", "setting", "task", "n official", "n twin", "official", "twin", "points", "95 % CI", "other run")
+
+
+def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Rows of official minus twin as words, for `GAP_COLUMNS`."""
+    return [
+        [
+            named(report, row["model"]), setting_words(row["placement"], row["shots"], row["strategy"]),
+            row["task"] or "mean over the tasks",
+            str(row["n_official"]), str(row["n_twin"]), f"{row['official']:.3f}", f"{row['twin']:.3f}", points(row["diff"]),
+            interval(row["ci_low"], row["ci_high"]) if row["ci_low"] is not None else "-", row["other_run"],
+        ]
+        for row in gaps
+    ]  # fmt: skip
+
+
+def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list[str]]]]:
+    """Title, note, heads and rows as words of the tables about feedback loops; nothing without loops."""
+    if not report.rounds:
+        return []
+    note = f"{ORACLE_NOTE} {EMOTION_NOTE}" if report.oracles else EMOTION_NOTE
+    rounds = [
+        [
+            named(report, r["model"]), r["loop"], r["arm"], str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
+            f"{100 * r['ci_low']:.1f} to {100 * r['ci_high']:.1f}", f"{100 * r['accuracy']:.1f}", f"{r['gained']}/{r['lost']}",
+        ]
+        for r in report.rounds
+    ]  # fmt: skip
+    arms = [
+        [
+            named(report, r["model"]), r["loop"], r["arm"], f"{r['n_solved']} of {r['n']}",
+            f"{r['rounds_to_solve']:.2f}", f"{r['calls']:.2f}",
+            "-" if r["tokens"] is None else f"{r['tokens']:.0f}", "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
+        ]
+        for r in report.loop_arms
+    ]  # fmt: skip
+    emotions = [
+        [named(report, r["model"]), r["loop"], r["arm"], r["emotion"], *(str(r[way]) for way in ("n", *WAYS))]
+        for r in report.emotions
+    ]  # fmt: skip
+    return [
+        (
+            "Feedback loops round by round", note,
+            ["model", "loop", "arm", "round", "asked", "pass@k, %", "95 % CI", "right at this round, %", "turned right/wrong"], rounds,
+        ),
+        (
+            "Feedback loops: what solving takes", "An unsolved item counts as one round more than there are.",
+            ["model", "loop", "arm", "solved", "rounds to solve", "calls", "tokens", "USD for each solved"], arms,
+        ),
+        (
+            "What followed each emotion", "Counts of remarks; descriptive only.",
+            ["model", "loop", "arm", "emotion", "remarks", *(way.replace("_", " to ") for way in WAYS)], emotions,
+        ),
+    ]  # fmt: skip
+
+
+PROTOCOL_TITLE = "What the papers' arithmetic would report"
+PROTOCOL_COLUMNS = (
+    "model", "setting", "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
+    "mean of all",
+)  # fmt: skip
+BEST_COLUMNS = (
+    "model", "setting", "task", "scored highest", "uncorrected", "corrected", "95 % CI", "adjusted p", "best in resamples", "tied", "n",
+)  # fmt: skip
+SPREAD_COLUMNS = (
+    "model", "setting", "sentence", "against", "tasks", "points", "tau", "I2", "another task", "replicated in", "tasks by Holm",
+)  # fmt: skip
+PROTOCOL_NOTE = (
+    "What Li et al. 2023 and Wang et al. 2024 report as the gain: the best stimulus of each task, chosen on the items that judge it. "
+    "The band is what the same arithmetic gives on these very answers when the arms are shuffled inside every item, so that nothing works "
+    "(5 % to 95 %). Nothing here is a verdict."
+)
+BEST_NOTE = (
+    "Against no added text. Chosen on nine tenths of the items and measured on the rest (ten folds, median of 20 splits); the interval is "
+    "simultaneous over all stimuli and lies around the uncorrected value; p is adjusted for the choice (step-down maxT)."
+)
+BY_STIMULUS_NOTE = (
+    "The cells once more, by sentence: first whether it has any effect at all (Simes), with the false discovery rate held over the "
+    "sentences, then in which tasks, held inside those that were selected (Benjamini and Bogomolov 2014). A second view; verdicts are "
+    "those above."
+)
+SPREAD_NOTE = (
+    "tau is the standard deviation of the true effect between tasks; the last interval is where the effect of another such task would lie. "
+    "Replicated: in at least so many tasks there is an effect, with 95 % confidence. Never a verdict."
+)
+
+
+def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list[str]]]]:
+    """Title, note, heads and rows as words of what stands beside the verdicts; tables without rows are left out."""
+    beside = report.beside
+    protocols = [
+        [
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), f"{100 * r.protocol.baseline:.1f}",
+            f"{points(r.protocol.best_per_task)} ({_percent(r.protocol.relative_best_per_task)})",
+            f"{points(r.protocol.null_best_per_task[1])} ({interval(r.protocol.null_best_per_task[0], r.protocol.null_best_per_task[2])})",
+            points(r.protocol.best_single),
+            f"{points(r.protocol.null_best_single[1])} ({interval(r.protocol.null_best_single[0], r.protocol.null_best_single[2])})",
+            points(r.protocol.average),
+        ]
+        for r in beside.protocols
+    ]  # fmt: skip
+    bests = [
+        [
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.task or "mean over the tasks", r.winner or "none",
+            points(r.naive), "-" if r.estimate is None else points(r.estimate), interval(r.ci_low, r.ci_high) if r.winner else "-",
+            p_text(r.p_adjusted) if r.p_adjusted is not None else "-", "-" if r.p_best is None else f"{100 * r.p_best:.0f} %",
+            "yes" if r.tie else "no", str(r.n),
+        ]
+        for r in beside.bests
+    ]  # fmt: skip
+    spreads = [
+        [
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.n_tasks),
+            points(r.estimate), f"{100 * r.tau:.1f}", f"{r.i2_percent:.0f} %", interval(r.prediction_low, r.prediction_high),
+            str(r.n_tasks_replicated), ", ".join(r.tasks_named) or "none",
+        ]
+        for r in beside.spreads
+    ]  # fmt: skip
+    components = [
+        [
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), str(r.n_tasks), str(r.n_repeats), f"{r.var_item:.4f}",
+            f"{r.var_item_by_arm:.4f}", f"{r.var_repeat:.4f}", r.sentence,
+        ]
+        for r in beside.components
+    ]  # fmt: skip
+    stimuli = [
+        [
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control],
+            p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none",
+        ]
+        for r in beside.by_stimulus
+    ]  # fmt: skip
+    looks = [
+        [
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.look + 1),
+            str(r.n_pairs), "-" if r.diff is None else points(r.diff), "-" if r.p is None else p_text(r.p), f"{r.level:.4f}",
+            "-" if r.conditional_power is None else f"{100 * r.conditional_power:.0f} %", DECISIONS[r.decision],
+        ]
+        for r in report.looks
+    ]  # fmt: skip
+    tables: list[tuple[str, str, Sequence[str], list[list[str]]]] = [
+        (
+            PROTOCOL_TITLE, PROTOCOL_NOTE,
+            PROTOCOL_COLUMNS, protocols,
+        ),
+        (
+            "The best stimulus, corrected for the choice", BEST_NOTE,
+            BEST_COLUMNS, bests,
+        ),
+        (
+            "Does a sentence do anything anywhere, and where", BY_STIMULUS_NOTE,
+            ["model", "setting", "sentence", "against", "p, no task", "any effect", "in the tasks"], stimuli,
+        ),
+        (
+            "How tasks differ", SPREAD_NOTE,
+            SPREAD_COLUMNS, spreads,
+        ),
+        (
+            "Planned looks",
+            f"What each look decided on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
+            ["model", "setting", "sentence", "against", "look", "items", "points", "p", "level", "chance ahead", "decision"], looks,
+        ),
+        (
+            "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question asked again.",
+            ["model", "setting", "tasks", "repeats", "items", "items by arm", "repeats'", "advice"], components,
+        ),
+    ]  # fmt: skip
+    return [table for table in tables if table[3]]
+
+
+def _percent(value: float | None) -> str:
+    return "no relative gain: the baseline is 0" if value is None else f"{value:+.1f} %"
+
+
+def baseline_columns() -> list[str]:
+    """The heads of `baseline_cells`."""
+    return ["model", "setting", "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines"]
+
+
+def baseline_cells(report: Report) -> list[list[str]]:
+    """Scores without any stimulus as words: raw by every scorer, and normalised (0 is guessing, below it negative) by the one in force."""
+    scorer = str(report.plan.get("scorer") or ("the tool" if report.plan.get("imported") else "reference"))
+    return [
+        [
+            named(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
+            "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
+            *(_share(row.get(flag)) for flag in ("compliant", "echoed", "declined")),
+        ]
+        for row in records(report.baselines)
+    ]  # fmt: skip
+
+
+def named(report: Report, model: str) -> str:
+    """A model's name, which says so where it is simulated."""
+    return f"{model} (SIMULATED)" if model in report.manifest["simulated_models"] else model
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def records(frame: Any) -> list[dict[str, Any]]:  # noqa: ANN401 (a pandas frame)
+    """The rows of a frame as plain values; missing ones are None."""
+    return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value.item() if hasattr(value, "item") else value

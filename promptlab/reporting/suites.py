@@ -1,0 +1,154 @@
+"""Official minus twin: the baseline of one task on published items, and on items that no model has seen.
+
+Public items may have been in a model's training data. The gap between the suites is where that would show; it also holds any
+difference in difficulty between them, so a gap that several models share says more about the items than about the models.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from promptlab.nouns.columns import SETTING_COLUMNS
+from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.words import NONE_ARM, Scorer
+from promptlab.record.store import Run, runs_in
+from promptlab.reporting.rescore import rescored
+from promptlab.stats.unpaired import UnpairedDifference, unpaired_difference
+
+SUITES = ("official", "twin")
+CAVEAT = (
+    "Official items are public and may have been in a model's training data; the twin's are promptlab's own. A gap can also come "
+    "from items of another difficulty, so compare it between models."
+)
+
+
+def suite_gaps(run: Run, trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One row for each model, setting and task that this run and the newest other run in its folder asked from both suites.
+
+    Scores are means over items without any stimulus, as fractions; the last row of a model that shares several tasks is their
+    mean. Both runs must agree in model, address, sampling and base prompts; the other run's answers are scored by this one's scorer.
+    """
+    mine = str(plan["suite"])
+    if mine not in SUITES:
+        return []
+    other_suite = SUITES[1 - SUITES.index(mine)]
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    here = _item_means(trials)
+    for folder in runs_in(run.folder.parent):
+        if folder == run.folder:
+            continue
+        try:
+            other = Run(folder)
+            other_plan = other.plan
+            if other_plan["suite"] != other_suite or not (models := _shared_models(plan, other_plan)):
+                continue
+            theirs = _item_means(_scored_alike(other, other_plan, plan.get("scorer")))
+        except (RunProblem, OSError, KeyError):
+            continue  # a run of an older format, or one that is being written
+        for key, values in here.items():
+            name = models.get(key[0])
+            same = None if name is None else theirs.get((name, *key[1:]))
+            if same is not None and key not in found and _same_prompts(plan, other_plan, key[-1]):
+                official, twin = (values, same) if mine == "official" else (same, values)
+                found[key] = _row(plan, key, official, twin, other.id)
+    return _with_means(list(found.values()))
+
+
+def _scored_alike(other: Run, other_plan: Mapping[str, Any], scorer: Scorer | None) -> pd.DataFrame:
+    trials = other.trials()
+    if scorer is not None and scorer != other_plan.get("scorer"):
+        trials = rescored(trials, other.items(), other_plan, scorer)
+    return trials
+
+
+def _shared_models(plan: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, str]:
+    """This run's name for each model, and the other's, where both send the same to the same address."""
+    if plan["sampling"] != other["sampling"]:
+        return {}
+    theirs = {_sent(m): m["name"] for m in other["models"]}
+    keys = {m["name"]: _sent(m) for m in plan["models"]}
+    return {name: theirs[key] for name, key in keys.items() if key in theirs}
+
+
+def _sent(model: Mapping[str, Any]) -> tuple[str, str | None, str]:
+    return model["litellm_name"], model.get("api_base"), json.dumps(model.get("sampling") or {}, sort_keys=True)
+
+
+def _same_prompts(plan: Mapping[str, Any], other: Mapping[str, Any], task: str) -> bool:
+    mine, theirs = ({t["task"]: t["base_prompts"] for t in p["tasks"]} for p in (plan, other))
+    return mine.get(task) == theirs.get(task)
+
+
+def _item_means(trials: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
+    """By model, setting and task: the mean score of each item without any stimulus, and its cluster."""
+    base = trials[(trials["arm"] == NONE_ARM) & trials["score"].notna()]
+    keys = ["model", *SETTING_COLUMNS, "task"]
+    means = base.groupby([*keys, "item"], observed=True, sort=False).agg(score=("score", "mean"), cluster=("cluster", "first"))
+    groups = means.reset_index().groupby(keys, observed=True, sort=False)
+    return {tuple(map(str, key if isinstance(key, tuple) else (key,))): group for key, group in groups}
+
+
+def _row(plan: Mapping[str, Any], key: tuple[str, ...], official: pd.DataFrame, twin: pd.DataFrame, other: str) -> dict[str, Any]:
+    gap = unpaired_difference(official["score"].to_numpy(float), twin["score"].to_numpy(float), _clusters(official), _clusters(twin))
+    simulated = any(m["simulated"] for m in plan["models"] if m["name"] == key[0])
+    return {
+        "model": key[0],
+        "simulated": simulated,
+        **dict(zip(SETTING_COLUMNS, key[1:-1], strict=True)),
+        "task": key[-1],
+        "n_official": len(official),
+        "official": float(official["score"].mean()),
+        "n_twin": len(twin),
+        "twin": float(twin["score"].mean()),
+        **_gap(gap),
+        "other_run": other,
+    }
+
+
+def _clusters(items: pd.DataFrame) -> list[str] | None:
+    if items["cluster"].isna().all():
+        return None
+    return [str(c) if isinstance(c, str) else f"item {i}" for c, i in zip(items["cluster"], items["item"], strict=True)]
+
+
+def _gap(gap: UnpairedDifference) -> dict[str, Any]:
+    low, high = gap.ci or (None, None)
+    return {"diff": gap.diff, "se": gap.se, "ci_low": low, "ci_high": high, "method": gap.method}
+
+
+def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of each model and setting, then their mean over these tasks, with the items' own errors."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["model"], *(row[c] for c in SETTING_COLUMNS)), []).append(row)
+    out = []
+    for group in groups.values():
+        out += group
+        k = len(group)
+        if k < 2:
+            continue
+        diff = sum(row["diff"] for row in group) / k
+        known = [row["se"] for row in group if row["se"] is not None]
+        se = math.sqrt(sum(s**2 for s in known)) / k if len(known) == k else None
+        out.append(
+            {
+                **group[0],
+                "task": None,
+                "n_official": sum(row["n_official"] for row in group),
+                "official": sum(row["official"] for row in group) / k,
+                "n_twin": sum(row["n_twin"] for row in group),
+                "twin": sum(row["twin"] for row in group) / k,
+                "diff": diff,
+                "se": se,
+                "ci_low": None if se is None else max(-1.0, diff - 1.96 * se),
+                "ci_high": None if se is None else min(1.0, diff + 1.96 * se),
+                "method": f"mean over these {k} tasks, normal",
+                "other_run": "; ".join(dict.fromkeys(row["other_run"] for row in group)),
+            }
+        )
+    return out

@@ -1,0 +1,1 @@
+"""From a plan to recorded trials: engine, cache, gateway, batches, workers."""

@@ -1,0 +1,262 @@
+"""Files and batches handed over to providers and collected from them: nothing is begun twice, and what goes wrong is told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+from promptlab.nouns.call import Call
+from promptlab.nouns.model import Model
+from promptlab.record.store import now
+from promptlab.running.batch.ledger import ID_LENGTH, Ledger, Part
+from promptlab.running.batch.openai_api import OpenAIBatches
+from promptlab.running.batch.reading import Results, read_results
+from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, Remote, Service
+from promptlab.running.engine import Progress
+from promptlab.running.gateway import RetryPolicy, WireError
+from promptlab.running.gateway.gateway import stop_reason
+from promptlab.running.gateway.wire import RETRIED, STOPPING, Boundary
+
+if TYPE_CHECKING:
+    from promptlab.running.batch.by_litellm import LiteLLMBatches
+
+SETTLE_S = 10.0
+"""After so long a batch that was begun stands in its provider's list."""
+CERTAIN: frozenset[Boundary] = frozenset({"auth", "quota", "rate", "policy", "request"})
+"""Where a failure says that nothing was begun; after the others it may have been."""
+POLICY = RetryPolicy(attempts=4, rate_attempts=4)
+T = TypeVar("T")
+
+
+class Ended(NamedTuple):
+    """A batch that goes on no more, and what it brought."""
+
+    part: Part
+    remote: Remote
+    results: Results
+
+
+class Desk:
+    """The providers of one run, as its ledger knows them. One instance belongs to one event loop; `aclose` ends it."""
+
+    def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], ledger: Ledger, progress: Progress) -> None:
+        self._models = {model.name: model for model in models}
+        self._secrets, self._ledger, self._progress = secrets, ledger, progress
+        self._direct = OpenAIBatches(models, secrets, lambda model, call: self._over_litellm().body(model, call))
+        self._litellm: LiteLLMBatches | None = None
+        self._rng = random.Random()
+        self._doubtful: set[int] = set()
+        """Numbers of parts that may have been begun, for all that is known."""
+
+    def line(self, key: str, call: Call) -> bytes | None:
+        """One request as a line of a file; None, and told, where the model has no key."""
+        model = self._models[call.model]
+        try:
+            body = self._service(model).body(model, call)
+        except WireError as error:
+            self.unsent(model.name, error)
+            return None
+        return json.dumps({"custom_id": key[:ID_LENGTH], "method": "POST", "url": ENDPOINT, "body": body}).encode() + b"\n"
+
+    async def send(self, part: Part, lines: bytes) -> bool:
+        """Upload a file and begin its batch; False where it certainly was not begun, and is forgotten."""
+        model = self._models[part.model]
+        service = self._service(model)
+        try:
+            part.input_file = await self._patiently(lambda: service.upload(model, lines))
+            part.status = "uploaded"
+            self._ledger.save()
+            await self._begin(model, part)
+        except WireError as error:
+            if part.number in self._doubtful:
+                self._tell(f"nobody knows whether a batch of {model.name!r} was begun ({_words(error)}); the same command finds out")
+                return True
+            self._ledger.drop(part)
+            self.unsent(model.name, error)
+            return False
+        return True
+
+    async def settle_doubts(self, parts: Sequence[Part], stop: asyncio.Event) -> list[Part]:
+        """Find out about parts whose files are uploaded, and of which nobody knows whether their batches were begun.
+
+        Returns those that were not, and that the provider does not begin.
+        """
+        refused: list[Part] = []
+        for part in parts:
+            model = self._models[part.model]
+            if part.batch is not None or model.name in self._progress.stopped or stop.is_set():
+                continue
+            self._doubtful.add(part.number)
+            try:
+                remote = await self._found(model, part)
+                age_s = max(0.0, time.time() - (part.asked_at or 0.0))
+                if remote is None and age_s < SETTLE_S:
+                    await asyncio.sleep(SETTLE_S - age_s)
+                    remote = await self._found(model, part)
+                if remote is None:
+                    self._doubtful.discard(part.number)
+                    await self._begin(model, part)
+                else:
+                    self._begun(part, remote)
+            except WireError as error:
+                if part.number not in self._doubtful and error.boundary in ("request", "policy"):
+                    self.unsent(model.name, error)
+                    refused.append(part)
+                else:
+                    self._unheard(model, f"a batch of {model.name!r} may have been begun, and could not be asked after", error)
+        return refused
+
+    async def ended(self, parts: Sequence[Part]) -> list[Ended]:
+        """Those of these parts whose batches have ended, with their results."""
+        found: list[Ended] = []
+        for part in parts:
+            model = self._models[part.model]
+            if part.batch is None or model.name in self._progress.stopped:
+                continue
+            try:
+                remote = await self._asked_after(model, part, part.batch)
+                if remote.status in ENDED and _without_files(remote):
+                    self._tell(
+                        f"batch {part.batch} of {model.name!r} is {remote.status} without a file of results; the same command asks again"
+                    )
+                elif remote.status in ENDED:
+                    found.append(Ended(part, remote, await self._results(model, part, remote)))
+            except WireError as error:
+                self._unheard(model, f"batch {part.batch} of {model.name!r} could not be collected", error)
+        return found
+
+    def unsent(self, model: str, error: WireError) -> None:
+        """Tell why no batch of a model can be begun."""
+        if error.boundary in STOPPING:
+            why = stop_reason(self._models[model], error)
+        elif error.boundary in RETRIED:
+            why = f"no batch could be begun ({_words(error)}); run the same command again"
+        elif error.status in (404, 405, 501):
+            why = f"the server does not take files and batches ({_words(error)}); leave --batch out"
+        else:
+            why = f"the provider took no batch ({_words(error)})"
+        self._progress.stopped.setdefault(model, f"{model}: {why}")
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._direct.aclose()
+
+    async def _begin(self, model: Model, part: Part) -> None:
+        """Begin the batch of an uploaded file. Where an attempt may have begun it, it is looked for before the next."""
+        service, file = self._service(model), part.input_file or ""
+        attempt = 0
+        while True:
+            attempt += 1
+            part.asked_at = time.time()
+            self._ledger.save()
+            try:
+                remote = await service.create(model, file, part.tag)
+            except WireError as error:
+                if error.boundary not in CERTAIN:
+                    self._doubtful.add(part.number)
+                if not _may_pass(error, attempt):
+                    raise
+                wait_s = POLICY.wait_s(attempt, error, self._rng)
+                if error.boundary in CERTAIN:
+                    await asyncio.sleep(wait_s)
+                    continue
+                await asyncio.sleep(max(wait_s, SETTLE_S))
+                found = await self._found(model, part)
+                if found is None:
+                    self._doubtful.discard(part.number)
+                    continue
+                remote = found
+            return self._begun(part, remote)
+
+    def _begun(self, part: Part, remote: Remote) -> None:
+        self._doubtful.discard(part.number)
+        part.batch, part.status, part.submitted_at = remote.id, remote.status, now()
+        self._ledger.save()
+        self._progress.n_sent += part.n_requests
+
+    async def _found(self, model: Model, part: Part) -> Remote | None:
+        service, file, since = self._service(model), part.input_file or "", part.asked_at or time.time()
+        return await self._patiently(lambda: service.find(model, file, part.tag, since))
+
+    async def _asked_after(self, model: Model, part: Part, batch: str) -> Remote:
+        service = self._service(model)
+        remote = await self._patiently(lambda: service.status(model, batch))
+        news = (remote.status, dict(remote.counts), remote.why)
+        if (part.status, part.counts, part.said) != news:
+            part.status, part.counts, part.said = news
+            self._ledger.save()
+        return remote
+
+    async def _results(self, model: Model, part: Part, remote: Remote) -> Results:
+        files = []
+        for name in (remote.output_file, remote.error_file):
+            if name is None:
+                continue
+            try:
+                files.append(await self._content(model, name))
+            except WireError as error:
+                if error.status not in (404, 410):
+                    raise
+                self._tell(f"batch {part.batch} of {model.name!r}: its results are no longer there ({_words(error)})")
+        return read_results(files, self._ledger.keys(part), lambda status, data: self._direct.read(model, status, data), self._secrets)
+
+    async def _content(self, model: Model, name: str) -> bytes:
+        service = self._service(model)
+        return await self._patiently(lambda: service.content(model, name))
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a request that costs nothing, and may be sent again and again."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return await ask()
+            except WireError as error:
+                if not _may_pass(error, attempt):
+                    raise
+                await asyncio.sleep(POLICY.wait_s(attempt, error, self._rng))
+
+    def _unheard(self, model: Model, what: str, error: WireError) -> None:
+        """Tell of a batch that stays open because nothing can be heard of it."""
+        if error.boundary in STOPPING:
+            self._progress.stopped.setdefault(model.name, f"{model.name}: {stop_reason(model, error)}")
+        elif error.status in (404, 405, 501):
+            self._tell(
+                f"{what} ({_words(error)}). If it was begun under another key or project, set that key; "
+                f"if it is gone, take its entry out of batches.json, and its requests are paid again"
+            )
+        else:
+            self._tell(f"{what} ({_words(error)}); the same command tries again")
+
+    def _tell(self, what: str) -> None:
+        if what not in self._progress.told:
+            self._progress.told.append(what)
+
+    def _service(self, model: Model) -> Service:
+        return self._over_litellm() if model.provider in OVER_LITELLM else self._direct
+
+    def _over_litellm(self) -> LiteLLMBatches:
+        if self._litellm is None:
+            from promptlab.running.batch.by_litellm import LiteLLMBatches
+
+            self._litellm = LiteLLMBatches(list(self._models.values()), self._secrets)
+        return self._litellm
+
+
+def _without_files(remote: Remote) -> bool:
+    """Whether a batch says that requests are answered, and does not say yet where."""
+    return remote.counts.get("completed", 0) > 0 and remote.output_file is None and remote.error_file is None
+
+
+def _may_pass(error: WireError, attempt: int) -> bool:
+    """Whether the same request may go well a little later."""
+    soon = error.retry_after_s is None or error.retry_after_s <= POLICY.longest_retry_after_s
+    return error.boundary in RETRIED and attempt < POLICY.attempts and soon
+
+
+def _words(error: WireError) -> str:
+    return f"HTTP {error.status}: {error.message}" if error.status else error.message

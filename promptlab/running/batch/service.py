@@ -1,0 +1,198 @@
+"""What promptlab needs of a batch API, which models have one, and what an answer costs there."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple, Protocol
+from urllib.parse import urlsplit
+
+from promptlab.nouns.call import Call
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.model import Model
+from promptlab.nouns.redact import redact_known
+from promptlab.planning.resolve import Study
+from promptlab.running.gateway.providers import DIRECT, base_of
+from promptlab.running.gateway.wire import WireError, safe
+
+MAX_REQUESTS = 50_000
+"""Requests in one file at most: OpenAI's limit."""
+MAX_BYTES = 200_000_000
+"""Bytes of one file at most: OpenAI's 200 MB."""
+LARGEST_RESULTS = 2**30
+FILE_TIMEOUT_S = 1800.0
+ENDPOINT = "/v1/chat/completions"
+WINDOW = "24h"
+TAG = "promptlab"
+"""The field of a batch's metadata that says which part of which run it is."""
+LISTED_AT_ONCE = 100
+MOST_PAGES = 50
+CLOCKS_DIFFER_S = 3600.0
+ENDED = frozenset({"completed", "failed", "expired", "cancelled"})
+NONE_OF_ITS_OWN = frozenset({"openrouter", "together_ai"})
+"""Public providers of the direct wire whose batch API is absent or another one."""
+OVER_LITELLM = frozenset({"azure", "vertex_ai"})
+"""Providers whose batches LiteLLM makes and can list: without a list, a batch that a killed process made is never found again."""
+HALF_PRICE = frozenset({"openai", "groq", "azure", "vertex_ai"})
+HALF_PRICE_HOSTS = ("api.openai.com", ".api.openai.com", ".openai.azure.com", "api.groq.com")
+"""Public addresses at which a model with an api_base costs half as well."""
+
+
+class Remote(NamedTuple):
+    """A batch as its provider tells it."""
+
+    id: str
+    status: str
+    input_file: str | None
+    output_file: str | None
+    error_file: str | None
+    counts: Mapping[str, int]
+    why: str
+    """What the provider says is wrong with it; empty where nothing is."""
+    tag: str | None
+    created_at: int | None
+
+
+class Service(Protocol):
+    """One way to a batch API. WireError where a request brings no answer."""
+
+    def body(self, model: Model, call: Call) -> dict[str, Any]:
+        """The body of one request: what the ordinary way would send for this call."""
+
+    async def upload(self, model: Model, lines: bytes) -> str:
+        """Put a file of requests there, and be told its id."""
+
+    async def create(self, model: Model, file: str, tag: str) -> Remote:
+        """Begin a batch."""
+
+    async def status(self, model: Model, batch: str) -> Remote:
+        """Ask after a batch."""
+
+    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
+        """The batch of this file or tag, begun after `since` (seconds since 1970); None where there is none."""
+
+    async def content(self, model: Model, file: str) -> bytes:
+        """A file of results."""
+
+    async def aclose(self) -> None:
+        """Close what is open."""
+
+
+def not_batched(model: Model) -> str | None:
+    """Why a model cannot be asked by batch; None where it can."""
+    if model.simulated:
+        return "promptlab makes up its answers"
+    if model.provider in OVER_LITELLM:
+        if model.provider == "vertex_ai" and "gemini" not in model.litellm_name:
+            return "LiteLLM makes batches of Gemini models only there"
+        return None
+    if model.provider not in DIRECT:
+        return f"the provider {model.provider!r} has no batch API that follows OpenAI's, or none that LiteLLM can list"
+    if model.provider in NONE_OF_ITS_OWN and model.api_base is None:
+        return f"the provider {model.provider!r} has no batch API that follows OpenAI's"
+    base = base_of(model)
+    if base is None:
+        return "it has no address; add api_base"
+    if "@" in urlsplit(base).netloc:
+        return "its address holds a password"
+    return None
+
+
+def check_models(study: Study) -> None:
+    """UsageProblem with every model that cannot be asked by batch."""
+    if why := [f"{model.name!r} ({reason})" for model in study.design.models if (reason := not_batched(model))]:
+        raise UsageProblem(
+            f"--batch is not possible with {', '.join(why)}; leave --batch out, or the model out of a copy of the experiment"
+        )
+
+
+def price_share(model: Model) -> float:
+    """What an answer costs by batch, as a share of the ordinary price; 1 where no discount is known."""
+    if model.api_base is None:
+        return 0.5 if model.provider in HALF_PRICE else 1.0
+    host = urlsplit(model.api_base).hostname or ""
+    return 0.5 if any(host.endswith(known) if known.startswith(".") else host == known for known in HALF_PRICE_HOSTS) else 1.0
+
+
+def at_batch_prices(study: Study) -> Study:
+    """The study with what its models cost by batch. Its hashes are not those of the run, which is the same either way."""
+    prices = dict(study.prices)
+    for model in study.design.models:
+        price, share = prices[model.name], price_share(model)
+        if price is not None and share != 1:
+            prices[model.name] = replace(
+                price,
+                input_usd_per_mtok=price.input_usd_per_mtok * share,
+                output_usd_per_mtok=price.output_usd_per_mtok * share,
+                source=f"{price.source or 'given'}, times {share:g} by batch",
+            )
+    return replace(study, prices=prices)
+
+
+def remote_of(body: object, secrets: tuple[str, ...]) -> Remote:
+    """A batch from what a provider sends; WireError where it is none. Ids go into addresses and files, so they are looked at."""
+    if not isinstance(body, Mapping) or not isinstance(body.get("status"), str):
+        raise WireError("server", f"the answer is no batch: {safe(str(body), secrets)!r}")
+    counts = body.get("request_counts")
+    metadata = body.get("metadata")
+    tag = metadata.get(TAG) if isinstance(metadata, Mapping) else None
+    created_at = body.get("created_at")
+    return Remote(
+        id_of(body, secrets),
+        safe(body["status"], secrets)[:40],
+        _file(body.get("input_file_id"), secrets),
+        _file(body.get("output_file_id"), secrets),
+        _file(body.get("error_file_id"), secrets),
+        {name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, Mapping) else {},
+        _why(body.get("errors"), secrets),
+        tag if isinstance(tag, str) else None,
+        created_at if isinstance(created_at, int) else None,
+    )
+
+
+async def find_in(
+    pages: Callable[[str | None], Awaitable[Any]], file: str, tag: str, since: float, secrets: tuple[str, ...]
+) -> Remote | None:
+    """The batch of this file or tag in a provider's list, newest first; `pages` is asked for what follows a batch's id."""
+    after: str | None = None
+    for _ in range(MOST_PAGES):
+        page = await pages(after)
+        listed = page.get("data") if isinstance(page, Mapping) else None
+        if not isinstance(listed, list):
+            raise WireError("server", f"the answer is no list of batches: {safe(str(page), secrets)!r}")
+        found = [remote_of(body, secrets) for body in listed]
+        for remote in found:
+            if remote.tag == tag or remote.input_file == file:
+                return remote
+        oldest = found[-1].created_at if found else None
+        if not found or not page.get("has_more") or (oldest is not None and oldest < since - CLOCKS_DIFFER_S):
+            return None
+        if found[-1].id == after:
+            break
+        after = found[-1].id
+    raise WireError("request", "the provider's list of batches could not be read far enough back", 404)
+
+
+def id_of(body: object, secrets: tuple[str, ...]) -> str:
+    """The id of a file or batch; WireError for what cannot be one."""
+    found = body.get("id") if isinstance(body, Mapping) else None
+    name = _file(found, secrets)
+    if name is None:
+        raise WireError("server", f"the answer has no id that can be used: {safe(str(body), secrets)!r}")
+    return name
+
+
+def _file(name: object, secrets: tuple[str, ...]) -> str | None:
+    usable = isinstance(name, str) and 0 < len(name) <= 1000 and name.isprintable() and redact_known(name, secrets) == name
+    return name if usable and isinstance(name, str) else None
+
+
+def _why(errors: object, secrets: tuple[str, ...]) -> str:
+    """The first of a batch's own errors, and how many there are."""
+    listed = errors.get("data") if isinstance(errors, Mapping) else None
+    if not isinstance(listed, list) or not listed or not isinstance(listed[0], Mapping):
+        return ""
+    first = listed[0]
+    code, line = first.get("code"), first.get("line")
+    said = f"{first.get('message')}" + (f" (line {line})" if line is not None else "") + (f" [{code}]" if code else "")
+    return safe(said, secrets) + (f", and {len(listed) - 1:,} more" if len(listed) > 1 else "")

@@ -1,0 +1,341 @@
+"""Trials become rows by batch: stored answers take each trial as far as they go, and the next calls of all trials are a wave.
+
+A model's next wave is sent when all its batches are collected. Answers are durable before their batch counts as collected, and a batch
+is in the ledger before it is begun, so that a kill at any point loses no answer and pays none twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import aclosing, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from promptlab.nouns.arm import Trial
+from promptlab.nouns.call import Completion
+from promptlab.nouns.columns import CALL_COLUMNS
+from promptlab.planning.resolve import Study
+from promptlab.record.store import part_rows
+from promptlab.running.batch.desk import Desk, Ended
+from promptlab.running.batch.ledger import FOLDER, Ledger, Part
+from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
+from promptlab.running.cache import Cache, Request, request_of
+from promptlab.running.engine import Begun, Engine, Row
+from promptlab.running.gateway import Gateway, Reply, WireError
+from promptlab.running.gateway.wire import STOPPING
+from promptlab.running.rows import counted
+from promptlab.sources.prices import cost_usd
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 60.0
+STORED_AT_ONCE = 500
+TRIALS_AT_ONCE = 100
+Kept = list[tuple[str, Completion, Request | None]]
+
+
+def answers_of(folder: Path, cache: Cache | None) -> Cache:
+    """Where the answers of a run's batches are kept: in the cache, or in the run folder where that may not be read."""
+    own = folder / FOLDER / "answers"
+    if cache is None or cache.use != "use":
+        own.parent.mkdir(mode=0o700, exist_ok=True)
+        return Cache(own)
+    if own.is_dir():  # an earlier session went without the cache
+        before = Cache(own)
+        cache.put_many([(row.key, row.completion, row.request) for row in before.stored() if row.completion is not None])
+        before.close()
+    return cache
+
+
+@dataclass(slots=True)
+class _Draft:
+    """A file that is being filled, and what its requests set aside."""
+
+    keys: list[str] = field(default_factory=list)
+    lines: list[bytes] = field(default_factory=list)
+    n_bytes: int = 0
+    usd: float = 0.0
+    tokens: int = 0
+
+    def takes(self, line: bytes) -> bool:
+        """Whether there is room for one more request."""
+        return len(self.keys) < MAX_REQUESTS and self.n_bytes + len(line) <= MAX_BYTES
+
+    def add(self, key: str, line: bytes, usd: float, tokens: int) -> None:
+        """One more request."""
+        self.keys.append(key)
+        self.lines.append(line)
+        self.n_bytes += len(line)
+        self.usd += usd
+        self.tokens += tokens
+
+
+class Waves:
+    """The batches of one run. One instance belongs to one event loop; `aclose` ends it.
+
+    `engine` prices calls as batches do, and keeps answers where `answers_of` says; `also` is a cache to overwrite beside it. For
+    `wait_s` seconds from now on batches are waited for.
+    """
+
+    def __init__(
+        self, study: Study, engine: Engine, gateway: Gateway, folder: Path, wait_s: float = 0.0, also: Cache | None = None
+    ) -> None:
+        self._study, self._engine, self._gateway, self._also = study, engine, gateway, also
+        self._progress, self._budget = engine.progress, engine.budget
+        self._ledger = Ledger(folder)
+        self._desk = Desk(study.design.models, gateway.secrets, self._ledger, engine.progress)
+        self._pending: set[str] = set()
+        self._failed: dict[str, Completion] = {}
+        self._later: set[str] = set()
+        """Keys that this session asked for in vain: the next one asks again."""
+        self._unpaid: set[str] = set()
+        """Keys of answers that batches brought and that no recorded trial has paid for yet."""
+        self.unrecorded_usd = self._taken_up(folder)
+        """What earlier sessions paid for answers that no recorded trial holds yet."""
+        self._left: list[Trial] = []
+        self._ends_at = time.monotonic() + wait_s
+
+    @property
+    def held(self) -> bool:
+        """Whether trials of the last segment are still to be recorded, beside those of stopped models."""
+        return any(trial.model not in self._progress.stopped for trial in self._left)
+
+    def summary(self) -> dict[str, Any]:
+        """What the manifest says of the batches."""
+        parts, models = self._ledger.parts, self._study.design.models
+        return {
+            "open": len(self._ledger.open),
+            "waiting_trials": self._progress.n_waiting,
+            "collected": len(parts) - len(self._ledger.open),
+            "waves": max((part.wave for part in parts), default=0),
+            "requests": sum(part.n_requests for part in parts),
+            "price_share": {model.name: price_share(model) for model in models},
+        }
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._desk.aclose()
+
+    async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+        """Collect what has ended, yield the trials that this finishes, send the next wave; and again, while there is time to wait.
+
+        `until` is the order at which the segment of these trials ends. What is under way at the end is in the ledger.
+        """
+        self._left = list(todo)
+        first, pause = True, FIRST_PAUSE_S
+        while True:
+            for part in await self._desk.settle_doubts(self._open(until), stop):
+                self._forget(part)
+            ended = await self._desk.ended(self._open(until))
+            if first or ended:
+                self._store({key: heard for batch in ended for key, heard in batch.results.heard.items()})
+                for batch in ended:
+                    self._close(batch)
+                async with aclosing(self._wave(until, stop)) as finished:
+                    async for row, calls in finished:
+                        yield counted(self._attributed(row, calls), self._progress)
+                first, pause = False, FIRST_PAUSE_S
+            under_way = any(part.model not in self._progress.stopped for part in self._open(until))
+            left_s = self._ends_at - time.monotonic()
+            if not under_way or stop.is_set() or left_s <= 0:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), min(pause, left_s))
+            pause = min(2 * pause, LONGEST_PAUSE_S)
+
+    async def _wave(self, until: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+        """Yield the trials that stored answers finish, and send the next calls of the others."""
+        progress = self._progress
+        progress.budget_reached = None
+        busy = {part.model for part in self._open(until)}
+        drafts: dict[str, _Draft] = {}
+        waiting: list[tuple[Trial, str]] = []
+        for n, trial in enumerate(self._left):
+            if not n % TRIALS_AT_ONCE:
+                await asyncio.sleep(0)  # Ctrl-C gets its turn
+            begun = self._drive(trial)
+            if isinstance(begun, tuple):
+                yield begun
+                continue
+            begun.strategy.close()
+            waiting.append((trial, begun.key))
+            if trial.model not in busy and not stop.is_set() and (line := self._line(begun)):
+                if trial.model in drafts and not drafts[trial.model].takes(line):
+                    await self._send(trial.model, drafts.pop(trial.model), until)
+                self._draft(begun, line, drafts.setdefault(trial.model, _Draft()))
+        for model, draft in drafts.items():
+            if stop.is_set():
+                self._unsent(draft)
+            else:
+                await self._send(model, draft, until)
+        self._left = [trial for trial, _ in waiting]
+        progress.n_waiting, progress.n_batches = sum(key in self._pending for _, key in waiting), len(self._ledger.open)
+
+    def _taken_up(self, folder: Path) -> float:
+        """Read what earlier sessions left; returns what they paid for answers that no recorded trial holds."""
+        if not self._ledger.parts:
+            return 0.0
+        columns = {name: CALL_COLUMNS[name] for name in ("key", "cached", "cost_usd")}
+        paths = sorted((folder / "calls").glob("part-*.parquet"))
+        told = {row["key"]: row["cost_usd"] or 0.0 for path in paths for row in part_rows(path, columns) if not row["cached"]}
+        usd = 0.0
+        for part in self._ledger.parts:
+            keys = self._ledger.keys(part).values()
+            if part.closed:
+                self._unpaid.update(key for key in keys if key not in told)
+                usd += part.paid_usd - sum(told.get(key, 0.0) for key in keys)
+            else:
+                self._pending.update(keys)
+                self._budget.take(part.reserved_usd, part.reserved_tokens)
+        return max(0.0, usd)
+
+    def _open(self, until: int) -> list[Part]:
+        return [part for part in self._ledger.open if part.until <= until]
+
+    def _drive(self, trial: Trial) -> Begun | tuple[Row, list[Row]]:
+        """A trial as far as stored answers and failures take it."""
+        before = self._progress.n_cached  # a trial is driven several times
+        begun = self._engine.begin(trial)
+        while isinstance(begun, Begun) and begun.key in self._failed:
+            begun = self._engine.take(begun, self._failed[begun.key])
+        self._progress.n_cached = before
+        return begun
+
+    def _attributed(self, row: Row, calls: list[Row]) -> tuple[Row, list[Row]]:
+        """A finished trial, which pays for those answers of this run's batches that none before it has paid for."""
+        for call in calls:
+            if call["cached"] and call["key"] in self._unpaid:
+                call["cached"] = False
+            self._unpaid.discard(call["key"])
+        costs = [0.0 if call["cached"] else call["cost_usd"] for call in calls]
+        row["paid_usd"] = None if None in costs else sum(costs)
+        row["cached"] = all(call["cached"] for call in calls)
+        self._progress.n_cached += sum(call["cached"] for call in calls)
+        return row, calls
+
+    def _store(self, heard: Mapping[str, Reply | WireError]) -> None:
+        """Make answers durable; their requests are known to the trials that wait for them."""
+        done: set[str] = set()
+        kept: Kept = []
+        for trial in self._left if heard else ():
+            begun = self._drive(trial)
+            if isinstance(begun, tuple):
+                continue
+            begun.strategy.close()
+            if begun.key in done or (answer := heard.get(begun.key)) is None or _stops(answer):
+                continue
+            done.add(begun.key)
+            completion = self._gateway.answered(begun.call, answer)
+            if completion.outcome == "error":
+                self._failed[begun.key] = completion
+            else:
+                kept.append((begun.key, completion, request_of(self._engine.asked(begun.call))))
+            if len(kept) >= STORED_AT_ONCE:
+                self._keep(kept)
+                kept = []
+        self._keep(kept)
+
+    def _keep(self, answers: Kept) -> None:
+        for cache in (self._engine.cache, self._also):
+            if cache is not None and answers:
+                cache.put_many(answers)
+
+    def _close(self, batch: Ended) -> None:
+        """Settle a batch whose answers are stored."""
+        part, remote, results = batch
+        progress, heard = self._progress, results.heard
+        keys = self._ledger.keys(part).values()
+        unfinished = [key for key in keys if key not in heard or _stops(heard[key])]
+        usages = [usage for answer in heard.values() if (usage := _usage(answer))]
+        costs = [cost_usd(self._engine.prices.get(part.model), *usage) for usage in usages]
+        tokens = [None if n_input is None or n_output is None else n_input + n_output for n_input, n_output in usages]
+        part.paid_usd = sum(cost for cost in costs if cost is not None)
+        part.n_answers, part.n_unfinished = len(usages), len(unfinished)
+        part.n_errors = part.n_requests - part.n_answers - part.n_unfinished
+        part.closed = True
+        self._ledger.save()
+        self._budget.settle(  # what is not known counts as what was set aside
+            part.reserved_usd,
+            part.reserved_tokens,
+            part.paid_usd + costs.count(None) * part.reserved_usd / part.n_requests,
+            sum(n for n in tokens if n is not None) + tokens.count(None) * part.reserved_tokens // part.n_requests,
+        )
+        progress.paid_usd += part.paid_usd
+        progress.n_unpriced += costs.count(None)
+        self._pending.difference_update(keys)
+        self._later.update(unfinished)
+        self._unpaid.update(heard)
+        for answer in heard.values():
+            if isinstance(answer, WireError) and _stops(answer):
+                self._desk.unsent(part.model, answer)
+                break
+        self._tell(part, remote.why, results.odd)
+
+    def _tell(self, part: Part, why: str, odd: str) -> None:
+        which = f"batch {part.batch} of {part.model!r}"
+        if odd:
+            self._progress.told.append(f"{which}: left out of its results: {odd}")
+        if part.n_unfinished:
+            self._progress.told.append(
+                f"{which} is {part.status}{f' ({why})' if why else ''}: {part.n_unfinished:,} of {part.n_requests:,} requests have no "
+                f"answer; the same command asks them again"
+            )
+
+    def _line(self, begun: Begun) -> bytes | None:
+        """A trial's next call as a line of a file; None where it is on its way, was asked in vain, or may not be sent."""
+        call, key, progress = begun.call, begun.key, self._progress
+        if key in self._pending or key in self._later or call.model in progress.stopped or progress.budget_reached:
+            return None
+        usd, tokens = self._engine.most(call)
+        if not self._budget.fits(usd, tokens):
+            progress.budget_reached = self._over_budget(usd, tokens)
+            return None
+        return self._desk.line(key, call)
+
+    def _draft(self, begun: Begun, line: bytes, draft: _Draft) -> None:
+        usd, tokens = self._engine.most(begun.call)
+        self._budget.take(usd, tokens)
+        self._pending.add(begun.key)
+        draft.add(begun.key, line, usd, tokens)
+
+    async def _send(self, model: str, draft: _Draft, until: int) -> None:
+        part = self._ledger.add(model, until, draft.keys, draft.usd, draft.tokens)
+        if not await self._desk.send(part, b"".join(draft.lines)):
+            self._unsent(draft)
+
+    def _forget(self, part: Part) -> None:
+        """Give up a part that was never begun: its requests are asked by the next session."""
+        keys = list(self._ledger.keys(part).values())
+        self._ledger.drop(part)
+        self._unsent(_Draft(keys, usd=part.reserved_usd, tokens=part.reserved_tokens))
+
+    def _unsent(self, draft: _Draft) -> None:
+        self._budget.settle(draft.usd, draft.tokens, 0.0, 0)
+        self._pending.difference_update(draft.keys)
+        self._later.update(draft.keys)
+
+    def _over_budget(self, usd: float, tokens: int) -> str:
+        b = self._budget
+        if b.limit_usd is not None and b.spent_usd + b.reserved_usd + usd > b.limit_usd:
+            return (
+                f"the budget of ${b.limit_usd:g} is reached: ${b.spent_usd:.4f} is spent, ${b.reserved_usd:.4f} set aside for batches, and "
+                f"the next request could cost ${usd:.4f}"
+            )
+        return (
+            f"the limit of {b.limit_tokens:,} tokens is reached: {b.spent_tokens:,} are used, {b.reserved_tokens:,} set aside for batches, "
+            f"and the next request could take {tokens:,}"
+        )
+
+
+def _usage(answer: Reply | WireError) -> tuple[int | None, int | None] | None:
+    """Tokens in and out of an answer, as far as they are known; None for an error, which costs nothing. A refusal is an answer."""
+    if isinstance(answer, Reply):
+        return answer.input_tokens, answer.output_tokens
+    return (None, None) if answer.boundary == "policy" else None
+
+
+def _stops(answer: Reply | WireError) -> bool:
+    """Whether no later request to this model can succeed."""
+    return isinstance(answer, WireError) and answer.boundary in STOPPING

@@ -1,0 +1,324 @@
+"""Requests and answers as plain files that another person can check, import and replay without a key.
+
+bundle/
+  manifest.json       format, promptlab's version, counts, and of every other file its bytes and SHA-256
+  experiment.yaml     the experiment as it was given
+  answers-*.jsonl     one request and its answer a line, sorted by key; split by the first digits of the key where there are many
+
+Reading trusts nothing: only files that the manifest lists, of the names above, no links, bounded sizes, every checksum and every
+line's own digest; and nothing is imported before all of it is checked. A checksum tells damage, not who wrote the answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import promptlab
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.errors import FileProblems, Problem, RunProblem, UsageProblem
+from promptlab.nouns.files import read_bytes
+from promptlab.nouns.identity import digest
+from promptlab.record.store import Row, Run, write_whole
+from promptlab.running.cache import Cache, Request, request_of
+from promptlab.running.cache.rows import MISREAD, body_of, completion_of, is_answer_to, request_from, write_json
+from promptlab.running.replay import Replayed
+from promptlab.sources.spec import Experiment
+from promptlab.strategies.loop import DRAWS_A_ROUND
+
+FORMAT = 1
+SHARD_ROWS = 5_000
+"""Answers in one file, about: each is sorted in memory."""
+ANSWERS = re.compile(r"answers(-[0-9a-f]{1,2})?\.jsonl\Z")
+EXPERIMENT = "experiment.yaml"
+MANIFEST = "manifest.json"
+MANIFEST_LIMIT = 2**20
+EXPERIMENT_LIMIT = 4 * 2**20
+FILE_LIMIT = 2 * 2**30
+LINE_LIMIT = 16 * 2**20
+KEY = re.compile(r"[0-9a-f]{64}\Z")
+MOST_DRAWS = 64
+BLOCK, BLOCK_BYTES = 500, 32 * 2**20
+"""What is put into the cache at once, whichever comes first."""
+MOST_TOLD = 20
+
+
+class Exchange(NamedTuple):
+    """A request and its answer; the request is None where nothing says what it was."""
+
+    key: str
+    completion: Completion
+    request: Request | None
+
+
+class Exported(NamedTuple):
+    """What went into a bundle."""
+
+    folder: Path
+    n_answers: int
+    n_without_request: int
+    n_otherwise: int
+    """Further answers to a request that is in the bundle already, and that differ: the first one is kept."""
+    simulated: bool
+
+
+class Imported(NamedTuple):
+    """What came out of one."""
+
+    n_new: int
+    n_same: int
+    n_differ: int
+    n_replaced: int
+    simulated: bool
+
+
+def of_run(run: Run) -> Iterator[Exchange]:
+    """The requests and answers of a run, as its folder records them; failed calls are left out."""
+    plan = run.plan
+    if plan.get("imported"):
+        raise UsageProblem(f"{run.folder}: an imported run has no requests of its own, so there is nothing to replay")
+    models = run.manifest["models"]
+    for trial, calls in run.records():
+        model = models.get(trial["model"], {})
+        first = trial["replicate"] + (plan["replicates"] if trial["role"] == "aa" else 0)
+        for call in calls:
+            if call["outcome"] != "error":
+                yield Exchange(call["key"], _completion(call), _request(call, model, first))
+
+
+def _completion(call: Row) -> Completion:
+    names = (
+        "text",
+        "outcome",
+        "finish_reason",
+        "model_version",
+        "input_tokens",
+        "output_tokens",
+        "cost_usd",
+        "latency_s",
+        "attempts",
+        "error",
+        "fingerprint",
+    )
+    top = json.loads(call["top_logprobs"]) if call.get("top_logprobs") else ()
+    return Completion(
+        **{name: call[name] for name in names},
+        effective=json.loads(call["effective"]),
+        top_logprobs=tuple((token, value) for token, value in top),
+    )
+
+
+def _request(call: Row, model: Mapping[str, Any], first: int) -> Request | None:
+    """The request of a recorded call. The record does not say which draw it was, but its key does."""
+    messages, sampling = tuple(json.loads(call["messages"])), json.loads(call["requested"])
+    for draw in (first + n * DRAWS_A_ROUND for n in range(MOST_DRAWS)):
+        asked = Call(model.get("litellm_name", ""), messages, sampling, draw, model.get("api_base"))
+        if asked.key == call["key"]:
+            return request_of(asked)
+    return None
+
+
+def of_replay(found: Iterable[Replayed]) -> Iterator[Exchange]:
+    """The requests and answers of an experiment's trials, as far as the cache holds them."""
+    for trial in found:
+        for call, completion in trial.made:
+            yield Exchange(call.key, completion, request_of(call))
+
+
+def other_files(experiment: Experiment) -> list[str]:
+    """The files that the experiment reads beside itself, which a bundle does not hold."""
+    cues = [entry.cues for entry in experiment.loops if entry.cues != "heart"]
+    programs = [program.factory for program in experiment.programs]
+    return [*experiment.task_files, *experiment.stimulus_files, *cues, *programs]
+
+
+def write(exchanges: Iterable[Exchange], n_expected: int, experiment: str, about: Mapping[str, Any], folder: Path) -> Exported:
+    """Write a bundle, whole or not at all; the same answers give the same bytes."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageProblem(f"{folder}: is there already; give a folder that is new or empty with --to")
+    making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        making.mkdir(parents=True)
+        done = _write(exchanges, n_expected, experiment, about, making)
+        making.replace(folder)
+    except OSError as error:
+        raise RunProblem(f"{folder}: cannot be written: {error.strerror}; make room, or choose another place with --to") from None
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+    return done._replace(folder=folder)
+
+
+def _write(exchanges: Iterable[Exchange], n_expected: int, experiment: str, about: Mapping[str, Any], folder: Path) -> Exported:
+    n_digits = 0 if n_expected <= SHARD_ROWS else 1 if n_expected <= 16 * SHARD_ROWS else 2
+    seen: dict[bytes, bytes] = {}
+    n_without = n_otherwise = 0
+    simulated = False
+    with ExitStack() as stack:
+        shards: dict[str, Any] = {}
+        for key, completion, request in exchanges:
+            body = body_of(completion)
+            told, known = hashlib.sha256(write_json(body).encode()).digest()[:8], bytes.fromhex(key)
+            if known in seen:
+                n_otherwise += seen[known] != told
+                continue
+            seen[known] = told
+            n_without += request is None
+            simulated = simulated or (request is not None and request["model"].startswith("sim/"))
+            row = {"key": key, "digest": digest([key, body, request]), "completion": body, "request": request}
+            name = f"answers-{key[:n_digits]}.jsonl" if n_digits else "answers.jsonl"
+            if name not in shards:
+                shards[name] = stack.enter_context((folder / name).open("wb"))
+            shards[name].write(write_json(row).encode() + b"\n")
+    for name in shards:
+        path = folder / name
+        path.write_bytes(b"".join(sorted(path.read_bytes().splitlines(keepends=True))))  # a line begins with its key
+    (folder / EXPERIMENT).write_bytes(experiment.encode("utf-8"))
+    files = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in sorted([EXPERIMENT, *shards])}
+    counts = {"answers": len(seen), "without_request": n_without, "answered_otherwise": n_otherwise}
+    manifest = {
+        "format": FORMAT,
+        "holds": "promptlab answers",
+        "promptlab": promptlab.__version__,
+        "simulated": simulated,
+        **about,
+        "counts": counts,
+        "files": files,
+    }
+    write_whole(folder / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+    return Exported(folder, len(seen), n_without, n_otherwise, simulated)
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """A bundle's manifest, after everything in the folder is checked against it; FileProblems says what is wrong."""
+    manifest = _manifest(folder)
+    problems = list(_strangers(folder, manifest["files"]))[:MOST_TOLD]
+    if not problems:  # else nothing of it is opened
+        problems = [p for name, told in sorted(manifest["files"].items()) for p in _problems_of(folder / name, told)][:MOST_TOLD]
+    if problems:
+        raise FileProblems(problems)
+    return manifest
+
+
+def bring(folder: Path, cache: Cache, replace: bool = False) -> Imported:
+    """Put a bundle's answers into the cache; one that is there and differs stays, unless `replace`."""
+    manifest = read(folder)
+    counts = [0, 0, 0]
+    simulated = False
+    for name in sorted(manifest["files"]):
+        block: dict[str, Exchange] = {}
+        n_bytes = 0
+        for exchange, size in _exchanges(folder / name) if name != EXPERIMENT else ():
+            block[exchange.key] = exchange
+            n_bytes += size
+            simulated = simulated or (exchange.request is not None and exchange.request["model"].startswith("sim/"))
+            if len(block) >= BLOCK or n_bytes >= BLOCK_BYTES:
+                _bring(block, cache, replace, counts)
+                block, n_bytes = {}, 0
+        _bring(block, cache, replace, counts)
+    n_new, n_same, n_differ = counts
+    return Imported(n_new, n_same, n_differ, n_differ if replace else 0, simulated)
+
+
+def _bring(block: Mapping[str, Exchange], cache: Cache, replace: bool, counts: list[int]) -> None:
+    here = cache.get_many(block)
+    new = [e for e in block.values() if e.key not in here]
+    other = [e for e in block.values() if e.key in here and body_of(here[e.key]) != body_of(e.completion)]
+    cache.put_many([*new, *other] if replace else new)
+    for i, n in enumerate((len(new), len(block) - len(new) - len(other), len(other))):
+        counts[i] += n
+
+
+def _manifest(folder: Path) -> dict[str, Any]:
+    path = folder / MANIFEST
+    again = "export it again"
+    if folder.is_dir() and not os.path.lexists(path):
+        raise FileProblems([Problem(path, None, "missing, so this folder is no bundle; `promptlab cache export` makes one")])
+    try:
+        if path.is_symlink():
+            raise OSError("a symbolic link")
+        found = json.loads(read_bytes(path, MANIFEST_LIMIT))
+    except OSError as error:
+        raise FileProblems([Problem(path, None, f"cannot be read: {error.strerror or error}; {again}")]) from None
+    except MISREAD as error:
+        raise FileProblems([Problem(path, None, f"not readable as JSON ({type(error).__name__}); {again}")]) from None
+    if not isinstance(found, dict) or found.get("holds") != "promptlab answers":
+        raise FileProblems([Problem(path, None, "not the manifest of a bundle; `promptlab cache export` makes one")])
+    if found.get("format") != FORMAT:
+        raise FileProblems([Problem(path, None, f"written in bundle format {found.get('format')!r}, and this promptlab reads {FORMAT}")])
+    files = found.get("files")
+    if not isinstance(files, dict) or not all(isinstance(told, dict) for told in files.values()) or EXPERIMENT not in files:
+        raise FileProblems([Problem(path, None, f"'files' must name {EXPERIMENT} and every other file; {again}")])
+    return found
+
+
+def _strangers(folder: Path, files: Mapping[str, Any]) -> Iterator[Problem]:
+    for name in sorted(files):
+        if name != EXPERIMENT and not ANSWERS.match(name):
+            yield Problem(
+                folder / MANIFEST, None, f"lists {name!r}, and a bundle holds {EXPERIMENT} and answers-*.jsonl only; do not import it"
+            )
+        elif not os.path.lexists(folder / name):
+            yield Problem(folder / name, None, "missing, and the manifest lists it; export the bundle again")
+        elif not stat.S_ISREG((folder / name).lstat().st_mode):
+            yield Problem(folder / name, None, "not a regular file; do not import this bundle")
+    for name in sorted(set(os.listdir(folder)) - set(files) - {MANIFEST}):
+        yield Problem(folder / MANIFEST, None, f"does not list {name!r}, which is in the folder; take it out, or do not import this bundle")
+
+
+def _problems_of(path: Path, told: Mapping[str, Any]) -> list[Problem]:
+    limit = EXPERIMENT_LIMIT if path.name == EXPERIMENT else FILE_LIMIT
+    size = path.stat().st_size
+    if size > limit:
+        return [Problem(path, None, f"{size:,} bytes, and no more than {limit:,} are read; do not import this bundle")]
+    if size != told.get("bytes") or _sha256(path) != told.get("sha256"):
+        return [Problem(path, None, "not what the manifest says (bytes or SHA-256 differ): changed since the export; get it again")]
+    if path.name == EXPERIMENT:
+        return []
+    try:
+        for _ in _exchanges(path):
+            pass
+    except FileProblems as error:
+        return list(error.problems)
+    return []
+
+
+def _exchanges(path: Path) -> Iterator[tuple[Exchange, int]]:
+    """The lines of one file with their lengths; FileProblems at the first that is not what an export writes."""
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(LINE_LIMIT + 1):
+            number += 1
+            if len(line) > LINE_LIMIT:
+                raise FileProblems([Problem(path, number, f"more than {LINE_LIMIT:,} bytes; do not import this bundle")])
+            try:
+                exchange = _exchange(json.loads(line))
+            except MISREAD as error:
+                why = str(error) if type(error) is ValueError else f"no answer as promptlab writes it ({type(error).__name__})"
+                raise FileProblems([Problem(path, number, f"{why}; do not import this bundle")]) from None
+            yield exchange, len(line)
+
+
+def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)
+    if not isinstance(row, dict) or row.keys() != {"key", "digest", "completion", "request"}:
+        raise ValueError("a line has other fields")
+    key, request = row["key"], row["request"]
+    if not isinstance(key, str) or not KEY.match(key):
+        raise ValueError("the key is no SHA-256")
+    if row["digest"] != digest([key, row["completion"], request]):
+        raise ValueError("the line does not match its digest")
+    if request is not None and not is_answer_to(key, request_from(request)):
+        raise ValueError("the key is not that of the request")
+    return Exchange(key, completion_of(row["completion"]), request)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

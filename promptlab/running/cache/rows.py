@@ -1,0 +1,186 @@
+"""What one row holds: the completion, the request that it answers, and a digest of both with the key.
+
+A row is three lines of ASCII: `2 <SHA-256 of the key and of what follows>`, the completion as JSON, the request as JSON (empty where
+it is not known). Checking it takes one hash of the text as it stands. Rows of the first format, one JSON object with a digest of the
+canonical completion and no request, are read as well.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+import orjson
+
+from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.identity import KEY_VERSION, digest
+from promptlab.nouns.redact import MARK, known_secrets, redact
+from promptlab.nouns.words import Outcome
+
+Request = Mapping[str, Any]
+"""What decides an answer, as in `Call.key`; the address without credentials."""
+FIELDS = ("text", "outcome", "finish_reason", "model_version", "input_tokens", "output_tokens", "cost_usd", "latency_s", "effective")
+OPTIONAL = frozenset({"top_logprobs", "error", "attempts", "fingerprint"})
+"""Kept where there is something in it; `error` is what a provider's policy said when it refused, `attempts` how often more than
+once the answer was asked for, so that a replay gives the same frame."""
+ALL = frozenset(FIELDS)
+ANSWERS = frozenset(get_args(Outcome)) - {"error"}
+REQUEST_FIELDS = frozenset({"version", "model", "api_base", "messages", "sampling", "draw"})
+TEXT_OR_NONE = (str, type(None))
+MOST = 10**12
+"""No count, amount or time of an answer is as high."""
+MISREAD = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+"""What reading text that somebody else wrote can end in."""
+HEAD = "2 "
+HEAD_END = len(HEAD) + 64
+ASCII_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+def request_of(call: Call, model: str | None = None) -> Request:
+    """What `call.key`, or `call.key_as(model)`, is the digest of, with the address as it may be stored."""
+    return {
+        "version": KEY_VERSION,
+        "model": model or call.model,
+        "api_base": None if call.api_base is None else shown_address(call.api_base),
+        "messages": [dict(m) for m in call.messages],
+        "sampling": dict(sorted(call.sampling.items())),
+        "draw": call.draw,
+    }
+
+
+@lru_cache(maxsize=64)
+def shown_address(api_base: str) -> str:
+    """The address without user, password, query and whatever looks like a key."""
+    try:
+        parts = urlsplit(api_base)
+    except ValueError:
+        return MARK
+    host = parts.netloc.rpartition("@")[2]
+    bare = urlunsplit((parts.scheme, host if host == parts.netloc else f"{MARK}@{host}", parts.path, MARK if parts.query else "", ""))
+    return redact(bare, known_secrets())
+
+
+def is_answer_to(key: str, request: Request) -> bool:
+    """Whether the key is the request's; an address that was redacted cannot tell, and is believed."""
+    return MARK in (request["api_base"] or "") or digest(request) == key
+
+
+def body_of(completion: Completion) -> dict[str, Any]:
+    """A completion as it is stored."""
+    body = {name: getattr(completion, name) for name in FIELDS}
+    body["effective"] = dict(sorted(completion.effective.items()))
+    if completion.top_logprobs:
+        body["top_logprobs"] = [list(pair) for pair in completion.top_logprobs]
+    if completion.attempts > 1:
+        body["attempts"] = completion.attempts
+    if completion.error is not None:
+        body["error"] = completion.error
+    if completion.fingerprint is not None:
+        body["fingerprint"] = completion.fingerprint
+    return body
+
+
+def completion_of(body: object) -> Completion:
+    """A stored completion; ValueError for anything that `body_of` would not have written. Digests do not tell who wrote a row."""
+    if not isinstance(body, dict) or not (body.keys() == ALL or ALL <= body.keys() <= ALL | OPTIONAL):
+        raise ValueError("a completion has other fields")
+    right = (
+        isinstance(body["text"], str)
+        and body["outcome"] in ANSWERS
+        and isinstance(body["finish_reason"], TEXT_OR_NONE)
+        and isinstance(body["model_version"], TEXT_OR_NONE)
+        and _is_count(body["input_tokens"])
+        and _is_count(body["output_tokens"])
+        and (body["cost_usd"] is None or _is_amount(body["cost_usd"]))
+        and _is_amount(body["latency_s"])
+        and isinstance(body["effective"], dict)
+        and isinstance(body.get("error"), TEXT_OR_NONE)
+        and isinstance(body.get("fingerprint"), TEXT_OR_NONE)
+        and type(body.get("attempts", 1)) is int
+        and 0 < body.get("attempts", 1) < MOST
+    )
+    if not right:
+        raise ValueError("a field of the completion is of another kind")
+    if "top_logprobs" in body:
+        body = {**body, "top_logprobs": tuple((str(token), float(value)) for token, value in body["top_logprobs"])}
+    return Completion(**body, cached=True)
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and 0 <= value < MOST)
+
+
+def _is_amount(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < MOST  # type: ignore[operator]  # NaN is in no range
+
+
+def request_from(value: object) -> Request:
+    """A stored request; ValueError for anything that `request_of` would not have written."""
+    if not isinstance(value, dict) or value.keys() != REQUEST_FIELDS:
+        raise ValueError("a request has other fields")
+    right = (
+        isinstance(value["model"], str)
+        and (value["api_base"] is None or isinstance(value["api_base"], str))
+        and isinstance(value["messages"], list)
+        and all(isinstance(m, dict) and all(isinstance(part, str) for part in m.values()) for m in value["messages"])
+        and isinstance(value["sampling"], dict)
+        and type(value["draw"]) is int
+    )
+    if not right:
+        raise ValueError("a field of the request is of another kind")
+    return value
+
+
+def packed(key: str, completion: Completion, request: Request | None) -> str:
+    """A row's text."""
+    rest = f"\n{write_json(body_of(completion))}\n{write_json(request) if request is not None else ''}"
+    return f"{HEAD}{_hashed(key, rest)}{rest}"
+
+
+def unpacked(key: str, text: str) -> Completion | None:
+    """The completion in a row's text; None when the row is not what was written under this key."""
+    try:
+        if text.startswith(HEAD):
+            if text[len(HEAD) : HEAD_END] != _hashed(key, text[HEAD_END:]):
+                return None
+            return completion_of(_parsed(text[HEAD_END + 1 : text.index("\n", HEAD_END + 1)]))
+        row: Mapping[str, Any] = json.loads(text)
+        body = row["completion"]
+        return completion_of(body) if row["key"] == key and row["digest"] == digest([key, body]) else None
+    except MISREAD:
+        return None
+
+
+def request_in(text: str) -> Request | None:
+    """The request in the text of a row that `unpacked` read; None where it holds none."""
+    if not text.startswith(HEAD):
+        return None
+    found = text[text.index("\n", HEAD_END + 1) + 1 :]
+    try:
+        return request_from(json.loads(found)) if found else None
+    except MISREAD:
+        return None
+
+
+def write_json(value: object) -> str:
+    """JSON in ASCII. What most answers are made of is written in a fifth of the time."""
+    try:
+        text = orjson.dumps(value).decode()
+    except TypeError:  # half a surrogate pair, a long number
+        return ASCII_JSON.encode(value)
+    return text if text.isascii() else ASCII_JSON.encode(value)
+
+
+def _parsed(text: str) -> object:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # half a surrogate pair, which only JSON's own escapes can hold
+        return json.loads(text)
+
+
+def _hashed(key: str, rest: str) -> str:
+    return hashlib.sha256((key + rest).encode("ascii")).hexdigest()

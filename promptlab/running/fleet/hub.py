@@ -1,0 +1,197 @@
+"""The one place that several workers share: which blocks of items are open, the money and tokens that are left, pauses, and the record.
+
+A worker says everything in one message and is told everything in the answer (`Hub.exchange`), over a socket on one machine or as a
+call to an actor on a cluster. Messages are JSON, so nothing that a worker sends is executed.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptlab.running.rows import Arm
+
+CHUNKS_A_WORKER = 64
+"""About so many chunks a worker gets in all: small enough that nobody waits long for the last one."""
+LEASES = 20
+"""A lease is about this part of what is left for one worker, so that all end close to the limit."""
+Message = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Limit:
+    """A budget that is lent in parts: what is lent counts as spent until it is given back."""
+
+    most: float | None
+    lent: float = 0.0
+
+    def lend(self, need: float, workers: int) -> float:
+        """As much as is needed, and some for later; 0 when that is not left."""
+        if self.most is None:
+            return float("inf")
+        left = self.most - self.lent
+        if need > left:
+            return 0.0
+        granted = min(left, max(need, left / (LEASES * workers)))
+        self.lent += granted
+        return granted
+
+    def give_back(self, amount: float) -> None:
+        if self.most is not None:
+            self.lent = max(0.0, self.lent - amount)
+
+
+@dataclass(slots=True)
+class _Worker:
+    held: list[tuple[int, int]] = field(default_factory=list)
+    idle: bool = True
+    counts: Mapping[str, float] = field(default_factory=dict)
+    recorded: set[str] = field(default_factory=set)
+    told: set[str] = field(default_factory=set)
+    """Trials of blocks that another worker left behind, which this one must not ask again: told once."""
+    gone: bool = False
+
+
+class Hub:
+    """State of a sweep with several workers. Safe to be called from several threads."""
+
+    def __init__(self, block: int, workers: int, usd: Limit, tokens: Limit, append: Callable[[bytes], None]) -> None:
+        self.block = block
+        self.usd, self.tokens = usd, tokens
+        self.stopped: dict[str, str] = {}
+        self.budget_reached: str | None = None
+        self.failed: str | None = None
+        self.stalled: str | None = None
+        self.effective: Mapping[str, Any] = {}
+        self.served: dict[str, set[str]] = {}
+        self.n_done = self.n_errors = self.n_not_cached = 0
+        self.last_error: str | None = None
+        self.first_not_cached: str | None = None
+        self.halt = False
+        self.ended = False
+        self._append = append
+        self._lock = threading.Lock()
+        self._open: deque[tuple[int, int]] = deque()
+        self._left_behind: dict[tuple[int, int], set[str]] = {}
+        self._unneeded: list[Arm] = []
+        self._workers = {n: _Worker() for n in range(workers)}
+        self._pauses: dict[str, float] = {}
+
+    def open_segment(self, start: int, end: int, unneeded: frozenset[Arm]) -> None:
+        """Let workers take the trials from `start` up to `end`, in whole blocks of items."""
+        blocks = max(1, -(-(end - start) // self.block))
+        size = max(1, blocks // (CHUNKS_A_WORKER * len(self._workers))) * self.block
+        with self._lock:
+            self._unneeded = sorted(unneeded)
+            self._open.extend((at, min(at + size, end)) for at in range(start, end, size))
+            for worker in self._workers.values():
+                worker.idle = worker.gone
+
+    @property
+    def segment_done(self) -> bool:
+        """Whether nothing is open, or all is over, and nobody works."""
+        with self._lock:
+            return (not self._open or self.over) and all(worker.idle or worker.gone for worker in self._workers.values())
+
+    @property
+    def over(self) -> bool:
+        """Whether something ended the sweep before all was asked."""
+        return self.halt or bool(self.failed or self.stalled or self.budget_reached)
+
+    @property
+    def nothing_open(self) -> bool:
+        return not self._open
+
+    @property
+    def all_gone(self) -> bool:
+        return all(worker.gone for worker in self._workers.values())
+
+    def total(self, name: str) -> float:
+        """A count summed over the workers."""
+        return sum(float(worker.counts.get(name, 0)) for worker in self._workers.values())
+
+    def lost(self, number: int) -> None:
+        """A worker ended: what it held and did not record is open again, for the others."""
+        with self._lock:
+            worker = self._workers[number]
+            if worker.gone:
+                return
+            worker.gone = worker.idle = True
+            for chunk in worker.held:
+                self._open.appendleft(chunk)
+                self._left_behind[chunk] = self._left_behind.get(chunk, set()) | worker.recorded
+            worker.held = []
+            for other in self._workers.values():
+                if self._open and not other.gone:
+                    other.idle = False
+
+    def exchange(self, number: int, message: Message) -> Message:
+        """Take in what a worker says, and tell it what it needs to know."""
+        with self._lock:
+            worker = self._workers[number]
+            if worker.gone:  # taken for lost, and its blocks are with others
+                return {"end": True, "halt": True}
+            self._take_in(worker, message)
+            answer: Message = {"halt": self.halt or bool(self.failed or self.stalled), "end": self.ended}
+            if need := message.get("need"):
+                answer["granted"] = [self.usd.lend(need[0], self._live), self.tokens.lend(need[1], self._live)]
+                if 0.0 in answer["granted"]:
+                    self.usd.give_back(answer["granted"][0])
+                    self.tokens.give_back(answer["granted"][1])
+                    answer["granted"] = [0.0, 0.0]
+                    answer["short"] = self._short(*need)
+            if message.get("want") and self._open and not answer["halt"]:
+                chunk = self._open.popleft()
+                worker.held.append(chunk)
+                worker.idle = False
+                answer |= {"chunk": list(chunk), "unneeded": self._unneeded, "recorded": sorted(self._left_behind.pop(chunk, ()))}
+            elif message.get("idle"):
+                worker.idle, worker.held = True, []
+            now = time.monotonic()
+            answer["pauses"] = {lane: until - now for lane, until in self._pauses.items() if until > now}
+            answer["stopped"] = self.stopped
+            return answer
+
+    def _short(self, usd: float, tokens: int) -> str:
+        """Why nothing is lent."""
+        if self.usd.most is not None and usd > self.usd.most - self.usd.lent:
+            return (
+                f"the budget of ${self.usd.most:g} is reached: ${self.usd.lent:.4f} is spent or set aside, "
+                f"and the next request could cost ${usd:.4f}"
+            )
+        return (
+            f"the limit of {self.tokens.most:,.0f} tokens is reached: {self.tokens.lent:,.0f} are used or set aside, "
+            f"and the next request could take {tokens:,}"
+        )
+
+    @property
+    def _live(self) -> int:
+        return max(1, sum(not worker.gone for worker in self._workers.values()))
+
+    def _take_in(self, worker: _Worker, message: Message) -> None:
+        for trial, outcome, error, line in message.get("rows", ()):
+            self._append(line.encode())
+            worker.recorded.add(trial)
+            self.n_done += 1
+            if outcome == "error":
+                self.n_errors += 1
+                self.last_error = error
+        worker.counts = message.get("counts", worker.counts)
+        self.usd.give_back(message.get("give_back", (0, 0))[0])
+        self.tokens.give_back(message.get("give_back", (0, 0))[1])
+        for model, why in message.get("stopped", {}).items():
+            self.stopped.setdefault(model, why)
+        self.budget_reached = self.budget_reached or message.get("budget_reached")
+        self.failed = self.failed or message.get("failed")
+        self.stalled = self.stalled or message.get("stalled")
+        self.effective = self.effective or message.get("effective", {})
+        self.first_not_cached = self.first_not_cached or message.get("first_not_cached")
+        for model, versions in message.get("served", {}).items():
+            self.served.setdefault(model, set()).update(versions)
+        now = time.monotonic()
+        for lane, seconds in message.get("pauses", {}).items():
+            self._pauses[lane] = max(self._pauses.get(lane, 0.0), now + seconds)

@@ -1,0 +1,172 @@
+"""What one worker does: take blocks of items from the hub, run their trials, and send back each row as the record will hold it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import Iterator, Set
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, Protocol
+
+from promptlab.design.cross import trials
+from promptlab.nouns.arm import Trial
+from promptlab.nouns.errors import BudgetReached
+from promptlab.planning.resolve import Study
+from promptlab.record.store import line_of
+from promptlab.running.budget import Budget
+from promptlab.running.cache import Cache
+from promptlab.running.engine import Execution, Progress, engine_of
+from promptlab.running.fleet.hub import Message
+from promptlab.running.rows import Arm, rows, unrecorded
+
+TALK_EVERY_S = 0.05
+ROWS_A_MESSAGE = 64
+
+
+class Link(Protocol):
+    """The way to the hub."""
+
+    async def exchange(self, message: Message) -> Message:
+        """Say something, and be told something; ConnectionError when the hub is gone."""
+        ...
+
+
+class _Leased(Budget):
+    """A budget that asks the hub for more when it does not suffice."""
+
+    worker: Worker
+
+    async def reserve(self, usd: float, tokens: int) -> None:
+        while not self.fits(usd, tokens):
+            if short := await self.worker.borrow(usd, tokens):
+                if not self.busy:
+                    raise BudgetReached(short)
+                await self.settled()
+        self.take(usd, tokens)
+
+
+class Worker:
+    """One event loop's part of a sweep."""
+
+    def __init__(self, study: Study, link: Link, execution: Execution, recorded: Set[str], cache_folder: Path | None) -> None:
+        self._study, self._link, self._how = study, link, execution
+        self._recorded = set(recorded)
+        self._cache = Cache(cache_folder, execution.cache) if cache_folder and execution.cache != "off" else None
+        self._progress = Progress(study.design.n_trials)
+        budget = _Leased(0.0 if execution.max_cost_usd is not None else None, 0 if execution.max_tokens is not None else None)
+        budget.worker = self
+        self._engine, self._gateway = engine_of(study, self._cache, budget, self._progress, execution)
+        self._budget = budget
+        self._effective = self._engine.effective()
+        self._stop = asyncio.Event()
+        self._todo: deque[Iterator[Trial]] = deque()
+        self._ended = False
+        self._finished: list[list[Any]] = []
+        self._served: dict[str, set[str]] = {}
+        self._talking = asyncio.Lock()
+
+    def __iter__(self) -> Worker:
+        return self
+
+    def __next__(self) -> Trial:
+        while self._todo:
+            trial = next(self._todo[0], None)
+            if trial is not None:
+                return trial
+            self._todo.popleft()
+        raise StopIteration  # for now: the next block may be on its way
+
+    async def run(self) -> None:
+        """Work until the hub says that all is done."""
+        talk = asyncio.create_task(self._talk())
+        try:
+            while not self._ended:
+                if not self._todo or self._stop.is_set():
+                    await self._exchange(idle=True)
+                    if not self._todo or self._stop.is_set():
+                        await asyncio.sleep(TALK_EVERY_S)
+                        continue
+                async with aclosing(rows(self._engine, self, self._how.concurrency, self._stop)) as finished:
+                    async for row, calls in finished:
+                        self._finished.append([row["trial"], row["outcome"], row["error"], line_of(row, calls).decode()])
+                        if row["model_version"]:
+                            self._served.setdefault(row["model"], set()).add(row["model_version"])
+                        if len(self._finished) >= ROWS_A_MESSAGE:
+                            await self._exchange()
+                if self._progress.budget_reached:
+                    self._todo.clear()
+        finally:
+            talk.cancel()
+            await self._gateway.aclose()
+            if self._cache:
+                self._cache.close()
+
+    async def borrow(self, usd: float, tokens: int) -> str | None:
+        """Ask the hub for money and tokens; why it has not enough, where that is so."""
+        answer = await self._exchange(need=[usd, tokens])
+        more_usd, more_tokens = (float(x) for x in answer["granted"])
+        if not more_usd and not more_tokens:
+            return str(answer["short"])
+        if self._budget.limit_usd is not None and math.isfinite(more_usd):
+            self._budget.limit_usd += more_usd
+        if self._budget.limit_tokens is not None and math.isfinite(more_tokens):
+            self._budget.limit_tokens += int(more_tokens)
+        return None
+
+    async def _talk(self) -> None:
+        while not self._ended:
+            await asyncio.sleep(TALK_EVERY_S)
+            await self._exchange()
+
+    async def _exchange(self, *, idle: bool = False, need: list[float] | None = None) -> Message:
+        async with self._talking:
+            sent, self._finished = self._finished, []
+            message: Message = {
+                "rows": sent,
+                "want": len(self._todo) < 2 and not self._stop.is_set() and not self._progress.budget_reached,
+                "idle": idle and not self._todo,
+                "counts": self._counts(),
+                "served": {model: sorted(versions) for model, versions in self._served.items()},
+                "stopped": dict(self._progress.stopped),
+                "pauses": self._gateway.pauses(),
+                "effective": self._effective,
+                "budget_reached": self._progress.budget_reached,
+                "stalled": self._progress.stalled,
+                "first_not_cached": self._progress.first_not_cached,
+            }
+            if need is not None:
+                message["need"] = need
+            if idle and not self._todo:
+                message["give_back"] = self._budget.give_back()
+            try:
+                answer = await self._link.exchange(message)
+            except ConnectionError:  # nobody is left to record anything
+                self._ended = True
+                self._stop.set()
+                raise
+        self._take_in(answer)
+        return answer
+
+    def _counts(self) -> dict[str, float]:
+        p = self._progress
+        return {
+            "sent": p.n_sent, "cached": p.n_cached, "skipped": p.n_skipped, "unpriced": p.n_unpriced, "paid_usd": p.paid_usd,
+            "not_cached": p.n_not_cached,
+        }  # fmt: skip
+
+    def _take_in(self, answer: Message) -> None:
+        if answer["halt"]:
+            self._stop.set()
+            self._todo.clear()
+        self._ended = self._ended or (bool(answer["end"]) and not self._finished)
+        for model, why in answer.get("stopped", {}).items():
+            self._progress.stopped.setdefault(model, why)
+        for model, seconds in answer.get("pauses", {}).items():
+            self._gateway.pause(model, seconds)
+        if (chunk := answer.get("chunk")) and not self._stop.is_set():
+            self._recorded |= set(answer["recorded"])
+            unneeded: frozenset[Arm] = frozenset(tuple(arm) for arm in answer["unneeded"])
+            segment = trials(self._study.design, int(chunk[0]), int(chunk[1]))
+            self._todo.append(unrecorded(self._engine, segment, self._recorded, unneeded))

@@ -1,0 +1,142 @@
+"""The wire for every provider, over LiteLLM.
+
+LiteLLM's own retries are off (they multiply with the provider's, and one is tried even on a 400) and its `timeout` is no
+deadline (a server that drips one byte a second held a call for minutes), so both are done here and in the gateway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from promptlab.nouns.call import Call
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.model import Model
+from promptlab.nouns.redact import redact
+from promptlab.running.gateway.providers import own_key
+from promptlab.running.gateway.wire import (
+    READ_LIMIT,
+    Reply,
+    SimulatedError,
+    Simulator,
+    WireError,
+    read_answer,
+    read_boundary,
+    read_retry_after,
+    read_top_logprobs,
+    safe,
+)
+
+
+class LiteLLMWire:
+    """Sends one call at a time; imported litellm is kept here so that nothing else loads it."""
+
+    def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], simulator: Simulator | None = None) -> None:
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        import litellm
+        from litellm.utils import get_optional_params
+
+        litellm.suppress_debug_info = True  # else an error banner goes to stdout, into the middle of --json
+        litellm.drop_params = False  # dropping a parameter in silence changes the experiment
+        litellm.cache = None
+        self._litellm = litellm
+        self._optional_params = get_optional_params
+        self._models = {model.name: model for model in models}
+        self._secrets = secrets
+        if simulator is not None:
+            litellm.custom_provider_map = [{"provider": "sim", "custom_handler": _handler(litellm, simulator)}]
+
+    def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
+        try:
+            sent = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **sampling)
+        except Exception as error:
+            if getattr(error, "status_code", None) is None and "Unsupported" not in type(error).__name__:
+                raise
+            text = redact(str(error), self._secrets).splitlines()[0]
+            raise UsageProblem(
+                f"the model {model.name!r} does not take these sampling parameters: {text}; "
+                f"change 'sampling' in the experiment, or under this model alone"
+            ) from None
+        return {key: value for key, value in sent.items() if value not in ({}, None) and key != "stream"}
+
+    async def send(self, call: Call) -> Reply:
+        model = self._models[call.model]
+        try:
+            async with asyncio.timeout(model.timeout_s):
+                response = await self._litellm.acompletion(
+                    model=model.litellm_name,
+                    messages=[dict(message) for message in call.messages],
+                    api_base=model.api_base,
+                    api_key=own_key(model),
+                    timeout=model.timeout_s,
+                    num_retries=0,
+                    max_retries=0,
+                    **call.sampling,
+                )
+        except TimeoutError:
+            raise WireError("timeout", f"no complete answer within {model.timeout_s:g} s") from None
+        except Exception as error:  # litellm raises the classes of many libraries
+            raise self._classified(error) from None
+        return self._reply(response)
+
+    async def aclose(self) -> None:
+        """LiteLLM keeps clients of its own, for as long as the process lives."""
+
+    def _reply(self, response: Any) -> Reply:  # noqa: ANN401 (a litellm type)
+        choice = response.choices[0] if response.choices else None
+        message = choice.message if choice else None
+        refusal = getattr(message, "refusal", None) or (getattr(message, "provider_specific_fields", None) or {}).get("refusal")
+        usage = getattr(response, "usage", None)
+        return read_answer(
+            str(getattr(message, "content", None) or ""),
+            getattr(choice, "finish_reason", None),
+            refusal,
+            getattr(response, "model", None),
+            (getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)),
+            self._secrets,
+            read_top_logprobs(getattr(choice, "logprobs", None)),
+            getattr(response, "system_fingerprint", None),
+        )
+
+    def _classified(self, error: Exception) -> WireError:
+        if isinstance(error, WireError):
+            return error
+        status = getattr(error, "status_code", None)
+        said = f"{str(error)[:READ_LIMIT]} {getattr(error, 'code', '')} {str(getattr(error, 'body', ''))[:READ_LIMIT]}"
+        boundary = read_boundary(status, said, type(error).__name__)
+        headers = getattr(error, "litellm_response_headers", None) or getattr(getattr(error, "response", None), "headers", None) or {}
+        return WireError(boundary, safe(str(error), self._secrets), status, read_retry_after(headers))
+
+
+def _handler(litellm: Any, simulator: Simulator) -> Any:  # noqa: ANN401 (litellm types)
+    from litellm.llms.custom_llm import CustomLLMError
+
+    class SimulatedProvider(litellm.CustomLLM):  # type: ignore[misc]  # litellm has no types
+        """LiteLLM's custom provider `sim`: the whole path of a real call, without the network."""
+
+        async def acompletion(self, *_: object, **request: Any) -> Any:  # noqa: ANN401
+            try:
+                reply = await simulator(request["model"], request["messages"], request["optional_params"])
+            except SimulatedError as error:
+                failure = CustomLLMError(status_code=error.status, message=error.message)
+                failure.headers = dict(error.headers)
+                raise failure from None
+            message: dict[str, Any] = {"role": "assistant", "content": reply.text}
+            if reply.outcome == "refused":
+                message["provider_specific_fields"] = {"refusal": reply.text}
+            total = (reply.input_tokens or 0) + (reply.output_tokens or 0)
+            choice: dict[str, Any] = {"index": 0, "finish_reason": reply.finish_reason, "message": message}
+            if reply.top_logprobs:
+                top = [{"token": token, "logprob": value, "bytes": None} for token, value in reply.top_logprobs]
+                choice["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]}
+            return litellm.ModelResponse(
+                id="simulated",
+                model=f"sim/{request['model']}",
+                choices=[choice],
+                usage={"prompt_tokens": reply.input_tokens, "completion_tokens": reply.output_tokens, "total_tokens": total},
+            )
+
+    return SimulatedProvider()

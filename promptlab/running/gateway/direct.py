@@ -1,0 +1,332 @@
+"""The wire to OpenAI-compatible servers, over aiohttp: what LiteLLM would send and read, at a tenth of its cost.
+
+It needs no litellm, whose import alone takes seconds. What is sent follows providers.py, which names only what LiteLLM passes on
+unchanged; redirections are not followed, because prompts and keys are for the address that was given.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import ssl
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from promptlab.nouns.call import Call
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.model import Model
+from promptlab.running.gateway import wire
+from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
+from promptlab.running.gateway.wire import (
+    THOUGHT,
+    Boundary,
+    Reply,
+    WireError,
+    read_answer,
+    read_boundary,
+    read_retry_after,
+    read_top_logprobs,
+    safe,
+    too_large,
+)
+
+if TYPE_CHECKING:
+    import aiohttp
+    from yarl import URL
+
+ENDPOINT = "chat/completions"
+OPENAI_HEADERS: Mapping[str, str] = {
+    "OPENAI_ORG_ID": "OpenAI-Organization",
+    "OPENAI_ORGANIZATION": "OpenAI-Organization",
+    "OPENAI_PROJECT_ID": "OpenAI-Project",
+}
+"""Variables that OpenAI's own client turns into headers; the last one that is set holds."""
+FINISH_REASONS: Mapping[str, str] = {
+    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "compaction"), "length"),
+    **dict.fromkeys(("tool_calls", "tool_use"), "tool_calls"),
+    "function_call": "function_call",
+    **dict.fromkeys(
+        ("content_filter", "content_filtered", "refusal", "sensitive", "guardrail_intervened", "ERROR_TOXIC"), "content_filter"
+    ),
+    **dict.fromkeys(("SAFETY", "RECITATION", "LANGUAGE", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"), "content_filter"),
+}
+"""LiteLLM's reading of what servers call the end of an answer; whatever is not here is `stop`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Everything about one model that is the same in every call."""
+
+    url: URL
+    name: str
+    extra: Mapping[str, Any]
+    served_prefix: str
+    timeout_s: float
+    headers: Mapping[str, str] = field(repr=False)
+    proxy: str | None = field(repr=False)
+    certificates: ssl.SSLContext | bool
+
+
+class DirectWire:
+    """Sends one call at a time; one session for each event loop, opened by the first call."""
+
+    def __init__(self, models: Sequence[Model], secrets: tuple[str, ...]) -> None:
+        self._models = {model.name: model for model in models}
+        self._secrets = secrets
+        self._targets: dict[str, _Target] = {}
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        if why := not_direct(model, sampling):
+            raise UsageProblem(f"the model {model.name!r} cannot be asked directly: {why}; leave the choice to promptlab (--wire auto)")
+        return _asked(sampling)
+
+    async def send(self, call: Call) -> Reply:
+        target = self._targets.get(call.model) or self._target(self._models[call.model])
+        body = _written(self._body(target, call))
+        request = self._open().post(
+            target.url, data=body, headers=target.headers, proxy=target.proxy, ssl=target.certificates, allow_redirects=False
+        )
+        return self._reply(target.served_prefix, *await self._answered(request, target.timeout_s))
+
+    async def exchange(
+        self,
+        model: Model,
+        method: str,
+        path: str,
+        data: bytes | None = None,
+        kind: str = "application/json",
+        *,
+        timeout_s: float | None = None,
+        most: int | None = None,
+    ) -> bytes:
+        """What the model's server answers at another path than its chat completions, asked with the same key; WireError for an error.
+
+        The answer may hold `most` bytes.
+        """
+        from yarl import URL
+
+        target = self._targets.get(model.name) or self._target(model)
+        base = str(target.url).partition(f"/{ENDPOINT}")[0]
+        request = self._open().request(
+            method,
+            URL(f"{base}/{path}", encoded=True),
+            data=data,
+            headers={**target.headers, "Content-Type": kind},
+            proxy=target.proxy,
+            ssl=target.certificates,
+            allow_redirects=False,
+        )
+        _, answer = await self._answered(request, timeout_s or target.timeout_s, most)
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the session; the next call opens another one."""
+        if self._session is not None:
+            await self._session.close()
+        self._session = self._loop = None
+
+    def _body(self, target: _Target, call: Call) -> dict[str, Any]:
+        messages = [dict(message) for message in call.messages]
+        return {"model": target.name, "messages": messages, **_asked(call.sampling), **target.extra}
+
+    async def _answered(
+        self, request: contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse], timeout_s: float, most: int | None = None
+    ) -> tuple[int, bytes]:
+        """Status and body of an answer; WireError where there is none, or an error."""
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(timeout_s), request as response:
+                data = await _read(response, wire.LARGEST_ANSWER_BYTES if most is None else most)
+        except TimeoutError:
+            raise WireError("timeout", f"no complete answer within {timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise WireError("connection", safe(f"{type(error).__name__}: {error}", self._secrets)) from None
+        if response.status >= 300:
+            raise self._refused(response.status, response.headers, data)
+        return response.status, data
+
+    def _open(self) -> aiohttp.ClientSession:
+        loop = asyncio.get_running_loop()
+        if self._session is None or self._loop is not loop:
+            import aiohttp
+
+            self._loop = loop
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=300),  # the limiter limits
+                timeout=aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    def _target(self, model: Model) -> _Target:
+        from yarl import URL
+
+        provider = DIRECT[model.provider]
+        base = (base_of(model) or "").rstrip("/")
+        headers = {
+            "Authorization": f"Bearer {key_of(model)}",
+            "Content-Type": "application/json",
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "promptlab",
+        }
+        if model.provider == "openai" and model.api_base is None:
+            headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
+        target = _Target(
+            URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"),
+            model.litellm_name.partition("/")[2],
+            provider.extra,
+            provider.served_prefix,
+            model.timeout_s,
+            headers,
+            _proxy(base),
+            _certificates() if base.startswith("https") else True,
+        )
+        self._targets[model.name] = target
+        return target
+
+    def _refused(self, status: int, headers: Mapping[str, str], data: bytes) -> WireError:
+        if status < 400:
+            where = safe(headers.get("Location", "nowhere"), self._secrets)
+            return WireError("request", f"the address redirects to {where}; set api_base to the address that answers", status)
+        said, message = _complaint(data)
+        return WireError(read_boundary(status, said), safe(message, self._secrets), status, read_retry_after(headers))
+
+    def _reply(self, served_prefix: str, status: int, data: bytes) -> Reply:
+        try:
+            answer = _parsed(data)
+            if isinstance(answer, dict) and (fault := _fault(answer.get("error"))):
+                raise self._faulty(*fault)
+            choices = answer["choices"]
+            if not isinstance(choices, list):
+                raise TypeError
+            choice = choices[0] if choices else None
+            message = choice["message"] if choice is not None else {}
+            text, tool_calls = _text(message), message.get("tool_calls")
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            shown = safe(data[: wire.READ_LIMIT].decode(errors="replace"), self._secrets)
+            raise WireError("server", f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT], status) from None
+        finish = None
+        if choice is not None:
+            finish = FINISH_REASONS.get(str(choice.get("finish_reason") or choice.get("finish_details")), "stop")
+            finish = "tool_calls" if finish == "stop" and tool_calls else finish
+        usage = answer.get("usage")
+        usage = usage if isinstance(usage, dict) else {}
+        served = answer.get("model")
+        return read_answer(
+            text,
+            finish,
+            message.get("refusal"),
+            f"{served_prefix}{served}" if served else None,
+            (usage.get("prompt_tokens"), usage.get("completion_tokens")),
+            self._secrets,
+            read_top_logprobs(choice.get("logprobs")) if choice is not None else (),
+            answer.get("system_fingerprint"),
+        )
+
+    def _faulty(self, message: str, status: int | None) -> WireError:
+        boundary: Boundary = "server" if status is None else read_boundary(status, message)
+        return WireError(boundary, safe(message, self._secrets), status)
+
+
+def _written(body: Mapping[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # half a surrogate pair, a long number
+        return json.dumps(body).encode()
+
+
+def _parsed(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError:  # half a surrogate pair, a number that is none: what LiteLLM reads as well
+        return json.loads(data)
+
+
+def _asked(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in sampling.items() if value is not None and value != {}}
+
+
+async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+    """The whole body, which may be larger than it says."""
+    if (response.content_length or 0) > most:
+        raise too_large()
+    parts, size = [], 0
+    while part := await response.content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > most:
+            raise too_large()
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    """The answer without the reasoning that some servers leave in it, as LiteLLM reads it."""
+    content = message.get("content")
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise TypeError
+    if "reasoning_content" in message or "reasoning" in message:
+        return content
+    thought = THOUGHT.match(content) if content.startswith("<") else None
+    return content[thought.end() :] if thought else content
+
+
+def _fault(error: Any) -> tuple[str, int | None] | None:  # noqa: ANN401 (whatever a server sends)
+    """The message and status of an error that came with status 200; some servers send an empty one beside every answer."""
+    if isinstance(error, dict):
+        code = error.get("code")
+        if not error.get("message") and code is None:
+            return None
+        return str(error.get("message")), code if isinstance(code, int) and 400 <= code < 600 else None
+    return (str(error), None) if error else None
+
+
+def _complaint(data: bytes) -> tuple[str, str]:
+    """What an error's body says: for telling errors apart, and for people."""
+    text = data[: wire.READ_LIMIT].decode(errors="replace")
+    try:
+        body = json.loads(data) if data[:1] == b"{" else None
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        return text, text
+    error = body.get("error", body)
+    message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
+    return text, str(message or text)
+
+
+def _proxy(base: str) -> str | None:
+    """The proxy that the environment names for an address: looked up once, as LiteLLM does."""
+    address = urlsplit(base)
+    if urllib.request.proxy_bypass(address.hostname or ""):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(address.scheme) or proxies.get("all")
+
+
+@functools.cache
+def _certificates() -> ssl.SSLContext:
+    """The system's certificates and certifi's, or those that SSL_CERT_FILE names alone."""
+    named = os.environ.get("SSL_CERT_FILE")
+    if named and os.path.exists(named):
+        return ssl.create_default_context(cafile=named)
+    context = ssl.create_default_context()
+    try:
+        import certifi
+    except ImportError:
+        return context
+    context.load_verify_locations(certifi.where())
+    return context

@@ -1,0 +1,99 @@
+"""Which models can be asked without LiteLLM, where they are and with which key, and what the direct wire leaves to LiteLLM."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptlab.nouns.model import Model
+from promptlab.running.gateway.wire import NO_KEY, WireError
+
+PLAIN_PARAMETERS = frozenset(
+    {"temperature", "top_p", "max_tokens", "seed", "stop", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs"}
+)
+"""What every provider below takes as it is. `reasoning_effort` is spelled differently by each, so LiteLLM translates it."""
+TRANSLATED_NAMES = re.compile(
+    r"(?:^|[/:])o\d|gpt-(?![34]|oss)|instruct-|turbo-instruct|davinci|babbage|codex|computer-use|deep-research|search|audio|responses/",
+    re.IGNORECASE,
+)
+"""Names for which LiteLLM renames or refuses parameters (o1, o3, gpt-5 and later) or asks another endpoint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """An OpenAI-compatible provider as LiteLLM knows it: address and key, each with the variables that may give them."""
+
+    base: str | None
+    base_env: tuple[str, ...]
+    key_env: tuple[str, ...]
+    needs_key: bool = True
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What LiteLLM adds to the request's body."""
+    served_prefix: str = ""
+    """What LiteLLM puts before the name of the model that answered."""
+
+
+DIRECT: Mapping[str, Provider] = {
+    "openai": Provider("https://api.openai.com/v1", ("OPENAI_BASE_URL", "OPENAI_API_BASE"), ("OPENAI_API_KEY",)),
+    "openrouter": Provider(
+        "https://openrouter.ai/api/v1", ("OPENROUTER_API_BASE",), ("OPENROUTER_API_KEY", "OR_API_KEY"), extra={"usage": {"include": True}}
+    ),
+    "groq": Provider("https://api.groq.com/openai/v1", ("GROQ_API_BASE",), ("GROQ_API_KEY",)),
+    "together_ai": Provider(
+        "https://api.together.ai/v1",
+        ("TOGETHER_AI_API_BASE",),
+        ("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"),
+    ),
+    "hosted_vllm": Provider(None, ("HOSTED_VLLM_API_BASE",), ("HOSTED_VLLM_API_KEY",), needs_key=False),
+    "lm_studio": Provider(None, ("LM_STUDIO_API_BASE",), ("LM_STUDIO_API_KEY",), needs_key=False, served_prefix="lm_studio/"),
+    "llamafile": Provider(
+        "http://127.0.0.1:8080/v1", ("LLAMAFILE_API_BASE",), ("LLAMAFILE_API_KEY",), needs_key=False, served_prefix="llamafile/"
+    ),
+}
+
+
+def not_direct(model: Model, sampling: Mapping[str, Any]) -> str | None:
+    """Why a model is asked over LiteLLM and not directly; None where both send the same."""
+    if model.provider not in DIRECT:
+        return f"the provider {model.provider!r} has an interface of its own"
+    if TRANSLATED_NAMES.search(model.litellm_name.partition("/")[2]):
+        return "LiteLLM translates parameters for models of this name"
+    if odd := sorted(sampling.keys() - PLAIN_PARAMETERS):
+        return f"LiteLLM translates {', '.join(odd)}"
+    base = base_of(model)
+    if base is None:
+        return "it has no address; add api_base"
+    if "@" in base.partition("://")[2].partition("/")[0]:
+        return "its address holds a password"
+    return None
+
+
+def base_of(model: Model) -> str | None:
+    """The address of a model's server: the experiment's, else the environment's, else the provider's public one."""
+    provider = DIRECT[model.provider]
+    return model.api_base or next(filter(None, map(os.environ.get, provider.base_env)), None) or provider.base
+
+
+def own_key(model: Model) -> str | None:
+    """The key that the experiment names for a model, or NO_KEY for a server of the user's own; None: the provider's usual key."""
+    if model.api_key_env:
+        key = os.environ.get(model.api_key_env)
+        if not key:
+            raise WireError("auth", f"the variable {model.api_key_env} is not set; export it with the key of {model.name!r}")
+        return key
+    return NO_KEY if model.api_base or model.simulated else None
+
+
+def key_of(model: Model) -> str:
+    """The key that the direct wire sends; WireError where the provider needs one and none is set."""
+    own = own_key(model)
+    if own is not None:
+        return own
+    provider = DIRECT[model.provider]
+    key = next(filter(None, map(os.environ.get, provider.key_env)), None)
+    if key is None and provider.needs_key:
+        raise WireError("auth", f"the variable {provider.key_env[0]} is not set; export it with the key of {model.name!r}")
+    return key or NO_KEY

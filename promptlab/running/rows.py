@@ -1,0 +1,196 @@
+"""Trials become rows, many at a time, each yielded when it may be recorded. The only place with concurrency besides gateway and cache."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Iterable, Iterator, Set
+
+from promptlab.nouns.arm import Trial
+from promptlab.nouns.errors import BudgetReached, ProviderStopped
+from promptlab.running.cache import NotCached
+from promptlab.running.engine import AT_ONCE, Begun, Engine, Progress, Row
+
+Arm = tuple[str, str, int, str, str]
+"""Model, placement, shots, strategy and arm."""
+WATCH_EVERY_S = 5.0
+GC_EVERY = 100_000
+"""New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes hundreds."""
+SWITCH_S = 0.0005
+"""After which a thread that waits for the interpreter gets its turn; Python's own 5 ms are as much as an answer takes."""
+
+
+class _Workers:
+    """At most `concurrency` tasks, each of which takes one trial after the other: what they bring lies in `over` and `stored`."""
+
+    def __init__(self, engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> None:
+        self.engine = engine
+        self.ahead = engine.started(todo)
+        self.concurrency = concurrency
+        self.stop = stop
+        self.tasks: set[asyncio.Task[None]] = set()
+        self.broken: Exception | None = None
+        """What nobody foresaw: nothing more is begun, and what is under way comes to its end."""
+        self.over: deque[tuple[int, tuple[Row, list[Row]]]] = deque()
+        """Trials that were sent: the number of the last answer that must be kept before one is recorded, and what came of it."""
+        self.stored: deque[tuple[Row, list[Row]]] = deque()
+        """Trials that needed nothing."""
+        self.news = asyncio.Event()
+        if engine.behind is not None:
+            engine.behind.told = self.news.set
+
+    def fill(self) -> None:
+        """Start workers while there is something to do for them."""
+        while len(self.tasks) < self.concurrency and (begun := self._following()) is not None:
+            task = asyncio.create_task(self._work(begun))
+            task.add_done_callback(self._ended)
+            self.tasks.add(task)
+
+    def next_over(self) -> tuple[Row, list[Row]] | None:
+        """The next trial that may be recorded."""
+        return self.over.popleft()[1] if self.over and self._is_kept(self.over[0][0]) else None
+
+    async def wait(self, seconds: float) -> None:
+        """Until there is news, or for so long."""
+        self.news.clear()
+        alarm = asyncio.get_running_loop().call_later(seconds, self.news.set)
+        await self.news.wait()
+        alarm.cancel()
+
+    async def end(self) -> None:
+        """Leave everything under way."""
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def _work(self, begun: Begun | None) -> None:
+        """One trial after the other, the next when the answers of the last are kept: no more than `concurrency` can be lost."""
+        while begun is not None:
+            try:
+                done = await self.engine.go_on(begun)
+                self.over.append((begun.number, done))
+            except Exception as error:
+                if not _told(error, begun.trial.model, self.engine.progress):
+                    self.broken = self.broken or error
+            if self.engine.behind is None or self._is_kept(begun.number):
+                self.news.set()
+                await asyncio.sleep(0)  # others' turn: a trial may have come to its end without waiting for anything
+            else:
+                await self.engine.behind.kept(begun.number)
+            begun = self._following()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        self.news.set()
+
+    def _following(self) -> Begun | None:
+        """The next trial that needs an answer; those that need none are laid aside."""
+        while len(self.stored) < AT_ONCE and self.broken is None and _goes_on(self.engine, self.stop):
+            try:
+                begun = next(self.ahead)
+            except Exception as error:  # a cache that cannot be read any more
+                self.broken = error
+                return None
+            if not isinstance(begun, tuple):
+                return begun
+            self.stored.append(begun)
+            self.news.set()
+        return None
+
+    def _is_kept(self, number: int) -> bool:
+        return self.engine.behind is None or self.engine.behind.is_kept(number)
+
+
+async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+    """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
+
+    Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models
+    only; a reached budget, or providers that fall silent, end the sweep. All are told in `engine.progress`. `todo` may end and
+    go on again: it is asked once more whenever a trial finishes.
+    """
+    progress = engine.progress
+    workers = _Workers(engine, todo, concurrency, stop)
+    try:
+        while True:
+            workers.fill()
+            if workers.stored:
+                while workers.stored:
+                    yield counted(workers.stored.popleft(), progress)
+                await asyncio.sleep(0)
+            elif (came := workers.next_over()) is not None:
+                yield counted(came, progress)
+            elif not workers.tasks and not workers.over:
+                engine.keep_or_fail()
+                if workers.broken is not None:
+                    raise workers.broken
+                return
+            else:
+                await workers.wait(WATCH_EVERY_S)
+                if not workers.over and (why := engine.gateway.stalled()):
+                    progress.stalled = why
+                    return
+    finally:
+        await workers.end()
+        engine.keep()
+
+
+def _goes_on(engine: Engine, stop: asyncio.Event) -> bool:
+    return not stop.is_set() and engine.progress.budget_reached is None and engine.failed is None
+
+
+@contextlib.contextmanager
+def tuned() -> Iterator[None]:
+    """The interpreter set up for many short calls.
+
+    It looks for cycles of garbage less often, and not among what is there for good: calls make many objects that die by themselves.
+    Threads that write take turns with the event loop sooner: a worker waits for them.
+    """
+    before, interval_s = gc.get_threshold(), sys.getswitchinterval()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GC_EVERY, *before[1:])
+    sys.setswitchinterval(SWITCH_S)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(interval_s)
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[Arm] = frozenset()) -> Iterator[Trial]:
+    """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
+    for trial in segment:
+        c = trial.condition
+        if trial.model in engine.progress.stopped or (recorded and trial.id in recorded):
+            continue
+        if unneeded and (trial.model, c.placement.name, c.shots, c.strategy, c.arm) in unneeded:
+            engine.progress.n_skipped += 1
+            continue
+        yield trial
+
+
+def _told(error: Exception, model: str, progress: Progress) -> bool:
+    """Whether a trial ended without a row for a reason that is no fault of promptlab's: then it is told in `progress`."""
+    if isinstance(error, ProviderStopped):
+        progress.stopped.setdefault(model, str(error))
+    elif isinstance(error, NotCached):
+        progress.n_not_cached += 1
+    elif isinstance(error, BudgetReached):
+        progress.budget_reached = progress.budget_reached or str(error)
+    else:
+        return False
+    return True
+
+
+def counted(result: tuple[Row, list[Row]], progress: Progress) -> tuple[Row, list[Row]]:
+    """A finished trial, told in `progress`."""
+    row, _ = result
+    progress.n_done += 1
+    if row["outcome"] == "error":
+        progress.n_errors += 1
+        progress.last_error = row["error"]
+    return result

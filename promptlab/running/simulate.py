@@ -1,0 +1,226 @@
+"""Simulated models with a known truth: what they answer follows from a few numbers in YAML and a seed.
+
+An item has a probability of a right answer, drawn from a beta distribution whose spread is set so that two draws of the same
+request disagree on `flip_rate` of the items. A planted effect of e points moves that probability towards 1 (or 0) in
+proportion to the room that is left, so that the task's expected score moves by exactly e. Every draw depends on the seed, the
+messages and the request's own seed alone: no clock, no order of arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import random
+import re
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+from promptlab.design.cross import Design
+from promptlab.design.render import LETTERS, render, render_input, stimulus_text
+from promptlab.nouns.arm import Condition
+from promptlab.nouns.identity import digest
+from promptlab.nouns.item import Item, Task
+from promptlab.running.gateway.wire import Reply, SimulatedError
+from promptlab.sources.spec.libraries import Rate, SimModel
+from promptlab.sources.tokens import n_tokens
+from promptlab.strategies.loop import SURE
+
+REFUSAL = "I am sorry, but I cannot help with that."
+DRIFTS = ("The answer is {}.", "Sure! Here is the answer: {}", "I would say {}, and I am fairly confident.")
+LONGEST_TOKEN_CHARS = 4
+SURE_IF_RIGHT, SURE_IF_WRONG = 0.8, 0.4
+"""How often a simulated model says that it is sure of an answer."""
+FAVOURED = 0.7
+"""The probability of the option that a simulated reply names, where probabilities are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a prompt turned out to ask: the simulator's reading of it."""
+
+    task: Task
+    item: Item
+    condition: Condition
+    emotion: str | None = None
+    """The emotion of the last remark of a loop; "neutral" for an affect-free one; None before any remark."""
+    pool: Sequence[str] = ()
+    """The first right answers of all items of the task, each once, in order: a wrong answer is one of them."""
+
+
+class World:
+    """All prompts of a design, so that a simulated model can tell what it is being asked from the text alone."""
+
+    def __init__(self, design: Design, models: Mapping[str, SimModel]) -> None:
+        self._models = models
+        self._seed = design.seed
+        self._attempts: dict[str, int] = {}
+        self._shown: dict[str, Shown] = {}
+        self._programs = [condition for condition in design.conditions if condition.program]
+        self._inputs: dict[str, tuple[Task, Item]] = {}
+        self._pools = {task.id: sorted({item.targets[0] for item in task.items}) for task in design.tasks}
+        for task in design.tasks:
+            for item in task.items:
+                for condition in self._programs:
+                    self._inputs.setdefault(render_input(item.input, item.choices, task, condition.placement).strip(), (task, item))
+                for condition in design.conditions:
+                    if condition.program:
+                        continue
+                    key = digest([dict(message) for message in render(task, item, condition)])
+                    self._shown.setdefault(key, Shown(task, item, condition, pool=self._pools[task.id]))
+        loops = [condition.loop for condition in design.conditions if condition.loop]
+        self._emotions = {cue.text: cue.emotion for loop in loops for step in loop.cues for cue in step}
+
+    async def __call__(self, model: str, messages: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply:
+        """Answer one request the way the model's YAML says."""
+        sim = self._models[model]
+        key = digest([dict(message) for message in messages])
+        shown = self.shown(messages)
+        if shown is None:
+            raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
+        draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
+        await self._latency(sim, draw)
+        self._fail(sim, draw)
+        answer = reply(sim, model, shown, draw, messages, None if sampling.get("logprobs") else sampling.get("max_tokens"))
+        return with_logprobs(answer, shown) if sampling.get("logprobs") else answer
+
+    def shown(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
+        """The trial that a conversation began with, and the emotion of its last remark."""
+        for n_first in (len(messages), 1, 2):
+            shown = self._shown.get(digest([dict(message) for message in messages[:n_first]]))
+            if shown is None:
+                continue
+            if n_first == len(messages):
+                return shown
+            said = messages[-1]["content"]
+            return replace(shown, emotion=next((emotion for text, emotion in self._emotions.items() if text in said), "neutral"))
+        return self._shown_to_program(messages)
+
+    def _shown_to_program(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
+        """A program writes its own prompts: the item is the longest input that one holds, the arm the longest stimulus."""
+        said = "\n".join(message["content"] for message in messages)
+        flat = " ".join(said.split())  # DSPy indents the lines of instructions
+        found = max((text for text in self._inputs if text in said), key=len, default=None)
+        if found is None:
+            return None
+        task, item = self._inputs[found]
+        arms = [(c, t) for c in self._programs if (t := stimulus_text(c.stimulus, task, item)) and " ".join(t.split()) in flat]
+        plain = next(c for c in self._programs if c.stimulus is None)
+        return Shown(task, item, max(arms, key=lambda arm: len(arm[1]), default=(plain, ""))[0], pool=self._pools[task.id])
+
+    async def _latency(self, sim: SimModel, draw: str) -> None:
+        if sim.latency_ms:
+            await asyncio.sleep(sim.latency_ms / 1000 * random.Random(f"{draw}/latency").lognormvariate(0, 0.3))
+
+    def _fail(self, sim: SimModel, draw: str) -> None:
+        rng = random.Random(f"{draw}/error")
+        if rng.random() >= sim.error_rate:
+            return
+        attempt = self._attempts[draw] = self._attempts.get(draw, 0) + 1
+        if attempt == 1:
+            if rng.random() < 0.5:
+                raise SimulatedError(429, "simulated: too many requests", {"retry-after-ms": "20"})
+            raise SimulatedError(500, "simulated: server error")
+
+
+def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence[Mapping[str, str]], max_tokens: int | None) -> Reply:
+    """The reply to one request: pure, decided by `draw`."""
+    rng = random.Random(draw)
+    if messages[-1]["content"] == SURE:
+        right = messages[-2]["content"].strip() in shown.item.targets
+        said = "Yes" if rng.random() < (SURE_IF_RIGHT if right else SURE_IF_WRONG) else "No"
+        return Reply(said, "ok", "stop", f"sim/{model}", sum(tokens(message["content"]) for message in messages), 1)
+    p = probability(sim, model, shown, draw.split("/", 1)[0])
+    right = rng.random() < p
+    text = shown.item.targets[0] if right else wrong_answer(shown, rng)
+    if rng.random() < rate(sim.format_drift, shown):
+        text = rng.choice(DRIFTS).format(text)
+    if shown.condition.program:
+        text = in_fields(text, messages[-1]["content"])
+    n_input = sum(tokens(message["content"]) for message in messages)
+    if rng.random() < rate(sim.refusal, shown):
+        return Reply(REFUSAL, "refused", "stop", f"sim/{model}", n_input, tokens(REFUSAL))
+    if rng.random() < rate(sim.truncation, shown) or (max_tokens is not None and tokens(text) > max_tokens):
+        limit = max_tokens * LONGEST_TOKEN_CHARS if max_tokens is not None and tokens(text) > max_tokens else len(text) // 2
+        text = text[:limit]
+        return Reply(text, "truncated", "length", f"sim/{model}", n_input, tokens(text))
+    return Reply(text, "ok", "stop", f"sim/{model}", n_input, tokens(text))
+
+
+def in_fields(text: str, request: str) -> str:
+    """The reply in the form that DSPy's adapters ask for, the answer in the last field."""
+    asked = request.rpartition("Respond with")[2]
+    marked = [name for name in re.findall(r"\[\[ ## (\w+) ## \]\]", asked) if name != "completed"]
+    if marked:
+        said = {**dict.fromkeys(marked, "as asked"), marked[-1]: text}
+        return "\n\n".join([*(f"[[ ## {name} ## ]]\n{value}" for name, value in said.items()), "[[ ## completed ## ]]"])
+    named = re.findall(r"`(\w+)`", asked)
+    return json.dumps({**dict.fromkeys(named, "as asked"), named[-1]: text}) if named and "JSON" in asked else text
+
+
+def with_logprobs(answer: Reply, shown: Shown) -> Reply:
+    """The reply as its first token, with probabilities that favour the option that it names."""
+    choices = shown.item.choices
+    lettered = "{letter}" in shown.condition.placement.choice and shown.condition.placement.options != "none"
+    tokens = [LETTERS[i % len(LETTERS)] if lettered else choice for i, choice in enumerate(choices)]
+    named = next((i for i, choice in enumerate(choices) if choice == answer.text), None)
+    if named is None:
+        return answer
+    rest = (1 - FAVOURED) / max(1, len(tokens) - 1)
+    top = sorted(((token, math.log(FAVOURED if i == named else rest)) for i, token in enumerate(tokens)), key=lambda pair: -pair[1])
+    return replace(answer, text=tokens[named], finish_reason="length", outcome="truncated", output_tokens=1, top_logprobs=tuple(top))
+
+
+def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:
+    """How likely this item is answered rightly under this condition."""
+    mean = sim.accuracy
+    spread = min(max(sim.flip_rate / (2 * mean * (1 - mean)), 1e-6), 1 - 1e-6)  # the share of the variance that is within items
+    concentration = spread / (1 - spread)
+    rng = random.Random(f"{seed}/{sim.seed}/{model}/{shown.task.id}/{shown.item.id}")
+    p = rng.betavariate(mean * concentration, (1 - mean) * concentration)
+    if shown.emotion is not None:  # an attempt after a remark stands on the attempt itself: it may turn out otherwise
+        p = (p + mean) / 2 if sim.retry_points or sim.emotion_points else p
+    shift = effect(sim, shown)
+    return p + (1 - p) * shift / (1 - mean) if shift >= 0 else p + p * shift / mean
+
+
+def effect(sim: SimModel, shown: Shown) -> float:
+    """The planted change of the task's expected score, as a fraction, kept inside what the mean leaves room for."""
+    remarked = 0.0
+    if shown.emotion is not None:
+        by_emotion = {str(emotion): points for emotion, points in sim.emotion_points.items()}
+        remarked = sim.retry_points + by_emotion.get(shown.emotion, 0.0)
+    stimulus = shown.condition.stimulus
+    if stimulus is None:
+        return min(max(remarked / 100, -sim.accuracy), 1 - sim.accuracy)
+    points = remarked + sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
+    points += sim.points_per_added_token * min(n_tokens(stimulus.text), sim.tokens_until_flat)
+    return min(max(points / 100, -sim.accuracy), 1 - sim.accuracy)
+
+
+def rate(rates: Sequence[Rate], shown: Shown) -> float:
+    """The rate of the first entry that matches; 0 when none does."""
+    name = shown.condition.arm
+    return next((r.rate for r in rates if fnmatchcase(name, r.stimulus) and fnmatchcase(shown.task.name, r.task)), 0.0)
+
+
+def wrong_answer(shown: Shown, rng: random.Random) -> str:
+    """Another option, or the answer to another item of the task."""
+    right = set(shown.item.targets)
+    if shown.item.choices:
+        return rng.choice([choice for choice in shown.item.choices if choice not in right] or ["none of them"])
+    own = [place for text in sorted(right) if (place := bisect_left(shown.pool, text)) < len(shown.pool) and shown.pool[place] == text]
+    if len(own) == len(shown.pool):
+        return "no idea"
+    chosen = rng.choice(range(len(shown.pool) - len(own)))
+    for place in own:  # in order: those that are left out move what comes after them
+        chosen += place <= chosen
+    return shown.pool[chosen]
+
+
+def tokens(text: str) -> int:
+    """A token count of the right size, at least 1."""
+    return max(1, round(len(text) / LONGEST_TOKEN_CHARS))

@@ -1,0 +1,439 @@
+"""One sweep from a resolved study to a recorded run: plan frozen, trials run and appended, manifest kept true all the while."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import aclosing
+from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import promptlab
+from promptlab.design.cross import trials, trials_an_item
+from promptlab.nouns.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
+from promptlab.nouns.identity import digest
+from promptlab.planning.plan import make_plan
+from promptlab.planning.resolve import Study
+from promptlab.record.store import FORMAT, Run, RunWriter, now
+from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
+from promptlab.running.budget import Budget
+from promptlab.running.cache import Cache
+from promptlab.running.engine import Engine, Execution, Progress, engine_of
+from promptlab.running.gateway import Gateway
+from promptlab.running.rows import Arm, rows, tuned, unrecorded
+from promptlab.stats import Looks
+
+if TYPE_CHECKING:
+    from promptlab.running.fleet.cluster import Cluster
+    from promptlab.running.fleet.hub import Hub
+    from promptlab.running.fleet.local import Processes
+
+State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
+MANIFEST_EVERY_S = 2.0
+LOOK_EVERY_S = 0.05
+PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "diskcache")
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """How a sweep ended."""
+
+    folder: Path
+    state: State
+    progress: Progress
+
+    @property
+    def exit_code(self) -> int:
+        return {"complete": EXIT_OK, "budget": EXIT_BUDGET, "interrupted": EXIT_INTERRUPTED}.get(self.state, EXIT_INCOMPLETE)
+
+
+def run_sweep(
+    study: Study, runs: Path, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None], serve_gpus: int = 0
+) -> Sweep:
+    """Run what is not recorded yet. The same study always goes to the same folder, so that the same command resumes.
+
+    With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on the Ray cluster, each by so many GPUs.
+    """
+    if serve_gpus and not execution.ray:
+        raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
+    folder = runs / study.run_id
+    _limits(study, execution)
+    if execution.batch:
+        _check_batch(study, execution)
+    try:
+        writer = RunWriter(folder)
+    except OSError as error:
+        raise RunProblem(f"{folder}: cannot be written: {error.strerror}; choose another place with --runs") from None
+    try:
+        return _Session(study, writer, cache_folder, execution, observe, serve_gpus).run()
+    finally:
+        writer.close()
+
+
+def _limits(study: Study, execution: Execution) -> tuple[float | None, int | None]:
+    """What may be spent in all, in USD and tokens: the stricter of the experiment's budget and the command's."""
+    asked = [limit for limit in (study.experiment.budget_usd, execution.max_cost_usd) if limit is not None]
+    unknown = [name for name, price in study.prices.items() if price is None]
+    if execution.max_cost_usd is not None and unknown:
+        raise UsageProblem(
+            f"the price of {', '.join(unknown)} is unknown, so --max-cost cannot hold; add 'price' to the model in the experiment, "
+            f"or cap the tokens with --max-tokens"
+        )
+    return min(asked, default=None), execution.max_tokens
+
+
+def _check_batch(study: Study, execution: Execution) -> None:
+    if execution.workers > 1 or execution.ray:
+        raise UsageProblem("--batch sends all calls in files, so there is nothing for workers to do; leave --workers and --engine out")
+    if execution.cache == "replay":
+        raise UsageProblem("--cache replay sends nothing, and --batch is given as well; leave one of them out")
+    check_models(study)
+
+
+class _Session:
+    """One command's part of a sweep: it may be the first, or go on where another ended."""
+
+    def __init__(
+        self,
+        study: Study,
+        writer: RunWriter,
+        cache_folder: Path | None,
+        execution: Execution,
+        observe: Callable[[Progress], None],
+        serve_gpus: int,
+    ) -> None:
+        self._serve_gpus = serve_gpus
+        self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
+        self._recorded = writer.recorded()
+        self._plan = freeze(study, writer)
+        self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
+        self._manifest = _Manifest(study, writer, self._progress, digest(self._plan), self._recorded.paid_usd)
+
+    def run(self) -> Sweep:
+        """Until all is recorded, or something ends it."""
+        progress, manifest = self._progress, self._manifest
+        if not self._how.batch:
+            refuse_open(self._writer.folder)
+        manifest.write("running")
+        state: State = "failed"
+        try:
+            interrupted = False
+            if len(self._recorded.trials) < self._study.design.n_trials:
+                interrupted = self._together() if self._how.workers > 1 or self._how.ray else self._by_itself()
+            state = _state(progress, interrupted)
+            return Sweep(self._writer.folder, state, progress)
+        finally:
+            manifest.write(state)
+            self._observe(progress)
+
+    def _segments(self) -> Iterator[tuple[int, int, frozenset[Arm]]]:
+        """First and last order of what may be sent before the next look, and the arms that no look needs; a look is taken in between."""
+        n_trials = self._study.design.n_trials
+        looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.get("looks") else None
+        start = 0
+        for number, end in enumerate(looks.ends if looks else [n_trials]):
+            yield start, end, looks.unneeded() if looks else frozenset()
+            start = end
+            if looks and end < n_trials and looks.decide(Run(self._writer.folder).trials(), number):
+                self._writer.write_json("looks.json", looks.frozen())
+
+    def _spent(self) -> tuple[float, int]:
+        """What earlier sessions took; where a price or a usage was unknown, what they set aside for it."""
+        before = self._manifest.spent_before
+        return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
+
+    def _by_itself(self) -> bool:
+        with tuned():
+            return asyncio.run(self._alone())
+
+    async def _alone(self) -> bool:
+        """In this process; True where it was interrupted."""
+        progress, manifest = self._progress, self._manifest
+        budget = Budget(*_limits(self._study, self._how), *self._spent())
+        cache = Cache(self._cache_folder, self._how.cache) if self._cache_folder and self._how.cache != "off" else None
+        kept = answers_of(self._writer.folder, cache) if self._how.batch else cache
+        study = at_batch_prices(self._study) if self._how.batch else self._study
+        engine, gateway = engine_of(study, kept, budget, progress, self._how)
+        manifest.effective = engine.effective()
+        manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
+        waves = self._waves(study, engine, gateway, cache if kept is not cache else None) if self._how.batch else None
+        stop = _stop_on_interrupt()
+        try:
+            for start, end, unneeded in self._segments():
+                todo = unrecorded(engine, trials(self._study.design, start, end), self._recorded.trials, unneeded)
+                source = waves.rows(todo, end, stop) if waves else rows(engine, todo, self._how.concurrency, stop)
+                async with aclosing(source) as finished:
+                    async for row, calls in finished:
+                        self._writer.append(row, calls)
+                        manifest.seen(row["model"], row["model_version"])
+                        self._observe(progress)
+                if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
+                    break
+        finally:
+            await gateway.aclose()
+            if waves:
+                await waves.aclose()
+            for opened in {id(c): c for c in (cache, kept) if c}.values():
+                opened.close()
+        return stop.is_set()
+
+    def _waves(self, study: Study, engine: Engine, gateway: Gateway, also: Cache | None) -> Waves:
+        """The run's batches; what they cost so far is told to budget and manifest."""
+        waves = Waves(study, engine, gateway, self._writer.folder, self._how.batch_wait_s, also)
+        manifest, budget = self._manifest, engine.budget
+        manifest.batches = waves.summary
+        manifest.paid_before_usd += waves.unrecorded_usd
+        budget.spent_usd = max(budget.spent_usd, manifest.paid_before_usd)
+        return waves
+
+    def _together(self) -> bool:
+        """By several processes; True where it was interrupted."""
+        if not self._serve_gpus:
+            return self._shared({})
+        from promptlab.running.fleet.offline import serving
+
+        with serving(self._study, self._how.ray_address, self._serve_gpus) as served_at:
+            self._manifest.served_at = served_at
+            return self._shared(served_at)
+
+    def _shared(self, served_at: Mapping[str, str]) -> bool:
+        from promptlab.running.fleet.hub import Hub, Limit
+
+        study, how, manifest = self._study, self._how, self._manifest
+        most_usd, most_tokens = _limits(study, how)
+        usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
+        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, self._writer.append_line)
+        manifest.spent = lambda: (usd.lent, int(tokens.lent))
+        theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
+        workers = self._workers(hub, theirs, served_at)
+        with _halt_on_interrupt(hub, workers):
+            try:
+                for start, end, unneeded in self._segments():
+                    hub.open_segment(start, end, unneeded)
+                    while not hub.segment_done and not hub.all_gone:
+                        time.sleep(LOOK_EVERY_S)
+                        self._mirror(hub)
+                    if hub.over or hub.all_gone:
+                        break
+                hub.ended = True
+                workers.join()
+            finally:
+                workers.kill()
+                self._mirror(hub)
+        if hub.failed or (hub.all_gone and not hub.nothing_open and not hub.over):
+            raise RunProblem(hub.failed or f"all {how.workers} workers ended before the sweep did; run the same command again")
+        return hub.halt
+
+    def _workers(self, hub: Hub, theirs: Execution, served_at: Mapping[str, str]) -> Processes | Cluster:
+        """Started workers: processes of this machine, or tasks of a Ray cluster."""
+        study, how = self._study, self._how
+        if how.ray:
+            from promptlab.running.fleet.cluster import Cluster
+
+            caches = self._cache_folder is not None
+            return Cluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address, served_at)
+        from promptlab.running.fleet.local import Processes
+
+        setup = {
+            "experiment": str(study.path.resolve()),
+            "looks": study.experiment.analysis.looks,
+            "run": study.run_id,
+            "folder": str(self._writer.folder.resolve()),
+            "cache_folder": str(self._cache_folder) if self._cache_folder else None,
+            "execution": asdict(theirs),
+        }
+        return Processes(hub, setup, how.workers)
+
+    def _mirror(self, hub: Hub) -> None:
+        """Take over what the workers say of themselves."""
+        p = self._progress
+        p.n_done, p.n_errors, p.last_error = hub.n_done, hub.n_errors, hub.last_error
+        p.n_sent, p.n_cached, p.n_skipped = int(hub.total("sent")), int(hub.total("cached")), int(hub.total("skipped"))
+        p.n_unpriced, p.n_not_cached, p.paid_usd = int(hub.total("unpriced")), int(hub.total("not_cached")), hub.total("paid_usd")
+        p.first_not_cached, p.budget_reached, p.stalled = hub.first_not_cached, hub.budget_reached, hub.stalled
+        p.stopped.update(hub.stopped)
+        self._manifest.effective = hub.effective
+        for model, versions in list(hub.served.items()):
+            for version_ in sorted(versions):
+                self._manifest.seen(model, version_)
+        self._observe(p)
+
+
+@contextlib.contextmanager
+def _halt_on_interrupt(hub: Hub, workers: Processes | Cluster) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) lets workers finish what is paid for; the second ends them at once."""
+
+    def handle(*_: object) -> None:
+        if hub.halt:
+            workers.kill()
+        hub.halt = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, old in before.items():
+            signal.signal(number, old)
+
+
+def freeze(study: Study, writer: RunWriter) -> dict[str, Any]:
+    """Write plan, items and experiment once; a run that has them keeps them."""
+    plan = make_plan(study)
+    if not (writer.folder / "plan.json").exists():
+        writer.write_text("experiment.yaml", study.text)
+        writer.write_items(study.design.tasks)
+        writer.write_json("plan.json", plan)
+    return plan
+
+
+def _state(progress: Progress, interrupted: bool) -> State:
+    if interrupted:
+        return "interrupted"
+    if progress.budget_reached:
+        return "budget"
+    if progress.stalled:
+        return "incomplete"
+    n_good = progress.n_recorded_before + progress.n_done - progress.n_errors
+    return "complete" if n_good + progress.n_skipped >= progress.n_planned else "incomplete"
+
+
+def _stop_on_interrupt() -> asyncio.Event:
+    """The first Ctrl-C (or SIGTERM) stops sending and lets paid requests finish; the second ends at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def handle() -> None:
+        if stop.is_set():
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, handle)
+        except (ValueError, RuntimeError):  # not the main thread: whoever embeds this handles signals
+            break
+    return stop
+
+
+class _Manifest:
+    """What the run folder says about itself."""
+
+    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float) -> None:
+        self._study = study
+        self._writer = writer
+        self._progress = progress
+        self._hashes = {**study.hashes, "plan": plan_digest}
+        self._code = {"versions": _versions(), "commit": _commit()}
+        self._written_at = 0.0
+        self._served: dict[str, set[str]] = {}
+        self.effective: Mapping[str, Any] = {}
+        before = self._before()
+        spent = before.get("spent", {})
+        self.spent_before = float(spent.get("usd", 0.0)), int(spent.get("tokens", 0))
+        self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
+        self._created = before.get("created_at", now())
+        self._sessions = int(before.get("sessions", 0)) + 1
+        self.paid_before_usd = paid_before_usd
+        self.served_at: Mapping[str, str] = before.get("served_at", {})
+        batches = before.get("batches", {})
+        self.batches: Callable[[], Mapping[str, Any]] = lambda: batches
+        self._sent_before = int(before.get("counts", {}).get("sent", 0))
+        self._unpriced_before = int(before.get("counts", {}).get("unpriced", 0))
+        for name, versions in before.get("served", {}).items():
+            self._served[name] = set(versions)
+
+    def _before(self) -> dict[str, Any]:
+        try:
+            return Run(self._writer.folder).manifest
+        except RunProblem:
+            return {}
+
+    def seen(self, model: str, version_: str | None) -> None:
+        if version_:
+            self._served.setdefault(model, set()).add(version_)
+        if time.monotonic() - self._written_at > MANIFEST_EVERY_S:
+            self.write("running")
+
+    def write(self, state: State) -> None:
+        study, progress = self._study, self._progress
+        self._written_at = time.monotonic()
+        simulated = [model.name for model in study.design.models if model.simulated]
+        self._writer.write_json(
+            "manifest.json",
+            {
+                "format": FORMAT,
+                "id": self._writer.folder.name,
+                "name": study.experiment.name,
+                "question": study.experiment.question,
+                "state": state,
+                "simulated": bool(simulated),
+                "simulated_models": simulated,
+                "created_at": self._created,
+                "updated_at": now(),
+                "sessions": self._sessions,
+                "counts": {
+                    "planned": progress.n_planned,
+                    "done": progress.n_recorded_before + progress.n_done,
+                    "errors": progress.n_errors,
+                    "cached": progress.n_cached,
+                    "skipped": progress.n_skipped,
+                    "sent": self._sent_before + progress.n_sent,
+                    "unpriced": self._unpriced_before + progress.n_unpriced,
+                },
+                "paid_usd": self.paid_before_usd + progress.paid_usd,
+                "spent": dict(zip(("usd", "tokens"), self.spent(), strict=True)),
+                "last_error": progress.last_error,
+                "stopped": progress.stopped,
+                "budget_usd": study.experiment.budget_usd,
+                "budget_reached": progress.budget_reached,
+                "hashes": self._hashes,
+                "prices": {
+                    name: None
+                    if p is None
+                    else {"input_usd_per_mtok": p.input_usd_per_mtok, "output_usd_per_mtok": p.output_usd_per_mtok, "source": p.source}
+                    for name, p in study.prices.items()
+                },
+                "models": {model.name: {"litellm_name": model.litellm_name, "api_base": model.api_base} for model in study.design.models},
+                "effective": self.effective,
+                **({"batches": found} if (found := self.batches()) else {}),
+                "served": {name: sorted(versions) for name, versions in sorted(self._served.items())},
+                **({"served_at": dict(self.served_at)} if self.served_at else {}),
+                **self._code,
+                "experiment_path": os.path.relpath(study.path),
+            },
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"promptlab": promptlab.__version__}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of promptlab's own code, where it runs from a checkout."""
+    root = Path(promptlab.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

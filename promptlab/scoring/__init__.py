@@ -1,0 +1,1 @@
+"""From an answer to a score in [0, 1]."""

@@ -1,0 +1,99 @@
+"""Metrics: an answer and its item to a score in [0, 1]. Pure functions of text.
+
+A scorer is a rule for every task: `reference` is the benchmark authors' own, `negativeprompt` the published lenient code,
+`strict` promptlab's. `scorer_metric` gives the metric of one task under one scorer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from promptlab.nouns.call import Scored
+from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.item import Item
+from promptlab.nouns.words import Scorer
+from promptlab.scoring.metrics import bigbench, negativeprompt
+from promptlab.scoring.metrics import instruction_induction as ii
+from promptlab.scoring.metrics.strict import STRICT, fold, key
+
+Metric = Callable[[str, Item], Scored]
+
+
+def metric(name: str) -> Metric:
+    """A metric by name, by `regex:PATTERN` (its first match or group is a target), or of the user's own: `package.module:function`."""
+    if name in METRICS:
+        return METRICS[name]
+    if name.startswith("regex:"):
+        try:
+            return bigbench.exact_str_match(name.removeprefix("regex:"))
+        except re.error as error:
+            raise UsageProblem(f"the metric {name!r} is no pattern: {error}") from None
+    if ":" not in name:
+        raise UsageProblem(
+            f"the metric {name!r} is not known; {did_you_mean(name, METRICS)}; or write package.module:function, or regex:PATTERN"
+        )
+    module, _, function = name.partition(":")
+    try:
+        if "" not in sys.path:  # as `python -m` does: modules of the folder that the user works in
+            sys.path.append("")
+        found: Metric = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:  # ValueError: no module name before the colon
+        raise UsageProblem(f"the metric {name!r} cannot be loaded: {error}") from None
+    if not callable(found):
+        raise UsageProblem(f"the metric {name!r} is not a function, found {type(found).__name__}")
+    return found
+
+
+def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str, model: str = "", published: bool = True) -> Metric:
+    """The metric of one task under a scorer. A task of the user's own has no published rule: all scorers use its metric."""
+    if scorer == "strict":
+        return STRICT.get(strict_kind) or metric(metric_name)
+    if scorer == "negativeprompt" and published:
+        return partial(_negativeprompt, task=task, model=model)
+    return metric(metric_name)
+
+
+def _negativeprompt(answer: str, item: Item, *, task: str, model: str) -> Scored:
+    return negativeprompt.score(answer, item, task, model)
+
+
+REFUSALS = re.compile(
+    r"^(?:i'?m |i am |we'?re )?(?:sorry|unable|afraid|not able)\b|\bas an ai\b|^i (?:can'?t|cannot|can not|won'?t|do not feel) "
+    r"(?:help|assist|answer|provide|do|comply|comfortable)",
+    re.IGNORECASE,
+)
+
+
+def declines(answer: str) -> bool:
+    """Whether a reply refuses to answer, in words."""
+    return REFUSALS.search(fold(answer)[:300]) is not None
+
+
+def echoed(answer: str, item: Item) -> bool:
+    """Whether a reply is the item's input again."""
+    return bool(answer.strip()) and key(answer) == key(item.input) and bool(key(answer))
+
+
+def compliant(answer: str, item: Item) -> bool:
+    """Whether a reply has the form that was asked for: one line no longer than twice the longest answer, or one of the options."""
+    lines = [line for line in fold(answer).split("\n") if line]
+    if item.choices:
+        return key(answer) in {key(choice) for choice in item.choices} or len(key(answer)) <= 1 < len(answer.strip()) + 1
+    longest = max(len(target) for target in item.targets)
+    return len(lines) == 1 and len(lines[0]) <= max(2 * longest, longest + 3)
+
+
+METRICS: Mapping[str, Metric] = {
+    "ii_em": ii.em,
+    "ii_f1": ii.f1,
+    "ii_exact_set": ii.exact_set,
+    "ii_contains": ii.contains,
+    "bigbench_exact": bigbench.exact_str_match(),
+    "bigbench_operators": bigbench.exact_str_match(bigbench.OPERATORS_PATTERN, stop="\n"),
+    "choice": bigbench.choice,
+    **{f"strict_{kind}": function for kind, function in STRICT.items()},
+}

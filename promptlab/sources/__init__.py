@@ -1,0 +1,1 @@
+"""What comes in from files: experiments, libraries, tasks, official data, datasets, prices."""

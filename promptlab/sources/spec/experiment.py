@@ -1,0 +1,353 @@
+"""The experiment file: what is measured. How it is run (workers, folders) is said by flags, and no flag changes a score."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+
+from promptlab.design.defects import Handling
+from promptlab.design.render import FRAME_FIELDS, PRESETS, placeholders
+from promptlab.nouns.arm import Placement
+from promptlab.nouns.errors import did_you_mean
+from promptlab.nouns.model import Model, Price
+from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
+from promptlab.sources.spec.strict_yaml import Document, read, validate
+from promptlab.strategies import STRATEGIES
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+"""Names that become file names; the pattern is Rust's, whose `$` does not accept a trailing newline."""
+
+
+class Part(BaseModel):
+    """A block of a file: unknown keys are errors, values are not converted between types."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Sampling(Part):
+    """What is asked of the model beside the messages. A key left out is left to the provider."""
+
+    temperature: Annotated[float, Field(ge=0, le=2, description="0 is greedy; repeats then mostly agree")] | None = None
+    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, description="upper limit of an answer's length")] | None = None
+    seed: Annotated[int, Field(ge=0)] | None = None
+    stop: list[str] | None = None
+    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
+    reasoning_effort: str | None = None
+
+    def asked(self) -> dict[str, Any]:
+        """Only what the file says."""
+        return self.model_dump(exclude_none=True)
+
+
+class PriceEntry(Part):
+    """USD per million tokens, where the price table does not know the model or your contract differs."""
+
+    input_usd_per_mtok: Annotated[float, Field(ge=0)]
+    output_usd_per_mtok: Annotated[float, Field(ge=0)]
+
+
+class ModelEntry(Part):
+    """One model: `sim/planted`, `openai/gpt-4o-mini`, `anthropic/...`, or any OpenAI-compatible server with `api_base`."""
+
+    model: Annotated[str, Field(min_length=1, description="a LiteLLM name such as openai/gpt-4o-mini, or sim/planted")]
+    name: Annotated[str, Field(pattern=NAME, description="the short name in frames and reports")] | None = None
+    api_base: Annotated[str, Field(pattern=r"^https?://\S+$", description="address of an OpenAI-compatible server")] | None = None
+    api_key_env: (
+        Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="name of the variable that holds the key")] | None
+    ) = None
+    sampling: Sampling = Sampling()
+    price: PriceEntry | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+
+    @field_validator("model")
+    @classmethod
+    def _litellm_name(cls, value: str) -> str:
+        if not re.match(r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*\Z", value):
+            raise ValueError(f"{value!r} is not a model name; write provider/model, for example openai/gpt-4o-mini")
+        return value
+
+    @field_validator("api_base")
+    @classmethod
+    def _no_secret(cls, value: str | None) -> str | None:
+        if value is not None and "@" in urlsplit(value).netloc:
+            raise ValueError("an address must not hold a user or password: it is written into the record; name a variable in api_key_env")
+        return value
+
+    def resolved(self) -> Model:
+        """The entry as the noun that the rest of promptlab uses."""
+        own = self.price
+        price = Price(own.input_usd_per_mtok, own.output_usd_per_mtok, "experiment file") if own else None
+        return Model(
+            name=self.name or self.model,
+            litellm_name=self.model,
+            api_base=self.api_base,
+            api_key_env=self.api_key_env,
+            sampling=self.sampling.asked(),
+            price=price,
+            timeout_s=self.timeout_s,
+        )
+
+
+Preset = Literal["paper", "negativeprompt-code", "instruction-induction", "ape", "bigbench", "promptbench", "letters"]
+
+
+class PlacementEntry(Part):
+    """Where the stimulus goes; a preset's values hold wherever a key is left out."""
+
+    preset: Preset = "paper"
+    name: Annotated[str, Field(pattern=NAME, description="the short name in frames and reports")]
+    position: Position | None = None
+    separator: str | None = None
+    template: Annotated[str, Field(description="text with {instruction}, {demos} and {input}")] | None = None
+    demo: Annotated[str, Field(description="text with {input} and {output}")] | None = None
+    demo_separator: str | None = None
+    demos_end: str | None = None
+    choice: Annotated[str, Field(description="text with {choice}, perhaps {letter}, repeated for each option")] | None = None
+    options: Annotated[Literal["task", "all", "none"], Field(description="whose options are shown behind the input")] | None = None
+
+    @model_validator(mode="after")
+    def _placeholders(self) -> PlacementEntry:
+        wanted = {"template": ["demos", "input", "instruction"], "demo": ["input", "output"], "choice": ["choice"]}
+        for key, names in wanted.items():
+            text = getattr(self, key)
+            held = placeholders(text) if text else names
+            extra = [n for n in held if n not in names and n not in FRAME_FIELDS and not (key == "choice" and n == "letter")]
+            if extra or sorted(n for n in held if n in names) != names:
+                raise ValueError(f"{key} must hold {', '.join('{' + n + '}' for n in names)} once each, found {placeholders(text)}")
+        return self
+
+    def resolved(self) -> Placement:
+        """The preset with this entry's values put in."""
+        own = self.model_dump(exclude_none=True, exclude={"preset"})
+        return Placement(**{**{key: getattr(PRESETS[self.preset], key) for key in Placement.__dataclass_fields__}, **own})
+
+
+class Controls(Part):
+    """The arms that make a stimulus effect readable. The baseline and its A/A repeat are in every run and need no key."""
+
+    placebos: Annotated[
+        Literal["matched"] | list[str],
+        Field(description="'matched': neutral sentences nearest in length to each stimulus; or a list of names; or [] with a reason"),
+    ] = "matched"
+    per_stimulus: Annotated[int, Field(ge=1, le=20, description="how many placebos 'matched' takes for each stimulus")] = 3
+    kinds: Annotated[
+        list[Literal["neutral", "shuffled", "whitespace"]],
+        Field(min_length=1, description="neutral sentences of its length; its own words shuffled; as many spaces as it has characters"),
+    ] = ["neutral"]
+    no_placebo_reason: Annotated[str, Field(description="why there is no placebo arm; printed in every report")] | None = None
+
+    @model_validator(mode="after")
+    def _reason(self) -> Controls:
+        if self.placebos == [] and not self.no_placebo_reason:
+            raise ValueError("without a placebo arm add 'no_placebo_reason'; without one no effect may be called the stimulus's own")
+        return self
+
+
+Emotional = Literal["happiness", "sadness", "fear", "anger", "surprise", "disgust"]
+LoopControl = Literal["neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought"]
+
+
+class LoopEntry(Part):
+    """A feedback loop and its controls of equal budget: the same rounds, stop rule and verifier in every arm."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", description="names the setting and its arms")] = "heart"
+    rounds: Annotated[int, Field(ge=2, le=20, description="attempts, the first one included")] = 3
+    mode: Annotated[
+        LoopMode,
+        Field(description="'oracle': the scorer stops it; 'verifier_free': all rounds, then 'settle'; 'self_judge': the model stops it"),
+    ] = "oracle"
+    settle: Annotated[Settle, Field(description="verifier_free: the last answer, the most frequent, or one made of all")] = "last"
+    policies: Annotated[
+        list[str | list[Emotional]],
+        Field(min_length=1, description="alternate, random, an emotion (held), escalate-EMOTION, or a list of emotions in order"),
+    ] = ["alternate"]
+    controls: Annotated[list[LoopControl], Field(min_length=1)] = [
+        "neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought",
+    ]  # fmt: skip
+    cues: Annotated[str, Field(min_length=1, description="'heart', or a cue library of your own, path from this file")] = "heart"
+    solved_at: Annotated[float, Field(gt=0, le=1, description="the score at which an oracle says right")] = 1.0
+    token_budget: Annotated[int, Field(ge=1, description="no new round once so many tokens were answered")] | None = None
+
+    @property
+    def strategy(self) -> str:
+        """The name of the loop's setting, which says so where an oracle stops it."""
+        return f"{self.name}-oracle" if self.mode == "oracle" else self.name
+
+    @field_validator("policies")
+    @classmethod
+    def _policies(cls, value: list[str | list[Emotional]]) -> list[str | list[Emotional]]:
+        emotions = get_args(Emotional)
+        known = ["alternate", "random", *emotions, *(f"escalate-{emotion}" for emotion in emotions)]
+        for policy in value:
+            if isinstance(policy, str) and policy not in known:
+                raise ValueError(
+                    f"the policy {policy!r} is not known; {did_you_mean(policy, known)}; known: {', '.join(known[:8])}, escalate-..."
+                )
+            if isinstance(policy, list) and not policy:
+                raise ValueError("a list of emotions must name at least one")
+        return value
+
+    @model_validator(mode="after")
+    def _honest(self) -> LoopEntry:
+        if "neutral_feedback" not in self.controls:
+            raise ValueError("controls must hold neutral_feedback: only against it can an effect be put down to emotion")
+        if self.settle != "last" and self.mode != "verifier_free":
+            raise ValueError(f"settle: {self.settle} belongs to mode: verifier_free; in mode {self.mode} the last answer counts")
+        return self
+
+
+class ProgramEntry(Part):
+    """A DSPy program as the system under test; stimuli are joined to its instructions. Its code runs with the experiment."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$", description="names the setting; to be listed in strategies")]
+    factory: Annotated[
+        str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$", description="package.module:function, which returns a dspy.Module")
+    ]
+    state: Annotated[str, Field(min_length=1, description="what program.save(...) wrote, JSON; path from this file")] | None = None
+    input: Annotated[str, Field(min_length=1, description="the field that takes the item; its only input field by default")] | None = None
+    output: Annotated[str, Field(min_length=1, description="the field that holds the answer; its last output field by default")] | None = (
+        None
+    )
+    instructions: Annotated[
+        Literal["own", "base_prompt"],
+        Field(description="'own': each predictor's own with the stimulus joined to it; 'base_prompt': the task's base prompt instead"),
+    ] = "own"
+    max_calls: Annotated[int, Field(ge=1, le=100, description="a trial that asks more often is an error; the estimate counts all")] = 5
+
+
+class Analysis(Part):
+    """Error rates and margins, fixed before the first call."""
+
+    alpha: Annotated[float, Field(gt=0, lt=0.5, description="family-wise error rate of primary and stimulus claims")] = 0.05
+    fdr: Annotated[float, Field(gt=0, lt=0.5, description="false discovery rate over the cells of a model")] = 0.05
+    margin_mean_points: Annotated[float, Field(gt=0, le=100, description="smaller mean effects count as the same")] = 2.0
+    margin_cell_points: Annotated[float, Field(gt=0, le=100, description="smaller effects in one task count as the same")] = 5.0
+    looks: Annotated[
+        int,
+        Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
+    ] = 1
+
+
+def _entry(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+def _preset(value: object) -> object:
+    return {"preset": value, "name": value} if isinstance(value, str) else value
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+class Experiment(Part):
+    """One question, and everything that decides its answer."""
+
+    name: Annotated[str, Field(pattern=NAME, description="letters, digits, '.', '_' or '-', at most 64; names the run folder")]
+    question: Annotated[str, Field(min_length=1, description="the question in one sentence")]
+    suite: Annotated[Literal["twin", "official"], Field(description="'twin': promptlab's own items; 'official': the imported files")] = (
+        "twin"
+    )
+    tasks: Annotated[list[str], Field(min_length=1, description="task names or globs, for example [sum, translation_*]")]
+    models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, description="at least one model")]
+    base_prompts: Annotated[list[str], Field(min_length=1, description="which prompts ask for the task: human, ape")] = ["human"]
+    stimuli: Annotated[
+        list[str | Annotated[list[str], Field(min_length=2)]],
+        Field(description="names or globs, for example [emotionprompt/EP02]; a list inside is one arm, its sentences stacked in order"),
+    ] = []
+    wordings: Annotated[
+        Literal["published", "paraphrased"],
+        Field(description="'paraphrased': each item meets one of a stimulus's wordings: the wording as a random factor"),
+    ] = "published"
+    loops: Annotated[list[LoopEntry], Field(description="feedback loops (after HEART), each with controls of equal budget")] = []
+    task_files: Annotated[list[str], Field(description="tasks of your own: task files or BIG-bench task.json, paths from this file")] = []
+    stimulus_files: Annotated[list[str], Field(description="stimulus libraries of your own, paths from this file")] = []
+    controls: Controls = Controls()
+    programs: Annotated[list[ProgramEntry], Field(description="DSPy programs, each a strategy by its name")] = []
+    strategies: Annotated[list[str], Field(min_length=1, validate_default=True, description="single, logprobs, or names of programs")] = [
+        "single"
+    ]
+    placements: Annotated[
+        list[Annotated[PlacementEntry, BeforeValidator(_preset)]],
+        Field(min_length=1, validate_default=True, description="presets (paper, negativeprompt-code) or blocks"),
+    ] = ["paper"]  # type: ignore[list-item]  # goes through the validator like the file's own text
+    items: Annotated[int, Field(ge=1, description="items per task (fewer where a task has fewer)")] = 100
+    shots: Annotated[
+        list[Annotated[int, Field(ge=0, le=50)]],
+        BeforeValidator(_listed),
+        Field(min_length=1, description="worked examples before the input; a number or a list"),
+    ] = [0]
+    replicates: Annotated[int, Field(ge=1, le=1000, description="how often each trial is drawn")] = 1
+    scorer: Annotated[
+        Scorer,
+        Field(description="'strict': promptlab's; 'reference': the benchmark authors'; 'negativeprompt': the published lenient code"),
+    ] = "strict"
+    defects: Annotated[
+        Handling, Field(description="known defects of official items: 'keep' as published, 'drop' the items, 'fix' what can be fixed")
+    ] = "fix"
+    sampling: Sampling = Sampling()
+    seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
+    analysis: Analysis = Analysis()
+    budget_usd: Annotated[float, Field(gt=0, description="the run stops before it could spend more")] | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Experiment:
+        if not self.stimuli and not self.loops:
+            raise ValueError("name 'stimuli', 'loops' or both: there is nothing to compare")
+        names = [entry.name for entry in self.loops]
+        if len(set(names)) != len(names):
+            raise ValueError("two loops have one name; give each its own 'name'")
+        if len({entry.strategy for entry in self.loops}) != len(names):
+            raise ValueError("the settings of two loops have one name: an oracle loop's ends in '-oracle'; give one of them another 'name'")
+        named = [program.name for program in self.programs]
+        if {entry.strategy for entry in self.loops} & {*STRATEGIES, *named}:
+            raise ValueError(f"a loop cannot be named like a strategy: {', '.join((*STRATEGIES, *named))}")
+        if len({*STRATEGIES, *named}) != len(STRATEGIES) + len(named):
+            raise ValueError(f"programs need names of their own, and other ones than {', '.join(STRATEGIES)}; found {', '.join(named)}")
+        return self
+
+    @field_validator("strategies")
+    @classmethod
+    def _strategies(cls, value: list[str], info: ValidationInfo) -> list[str]:
+        if "programs" not in info.data:  # they are wrong themselves, which is told already
+            return value
+        programs = [program.name for program in info.data["programs"]]
+        known = [*STRATEGIES, *programs]
+        for name in value:
+            if name not in known:
+                raise ValueError(f"the strategy {name!r} is not known; known: {', '.join(known)}")
+        unused = [name for name in programs if name not in value]
+        if unused:
+            raise ValueError(f"the program {unused[0]!r} is not used; write it here, as in strategies: [{unused[0]}]")
+        return value
+
+    def resolved_placements(self) -> list[Placement]:
+        """Presets and blocks as nouns, in the file's order."""
+        return [entry.resolved() for entry in self.placements]
+
+    def canonical(self) -> dict[str, Any]:
+        """The experiment as plain data with every default filled in: what is hashed."""
+        return self.model_dump(mode="json")
+
+
+def load_experiment(path: Path) -> tuple[Experiment, Document]:
+    """Read an experiment file; FileProblems lists everything that is wrong with its form."""
+    document = read(path)
+    return validate(document, Experiment), document
+
+
+def experiment_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of an experiment file, for editors."""
+    schema = Experiment.model_json_schema()
+    models = schema["properties"]["models"]
+    models["items"] = {"anyOf": [{"type": "string"}, models["items"]]}
+    placements = schema["properties"]["placements"]
+    placements["items"] = {"anyOf": [{"enum": list(PRESETS)}, placements["items"]]}
+    schema["properties"]["shots"] = {"anyOf": [{"type": "integer", "minimum": 0}, schema["properties"]["shots"]], "default": 0}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "promptlab experiment"}

@@ -1,0 +1,246 @@
+"""Stimulus libraries, the task suite and simulated models: the other files that people write."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from promptlab.nouns.errors import FileProblems, Problem
+from promptlab.nouns.stimulus import Cue, Stimulus
+from promptlab.nouns.words import Benchmark, Demand, Emotion, Valence
+from promptlab.sources.spec.experiment import NAME, Part, PriceEntry
+from promptlab.sources.spec.strict_yaml import read, validate
+
+
+class StimulusEntry(Part):
+    """One sentence."""
+
+    key: Annotated[str, Field(pattern=NAME, description="its name inside the library")]
+    text: Annotated[str, Field(min_length=1, description="the sentence, exactly as it is added")]
+    theory: str = ""
+    theory_earlier: Annotated[str, Field(description="the label that an earlier version of the same work gave it")] = ""
+    valence: str = ""
+    demands: Annotated[list[Demand], Field(description="what the text asks for beside its affect")] = []
+    code_number: Annotated[int, Field(ge=1)] | None = None
+    joined_by: Annotated[str, Field(description="a literal variant: what stands between instruction and text")] | None = None
+    of: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._+-]+$", description="the stimulus that it rewords")] | None = None
+
+
+class Library(Part):
+    """A file of stimuli that belong together."""
+
+    library: Annotated[str, Field(pattern=NAME, description="its name; stimuli are called library/key")]
+    title: str = ""
+    role: Literal["stimulus", "placebo", "paraphrase"] = "stimulus"
+    source: Annotated[str, Field(min_length=1, description="where the sentences come from: a citation, or 'our own'")]
+    licence: str = ""
+    stimuli: Annotated[list[StimulusEntry], Field(min_length=1, description="at least one stimulus with key and text")]
+
+
+def load_library(path: Path) -> tuple[Stimulus, ...]:
+    """The stimuli of one file; FileProblems on a wrong form, a repeated key or a repeated text."""
+    document = read(path)
+    library = validate(document, Library)
+    problems: list[Problem] = []
+    seen: dict[str, int] = {}
+    for index, entry in enumerate(library.stimuli):
+        for value, what in ((entry.key, "key"), (entry.text, "text")):
+            name = f"{what} {value!r}"
+            if name in seen:
+                first = document.line(("stimuli", seen[name], what))
+                problems.append(
+                    document.problem(("stimuli", index, what), f"the {name} stands here again (first on line {first}); keep one")
+                )
+            seen.setdefault(name, index)
+        if (library.role == "paraphrase") != (entry.of is not None):
+            problems.append(document.problem(("stimuli", index, "key"), "paraphrases, and they alone, say with 'of' what they reword"))
+        if entry.text != entry.text.strip():
+            problems.append(
+                document.problem(("stimuli", index, "text"), "the text begins or ends in white space; the placement's separator adds it")
+            )
+    if problems:
+        raise FileProblems(problems)
+    return tuple(
+        Stimulus(
+            id=f"{library.library}/{entry.key}",
+            text=entry.text,
+            role=library.role,
+            theory=entry.theory,
+            valence=entry.valence,
+            source=library.source,
+            code_number=entry.code_number,
+            theory_earlier=entry.theory_earlier,
+            demands=tuple(entry.demands),
+            joined_by=entry.joined_by,
+            of=entry.of,
+        )
+        for entry in library.stimuli
+    )
+
+
+class CueEntry(Part):
+    """One remark."""
+
+    key: Annotated[str, Field(pattern=NAME)]
+    emotion: Emotion
+    valence: Valence
+    text: Annotated[str, Field(min_length=1, description="the affect alone: no verdict, no request")]
+
+
+class CueFile(Part):
+    """A file of remarks for feedback loops. The order of an emotion's cues is their strength, mild first."""
+
+    library: Annotated[str, Field(pattern=NAME)]
+    title: str = ""
+    role: Literal["cue"]
+    source: Annotated[str, Field(min_length=1)]
+    licence: str = ""
+    verdict: Annotated[str, Field(min_length=1, description="says in oracle loops that the answer is wrong")]
+    request: Annotated[str, Field(min_length=1, description="asks for another answer")]
+    reflection: Annotated[str, Field(min_length=1, description="asks to look for mistakes, without affect")]
+    cues: Annotated[list[CueEntry], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class CueLibrary:
+    """Remarks by emotion, with the sentences around them; neutral ones stand in the order of their emotional counterparts."""
+
+    name: str
+    source: str
+    verdict: str
+    request: str
+    reflection: str
+    cues: tuple[Cue, ...]
+
+    def of(self, emotion: str) -> tuple[Cue, ...]:
+        """The cues of one emotion, mild first."""
+        return tuple(cue for cue in self.cues if cue.emotion == emotion)
+
+
+def load_cues(path: Path) -> CueLibrary:
+    """A cue library; FileProblems on a wrong form, a repeated key or text, or where no neutral counterpart stands beside every cue."""
+    document = read(path)
+    file = validate(document, CueFile)
+    problems: list[Problem] = []
+    for what in ("key", "text"):
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(file.cues):
+            value = getattr(entry, what)
+            if value in seen:
+                first = document.line(("cues", seen[value], what))
+                problems.append(document.problem(("cues", index, what), f"the {what} {value!r} stands here again (first on line {first})"))
+            seen.setdefault(value, index)
+    neutral = [entry for entry in file.cues if entry.emotion == "neutral"]
+    n_emotional = len(file.cues) - len(neutral)
+    if len(neutral) != n_emotional or not neutral:
+        problems.append(
+            document.problem(
+                ("cues",),
+                f"every emotional cue needs a neutral counterpart, in the same order: found {n_emotional} emotional and {len(neutral)} "
+                "neutral ones; without them no effect can be put down to emotion",
+            )
+        )
+    if problems:
+        raise FileProblems(problems)
+    cues = tuple(Cue(entry.key, entry.emotion, entry.valence, entry.text) for entry in file.cues)
+    return CueLibrary(file.library, file.source, file.verdict, file.request, file.reflection, cues)
+
+
+def is_cue_file(path: Path) -> bool:
+    """Whether a library holds cues for loops, and not stimuli; False for a file that cannot be read."""
+    try:
+        return b"cue" in path.read_bytes() and bool(read(path).value.get("role") == "cue")
+    except (FileProblems, OSError):
+        return False
+
+
+class FrameEntry(Part):
+    """What stands around input and answer of one BIG-bench task; a key that is left out has BIG-bench's own default."""
+
+    input_prefix: str | None = None
+    output_prefix: str | None = None
+    choice_prefix: str | None = None
+    separator: str | None = None
+    instruction_end: str | None = None
+
+
+class TaskEntry(Part):
+    """What a suite file says about one task, beside its items."""
+
+    benchmark: Benchmark
+    metric: str
+    strict: str
+    options: Literal["shown", "hidden"] = "shown"
+    labels: list[str] = []
+    frame: FrameEntry = FrameEntry()
+    base_prompts: dict[str, str]
+    chance: Annotated[float, Field(ge=0, le=1)] | None = None
+    low: Annotated[float, Field(ge=0, le=1)] = 0.0
+    source: str
+    licence: str
+    defects: list[str] = []
+
+
+class SuiteFile(Part):
+    """The tasks that promptlab knows."""
+
+    tasks: dict[str, TaskEntry]
+
+
+def load_suite(path: Path) -> Mapping[str, TaskEntry]:
+    """Task entries by name."""
+    return validate(read(path), SuiteFile).tasks
+
+
+class Shift(Part):
+    """A planted effect, in points of the score, on the trials that match (None matches everything)."""
+
+    stimulus: Annotated[str, Field(description="a stimulus name or glob")]
+    task: Annotated[str, Field(description="a task name or glob")] = "*"
+    points: Annotated[float, Field(ge=-100, le=100)]
+
+
+class Rate(Part):
+    """How often something goes wrong, on the trials that match."""
+
+    stimulus: str = "*"
+    task: str = "*"
+    rate: Annotated[float, Field(ge=0, le=1)]
+
+
+class SimModel(Part):
+    """A simulated model with a known truth. Rates are probabilities, points are percentage points of the score."""
+
+    title: str
+    truth: Annotated[str, Field(description="in words: what an honest analysis must find")]
+    accuracy: Annotated[float, Field(gt=0, lt=1, description="mean score without any stimulus")] = 0.7
+    flip_rate: Annotated[
+        float, Field(ge=0, le=0.5, description="share of items whose correctness differs between two draws of one request")
+    ] = 0.05
+    effects: list[Shift] = []
+    retry_points: Annotated[float, Field(ge=-100, le=100, description="what a remark of any kind adds to the next attempt")] = 0.0
+    emotion_points: Annotated[dict[Emotion, Annotated[float, Field(ge=-100, le=100)]], Field(description="and of one emotion")] = {}
+    points_per_added_token: Annotated[float, Field(ge=-100, le=100, description="response to length alone")] = 0.0
+    tokens_until_flat: Annotated[int, Field(ge=1)] = 20
+    format_drift: Annotated[list[Rate], Field(description="right answers wrapped in a sentence that a strict scorer misses")] = []
+    truncation: list[Rate] = []
+    refusal: list[Rate] = []
+    error_rate: Annotated[float, Field(ge=0, lt=1, description="share of requests answered 500 or 429 at the first attempt")] = 0.0
+    latency_ms: Annotated[float, Field(ge=0)] = 0.0
+    seed: int = 0
+    price: PriceEntry
+
+
+class SimFile(Part):
+    """A file of simulated models."""
+
+    models: dict[str, SimModel]
+
+
+def load_sim_models(path: Path) -> Mapping[str, SimModel]:
+    """Simulated models by the name that follows `sim/`."""
+    return validate(read(path), SimFile).models

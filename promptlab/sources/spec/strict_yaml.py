@@ -1,0 +1,250 @@
+"""YAML as data: no tags, no aliases, no repeated keys, YAML 1.2 scalars, and the line of every value.
+
+PyYAML alone reads `no` as False, `012` as 10 and `12:30` as 750, keeps the last of two equal keys without a word, and
+expands aliases without bound. Here `no` and `12:30` are text, and the rest is an error with its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from promptlab.nouns.errors import FileProblems, Problem, did_you_mean
+
+MAX_BYTES = 5_000_000
+MAX_DEPTH = 20
+Loc = tuple[str | int, ...]
+M = TypeVar("M", bound=BaseModel)
+
+
+class Scalars(yaml.SafeLoader):
+    """The safe loader with the scalars of YAML 1.2's core schema."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+
+
+for _tag, _pattern, _first in (
+    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
+):
+    Scalars.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file's content as plain data, and the line (from 1) of every value in it."""
+
+    path: Path
+    value: Any
+    lines: Mapping[Loc, int]
+    text: str
+
+    def line(self, loc: Iterable[str | int]) -> int | None:
+        """The line of the value at `loc`, or of the nearest thing around it that stands in the file."""
+        at = tuple(loc)
+        while at and at not in self.lines:
+            at = at[:-1]
+        return self.lines.get(at)
+
+    def problem(self, loc: Iterable[str | int], message: str) -> Problem:
+        return Problem(self.path, self.line(loc), message)
+
+
+def read(path: Path) -> Document:
+    """Read one file; anything that is not plain strict YAML raises FileProblems."""
+    text = _text(path)
+    try:
+        may = "&" in text or "*" in text
+        marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []
+        if marks:
+            line = marks[0].start_mark.line + 1
+            raise FileProblems([Problem(path, line, "anchors and aliases (& and *) are not read; write the value out, or quote the text")])
+        node = yaml.compose(text, Loader=Scalars)
+    except yaml.YAMLError as error:
+        raise FileProblems([_syntax_problem(path, text, error)]) from None
+    if node is None:
+        raise FileProblems([Problem(path, None, "the file is empty")])
+    lines: dict[Loc, int] = {}
+    problems: list[Problem] = []
+    value = _construct(node, (), path, lines, problems)
+    if not isinstance(value, dict):
+        problems.append(Problem(path, lines[()], f"expected keys with values at the top of the file, found {_kind(value)}"))
+    if problems:
+        raise FileProblems(problems)
+    return Document(path, value, lines, text)
+
+
+def validate(document: Document, model: type[M]) -> M:
+    """The document as `model`; every pydantic error becomes a problem with a line and a next step."""
+    try:
+        return model.model_validate(document.value)
+    except ValidationError as error:
+        problems = [_problem(document, model, detail) for detail in error.errors(include_url=False)]
+        raise FileProblems(list(dict.fromkeys(problems))) from None
+
+
+def _text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise FileProblems([Problem(path, None, f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read")])
+        return path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ""
+        raise FileProblems([Problem(path, None, f"there is no such file; {near}".rstrip("; "))]) from None
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise FileProblems([Problem(path, line, "not UTF-8 text; save the file as UTF-8")]) from None
+    except OSError as error:
+        raise FileProblems([Problem(path, None, f"cannot be read: {error.strerror}")]) from None
+
+
+def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
+    mark = getattr(error, "problem_mark", None)
+    start = getattr(error, "context_mark", None)
+    at = start or mark
+    line = at.line + 1 if at else None
+    what = ", ".join(str(part) for part in (getattr(error, "context", None), getattr(error, "problem", None)) if part) or "not readable"
+    rows = text.splitlines()
+    tabs = [n for n, row in enumerate(rows, 1) if row[: len(row) - len(row.lstrip())].count("\t")]
+    if tabs:
+        return Problem(path, tabs[0], "a tab indents this line; YAML allows spaces only: replace each tab by two spaces")
+    return Problem(path, line, f"not valid YAML: {what}; check the indentation, and quote text that holds ': ', '#' or a brace")
+
+
+def _construct(node: yaml.Node, loc: Loc, path: Path, lines: dict[Loc, int], problems: list[Problem]) -> Any:  # noqa: ANN401
+    line = node.start_mark.line + 1
+    lines[loc] = line
+    if len(loc) > MAX_DEPTH:
+        problems.append(Problem(path, line, f"nested deeper than {MAX_DEPTH} levels"))
+        return None
+    if node.tag.startswith("!") or node.tag.startswith("tag:yaml.org,2002:python"):
+        problems.append(Problem(path, line, f"the tag {node.tag!r} is not read; files hold data only"))
+        return None
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, loc, path, lines, problems)
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(child, (*loc, i), path, lines, problems) for i, child in enumerate(node.value)]
+    return _scalar(node)
+
+
+def _mapping(node: yaml.MappingNode, loc: Loc, path: Path, lines: dict[Loc, int], problems: list[Problem]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    first: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            problems.append(Problem(path, line, "a key must be plain text"))
+            continue
+        key = str(key_node.value)
+        if key in first:
+            problems.append(Problem(path, line, f"the key {key!r} stands here again (first on line {first[key]}); keep one of the two"))
+            continue
+        first[key] = line
+        found[key] = _construct(value_node, (*loc, key), path, lines, problems)
+        lines[(*loc, key)] = line
+    return found
+
+
+def _scalar(node: yaml.Node) -> str | int | float | bool | None:
+    convert: Mapping[str, Callable[[str], Any]] = {
+        "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
+        "tag:yaml.org,2002:int": int,
+        "tag:yaml.org,2002:float": float,
+        "tag:yaml.org,2002:null": lambda _: None,
+    }
+    value: str | int | float | bool | None = convert.get(node.tag, str)(node.value)
+    return value
+
+
+def _kind(value: object) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, dict):
+        return "keys with values"
+    if isinstance(value, list):
+        return "a list"
+    return repr(value)
+
+
+WANTED = {
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "string_type": "text",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "tuple_type": "a list",
+    "dict_type": "keys with values",
+    "model_type": "keys with values",
+    "model_attributes_type": "keys with values",
+}
+
+
+def _problem(document: Document, model: type[BaseModel], detail: Any) -> Problem:  # noqa: ANN401 (pydantic's ErrorDetails)
+    loc = _in_file(document, detail["loc"])
+    name = ".".join(str(part) for part in loc) or "the file"
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        hint = did_you_mean(str(loc[-1]), _known_keys(model, loc[:-1]))
+        return document.problem(loc, f"unknown key {str(loc[-1])!r}; {hint}".rstrip("; "))
+    if kind == "missing":
+        missing = str(detail["loc"][-1])
+        field = _field(model, (*loc, missing) if not loc or loc[-1] != missing else loc)
+        around = f" in {name}" if loc else ""
+        return document.problem(loc, f"the key {missing!r} is missing{around}; add it: {field}".rstrip(": "))
+    found = _kind(detail["input"])
+    if kind in WANTED:
+        return document.problem(loc, f"{name}: expected {WANTED[kind]}, found {found}")
+    if kind == "literal_error":
+        known = [part.strip().strip("'") for part in re.split(r",| or ", str(context.get("expected", ""))) if part.strip()]
+        return document.problem(loc, f"{name}: {found} is not known; {did_you_mean(str(detail['input']), known)}".rstrip("; "))
+    message = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "value_error":
+        return document.problem(loc, f"{name}: {message}")
+    return document.problem(loc, f"{name}: must be {message}, found {found}".replace("must be String should", "text should"))
+
+
+def _in_file(document: Document, loc: Iterable[str | int]) -> Loc:
+    """Pydantic puts the names of union members and of missing keys into a location; only what stands in the file is kept."""
+    kept: Loc = ()
+    for part in loc:
+        if (*kept, part) in document.lines:
+            kept = (*kept, part)
+    return kept
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]
+
+
+def _reach(model: type[BaseModel], loc: Loc) -> list[type[BaseModel]]:
+    found = [model]
+    for part in loc:
+        if isinstance(part, str):
+            found = [inner for outer in found if part in outer.model_fields for inner in _models(outer.model_fields[part].annotation)]
+    return found
+
+
+def _known_keys(model: type[BaseModel], loc: Loc) -> list[str]:
+    return [key for found in _reach(model, loc) for key in found.model_fields]
+
+
+def _field(model: type[BaseModel], loc: Loc) -> str:
+    for found in _reach(model, loc[:-1]):
+        if str(loc[-1]) in found.model_fields:
+            return found.model_fields[str(loc[-1])].description or ""
+    return ""

@@ -1,0 +1,208 @@
+"""Tables that people keep items in, read row by row: CSV, TSV, JSON, JSON lines, Parquet.
+
+A row that cannot be read is a row with a problem, so that all of them are told at once; only a file that cannot be read as
+a whole raises FileProblems.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from promptlab.nouns.errors import FileProblems, Problem
+from promptlab.nouns.files import read_bytes
+
+SIZE_LIMIT = 256 * 2**20
+"""Bytes of a file; larger ones are refused unread."""
+UNPACKED_LIMIT = 4 * SIZE_LIMIT
+LONG_NUMBER = re.compile(r"[0-9]{16}")
+"""What orjson may read as a fraction."""
+
+
+class Row(NamedTuple):
+    """One row: its number from 1, its line in a text file, its values by column, and what is wrong with it."""
+
+    number: int
+    line: int | None
+    values: Mapping[str, Any]
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file as read. `columns` are in the order of the file."""
+
+    path: Path
+    columns: tuple[str, ...]
+    rows: list[Row]
+
+    def drained(self) -> Iterator[Row]:
+        """The rows in order, each of them let go: of a large file only what is made of them stays."""
+        self.rows.reverse()
+        while self.rows:
+            yield self.rows.pop()
+
+
+def read_table(path: Path) -> Table:
+    """Any of the known formats, by the end of the file's name."""
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise _problem(path, f"files that end in {path.suffix!r} are not read; known: {', '.join(READERS)}")
+    return reader(path, _content(path))
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return read_bytes(path, SIZE_LIMIT)
+    except FileNotFoundError:
+        raise _problem(path, "there is no such file") from None
+    except OSError as error:
+        raise _problem(path, f"cannot be read: {error.strerror or error}") from None
+
+
+def _problem(path: Path, message: str, line: int | None = None) -> FileProblems:
+    return FileProblems([Problem(path, line, message)])
+
+
+def _decoded(path: Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise _problem(path, "not UTF-8 text; save the file as UTF-8", line) from None
+
+
+def _csv(path: Path, content: bytes) -> Table:
+    text = _decoded(path, content)
+    head = text.split("\n", 1)[0]
+    delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in head and "," not in head else ","
+    limit = csv.field_size_limit(SIZE_LIMIT)
+    try:
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        rows: list[Row] = []
+        columns: list[str] = []
+        start = 1
+        try:
+            for cells in reader:
+                line, start = start, reader.line_num + 1
+                if not cells:
+                    continue
+                if not columns:
+                    columns = [name.strip() for name in cells]
+                    continue
+                found = f"{len(cells)} cells, and the first line names {len(columns)}; quote cells that hold {delimiter!r}"
+                rows.append(
+                    Row(len(rows) + 1, line, dict(zip(columns, cells, strict=False)), None if len(cells) == len(columns) else found)
+                )
+        except csv.Error as error:
+            raise _problem(path, f"not CSV: {error}; a quote that is opened must be closed", start) from None
+    finally:
+        csv.field_size_limit(limit)
+    if len(set(columns)) != len(columns):
+        raise _problem(path, f"two columns have one name: {', '.join(columns)}", 1)
+    return Table(path, tuple(columns), rows)
+
+
+def _json_lines(path: Path, content: bytes) -> Table:
+    rows: list[Row] = []
+    columns: dict[str, None] = {}
+    lines = _decoded(path, content).split("\n")
+    del content
+    for line, text in enumerate(lines, 1):
+        if not text or not text.strip():
+            continue
+        try:
+            value = _value(text)
+        except (ValueError, RecursionError) as error:
+            rows.append(Row(len(rows) + 1, line, {}, f"not JSON: {error}"))
+            continue
+        rows.append(_object(len(rows) + 1, line, value))
+        if not rows[-1].values.keys() <= columns.keys():
+            columns.update(dict.fromkeys(rows[-1].values))
+    return Table(path, tuple(columns), rows)
+
+
+def _value(text: str) -> Any:  # noqa: ANN401
+    """The value of a text in JSON, as the standard library reads it, in less time where that is the same."""
+    try:
+        return json.loads(text) if LONG_NUMBER.search(text) else orjson.loads(text)
+    except orjson.JSONDecodeError:  # not JSON, or what orjson alone refuses: NaN, half a surrogate pair
+        return json.loads(text)
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """The value of a JSON file; FileProblems names the line where it ends to be JSON."""
+    return _parsed(path, _content(path))
+
+
+def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
+    try:
+        return json.loads(_decoded(path, content))
+    except json.JSONDecodeError as error:
+        raise _problem(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
+    except RecursionError:
+        raise _problem(path, "not JSON: nested too deeply") from None
+    except ValueError as error:  # a whole number of thousands of digits
+        raise _problem(path, f"not JSON that can be read: {error}") from None
+
+
+def _json(path: Path, content: bytes) -> Table:
+    value = _parsed(path, content)
+    if not isinstance(value, list):
+        raise _problem(path, f"expected a JSON list of objects, found {type(value).__name__}")
+    rows = [_object(number, None, row) for number, row in enumerate(value, 1)]
+    return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.values)), rows)
+
+
+def _object(number: int, line: int | None, value: object) -> Row:
+    if isinstance(value, dict):
+        return Row(number, line, value)
+    return Row(number, line, {}, f"expected a JSON object, found {type(value).__name__}")
+
+
+def _parquet(path: Path, content: bytes) -> Table:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        file = pq.ParquetFile(io.BytesIO(content))
+        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
+        if size > UNPACKED_LIMIT:
+            raise _problem(path, f"holds {size:,} bytes unpacked; at most {UNPACKED_LIMIT // 2**20} MB are read")
+        table = file.read()
+        values = table.to_pylist()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _problem(path, f"not a readable Parquet file: {str(error).splitlines()[0][:200]}") from None
+    names = _class_names(table.schema.metadata or {})
+    for row in values:
+        for column, labels in names.items():
+            if isinstance(index := row.get(column), int) and 0 <= index < len(labels):
+                row[column] = labels[index]
+    return Table(path, tuple(table.column_names), [Row(n, None, row) for n, row in enumerate(values, 1)])
+
+
+def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
+    """Columns of numbers that stand for names: the library `datasets` writes the names into the file's metadata."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        return {column: list(kind["names"]) for column, kind in features.items() if isinstance(kind, dict) and "names" in kind}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+READERS: Mapping[str, Callable[[Path, bytes], Table]] = {
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".jsonl": _json_lines,
+    ".ndjson": _json_lines,
+    ".json": _json,
+    ".parquet": _parquet,
+}
