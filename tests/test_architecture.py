@@ -16,7 +16,7 @@ from conftest import ROOT
 
 PACKAGE = ROOT / "promptlab"
 ORDER = (
-    "nouns", "design", "strategies", "scoring", "stats", "sources", "programs", "record", "planning", "running", "importers", "reporting",
+    "nouns", "strategies", "design", "scoring", "stats", "sources", "programs", "record", "planning", "running", "importers", "reporting",
     "explorer", "cli",
 )  # fmt: skip
 """The parts from the bottom up: a part imports only those before it."""

@@ -113,7 +113,7 @@ def why(
     def wanted(t: Trial) -> bool:
         return (
             (trial is None or t.id.startswith(trial))
-            and (arm is None or t.condition.arm == arm)
+            and (arm is None or t.arm.name == arm)
             and (task is None or task in (t.task, t.task.split("/", 1)[1]))
             and (item is None or t.item.id == item)
         )
@@ -148,7 +148,7 @@ def why(
 def _miss_row(miss: Miss) -> dict[str, Any]:
     t = miss.trial
     return {
-        "trial": t.id, "task": t.task, "item": t.item.id, "arm": t.condition.arm, "model": t.model, "replicate": t.replicate,
+        "trial": t.id, "task": t.task, "item": t.item.id, "arm": t.arm.name, "model": t.model, "replicate": t.replicate,
         "round": miss.call.round, "purpose": miss.call.purpose, "key": miss.call.key,
         "nearest": miss.nearest, "stored_at": _at(miss.stored_at), "differs": list(miss.differs),
     }  # fmt: skip
@@ -157,7 +157,7 @@ def _miss_row(miss: Miss) -> dict[str, Any]:
 def _say_miss(miss: Miss) -> None:
     t = miss.trial
     turn = f", round {miss.call.round}, {miss.call.purpose}" if miss.call.round or miss.call.purpose != "answer" else ""
-    say(f"\ntrial {t.id} ({t.task}, item {t.item.id}, arm {t.condition.arm}, {t.model}, replicate {t.replicate}{turn})")
+    say(f"\ntrial {t.id} ({t.task}, item {t.item.id}, arm {t.arm.name}, {t.model}, replicate {t.replicate}{turn})")
     say(f"  call {miss.call.key[:12]} is not stored")
     if miss.nearest is None:
         say("  and nothing is stored that it could be compared with")

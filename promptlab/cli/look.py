@@ -146,20 +146,20 @@ def show_run(
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
     from promptlab.design.render import PRESETS, render
-    from promptlab.nouns.arm import Condition
     from promptlab.scoring.rules import SCORERS, task_metric
     from promptlab.sources.tasks import load_task, task_names
+    from promptlab.strategies import plain_arm
 
     if suite not in ("twin", "official"):
         raise UsageProblem(f"the suite {suite!r} is not known; known: 'twin', 'official'")
     if name not in task_names(suite):  # type: ignore[arg-type]  # checked above
         raise UsageProblem(f"the task {name!r} is not known; {did_you_mean(name, task_names(suite))}".rstrip("; "))  # type: ignore[arg-type]
     task = load_task(name, suite)  # type: ignore[arg-type]
-    condition = Condition("none", "baseline", None, next(iter(task.base_prompts)), PRESETS["paper"])
+    arm = plain_arm(next(iter(task.base_prompts)), PRESETS["paper"])
     shown: list[dict[str, Any]] = [
         {
             "item": item.id,
-            "prompt": render(task, item, condition)[-1]["content"],
+            "prompt": render(task, item, arm)[-1]["content"],
             "targets": item.targets,
             "scores": {
                 reply: {scorer: task_metric(task, scorer)(text, item).score for scorer in SCORERS}

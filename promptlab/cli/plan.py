@@ -64,7 +64,7 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     from promptlab.nouns.places import home
     from promptlab.planning.pilot import pilot_of, pilot_shows
     from promptlab.record.store import Run
-    from promptlab.running.engine import Execution
+    from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep
     from promptlab.sources.prices import paid_words
 

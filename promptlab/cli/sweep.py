@@ -23,7 +23,7 @@ from promptlab.nouns.errors import EXIT_INCOMPLETE, UsageProblem
 if TYPE_CHECKING:
     from promptlab.record.mirror import Pusher
     from promptlab.running.cache import Use
-    from promptlab.running.engine import Progress
+    from promptlab.running.progress import Progress
     from promptlab.running.sweep import Sweep
 
 
@@ -110,7 +110,7 @@ def sweep(
     from promptlab.cli.view import beside
     from promptlab.nouns.places import home
     from promptlab.planning.resolve import resolve
-    from promptlab.running.engine import Execution
+    from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep
 
     execution = Execution(

@@ -26,16 +26,15 @@ def check(
 ) -> None:
     """Say what is wrong with a task of your own, row by row, and show three prompts. Exit code 2 when something is wrong."""
     from promptlab.design.render import PRESETS, render
-    from promptlab.nouns.arm import Condition
     from promptlab.sources.own import check_task, load_own
+    from promptlab.strategies import plain_arm
 
     own = load_own(file)
     checked = check_task(own)
     found = own.task
-    condition = Condition("none", "baseline", None, next(iter(found.base_prompts)), PRESETS["paper"])
+    arm = plain_arm(next(iter(found.base_prompts)), PRESETS["paper"])
     examples = [
-        {"item": item.id, "prompt": render(found, item, condition)[-1]["content"], "targets": list(item.targets)}
-        for item in found.items[:3]
+        {"item": item.id, "prompt": render(found, item, arm)[-1]["content"], "targets": list(item.targets)} for item in found.items[:3]
     ]
     row: dict[str, Any] = {
         "task": found.id,

@@ -1,28 +1,31 @@
 """Factors crossed into trials: which items, which arms, in which order. Pure and seeded: no files, no clock.
 
-The same items, demonstrations and option orders meet every condition, so that a pair of trials differs in its stimulus
+The same items, demonstrations and option orders meet every arm, so that a pair of trials differs in its stimulus
 alone. Every draw has a generator of its own, named after what it draws, so that adding a task reshuffles no other.
 """
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from promptlab.nouns.arm import Condition, Placement, Program, Trial
+from promptlab.nouns.arm import Arm, Placement, Program, Strategy, Trial
 from promptlab.nouns.item import Demo, Item, Task
 from promptlab.nouns.model import Model
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import AA_ARM, NONE_ARM, OWN_PROMPT
 
 
 @dataclass(frozen=True, slots=True)
 class Design:
-    """Everything that is crossed: tasks (with their drawn items), conditions, models, replicates."""
+    """Everything that is crossed: tasks (with their drawn items), arms, models, replicates."""
 
     tasks: tuple[Task, ...]
-    conditions: tuple[Condition, ...]
+    arms: tuple[Arm, ...]
     models: tuple[Model, ...]
     replicates: int
     seed: int
@@ -30,7 +33,7 @@ class Design:
     @property
     def n_trials(self) -> int:
         n_items = sum(len(task.items) for task in self.tasks)
-        return n_items * len(self.conditions) * len(self.models) * self.replicates
+        return n_items * len(self.arms) * len(self.models) * self.replicates
 
 
 def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
@@ -79,32 +82,39 @@ def shuffle_choices(item: Item, name: str) -> Item:
 
 
 def cross(
-    stimuli: Sequence[Stimulus],
-    placebos: Sequence[Stimulus],
-    base_prompts: Sequence[str],
-    placements: Sequence[Placement],
-    shots: Sequence[int],
-    strategies: Sequence[str],
-    programs: Mapping[str, Program] | None = None,
-) -> tuple[Condition, ...]:
-    """Every arm in every setting. The arms are the baseline, its A/A repeat, the placebos and the stimuli.
-
-    A program that keeps its own instructions meets no base prompt, so it is a setting once, whatever their number.
-    """
-    programs = programs or {}
-    settings = [(_asked_by(b, programs.get(s)), p, k, s) for b in base_prompts for p in placements for k in shots for s in strategies]
+    stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], settings: Sequence[tuple[Setting, Placement, Strategy]]
+) -> tuple[Arm, ...]:
+    """Every arm in every setting: the baseline, its A/A repeat, the placebos and the stimuli."""
     found = []
-    for base_prompt, placement, n_shots, strategy in dict.fromkeys(settings):
-        rest = (base_prompt, placement, n_shots, strategy, None, programs.get(strategy))
-        found.append(Condition(NONE_ARM, "baseline", None, *rest))
-        found.append(Condition(AA_ARM, "aa", None, *rest))
-        found.extend(Condition(s.id, "placebo", s, *rest) for s in placebos)
-        found.extend(Condition(s.id, "stimulus", s, *rest) for s in stimuli)
+    for rest in settings:
+        found.append(Arm(NONE_ARM, "baseline", None, *rest))
+        found.append(Arm(AA_ARM, "aa", None, *rest))
+        found.extend(Arm(s.id, "placebo", s, *rest) for s in placebos)
+        found.extend(Arm(s.id, "stimulus", s, *rest) for s in stimuli)
     return tuple(found)
 
 
-def _asked_by(base_prompt: str, program: Program | None) -> str:
-    return OWN_PROMPT if program and program.instructions == "own" else base_prompt
+def settings_of(
+    prompts: Sequence[str],
+    placements: Sequence[Placement],
+    shots: Sequence[int],
+    strategies: Sequence[Strategy],
+    samplings: Sequence[Mapping[str, Any]] = ({},),
+) -> list[tuple[Setting, Placement, Strategy]]:
+    """Every combination of factors once.
+
+    A program that keeps its own instructions meets no base prompt, so it is a setting once, whatever their number.
+    """
+    crossed = itertools.product(prompts, placements, shots, strategies, samplings)
+    found = {
+        Setting(p.name, k, s.name, tuple(sorted(sampling.items())), OWN_PROMPT if _has_own_prompt(s) else prompt): (p, s)
+        for prompt, p, k, s, sampling in crossed
+    }
+    return [(setting, *rest) for setting, rest in found.items()]
+
+
+def _has_own_prompt(strategy: Strategy) -> bool:
+    return isinstance(strategy.parameters, Program) and strategy.parameters.instructions == "own"
 
 
 def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[Trial]:
@@ -126,24 +136,19 @@ def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[T
                 order += an_item
                 continue
             item = task.items[position]
-            block = [
-                (condition, model, replicate)
-                for condition in design.conditions
-                for model in design.models
-                for replicate in range(design.replicates)
-            ]
+            block = [(arm, model, replicate) for arm in design.arms for model in design.models for replicate in range(design.replicates)]
             random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
-            for condition, model, replicate in block:
+            for arm, model, replicate in block:
                 if start <= order < last:
-                    yield Trial(order, task.id, item, condition, model.name, replicate)
+                    yield Trial(order, task.id, item, arm, model.name, replicate)
                 order += 1
 
 
 def trials_an_item(design: Design) -> int:
     """How many trials one item has: the size of a block."""
-    return len(design.conditions) * len(design.models) * design.replicates
+    return len(design.arms) * len(design.models) * design.replicates
 
 
 def draw_number(trial: Trial, replicates: int) -> int:
     """Which of the repeated draws of one request a trial takes: the A/A arm takes those after the baseline's."""
-    return trial.replicate + (replicates if trial.condition.role == "aa" else 0)
+    return trial.replicate + (replicates if trial.arm.role == "aa" else 0)

@@ -1,14 +1,15 @@
-"""Arms of a feedback loop: the treatments, and controls with the same rounds, stop rule and verifier. Pure: cues in, conditions out."""
+"""Arms of a feedback loop: the treatments, and controls with the same rounds, stop rule and verifier. Pure: cues in, arms out."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.nouns.arm import Condition, Placement
+from promptlab.nouns.arm import Arm, Placement
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.strategies.loop import looped
 
 Policy = str | Sequence[str]
 
@@ -50,7 +51,7 @@ def missing_emotions(policy: Policy, cues: Sequence[Cue], n_remarks: int) -> boo
     return not all(candidates(policy, cues, n_remarks))
 
 
-def loop_conditions(
+def loop_arms(
     name: str,
     strategy: str,
     template: Loop,
@@ -59,37 +60,36 @@ def loop_conditions(
     cues: Sequence[Cue],
     reflection: str,
     chain_of_thought: Stimulus,
-    base_prompts: Sequence[str],
-    placements: Sequence[Placement],
-    shots: Sequence[int],
-) -> tuple[Condition, ...]:
+    settings: Sequence[tuple[Setting, Placement]],
+) -> tuple[Arm, ...]:
     """Every arm of a loop in every setting; `template` has the rounds, mode and stop rule that all of them share.
 
     `name` begins the names of treatments, `strategy` is the setting of all arms. The baseline is the single first answer.
     """
     n_remarks = template.rounds - 1
     neutral = tuple(cue for cue in cues if cue.emotion == "neutral")
-    single = replace(template, kind="single", rounds=1, mode="verifier_free", settle="last", cues=())
+    single = looped(strategy, replace(template, kind="single", rounds=1, mode="verifier_free", settle="last", cues=()))
     reflect = Cue("reflection", "neutral", "neutral", reflection)
-    arms: dict[str, Loop] = {
+    specs: dict[str, Loop] = {
         "neutral_feedback": replace(template, kind="feedback", cues=(neutral[:1],)),
         "neutral_paraphrase": replace(template, kind="feedback", cues=(neutral,)),
         "self_reflection": replace(template, kind="feedback", cues=((reflect,),)),
         "resample": replace(template, kind="resample"),
         "chain_of_thought": replace(template, kind="resample"),
     }
+    controlled = {control: looped(strategy, specs[control]) for control in controls}
     treatments = {
-        f"{name}/{policy_name(p)}": replace(template, kind="feedback", cues=candidates(p, cues, n_remarks), library=name) for p in policies
+        f"{name}/{policy_name(p)}": looped(strategy, replace(template, kind="feedback", cues=candidates(p, cues, n_remarks), library=name))
+        for p in policies
     }
     found = []
-    for base_prompt, placement, n_shots in itertools.product(base_prompts, placements, shots):
-        rest = (base_prompt, placement, n_shots, strategy)
-        found.append(Condition(NONE_ARM, "baseline", None, *rest, single))
-        found.append(Condition(AA_ARM, "aa", None, *rest, single))
-        for control in controls:
+    for setting, placement in settings:
+        found.append(Arm(NONE_ARM, "baseline", None, setting, placement, single))
+        found.append(Arm(AA_ARM, "aa", None, setting, placement, single))
+        for control, made in controlled.items():
             stimulus = chain_of_thought if control == "chain_of_thought" else None
-            found.append(Condition(control, "loop_control", stimulus, *rest, arms[control]))
-        found += [Condition(arm, "loop", None, *rest, spec) for arm, spec in treatments.items()]
+            found.append(Arm(control, "loop_control", stimulus, setting, placement, made))
+        found += [Arm(arm, "loop", None, setting, placement, made) for arm, made in treatments.items()]
     return tuple(found)
 
 

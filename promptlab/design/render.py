@@ -1,4 +1,4 @@
-"""From a task's item and a condition to the exact messages that are sent.
+"""From a task's item and an arm to the exact messages that are sent.
 
 Joining a stimulus to a prompt happens here and nowhere else. Placeholders are replaced in one pass: text that comes from an
 item or a stimulus is never searched for placeholders again.
@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import random
 import re
-import string
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 
-from promptlab.nouns.arm import Condition, Placement
+from promptlab.nouns.arm import LETTERS, Arm, Placement
 from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.stimulus import Stimulus
 
-LETTERS = string.ascii_uppercase
 PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 FRAME_FIELDS = tuple(Frame.__dataclass_fields__)
@@ -133,11 +131,11 @@ def join(instruction: str, stimulus: str | None, placement: Placement, joined_by
     return (placement.separator if joined_by is None else joined_by).join(parts)
 
 
-def render(task: Task, item: Item, condition: Condition) -> tuple[Mapping[str, str], ...]:
+def render(task: Task, item: Item, arm: Arm) -> tuple[Mapping[str, str], ...]:
     """The chat messages of one trial: one user message, and a system message where the placement asks for it."""
-    placement = condition.placement
-    stimulus = stimulus_text(condition.stimulus, task, item)
-    joined_by = condition.stimulus.joined_by if condition.stimulus else None
+    placement = arm.placement
+    stimulus = stimulus_text(arm.stimulus, task, item)
+    joined_by = arm.stimulus.joined_by if arm.stimulus else None
     shown = render_input(item.input, item.choices, task, placement)
     if stimulus is not None and placement.position == "after_input":
         shown = placement.separator.join((shown, stimulus))
@@ -145,8 +143,8 @@ def render(task: Task, item: Item, condition: Condition) -> tuple[Mapping[str, s
         placement.template,
         {
             **_values(task.frame),
-            "instruction": join(task.base_prompts[condition.base_prompt], stimulus, placement, joined_by),
-            "demos": render_demos(task.demos[: condition.shots], task, placement),
+            "instruction": join(task.base_prompts[arm.setting.prompt or ""], stimulus, placement, joined_by),
+            "demos": render_demos(task.demos[: arm.setting.shots], task, placement),
             "input": shown,
         },
     )

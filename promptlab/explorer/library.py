@@ -19,7 +19,7 @@ from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.explorer.words import or_unknown
-from promptlab.nouns.arm import Condition, Placement
+from promptlab.nouns.arm import Arm, Placement
 from promptlab.nouns.errors import DataMissing
 from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.stimulus import Stimulus
@@ -29,6 +29,7 @@ from promptlab.sources import official
 from promptlab.sources.spec.libraries import TaskEntry
 from promptlab.sources.tasks import entries, load_task, task_names
 from promptlab.sources.tokens import DEFAULT, n_tokens
+from promptlab.strategies import plain_arm
 
 ITEMS = 3
 """Items shown at once."""
@@ -373,10 +374,8 @@ class _View:
         return [Item(str(row["item"]), str(row["input"]), _texts(row["targets"]), _texts(row["choices"])) for row in records(rows)]
 
     @property
-    def condition(self) -> Condition:
-        stimulus = self.sentence.stimulus if self.sentence else None
-        role = "baseline" if stimulus is None else "placebo" if stimulus.role == "placebo" else "stimulus"
-        return Condition(stimulus.id if stimulus else NONE_ARM, role, stimulus, self.prompt, self.layout, self.shots)  # type: ignore[arg-type]
+    def arm(self) -> Arm:
+        return plain_arm(self.prompt, self.layout, self.sentence.stimulus if self.sentence else None, self.shots)
 
 
 def _texts(value: object) -> tuple[str, ...]:
@@ -421,7 +420,7 @@ def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
     for item, column in zip(items, st.columns(len(items)), strict=True):
         with column:
             plain.line(f"item {item.id}")
-            for message in rendered(view.task, item, view.condition):
+            for message in rendered(view.task, item, view.arm):
                 plain.line(f"{message['role']}:")
                 plain.block(_marked(view, item, message["content"]))
             plain.line(f"Right: {'  or  '.join(item.targets)}")
@@ -474,7 +473,7 @@ def _prompt_table(view: _View, items: Sequence[Item]) -> Shown:
                 "right answers": "  or  ".join(item.targets),
             }
             for item in items
-            for message in rendered(view.task, item, view.condition)
+            for message in rendered(view.task, item, view.arm)
         ]
     )
     name = view.sentence.name if view.sentence else "nothing"

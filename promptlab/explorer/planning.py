@@ -18,7 +18,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from promptlab.design.cross import Design, cross, draw, trials_an_item
+from promptlab.design.cross import Design, cross, draw, settings_of, trials_an_item
 from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters
@@ -38,6 +38,7 @@ from promptlab.sources.spec.experiment import Sampling
 from promptlab.sources.tasks import task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
 from promptlab.stats import power_mcnemar, power_paired_t, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
+from promptlab.strategies import STRATEGIES
 
 FILE = "planned.yaml"
 WANTED = 0.8
@@ -480,9 +481,10 @@ def _study(e: Experiment, text: str) -> Study:
         if e.items > len(task.items):
             notes.append(f"{task.id} has {len(task.items)} items to ask; {e.items} were asked for, so all of them are used")
     simulated = sim_prices(sims)
-    conditions = cross(stimuli, placebos, e.base_prompts, e.resolved_placements(), e.shots, e.strategies)
+    strategies = [STRATEGIES[name]() for name in e.strategies]
+    arms = cross(stimuli, placebos, settings_of(e.base_prompts, e.resolved_placements(), e.shots, strategies))
     return Study(
-        experiment=e, path=Path(FILE), text=text, design=Design(tuple(tasks), conditions, tuple(models), e.replicates, e.seed), sims=sims,
+        experiment=e, path=Path(FILE), text=text, design=Design(tuple(tasks), arms, tuple(models), e.replicates, e.seed), sims=sims,
         prices={m.name: simulated.get(m.litellm_name) if m.simulated else _prices().price(m) for m in models},
         price_source=_prices().source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos)}, encoding=encoding,
         notes=tuple(notes), available={task.id: len(task.items) for task in whole},

@@ -18,12 +18,13 @@ from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Frame, Item, Task
 from promptlab.nouns.redact import known_secrets, redact, redact_known
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import NONE_ARM, Control
 from promptlab.record.store import FORMAT, RunWriter, now
 from promptlab.sources.spec.experiment import Analysis
 from promptlab.stats.families import frozen, hypotheses
 
-SETTING = ("imported", 0, "single")
+SETTING = Setting("imported")
 """Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""
 LIBRARY = "imported"
 BASE_PROMPT = "imported"
@@ -129,7 +130,7 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
         ],
         "tasks": [_task_row(task, what, clean, more_notes) for task in tasks],
         "arms": [_arm_row(arm, clean, tool) for arm in paired.arms],
-        "settings": [dict(zip(("placement", "shots", "strategy"), SETTING, strict=True))],
+        "settings": [{"id": SETTING.id, **SETTING.canonical()}],
         "placements": {},
         "programs": [],
         "base_prompts": [BASE_PROMPT],
@@ -157,7 +158,8 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
 
 def rows(result: Result, arm: Arm, order: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """One result as a row of the trials frame and one of the calls frame."""
-    parts = [result.task, result.item, result.arm, BASE_PROMPT, *SETTING, result.model, result.repeat]
+    setting = [SETTING.placement, SETTING.shots, SETTING.strategy]
+    parts = [result.task, result.item, result.arm, BASE_PROMPT, *setting, result.model, result.repeat]
     trial = digest(parts)[:20]
     stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
     shared = {
@@ -185,9 +187,9 @@ def rows(result: Result, arm: Arm, order: int) -> tuple[dict[str, Any], list[dic
         "stimulus": stimulus,
         "library": LIBRARY if stimulus else None,
         "base_prompt": BASE_PROMPT,
-        "placement": SETTING[0],
-        "shots": SETTING[1],
-        "strategy": SETTING[2],
+        "placement": SETTING.placement,
+        "shots": SETTING.shots,
+        "strategy": SETTING.strategy,
         "replicate": result.repeat,
         "score": result.score,
         "extracted": result.extracted,

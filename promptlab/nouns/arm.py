@@ -1,14 +1,22 @@
-"""Conditions and trials: all that may differ between two paired answers."""
+"""Arms and trials: all that may differ between two paired answers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import string
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from promptlab.nouns.identity import digest_of_text, plain_json
+from promptlab.nouns.call import Answer, Call
+from promptlab.nouns.identity import canonical_json, digest_of_text, plain_json
 from promptlab.nouns.item import Item
+from promptlab.nouns.setting import Setting
+from promptlab.nouns.steps import Steps, Verifier
 from promptlab.nouns.stimulus import Loop, Stimulus
 from promptlab.nouns.words import Position, Role
+
+LETTERS = string.ascii_uppercase
+"""What options are lettered with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,36 +57,84 @@ class Program:
     source: str | None
     """SHA-256 of the file that makes it."""
 
+    def canonical(self) -> dict[str, Any]:
+        """What decides its answers, as plain data."""
+        return {key: getattr(self, key) for key in ("name", "factory", "input", "output", "instructions", "max_calls", "state", "source")}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Strategy:
+    """How one arm asks: from the first call of a trial to its answer.
+
+    `parameters` is a frozen dataclass or plain data, and decides the arm's identity together with `name`. `sampling` is sent in
+    place of the experiment's own. `needs` may hold `choices` (items must have options), `verifier` (the score of each attempt, an
+    oracle) and `prompts` (the strategy writes its own messages).
+    """
+
+    name: str
+    run: Callable[[Call, Trial, Verifier | None], Steps[Answer]]
+    parameters: Any = None
+    max_calls: int = 1
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    needs: frozenset[str] = frozenset()
+    scores_attempts: bool = False
+    """Whether each answer is an attempt with a score of its own."""
+    solved_at: float = 1.0
+    """The score at which an attempt counts as right."""
+    library: str = ""
+    """The loop that a treatment belongs to; empty elsewhere."""
+
+    @property
+    def oracle(self) -> bool:
+        """Whether the scorer stops it: such a score is not that of a single answer."""
+        return "verifier" in self.needs
+
 
 @dataclass(frozen=True, slots=True)
-class Condition:
-    """One arm in one setting: all that may differ between paired trials."""
+class Arm:
+    """All that may differ between two paired trials but the model: one stimulus, or none, in one setting."""
 
-    arm: str
+    name: str
     role: Role
     stimulus: Stimulus | None
-    base_prompt: str
+    setting: Setting
     placement: Placement
-    shots: int = 0
-    strategy: str = "single"
-    loop: Loop | None = None
-    program: Program | None = None
+    """What `setting.placement` names."""
+    strategy: Strategy
+    """What `setting.strategy` names; arms of a loop share the setting and differ in its parameters."""
+
+    @property
+    def loop(self) -> Loop | None:
+        """The parameters of its feedback loop."""
+        return self.strategy.parameters if isinstance(self.strategy.parameters, Loop) else None
+
+    @property
+    def program(self) -> Program | None:
+        """The program under test."""
+        return self.strategy.parameters if isinstance(self.strategy.parameters, Program) else None
+
+    @property
+    def library(self) -> str | None:
+        """The library, or the loop, whose effect the arm is part of."""
+        return self.stimulus.library if self.stimulus and not self.loop else self.strategy.library or None
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One item shown once to one model under one condition. `order` is its place in the run."""
+    """One item shown once to one model in one arm. `order` is its place in the run."""
 
     order: int
     task: str
     item: Item
-    condition: Condition
+    arm: Arm
     model: str
     replicate: int
 
     @property
     def id(self) -> str:
         """Stable over runs of the same experiment: a digest of everything that names the trial."""
-        c = self.condition
-        parts = [self.task, self.item.id, c.arm, c.base_prompt, c.placement.name, c.shots, c.strategy, self.model, self.replicate]
+        s = self.arm.setting
+        parts = [self.task, self.item.id, self.arm.name, s.prompt, s.placement, s.shots, s.strategy, self.model, self.replicate]
+        if s.sampling:
+            parts.append(canonical_json(dict(s.sampling)))
         return digest_of_text(plain_json(parts))[:20]

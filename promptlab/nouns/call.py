@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,10 +71,6 @@ class Answer:
     text: str
     outcome: Outcome
     error: str | None = None
-
-
-Strategy = Generator[Call, Completion, Answer]
-"""Yields a Call, is sent its Completion, returns an Answer; does no I/O."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,10 @@ class BudgetReached(PromptlabError):
     exit_code = EXIT_BUDGET
 
 
+class ScoringFailed(PromptlabError):
+    """An answer got no score: the code or the judge that should give it failed. The trial is missing, and the sweep goes on."""
+
+
 class ProviderStopped(PromptlabError):
     """A provider refused in a way that no later call can change (wrong key, exhausted quota)."""
 

@@ -17,7 +17,7 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 
 def digest(value: object) -> str:
     """SHA-256 (hex) of a value's canonical JSON: sorted keys, no spaces, UTF-8."""
-    return digest_of_text(_CANONICAL.encode(value))
+    return digest_of_text(canonical_json(value))
 
 
 def plain_json(value: object) -> str:
@@ -40,6 +40,11 @@ def _sampling_json(sampling: Mapping[str, Any]) -> str:
 def _canonical_pairs(pairs: tuple[tuple[str, object], ...], as_written: tuple[str, ...]) -> str:
     del as_written  # 0, 0.0, -0.0 and false are equal, and written differently
     return _CANONICAL.encode(dict(pairs))
+
+
+def canonical_json(value: object) -> str:
+    """A value as canonical JSON: sorted keys, no spaces, UTF-8."""
+    return _CANONICAL.encode(value)
 
 
 def digest_of_text(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from promptlab.nouns.words import Demand, Emotion, LoopMode, Settle, Valence
 
@@ -51,6 +51,10 @@ class Cue:
     valence: Valence
     text: str
 
+    def canonical(self) -> list[str]:
+        """The cue as plain data."""
+        return [self.key, self.emotion, self.valence, self.text]
+
 
 @dataclass(frozen=True, slots=True)
 class Loop:
@@ -82,3 +86,8 @@ class Loop:
         """The most calls that one trial can take."""
         judged = self.rounds - 1 if self.mode == "self_judge" else 0
         return self.rounds + judged + int(self.mode == "verifier_free" and self.settle == "synthesis")
+
+    def canonical(self) -> dict[str, Any]:
+        """What decides its answers, as plain data."""
+        names = ("kind", "rounds", "mode", "settle", "verdict", "request", "solved_at", "token_budget", "seed", "library")
+        return {**{name: getattr(self, name) for name in names}, "cues": [[cue.canonical() for cue in step] for step in self.cues]}

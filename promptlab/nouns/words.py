@@ -16,7 +16,7 @@ Valence = Literal["positive", "negative", "neutral"]
 Demand = Literal["confidence", "check_again", "explain", "persist", "reason"]
 LoopMode = Literal["oracle", "verifier_free", "self_judge"]
 Settle = Literal["last", "majority", "synthesis"]
-Purpose = Literal["answer", "judge", "synthesis"]
+Purpose = Literal["answer", "judge", "synthesis", "score"]
 Scorer = Literal["strict", "reference", "negativeprompt"]
 Status = Literal[
     "ok",

@@ -82,7 +82,7 @@ def calibrate(
     """
     plan = make_plan(study)
     frame, shape = _rows(study)
-    treatment = next(c.arm for c in study.design.conditions if c.role in ("stimulus", "loop"))
+    treatment = next(a.name for a in study.design.arms if a.role in ("stimulus", "loop"))
     rng = np.random.default_rng(study.design.seed)
     gains = findings = failed = found = in_primary = in_families = 0
     families = {str(h["family"]) for h in plan["hypotheses"] if h["scope"] == "stimulus"}
@@ -142,8 +142,8 @@ def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
     """The trials of a run without their scores, sorted by model and item; and how many (models, items) there are."""
     design = study.design
     items = [(task.name, item.id, item.cluster) for task in design.tasks for item in task.items]
-    conditions = design.conditions
-    at = np.indices((len(design.models), len(items), len(conditions), design.replicates)).reshape(4, -1)
+    arms = design.arms
+    at = np.indices((len(design.models), len(items), len(arms), design.replicates)).reshape(4, -1)
 
     def column(values: list[Any], index: np.ndarray) -> pd.Categorical:
         codes, labels = pd.factorize(np.array(values, dtype=object), use_na_sentinel=True)
@@ -151,15 +151,15 @@ def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
 
     frame = pd.DataFrame(
         {
-            "order": _blocks(study)[at[1]] * len(conditions) * len(design.models) * design.replicates,
+            "order": _blocks(study)[at[1]] * len(arms) * len(design.models) * design.replicates,
             "model": column([m.name for m in design.models], at[0]),
             "task": column([task for task, _, _ in items], at[1]),
             "item": column([item for _, item, _ in items], at[1]),
             "cluster": column([cluster for _, _, cluster in items], at[1]),
-            "arm": column([c.arm for c in conditions], at[2]),
-            "placement": column([c.placement.name for c in conditions], at[2]),
-            "shots": np.array([c.shots for c in conditions])[at[2]],
-            "strategy": column([c.strategy for c in conditions], at[2]),
+            "arm": column([a.name for a in arms], at[2]),
+            "placement": column([a.setting.placement for a in arms], at[2]),
+            "shots": np.array([a.setting.shots for a in arms])[at[2]],
+            "strategy": column([a.setting.strategy for a in arms], at[2]),
             "replicate": at[3],
         }
     )

@@ -17,14 +17,13 @@ TASKS, ITEMS = 3, 20
 
 def pilot_of(study: Study) -> Study:
     """The study's baseline and A/A arm on the first items of a few tasks: the same requests as in the sweep, so the cache keeps them."""
-    conditions = tuple(c for c in study.design.conditions if c.role in ("baseline", "aa") and not c.loop and not c.program)
-    if not conditions:
+    arms = tuple(a for a in study.design.arms if a.role in ("baseline", "aa") and not a.loop and not a.program)
+    if not arms:
         raise UsageProblem("a pilot asks the plain baseline and its repeat, which this experiment does not have")
     tasks = tuple(replace(task, items=task.items[:ITEMS]) for task in study.design.tasks[:TASKS])
-    first = (conditions[0].base_prompt, conditions[0].placement.name, conditions[0].shots, conditions[0].strategy)
-    own = tuple(c for c in conditions if (c.base_prompt, c.placement.name, c.shots, c.strategy) == first)
+    own = tuple(arm for arm in arms if arm.setting == arms[0].setting)
     experiment = study.experiment.model_copy(update={"name": f"{study.experiment.name[:57]}-pilot"})
-    return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, conditions=own), notes=())
+    return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, arms=own), notes=())
 
 
 def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:

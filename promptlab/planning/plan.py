@@ -13,7 +13,7 @@ from promptlab.design.cross import Design, trials_an_item
 from promptlab.design.loops import described
 from promptlab.design.render import render
 from promptlab.design.stimuli import placebos_of
-from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Call
 from promptlab.nouns.item import Item, Task
 from promptlab.nouns.stimulus import Stimulus
@@ -23,6 +23,7 @@ from promptlab.sources.prices import cost_usd
 from promptlab.stats.families import frozen, hypotheses
 from promptlab.stats.looks import FUTILITY, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
+from promptlab.strategies import begun
 
 FORMAT = 1
 SECONDS_A_CALL = (0.4, 3.0)
@@ -42,18 +43,16 @@ def make_plan(study: Study) -> dict[str, Any]:
     stimuli = _stimuli(design)
     placebos = [s for s in _arms(design) if s is not None and s.role == "placebo"]
     controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
-    settings = list(dict.fromkeys((c.placement.name, c.shots, c.strategy) for c in design.conditions))
-    looped = {
-        setting: [c for c in design.conditions if c.loop and (c.placement.name, c.shots, c.strategy) == setting] for setting in settings
-    }
+    settings = list(dict.fromkeys(arm.setting.pooled for arm in design.arms))
+    looped = {setting: [arm for arm in design.arms if arm.loop and arm.setting.pooled == setting] for setting in settings}
     tasks = [task.name for task in design.tasks]
     models = [m.name for m in design.models]
     plain = [setting for setting in settings if not looped[setting]]
     planned = hypotheses(models, tasks, [(s.id, s.library) for s in stimuli], plain, controls)
     stimuli_of = {library: [s.id for s in stimuli if s.library == library] for library in dict.fromkeys(s.library for s in stimuli)}
-    for setting, conditions in looped.items():
-        treated = list(dict.fromkeys((c.arm, c.loop.library) for c in conditions if c.role == "loop" and c.loop))
-        against = cast("list[Control]", list(dict.fromkeys(c.arm for c in conditions if c.role == "loop_control")))
+    for setting, arms in looped.items():
+        treated = list(dict.fromkeys((arm.name, arm.loop.library) for arm in arms if arm.role == "loop" and arm.loop))
+        against = cast("list[Control]", list(dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control")))
         planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
         stimuli_of |= {library: [arm for arm, of in treated if of == library] for _, library in treated}
     return {
@@ -104,19 +103,19 @@ def make_plan(study: Study) -> dict[str, Any]:
             }
             for t in design.tasks
         ],
-        "arms": [_arm(c, study.n_tokens) for c in {(c.arm, bool(c.loop) and c.strategy): c for c in design.conditions}.values()],
-        "settings": [dict(zip(("placement", "shots", "strategy"), s, strict=True)) for s in settings],
+        "arms": [_arm(a, study.n_tokens) for a in {(a.name, bool(a.loop) and a.strategy.name): a for a in design.arms}.values()],
+        "settings": [{"id": setting.id, **setting.canonical()} for setting in settings],
         "placements": {placement.name: asdict(placement) for placement in experiment.resolved_placements()},
         "programs": [
             {**asdict(program), "state": json.loads(program.state)}
-            for program in {c.strategy: c.program for c in design.conditions}.values()
+            for program in {arm.strategy.name: arm.program for arm in design.arms}.values()
             if program
         ],
         "base_prompts": list(experiment.base_prompts),
         "stimuli_of": stimuli_of,
         "placebos_of": {s.id: [p.id for p in placebos_of(s, placebos, study.n_tokens)] for s in stimuli},
         "encoding": study.encoding,
-        "loops": [_loop(setting[2], conditions) for setting, conditions in looped.items() if conditions],
+        "loops": [_loop(setting.strategy, arms) for setting, arms in looped.items() if arms],
         "no_placebo_reason": experiment.controls.no_placebo_reason if stimuli and not placebos else None,
         **_looks(study, frozen(planned)),
         "counts": counts(design),
@@ -136,7 +135,7 @@ def repriced(made: Mapping[str, Any], study: Study) -> dict[str, Any]:
         **made,
         "estimates": [estimate(study, model.name) for model in study.design.models],
         "outlook": outlook(study),
-        "waves": max(_most_calls(condition) for condition in study.design.conditions),
+        "waves": max(arm.strategy.max_calls for arm in study.design.arms),
     }
 
 
@@ -167,29 +166,29 @@ def counts(design: Design) -> dict[str, int]:
         "models": len(design.models),
         "tasks": len(design.tasks),
         "items": sum(len(task.items) for task in design.tasks),
-        "arms": len({c.arm for c in design.conditions}),
-        "conditions": len(design.conditions),
+        "arms": len({arm.name for arm in design.arms}),
+        "conditions": len(design.arms),
         "trials": design.n_trials,
-        "calls": a_pass * sum(_most_calls(c) for c in design.conditions),
+        "calls": a_pass * sum(arm.strategy.max_calls for arm in design.arms),
     }
 
 
 def estimate(study: Study, model_name: str) -> dict[str, Any]:
     """Tokens, USD and minutes of one model, low and high; USD is None where the price is unknown.
 
-    Prompts of up to 20 items a task are rendered under every condition; the rest is their mean.
+    Prompts of up to 20 items a task are rendered in every arm; the rest is their mean.
     """
     design = study.design
     model = next(m for m in design.models if m.name == model_name)
     chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        each = [_chars(study, task, item, condition) for item in sample for condition in design.conditions]
+        each = [_chars(task, item, arm) for item in sample for arm in design.arms]
         chars += sum(each) / max(len(sample), 1) * len(task.items) * design.replicates
         most_chars += sum(
-            _chars(study, task, item, condition) * _most_calls(condition) + _said(condition)
+            _chars(task, item, arm) * arm.strategy.max_calls + _said(arm)
             for item in sample
-            for condition in design.conditions
+            for arm in design.arms
         ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
     n_trials = design.n_trials // len(design.models)
     n_calls = counts(design)["calls"] // len(design.models)
@@ -221,7 +220,7 @@ def power(study: Study, n_hypotheses: int) -> list[dict[str, Any]]:
     from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar
 
     design, analysis = study.design, study.experiment.analysis
-    n_stimuli = len(_stimuli(design)) + len({c.arm for c in design.conditions if c.role == "loop"})
+    n_stimuli = len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
     n_cells = max(1, n_stimuli * len(design.tasks))
     n_items = [len(task.items) for task in design.tasks]
     smallest = min(n_items)
@@ -256,7 +255,7 @@ def outlook(study: Study, discordance: float | None = None) -> list[dict[str, An
 
     design, analysis = study.design, study.experiment.analysis
     psi = discordance if discordance is not None else DISCORDANCE[0]
-    n_stimuli = max(1, len(_stimuli(design)) + len({c.arm for c in design.conditions if c.role == "loop"}))
+    n_stimuli = max(1, len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"}))
     now = [len(task.items) for task in design.tasks]
     costs = [estimate(study, model.name)["usd"] for model in design.models]
     calls = counts(design)["calls"]
@@ -293,16 +292,16 @@ def minutes(plan: Mapping[str, Any], concurrency: int) -> tuple[float, float]:
 
 
 def _arms(design: Design) -> list[Stimulus | None]:
-    return [c.stimulus for c in {c.arm: c for c in design.conditions}.values()]
+    return [a.stimulus for a in {a.name: a for a in design.arms}.values()]
 
 
 def _stimuli(design: Design) -> list[Stimulus]:
-    return [c.stimulus for c in {c.arm: c for c in design.conditions}.values() if c.stimulus is not None and c.role == "stimulus"]
+    return [a.stimulus for a in {a.name: a for a in design.arms}.values() if a.stimulus is not None and a.role == "stimulus"]
 
 
-def _loop(strategy: str, conditions: Sequence[Condition]) -> dict[str, Any]:
+def _loop(strategy: str, arms: Sequence[Arm]) -> dict[str, Any]:
     """What all arms of a loop share."""
-    specs = {c.arm: c.loop for c in conditions if c.loop and c.role in ("loop", "loop_control")}
+    specs = {arm.name: arm.loop for arm in arms if arm.loop and arm.role in ("loop", "loop_control")}
     shared = next(iter(specs.values()))
     return {
         "strategy": strategy,
@@ -317,15 +316,9 @@ def _loop(strategy: str, conditions: Sequence[Condition]) -> dict[str, Any]:
     }
 
 
-def _most_calls(condition: Condition) -> int:
-    if condition.program:
-        return condition.program.max_calls
-    return condition.loop.max_calls if condition.loop else 1
-
-
-def _said(condition: Condition) -> int:
+def _said(arm: Arm) -> int:
     """Characters of all remarks that the calls of a loop repeat."""
-    loop = condition.loop
+    loop = arm.loop
     if loop is None or loop.kind != "feedback":
         return 0
     longest = max((len(cue.text) for step in loop.cues for cue in step), default=0) + len(loop.verdict) + len(loop.request)
@@ -335,23 +328,22 @@ def _said(condition: Condition) -> int:
 def _answers_again(design: Design, most: int) -> int:
     """Tokens of earlier answers that the calls of loops send again, at most."""
     a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
-    again = sum(c.loop.rounds * (c.loop.rounds - 1) // 2 for c in design.conditions if c.loop and c.loop.kind == "feedback")
+    again = sum(loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback")
     return a_pass * again * most
 
 
-def _arm(condition: Condition, n_tokens: Mapping[str, int]) -> dict[str, Any]:
-    s: Stimulus | None = condition.stimulus
-    loop = condition.loop
+def _arm(arm: Arm, n_tokens: Mapping[str, int]) -> dict[str, Any]:
+    s, loop = arm.stimulus, arm.loop
     return {
-        "arm": condition.arm,
-        "role": condition.role,
+        "arm": arm.name,
+        "role": arm.role,
         "text": described(loop) if loop and loop.kind != "single" else s.text if s else None,
         "n_words": s.n_words if s else 0,
         "n_tokens": n_tokens.get(s.id) if s else 0,
         "wordings": list(s.wordings) if s else [],
         "demands": list(s.demands) if s else [],
-        "library": (loop.library or None) if loop else s.library if s else None,
-        "loop": condition.strategy if loop else None,
+        "library": arm.library,
+        "loop": arm.strategy.name if loop else None,
         "stimulus": asdict(s) if s else None,
         "spec": asdict(loop) if loop else None,
         "oracle": bool(loop and loop.oracle),
@@ -361,9 +353,10 @@ def _arm(condition: Condition, n_tokens: Mapping[str, int]) -> dict[str, Any]:
     }
 
 
-def _chars(study: Study, task: Task, item: Item, condition: Condition) -> int:
-    """Characters of the first call's messages; a program is run until it asks."""
-    if condition.program is None:
-        return sum(len(message["content"]) for message in render(task, item, condition))
-    with closing(study.programs[condition.strategy](Call("", (), {}), Trial(0, task.id, item, condition, "", 0))) as started:
-        return sum(len(message["content"]) for message in next(started).messages)
+def _chars(task: Task, item: Item, arm: Arm) -> int:
+    """Characters of the first call's messages; a strategy that writes its own is run until it asks."""
+    if "prompts" not in arm.strategy.needs:
+        return sum(len(message["content"]) for message in render(task, item, arm))
+    with closing(begun(Call("", (), {}), Trial(0, task.id, item, arm, "", 0))) as started:
+        first = next(started)
+    return sum(len(message["content"]) for message in first.messages) if isinstance(first, Call) else 0

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from promptlab.design.cross import Design, cross, draw, n_available
+from promptlab.design.cross import Design, cross, draw, n_available, settings_of
 from promptlab.design.defects import SMALL
-from promptlab.design.loops import loop_conditions, missing_emotions, policy_name
+from promptlab.design.loops import loop_arms, missing_emotions, policy_name
 from promptlab.design.stimuli import matched_placebos, stack, with_wordings
-from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.arm import Arm, Program, Strategy, Trial
 from promptlab.nouns.call import Call
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.nouns.identity import digest, digest_of_text, plain_json
@@ -29,7 +29,8 @@ from promptlab.sources.spec import Document, Experiment, load_experiment, load_l
 from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
 from promptlab.sources.tasks import entries, load_task, task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
-from promptlab.strategies import NEEDS_CHOICES, StrategyOf
+from promptlab.strategies import STRATEGIES, begun
+from promptlab.strategies.loop import looped
 
 if TYPE_CHECKING:
     from promptlab.programs import Loaded
@@ -53,8 +54,6 @@ class Study:
     """Tokens of every stimulus and placebo by id, as `encoding` counts them: what placebos are matched by."""
     encoding: str
     notes: tuple[str, ...]
-    programs: Mapping[str, StrategyOf] = field(default_factory=dict)
-    """Strategies that are DSPy programs, by name."""
     available: Mapping[str, int] = field(default_factory=dict)
     """How many items each task has in all, by task id."""
 
@@ -68,9 +67,9 @@ class Study:
             "data": _digest_of_data(design.tasks),
             "stimuli": digest(
                 [
-                    sorted({(c.stimulus.id, c.stimulus.text, c.stimulus.wordings) for c in design.conditions if c.stimulus}),
-                    sorted({(c.strategy, c.arm, repr(c.loop)) for c in design.conditions if c.loop}),
-                    sorted({(c.strategy, repr(c.program)) for c in design.conditions if c.program}),
+                    sorted({(arm.stimulus.id, arm.stimulus.text, arm.stimulus.wordings) for arm in design.arms if arm.stimulus}),
+                    _canonical({(s.name, arm.name): s for arm in design.arms if isinstance((s := arm.strategy).parameters, Loop)}),
+                    _canonical({(s.name,): s for arm in design.arms if isinstance((s := arm.strategy).parameters, Program)}),
                 ]
             ),
             "prices": price_digest(dict(self.prices)),
@@ -81,6 +80,11 @@ class Study:
     def run_id(self) -> str:
         """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
         return f"{self.experiment.name}-{digest(self.hashes)[:8]}"
+
+
+def _canonical(strategies: Mapping[tuple[str, ...], Strategy]) -> list[list[Any]]:
+    """Strategies that decide answers, as plain data in the order of their names."""
+    return [[*key, strategies[key].parameters.canonical()] for key in sorted(strategies)]
 
 
 def _digest_of_data(tasks: Sequence[Task]) -> str:
@@ -195,7 +199,7 @@ class _Resolver:
             if e.items > len(drawn.items):
                 self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
             for index, strategy in enumerate(e.strategies):
-                if strategy in NEEDS_CHOICES and not all(item.choices for item in drawn.items):
+                if strategy in STRATEGIES and "choices" in STRATEGIES[strategy]().needs and not all(item.choices for item in drawn.items):
                     self.problem(
                         ("strategies", index), f"the strategy {strategy!r} needs options, and the task {task.id!r} has items without"
                     )
@@ -258,9 +262,9 @@ class _Resolver:
             self.problem(("controls", "kinds"), "kinds are made by 'placebos: matched'; leave one of the two out")
         return tuple(neutral[n] for n in self.names(("controls", "placebos"), controls.placebos, list(neutral), "placebo"))
 
-    def loops(self, known: Mapping[str, Stimulus]) -> tuple[Condition, ...]:
+    def loops(self, known: Mapping[str, Stimulus]) -> tuple[Arm, ...]:
         e = self.experiment
-        found: list[Condition] = []
+        found: list[Arm] = []
         for index, entry in enumerate(e.loops):
             if entry.name in {s.library for s in known.values()}:
                 self.problem(("loops", index), f"a stimulus library is called {entry.name!r}; give the loop another 'name'")
@@ -281,9 +285,10 @@ class _Resolver:
                 self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if self.problems:
                 continue
-            found += loop_conditions(
+            settings = settings_of(e.base_prompts, e.resolved_placements(), e.shots, [looped(entry.strategy, template)])
+            found += loop_arms(
                 entry.name, entry.strategy, template, entry.policies, entry.controls, library.cues, library.reflection,
-                known["chain_of_thought/CT01"], e.base_prompts, e.resolved_placements(), e.shots,
+                known["chain_of_thought/CT01"], [(setting, placement) for setting, placement, _ in settings],
             )  # fmt: skip
         return tuple(found)
 
@@ -307,16 +312,15 @@ class _Resolver:
                 self.problem(("programs", index), str(error))
         return found
 
-    def first_calls(self, programs: Mapping[str, StrategyOf], conditions: Sequence[Condition], tasks: Sequence[Task]) -> None:
-        """Whether every program asks something about the first item of every task: told before anything is paid."""
-        for name, strategy in programs.items():
-            index = [entry.name for entry in self.experiment.programs].index(name)
-            condition = next((c for c in conditions if c.strategy == name), None)
-            if condition is None:
+    def first_calls(self, programs: Sequence[Strategy], arms: Sequence[Arm], tasks: Sequence[Task]) -> None:
+        """Whether every program asks something about the first item of every task, before anything is paid."""
+        for index, strategy in enumerate(programs):
+            arm = next((a for a in arms if a.strategy is strategy), None)
+            if arm is None:
                 self.problem(("programs", index), "a program is tested with stimuli, and the experiment names none; add 'stimuli'")
                 continue
             for task in tasks:
-                started = strategy(Call("", (), {}), Trial(0, task.id, task.items[0], condition, "", 0))
+                started = begun(Call("", (), {}), Trial(0, task.id, task.items[0], arm, "", 0))
                 try:
                     next(started)
                 except StopIteration as stop:
@@ -382,35 +386,33 @@ def _resolved(path: Path, looks: int | None) -> Study:
                 )
     if resolver.problems:
         raise FileProblems(resolver.problems)
-    crossed = cross(
-        stimuli, placebos, experiment.base_prompts, experiment.resolved_placements(), experiment.shots, experiment.strategies,
-        {name: found.program for name, found in loaded.items()},
-    )  # fmt: skip
-    conditions = (*(crossed if stimuli else ()), *looped)
-    programs = _strategies(loaded, tasks)
-    resolver.first_calls(programs, conditions, tasks)
+    programs = _programs(loaded, tasks)
+    made = {program.name: program for program in programs}
+    strategies = [made[name] if name in made else STRATEGIES[name]() for name in experiment.strategies]
+    settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies)
+    arms = (*(cross(stimuli, placebos, settings) if stimuli else ()), *looped)
+    resolver.first_calls(programs, arms, tasks)
     if resolver.problems:
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment,
         path=path,
         text=document.text,
-        design=Design(tuple(tasks), conditions, tuple(models), experiment.replicates, experiment.seed),
+        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed),
         sims=sims,
         prices=prices,
         price_source=table.source,
         n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)},
         encoding=encoding,
         notes=tuple(resolver.notes),
-        programs=programs,
         available=resolver.available,
     )
 
 
-def _strategies(loaded: Mapping[str, Loaded], tasks: Sequence[Task]) -> dict[str, StrategyOf]:
+def _programs(loaded: Mapping[str, Loaded], tasks: Sequence[Task]) -> list[Strategy]:
     if not loaded:
-        return {}
+        return []
     from promptlab.programs import under_test
 
     by_id = {task.id: task for task in tasks}
-    return {name: under_test(found, by_id) for name, found in loaded.items()}
+    return [under_test(found, by_id) for found in loaded.values()]

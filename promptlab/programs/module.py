@@ -18,8 +18,9 @@ from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Demo, Item
+from promptlab.nouns.steps import Steps
 from promptlab.programs.recipe import Recipe, recipe_from
-from promptlab.strategies import strategy_of
+from promptlab.strategies import begun
 
 Verifier = Callable[[str, Item], float]
 """The score of an answer, in [0, 1]: what an oracle loop stops by."""
@@ -76,15 +77,22 @@ class PromptProgram(dspy.Module):  # type: ignore[misc]
         demos = tuple(Demo(d["input"], d["answer"], tuple(d.get("choices") or ())) for d in self.answer.demos)
         task, trial = self.recipe.trial(self.answer.signature.instructions, demos, item, replicate)
         verifier = self.verifier
-        if trial.condition.loop and trial.condition.loop.oracle and verifier is None:
+        if trial.arm.strategy.oracle and verifier is None:
             raise UsageProblem("this loop is stopped by an oracle; give the program a verifier: (answer, item) -> score")
         lm = self.answer.lm or dspy.settings.lm
         seed = getattr(lm, "kwargs", {}).get("seed")
-        call = Call("", render(task, item, trial.condition), {} if seed is None else {"seed": seed})
-        strategy = strategy_of(call, trial, lambda text: verifier(text, item) if verifier else 0.0)
+        first = Call("", render(task, item, trial.arm), {} if seed is None else {"seed": seed})
+
+        def verified(text: str) -> Steps[float]:
+            return verifier(text, item) if verifier else 0.0
+            yield  # a generator that asks nothing
+
+        strategy = begun(first, trial, verified)
         rounds: list[dict[str, Any]] = []
         call = next(strategy)
         while True:
+            if not isinstance(call, Call):
+                raise UsageProblem(f"the arm {self.recipe.arm!r} sends several calls at once, which a DSPy program cannot")
             completion = self._ask(call, item)
             rounds.append({"round": call.round, "purpose": call.purpose, "emotion": call.emotion, "cue": call.cue, "text": completion.text})
             try:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from promptlab.nouns.arm import Condition, Placement, Trial
+from promptlab.nouns.arm import Arm, Placement, Trial
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Loop, Stimulus
 from promptlab.sources.spec import checked
+from promptlab.strategies.loop import looped
+from promptlab.strategies.single import SINGLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +40,9 @@ class Recipe:
         task = Task(
             self.task, self.suite, "own", "", {"": instruction}, (item,), demos, options=self.options, frame=self.frame
         )  # fmt: skip
-        condition = Condition(self.arm, self.role, self.stimulus, "", self.placement, len(demos), loop=self.loop)
-        return task, Trial(0, task.id, item, condition, "", replicate)
+        strategy = SINGLE if self.loop is None else looped("loop", self.loop)
+        setting = Setting(self.placement.name, len(demos), strategy.name, prompt="")
+        return task, Trial(0, task.id, item, Arm(self.arm, self.role, self.stimulus, setting, self.placement, strategy), "", replicate)
 
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""

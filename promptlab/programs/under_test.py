@@ -24,13 +24,13 @@ from dspy.utils.exceptions import AdapterParseError
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from promptlab.design.render import join, render_input, stimulus_text
-from promptlab.nouns.arm import Program, Trial
-from promptlab.nouns.call import Answer, Call, Completion, Strategy
+from promptlab.nouns.arm import Program, Strategy, Trial
+from promptlab.nouns.call import Answer, Call, Completion
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.item import Task
 from promptlab.nouns.redact import known_secrets, redact
+from promptlab.nouns.steps import Steps, Verifier
 from promptlab.sources.spec.experiment import ProgramEntry
-from promptlab.strategies import StrategyOf
 from promptlab.strategies.loop import again
 
 ASKED = ("temperature", "max_tokens", "top_p", "stop", "response_format", "seed", "frequency_penalty", "presence_penalty")
@@ -136,7 +136,7 @@ class _Bridge:
         """Nothing is held."""
 
 
-def under_test(loaded: Loaded, tasks: Mapping[str, Task]) -> StrategyOf:
+def under_test(loaded: Loaded, tasks: Mapping[str, Task]) -> Strategy:
     """The strategy that runs the program on a trial's item, with the trial's stimulus joined to its instructions.
 
     All trials share one program for each text of a stimulus, so a program must not keep anything between calls.
@@ -145,18 +145,19 @@ def under_test(loaded: Loaded, tasks: Mapping[str, Task]) -> StrategyOf:
     variants: dict[tuple[str | None, ...], dspy.Module] = {}
     lm = dspy.LM("promptlab/under-test", engine=_Bridge(), cache=False, num_retries=0)
 
-    def strategy(call: Call, trial: Trial) -> Strategy:
-        task, condition = tasks[trial.task], trial.condition
-        words = stimulus_text(condition.stimulus, task, trial.item)
-        joined_by = condition.stimulus.joined_by if condition.stimulus else None
-        base = task.base_prompts[condition.base_prompt] if program.instructions == "base_prompt" else None
-        key = (words, joined_by, base, condition.placement.name)
+    def run(call: Call, trial: Trial, verifier: Verifier | None) -> Steps[Answer]:
+        del verifier
+        task, arm = tasks[trial.task], trial.arm
+        words = stimulus_text(arm.stimulus, task, trial.item)
+        joined_by = arm.stimulus.joined_by if arm.stimulus else None
+        base = task.base_prompts[arm.setting.prompt or ""] if program.instructions == "base_prompt" else None
+        key = (words, joined_by, base, arm.placement.name)
         if key not in variants:
             variants[key] = with_instructions(
-                loaded.module, lambda own: join(own if base is None else base, words, condition.placement, joined_by)
+                loaded.module, lambda own: join(own if base is None else base, words, arm.placement, joined_by)
             )
         module = variants[key]
-        shown = render_input(trial.item.input, trial.item.choices, task, condition.placement)
+        shown = render_input(trial.item.input, trial.item.choices, task, arm.placement)
 
         def answer() -> Any:  # noqa: ANN401 (what the program's field holds)
             with dspy.context(lm=lm, disable_history=True, trace=None, track_usage=False):
@@ -164,7 +165,7 @@ def under_test(loaded: Loaded, tasks: Mapping[str, Task]) -> StrategyOf:
 
         return _driven(answer, call, program)
 
-    return strategy
+    return Strategy(program.name, run, program, max_calls=program.max_calls, needs=frozenset({"prompts"}))
 
 
 def with_instructions(module: dspy.Module, change: Callable[[str], str]) -> dspy.Module:
@@ -176,7 +177,7 @@ def with_instructions(module: dspy.Module, change: Callable[[str], str]) -> dspy
     return copy
 
 
-def _driven(answer: Callable[[], Any], call: Call, program: Program) -> Strategy:
+def _driven(answer: Callable[[], Any], call: Call, program: Program) -> Steps[Answer]:
     """Run a program from request to request."""
     running = greenlet(answer)
     asked: Counter[str] = Counter()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple, cast
 
 from promptlab.design.cross import trials
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.steps import Work
 from promptlab.planning.resolve import Study
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, Request, request_of
-from promptlab.running.engine import Engine, Progress
+from promptlab.running.engine import Engine
 from promptlab.running.gateway import Gateway
-from promptlab.scoring.metrics import Metric
-from promptlab.scoring.rules import task_metric
-from promptlab.strategies import strategy_of
+from promptlab.running.progress import Progress
+from promptlab.running.trial_rows import Made
+from promptlab.scoring.rules import task_scoring
 
 BLOCK = 500
 ABSENT = object()
@@ -42,39 +45,58 @@ class Miss(NamedTuple):
 
 def replayed(study: Study, cache: Cache, wanted: Callable[[Trial], bool] = lambda _: True) -> Iterator[Replayed]:
     """Every wanted trial, driven by stored answers up to the first that is missing. Sends nothing and needs no key."""
-    metrics = {
-        (task.id, m.name): task_metric(task, study.experiment.scorer, m.name) for task in study.design.tasks for m in study.design.models
-    }
+    scorer = study.experiment.scorer
     engine = Engine(
         design=study.design,
-        metrics=metrics,
+        scorings={(task.id, m.name): task_scoring(task, scorer, m.name) for task in study.design.tasks for m in study.design.models},
         sampling=study.experiment.sampling.asked(),
         prices=study.prices,
         gateway=cast("Gateway", None),  # nothing is sent from here
         cache=cache,
         budget=Budget(None),
         progress=Progress(n_planned=study.design.n_trials),
-        programs=study.programs,
     )
     for trial in trials(study.design):
         if wanted(trial):
-            yield _replayed(engine, study, cache, trial, metrics[(trial.task, trial.model)])
+            yield _replayed(engine, cache, trial)
 
 
-def _replayed(engine: Engine, study: Study, cache: Cache, trial: Trial, metric: Metric) -> Replayed:
-    made: list[tuple[Call, Completion]] = []
-    with closing(strategy_of(engine.call(trial), trial, lambda text: metric(text, trial.item).score, study.programs)) as strategy:
+def _replayed(engine: Engine, cache: Cache, trial: Trial) -> Replayed:
+    made: list[Made] = []
+    followed: list[tuple[Call, Completion]] = []
+    with closing(engine.steps(trial, made)) as steps:
         try:
-            call = next(strategy)
+            request = next(steps)
             while True:
-                asked = engine.asked(call)
-                found = cache.get(asked.key)
-                if found is None:
-                    return Replayed(trial, made, asked)
-                made.append((asked, found))
-                call = strategy.send(found)
+                if isinstance(request, Work):
+                    request = steps.send(_worked(request))
+                    continue
+                calls = [request] if isinstance(request, Call) else request
+                found: list[Completion] = []
+                for call in calls:
+                    asked = engine.asked(call)
+                    stored = cache.get(asked.key)
+                    if stored is None:
+                        return Replayed(trial, followed, asked)
+                    found.append(stored)
+                    followed.append((asked, stored))
+                    made.append((call, asked.key, stored))
+                request = steps.send(found[0] if isinstance(request, Call) else found)
         except StopIteration:
-            return Replayed(trial, made, None)
+            return Replayed(trial, followed, None)
+
+
+def _worked(work: Work) -> Any:  # noqa: ANN401 (what the user's code returns)
+    """The result of the work, or the exception that it raised, outside of any event loop."""
+    try:
+        result = work.function(*work.arguments)
+        return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
+    except Exception as error:  # whatever code of the user's raises
+        return error
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401
+    return await result
 
 
 def explained(cache: Cache, missing: Sequence[Replayed]) -> tuple[list[Miss], int]:

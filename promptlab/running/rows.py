@@ -12,9 +12,11 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Set
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.errors import BudgetReached, ProviderStopped
 from promptlab.running.cache import NotCached
-from promptlab.running.engine import AT_ONCE, Begun, Engine, Progress, Row
+from promptlab.running.engine import BLOCK, Engine, Pending
+from promptlab.running.progress import Progress
+from promptlab.running.trial_rows import Row
 
-Arm = tuple[str, str, int, str, str]
+ArmKey = tuple[str, str, int, str, str]
 """Model, placement, shots, strategy and arm."""
 WATCH_EVERY_S = 5.0
 GC_EVERY = 100_000
@@ -33,7 +35,7 @@ class _Workers:
         self.stop = stop
         self.tasks: set[asyncio.Task[None]] = set()
         self.broken: Exception | None = None
-        """What nobody foresaw: nothing more is begun, and what is under way comes to its end."""
+        """What nobody foresaw: nothing more is pending, and what is under way comes to its end."""
         self.over: deque[tuple[int, tuple[Row, list[Row]]]] = deque()
         """Trials that were sent: the number of the last answer that must be kept before one is recorded, and what came of it."""
         self.stored: deque[tuple[Row, list[Row]]] = deque()
@@ -44,8 +46,8 @@ class _Workers:
 
     def fill(self) -> None:
         """Start workers while there is something to do for them."""
-        while len(self.tasks) < self.concurrency and (begun := self._following()) is not None:
-            task = asyncio.create_task(self._work(begun))
+        while len(self.tasks) < self.concurrency and (pending := self._following()) is not None:
+            task = asyncio.create_task(self._work(pending))
             task.add_done_callback(self._ended)
             self.tasks.add(task)
 
@@ -66,37 +68,37 @@ class _Workers:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
-    async def _work(self, begun: Begun | None) -> None:
+    async def _work(self, pending: Pending | None) -> None:
         """One trial after the other, the next when the answers of the last are kept: no more than `concurrency` can be lost."""
-        while begun is not None:
+        while pending is not None:
             try:
-                done = await self.engine.go_on(begun)
-                self.over.append((begun.number, done))
+                done = await self.engine.go_on(pending)
+                self.over.append((pending.number, done))
             except Exception as error:
-                if not _told(error, begun.trial.model, self.engine.progress):
+                if not _told(error, pending.trial.model, self.engine.progress):
                     self.broken = self.broken or error
-            if self.engine.behind is None or self._is_kept(begun.number):
+            if self.engine.behind is None or self._is_kept(pending.number):
                 self.news.set()
                 await asyncio.sleep(0)  # others' turn: a trial may have come to its end without waiting for anything
             else:
-                await self.engine.behind.kept(begun.number)
-            begun = self._following()
+                await self.engine.behind.kept(pending.number)
+            pending = self._following()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         self.news.set()
 
-    def _following(self) -> Begun | None:
+    def _following(self) -> Pending | None:
         """The next trial that needs an answer; those that need none are laid aside."""
-        while len(self.stored) < AT_ONCE and self.broken is None and _goes_on(self.engine, self.stop):
+        while len(self.stored) < BLOCK and self.broken is None and _goes_on(self.engine, self.stop):
             try:
-                begun = next(self.ahead)
+                pending = next(self.ahead)
             except Exception as error:  # a cache that cannot be read any more
                 self.broken = error
                 return None
-            if not isinstance(begun, tuple):
-                return begun
-            self.stored.append(begun)
+            if not isinstance(pending, tuple):
+                return pending
+            self.stored.append(pending)
             self.news.set()
         return None
 
@@ -161,13 +163,13 @@ def tuned() -> Iterator[None]:
         gc.unfreeze()
 
 
-def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[Arm] = frozenset()) -> Iterator[Trial]:
+def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[ArmKey] = frozenset()) -> Iterator[Trial]:
     """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
     for trial in segment:
-        c = trial.condition
+        s = trial.arm.setting
         if trial.model in engine.progress.stopped or (recorded and trial.id in recorded):
             continue
-        if unneeded and (trial.model, c.placement.name, c.shots, c.strategy, c.arm) in unneeded:
+        if unneeded and (trial.model, s.placement, s.shots, s.strategy, trial.arm.name) in unneeded:
             engine.progress.n_skipped += 1
             continue
         yield trial

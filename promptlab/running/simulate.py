@@ -20,10 +20,11 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from promptlab.design.cross import Design
-from promptlab.design.render import LETTERS, render, render_input, stimulus_text
-from promptlab.nouns.arm import Condition
+from promptlab.design.render import render, render_input, stimulus_text
+from promptlab.nouns.arm import LETTERS, Arm, Program
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
+from promptlab.nouns.stimulus import Loop
 from promptlab.running.gateway.wire import Reply, SimulatedError
 from promptlab.sources.spec.libraries import Rate, SimModel
 from promptlab.sources.tokens import n_tokens
@@ -44,7 +45,7 @@ class Shown:
 
     task: Task
     item: Item
-    condition: Condition
+    arm: Arm
     emotion: str | None = None
     """The emotion of the last remark of a loop; "neutral" for an affect-free one; None before any remark."""
     pool: Sequence[str] = ()
@@ -59,19 +60,19 @@ class World:
         self._seed = design.seed
         self._attempts: dict[str, int] = {}
         self._shown: dict[str, Shown] = {}
-        self._programs = [condition for condition in design.conditions if condition.program]
+        self._programs = [arm for arm in design.arms if isinstance(arm.strategy.parameters, Program)]
         self._inputs: dict[str, tuple[Task, Item]] = {}
         self._pools = {task.id: sorted({item.targets[0] for item in task.items}) for task in design.tasks}
         for task in design.tasks:
             for item in task.items:
-                for condition in self._programs:
-                    self._inputs.setdefault(render_input(item.input, item.choices, task, condition.placement).strip(), (task, item))
-                for condition in design.conditions:
-                    if condition.program:
+                for arm in self._programs:
+                    self._inputs.setdefault(render_input(item.input, item.choices, task, arm.placement).strip(), (task, item))
+                for arm in design.arms:
+                    if "prompts" in arm.strategy.needs:
                         continue
-                    key = digest([dict(message) for message in render(task, item, condition)])
-                    self._shown.setdefault(key, Shown(task, item, condition, pool=self._pools[task.id]))
-        loops = [condition.loop for condition in design.conditions if condition.loop]
+                    key = digest([dict(message) for message in render(task, item, arm)])
+                    self._shown.setdefault(key, Shown(task, item, arm, pool=self._pools[task.id]))
+        loops = [loop for arm in design.arms if isinstance(loop := arm.strategy.parameters, Loop)]
         self._emotions = {cue.text: cue.emotion for loop in loops for step in loop.cues for cue in step}
 
     async def __call__(self, model: str, messages: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply:
@@ -138,7 +139,7 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
     text = shown.item.targets[0] if right else wrong_answer(shown, rng)
     if rng.random() < rate(sim.format_drift, shown):
         text = rng.choice(DRIFTS).format(text)
-    if shown.condition.program:
+    if isinstance(shown.arm.strategy.parameters, Program):
         text = in_fields(text, messages[-1]["content"])
     n_input = sum(tokens(message["content"]) for message in messages)
     if rng.random() < rate(sim.refusal, shown):
@@ -164,7 +165,7 @@ def in_fields(text: str, request: str) -> str:
 def with_logprobs(answer: Reply, shown: Shown) -> Reply:
     """The reply as its first token, with probabilities that favour the option that it names."""
     choices = shown.item.choices
-    lettered = "{letter}" in shown.condition.placement.choice and shown.condition.placement.options != "none"
+    lettered = "{letter}" in shown.arm.placement.choice and shown.arm.placement.options != "none"
     tokens = [LETTERS[i % len(LETTERS)] if lettered else choice for i, choice in enumerate(choices)]
     named = next((i for i, choice in enumerate(choices) if choice == answer.text), None)
     if named is None:
@@ -175,7 +176,7 @@ def with_logprobs(answer: Reply, shown: Shown) -> Reply:
 
 
 def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:
-    """How likely this item is answered rightly under this condition."""
+    """How likely this item is answered rightly in this arm."""
     mean = sim.accuracy
     spread = min(max(sim.flip_rate / (2 * mean * (1 - mean)), 1e-6), 1 - 1e-6)  # the share of the variance that is within items
     concentration = spread / (1 - spread)
@@ -193,7 +194,7 @@ def effect(sim: SimModel, shown: Shown) -> float:
     if shown.emotion is not None:
         by_emotion = {str(emotion): points for emotion, points in sim.emotion_points.items()}
         remarked = sim.retry_points + by_emotion.get(shown.emotion, 0.0)
-    stimulus = shown.condition.stimulus
+    stimulus = shown.arm.stimulus
     if stimulus is None:
         return min(max(remarked / 100, -sim.accuracy), 1 - sim.accuracy)
     points = remarked + sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
@@ -203,7 +204,7 @@ def effect(sim: SimModel, shown: Shown) -> float:
 
 def rate(rates: Sequence[Rate], shown: Shown) -> float:
     """The rate of the first entry that matches; 0 when none does."""
-    name = shown.condition.arm
+    name = shown.arm.name
     return next((r.rate for r in rates if fnmatchcase(name, r.stimulus) and fnmatchcase(shown.task.name, r.task)), 0.0)
 
 

@@ -26,9 +26,10 @@ from promptlab.record.store import FORMAT, Run, RunWriter, now
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
-from promptlab.running.engine import Engine, Execution, Progress, engine_of
+from promptlab.running.engine import Engine, engine_of
 from promptlab.running.gateway import Gateway
-from promptlab.running.rows import Arm, rows, tuned, unrecorded
+from promptlab.running.progress import Execution, Progress
+from promptlab.running.rows import ArmKey, rows, tuned, unrecorded
 from promptlab.stats import Looks
 
 if TYPE_CHECKING:
@@ -134,7 +135,7 @@ class _Session:
             manifest.write(state)
             self._observe(progress)
 
-    def _segments(self) -> Iterator[tuple[int, int, frozenset[Arm]]]:
+    def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
         """First and last order of what may be sent before the next look, and the arms that no look needs; a look is taken in between."""
         n_trials = self._study.design.n_trials
         looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.get("looks") else None

@@ -1,8 +1,9 @@
-"""Scores of single predictions by the name of the task: the public `promptlab.score`."""
+"""Which rule scores a task under a scorer."""
 
 from __future__ import annotations
 
 from promptlab.nouns.item import Task
+from promptlab.nouns.steps import Scoring
 from promptlab.nouns.words import Scorer
 from promptlab.scoring.metrics import Metric, scorer_metric
 
@@ -12,3 +13,8 @@ SCORERS: tuple[Scorer, ...] = ("strict", "reference", "negativeprompt")
 def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:
     """The metric of a task under a scorer."""
     return scorer_metric(scorer, task.name, task.metric, task.strict, model, published=task.suite != "own")
+
+
+def task_scoring(task: Task, scorer: Scorer, model: str = "") -> Scoring:
+    """The scoring of a task under a scorer."""
+    return Scoring(task.metric, task_metric(task, scorer, model))

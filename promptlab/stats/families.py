@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import Control
 
 Scope = Literal["cell", "stimulus", "primary"]
@@ -32,13 +33,13 @@ def hypotheses(
     models: Sequence[str],
     tasks: Sequence[str],
     stimuli: Sequence[tuple[str, str]],
-    settings: Sequence[tuple[str, int, str]],
+    settings: Sequence[Setting],
     controls: Sequence[Control],
     primary: Sequence[Control] | None = None,
 ) -> list[Hypothesis]:
     """Every hypothesis of an experiment: cells, stimuli over tasks, and libraries over tasks and stimuli.
 
-    `stimuli` holds (id, library), `settings` (placement, shots, strategy); `primary` the controls of primary hypotheses (all when
+    `stimuli` holds (id, library), `primary` the controls of primary hypotheses (all when
     None). One family holds: all primary hypotheses of the
     experiment; the stimuli of one library under one model and control; the cells of one model and control.
     """
@@ -47,13 +48,14 @@ def hypotheses(
     for model in models:
         for control in controls:
             for setting in settings:
+                where = (setting.placement, setting.shots, setting.strategy)
                 if primary is None or control in primary:
-                    found += [Hypothesis("primary", "primary", model, None, lib, lib, control, *setting) for lib in libraries]
+                    found += [Hypothesis("primary", "primary", model, None, lib, lib, control, *where) for lib in libraries]
                 for name, library in stimuli:
                     family = f"stimulus/{model}/{library}/{control}"
-                    found.append(Hypothesis(family, "stimulus", model, None, name, library, control, *setting))
+                    found.append(Hypothesis(family, "stimulus", model, None, name, library, control, *where))
                     family = f"cell/{model}/{control}"
-                    found += [Hypothesis(family, "cell", model, task, name, library, control, *setting) for task in tasks]
+                    found += [Hypothesis(family, "cell", model, task, name, library, control, *where) for task in tasks]
     return found
 
 

@@ -1,32 +1,33 @@
-"""How a model is asked: generators that yield calls, are sent completions, and return an answer. They do no I/O."""
+"""How a model is asked: values of one type, whose generators yield calls, are sent completions, and return an answer. No I/O.
+
+A new strategy is one file here, and its line in `STRATEGIES`. Loops and programs are made from the experiment's own blocks.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
-from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Call, Strategy
-from promptlab.strategies.logprobs import ASKED, logprobs
-from promptlab.strategies.loop import Judge, loop
-from promptlab.strategies.single import single
+from promptlab.nouns.arm import Arm, Placement, Strategy, Trial
+from promptlab.nouns.call import Answer, Call
+from promptlab.nouns.setting import Setting
+from promptlab.nouns.steps import Steps, Verifier
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns.words import NONE_ARM, Role
+from promptlab.strategies.logprobs import LOGPROBS
+from promptlab.strategies.single import SINGLE
 
-StrategyOf = Callable[[Call, Trial], Strategy]
-
-STRATEGIES: Mapping[str, StrategyOf] = {"single": single, "logprobs": logprobs}
-"""A strategy is given the trial's first call, as the design makes it, and the trial."""
-
-
-def strategy_of(call: Call, trial: Trial, judge: Judge, programs: Mapping[str, StrategyOf] | None = None) -> Strategy:
-    """The strategy of a trial, begun with its first call; `judge` scores answers and goes to oracle loops only."""
-    spec = trial.condition.loop
-    if spec is None:
-        return {**STRATEGIES, **(programs or {})}[trial.condition.strategy](call, trial)
-    return loop(call, trial, spec, judge if spec.oracle else None)
+STRATEGIES: Mapping[str, Callable[..., Strategy]] = {"single": lambda: SINGLE, "logprobs": lambda: LOGPROBS}
+"""What `strategies` of an experiment may name; keyword arguments are the parameters that it may set."""
 
 
-SAMPLING: Mapping[str, Mapping[str, Any]] = {"logprobs": ASKED}
-"""What a strategy asks of the provider beside the experiment's sampling."""
+def begun(call: Call, trial: Trial, verifier: Verifier | None = None) -> Steps[Answer]:
+    """The strategy of a trial, given its first call; the verifier goes only to strategies that need one."""
+    strategy = trial.arm.strategy
+    return strategy.run(call, trial, verifier if "verifier" in strategy.needs else None)
 
-NEEDS_CHOICES = frozenset({"logprobs"})
-"""Strategies that only work where an item has options."""
+
+def plain_arm(prompt: str, placement: Placement, stimulus: Stimulus | None = None, shots: int = 0) -> Arm:
+    """One arm asked once, such as the baseline of a prompt: what a preview shows."""
+    setting = Setting(placement.name, shots, SINGLE.name, prompt=prompt)
+    role: Role = "baseline" if stimulus is None else "placebo" if stimulus.role == "placebo" else "stimulus"
+    return Arm(stimulus.id if stimulus else NONE_ARM, role, stimulus, setting, placement, SINGLE)

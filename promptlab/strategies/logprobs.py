@@ -9,17 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from promptlab.design.render import LETTERS
-from promptlab.nouns.arm import Placement, Trial
-from promptlab.nouns.call import Answer, Call, Completion, Strategy
+from promptlab.nouns.arm import LETTERS, Placement, Strategy, Trial
+from promptlab.nouns.call import Answer, Call, Completion
+from promptlab.nouns.steps import Steps, Verifier
 
-ASKED = {"max_tokens": 1, "logprobs": True, "top_logprobs": 20}
+REQUESTED = {"max_tokens": 1, "logprobs": True, "top_logprobs": 20}
 """What is asked of the provider beside the experiment's own sampling; 20 is the most that OpenAI's interface takes."""
 
 
-def logprobs(call: Call, trial: Trial) -> Strategy:
+def _logprobs(call: Call, trial: Trial, verifier: Verifier | None) -> Steps[Answer]:
     """Ask for one token with the probabilities of its alternatives; outcome `error` where the server sends none."""
-    completion = yield Call(call.model, call.messages, {**call.sampling, **ASKED}, call.draw, call.api_base)
+    del verifier
+    completion = yield Call(call.model, call.messages, {**call.sampling, **REQUESTED}, call.draw, call.api_base)
     return _answer(completion, trial)
 
 
@@ -28,7 +29,7 @@ def _answer(completion: Completion, trial: Trial) -> Answer:
         return Answer(completion.text, completion.outcome)
     if not completion.top_logprobs:
         return Answer(completion.text, "error", "the server sent no log-probabilities; use the strategy single with this model")
-    probabilities = option_probabilities(completion.top_logprobs, trial.item.choices, trial.condition.placement)
+    probabilities = option_probabilities(completion.top_logprobs, trial.item.choices, trial.arm.placement)
     best = max(probabilities, default=0.0)
     if not best or probabilities.count(best) > 1:
         return Answer(completion.text, "parse_failed")
@@ -50,3 +51,6 @@ def option_probabilities(top: Sequence[tuple[str, float]], choices: Sequence[str
         if len(hits) == 1:
             found[hits[0]] += math.exp(logprob)
     return found
+
+
+LOGPROBS = Strategy("logprobs", _logprobs, sampling=REQUESTED, needs=frozenset({"choices"}))

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
-from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Answer, Call, Completion, Strategy
+from promptlab.nouns.arm import Strategy, Trial
+from promptlab.nouns.call import Answer, Call, Completion
+from promptlab.nouns.steps import Steps, Verifier
 from promptlab.nouns.stimulus import Cue, Loop
-
-Judge = Callable[[str], float]
-"""The score of an answer: given to oracle loops only."""
 
 DRAWS_A_ROUND = 10_000
 """Independent attempts draw from other seeds than replicates and the A/A arm do."""
@@ -27,20 +26,25 @@ NO_ANSWER = "(no answer)"
 Messages = Sequence[Mapping[str, str]]
 
 
-def loop(call: Call, trial: Trial, spec: Loop, judge: Judge | None) -> Strategy:
-    """Up to `rounds` attempts; the answer is the last one, or what the loop settles on where nobody verifies.
+def looped(name: str, loop: Loop) -> Strategy:
+    """A feedback loop as a strategy under the name of its setting."""
+    return Strategy(
+        name, partial(_loop, loop=loop), loop, max_calls=loop.max_calls, needs=frozenset({"verifier"} if loop.oracle else ()),
+        scores_attempts=True, solved_at=loop.solved_at, library=loop.library,
+    )  # fmt: skip
 
-    `judge` scores an answer, and is given to oracle loops alone.
-    """
+
+def _loop(call: Call, trial: Trial, verifier: Verifier | None, *, loop: Loop) -> Steps[Answer]:
+    """Up to `rounds` attempts; the answer is the last one, or what the loop settles on where nobody verifies."""
     attempts: list[Completion] = []
     messages: Messages = call.messages
     n_tokens = 0
-    for number in range(spec.rounds):
+    for number in range(loop.rounds):
         cue = None
-        if number and spec.kind == "feedback":
-            cue = chosen_cue(spec, trial, number)
-            messages = [*messages, _said(attempts[-1]), {"role": "user", "content": remark(spec, cue)}]
-        request = again(call, number) if spec.kind == "resample" else call
+        if number and loop.kind == "feedback":
+            cue = chosen_cue(loop, trial, number)
+            messages = [*messages, _said(attempts[-1]), {"role": "user", "content": remark(loop, cue)}]
+        request = again(call, number) if loop.kind == "resample" else call
         completion = yield replace(
             request, messages=tuple(messages), round=number, cue=cue.key if cue else None, emotion=cue.emotion if cue else None
         )
@@ -48,26 +52,26 @@ def loop(call: Call, trial: Trial, spec: Loop, judge: Judge | None) -> Strategy:
             return Answer("", "error", completion.error)
         attempts.append(completion)
         n_tokens += completion.output_tokens or 0
-        if judge is not None and judge(completion.text) >= spec.solved_at:
+        if verifier is not None and (yield from verifier(completion.text)) >= loop.solved_at:
             break
-        if number + 1 == spec.rounds or (spec.token_budget is not None and n_tokens >= spec.token_budget):
+        if number + 1 == loop.rounds or (loop.token_budget is not None and n_tokens >= loop.token_budget):
             break
-        if spec.mode == "self_judge":
-            asked = (*messages, _said(completion), {"role": "user", "content": SURE})
-            verdict = yield replace(request, messages=asked, round=number, purpose="judge")
+        if loop.mode == "self_judge":
+            conversation = (*messages, _said(completion), {"role": "user", "content": SURE})
+            verdict = yield replace(request, messages=conversation, round=number, purpose="judge")
             if verdict.outcome == "error":
                 return Answer("", "error", verdict.error)
             n_tokens += verdict.output_tokens or 0
             if verdict.text.strip().strip("\"'*").casefold().startswith("yes"):
                 break
-    if spec.mode != "verifier_free" or spec.settle == "last" or len(attempts) == 1:
+    if loop.mode != "verifier_free" or loop.settle == "last" or len(attempts) == 1:
         return Answer(attempts[-1].text, attempts[-1].outcome)
-    if spec.settle == "majority":
+    if loop.settle == "majority":
         best = majority(attempts)
         return Answer(best.text, best.outcome)
     listed = "\n".join(f"{n}. {attempt.text.strip() or NO_ANSWER}" for n, attempt in enumerate(attempts, 1))
-    asked = (*call.messages, {"role": "assistant", "content": listed}, {"role": "user", "content": SETTLE})
-    final = yield replace(call, messages=asked, round=len(attempts), purpose="synthesis")
+    conversation = (*call.messages, {"role": "assistant", "content": listed}, {"role": "user", "content": SETTLE})
+    final = yield replace(call, messages=conversation, round=len(attempts), purpose="synthesis")
     return Answer(final.text, final.outcome, final.error)
 
 

@@ -16,10 +16,10 @@ from promptlab.running.batch.ledger import ID_LENGTH, Ledger, Part
 from promptlab.running.batch.openai_api import OpenAIBatches
 from promptlab.running.batch.reading import Results, read_results
 from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, Remote, Service
-from promptlab.running.engine import Progress
 from promptlab.running.gateway import RetryPolicy, WireError
 from promptlab.running.gateway.gateway import stop_reason
 from promptlab.running.gateway.wire import RETRIED, STOPPING, Boundary
+from promptlab.running.progress import Progress
 
 if TYPE_CHECKING:
     from promptlab.running.batch.by_litellm import LiteLLMBatches

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Completion
+from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.columns import CALL_COLUMNS
 from promptlab.planning.resolve import Study
 from promptlab.record.store import part_rows
@@ -23,10 +23,11 @@ from promptlab.running.batch.desk import Desk, Ended
 from promptlab.running.batch.ledger import FOLDER, Ledger, Part
 from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
 from promptlab.running.cache import Cache, Request, request_of
-from promptlab.running.engine import Begun, Engine, Row
+from promptlab.running.engine import Engine, Pending
 from promptlab.running.gateway import Gateway, Reply, WireError
 from promptlab.running.gateway.wire import STOPPING
 from promptlab.running.rows import counted
+from promptlab.running.trial_rows import Row
 from promptlab.sources.prices import cost_usd
 
 FIRST_PAUSE_S = 0.25
@@ -155,22 +156,25 @@ class Waves:
         for n, trial in enumerate(self._left):
             if not n % TRIALS_AT_ONCE:
                 await asyncio.sleep(0)  # Ctrl-C gets its turn
-            begun = self._drive(trial)
-            if isinstance(begun, tuple):
-                yield begun
+            driven = self._drive(trial)
+            if isinstance(driven, Pending) and driven.work is not None:
+                driven = await self._engine.worked(driven)
+            if isinstance(driven, tuple):
+                yield driven
                 continue
-            begun.strategy.close()
-            waiting.append((trial, begun.key))
-            if trial.model not in busy and not stop.is_set() and (line := self._line(begun)):
-                if trial.model in drafts and not drafts[trial.model].takes(line):
-                    await self._send(trial.model, drafts.pop(trial.model), until)
-                self._draft(begun, line, drafts.setdefault(trial.model, _Draft()))
+            driven.steps.close()
+            waiting += [(trial, key) for key in driven.keys]
+            for call, key in zip(driven.calls, driven.keys, strict=True):
+                if call.model not in busy and not stop.is_set() and (line := self._line(call, key)):
+                    if call.model in drafts and not drafts[call.model].takes(line):
+                        await self._send(call.model, drafts.pop(call.model), until)
+                    self._draft(call, key, line, drafts.setdefault(call.model, _Draft()))
         for model, draft in drafts.items():
             if stop.is_set():
                 self._unsent(draft)
             else:
                 await self._send(model, draft, until)
-        self._left = [trial for trial, _ in waiting]
+        self._left = list({trial.order: trial for trial, _ in waiting}.values())
         progress.n_waiting, progress.n_batches = sum(key in self._pending for _, key in waiting), len(self._ledger.open)
 
     def _taken_up(self, folder: Path) -> float:
@@ -194,14 +198,20 @@ class Waves:
     def _open(self, until: int) -> list[Part]:
         return [part for part in self._ledger.open if part.until <= until]
 
-    def _drive(self, trial: Trial) -> Begun | tuple[Row, list[Row]]:
+    def _drive(self, trial: Trial) -> Pending | tuple[Row, list[Row]]:
         """A trial as far as stored answers and failures take it."""
         before = self._progress.n_cached  # a trial is driven several times
-        begun = self._engine.begin(trial)
-        while isinstance(begun, Begun) and begun.key in self._failed:
-            begun = self._engine.take(begun, self._failed[begun.key])
+        pending = self._engine.begin(trial)
+        while isinstance(pending, Pending) and pending.work is None and (found := self._found(pending)):
+            pending = self._engine.take(pending, found)
         self._progress.n_cached = before
-        return begun
+        return pending
+
+    def _found(self, pending: Pending) -> list[Completion]:
+        """The answers that a trial waits for, where each is stored or has failed; else none."""
+        cache = self._engine.cache
+        found = [self._failed.get(key) or (cache.get(key) if cache else None) for key in pending.keys]
+        return [] if None in found else [completion for completion in found if completion]
 
     def _attributed(self, row: Row, calls: list[Row]) -> tuple[Row, list[Row]]:
         """A finished trial, which pays for those answers of this run's batches that none before it has paid for."""
@@ -220,18 +230,19 @@ class Waves:
         done: set[str] = set()
         kept: Kept = []
         for trial in self._left if heard else ():
-            begun = self._drive(trial)
-            if isinstance(begun, tuple):
+            pending = self._drive(trial)
+            if isinstance(pending, tuple):
                 continue
-            begun.strategy.close()
-            if begun.key in done or (answer := heard.get(begun.key)) is None or _stops(answer):
-                continue
-            done.add(begun.key)
-            completion = self._gateway.answered(begun.call, answer)
-            if completion.outcome == "error":
-                self._failed[begun.key] = completion
-            else:
-                kept.append((begun.key, completion, request_of(self._engine.asked(begun.call))))
+            pending.steps.close()
+            for call, key in zip(pending.calls, pending.keys, strict=True):
+                if key in done or (answer := heard.get(key)) is None or _stops(answer):
+                    continue
+                done.add(key)
+                completion = self._gateway.answered(call, answer)
+                if completion.outcome == "error":
+                    self._failed[key] = completion
+                else:
+                    kept.append((key, completion, request_of(self._engine.asked(call))))
             if len(kept) >= STORED_AT_ONCE:
                 self._keep(kept)
                 kept = []
@@ -283,9 +294,9 @@ class Waves:
                 f"answer; the same command asks them again"
             )
 
-    def _line(self, begun: Begun) -> bytes | None:
+    def _line(self, call: Call, key: str) -> bytes | None:
         """A trial's next call as a line of a file; None where it is on its way, was asked in vain, or may not be sent."""
-        call, key, progress = begun.call, begun.key, self._progress
+        progress = self._progress
         if key in self._pending or key in self._later or call.model in progress.stopped or progress.budget_reached:
             return None
         usd, tokens = self._engine.most(call)
@@ -294,11 +305,11 @@ class Waves:
             return None
         return self._desk.line(key, call)
 
-    def _draft(self, begun: Begun, line: bytes, draft: _Draft) -> None:
-        usd, tokens = self._engine.most(begun.call)
+    def _draft(self, call: Call, key: str, line: bytes, draft: _Draft) -> None:
+        usd, tokens = self._engine.most(call)
         self._budget.take(usd, tokens)
-        self._pending.add(begun.key)
-        draft.add(begun.key, line, usd, tokens)
+        self._pending.add(key)
+        draft.add(key, line, usd, tokens)
 
     async def _send(self, model: str, draft: _Draft, until: int) -> None:
         part = self._ledger.add(model, until, draft.keys, draft.usd, draft.tokens)

@@ -23,7 +23,7 @@ from promptlab.running.fleet.link import LONGEST_LINE, Socket, line, serve
 
 if TYPE_CHECKING:
     from promptlab.planning.resolve import Study
-    from promptlab.running.engine import Execution
+    from promptlab.running.progress import Execution
 
 TOKEN_BYTES = 32
 CONNECT_S = 120.0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.running.rows import Arm
+from promptlab.running.rows import ArmKey
 
 CHUNKS_A_WORKER = 64
 """About so many chunks a worker gets in all: small enough that nobody waits long for the last one."""
@@ -77,11 +77,11 @@ class Hub:
         self._lock = threading.Lock()
         self._open: deque[tuple[int, int]] = deque()
         self._left_behind: dict[tuple[int, int], set[str]] = {}
-        self._unneeded: list[Arm] = []
+        self._unneeded: list[ArmKey] = []
         self._workers = {n: _Worker() for n in range(workers)}
         self._pauses: dict[str, float] = {}
 
-    def open_segment(self, start: int, end: int, unneeded: frozenset[Arm]) -> None:
+    def open_segment(self, start: int, end: int, unneeded: frozenset[ArmKey]) -> None:
         """Let workers take the trials from `start` up to `end`, in whole blocks of items."""
         blocks = max(1, -(-(end - start) // self.block))
         size = max(1, blocks // (CHUNKS_A_WORKER * len(self._workers))) * self.block

@@ -50,8 +50,8 @@ class Processes:
 async def _work(handle: int) -> None:
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import recorded_in
-    from promptlab.running.engine import Execution
     from promptlab.running.fleet.work import Worker
+    from promptlab.running.progress import Execution
 
     link = Socket(*await asyncio.open_connection(sock=socket.socket(fileno=handle), limit=LONGEST_LINE))
     setup = await link.heard()

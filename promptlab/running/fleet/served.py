@@ -14,7 +14,7 @@ from promptlab.running.simulate import World
 
 if TYPE_CHECKING:
     from promptlab.planning.resolve import Study
-    from promptlab.running.engine import Execution
+    from promptlab.running.progress import Execution
 
 
 class ServedWorker(Worker):

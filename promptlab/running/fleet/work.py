@@ -17,9 +17,10 @@ from promptlab.planning.resolve import Study
 from promptlab.record.store import line_of
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
-from promptlab.running.engine import Execution, Progress, engine_of
+from promptlab.running.engine import engine_of
 from promptlab.running.fleet.hub import Message
-from promptlab.running.rows import Arm, rows, unrecorded
+from promptlab.running.progress import Execution, Progress
+from promptlab.running.rows import ArmKey, rows, unrecorded
 
 TALK_EVERY_S = 0.05
 ROWS_A_MESSAGE = 64
@@ -167,6 +168,6 @@ class Worker:
             self._gateway.pause(model, seconds)
         if (chunk := answer.get("chunk")) and not self._stop.is_set():
             self._recorded |= set(answer["recorded"])
-            unneeded: frozenset[Arm] = frozenset(tuple(arm) for arm in answer["unneeded"])
+            unneeded: frozenset[ArmKey] = frozenset(tuple(arm) for arm in answer["unneeded"])
             segment = trials(self._study.design, int(chunk[0]), int(chunk[1]))
             self._todo.append(unrecorded(self._engine, segment, self._recorded, unneeded))
