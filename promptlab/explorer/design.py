@@ -5,53 +5,33 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take, words
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import UNREADABLE, Store, first_line
+from promptlab.explorer.load import Store
 from promptlab.explorer.take import Shown
 from promptlab.nouns.errors import PromptlabError
-from promptlab.nouns.identity import digest
-from promptlab.nouns.model import Price
-from promptlab.nouns.stimulus import Cue, Loop
-from promptlab.planning.resolve import sim_models
-from promptlab.sources.prices import paid_words, price_digest
-from promptlab.sources.spec import Experiment, load_experiment
-from promptlab.sources.tasks import entries
+from promptlab.planning.audit import UNKNOWN, Check, audit, result
+from promptlab.record.store import Run
+from promptlab.sources.prices import paid_words
+from promptlab.sources.spec import load_experiment
 from promptlab.stats.families import ADJUSTMENT
 from promptlab.stats.sentences import setting_words
 
-MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● cannot be told"
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
 """Arms and tasks with too few trials that are listed, the emptiest first."""
 PARTS = {"frozen": "As it was frozen", "plan": "Plan and hypotheses", "again": "Where it comes from, and again"}
-HASH_CHARS = 12
 HOW = {"fdr_bh": "false discovery rate (Benjamini-Hochberg)", "holm": "family-wise error (Holm)"}
-
-
-class Check(NamedTuple):
-    """One hash: as frozen, as it is now (None: not recomputed), and where it is computed from."""
-
-    what: str
-    frozen: str | None
-    now: str | None
-    source: str
-
-    @property
-    def says(self) -> str:
-        if self.frozen is None or self.now is None:
-            return UNKNOWN
-        return MATCHES if self.frozen == self.now else DIFFERS
 
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page: one part at a time, since all of it at once would be slow to come."""
-    found, cells = checks(store), _cells(store)
+    found, cells = audit(Run(store.folder)), _cells(store)
     odd = _deviations(store, cells)
     plain.line(_headline(store, found, odd))
     part = filters.switch("Part", "part", PARTS, "frozen")
@@ -107,7 +87,7 @@ def _again(store: Store) -> None:
 
 def tables(store: Store, filters: Filters) -> list[Shown]:
     """Every table of the page, and the texts that it shows, as frames."""
-    found, cells = checks(store), _cells(store)
+    found, cells = audit(Run(store.folder)), _cells(store)
     made = [
         _hashes(found), _deviations(store, cells), _gaps(store, cells), _versions(store), _parameters(store), _terms(store),
         _families(store), _hypotheses(store, filters), _provenance(store),
@@ -122,17 +102,7 @@ def _headline(store: Store, found: Sequence[Check], odd: Shown) -> str:
     if store.plan.get("imported"):
         return "Imported: nothing of this was frozen before the answers. Families and margins were fixed when the file was imported."
     began = words.or_unknown(store.manifest.get("created_at"))
-    differ = [check.what for check in found if check.says == DIFFERS]
-    untold = [check.what for check in found if check.says == UNKNOWN]
-    parts = [f"The plan was written with the run, {began}, before the first call."]
-    if differ:
-        parts.append(f"Not what was frozen any more: {', '.join(differ)}.")
-    elif not untold:
-        parts.append("Everything that was hashed then is the same now.")
-    else:
-        parts.append("Whatever can be recomputed is the same now.")
-    if untold:
-        parts.append(f"Cannot be recomputed from this folder: {', '.join(untold)}.")
+    parts = [f"The plan was written with the run, {began}, before the first call.", result(found)]
     n = int((odd.frame["says"] == DEVIATES).sum())
     parts.append(
         f"{n:,} deviation{'s' if n != 1 else ''} from the plan {'are' if n != 1 else 'is'} listed below." if n else "Nothing deviates."
@@ -142,119 +112,9 @@ def _headline(store: Store, found: Sequence[Check], odd: Shown) -> str:
     return " ".join(parts)
 
 
-# --- hashes -----------------------------------------------------------------------------------------------------------
-
-
-def checks(store: Store) -> list[Check]:
-    """Every frozen hash, computed again from the run folder where it holds all that was hashed."""
-    plan, hashes = store.plan, store.manifest.get("hashes", {})
-    found = [Check("plan", hashes.get("plan"), digest(plan), "plan.json")]
-    if plan.get("imported"):
-        told = [Check(f"file {name}", str(value), None, "the file of the other tool, which is not kept") for name, value in
-                plan.get("hashes", {}).items()]  # fmt: skip
-        return [*found, *told]
-    for what, source, compute in (
-        ("experiment", "experiment.yaml", _experiment_digest),
-        ("data", "items.parquet, and tasks and demonstrations in plan.json", _data_digest),
-        ("stimuli", "arms, loops and programs in plan.json", _stimuli_digest),
-        ("prices", "manifest.json", _prices_digest),
-        ("simulators", "the simulators of the installed promptlab", _simulators_digest),
-    ):
-        try:
-            found.append(Check(what, hashes.get(what), compute(store), source))
-        except UNREADABLE as error:
-            found.append(Check(what, hashes.get(what), None, f"{source} ({first_line(error)})"))
-    of_plan = plan.get("hashes", {})
-    found.append(Check("hashes in plan.json", digest({k: v for k, v in hashes.items() if k != "plan"}), digest(of_plan), "both files"))
-    name = f"{plan.get('name')}-{digest(of_plan)[:8]}"
-    found.append(Check("name of the run", str(plan.get("run")), name, "the name of the experiment and the hashes"))
-    return found
-
-
 def _hashes(found: Sequence[Check]) -> Shown:
-    frame = pd.DataFrame(
-        {
-            "what": [check.what for check in found],
-            "says": [check.says for check in found],
-            "frozen": [_short(check.frozen) for check in found],
-            "now": [_short(check.now) for check in found],
-            "computed from": [check.source for check in found],
-        }
-    )
     note = "SHA-256, its first characters. A hash tells that something changed, not who changed it or why."
-    return Shown("Does what is here match what was frozen?", note, frame)
-
-
-def _short(value: str | None) -> str:
-    """The beginning of a hash; a name stays whole."""
-    if value is None:
-        return "unknown"
-    return value[:HASH_CHARS] if len(value) == 64 else value
-
-
-def _experiment_of(store: Store) -> Experiment:
-    """The experiment as it ran: with the looks that the command asked for."""
-    experiment, _ = load_experiment(store.folder / "experiment.yaml")
-    n_looks = len(store.plan.get("looks", ()))
-    if n_looks and experiment.analysis.looks == 1:
-        experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": n_looks})})
-    return experiment
-
-
-def _experiment_digest(store: Store) -> str | None:
-    return digest(_experiment_of(store).canonical())
-
-
-def _data_digest(store: Store) -> str | None:
-    """As `Study.hashes` does it. A task may have base prompts that the run did not use: those are taken from promptlab's own list."""
-    rows = store.query("SELECT suite, task, item, input, targets, choices, scores FROM items")
-    items: dict[tuple[str, str], list[Any]] = {}
-    for suite, task, item, text, targets, choices, scored in zip(*(rows[name].tolist() for name in rows), strict=True):
-        scores = json.loads(scored) if isinstance(scored, str) else []
-        items.setdefault((str(suite), str(task)), []).append([item, text, json.loads(targets), json.loads(choices), scores])
-    shipped, frozen = entries(), store.manifest.get("hashes", {}).get("data")
-    now = None
-    for whole in (True, False):
-        data, demos = [], []
-        for task in store.plan["tasks"]:
-            name, suite = str(task["task"]), str(task["suite"])
-            prompts = dict(shipped[name].base_prompts) if whole and suite != "own" and name in shipped else {}
-            data.append(
-                [f"{suite}/{name}", task["metric"], task["strict"], {**prompts, **task["base_prompts"]}, items.get((suite, name), [])]
-            )
-            demos.append([f"{suite}/{name}", [[demo["input"], demo["output"], demo["choices"]] for demo in task["demos"]]])
-        now = digest([data, demos])
-        if now == frozen:
-            return now
-    if any(task["suite"] == "own" for task in store.plan["tasks"]):
-        return None  # its file may hold base prompts that the run folder does not
-    return now
-
-
-def _stimuli_digest(store: Store) -> str | None:
-    if store.plan["programs"]:
-        return None  # a program's own state is hashed as DSPy wrote it
-    texts, loops = set(), set()
-    for arm in store.plan["arms"]:
-        if stimulus := arm["stimulus"]:
-            texts.add((str(stimulus["id"]), str(stimulus["text"]), tuple(stimulus["wordings"])))
-        if spec := arm["spec"]:
-            cues = tuple(tuple(Cue(**cue) for cue in step) for step in spec["cues"])
-            loops.add((str(arm["loop"]), str(arm["arm"]), repr(Loop(**{**spec, "cues": cues}))))
-    return digest([sorted(texts), sorted(loops), []])
-
-
-def _prices_digest(store: Store) -> str | None:
-    told = store.manifest["prices"]
-    if set(told) != set(store.models):
-        return None
-    return price_digest({name: Price(p["input_usd_per_mtok"], p["output_usd_per_mtok"]) if p else None for name, p in told.items()})
-
-
-def _simulators_digest(store: Store) -> str | None:
-    used = {str(m["litellm_name"]).removeprefix("sim/") for m in store.plan["models"] if m["simulated"]}
-    sims = sim_models()
-    return digest({name: sims[name].model_dump(mode="json") for name in sorted(used)})
+    return Shown("Does what is here match what was frozen?", note, pd.DataFrame([check.row() for check in found]))
 
 
 # --- deviations -------------------------------------------------------------------------------------------------------

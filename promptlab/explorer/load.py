@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.errors import PromptlabError, RunProblem
+from promptlab.nouns.errors import UNREADABLE, PromptlabError, RunProblem, first_line
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting import Report
@@ -22,8 +22,6 @@ from promptlab.stats.sentences import setting_words
 RIGHT = 0.5
 """An answer counts as right from this score on; graded metrics give scores in between."""
 REREAD_S = 15.0
-UNREADABLE = (PromptlabError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""What a damaged run folder can raise on its way through the reader and the analysis."""
 Setting = tuple[str, int, str]
 LIGHT = (
     "t.trial", "t.order", "suite", "task", "item", "cluster", "arm", "role", "model", "placement", "shots", "strategy", "base_prompt",
@@ -217,11 +215,6 @@ def read_again() -> None:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame by column name."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, at most 200 characters."""
-    return (str(error).splitlines() or [""])[0][:200]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the run")

@@ -17,9 +17,9 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
 from promptlab.explorer.live import again_every
-from promptlab.explorer.load import UNREADABLE, first_line, opened
+from promptlab.explorer.load import opened
 from promptlab.explorer.take import Shown
-from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns.errors import UNREADABLE, PromptlabError, first_line
 from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0

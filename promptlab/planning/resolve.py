@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -18,11 +16,18 @@ from promptlab.design.stimuli import matched_placebos, stack, with_wordings
 from promptlab.nouns.arm import Condition, Trial
 from promptlab.nouns.call import Call
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
-from promptlab.nouns.identity import digest, digest_of_text, plain_json
 from promptlab.nouns.item import Task
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.shipped import PACKAGE, shipped
 from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.planning.hashes import (
+    hash_of_data,
+    hash_of_experiment,
+    hash_of_simulators,
+    hash_of_stimuli,
+    name_of_run,
+    nothing_to_collect,
+)
 from promptlab.sources.own import gold_below_1, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
 from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models
@@ -61,37 +66,23 @@ class Study:
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
-        design = self.design
-        used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
+        conditions = self.design.conditions
         return {
-            "experiment": digest(self.experiment.canonical()),
-            "data": _digest_of_data(design.tasks),
-            "stimuli": digest(
-                [
-                    sorted({(c.stimulus.id, c.stimulus.text, c.stimulus.wordings) for c in design.conditions if c.stimulus}),
-                    sorted({(c.strategy, c.arm, repr(c.loop)) for c in design.conditions if c.loop}),
-                    sorted({(c.strategy, repr(c.program)) for c in design.conditions if c.program}),
-                ]
+            "experiment": hash_of_experiment(self.experiment),
+            "data": hash_of_data(self.design.tasks),
+            "stimuli": hash_of_stimuli(
+                (c.stimulus for c in conditions if c.stimulus),
+                ((c.strategy, c.arm, c.loop) for c in conditions if c.loop),
+                ((c.strategy, c.program) for c in conditions if c.program),
             ),
             "prices": price_digest(dict(self.prices)),
-            "simulators": digest({name: self.sims[name].model_dump(mode="json") for name in sorted(used)}),
+            "simulators": hash_of_simulators(self.design.models, self.sims),
         }
 
     @property
     def run_id(self) -> str:
         """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
-        return f"{self.experiment.name}-{digest(self.hashes)[:8]}"
-
-
-def _digest_of_data(tasks: Sequence[Task]) -> str:
-    with _nothing_to_collect():
-        items = [
-            [t.id, t.metric, t.strict, dict(t.base_prompts), [(i.id, i.input, i.targets, i.choices, i.scores) for i in t.items]]
-            for t in tasks
-        ]
-        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in tasks]
-        graded = any(item.scores for task in tasks for item in task.items)  # fractions, which not every writer writes alike
-        return digest([items, demos]) if graded else digest_of_text(plain_json([items, demos]))
+        return name_of_run(self.experiment.name, self.hashes)
 
 
 def library_paths() -> list[Path]:
@@ -331,28 +322,13 @@ def resolve(path: Path, looks: int | None = None) -> Study:
 
     `looks` stands in for the file's own number of planned looks where that is 1.
     """
-    with _nothing_to_collect():
+    with nothing_to_collect():
         return _resolved(path, looks)
-
-
-@contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Hundreds of thousands of items are made that all stay: looking for garbage among them takes longer than making them."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.freeze()
-            gc.unfreeze()  # to the oldest: else the very next allocation has all of them looked through
-            gc.enable()
 
 
 def _resolved(path: Path, looks: int | None) -> Study:
     experiment, document = load_experiment(path)
-    if looks is not None and experiment.analysis.looks == 1:
-        experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})
+    experiment = experiment.with_looks(looks)
     resolver = _Resolver(experiment, document)
     known = resolver.stimuli()
     sims = sim_models()
