@@ -15,13 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptlab.explorer import cost, load, take
+from promptlab.explorer import cost, load
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Store
 from promptlab.explorer.plain import CELL
 from promptlab.record.store import Run
 from promptlab.reporting import charts
 from promptlab.reporting.prepared import prepared
+from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
 from promptlab.stats.unpaired import unpaired_difference
 from test_explorer import HIDDEN, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
@@ -66,7 +67,7 @@ def store_of(folder: Path) -> Store:
     return Store(prepared(folder))
 
 
-def titled(shown: list[take.Shown], title: str) -> take.Shown:
+def titled(shown: list[Table], title: str) -> Table:
     return next(table for table in shown if table.title == title)
 
 
@@ -91,7 +92,7 @@ def trials(rich: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def shown(rich: Path) -> list[take.Shown]:
+def shown(rich: Path) -> list[Table]:
     return cost.tables(store_of(rich / "demo"), Filters({"model": PLANTED, "arm": EP02}))
 
 
@@ -102,7 +103,7 @@ def of(trials: pd.DataFrame, arm: str | None = None, model: str = PLANTED) -> pd
 # --- the numbers ----------------------------------------------------------------------------------------------------
 
 
-def test_spend_is_the_sum_of_the_trials(shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_spend_is_the_sum_of_the_trials(shown: list[Table], trials: pd.DataFrame) -> None:
     frame = titled(shown, "What it cost").frame
     own = of(trials)
     row = row_of(frame, model=PLANTED)
@@ -116,7 +117,7 @@ def test_spend_is_the_sum_of_the_trials(shown: list[take.Shown], trials: pd.Data
     assert row["paid by this run"] == "nothing (simulated)"
 
 
-def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path, shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path, shown: list[Table], trials: pd.DataFrame) -> None:
     own = of(trials, model="sim/null")
     n_unknown = int((own["cost_usd"].isna() & (own["outcome"] != "error")).sum())
     assert n_unknown > 0
@@ -159,7 +160,7 @@ def test_a_model_that_is_paid_for_is_said_to_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arm", ["none", EP02])
-def test_tokens_and_times_of_an_arm(arm: str, shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_tokens_and_times_of_an_arm(arm: str, shown: list[Table], trials: pd.DataFrame) -> None:
     own = of(trials, arm)
     fine = own[own["outcome"] != "error"]
     row = row_of(titled(shown, "Tokens and time").frame, arm=arm)
@@ -172,7 +173,7 @@ def test_tokens_and_times_of_an_arm(arm: str, shown: list[take.Shown], trials: p
             assert row[f"{name}: {word}"] == f"{exact:.{digits if column == 'latency_s' else 0}f}"
 
 
-def test_missing_answers_by_arm_and_end(shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_missing_answers_by_arm_and_end(shown: list[Table], trials: pd.DataFrame) -> None:
     frame = titled(shown, "Missing answers").frame
     own = of(trials, EP02)
     row = row_of(frame, arm=EP02)
@@ -215,7 +216,7 @@ def agreement(own: pd.DataFrame, column: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("task", ["sum", "sentiment"])
-def test_agreement_of_repeats_and_of_the_baseline_with_its_own(task: str, shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_agreement_of_repeats_and_of_the_baseline_with_its_own(task: str, shown: list[Table], trials: pd.DataFrame) -> None:
     texts_only = trials.assign(answer=trials["answer"].where(trials["outcome"] != "error"))
     own = texts_only[(texts_only["model"] == PLANTED) & (texts_only["task"] == task)]
     again, twice = own[own["arm"] == EP02], own[own["arm"].isin(["none", "none_aa"]) & (own["replicate"] == 0)]
@@ -230,7 +231,7 @@ def test_agreement_of_repeats_and_of_the_baseline_with_its_own(task: str, shown:
     assert whole["the same score"] == cost.share(sum(k for k, _ in both), sum(n for _, n in both))
 
 
-def test_requests_and_form_of_the_answers(shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_requests_and_form_of_the_answers(shown: list[Table], trials: pd.DataFrame) -> None:
     own = of(trials)
     row = row_of(titled(shown, "Requests").frame, model=PLANTED)
     assert row["from the cache"] == cost.share(int(own["cached"].sum()), len(own))
@@ -264,7 +265,7 @@ def test_charts_hold_the_same_numbers_and_say_simulated(rich: Path, trials: pd.D
 # --- the screen -----------------------------------------------------------------------------------------------------
 
 
-def test_the_page_of_a_whole_run(opened: Any, rich: Path, shown: list[take.Shown]) -> None:
+def test_the_page_of_a_whole_run(opened: Any, rich: Path, shown: list[Table]) -> None:
     app = opened("--runs", rich, page="cost", model=PLANTED, arm=EP02)
     found, n_charts = "", 0
     on_screen: list[pd.DataFrame] = []

@@ -19,13 +19,13 @@ from conftest import ROOT
 from promptlab.cli.main import app
 from promptlab.explorer import design, load
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.take import Shown
 from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning import audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
+from promptlab.reporting.table import Table
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -33,15 +33,15 @@ assert opened  # a fixture, found here by its name
 DEMO = ROOT / "notebooks" / "demo_run"
 
 
-def table(found: list[Shown], title: str) -> pd.DataFrame:
+def table(found: list[Table], title: str) -> pd.DataFrame:
     return next(shown.frame for shown in found if shown.title == title)
 
 
-def of(folder: Path, **values: str) -> list[Shown]:
+def of(folder: Path, **values: str) -> list[Table]:
     return design.tables(load.open_store(folder), Filters(values))
 
 
-def says(found: list[Shown], title: str = "Deviations from the plan") -> dict[str, str]:
+def says(found: list[Table], title: str = "Deviations from the plan") -> dict[str, str]:
     frame = table(found, title)
     return dict(zip(frame["what"], frame["says"], strict=True))
 

@@ -14,14 +14,14 @@ from promptlab.design.render import PRESETS, render
 from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import library, load
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.take import Shown
 from promptlab.nouns.arm import Condition
 from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import all_stimuli, resolve
 from promptlab.record.store import Run, RunWriter
-from promptlab.sources import official
+from promptlab.reporting.table import Table
+from promptlab.sources import official, tasks
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
 from test_explorer import HOSTILE, elements, opened, table_with, texts, write_run
@@ -39,10 +39,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_official(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
-    library._loaded.cache_clear()
+    tasks._loaded.cache_clear()
 
 
-def table(found: list[Shown], title: str) -> pd.DataFrame:
+def table(found: list[Table], title: str) -> pd.DataFrame:
     return next(shown.frame for shown in found if shown.title == title)
 
 

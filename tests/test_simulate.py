@@ -17,7 +17,7 @@ from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
 from promptlab.record.store import Run
 from promptlab.running.engine import Execution
-from promptlab.running.simulate import Shown, World, probability, reply, wrong_answer
+from promptlab.running.simulate import Table, World, probability, reply, wrong_answer
 from promptlab.running.sweep import run_sweep
 from promptlab.scoring.metrics import metric
 from promptlab.stats import analyse
@@ -65,7 +65,7 @@ def drawn(study: Study, model: str) -> list[Comparison]:
     tasks = {task.id: task for task in study.design.tasks}
     rows = []
     for trial in trials(study.design):
-        p = probability(sim, model, Shown(tasks[trial.task], trial.item, trial.condition), str(seed))
+        p = probability(sim, model, Table(tasks[trial.task], trial.item, trial.condition), str(seed))
         c = trial.condition
         rows.append(
             {
@@ -103,7 +103,7 @@ def scores(model: str, arm: str, draw_seed: str = "") -> list[float]:
     task = design.tasks[0]
     out = []
     for item in task.items:
-        shown = Shown(task, item, condition)
+        shown = Table(task, item, condition)
         answer = reply(sim, model, shown, f"1/{item.id}/{arm}{draw_seed}", [{"content": "x"}], None)
         out.append(metric("ii_em")(answer.text, item).score)
     return out
@@ -161,7 +161,7 @@ def test_a_wrong_answer_is_that_of_another_item_and_drawn_as_from_a_list() -> No
         rng = random.Random(seed)
         targets = [tuple(rng.choice("abcdefgh") for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 12))]
         own = rng.choice(targets)
-        shown = Shown(design.tasks[0], Item("i", "what?", own), design.conditions[0], pool=sorted({each[0] for each in targets}))
+        shown = Table(design.tasks[0], Item("i", "what?", own), design.conditions[0], pool=sorted({each[0] for each in targets}))
         others = sorted({each[0] for each in targets} - set(own))
         expected = random.Random(seed).choice(others) if others else "no idea"
         assert wrong_answer(shown, random.Random(seed)) == expected

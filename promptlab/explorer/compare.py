@@ -15,11 +15,11 @@ from promptlab.explorer import plain, take, trial, words
 from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, setting_of, task_of
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import RIGHT, Setting, Store, folders, open_other, records
-from promptlab.explorer.take import Shown
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.words import NONE_ARM
 from promptlab.reporting import charts
 from promptlab.reporting.pair import differences
+from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
 from promptlab.stats.sentences import points
 
@@ -95,7 +95,7 @@ def render(store: Store, filters: Filters) -> None:
     _tasks(a, b, task)
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdict and the flip matrix of the chosen task, its items of one kind, both prompts and answers of one of them, and all tasks."""
     model, _, setting = chosen(store, filters)
     task = filters.choice("task", store.tasks, store.tasks[0]) or store.tasks[0]
@@ -107,14 +107,14 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
     c, _ = planned(a, b, task)
     said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
     return [
-        Shown(f"Verdict in {task}", f"A is {a.arm}, B is {b.arm}.", pd.DataFrame(said, columns=["verdict", "what", "in words"])),
-        Shown(f"Flips in {task}", f"A is {a.arm}, B is {b.arm}.", flip_matrix(n)),
+        Table(f"Verdict in {task}", f"A is {a.arm}, B is {b.arm}.", pd.DataFrame(said, columns=["verdict", "what", "in words"])),
+        Table(f"Flips in {task}", f"A is {a.arm}, B is {b.arm}.", flip_matrix(n)),
         *_item_tables(filters, a, b, task, pairs, n),
-        Shown("Task by task", "The largest loss of A against B comes first.", by_task(a, b)),
+        Table("Task by task", "The largest loss of A against B comes first.", by_task(a, b)),
     ]
 
 
-def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> list[Shown]:
+def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> list[Table]:
     default = default_kind(filters.get("item"), pairs, n)
     kind = filters.choice("items", KINDS, default) or default
     every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
@@ -126,7 +126,7 @@ def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFr
     item = filters.choice("item", every, names[0]) or names[0]
     whole_a, whole_b = (side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b))
     shown = _item_table(whole_a, whole_b, names, item).drop(columns="shown")
-    found = [Shown(KIND_WORDS[kind], f"{n[kind]:,} items; page {number:,} of {n_pages:,}.", shown)]
+    found = [Table(KIND_WORDS[kind], f"{n[kind]:,} items; page {number:,} of {n_pages:,}.", shown)]
     for name, side, rows in (("A", a, whole_a), ("B", b, whole_b)):
         first = records(rows[rows["item"] == item].sort_values(["base_prompt", "replicate"]))[:1]
         found += [table._replace(title=f"{name}: {table.title}") for row in first for table in trial.tables(side.store, row["trial"])[:2]]

@@ -20,11 +20,11 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.choices import model_of, setting_of
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import RIGHT, Setting, Store, records
-from promptlab.explorer.take import Shown
 from promptlab.explorer.words import OUTCOMES, or_unknown
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.reporting import charts
 from promptlab.reporting.prepared import Stamp
+from promptlab.reporting.table import Table
 from promptlab.stats.analysis import MOST_UNEVEN
 from promptlab.stats.intervals import wilson
 from promptlab.stats.sentences import setting_words
@@ -204,7 +204,7 @@ def _requests(store: Store, sums: Sequence[Row]) -> None:
     take.shown(request_table(sums), "requests")
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """The tables of the page; nothing is drawn."""
     sums = sums_of(store)
     model = filters.choice("model", store.models, store.models[0]) or store.models[0]
@@ -257,7 +257,7 @@ def by_arm(store: Store, sums: Sequence[Row], model: str, setting: Setting) -> l
     return [found[arm] for arm in store.arms if arm in found]
 
 
-def spend_table(store: Store, sums: Sequence[Row]) -> Shown:
+def spend_table(store: Store, sums: Sequence[Row]) -> Table:
     """Every model and setting: what was paid, what the answers cost, tokens, and the price of a right answer."""
     rows = []
     for model, setting, total in _by_setting(sums):
@@ -274,20 +274,20 @@ def spend_table(store: Store, sums: Sequence[Row]) -> Shown:
         "model", "setting", "trials", "paid by this run", "price of the answers", "price unknown", "input tokens", "output tokens",
         "right answers", "price of a right answer",
     ]  # fmt: skip
-    return Shown("What it cost", SPEND_NOTE, pd.DataFrame(rows, columns=columns))
+    return Table("What it cost", SPEND_NOTE, pd.DataFrame(rows, columns=columns))
 
 
-def cost_table(arms: Sequence[Row], simulated: bool) -> Shown:
+def cost_table(arms: Sequence[Row], simulated: bool) -> Table:
     """The arms of one model: right answers, what all answers cost, and what a right one does."""
     rows = [
         (row["arm"], f"{row['n']:,}", f"{row['n_right']:,}", _price(row, simulated), f"{row['n_unpriced']:,}", each(row, simulated))
         for row in arms
     ]
     columns = ["arm", "trials", "right answers", "price of the answers", "price unknown", "price of a right answer"]
-    return Shown("What a right answer costs", COST_NOTE, pd.DataFrame(rows, columns=columns))
+    return Table("What a right answer costs", COST_NOTE, pd.DataFrame(rows, columns=columns))
 
 
-def time_table(arms: Sequence[Row], spreads: Mapping[str, Row]) -> Shown:
+def time_table(arms: Sequence[Row], spreads: Mapping[str, Row]) -> Table:
     """The arms of one model: mean, median and p95 of tokens and seconds."""
     rows = []
     for row in arms:
@@ -300,7 +300,7 @@ def time_table(arms: Sequence[Row], spreads: Mapping[str, Row]) -> Shown:
     columns = ["arm", "answers"]
     for name in ("input tokens", "output tokens", "seconds"):
         columns += [f"{name}: mean", f"{name}: median", f"{name}: p95"]
-    return Shown("Tokens and time", TIME_NOTE, pd.DataFrame(rows, columns=columns))
+    return Table("Tokens and time", TIME_NOTE, pd.DataFrame(rows, columns=columns))
 
 
 def time_rows(arms: Sequence[Row], spreads: Mapping[str, Row]) -> list[Row]:
@@ -314,14 +314,14 @@ def time_rows(arms: Sequence[Row], spreads: Mapping[str, Row]) -> list[Row]:
     return found
 
 
-def missing_table(arms: Sequence[Row]) -> Shown:
+def missing_table(arms: Sequence[Row]) -> Table:
     """The arms of one model: trials without a score, and every bad end, as n, % and interval."""
     rows = [
         (row["arm"], f"{row['n']:,}", share(row["n"] - row["n_scored"], row["n"]), *(share(row[end], row["n"]) for end in BAD_ENDS))
         for row in arms
     ]
     columns = ["arm", "trials", "no score", *(OUTCOMES[end] for end in BAD_ENDS)]
-    return Shown("Missing answers", MISSING_NOTE, pd.DataFrame(rows, columns=columns))
+    return Table("Missing answers", MISSING_NOTE, pd.DataFrame(rows, columns=columns))
 
 
 def missing_rows(arms: Sequence[Row]) -> list[Row]:
@@ -369,16 +369,16 @@ def difference(k: int, n: int, k_control: int, n_control: int, confidence: float
     return p - q, p - q - math.hypot(p - p_low, q_high - q), p - q + math.hypot(p_high - p, q - q_low)
 
 
-def again_table(store: Store, again: Sequence[Row], arm: str) -> Shown:
+def again_table(store: Store, again: Sequence[Row], arm: str) -> Table:
     """Task by task, how often all repeats of a question got the same score, and gave the same text."""
     note = f"Arm {arm}. {AGAIN_NOTE}" if _repeats(store) else ONCE_NOTE
-    return Shown("Does asking again give the same?", note, _agreement_frame(again))
+    return Table("Does asking again give the same?", note, _agreement_frame(again))
 
 
-def aa_table(store: Store, twice: Sequence[Row]) -> Shown:
+def aa_table(store: Store, twice: Sequence[Row]) -> Table:
     """Task by task, how often the baseline and its planned repeat agree."""
     note = AA_NOTE if AA_ARM in store.arms else NO_AA_NOTE
-    return Shown("The baseline against its own repeat", note, _agreement_frame(twice))
+    return Table("The baseline against its own repeat", note, _agreement_frame(twice))
 
 
 def _agreement_frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -402,7 +402,7 @@ def agreement_rows(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def request_table(sums: Sequence[Row]) -> Shown:
+def request_table(sums: Sequence[Row]) -> Table:
     """Every model and setting: calls, answers from the cache, and how many trials needed another request."""
     rows = [
         (
@@ -412,7 +412,7 @@ def request_table(sums: Sequence[Row]) -> Shown:
         for model, setting, total in _by_setting(sums)
     ]  # fmt: skip
     columns = ["model", "setting", "trials", "calls", "from the cache", "asked again", "requests of one trial, at most", "failed for good"]
-    return Shown("Requests", REQUESTS_NOTE, pd.DataFrame(rows, columns=columns))
+    return Table("Requests", REQUESTS_NOTE, pd.DataFrame(rows, columns=columns))
 
 
 def served(store: Store) -> list[str]:
@@ -425,11 +425,11 @@ def served(store: Store) -> list[str]:
     ]
 
 
-def form_table(arms: Sequence[Row]) -> Shown:
+def form_table(arms: Sequence[Row]) -> Table:
     """The arms of one model: answers in the form asked for, echoes of the input, refusals in words."""
     rows = [(row["arm"], f"{row['n_fine']:,}", *(share(row[flag], row[f"n_{flag}"]) for flag in FLAGS)) for row in arms]
     columns = ["arm", "answers", "in the form asked for", "echoes", "declined"]
-    return Shown("Form of the answers", FORM_NOTE, pd.DataFrame(rows, columns=columns))
+    return Table("Form of the answers", FORM_NOTE, pd.DataFrame(rows, columns=columns))
 
 
 def share(k: int, n: int) -> str:

@@ -13,10 +13,10 @@ import streamlit as st
 from promptlab.explorer import plain, take, words
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Store
-from promptlab.explorer.take import Shown
 from promptlab.nouns.errors import PromptlabError
 from promptlab.planning.audit import UNKNOWN, Check, audit, result
 from promptlab.record.store import Run
+from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
 from promptlab.sources.spec import load_experiment
 from promptlab.stats.families import ADJUSTMENT
@@ -43,7 +43,7 @@ def render(store: Store, filters: Filters) -> None:
         _again(store)
 
 
-def _as_frozen(store: Store, found: Sequence[Check], cells: pd.DataFrame, odd: Shown) -> None:
+def _as_frozen(store: Store, found: Sequence[Check], cells: pd.DataFrame, odd: Table) -> None:
     st.subheader("Does what is here match what was frozen?")
     take.shown(_hashes(found), "hashes", tints=words.TINTS, tinted="says")
     st.subheader("Deviations from the plan")
@@ -85,20 +85,20 @@ def _again(store: Store) -> None:
         plain.block(command)
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """Every table of the page, and the texts that it shows, as frames."""
     found, cells = audit(Run(store.folder)), _cells(store)
     made = [
         _hashes(found), _deviations(store, cells), _gaps(store, cells), _versions(store), _parameters(store), _terms(store),
         _families(store), _hypotheses(store, filters), _provenance(store),
-        Shown("The experiment file", "", pd.DataFrame({"line": (_experiment_text(store) or "").splitlines()})),
+        Table("The experiment file", "", pd.DataFrame({"line": (_experiment_text(store) or "").splitlines()})),
     ]  # fmt: skip
     if not store.plan.get("imported"):
-        made.append(Shown("Do it again", "", pd.DataFrame(_commands(store), columns=["what", "command"])))
+        made.append(Table("Do it again", "", pd.DataFrame(_commands(store), columns=["what", "command"])))
     return made
 
 
-def _headline(store: Store, found: Sequence[Check], odd: Shown) -> str:
+def _headline(store: Store, found: Sequence[Check], odd: Table) -> str:
     if store.plan.get("imported"):
         return "Imported: nothing of this was frozen before the answers. Families and margins were fixed when the file was imported."
     began = words.or_unknown(store.manifest.get("created_at"))
@@ -112,9 +112,9 @@ def _headline(store: Store, found: Sequence[Check], odd: Shown) -> str:
     return " ".join(parts)
 
 
-def _hashes(found: Sequence[Check]) -> Shown:
+def _hashes(found: Sequence[Check]) -> Table:
     note = "SHA-256, its first characters. A hash tells that something changed, not who changed it or why."
-    return Shown("Does what is here match what was frozen?", note, pd.DataFrame([check.row() for check in found]))
+    return Table("Does what is here match what was frozen?", note, pd.DataFrame([check.row() for check in found]))
 
 
 # --- deviations -------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def planned_cells(plan: Mapping[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "placement", "shots", "strategy", "arm", "task", "planned"])
 
 
-def _deviations(store: Store, cells: pd.DataFrame) -> Shown:
+def _deviations(store: Store, cells: pd.DataFrame) -> Table:
     plan, m = store.plan, store.manifest
     counts = m.get("counts", {})
     planned, n, n_skipped = int(plan["counts"]["trials"]), int(cells["n"].sum()), int(counts.get("skipped", 0))
@@ -202,7 +202,7 @@ def _deviations(store: Store, cells: pd.DataFrame) -> Shown:
     add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in stopped.items()) or "none", not stopped)
     add("how it ended", "complete", state, state == "complete" or short)
     note = "Not every deviation does harm: a second session goes on where the first ended. Each is a question that the report must answer."
-    return Shown("Deviations from the plan", note, pd.DataFrame(rows, columns=["what", "says", "planned", "found"]))
+    return Table("Deviations from the plan", note, pd.DataFrame(rows, columns=["what", "says", "planned", "found"]))
 
 
 def _listed(n: int, without: Sequence[str]) -> str:
@@ -211,7 +211,7 @@ def _listed(n: int, without: Sequence[str]) -> str:
     return f"{n:,}; none yet of {', '.join(without[:5])}" + (f" and {len(without) - 5:,} more" if len(without) > 5 else "")
 
 
-def _gaps(store: Store, cells: pd.DataFrame) -> Shown:
+def _gaps(store: Store, cells: pd.DataFrame) -> Table:
     short = cells[cells["n"] < cells["planned"]]
     short = short.assign(share=short["n"] / short["planned"]).sort_values("share", kind="stable").head(MOST_GAPS)
     frame = pd.DataFrame(
@@ -229,20 +229,20 @@ def _gaps(store: Store, cells: pd.DataFrame) -> Shown:
     note = f"{n:,} of {len(cells):,} are short of trials" + (f"; the {MOST_GAPS} emptiest are listed." if n > MOST_GAPS else ".")
     if store.plan.get("looks"):
         note += " Looks leave trials unasked on purpose."
-    return Shown("Arms and tasks with fewer trials than planned", note, frame.reset_index(drop=True))
+    return Table("Arms and tasks with fewer trials than planned", note, frame.reset_index(drop=True))
 
 
-def _versions(store: Store) -> Shown:
+def _versions(store: Store) -> Table:
     rows = store.query(
         "SELECT model, model_version AS version, count(*) AS trials, min(trials.order) AS first, max(trials.order) AS last "
         "FROM trials GROUP BY ALL ORDER BY model, first"
     )
     rows["version"] = [words.or_unknown(value) for value in rows["version"]]
     note = "As the provider named them with each answer. First and last are places in the order in which trials are sent."
-    return Shown("Versions that served the answers", note, rows)
+    return Table("Versions that served the answers", note, rows)
 
 
-def _parameters(store: Store) -> Shown:
+def _parameters(store: Store) -> Table:
     """What the experiment asks of each model beside the messages, and what its provider was sent."""
     rows = []
     for model in store.plan["models"]:
@@ -261,7 +261,7 @@ def _parameters(store: Store) -> Shown:
         "As the sweep found them before its first call. Added ones are promptlab's or the provider's own; a simulated model takes the "
         "experiment's seed. What each call was sent stands with the answer."
     )
-    return Shown("Parameters asked and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
+    return Table("Parameters asked and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
 
 
 def _json(values: Mapping[str, Any], key: str, otherwise: str) -> str:
@@ -271,7 +271,7 @@ def _json(values: Mapping[str, Any], key: str, otherwise: str) -> str:
 # --- the plan ---------------------------------------------------------------------------------------------------------
 
 
-def _terms(store: Store) -> Shown:
+def _terms(store: Store) -> Table:
     plan = store.plan
     margins = plan["margins"]
     rows = [
@@ -291,7 +291,7 @@ def _terms(store: Store) -> Shown:
     if looks := plan.get("looks"):
         by_then = ", ".join(f"{100 * look['fraction']:.0f} %" for look in looks)
         rows.append(("looks", f"{len(looks)}, at {by_then} of the information; level {plan['look_level']:.4g} for each sentence"))
-    return Shown("The frozen plan", "As plan.json says it.", pd.DataFrame(rows, columns=["what", "value"]))
+    return Table("The frozen plan", "As plan.json says it.", pd.DataFrame(rows, columns=["what", "value"]))
 
 
 def _placebos(store: Store) -> str:
@@ -305,7 +305,7 @@ def _family_names(store: Store) -> list[str]:
     return list(dict.fromkeys(str(h["family"]) for h in store.plan["hypotheses"]))
 
 
-def _families(store: Store) -> Shown:
+def _families(store: Store) -> Table:
     plan = store.plan
     found: dict[str, list[Mapping[str, Any]]] = {}
     for h in plan["hypotheses"]:
@@ -325,10 +325,10 @@ def _families(store: Store) -> Shown:
             }
         )
     note = f"{len(plan['hypotheses']):,} hypotheses. What is in no family gets no verdict."
-    return Shown("Families of hypotheses", note, pd.DataFrame(rows))
+    return Table("Families of hypotheses", note, pd.DataFrame(rows))
 
 
-def _hypotheses(store: Store, filters: Filters) -> Shown:
+def _hypotheses(store: Store, filters: Filters) -> Table:
     names = _family_names(store)
     family = filters.choice("family", names, names[0] if names else None)
     planned = [h for h in store.plan["hypotheses"] if h["family"] == family]
@@ -345,7 +345,7 @@ def _hypotheses(store: Store, filters: Filters) -> Shown:
             "verdict": [_verdict(verdicts, h) for h in planned],
         }
     )
-    return Shown("Hypotheses of one family", f"Those of {family}." if family else "None were planned.", frame)
+    return Table("Hypotheses of one family", f"Those of {family}." if family else "None were planned.", frame)
 
 
 def _verdict(verdicts: Mapping[Any, str], h: Mapping[str, Any]) -> str:
@@ -357,7 +357,7 @@ def _verdict(verdicts: Mapping[Any, str], h: Mapping[str, Any]) -> str:
 # --- where it comes from ----------------------------------------------------------------------------------------------
 
 
-def _provenance(store: Store) -> Shown:
+def _provenance(store: Store) -> Table:
     m, plan = store.manifest, store.plan
     rows: list[tuple[str, object]] = [
         ("run", store.report.run),
@@ -378,7 +378,7 @@ def _provenance(store: Store) -> Shown:
         rows.append(("imported from", f"{provenance.get('tool')}: {', '.join(str(f.get('file')) for f in provenance.get('files', ()))}"))
     paid = paid_words(float(m["paid_usd"]), int(m["counts"]["unpriced"]), len(m["simulated_models"]), len(m["models"]))
     rows.append(("cost", paid))
-    return Shown("Where it comes from", "As manifest.json and plan.json say it.", pd.DataFrame(rows, columns=["what", "value"]).astype(str))
+    return Table("Where it comes from", "As manifest.json and plan.json say it.", pd.DataFrame(rows, columns=["what", "value"]).astype(str))
 
 
 def _model_words(model: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:

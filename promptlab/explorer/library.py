@@ -17,17 +17,16 @@ from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
 from promptlab.explorer.words import or_unknown
 from promptlab.nouns.arm import Condition, Placement
-from promptlab.nouns.errors import DataMissing
 from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import NONE_ARM, Benchmark, Suite
 from promptlab.planning.resolve import all_stimuli
+from promptlab.reporting.table import Table
 from promptlab.sources import official
 from promptlab.sources.spec.libraries import TaskEntry
-from promptlab.sources.tasks import entries, load_task, task_names
+from promptlab.sources.tasks import entries, task_here, task_names
 from promptlab.sources.tokens import DEFAULT, n_tokens
 
 ITEMS = 3
@@ -113,7 +112,7 @@ def render(store: Store | None, filters: Filters) -> None:
     _prompt(store, filters, every, tasks)
 
 
-def tables(store: Store | None, filters: Filters) -> list[Shown]:
+def tables(store: Store | None, filters: Filters) -> list[Table]:
     """Every table of the page, and the prompts that it shows, as frames."""
     every = sentences(store)
     role = filters.choice("role", list(_roles(every)), "all") or "all"
@@ -198,7 +197,7 @@ def _of_role(every: Sequence[Sentence], role: str) -> list[Sentence]:
     return [sentence for sentence in every if role in ("all", sentence.role)]
 
 
-def _sentence_table(store: Store | None, every: Sequence[Sentence], role: str) -> Shown:
+def _sentence_table(store: Store | None, every: Sequence[Sentence], role: str) -> Table:
     listed = _of_role(every, role)
     frame = pd.DataFrame(
         {
@@ -217,7 +216,7 @@ def _sentence_table(store: Store | None, every: Sequence[Sentence], role: str) -
     if store:
         frame.insert(1, "in this run", ["yes" if s.in_run else "" for s in listed])
         note += " Those of this run stand first."
-    return Shown("Sentences", note, frame)
+    return Table("Sentences", note, frame)
 
 
 # --- tasks ------------------------------------------------------------------------------------------------------------
@@ -278,20 +277,7 @@ def _of_library(task: Task, entry: TaskEntry) -> Known:
     )
 
 
-@lru_cache(maxsize=128)
-def _loaded(name: str, suite: Suite) -> Task:
-    return load_task(name, suite)
-
-
-def task_here(name: str, suite: Suite) -> Task | None:
-    """The task; None where its official files are not here, which may change while the explorer runs."""
-    try:
-        return _loaded(name, suite)
-    except DataMissing:
-        return None
-
-
-def _task_table(tasks: Sequence[Known]) -> Shown:
+def _task_table(tasks: Sequence[Known]) -> Table:
     frame = pd.DataFrame(
         {
             "task": [task.id for task in tasks],
@@ -307,7 +293,7 @@ def _task_table(tasks: Sequence[Known]) -> Shown:
         }
     )
     note = f"{len(tasks):,} tasks. Click one to see its prompts. Chance is the expected score of blind guessing."
-    return Shown("Tasks", note, frame)
+    return Table("Tasks", note, frame)
 
 
 # --- one prompt -------------------------------------------------------------------------------------------------------
@@ -443,7 +429,7 @@ def _marked(view: _View, item: Item, text: str) -> str:
     return plain.mark(text, stimulus_text(stimulus, view.task, item))[0]
 
 
-def _about(view: _View) -> Shown:
+def _about(view: _View) -> Table:
     known = view.known
     rows = [
         ("task", known.id),
@@ -455,15 +441,15 @@ def _about(view: _View) -> Shown:
         ("licence", known.licence),
         *(("known defect", defect) for defect in known.defects),
     ]
-    return Shown("About the task", "", pd.DataFrame(rows, columns=["what", "value"]))
+    return Table("About the task", "", pd.DataFrame(rows, columns=["what", "value"]))
 
 
-def _base_prompts(view: _View) -> Shown:
+def _base_prompts(view: _View) -> Table:
     rows = list(view.known.base_prompts.items())
-    return Shown("Base prompts", "", pd.DataFrame(rows, columns=["base prompt", "text"]))
+    return Table("Base prompts", "", pd.DataFrame(rows, columns=["base prompt", "text"]))
 
 
-def _prompt_table(view: _View, items: Sequence[Item]) -> Shown:
+def _prompt_table(view: _View, items: Sequence[Item]) -> Table:
     frame = pd.DataFrame(
         [
             {
@@ -479,4 +465,4 @@ def _prompt_table(view: _View, items: Sequence[Item]) -> Shown:
     )
     name = view.sentence.name if view.sentence else "nothing"
     note = f"{name} added to {view.known.id}, base prompt {view.prompt}, layout {view.layout.name}. The added text is between ▶ and ◀."
-    return Shown("Prompts", note, frame)
+    return Table("Prompts", note, frame)

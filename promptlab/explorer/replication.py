@@ -16,7 +16,6 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.choices import model_of
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
 from promptlab.explorer.words import verdict
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.words import NONE_ARM
@@ -35,6 +34,7 @@ from promptlab.reporting.replicate import (
     models_of,
     stimuli_of,
 )
+from promptlab.reporting.table import Table
 from promptlab.stats.sentences import interval, points, setting_words
 from promptlab.stats.tables import Setting
 
@@ -132,7 +132,7 @@ def render(store: Store, filters: Filters) -> None:
     take.shown(_protocol_table(protocol), "protocol")
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """The tables of the page; nothing is drawn."""
     chosen = filters.choice("paper", _papers(), _default(store))
     paper = PAPERS[_papers().index(chosen or _default(store))]
@@ -204,7 +204,7 @@ def _task_means(n_arms: int) -> str:
     """  # noqa: S608 (column names made here; values are bound)
 
 
-def cell_table(found: Found, model: str) -> Shown:
+def cell_table(found: Found, model: str) -> Table:
     """Paper and run side by side, one row for each cell of a model; without cells the note says why."""
     cells = _of(found, model)
     rows = [
@@ -217,20 +217,20 @@ def cell_table(found: Found, model: str) -> Shown:
         for c in cells
     ]  # fmt: skip
     note = f"{found.report.source}. {CELLS_NOTE}" if found.report else found.reason
-    return Shown("Cell by cell", note, pd.DataFrame(rows, columns=CELL_COLUMNS))
+    return Table("Cell by cell", note, pd.DataFrame(rows, columns=CELL_COLUMNS))
 
 
-def abstract_table(found: Found) -> Shown:
+def abstract_table(found: Found) -> Table:
     """The figure of the paper's abstract beside what its arithmetic gives in the whole run."""
     rows = [
         (BENCHMARKS[benchmark], f"{theirs:+.2f} %", "unknown: no baseline above 0" if ours is None else f"{ours:+.2f} %")
         for benchmark, theirs, ours in (found.report.headlines if found.report else ())
     ]
     columns = ["benchmark", "the abstract says", "the same arithmetic gives here"]
-    return Shown("The figure of the abstract", ABSTRACT_NOTE if rows else found.reason, pd.DataFrame(rows, columns=columns))
+    return Table("The figure of the abstract", ABSTRACT_NOTE if rows else found.reason, pd.DataFrame(rows, columns=columns))
 
 
-def difference_table(found: Found, model: str) -> Shown:
+def difference_table(found: Found, model: str) -> Table:
     """All that differs from the paper, and whether it keeps a cell from being compared."""
     cells = _of(found, model)
     where: dict[tuple[str, bool], list[str]] = {}
@@ -242,7 +242,7 @@ def difference_table(found: Found, model: str) -> Shown:
         for (what, stops), names in sorted(where.items(), key=lambda entry: not entry[0][1])
     ]
     note = DIFFERENCES_NOTE if rows else found.reason
-    return Shown("What differs from the paper", note, pd.DataFrame(rows, columns=["it", "difference", "where"]))
+    return Table("What differs from the paper", note, pd.DataFrame(rows, columns=["it", "difference", "where"]))
 
 
 def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
@@ -334,10 +334,10 @@ def _needed(paper: Paper, reason: str) -> None:
     plain.block(NEEDED.format(paper=paper, n_items=N_ITEMS))
 
 
-def _protocol_table(found: Sequence[Figure]) -> Shown:
+def _protocol_table(found: Sequence[Figure]) -> Table:
     rows = [(f.figure, f.kind, points(f.value), interval(f.low, f.high), f.verdict) for f in found]
     note = PROTOCOL_NOTE if rows else "This run has too little for it: at least two sentences, and items that all arms answered."
-    return Shown("The papers' protocol beside the honest figure", note, pd.DataFrame(rows, columns=PROTOCOL_COLUMNS))
+    return Table("The papers' protocol beside the honest figure", note, pd.DataFrame(rows, columns=PROTOCOL_COLUMNS))
 
 
 def _papers() -> list[str]:

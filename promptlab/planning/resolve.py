@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,12 +93,17 @@ def library_paths() -> list[Path]:
 def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
     """Every stimulus by id; two libraries with one name are a problem of the second."""
     found: dict[str, Stimulus] = {}
-    for path in [*library_paths(), *extra]:
-        for stimulus in load_library(path):
+    shipped_ones = library_paths()
+    for path in [*shipped_ones, *extra]:
+        for stimulus in _kept(path) if path in shipped_ones else load_library(path):
             if stimulus.id in found:
                 raise FileProblems([Problem(path, 1, f"the stimulus {stimulus.id!r} exists already; give this library another name")])
             found[stimulus.id] = stimulus
     return found
+
+
+_kept = lru_cache(maxsize=64)(load_library)
+"""Reading the libraries of promptlab takes most of the time of a small plan; they do not change while it runs."""
 
 
 def sim_models() -> Mapping[str, SimModel]:
