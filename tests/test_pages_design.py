@@ -25,6 +25,7 @@ from promptlab.planning import audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
+from promptlab.reporting import deviations
 from promptlab.reporting.table import Table
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 
@@ -72,7 +73,7 @@ def test_a_recorded_run_matches_what_was_frozen(name: str) -> None:
     found = hashes(folder)
     assert set(found.values()) == {audit.MATCHES}
     assert set(found) >= {"plan", "experiment", "data", "stimuli", "prices", "simulators"}
-    assert design.DEVIATES not in says(of(folder)).values()
+    assert deviations.DEVIATES not in says(of(folder)).values()
 
 
 def edit_items(folder: Path) -> None:
@@ -113,7 +114,7 @@ def test_whatever_is_edited_afterwards_differs(edit: str, copied: Path) -> None:
     found = hashes(copied)
     assert {what for what, word in found.items() if word == audit.DIFFERS} == wanted
     assert audit.UNKNOWN not in found.values()
-    assert "Not what was frozen any more" in design._headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
+    assert "Not what was frozen any more" in deviations.headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
 
 
 def test_the_command_prints_what_the_page_shows(copied: Path) -> None:
@@ -143,7 +144,7 @@ def test_what_cannot_be_recomputed_is_not_said_to_match(copied: Path) -> None:
     changed(copied, "manifest.json", lambda m: m["prices"].clear())
     found = hashes(copied)
     assert (found["experiment"], found["prices"]) == (audit.UNKNOWN, audit.UNKNOWN)
-    head = design._headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
+    head = deviations.headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
     assert "Whatever can be recomputed is the same now." in head
     assert "Cannot be recomputed from this folder: experiment, prices." in head
     assert table(of(copied), "The experiment file").empty
@@ -187,7 +188,7 @@ def test_hashes_and_planned_trials_are_those_of_the_study(kind: str, tmp_path: P
               for n, p in study.prices.items()}  # fmt: skip
     changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": digest(plan)}, prices=prices, effective={}))
     assert set(hashes(folder).values()) == {audit.MATCHES}
-    planned = design.planned_cells(json.loads((folder / "plan.json").read_text()))
+    planned = deviations.planned_cells(json.loads((folder / "plan.json").read_text()))
     assert planned["planned"].sum() == study.design.n_trials == make_plan(study)["counts"]["trials"]
     assert len(planned) == len(study.design.conditions) // len(study.experiment.base_prompts) * len(study.design.tasks) * len(
         study.design.models
@@ -206,7 +207,7 @@ def test_looks_asked_for_by_the_command_are_no_change(tmp_path: Path) -> None:
     assert hashes(folder)["experiment"] == audit.MATCHES
     commands = dict(table(of(folder), "Do it again").to_numpy().tolist())
     assert "--sequential" in commands["Ask all of it again, into another folder:"]
-    assert says(of(folder))["looks before the end"] == design.DEVIATES
+    assert says(of(folder))["looks before the end"] == deviations.DEVIATES
 
 
 # --- deviations -------------------------------------------------------------------------------------------------------
@@ -218,7 +219,7 @@ def test_counts_are_those_of_the_trials(tmp_path: Path) -> None:
     found = of(folder)
     rows = table(found, "Deviations from the plan").set_index("what")
     assert rows.loc["trials recorded", ["says", "planned", "found"]].tolist() == [
-        design.DEVIATES, f"{plan['counts']['trials']:,}", f"{len(trials):,}",
+        deviations.DEVIATES, f"{plan['counts']['trials']:,}", f"{len(trials):,}",
     ]  # fmt: skip
     n_errors = int((trials["outcome"] == "error").sum())
     assert n_errors == 1
@@ -245,16 +246,16 @@ def test_every_kind_of_deviation_is_found(copied: Path) -> None:
 
     changed(copied, "manifest.json", strange)
     found = of(copied)
-    odd = {what for what, word in says(found).items() if word == design.DEVIATES}
+    odd = {what for what, word in says(found).items() if word == deviations.DEVIATES}
     assert odd == {
         "versions that served one model", "parameters sent", "sessions", "budget", "models that refused for good", "how it ended",
     }  # fmt: skip
     rows = table(found, "Parameters asked and sent").set_index("parameter")
-    assert rows.loc["temperature", ["says", "asked", "sent"]].tolist() == [design.DEVIATES, "0.7", "1.0"]
+    assert rows.loc["temperature", ["says", "asked", "sent"]].tolist() == [deviations.DEVIATES, "0.7", "1.0"]
     assert rows.loc["max_tokens", "sent"] == "not sent"
     assert rows.loc["seed", "says"] == "● added"
     store = load.open_store(copied)
-    assert "6 deviations from the plan are listed below." in design._headline(store, audit.audit(Run(copied)), found[1])
+    assert "6 deviations from the plan are listed below." in deviations.headline(store, audit.audit(Run(copied)), found[1])
 
 
 def test_an_arm_and_a_task_without_trials_are_named(copied: Path) -> None:
@@ -274,7 +275,7 @@ def test_a_run_in_progress_has_not_deviated_yet(tmp_path: Path, opened: Any) -> 
     _, writer = write_run(tmp_path, share=0.4, state="running", close=False)
     try:
         found = says(of(tmp_path / "demo"))
-        assert found["trials recorded"] == found["how it ended"] == design.NOT_YET
+        assert found["trials recorded"] == found["how it ended"] == deviations.NOT_YET
         app = opened("--runs", tmp_path, page="design")
         assert not app.exception
         assert "The sweep is still running" in texts(app)

@@ -20,6 +20,7 @@ from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import all_stimuli, resolve
 from promptlab.record.store import Run, RunWriter
+from promptlab.reporting.library import library as listed
 from promptlab.reporting.table import Table
 from promptlab.sources import official, tasks
 from promptlab.sources.tasks import load_task, task_names
@@ -132,7 +133,7 @@ def test_the_page_without_a_run(opened: Any, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_official")
 def test_without_official_files_the_twins_are_shown(opened: Any, demo: Path) -> None:
-    assert library.library("official") == ()
+    assert listed("official") == ()
     app = opened("--runs", demo, page="library", suite="official")
     assert not app.exception
     assert "The official benchmark files are not here" in texts(app)

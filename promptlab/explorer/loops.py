@@ -11,12 +11,12 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, task_of
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import Store, records
 from promptlab.explorer.trial import messages_of
-from promptlab.explorer.words import or_unknown, score_word
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
+from promptlab.reporting.words import or_unknown, score_word
 from promptlab.stats.intervals import wilson
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, take, words
+from promptlab.explorer import plain, take
 from promptlab.explorer.choices import OF_A_PAIR, choose, chosen
 from promptlab.explorer.filters import Filters, go
-from promptlab.explorer.load import Store
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
 from promptlab.nouns.words import NONE_ARM
-from promptlab.reporting import charts
+from promptlab.reporting import charts, words
+from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.stats.sentences import points
 

@@ -9,12 +9,12 @@ import pandas as pd
 import streamlit as st
 
 from promptlab import reporting
-from promptlab.explorer import plain, take, words
+from promptlab.explorer import plain, take
 from promptlab.explorer.choices import choose, chosen
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.live import kept_fresh
-from promptlab.explorer.load import Setting, Store
-from promptlab.reporting import charts
+from promptlab.reporting import charts, words
+from promptlab.reporting.store import Setting, Store
 from promptlab.reporting.table import Table
 
 FEWEST_TIED = 2

@@ -15,11 +15,11 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, Number
-from promptlab.explorer.load import Store, records
 from promptlab.planning.draft import FILE, Choices, Draft, drafted, experiment_text, priced_models, stimuli_for, suite_of, tasks_for
 from promptlab.planning.size import MOST_ITEMS
 from promptlab.reporting import charts
 from promptlab.reporting.planned import Measured, curve, curve_table, file_tables, in_a_sentence, measured, short_table, ways_table
+from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 
 FLIPS = 10.0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, take, trial, words
+from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.live import kept_fresh
-from promptlab.explorer.load import RIGHT, WHOLE, Store
+from promptlab.reporting import words
+from promptlab.reporting.store import RIGHT, WHOLE, Store
 from promptlab.reporting.table import Table
 
 PAGE_ROWS = 50

@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
-from promptlab.explorer.load import Store, records
-from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
 from promptlab.nouns.errors import RunProblem
 from promptlab.reporting.rescore import scores_of
+from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
+from promptlab.reporting.words import OUTCOMES, mark, or_unknown, score_word
 from promptlab.stats.sentences import setting_words
 
 
@@ -93,7 +93,7 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
         if len(calls) > 1:
             plain.line(f"call {number} of {len(calls)}")
         for message in messages_of(call["messages"]):
-            marked, found = plain.mark(message["content"], text)
+            marked, found = mark(message["content"], text)
             n_marked += found
             plain.line(f"{message['role']}:")
             plain.block(marked)
