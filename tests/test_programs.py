@@ -177,6 +177,7 @@ def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: 
         arm = trial.arm
         if arm.role == "aa":
             continue  # the baseline's prompt, drawn once more
+        s = arm.setting
         recipe = recipe_of(plan, trial.task.partition("/")[2], arm.name, s.placement, s.shots, s.strategy, s.prompt, "test")
         program = PromptProgram(recipe, lambda text, item, metric=metrics[trial.task]: metric(text, item).score)
         with dspy.context(lm=lm):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import Setting, Store
-from promptlab.explorer.words import CONTROLS
+from promptlab.reporting.store import Setting, Store
+from promptlab.reporting.words import CONTROLS
 
 OF_A_PAIR = ("items", "item", "pair", "trial", "n")
 

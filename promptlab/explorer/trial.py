@@ -10,11 +10,11 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
-from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
-from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
 from promptlab.nouns.errors import RunProblem
 from promptlab.reporting.rescore import scores_of
+from promptlab.reporting.store import Store, records
+from promptlab.reporting.table import Table
+from promptlab.reporting.words import OUTCOMES, mark, or_unknown, score_word
 from promptlab.stats.sentences import setting_words
 
 
@@ -49,7 +49,7 @@ def show(store: Store, trial: str) -> None:
     plain.table(facts(row, calls, by_scorer(store, row)))
 
 
-def tables(store: Store, name: str) -> list[Shown]:
+def tables(store: Store, name: str) -> list[Table]:
     """The same as tables; nothing is drawn."""
     row = store.trial(name)
     if row is None:
@@ -64,9 +64,9 @@ def tables(store: Store, name: str) -> list[Shown]:
     read = "(no answer found)" if pd.isna(row["extracted"]) else row["extracted"]
     came = [("answer", row["answer"]), ("what the metric read in it", read), ("right", targets(row))]
     return [
-        Shown("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
-        Shown("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
-        Shown("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
+        Table("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
+        Table("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
+        Table("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
     ]
 
 
@@ -93,7 +93,7 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
         if len(calls) > 1:
             plain.line(f"call {number} of {len(calls)}")
         for message in messages_of(call["messages"]):
-            marked, found = plain.mark(message["content"], text)
+            marked, found = mark(message["content"], text)
             n_marked += found
             plain.line(f"{message['role']}:")
             plain.block(marked)
