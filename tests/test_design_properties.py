@@ -210,6 +210,12 @@ def test_as_many_items_are_there_to_ask_as_are_drawn(n: int, n_demos: int, pool:
     assert n_available(task, n_demos) == (n if pool else max(1, n - 2 * n_demos))
 
 
+def test_the_order_of_a_pool_does_not_matter() -> None:
+    drawn = draw(TOY, None, 4, 1).demos
+    assert draw(replace(TOY, demos=TOY.demos[::-1]), None, 4, 1).demos == drawn
+    assert len(set(drawn)) == 4
+
+
 # --- items and options ------------------------------------------------------------------------------------------------
 
 
