@@ -212,6 +212,15 @@ def test_a_limit_may_be_reached_and_not_passed() -> None:
     assert Budget(None).fits(1e9, 10**9)
 
 
+def test_what_is_settled_leaves_nothing_set_aside_however_floats_add_up() -> None:
+    budget = Budget(1.0)
+    for usd in (0.1, 0.2):
+        budget.take(usd, 0)
+    for usd in (0.1, 0.2):
+        budget.settle(usd, 0, 0.0, 0)
+    assert not budget.busy, "a rest of 3e-17 would be waited for, for ever"
+
+
 @pytest.mark.parametrize(("usd", "tokens"), [(0.6, 0), (0.0, 60)])
 def test_a_request_waits_for_what_others_may_give_back_and_is_refused_where_nothing_can(usd: float, tokens: int) -> None:
     async def main() -> list[str]:

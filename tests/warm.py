@@ -107,8 +107,12 @@ def main() -> None:
     """`python tests/warm.py FD`."""
     for name in LOADED:
         __import__(name)
+    from promptlab.planning.resolve import all_stimuli, sim_models
+    from promptlab.sources.tasks import entries
     from promptlab.sources.tokens import n_tokens
 
+    for load in (all_stimuli, sim_models, entries):
+        load()
     n_tokens("")
     threads = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")} - {"python", Path(sys.executable).name[:15]}
     assert threads <= {"jemalloc_bg_thd"}, f"{threads} would be missing in a fork"  # jemalloc starts its own again
