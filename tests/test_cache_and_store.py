@@ -638,6 +638,14 @@ def test_recorded_trials_leave_errors_open_and_count_what_was_paid(tmp_path: Pat
     assert Run(tmp_path / "r").trials()["outcome"].tolist() == ["ok", "ok", "ok"]
 
 
+def test_what_came_from_the_cache_took_no_tokens_here(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write(folder, 3, cached=True, input_tokens=10, output_tokens=5, paid_usd=0.0)
+    write(folder, 2, 3, cached=False, input_tokens=10, output_tokens=None, paid_usd=0.5)
+    found = store.recorded_in(folder)
+    assert (len(found.trials), found.paid_tokens, found.paid_usd) == (5, 20, 1.0)
+
+
 def test_two_writers_never_meet(tmp_path: Path) -> None:
     first = RunWriter(tmp_path / "r")
     with pytest.raises(RunProblem, match=f"another process \\(pid {os.getpid()}\\)"):

@@ -15,7 +15,7 @@ from hypothesis import strategies as hs
 import designs
 from promptlab.design.cross import Design, draw, draw_number, n_available, spare_demos, trials, trials_an_item
 from promptlab.design.render import PRESETS, stimulus_text
-from promptlab.design.stimuli import matched_placebos, shuffled, with_wordings
+from promptlab.design.stimuli import matched_placebos, placebos_of, shuffled, stack, with_wordings
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.item import Demo, Item, Task
 from promptlab.nouns.stimulus import Cue, Loop, Stimulus
@@ -132,6 +132,36 @@ def test_words_of_a_placebo_are_shuffled_by_seed_and_stimulus() -> None:
     assert shuffled(replace(WORDS, id="lib/V"), 1).text != shuffled(WORDS, 1).text
     made = [matched_placebos([WORDS, *more], [], {}, 1, ["shuffled"], 3)[0] for more in ([], STIMULI)]
     assert made[0] == made[1] == shuffled(WORDS, 3), "whatever else is made"
+
+
+NEUTRAL = tuple(Stimulus(f"neutral/{n}", " ".join(["word"] * n), role="placebo") for n in (3, 4, 5, 9))
+
+
+def test_sentences_of_one_stack_are_matched_by_different_neutral_ones() -> None:
+    parts = [Stimulus(f"lib/{key}", "one two three") for key in "XY"]
+    lengths = {s.id: s.n_words for s in (*parts, *NEUTRAL)}
+    made = matched_placebos([stack(parts)], NEUTRAL, lengths, 2, ["neutral"], 1)
+    assert [placebo.parts for placebo in made] == [("neutral/3", "neutral/4"), ("neutral/4", "neutral/5")]
+
+
+def test_of_neutral_sentences_of_as_many_tokens_the_one_of_as_many_words_is_nearest() -> None:
+    asked = Stimulus("lib/X", "one two three four five")
+    alike = dict.fromkeys([asked.id, *(s.id for s in NEUTRAL)], 7)
+    assert [p.id for p in matched_placebos([asked], NEUTRAL, alike, 2, ["neutral"], 1)] == ["neutral/5", "neutral/4"]
+    assert [p.id for p in placebos_of(asked, NEUTRAL, alike)] == ["neutral/5"]
+
+
+def test_a_placebo_made_of_one_stimulus_is_none_of_another() -> None:
+    made = matched_placebos([WORDS, STIMULI[0]], [], {}, 1, ["shuffled", "whitespace"], 1)
+    lengths = dict.fromkeys([WORDS.id, STIMULI[0].id], 1)
+    for stimulus in (WORDS, STIMULI[0]):
+        assert {p.of for p in placebos_of(stimulus, made, lengths)} == {stimulus.id}
+    assert len(made) == 4
+
+
+def test_one_word_has_no_other_order() -> None:
+    assert matched_placebos([Stimulus("lib/X", "Please")], [], {}, 1, ["shuffled"], 1) == ()
+    assert matched_placebos([Stimulus("lib/X", "go go go")], [], {}, 1, ["shuffled"], 1) == ()
 
 
 def test_two_draws_of_one_seed_are_not_one_draw() -> None:
