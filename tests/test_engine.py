@@ -19,13 +19,14 @@ from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.redact import MARK, known_secrets, redact, redact_known
-from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.nouns.words import AA_ARM, NONE_ARM, LoopMode
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, NotCached
 from promptlab.running.engine import UNKNOWN_OUTPUT_TOKENS, Engine, Progress
 from promptlab.running.gateway import Gateway
 from promptlab.strategies import strategy_of
+from promptlab.strategies.loop import chosen_cue
 
 PAID = Completion("right", "ok", input_tokens=10, output_tokens=2, cost_usd=0.25, latency_s=1.5, attempts=2)
 PRICE = Price(1_000_000, 10_000_000)
@@ -337,6 +338,25 @@ def test_an_oracle_loop_ends_where_the_score_reaches_its_mark() -> None:
 def test_a_token_budget_ends_a_loop_when_it_is_reached(mode: LoopMode, budget: int, n_calls: int) -> None:
     """One token an answer; what the model says as its own judge counts as well."""
     assert len(conversation(mode, lambda text: 0.0, ["no"] * 5, token_budget=budget)) == n_calls
+
+
+def test_remarks_take_their_cues_in_turn_from_the_first() -> None:
+    cues = tuple((Cue(key, "neutral", "neutral", key),) for key in "ab")
+    spec = Loop("feedback", 5, "verifier_free", cues=cues)
+    asked = designs.trial(Item("i", "x", ("y",)), designs.loop_arm(spec))
+    assert [chosen_cue(spec, asked, number).key for number in (1, 2, 3, 4)] == ["a", "b", "a", "b"]
+
+
+def test_what_was_wrong_with_the_last_call_of_a_loop_is_told() -> None:
+    spec = Loop("resample", 2, "verifier_free", "synthesis")
+    strategy = strategy_of(Call("m", (), {}), designs.trial(Item("i", "x", ("y",)), designs.loop_arm(spec)), lambda text: 0.0)
+    next(strategy)
+    strategy.send(Completion(" ", "empty"))
+    asked = strategy.send(Completion("one", "ok"))
+    assert asked.messages[-2]["content"] == "1. (no answer)\n2. one"
+    with pytest.raises(StopIteration) as end:
+        strategy.send(Completion("", "error", error="HTTP 500"))
+    assert end.value.value == Answer("", "error", "HTTP 500")
 
 
 # --- secrets ----------------------------------------------------------------------------------------------------------------

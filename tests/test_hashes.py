@@ -136,6 +136,16 @@ def test_every_hash_counts_in_the_name_of_the_run(study: Study) -> None:
     assert set(study.hashes) == {"experiment", "data", "stimuli", "prices", "simulators"} == {name for name, _ in HASHED.values()}
 
 
+def test_demonstrations_count_where_answers_are_graded_too(study: Study) -> None:
+    graded = of_item(scores=(0.25, 0.75))(study)
+    assert of_demo(output="other")(graded).hashes["data"] != graded.hashes["data"]
+
+
+def test_an_unknown_price_is_not_0(study: Study) -> None:
+    unknown, free = (HASHED[name][1](study) for name in ("a price that is unknown", "a price that is 0"))
+    assert unknown.hashes["prices"] != free.hashes["prices"]
+
+
 UNHASHED: dict[str, Callable[[Study], Study]] = {
     "where a price is from": of_prices(source="elsewhere"),
     "another simulated model": lambda study: replace(study, sims={name: study.sims[name] for name in ("null",)}),

@@ -205,6 +205,18 @@ def around_of(task: Task, item: Item, placement: Placement, shots: int) -> tuple
     return empty, place
 
 
+def test_braces_of_a_template_that_name_nothing_stay() -> None:
+    placement = replace(PRESETS["paper"], template='{instruction} {"a": {input}} {} {X} {0}{demos}')
+    [message] = render(designs.task([]), Item("i", "{x}", ("y",)), designs.arm(None, placement))
+    assert message["content"] == 'Do it. {"a": {x}} {} {X} {0}'
+
+
+def test_a_prompt_with_demonstrations_to_the_byte() -> None:
+    for shots, demos in ((0, ""), (2, "Input: demo 0\nOutput: out 0\n\nInput: demo 1\nOutput: out 1\n\n")):
+        [message] = render(designs.task([]), Item("i", "x", ("y",)), designs.arm(shots=shots))
+        assert message["content"] == f"Instruction: Do it.\n\n{demos}Input: x\nOutput: "
+
+
 def test_base_prompts_are_those_of_the_arm() -> None:
     task = designs.task([])
     for name, prompt in task.base_prompts.items():
