@@ -17,8 +17,8 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
+from apps import AppTest
 from conftest import ROOT
 from promptlab.design.cross import trials
 from promptlab.design.render import render
@@ -668,7 +668,8 @@ def test_the_explorer_never_loads_a_model_client(demo: Path) -> None:
     code = f"""
 import json, sys
 sys.argv = ["app.py", "--runs", {str(demo)!r}]
-from streamlit.testing.v1 import AppTest
+sys.path.append("tests")
+from apps import AppTest
 for page in {PAGES!r}:
     app = AppTest.from_file("app.py", default_timeout=60)
     app.query_params["page"] = page

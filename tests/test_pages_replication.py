@@ -36,7 +36,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder, tasks="sum, antonyms, object_counting, ruin_names", models="  - sim/null", stimuli='"emotionprompt/EP*"', items=14,
         more="replicates: 2\nplacements: [paper, ape]\n",
     )  # fmt: skip
-    done = runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache")
+    done = runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache", "--no-report")
     assert done.returncode == 0, done.stderr
     run = next((folder / "runs").iterdir())
 

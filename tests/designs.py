@@ -1,0 +1,57 @@
+"""Arms and designs for tests, made here and nowhere else, so that another shape of an arm is one edit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from promptlab.design.cross import Design, cross, draw
+from promptlab.design.render import PRESETS
+from promptlab.nouns.arm import Condition, Placement, Trial
+from promptlab.nouns.item import Demo, Item, Task
+from promptlab.nouns.model import Model
+from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.nouns.words import NONE_ARM
+
+PAPER = PRESETS["paper"]
+
+
+def arm(stimulus: Stimulus | None = None, placement: Placement = PAPER, shots: int = 0, base_prompt: str = "human") -> Condition:
+    """The baseline, or the arm of a stimulus, in one setting."""
+    name, role = (stimulus.id, "stimulus") if stimulus else (NONE_ARM, "baseline")
+    return Condition(name, role, stimulus, base_prompt, placement, shots)  # type: ignore[arg-type]
+
+
+def loop_arm(loop: Loop) -> Condition:
+    """An arm of a feedback loop."""
+    return Condition("looped", "loop", None, "human", PAPER, 0, "single", loop)
+
+
+def arms(
+    stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus] = (), placements: Sequence[Placement] = (PAPER,), shots: Sequence[int] = (0,)
+) -> tuple[Condition, ...]:
+    """Every arm in every setting of both base prompts."""
+    return cross(stimuli, placebos, ["human", "ape"], placements, shots, ["single"])
+
+
+def trial(item: Item, condition: Condition, task: str = "twin/toy", replicate: int = 0) -> Trial:
+    return Trial(0, task, item, condition, "m", replicate)
+
+
+def items(n: int, **changes: Any) -> tuple[Item, ...]:
+    """Every second one with four options."""
+    return tuple(Item(f"i{i}", f"input {i}", (f"target {i}",), ("a", "b", "c", "d") if i % 2 else (), **changes) for i in range(n))
+
+
+def task(of: Sequence[Item], name: str = "toy", n_demos: int = 9, **changes: Any) -> Task:
+    demos = tuple(Demo(f"demo {i}", f"out {i}") for i in range(n_demos))
+    return Task(name, "twin", "bigbench", "choice", {"human": "Do it.", "ape": "do the thing"}, tuple(of), demos, **changes)
+
+
+def design(
+    tasks: Sequence[Task], conditions: Sequence[Condition], seed: int = 1, n_items: int | None = None, n_demos: int = 0,
+    n_models: int = 1, replicates: int = 1,
+) -> Design:  # fmt: skip
+    """Drawn and crossed."""
+    models = tuple(Model(f"m{n}", "sim/null") for n in range(n_models))
+    return Design(tuple(draw(task, n_items, n_demos, seed) for task in tasks), tuple(conditions), models, replicates, seed)
