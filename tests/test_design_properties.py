@@ -66,7 +66,7 @@ def demonstrations(seed: int, task: Task) -> list[str]:
 
 def order_of_blocks(seed: int, task: Task) -> dict[str, list[str]]:
     made = designs.design([task], designs.arms(STIMULI), seed)
-    return {item: [t.condition.arm for t in block] for item, block in groupby(trials(made), lambda t: t.item.id)}
+    return {item: [t.arm.name for t in block] for item, block in groupby(trials(made), lambda t: t.item.id)}
 
 
 def cues(seed: int, task: Task) -> list[str]:
@@ -282,11 +282,11 @@ def test_every_trial_once_and_blocks_are_whole(made: Design) -> None:
         (task.id, item.id, condition, model.name, replicate)
         for task in made.tasks
         for item in task.items
-        for condition in map(repr, made.conditions)
+        for condition in map(repr, made.arms)
         for model in made.models
         for replicate in range(made.replicates)
     }
-    assert {(t.task, t.item.id, repr(t.condition), t.model, t.replicate) for t in found} == planned
+    assert {(t.task, t.item.id, repr(t.arm), t.model, t.replicate) for t in found} == planned
     assert len(planned) == len(found)
     assert len({t.id for t in found}) == len(found), "and no two have one id"
     size = trials_an_item(made)
@@ -312,11 +312,11 @@ def test_all_arms_of_a_pair_meet_the_same_item_demonstrations_and_options(made: 
     tasks = {task.id: task for task in made.tasks}
     pairs: dict[Any, list[Trial]] = {}
     for t in trials(made):
-        c = t.condition
-        pairs.setdefault((t.task, t.item.id, c.base_prompt, c.placement, c.shots, t.model, t.replicate), []).append(t)
+        c = t.arm
+        pairs.setdefault((t.task, t.item.id, c.setting, t.model, t.replicate), []).append(t)
     for (task, item, *_), pair in pairs.items():
-        assert len({t.condition.arm for t in pair}) == len(pair)
-        assert {NONE_ARM, AA_ARM} <= {t.condition.arm for t in pair}
+        assert len({t.arm.name for t in pair}) == len(pair)
+        assert {NONE_ARM, AA_ARM} <= {t.arm.name for t in pair}
         [original] = [one for one in tasks[task].items if one.id == item]
         assert all(t.item is original for t in pair), "one object, and so one order of its options"
 
@@ -328,7 +328,7 @@ def test_ids_and_orders_stay_when_a_task_joins(made: Design, place: int) -> None
     more = replace(made, tasks=(*made.tasks[:place], new, *made.tasks[place:]))
 
     def of(t: Trial) -> tuple[str, str, str]:
-        return t.id, t.item.id, t.condition.arm
+        return t.id, t.item.id, t.arm.name
 
     assert [of(t) for t in trials(more) if t.task != new.id] == [of(t) for t in trials(made)]
 
@@ -339,17 +339,17 @@ def test_no_two_trials_of_one_request_share_a_draw(made: Design) -> None:
     """The A/A arm sends what the baseline sends: the same number would let the cache answer it, and it would agree with itself."""
     drawn: dict[Any, list[int]] = {}
     for t in trials(made):
-        if t.condition.arm in (NONE_ARM, AA_ARM):
-            c = t.condition
-            drawn.setdefault((t.task, t.item.id, c.base_prompt, c.placement, c.shots, t.model), []).append(draw_number(t, made.replicates))
+        if t.arm.name in (NONE_ARM, AA_ARM):
+            c = t.arm
+            drawn.setdefault((t.task, t.item.id, c.setting, t.model), []).append(draw_number(t, made.replicates))
     assert all(sorted(numbers) == list(range(2 * made.replicates)) for numbers in drawn.values())
 
 
 IDS = [
-    {"task": "twin/other"}, {"replicate": 1}, {"item": Item("i1", "input", ("x",))}, {"condition": designs.arm(STIMULI[0])},
-    {"condition": designs.arm(base_prompt="ape")}, {"condition": designs.arm(shots=1)},
-    {"condition": designs.arm(placement=replace(designs.PAPER, name="other"))},
-    {"condition": replace(designs.arm(), strategy="logprobs")}, {"model": "other"},
+    {"task": "twin/other"}, {"replicate": 1}, {"item": Item("i1", "input", ("x",))}, {"arm": designs.arm(STIMULI[0])},
+    {"arm": designs.arm(base_prompt="ape")}, {"arm": designs.arm(shots=1)},
+    {"arm": designs.arm(placement=replace(designs.PAPER, name="other"))},
+    {"arm": replace(designs.arm(), setting=replace(designs.arm().setting, strategy="logprobs"))}, {"model": "other"},
 ]  # fmt: skip
 
 

@@ -13,19 +13,22 @@ import pytest
 import designs
 from promptlab.design.cross import trials
 from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Answer, Call, Completion, Scored, Strategy
+from promptlab.nouns.call import Answer, Call, Completion, Scored
 from promptlab.nouns.errors import BudgetReached
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.redact import MARK, known_secrets, redact, redact_known
+from promptlab.nouns.steps import Scoring
 from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.nouns.words import AA_ARM, NONE_ARM, LoopMode
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, NotCached
-from promptlab.running.engine import UNKNOWN_OUTPUT_TOKENS, Engine, Progress
+from promptlab.running.engine import UNKNOWN_OUTPUT_TOKENS, Engine
 from promptlab.running.gateway import Gateway
-from promptlab.strategies import strategy_of
+from promptlab.running.progress import Progress
+from promptlab.running.trial_rows import Finished
+from promptlab.strategies import begun
 from promptlab.strategies.loop import chosen_cue
 
 PAID = Completion("right", "ok", input_tokens=10, output_tokens=2, cost_usd=0.25, latency_s=1.5, attempts=2)
@@ -65,13 +68,13 @@ def engine(answers: Answers, cache: Cache | None = None, budget: Budget | None =
         [designs.task(designs.items(4))], designs.arms([Stimulus("lib/A", "Go.")]), seed=100, replicates=given["replicates"]
     )
     made = replace(made, models=tuple(given["models"]))
-    metrics = {(task.id, model.name): judged for task in made.tasks for model in made.models}
+    scorings = {(task.id, model.name): Scoring("judged", judged) for task in made.tasks for model in made.models}
     prices = {model.name: given["price"] for model in made.models}
-    return Engine(made, metrics, given["sampling"], prices, cast(Gateway, answers), cache, budget or Budget(None), Progress(1))
+    return Engine(made, scorings, given["sampling"], prices, cast(Gateway, answers), cache, budget or Budget(None), Progress(1))
 
 
 def trial(of: Engine, arm: str = NONE_ARM, replicate: int = 0) -> Trial:
-    return next(t for t in trials(of.design) if (t.condition.arm, t.replicate) == (arm, replicate))
+    return next(t for t in trials(of.design) if (t.arm.name, t.replicate) == (arm, replicate))
 
 
 # --- which draw --------------------------------------------------------------------------------------------------------
@@ -98,7 +101,7 @@ def test_a_seed_that_is_sent_moves_with_the_draw() -> None:
 
 def test_the_key_has_the_name_that_decides_what_is_paid() -> None:
     short, long = (engine(Answers(PAID), models=[Model(name, "openai/m", "http://a/v1")]) for name in ("m", "another"))
-    keys = {made._key(made.call(trial(made))) for made in (short, long)}
+    keys = {made._keys(made.call(trial(made)))[0] for made in (short, long)}
     assert len(keys) == 1
     assert keys == {short.asked(short.call(trial(short))).key}
     elsewhere = engine(Answers(PAID), models=[Model("m", "openai/m", "http://b/v1")])
@@ -268,8 +271,9 @@ def test_a_row_sums_its_calls_and_an_unknown_stays_unknown() -> None:
     call = made.call(one)
     stored = replace(PAID, cached=True, latency_s=0.5, attempts=1)
 
-    def row(*completions: Completion, answer: Answer = Answer("right", "ok")) -> dict[str, Any]:  # noqa: B008
-        return made._rows(one, answer, [(call, "k", completion) for completion in completions])[0]
+    def row(*completions: Completion) -> dict[str, Any]:
+        done = Finished("right", "ok", None, Scored(1.0, "right"), [None] * len(completions))
+        return made._rows(one, done, [(call, "k", completion) for completion in completions])[0]
 
     both = row(stored, PAID)
     assert (both["n_calls"], both["input_tokens"], both["output_tokens"], both["attempts"]) == (2, 20, 4, 3)
@@ -291,9 +295,8 @@ def test_a_row_sums_its_calls_and_an_unknown_stays_unknown() -> None:
     ],
 )  # fmt: skip
 def test_only_an_error_has_no_score(text: str, outcome: Any, expected: tuple[str, float | None]) -> None:
-    made = engine(Answers(PAID))
-    one = trial(made)
-    row, _ = made._rows(one, Answer(text, outcome), [(made.call(one), "k", replace(PAID, text=text, outcome=outcome))])
+    made = engine(Answers(replace(PAID, text=text, outcome=outcome)))
+    row, _ = asyncio.run(made.run(trial(made)))
     assert (row["outcome"], row["score"]) == expected
     assert [row[name] is None for name in ("compliant", "echoed", "declined")] == [outcome == "error"] * 3
 
@@ -304,7 +307,7 @@ def test_only_an_error_has_no_score(text: str, outcome: Any, expected: tuple[str
 def conversation(mode: LoopMode, judge: Callable[[str], float], replies: Sequence[str], **changes: Any) -> list[Call]:
     """The calls of a loop whose answers are `replies` in turn."""
     spec = Loop("resample", 3, mode, **changes)
-    strategy: Strategy = strategy_of(Call("m", (), {}), designs.trial(Item("i", "x", ("y",)), designs.loop_arm(spec)), judge)
+    strategy = begun(Call("m", (), {}), designs.trial(Item("i", "x", ("y",)), designs.loop_arm(spec)), designs.verifier(judge))
     calls = [next(strategy)]
     for reply in replies:
         try:
@@ -349,7 +352,7 @@ def test_remarks_take_their_cues_in_turn_from_the_first() -> None:
 
 def test_what_was_wrong_with_the_last_call_of_a_loop_is_told() -> None:
     spec = Loop("resample", 2, "verifier_free", "synthesis")
-    strategy = strategy_of(Call("m", (), {}), designs.trial(Item("i", "x", ("y",)), designs.loop_arm(spec)), lambda text: 0.0)
+    strategy = begun(Call("m", (), {}), designs.trial(Item("i", "x", ("y",)), designs.loop_arm(spec)), designs.verifier(lambda text: 0.0))
     next(strategy)
     strategy.send(Completion(" ", "empty"))
     asked = strategy.send(Completion("one", "ok"))

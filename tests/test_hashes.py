@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 import runs
-from promptlab.nouns.arm import Condition
+from promptlab.nouns.arm import Arm
 from promptlab.nouns.item import Demo, Task
 from promptlab.nouns.model import Price
 from promptlab.nouns.stimulus import Cue
 from promptlab.planning.resolve import Study, resolve
 from promptlab.reporting.prepared import stamp
+from promptlab.strategies.loop import looped
 
 
 @pytest.fixture(scope="module")
@@ -49,31 +50,31 @@ def of_demo(**changes: Any) -> Callable[[Study], Study]:
     return of_task(lambda task: replace(task, demos=(replace(task.demos[0], **changes), *task.demos[1:])))
 
 
-def of_arms(change: Callable[[Condition], Condition]) -> Callable[[Study], Study]:
-    return lambda study: other(study, conditions=tuple(change(condition) for condition in study.design.conditions))
+def of_arms(change: Callable[[Arm], Arm]) -> Callable[[Study], Study]:
+    return lambda study: other(study, arms=tuple(change(arm) for arm in study.design.arms))
 
 
 def of_stimulus(**changes: Any) -> Callable[[Study], Study]:
-    def change(condition: Condition) -> Condition:
-        asked = condition.stimulus if condition.role == "stimulus" else None
-        return replace(condition, stimulus=replace(asked, **changes)) if asked else condition
+    def change(arm: Arm) -> Arm:
+        asked = arm.stimulus if arm.role == "stimulus" else None
+        return replace(arm, stimulus=replace(asked, **changes)) if asked else arm
 
     return of_arms(change)
 
 
-def of_placebo(condition: Condition) -> Condition:
-    asked = condition.stimulus if condition.role == "placebo" else None
-    return replace(condition, stimulus=replace(asked, text="other")) if asked else condition
+def of_placebo(arm: Arm) -> Arm:
+    asked = arm.stimulus if arm.role == "placebo" else None
+    return replace(arm, stimulus=replace(asked, text="other")) if asked else arm
 
 
-def of_cues(condition: Condition) -> Condition:
-    if condition.role != "loop" or condition.loop is None:
-        return condition
-    return replace(condition, loop=replace(condition.loop, cues=((Cue("c", "anger", "negative", "other"),),)))
+def of_cues(arm: Arm) -> Arm:
+    if arm.role != "loop" or arm.loop is None:
+        return arm
+    return replace(arm, strategy=looped(arm.strategy.name, replace(arm.loop, cues=((Cue("c", "anger", "negative", "other"),),))))
 
 
-def of_rounds(condition: Condition) -> Condition:
-    return replace(condition, loop=replace(condition.loop, solved_at=0.5)) if condition.loop else condition
+def of_rounds(arm: Arm) -> Arm:
+    return replace(arm, strategy=looped(arm.strategy.name, replace(arm.loop, solved_at=0.5))) if arm.loop else arm
 
 
 def of_prices(**changes: Any) -> Callable[[Study], Study]:

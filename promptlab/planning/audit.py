@@ -139,9 +139,8 @@ def _stimuli(run: Run, plan: dict[str, Any]) -> str | None:
         if spec := arm["spec"]:
             cues = tuple(tuple(Cue(**cue) for cue in step) for step in spec["cues"])
             loops.append((str(arm["loop"]), str(arm["arm"]), Loop(**{**spec, "cues": cues})))
-    return next(
-        (h for f in (HASH_FORMAT, 1) if (h := hash_of_stimuli(stimuli, loops, (), f)) == run.manifest.get("hashes", {}).get("stimuli")), h
-    )
+    now, as_1 = (hash_of_stimuli(stimuli, loops, format=number) for number in (HASH_FORMAT, 1))
+    return as_1 if as_1 == run.manifest.get("hashes", {}).get("stimuli") else now
 
 
 def _prices(run: Run, plan: dict[str, Any]) -> str | None:
