@@ -147,7 +147,8 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
     """A task: prompts, metric, source, defects, and three rendered items."""
     from promptlab.design.render import PRESETS, render
     from promptlab.nouns.arm import Condition
-    from promptlab.scoring.rules import SCORERS, task_metric
+    from promptlab.nouns.wording import SCORERS
+    from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
 
     if suite not in ("twin", "official"):

@@ -9,18 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from promptlab.nouns.errors import PromptlabError
-from promptlab.reporting.build import CONTROL_NAMES, Report
+from promptlab.nouns.wording import CONTROLS, ROLES
+from promptlab.reporting.build import Report
 from promptlab.sources.spec import load_experiment
 from promptlab.stats.families import ADJUSTMENT
 from promptlab.stats.sentences import setting_words
 
 METHODS = {"fdr_bh": "Benjamini-Hochberg: of what is found, at most that share is false on average",
            "holm": "Holm: any false finding with at most that chance"}  # fmt: skip
-ROLES = {
-    "baseline": "control: no added text", "aa": "control: the baseline again", "stimulus": "sentence under test",
-    "placebo": "control: neutral text",
-    "loop": "loop under test", "loop_control": "control of a loop",
-}  # fmt: skip
 NOT_SENT = "not sent under this name"
 
 
@@ -49,7 +45,7 @@ def design(report: Report) -> list[Table]:
 def facts(report: Report) -> list[tuple[str, str]]:
     """The single values of the plan, by name."""
     plan = report.plan
-    controls = ", ".join(CONTROL_NAMES[control] for control in report.controls) or "none"
+    controls = ", ".join(CONTROLS[control].name for control in report.controls) or "none"
     found = [
         ("suite", str(plan["suite"])),
         ("scorer in force", str(plan.get("scorer") or "the tool that was imported from")),
