@@ -11,10 +11,11 @@ import streamlit as st
 
 from promptlab.explorer import plain
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.wording import OUTCOMES
 from promptlab.reporting.rescore import scores_of
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
-from promptlab.reporting.words import OUTCOMES, mark, or_unknown, score_word
+from promptlab.reporting.words import mark, or_unknown, score_word
 from promptlab.stats.sentences import setting_words
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
 from promptlab.reporting.store import Store
@@ -250,7 +251,7 @@ def family_table(store: Store) -> Table:
                 "level": f"{plan['fdr' if scope == 'cell' else 'alpha']:g}",
                 "adjusted by": HOW.get(ADJUSTMENT[scope], ADJUSTMENT[scope]),
                 "margin": f"{100 * plan['margins']['cell' if scope == 'cell' else 'mean']:g} points",
-                "measured against": ", ".join(words.CONTROLS.get(c, c) for c in dict.fromkeys(str(h["control"]) for h in planned)),
+                "measured against": ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(str(h["control"]) for h in planned)),
             }
         )
     note = f"{len(plan['hypotheses']):,} hypotheses. What is in no family gets no verdict."
@@ -267,7 +268,7 @@ def hypothesis_table(store: Store, family: str | None) -> Table:
         {
             "added text": [h["treatment"] if h["scope"] != "primary" else f"all of {h['library']}" for h in planned],
             "task": [h["task"] or "mean over the tasks" for h in planned],
-            "measured against": [words.CONTROLS.get(h["control"], h["control"]) for h in planned],
+            "measured against": [CONTROLS[h["control"]].phrase for h in planned],
             "model": [h["model"] for h in planned],
             "layout": [setting_words(str(h["placement"]), int(h["shots"]), str(h["strategy"])) for h in planned],
             "verdict": [_verdict(verdicts, h) for h in planned],
@@ -279,7 +280,7 @@ def hypothesis_table(store: Store, family: str | None) -> Table:
 def _verdict(verdicts: Mapping[Any, str], h: Mapping[str, Any]) -> str:
     key = tuple(h[name] for name in ("scope", "model", "task", "treatment", "control", "placement", "shots", "strategy"))
     found = verdicts.get(key)
-    return f"{words.SIGNS[found]} {found}" if found in words.SIGNS else "none yet"  # type: ignore[index]  # a verdict
+    return f"{VERDICTS[found].sign} {found}" if found in VERDICTS else "none yet"  # type: ignore[index]  # a verdict
 
 
 def provenance_table(store: Store) -> Table:

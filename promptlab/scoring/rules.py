@@ -7,8 +7,6 @@ from promptlab.nouns.steps import Scoring
 from promptlab.nouns.words import Scorer
 from promptlab.scoring.metrics import Metric, scorer_metric
 
-SCORERS: tuple[Scorer, ...] = ("strict", "reference", "negativeprompt")
-
 
 def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:
     """The metric of a task under a scorer."""
