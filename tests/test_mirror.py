@@ -392,7 +392,7 @@ def test_killed_in_the_middle_and_resumed_on_another_machine(tmp_path: Path, mon
     assert 20 <= len(known) < study.design.n_trials
     with pytest.raises(RunProblem, match=r"pid \d+\) is writing this run, last heard of"):
         sweep(study, address)
-    monkeypatch.setattr(mirror, "FRESH_S", 0.0)
+    monkeypatch.setattr("promptlab.record.mirror.lease.FRESH_S", 0.0)
     asked = len(server.requests)
     second, pusher, _ = sweep(study, address)
     assert (second.state, pusher.failed) == ("complete", None)

@@ -268,7 +268,7 @@ def test_an_address_that_is_missing_or_holds_a_password() -> None:
 def test_asking_directly_and_simulating_need_no_litellm(server: Server) -> None:
     code = f"""
 import asyncio, sys
-from promptlab.gateway import Gateway, Reply
+from promptlab.running.gateway import Gateway, Reply
 from promptlab.schema import Call, Model
 async def simulator(model, messages, sampling):
     return Reply("a", "ok", "stop", None, 1, 1)
@@ -299,7 +299,7 @@ async def simulator(model: str, messages: Sequence[Mapping[str, str]], sampling:
         "cut": Reply("half an ans", "truncated", "length", "sim/x", 5, 3),
         "refuse": Reply("I will not", "refused", "stop", "sim/x", 5, 3),
         "empty": Reply("", "ok", "stop", "sim/x", 5, 0),
-        "top": Reply("A", "truncated", "length", "sim/x", 5, 1, (("A", -0.25), ("B", -1.5))),
+        "top": Reply("A", "truncated", "length", "sim/x", 5, 1, top_logprobs=(("A", -0.25), ("B", -1.5))),
         "unfinished": Reply("a", "ok", None, None, None, None),
         "echo": Reply(f"the key is {KEY}", "ok", "stop", "sim/x", 5, 2),
     }[said]

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.record import CallRow, TrialRow
 from promptlab.record.store.files import write_whole
 
 DAMAGED = "damaged"
@@ -24,7 +25,7 @@ Row = Mapping[str, Any]
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema of a frame declared in `promptlab.nouns.schema`."""
+    """The Arrow schema of a frame of these columns."""
     return pa.schema([pa.field(name, ARROW[kind.rstrip("?")], nullable=kind.endswith("?")) for name, kind in columns.items()])
 
 
@@ -36,13 +37,13 @@ def written(value: object, *, ordered: bool = False) -> str:
         return json.dumps(value, sort_keys=ordered)
 
 
-def line_of(trial: Row, calls: Sequence[Row]) -> bytes:
+def line_of(trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> bytes:
     """One trial with its calls as a line of the journal."""
     line = {"trial": trial, "calls": list(calls)}
     try:
         return orjson.dumps(line) + b"\n"
     except TypeError:  # half a surrogate pair, which only JSON's own escapes can hold
-        return json.dumps(line, ensure_ascii=True).encode() + b"\n"
+        return json.dumps(line, ensure_ascii=True, default=vars).encode() + b"\n"
 
 
 def journal_rows(data: bytes) -> list[dict[str, Any]]:
@@ -128,12 +129,12 @@ def write_part(folder: Path, number: int, lines: Sequence[bytes]) -> None:
 
 
 def _read_lines(data: bytes) -> tuple[pa.Table, pa.Table]:
-    """Trials and calls of a journal, read by Arrow, which lets other threads go on."""
+    """Trials and calls of a journal, read by Arrow, which lets other threads go on; columns that are not known are kept."""
     trial, call = (pa.struct(list(schema(columns))) for columns in (TRIAL_COLUMNS, CALL_COLUMNS))
     read = pj.read_json(
         pa.BufferReader(data),
         pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
-        pj.ParseOptions(pa.schema([("trial", trial), ("calls", pa.list_(call))]), unexpected_field_behavior="ignore"),
+        pj.ParseOptions(pa.schema([("trial", trial), ("calls", pa.list_(call))]), unexpected_field_behavior="infer"),
     )
     trials, calls = read["trial"].combine_chunks(), read["calls"].combine_chunks().flatten()
     return pa.Table.from_struct_array(trials), pa.Table.from_struct_array(calls)

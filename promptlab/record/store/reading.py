@@ -28,7 +28,7 @@ ITEMS_AT_ONCE = 10_000
 
 
 class Run:
-    """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.nouns.schema`."""
+    """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.nouns.record`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -13,6 +13,7 @@ from typing import IO, Any
 from promptlab.nouns.columns import ITEM_COLUMNS
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.item import Task
+from promptlab.nouns.record import CallRow, ItemRow, TrialRow
 from promptlab.record.store.files import locked, space_left, write_whole
 from promptlab.record.store.parts import Row, line_of, n_in_newest_part, next_part, table_of, whole_lines, write_part, write_table
 from promptlab.record.store.reading import Recorded, Run, recorded_in
@@ -45,7 +46,7 @@ class RunWriter:
             self._open = [line + b"\n" for line, _ in lines[n:]]
             self._compact()
 
-    def append(self, trial: Row, calls: Sequence[Row]) -> None:
+    def append(self, trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> None:
         """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
         self.append_line(line_of(trial, calls))
 
@@ -86,20 +87,20 @@ class RunWriter:
     def write_items(self, tasks: Iterable[Task]) -> None:
         """The items that the run uses, once."""
         rows = [
-            {
-                "suite": task.suite,
-                "task": task.name,
-                "item": item.id,
-                "input": item.input,
-                "targets": json.dumps(item.targets, ensure_ascii=False),
-                "choices": json.dumps(item.choices, ensure_ascii=False),
-                "cluster": item.cluster,
-                "scores": json.dumps(item.scores) if item.scores else None,
-            }
+            ItemRow(
+                suite=task.suite,
+                task=task.name,
+                item=item.id,
+                input=item.input,
+                targets=json.dumps(item.targets, ensure_ascii=False),
+                choices=json.dumps(item.choices, ensure_ascii=False),
+                cluster=item.cluster,
+                scores=json.dumps(item.scores) if item.scores else None,
+            )
             for task in tasks
             for item in task.items
         ]
-        write_table(self.folder / "items.parquet", table_of(rows, ITEM_COLUMNS))
+        write_table(self.folder / "items.parquet", table_of([vars(row) for row in rows], ITEM_COLUMNS))
 
     def close(self) -> None:
         """Move what is open into parts and release the lock."""
