@@ -281,8 +281,8 @@ def test_swapped_rows_are_misses(tmp_path: Path) -> None:
     "change",
     [
         {"outcome": "error"}, {"outcome": ["ok"]}, {"text": 5}, {"latency_s": None}, {"latency_s": float("nan")}, {"cost_usd": -1.0},
-        {"cost_usd": float("inf")}, {"cost_usd": 10**400}, {"input_tokens": True}, {"output_tokens": -1}, {"effective": []}, {"attempts": True},
-        {"top_logprobs": [["a"]]}, {"top_logprobs": [["a", 10**400]]}, {"attempts": 0}, {"finish_reason": 1},
+        {"cost_usd": float("inf")}, {"cost_usd": 10**400}, {"input_tokens": True}, {"output_tokens": -1}, {"effective": []},
+        {"attempts": True}, {"top_logprobs": [["a"]]}, {"top_logprobs": [["a", 10**400]]}, {"attempts": 0}, {"finish_reason": 1},
     ],
     ids=str,
 )  # fmt: skip

@@ -14,8 +14,11 @@ from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.record import CallRow, facts_of
 from promptlab.reporting.rescore import scores_of
 from promptlab.stats.sentences import setting_words
+
+CALL_FACTS = facts_of(CallRow)
 
 
 def show(store: Store, trial: str) -> None:
@@ -154,10 +157,15 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
             (f"parameters asked for{which}", call["requested"]),
             (f"parameters sent{which}", call["effective"]),
             (f"finish reason{which}", or_unknown(call["finish_reason"])),
+            *((f"{words}{which}", _shown(call[name])) for name, words in CALL_FACTS.items() if not pd.isna(call[name])),
             (f"cache key{which}", call["key"]),
         ]
     pairs.append(("trial", row["trial"]))
     return pd.DataFrame(pairs, columns=["what", "value"])
+
+
+def _shown(value: object) -> str:
+    return f"{value:,.10g}" if isinstance(value, int | float) else str(value)
 
 
 def messages_of(text: str) -> list[dict[str, str]]:

@@ -81,7 +81,7 @@ class CallRow:
     effective: str
     text: str
     outcome: str
-    finish_reason: str | None = _fact("finish reason")
+    finish_reason: str | None = None
     model_version: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
@@ -129,7 +129,7 @@ def shared(kind: type[Any], other: type[Any]) -> tuple[str, ...]:
     return tuple(f.name for f in fields(kind) if f.name in theirs and str(theirs[f.name]) in (f.type, "Outcome"))
 
 
-def facts(kind: type[Any]) -> Mapping[str, str]:
+def facts_of(kind: type[Any]) -> Mapping[str, str]:
     """The facts of a kind of row that are shown by themselves, with the words for them."""
     return {f.name: f.metadata["words"] for f in fields(kind) if f.metadata.get("words")}
 
