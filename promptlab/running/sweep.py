@@ -175,7 +175,7 @@ class _Session:
                 async with aclosing(source) as finished:
                     async for row, calls in finished:
                         self._writer.append(row, calls)
-                        manifest.seen(row["model"], row["model_version"])
+                        manifest.seen(row.model, row.model_version)
                         self._observe(progress)
                 if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
                     break
