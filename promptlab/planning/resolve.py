@@ -22,8 +22,10 @@ from promptlab.nouns.identity import digest, digest_of_text, plain_json
 from promptlab.nouns.item import Task
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.shipped import PACKAGE, shipped
+from promptlab.nouns.steps import Scoring
 from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.sources.own import gold_below_1, load_own
+from promptlab.scoring.rules import task_scoring
+from promptlab.sources.own import check_gold, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
 from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models
 from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
@@ -58,10 +60,17 @@ class Study:
     """How many items each task has in all, by task id."""
 
     @cached_property
+    def scorings(self) -> dict[tuple[str, str], Scoring]:
+        """How answers are scored, by task id and model name."""
+        scorer, design = self.experiment.scorer, self.design
+        return {(task.id, model.name): task_scoring(task, scorer, model.name) for task in design.tasks for model in design.models}
+
+    @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
         design = self.design
         used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
+        own = {task: scoring.source for (task, _), scoring in self.scorings.items() if scoring.source}
         return {
             "experiment": digest(self.experiment.canonical()),
             "data": _digest_of_data(design.tasks),
@@ -74,6 +83,7 @@ class Study:
             ),
             "prices": price_digest(dict(self.prices)),
             "simulators": digest({name: self.sims[name].model_dump(mode="json") for name in sorted(used)}),
+            **({"metrics": digest(own)} if own else {}),
         }
 
     @property
@@ -188,9 +198,11 @@ class _Resolver:
                         ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
                     )
             drawn = draw(task, e.items, max(e.shots), e.seed)
-            if task.id in self.files and (n := len(gold_below_1(drawn))):
-                check = f"`promptlab task check {self.files[task.id]}`"
-                self.notes.append(f"{task.id}: {n} right answers of items that are asked do not score 1; see {check}")
+            if task.id in self.files:
+                gold, check = check_gold(drawn), f"`promptlab task check {self.files[task.id]}`"
+                for n, what in ((len(gold.below_1), "do not score 1"), (len(gold.failed), "get no score")):
+                    if n:
+                        self.notes.append(f"{task.id}: {n} right answers of items that are asked {what}; see {check}")
             self.available[task.id] = n_available(task, max(e.shots))
             if max(e.shots) > len(drawn.demos):
                 self.problem(
