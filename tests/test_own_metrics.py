@@ -11,15 +11,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import runs
 import servers
 from promptlab.nouns.call import Call, Scored
+from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import ScoringFailed
 from promptlab.nouns.item import Item
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
+from promptlab.reporting import build
 from promptlab.running.engine import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.scoring.own import own_scoring, settled
@@ -146,7 +149,7 @@ def test_another_metric_is_another_run(here: Path) -> None:
 SLOW = """import time
 RAN = []
 def score(answer, item):
-    if answer.startswith("answer"):
+    if answer.startswith("answer") and int(item.id) % 2:
         started = time.monotonic()
         time.sleep(0.2)
         RAN.append((started, time.monotonic()))
@@ -174,7 +177,7 @@ def test_a_slow_metric_never_blocks_the_event_loop(here: Path, monkeypatch: pyte
             beating.cancel()
 
     try:
-        found = study(here, models=runs.served(server.url), items=10)
+        found = study(here, models=runs.served(server.url, "slow-50"), items=20)
         monkeypatch.setattr("promptlab.running.sweep.asyncio.run", lambda main: run(beside(main)))
         done, _ = sweep(here, found, concurrency=32)
     finally:
@@ -183,7 +186,7 @@ def test_a_slow_metric_never_blocks_the_event_loop(here: Path, monkeypatch: pyte
     import mine  # type: ignore[import-not-found]  # made above
 
     assert done.state == "complete"
-    assert len(mine.RAN) == done.progress.n_planned
+    assert len(mine.RAN) == done.progress.n_planned / 2
     beaten = [sum(start < beat < end for beat, _ in beats) for start, end in mine.RAN]
     assert sum(n > 0 for n in beaten) > 0.8 * len(beaten), "the loop goes on while metrics run; it would not even once if they blocked it"
     assert any(a[1] < b[1] for start, end in mine.RAN for a, b in pairwise([x for x in beats if start < x[0] < end])), "and requests too"
@@ -203,3 +206,50 @@ def test_work_runs_in_threads_of_its_own_unless_it_is_async(here: Path) -> None:
     sweep(here, found, "again")
     assert all(name.startswith("promptlab-metrics") for name in mine.SEEN)
     assert threading.main_thread().name not in mine.SEEN
+
+
+def settled_rows(run: Run) -> pd.DataFrame:
+    return run.trials().drop(columns=[*CIRCUMSTANCE_COLUMNS])
+
+
+def test_stored_answers_are_scored_again_by_the_metric_as_it_is_now(here: Path) -> None:
+    metric(here, RIGHT)
+    path = runs.experiment(here, tasks="t", items=20, more="task_files: [t.yaml]\n")
+    env = {"PROMPTLAB_HOME": str(here / "home")}
+    _, old = sweep(here, study(here))
+    before = (old.folder / "manifest.json").read_bytes(), old.trials()
+    same = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    assert (same.returncode, "nothing has changed" in same.stderr) == (2, True)
+    metric(here, "def score(answer, item):\n    return 'Add. 1' not in item.input and len(answer) % 2 == 0\n")
+    done = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    assert done.returncode == 0, done.stderr
+    assert "0 calls sent" in done.stdout
+    new = Run(here / "runs" / resolve(path).run_id)
+    assert new.id != old.id
+    assert new.manifest["counts"]["sent"] == 0
+    assert (old.folder / "manifest.json").read_bytes() == before[0]
+    pd.testing.assert_frame_equal(old.trials(), before[1])
+    assert not new.trials()["score"].equals(before[1]["score"])
+    _, fresh = sweep(here, study(here), "fresh")
+    assert fresh.id == new.id
+    pd.testing.assert_frame_equal(settled_rows(new), settled_rows(fresh))
+    assert build(new).comparisons == build(fresh).comparisons
+
+
+def test_another_scorer_and_trials_without_an_answer(here: Path) -> None:
+    path = runs.experiment(here, tasks="sum", items=5)
+    env = {"PROMPTLAB_HOME": str(here / "home")}
+    _, old = sweep(here, resolve(path))
+    done = runs.run("rescore", str(old.folder), "--scorer", "strict", env=env, cwd=here)
+    assert done.returncode == 0, done.stderr
+    [new] = [Run(folder) for folder in (here / "runs").iterdir() if folder.name != old.id]
+    path.write_text(path.read_text().replace("scorer: reference", "scorer: strict"))
+    assert (new.id, new.plan["scorer"]) == (resolve(path).run_id, "strict")
+    path.write_text(path.read_text().replace("items: 5", "items: 6"))
+    more = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    assert more.returncode == 3
+    assert "not in the cache" in more.stdout
+    assert "completes this run" in more.stdout
+    path.unlink()
+    gone = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    assert (gone.returncode, "name the file with --experiment" in gone.stderr) == (2, True)

@@ -24,6 +24,7 @@ from promptlab.nouns.model import Model, Price
 from promptlab.nouns.shipped import PACKAGE, shipped
 from promptlab.nouns.steps import Scoring
 from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.nouns.words import Scorer
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.own import check_gold, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
@@ -342,13 +343,13 @@ class _Resolver:
                     started.close()
 
 
-def resolve(path: Path, looks: int | None = None) -> Study:
+def resolve(path: Path, looks: int | None = None, scorer: Scorer | None = None) -> Study:
     """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once.
 
-    `looks` stands in for the file's own number of planned looks where that is 1.
+    `looks` stands in for the file's own number of planned looks where that is 1, `scorer` for its scorer.
     """
     with _nothing_to_collect():
-        return _resolved(path, looks)
+        return _resolved(path, looks, scorer)
 
 
 @contextlib.contextmanager
@@ -365,8 +366,10 @@ def _nothing_to_collect() -> Iterator[None]:
             gc.enable()
 
 
-def _resolved(path: Path, looks: int | None) -> Study:
+def _resolved(path: Path, looks: int | None, scorer: Scorer | None) -> Study:
     experiment, document = load_experiment(path)
+    if scorer is not None:
+        experiment = experiment.model_copy(update={"scorer": scorer})
     if looks is not None and experiment.analysis.looks == 1:
         experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})
     resolver = _Resolver(experiment, document)
