@@ -38,7 +38,7 @@ from promptlab.sources.spec.experiment import Sampling
 from promptlab.sources.tasks import task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
 from promptlab.stats import power_mcnemar, power_paired_t, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
-from promptlab.strategies import STRATEGIES
+from promptlab.strategies import strategy_of
 
 FILE = "planned.yaml"
 WANTED = 0.8
@@ -481,7 +481,7 @@ def _study(e: Experiment, text: str) -> Study:
         if e.items > len(task.items):
             notes.append(f"{task.id} has {len(task.items)} items to ask; {e.items} were asked for, so all of them are used")
     simulated = sim_prices(sims)
-    strategies = [STRATEGIES[name]() for name in e.strategies]
+    strategies = [strategy_of(entry) for entry in e.strategies]
     arms = cross(stimuli, placebos, settings_of(e.base_prompts, e.resolved_placements(), e.shots, strategies))
     return Study(
         experiment=e, path=Path(FILE), text=text, design=Design(tuple(tasks), arms, tuple(models), e.replicates, e.seed), sims=sims,

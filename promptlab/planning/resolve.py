@@ -32,7 +32,7 @@ from promptlab.sources.spec import Document, Experiment, load_experiment, load_l
 from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
 from promptlab.sources.tasks import entries, load_task, task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
-from promptlab.strategies import STRATEGIES, begun
+from promptlab.strategies import begun, strategy_of
 from promptlab.strategies.loop import looped
 
 if TYPE_CHECKING:
@@ -211,15 +211,22 @@ class _Resolver:
                 )
             if e.items > len(drawn.items):
                 self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
-            for index, strategy in enumerate(e.strategies):
-                if strategy in STRATEGIES and "choices" in STRATEGIES[strategy]().needs and not all(item.choices for item in drawn.items):
+            for index, strategy in self.strategies():
+                if "choices" in strategy.needs and not all(item.choices for item in drawn.items):
                     self.problem(
-                        ("strategies", index), f"the strategy {strategy!r} needs options, and the task {task.id!r} has items without"
+                        ("strategies", index), f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
                     )
+                if strategy.n_first > 1 and e.sampling.temperature == 0:
+                    self.notes.append(f"strategy {strategy.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if len(task.items) < SMALL:
                 self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
             tasks.append(drawn)
         return tasks
+
+    def strategies(self) -> Iterator[tuple[int, Strategy]]:
+        """The strategies of the experiment that are no programs, and their places in its list."""
+        programs = [program.name for program in self.experiment.programs]
+        return ((n, strategy_of(entry)) for n, entry in enumerate(self.experiment.strategies) if entry not in programs)
 
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:
         found: dict[str, Model] = {}
@@ -403,7 +410,7 @@ def _resolved(path: Path, looks: int | None, scorer: Scorer | None) -> Study:
         raise FileProblems(resolver.problems)
     programs = _programs(loaded, tasks)
     made = {program.name: program for program in programs}
-    strategies = [made[name] if name in made else STRATEGIES[name]() for name in experiment.strategies]
+    strategies = [made[entry] if isinstance(entry, str) and entry in made else strategy_of(entry) for entry in experiment.strategies]
     settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies)
     arms = (*(cross(stimuli, placebos, settings) if stimuli else ()), *looped)
     resolver.first_calls(programs, arms, tasks)
@@ -419,7 +426,7 @@ def _resolved(path: Path, looks: int | None, scorer: Scorer | None) -> Study:
         price_source=table.source,
         n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)},
         encoding=encoding,
-        notes=tuple(resolver.notes),
+        notes=tuple(dict.fromkeys(resolver.notes)),
         available=resolver.available,
     )
 

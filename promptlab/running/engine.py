@@ -160,11 +160,14 @@ class Engine:
         def verified(text: str) -> Steps[float]:
             return (yield from scored(text)).score
 
+        def read(text: str) -> Steps[str | None]:
+            return (yield from scored(text)).extracted
+
         by_call: list[float | None] = []
         text, result = "", None
         outcome: Outcome = "error"
         try:
-            answer = yield from begun(first, trial, verified)
+            answer = yield from begun(first, trial, verified, read)
             text, outcome, error = storable(answer.text), answer.outcome, answer.error
             if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
                 result = yield from scored(text)
