@@ -19,10 +19,11 @@ from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import NONE_ARM, Role
 from promptlab.strategies.logprobs import LOGPROBS
 from promptlab.strategies.single import SINGLE
+from promptlab.strategies.vote import vote
 
 Entry = str | Mapping[str, Mapping[str, Any]]
 """A strategy by its name, or its name with values of parameters, as in {name: {parameter: value}}."""
-STRATEGIES: Mapping[str, Callable[..., Strategy]] = {"single": lambda: SINGLE, "logprobs": lambda: LOGPROBS}
+STRATEGIES: Mapping[str, Callable[..., Strategy]] = {"single": lambda: SINGLE, "logprobs": lambda: LOGPROBS, "vote": vote}
 """What `strategies` of an experiment may name; keyword arguments are the parameters that it may set."""
 
 
