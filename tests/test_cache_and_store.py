@@ -28,7 +28,7 @@ from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
 from promptlab.record.open import open_run
 from promptlab.record.repair import repair
-from promptlab.record.store import Run, RunWriter, is_locked, reading, runs_in, writing
+from promptlab.record.store import Run, RunWriter, files, is_locked, parts, reading, runs_in, writing
 from promptlab.record.store.writing import PART_ROWS
 from promptlab.running.cache import Cache, WriteBehind, request_of
 from promptlab.running.cache.rows import packed
@@ -642,7 +642,7 @@ def test_what_came_from_the_cache_took_no_tokens_here(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     write(folder, 3, cached=True, input_tokens=10, output_tokens=5, paid_usd=0.0)
     write(folder, 2, 3, cached=False, input_tokens=10, output_tokens=None, paid_usd=0.5)
-    found = store.recorded_in(folder)
+    found = reading.recorded_in(folder)
     assert (len(found.trials), found.paid_tokens, found.paid_usd) == (5, 20, 1.0)
 
 
@@ -665,7 +665,7 @@ def test_a_file_is_durable_before_it_takes_its_name(tmp_path: Path, monkeypatch:
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    store.write_whole(path, b"whole")
+    files.write_whole(path, b"whole")
     assert seen == [(b"whole", False)], "all of it, under another name"
     assert path.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [path]
@@ -684,7 +684,7 @@ def test_a_line_that_is_no_trial_is_read_past(tmp_path: Path, line: bytes) -> No
 
 
 def test_long_trials_become_a_part_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "PART_BYTES", 5_000)
+    monkeypatch.setattr(writing, "PART_BYTES", 5_000)
     writer = RunWriter(tmp_path / "run")
     for i in range(9):
         writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok", answer="x" * 2_000), [])
@@ -697,7 +697,7 @@ def test_long_trials_become_a_part_by_their_bytes(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("kind", ["trials", "calls"])
 def test_a_new_part_takes_no_number_of_one_that_repair_put_aside(tmp_path: Path, kind: str) -> None:
     write(tmp_path / "run", 2)
-    aside = tmp_path / "run" / store.DAMAGED / kind
+    aside = tmp_path / "run" / parts.DAMAGED / kind
     aside.mkdir(parents=True)
     (aside / "part-00007.parquet").touch()
     write(tmp_path / "run", 2, 2)
