@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -23,9 +23,10 @@ from promptlab.nouns.item import Task
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.shipped import PACKAGE, shipped
 from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.sources.objects import GIVEN, as_files
 from promptlab.sources.own import gold_below_1, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
-from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models
+from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models, validate
 from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
 from promptlab.sources.tasks import entries, load_task, task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
@@ -56,6 +57,10 @@ class Study:
     notes: tuple[str, ...]
     available: Mapping[str, int] = field(default_factory=dict)
     """How many items each task has in all, by task id."""
+    base: Path = Path()
+    """The folder that the experiment's paths are relative to."""
+    files: Mapping[str, str] | None = None
+    """Of an experiment built in Python: what was given as objects, as the text of files by path from `path`; None for one in a file."""
 
     @cached_property
     def hashes(self) -> dict[str, str]:
@@ -127,9 +132,10 @@ def match(pattern: str, known: Iterable[str]) -> list[str]:
 class _Resolver:
     """Collects problems while it resolves, so that all of them are told at once."""
 
-    def __init__(self, experiment: Experiment, document: Document) -> None:
+    def __init__(self, experiment: Experiment, document: Document, base: Path) -> None:
         self.experiment = experiment
         self.document = document
+        self.base = base
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.available: dict[str, int] = {}
@@ -138,6 +144,10 @@ class _Resolver:
 
     def problem(self, loc: tuple[str | int, ...], message: str) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
+
+    def file(self, name: str) -> Path:
+        """A file that the experiment names; what was given as objects lies beside the document."""
+        return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
 
     def names(self, key: tuple[str, ...], patterns: Sequence[str], known: Sequence[str], what: str) -> list[str]:
         found: dict[str, None] = {}
@@ -149,10 +159,8 @@ class _Resolver:
         return list(found)
 
     def stimuli(self) -> dict[str, Stimulus]:
-        folder = self.document.path.parent
-        files = [(folder / name) for name in self.experiment.stimulus_files]
         try:
-            return all_stimuli(files)
+            return all_stimuli([self.file(name) for name in self.experiment.stimulus_files])
         except FileProblems as error:
             self.problems.extend(error.problems)
             return all_stimuli()
@@ -161,7 +169,7 @@ class _Resolver:
         found: dict[str, Task] = {}
         for index, name in enumerate(self.experiment.task_files):
             try:
-                own = load_own(self.document.path.parent / name)
+                own = load_own(self.file(name))
             except FileProblems as error:
                 self.problems.extend(error.problems)
                 continue
@@ -268,7 +276,7 @@ class _Resolver:
         for index, entry in enumerate(e.loops):
             if entry.name in {s.library for s in known.values()}:
                 self.problem(("loops", index), f"a stimulus library is called {entry.name!r}; give the loop another 'name'")
-            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.document.path.parent / entry.cues
+            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.file(entry.cues)
             try:
                 library = load_cues(path)
             except FileProblems as error:
@@ -307,7 +315,7 @@ class _Resolver:
         found = {}
         for index, entry in enumerate(e.programs):
             try:
-                found[entry.name] = load(entry, self.document.path.parent)
+                found[entry.name] = load(entry, self.base)
             except UsageProblem as error:
                 self.problem(("programs", index), str(error))
         return found
@@ -330,13 +338,19 @@ class _Resolver:
                     started.close()
 
 
-def resolve(path: Path, looks: int | None = None) -> Study:
-    """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once.
+def resolve(source: Path | Experiment, looks: int | None = None, base: Path | None = None) -> Study:
+    """Read and resolve an experiment file, or an experiment; FileProblems tells everything that is wrong with it at once.
 
-    `looks` stands in for the file's own number of planned looks where that is 1.
+    `looks` stands in for the experiment's own number of planned looks where that is 1; `base` for the file's folder, which its paths
+    are relative to.
     """
     with _nothing_to_collect():
-        return _resolved(path, looks)
+        if isinstance(source, Path):
+            experiment, document = load_experiment(source)
+            return _resolved(experiment, document, source.parent if base is None else base, looks)
+        with as_files(source) as (document, folder, files):
+            study = _resolved(validate(document, Experiment), document, folder, looks)
+        return replace(study, path=Path(document.path.name), files=files)
 
 
 @contextlib.contextmanager
@@ -353,11 +367,10 @@ def _nothing_to_collect() -> Iterator[None]:
             gc.enable()
 
 
-def _resolved(path: Path, looks: int | None) -> Study:
-    experiment, document = load_experiment(path)
+def _resolved(experiment: Experiment, document: Document, base: Path, looks: int | None) -> Study:
     if looks is not None and experiment.analysis.looks == 1:
         experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})
-    resolver = _Resolver(experiment, document)
+    resolver = _Resolver(experiment, document, base)
     known = resolver.stimuli()
     sims = sim_models()
     stimuli = resolver.chosen(known)
@@ -396,7 +409,8 @@ def _resolved(path: Path, looks: int | None) -> Study:
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment,
-        path=path,
+        path=document.path,
+        base=base,
         text=document.text,
         design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed),
         sims=sims,
