@@ -410,7 +410,7 @@ def test_where_answers_cannot_be_kept_nobody_waits_for_them() -> None:
 
 def test_what_was_put_survives_a_kill(tmp_path: Path) -> None:
     code = (
-        "import sys, pathlib\nfrom promptlab.running.cache import Cache\nfrom promptlab.nouns.schema import Completion\n"
+        "import sys, pathlib\nfrom promptlab.running.cache import Cache\nfrom promptlab.nouns.call import Completion\n"
         "cache = Cache(pathlib.Path(sys.argv[1]))\n"
         "for i in range(100_000):\n    cache.put(str(i), Completion(str(i), 'ok'))\n    print(i, flush=True)\n"
     )

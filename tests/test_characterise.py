@@ -9,7 +9,7 @@
     {where: trials, path: role, values: {aa: repeat}, reason: ...}      # values that have other names now
     {run_ids: true, reason: ...}                                        # the runs have other ids, wherever an id stands in a text
 
-They are applied in the order of the list. One that changes nothing fails the last test. `tests/characterise/record.py` makes golden files anew.
+They are applied in the order of the list, and one that changes nothing fails. `tests/characterise/record.py` makes golden files anew.
 """
 
 from __future__ import annotations

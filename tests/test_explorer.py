@@ -92,14 +92,14 @@ def write_run(
     left = list((answers or {}).values())
     lift = {"emotionprompt/EP02": 0.35, "negativeprompt/NP10": -0.3}
     for trial in planned[: int(len(planned) * share)]:
-        c, task = trial.condition, tasks[trial.task]
-        right = random.Random(f"{trial.item.id}/{trial.model}/{trial.replicate}").random() < 0.5 + lift.get(c.arm, 0.0)
+        arm, setting, task = trial.arm, trial.arm.setting, tasks[trial.task]
+        right = random.Random(f"{trial.item.id}/{trial.model}/{trial.replicate}").random() < 0.5 + lift.get(arm.name, 0.0)
         answer = trial.item.targets[0] if right else "something else"
-        if left and c.arm == "none" and trial.model == "sim/planted" and task.name == "sum":
+        if left and arm.name == "none" and trial.model == "sim/planted" and task.name == "sum":
             answer, right = left.pop(0), False
-        failed = c.arm == "none_aa" and not n_failed
+        failed = arm.name == "none_aa" and not n_failed
         n_failed += failed
-        messages = [dict(message) for message in render(task, trial.item, c)]
+        messages = [dict(message) for message in render(task, trial.item, arm)]
         about: dict[str, Any] = {
             "outcome": "error" if failed else "ok", "model_version": None if failed else "v1", "input_tokens": None if failed else 40,
             "output_tokens": None if failed else 3, "cost_usd": None if failed else 0.00001, "latency_s": 0.2, "cached": False,
@@ -107,9 +107,11 @@ def write_run(
         }  # fmt: skip
         row = {
             "trial": trial.id, "order": trial.order, "model": trial.model, "simulated": True, "suite": task.suite, "task": task.name,
-            "item": trial.item.id, "cluster": None, "arm": c.arm, "role": c.role, "stimulus": c.stimulus.id if c.stimulus else None,
-            "library": c.stimulus.library if c.stimulus else None, "base_prompt": c.base_prompt, "placement": c.placement.name,
-            "shots": c.shots, "strategy": c.strategy, "replicate": trial.replicate, "score": None if failed else float(right),
+            "item": trial.item.id, "cluster": None, "arm": arm.name, "role": arm.role,
+            "stimulus": arm.stimulus.id if arm.stimulus else None,
+            "library": arm.library, "base_prompt": setting.prompt, "placement": setting.placement,
+            "shots": setting.shots, "strategy": setting.strategy, "replicate": trial.replicate,
+            "score": None if failed else float(right),
             "extracted": None if failed or not right else answer, "answer": "" if failed else answer, "n_calls": 1,
             "paid_usd": about["cost_usd"], **about,
         }  # fmt: skip

@@ -1,4 +1,7 @@
-"""Runs, stored answers and bundles of format 1 (`tests/format1/`, never made anew): they open, say what they said, and go on where they ended."""
+"""Runs, stored answers and a bundle of format 1 open, say what they said, and go on where they ended.
+
+`tests/format1/` was made once and is never made anew. interrupted/ is a run whose process was killed: its trials are in the journal alone.
+"""
 
 from __future__ import annotations
 
@@ -79,10 +82,10 @@ def test_a_run_opens_and_says_what_it_said(runs: str, folder: Path) -> None:
 def test_no_hash_of_it_is_accused(runs: str, folder: Path) -> None:
     page = json.loads(said(folder, "report", str(only(folder / runs)), "--page", "design", "--format", "json"))
     [audit] = [shown for shown in page if shown["title"].removeprefix("SIMULATED: ") == AUDIT]
-    says = {row["what"]: row["says"].lstrip("\u25a0\u25a1\u25c6\u25c7\u25cb\u25cf ") for row in audit["rows"]}
+    says = {row["what"]: row["says"].lstrip("■▼● ") for row in audit["rows"]}
     assert says.pop("plan") == "matches"
     if runs == "imported":
-        assert says == {"file promptfoo.json": "not recomputed"}
+        assert says == {"file promptfoo.json": "cannot be told"}
     else:
         assert says == dict.fromkeys(
             ("experiment", "data", "stimuli", "prices", "simulators", "hashes in plan.json", "name of the run"), "matches"

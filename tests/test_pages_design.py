@@ -172,9 +172,7 @@ def test_hashes_and_planned_trials_are_those_of_the_study(kind: str, tmp_path: P
     assert set(hashes(folder).values()) == {design.MATCHES}
     planned = design.planned_cells(json.loads((folder / "plan.json").read_text()))
     assert planned["planned"].sum() == study.design.n_trials == make_plan(study)["counts"]["trials"]
-    assert len(planned) == len(study.design.conditions) // len(study.experiment.base_prompts) * len(study.design.tasks) * len(
-        study.design.models
-    )
+    assert len(planned) == len(study.design.arms) // len(study.experiment.base_prompts) * len(study.design.tasks) * len(study.design.models)
 
 
 def test_looks_asked_for_by_the_command_are_no_change(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import library, load
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.take import Shown
-from promptlab.nouns.arm import Condition
 from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
@@ -24,6 +23,7 @@ from promptlab.record.store import Run, RunWriter
 from promptlab.sources import official
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
+from promptlab.strategies import plain_arm
 from test_explorer import HOSTILE, elements, opened, table_with, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -105,7 +105,7 @@ def test_a_prompt_is_what_render_makes(layout: str, name: str) -> None:
     prompts = table(found, "Prompts")
     items = task.items[3:6]
     assert prompts["item"].unique().tolist() == [item.id for item in items]
-    condition = Condition(stimulus.id, "stimulus", stimulus, next(iter(task.base_prompts)), PRESETS[layout])
+    condition = plain_arm(next(iter(task.base_prompts)), PRESETS[layout], stimulus)
     wanted = [m["content"].replace(stimulus.text, f"▶{stimulus.text}◀") for item in items for m in render(task, item, condition)]
     assert prompts["message"].tolist() == wanted
     assert all("▶" in text for text in wanted)

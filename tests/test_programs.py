@@ -19,6 +19,7 @@ from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.scoring.rules import task_metric
+from promptlab.strategies import begun
 from servers import Server
 
 dspy = pytest.importorskip("dspy")
@@ -173,10 +174,12 @@ def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: 
     n_rounds = 0
     lm = dspy.LM("openai/ok", api_base=server.url, api_key="none", cache=False, num_retries=0, temperature=0.5, max_tokens=20, seed=7)
     for trial in trials(study.design):
-        c = trial.condition
-        if c.role == "aa":
+        arm = trial.arm
+        if arm.role == "aa":
             continue  # the baseline's prompt, drawn once more
-        recipe = recipe_of(plan, trial.task.partition("/")[2], c.arm, c.placement.name, c.shots, c.strategy, c.base_prompt, "test")
+        recipe = recipe_of(
+            plan, trial.task.partition("/")[2], arm.name, s.placement, s.shots, s.strategy, s.prompt, "test"
+        )
         program = PromptProgram(recipe, lambda text, item, metric=metrics[trial.task]: metric(text, item).score)
         with dspy.context(lm=lm):
             found = program(input=trial.item.input, choices=trial.item.choices, item_id=trial.item.id, targets=trial.item.targets)
@@ -276,8 +279,8 @@ def test_a_cached_program_asks_nobody(folder: Path, server: Server) -> None:
 def drive(folder: Path, program: str, reply: str = "[[ ## answer ## ]]\n7", more: str = "") -> tuple[list[Call], Any]:
     """The calls of a program for one item, and what it answers when every reply is `reply`."""
     study = resolve(with_program(folder, program, more))
-    trial = next(t for t in trials(study.design) if t.condition.arm == "none")
-    strategy = study.programs["mine"](Call("m", (), {"temperature": 0, "seed": 3}), trial)
+    trial = next(t for t in trials(study.design) if t.arm.name == "none")
+    strategy = begun(Call("m", (), {"temperature": 0, "seed": 3}), trial)
     calls = [next(strategy)]
     while True:
         try:
@@ -309,7 +312,7 @@ def test_how_programs_end(folder: Path, program: str, outcome: str, expected: st
 
 def test_a_failed_call_ends_the_program(folder: Path) -> None:
     study = resolve(with_program(folder, 'factory: "lab_programs:two", input: question'))
-    strategy = study.programs["mine"](Call("m", (), {}), next(trials(study.design)))
+    strategy = begun(Call("m", (), {}), next(trials(study.design)))
     next(strategy)
     with pytest.raises(StopIteration) as stop:
         strategy.send(Completion("", "error", error="server: HTTP 500"))

@@ -146,7 +146,7 @@ def trials_of(run: Path) -> list[dict[str, Any]]:
 
 
 def calls_of(run: Path, draws: Mapping[str, int]) -> list[dict[str, Any]]:
-    """The calls frame in the order of its trials, without times; JSON inside is read, and the draw of its key stands beside it, where that is known."""
+    """The calls frame in the order of its trials, without times; JSON inside is read; the draw stands beside it where it is known."""
     order = {row["trial"]: row["order"] for row in trials_of(run)}
     rows = [row for path in sorted((run / "calls").glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
     assert not (run / "journal.jsonl").exists(), "a run that has ended has everything in its parts"
