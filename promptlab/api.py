@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from promptlab.sources.spec import Experiment
 
 T = TypeVar("T")
+CANCELLED_EVERY_S = 0.1
+"""How often a blocked event loop looks whether its task is to end."""
 CacheUse = Literal["use", "refresh", "off", "replay"]
 ProgressShown = bool | Callable[["Progress"], None]
 
@@ -150,35 +152,44 @@ def _source(experiment: str | Path | Experiment) -> Path | Experiment:
 def _until_done(coroutine: Coroutine[Any, Any, T]) -> T:
     """What a coroutine returns; inside a running event loop it has a loop of its own, in a thread."""
     try:
-        asyncio.get_running_loop()
+        around = asyncio.current_task()
     except RuntimeError:
         return asyncio.run(coroutine)
-    started = threading.Event()
+    begun, done = threading.Event(), threading.Event()
     found: list[T] = []
     failed: list[BaseException] = []
-    task: asyncio.Task[T]
+    inner: list[asyncio.Task[T]] = []
 
     async def alone() -> None:
-        nonlocal task
-        task = asyncio.ensure_future(coroutine)
-        started.set()
+        inner.append(asyncio.ensure_future(coroutine))
+        begun.set()
         try:
-            found.append(await task)
+            found.append(await inner[0])
         except BaseException as error:
             failed.append(error)
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(asyncio.run, alone()), name="promptlab-run")
-    thread.start()
-    interrupted = False
-    while thread.is_alive():
+    def cancel() -> None:
+        begun.wait()
+        with contextlib.suppress(RuntimeError):  # its loop has just ended
+            inner[0].get_loop().call_soon_threadsafe(inner[0].cancel)
+
+    def work() -> None:
         try:
-            thread.join()
+            asyncio.run(alone())
+        finally:
+            done.set()
+
+    threading.Thread(target=contextvars.copy_context().run, args=(work,), name="promptlab-run").start()
+    interrupted: type[BaseException] | None = None
+    while not done.is_set():
+        try:
+            done.wait(CANCELLED_EVERY_S)
+            if interrupted is None and around is not None and around.cancelling():
+                interrupted = asyncio.CancelledError  # by Ctrl-C under `asyncio.run`, or from another thread
+                cancel()
         except KeyboardInterrupt:  # the second one gives up what is under way
-            interrupted = started.wait()
-            with contextlib.suppress(RuntimeError):  # it has just ended
-                task.get_loop().call_soon_threadsafe(task.cancel)
-    if interrupted and not found:
-        raise KeyboardInterrupt
-    if failed:
-        raise failed[0]
-    return found[0]
+            interrupted = KeyboardInterrupt
+            cancel()
+    if found:
+        return found[0]
+    raise interrupted() if interrupted is not None else failed[0]
