@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import json
 import os
 import threading
 import warnings
 from collections.abc import Callable, Coroutine
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -33,12 +35,13 @@ ProgressShown = bool | Callable[["Progress"], None]
 def plan(experiment: str | Path | Experiment) -> Any:  # noqa: ANN401
     """What an experiment will send, cost and be able to detect, as `promptlab plan` shows it; sends nothing.
 
-    FileProblems lists everything that is wrong with the experiment.
+    The plan has attributes: `.counts.trials`, `.estimates` by model, `.power`, `.arms`, `.hypotheses`. FileProblems lists everything that is wrong with the experiment.
     """
     from promptlab.planning.plan import make_plan
     from promptlab.planning.resolve import resolve
 
-    return make_plan(resolve(_source(experiment)))
+    made = json.dumps(make_plan(resolve(_source(experiment))))
+    return json.loads(made, object_hook=lambda fields: SimpleNamespace(**fields))
 
 
 def run(

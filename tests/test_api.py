@@ -85,7 +85,7 @@ def test_importing_promptlab_loads_nothing() -> None:
 def test_in_a_script(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = runs.experiment(tmp_path, tasks="sum", items=10)
     planned = promptlab.plan(path)
-    assert planned["counts"]["trials"] == 40
+    assert planned.counts.trials == 40
     assert not (tmp_path / "runs").exists()
     found = promptlab.run(path)
     assert isinstance(found, promptlab.Run)

@@ -55,7 +55,7 @@ class Report(Judged):
 
     def __repr__(self) -> str:
         text = io.StringIO()
-        to_text(self, Console(file=text, width=WIDTH_OFF_TERMINAL))
+        to_text(self, Console(file=text, width=WIDTH_OFF_TERMINAL, force_jupyter=False, force_terminal=False))
         return "\n".join(inert(line.rstrip()) for line in text.getvalue().strip().split("\n"))
 
 
