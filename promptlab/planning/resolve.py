@@ -33,9 +33,10 @@ from promptlab.planning.hashes import (
     nothing_to_collect,
 )
 from promptlab.scoring.rules import task_scoring
+from promptlab.sources.objects import GIVEN, as_files
 from promptlab.sources.own import check_gold, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
-from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models
+from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models, validate
 from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
 from promptlab.sources.tasks import entries, load_task, task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
@@ -68,6 +69,10 @@ class Study:
     """How many items each task has in all, by task id."""
     format: int = HASH_FORMAT
     """How its hashes are taken: as a run was begun."""
+    base: Path = Path()
+    """The folder that the experiment's paths are relative to."""
+    files: Mapping[str, str] | None = None
+    """Of an experiment built in Python: what was given as objects, as the text of files by path from `path`; None for one in a file."""
 
     @cached_property
     def scorings(self) -> dict[tuple[str, str], Scoring]:
@@ -140,9 +145,10 @@ def match(pattern: str, known: Iterable[str]) -> list[str]:
 class _Resolver:
     """Collects problems while it resolves, so that all of them are told at once."""
 
-    def __init__(self, experiment: Experiment, document: Document) -> None:
+    def __init__(self, experiment: Experiment, document: Document, base: Path) -> None:
         self.experiment = experiment
         self.document = document
+        self.base = base
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.available: dict[str, int] = {}
@@ -151,6 +157,10 @@ class _Resolver:
 
     def problem(self, loc: tuple[str | int, ...], message: str) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
+
+    def file(self, name: str) -> Path:
+        """A file that the experiment names; what was given as objects lies beside the document."""
+        return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
 
     def names(self, key: tuple[str, ...], patterns: Sequence[str], known: Sequence[str], what: str) -> list[str]:
         found: dict[str, None] = {}
@@ -162,10 +172,8 @@ class _Resolver:
         return list(found)
 
     def stimuli(self) -> dict[str, Stimulus]:
-        folder = self.document.path.parent
-        files = [(folder / name) for name in self.experiment.stimulus_files]
         try:
-            return all_stimuli(files)
+            return all_stimuli([self.file(name) for name in self.experiment.stimulus_files])
         except FileProblems as error:
             self.problems.extend(error.problems)
             return all_stimuli()
@@ -174,7 +182,7 @@ class _Resolver:
         found: dict[str, Task] = {}
         for index, name in enumerate(self.experiment.task_files):
             try:
-                own = load_own(self.document.path.parent / name)
+                own = load_own(self.file(name))
             except FileProblems as error:
                 self.problems.extend(error.problems)
                 continue
@@ -290,7 +298,7 @@ class _Resolver:
         for index, entry in enumerate(e.loops):
             if entry.name in {s.library for s in known.values()}:
                 self.problem(("loops", index), f"a stimulus library is called {entry.name!r}; give the loop another 'name'")
-            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.document.path.parent / entry.cues
+            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.file(entry.cues)
             try:
                 library = load_cues(path)
             except FileProblems as error:
@@ -329,7 +337,7 @@ class _Resolver:
         found = {}
         for index, entry in enumerate(e.programs):
             try:
-                found[entry.name] = load(entry, self.document.path.parent)
+                found[entry.name] = load(entry, self.base)
             except UsageProblem as error:
                 self.problem(("programs", index), str(error))
         return found
@@ -352,21 +360,28 @@ class _Resolver:
                     started.close()
 
 
-def resolve(path: Path, looks: int | None = None, scorer: Scorer | None = None) -> Study:
-    """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once.
+def resolve(source: Path | Experiment, looks: int | None = None, base: Path | None = None, scorer: Scorer | None = None) -> Study:
+    """Read and resolve an experiment file, or an experiment; FileProblems tells everything that is wrong with it at once.
 
-    `looks` stands in for the file's own number of planned looks where that is 1, `scorer` for its scorer.
+    `looks` stands in for the experiment's own number of planned looks where that is 1, `scorer` for its scorer, and `base` for the
+    file's folder, which its paths are relative to.
     """
     with nothing_to_collect():
-        return _resolved(path, looks, scorer)
+        if isinstance(source, Path):
+            experiment, document = load_experiment(source)
+            return _resolved(_as_asked(experiment, looks, scorer), document, source.parent if base is None else base)
+        with as_files(source) as (document, folder, files):
+            study = _resolved(_as_asked(validate(document, Experiment), looks, scorer), document, folder)
+        return replace(study, path=Path(document.path.name), files=files)
 
 
-def _resolved(path: Path, looks: int | None, scorer: Scorer | None) -> Study:
-    experiment, document = load_experiment(path)
+def _as_asked(experiment: Experiment, looks: int | None, scorer: Scorer | None) -> Experiment:
     experiment = experiment.with_looks(looks)
-    if scorer is not None:
-        experiment = experiment.model_copy(update={"scorer": scorer})
-    resolver = _Resolver(experiment, document)
+    return experiment if scorer is None else experiment.model_copy(update={"scorer": scorer})
+
+
+def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
+    resolver = _Resolver(experiment, document, base)
     known = resolver.stimuli()
     sims = sim_models()
     stimuli = resolver.chosen(known)
@@ -405,7 +420,8 @@ def _resolved(path: Path, looks: int | None, scorer: Scorer | None) -> Study:
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment,
-        path=path,
+        path=document.path,
+        base=base,
         text=document.text,
         design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed),
         sims=sims,

@@ -28,7 +28,7 @@ def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None 
     path = experiment or Path(run.manifest["experiment_path"])
     if not path.is_file():
         raise UsageProblem(f"the run comes from {path}, which is not there; name the file with --experiment")
-    study = resolve(path, len(plan["looks"]) if plan.get("looks") else None, scorer)
+    study = resolve(path, len(plan["looks"]) if plan.get("looks") else None, scorer=scorer)
     if study.run_id == run.id:
         raise UsageProblem(f"{run.id}: nothing has changed since, neither the metric nor the scorer, so there is nothing to score again")
     return study

@@ -41,10 +41,18 @@ class RunWriter:
         """How many of the lines a part is being made of, and when it is there."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
         if self._path.exists():
-            lines = list(whole_lines(self._path.read_bytes()))
-            n = n_in_newest_part(folder, [row["trial"] for _, row in lines])
-            self._open = [line + b"\n" for line, _ in lines[n:]]
-            self._compact()
+            try:
+                self._take_over()
+            except BaseException:
+                os.close(self._lock)  # nobody can close what was never made
+                raise
+
+    def _take_over(self) -> None:
+        """The journal of a process that ended."""
+        lines = list(whole_lines(self._path.read_bytes()))
+        n = n_in_newest_part(self.folder, [row["trial"] for _, row in lines])
+        self._open = [line + b"\n" for line, _ in lines[n:]]
+        self._compact()
 
     def append(self, trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> None:
         """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
