@@ -156,6 +156,7 @@ def rescore(
     from promptlab.record.store import Run
     from promptlab.running.rescoring import rescore as again
     from promptlab.running.rescoring import study_again
+    from promptlab.running.watch import watched
 
     old = Run(run)
     study = study_again(old, experiment, scorer.value if scorer else None)
