@@ -135,7 +135,7 @@ def show_run(
     from promptlab.record.store import Run
 
     found = Run(run)
-    manifest = {**found.manifest, "state": found.state}
+    manifest = {**found.manifest.plain(), "state": found.state}
     if as_json:
         print_json(manifest)
         return

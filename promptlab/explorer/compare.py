@@ -17,6 +17,7 @@ from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import RIGHT, Setting, Store, folders, open_other, records
 from promptlab.explorer.take import Shown
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.setting import Setting as OneSetting
 from promptlab.nouns.words import NONE_ARM
 from promptlab.reporting import charts
 from promptlab.reporting.pair import differences
@@ -251,7 +252,7 @@ def _shared(a: Side, b: Side, task: str | None) -> pd.DataFrame | None:
 
 def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame, n_only: int) -> None:
     if a.store is not b.store:
-        for sentence in differences(a.store.report, a.model, a.setting, b.store.report, b.model, b.setting):
+        for sentence in differences(a.store.report, a.model, OneSetting(*a.setting), b.store.report, b.model, OneSetting(*b.setting)):
             plain.line(f"The runs differ beside the arm: {sentence}.")
     if pairs.empty:
         return

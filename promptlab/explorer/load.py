@@ -13,6 +13,8 @@ import streamlit as st
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import PromptlabError, RunProblem
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting import Report
@@ -56,14 +58,12 @@ class Store:
         return self.ready.read_at
 
     @property
-    def plan(self) -> Mapping[str, Any]:
-        plan: Mapping[str, Any] = self.report.plan
-        return plan
+    def plan(self) -> Plan:
+        return self.report.plan
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
-        manifest: Mapping[str, Any] = self.report.manifest
-        return manifest
+    def manifest(self) -> Manifest:
+        return self.report.manifest
 
     @property
     def simulated(self) -> bool:

@@ -27,6 +27,7 @@ from promptlab.explorer.load import Store, records
 from promptlab.explorer.take import Shown
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.model import Model
+from promptlab.nouns.plan import Estimate, OutlookRow, PowerRow
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Suite
 from promptlab.planning.plan import TAU, counts, estimate, minutes, outlook, power
@@ -492,7 +493,7 @@ def _study(e: Experiment, text: str) -> Study:
 
 
 @lru_cache(maxsize=256)
-def _estimate(text: str) -> dict[str, Any] | None:
+def _estimate(text: str) -> Estimate | None:
     study = drafted(text).study
     return None if study is None else estimate(study, study.design.models[0].name)
 
@@ -586,7 +587,7 @@ def _money(chosen: Choices, draft: Draft, n_items: int, repeats: int) -> dict[st
     design = replace(draft.study.design, replicates=repeats)
     n_calls = n_items * len(design.tasks) * trials_an_item(design)
     share = n_calls / made["calls"]
-    low, high = minutes({"estimates": [made]}, chosen.under_way)
+    low, high = minutes([made], chosen.under_way)
     return {
         "calls": f"{n_calls:,}",
         "price": price_words([None if usd is None else usd * share for usd in made["usd"]]),
@@ -652,7 +653,7 @@ def _cost(study: Study) -> Shown:
 
 
 @lru_cache(maxsize=256)
-def _power(text: str) -> tuple[dict[str, Any], ...]:
+def _power(text: str) -> tuple[PowerRow, ...]:
     study = drafted(text).study
     return () if study is None else tuple(power(study, 0))
 
@@ -673,7 +674,7 @@ def _seen(study: Study) -> Shown:
 
 
 @lru_cache(maxsize=256)
-def _outlook(text: str, psi: float) -> tuple[dict[str, Any], ...]:
+def _outlook(text: str, psi: float) -> tuple[OutlookRow, ...]:
     study = drafted(text).study
     if study is None:
         return ()

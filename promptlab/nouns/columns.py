@@ -18,6 +18,7 @@ TRIAL_COLUMNS: Mapping[str, str] = {
     "stimulus": "str?",
     "library": "str?",
     "base_prompt": "str",
+    "setting": "str",
     "placement": "str",
     "shots": "int",
     "strategy": "str",
@@ -45,6 +46,7 @@ TRIAL_COLUMNS: Mapping[str, str] = {
 }
 """The trials frame: one row per trial. `task` is the bare name, `suite` beside it.
 
+`setting` is the id of the arm's setting in the plan; placement, shots and strategy name its factors.
 `compliant` (the reply has the form that was asked for), `echoed` (it is the input again) and `declined` (it refuses in words)
 stand beside the score and never change it. `cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when
 every call came from the cache).
@@ -90,5 +92,3 @@ ITEM_COLUMNS: Mapping[str, str] = {
     "scores": "str?",
 }
 """The items that a run used; `targets`, `choices` and `scores` (the grade of each choice) are JSON lists."""
-SETTING_COLUMNS = ("placement", "shots", "strategy")
-"""Factors that are compared within, never across; base prompts are averaged inside an item (a random factor)."""

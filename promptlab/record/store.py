@@ -26,26 +26,30 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, TypeVar
 
 import numpy as np
 import orjson
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from promptlab.nouns.columns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem, did_you_mean
+from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Task
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import READABLE, Plan
+from promptlab.nouns.setting import Setting
 
-FORMAT = 1
 PART_ROWS = 2_000
 PART_BYTES = 64 * 2**20
 """A part is made of so many trials, or of as many as fill so much of the journal."""
 FEW_VALUES = (
-    "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "placement", "strategy", "outcome",
-    "model_version", "error",
+    "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "setting", "placement", "strategy",
+    "outcome", "model_version", "error",
 )  # fmt: skip
 JOURNAL = -1
 """The number of what is no part yet."""
@@ -57,6 +61,7 @@ DAMAGED = "damaged"
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 Row = Mapping[str, Any]
+Whole = TypeVar("Whole", Plan, Manifest)
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
@@ -92,28 +97,26 @@ class Run:
         if not folder.is_dir():
             names = [p.name for p in runs_in(folder.parent)]
             raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
-        self.manifest = self._json("manifest.json")
-        if self.manifest.get("format") != FORMAT:
-            raise RunProblem(f"{folder}: written in run format {self.manifest.get('format')}, and this promptlab reads {FORMAT}")
+        self.manifest = _typed(folder / "manifest.json", Manifest)[0]
 
     @property
     def id(self) -> str:
         return self.folder.name
 
     @property
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> Plan:
         """Families, margins and counts as frozen before the first call."""
-        return self._json("plan.json")
+        return frozen_plan(self.folder)[0]
 
     @property
     def looks(self) -> dict[str, Any]:
         """What the planned looks decided so far; empty in a run without looks."""
-        return self._json("looks.json") if (self.folder / "looks.json").exists() else {}
+        return _json(self.folder / "looks.json") if (self.folder / "looks.json").exists() else {}
 
     @property
     def state(self) -> str:
         """The manifest's state; a run that says `running` while nobody holds its lock was interrupted."""
-        state = str(self.manifest["state"])
+        state = self.manifest.state
         return "interrupted" if state == "running" and not is_locked(self.folder) else state
 
     def trials(self, *, compact: bool = False) -> pd.DataFrame:
@@ -198,15 +201,35 @@ class Run:
         path = self.folder / "journal.jsonl"
         return list(_lines(path.read_bytes())) if path.exists() else []
 
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
-        except ValueError as error:
-            raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
-        return found
+
+def frozen_plan(folder: Path) -> tuple[Plan, str]:
+    """The plan of a run, and the SHA-256 of its JSON as the file holds it, whatever its format: that of the manifest's hashes."""
+    plan, found = _typed(folder / "plan.json", Plan)
+    return plan, digest(found)
+
+
+def _typed(path: Path, kind: type[Whole]) -> tuple[Whole, dict[str, Any]]:
+    """A file of a run folder as an object, and as it is written."""
+    found = _json(path)
+    if found.get("format") not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise RunProblem(f"{path.parent}: written in run format {found.get('format')}, and this promptlab reads {known}")
+    try:
+        return kind.read(found), found
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited?") from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
+    except ValueError as error:
+        raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
+    if not isinstance(found, dict):
+        raise RunProblem(f"{path}: holds no object; restore it from a copy, or run the sweep again")
+    return found
 
 
 def write_trials(path: Path, trials: pd.DataFrame, part_of: pd.Series[int]) -> None:
@@ -305,9 +328,17 @@ class RunWriter:
         """What the planned looks decided before a sweep goes on."""
         return Run(self.folder).looks
 
+    def write_plan(self, plan: Plan) -> None:
+        """Freeze the plan."""
+        self.write_json("plan.json", plan.plain())
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest."""
+        write_manifest(self.folder, manifest)
+
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace one of the folder's JSON files."""
-        write_whole(self.folder / name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
+        write_whole(self.folder / name, _written(value))
 
     def write_text(self, name: str, text: str) -> None:
         """Replace one of the folder's text files."""
@@ -368,6 +399,15 @@ class RunWriter:
             write_whole(self._path, b"".join(self._open))
         else:
             self._path.unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest of a run that this process holds."""
+    write_whole(folder / "manifest.json", _written(manifest.plain()))
+
+
+def _written(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
 
 
 def _n_in_newest_part(folder: Path, trials: Sequence[Row]) -> int:
@@ -489,6 +529,9 @@ def _part(path: Path, columns: Mapping[str, str]) -> pa.Table:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             there = set(file.schema_arrow.names)
             table = file.read(columns=[name for name in columns if name in there], use_threads=False)
+        if "setting" in columns and "setting" not in there:  # a run of format 1
+            table = table.append_column("setting", settings_of(table))
+            there.add("setting")
         for name in [name for name in columns if name not in there]:  # a run of an earlier version
             if not columns[name].endswith("?"):
                 raise pa.ArrowInvalid(f"the column {name} is missing")
@@ -499,6 +542,12 @@ def _part(path: Path, columns: Mapping[str, str]) -> pa.Table:
             f"{path}: a part cannot be read ({error}); restore it from a copy, or move it aside with "
             f"`promptlab runs repair {path.parent.parent}`"
         ) from error
+
+
+def settings_of(table: pa.Table) -> pa.Array:
+    """The ids of the settings of rows that name their factors only."""
+    factors = [table[name].cast(pa.string()) for name in ("placement", "shots", "strategy")]
+    return pc.binary_join_element_wise(*factors, "/")
 
 
 def _encoded(table: pa.Table, few: Sequence[str]) -> pa.Table:
@@ -526,6 +575,10 @@ def _whole_lines(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
         except ValueError:
             continue  # the torn tail of a killed process
         if isinstance(row, dict) and "trial" in row:
+            trial = row["trial"]
+            if isinstance(trial, dict) and "setting" not in trial and "placement" in trial:  # a run of format 1
+                trial["setting"] = Setting.of(trial).id
+                line = line_of(trial, row.get("calls", ())).rstrip(b"\n")  # noqa: PLW2901
             yield line, row
 
 

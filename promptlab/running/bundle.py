@@ -27,6 +27,7 @@ from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem, UsageProblem
 from promptlab.nouns.files import read_bytes
 from promptlab.nouns.identity import digest
+from promptlab.nouns.manifest import ModelAsked
 from promptlab.record.store import Row, Run, write_whole
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.cache.rows import MISREAD, body_of, completion_of, is_answer_to, request_from, write_json
@@ -83,12 +84,12 @@ class Imported(NamedTuple):
 def of_run(run: Run) -> Iterator[Exchange]:
     """The requests and answers of a run, as its folder records them; failed calls are left out."""
     plan = run.plan
-    if plan.get("imported"):
+    if plan.imported:
         raise UsageProblem(f"{run.folder}: an imported run has no requests of its own, so there is nothing to replay")
-    models = run.manifest["models"]
+    models = run.manifest.models
     for trial, calls in run.records():
-        model = models.get(trial["model"], {})
-        first = trial["replicate"] + (plan["replicates"] if trial["role"] == "aa" else 0)
+        model = models.get(trial["model"], ModelAsked())
+        first = trial["replicate"] + (plan.replicates if trial["role"] == "aa" else 0)
         for call in calls:
             if call["outcome"] != "error":
                 yield Exchange(call["key"], _completion(call), _request(call, model, first))
@@ -116,11 +117,11 @@ def _completion(call: Row) -> Completion:
     )
 
 
-def _request(call: Row, model: Mapping[str, Any], first: int) -> Request | None:
+def _request(call: Row, model: ModelAsked, first: int) -> Request | None:
     """The request of a recorded call. The record does not say which draw it was, but its key does."""
     messages, sampling = tuple(json.loads(call["messages"])), json.loads(call["requested"])
     for draw in (first + n * DRAWS_A_ROUND for n in range(MOST_DRAWS)):
-        asked = Call(model.get("litellm_name", ""), messages, sampling, draw, model.get("api_base"))
+        asked = Call(model.litellm_name, messages, sampling, draw, model.api_base)
         if asked.key == call["key"]:
             return request_of(asked)
     return None

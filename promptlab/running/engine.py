@@ -407,4 +407,13 @@ def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progr
     scorer = study.experiment.scorer
     scorings = {(task.id, model.name): task_scoring(task, scorer, model.name) for task in design.tasks for model in design.models}
     sampling = study.experiment.sampling.asked()
-    return Engine(design, scorings, sampling, study.prices, gateway, cache, budget, progress), gateway
+    return Engine(
+        design=design,
+        scorings=scorings,
+        sampling=sampling,
+        prices=study.prices,
+        gateway=gateway,
+        cache=cache,
+        budget=budget,
+        progress=progress,
+    ), gateway

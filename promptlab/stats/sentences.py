@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from promptlab.nouns.setting import Setting
+
 CONTROL_WORDS = {
     "none": "no added text",
     "placebo": "neutral sentences of its length",
@@ -17,7 +19,7 @@ CONTROL_WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The numbers that a sentence needs; fractions inside, points in the text."""
 
@@ -25,22 +27,20 @@ class Figures:
     control: str
     task: str | None
     n: int
-    n_tasks: int
     diff: float
     ci_low: float | None
     ci_high: float | None
-    p_adjusted: float | None
     method: str
-    adjustment: str
-    n_family: int
     margin: float
+    n_tasks: int = 1
+    p_adjusted: float | None = None
+    adjustment: str = ""
+    n_family: int = 0
     gained: int | None = None
     lost: int | None = None
     mde: float | None = None
     ci90_low: float | None = None
     ci90_high: float | None = None
-    ci_fixed_low: float | None = None
-    ci_fixed_high: float | None = None
     sd_discordant: float | None = None
 
 
@@ -54,8 +54,8 @@ def p_text(p: float | None) -> str:
 
 
 def setting_words(placement: object, shots: object, strategy: object) -> str:
-    """What a setting is called wherever one is shown."""
-    return f"{placement}, {shots} examples, {strategy}"
+    """TEMPORARY, for explorer/ and cli/ only: use `Setting.words`."""
+    return Setting(str(placement), int(str(shots)), str(strategy)).words
 
 
 def points(value: float | None) -> str:

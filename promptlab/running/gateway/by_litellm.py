@@ -93,12 +93,12 @@ class LiteLLMWire:
         return read_answer(
             str(getattr(message, "content", None) or ""),
             getattr(choice, "finish_reason", None),
-            refusal,
-            getattr(response, "model", None),
-            (getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)),
-            self._secrets,
-            read_top_logprobs(getattr(choice, "logprobs", None)),
-            getattr(response, "system_fingerprint", None),
+            refusal=refusal,
+            model_version=getattr(response, "model", None),
+            tokens=(getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)),
+            secrets=self._secrets,
+            top_logprobs=read_top_logprobs(getattr(choice, "logprobs", None)),
+            fingerprint=getattr(response, "system_fingerprint", None),
         )
 
     def _classified(self, error: Exception) -> WireError:

@@ -184,14 +184,14 @@ class DirectWire:
         if model.provider == "openai" and model.api_base is None:
             headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
         target = _Target(
-            URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"),
-            model.litellm_name.partition("/")[2],
-            provider.extra,
-            provider.served_prefix,
-            model.timeout_s,
-            headers,
-            _proxy(base),
-            _certificates() if base.startswith("https") else True,
+            url=URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"),
+            name=model.litellm_name.partition("/")[2],
+            extra=provider.extra,
+            served_prefix=provider.served_prefix,
+            timeout_s=model.timeout_s,
+            headers=headers,
+            proxy=_proxy(base),
+            certificates=_certificates() if base.startswith("https") else True,
         )
         self._targets[model.name] = target
         return target
@@ -227,12 +227,12 @@ class DirectWire:
         return read_answer(
             text,
             finish,
-            message.get("refusal"),
-            f"{served_prefix}{served}" if served else None,
-            (usage.get("prompt_tokens"), usage.get("completion_tokens")),
-            self._secrets,
-            read_top_logprobs(choice.get("logprobs")) if choice is not None else (),
-            answer.get("system_fingerprint"),
+            refusal=message.get("refusal"),
+            model_version=f"{served_prefix}{served}" if served else None,
+            tokens=(usage.get("prompt_tokens"), usage.get("completion_tokens")),
+            secrets=self._secrets,
+            top_logprobs=read_top_logprobs(choice.get("logprobs")) if choice is not None else (),
+            fingerprint=answer.get("system_fingerprint"),
         )
 
     def _faulty(self, message: str, status: int | None) -> WireError:

@@ -36,11 +36,11 @@ class SimulatedWire:
         return read_answer(
             reply.text,
             reply.finish_reason or "stop",
-            reply.text if reply.outcome == "refused" else None,
-            f"sim/{name}",
-            (reply.input_tokens, reply.output_tokens),
-            self._secrets,
-            reply.top_logprobs,
+            refusal=reply.text if reply.outcome == "refused" else None,
+            model_version=f"sim/{name}",
+            tokens=(reply.input_tokens, reply.output_tokens),
+            secrets=self._secrets,
+            top_logprobs=reply.top_logprobs,
         )
 
     async def aclose(self) -> None:

@@ -118,9 +118,17 @@ def read_answer(
     known = _is_count(n_input) and _is_count(n_output) and (n_output > 0 or (n_input > 0 and not text))
     model_version = storable(model_version) if model_version else None
     return Reply(
-        text, outcome, finish_reason, model_version, n_input if known else None, n_output if known else None, top_logprobs,
-        redact_known(storable(fingerprint[:LONGEST_FINGERPRINT]), secrets) if isinstance(fingerprint, str) and fingerprint else None,
-    )  # fmt: skip
+        text=text,
+        outcome=outcome,
+        finish_reason=finish_reason,
+        model_version=model_version,
+        input_tokens=n_input if known else None,
+        output_tokens=n_output if known else None,
+        top_logprobs=top_logprobs,
+        fingerprint=redact_known(storable(fingerprint[:LONGEST_FINGERPRINT]), secrets)
+        if isinstance(fingerprint, str) and fingerprint
+        else None,
+    )
 
 
 def _is_count(value: object) -> bool:
