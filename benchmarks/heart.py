@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import cast
 
 from promptlab.design.cross import trials
-from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Call, Completion
 from promptlab.planning.resolve import Study, resolve
 from promptlab.running.budget import Budget
-from promptlab.running.engine import Engine, Progress
+from promptlab.running.engine import Engine
 from promptlab.running.gateway import Gateway
-from promptlab.scoring.rules import task_metric
+from promptlab.running.progress import Progress
+from promptlab.scoring.rules import task_scoring
 
 EXPERIMENT = """\
 name: heart-benchmark
@@ -72,15 +73,15 @@ class Memory:
 
 def engine(study: Study, gateway: Memory) -> Engine:
     """A sweep's engine without cache over `gateway`."""
-    metrics = {(task.id, model.name): task_metric(task, "strict") for task in study.design.tasks for model in study.design.models}
+    scorings = {(task.id, model.name): task_scoring(task, "strict") for task in study.design.tasks for model in study.design.models}
     progress = Progress(n_planned=0)
     sampling = study.experiment.sampling.asked()
-    return Engine(study.design, metrics, sampling, study.prices, cast("Gateway", gateway), None, Budget(None), progress)
+    return Engine(study.design, scorings, sampling, study.prices, cast("Gateway", gateway), None, Budget(None), progress)
 
 
-def many(study: Study, keep: Callable[[Condition], bool], n: int) -> list[Trial]:
-    """`n` trials of the conditions that are kept; repeats are replicates, so that no two requests are the same."""
-    found = [trial for trial in trials(study.design) if keep(trial.condition)]
+def many(study: Study, keep: Callable[[Arm], bool], n: int) -> list[Trial]:
+    """`n` trials of the arms that are kept; repeats are replicates, so that no two requests are the same."""
+    found = [trial for trial in trials(study.design) if keep(trial.arm)]
     return [replace(found[i % len(found)], replicate=i // len(found)) for i in range(n)]
 
 
@@ -114,17 +115,19 @@ def by_dspy(study: Study, chosen: list[Trial]) -> tuple[float, int]:
     plan = make_plan(study)
     programs = {}
     for trial in chosen:
-        c = trial.condition
-        key = (trial.task, c.arm, c.strategy)
+        c = trial.arm
+        key = (trial.task, c.name, c.setting)
         if key not in programs:
-            recipe = recipe_of(plan, trial.task.partition("/")[2], c.arm, c.placement.name, 0, c.strategy, c.base_prompt, "")
+            recipe = recipe_of(
+                plan, trial.task.partition("/")[2], c.name, c.setting.placement, 0, c.setting.strategy, c.setting.prompt or "", ""
+            )
             programs[key] = PromptProgram(recipe, lambda answer, item: 0.0)
     lm = dspy.LM("memory/answers", engine=made, cache=False, num_retries=0, temperature=0, max_tokens=64)
     with dspy.context(lm=lm, disable_history=True, trace=None):
         start = time.process_time()
         for trial in chosen:
             item = trial.item
-            programs[(trial.task, trial.condition.arm, trial.condition.strategy)](input=item.input, choices=item.choices, item_id=item.id)
+            programs[(trial.task, trial.arm.name, trial.arm.setting)](input=item.input, choices=item.choices, item_id=item.id)
         return time.process_time() - start, made.n
 
 

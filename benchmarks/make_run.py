@@ -19,6 +19,7 @@ from typing import Any
 from promptlab.design.cross import trials
 from promptlab.design.render import render
 from promptlab.nouns.arm import Trial
+from promptlab.nouns.identity import digest
 from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import RunWriter
@@ -44,13 +45,13 @@ LONGEST_ANSWER = 12
 
 def made(study: Study, trial: Trial, dice: random.Random) -> tuple[dict[str, Any], dict[str, Any]]:
     """One trial and its call, with a made-up answer."""
-    c, item = trial.condition, trial.item
+    arm, setting, item = trial.arm, trial.arm.setting, trial.item
     task = next(task for task in study.design.tasks if task.id == trial.task)
     failed = dice.random() < ERROR_SHARE
-    right = dice.random() < 0.55 + LIFT.get(c.arm, 0.0)
+    right = dice.random() < 0.55 + LIFT.get(arm.name, 0.0)
     answer = "" if failed else item.targets[0] if right else f"something else {dice.randrange(LONGEST_ANSWER)}"
     n_in, n_out = 30 + len(item.input) // 4, 1 + len(answer) // 4
-    messages = json.dumps([dict(message) for message in render(task, item, c)], ensure_ascii=False)
+    messages = json.dumps([dict(message) for message in render(task, item, arm)], ensure_ascii=False)
     about: dict[str, Any] = {
         "outcome": "error" if failed else "ok", "model_version": None if failed else "made-up-1",
         "input_tokens": None if failed else n_in, "output_tokens": None if failed else n_out,
@@ -59,10 +60,11 @@ def made(study: Study, trial: Trial, dice: random.Random) -> tuple[dict[str, Any
     }  # fmt: skip
     row = {
         "trial": trial.id, "order": trial.order, "model": trial.model, "simulated": True, "suite": task.suite, "task": task.name,
-        "item": item.id, "cluster": item.cluster, "arm": c.arm, "role": c.role, "stimulus": c.stimulus.id if c.stimulus else None,
-        "library": c.stimulus.library if c.stimulus else None, "base_prompt": c.base_prompt, "setting": c.setting.id,
-        "placement": c.placement.name,
-        "shots": c.shots, "strategy": c.strategy, "replicate": trial.replicate, "score": None if failed else float(right),
+        "item": item.id, "cluster": item.cluster, "arm": arm.name, "role": arm.role,
+            "stimulus": arm.stimulus.id if arm.stimulus else None,
+        "library": arm.library, "base_prompt": setting.prompt, "setting": setting.id, "placement": setting.placement,
+        "shots": setting.shots, "strategy": setting.strategy, "replicate": trial.replicate,
+            "score": None if failed else float(right),
         "extracted": answer if right and not failed else None, "compliant": None if failed else right, "echoed": None if failed else False,
         "declined": None if failed else False, "answer": answer, "oracle": False, "n_rounds": 1, "solved_round": 1 if right else None,
         "n_calls": 1, "paid_usd": about["cost_usd"], **about,

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_run", "score", "verdicts"]
+__all__ = ["Item", "Scored", "__version__", "open_run", "score", "verdicts"]
 
 if TYPE_CHECKING:
+    from promptlab.nouns.call import Scored
+    from promptlab.nouns.item import Item
     from promptlab.record.open import open_run
     from promptlab.reporting import verdicts
     from promptlab.sources.score import score
@@ -33,4 +35,8 @@ def __getattr__(name: str) -> object:
         from promptlab.reporting import verdicts
 
         return verdicts
+    if name in ("Item", "Scored"):
+        from promptlab.nouns import call, item
+
+        return item.Item if name == "Item" else call.Scored
     raise AttributeError(f"module 'promptlab' has no attribute {name!r}")

@@ -30,8 +30,8 @@ from promptlab.planning.resolve import Study, all_stimuli, resolve
 from promptlab.record.store import Run
 from promptlab.running.batch import desk, waves
 from promptlab.running.batch.service import not_batched, price_share
-from promptlab.running.engine import Execution
 from promptlab.running.gateway import RetryPolicy
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served, start
 from servers import Server

@@ -22,7 +22,7 @@ from promptlab import reporting as reports
 from promptlab.explorer import shell
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.running.engine import Execution
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from runs import experiment
 

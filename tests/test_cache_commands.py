@@ -24,7 +24,7 @@ from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.running.bundle import bring
 from promptlab.running.cache import Cache
-from promptlab.running.engine import Execution
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Server

@@ -17,9 +17,9 @@ from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import UsageProblem
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.running.engine import Execution, Progress
 from promptlab.running.fleet import cluster
 from promptlab.running.fleet.hub import Hub, Limit
+from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from runs import experiment, served
 from servers import Server

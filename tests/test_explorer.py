@@ -17,19 +17,19 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
+from apps import AppTest
 from conftest import ROOT
 from promptlab.design.cross import trials
 from promptlab.design.render import render
-from promptlab.explorer import compare, load, plain, samples, words
-from promptlab.explorer.load import records
+from promptlab.explorer import load, plain, samples
 from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter
-from promptlab.reporting import charts
+from promptlab.reporting import charts, flips, words
+from promptlab.reporting.store import records
 
 PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan", "design", "library", "samples"]
 EXPERIMENT = """name: {name}
@@ -92,14 +92,14 @@ def write_run(
     left = list((answers or {}).values())
     lift = {"emotionprompt/EP02": 0.35, "negativeprompt/NP10": -0.3}
     for trial in planned[: int(len(planned) * share)]:
-        c, task = trial.condition, tasks[trial.task]
-        right = random.Random(f"{trial.item.id}/{trial.model}/{trial.replicate}").random() < 0.5 + lift.get(c.arm, 0.0)
+        arm, setting, task = trial.arm, trial.arm.setting, tasks[trial.task]
+        right = random.Random(f"{trial.item.id}/{trial.model}/{trial.replicate}").random() < 0.5 + lift.get(arm.name, 0.0)
         answer = trial.item.targets[0] if right else "something else"
-        if left and c.arm == "none" and trial.model == "sim/planted" and task.name == "sum":
+        if left and arm.name == "none" and trial.model == "sim/planted" and task.name == "sum":
             answer, right = left.pop(0), False
-        failed = c.arm == "none_aa" and not n_failed
+        failed = arm.name == "none_aa" and not n_failed
         n_failed += failed
-        messages = [dict(message) for message in render(task, trial.item, c)]
+        messages = [dict(message) for message in render(task, trial.item, arm)]
         about: dict[str, Any] = {
             "outcome": "error" if failed else "ok", "model_version": None if failed else "v1", "input_tokens": None if failed else 40,
             "output_tokens": None if failed else 3, "cost_usd": None if failed else 0.00001, "latency_s": 0.2, "cached": False,
@@ -107,9 +107,11 @@ def write_run(
         }  # fmt: skip
         row = {
             "trial": trial.id, "order": trial.order, "model": trial.model, "simulated": True, "suite": task.suite, "task": task.name,
-            "item": trial.item.id, "cluster": None, "arm": c.arm, "role": c.role, "stimulus": c.stimulus.id if c.stimulus else None,
-            "library": c.stimulus.library if c.stimulus else None, "base_prompt": c.base_prompt, "placement": c.placement.name,
-            "shots": c.shots, "strategy": c.strategy, "replicate": trial.replicate, "score": None if failed else float(right),
+            "item": trial.item.id, "cluster": None, "arm": arm.name, "role": arm.role,
+            "stimulus": arm.stimulus.id if arm.stimulus else None,
+            "library": arm.library, "base_prompt": setting.prompt, "placement": setting.placement,
+            "shots": setting.shots, "strategy": setting.strategy, "replicate": trial.replicate,
+            "score": None if failed else float(right),
             "extracted": None if failed or not right else answer, "answer": "" if failed else answer, "n_calls": 1,
             "paid_usd": about["cost_usd"], **about,
         }  # fmt: skip
@@ -317,9 +319,9 @@ def test_what_was_shown_by_itself_is_not_kept_as_a_choice(opened: Any, demo: Pat
     app.segmented_control(key="switch_items").set_value("both").run()
     app.selectbox(key="pick_a").set_value("emotionprompt/EP02").run()
     assert app.query_params["items"] == "a"
-    assert compare.most_telling({"a": 3, "b": 4, "both": 9, "neither": 1}) == "b"
-    assert compare.most_telling({"a": 2, "b": 2, "both": 9, "neither": 1}) == "a"
-    assert compare.most_telling({"a": 0, "b": 0, "both": 0, "neither": 1}) == "neither"
+    assert flips.most_telling({"a": 3, "b": 4, "both": 9, "neither": 1}) == "b"
+    assert flips.most_telling({"a": 2, "b": 2, "both": 9, "neither": 1}) == "a"
+    assert flips.most_telling({"a": 0, "b": 0, "both": 0, "neither": 1}) == "neither"
 
 
 def test_a_run_that_is_not_here_is_said(opened: Any, demo: Path) -> None:
@@ -407,9 +409,9 @@ def test_compare_shows_repeats_one_at_a_time(opened: Any, tmp_path: Path) -> Non
 
 
 def test_word_diff_keeps_every_word() -> None:
-    assert compare.word_diff("the cat sat", "the dog sat") == "the [-cat-]{+dog+} sat"
-    assert compare.word_diff("", "a") == "{+a+}"
-    assert compare.word_diff("same", "same") == "same"
+    assert flips.word_diff("the cat sat", "the dog sat") == "the [-cat-]{+dog+} sat"
+    assert flips.word_diff("", "a") == "{+a+}"
+    assert flips.word_diff("same", "same") == "same"
 
 
 def test_samples_shows_all_that_is_recorded(opened: Any, demo: Path) -> None:
@@ -583,8 +585,8 @@ def test_inert_spells_out_what_hides() -> None:
     assert plain.cell("one\ntwo") == "one ⏎ two"
     assert plain.cell(None) == ""
     assert plain.cell(float("nan")) == ""
-    assert plain.mark("do it. Please. Now", "Please.") == ("do it. ▶Please.◀ Now", 1)
-    assert plain.mark("do it", None) == ("do it", 0)
+    assert words.mark("do it. Please. Now", "Please.") == ("do it. ▶Please.◀ Now", 1)
+    assert words.mark("do it", None) == ("do it", 0)
 
 
 MARKDOWN = {
@@ -666,7 +668,8 @@ def test_the_explorer_never_loads_a_model_client(demo: Path) -> None:
     code = f"""
 import json, sys
 sys.argv = ["app.py", "--runs", {str(demo)!r}]
-from streamlit.testing.v1 import AppTest
+sys.path.append("tests")
+from apps import AppTest
 for page in {PAGES!r}:
     app = AppTest.from_file("app.py", default_timeout=60)
     app.query_params["page"] = page

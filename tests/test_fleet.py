@@ -13,8 +13,8 @@ from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, runs_in
-from promptlab.running.engine import Execution, Progress
 from promptlab.running.fleet.hub import Hub, Limit
+from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from runs import experiment, run, served, start, wait_until
 from servers import Server

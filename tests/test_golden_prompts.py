@@ -10,10 +10,10 @@ import pytest
 
 from conftest import SHARED
 from promptlab.design.render import PRESETS, render
-from promptlab.nouns.arm import Condition
 from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.sources.tasks import entries
+from promptlab.strategies import plain_arm
 
 pytestmark = pytest.mark.shared
 PRESET_OF = {
@@ -39,8 +39,8 @@ def rendered(line: dict[str, Any]) -> str:
         frame=Frame(**entry.frame.model_dump(exclude_none=True)),
     )
     stimulus = Stimulus("golden/one", line["stimulus"]) if line["stimulus"] else None
-    condition = Condition("arm", "stimulus", stimulus, "human", PRESETS[PRESET_OF[line["implementation"]]], shots=len(line["demos"]))
-    [message] = render(task, Item("1", line["input"], ("x",)), condition)
+    arm = plain_arm("human", PRESETS[PRESET_OF[line["implementation"]]], stimulus, len(line["demos"]))
+    [message] = render(task, Item("1", line["input"], ("x",)), arm)
     return message["content"]
 
 

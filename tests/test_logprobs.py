@@ -11,12 +11,13 @@ import pytest
 
 import runs
 from promptlab.design.render import PRESETS
-from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.item import Item
+from promptlab.nouns.setting import Setting
 from promptlab.record.store import Run
-from promptlab.strategies import STRATEGIES
-from promptlab.strategies.logprobs import option_probabilities
+from promptlab.strategies import begun
+from promptlab.strategies.logprobs import LOGPROBS, option_probabilities
 from servers import Server
 
 LETTERS, PAPER = PRESETS["letters"], PRESETS["paper"]
@@ -35,8 +36,10 @@ def test_without_letters_a_token_counts_for_the_only_option_it_begins() -> None:
 
 
 def answer(completion: Completion) -> tuple[Call, str, str]:
-    trial = Trial(0, "own/t", ITEM, Condition("none", "baseline", None, "human", LETTERS, 0, "logprobs"), "m", 0)
-    strategy = STRATEGIES["logprobs"](Call("m", ({"role": "user", "content": "x"},), {"temperature": 0, "max_tokens": 64}, 3), trial)
+    trial = Trial(
+        0, "own/t", ITEM, Arm("none", "baseline", None, Setting(LETTERS.name, 0, "logprobs", prompt="human"), LETTERS, LOGPROBS), "m", 0
+    )
+    strategy = begun(Call("m", ({"role": "user", "content": "x"},), {"temperature": 0, "max_tokens": 64}, 3), trial)
     call = next(strategy)
     with pytest.raises(StopIteration) as stop:
         strategy.send(completion)

@@ -19,7 +19,7 @@ from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.reporting.formats import to_markdown
-from promptlab.running.engine import Execution
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.stats import Looks, analyse, group_sequential_boundaries, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_p

@@ -14,16 +14,18 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import designs
 import runs
 from conftest import ROOT
 from promptlab.design.cross import draw_number, trials
-from promptlab.design.loops import candidates, loop_conditions, policy_name
+from promptlab.design.loops import candidates, loop_arms, policy_name
 from promptlab.design.render import PRESETS, render
 from promptlab.explorer.loops import turns
-from promptlab.nouns.arm import Condition, Trial
+from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Answer, Call, Completion
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.identity import digest
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Loop
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import all_stimuli, resolve
@@ -35,7 +37,7 @@ from promptlab.scoring.rules import task_metric
 from promptlab.sources.spec.libraries import load_cues
 from promptlab.sources.tasks import load_task
 from promptlab.stats import analyse
-from promptlab.strategies import strategy_of
+from promptlab.strategies import begun
 from promptlab.strategies.loop import DRAWS_A_ROUND, NO_ANSWER, SETTLE, SURE, majority
 from servers import Server
 
@@ -46,20 +48,20 @@ TASK = load_task("sum", "twin")
 ITEM = TASK.items[0]
 
 
-def conditions(policies: Sequence[Any] = ("alternate",), **changes: Any) -> dict[str, Condition]:
+def conditions(policies: Sequence[Any] = ("alternate",), **changes: Any) -> dict[str, Arm]:
     spec = replace(Loop("feedback", 3, "oracle", verdict=LIBRARY.verdict, request=LIBRARY.request, seed=5), **changes)
-    layout = (["human"], [PRESETS["paper"]], [0])
-    found = loop_conditions("heart", "heart-oracle", spec, policies, CONTROLS, LIBRARY.cues, LIBRARY.reflection, COT, *layout)
-    return {c.arm: c for c in found}
+    settings = [(Setting("paper", 0, "heart-oracle", prompt="human"), PRESETS["paper"])]
+    found = loop_arms("heart", "heart-oracle", spec, policies, CONTROLS, LIBRARY.cues, LIBRARY.reflection, COT, settings)
+    return {a.name: a for a in found}
 
 
 def converse(
-    condition: Condition, replies: Callable[[int], str], judge: Callable[[str], float] = lambda text: float(text == "right")
+    arm: Arm, replies: Callable[[int], str], judge: Callable[[str], float] = lambda text: float(text == "right")
 ) -> tuple[list[Call], Answer]:
     """All calls of a trial whose n-th call is answered with `replies(n)`."""
-    trial = Trial(0, TASK.id, ITEM, condition, "m", 0)
-    first = Call("m", render(TASK, ITEM, condition), {"temperature": 1, "seed": 7}, draw=2)
-    strategy = strategy_of(first, trial, judge)
+    trial = Trial(0, TASK.id, ITEM, arm, "m", 0)
+    first = Call("m", render(TASK, ITEM, arm), {"temperature": 1, "seed": 7}, draw=2)
+    strategy = begun(first, trial, designs.verifier(judge))
     calls = [next(strategy)]
     while True:
         try:
@@ -161,7 +163,7 @@ def test_a_token_budget_ends_a_loop_and_no_answer_is_said_to_be_none() -> None:
 
 def test_a_failed_round_leaves_the_trial_without_an_answer() -> None:
     trial = Trial(0, TASK.id, ITEM, conditions()["heart/alternate"], "m", 0)
-    strategy = strategy_of(Call("m", ({"role": "user", "content": "x"},), {}), trial, lambda text: 0.0)
+    strategy = begun(Call("m", ({"role": "user", "content": "x"},), {}), trial, designs.verifier(lambda text: 0.0))
     next(strategy)
     strategy.send(Completion("wrong", "ok"))
     with pytest.raises(StopIteration) as stop:
@@ -417,10 +419,10 @@ def judged(path: Path) -> list[Any]:
     metrics = {task.id: task_metric(task, "reference") for task in study.design.tasks}
     rows = []
     for trial in trials(study.design):
-        task, c = tasks[trial.task], trial.condition
+        task, arm = tasks[trial.task], trial.arm
         metric = metrics[task.id]
-        first = Call(model.name, render(task, trial.item, c), {"temperature": 1, "seed": study.design.seed}, draw_number(trial, 1))
-        strategy = strategy_of(first, trial, lambda text, metric=metric, item=trial.item: metric(text, item).score)
+        first = Call(model.name, render(task, trial.item, arm), {"temperature": 1, "seed": study.design.seed}, draw_number(trial, 1))
+        strategy = begun(first, trial, designs.verifier(lambda text, metric=metric, item=trial.item: metric(text, item).score))
         call = next(strategy)
         while True:
             shown = world.shown(call.messages)
@@ -434,8 +436,9 @@ def judged(path: Path) -> list[Any]:
                 break
         rows.append(
             {
-                "model": model.name, "task": task.name, "item": trial.item.id, "cluster": trial.item.cluster, "arm": c.arm,
-                "placement": c.placement.name, "shots": c.shots, "strategy": c.strategy, "outcome": "ok", "score": score,
+                "model": model.name, "task": task.name, "item": trial.item.id, "cluster": trial.item.cluster,
+                "arm": arm.name, "placement": arm.setting.placement, "shots": arm.setting.shots, "strategy": arm.setting.strategy,
+                "outcome": "ok", "score": score,
             }
         )  # fmt: skip
     return analyse(pd.DataFrame(rows), make_plan(study))

@@ -25,7 +25,7 @@ from promptlab.planning.resolve import Study, resolve
 from promptlab.record import mirror
 from promptlab.record.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place
 from promptlab.record.store import Run, RunWriter, recorded_in
-from promptlab.running.engine import Execution, Progress
+from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Server

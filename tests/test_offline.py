@@ -20,8 +20,8 @@ from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
-from promptlab.running.engine import Execution, Progress
 from promptlab.running.fleet import offline
+from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from runs import experiment
 from servers import Server

@@ -228,7 +228,7 @@ def test_right_answers_that_do_not_score_1_are_found(tmp_path: Path) -> None:
 
 def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "politeness.py").write_text(
-        "from promptlab.nouns.schema import Scored\n\ndef polite(answer, item):\n    return Scored(float('please' in answer), None)\n",
+        "from promptlab import Scored\n\ndef polite(answer, item):\n    return Scored(float('please' in answer), None)\n",
         encoding="utf-8",
     )
     monkeypatch.chdir(tmp_path)

@@ -11,14 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 from conftest import SHARED
-from promptlab.design.cross import Design, cross, draw, draw_number, trials
+from promptlab.design.cross import Design, cross, draw, draw_number, settings_of, trials
 from promptlab.design.render import PRESETS, fill, render
 from promptlab.design.stimuli import matched_placebos, placebos_of
-from promptlab.nouns.arm import Condition
 from promptlab.nouns.item import Demo, Item, Task
 from promptlab.nouns.model import Model
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import AA_ARM
+from promptlab.strategies import plain_arm
+from promptlab.strategies.single import SINGLE
 
 STIMULI = (Stimulus("lib/A", "This matters to me."), Stimulus("lib/B", "One two three four five six seven."))
 PLACEBOS = tuple(Stimulus(f"neutral/{n}", " ".join(["word"] * n), role="placebo") for n in (3, 4, 7, 20))
@@ -34,8 +35,8 @@ def design(**changes: object) -> Design:
     given = {"n_tasks": 2, "replicates": 2, "seed": 3} | changes
     tasks = tuple(draw(task(name=f"toy{i}"), None, 5, int(given["seed"])) for i in range(int(given["n_tasks"])))
     placements = [replace(PRESETS["paper"], name=p, position=p) for p in ("prefix", "suffix", "system", "after_input")]
-    conditions = cross(STIMULI, PLACEBOS[:2], ["human", "ape"], placements, [0, 2], ["single"])
-    return Design(tasks, conditions, (Model("m1", "sim/null"), Model("m2", "sim/null")), int(given["replicates"]), int(given["seed"]))
+    arms = cross(STIMULI, PLACEBOS[:2], settings_of(["human", "ape"], placements, [0, 2], [SINGLE]))
+    return Design(tasks, arms, (Model("m1", "sim/null"), Model("m2", "sim/null")), int(given["replicates"]), int(given["seed"]))
 
 
 @pytest.mark.shared
@@ -48,22 +49,22 @@ def test_golden_prompts_of_the_published_code(suite: str) -> None:
         demos = tuple(Demo(d["input"], d["output"]) for d in line["demos"])
         toy = Task(line["task"], "official", suite, "ii_em", {"human": line["instruction"]}, (), demos)
         stimulus = Stimulus("np/x", line["stimulus"]) if line["stimulus"] else None
-        condition = Condition("x", "stimulus", stimulus, "human", PRESETS["negativeprompt-code"], shots=len(demos))
-        [message] = render(toy, Item("1", line["input"], ("",)), condition)
+        arm = plain_arm("human", PRESETS["negativeprompt-code"], stimulus, len(demos))
+        [message] = render(toy, Item("1", line["input"], ("",)), arm)
         assert message == {"role": "user", "content": line["prompt"]}, line["id"]
 
 
 def test_the_paper_preset_puts_one_space() -> None:
-    condition = Condition("lib/A", "stimulus", STIMULI[0], "human", PRESETS["paper"])
-    [message] = render(task(), Item("1", "3 4", ("7",), ("x", "y")), condition)
+    arm = plain_arm("human", PRESETS["paper"], STIMULI[0])
+    [message] = render(task(), Item("1", "3 4", ("7",), ("x", "y")), arm)
     assert message["content"] == "Instruction: Do it. This matters to me.\n\nInput: 3 4\n  choice: x\n  choice: y\nOutput: "
 
 
 @given(text=hs.text(), stimulus=hs.text(min_size=1))
 @settings(deadline=None, max_examples=100, derandomize=True)
 def test_item_text_stays_as_it_is(text: str, stimulus: str) -> None:
-    condition = Condition("x", "stimulus", Stimulus("x/y", stimulus), "human", PRESETS["paper"])
-    [message] = render(task(), Item("1", text, ("7",)), condition)
+    arm = plain_arm("human", PRESETS["paper"], Stimulus("x/y", stimulus))
+    [message] = render(task(), Item("1", text, ("7",)), arm)
     assert text in message["content"]
     assert stimulus in message["content"]
 
@@ -77,9 +78,9 @@ def test_pairs_differ_in_the_stimulus_alone() -> None:
     tasks = {t.id: t for t in made.tasks}
     by_pair: dict[tuple[object, ...], dict[str, object]] = {}
     for trial in trials(made):
-        c = trial.condition
-        key = (trial.task, trial.item.id, trial.model, trial.replicate, c.base_prompt, c.placement.name, c.shots)
-        by_pair.setdefault(key, {})[c.arm] = (c, render(tasks[trial.task], trial.item, c))
+        c = trial.arm
+        key = (trial.task, trial.item.id, trial.model, trial.replicate, c.setting)
+        by_pair.setdefault(key, {})[c.name] = (c, render(tasks[trial.task], trial.item, c))
     checked = 0
     for arms in by_pair.values():
         _, plain = arms["none"]  # type: ignore[misc]
@@ -102,28 +103,28 @@ def test_every_trial_once_and_in_blocks() -> None:
     found = list(trials(made))
     assert len(found) == made.n_trials == len({t.id for t in found})
     assert [t.order for t in found] == list(range(len(found)))
-    size = len(made.conditions) * len(made.models) * made.replicates
+    size = len(made.arms) * len(made.models) * made.replicates
     for start in range(0, len(found), size):
         block = found[start : start + size]
         assert len({(t.task, t.item.id) for t in block}) == 1
-        assert Counter(t.condition.arm for t in block).most_common()[0][1] == Counter(t.condition.arm for t in block).most_common()[-1][1]
-    assert [t.condition.arm for t in found[:size]] != sorted(t.condition.arm for t in found[:size])
+        assert Counter(t.arm.name for t in block).most_common()[0][1] == Counter(t.arm.name for t in block).most_common()[-1][1]
+    assert [t.arm.name for t in found[:size]] != sorted(t.arm.name for t in found[:size])
 
 
 def test_the_aa_arm_draws_anew() -> None:
     made = design()
     numbers: dict[str, set[int]] = {"none": set(), AA_ARM: set()}
     for trial in trials(made):
-        if trial.condition.arm in numbers:
-            numbers[trial.condition.arm].add(draw_number(trial, made.replicates))
+        if trial.arm.name in numbers:
+            numbers[trial.arm.name].add(draw_number(trial, made.replicates))
     assert numbers == {"none": {0, 1}, AA_ARM: {2, 3}}
 
 
 def test_adding_a_task_reshuffles_no_other() -> None:
     one, two = design(n_tasks=1), design(n_tasks=2)
     assert one.tasks[0] == two.tasks[0]
-    arms = [(t.item.id, t.condition.arm, t.model) for t in trials(one)]
-    assert arms == [(t.item.id, t.condition.arm, t.model) for t in trials(two) if t.task == one.tasks[0].id]
+    arms = [(t.item.id, t.arm.name, t.model) for t in trials(one)]
+    assert arms == [(t.item.id, t.arm.name, t.model) for t in trials(two) if t.task == one.tasks[0].id]
 
 
 def test_another_seed_is_another_draw_of_the_same_items() -> None:

@@ -28,7 +28,7 @@ from promptlab.reporting.decide import about, lines, needed
 from promptlab.reporting.formats import to_csv, to_json, to_markdown
 from promptlab.reporting.frozen import steps
 from promptlab.reporting.html import to_html
-from promptlab.running.engine import Execution
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.scoring.rules import SCORERS
 from promptlab.stats import analyse, smallest_effect_macro, smallest_margin

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from promptlab.design.cross import Design, cross, draw, trials
+from promptlab.design.cross import Design, cross, draw, settings_of, trials
 from promptlab.design.render import PRESETS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.item import Item, Task
@@ -16,11 +16,12 @@ from promptlab.nouns.model import Model
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
 from promptlab.record.store import Run
-from promptlab.running.engine import Execution
+from promptlab.running.progress import Execution
 from promptlab.running.simulate import Shown, World, probability, reply, wrong_answer
 from promptlab.running.sweep import run_sweep
 from promptlab.scoring.metrics import metric
 from promptlab.stats import analyse
+from promptlab.strategies.single import SINGLE
 from runs import experiment
 
 TASKS = "active_to_passive, object_counting, ruin_names, sentiment, sum, translation_en-fr"
@@ -65,12 +66,12 @@ def drawn(study: Study, model: str) -> list[Comparison]:
     tasks = {task.id: task for task in study.design.tasks}
     rows = []
     for trial in trials(study.design):
-        p = probability(sim, model, Shown(tasks[trial.task], trial.item, trial.condition), str(seed))
-        c = trial.condition
+        p = probability(sim, model, Shown(tasks[trial.task], trial.item, trial.arm), str(seed))
+        arm = trial.arm
         rows.append(
             {
-                "model": trial.model, "task": tasks[trial.task].name, "item": trial.item.id, "cluster": trial.item.cluster, "arm": c.arm,
-                "placement": c.placement.name, "shots": c.shots, "strategy": c.strategy, "outcome": "ok",
+                "model": trial.model, "task": tasks[trial.task].name, "item": trial.item.id, "cluster": trial.item.cluster, "arm": arm.name,
+                "placement": arm.setting.placement, "shots": arm.setting.shots, "strategy": arm.setting.strategy, "outcome": "ok",
                 "score": float(random.Random(f"{seed}/{trial.id}").random() < p),
             }
         )  # fmt: skip
@@ -93,17 +94,17 @@ def toy_design() -> Design:
     toy = draw(Task("toy", "twin", "instruction_induction", "ii_em", {"human": "Do."}, items), None, 0, 1)
     known = all_stimuli()
     chosen = [known[name] for name in ("emotionprompt/EP02", "emotionprompt/EP08", "negativeprompt/NP10")]
-    conditions = cross(chosen, [known["placebo/w07-a"]], ["human"], [PRESETS["paper"]], [0], ["single"])
-    return Design((toy,), conditions, (Model("m", "sim/planted"),), 1, 1)
+    arms = cross(chosen, [known["placebo/w07-a"]], settings_of(["human"], [PRESETS["paper"]], [0], [SINGLE]))
+    return Design((toy,), arms, (Model("m", "sim/planted"),), 1, 1)
 
 
 def scores(model: str, arm: str, draw_seed: str = "") -> list[float]:
     design, sim = toy_design(), sim_models()[model]
-    condition = next(c for c in design.conditions if c.arm == arm)
+    wanted = next(a for a in design.arms if a.name == arm)
     task = design.tasks[0]
     out = []
     for item in task.items:
-        shown = Shown(task, item, condition)
+        shown = Shown(task, item, wanted)
         answer = reply(sim, model, shown, f"1/{item.id}/{arm}{draw_seed}", [{"content": "x"}], None)
         out.append(metric("ii_em")(answer.text, item).score)
     return out
@@ -161,7 +162,7 @@ def test_a_wrong_answer_is_that_of_another_item_and_drawn_as_from_a_list() -> No
         rng = random.Random(seed)
         targets = [tuple(rng.choice("abcdefgh") for _ in range(rng.randint(1, 3))) for _ in range(rng.randint(1, 12))]
         own = rng.choice(targets)
-        shown = Shown(design.tasks[0], Item("i", "what?", own), design.conditions[0], pool=sorted({each[0] for each in targets}))
+        shown = Shown(design.tasks[0], Item("i", "what?", own), design.arms[0], pool=sorted({each[0] for each in targets}))
         others = sorted({each[0] for each in targets} - set(own))
         expected = random.Random(seed).choice(others) if others else "no idea"
         assert wrong_answer(shown, random.Random(seed)) == expected

@@ -12,7 +12,6 @@ from conftest import ROOT
 from promptlab.design.cross import draw
 from promptlab.design.render import PRESETS, render, stimulus_text
 from promptlab.design.stimuli import matched_placebos, placebos_of, shuffled, stack, whitespace, with_wordings
-from promptlab.nouns.arm import Condition
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.planning.plan import make_plan
@@ -20,6 +19,7 @@ from promptlab.planning.resolve import all_stimuli, resolve
 from promptlab.sources.spec.libraries import load_cues, load_library
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
+from promptlab.strategies import plain_arm
 
 KNOWN = all_stimuli()
 NEUTRAL = [s for s in KNOWN.values() if s.role == "placebo"]
@@ -101,8 +101,8 @@ def test_wordings_are_drawn_by_item_and_recorded() -> None:
 
 def test_the_literal_comma_of_the_paper() -> None:
     task = load_task("sentiment", "twin")
-    condition = Condition("x", "stimulus", KNOWN["emotionprompt-literal/EP01"], "human", PRESETS["paper"])
-    sent = render(task, task.items[0], condition)[0]["content"]
+    arm = plain_arm("human", PRESETS["paper"], KNOWN["emotionprompt-literal/EP01"])
+    sent = render(task, task.items[0], arm)[0]["content"]
     assert "negative., write your answer and give me a confidence score between 0-1 for your answer.\n" in sent
 
 
@@ -114,9 +114,9 @@ def test_paired_prompts_differ_in_the_stimulus_alone() -> None:
         item = rng.choice(task.items)
         placement = PRESETS[rng.choice(list(PRESETS))]
         stimulus = rng.choice([*SHIPPED, stack(rng.sample(SHIPPED, 2)), shuffled(rng.choice(SHIPPED), 1)])
-        rest = (rng.choice(list(task.base_prompts)), placement, rng.randrange(3))
-        without = render(task, item, Condition("none", "baseline", None, *rest))
-        added = render(task, item, Condition("x", "stimulus", stimulus, *rest))
+        prompt, n_shots = rng.choice(list(task.base_prompts)), rng.randrange(3)
+        without = render(task, item, plain_arm(prompt, placement, shots=n_shots))
+        added = render(task, item, plain_arm(prompt, placement, stimulus, n_shots))
         (plain,), (said,) = ([m["content"].encode() for m in messages] for messages in (without, added))
         joined = (placement.separator if stimulus.joined_by is None else stimulus.joined_by).encode()
         text = stimulus.text.encode()

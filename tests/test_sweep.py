@@ -16,7 +16,7 @@ import pytest
 from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, runs_in
-from promptlab.running.engine import Execution
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, run, served, start, wait_until
 from servers import Server

@@ -54,9 +54,10 @@ from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.reporting import build, headline
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
-from promptlab.running.engine import Execution, Progress, engine_of
+from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, RetryPolicy, wire
 from promptlab.running.gateway.wire import read_retry_after, read_top_logprobs
+from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served
 from servers import Handler, Server

@@ -25,12 +25,12 @@ from promptlab.nouns.model import Model, Price
 from promptlab.nouns.redact import redact
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.running.engine import Execution
 from promptlab.running.gateway import Gateway, Reply, RetryPolicy, WireChoice, wire
 from promptlab.running.gateway.direct import FINISH_REASONS, DirectWire
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.providers import DIRECT, PLAIN_PARAMETERS, not_direct
 from promptlab.running.gateway.wire import SimulatedError, read_retry_after
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from servers import Server
 
@@ -268,8 +268,9 @@ def test_an_address_that_is_missing_or_holds_a_password() -> None:
 def test_asking_directly_and_simulating_need_no_litellm(server: Server) -> None:
     code = f"""
 import asyncio, sys
-from promptlab.gateway import Gateway, Reply
-from promptlab.schema import Call, Model
+from promptlab.running.gateway import Gateway, Reply
+from promptlab.nouns.call import Call
+from promptlab.nouns.model import Model
 async def simulator(model, messages, sampling):
     return Reply("a", "ok", "stop", None, 1, 1)
 async def run():

@@ -14,7 +14,7 @@ import nbformat
 from nbclient import NotebookClient
 
 from promptlab.planning.resolve import resolve
-from promptlab.running.engine import Execution
+from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 
 ROOT = Path(__file__).parent.parent

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
-from promptlab.nouns.words import Role, Scorer
+from promptlab.nouns.words import Role, Scorer, Suite
 
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
@@ -35,7 +35,7 @@ class PlannedTask(Typed):
     """A task with all of its prompts but the items."""
 
     name: str = key("task")
-    suite: str = ""
+    suite: Suite = "own"
     n_items: int = 0
     metric: str = ""
     strict: str = ""
@@ -47,7 +47,7 @@ class PlannedTask(Typed):
     licence: str = ""
     defects: tuple[str, ...] = ()
     frame: Mapping[str, Any] = field(default_factory=dict)
-    options: str = "shown"
+    options: Literal["shown", "hidden"] = "shown"
     demos: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -93,7 +93,7 @@ class PlannedLoop(Typed):
 class PlannedLook(Typed):
     """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
 
-    items: tuple[int, ...]  # type: ignore[assignment]
+    items: tuple[int, ...]
     fraction: float
     order: int
     z: float | None = None
@@ -122,7 +122,7 @@ class Counts(Typed):
 
     models: int = 0
     tasks: int = 0
-    items: int = 0  # type: ignore[assignment]
+    items: int = 0
     arms: int = 0
     conditions: int = 0
     trials: int = 0
@@ -236,7 +236,8 @@ class Plan(Typed):
             own = {name: row[name] for name in Hypothesis.__dataclass_fields__ if name != "setting"}
             hypotheses.append(Hypothesis(**own, setting=settings.setdefault(setting.id, setting)))
         known = {name: value for name, value in data.items() if name != "format"}
-        return typed(cls, {**known, "settings": tuple(settings.values()), "hypotheses": tuple(hypotheses)})
+        tasks = [{"suite": data.get("suite"), **task} for task in data.get("tasks", ())]
+        return typed(cls, {**known, "tasks": tasks, "settings": tuple(settings.values()), "hypotheses": tuple(hypotheses)})
 
     def plain(self) -> dict[str, Any]:
         """As plan.json holds it."""
@@ -262,14 +263,14 @@ class Plan(Typed):
         """Settings by id, as the column `setting` holds it."""
         return {setting.id: setting for setting in self.settings}
 
-    def arm(self, name: str, strategy: str) -> PlannedArm | None:
-        """The arm of this name in a setting of this strategy; a loop's arms belong to its own settings."""
-        loop = strategy if strategy in self.looped else None
-        return next((arm for arm in self.arms if arm.name == name and arm.loop == loop), None)
+    def arms_of(self, setting: Setting) -> list[PlannedArm]:
+        """The arms of a setting; those of a loop belong to its own settings."""
+        loop = setting.strategy if setting.strategy in self.looped else None
+        return [arm for arm in self.arms if arm.loop == loop]
 
-    def settings_with(self, arm: str) -> list[Setting]:
+    def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""
-        return [setting for setting in self.settings if self.arm(arm, setting.strategy) is not None]
+        return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
 
     @property
     def answers_an_item(self) -> int:

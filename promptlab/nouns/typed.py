@@ -6,9 +6,9 @@ itself with `of` and writes itself with `plain` where its plain form is not simp
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import cache, cached_property
+from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -21,25 +21,10 @@ def key(name: str) -> Any:  # noqa: ANN401 (as dataclasses.field)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Typed(Mapping[str, Any]):
+class Typed:
     """A row with named fields; `more` holds what the file says beyond them."""
 
     more: Mapping[str, Any] = field(default_factory=dict)
-
-    # TEMPORARY: explorer/ and cli/ still look plans and manifests up by string. Delete from here on, and the base class above.
-    @cached_property
-    def _looked_up(self) -> dict[str, Any]:
-        found: dict[str, Any] = plain(self)
-        return found
-
-    def __getitem__(self, name: str) -> Any:  # noqa: ANN401
-        return self._looked_up[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._looked_up)
-
-    def __len__(self) -> int:
-        return len(self._looked_up)
 
 
 def typed(kind: Callable[..., T], data: Any) -> T:  # noqa: ANN401

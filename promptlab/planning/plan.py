@@ -33,7 +33,9 @@ from promptlab.nouns.plan import (
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Control
 from promptlab.planning.resolve import Study
+from promptlab.planning.size import Size
 from promptlab.sources.prices import cost_usd
+from promptlab.stats import min_discordant
 from promptlab.stats.families import hypotheses
 from promptlab.stats.looks import FUTILITY, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
@@ -68,6 +70,7 @@ def make_plan(study: Study) -> Plan:
         against = cast("list[Control]", list(dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control")))
         planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
         stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
+    each = estimates(study)
     return Plan(
         run=study.run_id,
         name=experiment.name,
@@ -128,9 +131,9 @@ def make_plan(study: Study) -> Plan:
         no_placebo_reason=experiment.controls.no_placebo_reason if stimuli and not placebos else None,
         **_looks(study, planned),
         counts=counts(design),
-        estimates=estimates(study),
+        estimates=each,
         power=power(study, len(planned)),
-        outlook=outlook(study),
+        outlook=outlook(study, each=each),
         price_source=study.price_source,
         notes=tuple(study.notes),
         best_in_task=len(stimuli) > 1,
@@ -140,8 +143,8 @@ def make_plan(study: Study) -> Plan:
 
 def repriced(made: Plan, study: Study) -> Plan:
     """A plan as shown where the study's prices are those of a batch: what it costs, and the most calls that wait for one another."""
-    waves = max(arm.strategy.max_calls for arm in study.design.arms)
-    return replace(made, estimates=estimates(study), outlook=outlook(study), waves=waves)
+    waves, each = max(arm.strategy.max_calls for arm in study.design.arms), estimates(study)
+    return replace(made, estimates=each, outlook=outlook(study, each=each), waves=waves)
 
 
 def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
@@ -224,44 +227,41 @@ def estimate(study: Study, model_name: str) -> Estimate:
 
 def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
-    from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar
-
-    design, analysis = study.design, study.experiment.analysis
-    n_stimuli = len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
+    design = study.design
+    n_stimuli = _n_stimuli(design)
     n_cells = max(1, n_stimuli * len(design.tasks))
     n_items = [len(task.items) for task in design.tasks]
-    smallest = min(n_items)
-    mean_alpha = analysis.alpha / max(1, n_stimuli)
-    return tuple(
-        PowerRow(
-            discordance=discordance,
-            n_items_cell=smallest,
-            cell_alone=smallest_effect_mcnemar(smallest, discordance, analysis.fdr),
-            cell_in_family=smallest_effect_mcnemar(smallest, discordance, analysis.fdr / n_cells),
-            n_cells=n_cells,
-            least_changed=int(min_discordant(alpha=analysis.fdr).midp),
-            n_tasks=len(n_items),
-            mean=smallest_effect_macro(n_items, discordance, 0.0, mean_alpha),
-            mean_like_these=smallest_effect_macro(n_items, discordance, TAU, mean_alpha) if len(n_items) > 2 else None,
-            n_hypotheses=n_hypotheses,
+    rows = []
+    for discordance in DISCORDANCE:
+        cell, mean = _sizes(study, n_items, discordance)
+        rows.append(
+            PowerRow(
+                discordance=discordance,
+                n_items_cell=min(n_items),
+                cell_alone=cell.smallest_effect(),
+                cell_in_family=replace(cell, alpha=cell.alpha / n_cells).smallest_effect(),
+                n_cells=n_cells,
+                least_changed=int(min_discordant(alpha=cell.alpha).midp),
+                n_tasks=len(n_items),
+                mean=mean.smallest_effect(),
+                mean_like_these=mean.smallest_effect(TAU) if len(n_items) > 2 else None,
+                n_hypotheses=n_hypotheses,
+            )
         )
-        for discordance in DISCORDANCE
-    )
+    return tuple(rows)
 
 
-def outlook(study: Study, discordance: float | None = None) -> tuple[OutlookRow, ...]:
+def outlook(study: Study, discordance: float | None = None, each: Sequence[Estimate] | None = None) -> tuple[OutlookRow, ...]:
     """What more of the same money buys: the design with 1, 2 and 4 times its items, as far as the tasks have them.
 
     For each: items, calls, USD of all models low and high (None where a price is unknown), the smallest effects that are seen with 80 %
-    power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one.
+    power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one;
+    `each` is the models' estimates, where they are known already.
     """
-    from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
-
-    design, analysis = study.design, study.experiment.analysis
+    design = study.design
     psi = discordance if discordance is not None else DISCORDANCE[0]
-    n_stimuli = max(1, len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"}))
     now = [len(task.items) for task in design.tasks]
-    costs = [e.usd for e in estimates(study)]
+    costs = [made.usd for made in each or estimates(study)]
     calls = counts(design).calls
     rows: list[OutlookRow] = []
     for factor in (1, 2, 4):
@@ -269,8 +269,7 @@ def outlook(study: Study, discordance: float | None = None) -> tuple[OutlookRow,
         if rows and n_items == rows[-1].n_items:
             break
         share = sum(n_items) / sum(now)
-        smallest = min(n_items)
-        mean_alpha = analysis.alpha / n_stimuli
+        cell, mean = _sizes(study, n_items, psi)
         rows.append(
             OutlookRow(
                 factor=factor,
@@ -278,12 +277,12 @@ def outlook(study: Study, discordance: float | None = None) -> tuple[OutlookRow,
                 discordance=psi,
                 calls=round(calls * share),
                 usd=tuple(_sum([c[i] for c in costs], share) for i in (0, 1)),
-                cell=smallest_effect_mcnemar(smallest, psi, analysis.fdr),
-                mean=smallest_effect_macro(n_items, psi, 0.0, mean_alpha),
-                mean_like_these=smallest_effect_macro(n_items, psi, TAU, mean_alpha) if len(n_items) > 2 else None,
-                margin_cell=smallest_margin([smallest], psi, 0.0, 0.05),
-                margin_mean=smallest_margin(n_items, psi, 0.0, 0.05 / n_stimuli),
-                n_hopeless_cells=sum(n * psi < min_discordant(alpha=analysis.fdr).midp for n in n_items),
+                cell=cell.smallest_effect(),
+                mean=mean.smallest_effect(),
+                mean_like_these=mean.smallest_effect(TAU) if len(n_items) > 2 else None,
+                margin_cell=cell.smallest_margin(),
+                margin_mean=mean.smallest_margin(0.05 / max(1, _n_stimuli(design))),
+                n_hopeless_cells=sum(n * psi < min_discordant(alpha=cell.alpha).midp for n in n_items),
             )
         )
     return tuple(rows)
@@ -293,6 +292,17 @@ def _sum(costs: Sequence[float | None], share: float) -> float | None:
     """A share of all costs; None where one of them is unknown."""
     known = [cost for cost in costs if cost is not None]
     return sum(known) * share if len(known) == len(costs) else None
+
+
+def _sizes(study: Study, n_items: Sequence[int], discordance: float) -> tuple[Size, Size]:
+    """One task by itself, and the mean over the tasks at the strictest level of its family."""
+    analysis, tasks = study.experiment.analysis, tuple(n_items)
+    alpha = analysis.alpha / max(1, _n_stimuli(study.design))
+    return Size(tasks, discordance, analysis.fdr, "cell"), Size(tasks, discordance, alpha)
+
+
+def _n_stimuli(design: Design) -> int:
+    return len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
 
 
 def minutes(estimates: Sequence[Estimate], concurrency: int) -> tuple[float, float]:

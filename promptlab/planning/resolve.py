@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptlab.design.cross import Design, cross, draw, n_available, settings_of
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
 from promptlab.design.stimuli import matched_placebos, stack, with_wordings
-from promptlab.nouns.arm import Arm, Program, Strategy, Trial
+from promptlab.nouns.arm import Arm, Strategy, Trial
 from promptlab.nouns.call import Call
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
-from promptlab.nouns.identity import digest, digest_of_text, plain_json
 from promptlab.nouns.item import Task
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.shipped import PACKAGE, shipped
 from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.planning.hashes import (
+    HASH_FORMAT,
+    hash_of_data,
+    hash_of_experiment,
+    hash_of_simulators,
+    hash_of_stimuli,
+    name_of_run,
+    nothing_to_collect,
+)
 from promptlab.sources.own import gold_below_1, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
 from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models
@@ -56,46 +62,36 @@ class Study:
     notes: tuple[str, ...]
     available: Mapping[str, int] = field(default_factory=dict)
     """How many items each task has in all, by task id."""
+    format: int = HASH_FORMAT
+    """How its hashes are taken: as a run was begun."""
 
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
-        design = self.design
-        used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
+        arms = self.design.arms
         return {
-            "experiment": digest(self.experiment.canonical()),
-            "data": _digest_of_data(design.tasks),
-            "stimuli": digest(
-                [
-                    sorted({(arm.stimulus.id, arm.stimulus.text, arm.stimulus.wordings) for arm in design.arms if arm.stimulus}),
-                    _canonical({(s.name, arm.name): s for arm in design.arms if isinstance((s := arm.strategy).parameters, Loop)}),
-                    _canonical({(s.name,): s for arm in design.arms if isinstance((s := arm.strategy).parameters, Program)}),
-                ]
+            "experiment": hash_of_experiment(self.experiment),
+            "data": hash_of_data(self.design.tasks),
+            "stimuli": hash_of_stimuli(
+                (arm.stimulus for arm in arms if arm.stimulus),
+                ((arm.strategy.name, arm.name, arm.loop) for arm in arms if arm.loop),
+                ((arm.strategy.name, arm.program) for arm in arms if arm.program),
+                self.format,
             ),
             "prices": price_digest(dict(self.prices)),
-            "simulators": digest({name: self.sims[name].model_dump(mode="json") for name in sorted(used)}),
+            "simulators": hash_of_simulators(self.design.models, self.sims),
         }
 
     @property
     def run_id(self) -> str:
         """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
-        return f"{self.experiment.name}-{digest(self.hashes)[:8]}"
+        return name_of_run(self.experiment.name, self.hashes)
 
 
-def _canonical(strategies: Mapping[tuple[str, ...], Strategy]) -> list[list[Any]]:
-    """Strategies that decide answers, as plain data in the order of their names."""
-    return [[*key, strategies[key].parameters.canonical()] for key in sorted(strategies)]
-
-
-def _digest_of_data(tasks: Sequence[Task]) -> str:
-    with _nothing_to_collect():
-        items = [
-            [t.id, t.metric, t.strict, dict(t.base_prompts), [(i.id, i.input, i.targets, i.choices, i.scores) for i in t.items]]
-            for t in tasks
-        ]
-        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in tasks]
-        graded = any(item.scores for task in tasks for item in task.items)  # fractions, which not every writer writes alike
-        return digest([items, demos]) if graded else digest_of_text(plain_json([items, demos]))
+def as_recorded(study: Study, runs: Path) -> Study:
+    """The study under the name of its run in `runs`: where an earlier version began that run, its hashes are taken as then."""
+    earlier = replace(study, format=1)
+    return earlier if not (runs / study.run_id).exists() and (runs / earlier.run_id / "plan.json").exists() else study
 
 
 def library_paths() -> list[Path]:
@@ -106,12 +102,17 @@ def library_paths() -> list[Path]:
 def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
     """Every stimulus by id; two libraries with one name are a problem of the second."""
     found: dict[str, Stimulus] = {}
-    for path in [*library_paths(), *extra]:
-        for stimulus in load_library(path):
+    shipped_ones = library_paths()
+    for path in [*shipped_ones, *extra]:
+        for stimulus in _kept(path) if path in shipped_ones else load_library(path):
             if stimulus.id in found:
                 raise FileProblems([Problem(path, 1, f"the stimulus {stimulus.id!r} exists already; give this library another name")])
             found[stimulus.id] = stimulus
     return found
+
+
+_kept = lru_cache(maxsize=64)(load_library)
+"""Reading the libraries of promptlab takes most of the time of a small plan; they do not change while it runs."""
 
 
 def sim_models() -> Mapping[str, SimModel]:
@@ -350,28 +351,13 @@ def resolve(path: Path, looks: int | None = None) -> Study:
 
     `looks` stands in for the file's own number of planned looks where that is 1.
     """
-    with _nothing_to_collect():
+    with nothing_to_collect():
         return _resolved(path, looks)
-
-
-@contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Hundreds of thousands of items are made that all stay: looking for garbage among them takes longer than making them."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.freeze()
-            gc.unfreeze()  # to the oldest: else the very next allocation has all of them looked through
-            gc.enable()
 
 
 def _resolved(path: Path, looks: int | None) -> Study:
     experiment, document = load_experiment(path)
-    if looks is not None and experiment.analysis.looks == 1:
-        experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})
+    experiment = experiment.with_looks(looks)
     resolver = _Resolver(experiment, document)
     known = resolver.stimuli()
     sims = sim_models()

@@ -64,7 +64,7 @@ def recipe_from(plain: object) -> Recipe:
 
 def recipe_of(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> Recipe:
     """One arm of a run, from its frozen plan."""
-    row, asked = plan.arm(arm, setting.strategy), plan.task_of.get(task)
+    row, asked = next((row for row in plan.arms_of(setting) if row.name == arm), None), plan.task_of.get(task)
     if row is None or asked is None:
         raise UsageProblem(f"the run has no arm {arm!r} on the task {task!r} in this setting")
     if not plan.placements:

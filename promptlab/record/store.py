@@ -65,7 +65,7 @@ Whole = TypeVar("Whole", Plan, Manifest)
 
 
 def schema(columns: Mapping[str, str]) -> pa.Schema:
-    """The Arrow schema of a frame declared in `promptlab.nouns.schema`."""
+    """The Arrow schema of a frame declared in `promptlab.nouns.columns`."""
     return pa.schema([pa.field(name, ARROW[kind.rstrip("?")], nullable=kind.endswith("?")) for name, kind in columns.items()])
 
 
@@ -90,7 +90,7 @@ def now() -> str:
 
 
 class Run:
-    """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.nouns.schema`."""
+    """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.nouns.columns`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -22,7 +22,7 @@ from promptlab.nouns.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTE
 from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
 from promptlab.nouns.plan import Plan
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study
+from promptlab.planning.resolve import Study, as_recorded
 from promptlab.record.store import Run, RunWriter, frozen_plan, now
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
@@ -67,6 +67,7 @@ def run_sweep(
     """
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
+    study = as_recorded(study, runs)
     folder = runs / study.run_id
     _limits(study, execution)
     if execution.batch:

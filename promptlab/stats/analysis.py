@@ -138,14 +138,13 @@ class Analysis:
         some = [p for p in pairs if len(p.s)]
         diff = float(np.mean([p.d.mean() for p in some])) if some else None
         contrast, loop = contrast_of(h, self.plan), self.plan.looped.get(h.strategy)
-        suite = self.plan.task_of[h.task].suite if h.task is not None else ""
         return Comparison(
             scope=h.scope,
             family=h.family,
             n_family=0,
             model=h.model,
             simulated=self.plan.model_of[h.model].simulated,
-            suite=suite or self.plan.suite,
+            suite=self.plan.task_of[h.task].suite if h.task is not None else self.plan.suite,
             task=h.task,
             setting=h.setting,
             control=h.control,

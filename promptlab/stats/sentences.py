@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from promptlab.nouns.setting import Setting
-
 CONTROL_WORDS = {
     "none": "no added text",
     "placebo": "neutral sentences of its length",
@@ -51,11 +49,6 @@ def p_text(p: float | None) -> str:
     if p < 1e-4:
         return "p < .0001"
     return f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.1 else f"p = {min(p, 1.0):.2f}".replace("0.", ".", 1)
-
-
-def setting_words(placement: object, shots: object, strategy: object) -> str:
-    """TEMPORARY, for explorer/ and cli/ only: use `Setting.words`."""
-    return Setting(str(placement), int(str(shots)), str(strategy)).words
 
 
 def points(value: float | None) -> str:

@@ -331,6 +331,12 @@ class Experiment(Part):
         """Presets and blocks as nouns, in the file's order."""
         return [entry.resolved() for entry in self.placements]
 
+    def with_looks(self, n_looks: int | None) -> Experiment:
+        """The experiment with this number of planned looks, where its file leaves that at 1."""
+        if n_looks is None or self.analysis.looks != 1:
+            return self
+        return self.model_copy(update={"analysis": self.analysis.model_copy(update={"looks": n_looks})})
+
     def canonical(self) -> dict[str, Any]:
         """The experiment as plain data with every default filled in: what is hashed."""
         return self.model_dump(mode="json")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -59,8 +60,13 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read one file; anything that is not plain strict YAML raises FileProblems."""
-    text = _text(path)
+    """Read one file; anything that is not plain strict YAML raises FileProblems. Nobody changes what is read: it may be shared."""
+    return _read(path, _text(path))
+
+
+@lru_cache(maxsize=32)
+def _read(path: Path, text: str) -> Document:
+    """A file of this text: libraries are read for every experiment, and are the same each time."""
     try:
         may = "&" in text or "*" in text
         marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from promptlab.explorer.load import RIGHT
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.words import Verdict
 from promptlab.reporting import charts
+from promptlab.reporting.store import RIGHT
 from promptlab.stats.sentences import interval, p_text, points
 
 SIGNS = charts.SIGNS
@@ -96,3 +96,11 @@ def or_unknown(value: object, form: str = "{}") -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
         return "unknown"
     return form.format(value)
+
+
+def mark(text: str, stimulus: str | None) -> tuple[str, int]:
+    """The text with every occurrence of the stimulus between ▶ and ◀, and how many there are."""
+    if not stimulus:
+        return text, 0
+    found = text.count(stimulus)
+    return text.replace(stimulus, f"▶{stimulus}◀"), found
