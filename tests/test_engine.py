@@ -105,7 +105,7 @@ def test_the_key_has_the_name_that_decides_what_is_paid() -> None:
     assert len(keys) == 1
     assert keys == {short.asked(short.call(trial(short))).key}
     elsewhere = engine(Answers(PAID), models=[Model("m", "openai/m", "http://b/v1")])
-    assert elsewhere._key(elsewhere.call(trial(elsewhere))) not in keys
+    assert elsewhere._keys(elsewhere.call(trial(elsewhere)))[0] not in keys
 
 
 # --- what is asked, and stored --------------------------------------------------------------------------------------------

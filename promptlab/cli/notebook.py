@@ -31,8 +31,10 @@ OPEN = """from pathlib import Path
 import pandas as pd
 from IPython.display import SVG, display
 
-from promptlab import charts, open_run, report
-from promptlab.inert import inert
+from promptlab import open_run
+from promptlab import reporting as report
+from promptlab.nouns.inert import inert
+from promptlab.reporting import charts
 
 run = open_run(Path({folder}).resolve())
 built = report.build(run)

@@ -23,7 +23,7 @@ def print_json(value: object) -> None:
 
 def show(table: Table) -> None:
     """A table of `promptlab.reporting.table`."""
-    print_table(table.title, list(table.frame.columns), table.frame.itertuples(index=False, name=None), table.note)
+    print_table(table.title, table.head, table.rows, table.note)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "") -> None:

@@ -6,8 +6,8 @@ import streamlit as st
 
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.setting import Setting
+from promptlab.nouns.wording import CONTROLS
 from promptlab.reporting.store import Store
-from promptlab.reporting.words import CONTROLS
 
 OF_A_PAIR = ("items", "item", "pair", "trial", "n")
 
@@ -20,7 +20,9 @@ def model_of(store: Store, filters: Filters) -> str:
 
 def control_of(store: Store, filters: Filters) -> str:
     """What the stimuli are measured against."""
-    return filters.pick("Measured against", "control", store.controls, store.controls[0], CONTROLS)
+    return filters.pick(
+        "Measured against", "control", store.controls, store.controls[0], {name: wording.phrase for name, wording in CONTROLS.items()}
+    )
 
 
 def setting_of(store: Store, filters: Filters) -> Setting:

@@ -12,6 +12,7 @@ from promptlab.explorer.choices import OF_A_PAIR, choose, chosen
 from promptlab.explorer.filters import Filters, go
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
+from promptlab.nouns.wording import VERDICTS
 from promptlab.nouns.words import NONE_ARM
 from promptlab.reporting import charts, words
 from promptlab.reporting.store import Store
@@ -77,6 +78,6 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 def table(cells: Sequence[Comparison], tasks: Sequence[str], stimuli: Sequence[str]) -> pd.DataFrame:
     """Tasks down, stimuli across, sign and points in the cells."""
-    found = {(c.task, c.treatment): f"{words.SIGNS[c.verdict]} {points(c.diff)}" for c in cells}
+    found = {(c.task, c.treatment): f"{VERDICTS[c.verdict].sign} {points(c.diff)}" for c in cells}
     columns = {"task": list(tasks)} | {name: [found.get((task, name), "") for task in tasks] for name in stimuli}
     return pd.DataFrame(columns)

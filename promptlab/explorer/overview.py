@@ -14,12 +14,13 @@ from promptlab.explorer.choices import choose, chosen
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.live import kept_fresh
 from promptlab.nouns.setting import Setting
+from promptlab.nouns.wording import VERDICTS
 from promptlab.reporting import charts, words
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 
 FEWEST_TIED = 2
-VERDICTS = "What each added text does, averaged over the tasks"
+OVER_TASKS = "What each added text does, averaged over the tasks"
 
 
 def render(store: Store, filters: Filters) -> None:
@@ -70,7 +71,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
                 plain.line(f"    Note: {note}")
     with st.expander("What the verdicts mean"):
         plain.table(
-            pd.DataFrame([(f"{words.SIGNS[v]} {v}", meaning) for v, meaning in words.MEANINGS.items()], columns=["verdict", "means"])
+            pd.DataFrame([(f"{wording.sign} {v}", wording.meaning) for v, wording in VERDICTS.items()], columns=["verdict", "means"])
         )
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
@@ -163,7 +164,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         Table(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in reporting.beside_tables(store.report)
     ]
     published = pd.DataFrame(published_beside_honest(store, model, setting))
-    return [Table(VERDICTS, "", verdicts), Table("The papers' arithmetic beside it", "", published), *beside]
+    return [Table(OVER_TASKS, "", verdicts), Table("The papers' arithmetic beside it", "", published), *beside]
 
 
 def _truth(store: Store) -> None:

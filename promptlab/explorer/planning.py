@@ -13,7 +13,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.filters import Filters, Number
+from promptlab.explorer.filters import Filters
 from promptlab.nouns.plan import Plan
 from promptlab.planning.draft import FILE, Choices, Draft, drafted, experiment_text, priced_models, stimuli_for, suite_of, tasks_for
 from promptlab.planning.size import MOST_ITEMS
@@ -52,9 +52,10 @@ def _size(store: Store | None, chosen: Choices, draft: Draft) -> None:
     simulated = bool(store and store.simulated)
     drawn = charts.power(records(curve(chosen)), chosen.per_task, "How often a true effect would be seen", simulated)
     take.chart(drawn, "power", f"Power against items a task, a line for each effect. {in_a_sentence(chosen)}")
-    for table, name in ((short_table(chosen, draft), "plan"), (ways_table(chosen, draft), "items-and-repeats")):
-        st.subheader(table.title)
-        take.shown(table, name)
+    st.subheader("In short")
+    take.shown(short_table(chosen, draft), "plan")
+    st.subheader("Items and repeats")
+    take.shown(ways_table(chosen, draft), "items-and-repeats")
 
 
 def _file(chosen: Choices, draft: Draft) -> None:
@@ -70,9 +71,13 @@ def _file(chosen: Choices, draft: Draft) -> None:
     plain.block(chosen.commands())
     for note in draft.study.notes:
         plain.line(f"Note: {note}")
-    for table, name in zip(file_tables(chosen, draft), ("cost", "smallest-effects", "more-items"), strict=True):
-        st.subheader(table.title)
-        take.shown(table, name)
+    cost, seen, more = file_tables(chosen, draft)
+    st.subheader("What the file asks")
+    take.shown(cost, "cost")
+    st.subheader("The smallest effects that it sees, in points")
+    take.shown(seen, "smallest-effects")
+    st.subheader("What more items of these tasks buy, in points")
+    take.shown(more, "more-items")
 
 
 def tables(store: Store | None, filters: Filters) -> list[Table]:
@@ -131,31 +136,27 @@ def _choices(store: Store | None, filters: Filters, known: Measured, drawn: bool
         over = filters.choice("over", list(OVER), "mean") or "mean"
         columns = [contextlib.nullcontext()] * 4
 
-    def number(label: str, name: str, low: Number, high: Number, start: Number) -> Number:
-        if not drawn:
-            return filters.amount(name, low, high, start)
-        return filters.number(label, name, low, high, start, drops=("comparisons",) if name in ("n_tasks", "n_stimuli") else ())
-
+    family_too = ("comparisons",)
     with columns[0]:
-        per_task = number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2))
-        repeats = number("Times each is asked", "repeats", 1, 100, min(plan.replicates, 100))
-        tasks = number("Tasks", "n_tasks", 1, len(names), n_tasks)
+        per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), drawn=drawn)
+        repeats = filters.number("Times each is asked", "repeats", 1, 100, min(plan.replicates, 100), drawn=drawn)
+        tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=family_too, drawn=drawn)
     with columns[1]:
-        effect = number("True effect, points", "effect", 0.1, 50.0, 3.0)
-        stimuli = number("Added sentences", "n_stimuli", 1, len(sentences), n_stimuli)
-        placebos = number("Neutral sentences for each", "per_stimulus", 0, 20, placebos)
+        effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, drawn=drawn)
+        stimuli = filters.number("Added sentences", "n_stimuli", 1, len(sentences), n_stimuli, drops=family_too, drawn=drawn)
+        placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, drawn=drawn)
     with columns[2]:
-        flips = number("Items that flip, %", "flips", 0.1, 100.0, flips)
-        again = number("Flip when asked again, %", "again", 0.0, 100.0, min(again, flips))
-        accuracy = number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY))
+        flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, drawn=drawn)
+        again = filters.number("Flip when asked again, %", "again", 0.0, 100.0, min(again, flips), drawn=drawn)
+        accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), drawn=drawn)
     with columns[3]:
         family = stimuli if over == "mean" else stimuli * tasks
-        comparisons = number("Comparisons in the family", "comparisons", 1, 10_000, family)
+        comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, drawn=drawn)
         if drawn:
             model = filters.pick("Model asked", "asked", models, asked, {m: f"{m} (SIMULATED)" for m in models if m.startswith("sim/")})
         else:
             model = filters.choice("asked", models, asked) or asked
-        under_way = number("Calls under way", "under_way", 1, 1_000, 16)
+        under_way = filters.number("Calls under way", "under_way", 1, 1_000, 16, drawn=drawn)
     return Choices(
         over="cell" if over == "cell" else "mean", per_task=per_task, repeats=repeats, effect=effect, flips=flips, again=again,
         accuracy=accuracy, n_tasks=tasks, n_stimuli=stimuli, comparisons=comparisons, model=model, per_stimulus=placebos,

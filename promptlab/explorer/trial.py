@@ -11,11 +11,15 @@ import streamlit as st
 
 from promptlab.explorer import plain
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.record import CallRow, facts_of
 from promptlab.nouns.setting import Setting
+from promptlab.nouns.wording import OUTCOMES
 from promptlab.reporting.rescore import scores_of
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
-from promptlab.reporting.words import OUTCOMES, mark, or_unknown, score_word
+from promptlab.reporting.words import mark, or_unknown, score_word
+
+CALL_FACTS = facts_of(CallRow)
 
 
 def show(store: Store, trial: str) -> None:
@@ -154,10 +158,15 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
             (f"parameters asked for{which}", call["requested"]),
             (f"parameters sent{which}", call["effective"]),
             (f"finish reason{which}", or_unknown(call["finish_reason"])),
+            *((f"{words}{which}", _shown(call[name])) for name, words in CALL_FACTS.items() if not pd.isna(call[name])),
             (f"cache key{which}", call["key"]),
         ]
     pairs.append(("trial", row["trial"]))
     return pd.DataFrame(pairs, columns=["what", "value"])
+
+
+def _shown(value: object) -> str:
+    return f"{value:,.10g}" if isinstance(value, int | float) else str(value)
 
 
 def messages_of(text: str) -> list[dict[str, str]]:

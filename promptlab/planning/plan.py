@@ -143,7 +143,7 @@ def make_plan(study: Study) -> Plan:
 
 def repriced(made: Plan, study: Study) -> Plan:
     """A plan as shown where the study's prices are those of a batch: what it costs, and the most calls that wait for one another."""
-    waves, each = max(arm.strategy.max_calls for arm in study.design.arms), estimates(study)
+    waves, each = max(arm.strategy.max_calls - arm.strategy.n_first + 1 for arm in study.design.arms), estimates(study)
     return replace(made, estimates=each, outlook=outlook(study, each=each), waves=waves)
 
 
@@ -194,18 +194,18 @@ def estimate(study: Study, model_name: str) -> Estimate:
     chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        each = [_chars(task, item, arm) for item in sample for arm in design.arms]
+        each = [_chars(task, item, arm) * arm.strategy.n_first for item in sample for arm in design.arms]
         chars += sum(each) / max(len(sample), 1) * len(task.items) * design.replicates
         most_chars += sum(
             _chars(task, item, arm) * arm.strategy.max_calls + _said(arm)
             for item in sample
             for arm in design.arms
         ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
-    n_trials = design.n_trials // len(design.models)
+    n_least = sum(len(task.items) for task in design.tasks) * design.replicates * sum(arm.strategy.n_first for arm in design.arms)
     n_calls = counts(design).calls // len(design.models)
     most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
     tokens = [
-        (int(chars / CHARS_A_TOKEN[0]), n_trials * min(OUTPUT_TOKENS_UNSET[0], most)),
+        (int(chars / CHARS_A_TOKEN[0]), n_least * min(OUTPUT_TOKENS_UNSET[0], most)),
         (int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most), n_calls * most),
     ]
     price = study.prices[model_name]
@@ -221,7 +221,7 @@ def estimate(study: Study, model_name: str) -> Estimate:
         output_tokens=(tokens[0][1], tokens[1][1]),
         usd=tuple(cost_usd(price, n_input, n_output) for n_input, n_output in tokens),
         price=None if price is None else (price.input_usd_per_mtok, price.output_usd_per_mtok, price.source),
-        seconds_one_by_one=(n_trials * seconds[0], n_calls * seconds[1]),
+        seconds_one_by_one=(n_least * seconds[0], n_calls * seconds[1]),
     )
 
 

@@ -14,6 +14,7 @@ from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.errors import PromptlabError
 from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import Plan, PlannedModel
+from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
 from promptlab.reporting.store import Store
@@ -245,7 +246,7 @@ def family_table(store: Store) -> Table:
                 "level": f"{plan.fdr if scope == 'cell' else plan.alpha:g}",
                 "adjusted by": HOW.get(ADJUSTMENT[scope], ADJUSTMENT[scope]),
                 "margin": f"{100 * (plan.margins.cell if scope == 'cell' else plan.margins.mean):g} points",
-                "measured against": ", ".join(words.CONTROLS.get(c, c) for c in dict.fromkeys(h.control for h in planned)),
+                "measured against": ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(h.control for h in planned)),
             }
         )
     note = f"{len(plan.hypotheses):,} hypotheses. What is in no family gets no verdict."
@@ -260,7 +261,7 @@ def hypothesis_table(store: Store, family: str | None) -> Table:
         {
             "added text": [h.treatment if h.scope != "primary" else f"all of {h.library}" for h in planned],
             "task": [h.task or "mean over the tasks" for h in planned],
-            "measured against": [words.CONTROLS.get(h.control, h.control) for h in planned],
+            "measured against": [CONTROLS[h.control].phrase for h in planned],
             "model": [h.model for h in planned],
             "layout": [h.setting.words for h in planned],
             "verdict": [_verdict(verdicts, h) for h in planned],
@@ -275,7 +276,7 @@ def _what(c: Comparison | Hypothesis) -> tuple[object, ...]:
 
 def _verdict(verdicts: Mapping[Any, str], h: Hypothesis) -> str:
     found = verdicts.get(_what(h))
-    return f"{words.SIGNS[found]} {found}" if found in words.SIGNS else "none yet"  # type: ignore[index]  # a verdict
+    return f"{VERDICTS[found].sign} {found}" if found in VERDICTS else "none yet"  # type: ignore[index]  # a verdict
 
 
 def provenance_table(store: Store) -> Table:

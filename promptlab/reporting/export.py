@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns.inert import inert
+from promptlab.nouns.record import TrialRow, facts_of
 from promptlab.record.store import Run
 from promptlab.reporting.formats import neutral
 
@@ -17,7 +18,7 @@ LONG = (
     "model", "simulated", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt",
     "setting", "placement", "shots", "strategy",
     "replicate", "score", "outcome", "extracted", "answer", "oracle",
-    "input_tokens", "output_tokens", "cost_usd", "latency_s", "model_version", "error",
+    "input_tokens", "output_tokens", "cost_usd", "latency_s", "model_version", "error", *facts_of(TrialRow),
 )  # fmt: skip
 
 

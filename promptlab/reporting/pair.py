@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -81,6 +81,11 @@ class PairReport:
     notes: tuple[str, ...]
     sentence: str
 
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row for each task, and for the mean over them where there are several; effects as fractions."""
+        return pd.DataFrame([asdict(row) for row in self.rows])
+
 
 def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side:
     """The side that the user means; UsageProblem with what there is where the names do not say it."""
@@ -98,6 +103,16 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side
     if not settings:
         raise UsageProblem(f"{run.id} has no arm {arm!r} with the strategy {strategy!r}")
     return Side(run.id, chosen, arm, settings[0], plan.model_of[chosen].simulated)
+
+
+def paired(
+    run_a: Run, run_b: Run, a: str, b: str, *, models: tuple[str | None, str | None], strategy: str | None, force: bool
+) -> PairReport:
+    """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one."""
+    sides = side_of(run_a, models[0], a, strategy), side_of(run_b, models[1], b, strategy)
+    if run_a.folder == run_b.folder and sides[0] == sides[1]:
+        raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
+    return compare(run_a, sides[0], run_b, sides[1], force=force)
 
 
 def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) -> PairReport:

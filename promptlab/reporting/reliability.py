@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promptlab.nouns.wording import BAD_ENDS, OUTCOMES
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
-from promptlab.reporting.totals import BAD_ENDS, FLAGS, KEY, Row
-from promptlab.reporting.words import OUTCOMES, or_unknown
+from promptlab.reporting.totals import FLAGS, KEY, Row
+from promptlab.reporting.words import or_unknown
 from promptlab.stats.analysis import MOST_UNEVEN
 from promptlab.stats.intervals import wilson
 from promptlab.stats.unpaired import unpaired_difference

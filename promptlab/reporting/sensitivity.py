@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.wording import SCORERS
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
 from promptlab.scoring.metrics import METRICS
-from promptlab.scoring.rules import SCORERS
 from promptlab.stats import analyse
 
 MOST_TRIALS = 400_000

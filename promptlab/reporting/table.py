@@ -19,6 +19,20 @@ class Table(NamedTuple):
     frame: pd.DataFrame
     formats: Mapping[str, str] = {}
 
+    @property
+    def head(self) -> list[str]:
+        """The names of the columns."""
+        return [str(name) for name in self.frame.columns]
+
+    @property
+    def rows(self) -> list[list[Any]]:
+        """The cells as people read them: numbers by their format, everything else as it is."""
+        forms = [self.formats.get(name) for name in self.head]
+        return [
+            [value if form is None or value is None else form.format(value) for value, form in zip(row, forms, strict=True)]
+            for row in self.frame.astype(object).itertuples(index=False, name=None)
+        ]
+
 
 def table(title: str, note: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table from rows; cells keep their own type, and None stays None."""

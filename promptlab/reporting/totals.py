@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns.setting import Setting
+from promptlab.nouns.wording import BAD_ENDS
 from promptlab.reporting.prepared import Stamp
 from promptlab.reporting.store import RIGHT, Store, records
 
-BAD_ENDS = ("error", "truncated", "refused", "empty", "parse_failed")
 FLAGS = ("compliant", "echoed", "declined")
 Row = dict[str, Any]
 KEPT = 24

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from promptlab.nouns.setting import InSetting, Setting
+from promptlab.nouns.wording import CONTROLS
 from promptlab.nouns.words import NONE_ARM
-from promptlab.reporting.build import CONTROL_NAMES, Report
+from promptlab.reporting.build import Report
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
@@ -33,7 +34,7 @@ def winner(report: Report, model: str) -> Winner:
         decided += [c for c in own if c.control == control and c.verdict == "helps" and not c.oracle]
     if decided:
         best = max(decided, key=lambda c: c.diff or 0.0)
-        return Winner(best.treatment, best.setting, f"against {CONTROL_NAMES[best.control]}: {best.sentence}")
+        return Winner(best.treatment, best.setting, f"against {CONTROLS[best.control].name}: {best.sentence}")
     settings = report.plan.settings
     plain = next((setting for setting in settings if setting.strategy not in report.plan.looped), settings[0])
     return Winner(NONE_ARM, plain, f"no arm was found to help {model}, so this is the prompt without any added text")

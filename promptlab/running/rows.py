@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import sys
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Set
 
@@ -14,7 +15,7 @@ from promptlab.nouns.errors import BudgetReached, ProviderStopped
 from promptlab.running.cache import NotCached
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress
-from promptlab.running.trial_rows import Row
+from promptlab.running.trial_rows import Rows
 from promptlab.stats.looks import ArmKey
 
 WATCH_EVERY_S = 5.0
@@ -22,6 +23,10 @@ GC_EVERY = 100_000
 """New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes hundreds."""
 SWITCH_S = 0.0005
 """After which a thread that waits for the interpreter gets its turn; Python's own 5 ms are as much as an answer takes."""
+
+_TUNED: list[tuple[tuple[int, int, int], float]] = []
+"""What the interpreter was set to, for each who asked to tune it: the first holds what it goes back to."""
+_TUNED_LOCK = threading.Lock()
 
 
 class _Workers:
@@ -35,9 +40,9 @@ class _Workers:
         self.tasks: set[asyncio.Task[None]] = set()
         self.broken: Exception | None = None
         """What nobody foresaw: nothing more is pending, and what is under way comes to its end."""
-        self.over: deque[tuple[int, tuple[Row, list[Row]]]] = deque()
+        self.over: deque[tuple[int, Rows]] = deque()
         """Trials that were sent: the number of the last answer that must be kept before one is recorded, and what came of it."""
-        self.stored: deque[tuple[Row, list[Row]]] = deque()
+        self.stored: deque[Rows] = deque()
         """Trials that needed nothing."""
         self.news = asyncio.Event()
         if engine.behind is not None:
@@ -50,7 +55,7 @@ class _Workers:
             task.add_done_callback(self._ended)
             self.tasks.add(task)
 
-    def next_over(self) -> tuple[Row, list[Row]] | None:
+    def next_over(self) -> Rows | None:
         """The next trial that may be recorded."""
         return self.over.popleft()[1] if self.over and self._is_kept(self.over[0][0]) else None
 
@@ -105,7 +110,7 @@ class _Workers:
         return self.engine.behind is None or self.engine.behind.is_kept(number)
 
 
-async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
     """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
 
     Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models
@@ -144,22 +149,28 @@ def _goes_on(engine: Engine, stop: asyncio.Event) -> bool:
 
 @contextlib.contextmanager
 def tuned() -> Iterator[None]:
-    """The interpreter set up for many short calls.
+    """The interpreter set up for many short calls, until the last of those who asked for it has ended.
 
     It looks for cycles of garbage less often, and not among what is there for good: calls make many objects that die by themselves.
     Threads that write take turns with the event loop sooner: a worker waits for them.
     """
-    before, interval_s = gc.get_threshold(), sys.getswitchinterval()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_EVERY, *before[1:])
-    sys.setswitchinterval(SWITCH_S)
+    with _TUNED_LOCK:
+        _TUNED.append((gc.get_threshold(), sys.getswitchinterval()))
+        if len(_TUNED) == 1:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GC_EVERY, *gc.get_threshold()[1:])
+            sys.setswitchinterval(SWITCH_S)
     try:
         yield
     finally:
-        sys.setswitchinterval(interval_s)
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        with _TUNED_LOCK:
+            before, interval_s = _TUNED[0]
+            if len(_TUNED) == 1:
+                sys.setswitchinterval(interval_s)
+                gc.set_threshold(*before)
+                gc.unfreeze()
+            _TUNED.pop()
 
 
 def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[ArmKey] = frozenset()) -> Iterator[Trial]:
@@ -186,11 +197,11 @@ def _told(error: Exception, model: str, progress: Progress) -> bool:
     return True
 
 
-def counted(result: tuple[Row, list[Row]], progress: Progress) -> tuple[Row, list[Row]]:
+def counted(result: Rows, progress: Progress) -> Rows:
     """A finished trial, told in `progress`."""
     row, _ = result
     progress.n_done += 1
-    if row["outcome"] == "error":
+    if row.outcome == "error":
         progress.n_errors += 1
-        progress.last_error = row["error"]
+        progress.last_error = row.error
     return result

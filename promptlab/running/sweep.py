@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
 MANIFEST_EVERY_S = 2.0
 LOOK_EVERY_S = 0.05
+EXPERIMENT = "experiment.yaml"
 PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "diskcache")
 
 
@@ -54,6 +55,15 @@ class Sweep:
     progress: Progress
 
     @property
+    def reason(self) -> str:
+        """Why it ended before all was recorded, in words."""
+        p = self.progress
+        waits = f"{p.n_waiting:,} trials wait in {p.n_batches:,} batch(es)" if p.n_waiting else ""
+        missing = f"{p.n_not_cached:,} trials need an answer that is not in the cache" if p.n_not_cached else ""
+        errors = f"{p.n_errors:,} errors, the last: {p.last_error}" if p.n_errors else ""
+        return "; ".join(filter(None, (p.budget_reached, p.stalled, *p.stopped.values(), waits, missing, errors))) or "it was stopped"
+
+    @property
     def exit_code(self) -> int:
         return {"complete": EXIT_OK, "budget": EXIT_BUDGET, "interrupted": EXIT_INTERRUPTED}.get(self.state, EXIT_INCOMPLETE)
 
@@ -61,9 +71,35 @@ class Sweep:
 def run_sweep(
     study: Study, runs: Path, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None], serve_gpus: int = 0
 ) -> Sweep:
-    """Run what is not recorded yet. The same study always goes to the same folder, so that the same command resumes.
+    """`arun_sweep` for the command line: in the main thread Ctrl-C and SIGTERM end it as `interrupted`, a second one at once."""
 
-    With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on the Ray cluster, each by so many GPUs.
+    async def until_a_signal() -> Sweep:
+        task = asyncio.current_task()
+        stop = asyncio.Event()
+        with _signals(lambda: task.cancel() if stop.is_set() and task else stop.set()):
+            return await arun_sweep(study, runs, cache_folder, execution, observe, serve_gpus=serve_gpus, stop=stop)
+
+    try:
+        return asyncio.run(until_a_signal())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def arun_sweep(
+    study: Study,
+    runs: Path,
+    cache_folder: Path | None,
+    execution: Execution,
+    observe: Callable[[Progress], None],
+    *,
+    serve_gpus: int = 0,
+    stop: asyncio.Event | None = None,
+) -> Sweep:
+    """Run what is not recorded yet, in the running event loop. The same study always goes to the same folder, so it resumes.
+
+    Setting `stop` sends nothing more, records what is under way and returns. Cancelling does the same before CancelledError is raised;
+    cancelling once more gives up what is under way. With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on
+    the Ray cluster, each by so many GPUs.
     """
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
@@ -76,8 +112,16 @@ def run_sweep(
         writer = RunWriter(folder)
     except OSError as error:
         raise RunProblem(f"{folder}: cannot be written: {error.strerror}; choose another place with --runs") from None
+    stop = stop or asyncio.Event()
     try:
-        return _Session(study, writer, cache_folder, execution, observe, serve_gpus).run()
+        with tuned():
+            work = asyncio.create_task(_Session(study, writer, cache_folder, execution, observe, stop).run(serve_gpus))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                stop.set()
+                await work
+                raise
     finally:
         writer.close()
 
@@ -112,16 +156,16 @@ class _Session:
         cache_folder: Path | None,
         execution: Execution,
         observe: Callable[[Progress], None],
-        serve_gpus: int,
+        stop: asyncio.Event,
     ) -> None:
-        self._serve_gpus = serve_gpus
         self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
+        self._stop = stop
         self._recorded = writer.recorded()
         self._plan, plan_digest = freeze(study, writer)
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
         self._manifest = _Record(study, writer, self._progress, plan_digest, self._recorded.paid_usd)
 
-    def run(self) -> Sweep:
+    async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""
         progress, manifest = self._progress, self._manifest
         if not self._how.batch:
@@ -131,9 +175,12 @@ class _Session:
         try:
             interrupted = False
             if len(self._recorded.trials) < self._study.design.n_trials:
-                interrupted = self._together() if self._how.workers > 1 or self._how.ray else self._by_itself()
+                interrupted = await (self._together(serve_gpus) if self._how.workers > 1 or self._how.ray else self._alone())
             state = _state(progress, interrupted)
             return Sweep(self._writer.folder, state, progress)
+        except asyncio.CancelledError:
+            state = "interrupted"
+            raise
         finally:
             manifest.write(state)
             self._observe(progress)
@@ -154,10 +201,6 @@ class _Session:
         before = self._manifest.spent_before
         return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
 
-    def _by_itself(self) -> bool:
-        with tuned():
-            return asyncio.run(self._alone())
-
     async def _alone(self) -> bool:
         """In this process; True where it was interrupted."""
         progress, manifest = self._progress, self._manifest
@@ -169,7 +212,7 @@ class _Session:
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
         waves = self._waves(study, engine, gateway, cache if kept is not cache else None) if self._how.batch else None
-        stop = _stop_on_interrupt()
+        stop = self._stop
         try:
             for start, end, unneeded in self._segments():
                 todo = unrecorded(engine, trials(self._study.design, start, end), self._recorded.trials, unneeded)
@@ -177,7 +220,7 @@ class _Session:
                 async with aclosing(source) as finished:
                     async for row, calls in finished:
                         self._writer.append(row, calls)
-                        manifest.seen(row["model"], row["model_version"])
+                        manifest.seen(row.model, row.model_version)
                         self._observe(progress)
                 if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
                     break
@@ -198,17 +241,17 @@ class _Session:
         budget.spent_usd = max(budget.spent_usd, manifest.paid_before_usd)
         return waves
 
-    def _together(self) -> bool:
+    async def _together(self, serve_gpus: int) -> bool:
         """By several processes; True where it was interrupted."""
-        if not self._serve_gpus:
-            return self._shared({})
+        if not serve_gpus:
+            return await self._shared({})
         from promptlab.running.fleet.offline import serving
 
-        with serving(self._study, self._how.ray_address, self._serve_gpus) as served_at:
+        with serving(self._study, self._how.ray_address, serve_gpus) as served_at:
             self._manifest.served_at = served_at
-            return self._shared(served_at)
+            return await self._shared(served_at)
 
-    def _shared(self, served_at: Mapping[str, str]) -> bool:
+    async def _shared(self, served_at: Mapping[str, str]) -> bool:
         from promptlab.running.fleet.hub import Hub, Limit
 
         study, how, manifest = self._study, self._how, self._manifest
@@ -218,20 +261,20 @@ class _Session:
         manifest.spent = lambda: (usd.lent, int(tokens.lent))
         theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
-        with _halt_on_interrupt(hub, workers):
-            try:
-                for start, end, unneeded in self._segments():
-                    hub.open_segment(start, end, unneeded)
-                    while not hub.segment_done and not hub.all_gone:
-                        time.sleep(LOOK_EVERY_S)
-                        self._mirror(hub)
-                    if hub.over or hub.all_gone:
-                        break
-                hub.ended = True
-                workers.join()
-            finally:
-                workers.kill()
-                self._mirror(hub)
+        try:
+            for start, end, unneeded in self._segments():
+                hub.open_segment(start, end, unneeded)
+                while not hub.segment_done and not hub.all_gone:
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    hub.halt = self._stop.is_set()
+                    self._mirror(hub)
+                if hub.over or hub.all_gone:
+                    break
+            hub.ended = True
+            await asyncio.to_thread(workers.join)
+        finally:
+            workers.kill()
+            self._mirror(hub)
         if hub.failed or (hub.all_gone and not hub.nothing_open and not hub.over):
             raise RunProblem(hub.failed or f"all {how.workers} workers ended before the sweep did; run the same command again")
         return hub.halt
@@ -256,7 +299,8 @@ class _Session:
         from promptlab.running.fleet.local import Processes
 
         setup = {
-            "experiment": str(study.path.resolve()),
+            "experiment": str((self._writer.folder / EXPERIMENT if study.files is not None else study.path).resolve()),
+            "base": str(study.base.resolve()),
             "looks": study.experiment.analysis.looks,
             "run": study.run_id,
             "folder": str(self._writer.folder.resolve()),
@@ -280,30 +324,13 @@ class _Session:
         self._observe(p)
 
 
-@contextlib.contextmanager
-def _halt_on_interrupt(hub: Hub, workers: Processes | Cluster) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) lets workers finish what is paid for; the second ends them at once."""
-
-    def handle(*_: object) -> None:
-        if hub.halt:
-            workers.kill()
-        hub.halt = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
 def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:
     """The plan of a run and its digest; plan, items and experiment are written once, and a run that has them keeps them."""
     if not (writer.folder / "plan.json").exists():
-        writer.write_text("experiment.yaml", study.text)
+        writer.write_text(EXPERIMENT, study.text)
+        for name, text in (study.files or {}).items():
+            (writer.folder / name).parent.mkdir(exist_ok=True)
+            writer.write_text(name, text)
         writer.write_items(study.design.tasks)
         writer.write_plan(make_plan(study))
     return frozen_plan(writer.folder)
@@ -320,23 +347,22 @@ def _state(progress: Progress, interrupted: bool) -> State:
     return "complete" if n_good + progress.n_skipped >= progress.n_planned else "incomplete"
 
 
-def _stop_on_interrupt() -> asyncio.Event:
-    """The first Ctrl-C (or SIGTERM) stops sending and lets paid requests finish; the second ends at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def handle() -> None:
-        if stop.is_set():
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, handle)
-        except (ValueError, RuntimeError):  # not the main thread: whoever embeds this handles signals
-            break
-    return stop
+@contextlib.contextmanager
+def _signals(handle: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `handle` in the running loop, where that is the main thread's; elsewhere whoever embeds this has them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    for number in numbers:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            loop.remove_signal_handler(number)
+            signal.signal(number, old)
 
 
 class _Record:
@@ -412,7 +438,7 @@ class _Record:
                 served_at=self.served_at,
                 versions=self._versions,
                 commit=self._commit,
-                experiment_path=os.path.relpath(study.path),
+                experiment_path=os.path.relpath(self._writer.folder / EXPERIMENT if study.files is not None else study.path),
                 more=before.more,
             )
         )

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.running.gateway import wire
@@ -28,12 +28,10 @@ from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_dir
 from promptlab.running.gateway.wire import (
     THOUGHT,
     Boundary,
-    Reply,
     WireError,
     read_answer,
     read_boundary,
     read_retry_after,
-    read_top_logprobs,
     safe,
     too_large,
 )
@@ -184,14 +182,14 @@ class DirectWire:
         if model.provider == "openai" and model.api_base is None:
             headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
         target = _Target(
-            url=URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"),
-            name=model.litellm_name.partition("/")[2],
-            extra=provider.extra,
-            served_prefix=provider.served_prefix,
-            timeout_s=model.timeout_s,
-            headers=headers,
-            proxy=_proxy(base),
-            certificates=_certificates() if base.startswith("https") else True,
+            URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"),
+            model.litellm_name.partition("/")[2],
+            provider.extra,
+            provider.served_prefix,
+            model.timeout_s,
+            headers,
+            _proxy(base),
+            _certificates() if base.startswith("https") else True,
         )
         self._targets[model.name] = target
         return target
@@ -221,19 +219,8 @@ class DirectWire:
         if choice is not None:
             finish = FINISH_REASONS.get(str(choice.get("finish_reason") or choice.get("finish_details")), "stop")
             finish = "tool_calls" if finish == "stop" and tool_calls else finish
-        usage = answer.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
         served = answer.get("model")
-        return read_answer(
-            text,
-            finish,
-            refusal=message.get("refusal"),
-            model_version=f"{served_prefix}{served}" if served else None,
-            tokens=(usage.get("prompt_tokens"), usage.get("completion_tokens")),
-            secrets=self._secrets,
-            top_logprobs=read_top_logprobs(choice.get("logprobs")) if choice is not None else (),
-            fingerprint=answer.get("system_fingerprint"),
-        )
+        return read_answer(answer, text, finish, f"{served_prefix}{served}" if served else None, self._secrets)
 
     def _faulty(self, message: str, status: int | None) -> WireError:
         boundary: Boundary = "server" if status is None else read_boundary(status, message)
