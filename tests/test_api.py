@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
 import subprocess
 import sys
 import time
@@ -334,3 +335,16 @@ def test_nothing_warns_when_all_is_recorded() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         promptlab.run(experiment())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_every_snippet_runs(page: str, tmp_path: Path) -> None:
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(snippets) >= 1
+    names: dict[str, Any] = {"__name__": "snippet"}
+    for snippet in snippets:
+        exec(snippet, names)
+    assert names["run"].state == "complete"
+    assert isinstance(names["report"], promptlab.Report)
