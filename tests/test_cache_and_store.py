@@ -26,10 +26,10 @@ from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
-from promptlab.record import store
 from promptlab.record.open import open_run
 from promptlab.record.repair import repair
-from promptlab.record.store import PART_ROWS, Run, RunWriter, is_locked, runs_in
+from promptlab.record.store import Run, RunWriter, files, is_locked, parts, reading, runs_in, writing
+from promptlab.record.store.writing import PART_ROWS
 from promptlab.running.cache import Cache, WriteBehind, request_of
 from promptlab.running.cache.rows import packed
 
@@ -281,8 +281,8 @@ def test_swapped_rows_are_misses(tmp_path: Path) -> None:
     "change",
     [
         {"outcome": "error"}, {"outcome": ["ok"]}, {"text": 5}, {"latency_s": None}, {"latency_s": float("nan")}, {"cost_usd": -1.0},
-        {"cost_usd": float("inf")}, {"cost_usd": 10**400}, {"input_tokens": True}, {"output_tokens": -1}, {"effective": []}, {"strange": 1},
-        {"top_logprobs": [["a"]]}, {"top_logprobs": [["a", 10**400]]}, {"attempts": 0}, {"finish_reason": 1},
+        {"cost_usd": float("inf")}, {"cost_usd": 10**400}, {"input_tokens": True}, {"output_tokens": -1}, {"effective": []},
+        {"attempts": True}, {"top_logprobs": [["a"]]}, {"top_logprobs": [["a", 10**400]]}, {"attempts": 0}, {"finish_reason": 1},
     ],
     ids=str,
 )  # fmt: skip
@@ -541,7 +541,7 @@ def test_answers_after_a_part_of_errors_are_no_copy_of_it(tmp_path: Path) -> Non
 
 
 def test_items_come_one_by_one_as_they_come_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "ITEMS_AT_ONCE", 2)
+    monkeypatch.setattr(reading, "ITEMS_AT_ONCE", 2)
     items = tuple(Item(f"i{n}", f"input {n}", ("a", f"b{n}"), ("a", "c"), scores=(0.5, 1.0) if n else ()) for n in range(5))
     writer = RunWriter(tmp_path / "r")
     writer.write_items([Task("sum", "own", "own", "ii_em", {}, items)])
@@ -554,14 +554,14 @@ def test_items_come_one_by_one_as_they_come_together(tmp_path: Path, monkeypatch
 
 
 def test_trials_go_on_coming_while_a_part_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    slow, real = threading.Event(), store._write_part
+    slow, real = threading.Event(), writing.write_part
 
     def write_part(*what: Any) -> None:
         assert slow.wait(10)
         real(*what)
 
-    monkeypatch.setattr(store, "PART_ROWS", 4)
-    monkeypatch.setattr(store, "_write_part", write_part)
+    monkeypatch.setattr(writing, "PART_ROWS", 4)
+    monkeypatch.setattr(writing, "write_part", write_part)
     writer = RunWriter(tmp_path / "r")
     for i in range(7):  # a part of four is being made
         writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok"), [row(CALL_COLUMNS, trial=f"t{i}", turn=0)])
@@ -584,13 +584,13 @@ def test_trials_go_on_coming_while_a_part_is_made(tmp_path: Path, monkeypatch: p
 
 
 def test_a_part_that_cannot_be_made_is_told_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = store._write_part
+    real = writing.write_part
 
     def write_part(*_: Any) -> None:
         raise RunProblem("no space")
 
-    monkeypatch.setattr(store, "PART_ROWS", 2)
-    monkeypatch.setattr(store, "_write_part", write_part)
+    monkeypatch.setattr(writing, "PART_ROWS", 2)
+    monkeypatch.setattr(writing, "write_part", write_part)
     writer = RunWriter(tmp_path / "r")
 
     def go_on() -> None:
@@ -603,7 +603,7 @@ def test_a_part_that_cannot_be_made_is_told_and_loses_nothing(tmp_path: Path, mo
         writer.close()
     n = len((tmp_path / "r" / "journal.jsonl").read_bytes().splitlines())
     assert n >= 2
-    monkeypatch.setattr(store, "_write_part", real)
+    monkeypatch.setattr(writing, "write_part", real)
     RunWriter(tmp_path / "r").close()
     write_manifest(tmp_path / "r")
     assert list(Run(tmp_path / "r").trials()["trial"]) == [f"t{i}" for i in range(n)]
@@ -636,6 +636,72 @@ def test_recorded_trials_leave_errors_open_and_count_what_was_paid(tmp_path: Pat
     assert writer.recorded().trials == {"t0", "t1", "bad"}
     writer.close()
     assert Run(tmp_path / "r").trials()["outcome"].tolist() == ["ok", "ok", "ok"]
+
+
+def test_what_came_from_the_cache_took_no_tokens_here(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write(folder, 3, cached=True, input_tokens=10, output_tokens=5, paid_usd=0.0)
+    write(folder, 2, 3, cached=False, input_tokens=10, output_tokens=None, paid_usd=0.5)
+    found = reading.recorded_in(folder)
+    assert (len(found.trials), found.paid_tokens, found.paid_usd) == (5, 20, 1.0)
+
+
+def test_only_its_owner_can_take_a_lock(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        writer = RunWriter(tmp_path / "run")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "run" / "lock").stat().st_mode) == 0o600, "whoever holds it keeps every sweep out"
+    writer.close()
+
+
+def test_a_file_is_durable_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "x.json", []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        seen.append((Path(f"/proc/self/fd/{handle}").read_bytes(), path.exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write_whole(path, b"whole")
+    assert seen == [(b"whole", False)], "all of it, under another name"
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("line", [b"5", b"null", b"[]", b'"trial"', b"{}", b'{"calls": []}', b'{"trial'])
+def test_a_line_that_is_no_trial_is_read_past(tmp_path: Path, line: bytes) -> None:
+    writer = RunWriter(tmp_path / "run")
+    writer.append(row(TRIAL_COLUMNS, trial="t0", order=0, outcome="ok"), [])
+    write_manifest(tmp_path / "run")
+    with (tmp_path / "run" / "journal.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+    writer.append(row(TRIAL_COLUMNS, trial="t1", order=1, outcome="ok"), [])
+    assert Run(tmp_path / "run").trials()["trial"].tolist() == ["t0", "t1"]
+    writer.close()
+
+
+def test_long_trials_become_a_part_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "PART_BYTES", 5_000)
+    writer = RunWriter(tmp_path / "run")
+    for i in range(9):
+        writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok", answer="x" * 2_000), [])
+    write_manifest(tmp_path / "run")
+    assert len(Run(tmp_path / "run").trials()) == 9
+    writer.close()
+    assert len(list((tmp_path / "run" / "trials").glob("part-*"))) == 5, "two trials each, and the rest"
+
+
+@pytest.mark.parametrize("kind", ["trials", "calls"])
+def test_a_new_part_takes_no_number_of_one_that_repair_put_aside(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / "run", 2)
+    aside = tmp_path / "run" / parts.DAMAGED / kind
+    aside.mkdir(parents=True)
+    (aside / "part-00007.parquet").touch()
+    write(tmp_path / "run", 2, 2)
+    assert sorted(path.name for path in (tmp_path / "run" / "trials").iterdir()) == ["part-00000.parquet", "part-00008.parquet"]
 
 
 def test_two_writers_never_meet(tmp_path: Path) -> None:

@@ -39,8 +39,8 @@ def told(_: Progress) -> None:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(mirror, "PUSH_EVERY_S", 0.05)
-    monkeypatch.setattr(mirror, "FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("promptlab.record.mirror.lease.PUSH_EVERY_S", 0.05)
+    monkeypatch.setattr("promptlab.record.mirror.remote.FIRST_WAIT_S", 0.01)
     yield
     fsspec.filesystem("memory").store.clear()
 
@@ -143,9 +143,9 @@ def test_fsspec_is_loaded_for_addresses_only(tmp_path: Path) -> None:
 def test_no_reader_ever_sees_a_manifest_that_promises_more_than_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
-    monkeypatch.setattr("promptlab.record.store.PART_ROWS", 7)
+    monkeypatch.setattr("promptlab.record.store.writing.PART_ROWS", 7)
     monkeypatch.setattr("promptlab.running.sweep.MANIFEST_EVERY_S", 0.0)
-    monkeypatch.setattr(mirror, "PUSH_EVERY_S", 0.0)
+    monkeypatch.setattr("promptlab.record.mirror.lease.PUSH_EVERY_S", 0.0)
     study = resolve(experiment(tmp_path, models=served(server.url, "slow-5"), items=6))
     place = Place(MEMORY)
     states: list[dict[str, bytes]] = []
@@ -374,7 +374,7 @@ def test_killed_in_the_middle_and_resumed_on_another_machine(tmp_path: Path, mon
     one = run_sweep(study, tmp_path / "one", None, Execution(64), told)
     before = len(server.requests)
     address = f"file://{tmp_path}/far"
-    code = "from promptlab import mirror\nmirror.PUSH_EVERY_S = 0.2\nfrom promptlab.cli import main\nmain()"
+    code = "from promptlab.record.mirror import lease\nlease.PUSH_EVERY_S = 0.2\nfrom promptlab.cli import main\nmain()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "sweep", str(path), "--runs", address, "-c", "2"],
         env={**os.environ, "PYTHONPATH": str(ROOT), "PROMPTLAB_HOME": str(tmp_path / "first")}, stdout=subprocess.DEVNULL,
@@ -392,7 +392,7 @@ def test_killed_in_the_middle_and_resumed_on_another_machine(tmp_path: Path, mon
     assert 20 <= len(known) < study.design.n_trials
     with pytest.raises(RunProblem, match=r"pid \d+\) is writing this run, last heard of"):
         sweep(study, address)
-    monkeypatch.setattr(mirror, "FRESH_S", 0.0)
+    monkeypatch.setattr("promptlab.record.mirror.lease.FRESH_S", 0.0)
     asked = len(server.requests)
     second, pusher, _ = sweep(study, address)
     assert (second.state, pusher.failed) == ("complete", None)

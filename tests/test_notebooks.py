@@ -23,7 +23,7 @@ import runs
 from conftest import ROOT
 from promptlab import open_run, verdicts
 from promptlab import reporting as report
-from promptlab.reporting import charts
+from promptlab.nouns.wording import VERDICTS
 from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"
@@ -213,7 +213,7 @@ def test_a_notebook_for_a_run_is_written_and_runs(name: str, loops: bool, tmp_pa
         assert c.treatment in shown["verdicts-0"]
         assert f"{100 * c.diff:+.1f} (" in shown["forest-0"]
     for c in built.of("cell", control=control):
-        assert f"{charts.SIGNS[c.verdict]} {100 * c.diff:+.1f}" in shown["matrix-0"]
+        assert f"{VERDICTS[c.verdict].sign} {100 * c.diff:+.1f}" in shown["matrix-0"]
     odd = [c for c in built.of("cell", control=control) if c.verdict in ("refused", "hurts") or c.n_missing]
     assert odd
     for c in odd:

@@ -107,8 +107,8 @@ def test_every_trial_once_and_in_blocks() -> None:
     for start in range(0, len(found), size):
         block = found[start : start + size]
         assert len({(t.task, t.item.id) for t in block}) == 1
-        assert Counter(t.arm.arm for t in block).most_common()[0][1] == Counter(t.arm.arm for t in block).most_common()[-1][1]
-    assert [t.arm.arm for t in found[:size]] != sorted(t.arm.arm for t in found[:size])
+        assert Counter(t.arm.name for t in block).most_common()[0][1] == Counter(t.arm.name for t in block).most_common()[-1][1]
+    assert [t.arm.name for t in found[:size]] != sorted(t.arm.name for t in found[:size])
 
 
 def test_the_aa_arm_draws_anew() -> None:
@@ -123,8 +123,8 @@ def test_the_aa_arm_draws_anew() -> None:
 def test_adding_a_task_reshuffles_no_other() -> None:
     one, two = design(n_tasks=1), design(n_tasks=2)
     assert one.tasks[0] == two.tasks[0]
-    arms = [(t.item.id, t.arm.arm, t.model) for t in trials(one)]
-    assert arms == [(t.item.id, t.arm.arm, t.model) for t in trials(two) if t.task == one.tasks[0].id]
+    arms = [(t.item.id, t.arm.name, t.model) for t in trials(one)]
+    assert arms == [(t.item.id, t.arm.name, t.model) for t in trials(two) if t.task == one.tasks[0].id]
 
 
 def test_another_seed_is_another_draw_of_the_same_items() -> None:

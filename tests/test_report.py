@@ -19,6 +19,7 @@ import pytest
 from promptlab import reporting as reports
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.wording import SCORERS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import sensitivity
@@ -30,7 +31,6 @@ from promptlab.reporting.frozen import steps
 from promptlab.reporting.html import to_html
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
-from promptlab.scoring.rules import SCORERS
 from promptlab.stats import analyse, smallest_effect_macro, smallest_margin
 from runs import experiment, run, served
 from servers import Server

@@ -300,7 +300,7 @@ async def simulator(model: str, messages: Sequence[Mapping[str, str]], sampling:
         "cut": Reply("half an ans", "truncated", "length", "sim/x", 5, 3),
         "refuse": Reply("I will not", "refused", "stop", "sim/x", 5, 3),
         "empty": Reply("", "ok", "stop", "sim/x", 5, 0),
-        "top": Reply("A", "truncated", "length", "sim/x", 5, 1, (("A", -0.25), ("B", -1.5))),
+        "top": Reply("A", "truncated", "length", "sim/x", 5, 1, top_logprobs=(("A", -0.25), ("B", -1.5))),
         "unfinished": Reply("a", "ok", None, None, None, None),
         "echo": Reply(f"the key is {KEY}", "ok", "stop", "sim/x", 5, 2),
     }[said]

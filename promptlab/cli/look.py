@@ -146,7 +146,8 @@ def show_run(
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
     from promptlab.design.render import PRESETS, render
-    from promptlab.scoring.rules import SCORERS, task_metric
+    from promptlab.nouns.wording import SCORERS
+    from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
     from promptlab.strategies import plain_arm
 

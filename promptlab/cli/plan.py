@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from promptlab.cli.options import LOOKS, AsJson, Batch, Concurrency, ExperimentFile, Runs, Sequential
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.screen import print_json, print_table, say, show
 
 if TYPE_CHECKING:
     from promptlab.planning.calibrate import Rate
@@ -150,6 +150,7 @@ def _rate(rate: Rate) -> list[str]:
 def show_plan(made: dict[str, Any], concurrency: int) -> None:
     """The plan as tables."""
     from promptlab.planning.plan import minutes
+    from promptlab.reporting.planned import outlook_table, power_table
 
     counts = made["counts"]
     say(f"{made['name']}: {made['question']}")
@@ -186,26 +187,10 @@ def show_plan(made: dict[str, Any], concurrency: int) -> None:
         say(f"by batch: at most {made['waves']} wave(s) of batches, each within 24 hours")
     else:
         say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
-    first = made["power"][0]
-    print_table(
-        "Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)",
-        ["answers that change", "one cell, alone", "one cell, among all", "mean over these tasks", "mean over tasks like these"],
-        [
-            [
-                f"{100 * p['discordance']:.0f} %",
-                _points(p["cell_alone"]),
-                _points(p["cell_in_family"]),
-                _points(p["mean"]),
-                _points(p["mean_like_these"]) if p["mean_like_these"] is not None else "needs 3 tasks",
-            ]
-            for p in made["power"]
-        ],
-        f"A cell has {first['n_items_cell']} items or more; in it at least {first['least_changed']} answers must change, all one way, "
-        f"before anything can be told. 'Among all' is the strictest level of {first['n_cells']} cells a model.",
-    )
+    show(power_table(made["power"]))
     if made.get("looks"):
         _show_looks(made)
-    show_outlook(made["outlook"])
+    show(outlook_table(made["outlook"]))
     families: dict[str, int] = {}
     for h in made["hypotheses"]:
         families[h["family"]] = families.get(h["family"], 0) + 1
@@ -232,45 +217,3 @@ def _show_looks(made: Mapping[str, Any]) -> None:
 
 def _effect_words(times: float) -> str:
     return f"it is {times:g} of that effect" if times else "nothing works"
-
-
-def show_outlook(rows: Sequence[Mapping[str, Any]]) -> None:
-    """What more items would buy."""
-    if not rows:
-        return
-    psi = rows[0]["discordance"]
-    print_table(
-        f"What more items buy, if {100 * psi:.0f} % of answers change; points",
-        [
-            "items a task",
-            "calls",
-            "USD",
-            "seen: a task",
-            "seen: the mean",
-            "like these",
-            "same: a task",
-            "same: the mean",
-            "hopeless",
-        ],
-        [
-            [
-                f"{min(r['n_items'])}" if min(r["n_items"]) == max(r["n_items"]) else f"{min(r['n_items'])} to {max(r['n_items'])}",
-                r["calls"],
-                "unknown" if r["usd"][1] is None else f"{r['usd'][0]:.2f} to {r['usd'][1]:.2f}",
-                _points(r["cell"]),
-                _points(r["mean"]),
-                _points(r["mean_like_these"]) if r["mean_like_these"] is not None else "-",
-                _points(r["margin_cell"]),
-                _points(r["margin_mean"]),
-                f"{r['n_hopeless_cells']} of {len(r['n_items'])}",
-            ]
-            for r in rows
-        ],
-        "Seen: the smallest effect with 80 % power ('like these': for tasks like these). Same: the smallest margin that no effect at all "
-        "can be shown to keep. Hopeless: tasks in which too few answers change to tell anything of one sentence. New items buy at least "
-        "as much as asking the same items again.",
-    )
-
-
-def _points(value: float | None) -> str:
-    return "x" if value is None else f"{100 * value:.1f}"

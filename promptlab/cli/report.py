@@ -96,6 +96,7 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
 
 def scores(run: RunFolder, as_json: AsJson = False) -> None:
     """The baseline of every task under every scorer, raw and normalised, and how the model answered."""
+    from promptlab.nouns.wording import SCORERS
     from promptlab.record.store import Run
     from promptlab.reporting import scorer_table
 
@@ -104,7 +105,7 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["model", "setting", "task", "n", "strict", "reference", "negativeprompt", "normalised", "compliant", "echoed", "declined"]
+    columns = ["model", "setting", "task", "n", *SCORERS, "normalised", "compliant", "echoed", "declined"]
     shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
     simulated = " (SIMULATED)" if found.manifest["simulated"] else ""
     print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential
+from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential, path
 from promptlab.cli.plan import plan
+from promptlab.cli.report import RunFolder, ScorerName, after_sweep
 from promptlab.cli.screen import say
 from promptlab.nouns.errors import EXIT_INCOMPLETE, UsageProblem
 
@@ -136,13 +137,40 @@ def sweep(
             if use == "refresh" and done.progress.n_recorded_before:
                 say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
             if done.progress.n_recorded_before + done.progress.n_done:
-                from promptlab.cli.report import after_sweep
-
                 after_sweep(done.folder, write_html=report)
         code = _last_words(done, pusher, experiment)
         if viewer is not None and done.state != "interrupted":
             viewer.keep()
     raise typer.Exit(code)
+
+
+def rescore(
+    run: RunFolder,
+    scorer: Annotated[ScorerName | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
+    experiment: Annotated[
+        Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(help="Where the new run goes; beside the old one by default.", parser=path)] = None,
+) -> None:
+    """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""
+    from promptlab.record.store import Run
+    from promptlab.running.rescoring import rescore as again
+    from promptlab.running.rescoring import study_again
+    from promptlab.running.watch import watched
+
+    old = Run(run)
+    study = study_again(old, experiment, scorer.value if scorer else None)
+    say(f"run {study.run_id}: {study.design.n_trials:,} trials, from the answers of {old.id}")
+    started = time.monotonic()
+    with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
+        done = again(old, study, runs or run.parent, observe)
+    n_models = len(study.design.models)
+    _end(done, time.monotonic() - started, sum(model.simulated for model in study.design.models), n_models)
+    if done.progress.n_recorded_before + done.progress.n_done:
+        after_sweep(done.folder, write_html=True)
+    if done.progress.n_not_cached:
+        say(f"the run lacks these answers; `{me()} sweep {study.path}` asks for them and completes this run")
+    raise typer.Exit(done.exit_code)
 
 
 def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:

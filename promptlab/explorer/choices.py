@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import Setting, Store
-from promptlab.explorer.words import CONTROLS
+from promptlab.nouns.wording import CONTROLS
+from promptlab.reporting.store import Setting, Store
 
 OF_A_PAIR = ("items", "item", "pair", "trial", "n")
 
@@ -19,7 +19,9 @@ def model_of(store: Store, filters: Filters) -> str:
 
 def control_of(store: Store, filters: Filters) -> str:
     """What the stimuli are measured against."""
-    return filters.pick("Measured against", "control", store.controls, store.controls[0], CONTROLS)
+    return filters.pick(
+        "Measured against", "control", store.controls, store.controls[0], {name: wording.phrase for name, wording in CONTROLS.items()}
+    )
 
 
 def setting_of(store: Store, filters: Filters) -> Setting:

@@ -11,12 +11,12 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, task_of
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
 from promptlab.explorer.trial import messages_of
-from promptlab.explorer.words import or_unknown, score_word
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.reporting.store import Store, records
+from promptlab.reporting.table import Table
+from promptlab.reporting.words import or_unknown, score_word
 from promptlab.stats.intervals import wilson
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}
@@ -65,7 +65,7 @@ def render(store: Store, filters: Filters) -> None:
     _conversation(store, filters, model, strategy)
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """The rounds and the emotions of the chosen model and loop."""
     loops = [str(loop["strategy"]) for loop in store.plan.get("loops", ())]
     if not loops:
@@ -74,8 +74,8 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
     found = (store.report.rounds, store.report.emotions)
     rows, emotions = ([row for row in each if row["model"] == model and row["loop"] == strategy] for each in found)
     return [
-        Shown("Round by round", " ".join(drift_words(rows)), round_table(rows)),
-        Shown("What followed each emotion", EMOTION_NOTE, emotion_table(emotions)),
+        Table("Round by round", " ".join(drift_words(rows)), round_table(rows)),
+        Table("What followed each emotion", EMOTION_NOTE, emotion_table(emotions)),
     ]
 
 

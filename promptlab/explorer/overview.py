@@ -9,16 +9,17 @@ import pandas as pd
 import streamlit as st
 
 from promptlab import reporting
-from promptlab.explorer import plain, take, words
+from promptlab.explorer import plain, take
 from promptlab.explorer.choices import choose, chosen
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.live import kept_fresh
-from promptlab.explorer.load import Setting, Store
-from promptlab.explorer.take import Shown
-from promptlab.reporting import charts
+from promptlab.nouns.wording import VERDICTS
+from promptlab.reporting import charts, words
+from promptlab.reporting.store import Setting, Store
+from promptlab.reporting.table import Table
 
 FEWEST_TIED = 2
-VERDICTS = "What each added text does, averaged over the tasks"
+OVER_TASKS = "What each added text does, averaged over the tasks"
 
 
 def render(store: Store, filters: Filters) -> None:
@@ -69,7 +70,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
                 plain.line(f"    Note: {note}")
     with st.expander("What the verdicts mean"):
         plain.table(
-            pd.DataFrame([(f"{words.SIGNS[v]} {v}", meaning) for v, meaning in words.MEANINGS.items()], columns=["verdict", "means"])
+            pd.DataFrame([(f"{wording.sign} {v}", wording.meaning) for v, wording in VERDICTS.items()], columns=["verdict", "means"])
         )
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
@@ -153,16 +154,16 @@ def ties(store: Store, model: str, setting: Setting) -> list[str]:
     return found
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdicts over the tasks, the papers' arithmetic beside them, and what stands beside the verdicts."""
     model, control, setting = chosen(store, filters)
     arms: Mapping[str, str | None] = {name: arm["text"] for name, arm in store.arms.items()}
     verdicts = words.verdict_table(store.comparisons(model, setting, control, ["primary", "stimulus"]), arms)
     beside = [
-        Shown(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in reporting.beside_tables(store.report)
+        Table(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in reporting.beside_tables(store.report)
     ]
     published = pd.DataFrame(published_beside_honest(store, model, setting))
-    return [Shown(VERDICTS, "", verdicts), Shown("The papers' arithmetic beside it", "", published), *beside]
+    return [Table(OVER_TASKS, "", verdicts), Table("The papers' arithmetic beside it", "", published), *beside]
 
 
 def _truth(store: Store) -> None:

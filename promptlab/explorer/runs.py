@@ -17,9 +17,9 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
 from promptlab.explorer.live import again_every
-from promptlab.explorer.load import UNREADABLE, first_line, opened
-from promptlab.explorer.take import Shown
-from promptlab.nouns.errors import PromptlabError
+from promptlab.explorer.load import opened
+from promptlab.nouns.errors import UNREADABLE, PromptlabError, first_line
+from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
@@ -47,20 +47,20 @@ def render(found: Mapping[str, Path], filters: Filters) -> None:
     again_every(LIVE_S if live else None, draw)
 
 
-def tables(found: Mapping[str, Path], filters: Filters) -> list[Shown]:
+def tables(found: Mapping[str, Path], filters: Filters) -> list[Table]:
     """The runs, their warnings one by one, and those that cannot be read with the reason. `found` holds run folders by name."""
     del filters  # every run is shown
     rows, broken = _read(found)
     frame = pd.DataFrame([{**row, "warnings": "; ".join(row["warnings"])} for row in rows], columns=list(COLUMNS))
     each = [{"run": row["run"], "warning": warning} for row in rows for warning in row["warnings"]]
     return [
-        Shown("Runs", ABOUT, frame),
-        Shown("Warnings one by one", "", pd.DataFrame(each, columns=["run", "warning"])),
-        Shown("Runs that cannot be read", UNREADABLE_NOTE, pd.DataFrame(broken, columns=["run", "reason"])),
+        Table("Runs", ABOUT, frame),
+        Table("Warnings one by one", "", pd.DataFrame(each, columns=["run", "warning"])),
+        Table("Runs that cannot be read", UNREADABLE_NOTE, pd.DataFrame(broken, columns=["run", "reason"])),
     ]
 
 
-def _draw(runs: Shown, warned: Shown, broken: Shown) -> None:
+def _draw(runs: Table, warned: Table, broken: Table) -> None:
     st.subheader("Runs")
     if runs.frame.empty:
         st.caption("None of the runs here can be read.")

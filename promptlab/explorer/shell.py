@@ -14,7 +14,7 @@ import streamlit as st
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
 from promptlab.explorer.live import kept_fresh, unreadable
-from promptlab.nouns.errors import PromptlabError, RunProblem
+from promptlab.nouns.errors import PromptlabError, RunProblem, first_line
 from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
@@ -178,7 +178,7 @@ def status(state: str, manifest: Mapping[str, Any]) -> str:
     try:
         return _status(state, manifest)
     except (KeyError, TypeError, ValueError) as error:
-        raise RunProblem(f"manifest.json: not complete ({type(error).__name__}: {load.first_line(error)})") from None
+        raise RunProblem(f"manifest.json: not complete ({type(error).__name__}: {first_line(error)})") from None
 
 
 def _status(state: str, manifest: Mapping[str, Any]) -> str:

@@ -4,27 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
 from promptlab.reporting import charts, written
+from promptlab.reporting.table import Table
 
 SIMULATED = "simulated"
 """Which models are simulated, and whether any is not, for those who take something of the page along."""
 
 
-class Shown(NamedTuple):
-    """A table of a page: its title, what to know of it, its rows. A page draws it, `promptlab report --page` prints it."""
-
-    title: str
-    note: str
-    frame: pd.DataFrame
-
-
-def shown(table: Shown, name: str, *, tints: Mapping[str, str] | None = None, tinted: str | None = None) -> None:
+def shown(table: Table, name: str, *, tints: Mapping[str, str] | None = None, tinted: str | None = None) -> None:
     """A table with its note above it and downloads below it; `name` is that of the files. The page itself writes the title."""
     if table.note:
         plain.line(table.note)

@@ -10,12 +10,16 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
-from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
-from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.record import CallRow, facts_of
+from promptlab.nouns.wording import OUTCOMES
 from promptlab.reporting.rescore import scores_of
+from promptlab.reporting.store import Store, records
+from promptlab.reporting.table import Table
+from promptlab.reporting.words import mark, or_unknown, score_word
 from promptlab.stats.sentences import setting_words
+
+CALL_FACTS = facts_of(CallRow)
 
 
 def show(store: Store, trial: str) -> None:
@@ -49,7 +53,7 @@ def show(store: Store, trial: str) -> None:
     plain.table(facts(row, calls, by_scorer(store, row)))
 
 
-def tables(store: Store, name: str) -> list[Shown]:
+def tables(store: Store, name: str) -> list[Table]:
     """The same as tables; nothing is drawn."""
     row = store.trial(name)
     if row is None:
@@ -64,9 +68,9 @@ def tables(store: Store, name: str) -> list[Shown]:
     read = "(no answer found)" if pd.isna(row["extracted"]) else row["extracted"]
     came = [("answer", row["answer"]), ("what the metric read in it", read), ("right", targets(row))]
     return [
-        Shown("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
-        Shown("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
-        Shown("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
+        Table("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
+        Table("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
+        Table("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
     ]
 
 
@@ -93,7 +97,7 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
         if len(calls) > 1:
             plain.line(f"call {number} of {len(calls)}")
         for message in messages_of(call["messages"]):
-            marked, found = plain.mark(message["content"], text)
+            marked, found = mark(message["content"], text)
             n_marked += found
             plain.line(f"{message['role']}:")
             plain.block(marked)
@@ -154,10 +158,15 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
             (f"parameters asked for{which}", call["requested"]),
             (f"parameters sent{which}", call["effective"]),
             (f"finish reason{which}", or_unknown(call["finish_reason"])),
+            *((f"{words}{which}", _shown(call[name])) for name, words in CALL_FACTS.items() if not pd.isna(call[name])),
             (f"cache key{which}", call["key"]),
         ]
     pairs.append(("trial", row["trial"]))
     return pd.DataFrame(pairs, columns=["what", "value"])
+
+
+def _shown(value: object) -> str:
+    return f"{value:,.10g}" if isinstance(value, int | float) else str(value)
 
 
 def messages_of(text: str) -> list[dict[str, str]]:

@@ -17,6 +17,7 @@ from promptlab.importers.results import Options, Reading, Result
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Frame, Item, Task
+from promptlab.nouns.record import CallRow, TrialRow, shared
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import NONE_ARM, Control
@@ -31,6 +32,7 @@ BASE_PROMPT = "imported"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 VERSION = 1
 """Part of every run id: raised when a file would be read to other rows than before."""
+OF_TRIAL, OF_CALL = shared(TrialRow, Result), shared(CallRow, Result)
 NOT_FROZEN = "imported: not frozen before the data"
 
 
@@ -156,72 +158,48 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
     }
 
 
-def rows(result: Result, arm: Arm, order: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def rows(result: Result, arm: Arm, order: int) -> tuple[TrialRow, list[CallRow]]:
     """One result as a row of the trials frame and one of the calls frame."""
     setting = [SETTING.placement, SETTING.shots, SETTING.strategy]
     parts = [result.task, result.item, result.arm, BASE_PROMPT, *setting, result.model, result.repeat]
     trial = digest(parts)[:20]
     stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
-    shared = {
-        "outcome": result.outcome,
-        "model_version": result.version,
-        "input_tokens": result.input_tokens,
-        "output_tokens": result.output_tokens,
-        "cost_usd": result.cost_usd,
-        "latency_s": result.latency_s or 0.0,
-        "cached": result.cached,
-        "attempts": 1,
-        "error": result.error,
-    }
-    row = {
-        "trial": trial,
-        "order": order,
-        "model": result.model,
-        "simulated": result.simulated,
-        "suite": "own",
-        "task": result.task,
-        "item": result.item,
-        "cluster": result.cluster,
-        "arm": result.arm,
-        "role": arm.role,
-        "stimulus": stimulus,
-        "library": LIBRARY if stimulus else None,
-        "base_prompt": BASE_PROMPT,
-        "placement": SETTING.placement,
-        "shots": SETTING.shots,
-        "strategy": SETTING.strategy,
-        "replicate": result.repeat,
-        "score": result.score,
-        "extracted": result.extracted,
-        "compliant": None,
-        "echoed": None,
-        "declined": None,
-        "answer": result.answer,
-        "oracle": False,
-        "n_rounds": 1,
-        "solved_round": None,
-        "n_calls": 1 if result.messages or result.answer else 0,
-        "paid_usd": 0.0,
-        **shared,
-    }
-    call = {
-        "trial": trial,
-        "turn": 0,
-        "key": "",
-        "messages": json.dumps([dict(m) for m in result.messages], ensure_ascii=False),
-        "requested": json.dumps(dict(result.params), sort_keys=True),
-        "effective": json.dumps(dict(result.params), sort_keys=True),
-        "text": result.answer,
-        "finish_reason": result.finish_reason,
-        "top_logprobs": None,
-        "round": 0,
-        "purpose": "answer",
-        "cue": None,
-        "emotion": None,
-        "score": result.score,
-        **shared,
-    }
-    return row, [call] if row["n_calls"] else []
+    params = json.dumps(dict(result.params), sort_keys=True)
+    said: dict[str, Any] = {"model_version": result.version, "latency_s": result.latency_s or 0.0, "attempts": 1}
+    row = TrialRow(
+        **{name: getattr(result, name) for name in OF_TRIAL},
+        **said,
+        trial=trial,
+        order=order,
+        simulated=result.simulated,
+        suite="own",
+        role=arm.role,
+        stimulus=stimulus,
+        library=LIBRARY if stimulus else None,
+        base_prompt=BASE_PROMPT,
+        placement=SETTING.placement,
+        shots=SETTING.shots,
+        strategy=SETTING.strategy,
+        replicate=result.repeat,
+        oracle=False,
+        n_rounds=1,
+        n_calls=1 if result.messages or result.answer else 0,
+        paid_usd=0.0,
+    )
+    call = CallRow(
+        **{name: getattr(result, name) for name in OF_CALL},
+        **said,
+        trial=trial,
+        turn=0,
+        key="",
+        messages=json.dumps([dict(m) for m in result.messages], ensure_ascii=False),
+        requested=params,
+        effective=params,
+        text=result.answer,
+        round=0,
+        purpose="answer",
+    )
+    return row, [call] if row.n_calls else []
 
 
 def simulated_models(results: Sequence[Result]) -> set[str]:

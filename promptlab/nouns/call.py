@@ -42,8 +42,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """An answer and its price. A None cost is unknown, never free; `error` is redacted text."""
+class Reply:
+    """What a provider says in answer to one request, before it is priced; None is what it does not say."""
 
     text: str
     outcome: Outcome
@@ -51,6 +51,16 @@ class Completion:
     model_version: str | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
+    top_logprobs: tuple[tuple[str, float], ...] = field(default=(), kw_only=True)
+    """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
+    fingerprint: str | None = field(default=None, kw_only=True)
+    """What the provider calls the system that answered (`system_fingerprint`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completion(Reply):
+    """An answer and its price. A None cost is unknown, never free; `error` is redacted text."""
+
     cost_usd: float | None = None
     latency_s: float = 0.0
     cached: bool = False
@@ -58,10 +68,13 @@ class Completion:
     requested: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
-    top_logprobs: tuple[tuple[str, float], ...] = ()
-    """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
-    fingerprint: str | None = None
-    """What the provider calls the system that answered."""
+    unknown: Mapping[str, Any] = field(default_factory=dict)
+    """What a stored answer holds that this version does not know: written back as it is."""
+
+    @classmethod
+    def of(cls, reply: Reply, **more: Any) -> Completion:  # noqa: ANN401 (its own fields)
+        """The completion that a reply comes to, with the fields that a reply does not have."""
+        return cls(**{name: getattr(reply, name) for name in Reply.__dataclass_fields__}, **more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.wording import FINDINGS
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study
 from promptlab.stats import Looks, accuracy_ci, analyse, saved
 
 GAINS = ("helps",)
-FINDINGS = ("helps", "hurts", "negligible")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, cast
 
 from promptlab.design.cross import Design, trials_an_item
@@ -19,7 +19,9 @@ from promptlab.nouns.item import Item, Task
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Control
 from promptlab.planning.resolve import Study
+from promptlab.planning.size import Size
 from promptlab.sources.prices import cost_usd
+from promptlab.stats import min_discordant
 from promptlab.stats.families import frozen, hypotheses
 from promptlab.stats.looks import FUTILITY, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
@@ -55,6 +57,7 @@ def make_plan(study: Study) -> dict[str, Any]:
         against = cast("list[Control]", list(dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control")))
         planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
         stimuli_of |= {library: [arm for arm, of in treated if of == library] for _, library in treated}
+    estimates = [estimate(study, name) for name in models]
     return {
         "format": FORMAT,
         "run": study.run_id,
@@ -119,9 +122,9 @@ def make_plan(study: Study) -> dict[str, Any]:
         "no_placebo_reason": experiment.controls.no_placebo_reason if stimuli and not placebos else None,
         **_looks(study, frozen(planned)),
         "counts": counts(design),
-        "estimates": [estimate(study, name) for name in (m.name for m in design.models)],
+        "estimates": estimates,
         "power": power(study, len(planned)),
-        "outlook": outlook(study),
+        "outlook": outlook(study, estimates=estimates),
         "price_source": study.price_source,
         "notes": list(study.notes),
         "best_in_task": len(stimuli) > 1,
@@ -131,11 +134,12 @@ def make_plan(study: Study) -> dict[str, Any]:
 
 def repriced(made: Mapping[str, Any], study: Study) -> dict[str, Any]:
     """A plan as shown where the study's prices are those of a batch: what it costs, and the most calls that wait for one another."""
+    estimates = [estimate(study, model.name) for model in study.design.models]
     return {
         **made,
-        "estimates": [estimate(study, model.name) for model in study.design.models],
-        "outlook": outlook(study),
-        "waves": max(arm.strategy.max_calls for arm in study.design.arms),
+        "estimates": estimates,
+        "outlook": outlook(study, estimates=estimates),
+        "waves": max(arm.strategy.max_calls - arm.strategy.n_first + 1 for arm in study.design.arms),
     }
 
 
@@ -183,18 +187,18 @@ def estimate(study: Study, model_name: str) -> dict[str, Any]:
     chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        each = [_chars(task, item, arm) for item in sample for arm in design.arms]
+        each = [_chars(task, item, arm) * arm.strategy.n_first for item in sample for arm in design.arms]
         chars += sum(each) / max(len(sample), 1) * len(task.items) * design.replicates
         most_chars += sum(
             _chars(task, item, arm) * arm.strategy.max_calls + _said(arm)
             for item in sample
             for arm in design.arms
         ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
-    n_trials = design.n_trials // len(design.models)
+    n_least = sum(len(task.items) for task in design.tasks) * design.replicates * sum(arm.strategy.n_first for arm in design.arms)
     n_calls = counts(design)["calls"] // len(design.models)
     most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
     tokens = [
-        (int(chars / CHARS_A_TOKEN[0]), n_trials * min(OUTPUT_TOKENS_UNSET[0], most)),
+        (int(chars / CHARS_A_TOKEN[0]), n_least * min(OUTPUT_TOKENS_UNSET[0], most)),
         (int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most), n_calls * most),
     ]
     price = study.prices[model_name]
@@ -211,53 +215,47 @@ def estimate(study: Study, model_name: str) -> dict[str, Any]:
         "output_tokens": [tokens[0][1], tokens[1][1]],
         "usd": usd,
         "price": None if price is None else [price.input_usd_per_mtok, price.output_usd_per_mtok, price.source],
-        "seconds_one_by_one": [n_trials * seconds[0], n_calls * seconds[1]],
+        "seconds_one_by_one": [n_least * seconds[0], n_calls * seconds[1]],
     }
 
 
 def power(study: Study, n_hypotheses: int) -> list[dict[str, Any]]:
     """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
-    from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar
-
-    design, analysis = study.design, study.experiment.analysis
-    n_stimuli = len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
+    design = study.design
+    n_stimuli = _n_stimuli(design)
     n_cells = max(1, n_stimuli * len(design.tasks))
     n_items = [len(task.items) for task in design.tasks]
-    smallest = min(n_items)
     rows = []
     for discordance in DISCORDANCE:
+        cell, mean = _sizes(study, n_items, discordance)
         rows.append(
             {
                 "discordance": discordance,
-                "n_items_cell": smallest,
-                "cell_alone": smallest_effect_mcnemar(smallest, discordance, analysis.fdr),
-                "cell_in_family": smallest_effect_mcnemar(smallest, discordance, analysis.fdr / n_cells),
+                "n_items_cell": min(n_items),
+                "cell_alone": cell.smallest_effect(),
+                "cell_in_family": replace(cell, alpha=cell.alpha / n_cells).smallest_effect(),
                 "n_cells": n_cells,
-                "least_changed": int(min_discordant(alpha=analysis.fdr).midp),
+                "least_changed": int(min_discordant(alpha=cell.alpha).midp),
                 "n_tasks": len(n_items),
-                "mean": smallest_effect_macro(n_items, discordance, 0.0, analysis.alpha / max(1, n_stimuli)),
-                "mean_like_these": (
-                    smallest_effect_macro(n_items, discordance, TAU, analysis.alpha / max(1, n_stimuli)) if len(n_items) > 2 else None
-                ),
+                "mean": mean.smallest_effect(),
+                "mean_like_these": mean.smallest_effect(TAU) if len(n_items) > 2 else None,
                 "n_hypotheses": n_hypotheses,
             }
         )
     return rows
 
 
-def outlook(study: Study, discordance: float | None = None) -> list[dict[str, Any]]:
+def outlook(study: Study, discordance: float | None = None, estimates: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
     """What more of the same money buys: the design with 1, 2 and 4 times its items, as far as the tasks have them.
 
     For each: items, calls, USD of all models low and high (None where a price is unknown), the smallest effects that are seen with 80 %
-    power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one.
+    power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one;
+    `estimates` of the models where they are known already.
     """
-    from promptlab.stats import min_discordant, smallest_effect_macro, smallest_effect_mcnemar, smallest_margin
-
-    design, analysis = study.design, study.experiment.analysis
+    design = study.design
     psi = discordance if discordance is not None else DISCORDANCE[0]
-    n_stimuli = max(1, len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"}))
     now = [len(task.items) for task in design.tasks]
-    costs = [estimate(study, model.name)["usd"] for model in design.models]
+    costs = [made["usd"] for made in estimates or [estimate(study, model.name) for model in design.models]]
     calls = counts(design)["calls"]
     rows: list[dict[str, Any]] = []
     for factor in (1, 2, 4):
@@ -265,8 +263,7 @@ def outlook(study: Study, discordance: float | None = None) -> list[dict[str, An
         if rows and n_items == rows[-1]["n_items"]:
             break
         share = sum(n_items) / sum(now)
-        smallest = min(n_items)
-        mean_alpha = analysis.alpha / n_stimuli
+        cell, mean = _sizes(study, n_items, psi)
         rows.append(
             {
                 "factor": factor,
@@ -274,15 +271,26 @@ def outlook(study: Study, discordance: float | None = None) -> list[dict[str, An
                 "discordance": psi,
                 "calls": round(calls * share),
                 "usd": [None if any(c[i] is None for c in costs) else sum(c[i] for c in costs) * share for i in (0, 1)],
-                "cell": smallest_effect_mcnemar(smallest, psi, analysis.fdr),
-                "mean": smallest_effect_macro(n_items, psi, 0.0, mean_alpha),
-                "mean_like_these": smallest_effect_macro(n_items, psi, TAU, mean_alpha) if len(n_items) > 2 else None,
-                "margin_cell": smallest_margin([smallest], psi, 0.0, 0.05),
-                "margin_mean": smallest_margin(n_items, psi, 0.0, 0.05 / n_stimuli),
-                "n_hopeless_cells": sum(n * psi < min_discordant(alpha=analysis.fdr).midp for n in n_items),
+                "cell": cell.smallest_effect(),
+                "mean": mean.smallest_effect(),
+                "mean_like_these": mean.smallest_effect(TAU) if len(n_items) > 2 else None,
+                "margin_cell": cell.smallest_margin(),
+                "margin_mean": mean.smallest_margin(0.05 / max(1, _n_stimuli(design))),
+                "n_hopeless_cells": sum(n * psi < min_discordant(alpha=cell.alpha).midp for n in n_items),
             }
         )
     return rows
+
+
+def _sizes(study: Study, n_items: Sequence[int], discordance: float) -> tuple[Size, Size]:
+    """One task by itself, and the mean over the tasks at the strictest level of its family."""
+    analysis, tasks = study.experiment.analysis, tuple(n_items)
+    alpha = analysis.alpha / max(1, _n_stimuli(study.design))
+    return Size(tasks, discordance, analysis.fdr, "cell"), Size(tasks, discordance, alpha)
+
+
+def _n_stimuli(design: Design) -> int:
+    return len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
 
 
 def minutes(plan: Mapping[str, Any], concurrency: int) -> tuple[float, float]:

@@ -13,7 +13,8 @@ import pandas as pd
 from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import COMPARISON_COLUMNS, Comparison
 from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.words import Scorer
+from promptlab.nouns.wording import BAD_ENDS, CONTROLS, VERDICTS
+from promptlab.nouns.words import Scorer, Verdict
 from promptlab.record.open import open_run
 from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
@@ -24,25 +25,6 @@ from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, s
 from promptlab.stats.sentences import setting_words
 
 SCOPES = ("primary", "stimulus", "cell", "aa")
-CONTROL_NAMES = {
-    "placebo": "neutral sentences",
-    "none": "no added text",
-    "neutral_feedback": "neutral feedback",
-    "neutral_paraphrase": "neutral feedback in many wordings",
-    "resample": "independent attempts",
-    "self_reflection": "self-reflection",
-    "chain_of_thought": "attempts with chain of thought",
-    "single": "one answer",
-    "none_aa": "its own repeat",
-}
-VERDICT_WORDS = {
-    "helps": "helps",
-    "hurts": "hurts",
-    "negligible": "changes something, but less than the margin",
-    "same": "no difference as large as the margin",
-    "unclear": "not settled",
-    "refused": "no verdict",
-}
 
 
 @dataclass(frozen=True)
@@ -116,7 +98,7 @@ class Report:
     def controls(self) -> list[str]:
         """The planned controls; neutral sentences and neutral feedback first: only those contrasts are the stimulus's own."""
         planned = {h["control"] for h in self.plan["hypotheses"]}
-        return [control for control in CONTROL_NAMES if control in planned]
+        return [control for control in CONTROLS if control in planned]
 
     @property
     def oracles(self) -> set[str]:
@@ -200,7 +182,7 @@ def arm_table(report: Report) -> pd.DataFrame:
                 "role": group["role"].iloc[0],
                 "n": len(group),
                 "mean_score": None if group["score"].isna().all() else float(group["score"].mean()),
-                **{outcome: ends.get(outcome, 0) for outcome in ("error", "truncated", "refused", "empty", "parse_failed")},
+                **{outcome: ends.get(outcome, 0) for outcome in BAD_ENDS},
                 "output_tokens_mean": None if group["output_tokens"].isna().all() else float(group["output_tokens"].mean()),
                 "cost_usd": float(group["cost_usd"].sum()) if known else None,
             }
@@ -274,22 +256,22 @@ def _of_model(report: Report, model: str) -> list[str]:
     found = []
     for control in report.controls:
         over_tasks = report.of("stimulus", model, control)
-        against = f"Against {CONTROL_NAMES[control]}"
+        against = f"Against {CONTROLS[control].name}"
         n_tasks = len(report.plan["tasks"])
         where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
-        parts = [f"{VERDICT_WORDS[verdict]}: {_names(report, group)}" for verdict, group in _by_verdict(over_tasks)]
+        parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in _by_verdict(over_tasks)]
         found.append(f"{model}. {against}, {where}: {'; '.join(parts)}.")
         cells = report.of("cell", model, control)
         counts: Counter[str] = Counter(c.verdict for c in cells)
-        words = ", ".join(f"{counts[v]} {v}" for v in VERDICT_WORDS if counts[v])
+        words = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
         found.append(f"{model}. {against}, task by task: {words} of {len(cells)}.")
     found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))
 
 
-def _by_verdict(comparisons: Sequence[Comparison]) -> list[tuple[str, list[Comparison]]]:
-    groups = {verdict: [c for c in comparisons if c.verdict == verdict] for verdict in VERDICT_WORDS}
+def _by_verdict(comparisons: Sequence[Comparison]) -> list[tuple[Verdict, list[Comparison]]]:
+    groups = {verdict: [c for c in comparisons if c.verdict == verdict] for verdict in VERDICTS}
     return [(verdict, group) for verdict, group in groups.items() if group]
 
 

@@ -7,32 +7,20 @@ power functions that planned the run.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.words import Verdict
-from promptlab.reporting.build import CONTROL_NAMES, Report
+from promptlab.nouns.wording import CONTROLS, VERDICTS
+from promptlab.reporting.build import Report
 from promptlab.reporting.winner import DECISIVE
 from promptlab.stats import smallest_effect_macro, smallest_margin
 from promptlab.stats.analysis import MACRO_RANDOM_FROM
-from promptlab.stats.sentences import CONTROL_WORDS, interval, points
+from promptlab.stats.sentences import interval, points
 
-MARKS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
-"""The shapes that the charts draw."""
-MEANINGS: Mapping[Verdict, str] = {
-    "helps": "Raises the score; the adjusted p is at most the level of its family.",
-    "hurts": "Lowers it, by the same rule.",
-    "negligible": "Moves it, and is shown to do so by less than the margin.",
-    "same": "Whatever it does is shown to be smaller than the margin.",
-    "unclear": "Not settled: neither a change nor its absence is shown.",
-    "refused": "No verdict, because nothing could be judged; the sentence of the comparison says why.",
-}
 PLAIN = ("none", "single")
 """What the sentence would be added to: the prompt as it is, or one answer without a loop."""
-ORDER: Sequence[Verdict] = ("helps", "hurts", "negligible", "same", "unclear", "refused")
 MOST_MORE = 1_000_000
 """Items per task beyond which more of them are not an answer."""
 Kind = Literal["go", "no", "wait"]
@@ -72,10 +60,10 @@ def lines(report: Report) -> list[Line]:
         own = []
         for setting in report.settings:
             over = [c for c in report.of("stimulus", model) if tuple(getattr(c, name) for name in SETTING_COLUMNS) == setting]
-            controls = [name for name in (*DECISIVE, *CONTROL_NAMES) if any(c.control == name for c in over)]
+            controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
             own += [_line(report, c, plain.get(c.treatment), texts.get(c.treatment)) for c in over if c.control == controls[0]]
-        found += sorted(own, key=lambda line: ORDER.index(line.comparison.verdict))
+        found += sorted(own, key=lambda line: list(VERDICTS).index(line.comparison.verdict))
     return found
 
 
@@ -148,7 +136,7 @@ def complete(report: Report) -> bool:
 
 def _line(report: Report, c: Comparison, plain: Comparison | None, text: str | None) -> Line:
     kind, do, because = _advice(report, c, plain if plain is not c else None)
-    return Line(c, report.name(c), text, _says(c), CONTROL_WORDS[c.control], kind, do, because)
+    return Line(c, report.name(c), text, _says(c), CONTROLS[c.control].phrase, kind, do, because)
 
 
 def _says(c: Comparison) -> str:

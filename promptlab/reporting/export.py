@@ -11,13 +11,14 @@ import pandas as pd
 
 from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.inert import inert
+from promptlab.nouns.record import TrialRow, facts_of
 from promptlab.record.store import Run
 from promptlab.reporting.formats import neutral
 
 LONG = (
     "model", "simulated", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", *SETTING_COLUMNS,
     "replicate", "score", "outcome", "extracted", "answer", "oracle",
-    "input_tokens", "output_tokens", "cost_usd", "latency_s", "model_version", "error",
+    "input_tokens", "output_tokens", "cost_usd", "latency_s", "model_version", "error", *facts_of(TrialRow),
 )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
-from promptlab.reporting.build import CONTROL_NAMES, Report, arm_table, comparison_frame, headline
+from promptlab.nouns.wording import CONTROLS
+from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
 from promptlab.reporting.rows import GAP_COLUMNS, baseline_cells, baseline_columns, beside_tables, cells, gap_cells, loop_tables, records
 from promptlab.reporting.suites import CAVEAT
 
@@ -76,7 +77,7 @@ def to_markdown(report: Report) -> str:
         lines += ["", "## Official minus twin", "", escaped(CAVEAT), "", *_plain_table(GAP_COLUMNS, gap_cells(report, report.gaps))]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
-        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROL_NAMES[c.control]}: "
+        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROLS[c.control].name}: "
         f"{escaped(c.sentence)}"
         for c in report.comparisons
         if c.verdict == "refused" and c.scope != "aa"

@@ -9,28 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from promptlab.nouns.errors import PromptlabError
-from promptlab.reporting.build import CONTROL_NAMES, Report
+from promptlab.nouns.wording import CONTROLS, ROLES
+from promptlab.reporting.build import Report
+from promptlab.reporting.table import Table, table
 from promptlab.sources.spec import load_experiment
 from promptlab.stats.families import ADJUSTMENT
 from promptlab.stats.sentences import setting_words
 
 METHODS = {"fdr_bh": "Benjamini-Hochberg: of what is found, at most that share is false on average",
            "holm": "Holm: any false finding with at most that chance"}  # fmt: skip
-ROLES = {
-    "baseline": "control: no added text", "aa": "control: the baseline again", "stimulus": "sentence under test",
-    "placebo": "control: neutral text",
-    "loop": "loop under test", "loop_control": "control of a loop",
-}  # fmt: skip
 NOT_SENT = "not sent under this name"
-
-
-class Table(NamedTuple):
-    """A table as words."""
-
-    title: str
-    note: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
 
 
 class Step(NamedTuple):
@@ -43,13 +31,13 @@ class Step(NamedTuple):
 def design(report: Report) -> list[Table]:
     """Everything of the frozen plan that decides what is compared with what; tables without rows are left out."""
     tables = [_families(report), _arms(report), _placebos(report), _tasks(report), _prompts(report), _models(report), _power(report)]
-    return [table for table in tables if table.rows]
+    return [found for found in tables if len(found.frame)]
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """The single values of the plan, by name."""
     plan = report.plan
-    controls = ", ".join(CONTROL_NAMES[control] for control in report.controls) or "none"
+    controls = ", ".join(CONTROLS[control].name for control in report.controls) or "none"
     found = [
         ("suite", str(plan["suite"])),
         ("scorer in force", str(plan.get("scorer") or "the tool that was imported from")),
@@ -97,7 +85,7 @@ def parameters(report: Report) -> Table:
                 else "changed"
             )
             rows.append([name, str(key), was or "-", now or "-", note])
-    return Table("Parameters asked and sent", "", ("model", "parameter", "asked", "sent", "note"), rows)
+    return table("Parameters asked and sent", "", ("model", "parameter", "asked", "sent", "note"), rows)
 
 
 def provenance(report: Report) -> list[tuple[str, str, bool]]:
@@ -174,7 +162,7 @@ def _families(report: Report) -> Table:
         method = ADJUSTMENT[scope]  # type: ignore[index]
         rows.append([family, f"{n:,}", METHODS[method], f"{plan['fdr' if scope == 'cell' else 'alpha']:g}"])
     note = "Every comparison that was planned counts in its family, judged or not; what is not in one gets no verdict."
-    return Table("Families of hypotheses", note, ("family", "hypotheses", "method and promise", "level"), rows)
+    return table("Families of hypotheses", note, ("family", "hypotheses", "method and promise", "level"), rows)
 
 
 def _arms(report: Report) -> Table:
@@ -188,12 +176,12 @@ def _arms(report: Report) -> Table:
         for arm in report.plan["arms"]
     ]  # fmt: skip
     note = "The exact words. All arms see the same items, demonstrations and option orders."
-    return Table("Arms and their texts", note, ("arm", "role", "text", "words / tokens", "theory, source"), rows)
+    return table("Arms and their texts", note, ("arm", "role", "text", "words / tokens", "theory, source"), rows)
 
 
 def _placebos(report: Report) -> Table:
     rows = [[name, ", ".join(placebos)] for name, placebos in report.plan["placebos_of"].items() if placebos]
-    return Table("Which neutral sentences a sentence is compared with", "Matched by length.", ("sentence", "neutral sentences"), rows)
+    return table("Which neutral sentences a sentence is compared with", "Matched by length.", ("sentence", "neutral sentences"), rows)
 
 
 def _tasks(report: Report) -> Table:
@@ -206,7 +194,7 @@ def _tasks(report: Report) -> Table:
         for t in report.plan["tasks"]
     ]  # fmt: skip
     heads = ("task", "suite", "items", "metric", "strict rule", "chance", "source and licence", "known defects")
-    return Table("Tasks", "", heads, rows)
+    return table("Tasks", "", heads, rows)
 
 
 def _prompts(report: Report) -> Table:
@@ -218,7 +206,7 @@ def _prompts(report: Report) -> Table:
         if name in used
     ]
     note = "The instruction of every task; the text under test is added where the placement says, before or after it."
-    return Table("Prompts", note, ("task or placement", "name or position", "words"), rows)
+    return table("Prompts", note, ("task or placement", "name or position", "words"), rows)
 
 
 def _models(report: Report) -> Table:
@@ -230,7 +218,7 @@ def _models(report: Report) -> Table:
         ]
         for m in report.plan["models"]
     ]  # fmt: skip
-    return Table("Models", "", ("model", "asked as", "address", "sampling of its own", "known truth, where simulated"), rows)
+    return table("Models", "", ("model", "asked as", "address", "sampling of its own", "known truth, where simulated"), rows)
 
 
 def _power(report: Report) -> Table:
@@ -243,7 +231,7 @@ def _power(report: Report) -> Table:
     ]  # fmt: skip
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
     heads = ("answers that change", "one task alone", "one task, strictest of its family", "mean over these tasks", "tasks like these")
-    return Table("The smallest differences that the design could see", note, heads, rows)
+    return table("The smallest differences that the design could see", note, heads, rows)
 
 
 def _seen(value: float | None) -> str:

@@ -16,10 +16,11 @@ from markupsafe import Markup, escape
 from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
+from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.reporting import frozen
 from promptlab.reporting.bounds import Bound, bounds
-from promptlab.reporting.build import CONTROL_NAMES, VERDICT_WORDS, Report, headline
-from promptlab.reporting.decide import MARKS, MEANINGS, Line, cautions, lines
+from promptlab.reporting.build import Report, headline
+from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.rows import (
     ARM_COLUMNS,
     GAP_COLUMNS,
@@ -112,8 +113,8 @@ def to_html(report: Report) -> str:
         provenance=frozen.provenance(report),
         effective=json.dumps(report.manifest["effective"], indent=2, ensure_ascii=False),
         steps=frozen.steps(report),
-        meanings=MEANINGS,
-        marks=MARKS,
+        meanings={verdict: wording.meaning for verdict, wording in VERDICTS.items()},
+        marks={verdict: wording.sign for verdict, wording in VERDICTS.items()},
         figures=_figures,
         points=points,
         interval=interval,
@@ -195,14 +196,14 @@ def _groups(report: Report) -> list[dict[str, Any]]:
         parts: dict[tuple[Any, ...], list[Comparison]] = {}
         for c in members:
             parts.setdefault((c.model, c.control, report.name(c)), []).append(c)
-        named = [(f"{model}: {name}, against {CONTROL_NAMES[control]}: {_tally(of)}", of) for (model, control, name), of in parts.items()]
+        named = [(f"{model}: {name}, against {CONTROLS[control].name}: {_tally(of)}", of) for (model, control, name), of in parts.items()]
         found.append({"title": title, "parts": named})
     return found
 
 
 def _tally(comparisons: Sequence[Comparison]) -> str:
     counts: Counter[str] = Counter(c.verdict for c in comparisons)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICT_WORDS if counts[verdict])
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
 def _scored_rows(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
@@ -283,7 +284,7 @@ def _pictured(report: Report) -> list[tuple[str, str, tuple[Any, ...], str, bool
     for model in report.models:
         simulated = bool(report.simulated and model in report.manifest["simulated_models"])
         for control, setting in itertools.product(report.controls, report.settings):
-            title = f"{model}, against {CONTROL_NAMES[control]}"
+            title = f"{model}, against {CONTROLS[control].name}"
             if len(report.settings) > 1:
                 title += f" ({setting_words(*setting)})"
             found.append((model, control, setting, title, simulated))

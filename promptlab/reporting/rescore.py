@@ -11,9 +11,9 @@ import pandas as pd
 from promptlab.nouns.call import Scored
 from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.item import Item
+from promptlab.nouns.wording import SCORERS
 from promptlab.nouns.words import NONE_ARM, Scorer
 from promptlab.scoring.metrics import METRICS, Metric, scorer_metric
-from promptlab.scoring.rules import SCORERS
 from promptlab.stats.sentences import setting_words
 
 ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted")

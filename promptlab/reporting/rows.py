@@ -10,10 +10,10 @@ import pandas as pd
 
 from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
-from promptlab.reporting.build import CONTROL_NAMES, VERDICT_WORDS, Report, arm_table, looks_words
+from promptlab.nouns.wording import BAD_ENDS, CONTROLS, SCORERS, VERDICTS
+from promptlab.reporting.build import Report, arm_table, looks_words
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.winner import DECISIVE
-from promptlab.scoring.rules import SCORERS
 from promptlab.stats.sentences import interval, p_text, points, setting_words
 
 DECISIONS = {
@@ -31,7 +31,7 @@ def cells(report: Report, c: Comparison) -> list[str]:
     ci = interval(c.ci_low, c.ci_high) if c.diff is not None else "-"
     p = "-" if c.p_adjusted is None else p_text(c.p_adjusted).removeprefix("p = ").removeprefix("p ")
     return [
-        c.model, report.name(c), where, CONTROL_NAMES[c.control], str(c.n_pairs), str(c.n_missing),
+        c.model, report.name(c), where, CONTROLS[c.control].name, str(c.n_pairs), str(c.n_missing),
         points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
     ]  # fmt: skip
 
@@ -62,7 +62,7 @@ def arm_cells(report: Report) -> list[list[str]]:
         found.append(
             [
                 named(report, row["model"]), row["setting"], row["arm"], row["role"], str(row["n"]), _share(row["mean_score"]),
-                *(str(row[name]) for name in ("error", "truncated", "refused", "empty", "parse_failed")),
+                *(str(row[name]) for name in BAD_ENDS),
                 "-" if row["output_tokens_mean"] is None else f"{row['output_tokens_mean']:.1f}",
                 "unknown" if row["cost_usd"] is None else f"{row['cost_usd']:.4f}",
                 f"{row['n']:,} of {planned:,}", _hundredths(group["score"].notna()), _hundredths(group["cached"]),
@@ -90,9 +90,9 @@ def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
         p, own = row.protocol, (row.placement, row.shots, row.strategy)
         mine = [c for c in report.comparisons if c.model == row.model and tuple(getattr(c, name) for name in SETTING_COLUMNS) == own]
         control = next((name for name in DECISIVE if any(c.control == name for c in mine)), "none")
-        against = f"against {CONTROL_NAMES[control]}"
+        against = f"against {CONTROLS[control].name}"
         in_tasks = [c for c in mine if c.scope == "cell" and c.control == control]
-        counts = ", ".join(f"{n} {verdict}" for verdict in VERDICT_WORDS if (n := sum(c.verdict == verdict for c in in_tasks)))
+        counts = ", ".join(f"{n} {verdict}" for verdict in VERDICTS if (n := sum(c.verdict == verdict for c in in_tasks)))
         over = [c for c in mine if c.scope == "stimulus" and c.diff is not None]
         first = max((c for c in over if c.control == "none"), key=lambda c: c.diff or 0.0, default=None)
         same = next((c for c in over if first is not None and c.control == control and c.treatment == first.treatment), None)
@@ -229,7 +229,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     spreads = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.n_tasks),
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROLS[r.control].name, str(r.n_tasks),
             points(r.estimate), f"{100 * r.tau:.1f}", f"{r.i2_percent:.0f} %", interval(r.prediction_low, r.prediction_high),
             str(r.n_tasks_replicated), ", ".join(r.tasks_named) or "none",
         ]
@@ -244,14 +244,14 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     stimuli = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control],
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROLS[r.control].name,
             p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none",
         ]
         for r in beside.by_stimulus
     ]  # fmt: skip
     looks = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROL_NAMES[r.control], str(r.look + 1),
+            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROLS[r.control].name, str(r.look + 1),
             str(r.n_pairs), "-" if r.diff is None else points(r.diff), "-" if r.p is None else p_text(r.p), f"{r.level:.4f}",
             "-" if r.conditional_power is None else f"{100 * r.conditional_power:.0f} %", DECISIONS[r.decision],
         ]

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.wording import SCORERS
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
 from promptlab.scoring.metrics import METRICS
-from promptlab.scoring.rules import SCORERS
 from promptlab.stats import analyse
 
 MOST_TRIALS = 400_000

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from promptlab.nouns.columns import SETTING_COLUMNS
+from promptlab.nouns.wording import CONTROLS
 from promptlab.nouns.words import NONE_ARM
-from promptlab.reporting.build import CONTROL_NAMES, Report
+from promptlab.reporting.build import Report
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
@@ -37,7 +38,7 @@ def winner(report: Report, model: str) -> Winner:
         decided += [c for c in own if c.control == control and c.verdict == "helps" and not c.oracle]
     if decided:
         best = max(decided, key=lambda c: c.diff or 0.0)
-        return Winner(best.treatment, best.placement, best.shots, best.strategy, f"against {CONTROL_NAMES[best.control]}: {best.sentence}")
+        return Winner(best.treatment, best.placement, best.shots, best.strategy, f"against {CONTROLS[best.control].name}: {best.sentence}")
     placement, shots, strategy = _plain(report.plan, report.settings)
     return Winner(NONE_ARM, placement, shots, strategy, f"no arm was found to help {model}, so this is the prompt without any added text")
 

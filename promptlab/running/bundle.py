@@ -27,10 +27,12 @@ from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem, UsageProblem
 from promptlab.nouns.files import read_bytes
 from promptlab.nouns.identity import digest
-from promptlab.record.store import Row, Run, write_whole
+from promptlab.nouns.record import CallRow, row_of
+from promptlab.record.store import Run, write_whole
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.cache.rows import MISREAD, body_of, completion_of, is_answer_to, request_from, write_json
 from promptlab.running.replay import Replayed
+from promptlab.running.trial_rows import completion_in
 from promptlab.sources.spec import Experiment
 from promptlab.strategies.loop import DRAWS_A_ROUND
 
@@ -89,39 +91,17 @@ def of_run(run: Run) -> Iterator[Exchange]:
     for trial, calls in run.records():
         model = models.get(trial["model"], {})
         first = trial["replicate"] + (plan["replicates"] if trial["role"] == "aa" else 0)
-        for call in calls:
-            if call["outcome"] != "error":
-                yield Exchange(call["key"], _completion(call), _request(call, model, first))
+        for call in (row_of(CallRow, found) for found in calls):
+            if call.outcome != "error":
+                yield Exchange(call.key, completion_in(call), _request(call, model, first))
 
 
-def _completion(call: Row) -> Completion:
-    names = (
-        "text",
-        "outcome",
-        "finish_reason",
-        "model_version",
-        "input_tokens",
-        "output_tokens",
-        "cost_usd",
-        "latency_s",
-        "attempts",
-        "error",
-        "fingerprint",
-    )
-    top = json.loads(call["top_logprobs"]) if call.get("top_logprobs") else ()
-    return Completion(
-        **{name: call[name] for name in names},
-        effective=json.loads(call["effective"]),
-        top_logprobs=tuple((token, value) for token, value in top),
-    )
-
-
-def _request(call: Row, model: Mapping[str, Any], first: int) -> Request | None:
+def _request(call: CallRow, model: Mapping[str, Any], first: int) -> Request | None:
     """The request of a recorded call. The record does not say which draw it was, but its key does."""
-    messages, sampling = tuple(json.loads(call["messages"])), json.loads(call["requested"])
+    messages, sampling = tuple(json.loads(call.messages)), json.loads(call.requested)
     for draw in (first + n * DRAWS_A_ROUND for n in range(MOST_DRAWS)):
         asked = Call(model.get("litellm_name", ""), messages, sampling, draw, model.get("api_base"))
-        if asked.key == call["key"]:
+        if asked.key == call.key:
             return request_of(asked)
     return None
 

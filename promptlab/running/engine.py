@@ -29,8 +29,7 @@ from promptlab.running.gateway import Gateway
 from promptlab.running.gateway.wire import storable
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
-from promptlab.running.trial_rows import Finished, Made, Row, rows_of
-from promptlab.scoring.rules import task_scoring
+from promptlab.running.trial_rows import Finished, Made, Rows, rows_of
 from promptlab.sources.prices import cost_usd
 from promptlab.strategies import begun
 
@@ -40,6 +39,9 @@ FRESH_S = 1.0
 """For how long it holds that the cache has no answer, as far as other processes go."""
 UNKNOWN_OUTPUT_TOKENS = 4096
 """What an answer may cost at most, in tokens, where the experiment sets no max_tokens."""
+
+SCORED_AT_ONCE = 32
+"""Threads in which metrics of the user's own run."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ class Engine:
             for model in self.design.models
         }
         self.behind = WriteBehind(self.cache) if self.cache is not None else None
-        self._workers = ThreadPoolExecutor(thread_name_prefix="promptlab-metrics")
+        self._workers = ThreadPoolExecutor(SCORED_AT_ONCE, thread_name_prefix="promptlab-metrics")
 
     def call(self, trial: Trial) -> Call:
         """The first call of a trial."""
@@ -158,11 +160,14 @@ class Engine:
         def verified(text: str) -> Steps[float]:
             return (yield from scored(text)).score
 
+        def read(text: str) -> Steps[str | None]:
+            return (yield from scored(text)).extracted
+
         by_call: list[float | None] = []
         text, result = "", None
         outcome: Outcome = "error"
         try:
-            answer = yield from begun(first, trial, verified)
+            answer = yield from begun(first, trial, verified, read)
             text, outcome, error = storable(answer.text), answer.outcome, answer.error
             if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
                 result = yield from scored(text)
@@ -179,16 +184,16 @@ class Engine:
             by_call = [result.score if result and n == own else None for n in range(len(made))]
         return Finished(text, outcome, error, result, [*by_call, *[None] * (len(made) - len(by_call))])
 
-    async def run(self, trial: Trial) -> tuple[Row, list[Row]]:
+    async def run(self, trial: Trial) -> Rows:
         """One trial as a row, and its calls."""
         started = self.begin(trial)
         return started if isinstance(started, tuple) else await self.go_on(started)
 
-    def begin(self, trial: Trial) -> Pending | tuple[Row, list[Row]]:
+    def begin(self, trial: Trial) -> Pending | Rows:
         """A trial as far as stored answers take it: its row where that is to the end. Nothing is sent, and nobody waits."""
         return next(self.begin_all([trial]))
 
-    def begin_all(self, trials: Sequence[Trial]) -> Iterator[Pending | tuple[Row, list[Row]]]:
+    def begin_all(self, trials: Sequence[Trial]) -> Iterator[Pending | Rows]:
         """The same for several trials, whose first answers are looked up together; each goes on when it is asked for."""
         first = [self._begun(trial) for trial in trials]
         wanted = [key for pending in first if isinstance(pending, Pending) for key in pending.keys]
@@ -206,7 +211,7 @@ class Engine:
                 after.is_missing = not after.is_list and (after.keys is not keys or is_fresh)
             yield after
 
-    def started(self, todo: Iterator[Trial]) -> Iterator[Pending | tuple[Row, list[Row]] | None]:
+    def started(self, todo: Iterator[Trial]) -> Iterator[Pending | Rows | None]:
         """All of `todo`, begun block by block; None where there is none at the moment."""
         while True:
             block = list(islice(todo, BLOCK))
@@ -215,16 +220,16 @@ class Engine:
             else:
                 yield None
 
-    def take(self, pending: Pending, completions: Sequence[Completion]) -> Pending | tuple[Row, list[Row]]:
+    def take(self, pending: Pending, completions: Sequence[Completion]) -> Pending | Rows:
         """A trial with the answers that it needs, and as far as stored answers take it from there."""
         after = self._step(pending, pending.answered(completions))
         return self._on(after, [self._stored(key) for key in after.keys]) if isinstance(after, Pending) else after
 
-    def _begun(self, trial: Trial) -> Pending | tuple[Row, list[Row]]:
+    def _begun(self, trial: Trial) -> Pending | Rows:
         made: list[Made] = []
         return self._step(Pending(trial, self.steps(trial, made), made), None)
 
-    def _on(self, pending: Pending, found: Sequence[Completion | None]) -> Pending | tuple[Row, list[Row]]:
+    def _on(self, pending: Pending, found: Sequence[Completion | None]) -> Pending | Rows:
         """On with stored answers, and with those that are stored to what it asks next."""
         while pending.work is None and None not in found and self._under_way.keys().isdisjoint(pending.keys):
             self.progress.n_cached += len(found)
@@ -234,7 +239,7 @@ class Engine:
             found = [self._stored(key) for key in pending.keys]
         return pending
 
-    def _step(self, pending: Pending, sent: Any) -> Pending | tuple[Row, list[Row]]:  # noqa: ANN401 (what generators are sent)
+    def _step(self, pending: Pending, sent: Any) -> Pending | Rows:  # noqa: ANN401 (what generators are sent)
         """The trial with what it wants first, or after what it is sent; its row where it is finished."""
         try:
             request = pending.steps.send(sent)
@@ -246,7 +251,7 @@ class Engine:
         pending.wants(request, self._keys(request))
         return pending
 
-    async def go_on(self, pending: Pending) -> tuple[Row, list[Row]]:
+    async def go_on(self, pending: Pending) -> Rows:
         """The rest of a trial: its row, and its calls."""
         with closing(pending.steps):
             while True:
@@ -266,7 +271,7 @@ class Engine:
                 if self.behind is not None:
                     await self.behind.kept(pending.number)  # so that whatever ends this process, only what is under way is asked again
 
-    async def worked(self, pending: Pending) -> Pending | tuple[Row, list[Row]]:
+    async def worked(self, pending: Pending) -> Pending | Rows:
         """A trial that waits for work, until it needs an answer that is not stored."""
         while pending.work is not None:
             after = self._step(pending, await self._worked(pending.work))
@@ -287,7 +292,7 @@ class Engine:
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._workers, work.function, *work.arguments)
             return await result if inspect.isawaitable(result) else result
-        except Exception as error:  # whatever code of the user's raises
+        except (Exception, SystemExit) as error:  # whatever code of the user's raises
             return error
 
     async def complete(self, call: Call, key: str, is_missing: bool = False) -> Completion:
@@ -390,7 +395,7 @@ class Engine:
         n_output = call.sampling.get("max_tokens", UNKNOWN_OUTPUT_TOKENS)
         return cost_usd(self.prices.get(call.model), n_input, n_output) or 0.0, n_input + n_output
 
-    def _rows(self, trial: Trial, done: Finished, made: Sequence[Made]) -> tuple[Row, list[Row]]:
+    def _rows(self, trial: Trial, done: Finished, made: Sequence[Made]) -> Rows:
         return rows_of(trial, self._tasks[trial.task], done, made, self._models[trial.model].simulated, self._written)
 
 
@@ -404,7 +409,5 @@ def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progr
     design = study.design
     world = World(design, study.sims) if any(model.simulated for model in design.models) else None
     gateway = Gateway(design.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
-    scorer = study.experiment.scorer
-    scorings = {(task.id, model.name): task_scoring(task, scorer, model.name) for task in design.tasks for model in design.models}
     sampling = study.experiment.sampling.asked()
-    return Engine(design, scorings, sampling, study.prices, gateway, cache, budget, progress), gateway
+    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget, progress), gateway

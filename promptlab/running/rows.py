@@ -15,7 +15,7 @@ from promptlab.nouns.errors import BudgetReached, ProviderStopped
 from promptlab.running.cache import NotCached
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress
-from promptlab.running.trial_rows import Row
+from promptlab.running.trial_rows import Rows
 
 ArmKey = tuple[str, str, int, str, str]
 """Model, placement, shots, strategy and arm."""
@@ -41,9 +41,9 @@ class _Workers:
         self.tasks: set[asyncio.Task[None]] = set()
         self.broken: Exception | None = None
         """What nobody foresaw: nothing more is pending, and what is under way comes to its end."""
-        self.over: deque[tuple[int, tuple[Row, list[Row]]]] = deque()
+        self.over: deque[tuple[int, Rows]] = deque()
         """Trials that were sent: the number of the last answer that must be kept before one is recorded, and what came of it."""
-        self.stored: deque[tuple[Row, list[Row]]] = deque()
+        self.stored: deque[Rows] = deque()
         """Trials that needed nothing."""
         self.news = asyncio.Event()
         if engine.behind is not None:
@@ -56,7 +56,7 @@ class _Workers:
             task.add_done_callback(self._ended)
             self.tasks.add(task)
 
-    def next_over(self) -> tuple[Row, list[Row]] | None:
+    def next_over(self) -> Rows | None:
         """The next trial that may be recorded."""
         return self.over.popleft()[1] if self.over and self._is_kept(self.over[0][0]) else None
 
@@ -111,7 +111,7 @@ class _Workers:
         return self.engine.behind is None or self.engine.behind.is_kept(number)
 
 
-async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
     """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
 
     Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models
@@ -199,11 +199,11 @@ def _told(error: Exception, model: str, progress: Progress) -> bool:
     return True
 
 
-def counted(result: tuple[Row, list[Row]], progress: Progress) -> tuple[Row, list[Row]]:
+def counted(result: Rows, progress: Progress) -> Rows:
     """A finished trial, told in `progress`."""
     row, _ = result
     progress.n_done += 1
-    if row["outcome"] == "error":
+    if row.outcome == "error":
         progress.n_errors += 1
-        progress.last_error = row["error"]
+        progress.last_error = row.error
     return result

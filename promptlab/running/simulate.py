@@ -22,10 +22,11 @@ from typing import Any
 from promptlab.design.cross import Design
 from promptlab.design.render import render, render_input, stimulus_text
 from promptlab.nouns.arm import LETTERS, Arm, Program
+from promptlab.nouns.call import Reply
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
 from promptlab.nouns.stimulus import Loop
-from promptlab.running.gateway.wire import Reply, SimulatedError
+from promptlab.running.gateway.wire import SimulatedError
 from promptlab.sources.spec.libraries import Rate, SimModel
 from promptlab.sources.tokens import n_tokens
 from promptlab.strategies.loop import SURE

@@ -21,7 +21,7 @@ from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
 from promptlab.nouns.identity import digest
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study
+from promptlab.planning.resolve import Study, as_recorded
 from promptlab.record.store import FORMAT, Run, RunWriter, now
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
@@ -101,6 +101,7 @@ async def arun_sweep(
     """
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
+    study = as_recorded(study, runs)
     folder = runs / study.run_id
     _limits(study, execution)
     if execution.batch:
@@ -217,7 +218,7 @@ class _Session:
                 async with aclosing(source) as finished:
                     async for row, calls in finished:
                         self._writer.append(row, calls)
-                        manifest.seen(row["model"], row["model_version"])
+                        manifest.seen(row.model, row.model_version)
                         self._observe(progress)
                 if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
                     break

@@ -5,16 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-CONTROL_WORDS = {
-    "none": "no added text",
-    "placebo": "neutral sentences of its length",
-    "neutral_feedback": "the same loop with one affect-free remark",
-    "neutral_paraphrase": "the same loop with as many affect-free wordings",
-    "resample": "as many independent attempts",
-    "self_reflection": "the same loop asking to look for mistakes",
-    "chain_of_thought": "as many attempts with chain of thought",
-    "single": "one answer without a loop",
-}
+from promptlab.nouns.wording import CONTROLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +75,7 @@ def change(f: Figures) -> str:
 def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
     by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.ci_low, f.ci_high)}, 95 % CI)"
-    against = f"against {CONTROL_WORDS[f.control]}"
+    against = f"against {CONTROLS[f.control].phrase}"
     tail = f"adjusted {p_text(f.p_adjusted)}; {f.method}, {f.adjustment} over {f.n_family}"
     if f.task is None:
         over = f"{f.n_tasks} tasks" if f.n_tasks > 1 else "1 task"
@@ -102,14 +93,14 @@ def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
     where = f"on average over these {f.n_tasks} tasks" if f.task is None else f"to {f.task}"
     return (
-        f"Whatever {f.treatment} does {where} against {CONTROL_WORDS[f.control]}, it is smaller than {100 * f.margin:g} points "
+        f"Whatever {f.treatment} does {where} against {CONTROLS[f.control].phrase}, it is smaller than {100 * f.margin:g} points "
         f"(90 % CI {interval(f.ci90_low, f.ci90_high)})."
     )
 
 
 def unsettled(f: Figures) -> str:
     """Neither a change nor its absence is shown; what it would take."""
-    text = f"Not settled: {points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI) against {CONTROL_WORDS[f.control]}"
+    text = f"Not settled: {points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI) against {CONTROLS[f.control].phrase}"
     if f.gained is not None:
         text += f"; {flipped(f)}"
     text += f"; adjusted {p_text(f.p_adjusted)}."

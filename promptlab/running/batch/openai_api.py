@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.model import Model
 from promptlab.running.batch.service import (
     ENDPOINT,
@@ -24,7 +24,7 @@ from promptlab.running.batch.service import (
 )
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.providers import DIRECT, not_direct
-from promptlab.running.gateway.wire import Reply, WireError, safe
+from promptlab.running.gateway.wire import WireError, safe
 
 
 class OpenAIBatches(DirectWire):

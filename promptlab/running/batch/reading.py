@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.running.gateway.wire import Reply, WireError, read_boundary, safe
+from promptlab.nouns.call import Reply
+from promptlab.running.gateway.wire import WireError, read_boundary, safe
 
 NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
 """Codes of requests that the provider never sent to the model."""

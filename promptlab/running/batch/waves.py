@@ -10,13 +10,14 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.columns import CALL_COLUMNS
+from promptlab.nouns.record import CallRow, TrialRow
 from promptlab.planning.resolve import Study
 from promptlab.record.store import part_rows
 from promptlab.running.batch.desk import Desk, Ended
@@ -27,7 +28,7 @@ from promptlab.running.engine import Engine, Pending
 from promptlab.running.gateway import Gateway, Reply, WireError
 from promptlab.running.gateway.wire import STOPPING
 from promptlab.running.rows import counted
-from promptlab.running.trial_rows import Row
+from promptlab.running.trial_rows import Rows
 from promptlab.sources.prices import cost_usd
 
 FIRST_PAUSE_S = 0.25
@@ -119,7 +120,7 @@ class Waves:
         """Close every connection."""
         await self._desk.aclose()
 
-    async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+    async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
         """Collect what has ended, yield the trials that this finishes, send the next wave; and again, while there is time to wait.
 
         `until` is the order at which the segment of these trials ends. What is under way at the end is in the ledger.
@@ -146,7 +147,7 @@ class Waves:
                 await asyncio.wait_for(stop.wait(), min(pause, left_s))
             pause = min(2 * pause, LONGEST_PAUSE_S)
 
-    async def _wave(self, until: int, stop: asyncio.Event) -> AsyncGenerator[tuple[Row, list[Row]], None]:
+    async def _wave(self, until: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
         """Yield the trials that stored answers finish, and send the next calls of the others."""
         progress = self._progress
         progress.budget_reached = None
@@ -198,7 +199,7 @@ class Waves:
     def _open(self, until: int) -> list[Part]:
         return [part for part in self._ledger.open if part.until <= until]
 
-    def _drive(self, trial: Trial) -> Pending | tuple[Row, list[Row]]:
+    def _drive(self, trial: Trial) -> Pending | Rows:
         """A trial as far as stored answers and failures take it."""
         before = self._progress.n_cached  # a trial is driven several times
         pending = self._engine.begin(trial)
@@ -213,17 +214,17 @@ class Waves:
         found = [self._failed.get(key) or (cache.get(key) if cache else None) for key in pending.keys]
         return [] if None in found else [completion for completion in found if completion]
 
-    def _attributed(self, row: Row, calls: list[Row]) -> tuple[Row, list[Row]]:
+    def _attributed(self, row: TrialRow, calls: list[CallRow]) -> Rows:
         """A finished trial, which pays for those answers of this run's batches that none before it has paid for."""
+        attributed = []
         for call in calls:
-            if call["cached"] and call["key"] in self._unpaid:
-                call["cached"] = False
-            self._unpaid.discard(call["key"])
-        costs = [0.0 if call["cached"] else call["cost_usd"] for call in calls]
-        row["paid_usd"] = None if None in costs else sum(costs)
-        row["cached"] = all(call["cached"] for call in calls)
-        self._progress.n_cached += sum(call["cached"] for call in calls)
-        return row, calls
+            attributed.append(replace(call, cached=call.cached and call.key not in self._unpaid))
+            self._unpaid.discard(call.key)
+        costs = [0.0 if call.cached else call.cost_usd for call in attributed]
+        known = [cost for cost in costs if cost is not None]
+        self._progress.n_cached += sum(call.cached for call in attributed)
+        paid_usd = sum(known) if len(known) == len(costs) else None
+        return replace(row, paid_usd=paid_usd, cached=all(call.cached for call in attributed)), attributed
 
     def _store(self, heard: Mapping[str, Reply | WireError]) -> None:
         """Make answers durable; their requests are known to the trials that wait for them."""

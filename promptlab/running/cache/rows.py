@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, get_args
 from urllib.parse import urlsplit, urlunsplit
@@ -23,14 +24,20 @@ from promptlab.nouns.words import Outcome
 
 Request = Mapping[str, Any]
 """What decides an answer, as in `Call.key`; the address without credentials."""
-FIELDS = ("text", "outcome", "finish_reason", "model_version", "input_tokens", "output_tokens", "cost_usd", "latency_s", "effective")
-OPTIONAL = frozenset({"top_logprobs", "error", "attempts", "fingerprint"})
-"""Kept where there is something in it; `error` is what a provider's policy said when it refused, `attempts` how often more than
-once the answer was asked for, so that a replay gives the same frame."""
-ALL = frozenset(FIELDS)
+NOT_STORED = frozenset({"cached", "requested", "unknown"})
+"""Fields of a completion that say how it came, or that the request says."""
+ALWAYS = ("text", "outcome", "finish_reason", "model_version", "input_tokens", "output_tokens", "cost_usd", "latency_s", "effective")
+"""Fields that every row has, since the first format; all others only where they are not what they are by default."""
+OPTIONAL: Mapping[str, Any] = {f.name: f.default for f in fields(Completion) if f.name not in {*ALWAYS, *NOT_STORED}}
+NOTHING = type(None)
+KINDS: Mapping[str, tuple[type, ...]] = {
+    "str": (str,), "Outcome": (str,), "str | None": (str, NOTHING), "int": (int,), "int | None": (int, NOTHING), "float": (float, int),
+    "float | None": (float, int, NOTHING), "Mapping[str, Any]": (dict,), "tuple[tuple[str, float], ...]": (list,),
+}  # fmt: skip
+"""By the type of a field: what JSON holds for it."""
+STORED = {f.name: KINDS[str(f.type)] for f in fields(Completion) if f.name not in NOT_STORED}
 ANSWERS = frozenset(get_args(Outcome)) - {"error"}
 REQUEST_FIELDS = frozenset({"version", "model", "api_base", "messages", "sampling", "draw"})
-TEXT_OR_NONE = (str, type(None))
 MOST = 10**12
 """No count, amount or time of an answer is as high."""
 MISREAD = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
@@ -70,52 +77,39 @@ def is_answer_to(key: str, request: Request) -> bool:
 
 
 def body_of(completion: Completion) -> dict[str, Any]:
-    """A completion as it is stored."""
-    body = {name: getattr(completion, name) for name in FIELDS}
+    """A completion as it is stored, with what came with it that this version does not know."""
+    body = {name: getattr(completion, name) for name in ALWAYS}
     body["effective"] = dict(sorted(completion.effective.items()))
-    if completion.top_logprobs:
-        body["top_logprobs"] = [list(pair) for pair in completion.top_logprobs]
-    if completion.attempts > 1:
-        body["attempts"] = completion.attempts
-    if completion.error is not None:
-        body["error"] = completion.error
-    if completion.fingerprint is not None:
-        body["fingerprint"] = completion.fingerprint
-    return body
+    for name, default in OPTIONAL.items():
+        value = getattr(completion, name)
+        if value != default:
+            body[name] = [list(pair) for pair in value] if name == "top_logprobs" else value
+    return {**completion.unknown, **body}
 
 
 def completion_of(body: object) -> Completion:
-    """A stored completion; ValueError for anything that `body_of` would not have written. Digests do not tell who wrote a row."""
-    if not isinstance(body, dict) or not (body.keys() == ALL or ALL <= body.keys() <= ALL | OPTIONAL):
-        raise ValueError("a completion has other fields")
-    right = (
-        isinstance(body["text"], str)
-        and body["outcome"] in ANSWERS
-        and isinstance(body["finish_reason"], TEXT_OR_NONE)
-        and isinstance(body["model_version"], TEXT_OR_NONE)
-        and _is_count(body["input_tokens"])
-        and _is_count(body["output_tokens"])
-        and (body["cost_usd"] is None or _is_amount(body["cost_usd"]))
-        and _is_amount(body["latency_s"])
-        and isinstance(body["effective"], dict)
-        and isinstance(body.get("error"), TEXT_OR_NONE)
-        and isinstance(body.get("fingerprint"), TEXT_OR_NONE)
-        and type(body.get("attempts", 1)) is int
-        and 0 < body.get("attempts", 1) < MOST
-    )
-    if not right:
+    """A stored completion, with the fields that this version does not know apart.
+
+    ValueError where a field is missing or is what `body_of` would not have written. Digests do not tell who wrote a row.
+    """
+    if not isinstance(body, dict) or not body.keys() >= set(ALWAYS):
+        raise ValueError("a completion lacks fields")
+    known: dict[str, Any] = {}
+    unknown: dict[str, Any] = {}
+    for name, value in body.items():
+        kinds = STORED.get(name)
+        if kinds is None:
+            unknown[name] = value
+            continue
+        kind = type(value)
+        if kind not in kinds or ((kind is int or kind is float) and not 0 <= value < MOST):  # NaN is in no range
+            raise ValueError("a field of the completion is of another kind")
+        known[name] = value
+    if known["outcome"] not in ANSWERS or known.get("attempts") == 0:
         raise ValueError("a field of the completion is of another kind")
-    if "top_logprobs" in body:
-        body = {**body, "top_logprobs": tuple((str(token), float(value)) for token, value in body["top_logprobs"])}
-    return Completion(**body, cached=True)
-
-
-def _is_count(value: object) -> bool:
-    return value is None or (type(value) is int and 0 <= value < MOST)
-
-
-def _is_amount(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= value < MOST  # type: ignore[operator]  # NaN is in no range
+    if "top_logprobs" in known:
+        known["top_logprobs"] = tuple((str(token), float(value)) for token, value in known["top_logprobs"])
+    return Completion(**known, cached=True, unknown=unknown)
 
 
 def request_from(value: object) -> Request:

@@ -91,9 +91,9 @@ class Worker:
                         continue
                 async with aclosing(rows(self._engine, self, self._how.concurrency, self._stop)) as finished:
                     async for row, calls in finished:
-                        self._finished.append([row["trial"], row["outcome"], row["error"], line_of(row, calls).decode()])
-                        if row["model_version"]:
-                            self._served.setdefault(row["model"], set()).add(row["model_version"])
+                        self._finished.append([row.trial, row.outcome, row.error, line_of(row, calls).decode()])
+                        if row.model_version:
+                            self._served.setdefault(row.model, set()).add(row.model_version)
                         if len(self._finished) >= ROWS_A_MESSAGE:
                             await self._exchange()
                 if self._progress.budget_reached:

@@ -1,8 +1,9 @@
 """The way out: one retry layer, one place that knows providers, errors by boundary, costs, and redaction of secrets."""
 
+from promptlab.nouns.call import Reply
 from promptlab.nouns.redact import redact
 from promptlab.running.gateway.gateway import Gateway, RetryPolicy, WireChoice
-from promptlab.running.gateway.wire import Reply, Simulator, WireError
+from promptlab.running.gateway.wire import Simulator, WireError
 from promptlab.sources.prices import PriceTable
 
 __all__ = ["Gateway", "PriceTable", "Reply", "RetryPolicy", "Simulator", "WireChoice", "WireError", "redact"]

@@ -11,21 +11,19 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.nouns.redact import redact
 from promptlab.running.gateway.providers import own_key
 from promptlab.running.gateway.wire import (
     READ_LIMIT,
-    Reply,
     SimulatedError,
     Simulator,
     WireError,
     read_answer,
     read_boundary,
     read_retry_after,
-    read_top_logprobs,
     safe,
 )
 
@@ -87,19 +85,8 @@ class LiteLLMWire:
 
     def _reply(self, response: Any) -> Reply:  # noqa: ANN401 (a litellm type)
         choice = response.choices[0] if response.choices else None
-        message = choice.message if choice else None
-        refusal = getattr(message, "refusal", None) or (getattr(message, "provider_specific_fields", None) or {}).get("refusal")
-        usage = getattr(response, "usage", None)
-        return read_answer(
-            str(getattr(message, "content", None) or ""),
-            getattr(choice, "finish_reason", None),
-            refusal,
-            getattr(response, "model", None),
-            (getattr(usage, "prompt_tokens", None), getattr(usage, "completion_tokens", None)),
-            self._secrets,
-            read_top_logprobs(getattr(choice, "logprobs", None)),
-            getattr(response, "system_fingerprint", None),
-        )
+        text = str(getattr(choice.message, "content", None) or "") if choice else ""
+        return read_answer(response, text, getattr(choice, "finish_reason", None), getattr(response, "model", None), self._secrets)
 
     def _classified(self, error: Exception) -> WireError:
         if isinstance(error, WireError):

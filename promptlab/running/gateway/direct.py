@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.running.gateway import wire
@@ -28,12 +28,10 @@ from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_dir
 from promptlab.running.gateway.wire import (
     THOUGHT,
     Boundary,
-    Reply,
     WireError,
     read_answer,
     read_boundary,
     read_retry_after,
-    read_top_logprobs,
     safe,
     too_large,
 )
@@ -221,19 +219,8 @@ class DirectWire:
         if choice is not None:
             finish = FINISH_REASONS.get(str(choice.get("finish_reason") or choice.get("finish_details")), "stop")
             finish = "tool_calls" if finish == "stop" and tool_calls else finish
-        usage = answer.get("usage")
-        usage = usage if isinstance(usage, dict) else {}
         served = answer.get("model")
-        return read_answer(
-            text,
-            finish,
-            message.get("refusal"),
-            f"{served_prefix}{served}" if served else None,
-            (usage.get("prompt_tokens"), usage.get("completion_tokens")),
-            self._secrets,
-            read_top_logprobs(choice.get("logprobs")) if choice is not None else (),
-            answer.get("system_fingerprint"),
-        )
+        return read_answer(answer, text, finish, f"{served_prefix}{served}" if served else None, self._secrets)
 
     def _faulty(self, message: str, status: int | None) -> WireError:
         boundary: Boundary = "server" if status is None else read_boundary(status, message)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.call import Call, Completion, Reply
 from promptlab.nouns.errors import ProviderStopped
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.redact import known_secrets
@@ -17,7 +17,7 @@ from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.providers import not_direct
 from promptlab.running.gateway.simulated import SimulatedWire
-from promptlab.running.gateway.wire import MESSAGE_LIMIT, RETRIED, STOPPING, Reply, Simulator, Wire, WireError
+from promptlab.running.gateway.wire import MESSAGE_LIMIT, RETRIED, STOPPING, Simulator, Wire, WireError
 from promptlab.sources.prices import cost_usd
 
 WireChoice = Literal["auto", "litellm", "direct"]
@@ -222,20 +222,13 @@ class Gateway:
         return self._litellm
 
     def _priced(self, call: Call, effective: Mapping[str, Any], reply: Reply, attempt: int, latency_s: float) -> Completion:
-        return Completion(
-            text=reply.text,
-            outcome=reply.outcome,
-            finish_reason=reply.finish_reason,
-            model_version=reply.model_version,
-            input_tokens=reply.input_tokens,
-            output_tokens=reply.output_tokens,
+        return Completion.of(
+            reply,
             cost_usd=cost_usd(self._prices.get(call.model), reply.input_tokens, reply.output_tokens),
             latency_s=latency_s,
             attempts=attempt,
             requested=call.sampling,
             effective=effective,
-            top_logprobs=reply.top_logprobs,
-            fingerprint=reply.fingerprint,
         )
 
     def _failed(self, call: Call, effective: Mapping[str, Any], error: WireError, attempt: int, latency_s: float) -> Completion:

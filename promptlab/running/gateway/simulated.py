@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.model import Model
-from promptlab.running.gateway.wire import Reply, SimulatedError, Simulator, WireError, read_answer, read_boundary, read_retry_after, safe
+from promptlab.running.gateway.wire import SimulatedError, Simulator, WireError, judged, read_boundary, read_retry_after, safe
 
 
 class SimulatedWire:
@@ -33,15 +34,8 @@ class SimulatedWire:
         except SimulatedError as error:
             boundary = read_boundary(error.status, error.message)
             raise WireError(boundary, safe(error.message, self._secrets), error.status, read_retry_after(error.headers)) from None
-        return read_answer(
-            reply.text,
-            reply.finish_reason or "stop",
-            reply.text if reply.outcome == "refused" else None,
-            f"sim/{name}",
-            (reply.input_tokens, reply.output_tokens),
-            self._secrets,
-            reply.top_logprobs,
-        )
+        said = replace(reply, finish_reason=reply.finish_reason or "stop", model_version=f"sim/{name}")
+        return judged(said, reply.text if reply.outcome == "refused" else None, self._secrets)
 
     async def aclose(self) -> None:
         """Nothing is open."""

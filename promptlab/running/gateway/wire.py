@@ -9,11 +9,11 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any, Literal, Protocol
 
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.model import Model
 from promptlab.nouns.redact import redact, redact_known
 from promptlab.nouns.words import Outcome
@@ -51,21 +51,6 @@ class WireError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """What came back for one request, before it is priced."""
-
-    text: str
-    outcome: Outcome
-    finish_reason: str | None
-    model_version: str | None
-    input_tokens: int | None
-    output_tokens: int | None
-    top_logprobs: tuple[tuple[str, float], ...] = ()
-    fingerprint: str | None = None
-    """What the provider calls the state of its backend (`system_fingerprint`), where it says so."""
-
-
-@dataclass(frozen=True, slots=True)
 class SimulatedError(Exception):
     """What a simulator raises to be answered with an HTTP status."""
 
@@ -94,37 +79,64 @@ class Wire(Protocol):
 
 
 def read_answer(
+    response: Any,  # noqa: ANN401 (a library's type, or a provider's dictionary)
     text: str,
     finish_reason: str | None,
-    refusal: str | None,
     model_version: str | None,
-    tokens: tuple[Any, Any],
     secrets: tuple[str, ...],
-    top_logprobs: tuple[tuple[str, float], ...] = (),
-    fingerprint: object = None,
 ) -> Reply:
-    """The reply that an answer amounts to. Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0."""
-    if len(text) > LARGEST_ANSWER_BYTES:
+    """The reply that a chat completion amounts to, with the answer's text and the end that a wire read in it.
+
+    Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
+    """
+    choices = _field(response, "choices")
+    choice = choices[0] if choices else None
+    message, usage = _field(choice, "message"), _field(response, "usage")
+    refusal = _field(message, "refusal") or _field(_field(message, "provider_specific_fields"), "refusal")
+    said = Reply(
+        text,
+        "ok",
+        finish_reason,
+        model_version or None,
+        _field(usage, "prompt_tokens"),
+        _field(usage, "completion_tokens"),
+        top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
+        fingerprint=_field(response, "system_fingerprint"),
+    )
+    return judged(said, refusal, secrets)
+
+
+def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
+    """What a provider said, as it may be stored: its outcome named, text redacted, and None for what is no count or no text."""
+    if len(said.text) > LARGEST_ANSWER_BYTES:
         raise too_large()
-    text = redact_known(storable(text), secrets)
+
+    def clean(text: object, most: int | None = None) -> str | None:
+        return redact_known(storable(text[:most]), secrets) if isinstance(text, str) and text else None
+
+    text = clean(said.text) or ""
     outcome: Outcome = "ok"
-    if refusal or finish_reason == "content_filter":
-        outcome, text = "refused", text or redact_known(storable(str(refusal or "")), secrets)
-    elif finish_reason == "length":
+    if refusal or said.finish_reason == "content_filter":
+        outcome, text = "refused", text or clean(str(refusal or "")) or ""
+    elif said.finish_reason == "length":
         outcome = "truncated"
     elif not text.strip():
         outcome = "empty"
-    n_input, n_output = tokens
-    known = _is_count(n_input) and _is_count(n_output) and (n_output > 0 or (n_input > 0 and not text))
-    model_version = storable(model_version) if model_version else None
-    return Reply(
-        text, outcome, finish_reason, model_version, n_input if known else None, n_output if known else None, top_logprobs,
-        redact_known(storable(fingerprint[:LONGEST_FINGERPRINT]), secrets) if isinstance(fingerprint, str) and fingerprint else None,
-    )  # fmt: skip
+    n_input, n_output = _count(said.input_tokens), _count(said.output_tokens)
+    known = n_input is not None and n_output is not None and (n_output > 0 or (n_input > 0 and not text))
+    return replace(
+        said,
+        text=text,
+        outcome=outcome,
+        model_version=storable(said.model_version) if said.model_version else None,
+        input_tokens=n_input if known else None,
+        output_tokens=n_output if known else None,
+        fingerprint=clean(said.fingerprint, LONGEST_FINGERPRINT),
+    )
 
 
-def _is_count(value: object) -> bool:
-    return type(value) is int and 0 <= value < MOST_TOKENS
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
 
 
 def storable(text: str) -> str:

@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -62,12 +63,13 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read one file; anything that is not plain strict YAML raises FileProblems."""
+    """Read one file; anything that is not plain strict YAML raises FileProblems. Nobody changes what is read: it may be shared."""
     return parsed(path, _text(path))
 
 
+@lru_cache(maxsize=32)
 def parsed(path: Path, text: str) -> Document:
-    """The document that a text is; `path` names it in problems."""
+    """The document that a text is; `path` names it in problems. Libraries are read for every experiment, and are the same each time."""
     try:
         may = "&" in text or "*" in text
         marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []

@@ -1,0 +1,20 @@
+"""Run folders at any address that fsspec knows (`s3://`, `gs://`, `file://`, ...): a local folder is worked in, the address follows it.
+
+ADDRESS/<run id>/ holds the files of a run folder, and two more:
+
+  parts.json    size and SHA-256 of every file that is written once; a part that it does not name is not there
+  writer.json   who writes: host, process, time of the last sign of life
+
+A push goes parts, parts.json, journal, looks, manifest, from a local state read the other way round, and a fetch reads the other way
+round too. So nobody sees a manifest that promises what is not there, however a push ends. The journal's first line names the last
+part before it: what parts.json has of later ones is newer than the journal. Only names that this module spells are ever fetched.
+
+fsspec knows no lock. Two writers that start in the same moment may both go on until their next sign of life; then one ends.
+"""
+
+from promptlab.record.mirror.copies import INDEX, JOURNAL, MANIFEST
+from promptlab.record.mirror.lease import WRITER, Pusher
+from promptlab.record.mirror.place import Place, fetched, is_address
+from promptlab.record.store import now
+
+__all__ = ["INDEX", "JOURNAL", "MANIFEST", "WRITER", "Place", "Pusher", "fetched", "is_address", "now"]

@@ -1,0 +1,179 @@
+"""Who writes a run at an address, and the thread that pushes what changes there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from promptlab.nouns.errors import RunProblem
+from promptlab.record.mirror.copies import (
+    INDEX,
+    JOURNAL,
+    LOOKS,
+    MANIFEST,
+    ONCE,
+    content,
+    entry_of,
+    journal_of,
+    json_of,
+    seconds_of,
+    whole_parts,
+)
+from promptlab.record.mirror.remote import ATTEMPTS, Remote, safe, wait
+from promptlab.record.store import now, write_whole
+
+PUSH_EVERY_S = 3.0
+FRESH_S = 60.0
+"""A writer that gave no sign of life for so long has ended."""
+SIGN_EVERY_S = 10.0
+LONGEST_END_S = 900.0
+WRITER = "writer.json"
+Tell = Callable[[str], None]
+
+
+class Pusher:
+    """What keeps the address up to date while a sweep runs."""
+
+    def __init__(self, place: Remote, run: str, token: Path, tell: Tell, stop: Callable[[], None]) -> None:
+        self.place, self.run = place, run
+        self.folder = place.folder / run
+        self.pushed: dict[str, Any] = {}
+        """Files written once that the address has, as parts.json names them."""
+        self.failed: str | None = None
+        """Why the address has not got everything, at the end."""
+        self._tell, self._stop = tell, stop
+        self._token = secrets.token_hex(8)
+        self._last: dict[str, str] = {}
+        self._signed_at = 0.0
+        self._mine = token
+        self._over = threading.Event()
+        self._lost: str | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True, name="promptlab-mirror")
+
+    def claim(self) -> None:
+        """Become the writer; RunProblem where another one gave a sign of life just now."""
+        holder = json_of(self.place.got(self.run, WRITER))
+        mine = (content(self._mine) or b"").decode(errors="replace")
+        if holder and holder.get("token") != mine:  # a process of this machine that was killed has let go of its lock
+            age = time.time() - seconds_of(holder.get("time"))
+            if age < FRESH_S:
+                raise RunProblem(
+                    f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {max(0.0, age):.0f} s ago; "
+                    f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
+                )
+        write_whole(self._mine, self._token.encode())
+        self.place.tried(self._sign)
+        self.place.tried(self._check)
+
+    def release(self) -> None:
+        """Nobody writes any more."""
+        with contextlib.suppress(Exception):  # it goes stale by itself
+            if self._lost is None and json_of(self.place.get(self.run, WRITER)).get("token") == self._token:
+                self.place.remove(self.run, WRITER)
+
+    def start(self) -> None:
+        """Push every few seconds, in a thread."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Push the rest, several times if need be, and let go of the address."""
+        self._over.set()
+        self._thread.join(LONGEST_END_S)
+        if self._thread.is_alive():
+            self.failed = f"{self.place.address} has not answered for {LONGEST_END_S:.0f} s"
+        if self.failed:
+            self._tell(f"not pushed: {self.failed}; all is kept in {self.folder}")
+
+    def push(self) -> None:
+        """Bring the address to the present local state, read from the manifest to the parts and sent from the parts to the manifest."""
+        self._check()
+        self._sign()
+        changing = {name: data for name in (MANIFEST, LOOKS) if (data := content(self.folder / name)) is not None}
+        journal = journal_of(self.folder)
+        report = content(self.folder / "report.html")
+        new = [n for n in (*ONCE, *whole_parts(self.folder)) if n not in self.pushed and (self.folder / n).exists()]
+        index = dict(self.pushed)
+        for name in new:
+            data = (self.folder / name).read_bytes()
+            self._put(name, data)
+            index[name] = entry_of(data)
+        if new:
+            self._check()
+            self._put(INDEX, (json.dumps(index, indent=1) + "\n").encode())
+            self.pushed = index
+        for name, data in ((JOURNAL, journal), (LOOKS, changing.get(LOOKS)), ("report.html", report), (MANIFEST, changing.get(MANIFEST))):
+            if data is not None and self._last.get(name) != (sha := hashlib.sha256(data).hexdigest()):
+                self._put(name, data)
+                self._last[name] = sha
+
+    def _run(self) -> None:
+        troubled = False
+        while not self._over.wait(PUSH_EVERY_S):
+            try:
+                self.push()
+            except _TakenOver as error:
+                self._lost = str(error)
+                self._tell(f"note: {self._lost}; this sweep ends here")
+                self._stop()
+                break
+            except Exception as error:
+                if not troubled:
+                    self._tell(f"note: {self.place.address} cannot be written ({safe(error)}); it is tried again, and all is kept here")
+                troubled = True
+            else:
+                if troubled:
+                    self._tell(f"note: {self.place.address} is up to date again")
+                troubled = False
+        self._over.wait()
+        self.failed = self._lost or self._last_push()
+        self.release()
+
+    def _last_push(self) -> str | None:
+        problem = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                wait(attempt)
+            try:
+                self.push()
+            except _TakenOver as error:
+                self._lost = str(error)
+                return self._lost
+            except Exception as error:
+                problem = safe(error)
+            else:
+                return None
+        return f"{self.place.address} could not be written {ATTEMPTS} times ({problem})"
+
+    def _put(self, name: str, data: bytes) -> None:
+        if time.monotonic() - self._signed_at > SIGN_EVERY_S:
+            self._check()
+            self._sign()
+        self.place.put(self.run, name, data)
+
+    def _sign(self) -> None:
+        said = {"host": socket.gethostname(), "pid": os.getpid(), "time": now(), "token": self._token}
+        self.place.put(self.run, WRITER, (json.dumps(said) + "\n").encode())
+        self._signed_at = time.monotonic()
+
+    def _check(self) -> None:
+        holder = json_of(self.place.get(self.run, WRITER))
+        if holder and holder.get("token") != self._token:
+            raise _TakenOver(f"{named(holder)} has taken over {self.place.address}/{self.run}")
+
+
+class _TakenOver(RunProblem):
+    """Another writer holds the address."""
+
+
+def named(holder: Mapping[str, Any]) -> str:
+    """The holder of a lease in words."""
+    return f"a sweep on {str(holder.get('host'))[:80]} (pid {str(holder.get('pid'))[:20]})"

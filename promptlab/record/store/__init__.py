@@ -1,0 +1,25 @@
+"""The run folder: the record of an experiment, appended while it runs, readable at any moment.
+
+runs/<id>/
+  manifest.json      what ran, from which hashes, in what state; rewritten whole
+  plan.json          families, margins and counts, written before the first call
+  looks.json         what planned looks decided, where there are any
+  experiment.yaml    the file as it was given
+  items.parquet      the items that the run uses
+  trials/, calls/    Parquet parts
+  journal.jsonl      trials that are not in a part yet: one line each, a torn last line is read past
+  lock               held by the process that writes
+
+A trial is acknowledged when its line is in the journal. A part is made of the journal's lines in a thread, while more of them come; it
+is renamed into place before they leave the journal. A crash between the two leaves rows in both, and reading keeps one of each.
+"""
+
+from promptlab.record.store.files import FORMAT, ID, held, is_locked, now, runs_in, write_whole
+from promptlab.record.store.parts import DAMAGED, Row, journal_rows, line_of, part_rows, written
+from promptlab.record.store.reading import Recorded, Run, recorded_in, write_trials
+from promptlab.record.store.writing import RunWriter
+
+__all__ = [
+    "DAMAGED", "FORMAT", "ID", "Recorded", "Row", "Run", "RunWriter", "held", "is_locked", "journal_rows", "line_of", "now", "part_rows",
+    "recorded_in", "runs_in", "write_trials", "write_whole", "written",
+]  # fmt: skip

@@ -1,0 +1,185 @@
+"""Reading a run folder, finished or not."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.nouns.errors import RunProblem, did_you_mean
+from promptlab.record.store.files import FORMAT, is_locked, runs_in
+from promptlab.record.store.parts import Row, journal_lines, part_rows, read_part, schema
+
+FEW_VALUES = (
+    "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "placement", "strategy", "outcome",
+    "model_version", "error",
+)  # fmt: skip
+JOURNAL = -1
+"""The number of what is no part yet."""
+GROUP_ROWS = 50_000
+ITEMS_AT_ONCE = 10_000
+
+
+class Run:
+    """Reads one run folder, finished or not. Frames are pandas, one row per trial or call, columns as in `promptlab.nouns.record`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not folder.is_dir():
+            names = [p.name for p in runs_in(folder.parent)]
+            raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
+        self.manifest = self._json("manifest.json")
+        if self.manifest.get("format") != FORMAT:
+            raise RunProblem(f"{folder}: written in run format {self.manifest.get('format')}, and this promptlab reads {FORMAT}")
+
+    @property
+    def id(self) -> str:
+        return self.folder.name
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Families, margins and counts as frozen before the first call."""
+        return self._json("plan.json")
+
+    @property
+    def looks(self) -> dict[str, Any]:
+        """What the planned looks decided so far; empty in a run without looks."""
+        return self._json("looks.json") if (self.folder / "looks.json").exists() else {}
+
+    @property
+    def state(self) -> str:
+        """The manifest's state; a run that says `running` while nobody holds its lock was interrupted."""
+        state = str(self.manifest["state"])
+        return "interrupted" if state == "running" and not is_locked(self.folder) else state
+
+    def trials(self, *, compact: bool = False) -> pd.DataFrame:
+        """The trials recorded so far, in the order in which the design sends them.
+
+        `compact` makes columns with few values categorical: a million trials take a third of the memory.
+        """
+        table = self._table("trials", TRIAL_COLUMNS, FEW_VALUES if compact else ())
+        order = table["order"].to_numpy()
+        rank = np.argsort(order, kind="stable")
+        rank = rank[np.append(order[rank][1:] != order[rank][:-1], True)] if len(rank) else rank  # of one trial the last row
+        columns = {}
+        for name in table.column_names:  # one at a time, so that never two copies of all are held
+            columns[name] = table[name].take(rank).to_pandas()
+            table = table.drop_columns([name])
+        del table
+        pa.default_memory_pool().release_unused()
+        return pd.DataFrame(columns, copy=False)
+
+    def calls(self) -> pd.DataFrame:
+        """Every call of every trial, with its exact messages and the answer as it came."""
+        frame: pd.DataFrame = self._table("calls", CALL_COLUMNS).to_pandas()
+        return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
+
+    def records(self) -> Iterator[tuple[Row, list[Row]]]:
+        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole."""
+        for path in self._parts("trials"):
+            calls: dict[str, list[Row]] = {}
+            for call in part_rows(self.folder / "calls" / path.name, CALL_COLUMNS):
+                calls.setdefault(call["trial"], []).append(call)
+            for trial in part_rows(path, TRIAL_COLUMNS):
+                yield trial, calls.get(trial["trial"], [])
+        for line in self._journal():
+            yield line["trial"], line["calls"]
+
+    def items(self) -> pd.DataFrame:
+        """The items of the run; `targets` and `choices` are lists."""
+        frame: pd.DataFrame = pq.read_table(self.folder / "items.parquet").to_pandas()
+        return frame.assign(targets=frame["targets"].map(json.loads), choices=frame["choices"].map(json.loads))
+
+    def each_item(self) -> Iterator[Row]:
+        """The same, one item after the other: of hundreds of thousands none has to stay."""
+        with pq.ParquetFile(self.folder / "items.parquet") as file:
+            for batch in file.iter_batches(ITEMS_AT_ONCE):
+                for row in batch.to_pylist():
+                    yield {**row, "targets": json.loads(row["targets"]), "choices": json.loads(row["choices"])}
+
+    def part_of(self) -> pd.Series[int]:
+        """The number of the part that holds each trial, by the trial's order; -1 for the journal. Of one trial the last counts."""
+        found = [
+            (int(path.stem.removeprefix("part-")), pq.read_table(path, columns=["order"])["order"].to_numpy())
+            for path in self._parts("trials")
+        ]
+        found.append((JOURNAL, np.array([line["trial"]["order"] for line in self._journal()], dtype=np.int64)))
+        orders = np.concatenate([orders for _, orders in found])
+        parts = np.repeat([part for part, _ in found], [len(orders) for _, orders in found])
+        series = pd.Series(parts, index=orders, dtype=np.int64)
+        return series[~series.index.duplicated(keep="last")]
+
+    def calls_of(self, trial: str, part: int | None = None) -> pd.DataFrame:
+        """The calls of one trial, in turn order; quicker where the part that holds them is known."""
+        wanted = schema(CALL_COLUMNS)
+        rows = [row for line in self._journal() for row in line["calls"] if row["trial"] == trial]
+        paths = [path for path in self._parts("calls") if part in (None, JOURNAL) or path.stem == f"part-{part:05d}"]
+        tables = [pq.read_table(path, schema=wanted, filters=[("trial", "=", trial)]) for path in paths]
+        frame: pd.DataFrame = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=wanted)]).to_pandas()
+        return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
+
+    def _table(self, kind: str, columns: Mapping[str, str], few: Sequence[str] = ()) -> pa.Table:
+        wanted = schema(columns)
+        rows: list[Row] = []
+        for line in self._journal():
+            rows.extend([line["trial"]] if kind == "trials" else line["calls"])
+        tables = [_encoded(read_part(path, columns), few) for path in self._parts(kind)]
+        tables.append(_encoded(pa.Table.from_pylist(list(rows), schema=wanted), few))
+        return pa.concat_tables(tables).unify_dictionaries()
+
+    def _parts(self, kind: str) -> list[Path]:
+        return sorted((self.folder / kind).glob("part-*.parquet"))
+
+    def _journal(self) -> list[dict[str, Any]]:
+        path = self.folder / "journal.jsonl"
+        return list(journal_lines(path.read_bytes())) if path.exists() else []
+
+    def _json(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
+        except ValueError as error:
+            raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
+        return found
+
+
+def write_trials(path: Path, trials: pd.DataFrame, part_of: pd.Series[int]) -> None:
+    """A trials frame as one Parquet file in its order, with the number of the part that holds each trial's calls."""
+    parts = part_of.reindex(trials["order"]).to_numpy(dtype=np.int64, na_value=JOURNAL)
+    table = pa.Table.from_pandas(trials.assign(part=parts), preserve_index=False)
+    pq.write_table(table, path, compression="zstd", row_group_size=GROUP_ROWS)
+
+
+class Recorded(NamedTuple):
+    """What a run folder holds before a sweep goes on."""
+
+    trials: frozenset[str]
+    paid_usd: float
+    paid_tokens: int
+
+
+def recorded_in(folder: Path) -> Recorded:
+    """What the parts of a run folder hold; its journal is not read."""
+    columns = ["trial", "outcome", "paid_usd", "input_tokens", "output_tokens", "cached"]
+    parts = sorted((folder / "trials").glob("part-*.parquet"))
+    rows = [row for path in parts for row in part_rows(path, {name: TRIAL_COLUMNS[name] for name in columns})]
+    last = {row["trial"]: row["outcome"] for row in rows}
+    done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
+    tokens = sum((row["input_tokens"] or 0) + (row["output_tokens"] or 0) for row in rows if not row["cached"])
+    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens)
+
+
+def _encoded(table: pa.Table, few: Sequence[str]) -> pa.Table:
+    """The table with these columns as codes and a list of their values."""
+    for name in few:
+        table = table.set_column(table.column_names.index(name), name, table[name].dictionary_encode())
+    return table

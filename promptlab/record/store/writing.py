@@ -1,0 +1,149 @@
+"""Writing a run folder: one process at a time, every trial durable from the moment it is acknowledged."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import IO, Any
+
+from promptlab.nouns.columns import ITEM_COLUMNS
+from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.item import Task
+from promptlab.nouns.record import CallRow, ItemRow, TrialRow
+from promptlab.record.store.files import locked, space_left, write_whole
+from promptlab.record.store.parts import Row, line_of, n_in_newest_part, next_part, table_of, whole_lines, write_part, write_table
+from promptlab.record.store.reading import Recorded, Run, recorded_in
+
+PART_ROWS = 2_000
+PART_BYTES = 64 * 2**20
+"""A part is made of so many trials, or of as many as fill so much of the journal."""
+
+
+class RunWriter:
+    """Appends to one run folder; holds its lock from creation to `close`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for sub in (folder, folder / "trials", folder / "calls"):
+            sub.mkdir(parents=True, exist_ok=True)
+        self._lock = locked(folder)
+        self._path = folder / "journal.jsonl"
+        self._journal: IO[bytes] | None = None
+        self._open: list[bytes] = []
+        """The journal's lines, oldest first."""
+        self._n_bytes = 0
+        """Of those lines that no part is being made of."""
+        self._making: tuple[int, Future[None]] | None = None
+        """How many of the lines a part is being made of, and when it is there."""
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
+        if self._path.exists():
+            try:
+                self._take_over()
+            except BaseException:
+                os.close(self._lock)  # nobody can close what was never made
+                raise
+
+    def _take_over(self) -> None:
+        """The journal of a process that ended."""
+        lines = list(whole_lines(self._path.read_bytes()))
+        n = n_in_newest_part(self.folder, [row["trial"] for _, row in lines])
+        self._open = [line + b"\n" for line, _ in lines[n:]]
+        self._compact()
+
+    def append(self, trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> None:
+        """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
+        self.append_line(line_of(trial, calls))
+
+    def append_line(self, line: bytes) -> None:
+        """The same for a trial that `line_of` has already written, perhaps in another process."""
+        if self._making and self._making[1].done():
+            self._end_part()
+        try:
+            if self._journal is None:
+                self._journal = self._path.open("ab", buffering=0)
+            if self._journal.write(line) != len(line):  # a full disk may take half a line without an error
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        except OSError as error:
+            raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {space_left(self.folder)}") from None
+        self._open.append(line)
+        self._n_bytes += len(line)
+        if len(self._open) - (self._making[0] if self._making else 0) >= PART_ROWS or self._n_bytes >= PART_BYTES:
+            self._end_part()
+            self._begin_part()
+
+    def recorded(self) -> Recorded:
+        """What needs no further call (everything recorded whose outcome is not an error), and what was paid so far."""
+        self._compact()
+        return recorded_in(self.folder)
+
+    def looks(self) -> dict[str, Any]:
+        """What the planned looks decided before a sweep goes on."""
+        return Run(self.folder).looks
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Replace one of the folder's JSON files."""
+        write_whole(self.folder / name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Replace one of the folder's text files."""
+        write_whole(self.folder / name, text.encode("utf-8"))
+
+    def write_items(self, tasks: Iterable[Task]) -> None:
+        """The items that the run uses, once."""
+        rows = [
+            ItemRow(
+                suite=task.suite,
+                task=task.name,
+                item=item.id,
+                input=item.input,
+                targets=json.dumps(item.targets, ensure_ascii=False),
+                choices=json.dumps(item.choices, ensure_ascii=False),
+                cluster=item.cluster,
+                scores=json.dumps(item.scores) if item.scores else None,
+            )
+            for task in tasks
+            for item in task.items
+        ]
+        write_table(self.folder / "items.parquet", table_of([vars(row) for row in rows], ITEM_COLUMNS))
+
+    def close(self) -> None:
+        """Move what is open into parts and release the lock."""
+        try:
+            self._compact()
+        finally:
+            self._thread.shutdown()
+            if self._journal:
+                self._journal.close()
+            os.close(self._lock)
+
+    def _compact(self) -> None:
+        """Everything into parts, here and now."""
+        self._end_part()
+        if self._open:
+            self._begin_part()
+            self._end_part()
+        self._path.unlink(missing_ok=True)
+
+    def _begin_part(self) -> None:
+        """Make a part of all lines, in a thread: while it is made, trials go on coming into the journal."""
+        self._making = len(self._open), self._thread.submit(write_part, self.folder, next_part(self.folder), list(self._open))
+        self._n_bytes = 0
+
+    def _end_part(self) -> None:
+        """Wait for the part that is being made, and take its lines out of the journal."""
+        if self._making is None:
+            return
+        (n, made), self._making = self._making, None
+        made.result()
+        self._open = self._open[n:]
+        if self._journal:
+            self._journal.close()
+            self._journal = None
+        if self._open:
+            write_whole(self._path, b"".join(self._open))
+        else:
+            self._path.unlink(missing_ok=True)
