@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import signal
 import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
@@ -28,6 +25,7 @@ from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
 from promptlab.running.gateway import Gateway
+from promptlab.running.interrupts import halt_on_interrupt, stop_on_interrupt
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.rows import ArmKey, rows, tuned, unrecorded
 from promptlab.stats import Looks
@@ -166,7 +164,7 @@ class _Session:
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
         waves = self._waves(study, engine, gateway, cache if kept is not cache else None) if self._how.batch else None
-        stop = _stop_on_interrupt()
+        stop = stop_on_interrupt()
         try:
             for start, end, unneeded in self._segments():
                 todo = unrecorded(engine, trials(self._study.design, start, end), self._recorded.trials, unneeded)
@@ -215,7 +213,7 @@ class _Session:
         manifest.spent = lambda: (usd.lent, int(tokens.lent))
         theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
-        with _halt_on_interrupt(hub, workers):
+        with halt_on_interrupt(hub, workers):
             try:
                 for start, end, unneeded in self._segments():
                     hub.open_segment(start, end, unneeded)
@@ -268,26 +266,6 @@ class _Session:
         self._observe(p)
 
 
-@contextlib.contextmanager
-def _halt_on_interrupt(hub: Hub, workers: Processes | Cluster) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) lets workers finish what is paid for; the second ends them at once."""
-
-    def handle(*_: object) -> None:
-        if hub.halt:
-            workers.kill()
-        hub.halt = True
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, old in before.items():
-            signal.signal(number, old)
-
-
 def freeze(study: Study, writer: RunWriter) -> dict[str, Any]:
     """Write plan, items and experiment once; a run that has them keeps them."""
     plan = make_plan(study)
@@ -307,25 +285,6 @@ def _state(progress: Progress, interrupted: bool) -> State:
         return "incomplete"
     n_good = progress.n_recorded_before + progress.n_done - progress.n_errors
     return "complete" if n_good + progress.n_skipped >= progress.n_planned else "incomplete"
-
-
-def _stop_on_interrupt() -> asyncio.Event:
-    """The first Ctrl-C (or SIGTERM) stops sending and lets paid requests finish; the second ends at once."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def handle() -> None:
-        if stop.is_set():
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
-        stop.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, handle)
-        except (ValueError, RuntimeError):  # not the main thread: whoever embeds this handles signals
-            break
-    return stop
 
 
 class _Manifest:
