@@ -252,7 +252,8 @@ def _prices_digest(store: Store) -> str | None:
 
 
 def _simulators_digest(store: Store) -> str | None:
-    used = {str(m["litellm_name"]).removeprefix("sim/") for m in store.plan["models"] if m["simulated"]}
+    names = [str(model["litellm_name"]) for model in store.manifest["models"].values()]
+    used = {name.removeprefix("sim/") for name in names if name.startswith("sim/")}
     sims = sim_models()
     return digest({name: sims[name].model_dump(mode="json") for name in sorted(used)})
 

@@ -351,7 +351,7 @@ def _remarks(chosen: Choices) -> list[str]:
 @lru_cache(maxsize=1)
 def model_names() -> tuple[str, ...]:
     """The simulated models, then every chat model of the price table with its provider in front."""
-    found = dict.fromkeys(f"sim/{name}" for name in sim_models())
+    found = dict.fromkeys(f"sim/{name}" for name, sim in sim_models().items() if sim.agreement is None)
     planted = "sim/planted"
     found = {planted: None, **found} if planted in found else found
     for name, entry in sorted(_prices().entries.items()):
@@ -635,7 +635,7 @@ def _cost(study: Study) -> Shown:
     made = _estimate(study.text)
     if made is None:
         return Shown("What the file asks", "", pd.DataFrame())
-    n = counts(study.design)
+    n = counts(study)
     price = made["price"]
     rows = [
         ("model", made["model"] + (" (SIMULATED)" if made["simulated"] else "")),

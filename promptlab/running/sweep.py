@@ -370,7 +370,7 @@ class _Manifest:
     def write(self, state: State) -> None:
         study, progress = self._study, self._progress
         self._written_at = time.monotonic()
-        simulated = [model.name for model in study.design.models if model.simulated]
+        simulated = [model.name for model in study.models if model.simulated]
         self._writer.write_json(
             "manifest.json",
             {
@@ -406,7 +406,7 @@ class _Manifest:
                     else {"input_usd_per_mtok": p.input_usd_per_mtok, "output_usd_per_mtok": p.output_usd_per_mtok, "source": p.source}
                     for name, p in study.prices.items()
                 },
-                "models": {model.name: {"litellm_name": model.litellm_name, "api_base": model.api_base} for model in study.design.models},
+                "models": {model.name: {"litellm_name": model.litellm_name, "api_base": model.api_base} for model in study.models},
                 "effective": self.effective,
                 **({"batches": found} if (found := self.batches()) else {}),
                 "served": {name: sorted(versions) for name, versions in sorted(self._served.items())},
