@@ -108,11 +108,11 @@ def test_a_judge_that_fails_and_an_answer_that_is_empty() -> None:
 def test_from_plan_to_report_over_simulated_models(tmp_path: Path) -> None:
     study = resolve(file_of(tmp_path, items=40, models="  - sim/planted"))
     plan = make_plan(study)
-    n = plan["counts"]["trials"]
-    assert [(row["model"], row["calls"]) for row in plan["estimates"]] == [("sim/planted", n), ("sim/judge", n)]
-    assert plan["counts"]["calls"] == 2 * n
-    assert plan["tasks"][0]["scoring"]["model"]["litellm_name"] == "sim/judge"
-    assert repriced(plan, study)["waves"] == 2
+    n = plan.counts.trials
+    assert [(row.model, row.calls) for row in plan.estimates] == [("sim/planted", n), ("sim/judge", n)]
+    assert plan.counts.calls == 2 * n
+    assert plan.tasks[0].scoring["model"]["litellm_name"] == "sim/judge"
+    assert repriced(plan, study).waves == 2
     done, run = sweep(study, tmp_path, "runs")
     trials, calls = run.trials(), run.calls()
     assert done.state == "complete"
@@ -121,9 +121,9 @@ def test_from_plan_to_report_over_simulated_models(tmp_path: Path) -> None:
     targets = dict(zip(run.items()["item"], (found[0] for found in run.items()["targets"]), strict=True))
     right = trials["answer"].str.strip() == trials["item"].map(targets)
     assert 0.8 < (trials["score"] == right).mean() < 1, "the planted noise of the judge"
-    low, high = (sum(row["usd"][i] for row in plan["estimates"]) for i in (0, 1))
-    assert low / 2 < run.manifest["paid_usd"] < high
-    assert run.manifest["simulated_models"] == ["sim/planted", "sim/judge"]
+    low, high = (sum(row.usd[i] for row in plan.estimates) for i in (0, 1))
+    assert low / 2 < run.manifest.paid_usd < high
+    assert run.manifest.simulated_models == ("sim/planted", "sim/judge")
     answered = calls[calls["purpose"] == "score"].merge(trials[["trial", "score"]], on="trial", suffixes=("", "_of_trial"))
     assert (answered["text"].astype(int) / 4 == answered["score_of_trial"]).all()
     page = runs.run("report", str(run.folder), "--format", "json", env={"PROMPTLAB_HOME": str(tmp_path / "home")})
@@ -185,9 +185,9 @@ def test_a_limit_covers_answers_and_judgements(tmp_path: Path, server: servers.S
     study = resolve(served_by(tmp_path, server, items=40))
     done, run = sweep(study, tmp_path, "runs", max_cost_usd=1.3)
     assert done.state == "budget"
-    assert run.manifest["paid_usd"] <= run.manifest["spent"]["usd"] <= 1.3
+    assert run.manifest.paid_usd <= run.manifest["spent"]["usd"] <= 1.3
     assert {"answer", "score"} == set(run.calls()["purpose"])
-    assert run.manifest["paid_usd"] == pytest.approx(len(server.requests) * ONE_CALL)
+    assert run.manifest.paid_usd == pytest.approx(len(server.requests) * ONE_CALL)
 
 
 def test_no_judge_is_asked_before_a_sweep(tmp_path: Path, server: servers.Server) -> None:
