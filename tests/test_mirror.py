@@ -168,7 +168,7 @@ def test_no_reader_ever_sees_a_manifest_that_promises_more_than_there_is(
             continue
         monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / f"reader{number}"))
         found = open_run(f"{MEMORY}/{study.run_id}")
-        counts.append(found.manifest["counts"]["done"])
+        counts.append(found.manifest.counts.done)
         assert len(found.trials()) >= counts[-1]
     assert counts == sorted(counts)
     assert len(set(counts)) > 3

@@ -410,4 +410,13 @@ def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progr
     world = World(design, study.sims) if any(model.simulated for model in design.models) else None
     gateway = Gateway(design.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
     sampling = study.experiment.sampling.asked()
-    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget, progress), gateway
+    return Engine(
+        design=design,
+        scorings=study.scorings,
+        sampling=sampling,
+        prices=study.prices,
+        gateway=gateway,
+        cache=cache,
+        budget=budget,
+        progress=progress,
+    ), gateway

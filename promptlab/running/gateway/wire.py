@@ -94,15 +94,9 @@ def read_answer(
     message, usage = _field(choice, "message"), _field(response, "usage")
     refusal = _field(message, "refusal") or _field(_field(message, "provider_specific_fields"), "refusal")
     said = Reply(
-        text,
-        "ok",
-        finish_reason,
-        model_version or None,
-        _field(usage, "prompt_tokens"),
-        _field(usage, "completion_tokens"),
-        top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
-        fingerprint=_field(response, "system_fingerprint"),
-    )
+        text, "ok", finish_reason, model_version or None, _field(usage, "prompt_tokens"), _field(usage, "completion_tokens"),
+        top_logprobs=read_top_logprobs(_field(choice, "logprobs")), fingerprint=_field(response, "system_fingerprint"),
+    )  # fmt: skip
     return judged(said, refusal, secrets)
 
 
@@ -125,14 +119,10 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
     n_input, n_output = _count(said.input_tokens), _count(said.output_tokens)
     known = n_input is not None and n_output is not None and (n_output > 0 or (n_input > 0 and not text))
     return replace(
-        said,
-        text=text,
-        outcome=outcome,
-        model_version=storable(said.model_version) if said.model_version else None,
-        input_tokens=n_input if known else None,
-        output_tokens=n_output if known else None,
+        said, text=text, outcome=outcome, model_version=storable(said.model_version) if said.model_version else None,
+        input_tokens=n_input if known else None, output_tokens=n_output if known else None,
         fingerprint=clean(said.fingerprint, LONGEST_FINGERPRINT),
-    )
+    )  # fmt: skip
 
 
 def _count(value: object) -> int | None:
