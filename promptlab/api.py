@@ -35,7 +35,8 @@ ProgressShown = bool | Callable[["Progress"], None]
 def plan(experiment: str | Path | Experiment) -> Any:  # noqa: ANN401
     """What an experiment will send, cost and be able to detect, as `promptlab plan` shows it; sends nothing.
 
-    FileProblems lists everything that is wrong with the experiment.
+    The plan has attributes: `.counts.trials`, `.estimates` by model, `.power`, `.arms`, `.hypotheses`. FileProblems lists everything
+    that is wrong with the experiment.
     """
     from promptlab.planning.plan import make_plan
     from promptlab.planning.resolve import resolve

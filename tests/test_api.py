@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
+import re
 import subprocess
 import sys
 import time
@@ -241,6 +243,15 @@ def test_objects_are_the_same_run_as_their_files(tmp_path: Path) -> None:
     assert resolve(given.model_copy(update={"items": 12})).design.n_trials == 96
 
 
+def test_a_metric_may_be_a_function_of_a_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lab_metrics.py").write_text("def half(answer, item):\n    return 0.5\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    half = importlib.import_module("lab_metrics").half
+    found = promptlab.run(experiment(tasks=[{**OWN, "metric": half}], items=20))
+    assert (found.state, set(found.trials()["score"])) == ("complete", {0.5})
+    assert 'metric: "lab_metrics:half"' in (found.folder / "given" / "tickets.yaml").read_text(encoding="utf-8")
+
+
 def test_plain_objects_are_the_same_run_as_yaml(tmp_path: Path) -> None:
     path = runs.experiment(tmp_path, more="placements: [paper, {preset: negativeprompt-code, name: code, separator: ' # '}]\n")
     fields: dict[str, Any] = {
@@ -279,7 +290,7 @@ def test_paths_start_from_the_folder(tmp_path: Path) -> None:
         ({"tasks": [{**OWN, "items": [{"input": object()}]}]}, ["tasks[0].items: row 1 holds what no file can hold"]),
         ({"tasks": [{**OWN, "name": "a b"}]}, ["tasks[0]: 'name' must be"]),
         ({"tasks": [OWN, OWN]}, ["tasks[1]: two tasks are called 'tickets'"]),
-        ({"tasks": [{**OWN, "metric": lambda answer, item: 1.0}]}, ["tasks[0].metric: a metric given as a function must have a name"]),
+        ({"tasks": [{**OWN, "metric": lambda answer, item: 1.0}]}, ["tasks[0].metric: a metric given as a function must be defined"]),
         ({"stimuli": {"calm": " slowly "}}, ["stimuli[0].text: the text begins or ends in white space"]),
         ({"stimuli": [{"a": "x"}, {"b": "y"}]}, ["stimuli[1]: a second dict of texts"]),
         ({"models": ["sim/nul"]}, ["models[0]: the simulated model 'sim/nul' is not known"]),
@@ -334,3 +345,16 @@ def test_nothing_warns_when_all_is_recorded() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         promptlab.run(experiment())
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_every_snippet_runs(page: str, tmp_path: Path) -> None:
+    (tmp_path / "experiments").symlink_to(ROOT / "experiments")
+    text = (ROOT / page).read_text(encoding="utf-8")
+    snippets = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert len(snippets) >= 1
+    names: dict[str, Any] = {"__name__": "snippet"}
+    for snippet in snippets:
+        exec(snippet, names)
+    assert names["run"].state == "complete"
+    assert isinstance(names["report"], promptlab.Report)

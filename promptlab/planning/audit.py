@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from promptlab.nouns.errors import UNREADABLE, first_line
 from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Demo, Item, Task
+from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.model import Model
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.stimulus import Cue, Loop, Stimulus
@@ -108,11 +109,11 @@ def _data(run: Run, plan: Plan) -> str | None:
     for row in run.each_item():
         scores = json.loads(row["scores"]) if row.get("scores") else ()
         items.setdefault(f"{row['suite']}/{row['task']}", []).append(
-            Item(row["item"], row["input"], row["targets"], row["choices"], scores=scores)
+            Item(row["item"], row["input"], row["targets"], row["choices"], row["cluster"], scores)
         )
     now = None
-    for whole in (True, False):
-        now = hash_of_data(list(_tasks(plan, items, whole)))
+    for whole, number in itertools.product((True, False), (1, HASH_FORMAT)):
+        now = hash_of_data(list(_tasks(plan, items, whole)), number)
         if now == run.manifest.hashes.get("data"):
             return now
     return None if any(task.suite == "own" for task in plan.tasks) else now
@@ -127,7 +128,7 @@ def _tasks(plan: Plan, items: dict[str, list[Item]], whole: bool) -> Iterator[Ta
         yield Task(
             name=name, suite=suite, benchmark="own", metric=task.metric, strict=task.strict,
             base_prompts={**prompts, **task.base_prompts}, items=tuple(items.get(f"{suite}/{name}", ())),
-            demos=tuple(Demo(**demo) for demo in task.demos),
+            demos=tuple(Demo(**demo) for demo in task.demos), options=task.options, frame=Frame(**task.frame),
         )  # fmt: skip
 
 

@@ -87,7 +87,7 @@ class Study:
         own = {task: scoring.source for (task, _), scoring in self.scorings.items() if scoring.source}
         return {
             "experiment": hash_of_experiment(self.experiment),
-            "data": hash_of_data(self.design.tasks),
+            "data": hash_of_data(self.design.tasks, self.format),
             "stimuli": hash_of_stimuli(
                 (arm.stimulus for arm in arms if arm.stimulus),
                 ((arm.strategy.name, arm.name, arm.loop) for arm in arms if arm.loop),

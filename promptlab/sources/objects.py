@@ -21,6 +21,7 @@ from promptlab.sources.spec import experiment as spec
 from promptlab.sources.spec.strict_yaml import Document, Loc, parsed, validate, written
 
 FILE = Path("experiment.yaml")
+NOTE = "# Written by promptlab from Python objects. Paths outside of given/ are relative to the folder that the program named.\n"
 GIVEN = "given"
 """The folder of what was given as objects, below the folder of the experiment's file."""
 ROWS = ("items", "demos")
@@ -94,7 +95,7 @@ def as_files(experiment: spec.Experiment) -> Iterator[tuple[Document, Path, Mapp
 
 def _document(value: object, folder: Path = Path()) -> Document:
     try:
-        text = written(value)
+        text = NOTE + written(value)
         text.encode()
     except (ValueError, TypeError) as error:
         raise FileProblems([Problem(Path("experiment"), None, f"holds what no file can hold: {error}")]) from None
@@ -190,8 +191,10 @@ def _rows(given: Any, place: str) -> list[str]:  # noqa: ANN401
 
 def _name_of(function: Callable[..., Any], place: str) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
-    if not module or not name.isidentifier():
-        raise _problem(place, "a metric given as a function must have a name in its module; define it with def, outside of functions")
+    if module in (None, "__main__") or not name.isidentifier():
+        raise _problem(
+            place, "a metric given as a function must be defined with def in a module of its own: its source is part of what a run is"
+        )
     return f"{module}:{name}"
 
 
