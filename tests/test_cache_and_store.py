@@ -56,12 +56,12 @@ def write(folder: Path, n: int, start: int = 0, **values: Any) -> None:
             row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok", **values),
             [row(CALL_COLUMNS, trial=f"t{i}", turn=0, text=f"answer {i}")],
         )
-    writer.write_json("manifest.json", {"format": 1, "state": "running"})
+    writer.write_json("manifest.json", {"format": 1, "state": "running", "counts": {}})
     writer.close()
 
 
 def write_manifest(folder: Path) -> None:
-    (folder / "manifest.json").write_text('{"format": 1, "state": "running"}', encoding="utf-8")
+    (folder / "manifest.json").write_text('{"format": 1, "state": "running", "counts": {}}', encoding="utf-8")
 
 
 class Planted:

@@ -44,7 +44,7 @@ class ModelAsked(Typed):
 class Manifest(Typed):
     """What a run folder says about itself; rewritten whole while the run goes on."""
 
-    NEEDED: ClassVar = ("state", "counts", "models")
+    NEEDED: ClassVar = ("counts",)
     """Keys without which a file is no manifest."""
     id: str = ""
     name: str = ""
