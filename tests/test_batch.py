@@ -25,6 +25,7 @@ from promptlab.cli import main
 from promptlab.nouns.call import Call
 from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns.manifest import Spent
 from promptlab.nouns.model import Model
 from promptlab.planning.resolve import Study, all_stimuli, resolve
 from promptlab.record.store import Run
@@ -133,7 +134,7 @@ def test_the_second_command_collects_and_the_frame_is_that_of_an_ordinary_sweep(
     n = sent.progress.n_planned
     assert (sent.state, sent.exit_code) == ("incomplete", 3)
     assert (sent.progress.n_sent, sent.progress.n_waiting, sent.progress.n_batches, sent.progress.n_done) == (n, n, 1, 0)
-    assert lab.run().manifest["batches"] == {
+    assert lab.run().manifest.batches == {
         "open": 1, "waiting_trials": n, "collected": 0, "waves": 1, "requests": n, "price_share": {"served": 1.0},
     }  # fmt: skip
     [part] = lab.parts()
@@ -155,9 +156,9 @@ def test_the_second_command_collects_and_the_frame_is_that_of_an_ordinary_sweep(
     assert set(a.calls()["key"]) == set(keys.values())
     assert a.trials()["latency_s"].eq(0.0).all()
     assert not a.trials()["cached"].any()
-    assert a.manifest["paid_usd"] == pytest.approx(n * ONE_CALL) == pytest.approx(b.manifest["paid_usd"])
-    assert a.manifest["spent"] == {"usd": pytest.approx(n * ONE_CALL), "tokens": 7 * n}
-    assert a.manifest["counts"] == b.manifest["counts"]
+    assert a.manifest.paid_usd == pytest.approx(n * ONE_CALL) == pytest.approx(b.manifest.paid_usd)
+    assert (a.manifest.spent.usd, a.manifest.spent.tokens) == (pytest.approx(n * ONE_CALL), 7 * n)
+    assert a.manifest.counts == b.manifest.counts
     again = run_sweep(lab.study(), lab.folder / "elsewhere", lab.folder / "cache-batch", Execution(), lambda _: None)
     assert (again.progress.n_sent, again.progress.n_cached) == (0, n), "the answers are in the cache"
 
@@ -183,7 +184,7 @@ def test_loops_go_on_one_wave_at_a_time(tmp_path: Path, server: Server) -> None:
     assert [p.n_batches for p in waiting] == [1, 1, 1]
     assert waiting[0].n_waiting == waiting[0].n_planned
     assert waiting[1].n_done, "the first round solves some, and arms of one answer are finished"
-    assert lab.run().manifest["paid_usd"] == pytest.approx(sum(len(server.batches.lines(f"file-{n}")) for n in (1, 3)) * ONE_CALL)
+    assert lab.run().manifest.paid_usd == pytest.approx(sum(len(server.batches.lines(f"file-{n}")) for n in (1, 3)) * ONE_CALL)
     lab.finish()
     assert [part["wave"] for part in lab.parts()] == [1, 2, 3]
     lab.sweep("ordinary")
@@ -192,7 +193,7 @@ def test_loops_go_on_one_wave_at_a_time(tmp_path: Path, server: Server) -> None:
     n_sent = sum(part["n_requests"] for part in lab.parts())
     assert n_sent == a.calls()["key"].nunique() < len(a.calls()), "the shared first round is sent once"
     assert a.trials()["paid_usd"].sum() == pytest.approx(n_sent * ONE_CALL), "and paid by one trial"
-    assert a.manifest["paid_usd"] == pytest.approx(b.manifest["paid_usd"])
+    assert a.manifest.paid_usd == pytest.approx(b.manifest.paid_usd)
     assert (~a.calls()["cached"]).sum() == n_sent
 
 
@@ -226,10 +227,10 @@ def test_half_the_price_in_plan_and_record_where_a_provider_is_known_to_give_it(
     lab.sweep("ordinary")
     a, b = lab.run(), lab.run("ordinary")
     assert a.id == b.id
-    assert a.manifest["hashes"] == b.manifest["hashes"]
+    assert a.manifest.hashes == b.manifest.hashes
     same(a, b, "cost_usd")
     assert a.trials()["cost_usd"].to_numpy() == pytest.approx(b.trials()["cost_usd"].to_numpy() / 2)
-    assert a.manifest["paid_usd"] == pytest.approx(b.manifest["paid_usd"] / 2)
+    assert a.manifest.paid_usd == pytest.approx(b.manifest.paid_usd / 2)
     assert server.batches.keys == {f"Bearer {CANARY}"}
 
 
@@ -328,7 +329,7 @@ def test_requests_of_a_batch_that_did_not_finish_are_asked_again(lab: Lab, serve
     assert done.progress.told == [
         f"batch batch_1 of 'served' is {end}: {n - 30} of {n} requests have no answer; the same command asks them again"
     ]
-    assert lab.run().manifest["paid_usd"] == pytest.approx(30 * ONE_CALL)
+    assert lab.run().manifest.paid_usd == pytest.approx(30 * ONE_CALL)
     server.batches.end, server.batches.answered = "completed", None
     lab.finish()
     assert [part["n_requests"] for part in lab.parts()] == [n, n - 30]
@@ -343,7 +344,7 @@ def test_a_batch_that_failed_says_why_and_costs_nothing(lab: Lab, server: Server
     done = lab.sweep()
     assert done.exit_code == 3
     assert f"is failed (Enqueued token limit reached [token_limit_exceeded], and 1 more): {n} of {n}" in done.progress.told[0]
-    assert lab.run().manifest["spent"] == {"usd": 0.0, "tokens": 0}
+    assert lab.run().manifest.spent == Spent()
     server.batches.end = "completed"
     lab.finish()
 
@@ -370,7 +371,7 @@ def test_requests_in_the_error_file_are_errors_and_asked_again(tmp_path: Path, s
     frame, n = lab.run().trials(), done.progress.n_errors
     assert (done.state, frame["outcome"].eq("error").sum(), frame["score"].isna().sum()) == ("incomplete", n, n)
     assert frame["error"].dropna().unique().tolist() == ["request: HTTP 404: broken on purpose"]
-    assert lab.run().manifest["paid_usd"] == pytest.approx((done.progress.n_planned - n) * ONE_CALL)
+    assert lab.run().manifest.paid_usd == pytest.approx((done.progress.n_planned - n) * ONE_CALL)
     lab.finish()
     assert [(part["n_requests"], part["n_errors"]) for part in lab.parts()] == [(done.progress.n_planned, n), (n, 0)]
     assert lab.run().trials()["score"].notna().all()
@@ -386,7 +387,7 @@ def test_a_budget_holds_as_many_as_fit_and_goes_on_with_what_is_left_of_it(tmp_p
     again = lab.sweep(batch_wait_s=10)
     assert again.state == "complete", "what was set aside beyond the cost is free again"
     assert len(lab.parts()) > 1
-    assert lab.run().manifest["paid_usd"] <= 6
+    assert lab.run().manifest.paid_usd <= 6
     (tmp_path / "tokens").mkdir()
     done = Lab(tmp_path / "tokens", models=served(server.url)).sweep(max_tokens=1000)
     assert (done.exit_code, done.progress.n_sent > 0) == (4, True)
@@ -510,7 +511,7 @@ def test_looks_are_taken_between_waves(tmp_path: Path, server: Server) -> None:
     same(a, b)
     assert a.looks == b.looks
     assert len(a.looks["looks"])
-    assert (a.state, a.manifest["counts"]["skipped"]) == (b.state, b.manifest["counts"]["skipped"])
+    assert (a.state, a.manifest.counts.skipped) == (b.state, b.manifest.counts.skipped)
 
 
 def test_waiting_ends_with_the_batch_and_ctrl_c_ends_waiting(lab: Lab, server: Server) -> None:

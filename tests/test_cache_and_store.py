@@ -26,6 +26,7 @@ from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
+from promptlab.nouns.manifest import Tally
 from promptlab.record.open import open_run
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter, files, is_locked, parts, reading, runs_in, writing
@@ -55,12 +56,12 @@ def write(folder: Path, n: int, start: int = 0, **values: Any) -> None:
             row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok", **values),
             [row(CALL_COLUMNS, trial=f"t{i}", turn=0, text=f"answer {i}")],
         )
-    writer.write_json("manifest.json", {"format": 1, "state": "running"})
+    writer.write_json("manifest.json", {"format": 1, "state": "running", "counts": {}})
     writer.close()
 
 
 def write_manifest(folder: Path) -> None:
-    (folder / "manifest.json").write_text('{"format": 1, "state": "running"}', encoding="utf-8")
+    (folder / "manifest.json").write_text('{"format": 1, "state": "running", "counts": {}}', encoding="utf-8")
 
 
 class Planted:
@@ -776,7 +777,7 @@ def test_a_part_that_cannot_be_read_goes_aside_with_its_other_half(tmp_path: Pat
     assert {name for name, _ in done.aside} == {"trials/part-00000.parquet", "calls/part-00000.parquet"}
     run = Run(folder)
     assert (len(run.trials()), len(run.calls())) == (10, 10)
-    assert (run.manifest["state"], run.manifest["counts"]) == ("incomplete", {"done": 10, "errors": 0, "planned": 40, "sent": 40})
+    assert (run.manifest.state, run.manifest.counts) == ("incomplete", Tally(done=10, planned=40, sent=40))
     write(folder, 30)  # what the sweep asks again goes into a part of its own
     assert len(Run(folder).trials()) == len(Run(folder).calls()) == 40
     assert (folder / "damaged" / kind / "part-00000.parquet").exists()

@@ -99,7 +99,7 @@ def test_two_nodes_give_the_frame_of_one_process_and_a_lost_one_changes_nothing(
         study, tmp_path / "cap", None, Execution(8, workers=2, ray=True, ray_address=nodes.address, max_cost_usd=0.003), told
     )
     assert capped.state == "budget"
-    assert 0.001 < Run(capped.folder).manifest["paid_usd"] <= 0.003
+    assert 0.001 < Run(capped.folder).manifest.paid_usd <= 0.003
     before = len(server.requests)
 
     def lose() -> None:

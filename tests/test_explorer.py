@@ -84,7 +84,7 @@ def write_run(
     writer = RunWriter(folder)
     plan = make_plan(study)
     writer.write_items(study.design.tasks)
-    writer.write_json("plan.json", plan)
+    writer.write_plan(plan)
     writer.write_text("experiment.yaml", study.text)
     tasks = {task.id: task for task in study.design.tasks}
     planned = list(trials(study.design))
@@ -109,7 +109,7 @@ def write_run(
             "trial": trial.id, "order": trial.order, "model": trial.model, "simulated": True, "suite": task.suite, "task": task.name,
             "item": trial.item.id, "cluster": None, "arm": arm.name, "role": arm.role,
             "stimulus": arm.stimulus.id if arm.stimulus else None,
-            "library": arm.library, "base_prompt": setting.prompt, "placement": setting.placement,
+            "library": arm.library, "base_prompt": setting.prompt, "setting": setting.id, "placement": setting.placement,
             "shots": setting.shots, "strategy": setting.strategy, "replicate": trial.replicate,
             "score": None if failed else float(right),
             "extracted": None if failed or not right else answer, "answer": "" if failed else answer, "n_calls": 1,
@@ -124,11 +124,11 @@ def write_run(
     writer.write_json(
         "manifest.json",
         {
-            "format": 1, "id": name, "name": "demo", "question": plan["question"], "state": state, "simulated": True,
+            "format": 1, "id": name, "name": "demo", "question": plan.question, "state": state, "simulated": True,
             "simulated_models": ["sim/planted"], "created_at": "2026-01-02T03:04:05+00:00",
             "updated_at": "2026-01-02T03:04:15+00:00", "sessions": 1, "paid_usd": 0.01, "last_error": None, "stopped": {},
             "counts": {"planned": len(planned), "done": done, "errors": 1, "cached": 0, "sent": done, "unpriced": 2},
-            "budget_usd": None, "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan)}, "prices": {},
+            "budget_usd": None, "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan.plain())}, "prices": {},
             "models": {"sim/planted": {}}, "effective": {},
             "served": {"sim/planted": ["v1"]}, "versions": {"promptlab": "0"}, "commit": None,
             "experiment_path": "demo.yaml",

@@ -185,7 +185,7 @@ def test_one_budget_holds_over_all_workers(tmp_path: Path, server: Server) -> No
     spent = len(server.requests) * (5 * 1.0 + 2 * 2.0) / 1e6
     assert spent <= cap
     assert spent > 0.3 * cap
-    assert Run(done.folder).manifest["paid_usd"] == pytest.approx(spent)
+    assert Run(done.folder).manifest.paid_usd == pytest.approx(spent)
 
 
 @pytest.mark.parametrize("workers", [1, 2])

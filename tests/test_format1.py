@@ -124,7 +124,9 @@ def test_a_whole_one_is_recognised_and_nothing_is_asked(runs: str, folder: Path)
 def test_the_looks_decide_what_they_decided(folder: Path) -> None:
     before = json.loads((only(folder / "looked") / "looks.json").read_text(encoding="utf-8"))
     said(folder, "sweep", "looked.yaml", "--runs", "again", "--no-report")
-    assert json.loads((only(folder / "again") / "looks.json").read_text(encoding="utf-8")) == before
+    again = json.loads((only(folder / "again") / "looks.json").read_text(encoding="utf-8"))["looks"]
+    assert {row.pop("setting") for row in again} == {"paper/0/single"}
+    assert again == before["looks"]
     then, now = frame(only(folder / "looked")), frame(only(folder / "again"))
     pd.testing.assert_frame_equal(now.drop(columns=CIRCUMSTANCES), then.drop(columns=CIRCUMSTANCES))
 

@@ -112,7 +112,7 @@ def test_lm_eval(tmp_path: Path) -> None:
     call = run.calls().iloc[0]
     assert json.loads(call["messages"])[0]["content"].startswith("What is ")
     assert json.loads(call["requested"])["temperature"] == 0
-    assert {source["file"] for source in run.manifest["provenance"]["files"]} == {p.name for p in HERE.glob("*2026*")}
+    assert {source["file"] for source in run.manifest.provenance["files"]} == {p.name for p in HERE.glob("*2026*")}
     named = bring(LM_EVAL, tmp_path, arm_names={LM_EVAL[0].name: "pushed", str(LM_EVAL[1]): "baseline"})
     assert [a.name for a in named.arms] == ["none", "pushed"]
 
@@ -142,7 +142,7 @@ def test_inspect(tmp_path: Path) -> None:
     found = cell(judged(done), "career")
     assert (found.gained, found.lost, found.n_pairs, found.p_value) == (5, 1, 24, pytest.approx(0.125))
     run = Run(done.folder)
-    assert run.manifest["served"] == {"openai-api/local/sum-large": ["sum-large-2025-06-01"]}
+    assert run.manifest.served == {"openai-api/local/sum-large": ("sum-large-2025-06-01",)}
     assert set(run.trials()["extracted"].str.isdigit()) == {True}
 
 
@@ -326,8 +326,8 @@ def test_counts(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [t.p_holm for t in done.sign_tests] == pytest.approx([24 / 2**11, 2 * 274 / 2**16])
     plan = Run(done.folder).plan
-    assert plan["reconstructed"]
-    assert any("items are reconstructed from counts" in note for note in plan["notes"])
+    assert plan.reconstructed
+    assert any("items are reconstructed from counts" in note for note in plan.notes)
     assert "items are reconstructed from counts" in to_html(report)
     alone = judged(bring([tmp_path / "counts.csv"], tmp_path / "runs", Options(per_model=True)))
     assert (cell(alone, "kind", "a").gained, cell(alone, "kind", "a").lost) == (9, 1)
@@ -371,16 +371,16 @@ def test_the_run_is_a_normal_one(tmp_path: Path) -> None:
     done = bring([PROMPTFOO], tmp_path, Options(placebos=("neutral",)))
     run = Run(done.folder)
     assert ID.match(run.id)
-    assert (run.state, run.manifest["imported"]) == ("complete", True)
+    assert (run.state, run.manifest.imported) == ("complete", True)
     assert tuple(run.trials().columns) == tuple(TRIAL_COLUMNS)
     assert tuple(run.calls().columns) == tuple(CALL_COLUMNS)
-    assert "not frozen before the data" in run.manifest["question"]
-    assert any("not frozen before the data" in note for note in run.plan["notes"])
-    (source,) = run.manifest["provenance"]["files"]
+    assert "not frozen before the data" in run.manifest.question
+    assert any("not frozen before the data" in note for note in run.plan.notes)
+    (source,) = run.manifest.provenance["files"]
     assert source["file"] == "promptfoo.json"
     assert len(source["sha256"]) == 64
     assert str(HERE) not in everything_in(done.folder)
-    assert {h["control"] for h in run.plan["hypotheses"]} == {"none", "placebo"}
+    assert {h.control for h in run.plan.hypotheses} == {"none", "placebo"}
     report = build(run)
     for render in (to_html, to_markdown, to_json):
         assert "not frozen before the data" in render(report).replace("\\", "")
@@ -670,6 +670,6 @@ def test_simulated_answers_stay_labelled_when_they_come_back(tmp_path: Path) -> 
         done = runs.run("import", str(tmp_path / f"{kind}.csv"), "--runs", str(tmp_path / kind), *flags)
         assert done.returncode == 0, done.stderr
         back = Run(next((tmp_path / kind).iterdir()))
-        assert back.manifest["simulated_models"] == ["renamed"]
+        assert back.manifest.simulated_models == ("renamed",)
         assert back.trials()["simulated"].all()
         assert "SIMULATED" in runs.run("report", str(back.folder)).stdout

@@ -25,6 +25,7 @@ from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Answer, Call, Completion
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.identity import digest
+from promptlab.nouns.plan import Plan, PlannedArm, PlannedLoop
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Loop
 from promptlab.planning.plan import make_plan
@@ -288,10 +289,7 @@ def test_the_first_round_is_the_same_in_all_arms(looped: Path) -> None:
 
 
 def test_rounds_and_flips_by_hand() -> None:
-    plan = {
-        "arms": [{"arm": "none"}, {"arm": "heart/x"}],
-        "loops": [{"strategy": "free", "oracle": False, "rounds": 3, "solved_at": 1.0}],
-    }
+    plan = Plan(arms=(PlannedArm(name="none"), PlannedArm(name="heart/x")), loops=(PlannedLoop(strategy="free", rounds=3, solved_at=1.0),))
     answers = {"a": [0, 1, 0], "b": [1, 1, 1], "c": [0, 0, 0], "d": [1]}
     trials = pd.DataFrame(
         [{"trial": t, "model": "m", "strategy": "free", "arm": "heart/x", "score": float(v[-1])} for t, v in answers.items()]
@@ -382,7 +380,7 @@ def test_settings_are_never_pooled(looped: Path) -> None:
         strategy = row["setting"].rpartition(", ")[2]
         mine = trials[(trials["arm"] == row["arm"]) & (trials["strategy"] == strategy)]
         assert (row["n"], row["mean_score"]) == (len(mine), pytest.approx(mine["score"].mean()))
-    loops = {arm["loop"] for arm in report.plan["arms"] if arm["arm"] == "neutral_feedback"}
+    loops = {arm.loop for arm in report.plan.arms if arm.name == "neutral_feedback"}
     assert loops == {"heart-oracle", "free", "self"}
 
 

@@ -168,7 +168,7 @@ def test_no_reader_ever_sees_a_manifest_that_promises_more_than_there_is(
             continue
         monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / f"reader{number}"))
         found = open_run(f"{MEMORY}/{study.run_id}")
-        counts.append(found.manifest["counts"]["done"])
+        counts.append(found.manifest.counts.done)
         assert len(found.trials()) >= counts[-1]
     assert counts == sorted(counts)
     assert len(set(counts)) > 3
@@ -200,7 +200,7 @@ def test_a_journal_that_became_a_part_does_not_come_after_later_answers(
     place = Place(MEMORY)
     pusher = pushed(place, "r-1")
     writer = RunWriter(pusher.folder)
-    writer.write_json(MANIFEST, {"format": 1, "updated_at": "2026-01-01T00:00:00+00:00"})
+    writer.write_json(MANIFEST, {"format": 1, "counts": {}, "updated_at": "2026-01-01T00:00:00+00:00"})
     for row, calls in rows[:3]:
         writer.append({**row, "outcome": "error"}, calls)
     pusher.push()
@@ -263,7 +263,7 @@ def test_two_machines_that_both_wrote_lose_nothing(tmp_path: Path, monkeypatch: 
 class RunWriterAt:
     def __init__(self, place: Place, name: str) -> None:
         self._writer = RunWriter(place.folder / name)
-        self._writer.write_json(MANIFEST, {"format": 1, "updated_at": "2026-01-01T00:00:00+00:00"})
+        self._writer.write_json(MANIFEST, {"format": 1, "counts": {}, "updated_at": "2026-01-01T00:00:00+00:00"})
 
     def __enter__(self) -> RunWriter:
         return self._writer

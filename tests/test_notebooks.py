@@ -102,8 +102,8 @@ def test_the_notebooks_are_those_that_are_spoken_of() -> None:
 def test_the_demo_runs_are_whole_and_small(name: str, n: int) -> None:
     run = open_run(FOLDER / name)
     assert run.state == "complete"
-    assert run.manifest["simulated"]
-    assert len(run.trials()) == run.plan["counts"]["trials"] == n
+    assert run.manifest.simulated
+    assert len(run.trials()) == run.plan.counts.trials == n
     assert len(run.calls()) >= n
     assert set(run.trials()["item"]) <= set(run.items()["item"])
     size = sum(path.stat().st_size for path in (FOLDER / name).rglob("*") if path.is_file())

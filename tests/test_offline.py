@@ -18,6 +18,7 @@ import pytest
 from conftest import ROOT
 from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns.manifest import ModelAsked
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.running.fleet import offline
@@ -189,8 +190,8 @@ def test_a_sweep_over_served_models_is_the_sweep_over_any_server(
     assert gone(first)
     assert gone(second)
     found = Run(served.folder)
-    assert sorted(found.manifest["served_at"].values()) == sorted(f"http://127.0.0.1:{port}/v1" for port in (first, second))
-    assert found.manifest["models"]["a"] == {"litellm_name": "hosted_vllm/ok", "api_base": None}
+    assert sorted(found.manifest.served_at.values()) == sorted(f"http://127.0.0.1:{port}/v1" for port in (first, second))
+    assert found.manifest.models["a"] == ModelAsked(litellm_name="hosted_vllm/ok")
     assert not any(str(port) in found.folder.joinpath("plan.json").read_text() for port in (first, second))
     monkeypatch.setenv("HOSTED_VLLM_API_BASE", server.url)
     one = Run(run_sweep(study, tmp_path / "one", None, Execution(8), told).folder)
@@ -201,7 +202,7 @@ def test_a_sweep_over_served_models_is_the_sweep_over_any_server(
     assert one.plan == found.plan
     again = run_sweep(study, tmp_path / "served", None, Execution(8, workers=2, ray=True), told, 2)
     assert (again.state, len(ports(vllm))) == ("complete", 2)  # nothing is started for nothing
-    assert Run(again.folder).manifest["served_at"] == found.manifest["served_at"]
+    assert Run(again.folder).manifest.served_at == found.manifest.served_at
 
 
 def test_what_cannot_be_served_is_told(tmp_path: Path, ray: FakeRay, vllm: Path) -> None:

@@ -226,7 +226,7 @@ def test_stored_answers_are_scored_again_by_the_metric_as_it_is_now(here: Path) 
     assert "0 calls sent" in done.stdout
     new = Run(here / "runs" / resolve(path).run_id)
     assert new.id != old.id
-    assert new.manifest["counts"]["sent"] == 0
+    assert new.manifest.counts.sent == 0
     assert (old.folder / "manifest.json").read_bytes() == before[0]
     pd.testing.assert_frame_equal(old.trials(), before[1])
     assert not new.trials()["score"].equals(before[1]["score"])
@@ -244,7 +244,7 @@ def test_another_scorer_and_trials_without_an_answer(here: Path) -> None:
     assert done.returncode == 0, done.stderr
     [new] = [Run(folder) for folder in (here / "runs").iterdir() if folder.name != old.id]
     path.write_text(path.read_text().replace("scorer: reference", "scorer: strict"))
-    assert (new.id, new.plan["scorer"]) == (resolve(path).run_id, "strict")
+    assert (new.id, new.plan.scorer) == (resolve(path).run_id, "strict")
     path.write_text(path.read_text().replace("items: 5", "items: 6"))
     more = runs.run("rescore", str(old.folder), env=env, cwd=here)
     assert more.returncode == 3

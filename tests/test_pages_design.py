@@ -181,15 +181,15 @@ def test_hashes_and_planned_trials_are_those_of_the_study(kind: str, tmp_path: P
     for name in ("plan.json", "items.parquet", "experiment.yaml"):
         (folder / name).unlink()
     writer = RunWriter(folder)
-    plan = freeze(study, writer)
+    plan, plan_digest = freeze(study, writer)
     writer.close()
     shutil.rmtree(folder / "trials")
     prices = {n: p and {"input_usd_per_mtok": p.input_usd_per_mtok, "output_usd_per_mtok": p.output_usd_per_mtok, "source": p.source}
               for n, p in study.prices.items()}  # fmt: skip
-    changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": digest(plan)}, prices=prices, effective={}))
+    changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": plan_digest}, prices=prices, effective={}))
     assert set(hashes(folder).values()) == {audit.MATCHES}
-    planned = deviations.planned_cells(json.loads((folder / "plan.json").read_text()))
-    assert planned["planned"].sum() == study.design.n_trials == make_plan(study)["counts"]["trials"]
+    planned = deviations.planned_cells(plan)
+    assert planned["planned"].sum() == study.design.n_trials == make_plan(study).counts.trials
     assert len(planned) == len(study.design.arms) // len(study.experiment.base_prompts) * len(study.design.tasks) * len(study.design.models)
 
 
@@ -199,7 +199,7 @@ def test_looks_asked_for_by_the_command_are_no_change(tmp_path: Path) -> None:
     study = resolve(source, 4)
     folder, _ = write_run(tmp_path, share=0.0)
     (folder / "experiment.yaml").write_text(study.text)
-    plan = make_plan(study)
+    plan = make_plan(study).plain()
     (folder / "plan.json").write_text(json.dumps(plan))
     changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": digest(plan)}))
     assert hashes(folder)["experiment"] == audit.MATCHES

@@ -14,7 +14,6 @@ from promptlab.design.render import PRESETS, render
 from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import library, load
 from promptlab.explorer.filters import Filters
-from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import all_stimuli, resolve
@@ -58,11 +57,11 @@ def with_own(runs: Path, text: str, name: str = "own") -> Path:
     for file in ("plan.json", "items.parquet", "experiment.yaml"):
         (folder / file).unlink()
     writer = RunWriter(folder)
-    plan = freeze(study, writer)
+    plan, plan_digest = freeze(study, writer)
     writer.close()
     manifest = json.loads((folder / "manifest.json").read_text())
-    (folder / "manifest.json").write_text(json.dumps({**manifest, "hashes": {**study.hashes, "plan": digest(plan)}}))
-    assert make_plan(study)["run"] == plan["run"]
+    (folder / "manifest.json").write_text(json.dumps({**manifest, "hashes": {**study.hashes, "plan": plan_digest}}))
+    assert make_plan(study).run == plan.run
     return folder
 
 
@@ -157,12 +156,12 @@ def test_the_runs_own_come_first_and_its_prompts_are_those_that_were_sent(demo: 
     store = load.open_store(demo / "demo")
     found = library.tables(store, Filters({"sentence": "negativeprompt/NP10", "exercise": "twin/sentiment"}))
     shown = table(found, "Sentences")
-    n_own = sum(arm["role"] not in ("baseline", "aa") for arm in store.plan["arms"])
+    n_own = sum(arm.role not in ("baseline", "aa") for arm in store.plan.arms)
     assert shown["in this run"].tolist() == ["yes"] * n_own + [""] * (len(shown) - n_own)
     assert shown["id"].tolist()[:2] == ["emotionprompt/EP02", "negativeprompt/NP10"]
     assert shown["id"].is_unique
     assert dict(zip(shown["id"], shown["compared with"], strict=True))["emotionprompt/EP02"] == ", ".join(
-        store.plan["placebos_of"]["emotionprompt/EP02"]
+        store.plan.placebos_of["emotionprompt/EP02"]
     )
     assert table(found, "Tasks")["task"].tolist() == ["twin/sum", "twin/sentiment"]
     trials = Run(demo / "demo").trials()
@@ -204,7 +203,7 @@ def test_tasks_sentences_and_layouts_of_ones_own(opened: Any, tmp_path: Path) ->
     assert prompts["message"].str.startswith("[▶Do it for the cat.◀ // Say which team").all()
     study_items = json.loads(store.query("SELECT to_json(list(item)) AS i FROM items")["i"].iloc[0])
     assert prompts["item"].tolist() == study_items[:3]
-    demos = store.plan["tasks"][0]["demos"]
+    demos = store.plan.tasks[0].demos
     assert len(demos) == 2
     assert all(demo["input"] in text for demo in demos for text in prompts["message"])
     none = table(library.tables(store, Filters({"shots": "0"})), "Prompts")["message"]
@@ -221,7 +220,7 @@ def test_wordings_are_drawn_for_each_item(tmp_path: Path) -> None:
         "name: x\nquestion: q\ntasks: [sum]\nmodels: [sim/null]\nstimuli: [emotionprompt/EP02]\nwordings: paraphrased\nitems: 20\n",
     )
     store = load.open_store(folder)
-    wordings = store.plan["arms"][-1]["wordings"]
+    wordings = store.plan.arms[-1].wordings
     assert len(wordings) > 1
     seen = set()
     for page in range(1, 8):

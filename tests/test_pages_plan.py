@@ -143,19 +143,19 @@ def test_the_file_is_valid_and_priced_as_promptlab_plan_prices_it(choices: dict[
     made, plan = estimate(study, model), make_plan(study)
     assert drafted(file_of(found)).estimate == made
     cost = facts(found, "What the file asks")
-    assert cost["calls"].startswith(f"{made['calls']:,}")
-    assert cost["input tokens"] == f"{made['input_tokens'][0]:,} to {made['input_tokens'][1]:,}"
-    assert cost["price"].startswith(f"${made['usd'][0]:,.2f} to ${made['usd'][1]:,.2f}")
+    assert cost["calls"].startswith(f"{made.calls:,}")
+    assert cost["input tokens"] == f"{made.input_tokens[0]:,} to {made.input_tokens[1]:,}"
+    assert cost["price"].startswith(f"${made.usd[0]:,.2f} to ${made.usd[1]:,.2f}")
     assert ("nothing paid" in cost["price"]) == study.design.models[0].simulated
-    assert found[-2].title == planned.power_table(plan["power"]).title
+    assert found[-2].title == planned.power_table(plan.power).title
     seen = found[-2].frame
-    assert list(seen["mean over these tasks"]) == [f"{100 * row['mean']:.1f}" for row in plan["power"]]
+    assert list(seen["mean over these tasks"]) == [f"{100 * row.mean:.1f}" for row in plan.power]
     if not experiment.items > min(study.available.values()):
-        low, high = minutes(plan, 16)
+        low, high = minutes(plan.estimates, 16)
         short = facts(found, "In short")
         assert short["minutes"] == f"{low:,.1f} to {high:,.1f}"
-        assert short["calls"] == f"{made['calls']:,}"
-        assert short["price"] == f"${made['usd'][0]:,.2f} to ${made['usd'][1]:,.2f}"
+        assert short["calls"] == f"{made.calls:,}"
+        assert short["price"] == f"${made.usd[0]:,.2f} to ${made.usd[1]:,.2f}"
 
 
 def test_more_items_cost_what_outlook_says() -> None:
@@ -166,9 +166,9 @@ def test_more_items_cost_what_outlook_says() -> None:
 
     more = table(found, "What more items buy, if 10 % of answers change; points")
     for shown, row in zip(more.to_dict("records"), outlook(study, 0.1), strict=True):
-        assert shown["calls"] == row["calls"]
-        assert shown["USD"] == f"{row['usd'][0]:.2f} to {row['usd'][1]:.2f}"
-        assert shown["seen: the mean"] == f"{100 * row['mean']:.1f}"
+        assert shown["calls"] == row.calls
+        assert shown["USD"] == f"{row.usd[0]:.2f} to {row.usd[1]:.2f}"
+        assert shown["seen: the mean"] == f"{100 * row.mean:.1f}"
 
 
 @pytest.mark.parametrize("over", ["mean", "cell"])

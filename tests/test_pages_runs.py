@@ -16,6 +16,7 @@ import time
 import types
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from promptlab.cli import view
 from promptlab.explorer import live, load, runs, shell
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.typed import fields_of
 from promptlab.record.store import Run
 from runs import experiment, run, start, wait_until
 from test_explorer import HOSTILE, cut, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
@@ -57,9 +59,9 @@ def test_a_row_says_what_the_manifest_says(tmp_path: Path) -> None:
     found = rows_of(tmp_path)
     assert set(found) == {"one", "two"}
     for name, row in found.items():
-        counts = Run(tmp_path / name).manifest["counts"]
-        assert row["trials"] == f"{len(Run(tmp_path / name).trials()):,} of {counts['planned']:,}"
-        assert row["errors"] == counts["errors"]
+        counts = Run(tmp_path / name).manifest.counts
+        assert row["trials"] == f"{len(Run(tmp_path / name).trials()):,} of {counts.planned:,}"
+        assert row["errors"] == counts.errors
         assert (row["SIMULATED"], row["question"], row["models"]) == ("SIMULATED", "Does it help?", "sim/planted")
         assert row["cost"] == "$0.0100 in simulated prices, nothing paid; the price of 2 calls is unknown"
         assert row["updated"] == "2026-01-02 03:04:15 UTC"
@@ -125,7 +127,7 @@ def test_a_real_run_warns_of_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     [row] = rows_of(tmp_path / "runs").values()
     assert row["warnings"] == ""
-    assert Run(tmp_path / "runs" / row["run"]).manifest["effective"]["sim/planted"]["seed"] == 1
+    assert Run(tmp_path / "runs" / row["run"]).manifest.effective["sim/planted"]["seed"] == 1
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"format": 1, "state": "complete"}', '{"format": 99, "state": "complete"}', None])
@@ -179,11 +181,11 @@ def test_a_running_row_is_followed_and_then_left(opened: Any, tmp_path: Path) ->
         app = opened("--runs", tmp_path, page="runs")
         state = dict(zip(table_with(app, "trials")["run"], table_with(app, "trials")["state"], strict=True))
         assert state == {"still": "complete", "going": "running"}
-        counts = Run(folder).manifest["counts"]
-        edited(folder, counts={**counts, "done": counts["done"] + 5})
+        counts = Run(folder).manifest.counts
+        edited(folder, counts=fields_of(replace(counts, done=counts.done + 5)))
         app.run()
         shown = table_with(app, "trials").set_index("run")["trials"]
-        assert shown["going"] == f"{counts['done'] + 5:,} of {counts['planned']:,}"
+        assert shown["going"] == f"{counts.done + 5:,} of {counts.planned:,}"
     finally:
         writer.close()
     app.run()

@@ -15,6 +15,8 @@ import runs
 from promptlab.design.cross import trials
 from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import FileProblems, UsageProblem
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import Setting
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
@@ -169,7 +171,7 @@ def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: 
     answers = recorded.trials().set_index("trial")["answer"]
     server.requests.clear()
     study = resolve(path)
-    plan = json.loads(json.dumps(make_plan(study)))
+    plan = Plan.read(json.loads(json.dumps(make_plan(study).plain())))
     metrics = {task.id: task_metric(task, study.experiment.scorer, "m") for task in study.design.tasks}
     n_rounds = 0
     lm = dspy.LM("openai/ok", api_base=server.url, api_key="none", cache=False, num_retries=0, temperature=0.5, max_tokens=20, seed=7)
@@ -178,7 +180,7 @@ def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: 
         if arm.role == "aa":
             continue  # the baseline's prompt, drawn once more
         s = arm.setting
-        recipe = recipe_of(plan, trial.task.partition("/")[2], arm.name, s.placement, s.shots, s.strategy, s.prompt, "test")
+        recipe = recipe_of(plan, trial.task.partition("/")[2], arm.name, s, s.prompt, "test")
         program = PromptProgram(recipe, lambda text, item, metric=metrics[trial.task]: metric(text, item).score)
         with dspy.context(lm=lm):
             found = program(input=trial.item.input, choices=trial.item.choices, item_id=trial.item.id, targets=trial.item.targets)
@@ -194,7 +196,7 @@ def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: 
 def test_an_oracle_needs_a_verifier(folder: Path) -> None:
     path = experiment(folder, ARMS.format(url="http://127.0.0.1:1/v1", model="ok"), "arms")
     plan = make_plan(resolve(path))
-    program = PromptProgram(recipe_of(plan, "sum", "heart/random", "paper", 2, "heart-oracle", "human", ""))
+    program = PromptProgram(recipe_of(plan, "sum", "heart/random", Setting("paper", 2, "heart-oracle"), "human", ""))
     with pytest.raises(UsageProblem, match="give the program a verifier"):
         program(input="1 2")
 
@@ -242,7 +244,7 @@ def test_the_stimulus_is_the_only_difference_in_the_prompts_of_a_program(swept: 
     run = Run(swept)
     frame = run.calls().merge(run.trials()[["trial", "item", "task", "arm", "strategy", "order"]], on="trial")
     frame = frame[frame["strategy"] != "single"]
-    texts = {arm["arm"]: arm["text"] for arm in run.plan["arms"] if arm["text"]}
+    texts = {arm.name: arm.text for arm in run.plan.arms if arm.text}
     sent: dict[tuple[Any, ...], dict[str, str]] = {}
     for row in frame.to_dict("records"):
         sent.setdefault((row["strategy"], row["task"], row["item"], row["turn"]), {})[row["arm"]] = row["messages"]
@@ -374,7 +376,7 @@ def test_a_saved_state_and_a_base_prompt_change_the_instructions(folder: Path) -
     calls, _ = drive(folder, 'factory: "lab_programs:plain", instructions: base_prompt')
     assert "Sum the two given numbers." in calls[0].messages[0]["content"]
     study = resolve(with_program(folder, 'factory: "lab_programs:plain", state: state.json'))
-    plan = json.dumps(make_plan(study))
+    plan = json.dumps(make_plan(study).plain())
     assert "Saved words." in plan
     assert "sk-not-to-be-kept" not in plan
     assert "openai/other" not in plan

@@ -163,7 +163,7 @@ def test_rows_of_an_earlier_version_read_as_null(tmp_path: Path) -> None:
     folder = tmp_path / "r"
     writer = RunWriter(folder)
     writer.append(trial_row(), [call_row()])
-    writer.write_json("manifest.json", {"format": 1, "id": "r", "state": "complete"})
+    writer.write_json("manifest.json", {"format": 1, "id": "r", "state": "complete", "counts": {}})
     writer.close()
     for kind, columns in (("trials", TRIAL_COLUMNS), ("calls", CALL_COLUMNS)):
         path = folder / kind / "part-00000.parquet"

@@ -200,7 +200,7 @@ def test_a_run_with_hardly_anything_recorded_gets_a_report(planted: Path, tmp_pa
     report = of(folder)
     assert len(report.trials) == 0
     assert all(c.verdict == "refused" for c in report.comparisons if c.scope != "aa")
-    assert any(f"0 of {report.plan['counts']['trials']:,} trials" in sentence for sentence in headline(report))
+    assert any(f"0 of {report.plan.counts.trials:,} trials" in sentence for sentence in headline(report))
     for render in FORMATS.values():
         assert not re.search(r"\b(nan|NaN|None)\b", render(report))
 
@@ -278,7 +278,7 @@ def test_stored_answers_under_another_scorer(planted: Path) -> None:
     found = Run(planted)
     recorded = found.trials()
     strict = reports.build(found, "strict")
-    assert strict.plan["scorer"] == "strict"
+    assert strict.plan.scorer == "strict"
     assert strict.trials["score"].mean() >= recorded["score"].mean()
     again = reports.build(found, "reference").trials
     assert again["score"].tolist() == recorded["score"].tolist()
@@ -415,7 +415,7 @@ def test_the_items_needed_are_those_of_the_power_functions(planted: Path) -> Non
 
         def enough(more: int, spread: float = spread, c: Comparison = c, each: list[Comparison] = each) -> bool:
             n = [cell.n_pairs + more for cell in each]
-            alpha = report.plan["alpha"] / c.n_family
+            alpha = report.plan.alpha / c.n_family
             return (
                 smallest_effect_macro(n, spread, 0.0, alpha) <= c.margin and smallest_margin(n, spread, 0.0, 0.05 / c.n_family) <= c.margin
             )
@@ -468,12 +468,12 @@ def test_every_comparison_stands_there_with_its_sentence_and_family(planted: Pat
         assert c.treatment in row
         assert str(c.n_family) in row
     design = html[html.index('<h2 id="design">') : html.index('<h2 id="comparisons">')]
-    sizes = pd.Series([h["family"] for h in report.plan["hypotheses"]]).value_counts()
+    sizes = pd.Series([h.family for h in report.plan.hypotheses]).value_counts()
     for family, n in sizes.items():
         assert re.search(rf"<tr><td[^>]*>{re.escape(str(family))}</td><td class=\"n\">{n}</td>", design)
-    for arm in report.plan["arms"]:
+    for arm in report.plan.arms:
         assert arm["text"] is None or arm["text"] in said(design)
-    for task in report.plan["tasks"]:
+    for task in report.plan.tasks:
         assert all(" ".join(text.split()) in said(design) for text in task["base_prompts"].values())
 
 

@@ -41,7 +41,7 @@ def test_placebos_are_within_a_token_of_their_stimulus() -> None:
 
 @pytest.mark.parametrize("model", ["openai/gpt-4o-mini", "openai/gpt-4", "anthropic/claude-sonnet-4-5"])
 def test_tokens_are_those_of_the_model_where_it_is_known(model: str, tmp_path: Path) -> None:
-    plan = make_plan(resolve(runs.experiment(tmp_path, models=f"  - {model}")))
+    plan = make_plan(resolve(runs.experiment(tmp_path, models=f"  - {model}"))).plain()
     assert plan["encoding"] == {"openai/gpt-4o-mini": "o200k_base"}.get(model, "cl100k_base")
     arms = {arm["arm"]: arm for arm in plan["arms"]}
     for name, placebos in plan["placebos_of"].items():
@@ -80,7 +80,7 @@ def test_a_stack_is_its_parts_in_order_and_so_is_its_placebo() -> None:
 
 @pytest.mark.parametrize(("name", "n"), [("emotionprompt_table5", 15), ("negativeprompt_table4", 12)])
 def test_published_combinations_are_experiments(name: str, n: int) -> None:
-    plan = make_plan(resolve(ROOT / "experiments" / f"{name}.yaml"))
+    plan = make_plan(resolve(ROOT / "experiments" / f"{name}.yaml")).plain()
     stacks = [arm for arm in plan["arms"] if arm["role"] == "stimulus"]
     assert len(stacks) == n
     assert all("+" in arm["arm"] for arm in stacks)
@@ -196,7 +196,7 @@ def test_made_placebos_are_arms_of_a_sweep(tmp_path: Path) -> None:
     text = runs.experiment(tmp_path, tasks="sum", items=5, more="wordings: paraphrased\n").read_text(encoding="utf-8")
     path = tmp_path / "small.yaml"
     path.write_text(text.replace("per_stimulus: 1}", "per_stimulus: 1, kinds: [neutral, shuffled, whitespace]}"), encoding="utf-8")
-    plan = make_plan(resolve(path))
+    plan = make_plan(resolve(path)).plain()
     assert {arm["arm"].partition("/")[0] for arm in plan["arms"] if arm["role"] == "placebo"} == {"placebo", "shuffled", "whitespace"}
     done = runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"))
     assert done.returncode == 0, done.stderr

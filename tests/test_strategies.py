@@ -127,7 +127,7 @@ def test_a_vote_from_plan_to_record(tmp_path: Path) -> None:
     path = runs.experiment(tmp_path, tasks="sum", items=20, models="  - sim/retry", more="strategies: [single, {vote: {samples: 3}}]\n")
     path.write_text(path.read_text().replace("temperature: 0", "temperature: 1"))
     found = resolve(path)
-    plan = make_plan(found)
+    plan = make_plan(found).plain()
     assert {setting["strategy"] for setting in plan["settings"]} == {"single", "vote-3"}
     assert plan["counts"]["calls"] == 2 * plan["counts"]["trials"], "one call, and three"
     done = run_sweep(found, tmp_path / "runs", tmp_path / "cache", Execution(), lambda _: None)

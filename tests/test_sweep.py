@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.manifest import Tally
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, runs_in
 from promptlab.running.progress import Execution
@@ -50,10 +51,10 @@ def test_a_sweep_records_everything_and_again_asks_nothing(tmp_path: Path, serve
     assert json.loads(first["messages"])[-1]["content"].startswith("Instruction: ")
     assert json.loads(first["requested"]) == {"temperature": 0, "max_tokens": 64}
     assert json.loads(first["effective"])["max_tokens"] == 64
-    assert found.manifest["counts"] == {"planned": n, "done": n, "errors": 0, "cached": 0, "skipped": 0, "sent": n, "unpriced": 0}
-    assert found.manifest["paid_usd"] == pytest.approx(n * (5 * 1 + 2 * 2) / 1e6)
-    assert found.manifest["served"] == {"served": ["ok-v1"]}
-    assert set(found.manifest["hashes"]) == {"experiment", "data", "stimuli", "prices", "simulators", "plan"}
+    assert found.manifest.counts == Tally(planned=n, done=n, sent=n)
+    assert found.manifest.paid_usd == pytest.approx(n * (5 * 1 + 2 * 2) / 1e6)
+    assert found.manifest.served == {"served": ("ok-v1",)}
+    assert set(found.manifest.hashes) == {"experiment", "data", "stimuli", "prices", "simulators", "plan"}
     again, _ = sweep(path, tmp_path / "runs", tmp_path / "cache")
     assert (again.progress.n_sent, len(server.requests), again.state) == (0, n, "complete")
     elsewhere, other = sweep(path, tmp_path / "elsewhere", tmp_path / "cache")
@@ -85,12 +86,12 @@ def test_a_budget_is_never_passed(tmp_path: Path, server: Server) -> None:
     path = experiment(tmp_path, models=served(server.url, "slow-20", price), more="budget_usd: 0.5\n")
     done, found = sweep(path, tmp_path / "runs", tmp_path / "cache", concurrency=16)
     assert (done.state, done.exit_code) == ("budget", 4)
-    assert 0 < found.manifest["paid_usd"] <= 0.5
-    assert found.manifest["paid_usd"] > 0.3  # what is set aside for requests under way is given back, not lost
+    assert 0 < found.manifest.paid_usd <= 0.5
+    assert found.manifest.paid_usd > 0.3  # what is set aside for requests under way is given back, not lost
     assert 0 < len(server.requests) < done.progress.n_planned
     again, _ = sweep(path, tmp_path / "runs", tmp_path / "cache")
     assert again.state == "budget"
-    assert only_run(tmp_path / "runs").manifest["paid_usd"] <= 0.5
+    assert only_run(tmp_path / "runs").manifest.paid_usd <= 0.5
 
 
 def test_unknown_prices_stay_unknown(tmp_path: Path, server: Server) -> None:

@@ -395,7 +395,7 @@ def test_a_usage_that_is_none_is_unknown_and_counts_as_what_was_set_aside(tmp_pa
     assert trials["outcome"].isin(["ok", "parse_failed"]).all()
     assert trials[["input_tokens", "output_tokens", "cost_usd", "paid_usd"]].isna().all(axis=None)
     assert done.progress.n_unpriced == len(trials)
-    spent = found.manifest["spent"]
+    spent = found.manifest.spent
     honest = trials.loc[trials["model"] == "nousage", "trial"]
     asked = found.calls().loc[lambda calls: calls["trial"].isin(honest), "messages"].map(json.loads)
     aside = sum(len(messages[-1]["content"]) // 2 + 16 + 64 for messages in asked)
@@ -412,7 +412,7 @@ def test_no_lie_opens_a_cap(tmp_path: Path, server: Server, lie: str) -> None:
     done, found = sweep(path, tmp_path / "runs", max_tokens=1000)
     n = len(server.requests)
     assert (done.state, done.exit_code) == ("budget", 4)
-    assert 0 < n * 64 < found.manifest["spent"]["tokens"] <= 1000
+    assert 0 < n * 64 < found.manifest.spent.tokens <= 1000
     again, _ = sweep(path, tmp_path / "runs", max_tokens=1000)
     assert (again.state, len(server.requests)) == ("budget", n)
 
@@ -428,7 +428,7 @@ def test_a_log_probability_that_is_none_is_left_out_or_is_never(value: Any) -> N
 def test_a_model_that_is_swapped_in_silence_is_told(tmp_path: Path, server: Server) -> None:
     done, found = sweep(few(tmp_path, server, "swaps"), tmp_path / "runs")
     assert done.state == "complete"
-    assert found.manifest["served"] == {"served": ["m-0", "m-1"]}
+    assert found.manifest.served == {"served": ("m-0", "m-1")}
     assert any("served by 2 versions" in line for line in headline(build(found)))
 
 
@@ -472,13 +472,13 @@ def test_half_a_pair_elsewhere_in_an_answer_is_stored(tmp_path: Path, server: Se
     assert trials.loc[trials["model"] == "version", "model_version"].eq(WHOLE).all()
     assert trials.loc[trials["model"] == "complains-400", "error"].str.contains(WHOLE).all()
     assert WHOLE in str(done.progress.last_error)
-    assert Run(done.folder).manifest["last_error"] == done.progress.last_error
+    assert Run(done.folder).manifest.last_error == done.progress.last_error
 
 
 def test_half_a_pair_in_what_stops_a_provider_leaves_a_run_that_can_be_read(tmp_path: Path, server: Server) -> None:
     done, found = sweep(few(tmp_path, server, "complains-401"), tmp_path / "runs")
     assert done.state == "incomplete"
-    assert WHOLE in found.manifest["stopped"]["served"]
+    assert WHOLE in found.manifest.stopped["served"]
 
 
 # --- servers that do not end ---------------------------------------------------------------------------------------------
@@ -509,7 +509,7 @@ def test_requests_that_time_out_count_against_the_cap_each_time(tmp_path: Path, 
     done, _ = sweep(path, tmp_path / "runs", concurrency=2, max_tokens=cap)
     assert done.state == "budget"
     assert 5 <= len(server.requests) <= 6  # the most that the cap pays for, not fifty for each of two trials
-    assert Run(done.folder).manifest["spent"]["tokens"] <= cap
+    assert Run(done.folder).manifest.spent.tokens <= cap
 
 
 def test_an_answer_without_length_or_end_is_cut_off(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:

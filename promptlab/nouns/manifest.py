@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from promptlab.nouns.model import Price
 from promptlab.nouns.plan import FORMAT
@@ -44,6 +44,8 @@ class ModelAsked(Typed):
 class Manifest(Typed):
     """What a run folder says about itself; rewritten whole while the run goes on."""
 
+    NEEDED: ClassVar = ("counts",)
+    """Keys without which a file is no manifest."""
     id: str = ""
     name: str = ""
     question: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.setting import Setting
@@ -183,6 +183,8 @@ class OutlookRow(Typed):
 class Plan(Typed):
     """Everything that was fixed before the first call; scores and effects are fractions."""
 
+    NEEDED: ClassVar = ("models", "tasks", "arms", "hypotheses")
+    """Keys without which a file is no plan."""
     run: str = ""
     name: str = ""
     question: str = ""

@@ -334,17 +334,9 @@ class _Resolver:
                 if missing_emotions(policy, library.cues, entry.rounds - 1):
                     self.problem(("loops", index, "policies"), f"{path.name} has no cues for {policy_name(policy)!r}")
             template = Loop(
-                kind="feedback",
-                rounds=entry.rounds,
-                mode=entry.mode,
-                settle=entry.settle,
-                cues=(),
-                verdict=library.verdict,
-                request=library.request,
-                solved_at=entry.solved_at,
-                token_budget=entry.token_budget,
-                seed=e.seed,
-            )
+                kind="feedback", rounds=entry.rounds, mode=entry.mode, settle=entry.settle, cues=(), verdict=library.verdict,
+                request=library.request, solved_at=entry.solved_at, token_budget=entry.token_budget, seed=e.seed,
+            )  # fmt: skip
             if e.sampling.temperature == 0 and {"resample", "chain_of_thought"} & set(entry.controls):
                 self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if self.problems:
@@ -464,20 +456,11 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
     if resolver.problems:
         raise FileProblems(resolver.problems)
     return Study(
-        experiment=experiment,
-        path=document.path,
-        base=base,
-        text=document.text,
-        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed),
-        sims=sims,
-        prices=prices,
-        price_source=table.source,
-        n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)},
-        encoding=encoding,
-        notes=tuple(dict.fromkeys(resolver.notes)),
-        available=resolver.available,
-        judges=tuple(judges),
-    )
+        experiment=experiment, path=document.path, base=base, text=document.text,
+        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed), sims=sims, prices=prices,
+        price_source=table.source, n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)}, encoding=encoding,
+        notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
+    )  # fmt: skip
 
 
 def _programs(loaded: Mapping[str, Loaded], tasks: Sequence[Task]) -> list[Strategy]:

@@ -82,16 +82,10 @@ def sentences(store: Store | None) -> list[Sentence]:
         text = None if arm.text is None else str(arm.text)
         stimulus = _thawed(arm)
         found[name] = Sentence(
-            name=name,
-            role="loop" if arm.loop else str(arm.role),
-            text=text,
-            stimulus=None if arm.loop else stimulus,
-            in_run=True,
-            n_tokens=arm.n_tokens,
-            placebos=tuple(map(str, store.plan.placebos_of.get(name, ()))) if store else (),
-            theory=str(arm.theory or ""),
-            source=str(arm.source or ""),
-        )
+            name=name, role="loop" if arm.loop else str(arm.role), text=text, stimulus=None if arm.loop else stimulus, in_run=True,
+            n_tokens=arm.n_tokens, placebos=tuple(map(str, store.plan.placebos_of.get(name, ()))) if store else (),
+            theory=str(arm.theory or ""), source=str(arm.source or ""),
+        )  # fmt: skip
     found = {s.name: s for s in sorted(found.values(), key=lambda s: list(ROLES).index(s.role) if s.role in ROLES else len(ROLES))}
     found |= {sentence.name: sentence for sentence in shipped(encoding) if sentence.name not in found}
     return list(found.values())
@@ -105,18 +99,12 @@ def shipped(encoding: str) -> tuple[Sentence, ...]:
     lengths = {s.id: n_tokens(s.text, encoding) for s in known.values()}
     return tuple(
         Sentence(
-            name=s.id,
-            role=s.role,
-            text=s.text,
-            stimulus=s,
-            in_run=False,
-            n_tokens=lengths[s.id],
+            name=s.id, role=s.role, text=s.text, stimulus=s, in_run=False, n_tokens=lengths[s.id],
             placebos=tuple(p.id for p in matched_placebos([s], neutral, lengths, MATCHED, ["neutral"], 0)) if s.role == "stimulus" else (),
-            theory=s.theory,
-            source=s.source,
+            theory=s.theory, source=s.source,
         )
         for s in known.values()
-    )
+    )  # fmt: skip
 
 
 def _thawed(arm: PlannedArm) -> Stimulus | None:
@@ -179,19 +167,11 @@ def _of_run(task: PlannedTask) -> Known:
     name, suite = str(task.name), task.suite
     entry = entries().get(name) if suite != "own" else None
     return Known(
-        id=f"{suite}/{name}",
-        name=name,
-        suite=suite,
-        in_run=True,
-        n_items=int(task.n_items),
-        benchmark=BENCHMARKS[entry.benchmark] if entry else BENCHMARKS["own"],
-        metric=str(task.metric),
-        chance=task.chance,
-        base_prompts={str(key): str(text) for key, text in task.base_prompts.items()},
-        defects=tuple(map(str, task.defects)),
-        licence=str(task.licence),
-        source=str(task.source),
-    )
+        id=f"{suite}/{name}", name=name, suite=suite, in_run=True, n_items=int(task.n_items),
+        benchmark=BENCHMARKS[entry.benchmark] if entry else BENCHMARKS["own"], metric=str(task.metric), chance=task.chance,
+        base_prompts={str(key): str(text) for key, text in task.base_prompts.items()}, defects=tuple(map(str, task.defects)),
+        licence=str(task.licence), source=str(task.source),
+    )  # fmt: skip
 
 
 def library(suite: Suite) -> tuple[Known, ...]:
@@ -204,19 +184,10 @@ def library(suite: Suite) -> tuple[Known, ...]:
 
 def _of_library(task: Task, entry: TaskEntry) -> Known:
     return Known(
-        id=task.id,
-        name=task.name,
-        suite=task.suite,
-        in_run=False,
-        n_items=len(task.items),
-        benchmark=BENCHMARKS[entry.benchmark],
-        metric=task.metric,
-        chance=task.chance,
-        base_prompts=task.base_prompts,
-        defects=task.defects,
-        licence=task.licence,
+        id=task.id, name=task.name, suite=task.suite, in_run=False, n_items=len(task.items), benchmark=BENCHMARKS[entry.benchmark],
+        metric=task.metric, chance=task.chance, base_prompts=task.base_prompts, defects=task.defects, licence=task.licence,
         source=task.source,
-    )
+    )  # fmt: skip
 
 
 def task_table(tasks: Sequence[Known]) -> Table:
@@ -289,8 +260,8 @@ def whole_task(store: Store | None, known: Known) -> Task:
             frame = Frame(**task.frame)
             demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"])) for demo in task.demos)
             return Task(
-                known.name, known.suite, "own", known.metric, known.base_prompts, (), demos, known.chance, frame=frame,
-                options=task.options,
+                name=known.name, suite=known.suite, benchmark="own", metric=known.metric, base_prompts=known.base_prompts, items=(),
+                demos=demos, chance=known.chance, frame=frame, options=task.options,
             )  # fmt: skip
     found = task_here(known.name, known.suite)
     return found if found else Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())

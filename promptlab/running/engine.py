@@ -412,4 +412,6 @@ def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progr
     world = World(design, study.sims) if any(model.simulated for model in study.models) else None
     gateway = Gateway(study.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
     sampling = study.experiment.sampling.asked()
-    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget, progress, study.judges), gateway
+    return Engine(
+        design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges
+    ), gateway

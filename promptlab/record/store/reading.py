@@ -157,6 +157,8 @@ def _typed(path: Path, kind: type[Whole]) -> tuple[Whole, dict[str, Any]]:
         known = " and ".join(map(str, READABLE))
         raise RunProblem(f"{path.parent}: written in run format {found.get('format')}, and this promptlab reads {known}")
     try:
+        for name in kind.NEEDED:
+            found[name]
         return kind.read(found), found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited?") from None

@@ -116,14 +116,9 @@ class DirectWire:
         target = self._targets.get(model.name) or self._target(model)
         base = str(target.url).partition(f"/{ENDPOINT}")[0]
         request = self._open().request(
-            method,
-            URL(f"{base}/{path}", encoded=True),
-            data=data,
-            headers={**target.headers, "Content-Type": kind},
-            proxy=target.proxy,
-            ssl=target.certificates,
-            allow_redirects=False,
-        )
+            method, URL(f"{base}/{path}", encoded=True), data=data, headers={**target.headers, "Content-Type": kind}, proxy=target.proxy,
+            ssl=target.certificates, allow_redirects=False,
+        )  # fmt: skip
         _, answer = await self._answered(request, timeout_s or target.timeout_s, most)
         return answer
 
@@ -182,15 +177,10 @@ class DirectWire:
         if model.provider == "openai" and model.api_base is None:
             headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
         target = _Target(
-            URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"),
-            model.litellm_name.partition("/")[2],
-            provider.extra,
-            provider.served_prefix,
-            model.timeout_s,
-            headers,
-            _proxy(base),
-            _certificates() if base.startswith("https") else True,
-        )
+            url=URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"), name=model.litellm_name.partition("/")[2], extra=provider.extra,
+            served_prefix=provider.served_prefix, timeout_s=model.timeout_s, headers=headers, proxy=_proxy(base),
+            certificates=_certificates() if base.startswith("https") else True,
+        )  # fmt: skip
         self._targets[model.name] = target
         return target
 
