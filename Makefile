@@ -13,7 +13,7 @@ test: $(READY)  ## lint, types and every test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)

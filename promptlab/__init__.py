@@ -5,6 +5,7 @@ The straight line: spec -> tasks -> design -> plan -> run -> store -> stats -> r
 
 from __future__ import annotations
 
+import importlib
 import os
 from typing import TYPE_CHECKING
 
@@ -12,31 +13,62 @@ from typing import TYPE_CHECKING
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 __version__ = "0.1.0"
-__all__ = ["Item", "Scored", "__version__", "open_run", "score", "verdicts"]
+__all__ = [
+    "BudgetReached",
+    "DataMissing",
+    "Experiment",
+    "FileProblems",
+    "Item",
+    "PromptlabError",
+    "Report",
+    "Run",
+    "RunProblem",
+    "Scored",
+    "UsageProblem",
+    "__version__",
+    "arun",
+    "compare",
+    "open_run",
+    "plan",
+    "report",
+    "run",
+    "score",
+    "verdicts",
+]
 
 if TYPE_CHECKING:
+    from promptlab.api import arun, compare, plan, report, run
     from promptlab.nouns.call import Scored
+    from promptlab.nouns.errors import BudgetReached, DataMissing, FileProblems, PromptlabError, RunProblem, UsageProblem
     from promptlab.nouns.item import Item
     from promptlab.record.open import open_run
+    from promptlab.record.store import Run
     from promptlab.reporting import verdicts
+    from promptlab.reporting.whole import Report
+    from promptlab.sources.objects import Experiment
     from promptlab.sources.score import score
+
+_HOMES = {
+    "api": "arun compare plan report run",
+    "nouns.call": "Scored",
+    "nouns.errors": "BudgetReached DataMissing FileProblems PromptlabError RunProblem UsageProblem",
+    "nouns.item": "Item",
+    "record.open": "open_run",
+    "record.store": "Run",
+    "reporting": "verdicts",
+    "reporting.whole": "Report",
+    "sources.objects": "Experiment",
+    "sources.score": "score",
+}
+"""Where the public names are; each is imported when it is first used."""
 
 
 def __getattr__(name: str) -> object:
-    if name == "open_run":
-        from promptlab.record.open import open_run
-
-        return open_run
-    if name == "score":
-        from promptlab.sources.score import score
-
-        return score
-    if name == "verdicts":
-        from promptlab.reporting import verdicts
-
-        return verdicts
-    if name in ("Item", "Scored"):
-        from promptlab.nouns import call, item
-
-        return item.Item if name == "Item" else call.Scored
+    for module, names in _HOMES.items():
+        if name in names.split():
+            return getattr(importlib.import_module(f"promptlab.{module}"), name)
     raise AttributeError(f"module 'promptlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

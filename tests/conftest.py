@@ -15,9 +15,16 @@ from servers import Server
 
 ROOT = Path(__file__).parent.parent
 SHARED = Path(os.environ.get("PROMPTLAB_SHARED", ROOT.parent / "shared"))
+LONGEST = (
+    "fleet", "programs", "notebooks", "threats", "batch", "explorer", "browser", "sweep", "loops", "looks", "calibrate", "mirror", "cli",
+    "replay",
+)  # fmt: skip
+"""Files that take longest come first, so that no worker is left with one of them while the others have ended."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    place = {f"test_{name}": n for n, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
     if SHARED.is_dir():
         return
     skip = pytest.mark.skip(reason=f"the reference data is not at {SHARED}; set PROMPTLAB_SHARED to its folder")

@@ -28,7 +28,7 @@ from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
 from promptlab.record.open import open_run
 from promptlab.record.repair import repair
-from promptlab.record.store import Run, RunWriter, is_locked, reading, runs_in, writing
+from promptlab.record.store import Run, RunWriter, files, is_locked, parts, reading, runs_in, writing
 from promptlab.record.store.writing import PART_ROWS
 from promptlab.running.cache import Cache, WriteBehind, request_of
 from promptlab.running.cache.rows import packed
@@ -636,6 +636,72 @@ def test_recorded_trials_leave_errors_open_and_count_what_was_paid(tmp_path: Pat
     assert writer.recorded().trials == {"t0", "t1", "bad"}
     writer.close()
     assert Run(tmp_path / "r").trials()["outcome"].tolist() == ["ok", "ok", "ok"]
+
+
+def test_what_came_from_the_cache_took_no_tokens_here(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    write(folder, 3, cached=True, input_tokens=10, output_tokens=5, paid_usd=0.0)
+    write(folder, 2, 3, cached=False, input_tokens=10, output_tokens=None, paid_usd=0.5)
+    found = reading.recorded_in(folder)
+    assert (len(found.trials), found.paid_tokens, found.paid_usd) == (5, 20, 1.0)
+
+
+def test_only_its_owner_can_take_a_lock(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        writer = RunWriter(tmp_path / "run")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "run" / "lock").stat().st_mode) == 0o600, "whoever holds it keeps every sweep out"
+    writer.close()
+
+
+def test_a_file_is_durable_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, seen = tmp_path / "x.json", []
+    real = os.fsync
+
+    def fsync(handle: int) -> None:
+        seen.append((Path(f"/proc/self/fd/{handle}").read_bytes(), path.exists()))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    files.write_whole(path, b"whole")
+    assert seen == [(b"whole", False)], "all of it, under another name"
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("line", [b"5", b"null", b"[]", b'"trial"', b"{}", b'{"calls": []}', b'{"trial'])
+def test_a_line_that_is_no_trial_is_read_past(tmp_path: Path, line: bytes) -> None:
+    writer = RunWriter(tmp_path / "run")
+    writer.append(row(TRIAL_COLUMNS, trial="t0", order=0, outcome="ok"), [])
+    write_manifest(tmp_path / "run")
+    with (tmp_path / "run" / "journal.jsonl").open("ab") as file:
+        file.write(line + b"\n")
+    writer.append(row(TRIAL_COLUMNS, trial="t1", order=1, outcome="ok"), [])
+    assert Run(tmp_path / "run").trials()["trial"].tolist() == ["t0", "t1"]
+    writer.close()
+
+
+def test_long_trials_become_a_part_by_their_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "PART_BYTES", 5_000)
+    writer = RunWriter(tmp_path / "run")
+    for i in range(9):
+        writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok", answer="x" * 2_000), [])
+    write_manifest(tmp_path / "run")
+    assert len(Run(tmp_path / "run").trials()) == 9
+    writer.close()
+    assert len(list((tmp_path / "run" / "trials").glob("part-*"))) == 5, "two trials each, and the rest"
+
+
+@pytest.mark.parametrize("kind", ["trials", "calls"])
+def test_a_new_part_takes_no_number_of_one_that_repair_put_aside(tmp_path: Path, kind: str) -> None:
+    write(tmp_path / "run", 2)
+    aside = tmp_path / "run" / parts.DAMAGED / kind
+    aside.mkdir(parents=True)
+    (aside / "part-00007.parquet").touch()
+    write(tmp_path / "run", 2, 2)
+    assert sorted(path.name for path in (tmp_path / "run" / "trials").iterdir()) == ["part-00000.parquet", "part-00008.parquet"]
 
 
 def test_two_writers_never_meet(tmp_path: Path) -> None:

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import json
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 from xml.etree import ElementTree as ET
 
 import pytest
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.setting import Setting
+from promptlab.nouns.wording import CONTROLS, OUTCOMES, ROLES, VERDICTS
+from promptlab.nouns.words import AA_ARM, Control, Outcome, Role, Verdict
 from promptlab.reporting import charts
 
 ONE = Comparison(
-    scope="stimulus", family="f", n_family=2, model="m", simulated=False, suite="twin", task=None, placement="paper", shots=0,
-    strategy="single", control="placebo", control_arms=("placebo/a",), treatment="emotionprompt/EP02", library="emotionprompt",
+    scope="stimulus", family="f", n_family=2, model="m", simulated=False, suite="twin", task=None,
+    setting=Setting("paper"), control="placebo", control_arms=("placebo/a",), treatment="emotionprompt/EP02", library="emotionprompt",
     n_planned=60, n_pairs=58, n_missing=2, n_tasks=2, mean_control=0.5, mean_treatment=0.6, diff=0.1, ci_low=0.02, ci_high=0.18,
     gained=8, lost=2, p_value=0.01, p_adjusted=0.02, p_tost=None, p_tost_adjusted=None, margin=0.02, mde=0.08, method="t",
     ci_method="t", adjustment="holm", status="ok", verdict="helps", sentence="It helps.",
@@ -63,8 +66,14 @@ def test_a_forest_is_wide_enough_for_every_interval_and_shows_zero() -> None:
 
 
 def test_verdicts_differ_in_shape_and_sign_not_only_in_colour() -> None:
-    for told in (charts.COLOURS, charts.SHAPES, charts.SIGNS):
-        assert len(set(told.values())) == len(told) == 6
+    for part in ("colour", "shape", "sign"):
+        assert len({getattr(wording, part) for wording in VERDICTS.values()}) == len(VERDICTS) == 6
+
+
+def test_every_word_of_a_vocabulary_has_its_wording() -> None:
+    for wording, vocabulary in ((VERDICTS, Verdict), (ROLES, Role), (OUTCOMES, Outcome)):
+        assert list(wording) == list(get_args(vocabulary))
+    assert set(CONTROLS) == {*get_args(Control), AA_ARM}
 
 
 def test_a_matrix_gives_each_cell_its_number_and_sign() -> None:

@@ -17,19 +17,19 @@ from urllib.parse import urlencode
 
 import pandas as pd
 import pytest
-from streamlit.testing.v1 import AppTest
 
+from apps import AppTest
 from conftest import ROOT
 from promptlab.design.cross import trials
 from promptlab.design.render import render
-from promptlab.explorer import compare, load, plain, samples, words
-from promptlab.explorer.load import records
+from promptlab.explorer import load, plain, samples
 from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter
-from promptlab.reporting import charts
+from promptlab.reporting import charts, flips, words
+from promptlab.reporting.store import records
 
 PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan", "design", "library", "samples"]
 EXPERIMENT = """name: {name}
@@ -319,9 +319,9 @@ def test_what_was_shown_by_itself_is_not_kept_as_a_choice(opened: Any, demo: Pat
     app.segmented_control(key="switch_items").set_value("both").run()
     app.selectbox(key="pick_a").set_value("emotionprompt/EP02").run()
     assert app.query_params["items"] == "a"
-    assert compare.most_telling({"a": 3, "b": 4, "both": 9, "neither": 1}) == "b"
-    assert compare.most_telling({"a": 2, "b": 2, "both": 9, "neither": 1}) == "a"
-    assert compare.most_telling({"a": 0, "b": 0, "both": 0, "neither": 1}) == "neither"
+    assert flips.most_telling({"a": 3, "b": 4, "both": 9, "neither": 1}) == "b"
+    assert flips.most_telling({"a": 2, "b": 2, "both": 9, "neither": 1}) == "a"
+    assert flips.most_telling({"a": 0, "b": 0, "both": 0, "neither": 1}) == "neither"
 
 
 def test_a_run_that_is_not_here_is_said(opened: Any, demo: Path) -> None:
@@ -409,9 +409,9 @@ def test_compare_shows_repeats_one_at_a_time(opened: Any, tmp_path: Path) -> Non
 
 
 def test_word_diff_keeps_every_word() -> None:
-    assert compare.word_diff("the cat sat", "the dog sat") == "the [-cat-]{+dog+} sat"
-    assert compare.word_diff("", "a") == "{+a+}"
-    assert compare.word_diff("same", "same") == "same"
+    assert flips.word_diff("the cat sat", "the dog sat") == "the [-cat-]{+dog+} sat"
+    assert flips.word_diff("", "a") == "{+a+}"
+    assert flips.word_diff("same", "same") == "same"
 
 
 def test_samples_shows_all_that_is_recorded(opened: Any, demo: Path) -> None:
@@ -585,8 +585,8 @@ def test_inert_spells_out_what_hides() -> None:
     assert plain.cell("one\ntwo") == "one ⏎ two"
     assert plain.cell(None) == ""
     assert plain.cell(float("nan")) == ""
-    assert plain.mark("do it. Please. Now", "Please.") == ("do it. ▶Please.◀ Now", 1)
-    assert plain.mark("do it", None) == ("do it", 0)
+    assert words.mark("do it. Please. Now", "Please.") == ("do it. ▶Please.◀ Now", 1)
+    assert words.mark("do it", None) == ("do it", 0)
 
 
 MARKDOWN = {
@@ -668,7 +668,8 @@ def test_the_explorer_never_loads_a_model_client(demo: Path) -> None:
     code = f"""
 import json, sys
 sys.argv = ["app.py", "--runs", {str(demo)!r}]
-from streamlit.testing.v1 import AppTest
+sys.path.append("tests")
+from apps import AppTest
 for page in {PAGES!r}:
     app = AppTest.from_file("app.py", default_timeout=60)
     app.query_params["page"] = page

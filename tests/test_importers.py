@@ -400,7 +400,7 @@ def test_the_same_import_is_the_same_run(tmp_path: Path) -> None:
 
 
 def test_the_explorer_shows_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from streamlit.testing.v1 import AppTest
+    from apps import AppTest
 
     done = bring(INSPECT, tmp_path)
     for page in ("overview", "samples"):

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import designs
 import runs
 from conftest import ROOT
 from promptlab.design.cross import draw_number, trials
@@ -25,7 +26,6 @@ from promptlab.nouns.call import Answer, Call, Completion
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.identity import digest
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.steps import Steps
 from promptlab.nouns.stimulus import Loop
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import all_stimuli, resolve
@@ -55,23 +55,13 @@ def conditions(policies: Sequence[Any] = ("alternate",), **changes: Any) -> dict
     return {a.name: a for a in found}
 
 
-def verifier(judge: Callable[[str], float]) -> Callable[[str], Steps[float]]:
-    """A pure score as a verifier."""
-
-    def verified(text: str) -> Steps[float]:
-        return judge(text)
-        yield  # a generator that asks nothing
-
-    return verified
-
-
 def converse(
     arm: Arm, replies: Callable[[int], str], judge: Callable[[str], float] = lambda text: float(text == "right")
 ) -> tuple[list[Call], Answer]:
     """All calls of a trial whose n-th call is answered with `replies(n)`."""
     trial = Trial(0, TASK.id, ITEM, arm, "m", 0)
     first = Call("m", render(TASK, ITEM, arm), {"temperature": 1, "seed": 7}, draw=2)
-    strategy = begun(first, trial, verifier(judge))
+    strategy = begun(first, trial, designs.verifier(judge))
     calls = [next(strategy)]
     while True:
         try:
@@ -173,7 +163,7 @@ def test_a_token_budget_ends_a_loop_and_no_answer_is_said_to_be_none() -> None:
 
 def test_a_failed_round_leaves_the_trial_without_an_answer() -> None:
     trial = Trial(0, TASK.id, ITEM, conditions()["heart/alternate"], "m", 0)
-    strategy = begun(Call("m", ({"role": "user", "content": "x"},), {}), trial, verifier(lambda text: 0.0))
+    strategy = begun(Call("m", ({"role": "user", "content": "x"},), {}), trial, designs.verifier(lambda text: 0.0))
     next(strategy)
     strategy.send(Completion("wrong", "ok"))
     with pytest.raises(StopIteration) as stop:
@@ -432,7 +422,7 @@ def judged(path: Path) -> list[Any]:
         task, arm = tasks[trial.task], trial.arm
         metric = metrics[task.id]
         first = Call(model.name, render(task, trial.item, arm), {"temperature": 1, "seed": study.design.seed}, draw_number(trial, 1))
-        strategy = begun(first, trial, verifier(lambda text, metric=metric, item=trial.item: metric(text, item).score))
+        strategy = begun(first, trial, designs.verifier(lambda text, metric=metric, item=trial.item: metric(text, item).score))
         call = next(strategy)
         while True:
             shown = world.shown(call.messages)

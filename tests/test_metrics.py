@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
-from promptlab.nouns.call import Scored
+from promptlab.nouns.call import Call, Scored
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.item import Item
 from promptlab.scoring.metrics import METRICS, bigbench, metric
 from promptlab.scoring.metrics import instruction_induction as ii
 from promptlab.scoring.metrics.bigbench import choice
+from promptlab.scoring.own import own_scoring, settled
 from promptlab.sources import official
 from promptlab.sources.tasks import read_items
 
@@ -359,7 +360,8 @@ def test_names() -> None:
     published = ["ii_em", "ii_f1", "ii_exact_set", "ii_contains", "bigbench_exact", "bigbench_operators", "choice"]
     assert [name for name in METRICS if not name.startswith("strict_")] == published
     assert metric("choice") is choice
-    assert metric("promptlab.scoring.metrics.bigbench:choice") is choice
+    scored = own_scoring("promptlab.scoring.metrics.bigbench:choice")
+    assert settled(scored.steps("b", Item("1", "x", ("b",), ("a", "b")), Call("", (), {}))) == Scored(1.0, "b")
     with pytest.raises(UsageProblem, match=r"'ii_emm'.*did you mean 'ii_em'"):
         metric("ii_emm")
     for name in (
@@ -370,7 +372,7 @@ def test_names() -> None:
         "promptlab.scoring.metrics.bigbench:re",
     ):
         with pytest.raises(UsageProblem, match=name):
-            metric(name)
+            own_scoring(name)
 
 
 @pytest.mark.parametrize(("task", "name"), SIX.items())

@@ -23,7 +23,7 @@ import runs
 from conftest import ROOT
 from promptlab import open_run, verdicts
 from promptlab import reporting as report
-from promptlab.reporting import charts
+from promptlab.nouns.wording import VERDICTS
 from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"
@@ -91,7 +91,8 @@ def test_every_picture_is_svg_and_says_simulated(path: Path) -> None:
 
 
 def test_the_notebooks_are_those_that_are_spoken_of() -> None:
-    assert [path.stem for path in NOTEBOOKS] == ["01_first_verdict", "02_replicate_a_paper", "03_heart_loops", "04_bring_your_logs"]
+    names = ["01_first_verdict", "02_replicate_a_paper", "03_heart_loops", "04_bring_your_logs", "05_run_from_python"]
+    assert [path.stem for path in NOTEBOOKS] == names
     page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
     for path in NOTEBOOKS:
         assert path.name in page
@@ -156,7 +157,7 @@ def test_anger_alone_beats_the_same_loop_without_emotion() -> None:
     assert any(row["lost"] > 0 for row in built.rounds if row["loop"] == "heart-free")
 
 
-def test_the_three_names_at_the_top_load_nothing_until_they_are_used() -> None:
+def test_the_names_at_the_top_load_nothing_until_they_are_used() -> None:
     code = (
         "import time, sys\nbefore = time.process_time()\nimport promptlab\nspent = time.process_time() - before\n"
         "print(spent, sorted({'pandas', 'numpy', 'pyarrow', 'pydantic'} & set(sys.modules)))\n"
@@ -212,7 +213,7 @@ def test_a_notebook_for_a_run_is_written_and_runs(name: str, loops: bool, tmp_pa
         assert c.treatment in shown["verdicts-0"]
         assert f"{100 * c.diff:+.1f} (" in shown["forest-0"]
     for c in built.of("cell", control=control):
-        assert f"{charts.SIGNS[c.verdict]} {100 * c.diff:+.1f}" in shown["matrix-0"]
+        assert f"{VERDICTS[c.verdict].sign} {100 * c.diff:+.1f}" in shown["matrix-0"]
     odd = [c for c in built.of("cell", control=control) if c.verdict in ("refused", "hurts") or c.n_missing]
     assert odd
     for c in odd:

@@ -72,7 +72,7 @@ def test_all_formats_hold_the_same_task(kind: str, tmp_path: Path) -> None:
     assert found.id == "own/t"
     assert [(item.id, item.input, item.targets) for item in found.items] == [(str(n), q, (a,)) for n, (q, a) in enumerate(PAIRS, 1)]
     assert found.base_prompts == {"human": "Say what it is."}
-    assert check_task(load_own(tmp_path / "t.yaml")).gold_below_1 == ()
+    assert check_task(load_own(tmp_path / "t.yaml")).gold == ((), ())
 
 
 def test_cells_over_several_lines_keep_their_lines(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ def test_the_table_itself_gets_a_task_file_to_copy(tmp_path: Path) -> None:
 
 def test_right_answers_that_do_not_score_1_are_found(tmp_path: Path) -> None:
     checked = check_task(loaded(tmp_path, "q,a\nx,seven\ny,8\nz,nothing\n"))
-    assert [(item.id, target, score) for item, target, score in checked.gold_below_1] == [("3", "nothing", 0.0)]
+    assert [(item.id, target, score) for item, target, score in checked.gold.below_1] == [("3", "nothing", 0.0)]
 
 
 def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,7 +233,7 @@ def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     )
     monkeypatch.chdir(tmp_path)
     checked = check_task(loaded(tmp_path, "q,a\nx,please do\ny,do it\n", metric="politeness:polite"))
-    assert [item.id for item, _, _ in checked.gold_below_1] == ["2"]
+    assert [item.id for item, _, _ in checked.gold.below_1] == ["2"]
 
 
 def test_a_pattern_as_the_metric(tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_bigbench_file(tmp_path: Path) -> None:
     assert own.task.frame.input_prefix == "\nFact: "
     assert own.task.items[1].scores == (0.0, 1.0, 0.4)
     assert own.task.chance == pytest.approx((1 / 2 + 1 / 3) / 2)
-    assert check_task(own).gold_below_1 == ()
+    assert check_task(own).gold == ((), ())
 
 
 def test_a_bigbench_file_of_free_text(tmp_path: Path) -> None:

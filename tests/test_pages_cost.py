@@ -15,15 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from promptlab.explorer import cost, load, take
+from promptlab.explorer import cost, load
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import Store
 from promptlab.explorer.plain import CELL
 from promptlab.record.store import Run
-from promptlab.reporting import charts
+from promptlab.reporting import charts, reliability, totals
 from promptlab.reporting.prepared import prepared
+from promptlab.reporting.store import Store
+from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
-from promptlab.stats.unpaired import unpaired_difference
 from test_explorer import HIDDEN, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 
 PLANTED, EP02 = "sim/planted", "emotionprompt/EP02"
@@ -66,7 +66,7 @@ def store_of(folder: Path) -> Store:
     return Store(prepared(folder))
 
 
-def titled(shown: list[take.Shown], title: str) -> take.Shown:
+def titled(shown: list[Table], title: str) -> Table:
     return next(table for table in shown if table.title == title)
 
 
@@ -91,7 +91,7 @@ def trials(rich: Path) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def shown(rich: Path) -> list[take.Shown]:
+def shown(rich: Path) -> list[Table]:
     return cost.tables(store_of(rich / "demo"), Filters({"model": PLANTED, "arm": EP02}))
 
 
@@ -102,7 +102,7 @@ def of(trials: pd.DataFrame, arm: str | None = None, model: str = PLANTED) -> pd
 # --- the numbers ----------------------------------------------------------------------------------------------------
 
 
-def test_spend_is_the_sum_of_the_trials(shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_spend_is_the_sum_of_the_trials(shown: list[Table], trials: pd.DataFrame) -> None:
     frame = titled(shown, "What it cost").frame
     own = of(trials)
     row = row_of(frame, model=PLANTED)
@@ -116,7 +116,7 @@ def test_spend_is_the_sum_of_the_trials(shown: list[take.Shown], trials: pd.Data
     assert row["paid by this run"] == "nothing (simulated)"
 
 
-def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path, shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path, shown: list[Table], trials: pd.DataFrame) -> None:
     own = of(trials, model="sim/null")
     n_unknown = int((own["cost_usd"].isna() & (own["outcome"] != "error")).sum())
     assert n_unknown > 0
@@ -125,7 +125,7 @@ def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path,
     assert row["price of a right answer"] == "unknown"
     assert row["price of the answers"] == f"at least ${own['cost_usd'].sum():.4f} simulated"
     store = store_of(rich / "demo")
-    [sentence] = cost.unpriced(store, cost.sums_of(store))
+    [sentence] = reliability.unpriced(store, totals.sums_of(store))
     assert sentence.startswith(f"sim/null: the price of {n_unknown} answers is unknown")
     other = cost.tables(store, Filters({"model": "sim/null"}))
     assert row_of(titled(other, "What a right answer costs").frame, arm="none")["price of a right answer"] == "unknown"
@@ -133,13 +133,13 @@ def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path,
 
 
 def test_amounts_that_are_unknown_are_never_0() -> None:
-    assert cost.usd(0.0, 3, 3) == "unknown"
-    assert cost.usd(0.5, 1, 3) == "at least $0.5000"
-    assert cost.usd(0.5, 0, 3) == "$0.5000"
+    assert reliability.usd(0.0, 3, 3) == "unknown"
+    assert reliability.usd(0.5, 1, 3) == "at least $0.5000"
+    assert reliability.usd(0.5, 0, 3) == "$0.5000"
     nothing = {"n_unpriced": 0, "n_fine": 0, "n_right": 0, "cost_usd": 0.0}
-    assert cost.each(nothing, False) == "unknown"
-    assert cost.each(nothing | {"n_fine": 2}, False) == "no right answer"
-    assert cost.share(0, 0) == "unknown"
+    assert reliability.each(nothing, False) == "unknown"
+    assert reliability.each(nothing | {"n_fine": 2}, False) == "no right answer"
+    assert reliability.share(0, 0) == "unknown"
 
 
 def test_a_model_that_is_paid_for_is_said_to_be(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_model_that_is_paid_for_is_said_to_be(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arm", ["none", EP02])
-def test_tokens_and_times_of_an_arm(arm: str, shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_tokens_and_times_of_an_arm(arm: str, shown: list[Table], trials: pd.DataFrame) -> None:
     own = of(trials, arm)
     fine = own[own["outcome"] != "error"]
     row = row_of(titled(shown, "Tokens and time").frame, arm=arm)
@@ -172,7 +172,7 @@ def test_tokens_and_times_of_an_arm(arm: str, shown: list[take.Shown], trials: p
             assert row[f"{name}: {word}"] == f"{exact:.{digits if column == 'latency_s' else 0}f}"
 
 
-def test_missing_answers_by_arm_and_end(shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_missing_answers_by_arm_and_end(shown: list[Table], trials: pd.DataFrame) -> None:
     frame = titled(shown, "Missing answers").frame
     own = of(trials, EP02)
     row = row_of(frame, arm=EP02)
@@ -188,24 +188,17 @@ def test_missing_answers_by_arm_and_end(shown: list[take.Shown], trials: pd.Data
 def test_a_sentence_says_where_missing_answers_differ(rich: Path, trials: pd.DataFrame, tmp_path: Path) -> None:
     store = store_of(rich / "demo")
     setting = next(iter(store.settings.values()))
-    arms = cost.by_arm(store, cost.sums_of(store), PLANTED, setting)
-    [sentence] = cost.uneven(arms)
+    arms = totals.by_arm(store, totals.sums_of(store), PLANTED, setting)
+    [sentence] = reliability.uneven(arms)
     lost = of(trials, EP02)["score"].isna().mean()
     assert sentence.startswith("Arms differ in how many trials have no score: none 0.0 %, emotionprompt/EP02 ")
     assert f"{100 * lost:.1f} % (" in sentence
     assert "more than 2 points" in sentence
     folder, _ = write_run(tmp_path)
     even = store_of(folder)
-    [sentence] = cost.uneven(cost.by_arm(even, cost.sums_of(even), PLANTED, setting))
+    [sentence] = reliability.uneven(totals.by_arm(even, totals.sums_of(even), PLANTED, setting))
     assert sentence.startswith("No arm differs from none by more than chance allows")
-    assert cost.uneven([]) == []
-
-
-def test_the_difference_of_two_shares_is_newcombes() -> None:
-    a, b = np.repeat([1.0, 0.0], [9, 51]), np.repeat([1.0, 0.0], [2, 38])
-    found = unpaired_difference(a, b, conf=0.99)
-    assert found.ci is not None
-    assert cost.difference(9, 60, 2, 40, 0.99) == pytest.approx((found.diff, *found.ci))
+    assert reliability.uneven([]) == []
 
 
 def agreement(own: pd.DataFrame, column: str) -> tuple[int, int]:
@@ -215,48 +208,48 @@ def agreement(own: pd.DataFrame, column: str) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("task", ["sum", "sentiment"])
-def test_agreement_of_repeats_and_of_the_baseline_with_its_own(task: str, shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_agreement_of_repeats_and_of_the_baseline_with_its_own(task: str, shown: list[Table], trials: pd.DataFrame) -> None:
     texts_only = trials.assign(answer=trials["answer"].where(trials["outcome"] != "error"))
     own = texts_only[(texts_only["model"] == PLANTED) & (texts_only["task"] == task)]
     again, twice = own[own["arm"] == EP02], own[own["arm"].isin(["none", "none_aa"]) & (own["replicate"] == 0)]
     for title, rows in (("Does asking again give the same?", again), ("The baseline against its own repeat", twice)):
         row = row_of(titled(shown, title).frame, task=task)
-        assert row["the same score"] == cost.share(*agreement(rows, "score"))
-        assert row["the same text"] == cost.share(*agreement(rows, "answer"))
+        assert row["the same score"] == reliability.share(*agreement(rows, "score"))
+        assert row["the same text"] == reliability.share(*agreement(rows, "answer"))
         assert row["answers each, at most"] == "2"
     whole = row_of(titled(shown, "Does asking again give the same?").frame, task="all tasks")
     both = [agreement(texts_only[(texts_only["model"] == PLANTED) & (texts_only["arm"] == EP02) & (texts_only["task"] == t)], "score")
             for t in ("sum", "sentiment")]  # fmt: skip
-    assert whole["the same score"] == cost.share(sum(k for k, _ in both), sum(n for _, n in both))
+    assert whole["the same score"] == reliability.share(sum(k for k, _ in both), sum(n for _, n in both))
 
 
-def test_requests_and_form_of_the_answers(shown: list[take.Shown], trials: pd.DataFrame) -> None:
+def test_requests_and_form_of_the_answers(shown: list[Table], trials: pd.DataFrame) -> None:
     own = of(trials)
     row = row_of(titled(shown, "Requests").frame, model=PLANTED)
-    assert row["from the cache"] == cost.share(int(own["cached"].sum()), len(own))
-    assert row["asked again"] == cost.share(int((own["attempts"] > 1).sum()), len(own))
-    assert row["failed for good"] == cost.share(int((own["outcome"] == "error").sum()), len(own))
+    assert row["from the cache"] == reliability.share(int(own["cached"].sum()), len(own))
+    assert row["asked again"] == reliability.share(int((own["attempts"] > 1).sum()), len(own))
+    assert row["failed for good"] == reliability.share(int((own["outcome"] == "error").sum()), len(own))
     assert (row["calls"], row["requests of one trial, at most"]) == (f"{own['n_calls'].sum():,.0f}", "3")
     arm = of(trials, "none")
     form = row_of(titled(shown, "Form of the answers").frame, arm="none")
     for column, flag in (("in the form asked for", "compliant"), ("echoes", "echoed"), ("declined", "declined")):
         known = arm[flag].dropna().astype(bool)
-        assert form[column] == cost.share(int(known.sum()), len(known))
+        assert form[column] == reliability.share(int(known.sum()), len(known))
 
 
 def test_charts_hold_the_same_numbers_and_say_simulated(rich: Path, trials: pd.DataFrame) -> None:
     store = store_of(rich / "demo")
     setting = next(iter(store.settings.values()))
-    arms = cost.by_arm(store, cost.sums_of(store), PLANTED, setting)
-    rows = cost.missing_rows(arms)
+    arms = totals.by_arm(store, totals.sums_of(store), PLANTED, setting)
+    rows = reliability.missing_rows(arms)
     own = of(trials, EP02)
-    point = next(row for row in rows if (row["row"], row["kind"]) == (EP02, cost.LOST))
+    point = next(row for row in rows if (row["row"], row["kind"]) == (EP02, reliability.LOST))
     assert point["value"] == pytest.approx(100 * own["score"].isna().mean())
     assert (point["low"], point["high"]) == pytest.approx([100 * end for end in wilson(int(own["score"].isna().sum()), len(own), 0.95)])
-    drawn = charts.svg(charts.estimates(rows, [cost.LOST, cost.BAD], "%", "Missing", store.simulated))
+    drawn = charts.svg(charts.estimates(rows, [reliability.LOST, reliability.BAD], "%", "Missing", store.simulated))
     assert "SIMULATED: Missing" in drawn
     assert point["words"] in drawn
-    times = cost.time_rows(arms, cost._spreads(store, PLANTED, setting))
+    times = reliability.time_rows(arms, totals.spreads_of(store, PLANTED, setting))
     assert all(row["low"] <= row["value"] <= row["high"] for row in times)
     assert len(times) == len(arms)
 
@@ -264,7 +257,7 @@ def test_charts_hold_the_same_numbers_and_say_simulated(rich: Path, trials: pd.D
 # --- the screen -----------------------------------------------------------------------------------------------------
 
 
-def test_the_page_of_a_whole_run(opened: Any, rich: Path, shown: list[take.Shown]) -> None:
+def test_the_page_of_a_whole_run(opened: Any, rich: Path, shown: list[Table]) -> None:
     app = opened("--runs", rich, page="cost", model=PLANTED, arm=EP02)
     found, n_charts = "", 0
     on_screen: list[pd.DataFrame] = []
@@ -289,7 +282,7 @@ def test_the_page_of_a_run_without_repeats_says_so(opened: Any, tmp_path: Path) 
     write_run(tmp_path)
     app = opened("--runs", tmp_path, page="cost", part="repeats")
     assert not app.exception
-    assert cost.ONCE_NOTE in texts(app)
+    assert reliability.ONCE_NOTE in texts(app)
     assert "arm" not in app.query_params
     assert list(table_with(app, "the same text")["task"]) == ["all tasks", "sum", "sentiment"]
 

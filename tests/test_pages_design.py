@@ -13,16 +13,20 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from conftest import ROOT
+from promptlab.cli.main import app
 from promptlab.explorer import design, load
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.take import Shown
 from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
+from promptlab.planning import audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
+from promptlab.reporting import deviations
+from promptlab.reporting.table import Table
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 
 assert opened  # a fixture, found here by its name
@@ -30,15 +34,15 @@ assert opened  # a fixture, found here by its name
 DEMO = ROOT / "notebooks" / "demo_run"
 
 
-def table(found: list[Shown], title: str) -> pd.DataFrame:
+def table(found: list[Table], title: str) -> pd.DataFrame:
     return next(shown.frame for shown in found if shown.title == title)
 
 
-def of(folder: Path, **values: str) -> list[Shown]:
+def of(folder: Path, **values: str) -> list[Table]:
     return design.tables(load.open_store(folder), Filters(values))
 
 
-def says(found: list[Shown], title: str = "Deviations from the plan") -> dict[str, str]:
+def says(found: list[Table], title: str = "Deviations from the plan") -> dict[str, str]:
     frame = table(found, title)
     return dict(zip(frame["what"], frame["says"], strict=True))
 
@@ -67,9 +71,9 @@ def test_a_recorded_run_matches_what_was_frozen(name: str) -> None:
     if not folder.exists():
         pytest.skip("not recorded here")
     found = hashes(folder)
-    assert set(found.values()) == {design.MATCHES}
+    assert set(found.values()) == {audit.MATCHES}
     assert set(found) >= {"plan", "experiment", "data", "stimuli", "prices", "simulators"}
-    assert design.DEVIATES not in says(of(folder)).values()
+    assert deviations.DEVIATES not in says(of(folder)).values()
 
 
 def edit_items(folder: Path) -> None:
@@ -108,25 +112,39 @@ def test_whatever_is_edited_afterwards_differs(edit: str, copied: Path) -> None:
     change, wanted = EDITS[edit]
     change(copied)
     found = hashes(copied)
-    assert {what for what, word in found.items() if word == design.DIFFERS} == wanted
-    assert design.UNKNOWN not in found.values()
-    assert "Not what was frozen any more" in design._headline(
-        load.open_store(copied), design.checks(load.open_store(copied)), of(copied)[1]
-    )
+    assert {what for what, word in found.items() if word == audit.DIFFERS} == wanted
+    assert audit.UNKNOWN not in found.values()
+    assert "Not what was frozen any more" in deviations.headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
+
+
+def test_the_command_prints_what_the_page_shows(copied: Path) -> None:
+    runner = CliRunner()
+    fine = runner.invoke(app, ["runs", "verify", str(copied)])
+    assert fine.exit_code == 0
+    assert "Everything that was hashed then is the same now." in fine.output
+    edit_items(copied)
+    (copied / "experiment.yaml").unlink()
+    told = runner.invoke(app, ["runs", "verify", str(copied), "--json"])
+    assert told.exit_code == 1
+    value = json.loads(told.output)
+    assert value["result"] == "Not what was frozen any more: data. Cannot be recomputed from this folder: experiment."
+    page = table(of(copied), "Does what is here match what was frozen?")
+    assert [check["says"] for check in value["checks"]] == page["says"].tolist()
+    assert all(len(check["frozen"]) == 64 for check in value["checks"][:-1])
 
 
 def test_a_comment_in_the_experiment_is_no_change(copied: Path) -> None:
     path = copied / "experiment.yaml"
     path.write_text("# a comment\n" + path.read_text())
-    assert hashes(copied)["experiment"] == design.MATCHES
+    assert hashes(copied)["experiment"] == audit.MATCHES
 
 
 def test_what_cannot_be_recomputed_is_not_said_to_match(copied: Path) -> None:
     (copied / "experiment.yaml").unlink()
     changed(copied, "manifest.json", lambda m: m["prices"].clear())
     found = hashes(copied)
-    assert (found["experiment"], found["prices"]) == (design.UNKNOWN, design.UNKNOWN)
-    head = design._headline(load.open_store(copied), design.checks(load.open_store(copied)), of(copied)[1])
+    assert (found["experiment"], found["prices"]) == (audit.UNKNOWN, audit.UNKNOWN)
+    head = deviations.headline(load.open_store(copied), audit.audit(Run(copied)), of(copied)[1])
     assert "Whatever can be recomputed is the same now." in head
     assert "Cannot be recomputed from this folder: experiment, prices." in head
     assert table(of(copied), "The experiment file").empty
@@ -169,8 +187,8 @@ def test_hashes_and_planned_trials_are_those_of_the_study(kind: str, tmp_path: P
     prices = {n: p and {"input_usd_per_mtok": p.input_usd_per_mtok, "output_usd_per_mtok": p.output_usd_per_mtok, "source": p.source}
               for n, p in study.prices.items()}  # fmt: skip
     changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": digest(plan)}, prices=prices, effective={}))
-    assert set(hashes(folder).values()) == {design.MATCHES}
-    planned = design.planned_cells(json.loads((folder / "plan.json").read_text()))
+    assert set(hashes(folder).values()) == {audit.MATCHES}
+    planned = deviations.planned_cells(json.loads((folder / "plan.json").read_text()))
     assert planned["planned"].sum() == study.design.n_trials == make_plan(study)["counts"]["trials"]
     assert len(planned) == len(study.design.arms) // len(study.experiment.base_prompts) * len(study.design.tasks) * len(study.design.models)
 
@@ -184,10 +202,10 @@ def test_looks_asked_for_by_the_command_are_no_change(tmp_path: Path) -> None:
     plan = make_plan(study)
     (folder / "plan.json").write_text(json.dumps(plan))
     changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": digest(plan)}))
-    assert hashes(folder)["experiment"] == design.MATCHES
+    assert hashes(folder)["experiment"] == audit.MATCHES
     commands = dict(table(of(folder), "Do it again").to_numpy().tolist())
     assert "--sequential" in commands["Ask all of it again, into another folder:"]
-    assert says(of(folder))["looks before the end"] == design.DEVIATES
+    assert says(of(folder))["looks before the end"] == deviations.DEVIATES
 
 
 # --- deviations -------------------------------------------------------------------------------------------------------
@@ -199,7 +217,7 @@ def test_counts_are_those_of_the_trials(tmp_path: Path) -> None:
     found = of(folder)
     rows = table(found, "Deviations from the plan").set_index("what")
     assert rows.loc["trials recorded", ["says", "planned", "found"]].tolist() == [
-        design.DEVIATES, f"{plan['counts']['trials']:,}", f"{len(trials):,}",
+        deviations.DEVIATES, f"{plan['counts']['trials']:,}", f"{len(trials):,}",
     ]  # fmt: skip
     n_errors = int((trials["outcome"] == "error").sum())
     assert n_errors == 1
@@ -226,16 +244,16 @@ def test_every_kind_of_deviation_is_found(copied: Path) -> None:
 
     changed(copied, "manifest.json", strange)
     found = of(copied)
-    odd = {what for what, word in says(found).items() if word == design.DEVIATES}
+    odd = {what for what, word in says(found).items() if word == deviations.DEVIATES}
     assert odd == {
         "versions that served one model", "parameters sent", "sessions", "budget", "models that refused for good", "how it ended",
     }  # fmt: skip
     rows = table(found, "Parameters asked and sent").set_index("parameter")
-    assert rows.loc["temperature", ["says", "asked", "sent"]].tolist() == [design.DEVIATES, "0.7", "1.0"]
+    assert rows.loc["temperature", ["says", "asked", "sent"]].tolist() == [deviations.DEVIATES, "0.7", "1.0"]
     assert rows.loc["max_tokens", "sent"] == "not sent"
     assert rows.loc["seed", "says"] == "● added"
     store = load.open_store(copied)
-    assert "6 deviations from the plan are listed below." in design._headline(store, design.checks(store), found[1])
+    assert "6 deviations from the plan are listed below." in deviations.headline(store, audit.audit(Run(copied)), found[1])
 
 
 def test_an_arm_and_a_task_without_trials_are_named(copied: Path) -> None:
@@ -255,7 +273,7 @@ def test_a_run_in_progress_has_not_deviated_yet(tmp_path: Path, opened: Any) -> 
     _, writer = write_run(tmp_path, share=0.4, state="running", close=False)
     try:
         found = says(of(tmp_path / "demo"))
-        assert found["trials recorded"] == found["how it ended"] == design.NOT_YET
+        assert found["trials recorded"] == found["how it ended"] == deviations.NOT_YET
         app = opened("--runs", tmp_path, page="design")
         assert not app.exception
         assert "The sweep is still running" in texts(app)
@@ -341,7 +359,7 @@ def test_an_imported_run_was_not_frozen_before(opened: Any, tmp_path: Path) -> N
 
     changed(folder, "plan.json", imported)
     changed(folder, "manifest.json", lambda m: m.update(imported=True, experiment_path=None, hashes={"results.csv": "a" * 64, "plan": "b"}))
-    assert hashes(folder) == {"plan": design.DIFFERS, "file results.csv": design.UNKNOWN}
+    assert hashes(folder) == {"plan": audit.DIFFERS, "file results.csv": audit.UNKNOWN}
     app = opened("--runs", tmp_path, page="design", part="again")
     assert not app.exception
     assert "nothing of this was frozen before the answers" in texts(app)

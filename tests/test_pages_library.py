@@ -14,13 +14,14 @@ from promptlab.design.render import PRESETS, render
 from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import library, load
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.take import Shown
 from promptlab.nouns.identity import digest
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import all_stimuli, resolve
 from promptlab.record.store import Run, RunWriter
-from promptlab.sources import official
+from promptlab.reporting.library import library as listed
+from promptlab.reporting.table import Table
+from promptlab.sources import official, tasks
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
 from promptlab.strategies import plain_arm
@@ -39,10 +40,10 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def no_official(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
-    library._loaded.cache_clear()
+    tasks._loaded.cache_clear()
 
 
-def table(found: list[Shown], title: str) -> pd.DataFrame:
+def table(found: list[Table], title: str) -> pd.DataFrame:
     return next(shown.frame for shown in found if shown.title == title)
 
 
@@ -105,8 +106,8 @@ def test_a_prompt_is_what_render_makes(layout: str, name: str) -> None:
     prompts = table(found, "Prompts")
     items = task.items[3:6]
     assert prompts["item"].unique().tolist() == [item.id for item in items]
-    condition = plain_arm(next(iter(task.base_prompts)), PRESETS[layout], stimulus)
-    wanted = [m["content"].replace(stimulus.text, f"▶{stimulus.text}◀") for item in items for m in render(task, item, condition)]
+    arm = plain_arm(next(iter(task.base_prompts)), PRESETS[layout], stimulus)
+    wanted = [m["content"].replace(stimulus.text, f"▶{stimulus.text}◀") for item in items for m in render(task, item, arm)]
     assert prompts["message"].tolist() == wanted
     assert all("▶" in text for text in wanted)
     assert prompts["right answers"].tolist() == ["  or  ".join(item.targets) for item in items]
@@ -132,7 +133,7 @@ def test_the_page_without_a_run(opened: Any, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("no_official")
 def test_without_official_files_the_twins_are_shown(opened: Any, demo: Path) -> None:
-    assert library.library("official") == ()
+    assert listed("official") == ()
     app = opened("--runs", demo, page="library", suite="official")
     assert not app.exception
     assert "The official benchmark files are not here" in texts(app)

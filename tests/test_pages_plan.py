@@ -11,14 +11,16 @@ import pytest
 
 from promptlab.explorer import load, planning
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.take import Shown
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.inert import HIDDEN
 from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.planning.draft import drafted, experiment_text, priced_models
 from promptlab.planning.plan import estimate, make_plan, minutes
 from promptlab.planning.resolve import resolve
+from promptlab.planning.size import Size
 from promptlab.record.store import Run
-from promptlab.reporting import charts
+from promptlab.reporting import charts, planned
+from promptlab.reporting.table import Table
 from promptlab.sources.spec import load_experiment
 from promptlab.stats import power_mcnemar, power_paired_t, sample_size_miller, smallest_effect_macro, smallest_effect_mcnemar
 from test_explorer import HOSTILE, elements, opened, texts, write_run
@@ -37,15 +39,15 @@ def given(**values: object) -> Filters:
     return Filters({name: str(value) for name, value in values.items()})
 
 
-def table(found: list[Shown], title: str) -> pd.DataFrame:
+def table(found: list[Table], title: str) -> pd.DataFrame:
     return next(shown.frame for shown in found if shown.title == title)
 
 
-def facts(found: list[Shown], title: str) -> dict[str, str]:
+def facts(found: list[Table], title: str) -> dict[str, str]:
     return dict(table(found, title).to_numpy().tolist())
 
 
-def file_of(found: list[Shown]) -> str:
+def file_of(found: list[Table]) -> str:
     return "\n".join(table(found, "The experiment file")["line"]) + "\n"
 
 
@@ -64,16 +66,17 @@ def test_one_task_asked_once_has_mcnemars_power() -> None:
 def test_several_tasks_have_the_power_of_their_mean() -> None:
     found = planning.tables(None, given(per_task=50, n_tasks=6, effect=5, flips=10, again=10, comparisons=2))
     short = facts(found, "In short")
-    assert short["runs that find 5 points"] == f"{100 * power_paired_t(300, 0.05, (0.1 - 0.0025) ** 0.5, 0.025).power:.1f} %"
+    share = float(short["runs that find 5 points"].removesuffix(" %")) / 100
+    assert share == pytest.approx(power_paired_t(300, 0.05, (0.1 - 0.0025) ** 0.5, 0.025).power, abs=0.005)
     smallest = smallest_effect_macro([50] * 6, 0.1, 0.0, 0.025)
     assert short["smallest effect seen"] == f"{100 * smallest:.1f} points"
-    assert planning.seen(50, 6, smallest, 0.1, 0.1, 1, 0.025) == pytest.approx(0.8, abs=0.005)  # the two ways agree
+    assert Size((50,) * 6, 0.1, 0.025).power(smallest) == pytest.approx(0.8, abs=1e-6)  # each is the inverse of the other
 
 
 def test_repeats_divide_only_what_is_chance() -> None:
-    assert planning.left(0.10, 0.10, 5) == pytest.approx(0.02)
-    assert planning.left(0.10, 0.0, 5) == 0.10
-    assert planning.left(0.10, 0.30, 2) == pytest.approx(0.05)  # no more than all of it
+    assert Size((9,), 0.10, 0.05, repeats=5, chance=0.10).spread == pytest.approx(0.02)
+    assert Size((9,), 0.10, 0.05, repeats=5).spread == 0.10
+    assert Size((9,), 0.10, 0.05, repeats=2, chance=0.30).spread == pytest.approx(0.05)  # no more than all of it
     ways = table(planning.tables(None, given(effect=3, flips=10, again=4, n_tasks=4, comparisons=1)), "Items and repeats")
     asked = dict(zip(ways["times asked"], ways["items a task"], strict=True))
     for repeats in (1, 2, 5):
@@ -133,22 +136,20 @@ def test_the_file_is_valid_and_priced_as_promptlab_plan_prices_it(choices: dict[
     assert experiment.items == choices.get("per_task", 100)
     assert experiment.replicates == choices.get("repeats", 1)
     study = resolve(path)
-    drafted = planning.drafted(file_of(found)).study
-    assert drafted is not None
-    assert drafted.design == study.design
-    assert drafted.hashes == study.hashes
-    assert drafted.available == study.available
-    assert [note for note in study.notes if "asked for" in note] == list(drafted.notes)
+    own = drafted(file_of(found)).study
+    assert own is not None
+    assert (own.design, own.hashes, own.available, own.notes) == (study.design, study.hashes, study.available, study.notes)
     model = study.design.models[0].name
     made, plan = estimate(study, model), make_plan(study)
-    assert planning._estimate(file_of(found)) == made
+    assert drafted(file_of(found)).estimate == made
     cost = facts(found, "What the file asks")
     assert cost["calls"].startswith(f"{made['calls']:,}")
     assert cost["input tokens"] == f"{made['input_tokens'][0]:,} to {made['input_tokens'][1]:,}"
     assert cost["price"].startswith(f"${made['usd'][0]:,.2f} to ${made['usd'][1]:,.2f}")
     assert ("nothing paid" in cost["price"]) == study.design.models[0].simulated
-    seen = table(found, "The smallest effects that it sees")
-    assert list(seen["mean over these tasks"]) == [f"{100 * row['mean']:.1f} points" for row in plan["power"]]
+    assert found[-2].title == planned.power_table(plan["power"]).title
+    seen = found[-2].frame
+    assert list(seen["mean over these tasks"]) == [f"{100 * row['mean']:.1f}" for row in plan["power"]]
     if not experiment.items > min(study.available.values()):
         low, high = minutes(plan, 16)
         short = facts(found, "In short")
@@ -159,31 +160,47 @@ def test_the_file_is_valid_and_priced_as_promptlab_plan_prices_it(choices: dict[
 
 def test_more_items_cost_what_outlook_says() -> None:
     found = planning.tables(None, given(n_tasks=3, per_task=30, flips=10))
-    study = planning.drafted(file_of(found)).study
+    study = drafted(file_of(found)).study
     assert study is not None
     from promptlab.planning.plan import outlook
 
-    more = table(found, "What more items of these tasks buy")
+    more = table(found, "What more items buy, if 10 % of answers change; points")
     for shown, row in zip(more.to_dict("records"), outlook(study, 0.1), strict=True):
-        assert shown["calls"] == f"{row['calls']:,}"
-        assert shown["price"] == f"${row['usd'][0]:,.2f} to ${row['usd'][1]:,.2f}"
-        assert shown["seen in the mean"] == f"{100 * row['mean']:.1f} points"
+        assert shown["calls"] == row["calls"]
+        assert shown["USD"] == f"{row['usd'][0]:.2f} to {row['usd'][1]:.2f}"
+        assert shown["seen: the mean"] == f"{100 * row['mean']:.1f}"
+
+
+@pytest.mark.parametrize("over", ["mean", "cell"])
+@pytest.mark.parametrize("n_tasks", [1, 3])
+def test_the_page_and_the_plan_give_one_number_for_one_design(over: str, n_tasks: int) -> None:
+    """Of a design that a plan sees just so, the page says that as many items are needed."""
+    found = planning.tables(None, given(over=over, n_tasks=n_tasks, n_stimuli=2, per_task=100, flips=10, comparisons=2))
+    study = drafted(file_of(found)).study
+    assert study is not None
+    row = make_plan(study)["power"][0]
+    effect = row["mean"] if over == "mean" else smallest_effect_mcnemar(100, 0.1, 0.025)
+    size = Size((100,) * n_tasks, 0.1, 0.025, "cell" if over == "cell" else "mean")
+    assert size.smallest_effect() == effect
+    assert size.power(effect) == pytest.approx(0.8, abs=0.005)
+    assert facts(found, "In short")["smallest effect seen"] == f"{100 * effect:.1f} points"
+    assert size.items_needed(effect) in (range(97, 101) if over == "cell" else range(100, 102))
 
 
 def test_every_listed_model_has_a_price_and_can_be_named(tmp_path: Path) -> None:
-    names = planning.model_names()
+    names = priced_models()
     assert names[0] == "sim/planted"
     assert {"openai/gpt-4o-mini", "sim/null"} <= set(names)
     assert all("/" in name for name in names)
     path = tmp_path / "x.yaml"
     for name in (names[1], names[len(names) // 2], names[-1]):
-        path.write_text(planning.experiment_text(planning._choices(None, Filters({"asked": name}), planning.Measured(), False), "twin",
+        path.write_text(experiment_text(planning._choices(None, Filters({"asked": name}), planned.Measured()), "twin",
                                                  ["sum"], ["emotionprompt/EP02"], {"temperature": 0.5}, 1))  # fmt: skip
         assert load_experiment(path)[0].models[0].model == name
 
 
 def test_a_choice_that_makes_no_experiment_says_why(tmp_path: Path) -> None:
-    draft = planning.drafted("name: planned\nquestion: x\ntasks: []\n")
+    draft = drafted("name: planned\nquestion: x\ntasks: []\n")
     assert draft.study is None
     assert any("tasks" in problem for problem in draft.problems)
     assert "/tmp" not in " ".join(draft.problems)
@@ -197,7 +214,7 @@ def test_a_choice_that_makes_no_experiment_says_why(tmp_path: Path) -> None:
 
 def test_a_run_gives_its_own_flips_and_accuracy(demo: Path) -> None:
     store = load.open_store(demo / "demo")
-    found = planning.measured(store, "sim/planted")
+    found = planned.measured(store.ready, "sim/planted")
     trials = Run(demo / "demo").trials()
     own = trials[trials["model"] == "sim/planted"]
     assert found.accuracy == pytest.approx(100 * own.loc[own["arm"] == NONE_ARM, "score"].mean())
@@ -216,7 +233,7 @@ def test_a_run_gives_its_own_flips_and_accuracy(demo: Path) -> None:
 
 def test_without_a_trial_it_starts_from_usual_values(tmp_path: Path, opened: Any) -> None:
     folder, _ = write_run(tmp_path, share=0.0, state="interrupted")
-    assert planning.measured(load.open_store(folder), "sim/planted") == planning.Measured()
+    assert planned.measured(load.open_store(folder).ready, "sim/planted") == planned.Measured()
     app = opened("--runs", tmp_path, page="plan")
     assert not app.exception
     assert "no scores yet" in texts(app)

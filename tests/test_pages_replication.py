@@ -16,12 +16,12 @@ import runs
 from conftest import ROOT
 from promptlab.explorer import replication
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import Store
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.reporting import charts, replicate
+from promptlab.reporting import charts, replicate, replicated
 from promptlab.reporting.prepared import prepared
-from promptlab.reporting.replicate import headline
+from promptlab.reporting.replicate import headline, stimuli_of
+from promptlab.reporting.store import Store
 from test_explorer import BARE, HIDDEN, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 from test_pages_cost import edit, titled
 
@@ -36,7 +36,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder, tasks="sum, antonyms, object_counting, ruin_names", models="  - sim/null", stimuli='"emotionprompt/EP*"', items=14,
         more="replicates: 2\nplacements: [paper, ape]\n",
     )  # fmt: skip
-    done = runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache")
+    done = runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache", "--no-report")
     assert done.returncode == 0, done.stderr
     run = next((folder / "runs").iterdir())
 
@@ -56,7 +56,7 @@ def store_of(folder: Path) -> Store:
 
 @pytest.mark.parametrize("like", [None, "GPT-4"])
 def test_cells_by_query_are_those_of_the_trials_frame(like: str | None, swept: Path) -> None:
-    found = replication.beside(store_of(swept), PAPER, "sim/null", like or replication.BY_NAME)
+    found = replicated.beside(store_of(swept), PAPER, "sim/null", like or replicated.BY_NAME)
     wanted = replicate(Run(swept), PAPER, {} if like is None else {"sim/null": like})
     assert found.report is not None
     assert len(found.report.cells) == len(wanted.cells) == 4
@@ -79,10 +79,10 @@ def test_cells_by_query_are_those_of_the_trials_frame(like: str | None, swept: P
 
 
 def test_items_that_lack_an_arm_are_left_out(swept: Path) -> None:
-    report = replication.beside(store_of(swept), PAPER, "sim/null").report
+    report = replicated.beside(store_of(swept), PAPER, "sim/null").report
     assert report is not None
     every = Run(swept).trials()
-    every = every[every["arm"].isin(["none", *replication.stimuli_of(Run(swept).plan, PAPER)])]
+    every = every[every["arm"].isin(["none", *stimuli_of(Run(swept).plan, PAPER)])]
     for placement, rows in every.groupby("placement"):
         scored = rows.groupby(["task", "item", "arm"])["score"].count().groupby(["task", "item"]).min()
         assert 0 < (scored == 0).sum() < len(scored)
@@ -97,7 +97,7 @@ def test_tables_say_the_figures_and_what_differs(swept: Path) -> None:
     assert len(frame) == 4
     assert frame["cell"].is_unique
     for c in wanted.cells:
-        [row] = frame[frame["cell"] == replication.cell_name(c, wanted.cells)].to_dict("records")
+        [row] = frame[frame["cell"] == replicated.cell_name(c, wanted.cells)].to_dict("records")
         assert c.check is not None
         assert row["here: mean gain"] == f"{c.our_average:+.1f}"
         assert row["95 % interval"] == f"{c.our_low:+.1f} to {c.our_high:+.1f}"
@@ -105,7 +105,7 @@ def test_tables_say_the_figures_and_what_differs(swept: Path) -> None:
         assert row["agreement"].startswith("not comparable")
     abstract = titled(shown, "The figure of the abstract").frame
     assert dict(zip(abstract["benchmark"], abstract["the abstract says"], strict=True)) == {
-        replication.BENCHMARKS[name]: f"{headline('emotionprompt', name):+.2f} %" for name in replication.BENCHMARKS
+        replicated.BENCHMARKS[name]: f"{headline('emotionprompt', name):+.2f} %" for name in replicated.BENCHMARKS
     }
     differs = titled(shown, "What differs from the paper").frame
     stops = set(differs.loc[differs["it"] == "keeps from comparing", "difference"])
@@ -113,12 +113,12 @@ def test_tables_say_the_figures_and_what_differs(swept: Path) -> None:
     assert set(differs["difference"]) == {what for c in wanted.cells for what in c.deviations}
     assert "the model is simulated" in stops
     one = differs[differs["difference"].str.startswith("placement")]
-    assert set(one["where"]) == {"; ".join(replication.cell_name(c, wanted.cells) for c in wanted.cells if c.placement == "ape")}
+    assert set(one["where"]) == {"; ".join(replicated.cell_name(c, wanted.cells) for c in wanted.cells if c.placement == "ape")}
 
 
 def test_the_protocol_stands_beside_the_honest_figure() -> None:
     store = store_of(ROOT / "notebooks" / "demo_run")
-    found = replication.figures(store, "sim/planted", PAPER)
+    found = replicated.figures(store, "sim/planted", PAPER)
     [row] = store.report.beside.protocols
     best = next(f for f in found if f.figure.startswith("best sentence of each task"))
     assert (best.kind, best.value, best.low, best.high) == (
@@ -131,24 +131,24 @@ def test_the_protocol_stands_beside_the_honest_figure() -> None:
 
 
 def test_the_chart_has_both_sides_with_their_ranges(swept: Path) -> None:
-    report = replication.beside(store_of(swept), PAPER, "sim/null", "GPT-4").report
+    report = replicated.beside(store_of(swept), PAPER, "sim/null", "GPT-4").report
     assert report is not None
-    rows = replication.chart_rows(report.cells)
-    assert [row["kind"] for row in rows] == list(replication.KINDS) * 4
+    rows = replicated.chart_rows(report.cells)
+    assert [row["kind"] for row in rows] == list(replicated.KINDS) * 4
     assert all(row["low"] < row["value"] < row["high"] for row in rows)
-    drawn = charts.svg(charts.estimates(rows, replication.KINDS, "points", "Paper and run", True))
+    drawn = charts.svg(charts.estimates(rows, replicated.KINDS, "points", "Paper and run", True))
     assert "SIMULATED: Paper and run" in drawn
     for row in rows:
         assert row["words"] in drawn
-    plain = replication.beside(store_of(swept), PAPER, "sim/null").report
+    plain = replicated.beside(store_of(swept), PAPER, "sim/null").report
     assert plain is not None
-    assert {row["kind"] for row in replication.chart_rows(plain.cells)} == {replication.KINDS[1]}, "no paper model, no paper point"
+    assert {row["kind"] for row in replicated.chart_rows(plain.cells)} == {replicated.KINDS[1]}, "no paper model, no paper point"
 
 
 def test_the_page_of_a_whole_run(opened: Any, swept: Path) -> None:
     app = opened("--runs", swept.parent, page="replication")
     assert not app.exception
-    assert (app.query_params["paper"], app.query_params["as"]) == (PAPER, replication.BY_NAME)
+    assert (app.query_params["paper"], app.query_params["as"]) == (PAPER, replicated.BY_NAME)
     table = table_with(app, "here: mean gain")
     assert set(table["paper: mean gain"]) == {"unknown"}
     app.selectbox(key="pick_as").set_value("GPT-4").run()
@@ -158,7 +158,7 @@ def test_the_page_of_a_whole_run(opened: Any, swept: Path) -> None:
     assert len(app.get("vega_lite_chart")) == 2
     app.selectbox(key="pick_paper").set_value("negativeprompt").run()
     assert not app.exception
-    assert "as" not in app.query_params or app.query_params["as"] == replication.BY_NAME
+    assert "as" not in app.query_params or app.query_params["as"] == replicated.BY_NAME
     assert "This run has no sentence of the paper." in texts(app)
 
 
@@ -176,7 +176,7 @@ def test_what_a_comparison_would_need_is_an_experiment(opened: Any, tmp_path: Pa
     )
     study = resolve(path)
     assert len(study.design.tasks) == 45
-    assert replication.stimuli_of({"arms": [{"arm": "a", "role": "stimulus", "library": None}]}, "negativeprompt") == []
+    assert stimuli_of({"arms": [{"arm": "a", "role": "stimulus", "library": None}]}, "negativeprompt") == []
 
 
 def test_a_run_without_a_task_of_the_papers(opened: Any, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_run_without_a_task_of_the_papers(opened: Any, tmp_path: Path) -> None
     for task in plan["tasks"]:
         task["suite"] = "own"
     (folder / "plan.json").write_text(json.dumps(plan))
-    found = replication.beside(store_of(folder), PAPER, "sim/planted")
+    found = replicated.beside(store_of(folder), PAPER, "sim/planted")
     assert found == (None, "This run has no task of the paper's benchmarks.")
     shown = replication.tables(store_of(folder), Filters({}))
     assert titled(shown, "Cell by cell").note == found.reason
@@ -203,7 +203,7 @@ def test_a_run_without_any_trial_and_one_in_progress(opened: Any, tmp_path: Path
         app = opened("--runs", running.parent, page="replication")
         assert not app.exception
         assert not app.error
-        report = replication.beside(store_of(running), PAPER, "sim/planted").report
+        report = replicated.beside(store_of(running), PAPER, "sim/planted").report
         wanted = replicate(Run(running), PAPER, {})
         assert report is not None
         assert [(c.n_items, c.our_average) for c in report.cells] == [(c.n_items, pytest.approx(c.our_average)) for c in wanted.cells]
@@ -228,13 +228,13 @@ def test_hostile_text_stays_text(opened: Any, tmp_path: Path) -> None:
 
 
 def test_the_page_answers_its_question_in_one_sentence(swept: Path) -> None:
-    report = replication.beside(store_of(swept), PAPER, "sim/null", "GPT-4").report
+    report = replicated.beside(store_of(swept), PAPER, "sim/null", "GPT-4").report
     assert report is not None
     cells = list(report.cells)
-    assert replication.in_short(cells, "m").startswith("Nothing can be said yet")
+    assert replicated.in_short(cells, "m").startswith("Nothing can be said yet")
     judged = [replace(cells[0], verdict="consistent"), replace(cells[1], verdict="smaller"), *cells[2:]]
-    assert replication.in_short(judged, "m") == (
+    assert replicated.in_short(judged, "m") == (
         "Of 2 cells that can be compared: 1 consistent: inside the range of a repetition; 1 smaller than the paper's. "
         "2 cannot be compared, for the reasons below."
     )
-    assert "has two items" in replication.in_short([], "m")
+    assert "has two items" in replicated.in_short([], "m")

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from promptlab.cli.main import app
 from promptlab.explorer import shell
 from promptlab.explorer.printed import filters_of, page_tables, text_of
-from promptlab.explorer.take import Shown
 from promptlab.nouns.errors import UsageProblem
 from promptlab.record.store import Run
+from promptlab.reporting.table import Table
 from test_explorer import write_run
 
 
@@ -102,9 +102,9 @@ def test_what_cannot_be_shown_is_said(arguments: list[str], said: str, run: Path
 
 
 def test_text_of_others_stays_text() -> None:
-    table = Shown("a | b", "", pd.DataFrame({"=x": ["=1+1", "<script>\x1b[31m", "two\nlines"]}))
+    table = Table("a | b", "", pd.DataFrame({"=x": ["=1+1", "<script>\x1b[31m", "two\nlines"]}))
     assert "'=1+1" in text_of([table], "csv", False)
-    numbers = Shown("n", "", pd.DataFrame({"x": ["+9.2", "-12.6 to +20.8", "+3.1 %", "-1+cmd|' /C calc'!A0", "+SUM(A1)", "-2+3"]}))
+    numbers = Table("n", "", pd.DataFrame({"x": ["+9.2", "-12.6 to +20.8", "+3.1 %", "-1+cmd|' /C calc'!A0", "+SUM(A1)", "-2+3"]}))
     lines = text_of([numbers], "csv", False).splitlines()[2:]
     assert lines == ["+9.2", "-12.6 to +20.8", "+3.1 %", "'-1+cmd|' /C calc'!A0", "'+SUM(A1)", "'-2+3"]
     marked = text_of([table], "markdown", True)

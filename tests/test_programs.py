@@ -163,7 +163,7 @@ ARMS = """\
 def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     path = experiment(folder, ARMS.format(url=server.url, model="ok"), "arms")
-    assert runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache").returncode == 0
+    assert runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache", "--no-report").returncode == 0
     recorded = Run(next((folder / "runs").glob("arms-*")))
     swept = bodies(server.requests)
     answers = recorded.trials().set_index("trial")["answer"]
@@ -177,6 +177,7 @@ def test_every_arm_is_a_program_that_sends_the_same_bytes(folder: Path, server: 
         arm = trial.arm
         if arm.role == "aa":
             continue  # the baseline's prompt, drawn once more
+        s = arm.setting
         recipe = recipe_of(plan, trial.task.partition("/")[2], arm.name, s.placement, s.shots, s.strategy, s.prompt, "test")
         program = PromptProgram(recipe, lambda text, item, metric=metrics[trial.task]: metric(text, item).score)
         with dspy.context(lm=lm):
@@ -212,7 +213,7 @@ def swept(folder: Path) -> Path:
           - {name: two, factory: "lab_programs:two", input: question}
         """
     path = experiment(folder, text, "swept")
-    done = runs.run("sweep", str(path), "--runs", str(folder / "runs"), env={"PROMPTLAB_HOME": str(folder / "home")})
+    done = runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-report", env={"PROMPTLAB_HOME": str(folder / "home")})
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     return next((folder / "runs").glob("swept-*"))
@@ -265,7 +266,8 @@ def test_a_cached_program_asks_nobody(folder: Path, server: Server) -> None:
     )
     for expected in (6 * 6 * 2, 0):  # arms, items, and every answer is asked for twice
         server.requests.clear()
-        done = runs.run("sweep", str(path), "--runs", str(folder / f"runs{expected}"), env={"PROMPTLAB_HOME": str(folder / "cachehome")})
+        home = {"PROMPTLAB_HOME": str(folder / "cachehome")}
+        done = runs.run("sweep", str(path), "--runs", str(folder / f"runs{expected}"), "--no-report", env=home)
         assert done.returncode == 0, done.stderr
         assert len(server.requests) == expected
     trials_ = Run(next((folder / "runs0").iterdir())).trials()
@@ -514,7 +516,7 @@ def test_a_file_that_is_no_program(text: str, expected: str, tmp_path: Path) -> 
 
 def test_nothing_won_leaves_the_plain_prompt(folder: Path, tmp_path: Path) -> None:
     path = runs.experiment(tmp_path, models="  - sim/null", items=20)
-    assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs")).returncode == 0
+    assert runs.run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report").returncode == 0
     done = runs.run("export", str(next((tmp_path / "runs").iterdir())), "--format", "dspy", "--out", str(tmp_path / "out"))
     assert "arm:           none [single] (SIMULATED)" in done.stdout
     assert "no arm was found to help sim/null" in done.stdout

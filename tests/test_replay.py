@@ -131,10 +131,10 @@ def test_every_output_says_that_there_is_no_placebo(swept: tuple[Path, dict[str,
 
 def test_again_nothing_is_asked_and_elsewhere_the_cache_answers(swept: tuple[Path, dict[str, str], str]) -> None:
     here, env, _ = swept
-    again = run("sweep", str(here / "replay.yaml"), "--runs", str(here / "runs"), env=env)
+    again = run("sweep", str(here / "replay.yaml"), "--runs", str(here / "runs"), "--no-report", env=env)
     assert again.returncode == 0
     assert re.search(r"2,000 of 2,000 trials recorded \(2,000 of them before\), 0 calls sent", again.stdout)
-    other = run("sweep", str(here / "replay.yaml"), "--runs", str(here / "other"), env=env)
+    other = run("sweep", str(here / "replay.yaml"), "--runs", str(here / "other"), "--no-report", env=env)
     assert re.search(r"\(0 of them before\), 0 calls sent, 2,000 answers from the cache", other.stdout)
     shutil.rmtree(here / "other")
 

@@ -57,7 +57,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = runs.experiment(
         folder, tasks="sum, antonyms, object_counting, ruin_names", models="  - sim/null", stimuli='"emotionprompt/*"', items=30
     )
-    assert runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache").returncode == 0
+    assert runs.run("sweep", str(path), "--runs", str(folder / "runs"), "--no-cache", "--no-report").returncode == 0
     return next((folder / "runs").iterdir())
 
 

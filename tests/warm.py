@@ -2,12 +2,15 @@
 
     with Warm() as warm: done = warm.run(["--help"], env, cwd)
 
-A fork runs `promptlab` as `python -m promptlab` would: its own arguments, environment, folder, standard streams and end. Clients of
-providers are not loaded beforehand.
+A fork runs `promptlab` as `python -m promptlab` would: its own arguments, environment, folder, standard streams and end; only
+its objects are not taken apart one by one, since that would copy all of the memory that it shares. Clients of providers are not
+loaded beforehand.
 """
 
 from __future__ import annotations
 
+import atexit
+import gc
 import json
 import os
 import runpy
@@ -15,12 +18,14 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 LOADED = (
     "promptlab.running.sweep",
     "promptlab.reporting",
+    "promptlab.reporting.charts",
     "promptlab.reporting.html",
     "promptlab.reporting.prepared",
     "promptlab.cli.main",
@@ -102,10 +107,33 @@ def main() -> None:
     """`python tests/warm.py FD`."""
     for name in LOADED:
         __import__(name)
+    from promptlab.planning.resolve import all_stimuli, sim_models
+    from promptlab.sources.tasks import entries
+    from promptlab.sources.tokens import n_tokens
+
+    for load in (all_stimuli, sim_models, entries):
+        load()
+    n_tokens("")
     threads = {path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")} - {"python", Path(sys.executable).name[:15]}
     assert threads <= {"jemalloc_bg_thd"}, f"{threads} would be missing in a fork"  # jemalloc starts its own again
+    gc.collect()
+    gc.freeze()
     sys.argv = ["promptlab", *_asked(socket.socket(fileno=int(sys.argv[1])))]
-    runpy.run_module("promptlab", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("promptlab", run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if end.code is None or isinstance(end.code, int):
+            _end(end.code or 0)
+        raise
+
+
+def _end(code: int) -> None:
+    """End as the interpreter does (threads, what is registered, streams), and leave the memory to the system."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

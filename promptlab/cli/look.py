@@ -38,14 +38,14 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
             {
                 "run": folder.name,
                 "state": "running" if place and run.state == "interrupted" and place.writer(run.id) else run.state,
-                "simulated": m["simulated"],
-                "done": m["counts"]["done"],
-                "planned": m["counts"]["planned"],
-                "errors": m["counts"]["errors"],
-                "waiting": m.get("batches", {}).get("waiting_trials", 0),
-                "paid_usd": m["paid_usd"],
-                "updated_at": m["updated_at"],
-                "question": m["question"],
+                "simulated": m.simulated,
+                "done": m.counts.done,
+                "planned": m.counts.planned,
+                "errors": m.counts.errors,
+                "waiting": m.batches.get("waiting_trials", 0),
+                "paid_usd": m.paid_usd,
+                "updated_at": m.updated_at,
+                "question": m.question,
             }
         )
     if as_json:
@@ -135,7 +135,7 @@ def show_run(
     from promptlab.record.store import Run
 
     found = Run(run)
-    manifest = {**found.manifest, "state": found.state}
+    manifest = {**found.manifest.plain(), "state": found.state}
     if as_json:
         print_json(manifest)
         return
@@ -146,7 +146,8 @@ def show_run(
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
     from promptlab.design.render import PRESETS, render
-    from promptlab.scoring.rules import SCORERS, task_metric
+    from promptlab.nouns.wording import SCORERS
+    from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
     from promptlab.strategies import plain_arm
 

@@ -26,6 +26,7 @@ app = typer.Typer(
 app.command("plan")(plan.plan)
 app.command("sweep")(sweep.sweep)
 app.command("check")(sweep.check)
+app.command("rescore")(sweep.rescore)
 app.command("calibrate")(plan.calibrate)
 app.command("report")(report.report)
 app.command("scores")(report.scores)

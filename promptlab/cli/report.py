@@ -13,6 +13,7 @@ import typer
 from promptlab.cli.options import AsJson, run_folder
 from promptlab.cli.screen import print_json, print_table, say
 from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns.setting import flat
 
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
@@ -55,17 +56,16 @@ def report(
         return
     if where:
         raise UsageProblem("--where needs --page: it is what the address of that page holds")
-    from promptlab import reporting as reports
-    from promptlab.record.store import Run, write_whole
+    from promptlab import api, reporting
+    from promptlab.record.store import write_whole
 
-    built = reports.build(Run(run), None if scorer is None else scorer.value)
+    built = api.report(run, scorer=None if scorer is None else scorer.value)
     if format is Format.terminal:
         if out is not None:
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
-        reports.to_text(built)
+        reporting.to_text(built)
         return
-    render = {Format.markdown: reports.to_markdown, Format.html: reports.to_html, Format.json: reports.to_json, Format.csv: reports.to_csv}
-    text = render[format](built)
+    text = getattr(built, f"to_{format.value}")()
     if format is Format.html and out is None:
         out = run / "report.html"
     if out is None:
@@ -81,7 +81,7 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
     from promptlab.record.store import Run, write_whole
 
     found = page_tables(run, page, filters_of(where))
-    simulated = bool(Run(run).manifest["simulated"])
+    simulated = Run(run).manifest.simulated
     if format is Format.terminal and out is None:
         for shown in found:
             title = f"SIMULATED: {shown.title}" if simulated else shown.title
@@ -97,6 +97,7 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
 
 def scores(run: RunFolder, as_json: AsJson = False) -> None:
     """The baseline of every task under every scorer, raw and normalised, and how the model answered."""
+    from promptlab.nouns.wording import SCORERS
     from promptlab.record.store import Run
     from promptlab.reporting import scorer_table
 
@@ -105,9 +106,9 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["model", "setting", "task", "n", "strict", "reference", "negativeprompt", "normalised", "compliant", "echoed", "declined"]
+    columns = ["model", "setting", "task", "n", *SCORERS, "normalised", "compliant", "echoed", "declined"]
     shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
-    simulated = " (SIMULATED)" if found.manifest["simulated"] else ""
+    simulated = " (SIMULATED)" if found.manifest.simulated else ""
     print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)
 
 
@@ -127,20 +128,15 @@ def compare(
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict."""
     from dataclasses import asdict
 
-    from promptlab import reporting as reports
-    from promptlab.record.store import Run
+    from promptlab import api
+    from promptlab.reporting import EXPLORATORY
     from promptlab.stats.sentences import interval, p_text, points
 
-    first, second = Run(run_a), Run(run_b or run_a)
-    a = reports.side_of(first, model, arm, strategy)
-    b = reports.side_of(second, model_b or (model if run_b is None else model_b), against or arm, strategy)
-    if run_b is None and a == b:
-        raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
-    found = reports.compare(first, a, second, b, force=force)
+    found = api.compare(run_a, arm, against, other=run_b, model=model, other_model=model_b, strategy=strategy, force=force)
     if as_json:
-        print_json({**asdict(found), "note": reports.EXPLORATORY})
+        print_json({**asdict(found), "note": EXPLORATORY})
         return
-    mark = "SIMULATED: " if a.simulated or b.simulated else ""
+    mark = "SIMULATED: " if found.a.simulated or found.b.simulated else ""
     heads = ["task", "n", "first", "second", "points", "95 % CI", "gained/lost", "p", "Holm"]
     rows = [
         [
@@ -152,12 +148,12 @@ def compare(
         for r in found.rows
     ]  # fmt: skip
     print_table(f"{mark}second minus first", heads, rows)
-    say(f"first:         {a.label}")
-    say(f"second:        {b.label}")
+    say(f"first:         {found.a.label}")
+    say(f"second:        {found.b.label}")
     for note in found.notes:
         say(f"differs:       {note}")
     say(found.sentence)
-    say(reports.EXPLORATORY)
+    say(EXPLORATORY)
 
 
 class PaperName(StrEnum):
@@ -185,7 +181,7 @@ def replicate(
         raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
     found = compare(Run(run), paper.value, {model: name for model, _, name in pairs})
     if as_json:
-        cells = [{**asdict(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
+        cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
         print_json({**asdict(found), "cells": cells})
         return
     rows = []

@@ -1,4 +1,4 @@
-"""`promptlab runs`: the run folders, and one that is damaged made readable again."""
+"""`promptlab runs`: list the run folders, verify one against what was frozen, repair a damaged one."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated
 import typer
 
 from promptlab.cli.look import ls_runs
-from promptlab.cli.options import AsJson
-from promptlab.cli.screen import print_json, say
+from promptlab.cli.options import AsJson, run_folder
+from promptlab.cli.screen import print_json, print_table, say
+from promptlab.nouns.errors import EXIT_ERROR
 
-runs = typer.Typer(help="Run folders: list them, repair one.", no_args_is_help=True)
+runs = typer.Typer(help="Run folders: list them, verify or repair one.", no_args_is_help=True)
 runs.command("ls")(ls_runs)
 
 
@@ -44,3 +45,23 @@ def repair(
         gone = done.paid_before_usd - done.paid_usd
         say(f"paid:          ${gone:.4f} that the lost trials cost no longer counts against budget_usd")
     say(f"{'would hold:' if dry_run else 'holds now:':15}{done.n_trials:,} trials, {done.n_errors:,} errors")
+
+
+@runs.command("verify")
+def verify(
+    run: Annotated[str, typer.Argument(help="A run folder, or its address.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Compute again every hash that was frozen before the first call; exit code 1 if one differs."""
+    from promptlab.planning.audit import DIFFERS, audit, result
+    from promptlab.record.store import Run
+
+    checks = audit(Run(run_folder(run)))
+    if as_json:
+        print_json({"run": run, "result": result(checks), "checks": [{**check._asdict(), "says": check.says} for check in checks]})
+    else:
+        rows = [check.row() for check in checks]
+        print_table(f"Hashes of {run}", list(rows[0]), [list(row.values()) for row in rows])
+        say(result(checks))
+    if any(check.says == DIFFERS for check in checks):
+        raise typer.Exit(EXIT_ERROR)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptlab.nouns.inert import inert
+
+if TYPE_CHECKING:
+    from promptlab.reporting.table import Table
 
 WIDTH_OFF_TERMINAL = 132
 """A pipe or a file has no width; what is made for 80 columns there would only be broken apart."""
@@ -16,6 +19,11 @@ WIDTH_OFF_TERMINAL = 132
 def print_json(value: object) -> None:
     """One JSON document on stdout and nothing else."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def show(table: Table) -> None:
+    """A table of `promptlab.reporting.table`."""
+    print_table(table.title, table.head, table.rows, table.note)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], note: str = "") -> None:

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential
+from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential, path
 from promptlab.cli.plan import plan
+from promptlab.cli.report import RunFolder, ScorerName, after_sweep
 from promptlab.cli.screen import say
 from promptlab.nouns.errors import EXIT_INCOMPLETE, UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.record.mirror import Pusher
     from promptlab.running.cache import Use
-    from promptlab.running.progress import Progress
     from promptlab.running.sweep import Sweep
 
 
@@ -112,9 +112,19 @@ def sweep(
     from promptlab.planning.resolve import resolve
     from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep
+    from promptlab.running.watch import watched
 
     execution = Execution(
-        concurrency, use, wire.value, max_cost, max_tokens, workers, engine is Where.ray, ray_address, batch, batch_wait or 0
+        concurrency=concurrency,
+        cache=use,
+        wire=wire.value,
+        max_cost_usd=max_cost,
+        max_tokens=max_tokens,
+        workers=workers,
+        ray=engine is Where.ray,
+        ray_address=ray_address,
+        batch=batch,
+        batch_wait_s=batch_wait or 0,
     )
 
     study = resolve(experiment, LOOKS if sequential else None)
@@ -129,20 +139,47 @@ def sweep(
     with contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
             viewer = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
-            with _watch(study.design.n_trials) as observe:
+            with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
                 done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
             del study  # judging reads the record: of a large design there is nothing left to hold
             _end(done, time.monotonic() - started, len(simulated), n_models)
             if use == "refresh" and done.progress.n_recorded_before:
                 say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
             if done.progress.n_recorded_before + done.progress.n_done:
-                from promptlab.cli.report import after_sweep
-
                 after_sweep(done.folder, write_html=report)
         code = _last_words(done, pusher, experiment)
         if viewer is not None and done.state != "interrupted":
             viewer.keep()
     raise typer.Exit(code)
+
+
+def rescore(
+    run: RunFolder,
+    scorer: Annotated[ScorerName | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
+    experiment: Annotated[
+        Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(help="Where the new run goes; beside the old one by default.", parser=path)] = None,
+) -> None:
+    """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""
+    from promptlab.record.store import Run
+    from promptlab.running.rescoring import rescore as again
+    from promptlab.running.rescoring import study_again
+    from promptlab.running.watch import watched
+
+    old = Run(run)
+    study = study_again(old, experiment, scorer.value if scorer else None)
+    say(f"run {study.run_id}: {study.design.n_trials:,} trials, from the answers of {old.id}")
+    started = time.monotonic()
+    with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
+        done = again(old, study, runs or run.parent, observe)
+    n_models = len(study.design.models)
+    _end(done, time.monotonic() - started, sum(model.simulated for model in study.design.models), n_models)
+    if done.progress.n_recorded_before + done.progress.n_done:
+        after_sweep(done.folder, write_html=True)
+    if done.progress.n_not_cached:
+        say(f"the run lacks these answers; `{me()} sweep {study.path}` asks for them and completes this run")
+    raise typer.Exit(done.exit_code)
 
 
 def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
@@ -216,48 +253,3 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
         say(f"not in the cache: {p.n_not_cached:,} trials need an answer that is not there; first the {p.first_not_cached}")
     if p.n_errors:
         say(f"last error: {p.last_error}")
-
-
-class _watch:
-    """Progress while a sweep runs: a live bar on a terminal, a plain line every few seconds elsewhere."""
-
-    EVERY_S = 5.0
-    REDRAWN_S = 0.1
-
-    def __init__(self, n_planned: int) -> None:
-        self._n_planned = n_planned
-        self._started = time.monotonic()
-        self._said_at = self._next = self._started
-        self._bar: Any = None
-        self._task: Any = None
-
-    def __enter__(self) -> Any:  # noqa: ANN401
-        if sys.stdout.isatty():
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-            self._bar = Progress(
-                TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[detail]}"),
-                TimeRemainingColumn(), refresh_per_second=4,
-            )  # fmt: skip
-            self._task = self._bar.add_task("trials", total=self._n_planned, detail="")
-            self._bar.start()
-        return self._observe
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()
-
-    def _observe(self, p: Progress) -> None:
-        now = time.monotonic()
-        if now < self._next and p.n_recorded_before + p.n_done < self._n_planned:
-            return
-        self._next = now + self.REDRAWN_S
-        rate = p.n_done / max(now - self._started, 1e-6)
-        detail = f"{rate:.0f}/s  ${p.paid_usd:.4f}  {p.n_errors} errors"
-        done = p.n_recorded_before + p.n_done
-        if self._bar is not None:
-            self._bar.update(self._task, completed=done, detail=detail)
-        elif now - self._said_at >= self.EVERY_S:
-            self._said_at = now
-            left = (p.n_planned - done) / rate if rate else float("nan")
-            say(f"{done:,}/{p.n_planned:,} trials  {detail}  about {left:.0f} s left")

@@ -44,7 +44,8 @@ def check(
         "chance": found.chance,
         "base_prompts": dict(found.base_prompts),
         "source": found.source,
-        "gold_below_1": [{"item": item.id, "target": target, "score": score} for item, target, score in checked.gold_below_1],
+        "gold_below_1": [{"item": item.id, "target": target, "score": score} for item, target, score in checked.gold.below_1],
+        "gold_failed": [{"item": item.id, "target": target, "why": why} for item, target, why in checked.gold.failed],
         "notes": list(checked.notes),
         "examples": examples,
     }
@@ -52,22 +53,27 @@ def check(
         print_json(row)
     else:
         _say(file, row)
-    if checked.gold_below_1:
+    if any(checked.gold):
         raise typer.Exit(EXIT_USAGE)
 
 
 def _say(file: Path, row: dict[str, Any]) -> None:
     for example in row["examples"]:
         say(f"--- item {example['item']}, answers {example['targets']}\n{example['prompt']}\n")
-    wrong = row["gold_below_1"]
+    wrong, failed = row["gold_below_1"], row["gold_failed"]
     for one in wrong[:MOST_TOLD]:
         say(f"item {one['item']}: the right answer {one['target']!r} scores {one['score']:g} by the metric {row['metric']}")
-    if len(wrong) > MOST_TOLD:
-        say(f"and {len(wrong) - MOST_TOLD:,} more right answers that do not score 1")
+    for one in failed[:MOST_TOLD]:
+        say(f"the right answer {one['target']!r} gets no score: {one['why']}")
+    for these, what in ((wrong, "do not score 1"), (failed, "get no score")):
+        if len(these) > MOST_TOLD:
+            say(f"and {len(these) - MOST_TOLD:,} more right answers that {what}")
     for note in row["notes"]:
         say(f"note: {note}")
+    if failed:
+        say(f"{file}: {len(failed):,} right answers get no score; mend the metric")
     if wrong:
         say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or mend the answers")
-    else:
+    elif not failed:
         say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, every right answer scores 1 by {row['metric']})")
         say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")

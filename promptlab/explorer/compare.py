@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, take, trial, words
+from promptlab.explorer import plain, take, trial
 from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, setting_of, task_of
 from promptlab.explorer.filters import Filters, go
-from promptlab.explorer.load import RIGHT, Setting, Store, folders, open_other, records
-from promptlab.explorer.take import Shown
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.words import NONE_ARM
-from promptlab.reporting import charts
+from promptlab.explorer.load import folders, open_other
+from promptlab.reporting import charts, words
+from promptlab.reporting.flips import (
+    KINDS,
+    Side,
+    by_task,
+    count_only,
+    default_arms,
+    default_kind,
+    flip_matrix,
+    paired,
+    planned,
+    shared_items,
+    word_diff,
+)
 from promptlab.reporting.pair import differences
+from promptlab.reporting.store import Store, records
+from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
 from promptlab.stats.sentences import points
 
-KINDS = ("a", "b", "both", "neither")
-MOST_WORDS = 1_500
 PAGE_ROWS = 50
 HERE = "this run"
 NOT_PLANNED = (
@@ -32,26 +39,6 @@ NOT_PLANNED = (
     "against their controls."
 )
 KIND_WORDS = {"a": "Only A right", "b": "Only B right", "both": "Both right", "neither": "Both wrong"}
-WORD = re.compile(r"\s+|[^\s]+")
-KEYS = ["suite", "task", "item"]
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two arms that are compared."""
-
-    store: Store
-    model: str
-    setting: Setting
-    arm: str
-
-    def means(self, task: str | None) -> pd.DataFrame:
-        """The mean score of each item of a task (None: of all tasks) over its repeats, in the run's order; NaN where none is scored."""
-        return self.store.query(
-            "SELECT suite, task, item, avg(score) AS mean FROM trials t WHERE t.model = ? AND t.placement = ? AND t.shots = ? "
-            "AND t.strategy = ? AND t.arm = ? AND (? IS NULL OR task = ?) GROUP BY ALL ORDER BY min(t.order)",
-            [self.model, *self.setting, self.arm, task, task],
-        )
 
 
 def render(store: Store, filters: Filters) -> None:
@@ -80,7 +67,7 @@ def render(store: Store, filters: Filters) -> None:
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
     means_a, means_b = a.means(task), b.means(task)
-    pairs = paired(means_a, means_b, _shared(a, b, task))
+    pairs = paired(means_a, means_b, shared_items(a, b, task))
     _summary(a, b, task, pairs, count_only(means_a, means_b))
     if pairs.empty:
         st.caption("No item has a scored answer in both arms yet.")
@@ -95,7 +82,7 @@ def render(store: Store, filters: Filters) -> None:
     _tasks(a, b, task)
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdict and the flip matrix of the chosen task, its items of one kind, both prompts and answers of one of them, and all tasks."""
     model, _, setting = chosen(store, filters)
     task = filters.choice("task", store.tasks, store.tasks[0]) or store.tasks[0]
@@ -107,14 +94,14 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
     c, _ = planned(a, b, task)
     said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
     return [
-        Shown(f"Verdict in {task}", f"A is {a.arm}, B is {b.arm}.", pd.DataFrame(said, columns=["verdict", "what", "in words"])),
-        Shown(f"Flips in {task}", f"A is {a.arm}, B is {b.arm}.", flip_matrix(n)),
+        Table(f"Verdict in {task}", f"A is {a.arm}, B is {b.arm}.", pd.DataFrame(said, columns=["verdict", "what", "in words"])),
+        Table(f"Flips in {task}", f"A is {a.arm}, B is {b.arm}.", flip_matrix(n)),
         *_item_tables(filters, a, b, task, pairs, n),
-        Shown("Task by task", "The largest loss of A against B comes first.", by_task(a, b)),
+        Table("Task by task", "The largest loss of A against B comes first.", by_task(a, b)),
     ]
 
 
-def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> list[Shown]:
+def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> list[Table]:
     default = default_kind(filters.get("item"), pairs, n)
     kind = filters.choice("items", KINDS, default) or default
     every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
@@ -126,94 +113,11 @@ def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFr
     item = filters.choice("item", every, names[0]) or names[0]
     whole_a, whole_b = (side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b))
     shown = _item_table(whole_a, whole_b, names, item).drop(columns="shown")
-    found = [Shown(KIND_WORDS[kind], f"{n[kind]:,} items; page {number:,} of {n_pages:,}.", shown)]
+    found = [Table(KIND_WORDS[kind], f"{n[kind]:,} items; page {number:,} of {n_pages:,}.", shown)]
     for name, side, rows in (("A", a, whole_a), ("B", b, whole_b)):
         first = records(rows[rows["item"] == item].sort_values(["base_prompt", "replicate"]))[:1]
         found += [table._replace(title=f"{name}: {table.title}") for row in first for table in trial.tables(side.store, row["trial"])[:2]]
     return found
-
-
-def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple[str, str]:
-    """The stimulus with the largest gain in this task (the first one while there is none) and the baseline."""
-    cells = [c for c in store.comparisons(model, setting, NONE_ARM, ["cell"]) if c.task == task and c.diff is not None]
-    best = max(cells, key=lambda c: c.diff or 0.0, default=None)
-    arms = list(store.arms)
-    first = best.treatment if best else next(iter(store.stimuli), arms[-1])
-    return first, NONE_ARM if NONE_ARM in arms else arms[0]
-
-
-def paired(a: pd.DataFrame, b: pd.DataFrame, shared: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Items that both arms have a score for, with both means (as `Side.means` gives them) and which of the two was right.
-
-    `shared` (columns suite, task, item) keeps those items only that are the same in two runs.
-    """
-    frame = a.rename(columns={"mean": "mean_a"}).merge(b.rename(columns={"mean": "mean_b"}), on=KEYS).dropna()
-    if shared is not None:
-        frame = frame.merge(shared, on=KEYS)
-    right_a, right_b = frame["mean_a"] >= RIGHT, frame["mean_b"] >= RIGHT
-    frame["kind"] = "neither"
-    frame.loc[right_a & right_b, "kind"] = "both"
-    frame.loc[right_a & ~right_b, "kind"] = "a"
-    frame.loc[~right_a & right_b, "kind"] = "b"
-    return frame
-
-
-def count_only(a: pd.DataFrame, b: pd.DataFrame) -> int:
-    """How many items only one of the two arms has a score for."""
-    scored = [set(means.dropna()[KEYS].itertuples(index=False, name=None)) for means in (a, b)]
-    return len(scored[0] ^ scored[1])
-
-
-def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
-    """The planned comparison of these two arms, and whether it has more control arms than the one shown."""
-    if a.store is not b.store or a.model != b.model:
-        return None, False
-    for treatment, control in ((a.arm, b.arm), (b.arm, a.arm)):
-        for c in a.store.comparisons(a.model, a.setting, None, ["cell"]):
-            if c.task == task and c.treatment == treatment and control in c.control_arms:
-                return c, len(c.control_arms) > 1
-    return None, False
-
-
-def flip_matrix(n: Mapping[str, int]) -> pd.DataFrame:
-    """How many items both, one or neither of the arms got right."""
-    return pd.DataFrame({"items": ["A right", "A wrong"], "B right": [n["both"], n["b"]], "B wrong": [n["a"], n["neither"]]})
-
-
-def most_telling(n: Mapping[str, int]) -> str:
-    """The kind of items to show first: the larger of the two kinds that flipped, else one that there is."""
-    return max(("a", "b"), key=lambda kind: n[kind]) if n["a"] or n["b"] else "both" if n["both"] else "neither"
-
-
-def by_task(a: Side, b: Side) -> pd.DataFrame:
-    """One row for each task that both have: items, mean scores in percent, the difference in points, flips; the largest loss first."""
-    pairs = paired(a.means(None), b.means(None), _shared(a, b, None))
-    rows = []
-    for task, group in pairs.groupby("task", sort=False):
-        mean_a, mean_b = float(group["mean_a"].mean()), float(group["mean_b"].mean())
-        rows.append(
-            {
-                "task": str(task), "items": len(group), "A": 100 * mean_a, "B": 100 * mean_b, "points": 100 * (mean_a - mean_b),
-                "only A right": int((group["kind"] == "a").sum()), "only B right": int((group["kind"] == "b").sum()),
-            }
-        )  # fmt: skip
-    columns = ["task", "items", "A", "B", "points", "only A right", "only B right"]
-    return pd.DataFrame(rows, columns=columns).sort_values("points", kind="stable", ignore_index=True)
-
-
-def word_diff(a: str, b: str) -> str:
-    """Both answers as one text: words of A alone as [-word-], words of B alone as {+word+}."""
-    left, right = WORD.findall(a)[:MOST_WORDS], WORD.findall(b)[:MOST_WORDS]
-    parts: list[str] = []
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if tag == "equal":
-            parts += left[i:j]
-            continue
-        if i < j:
-            parts.append(f"[-{''.join(left[i:j])}-]")
-        if k < m:
-            parts.append(f"{{+{''.join(right[k:m])}+}}")
-    return "".join(parts)
 
 
 def _other_side(store: Store, filters: Filters, a: Side, default: str) -> Side | None:
@@ -237,16 +141,6 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str) -> Side |
     return Side(
         other, model, setting, filters.pick("Arm B", "b", arms, default, other.arm_words(), drops=OF_A_PAIR)
     )  # fmt: skip
-
-
-def _shared(a: Side, b: Side, task: str | None) -> pd.DataFrame | None:
-    """Of two runs the items that are the same word for word; None within one run."""
-    if a.store is b.store:
-        return None
-    found = [
-        side.store.query("SELECT suite, task, item, input, targets FROM items WHERE ? IS NULL OR task = ?", [task, task]) for side in (a, b)
-    ]
-    return found[0].merge(found[1], on=[*KEYS, "input", "targets"])[KEYS].drop_duplicates()
 
 
 def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame, n_only: int) -> None:
@@ -292,12 +186,6 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n
     plain.choosable(shown, f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{kind}/{number}", choose)
     take.frame(shown.drop(columns="shown"), f"items-{kind}")
     _both(filters, a, b, whole_a[whole_a["item"] == item], whole_b[whole_b["item"] == item])
-
-
-def default_kind(asked: str | None, pairs: pd.DataFrame, n: Mapping[str, int]) -> str:
-    """The kind of the item that is asked for, else the more telling one."""
-    of_item = pairs.loc[pairs["item"] == asked, "kind"]
-    return str(of_item.iloc[0]) if len(of_item) else most_telling(n)
 
 
 def _item_table(a: pd.DataFrame, b: pd.DataFrame, names: Sequence[str], chosen: str) -> pd.DataFrame:

@@ -101,9 +101,16 @@ class Filters:
         self._shown[name] = f"{value:.10g}"
         return value
 
-    def number(self, label: str, name: str, low: Number, high: Number, default: Number, drops: Sequence[str] = ()) -> Number:
-        """A box for a number from `low` to `high`; whole numbers where the default is one, else steps of a half."""
+    def number(
+        self, label: str, name: str, low: Number, high: Number, default: Number, drops: Sequence[str] = (), drawn: bool = True
+    ) -> Number:
+        """A box for a number from `low` to `high`; whole numbers where the default is one, else steps of a half.
+
+        Without `drawn` only what the address says.
+        """
         value = self.amount(name, low, high, default)
+        if not drawn:
+            return value
         key = f"number_{name}"
         st.session_state[key] = value
         if isinstance(value, int):

@@ -2,88 +2,48 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any
+from collections.abc import Sequence
 
-import pandas as pd
 import streamlit as st
 
-from promptlab.design.render import PRESETS, render_input, stimulus_text
 from promptlab.design.render import render as rendered
-from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, go
-from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
-from promptlab.explorer.words import or_unknown
-from promptlab.nouns.arm import Arm, Placement
-from promptlab.nouns.errors import DataMissing
-from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.stimulus import Stimulus
-from promptlab.nouns.words import NONE_ARM, Benchmark, Suite
-from promptlab.planning.resolve import all_stimuli
-from promptlab.sources import official
-from promptlab.sources.spec.libraries import TaskEntry
-from promptlab.sources.tasks import entries, load_task, task_names
-from promptlab.sources.tokens import DEFAULT, n_tokens
-from promptlab.strategies import plain_arm
-
-ITEMS = 3
-"""Items shown at once."""
-MATCHED = 3
-MOST_SHOTS = 10
-ROLES = {"all": "All", "stimulus": "Under test", "placebo": "Neutral", "paraphrase": "Reworded", "loop": "Loops"}
-SUITES = {"run": "This run", "twin": "promptlab's own items", "official": "Official benchmark files"}
-BRING = "promptlab data import DIR\npromptlab data pull"
-BENCHMARKS: Mapping[Benchmark, str] = {"instruction_induction": "Instruction Induction", "bigbench": "BIG-bench", "own": "your own"}
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One added text, or one arm of a run that is none."""
-
-    name: str
-    role: str
-    text: str | None
-    stimulus: Stimulus | None
-    in_run: bool
-    n_tokens: int | None
-    placebos: tuple[str, ...]
-    theory: str
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A task as it is listed: its items are read where it is looked at."""
-
-    id: str
-    name: str
-    suite: Suite
-    in_run: bool
-    n_items: int
-    benchmark: str
-    metric: str
-    chance: float | None
-    base_prompts: Mapping[str, str]
-    defects: tuple[str, ...]
-    licence: str
-    source: str
+from promptlab.nouns.words import NONE_ARM
+from promptlab.reporting.library import (
+    BRING,
+    MOST_SHOTS,
+    Known,
+    Sentence,
+    View,
+    about_table,
+    layouts_of,
+    marked,
+    of_role,
+    prompt_table,
+    prompt_texts,
+    roles_in,
+    sentence_table,
+    sentences,
+    suites_in,
+    task_table,
+    tasks_in,
+    whole_task,
+)
+from promptlab.reporting.store import Store
+from promptlab.reporting.table import Table
 
 
 def render(store: Store | None, filters: Filters) -> None:
     """Show the page; without a run what comes with promptlab."""
     st.subheader("Sentences")
     every = sentences(store)
-    role = filters.switch("Which sentences", "role", _roles(every), "all", drops=("sentence",))
-    listed = _of_role(every, role)
+    role = filters.switch("Which sentences", "role", roles_in(every), "all", drops=("sentence",))
+    listed = of_role(every, role)
     if not listed:
         st.caption("There is no such sentence here.")
     else:
-        table = _sentence_table(store, every, role)
+        table = sentence_table(store, every, role)
         plain.line(table.note)
 
         def choose(row: int, column: str) -> None:
@@ -94,14 +54,14 @@ def render(store: Store | None, filters: Filters) -> None:
         plain.choosable(table.frame, f"library/sentences/{role}", choose)
         take.frame(table.frame, "sentences")
     st.subheader("Tasks")
-    suites = _suites(store)
+    suites = suites_in(store)
     suite = filters.switch("Whose items", "suite", suites, next(iter(suites)), drops=("exercise", "three"))
-    tasks = _listed(store, suite)
+    tasks = tasks_in(store, suite)
     if suite == "official" and not tasks:
         st.info("The official benchmark files are not here, so promptlab's own items are shown. These commands bring them:")
         plain.block(BRING)
-        tasks = _listed(store, "twin")
-    table = _task_table(tasks)
+        tasks = tasks_in(store, "twin")
+    table = task_table(tasks)
     plain.line(table.note)
 
     def choose_task(row: int, column: str) -> None:
@@ -114,302 +74,28 @@ def render(store: Store | None, filters: Filters) -> None:
     _prompt(store, filters, every, tasks)
 
 
-def tables(store: Store | None, filters: Filters) -> list[Shown]:
+def tables(store: Store | None, filters: Filters) -> list[Table]:
     """Every table of the page, and the prompts that it shows, as frames."""
     every = sentences(store)
-    role = filters.choice("role", list(_roles(every)), "all") or "all"
-    suites = _suites(store)
+    role = filters.choice("role", list(roles_in(every)), "all") or "all"
+    suites = suites_in(store)
     suite = filters.choice("suite", list(suites), next(iter(suites))) or "twin"
-    tasks = _listed(store, suite) or _listed(store, "twin")
-    view = _View.chosen(store, filters, every, tasks)
+    tasks = tasks_in(store, suite) or tasks_in(store, "twin")
+    view = _chosen(store, filters, every, tasks)
     n_pages = view.n_pages
     number = int(filters.choice("three", [str(i) for i in range(1, n_pages + 1)], "1") or 1)
     return [
-        _sentence_table(store, every, role), _task_table(tasks), _about(view), _base_prompts(view),
-        _prompt_table(view, view.items(store, number)),
+        sentence_table(store, every, role), task_table(tasks), about_table(view), prompt_texts(view),
+        prompt_table(view, view.items(store, number)),
     ]  # fmt: skip
 
 
-# --- sentences --------------------------------------------------------------------------------------------------------
-
-
-def sentences(store: Store | None) -> list[Sentence]:
-    """The run's own arms first, then every other text that comes with promptlab."""
-    encoding = str(store.plan.get("encoding") or DEFAULT) if store else DEFAULT
-    found: dict[str, Sentence] = {}
-    for arm in store.plan["arms"] if store else ():
-        name = str(arm["arm"])
-        if arm["role"] in ("baseline", "aa") or name in found:
-            continue
-        text = None if arm["text"] is None else str(arm["text"])
-        stimulus = _thawed(arm)
-        found[name] = Sentence(
-            name=name,
-            role="loop" if arm.get("loop") else str(arm["role"]),
-            text=text,
-            stimulus=None if arm.get("loop") else stimulus,
-            in_run=True,
-            n_tokens=arm.get("n_tokens"),
-            placebos=tuple(map(str, store.plan["placebos_of"].get(name, ()))) if store else (),
-            theory=str(arm.get("theory") or ""),
-            source=str(arm.get("source") or ""),
-        )
-    found = {s.name: s for s in sorted(found.values(), key=lambda s: list(ROLES).index(s.role) if s.role in ROLES else len(ROLES))}
-    found |= {sentence.name: sentence for sentence in shipped(encoding) if sentence.name not in found}
-    return list(found.values())
-
-
-@lru_cache(maxsize=4)
-def shipped(encoding: str) -> tuple[Sentence, ...]:
-    """Every text that comes with promptlab, with the neutral sentences that an experiment would match it with."""
-    known = all_stimuli()
-    neutral = [s for s in known.values() if s.role == "placebo"]
-    lengths = {s.id: n_tokens(s.text, encoding) for s in known.values()}
-    return tuple(
-        Sentence(
-            name=s.id,
-            role=s.role,
-            text=s.text,
-            stimulus=s,
-            in_run=False,
-            n_tokens=lengths[s.id],
-            placebos=tuple(p.id for p in matched_placebos([s], neutral, lengths, MATCHED, ["neutral"], 0)) if s.role == "stimulus" else (),
-            theory=s.theory,
-            source=s.source,
-        )
-        for s in known.values()
-    )
-
-
-def _thawed(arm: Mapping[str, Any]) -> Stimulus | None:
-    """An arm's text as the noun that prompts are made of; of an imported run as far as it is known."""
-    if arm.get("stimulus"):
-        told = {key: value for key, value in arm["stimulus"].items() if key in Stimulus.__dataclass_fields__}
-        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-        return Stimulus(**fields)
-    return Stimulus(str(arm["arm"]), str(arm["text"])) if arm.get("text") and not arm.get("loop") else None
-
-
-def _roles(every: Sequence[Sentence]) -> dict[str, str]:
-    there = {"all", *(sentence.role for sentence in every)}
-    return {role: word for role, word in ROLES.items() if role in there}
-
-
-def _of_role(every: Sequence[Sentence], role: str) -> list[Sentence]:
-    return [sentence for sentence in every if role in ("all", sentence.role)]
-
-
-def _sentence_table(store: Store | None, every: Sequence[Sentence], role: str) -> Shown:
-    listed = _of_role(every, role)
-    frame = pd.DataFrame(
-        {
-            "id": [s.name for s in listed],
-            "text": [s.text or "" for s in listed],
-            "role": [s.role for s in listed],
-            "words": [len(s.text.split()) if s.text else 0 for s in listed],
-            "tokens": [or_unknown(s.n_tokens) for s in listed],
-            "compared with": [", ".join(s.placebos) for s in listed],
-            "theory": [s.theory for s in listed],
-            "asks for": [", ".join(s.stimulus.demands) if s.stimulus else "" for s in listed],
-            "source": [s.source for s in listed],
-        }
-    )
-    note = f"{len(listed):,} texts. Click one to see it in a prompt. Neutral sentences are matched by tokens, then by words."
-    if store:
-        frame.insert(1, "in this run", ["yes" if s.in_run else "" for s in listed])
-        note += " Those of this run stand first."
-    return Shown("Sentences", note, frame)
-
-
-# --- tasks ------------------------------------------------------------------------------------------------------------
-
-
-def _suites(store: Store | None) -> dict[str, str]:
-    return {key: word for key, word in SUITES.items() if key != "run" or store}
-
-
-def _listed(store: Store | None, suite: str) -> list[Known]:
-    if suite == "run" and store:
-        return [_of_run(task) for task in store.plan["tasks"]]
-    ran = {f"{task['suite']}/{task['task']}" for task in store.plan["tasks"]} if store else set()
-    return [replace(task, in_run=task.id in ran) for task in library("official" if suite == "official" else "twin")]
-
-
-def _of_run(task: Mapping[str, Any]) -> Known:
-    name, suite = str(task["task"]), task["suite"]
-    entry = entries().get(name) if suite != "own" else None
-    return Known(
-        id=f"{suite}/{name}",
-        name=name,
-        suite=suite,
-        in_run=True,
-        n_items=int(task["n_items"]),
-        benchmark=BENCHMARKS[entry.benchmark] if entry else BENCHMARKS["own"],
-        metric=str(task["metric"]),
-        chance=task["chance"],
-        base_prompts={str(key): str(text) for key, text in task["base_prompts"].items()},
-        defects=tuple(map(str, task["defects"])),
-        licence=str(task["licence"]),
-        source=str(task["source"]),
-    )
-
-
-def library(suite: Suite) -> tuple[Known, ...]:
-    """The tasks of a suite that can be read; none of the official ones where their files are not here."""
-    if suite == "official" and not any(state.state == "present" for state in official.listing()):
-        return ()
-    found = [(name, task_here(name, suite)) for name in task_names(suite)]
-    return tuple(_of_library(task, entries()[name]) for name, task in found if task)
-
-
-def _of_library(task: Task, entry: TaskEntry) -> Known:
-    return Known(
-        id=task.id,
-        name=task.name,
-        suite=task.suite,
-        in_run=False,
-        n_items=len(task.items),
-        benchmark=BENCHMARKS[entry.benchmark],
-        metric=task.metric,
-        chance=task.chance,
-        base_prompts=task.base_prompts,
-        defects=task.defects,
-        licence=task.licence,
-        source=task.source,
-    )
-
-
-@lru_cache(maxsize=128)
-def _loaded(name: str, suite: Suite) -> Task:
-    return load_task(name, suite)
-
-
-def task_here(name: str, suite: Suite) -> Task | None:
-    """The task; None where its official files are not here, which may change while the explorer runs."""
-    try:
-        return _loaded(name, suite)
-    except DataMissing:
-        return None
-
-
-def _task_table(tasks: Sequence[Known]) -> Shown:
-    frame = pd.DataFrame(
-        {
-            "task": [task.id for task in tasks],
-            "in this run": ["yes" if task.in_run else "" for task in tasks],
-            "items": [task.n_items for task in tasks],
-            "benchmark": [task.benchmark for task in tasks],
-            "scored by": [task.metric for task in tasks],
-            "chance": ["near 0 %" if task.chance is None else f"{100 * task.chance:.0f} %" for task in tasks],
-            "asked by": [", ".join(task.base_prompts) for task in tasks],
-            "known defects": [str(len(task.defects)) if task.defects else "" for task in tasks],
-            "licence": [task.licence for task in tasks],
-            "source": [task.source for task in tasks],
-        }
-    )
-    note = f"{len(tasks):,} tasks. Click one to see its prompts. Chance is the expected score of blind guessing."
-    return Shown("Tasks", note, frame)
-
-
-# --- one prompt -------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _View:
-    """What is looked at: a sentence in a base prompt of a task, in a layout, with so many worked examples."""
-
-    sentence: Sentence | None
-    known: Known
-    task: Task
-    prompt: str
-    layout: Placement
-    shots: int
-
-    @classmethod
-    def chosen(cls, store: Store | None, filters: Filters, every: Sequence[Sentence], tasks: Sequence[Known], drawn: bool = False) -> _View:
-        """As the address says, with widgets where `drawn`."""
-        usable = {s.name: s for s in every if s.stimulus is not None}
-        names = [NONE_ARM, *usable]
-        first = next((s.name for s in usable.values() if s.role == "stimulus"), NONE_ARM)
-        of_task, layouts = {task.id: task for task in tasks}, _layouts(store)
-        if drawn:
-            one, two, three, four = st.columns(4)
-            shown = {NONE_ARM: "none: nothing is added"} | {name: f"{name}: {s.text}" for name, s in usable.items()}
-            with one:
-                name = filters.pick("Sentence", "sentence", names, first, shown)
-            with two:
-                task_id = filters.pick("Task", "exercise", list(of_task), next(iter(of_task)), drops=("three", "prompt", "shots"))
-            known = of_task[task_id]
-            with three:
-                prompt = filters.pick("Base prompt", "prompt", list(known.base_prompts), next(iter(known.base_prompts)))
-            with four:
-                layout = filters.pick("Layout", "layout", list(layouts), next(iter(layouts)))
-        else:
-            name = filters.choice("sentence", names, first) or first
-            known = of_task[filters.choice("exercise", list(of_task), next(iter(of_task))) or next(iter(of_task))]
-            prompts = list(known.base_prompts)
-            prompt = filters.choice("prompt", prompts, prompts[0]) or prompts[0]
-            layout = filters.choice("layout", list(layouts), next(iter(layouts))) or next(iter(layouts))
-        task = _whole(store, known)
-        shots = 0
-        if task.demos:
-            most = min(MOST_SHOTS, len(task.demos))
-            usual = min(most, max((int(s["shots"]) for s in store.plan["settings"]), default=0)) if store and known.in_run else 0
-            shots = filters.number("Worked examples", "shots", 0, most, usual) if drawn else filters.amount("shots", 0, most, usual)
-        return cls(usable.get(name), known, task, prompt, layouts[layout], shots)
-
-    @property
-    def n_pages(self) -> int:
-        return max(1, -(-self.known.n_items // ITEMS))
-
-    def items(self, store: Store | None, number: int) -> list[Item]:
-        """The items of one page, counted from 1: the run's own, in its order, where the task is of the run."""
-        start = (number - 1) * ITEMS
-        if self.task.items or store is None:
-            return list(self.task.items[start : start + ITEMS])
-        rows = store.query(
-            "SELECT item, input, targets, choices, cluster FROM items WHERE suite = ? AND task = ? LIMIT ? OFFSET ?",
-            [self.known.suite, self.known.name, ITEMS, start],
-        )
-        return [Item(str(row["item"]), str(row["input"]), _texts(row["targets"]), _texts(row["choices"])) for row in records(rows)]
-
-    @property
-    def arm(self) -> Arm:
-        return plain_arm(self.prompt, self.layout, self.sentence.stimulus if self.sentence else None, self.shots)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    """A JSON list of an item as it stands in the run's items."""
-    return tuple(str(part) for part in json.loads(str(value)))
-
-
-def _layouts(store: Store | None) -> dict[str, Placement]:
-    """The run's layouts, then the presets that it does not have."""
-    ours = {str(name): Placement(**fields) for name, fields in store.plan["placements"].items()} if store else {}
-    return ours | {name: preset for name, preset in PRESETS.items() if name not in ours}
-
-
-def _whole(store: Store | None, known: Known) -> Task:
-    """The task that prompts are made of: as the run froze it, its items left to a query; else from promptlab's files."""
-    if store and known.in_run:
-        of_run = [task for task in store.plan["tasks"] if f"{task['suite']}/{task['task']}" == known.id]
-        for task in of_run:
-            frame = Frame(**task["frame"])
-            demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"])) for demo in task["demos"])
-            return Task(
-                known.name, known.suite, "own", known.metric, known.base_prompts, (), demos, known.chance, frame=frame,
-                options=task["options"],
-            )  # fmt: skip
-    found = task_here(known.name, known.suite)
-    return found if found else Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())
-
-
 def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], tasks: Sequence[Known]) -> None:
-    view = _View.chosen(store, filters, every, tasks, drawn=True)
+    view = _chosen(store, filters, every, tasks, drawn=True)
     _notes(store, view)
-    take.shown(_about(view), "task")
+    take.shown(about_table(view), "task")
     with st.expander("How its base prompts ask"):
-        take.shown(_base_prompts(view), "base-prompts")
+        take.shown(prompt_texts(view), "base-prompts")
     number = filters.page_number("three", view.n_pages)
     items = view.items(store, number)
     if not items:
@@ -422,60 +108,49 @@ def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
             plain.line(f"item {item.id}")
             for message in rendered(view.task, item, view.arm):
                 plain.line(f"{message['role']}:")
-                plain.block(_marked(view, item, message["content"]))
+                plain.block(marked(view, item, message["content"]))
             plain.line(f"Right: {'  or  '.join(item.targets)}")
 
 
-def _notes(store: Store | None, view: _View) -> None:
+def _notes(store: Store | None, view: View) -> None:
     if view.sentence and view.sentence.stimulus and view.sentence.stimulus.wordings:
         st.caption("This arm draws one of its wordings for each item.")
     if not view.known.in_run and any(item.choices for item in view.task.items):
         st.caption("The options stand as in the file; an experiment shuffles them by its seed.")
-    if view.known.in_run and store and store.plan["programs"]:
+    if view.known.in_run and store and store.plan.programs:
         st.caption("A DSPy program of this run makes messages of its own; the page Answers shows them as they were sent.")
-    if store and store.plan.get("imported"):
+    if store and store.plan.imported:
         st.caption("This run was imported: promptlab did not make its prompts, and these are only what it would send.")
 
 
-def _marked(view: _View, item: Item, text: str) -> str:
-    stimulus = view.sentence.stimulus if view.sentence else None
-    return plain.mark(text, stimulus_text(stimulus, view.task, item))[0]
-
-
-def _about(view: _View) -> Shown:
-    known = view.known
-    rows = [
-        ("task", known.id),
-        ("benchmark", known.benchmark),
-        ("scored by", known.metric),
-        ("chance", "near 0 %" if known.chance is None else f"{100 * known.chance:.0f} %"),
-        ("items", f"{known.n_items:,}"),
-        ("source", known.source),
-        ("licence", known.licence),
-        *(("known defect", defect) for defect in known.defects),
-    ]
-    return Shown("About the task", "", pd.DataFrame(rows, columns=["what", "value"]))
-
-
-def _base_prompts(view: _View) -> Shown:
-    rows = list(view.known.base_prompts.items())
-    return Shown("Base prompts", "", pd.DataFrame(rows, columns=["base prompt", "text"]))
-
-
-def _prompt_table(view: _View, items: Sequence[Item]) -> Shown:
-    frame = pd.DataFrame(
-        [
-            {
-                "item": item.id,
-                "role": message["role"],
-                "message": _marked(view, item, message["content"]),
-                "input": render_input(item.input, item.choices, view.task, view.layout),
-                "right answers": "  or  ".join(item.targets),
-            }
-            for item in items
-            for message in rendered(view.task, item, view.arm)
-        ]
-    )
-    name = view.sentence.name if view.sentence else "nothing"
-    note = f"{name} added to {view.known.id}, base prompt {view.prompt}, layout {view.layout.name}. The added text is between ▶ and ◀."
-    return Shown("Prompts", note, frame)
+def _chosen(store: Store | None, filters: Filters, every: Sequence[Sentence], tasks: Sequence[Known], drawn: bool = False) -> View:
+    """As the address says, with widgets where `drawn`."""
+    usable = {s.name: s for s in every if s.stimulus is not None}
+    names = [NONE_ARM, *usable]
+    first = next((s.name for s in usable.values() if s.role == "stimulus"), NONE_ARM)
+    of_task, layouts = {task.id: task for task in tasks}, layouts_of(store)
+    if drawn:
+        one, two, three, four = st.columns(4)
+        shown = {NONE_ARM: "none: nothing is added"} | {name: f"{name}: {s.text}" for name, s in usable.items()}
+        with one:
+            name = filters.pick("Sentence", "sentence", names, first, shown)
+        with two:
+            task_id = filters.pick("Task", "exercise", list(of_task), next(iter(of_task)), drops=("three", "prompt", "shots"))
+        known = of_task[task_id]
+        with three:
+            prompt = filters.pick("Base prompt", "prompt", list(known.base_prompts), next(iter(known.base_prompts)))
+        with four:
+            layout = filters.pick("Layout", "layout", list(layouts), next(iter(layouts)))
+    else:
+        name = filters.choice("sentence", names, first) or first
+        known = of_task[filters.choice("exercise", list(of_task), next(iter(of_task))) or next(iter(of_task))]
+        prompts = list(known.base_prompts)
+        prompt = filters.choice("prompt", prompts, prompts[0]) or prompts[0]
+        layout = filters.choice("layout", list(layouts), next(iter(layouts))) or next(iter(layouts))
+    task = whole_task(store, known)
+    shots = 0
+    if task.demos:
+        most = min(MOST_SHOTS, len(task.demos))
+        usual = min(most, max((setting.shots for setting in store.plan.settings), default=0)) if store and known.in_run else 0
+        shots = filters.number("Worked examples", "shots", 0, most, usual) if drawn else filters.amount("shots", 0, most, usual)
+    return View(usable.get(name), known, task, prompt, layouts[layout], shots)

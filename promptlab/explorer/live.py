@@ -8,8 +8,9 @@ import streamlit as st
 
 from promptlab.explorer import plain
 from promptlab.explorer.filters import moved
-from promptlab.explorer.load import REREAD_S, Store, open_store
+from promptlab.explorer.load import REREAD_S, open_store
 from promptlab.nouns.errors import PromptlabError
+from promptlab.reporting.store import Store
 
 AGAIN_S = REREAD_S + 0.5
 """A little more than a reading is kept, so that every redrawing finds a new one."""

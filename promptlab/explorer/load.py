@@ -3,160 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.errors import PromptlabError, RunProblem
-from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.nouns.errors import UNREADABLE, PromptlabError, RunProblem, first_line
 from promptlab.record.store import Run, runs_in
-from promptlab.reporting import Report
-from promptlab.reporting.prepared import Prepared, Stamp, prepared, stamp
-from promptlab.stats.sentences import setting_words
+from promptlab.reporting.prepared import Stamp, prepared, stamp
+from promptlab.reporting.store import Store
 
-RIGHT = 0.5
-"""An answer counts as right from this score on; graded metrics give scores in between."""
 REREAD_S = 15.0
-UNREADABLE = (PromptlabError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
-"""What a damaged run folder can raise on its way through the reader and the analysis."""
-Setting = tuple[str, int, str]
-LIGHT = (
-    "t.trial", "t.order", "suite", "task", "item", "cluster", "arm", "role", "model", "placement", "shots", "strategy", "base_prompt",
-    "replicate", "outcome", "score", "n_rounds",
-)  # fmt: skip
-WHOLE = "SELECT t.*, i.input, i.targets FROM trials t LEFT JOIN items i USING (suite, task, item)"
-
-
-@dataclass(frozen=True)
-class Store:
-    """One run, ready for a page: its verdicts, and queries over its trials. Nothing here grows with the run."""
-
-    ready: Prepared
-
-    @property
-    def folder(self) -> Path:
-        return self.ready.folder
-
-    @property
-    def report(self) -> Report:
-        """The judged run; its `trials` are empty here, and read by query."""
-        return self.ready.report
-
-    @property
-    def n_trials(self) -> int:
-        return self.report.n_trials
-
-    @property
-    def read_at(self) -> str:
-        return self.ready.read_at
-
-    @property
-    def plan(self) -> Mapping[str, Any]:
-        plan: Mapping[str, Any] = self.report.plan
-        return plan
-
-    @property
-    def manifest(self) -> Mapping[str, Any]:
-        manifest: Mapping[str, Any] = self.report.manifest
-        return manifest
-
-    @property
-    def simulated(self) -> bool:
-        return bool(self.manifest.get("simulated", False))
-
-    @property
-    def models(self) -> list[str]:
-        return [str(model["name"]) for model in self.plan["models"]]
-
-    @property
-    def tasks(self) -> list[str]:
-        return [str(task["task"]) for task in self.plan["tasks"]]
-
-    @property
-    def arms(self) -> dict[str, Mapping[str, Any]]:
-        """The arms of the plan by name: role, text, words."""
-        return {str(arm["arm"]): arm for arm in self.plan["arms"]}
-
-    @property
-    def stimuli(self) -> list[str]:
-        return [name for name, arm in self.arms.items() if arm["role"] in ("stimulus", "loop")]
-
-    @property
-    def controls(self) -> list[str]:
-        """The controls that were planned, neutral sentences and neutral feedback first."""
-        return self.report.controls or ["none"]
-
-    @property
-    def settings(self) -> dict[str, Setting]:
-        """Placement, shots and strategy by the words that name them."""
-        found = [(str(s["placement"]), int(s["shots"]), str(s["strategy"])) for s in self.plan["settings"]]
-        return {setting_words(*setting): setting for setting in found}
-
-    def arm_words(self) -> dict[str, str]:
-        """How each arm is shown in a list: its name and the beginning of its text."""
-        words = {}
-        for name, arm in self.arms.items():
-            if name == NONE_ARM:
-                words[name] = f"{name}: the prompt without any added text"
-            elif name == AA_ARM:
-                words[name] = f"{name}: the same again, to see how much answers vary by themselves"
-            else:
-                kind = " (neutral)" if arm["role"] == "placebo" else ""
-                words[name] = f"{name}{kind}: {arm['text']}"
-        return words
-
-    def comparisons(self, model: str, setting: Setting, control: str | None, scopes: Sequence[str]) -> list[Comparison]:
-        """The planned comparisons of one model and setting, in the plan's order."""
-        return [
-            c
-            for c in self.report.comparisons
-            if c.model == model
-            and (c.placement, c.shots, c.strategy) == setting
-            and (control is None or c.control == control)
-            and c.scope in scopes
-        ]
-
-    def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
-        """The answer to a query over `trials` (columns of the trials frame) and `items`."""
-        return self.ready.query(sql, values)
-
-    def of(
-        self, model: str, setting: Setting, task: str | None = None, arms: Sequence[str] = (), items: Sequence[str] | None = None
-    ) -> pd.DataFrame:
-        """The trials of one model and setting without texts; of one task, of some arms and items where they are given."""
-        sql, values = _where(model, setting, task, arms, items)
-        return self.query(f"SELECT {', '.join(LIGHT)} FROM trials t WHERE {sql} ORDER BY t.order", values)  # noqa: S608 (fixed text)
-
-    def whole(self, model: str, setting: Setting, task: str, arms: Sequence[str], items: Sequence[str]) -> pd.DataFrame:
-        """The same with everything recorded, and `input` and `targets` of the item: for as many items as a page shows."""
-        sql, values = _where(model, setting, task, arms, items)
-        return self.query(f"{WHOLE} WHERE {sql} ORDER BY t.order", values)
-
-    def trial(self, trial: str) -> dict[str, Any] | None:
-        """Everything recorded of one trial, with `input` and `targets` of its item; None where there is no such trial."""
-        found = self.query(f"{WHOLE} WHERE t.trial = ?", [trial])
-        return None if found.empty else records(found)[0]
-
-    def calls(self, trial: str) -> pd.DataFrame:
-        """The calls of one trial; damage in the folder is a RunProblem."""
-        try:
-            return self.ready.calls(trial)
-        except UNREADABLE as error:
-            raise RunProblem(f"{self.folder / 'calls'}: the calls of trial {trial} cannot be read ({first_line(error)})") from None
-
-
-def _where(model: str, setting: Setting, task: str | None, arms: Sequence[str], items: Sequence[str] | None) -> tuple[str, list[Any]]:
-    parts, values = ["t.model = ? AND t.placement = ? AND t.shots = ? AND t.strategy = ?"], [model, *setting]
-    for column, value in (("task", task), ("arm", list(arms) or None), ("item", None if items is None else list(items))):
-        if value is not None:
-            parts.append(f"list_contains(?, t.{column})" if isinstance(value, list) else f"t.{column} = ?")
-            values.append(value)
-    return " AND ".join(parts), values
 
 
 def folders(runs: Path) -> dict[str, Path]:
@@ -212,16 +68,6 @@ def open_other(folder: Path) -> Store:
 def read_again() -> None:
     """Forget the last reading, so that the next one is fresh."""
     st.session_state.pop("reading", None)
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame by column name."""
-    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, at most 200 characters."""
-    return (str(error).splitlines() or [""])[0][:200]
 
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the run")

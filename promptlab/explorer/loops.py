@@ -11,12 +11,12 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, task_of
 from promptlab.explorer.filters import Filters
-from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
 from promptlab.explorer.trial import messages_of
-from promptlab.explorer.words import or_unknown, score_word
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
+from promptlab.reporting.store import Store, records
+from promptlab.reporting.table import Table
+from promptlab.reporting.words import or_unknown, score_word
 from promptlab.stats.intervals import wilson
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}
@@ -27,7 +27,7 @@ Messages = Sequence[Mapping[str, str]]
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    loops = {str(loop["strategy"]): loop for loop in store.plan.get("loops", ())}
+    loops = store.plan.looped
     if not loops:
         st.info("This run has no feedback loop. An experiment gets one with the key loops.")
         return
@@ -36,7 +36,7 @@ def render(store: Store, filters: Filters) -> None:
         model = model_of(store, filters)
     with middle:
         strategy = filters.pick("Loop", "loop", list(loops), next(iter(loops)), drops=OF_A_PAIR)
-    if loops[strategy]["oracle"]:
+    if loops[strategy].oracle:
         st.warning("With an oracle: these scores cannot be compared with single answers.")
         plain.line(ORACLE_NOTE)
     plain.line(EMOTION_NOTE)
@@ -65,17 +65,17 @@ def render(store: Store, filters: Filters) -> None:
     _conversation(store, filters, model, strategy)
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """The rounds and the emotions of the chosen model and loop."""
-    loops = [str(loop["strategy"]) for loop in store.plan.get("loops", ())]
+    loops = list(store.plan.looped)
     if not loops:
         return []
     model, strategy = chosen(store, filters)[0], filters.choice("loop", loops, loops[0])
     found = (store.report.rounds, store.report.emotions)
     rows, emotions = ([row for row in each if row["model"] == model and row["loop"] == strategy] for each in found)
     return [
-        Shown("Round by round", " ".join(drift_words(rows)), round_table(rows)),
-        Shown("What followed each emotion", EMOTION_NOTE, emotion_table(emotions)),
+        Table("Round by round", " ".join(drift_words(rows)), round_table(rows)),
+        Table("What followed each emotion", EMOTION_NOTE, emotion_table(emotions)),
     ]
 
 
@@ -129,7 +129,7 @@ def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> 
     arms = [arm for arm in store.arms if arm in set(there)]
     left, middle, right = st.columns(3)
     with left:
-        arm = filters.pick("Arm", "a", arms, next((a for a in arms if store.arms[a]["role"] == "loop"), arms[0]), drops=("item",))
+        arm = filters.pick("Arm", "a", arms, next((a for a in arms if store.arms[a].role == "loop"), arms[0]), drops=("item",))
     with middle:
         task = task_of(store, filters)
     rows = store.query(

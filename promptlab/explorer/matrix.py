@@ -7,15 +7,16 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, take, words
+from promptlab.explorer import plain, take
 from promptlab.explorer.choices import OF_A_PAIR, choose, chosen
 from promptlab.explorer.filters import Filters, go
-from promptlab.explorer.load import Store
-from promptlab.explorer.take import Shown
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
+from promptlab.nouns.wording import VERDICTS
 from promptlab.nouns.words import NONE_ARM
-from promptlab.reporting import charts
+from promptlab.reporting import charts, words
+from promptlab.reporting.store import Store
+from promptlab.reporting.table import Table
 from promptlab.stats.sentences import points
 
 
@@ -62,20 +63,21 @@ def render(store: Store, filters: Filters) -> None:
 def _cell(store: Store, c: Comparison, control: str) -> None:
     against = NONE_ARM if control in ("none", "single") or not c.control_arms else c.control_arms[0]
     plain.line(f"{words.verdict(c)}  {words.treated(c)}: {c.sentence}")
-    plain.line(f"{c.treatment} says: {store.arms.get(c.treatment, {}).get('text')}")
+    arm = store.arms.get(c.treatment)
+    plain.line(f"{c.treatment} says: {arm.text if arm else None}")
     gone = dict.fromkeys(OF_A_PAIR)
     st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={**gone, "page": "compare", "b": against})
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """Every cell of the chosen model, control and setting."""
     model, control, setting = chosen(store, filters)
     cells = store.comparisons(model, setting, control, ["cell"])
-    return [Shown("Difference in points in each task", "", words.verdict_table(cells, {}, "task"))]
+    return [Table("Difference in points in each task", "", words.verdict_table(cells, {}, "task"))]
 
 
 def table(cells: Sequence[Comparison], tasks: Sequence[str], stimuli: Sequence[str]) -> pd.DataFrame:
     """Tasks down, stimuli across, sign and points in the cells."""
-    found = {(c.task, c.treatment): f"{words.SIGNS[c.verdict]} {points(c.diff)}" for c in cells}
+    found = {(c.task, c.treatment): f"{VERDICTS[c.verdict].sign} {points(c.diff)}" for c in cells}
     columns = {"task": list(tasks)} | {name: [found.get((task, name), "") for task in tasks] for name in stimuli}
     return pd.DataFrame(columns)

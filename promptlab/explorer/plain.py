@@ -17,7 +17,6 @@ from promptlab.nouns.inert import inert
 
 LONGEST = 20_000
 CELL = 300
-MARKS = ("▶", "◀")
 CHOSEN = "→"
 TALL = 420
 ROW_PX = 35
@@ -51,14 +50,6 @@ def block(text: object) -> None:
     rows = sum(1 + len(part) // 80 for part in shown.split("\n"))
     exact = f"\n{shown}\n" if shown else "(nothing)"  # one newline at either end is taken off again
     st.code(exact, language=None, wrap_lines=True, height=TALL if rows > 16 else "content")
-
-
-def mark(text: str, stimulus: str | None) -> tuple[str, int]:
-    """The text with every occurrence of the stimulus between ▶ and ◀, and how many there are."""
-    if not stimulus:
-        return text, 0
-    found = text.count(stimulus)
-    return text.replace(stimulus, f"{MARKS[0]}{stimulus}{MARKS[1]}"), found
 
 
 def table(

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from promptlab.explorer import load, plain, shell
 from promptlab.explorer.filters import NAMES, Filters
-from promptlab.explorer.take import Shown
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.reporting import written
 from promptlab.reporting.formats import escaped
 from promptlab.reporting.prepared import prepared
+from promptlab.reporting.store import Store
+from promptlab.reporting.table import Table
 
 
 def filters_of(given: Sequence[str]) -> dict[str, str]:
@@ -28,22 +29,22 @@ def filters_of(given: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def page_tables(folder: Path, page: str, given: Mapping[str, str]) -> list[Shown]:
+def page_tables(folder: Path, page: str, given: Mapping[str, str]) -> list[Table]:
     """The tables of a page of one run. UsageProblem for a page that is not there, or a value that the run does not know."""
     if page not in shell.PAGES:
         raise UsageProblem(f"the page {page!r} is not known; {did_you_mean(page, shell.PAGES)}".rstrip("; "))
     filters = Filters(given)
     module = shell.page_module(page)
     if page == shell.OF_ALL_RUNS:
-        found: list[Shown] = module.tables(load.folders(folder.resolve().parent), filters)
+        found: list[Table] = module.tables(load.folders(folder.resolve().parent), filters)
     else:
-        found = module.tables(load.Store(prepared(folder)), filters)
+        found = module.tables(Store(prepared(folder)), filters)
     if filters.notes:
         raise UsageProblem(f"the run does not know {', '.join(filters.notes)}; open `promptlab view` to see which values there are")
     return found
 
 
-def text_of(found: Sequence[Shown], format: str, simulated: bool) -> str:  # noqa: A002 (the option's word)
+def text_of(found: Sequence[Table], format: str, simulated: bool) -> str:  # noqa: A002 (the option's word)
     """The tables as `csv` (one below the other), `json` or `markdown`; text of others is spelled out and runs nowhere."""
     titles = [f"SIMULATED: {shown.title}" if simulated else shown.title for shown in found]
     if format == "json":

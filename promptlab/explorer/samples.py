@@ -5,11 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, take, trial, words
+from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.live import kept_fresh
-from promptlab.explorer.load import RIGHT, WHOLE, Store
-from promptlab.explorer.take import Shown
+from promptlab.nouns.wording import OUTCOMES
+from promptlab.reporting import words
+from promptlab.reporting.store import RIGHT, WHOLE, Store
+from promptlab.reporting.table import Table
 
 PAGE_ROWS = 50
 ALL = "all"
@@ -22,11 +24,11 @@ Sieve = tuple[str, list[object]]
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     every = {ALL: "all"}
-    models = {str(m["name"]): f"{m['name']} (SIMULATED)" for m in store.plan["models"] if m["simulated"]}
+    models = {m.name: f"{m.name} (SIMULATED)" for m in store.plan.models if m.simulated}
     one, two, three = st.columns(3)
     with one:
         model = filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, DROPS)
-        outcome = filters.pick("Outcome", "outcome", [ALL, *words.OUTCOMES], ALL, every | words.OUTCOMES, DROPS)
+        outcome = filters.pick("Outcome", "outcome", [ALL, *OUTCOMES], ALL, every | OUTCOMES, DROPS)
     with two:
         task = filters.pick("Task", "task", [ALL, *store.tasks], ALL, every, DROPS)
         result = filters.pick("Score", "result", list(RESULTS), ALL, RESULTS, DROPS)
@@ -60,11 +62,11 @@ def _counts(store: Store, n_found: int) -> None:
     plain.line(f"{n_found:,} of {store.n_trials:,} answers." + (" Click one to read it below." if n_found else ""))
 
 
-def tables(store: Store, filters: Filters) -> list[Shown]:
+def tables(store: Store, filters: Filters) -> list[Table]:
     """One page of the answers that pass the filters; with `trial` everything about that one."""
     values = [
         filters.choice(name, options, ALL) or ALL
-        for name, options in (("model", store.models), ("task", store.tasks), ("arm", list(store.arms)), ("outcome", list(words.OUTCOMES)))
+        for name, options in (("model", store.models), ("task", store.tasks), ("arm", list(store.arms)), ("outcome", list(OUTCOMES)))
     ]
     model, task, arm, outcome = values
     sieve = where(model, task, arm, outcome, filters.choice("result", list(RESULTS), ALL) or ALL, filters.get("find") or "")
@@ -76,7 +78,7 @@ def tables(store: Store, filters: Filters) -> list[Shown]:
     asked = filters.get("trial")
     if asked is not None and store.trial(asked) is None:
         filters.notes.append(f"trial={asked}")
-    answers = Shown("Answers", f"{n_found:,} of {store.n_trials:,} answers; page {number:,} of {n_pages:,}.", page[columns])
+    answers = Table("Answers", f"{n_found:,} of {store.n_trials:,} answers; page {number:,} of {n_pages:,}.", page[columns])
     return [answers, *(trial.tables(store, asked) if asked else [])]
 
 

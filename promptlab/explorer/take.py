@@ -4,27 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
+from promptlab.nouns.manifest import Manifest
 from promptlab.reporting import charts, written
+from promptlab.reporting.table import Table
 
 SIMULATED = "simulated"
 """Which models are simulated, and whether any is not, for those who take something of the page along."""
 
 
-class Shown(NamedTuple):
-    """A table of a page: its title, what to know of it, its rows. A page draws it, `promptlab report --page` prints it."""
-
-    title: str
-    note: str
-    frame: pd.DataFrame
-
-
-def shown(table: Shown, name: str, *, tints: Mapping[str, str] | None = None, tinted: str | None = None) -> None:
+def shown(table: Table, name: str, *, tints: Mapping[str, str] | None = None, tinted: str | None = None) -> None:
     """A table with its note above it and downloads below it; `name` is that of the files. The page itself writes the title."""
     if table.note:
         plain.line(table.note)
@@ -35,10 +29,10 @@ def shown(table: Shown, name: str, *, tints: Mapping[str, str] | None = None, ti
     frame(table.frame, name)
 
 
-def answers_of(*runs: Mapping[str, Any]) -> None:
+def answers_of(*runs: Manifest) -> None:
     """Say whose answers the page shows: the manifests of its runs; none for a page without answers."""
-    simulated = {str(name) for run in runs for name in run.get("simulated_models", ())}
-    real = {str(name) for run in runs for name in run.get("models", ()) if name not in run.get("simulated_models", ())}
+    simulated = {name for run in runs for name in run.simulated_models}
+    real = {name for run in runs for name in run.models if name not in run.simulated_models}
     st.session_state[SIMULATED] = (simulated, bool(real))
 
 

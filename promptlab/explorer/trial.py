@@ -10,13 +10,14 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
-from promptlab.explorer.load import Store, records
-from promptlab.explorer.take import Shown
-from promptlab.explorer.words import OUTCOMES, or_unknown, score_word
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.record import CallRow, facts_of
+from promptlab.nouns.setting import Setting
+from promptlab.nouns.wording import OUTCOMES
 from promptlab.reporting.rescore import scores_of
-from promptlab.stats.sentences import setting_words
+from promptlab.reporting.store import Store, records
+from promptlab.reporting.table import Table
+from promptlab.reporting.words import mark, or_unknown, score_word
 
 CALL_FACTS = facts_of(CallRow)
 
@@ -52,7 +53,7 @@ def show(store: Store, trial: str) -> None:
     plain.table(facts(row, calls, by_scorer(store, row)))
 
 
-def tables(store: Store, name: str) -> list[Shown]:
+def tables(store: Store, name: str) -> list[Table]:
     """The same as tables; nothing is drawn."""
     row = store.trial(name)
     if row is None:
@@ -67,16 +68,16 @@ def tables(store: Store, name: str) -> list[Shown]:
     read = "(no answer found)" if pd.isna(row["extracted"]) else row["extracted"]
     came = [("answer", row["answer"]), ("what the metric read in it", read), ("right", targets(row))]
     return [
-        Shown("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
-        Shown("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
-        Shown("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
+        Table("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
+        Table("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
+        Table("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
     ]
 
 
 def added(store: Store, row: Mapping[str, Any]) -> str | None:
     """The text that the trial's arm adds to the prompt."""
-    text = (store.arms.get(row["arm"]) or {}).get("text")
-    return str(text) if text else None
+    arm = store.arms.get(str(row["arm"]))
+    return arm.text or None if arm else None
 
 
 def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
@@ -96,7 +97,7 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
         if len(calls) > 1:
             plain.line(f"call {number} of {len(calls)}")
         for message in messages_of(call["messages"]):
-            marked, found = plain.mark(message["content"], text)
+            marked, found = mark(message["content"], text)
             n_marked += found
             plain.line(f"{message['role']}:")
             plain.block(marked)
@@ -148,7 +149,7 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
         ("attempts", str(row["attempts"])),
         ("model version", or_unknown(row["model_version"])),
         ("base prompt", row["base_prompt"]),
-        ("placement", setting_words(row["placement"], row["shots"], row["strategy"])),
+        ("placement", Setting.of(row).words),
         ("repeat", str(int(row["replicate"]) + 1)),
     ]
     for number, call in enumerate(records(calls), start=1):

@@ -11,7 +11,7 @@ from promptlab.nouns.call import Answer, Call
 from promptlab.nouns.identity import canonical_json, digest_of_text, plain_json
 from promptlab.nouns.item import Item
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.steps import Steps, Verifier
+from promptlab.nouns.steps import Steps
 from promptlab.nouns.stimulus import Loop, Stimulus
 from promptlab.nouns.words import Position, Role
 
@@ -68,13 +68,15 @@ class Strategy:
 
     `parameters` is a frozen dataclass or plain data, and decides the arm's identity together with `name`. `sampling` is sent in
     place of the experiment's own. `needs` may hold `choices` (items must have options), `verifier` (the score of each attempt, an
-    oracle) and `prompts` (the strategy writes its own messages).
+    oracle) or `reader` (what the scoring reads in each), which `run` gets last, and `prompts` (the strategy writes its own messages).
     """
 
     name: str
-    run: Callable[[Call, Trial, Verifier | None], Steps[Answer]]
+    run: Callable[[Call, Trial, Any], Steps[Answer]]
     parameters: Any = None
     max_calls: int = 1
+    n_first: int = 1
+    """How many calls it makes at once to begin with: no trial has fewer."""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     needs: frozenset[str] = frozenset()
     scores_attempts: bool = False

@@ -83,6 +83,15 @@ class FileProblems(PromptlabError):
         super().__init__("\n".join(str(p) for p in self.problems))
 
 
+UNREADABLE = (PromptlabError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+"""What a damaged run folder can raise on its way through the reader and the analysis."""
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message, at most 200 characters."""
+    return (str(error).splitlines() or [""])[0][:200]
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that ends a message about an unknown name: near names, else all of a short list."""
     names = sorted(set(known))

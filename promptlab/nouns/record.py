@@ -40,6 +40,8 @@ class TrialRow:
     stimulus: str | None = None
     library: str | None = None
     base_prompt: str
+    setting: str
+    """The id of the setting in the plan; placement, shots and strategy name its factors."""
     placement: str
     shots: int
     strategy: str

@@ -24,6 +24,8 @@ Steps = Generator[Call | Sequence[Call] | Work, Any, T]
 """Yields a Call and is sent its Completion; or a list of Calls, sent in parallel, and their Completions; or Work and its result."""
 Verifier = Callable[[str], Steps[float]]
 """The score of an answer text; handed to strategies that need `verifier` and to no other."""
+Reader = Callable[[str], Steps[str | None]]
+"""What the scoring reads in an answer text, without its score; handed to strategies that need `reader` and to no other."""
 Metric = Callable[[str, Item], Scored]
 """A pure function from an answer and its item to a score."""
 

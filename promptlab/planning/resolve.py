@@ -2,34 +2,45 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from promptlab.design.cross import Design, cross, draw, n_available, settings_of
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
 from promptlab.design.stimuli import matched_placebos, stack, with_wordings
-from promptlab.nouns.arm import Arm, Program, Strategy, Trial
+from promptlab.nouns.arm import Arm, Strategy, Trial
 from promptlab.nouns.call import Call
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
-from promptlab.nouns.identity import digest, digest_of_text, plain_json
+from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Task
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.shipped import PACKAGE, shipped
+from promptlab.nouns.steps import Scoring
 from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.sources.own import gold_below_1, load_own
+from promptlab.nouns.words import Scorer
+from promptlab.planning.hashes import (
+    HASH_FORMAT,
+    hash_of_data,
+    hash_of_experiment,
+    hash_of_simulators,
+    hash_of_stimuli,
+    name_of_run,
+    nothing_to_collect,
+)
+from promptlab.scoring.rules import task_scoring
+from promptlab.sources.objects import GIVEN, as_files
+from promptlab.sources.own import check_gold, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
-from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models
+from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models, validate
 from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
 from promptlab.sources.tasks import entries, load_task, task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
-from promptlab.strategies import STRATEGIES, begun
+from promptlab.strategies import begun, strategy_of
 from promptlab.strategies.loop import looped
 
 if TYPE_CHECKING:
@@ -56,46 +67,48 @@ class Study:
     notes: tuple[str, ...]
     available: Mapping[str, int] = field(default_factory=dict)
     """How many items each task has in all, by task id."""
+    format: int = HASH_FORMAT
+    """How its hashes are taken: as a run was begun."""
+    base: Path = Path()
+    """The folder that the experiment's paths are relative to."""
+    files: Mapping[str, str] | None = None
+    """Of an experiment built in Python: what was given as objects, as the text of files by path from `path`; None for one in a file."""
+
+    @cached_property
+    def scorings(self) -> dict[tuple[str, str], Scoring]:
+        """How answers are scored, by task id and model name."""
+        scorer, design = self.experiment.scorer, self.design
+        return {(task.id, model.name): task_scoring(task, scorer, model.name) for task in design.tasks for model in design.models}
 
     @cached_property
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
-        design = self.design
-        used = {m.litellm_name.removeprefix("sim/") for m in design.models if m.simulated}
+        arms = self.design.arms
+        own = {task: scoring.source for (task, _), scoring in self.scorings.items() if scoring.source}
         return {
-            "experiment": digest(self.experiment.canonical()),
-            "data": _digest_of_data(design.tasks),
-            "stimuli": digest(
-                [
-                    sorted({(arm.stimulus.id, arm.stimulus.text, arm.stimulus.wordings) for arm in design.arms if arm.stimulus}),
-                    _canonical({(s.name, arm.name): s for arm in design.arms if isinstance((s := arm.strategy).parameters, Loop)}),
-                    _canonical({(s.name,): s for arm in design.arms if isinstance((s := arm.strategy).parameters, Program)}),
-                ]
+            "experiment": hash_of_experiment(self.experiment),
+            "data": hash_of_data(self.design.tasks, self.format),
+            "stimuli": hash_of_stimuli(
+                (arm.stimulus for arm in arms if arm.stimulus),
+                ((arm.strategy.name, arm.name, arm.loop) for arm in arms if arm.loop),
+                ((arm.strategy.name, arm.program) for arm in arms if arm.program),
+                self.format,
             ),
             "prices": price_digest(dict(self.prices)),
-            "simulators": digest({name: self.sims[name].model_dump(mode="json") for name in sorted(used)}),
+            "simulators": hash_of_simulators(self.design.models, self.sims),
+            **({"metrics": digest(own)} if own and self.format > 1 else {}),
         }
 
     @property
     def run_id(self) -> str:
         """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
-        return f"{self.experiment.name}-{digest(self.hashes)[:8]}"
+        return name_of_run(self.experiment.name, self.hashes)
 
 
-def _canonical(strategies: Mapping[tuple[str, ...], Strategy]) -> list[list[Any]]:
-    """Strategies that decide answers, as plain data in the order of their names."""
-    return [[*key, strategies[key].parameters.canonical()] for key in sorted(strategies)]
-
-
-def _digest_of_data(tasks: Sequence[Task]) -> str:
-    with _nothing_to_collect():
-        items = [
-            [t.id, t.metric, t.strict, dict(t.base_prompts), [(i.id, i.input, i.targets, i.choices, i.scores) for i in t.items]]
-            for t in tasks
-        ]
-        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in tasks]
-        graded = any(item.scores for task in tasks for item in task.items)  # fractions, which not every writer writes alike
-        return digest([items, demos]) if graded else digest_of_text(plain_json([items, demos]))
+def as_recorded(study: Study, runs: Path) -> Study:
+    """The study under the name of its run in `runs`: where an earlier version began that run, its hashes are taken as then."""
+    earlier = replace(study, format=1)
+    return earlier if not (runs / study.run_id).exists() and (runs / earlier.run_id / "plan.json").exists() else study
 
 
 def library_paths() -> list[Path]:
@@ -106,12 +119,17 @@ def library_paths() -> list[Path]:
 def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
     """Every stimulus by id; two libraries with one name are a problem of the second."""
     found: dict[str, Stimulus] = {}
-    for path in [*library_paths(), *extra]:
-        for stimulus in load_library(path):
+    shipped_ones = library_paths()
+    for path in [*shipped_ones, *extra]:
+        for stimulus in _kept(path) if path in shipped_ones else load_library(path):
             if stimulus.id in found:
                 raise FileProblems([Problem(path, 1, f"the stimulus {stimulus.id!r} exists already; give this library another name")])
             found[stimulus.id] = stimulus
     return found
+
+
+_kept = lru_cache(maxsize=64)(load_library)
+"""Reading the libraries of promptlab takes most of the time of a small plan; they do not change while it runs."""
 
 
 def sim_models() -> Mapping[str, SimModel]:
@@ -127,9 +145,10 @@ def match(pattern: str, known: Iterable[str]) -> list[str]:
 class _Resolver:
     """Collects problems while it resolves, so that all of them are told at once."""
 
-    def __init__(self, experiment: Experiment, document: Document) -> None:
+    def __init__(self, experiment: Experiment, document: Document, base: Path) -> None:
         self.experiment = experiment
         self.document = document
+        self.base = base
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.available: dict[str, int] = {}
@@ -138,6 +157,10 @@ class _Resolver:
 
     def problem(self, loc: tuple[str | int, ...], message: str) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
+
+    def file(self, name: str) -> Path:
+        """A file that the experiment names; what was given as objects lies beside the document."""
+        return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
 
     def names(self, key: tuple[str, ...], patterns: Sequence[str], known: Sequence[str], what: str) -> list[str]:
         found: dict[str, None] = {}
@@ -149,10 +172,8 @@ class _Resolver:
         return list(found)
 
     def stimuli(self) -> dict[str, Stimulus]:
-        folder = self.document.path.parent
-        files = [(folder / name) for name in self.experiment.stimulus_files]
         try:
-            return all_stimuli(files)
+            return all_stimuli([self.file(name) for name in self.experiment.stimulus_files])
         except FileProblems as error:
             self.problems.extend(error.problems)
             return all_stimuli()
@@ -161,7 +182,7 @@ class _Resolver:
         found: dict[str, Task] = {}
         for index, name in enumerate(self.experiment.task_files):
             try:
-                own = load_own(self.document.path.parent / name)
+                own = load_own(self.file(name))
             except FileProblems as error:
                 self.problems.extend(error.problems)
                 continue
@@ -188,9 +209,11 @@ class _Resolver:
                         ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
                     )
             drawn = draw(task, e.items, max(e.shots), e.seed)
-            if task.id in self.files and (n := len(gold_below_1(drawn))):
-                check = f"`promptlab task check {self.files[task.id]}`"
-                self.notes.append(f"{task.id}: {n} right answers of items that are asked do not score 1; see {check}")
+            if task.id in self.files:
+                gold, check = check_gold(drawn), f"`promptlab task check {self.files[task.id]}`"
+                for n, what in ((len(gold.below_1), "do not score 1"), (len(gold.failed), "get no score")):
+                    if n:
+                        self.notes.append(f"{task.id}: {n} right answers of items that are asked {what}; see {check}")
             self.available[task.id] = n_available(task, max(e.shots))
             if max(e.shots) > len(drawn.demos):
                 self.problem(
@@ -198,15 +221,22 @@ class _Resolver:
                 )
             if e.items > len(drawn.items):
                 self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
-            for index, strategy in enumerate(e.strategies):
-                if strategy in STRATEGIES and "choices" in STRATEGIES[strategy]().needs and not all(item.choices for item in drawn.items):
+            for index, strategy in self.strategies():
+                if "choices" in strategy.needs and not all(item.choices for item in drawn.items):
                     self.problem(
-                        ("strategies", index), f"the strategy {strategy!r} needs options, and the task {task.id!r} has items without"
+                        ("strategies", index), f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
                     )
+                if strategy.n_first > 1 and e.sampling.temperature == 0:
+                    self.notes.append(f"strategy {strategy.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if len(task.items) < SMALL:
                 self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
             tasks.append(drawn)
         return tasks
+
+    def strategies(self) -> Iterator[tuple[int, Strategy]]:
+        """The strategies of the experiment that are no programs, and their places in its list."""
+        programs = [program.name for program in self.experiment.programs]
+        return ((n, strategy_of(entry)) for n, entry in enumerate(self.experiment.strategies) if entry not in programs)
 
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:
         found: dict[str, Model] = {}
@@ -268,7 +298,7 @@ class _Resolver:
         for index, entry in enumerate(e.loops):
             if entry.name in {s.library for s in known.values()}:
                 self.problem(("loops", index), f"a stimulus library is called {entry.name!r}; give the loop another 'name'")
-            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.document.path.parent / entry.cues
+            path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.file(entry.cues)
             try:
                 library = load_cues(path)
             except FileProblems as error:
@@ -278,18 +308,33 @@ class _Resolver:
                 if missing_emotions(policy, library.cues, entry.rounds - 1):
                     self.problem(("loops", index, "policies"), f"{path.name} has no cues for {policy_name(policy)!r}")
             template = Loop(
-                "feedback", entry.rounds, entry.mode, entry.settle, (), library.verdict, library.request, entry.solved_at,
-                entry.token_budget, e.seed,
-            )  # fmt: skip
+                kind="feedback",
+                rounds=entry.rounds,
+                mode=entry.mode,
+                settle=entry.settle,
+                cues=(),
+                verdict=library.verdict,
+                request=library.request,
+                solved_at=entry.solved_at,
+                token_budget=entry.token_budget,
+                seed=e.seed,
+            )
             if e.sampling.temperature == 0 and {"resample", "chain_of_thought"} & set(entry.controls):
                 self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if self.problems:
                 continue
             settings = settings_of(e.base_prompts, e.resolved_placements(), e.shots, [looped(entry.strategy, template)])
             found += loop_arms(
-                entry.name, entry.strategy, template, entry.policies, entry.controls, library.cues, library.reflection,
-                known["chain_of_thought/CT01"], [(setting, placement) for setting, placement, _ in settings],
-            )  # fmt: skip
+                entry.name,
+                entry.strategy,
+                template=template,
+                policies=entry.policies,
+                controls=entry.controls,
+                cues=library.cues,
+                reflection=library.reflection,
+                chain_of_thought=known["chain_of_thought/CT01"],
+                settings=[(setting, placement) for setting, placement, _ in settings],
+            )
         return tuple(found)
 
     def programs(self) -> dict[str, Loaded]:
@@ -307,7 +352,7 @@ class _Resolver:
         found = {}
         for index, entry in enumerate(e.programs):
             try:
-                found[entry.name] = load(entry, self.document.path.parent)
+                found[entry.name] = load(entry, self.base)
             except UsageProblem as error:
                 self.problem(("programs", index), str(error))
         return found
@@ -330,34 +375,28 @@ class _Resolver:
                     started.close()
 
 
-def resolve(path: Path, looks: int | None = None) -> Study:
-    """Read and resolve an experiment file; FileProblems tells everything that is wrong with it at once.
+def resolve(source: Path | Experiment, looks: int | None = None, base: Path | None = None, scorer: Scorer | None = None) -> Study:
+    """Read and resolve an experiment file, or an experiment; FileProblems tells everything that is wrong with it at once.
 
-    `looks` stands in for the file's own number of planned looks where that is 1.
+    `looks` stands in for the experiment's own number of planned looks where that is 1, `scorer` for its scorer, and `base` for the
+    file's folder, which its paths are relative to.
     """
-    with _nothing_to_collect():
-        return _resolved(path, looks)
+    with nothing_to_collect():
+        if isinstance(source, Path):
+            experiment, document = load_experiment(source)
+            return _resolved(_as_asked(experiment, looks, scorer), document, source.parent if base is None else base)
+        with as_files(source) as (document, folder, files):
+            study = _resolved(_as_asked(validate(document, Experiment), looks, scorer), document, folder)
+        return replace(study, path=Path(document.path.name), files=files)
 
 
-@contextlib.contextmanager
-def _nothing_to_collect() -> Iterator[None]:
-    """Hundreds of thousands of items are made that all stay: looking for garbage among them takes longer than making them."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.freeze()
-            gc.unfreeze()  # to the oldest: else the very next allocation has all of them looked through
-            gc.enable()
+def _as_asked(experiment: Experiment, looks: int | None, scorer: Scorer | None) -> Experiment:
+    experiment = experiment.with_looks(looks)
+    return experiment if scorer is None else experiment.model_copy(update={"scorer": scorer})
 
 
-def _resolved(path: Path, looks: int | None) -> Study:
-    experiment, document = load_experiment(path)
-    if looks is not None and experiment.analysis.looks == 1:
-        experiment = experiment.model_copy(update={"analysis": experiment.analysis.model_copy(update={"looks": looks})})
-    resolver = _Resolver(experiment, document)
+def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
+    resolver = _Resolver(experiment, document, base)
     known = resolver.stimuli()
     sims = sim_models()
     stimuli = resolver.chosen(known)
@@ -388,7 +427,7 @@ def _resolved(path: Path, looks: int | None) -> Study:
         raise FileProblems(resolver.problems)
     programs = _programs(loaded, tasks)
     made = {program.name: program for program in programs}
-    strategies = [made[name] if name in made else STRATEGIES[name]() for name in experiment.strategies]
+    strategies = [made[entry] if isinstance(entry, str) and entry in made else strategy_of(entry) for entry in experiment.strategies]
     settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies)
     arms = (*(cross(stimuli, placebos, settings) if stimuli else ()), *looped)
     resolver.first_calls(programs, arms, tasks)
@@ -396,7 +435,8 @@ def _resolved(path: Path, looks: int | None) -> Study:
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment,
-        path=path,
+        path=document.path,
+        base=base,
         text=document.text,
         design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed),
         sims=sims,
@@ -404,7 +444,7 @@ def _resolved(path: Path, looks: int | None) -> Study:
         price_source=table.source,
         n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)},
         encoding=encoding,
-        notes=tuple(resolver.notes),
+        notes=tuple(dict.fromkeys(resolver.notes)),
         available=resolver.available,
     )
 

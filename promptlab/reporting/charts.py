@@ -11,27 +11,8 @@ from altair.utils.schemapi import debug_mode
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
-from promptlab.nouns.words import Verdict
+from promptlab.nouns.wording import VERDICTS
 
-# Okabe and Ito's colours, told apart by every kind of colour vision; shape and word say the same.
-COLOURS: Mapping[Verdict, str] = {
-    "helps": "#0072B2",
-    "hurts": "#D55E00",
-    "negligible": "#CC79A7",
-    "same": "#009E73",
-    "unclear": "#7F7F7F",
-    "refused": "#B8B8B8",
-}
-SHAPES: Mapping[Verdict, str] = {
-    "helps": "triangle-up",
-    "hurts": "triangle-down",
-    "negligible": "diamond",
-    "same": "square",
-    "unclear": "circle",
-    "refused": "cross",
-}
-SIGNS: Mapping[Verdict, str] = {"helps": "▲", "hurts": "▼", "negligible": "◆", "same": "■", "unclear": "●", "refused": "✕"}
-"""The same shapes in words."""
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
@@ -73,9 +54,9 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     y = alt.Y("row:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
     scale = alt.Scale(domain=[-reach, reach], nice=False)
     x_title = "difference in points (right: more right answers)"
-    present = [v for v in COLOURS if any(row["verdict"] == v for row in rows)] or ["unclear"]
-    colour = alt.Color("verdict:N", scale=alt.Scale(domain=present, range=[COLOURS[v] for v in present]), legend=None)
-    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=[SHAPES[v] for v in present]), legend=None)
+    present = [v for v in VERDICTS if any(row["verdict"] == v for row in rows)] or ["unclear"]
+    colour = alt.Color("verdict:N", scale=alt.Scale(domain=present, range=[VERDICTS[v].colour for v in present]), legend=None)
+    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=[VERDICTS[v].shape for v in present]), legend=None)
     band = (
         alt.Chart(_data([{"from": -margin, "to": margin}]))
         .mark_rect(color="#888888", opacity=0.15)
@@ -112,7 +93,7 @@ def matrix(
             "stimulus": c.treated,
             "task": c.task or "mean",
             "diff": None if c.diff is None else 100 * c.diff,
-            "shown": "no data" if c.diff is None else f"{SIGNS[c.verdict]} {100 * c.diff:+.1f}",
+            "shown": "no data" if c.diff is None else f"{VERDICTS[c.verdict].sign} {100 * c.diff:+.1f}",
             "verdict": c.verdict,
             "judged": c.verdict != "refused",
             "hatch": HATCH if c.verdict in ("unclear", "refused") else "",

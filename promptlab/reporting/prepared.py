@@ -24,7 +24,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.errors import PromptlabError, RunProblem
+from promptlab.nouns.errors import PromptlabError, RunProblem, first_line
 from promptlab.nouns.places import home
 from promptlab.record.store import Run, write_trials
 from promptlab.reporting import Report, arm_table, build
@@ -33,7 +33,7 @@ from promptlab.stats import LookRow, Saved, Supplement
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 1
+VERSION = 2
 """Raised when what is kept changes, so that older files are made anew."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is made ready by a process of its own."""
@@ -93,7 +93,7 @@ class Prepared:
         try:
             found: pd.DataFrame = cursor.execute(sql, values or None).df()
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            raise RunProblem(f"{self.folder}: what was made ready of it cannot be read ({_first_line(error)}); open it again") from None
+            raise RunProblem(f"{self.folder}: what was made ready of it cannot be read ({first_line(error)}); open it again") from None
         finally:
             cursor.close()
         if len(found) <= MOST_ROWS_HELD:
@@ -212,8 +212,8 @@ def _make(folder: Path) -> None:
 
 def _n_recorded(folder: Path) -> int:
     try:
-        return int(Run(folder).manifest["counts"]["done"])
-    except (PromptlabError, KeyError, TypeError, ValueError):
+        return Run(folder).manifest.counts.done
+    except PromptlabError:
         return 0
 
 
@@ -230,7 +230,7 @@ def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
         db.read_parquet(str(place(folder) / "trials.parquet")).create_view("trials")
         db.read_parquet(str(folder / "items.parquet")).create_view("items")
     except duckdb.Error as error:
-        raise RunProblem(f"{folder / 'items.parquet'}: cannot be read ({_first_line(error)}); restore it from a copy") from None
+        raise RunProblem(f"{folder / 'items.parquet'}: cannot be read ({first_line(error)}); restore it from a copy") from None
     return db
 
 
@@ -244,10 +244,6 @@ def _rows(frame: pd.DataFrame) -> list[Row]:
     """Rows with plain values, None for what is not there."""
     found: list[Row] = json.loads(frame.to_json(orient="records", double_precision=15))
     return found
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
 
 
 def main() -> None:

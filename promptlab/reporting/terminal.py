@@ -9,11 +9,11 @@ from rich.table import Table
 from rich.text import Text
 
 from promptlab.nouns.comparison import Comparison
-from promptlab.reporting.build import CONTROL_NAMES, Report, headline
+from promptlab.nouns.wording import CONTROLS, FINDINGS, VERDICTS
+from promptlab.reporting.build import Report, headline
 from promptlab.reporting.rows import GAP_COLUMNS, cells, gap_cells
 from promptlab.reporting.suites import CAVEAT
 
-STYLES = {"helps": "bold blue", "hurts": "bold dark_orange", "same": "green", "negligible": "magenta", "unclear": "", "refused": "dim"}
 COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 WIDTH_OFF_TERMINAL = 132
 FEW = 6
@@ -33,10 +33,10 @@ def to_text(report: Report, console: Console | None = None) -> None:
         for control in report.controls:
             shown = report.of("primary", model, control) + report.of("stimulus", model, control)
             every = report.of("cell", model, control)
-            found = [c for c in every if c.verdict in ("helps", "hurts", "negligible")]
+            found = [c for c in every if c.verdict in FINDINGS]
             n_hidden += len(every) - len(found)
-            mark = "SIMULATED " if report.simulated and model in report.manifest["simulated_models"] else ""
-            console.print(_table(report, f"{mark}{model}, against {CONTROL_NAMES[control]}", shown + found))
+            mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
+            console.print(_table(report, f"{mark}{model}, against {CONTROLS[control].name}", shown + found))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
     if n_hidden:
@@ -50,7 +50,7 @@ def _table(report: Report, title: str, comparisons: Sequence[Comparison]) -> Tab
     for c in comparisons:
         _, treatment, where, _, *rest = cells(report, c)
         name = f"{treatment} (all)" if c.scope == "primary" else treatment
-        table.add_row(*(Text(cell, style=STYLES[c.verdict] if cell == c.verdict else "") for cell in (name, where, *rest)))
+        table.add_row(*(Text(cell, style=VERDICTS[c.verdict].style if cell == c.verdict else "") for cell in (name, where, *rest)))
     return table
 
 

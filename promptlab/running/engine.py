@@ -30,7 +30,6 @@ from promptlab.running.gateway.wire import storable
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
 from promptlab.running.trial_rows import Finished, Made, Rows, rows_of
-from promptlab.scoring.rules import task_scoring
 from promptlab.sources.prices import cost_usd
 from promptlab.strategies import begun
 
@@ -40,6 +39,9 @@ FRESH_S = 1.0
 """For how long it holds that the cache has no answer, as far as other processes go."""
 UNKNOWN_OUTPUT_TOKENS = 4096
 """What an answer may cost at most, in tokens, where the experiment sets no max_tokens."""
+
+SCORED_AT_ONCE = 32
+"""Threads in which metrics of the user's own run."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ class Engine:
             for model in self.design.models
         }
         self.behind = WriteBehind(self.cache) if self.cache is not None else None
-        self._workers = ThreadPoolExecutor(thread_name_prefix="promptlab-metrics")
+        self._workers = ThreadPoolExecutor(SCORED_AT_ONCE, thread_name_prefix="promptlab-metrics")
 
     def call(self, trial: Trial) -> Call:
         """The first call of a trial."""
@@ -158,11 +160,14 @@ class Engine:
         def verified(text: str) -> Steps[float]:
             return (yield from scored(text)).score
 
+        def read(text: str) -> Steps[str | None]:
+            return (yield from scored(text)).extracted
+
         by_call: list[float | None] = []
         text, result = "", None
         outcome: Outcome = "error"
         try:
-            answer = yield from begun(first, trial, verified)
+            answer = yield from begun(first, trial, verified, read)
             text, outcome, error = storable(answer.text), answer.outcome, answer.error
             if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
                 result = yield from scored(text)
@@ -287,7 +292,7 @@ class Engine:
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._workers, work.function, *work.arguments)
             return await result if inspect.isawaitable(result) else result
-        except Exception as error:  # whatever code of the user's raises
+        except (Exception, SystemExit) as error:  # whatever code of the user's raises
             return error
 
     async def complete(self, call: Call, key: str, is_missing: bool = False) -> Completion:
@@ -404,7 +409,5 @@ def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progr
     design = study.design
     world = World(design, study.sims) if any(model.simulated for model in design.models) else None
     gateway = Gateway(design.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
-    scorer = study.experiment.scorer
-    scorings = {(task.id, model.name): task_scoring(task, scorer, model.name) for task in design.tasks for model in design.models}
     sampling = study.experiment.sampling.asked()
-    return Engine(design, scorings, sampling, study.prices, gateway, cache, budget, progress), gateway
+    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget, progress), gateway

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, NamedTuple, cast
 
@@ -19,7 +17,7 @@ from promptlab.running.engine import Engine
 from promptlab.running.gateway import Gateway
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Made
-from promptlab.scoring.rules import task_scoring
+from promptlab.scoring.own import worked
 
 BLOCK = 500
 ABSENT = object()
@@ -45,10 +43,9 @@ class Miss(NamedTuple):
 
 def replayed(study: Study, cache: Cache, wanted: Callable[[Trial], bool] = lambda _: True) -> Iterator[Replayed]:
     """Every wanted trial, driven by stored answers up to the first that is missing. Sends nothing and needs no key."""
-    scorer = study.experiment.scorer
     engine = Engine(
         design=study.design,
-        scorings={(task.id, m.name): task_scoring(task, scorer, m.name) for task in study.design.tasks for m in study.design.models},
+        scorings=study.scorings,
         sampling=study.experiment.sampling.asked(),
         prices=study.prices,
         gateway=cast("Gateway", None),  # nothing is sent from here
@@ -69,7 +66,7 @@ def _replayed(engine: Engine, cache: Cache, trial: Trial) -> Replayed:
             request = next(steps)
             while True:
                 if isinstance(request, Work):
-                    request = steps.send(_worked(request))
+                    request = steps.send(worked(request))
                     continue
                 calls = [request] if isinstance(request, Call) else request
                 found: list[Completion] = []
@@ -84,19 +81,6 @@ def _replayed(engine: Engine, cache: Cache, trial: Trial) -> Replayed:
                 request = steps.send(found[0] if isinstance(request, Call) else found)
         except StopIteration:
             return Replayed(trial, followed, None)
-
-
-def _worked(work: Work) -> Any:  # noqa: ANN401 (what the user's code returns)
-    """The result of the work, or the exception that it raised, outside of any event loop."""
-    try:
-        result = work.function(*work.arguments)
-        return asyncio.run(_awaited(result)) if inspect.isawaitable(result) else result
-    except Exception as error:  # whatever code of the user's raises
-        return error
-
-
-async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401
-    return await result
 
 
 def explained(cache: Cache, missing: Sequence[Replayed]) -> tuple[list[Miss], int]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import sys
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Set
 
@@ -15,14 +16,17 @@ from promptlab.running.cache import NotCached
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows
+from promptlab.stats.looks import ArmKey
 
-ArmKey = tuple[str, str, int, str, str]
-"""Model, placement, shots, strategy and arm."""
 WATCH_EVERY_S = 5.0
 GC_EVERY = 100_000
 """New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes hundreds."""
 SWITCH_S = 0.0005
 """After which a thread that waits for the interpreter gets its turn; Python's own 5 ms are as much as an answer takes."""
+
+_TUNED: list[tuple[tuple[int, int, int], float]] = []
+"""What the interpreter was set to, for each who asked to tune it: the first holds what it goes back to."""
+_TUNED_LOCK = threading.Lock()
 
 
 class _Workers:
@@ -145,31 +149,36 @@ def _goes_on(engine: Engine, stop: asyncio.Event) -> bool:
 
 @contextlib.contextmanager
 def tuned() -> Iterator[None]:
-    """The interpreter set up for many short calls.
+    """The interpreter set up for many short calls, until the last of those who asked for it has ended.
 
     It looks for cycles of garbage less often, and not among what is there for good: calls make many objects that die by themselves.
     Threads that write take turns with the event loop sooner: a worker waits for them.
     """
-    before, interval_s = gc.get_threshold(), sys.getswitchinterval()
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GC_EVERY, *before[1:])
-    sys.setswitchinterval(SWITCH_S)
+    with _TUNED_LOCK:
+        _TUNED.append((gc.get_threshold(), sys.getswitchinterval()))
+        if len(_TUNED) == 1:
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(GC_EVERY, *gc.get_threshold()[1:])
+            sys.setswitchinterval(SWITCH_S)
     try:
         yield
     finally:
-        sys.setswitchinterval(interval_s)
-        gc.set_threshold(*before)
-        gc.unfreeze()
+        with _TUNED_LOCK:
+            before, interval_s = _TUNED[0]
+            if len(_TUNED) == 1:
+                sys.setswitchinterval(interval_s)
+                gc.set_threshold(*before)
+                gc.unfreeze()
+            _TUNED.pop()
 
 
 def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[ArmKey] = frozenset()) -> Iterator[Trial]:
     """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
     for trial in segment:
-        s = trial.arm.setting
         if trial.model in engine.progress.stopped or (recorded and trial.id in recorded):
             continue
-        if unneeded and (trial.model, s.placement, s.shots, s.strategy, trial.arm.name) in unneeded:
+        if unneeded and (trial.model, trial.arm.setting.id, trial.arm.name) in unneeded:
             engine.progress.n_skipped += 1
             continue
         yield trial

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
@@ -16,19 +19,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import promptlab
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
-from promptlab.nouns.identity import digest
+from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
+from promptlab.nouns.plan import Plan
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study
-from promptlab.record.store import FORMAT, Run, RunWriter, now
+from promptlab.planning.resolve import Study, as_recorded
+from promptlab.record.store import Run, RunWriter, frozen_plan, now
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
 from promptlab.running.gateway import Gateway
-from promptlab.running.interrupts import halt_on_interrupt, stop_on_interrupt
 from promptlab.running.progress import Execution, Progress
-from promptlab.running.rows import ArmKey, rows, tuned, unrecorded
+from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import Looks
+from promptlab.stats.looks import ArmKey
 
 if TYPE_CHECKING:
     from promptlab.running.fleet.cluster import Cluster
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
 State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
 MANIFEST_EVERY_S = 2.0
 LOOK_EVERY_S = 0.05
+EXPERIMENT = "experiment.yaml"
 PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "diskcache")
 
 
@@ -50,6 +55,15 @@ class Sweep:
     progress: Progress
 
     @property
+    def reason(self) -> str:
+        """Why it ended before all was recorded, in words."""
+        p = self.progress
+        waits = f"{p.n_waiting:,} trials wait in {p.n_batches:,} batch(es)" if p.n_waiting else ""
+        missing = f"{p.n_not_cached:,} trials need an answer that is not in the cache" if p.n_not_cached else ""
+        errors = f"{p.n_errors:,} errors, the last: {p.last_error}" if p.n_errors else ""
+        return "; ".join(filter(None, (p.budget_reached, p.stalled, *p.stopped.values(), waits, missing, errors))) or "it was stopped"
+
+    @property
     def exit_code(self) -> int:
         return {"complete": EXIT_OK, "budget": EXIT_BUDGET, "interrupted": EXIT_INTERRUPTED}.get(self.state, EXIT_INCOMPLETE)
 
@@ -57,12 +71,39 @@ class Sweep:
 def run_sweep(
     study: Study, runs: Path, cache_folder: Path | None, execution: Execution, observe: Callable[[Progress], None], serve_gpus: int = 0
 ) -> Sweep:
-    """Run what is not recorded yet. The same study always goes to the same folder, so that the same command resumes.
+    """`arun_sweep` for the command line: in the main thread Ctrl-C and SIGTERM end it as `interrupted`, a second one at once."""
 
-    With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on the Ray cluster, each by so many GPUs.
+    async def until_a_signal() -> Sweep:
+        task = asyncio.current_task()
+        stop = asyncio.Event()
+        with _signals(lambda: task.cancel() if stop.is_set() and task else stop.set()):
+            return await arun_sweep(study, runs, cache_folder, execution, observe, serve_gpus=serve_gpus, stop=stop)
+
+    try:
+        return asyncio.run(until_a_signal())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def arun_sweep(
+    study: Study,
+    runs: Path,
+    cache_folder: Path | None,
+    execution: Execution,
+    observe: Callable[[Progress], None],
+    *,
+    serve_gpus: int = 0,
+    stop: asyncio.Event | None = None,
+) -> Sweep:
+    """Run what is not recorded yet, in the running event loop. The same study always goes to the same folder, so it resumes.
+
+    Setting `stop` sends nothing more, records what is under way and returns. Cancelling does the same before CancelledError is raised;
+    cancelling once more gives up what is under way. With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on
+    the Ray cluster, each by so many GPUs.
     """
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
+    study = as_recorded(study, runs)
     folder = runs / study.run_id
     _limits(study, execution)
     if execution.batch:
@@ -71,8 +112,16 @@ def run_sweep(
         writer = RunWriter(folder)
     except OSError as error:
         raise RunProblem(f"{folder}: cannot be written: {error.strerror}; choose another place with --runs") from None
+    stop = stop or asyncio.Event()
     try:
-        return _Session(study, writer, cache_folder, execution, observe, serve_gpus).run()
+        with tuned():
+            work = asyncio.create_task(_Session(study, writer, cache_folder, execution, observe, stop).run(serve_gpus))
+            try:
+                return await asyncio.shield(work)
+            except asyncio.CancelledError:
+                stop.set()
+                await work
+                raise
     finally:
         writer.close()
 
@@ -107,16 +156,16 @@ class _Session:
         cache_folder: Path | None,
         execution: Execution,
         observe: Callable[[Progress], None],
-        serve_gpus: int,
+        stop: asyncio.Event,
     ) -> None:
-        self._serve_gpus = serve_gpus
         self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
+        self._stop = stop
         self._recorded = writer.recorded()
-        self._plan = freeze(study, writer)
+        self._plan, plan_digest = freeze(study, writer)
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
-        self._manifest = _Manifest(study, writer, self._progress, digest(self._plan), self._recorded.paid_usd)
+        self._manifest = _Record(study, writer, self._progress, plan_digest, self._recorded.paid_usd)
 
-    def run(self) -> Sweep:
+    async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""
         progress, manifest = self._progress, self._manifest
         if not self._how.batch:
@@ -126,9 +175,12 @@ class _Session:
         try:
             interrupted = False
             if len(self._recorded.trials) < self._study.design.n_trials:
-                interrupted = self._together() if self._how.workers > 1 or self._how.ray else self._by_itself()
+                interrupted = await (self._together(serve_gpus) if self._how.workers > 1 or self._how.ray else self._alone())
             state = _state(progress, interrupted)
             return Sweep(self._writer.folder, state, progress)
+        except asyncio.CancelledError:
+            state = "interrupted"
+            raise
         finally:
             manifest.write(state)
             self._observe(progress)
@@ -136,7 +188,7 @@ class _Session:
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
         """First and last order of what may be sent before the next look, and the arms that no look needs; a look is taken in between."""
         n_trials = self._study.design.n_trials
-        looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.get("looks") else None
+        looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.looks else None
         start = 0
         for number, end in enumerate(looks.ends if looks else [n_trials]):
             yield start, end, looks.unneeded() if looks else frozenset()
@@ -149,10 +201,6 @@ class _Session:
         before = self._manifest.spent_before
         return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
 
-    def _by_itself(self) -> bool:
-        with tuned():
-            return asyncio.run(self._alone())
-
     async def _alone(self) -> bool:
         """In this process; True where it was interrupted."""
         progress, manifest = self._progress, self._manifest
@@ -164,7 +212,7 @@ class _Session:
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
         waves = self._waves(study, engine, gateway, cache if kept is not cache else None) if self._how.batch else None
-        stop = stop_on_interrupt()
+        stop = self._stop
         try:
             for start, end, unneeded in self._segments():
                 todo = unrecorded(engine, trials(self._study.design, start, end), self._recorded.trials, unneeded)
@@ -193,17 +241,17 @@ class _Session:
         budget.spent_usd = max(budget.spent_usd, manifest.paid_before_usd)
         return waves
 
-    def _together(self) -> bool:
+    async def _together(self, serve_gpus: int) -> bool:
         """By several processes; True where it was interrupted."""
-        if not self._serve_gpus:
-            return self._shared({})
+        if not serve_gpus:
+            return await self._shared({})
         from promptlab.running.fleet.offline import serving
 
-        with serving(self._study, self._how.ray_address, self._serve_gpus) as served_at:
+        with serving(self._study, self._how.ray_address, serve_gpus) as served_at:
             self._manifest.served_at = served_at
-            return self._shared(served_at)
+            return await self._shared(served_at)
 
-    def _shared(self, served_at: Mapping[str, str]) -> bool:
+    async def _shared(self, served_at: Mapping[str, str]) -> bool:
         from promptlab.running.fleet.hub import Hub, Limit
 
         study, how, manifest = self._study, self._how, self._manifest
@@ -213,20 +261,20 @@ class _Session:
         manifest.spent = lambda: (usd.lent, int(tokens.lent))
         theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
-        with halt_on_interrupt(hub, workers):
-            try:
-                for start, end, unneeded in self._segments():
-                    hub.open_segment(start, end, unneeded)
-                    while not hub.segment_done and not hub.all_gone:
-                        time.sleep(LOOK_EVERY_S)
-                        self._mirror(hub)
-                    if hub.over or hub.all_gone:
-                        break
-                hub.ended = True
-                workers.join()
-            finally:
-                workers.kill()
-                self._mirror(hub)
+        try:
+            for start, end, unneeded in self._segments():
+                hub.open_segment(start, end, unneeded)
+                while not hub.segment_done and not hub.all_gone:
+                    await asyncio.sleep(LOOK_EVERY_S)
+                    hub.halt = self._stop.is_set()
+                    self._mirror(hub)
+                if hub.over or hub.all_gone:
+                    break
+            hub.ended = True
+            await asyncio.to_thread(workers.join)
+        finally:
+            workers.kill()
+            self._mirror(hub)
         if hub.failed or (hub.all_gone and not hub.nothing_open and not hub.over):
             raise RunProblem(hub.failed or f"all {how.workers} workers ended before the sweep did; run the same command again")
         return hub.halt
@@ -238,11 +286,21 @@ class _Session:
             from promptlab.running.fleet.cluster import Cluster
 
             caches = self._cache_folder is not None
-            return Cluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address, served_at)
+            return Cluster(
+                hub,
+                study,
+                recorded=self._recorded.trials,
+                execution=theirs,
+                caches=caches,
+                workers=how.workers,
+                address=how.ray_address,
+                served_at=served_at,
+            )
         from promptlab.running.fleet.local import Processes
 
         setup = {
-            "experiment": str(study.path.resolve()),
+            "experiment": str((self._writer.folder / EXPERIMENT if study.files is not None else study.path).resolve()),
+            "base": str(study.base.resolve()),
             "looks": study.experiment.analysis.looks,
             "run": study.run_id,
             "folder": str(self._writer.folder.resolve()),
@@ -266,14 +324,16 @@ class _Session:
         self._observe(p)
 
 
-def freeze(study: Study, writer: RunWriter) -> dict[str, Any]:
-    """Write plan, items and experiment once; a run that has them keeps them."""
-    plan = make_plan(study)
+def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:
+    """The plan of a run and its digest; plan, items and experiment are written once, and a run that has them keeps them."""
     if not (writer.folder / "plan.json").exists():
-        writer.write_text("experiment.yaml", study.text)
+        writer.write_text(EXPERIMENT, study.text)
+        for name, text in (study.files or {}).items():
+            (writer.folder / name).parent.mkdir(exist_ok=True)
+            writer.write_text(name, text)
         writer.write_items(study.design.tasks)
-        writer.write_json("plan.json", plan)
-    return plan
+        writer.write_plan(make_plan(study))
+    return frozen_plan(writer.folder)
 
 
 def _state(progress: Progress, interrupted: bool) -> State:
@@ -287,38 +347,49 @@ def _state(progress: Progress, interrupted: bool) -> State:
     return "complete" if n_good + progress.n_skipped >= progress.n_planned else "incomplete"
 
 
-class _Manifest:
-    """What the run folder says about itself."""
+@contextlib.contextmanager
+def _signals(handle: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C and SIGTERM call `handle` in the running loop, where that is the main thread's; elsewhere whoever embeds this has them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop, numbers = asyncio.get_running_loop(), (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    for number in numbers:
+        loop.add_signal_handler(number, handle)
+    try:
+        yield
+    finally:
+        for number, old in zip(numbers, before, strict=True):
+            loop.remove_signal_handler(number)
+            signal.signal(number, old)
+
+
+class _Record:
+    """Keeps the manifest true while the run goes on."""
 
     def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float) -> None:
         self._study = study
         self._writer = writer
         self._progress = progress
         self._hashes = {**study.hashes, "plan": plan_digest}
-        self._code = {"versions": _versions(), "commit": _commit()}
+        self._versions, self._commit = _versions(), _commit()
         self._written_at = 0.0
-        self._served: dict[str, set[str]] = {}
+        self._before = before = self._earlier()
+        self._served = {name: set(versions) for name, versions in before.served.items()}
         self.effective: Mapping[str, Any] = {}
-        before = self._before()
-        spent = before.get("spent", {})
-        self.spent_before = float(spent.get("usd", 0.0)), int(spent.get("tokens", 0))
+        self.spent_before = before.spent.usd, before.spent.tokens
         self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
-        self._created = before.get("created_at", now())
-        self._sessions = int(before.get("sessions", 0)) + 1
         self.paid_before_usd = paid_before_usd
-        self.served_at: Mapping[str, str] = before.get("served_at", {})
-        batches = before.get("batches", {})
-        self.batches: Callable[[], Mapping[str, Any]] = lambda: batches
-        self._sent_before = int(before.get("counts", {}).get("sent", 0))
-        self._unpriced_before = int(before.get("counts", {}).get("unpriced", 0))
-        for name, versions in before.get("served", {}).items():
-            self._served[name] = set(versions)
+        self.served_at: Mapping[str, str] = before.served_at
+        self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
 
-    def _before(self) -> dict[str, Any]:
+    def _earlier(self) -> Manifest:
+        """What earlier sessions left."""
         try:
             return Run(self._writer.folder).manifest
         except RunProblem:
-            return {}
+            return Manifest(created_at=now())
 
     def seen(self, model: str, version_: str | None) -> None:
         if version_:
@@ -327,52 +398,49 @@ class _Manifest:
             self.write("running")
 
     def write(self, state: State) -> None:
-        study, progress = self._study, self._progress
+        study, progress, before = self._study, self._progress, self._before
         self._written_at = time.monotonic()
-        simulated = [model.name for model in study.design.models if model.simulated]
-        self._writer.write_json(
-            "manifest.json",
-            {
-                "format": FORMAT,
-                "id": self._writer.folder.name,
-                "name": study.experiment.name,
-                "question": study.experiment.question,
-                "state": state,
-                "simulated": bool(simulated),
-                "simulated_models": simulated,
-                "created_at": self._created,
-                "updated_at": now(),
-                "sessions": self._sessions,
-                "counts": {
-                    "planned": progress.n_planned,
-                    "done": progress.n_recorded_before + progress.n_done,
-                    "errors": progress.n_errors,
-                    "cached": progress.n_cached,
-                    "skipped": progress.n_skipped,
-                    "sent": self._sent_before + progress.n_sent,
-                    "unpriced": self._unpriced_before + progress.n_unpriced,
-                },
-                "paid_usd": self.paid_before_usd + progress.paid_usd,
-                "spent": dict(zip(("usd", "tokens"), self.spent(), strict=True)),
-                "last_error": progress.last_error,
-                "stopped": progress.stopped,
-                "budget_usd": study.experiment.budget_usd,
-                "budget_reached": progress.budget_reached,
-                "hashes": self._hashes,
-                "prices": {
-                    name: None
-                    if p is None
-                    else {"input_usd_per_mtok": p.input_usd_per_mtok, "output_usd_per_mtok": p.output_usd_per_mtok, "source": p.source}
-                    for name, p in study.prices.items()
-                },
-                "models": {model.name: {"litellm_name": model.litellm_name, "api_base": model.api_base} for model in study.design.models},
-                "effective": self.effective,
-                **({"batches": found} if (found := self.batches()) else {}),
-                "served": {name: sorted(versions) for name, versions in sorted(self._served.items())},
-                **({"served_at": dict(self.served_at)} if self.served_at else {}),
-                **self._code,
-                "experiment_path": os.path.relpath(study.path),
-            },
+        models = study.design.models
+        simulated = tuple(model.name for model in models if model.simulated)
+        usd, tokens = self.spent()
+        self._writer.write_manifest(
+            Manifest(
+                id=self._writer.folder.name,
+                name=study.experiment.name,
+                question=study.experiment.question,
+                state=state,
+                simulated=bool(simulated),
+                simulated_models=simulated,
+                created_at=before.created_at or now(),
+                updated_at=now(),
+                sessions=before.sessions + 1,
+                counts=Tally(
+                    planned=progress.n_planned,
+                    done=progress.n_recorded_before + progress.n_done,
+                    errors=progress.n_errors,
+                    cached=progress.n_cached,
+                    skipped=progress.n_skipped,
+                    sent=before.counts.sent + progress.n_sent,
+                    unpriced=before.counts.unpriced + progress.n_unpriced,
+                ),
+                paid_usd=self.paid_before_usd + progress.paid_usd,
+                spent=Spent(usd=usd, tokens=tokens),
+                last_error=progress.last_error,
+                stopped=progress.stopped,
+                budget_usd=study.experiment.budget_usd,
+                budget_reached=progress.budget_reached,
+                hashes=self._hashes,
+                prices=study.prices,
+                models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
+                effective=self.effective,
+                batches=self.batches(),
+                served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},
+                served_at=self.served_at,
+                versions=self._versions,
+                commit=self._commit,
+                experiment_path=os.path.relpath(self._writer.folder / EXPERIMENT if study.files is not None else study.path),
+                more=before.more,
+            )
         )
 
 

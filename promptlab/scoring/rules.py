@@ -6,8 +6,7 @@ from promptlab.nouns.item import Task
 from promptlab.nouns.steps import Scoring
 from promptlab.nouns.words import Scorer
 from promptlab.scoring.metrics import Metric, scorer_metric
-
-SCORERS: tuple[Scorer, ...] = ("strict", "reference", "negativeprompt")
+from promptlab.scoring.own import is_own, own_scoring
 
 
 def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:
@@ -16,5 +15,7 @@ def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:
 
 
 def task_scoring(task: Task, scorer: Scorer, model: str = "") -> Scoring:
-    """The scoring of a task under a scorer."""
+    """The scoring of a task under a scorer; a metric of the user's own is the rule of every scorer."""
+    if is_own(task.metric):
+        return own_scoring(task.metric)
     return Scoring(task.metric, task_metric(task, scorer, model))

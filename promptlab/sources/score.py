@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.item import Item
+from promptlab.nouns.wording import SCORERS
 from promptlab.nouns.words import Scorer
 from promptlab.scoring.metrics import scorer_metric
-from promptlab.scoring.rules import SCORERS
 from promptlab.sources.tasks import entries
 
 

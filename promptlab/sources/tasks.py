@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from promptlab.design.defects import FIRST_OPTION_RIGHT, Handling, handled
@@ -66,6 +66,19 @@ def load_task(name: str, suite: Suite, defects: Handling = "fix") -> Task:
         licence="Apache-2.0" if suite == "twin" else entry.licence,
         defects=() if suite == "twin" else tuple(entry.defects),
     )
+
+
+@lru_cache(maxsize=128)
+def _loaded(name: str, suite: Suite) -> Task:
+    return load_task(name, suite)
+
+
+def task_here(name: str, suite: Suite) -> Task | None:
+    """The task, read once; None where its official files are not here, which may change at any time."""
+    try:
+        return _loaded(name, suite)
+    except DataMissing:
+        return None
 
 
 def read_items(path: Path) -> tuple[Item, ...]:

@@ -5,19 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-CONTROL_WORDS = {
-    "none": "no added text",
-    "placebo": "neutral sentences of its length",
-    "neutral_feedback": "the same loop with one affect-free remark",
-    "neutral_paraphrase": "the same loop with as many affect-free wordings",
-    "resample": "as many independent attempts",
-    "self_reflection": "the same loop asking to look for mistakes",
-    "chain_of_thought": "as many attempts with chain of thought",
-    "single": "one answer without a loop",
-}
+from promptlab.nouns.wording import CONTROLS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The numbers that a sentence needs; fractions inside, points in the text."""
 
@@ -25,22 +16,20 @@ class Figures:
     control: str
     task: str | None
     n: int
-    n_tasks: int
     diff: float
     ci_low: float | None
     ci_high: float | None
-    p_adjusted: float | None
     method: str
-    adjustment: str
-    n_family: int
     margin: float
+    n_tasks: int = 1
+    p_adjusted: float | None = None
+    adjustment: str = ""
+    n_family: int = 0
     gained: int | None = None
     lost: int | None = None
     mde: float | None = None
     ci90_low: float | None = None
     ci90_high: float | None = None
-    ci_fixed_low: float | None = None
-    ci_fixed_high: float | None = None
     sd_discordant: float | None = None
 
 
@@ -51,11 +40,6 @@ def p_text(p: float | None) -> str:
     if p < 1e-4:
         return "p < .0001"
     return f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.1 else f"p = {min(p, 1.0):.2f}".replace("0.", ".", 1)
-
-
-def setting_words(placement: object, shots: object, strategy: object) -> str:
-    """What a setting is called wherever one is shown."""
-    return f"{placement}, {shots} examples, {strategy}"
 
 
 def points(value: float | None) -> str:
@@ -84,7 +68,7 @@ def change(f: Figures) -> str:
 def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
     by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.ci_low, f.ci_high)}, 95 % CI)"
-    against = f"against {CONTROL_WORDS[f.control]}"
+    against = f"against {CONTROLS[f.control].phrase}"
     tail = f"adjusted {p_text(f.p_adjusted)}; {f.method}, {f.adjustment} over {f.n_family}"
     if f.task is None:
         over = f"{f.n_tasks} tasks" if f.n_tasks > 1 else "1 task"
@@ -102,14 +86,14 @@ def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
     where = f"on average over these {f.n_tasks} tasks" if f.task is None else f"to {f.task}"
     return (
-        f"Whatever {f.treatment} does {where} against {CONTROL_WORDS[f.control]}, it is smaller than {100 * f.margin:g} points "
+        f"Whatever {f.treatment} does {where} against {CONTROLS[f.control].phrase}, it is smaller than {100 * f.margin:g} points "
         f"(90 % CI {interval(f.ci90_low, f.ci90_high)})."
     )
 
 
 def unsettled(f: Figures) -> str:
     """Neither a change nor its absence is shown; what it would take."""
-    text = f"Not settled: {points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI) against {CONTROL_WORDS[f.control]}"
+    text = f"Not settled: {points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI) against {CONTROLS[f.control].phrase}"
     if f.gained is not None:
         text += f"; {flipped(f)}"
     text += f"; adjusted {p_text(f.p_adjusted)}."

@@ -67,7 +67,7 @@ def _loop(call: Call, trial: Trial, verifier: Verifier | None, *, loop: Loop) ->
     if loop.mode != "verifier_free" or loop.settle == "last" or len(attempts) == 1:
         return Answer(attempts[-1].text, attempts[-1].outcome)
     if loop.settle == "majority":
-        best = majority(attempts)
+        best = majority(attempts, [attempt.text for attempt in attempts])
         return Answer(best.text, best.outcome)
     listed = "\n".join(f"{n}. {attempt.text.strip() or NO_ANSWER}" for n, attempt in enumerate(attempts, 1))
     conversation = (*call.messages, {"role": "assistant", "content": listed}, {"role": "user", "content": SETTLE})
@@ -95,9 +95,9 @@ def remark(spec: Loop, cue: Cue) -> str:
     return " ".join(part for part in (spec.verdict if spec.mode == "oracle" else "", cue.text, spec.request) if part)
 
 
-def majority(attempts: Sequence[Completion]) -> Completion:
-    """The attempt whose words most attempts share; the earliest of several."""
-    keys = [" ".join(attempt.text.casefold().split()).rstrip(".!") for attempt in attempts]
+def majority(attempts: Sequence[Completion], texts: Sequence[str | None]) -> Completion:
+    """The attempt whose words most attempts share, as far as `texts` say them; the earliest of several, the last where none says any."""
+    keys = [" ".join((text or "").casefold().split()).rstrip(".!") for text in texts]
     counts = Counter(key for key in keys if key)
     if not counts:
         return attempts[-1]

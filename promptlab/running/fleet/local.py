@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,8 @@ async def _work(handle: int) -> None:
     link = Socket(*await asyncio.open_connection(sock=socket.socket(fileno=handle), limit=LONGEST_LINE))
     setup = await link.heard()
     try:
-        study = resolve(Path(setup["experiment"]), setup["looks"])
-        if study.run_id != setup["run"]:
+        study = resolve(Path(setup["experiment"]), setup["looks"], Path(setup["base"]))
+        if setup["run"] not in (study.run_id, replace(study, format=1).run_id):
             await link.exchange({"failed": f"{setup['experiment']} changed while its sweep was starting; run the same command again"})
             return
         recorded = recorded_in(Path(setup["folder"])).trials

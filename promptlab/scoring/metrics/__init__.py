@@ -6,9 +6,7 @@ A scorer is a rule for every task: `reference` is the benchmark authors' own, `n
 
 from __future__ import annotations
 
-import importlib
 import re
-import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -24,7 +22,7 @@ Metric = Callable[[str, Item], Scored]
 
 
 def metric(name: str) -> Metric:
-    """A metric by name, by `regex:PATTERN` (its first match or group is a target), or of the user's own: `package.module:function`."""
+    """A metric by name, or by `regex:PATTERN` (its first match or group is a target)."""
     if name in METRICS:
         return METRICS[name]
     if name.startswith("regex:"):
@@ -32,20 +30,9 @@ def metric(name: str) -> Metric:
             return bigbench.exact_str_match(name.removeprefix("regex:"))
         except re.error as error:
             raise UsageProblem(f"the metric {name!r} is no pattern: {error}") from None
-    if ":" not in name:
-        raise UsageProblem(
-            f"the metric {name!r} is not known; {did_you_mean(name, METRICS)}; or write package.module:function, or regex:PATTERN"
-        )
-    module, _, function = name.partition(":")
-    try:
-        if "" not in sys.path:  # as `python -m` does: modules of the folder that the user works in
-            sys.path.append("")
-        found: Metric = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:  # ValueError: no module name before the colon
-        raise UsageProblem(f"the metric {name!r} cannot be loaded: {error}") from None
-    if not callable(found):
-        raise UsageProblem(f"the metric {name!r} is not a function, found {type(found).__name__}")
-    return found
+    raise UsageProblem(
+        f"the metric {name!r} is not known; {did_you_mean(name, METRICS)}; or write package.module:function, or regex:PATTERN"
+    )
 
 
 def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str, model: str = "", published: bool = True) -> Metric:

@@ -11,6 +11,7 @@ from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProb
 from promptlab.nouns.item import Demo, Item, Task
 from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
+from promptlab.scoring.own import is_own, own_scoring
 from promptlab.sources.hub import dataset_files
 from promptlab.sources.own.bigbench import load_task_json
 from promptlab.sources.own.rows import Collector, read_row
@@ -70,7 +71,7 @@ def _metric(spec: TaskFile, document: Document) -> str:
     """The metric's name in full: kinds of answers are those of the strict scorer."""
     name = f"strict_{spec.metric}" if spec.metric in STRICT else spec.metric
     try:
-        metric(name)
+        own_scoring(name) if is_own(name) else metric(name)
     except UsageProblem as error:
         known = [*STRICT, *(n for n in METRICS if not n.startswith("strict_"))]
         hint = f"; kinds of answers: {', '.join(STRICT)}" if ":" not in name else ""

@@ -7,16 +7,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from promptlab.design.defects import Handling
 from promptlab.design.render import FRAME_FIELDS, PRESETS, placeholders
 from promptlab.nouns.arm import Placement
-from promptlab.nouns.errors import did_you_mean
+from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.model import Model, Price
+from promptlab.nouns.parameters import checked
 from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
 from promptlab.sources.spec.strict_yaml import Document, read, validate
-from promptlab.strategies import STRATEGIES
+from promptlab.strategies import STRATEGIES, strategy_of
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 """Names that become file names; the pattern is Rust's, whose `$` does not accept a trailing newline."""
@@ -242,6 +243,19 @@ def _preset(value: object) -> object:
     return {"preset": value, "name": value} if isinstance(value, str) else value
 
 
+def _strategy(value: str | dict[str, dict[str, Any]]) -> str | dict[str, dict[str, Any]]:
+    """A strategy with its parameters, without those that have their defaults: a plain name where none is left."""
+    if isinstance(value, str):
+        return value
+    try:
+        strategy_of(value)
+    except UsageProblem as problem:
+        raise ValueError(str(problem)) from None
+    [(name, given)] = value.items()
+    own = checked(name, STRATEGIES[name], given)
+    return {name: own} if own else name
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -270,9 +284,10 @@ class Experiment(Part):
     stimulus_files: Annotated[list[str], Field(description="stimulus libraries of your own, paths from this file")] = []
     controls: Controls = Controls()
     programs: Annotated[list[ProgramEntry], Field(description="DSPy programs, each a strategy by its name")] = []
-    strategies: Annotated[list[str], Field(min_length=1, validate_default=True, description="single, logprobs, or names of programs")] = [
-        "single"
-    ]
+    strategies: Annotated[
+        list[Annotated[str | dict[str, dict[str, Any]], AfterValidator(_strategy)]],
+        Field(min_length=1, validate_default=True, description="strategies or programs by name; or {name: {parameter: value}}"),
+    ] = ["single"]
     placements: Annotated[
         list[Annotated[PlacementEntry, BeforeValidator(_preset)]],
         Field(min_length=1, validate_default=True, description="presets (paper, negativeprompt-code) or blocks"),
@@ -306,21 +321,26 @@ class Experiment(Part):
         if len({entry.strategy for entry in self.loops}) != len(names):
             raise ValueError("the settings of two loops have one name: an oracle loop's ends in '-oracle'; give one of them another 'name'")
         named = [program.name for program in self.programs]
-        if {entry.strategy for entry in self.loops} & {*STRATEGIES, *named}:
-            raise ValueError(f"a loop cannot be named like a strategy: {', '.join((*STRATEGIES, *named))}")
+        taken = {
+            **STRATEGIES,
+            **dict.fromkeys(strategy_of(entry).name for entry in self.strategies if entry not in named),
+            **dict.fromkeys(named),
+        }
+        if {entry.strategy for entry in self.loops} & taken.keys():
+            raise ValueError(f"a loop cannot be named like a strategy: {', '.join(taken)}")
         if len({*STRATEGIES, *named}) != len(STRATEGIES) + len(named):
             raise ValueError(f"programs need names of their own, and other ones than {', '.join(STRATEGIES)}; found {', '.join(named)}")
         return self
 
     @field_validator("strategies")
     @classmethod
-    def _strategies(cls, value: list[str], info: ValidationInfo) -> list[str]:
+    def _strategies(cls, value: list[str | dict[str, Any]], info: ValidationInfo) -> list[str | dict[str, Any]]:
         if "programs" not in info.data:  # they are wrong themselves, which is told already
             return value
         programs = [program.name for program in info.data["programs"]]
         known = [*STRATEGIES, *programs]
         for name in value:
-            if name not in known:
+            if isinstance(name, str) and name not in known:
                 raise ValueError(f"the strategy {name!r} is not known; known: {', '.join(known)}")
         unused = [name for name in programs if name not in value]
         if unused:
@@ -330,6 +350,12 @@ class Experiment(Part):
     def resolved_placements(self) -> list[Placement]:
         """Presets and blocks as nouns, in the file's order."""
         return [entry.resolved() for entry in self.placements]
+
+    def with_looks(self, n_looks: int | None) -> Experiment:
+        """The experiment with this number of planned looks, where its file leaves that at 1."""
+        if n_looks is None or self.analysis.looks != 1:
+            return self
+        return self.model_copy(update={"analysis": self.analysis.model_copy(update={"looks": n_looks})})
 
     def canonical(self) -> dict[str, Any]:
         """The experiment as plain data with every default filled in: what is hashed."""

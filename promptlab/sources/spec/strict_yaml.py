@@ -6,9 +6,11 @@ expands aliases without bound. Here `no` and `12:30` are text, and the rest is a
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +21,8 @@ from promptlab.nouns.errors import FileProblems, Problem, did_you_mean
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 20
+PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
+"""Texts that are written without quotes."""
 Loc = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
 
@@ -59,8 +63,13 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """Read one file; anything that is not plain strict YAML raises FileProblems."""
-    text = _text(path)
+    """Read one file; anything that is not plain strict YAML raises FileProblems. Nobody changes what is read: it may be shared."""
+    return parsed(path, _text(path))
+
+
+@lru_cache(maxsize=32)
+def parsed(path: Path, text: str) -> Document:
+    """The document that a text is; `path` names it in problems. Libraries are read for every experiment, and are the same each time."""
     try:
         may = "&" in text or "*" in text
         marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []
@@ -80,6 +89,26 @@ def read(path: Path) -> Document:
     if problems:
         raise FileProblems(problems)
     return Document(path, value, lines, text)
+
+
+def written(value: object) -> str:
+    """Plain data as YAML that `parsed` reads back as it was: every key and element on a line of its own, in the order given."""
+    return yaml.dump(value, Dumper=_Writer, sort_keys=False, allow_unicode=True, default_flow_style=False, width=math.inf)
+
+
+class _Writer(yaml.SafeDumper):
+    """Writes a text without quotes only where no reader could take it for anything else; never writes aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _text_node(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    plain = PLAIN.fullmatch(text) and text.lower() not in ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
+    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+
+
+_Writer.add_representer(str, _text_node)
 
 
 def validate(document: Document, model: type[M]) -> M:

@@ -7,50 +7,22 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from promptlab.explorer.load import RIGHT
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.words import Verdict
-from promptlab.reporting import charts
+from promptlab.nouns.wording import VERDICTS
+from promptlab.reporting.store import RIGHT
 from promptlab.stats.sentences import interval, p_text, points
 
-SIGNS = charts.SIGNS
-MEANINGS: Mapping[Verdict, str] = {
-    "helps": "raises the score",
-    "hurts": "lowers the score",
-    "negligible": "a change, but smaller than the margin",
-    "same": "shown to be smaller than the margin",
-    "unclear": "neither a change nor its absence is shown",
-    "refused": "not judged; the sentence says why",
-}
 TINTS: Mapping[str, str] = {
     "▲": "background-color: #cfe5f6; color: #0b3a5e",
     "▼": "background-color: #fbdcc4; color: #6a2c00",
     "◆": "background-color: #f3dfea; color: #5c2344",
     "■": "background-color: #cdeae0; color: #0b4a37",
 }
-CONTROLS = {
-    "none": "the prompt without added text",
-    "placebo": "neutral sentences of the same length",
-    "neutral_feedback": "the same loop with one affect-free remark",
-    "neutral_paraphrase": "the same loop with many affect-free wordings",
-    "resample": "as many independent attempts",
-    "self_reflection": "the same loop asking to look for mistakes",
-    "chain_of_thought": "as many attempts with chain of thought",
-    "single": "one answer without a loop",
-}
-OUTCOMES = {
-    "ok": "ok",
-    "truncated": "truncated (cut at the token limit)",
-    "refused": "refused by the model",
-    "empty": "empty answer",
-    "parse_failed": "no answer found in the text",
-    "error": "the call failed",
-}
 
 
 def verdict(c: Comparison) -> str:
     """Sign and word."""
-    return f"{SIGNS[c.verdict]} {c.verdict}"
+    return f"{VERDICTS[c.verdict].sign} {c.verdict}"
 
 
 def treated(c: Comparison) -> str:
@@ -96,3 +68,11 @@ def or_unknown(value: object, form: str = "{}") -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)) or value is pd.NA:
         return "unknown"
     return form.format(value)
+
+
+def mark(text: str, stimulus: str | None) -> tuple[str, int]:
+    """The text with every occurrence of the stimulus between ▶ and ◀, and how many there are."""
+    if not stimulus:
+        return text, 0
+    found = text.count(stimulus)
+    return text.replace(stimulus, f"▶{stimulus}◀"), found

@@ -1,0 +1,215 @@
+"""An experiment made of a few numbers: how many tasks, sentences and items, on which model. Nothing is sent and nothing is kept."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+from promptlab.design.cross import trials_an_item
+from promptlab.nouns.errors import FileProblems
+from promptlab.nouns.model import Model
+from promptlab.nouns.plan import Estimate, OutlookRow, Plan, PowerRow
+from promptlab.nouns.words import Suite
+from promptlab.planning.plan import estimate, minutes, outlook, power
+from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
+from promptlab.planning.size import Over, Size
+from promptlab.sources.prices import PriceTable
+from promptlab.sources.spec import Experiment
+from promptlab.sources.spec.experiment import Sampling
+from promptlab.sources.tasks import task_here, task_names
+
+FILE = "planned.yaml"
+KEPT = 8
+"""Experiments kept in memory with their items."""
+FIRST = ("emotionprompt", "negativeprompt")
+"""Libraries that come first where no run says which."""
+PROVIDERS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere"}
+"""Providers in the price table that have another name in front of a model."""
+SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "max_tokens": 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What is asked of a design. `effect` in points; `flips`, `again` and `accuracy` in percent."""
+
+    over: Over
+    per_task: int
+    repeats: int
+    effect: float
+    flips: float
+    again: float
+    accuracy: float
+    n_tasks: int
+    n_stimuli: int
+    comparisons: int
+    model: str
+    per_stimulus: int
+    under_way: int
+
+    @property
+    def psi(self) -> float:
+        """The share of items that flips in one asking: no less than the effect itself takes."""
+        return max(self.flips, self.effect) / 100
+
+    @property
+    def level(self) -> float:
+        """The strictest level of the family: that of its smallest p-value."""
+        analysis = Experiment.model_fields["analysis"].default
+        return float(analysis.alpha if self.over == "mean" else analysis.fdr) / self.comparisons
+
+    @property
+    def size(self) -> Size:
+        """The design as the power calculator takes it."""
+        return Size((self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, self.again / 100)
+
+    def remarks(self) -> list[str]:
+        """What cannot be, and what is done about it."""
+        found = []
+        if self.effect > self.flips:
+            found.append(f"an effect of {self.effect:g} points flips at least {self.effect:g} % of the items; so many are taken here.")
+        if self.effect > 100 - self.accuracy:
+            found.append(
+                f"where the baseline scores {self.accuracy:g} %, no sentence can add {self.effect:g} points; it can still lose them."
+            )
+        if self.again > self.flips:
+            found.append(f"no more than all of the {self.flips:g} % that flip can be chance; so many are taken here.")
+        if not self.per_stimulus:
+            found.append("without neutral sentences no effect can be put down to what a sentence says.")
+        return found
+
+    def commands(self) -> str:
+        """The commands for the experiment, once it is saved; without calibration where its own limits do not allow these numbers."""
+        lines = [f"promptlab plan {FILE}", f"promptlab sweep {FILE}"]
+        baseline, psi = self.accuracy / 100, self.psi
+        if 0.02 <= baseline <= 0.98 and 0.001 <= psi <= 0.5 and psi < 2 * baseline * (1 - baseline):
+            lines.insert(1, f"promptlab calibrate {FILE} --effect {self.effect:g} --baseline {baseline:g} --discordance {psi:g}")
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """The experiment of the choices, resolved; or why it is none."""
+
+    text: str
+    study: Study | None
+    problems: tuple[str, ...] = ()
+
+    @cached_property
+    def estimate(self) -> Estimate | None:
+        """Calls, tokens, USD and seconds, as `promptlab plan` estimates them."""
+        return None if self.study is None else estimate(self.study, self.study.design.models[0].name)
+
+    @cached_property
+    def power(self) -> tuple[PowerRow, ...]:
+        """The smallest effects, as `promptlab plan` shows them."""
+        return () if self.study is None else power(self.study, 0)
+
+    def money(self, n_items: int, repeats: int, under_way: int) -> dict[str, Any] | None:
+        """Calls, USD and minutes (low, high) of so many items a task, at the file's price of a call; None where that is unknown."""
+        made = self.estimate
+        if self.study is None or made is None or not made.calls:
+            return None
+        design = self.study.design
+        n_calls = n_items * len(design.tasks) * trials_an_item(replace(design, replicates=repeats))
+        share = n_calls / made.calls
+        low, high = minutes([made], under_way)
+        usd = [None if value is None else value * share for value in made.usd]
+        return {"calls": n_calls, "usd": usd, "minutes": [low * share, high * share]}
+
+
+def experiment_text(
+    chosen: Choices, suite: str, tasks: Sequence[str], stimuli: Sequence[str], sampling: Mapping[str, Any], seed: int
+) -> str:
+    """The choices as an experiment file. JSON is YAML, so every name is written as JSON text."""
+    controls: dict[str, Any] = {"placebos": "matched", "per_stimulus": chosen.per_stimulus}
+    if not chosen.per_stimulus:
+        controls = {"placebos": [], "no_placebo_reason": "none were chosen when this was planned"}
+    which = "the added sentence" if len(stimuli) == 1 else f"one of {len(stimuli)} added sentences"
+    keys: dict[str, Any] = {
+        "name": "planned",
+        "question": f"Does {which} change the score?",
+        "suite": suite,
+        "tasks": list(tasks),
+        "models": [chosen.model],
+        "stimuli": list(stimuli),
+        "controls": controls,
+        "items": chosen.per_task,
+        "replicates": chosen.repeats,
+        "sampling": {key: value for key, value in sampling.items() if key in Sampling.model_fields} or dict(SAMPLING),
+        "seed": seed,
+    }
+    lines = ["# Made on the plan page of promptlab's explorer; nothing in it has been asked yet."]
+    for key, value in keys.items():
+        if isinstance(value, list):
+            lines += [f"{key}:", *(f"  - {json.dumps(part)}" for part in value)]
+        elif isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {json.dumps(part)}" for name, part in value.items())]
+        else:
+            lines.append(f"{key}: {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
+
+
+@lru_cache(maxsize=KEPT)
+def drafted(text: str) -> Draft:
+    """The experiment of a text, resolved as a file is."""
+    try:
+        with tempfile.TemporaryDirectory() as folder:  # what reads an experiment reads a file
+            path = Path(folder) / FILE
+            path.write_text(text, encoding="utf-8")
+            return Draft(text, replace(resolve(path), path=Path(FILE)))
+    except FileProblems as error:
+        return Draft(text, None, tuple(f"line {p.line}: {p.message}" if p.line else p.message for p in error.problems))
+
+
+@lru_cache(maxsize=256)
+def more_items(text: str, discordance: float) -> tuple[OutlookRow, ...]:
+    """What more items of a drafted experiment's tasks buy, as `promptlab plan` works it out."""
+    draft = drafted(text)
+    return () if draft.study is None or draft.estimate is None else outlook(draft.study, discordance, [draft.estimate])
+
+
+@lru_cache(maxsize=1)
+def priced_models() -> tuple[str, ...]:
+    """The simulated models, then every chat model of the price table with its provider in front."""
+    found = dict.fromkeys(f"sim/{name}" for name in sim_models())
+    planted = "sim/planted"
+    found = {planted: None, **found} if planted in found else found
+    table = PriceTable.load()
+    for name, entry in sorted(table.entries.items()):
+        if not isinstance(entry, dict) or entry.get("mode") not in ("chat", "completion", "responses"):
+            continue
+        provider = str(entry.get("litellm_provider", ""))
+        provider = "vertex_ai" if provider.startswith("vertex_ai") else PROVIDERS.get(provider, provider.removeprefix("text-completion-"))
+        whole = name if "/" in name else f"{provider}/{name}"
+        if table.price(Model(whole, whole)) is not None:
+            found[whole] = None
+    return tuple(found)
+
+
+def suite_of(plan: Plan) -> Suite:
+    """The official files where the plan is of them and they are here; else promptlab's own items."""
+    there = {task.suite for task in plan.tasks} == {"official"} and all(task_here(task.name, "official") for task in plan.tasks)
+    return "official" if there else "twin"
+
+
+def tasks_for(plan: Plan) -> list[str]:
+    """The plan's tasks that come with promptlab, then the others."""
+    suite = suite_of(plan)
+    known = [name for name in task_names(suite) if suite == "twin" or task_here(name, suite)]
+    return _first(list(plan.task_of), known)
+
+
+def stimuli_for(names: Sequence[str]) -> list[str]:
+    """These stimuli as far as they come with promptlab, then the others."""
+    known = [name for name, stimulus in all_stimuli().items() if stimulus.role == "stimulus"]
+    known.sort(key=lambda name: FIRST.index(name.split("/")[0]) if name.split("/")[0] in FIRST else len(FIRST))
+    return _first(names, known)
+
+
+def _first(names: Sequence[str], known: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys([*(name for name in names if name in known), *known]))

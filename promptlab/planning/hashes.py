@@ -1,0 +1,121 @@
+"""SHA-256 of each part of an experiment that decides a result: computed before the first call, and again by an audit."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from promptlab.nouns.arm import Program
+from promptlab.nouns.identity import digest, digest_of_text, plain_json
+from promptlab.nouns.item import Frame, Task
+from promptlab.nouns.model import Model
+from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.sources.spec import Experiment
+from promptlab.sources.spec.libraries import SimModel
+
+HASH_FORMAT = 2
+"""1 wrote loops and programs in another form, and left out frames, clusters and how a text is joined: its runs keep their names."""
+
+
+def hash_of_experiment(experiment: Experiment) -> str:
+    """Of the experiment's keys and values: comments, and values that are the defaults, change nothing."""
+    return digest(experiment.canonical())
+
+
+def hash_of_data(tasks: Sequence[Task], format: int = HASH_FORMAT) -> str:  # noqa: A002 (the word of the run folder)
+    """Of items, demonstrations, base prompts and scorers of all tasks, and of what else decides prompts and clusters."""
+    with nothing_to_collect():
+        items = [
+            [t.id, t.metric, t.strict, dict(t.base_prompts), [(i.id, i.input, i.targets, i.choices, i.scores) for i in t.items]]
+            for t in tasks
+        ]
+        demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in tasks]
+        more = {t.id: found for t in tasks if (found := _beyond_format_1(t))} if format > 1 else {}
+        hashed = [items, demos, *([more] if more else [])]
+        graded = any(item.scores for task in tasks for item in task.items)  # fractions, which not every writer writes alike
+        return digest(hashed) if graded else digest_of_text(plain_json(hashed))
+
+
+def _beyond_format_1(task: Task) -> dict[str, Any]:
+    """What format 1 forgot of a task, where it is not the default."""
+    found: dict[str, Any] = {"options": task.options} if task.options != "shown" else {}
+    if task.frame != Frame():
+        found["frame"] = asdict(task.frame)
+    if any(item.cluster for item in task.items):
+        found["clusters"] = [item.cluster for item in task.items]
+    return found
+
+
+def hash_of_stimuli(
+    stimuli: Iterable[Stimulus],
+    loops: Iterable[tuple[str, str, Loop]],
+    programs: Iterable[tuple[str, Program]] = (),
+    format: int = HASH_FORMAT,  # noqa: A002 (the word of the run folder)
+) -> str:
+    """Of all texts that are added; loops come with their strategy and arm, programs with their strategy."""
+    every = list(stimuli)
+    texts = sorted({(s.id, s.text, s.wordings) for s in every})
+    joined = {s.id: s.joined_by for s in every if s.joined_by is not None}
+    loop_of = {(strategy, arm): loop for strategy, arm, loop in loops}
+    program_of = dict(programs)
+    if format == 1:
+        return digest(
+            [texts, sorted([*key, _loop_1(loop_of[key])] for key in loop_of), sorted([k, _program_1(p)] for k, p in program_of.items())]
+        )
+    return digest(
+        [
+            texts,
+            [[*key, loop_of[key].canonical()] for key in sorted(loop_of)],
+            [[k, program_of[k].canonical()] for k in sorted(program_of)],
+            *([joined] if joined else []),
+        ]
+    )
+
+
+def _loop_1(loop: Loop) -> str:
+    """A loop as format 1 hashed it."""
+    steps = [_tuple_1(f"Cue({_fields_1(cue, 'key emotion valence text')})" for cue in step) for step in loop.cues]
+    before, after = _fields_1(loop, "kind rounds mode settle"), _fields_1(loop, "verdict request solved_at token_budget seed library")
+    return f"Loop({before}, cues={_tuple_1(steps)}, {after})"
+
+
+def _program_1(program: Program) -> str:
+    """A program as format 1 hashed it."""
+    return f"Program({_fields_1(program, 'name factory input output instructions max_calls state source')})"
+
+
+def _fields_1(noun: object, names: str) -> str:
+    return ", ".join(f"{name}={getattr(noun, name)!r}" for name in names.split())
+
+
+def _tuple_1(parts: Iterable[str]) -> str:
+    found = list(parts)
+    return f"({', '.join(found)}{',' if len(found) == 1 else ''})"
+
+
+def hash_of_simulators(models: Iterable[Model], sims: Mapping[str, SimModel]) -> str:
+    """Of the simulated models among these, as `sims` defines them by the name after `sim/`."""
+    used = {model.litellm_name.removeprefix("sim/") for model in models if model.simulated}
+    return digest({name: sims[name].model_dump(mode="json") for name in sorted(used)})
+
+
+def name_of_run(experiment: str, hashes: Mapping[str, str]) -> str:
+    """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
+    return f"{experiment}-{digest(hashes)[:8]}"
+
+
+@contextlib.contextmanager
+def nothing_to_collect() -> Iterator[None]:
+    """Hundreds of thousands of items are made that all stay: looking for garbage among them takes longer than making them."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.freeze()
+            gc.unfreeze()  # to the oldest: else the very next allocation has all of them looked through
+            gc.enable()

@@ -1,0 +1,352 @@
+"""The frozen plan of a run, where the run comes from, and every deviation from the plan: tables."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.contrast import Hypothesis
+from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import Plan, PlannedModel
+from promptlab.nouns.wording import CONTROLS, VERDICTS
+from promptlab.planning.audit import UNKNOWN, Check, result
+from promptlab.reporting import words
+from promptlab.reporting.store import Store
+from promptlab.reporting.table import Table
+from promptlab.sources.prices import paid_words
+from promptlab.sources.spec import load_experiment
+from promptlab.stats.families import ADJUSTMENT
+
+AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
+MOST_GAPS = 200
+"""Arms and tasks with too few trials that are listed, the emptiest first."""
+HOW = {"fdr_bh": "false discovery rate (Benjamini-Hochberg)", "holm": "family-wise error (Holm)"}
+
+
+def headline(store: Store, found: Sequence[Check], odd: Table) -> str:
+    """What a reader should know first: whether anything changed since it was frozen, and whether anything deviates."""
+    if store.plan.imported:
+        return "Imported: nothing of this was frozen before the answers. Families and margins were fixed when the file was imported."
+    began = words.or_unknown(store.manifest.created_at or None)
+    parts = [f"The plan was written with the run, {began}, before the first call.", result(found)]
+    n = int((odd.frame["says"] == DEVIATES).sum())
+    parts.append(
+        f"{n:,} deviation{'s' if n != 1 else ''} from the plan {'are' if n != 1 else 'is'} listed below." if n else "Nothing deviates."
+    )
+    if store.report.state == "running":
+        parts.append("The sweep is still running, so trials may be on their way.")
+    return " ".join(parts)
+
+
+def hash_table(found: Sequence[Check]) -> Table:
+    """The checks of the audit."""
+    note = "SHA-256, its first characters. A hash tells that something changed, not who changed it or why."
+    return Table("Does what is here match what was frozen?", note, pd.DataFrame([check.row() for check in found]))
+
+
+def counted_cells(store: Store) -> pd.DataFrame:
+    """Trials and errors of every model, setting, arm and task: what the plan asks for, and what is recorded."""
+    keys = ["model", "setting", "arm", "task"]
+    there = store.query(
+        "SELECT model, setting, arm, task, count(*) AS n, count(*) FILTER (outcome = 'error') AS errors FROM trials GROUP BY ALL"
+    )
+    frame = planned_cells(store.plan).merge(there, on=keys, how="outer")
+    for name in ("planned", "n", "errors"):
+        frame[name] = frame[name].fillna(0).astype("int64")
+    return frame
+
+
+def planned_cells(plan: Plan) -> pd.DataFrame:
+    """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats."""
+    own = {str(program["name"]) for program in plan.programs if program["instructions"] == "own"}
+    rows = []
+    for setting in plan.settings:
+        each = plan.replicates * (1 if setting.strategy in own else len(plan.base_prompts))
+        rows += [
+            (model, setting.id, arm.name, task.name, task.n_items * each)
+            for model in plan.model_of
+            for arm in plan.arms_of(setting)
+            for task in plan.tasks
+        ]
+    return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
+
+
+def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
+    """What was planned beside what happened."""
+    plan, m = store.plan, store.manifest
+    planned, n, n_skipped = plan.counts.trials, int(cells["n"].sum()), m.counts.skipped
+    state = store.report.state
+    short = None if state == "running" else False
+    rows: list[tuple[str, str, str, str]] = []
+
+    def add(what: str, wanted: object, is_now: object, fine: bool | None) -> None:
+        untold = NOT_YET if state == "running" else UNKNOWN
+        rows.append((what, untold if fine is None else AS_PLANNED if fine else DEVIATES, str(wanted), str(is_now)))
+
+    skipped = f", {n_skipped:,} not sent because of a look" if n_skipped else ""
+    add("trials recorded", f"{planned:,}", f"{n:,}{skipped}", n + n_skipped >= planned or short)
+    wanted = cells[cells["planned"] > 0]
+    for what, name in (("arms", "arm"), ("tasks", "task")):
+        without = [str(key) for key, part in wanted.groupby(name, sort=False) if not part["n"].sum()]
+        add(
+            f"{what} with any trial",
+            f"{wanted[name].nunique():,}",
+            _listed(wanted[name].nunique() - len(without), without),
+            not without or short,
+        )
+    if not plan.imported:
+        extra = int(cells.loc[cells["planned"] == 0, "n"].sum())
+        add("trials outside the plan", "0", f"{extra:,}", not extra)
+    n_errors = int(cells["errors"].sum())
+    add("calls that failed and were not asked again", "0", f"{n_errors:,}", not n_errors)
+    if looks := plan.looks:
+        between, taken = len(looks) - 1, len({row.look for row in store.report.looks if row.look < len(looks) - 1})
+        add("looks before the end", f"{between:,}", f"{taken:,} taken", taken == between or short)
+    else:
+        add("looks before the end", "none", "none", True)
+    served = m.served
+    several = {name: versions for name, versions in served.items() if len(versions) > 1}
+    said = "; ".join(f"{name}: {', '.join(map(str, versions))}" for name, versions in several.items())
+    add("versions that served one model", "1", said or ("1" if served else "unknown"), not several if served else None)
+    sent = parameter_table(store).frame
+    changed = [f"{row.model}: {row.parameter}" for row in sent.itertuples() if row.says == DEVIATES]
+    known = bool(m.effective)
+    add("parameters sent", "as asked", ", ".join(changed) or ("as asked" if known else "unknown"), not changed if known else None)
+    sessions = m.sessions
+    add("sessions", "1", f"{sessions:,}" if sessions else "unknown", sessions == 1 if sessions else None)
+    reached = m.budget_reached
+    budget = m.budget_usd
+    add("budget", "none" if budget is None else f"${budget:g}", f"reached: {reached}" if reached else "not reached", not reached)
+    stopped = m.stopped
+    add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in stopped.items()) or "none", not stopped)
+    add("how it ended", "complete", state, state == "complete" or short)
+    note = "Not every deviation does harm: a second session goes on where the first ended. Each is a question that the report must answer."
+    return Table("Deviations from the plan", note, pd.DataFrame(rows, columns=["what", "says", "planned", "found"]))
+
+
+def _listed(n: int, without: Sequence[str]) -> str:
+    if not without:
+        return f"{n:,}"
+    return f"{n:,}; none yet of {', '.join(without[:5])}" + (f" and {len(without) - 5:,} more" if len(without) > 5 else "")
+
+
+def gap_table(store: Store, cells: pd.DataFrame) -> Table:
+    """Arms and tasks with fewer trials than planned, the emptiest first."""
+    short = cells[cells["n"] < cells["planned"]]
+    short = short.assign(share=short["n"] / short["planned"]).sort_values("share", kind="stable").head(MOST_GAPS)
+    frame = pd.DataFrame(
+        {
+            "arm": short["arm"],
+            "task": short["task"],
+            "model": short["model"],
+            "layout": [store.plan.setting_of[setting].words for setting in short["setting"]],
+            "planned": short["planned"],
+            "recorded": short["n"],
+            "of them failed": short["errors"],
+        }
+    )
+    n = int((cells["n"] < cells["planned"]).sum())
+    note = f"{n:,} of {len(cells):,} are short of trials" + (f"; the {MOST_GAPS} emptiest are listed." if n > MOST_GAPS else ".")
+    if store.plan.looks:
+        note += " Looks leave trials unasked on purpose."
+    return Table("Arms and tasks with fewer trials than planned", note, frame.reset_index(drop=True))
+
+
+def version_table(store: Store) -> Table:
+    """Which version of each model served how many answers."""
+    rows = store.query(
+        "SELECT model, model_version AS version, count(*) AS trials, min(trials.order) AS first, max(trials.order) AS last "
+        "FROM trials GROUP BY ALL ORDER BY model, first"
+    )
+    rows["version"] = [words.or_unknown(value) for value in rows["version"]]
+    note = "As the provider named them with each answer. First and last are places in the order in which trials are sent."
+    return Table("Versions that served the answers", note, rows)
+
+
+def parameter_table(store: Store) -> Table:
+    """What the experiment asks of each model beside the messages, and what its provider was sent."""
+    rows = []
+    for name, model in store.plan.model_of.items():
+        asked = {**store.plan.sampling, **model.sampling}
+        sent = store.manifest.effective.get(name)
+        for key in dict.fromkeys([*asked, *(sent or {})]):
+            if sent is None:
+                says = UNKNOWN
+            elif key in asked:
+                says = AS_PLANNED if key in sent and sent[key] == asked[key] else DEVIATES
+            else:
+                says = "● added"
+            rows.append((name, key, says, _json(asked, key, "not asked"), "unknown" if sent is None else _json(sent, key, "not sent")))
+    note = (
+        "As the sweep found them before its first call. Added ones are promptlab's or the provider's own; a simulated model takes the "
+        "experiment's seed. What each call was sent stands with the answer."
+    )
+    return Table("Parameters asked and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
+
+
+def _json(values: Mapping[str, Any], key: str, otherwise: str) -> str:
+    return json.dumps(values[key], ensure_ascii=False) if key in values else otherwise
+
+
+def term_table(store: Store) -> Table:
+    """The single values of the plan."""
+    plan = store.plan
+    rows = [
+        ("question", plan.question),
+        ("margin in one task", f"{100 * plan.margins.cell:g} points"),
+        ("margin over the tasks", f"{100 * plan.margins.mean:g} points"),
+        ("family-wise error rate", f"{plan.alpha:g} (all primary hypotheses; the sentences of one library)"),
+        ("false discovery rate", f"{plan.fdr:g} (the tasks of one model)"),
+        ("scorer", words.or_unknown(plan.scorer)),
+        ("known defects of items", words.or_unknown(plan.defects or None)),
+        ("repeats", f"{plan.replicates:,}"),
+        ("base prompts", ", ".join(plan.base_prompts)),
+        ("layouts", "; ".join(setting.words for setting in plan.settings)),
+        ("neutral sentences", _placebos(store)),
+        ("trials", f"{plan.counts.trials:,}"),
+    ]
+    if looks := plan.looks:
+        by_then = ", ".join(f"{100 * look.fraction:.0f} %" for look in looks)
+        rows.append(("looks", f"{len(looks)}, at {by_then} of the information; level {plan.look_level:.4g} for each sentence"))
+    return Table("The frozen plan", "As plan.json says it.", pd.DataFrame(rows, columns=["what", "value"]))
+
+
+def _placebos(store: Store) -> str:
+    names = [name for name, arm in store.arms.items() if arm.role == "placebo"]
+    if not names:
+        return f"none: {store.plan.no_placebo_reason}" if store.plan.no_placebo_reason else "none"
+    return f"{len(names):,}: {', '.join(names)}"
+
+
+def family_names(store: Store) -> list[str]:
+    """The families of hypotheses, in the plan's order."""
+    return list(dict.fromkeys(h.family for h in store.plan.hypotheses))
+
+
+def family_table(store: Store) -> Table:
+    """The families of hypotheses: their size, level and adjustment."""
+    plan = store.plan
+    found: dict[str, list[Hypothesis]] = {}
+    for h in plan.hypotheses:
+        found.setdefault(h.family, []).append(h)
+    rows = []
+    for family, planned in found.items():
+        scope = planned[0].scope
+        rows.append(
+            {
+                "family": family,
+                "is about": {"primary": "libraries over the tasks", "stimulus": "sentences over the tasks"}.get(scope, "single tasks"),
+                "hypotheses": len(planned),
+                "level": f"{plan.fdr if scope == 'cell' else plan.alpha:g}",
+                "adjusted by": HOW.get(ADJUSTMENT[scope], ADJUSTMENT[scope]),
+                "margin": f"{100 * (plan.margins.cell if scope == 'cell' else plan.margins.mean):g} points",
+                "measured against": ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(h.control for h in planned)),
+            }
+        )
+    note = f"{len(plan.hypotheses):,} hypotheses. What is in no family gets no verdict."
+    return Table("Families of hypotheses", note, pd.DataFrame(rows))
+
+
+def hypothesis_table(store: Store, family: str | None) -> Table:
+    """The hypotheses of one family with their verdicts."""
+    planned = [h for h in store.plan.hypotheses if h.family == family]
+    verdicts = {_what(c): c.verdict for c in store.report.comparisons}
+    frame = pd.DataFrame(
+        {
+            "added text": [h.treatment if h.scope != "primary" else f"all of {h.library}" for h in planned],
+            "task": [h.task or "mean over the tasks" for h in planned],
+            "measured against": [CONTROLS[h.control].phrase for h in planned],
+            "model": [h.model for h in planned],
+            "layout": [h.setting.words for h in planned],
+            "verdict": [_verdict(verdicts, h) for h in planned],
+        }
+    )
+    return Table("Hypotheses of one family", f"Those of {family}." if family else "None were planned.", frame)
+
+
+def _what(c: Comparison | Hypothesis) -> tuple[object, ...]:
+    return (c.scope, c.model, c.task, c.treatment, c.control, c.setting)
+
+
+def _verdict(verdicts: Mapping[Any, str], h: Hypothesis) -> str:
+    found = verdicts.get(_what(h))
+    return f"{VERDICTS[found].sign} {found}" if found in VERDICTS else "none yet"  # type: ignore[index]  # a verdict
+
+
+def provenance_table(store: Store) -> Table:
+    """Run, code, versions, models, prices and cost."""
+    m, plan = store.manifest, store.plan
+    rows: list[tuple[str, object]] = [
+        ("run", store.report.run),
+        ("experiment file", words.or_unknown(m.experiment_path)),
+        ("started", words.or_unknown(m.created_at or None)),
+        ("last written", words.or_unknown(m.updated_at or None)),
+        ("sessions", words.or_unknown(m.sessions or None)),
+        ("code", f"commit {m.commit}" if m.commit else "commit unknown: not run from a checkout"),
+        *((f"version of {name}", number) for name, number in m.versions.items()),
+        ("seed", plan.seed),
+        ("sampling", ", ".join(f"{name} {value}" for name, value in plan.sampling.items()) or "the provider's own"),
+        ("tokens counted by", words.or_unknown(plan.encoding)),
+        ("prices from", words.or_unknown(plan.price_source or None)),
+    ]
+    rows += [(f"model {model.name}", _model_words(model, m)) for model in plan.models]
+    if provenance := m.provenance:
+        rows.append(("imported from", f"{provenance.get('tool')}: {', '.join(str(f.get('file')) for f in provenance.get('files', ()))}"))
+    paid = paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
+    rows.append(("cost", paid))
+    return Table("Where it comes from", "As manifest.json and plan.json say it.", pd.DataFrame(rows, columns=["what", "value"]).astype(str))
+
+
+def _model_words(model: PlannedModel, manifest: Manifest) -> str:
+    price = manifest.prices.get(model.name)
+    parts = [model.litellm_name + (" (SIMULATED)" if model.simulated else "")]
+    if model.api_base:
+        parts.append(f"at {model.api_base}")
+    if model.sampling:
+        parts.append(f"with {json.dumps(model.sampling, ensure_ascii=False)}")
+    parts.append(
+        f"{price.input_usd_per_mtok:g} and {price.output_usd_per_mtok:g} USD per million tokens in and out ({price.source})"
+        if price
+        else "price unknown"
+    )
+    return ", ".join(parts)
+
+
+def experiment_text(store: Store) -> str | None:
+    """The experiment file of the run folder; None where there is none."""
+    try:
+        return (store.folder / "experiment.yaml").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
+def commands(store: Store) -> list[tuple[str, str]]:
+    """What to do, and the command for it."""
+    folder = shlex.quote(str(store.folder))
+    file = shlex.quote(str(store.folder / "experiment.yaml"))
+    sequential = ""
+    others: list[str] = []
+    try:
+        experiment, _ = load_experiment(store.folder / "experiment.yaml")
+        sequential = " --sequential" if store.plan.looks and experiment.analysis.looks == 1 else ""
+        cues = [entry.cues for entry in experiment.loops if entry.cues != "heart"]
+        others = [*experiment.task_files, *experiment.stimulus_files, *cues, *(program.factory for program in experiment.programs)]
+    except (PromptlabError, OSError):
+        pass
+    found = [
+        ("Ask all of it again, into another folder:", f"promptlab sweep {file}{sequential} --runs again --cache off"),
+        ("Put its answers into a folder that can be handed on:", f"promptlab cache export {folder} --to bundle"),
+        (
+            "Replay those answers, without a key and without a call:",
+            f"promptlab cache import bundle && promptlab sweep bundle/experiment.yaml{sequential} --cache replay --runs again",
+        ),
+    ]
+    if others:
+        found.append(("The experiment also reads these files; put them beside it first:", "\n".join(others)))
+    return found

@@ -1,0 +1,344 @@
+"""The sentences, tasks and prompts that come with promptlab, and those of a run: what a library page lists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import pandas as pd
+
+from promptlab.design.render import PRESETS, render_input, stimulus_text
+from promptlab.design.render import render as rendered
+from promptlab.design.stimuli import matched_placebos
+from promptlab.nouns.arm import Arm, Placement
+from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.plan import PlannedArm, PlannedTask
+from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns.words import Benchmark, Suite
+from promptlab.planning.resolve import all_stimuli
+from promptlab.reporting.store import Store, records
+from promptlab.reporting.table import Table
+from promptlab.reporting.words import mark, or_unknown
+from promptlab.sources import official
+from promptlab.sources.spec.libraries import TaskEntry
+from promptlab.sources.tasks import entries, task_here, task_names
+from promptlab.sources.tokens import DEFAULT, n_tokens
+from promptlab.strategies import plain_arm
+
+ITEMS = 3
+"""Items shown at once."""
+MATCHED = 3
+MOST_SHOTS = 10
+ROLES = {"all": "All", "stimulus": "Under test", "placebo": "Neutral", "paraphrase": "Reworded", "loop": "Loops"}
+SUITES = {"run": "This run", "twin": "promptlab's own items", "official": "Official benchmark files"}
+BRING = "promptlab data import DIR\npromptlab data pull"
+BENCHMARKS: Mapping[Benchmark, str] = {"instruction_induction": "Instruction Induction", "bigbench": "BIG-bench", "own": "your own"}
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One added text, or one arm of a run that is none."""
+
+    name: str
+    role: str
+    text: str | None
+    stimulus: Stimulus | None
+    in_run: bool
+    n_tokens: int | None
+    placebos: tuple[str, ...]
+    theory: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A task as it is listed: its items are read where it is looked at."""
+
+    id: str
+    name: str
+    suite: Suite
+    in_run: bool
+    n_items: int
+    benchmark: str
+    metric: str
+    chance: float | None
+    base_prompts: Mapping[str, str]
+    defects: tuple[str, ...]
+    licence: str
+    source: str
+
+
+def sentences(store: Store | None) -> list[Sentence]:
+    """The run's own arms first, then every other text that comes with promptlab."""
+    encoding = str(store.plan.encoding or DEFAULT) if store else DEFAULT
+    found: dict[str, Sentence] = {}
+    for arm in store.plan.arms if store else ():
+        name = str(arm.name)
+        if arm.role in ("baseline", "aa") or name in found:
+            continue
+        text = None if arm.text is None else str(arm.text)
+        stimulus = _thawed(arm)
+        found[name] = Sentence(
+            name=name,
+            role="loop" if arm.loop else str(arm.role),
+            text=text,
+            stimulus=None if arm.loop else stimulus,
+            in_run=True,
+            n_tokens=arm.n_tokens,
+            placebos=tuple(map(str, store.plan.placebos_of.get(name, ()))) if store else (),
+            theory=str(arm.theory or ""),
+            source=str(arm.source or ""),
+        )
+    found = {s.name: s for s in sorted(found.values(), key=lambda s: list(ROLES).index(s.role) if s.role in ROLES else len(ROLES))}
+    found |= {sentence.name: sentence for sentence in shipped(encoding) if sentence.name not in found}
+    return list(found.values())
+
+
+@lru_cache(maxsize=4)
+def shipped(encoding: str) -> tuple[Sentence, ...]:
+    """Every text that comes with promptlab, with the neutral sentences that an experiment would match it with."""
+    known = all_stimuli()
+    neutral = [s for s in known.values() if s.role == "placebo"]
+    lengths = {s.id: n_tokens(s.text, encoding) for s in known.values()}
+    return tuple(
+        Sentence(
+            name=s.id,
+            role=s.role,
+            text=s.text,
+            stimulus=s,
+            in_run=False,
+            n_tokens=lengths[s.id],
+            placebos=tuple(p.id for p in matched_placebos([s], neutral, lengths, MATCHED, ["neutral"], 0)) if s.role == "stimulus" else (),
+            theory=s.theory,
+            source=s.source,
+        )
+        for s in known.values()
+    )
+
+
+def _thawed(arm: PlannedArm) -> Stimulus | None:
+    """An arm's text as the noun that prompts are made of; of an imported run as far as it is known."""
+    if arm.stimulus:
+        told = {key: value for key, value in arm.stimulus.items() if key in Stimulus.__dataclass_fields__}
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
+        return Stimulus(**fields)
+    return Stimulus(str(arm.name), str(arm.text)) if arm.text and not arm.loop else None
+
+
+def roles_in(every: Sequence[Sentence]) -> dict[str, str]:
+    """The roles that are there, with the words for them; all of them first."""
+    there = {"all", *(sentence.role for sentence in every)}
+    return {role: word for role, word in ROLES.items() if role in there}
+
+
+def of_role(every: Sequence[Sentence], role: str) -> list[Sentence]:
+    """The sentences of one role."""
+    return [sentence for sentence in every if role in ("all", sentence.role)]
+
+
+def sentence_table(store: Store | None, every: Sequence[Sentence], role: str) -> Table:
+    """The sentences of one role, with how often a run used them."""
+    listed = of_role(every, role)
+    frame = pd.DataFrame(
+        {
+            "id": [s.name for s in listed],
+            "text": [s.text or "" for s in listed],
+            "role": [s.role for s in listed],
+            "words": [len(s.text.split()) if s.text else 0 for s in listed],
+            "tokens": [or_unknown(s.n_tokens) for s in listed],
+            "compared with": [", ".join(s.placebos) for s in listed],
+            "theory": [s.theory for s in listed],
+            "asks for": [", ".join(s.stimulus.demands) if s.stimulus else "" for s in listed],
+            "source": [s.source for s in listed],
+        }
+    )
+    note = f"{len(listed):,} texts. Click one to see it in a prompt. Neutral sentences are matched by tokens, then by words."
+    if store:
+        frame.insert(1, "in this run", ["yes" if s.in_run else "" for s in listed])
+        note += " Those of this run stand first."
+    return Table("Sentences", note, frame)
+
+
+def suites_in(store: Store | None) -> dict[str, str]:
+    """Whose items can be looked at."""
+    return {key: word for key, word in SUITES.items() if key != "run" or store}
+
+
+def tasks_in(store: Store | None, suite: str) -> list[Known]:
+    """The tasks of a suite, or of the run."""
+    if suite == "run" and store:
+        return [_of_run(task) for task in store.plan.tasks]
+    ran = {f"{task.suite}/{task.name}" for task in store.plan.tasks} if store else set()
+    return [replace(task, in_run=task.id in ran) for task in library("official" if suite == "official" else "twin")]
+
+
+def _of_run(task: PlannedTask) -> Known:
+    name, suite = str(task.name), task.suite
+    entry = entries().get(name) if suite != "own" else None
+    return Known(
+        id=f"{suite}/{name}",
+        name=name,
+        suite=suite,
+        in_run=True,
+        n_items=int(task.n_items),
+        benchmark=BENCHMARKS[entry.benchmark] if entry else BENCHMARKS["own"],
+        metric=str(task.metric),
+        chance=task.chance,
+        base_prompts={str(key): str(text) for key, text in task.base_prompts.items()},
+        defects=tuple(map(str, task.defects)),
+        licence=str(task.licence),
+        source=str(task.source),
+    )
+
+
+def library(suite: Suite) -> tuple[Known, ...]:
+    """The tasks of a suite that can be read; none of the official ones where their files are not here."""
+    if suite == "official" and not any(state.state == "present" for state in official.listing()):
+        return ()
+    found = [(name, task_here(name, suite)) for name in task_names(suite)]
+    return tuple(_of_library(task, entries()[name]) for name, task in found if task)
+
+
+def _of_library(task: Task, entry: TaskEntry) -> Known:
+    return Known(
+        id=task.id,
+        name=task.name,
+        suite=task.suite,
+        in_run=False,
+        n_items=len(task.items),
+        benchmark=BENCHMARKS[entry.benchmark],
+        metric=task.metric,
+        chance=task.chance,
+        base_prompts=task.base_prompts,
+        defects=task.defects,
+        licence=task.licence,
+        source=task.source,
+    )
+
+
+def task_table(tasks: Sequence[Known]) -> Table:
+    """The tasks with their scorers, chance and sources."""
+    frame = pd.DataFrame(
+        {
+            "task": [task.id for task in tasks],
+            "in this run": ["yes" if task.in_run else "" for task in tasks],
+            "items": [task.n_items for task in tasks],
+            "benchmark": [task.benchmark for task in tasks],
+            "scored by": [task.metric for task in tasks],
+            "chance": ["near 0 %" if task.chance is None else f"{100 * task.chance:.0f} %" for task in tasks],
+            "asked by": [", ".join(task.base_prompts) for task in tasks],
+            "known defects": [str(len(task.defects)) if task.defects else "" for task in tasks],
+            "licence": [task.licence for task in tasks],
+            "source": [task.source for task in tasks],
+        }
+    )
+    note = f"{len(tasks):,} tasks. Click one to see its prompts. Chance is the expected score of blind guessing."
+    return Table("Tasks", note, frame)
+
+
+@dataclass(frozen=True)
+class View:
+    """What is looked at: a sentence in a base prompt of a task, in a layout, with so many worked examples."""
+
+    sentence: Sentence | None
+    known: Known
+    task: Task
+    prompt: str
+    layout: Placement
+    shots: int
+
+    @property
+    def n_pages(self) -> int:
+        return max(1, -(-self.known.n_items // ITEMS))
+
+    def items(self, store: Store | None, number: int) -> list[Item]:
+        """The items of one page, counted from 1: the run's own, in its order, where the task is of the run."""
+        start = (number - 1) * ITEMS
+        if self.task.items or store is None:
+            return list(self.task.items[start : start + ITEMS])
+        rows = store.query(
+            "SELECT item, input, targets, choices, cluster FROM items WHERE suite = ? AND task = ? LIMIT ? OFFSET ?",
+            [self.known.suite, self.known.name, ITEMS, start],
+        )
+        return [Item(str(row["item"]), str(row["input"]), _texts(row["targets"]), _texts(row["choices"])) for row in records(rows)]
+
+    @property
+    def arm(self) -> Arm:
+        return plain_arm(self.prompt, self.layout, self.sentence.stimulus if self.sentence else None, self.shots)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    """A JSON list of an item as it stands in the run's items."""
+    return tuple(str(part) for part in json.loads(str(value)))
+
+
+def layouts_of(store: Store | None) -> dict[str, Placement]:
+    """The run's layouts, then the presets that it does not have."""
+    ours = {str(name): Placement(**fields) for name, fields in store.plan.placements.items()} if store else {}
+    return ours | {name: preset for name, preset in PRESETS.items() if name not in ours}
+
+
+def whole_task(store: Store | None, known: Known) -> Task:
+    """The task that prompts are made of: as the run froze it, its items left to a query; else from promptlab's files."""
+    if store and known.in_run:
+        of_run = [task for task in store.plan.tasks if f"{task.suite}/{task.name}" == known.id]
+        for task in of_run:
+            frame = Frame(**task.frame)
+            demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"])) for demo in task.demos)
+            return Task(
+                known.name, known.suite, "own", known.metric, known.base_prompts, (), demos, known.chance, frame=frame,
+                options=task.options,
+            )  # fmt: skip
+    found = task_here(known.name, known.suite)
+    return found if found else Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())
+
+
+def marked(view: View, item: Item, text: str) -> str:
+    """A message with the added text between ▶ and ◀."""
+    stimulus = view.sentence.stimulus if view.sentence else None
+    return mark(text, stimulus_text(stimulus, view.task, item))[0]
+
+
+def about_table(view: View) -> Table:
+    """The single facts about one task."""
+    known = view.known
+    rows = [
+        ("task", known.id),
+        ("benchmark", known.benchmark),
+        ("scored by", known.metric),
+        ("chance", "near 0 %" if known.chance is None else f"{100 * known.chance:.0f} %"),
+        ("items", f"{known.n_items:,}"),
+        ("source", known.source),
+        ("licence", known.licence),
+        *(("known defect", defect) for defect in known.defects),
+    ]
+    return Table("About the task", "", pd.DataFrame(rows, columns=["what", "value"]))
+
+
+def prompt_texts(view: View) -> Table:
+    """The base prompts of one task."""
+    rows = list(view.known.base_prompts.items())
+    return Table("Base prompts", "", pd.DataFrame(rows, columns=["base prompt", "text"]))
+
+
+def prompt_table(view: View, items: Sequence[Item]) -> Table:
+    """Whole prompts for some items, message by message."""
+    frame = pd.DataFrame(
+        [
+            {
+                "item": item.id,
+                "role": message["role"],
+                "message": marked(view, item, message["content"]),
+                "input": render_input(item.input, item.choices, view.task, view.layout),
+                "right answers": "  or  ".join(item.targets),
+            }
+            for item in items
+            for message in rendered(view.task, item, view.arm)
+        ]
+    )
+    name = view.sentence.name if view.sentence else "nothing"
+    note = f"{name} added to {view.known.id}, base prompt {view.prompt}, layout {view.layout.name}. The added text is between ▶ and ◀."
+    return Table("Prompts", note, frame)

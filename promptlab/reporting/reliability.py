@@ -1,0 +1,325 @@
+"""What a run cost, and whether its answers can be relied on: facts and tables.
+
+Spending, tokens and time; answers that are missing or ended badly, arm by arm; whether asking again gives the same; what the requests
+needed; and the form of the answers. Everything is aggregated where the trials lie.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from promptlab.nouns.wording import BAD_ENDS, OUTCOMES
+from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.reporting.store import Store
+from promptlab.reporting.table import Table
+from promptlab.reporting.totals import FLAGS, KEY, Row
+from promptlab.reporting.words import or_unknown
+from promptlab.stats.analysis import MOST_UNEVEN
+from promptlab.stats.intervals import wilson
+from promptlab.stats.unpaired import unpaired_difference
+
+CONFIDENCE = 0.95
+ALPHA = 1 - CONFIDENCE
+LOST, BAD = "no score: the call failed", "any other end than ok"
+SAME_SCORE, SAME_TEXT = "the same score", "the same text"
+NAMED = 3
+"""Arms that the sentence about missing answers names."""
+MEASURES = (("input_tokens", "n_input", "{:.1f}"), ("output_tokens", "n_output", "{:.1f}"), ("latency_s", "n_fine", "{:.3f}"))
+"""What is measured of an answer, of how many it is known, and how a mean of it is written."""
+SPEND_NOTE = (
+    "Price: what the answers cost where they are paid for, those from the cache included. Paid: what this run paid, so nothing for the "
+    "cache. Failed calls have no known price and are left out. A score of one half or more counts as right."
+)
+COST_NOTE = "What one right answer costs in each arm: a sentence that adds tokens has to earn them. Unknown as soon as one price is."
+TIME_NOTE = (
+    "Of calls that did not fail. A p95 is the value that 95 of 100 answers do not pass; time is what the provider took, and an answer "
+    "from the cache keeps the time of its first request."
+)
+MISSING_NOTE = (
+    "How trials ended, with Wilson's 95 % interval. Only a failed call has no score; all other answers are scored as they are, so those "
+    "that were cut, refused or empty mostly count as wrong."
+)
+AGAIN_NOTE = (
+    "One question is one item under one base prompt; it counts as the same only if all of its answers are. Wilson's 95 % interval over "
+    "questions."
+)
+ONCE_NOTE = "Every question is asked once in each arm; an experiment with replicates: 2 asks again, and this table then says what changes."
+NO_AA_NOTE = "This run asks the prompt without added text only once, so how much answers vary by themselves is not known."
+AA_NOTE = (
+    "The prompt without added text and its planned repeat none_aa: the first answer of each, question by question. What differs here "
+    "differs without any cause that the experiment knows."
+)
+REQUESTS_NOTE = "Asked again: trials with more requests than calls, because the provider failed or refused for the moment."
+FORM_NOTE = "Of the answers for which it is known: in the form asked for, the input said back, a refusal in words. No score depends on it."
+
+
+def unpriced(store: Store, sums: Sequence[Row]) -> list[str]:
+    """Which models have answers whose price is unknown, how many, and why."""
+    prices = store.manifest.prices
+    found = []
+    for model in store.models:
+        n = sum(row["n_unpriced"] for row in sums if row["model"] == model)
+        if n:
+            why = "the provider did not say how many tokens they took" if prices.get(model) else "nobody says what the model costs"
+            found.append(f"{model}: the price of {n:,} answers is unknown, because {why}. It is counted nowhere, and is not 0.")
+    return found
+
+
+def spend_table(store: Store, sums: Sequence[Row]) -> Table:
+    """Every model and setting: what was paid, what the answers cost, tokens, and the price of a right answer."""
+    rows = []
+    for model, setting, total in _by_setting(store, sums):
+        simulated = is_simulated(store, model)
+        paid = "nothing (simulated)" if simulated else usd(total["paid_usd"], total["n_unpaid"], total["n_fine"])
+        rows.append(
+            (
+                model, setting, f"{total['n']:,}", paid, _price(total, simulated), f"{total['n_unpriced']:,}",
+                _count(total["input_tokens"], total["n_input"]), _count(total["output_tokens"], total["n_output"]),
+                f"{total['n_right']:,}", each(total, simulated),
+            )
+        )  # fmt: skip
+    columns = [
+        "model", "setting", "trials", "paid by this run", "price of the answers", "price unknown", "input tokens", "output tokens",
+        "right answers", "price of a right answer",
+    ]  # fmt: skip
+    return Table("What it cost", SPEND_NOTE, pd.DataFrame(rows, columns=columns))
+
+
+def cost_table(arms: Sequence[Row], simulated: bool) -> Table:
+    """The arms of one model: right answers, what all answers cost, and what a right one does."""
+    rows = [
+        (row["arm"], f"{row['n']:,}", f"{row['n_right']:,}", _price(row, simulated), f"{row['n_unpriced']:,}", each(row, simulated))
+        for row in arms
+    ]
+    columns = ["arm", "trials", "right answers", "price of the answers", "price unknown", "price of a right answer"]
+    return Table("What a right answer costs", COST_NOTE, pd.DataFrame(rows, columns=columns))
+
+
+def time_table(arms: Sequence[Row], spreads: Mapping[str, Row]) -> Table:
+    """The arms of one model: mean, median and p95 of tokens and seconds."""
+    rows = []
+    for row in arms:
+        own: list[str] = [row["arm"], f"{row['n_fine']:,}"]
+        for name, n, form in MEASURES:
+            spread = spreads[row["arm"]][name]
+            own.append(or_unknown(row[name] / row[n] if row[n] else None, form))
+            own += [or_unknown(value, form.replace(".1f", ".0f")) for value in spread[-2:]]
+        rows.append(own)
+    columns = ["arm", "answers"]
+    for name in ("input tokens", "output tokens", "seconds"):
+        columns += [f"{name}: mean", f"{name}: median", f"{name}: p95"]
+    return Table("Tokens and time", TIME_NOTE, pd.DataFrame(rows, columns=columns))
+
+
+def time_rows(arms: Sequence[Row], spreads: Mapping[str, Row]) -> list[Row]:
+    """The points of the chart of times."""
+    found = []
+    for row in arms:
+        low, middle, high = spreads[row["arm"]]["latency_s"]
+        if middle is not None:
+            words = f"{middle:.3f} s ({low:.3f} to {high:.3f})"
+            found.append({"row": row["arm"], "kind": "median", "value": middle, "low": low, "high": high, "words": words})
+    return found
+
+
+def missing_table(arms: Sequence[Row]) -> Table:
+    """The arms of one model: trials without a score, and every bad end, as n, % and interval."""
+    rows = [
+        (row["arm"], f"{row['n']:,}", share(row["n"] - row["n_scored"], row["n"]), *(share(row[end], row["n"]) for end in BAD_ENDS))
+        for row in arms
+    ]
+    columns = ["arm", "trials", "no score", *(OUTCOMES[end] for end in BAD_ENDS)]
+    return Table("Missing answers", MISSING_NOTE, pd.DataFrame(rows, columns=columns))
+
+
+def missing_rows(arms: Sequence[Row]) -> list[Row]:
+    """The points of the chart of missing answers: two for each arm, in percent."""
+    found = []
+    for row in arms:
+        bad = sum(row[end] for end in BAD_ENDS if end != "error")
+        found += [_point(row["arm"], kind, k, row["n"]) for kind, k in ((LOST, row["n"] - row["n_scored"]), (BAD, bad))]
+    return found
+
+
+def uneven(arms: Sequence[Row]) -> list[str]:
+    """A sentence for each way of going missing in which an arm differs from the baseline, else one that none does.
+
+    Newcombe's interval of two independent shares, Bonferroni's level over the arms; the pairing by item makes it cautious.
+    """
+    baseline = next((row for row in arms if row["arm"] == NONE_ARM), None)
+    others = [row for row in arms if row["arm"] != NONE_ARM]
+    if baseline is None or not others:
+        return []
+    found = []
+    for what, count in (("no score", _n_lost), ("any other end than ok", _n_bad)):
+        differ = []
+        reference = _scores(count(baseline), baseline["n"])
+        for row in others:
+            found_difference = unpaired_difference(_scores(count(row), row["n"]), reference, conf=1 - ALPHA / len(others))
+            low, high = found_difference.ci or (0.0, 0.0)
+            if low > 0 or high < 0:
+                diff = found_difference.diff
+                words = f"{100 * diff:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}"
+                differ.append((abs(diff), f"{row['arm']} {_percent(count(row), row['n'])} ({words})"))
+        if differ:
+            differ.sort(reverse=True)
+            more = f", and {len(differ) - NAMED} more arms" if len(differ) > NAMED else ""
+            found.append(
+                f"Arms differ in how many trials have {what}: {NONE_ARM} {_percent(count(baseline), baseline['n'])}, "
+                f"{', '.join(words for _, words in differ[:NAMED])}{more}. What is missing may be the effect. Where a stimulus and its "
+                f"control differ by more than {100 * MOST_UNEVEN:g} points in answers without a score, no verdict is given."
+            )
+    ways = "in how many trials have no score or end otherwise than ok"
+    return found or [f"No arm differs from {NONE_ARM} by more than chance allows {ways} (95 % intervals over {len(others)} arms together)."]
+
+
+def _scores(k: int, n: int) -> np.ndarray:
+    """`k` ones and the rest zeros."""
+    return np.repeat([1.0, 0.0], [k, n - k])
+
+
+def again_table(store: Store, again: Sequence[Row], arm: str) -> Table:
+    """Task by task, how often all repeats of a question got the same score, and gave the same text."""
+    note = f"Arm {arm}. {AGAIN_NOTE}" if has_repeats(store) else ONCE_NOTE
+    return Table("Does asking again give the same?", note, _agreement_frame(again))
+
+
+def aa_table(store: Store, twice: Sequence[Row]) -> Table:
+    """Task by task, how often the baseline and its planned repeat agree."""
+    note = AA_NOTE if AA_ARM in store.arms else NO_AA_NOTE
+    return Table("The baseline against its own repeat", note, _agreement_frame(twice))
+
+
+def _agreement_frame(rows: Sequence[Row]) -> pd.DataFrame:
+    shown = [
+        (
+            row["task"], f"{row['n_texts']:,}", f"{row['most']}", share(row["same_score"], row["n_scored"]),
+            share(row["same_text"], row["n_texts"]),
+        )
+        for row in rows
+    ]  # fmt: skip
+    return pd.DataFrame(shown, columns=["task", "questions asked again", "answers each, at most", SAME_SCORE, SAME_TEXT])
+
+
+def agreement_rows(rows: Sequence[Row]) -> list[Row]:
+    """The points of a chart of agreement: two for each task, in percent."""
+    return [
+        _point(row["task"], kind, row[k], row[n])
+        for row in rows
+        for kind, k, n in ((SAME_SCORE, "same_score", "n_scored"), (SAME_TEXT, "same_text", "n_texts"))
+        if row[n]
+    ]
+
+
+def request_table(store: Store, sums: Sequence[Row]) -> Table:
+    """Every model and setting: calls, answers from the cache, and how many trials needed another request."""
+    rows = [
+        (
+            model, setting, f"{total['n']:,}", f"{total['n_calls']:,}", share(total["n_cached"], total["n"]),
+            share(total["n_again"], total["n"]), f"{total['most_attempts']:,}", share(total["error"], total["n"]),
+        )
+        for model, setting, total in _by_setting(store, sums)
+    ]  # fmt: skip
+    columns = ["model", "setting", "trials", "calls", "from the cache", "asked again", "requests of one trial, at most", "failed for good"]
+    return Table("Requests", REQUESTS_NOTE, pd.DataFrame(rows, columns=columns))
+
+
+def served(store: Store) -> list[str]:
+    """Which models were served by more than one version."""
+    return [
+        f"{model} was served by {len(versions)} versions ({', '.join(versions)}): a difference may be one between versions."
+        for model, versions in store.manifest.served.items()
+        if len(versions) > 1
+    ]
+
+
+def form_table(arms: Sequence[Row]) -> Table:
+    """The arms of one model: answers in the form asked for, echoes of the input, refusals in words."""
+    rows = [(row["arm"], f"{row['n_fine']:,}", *(share(row[flag], row[f"n_{flag}"]) for flag in FLAGS)) for row in arms]
+    columns = ["arm", "answers", "in the form asked for", "echoes", "declined"]
+    return Table("Form of the answers", FORM_NOTE, pd.DataFrame(rows, columns=columns))
+
+
+def share(k: int, n: int) -> str:
+    """`k`, its percentage of `n` and Wilson's interval of that."""
+    if not n:
+        return "unknown"
+    low, high = wilson(k, n, CONFIDENCE)
+    return f"{k:,} ({_percent(k, n)}, {100 * low:.1f} to {100 * high:.1f})"
+
+
+def usd(value: float, n_unknown: int, n: int) -> str:
+    """An amount; at least that where some of `n` are unknown, unknown where all are."""
+    if n and n_unknown >= n:
+        return "unknown"
+    return f"{'at least ' if n_unknown else ''}${value:.4f}"
+
+
+def each(total: Mapping[str, Any], simulated: bool) -> str:
+    """The price of a right answer; unknown where one price is, and none where nothing is right."""
+    if total["n_unpriced"] or not total["n_fine"]:
+        return "unknown"
+    if not total["n_right"]:
+        return "no right answer"
+    return f"{small(total['cost_usd'] / total['n_right'])}{' simulated' if simulated else ''}"
+
+
+def small(usd: float) -> str:
+    """An amount with three digits that count, and no fewer than cents."""
+    digits = 2 if usd <= 0 else max(2, 2 - math.floor(math.log10(usd)))
+    return f"${usd:.{digits}f}"
+
+
+def _price(total: Mapping[str, Any], simulated: bool) -> str:
+    words = usd(total["cost_usd"], total["n_unpriced"], total["n_fine"]) if total["n_fine"] else "unknown"
+    return f"{words} simulated" if simulated and words != "unknown" else words
+
+
+def _by_setting(store: Store, sums: Sequence[Row]) -> list[tuple[str, str, Row]]:
+    """Model, setting in words, and the sums over its arms."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in sums:
+        groups.setdefault(tuple(row[name] for name in KEY[:-1]), []).append(row)
+    found = []
+    for (model, setting), rows in groups.items():
+        total = {name: sum(row[name] for row in rows) for name in rows[0] if name not in KEY}
+        total["most_attempts"] = max(row["most_attempts"] for row in rows)
+        found.append((str(model), store.plan.setting_of[setting].words, total))
+    return found
+
+
+def _point(row: str, kind: str, k: int, n: int) -> Row:
+    low, high = wilson(k, n, CONFIDENCE)
+    words = f"{_percent(k, n)} ({100 * low:.1f} to {100 * high:.1f}) of {n:,}"
+    return {"row": row, "kind": kind, "value": 100 * k / n, "low": 100 * low, "high": 100 * high, "words": words}
+
+
+def _n_lost(row: Row) -> int:
+    return int(row["n"] - row["n_scored"])
+
+
+def _n_bad(row: Row) -> int:
+    return int(sum(row[end] for end in BAD_ENDS if end != "error"))
+
+
+def _percent(k: int, n: int) -> str:
+    return f"{100 * k / n:.1f} %"
+
+
+def _count(value: float, n: int) -> str:
+    return f"{value:,.0f}" if n else "unknown"
+
+
+def is_simulated(store: Store, model: str) -> bool:
+    """Whether this model of the run is simulated."""
+    return model in store.plan.model_of and store.plan.model_of[model].simulated
+
+
+def has_repeats(store: Store) -> bool:
+    """Whether every question is asked more than once in each arm."""
+    return store.plan.replicates > 1
