@@ -20,10 +20,11 @@ from promptlab.design.cross import trials
 from promptlab.design.render import render
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.identity import digest
-from promptlab.planning.plan import make_plan
+from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
 from promptlab.planning.resolve import Study, resolve
-from promptlab.record.store import FORMAT, RunWriter
+from promptlab.record.store import RunWriter
 from promptlab.reporting.prepared import prepare
+from promptlab.running.sweep import freeze
 
 EXPERIMENT = """name: made-up
 question: Which of twenty-one sentences changes the score of a made-up model on 45 tasks?
@@ -61,7 +62,7 @@ def made(study: Study, trial: Trial, dice: random.Random) -> tuple[dict[str, Any
         "trial": trial.id, "order": trial.order, "model": trial.model, "simulated": True, "suite": task.suite, "task": task.name,
         "item": item.id, "cluster": item.cluster, "arm": arm.name, "role": arm.role,
             "stimulus": arm.stimulus.id if arm.stimulus else None,
-        "library": arm.library, "base_prompt": setting.prompt, "placement": setting.placement,
+        "library": arm.library, "base_prompt": setting.prompt, "setting": setting.id, "placement": setting.placement,
         "shots": setting.shots, "strategy": setting.strategy, "replicate": trial.replicate,
             "score": None if failed else float(right),
         "extracted": answer if right and not failed else None, "compliant": None if failed else right, "echoed": None if failed else False,
@@ -96,29 +97,21 @@ def main() -> None:
     started = time.monotonic()
     folder = asked.folder / study.run_id
     writer = RunWriter(folder)
-    plan = make_plan(study)
-    writer.write_text("experiment.yaml", study.text)
-    writer.write_items(study.design.tasks)
-    writer.write_json("plan.json", plan)
+    plan, plan_digest = freeze(study, writer)
     dice, n, n_errors, paid = random.Random(5), 0, 0, 0.0
     for trial in trials(study.design, 0, asked.rows):
         row, call = made(study, trial, dice)
         writer.append(row, [call])
         n, n_errors, paid = n + 1, n_errors + (row["outcome"] == "error"), paid + (row["paid_usd"] or 0.0)
     stamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime())
-    writer.write_json(
-        "manifest.json",
-        {
-            "format": FORMAT, "id": folder.name, "name": "made-up", "question": plan["question"], "state": "complete",
-            "simulated": True, "simulated_models": ["sim/planted"], "created_at": stamp, "updated_at": stamp, "sessions": 1,
-            "counts": {
-                "planned": study.design.n_trials, "done": n, "errors": n_errors, "cached": 0, "skipped": 0, "sent": n, "unpriced": 0,
-            },
-            "paid_usd": paid, "spent": {"usd": paid, "tokens": 0}, "last_error": None, "stopped": {}, "budget_usd": None,
-            "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan)}, "prices": {}, "effective": {},
-            "models": {m.name: {"litellm_name": m.litellm_name, "api_base": m.api_base} for m in study.design.models},
-            "served": {"sim/planted": ["made-up-1"]}, "versions": {}, "commit": None, "experiment_path": str(source),
-        },
+    writer.write_manifest(
+        Manifest(
+            id=folder.name, name="made-up", question=plan.question, state="complete", simulated=True, simulated_models=("sim/planted",),
+            created_at=stamp, updated_at=stamp, sessions=1, paid_usd=paid, spent=Spent(usd=paid), experiment_path=str(source),
+            counts=Tally(planned=study.design.n_trials, done=n, errors=n_errors, sent=n), served={"sim/planted": ("made-up-1",)},
+            models={m.name: ModelAsked(litellm_name=m.litellm_name, api_base=m.api_base) for m in study.design.models},
+            hashes={**study.hashes, "plan": plan_digest},
+        )
     )  # fmt: skip
     writer.close()
     print(f"{folder}: {n:,} trials in {time.monotonic() - started:.0f} s")

@@ -21,30 +21,34 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import Setting
 from promptlab.stats import analyse, signflip_many, signflip_test, supplement
-from promptlab.stats.families import frozen, hypotheses
+from promptlab.stats.families import hypotheses
+
+SETTING = Setting("paper")
 
 
-def plan_of(tasks: int, stimuli: int, models: int, items: int, repeats: int) -> dict[str, Any]:
+def plan_of(tasks: int, stimuli: int, models: int, items: int, repeats: int) -> Plan:
     """The plan of a sweep without placebos: every stimulus in every task of every model, against no added text."""
     names = [f"set/S{i:02d}" for i in range(stimuli)]
     task_names, model_names = [f"task{i:02d}" for i in range(tasks)], [f"model{i}" for i in range(models)]
-    planned = hypotheses(model_names, task_names, [(name, "set") for name in names], [("paper", 0, "single")], ["none"])
-    return {
+    planned = hypotheses(model_names, task_names, [(name, "set") for name in names], [SETTING], ["none"])
+    return Plan.read({
         "suite": "twin", "scorer": "strict", "alpha": 0.05, "fdr": 0.05, "seed": 0, "replicates": repeats,
         "best_in_task": True, "loops": [],
         "margins": {"cell": 0.05, "mean": 0.02}, "models": [{"name": name, "simulated": True} for name in model_names],
         "tasks": [{"task": name, "suite": "twin", "n_items": items} for name in task_names],
         "arms": [{"arm": "none", "role": "baseline"}, *({"arm": name, "role": "stimulus"} for name in names)],
-        "placebos_of": {name: [] for name in names}, "stimuli_of": {"set": names}, "hypotheses": frozen(planned),
-    }  # fmt: skip
+        "placebos_of": {name: [] for name in names}, "stimuli_of": {"set": names}, "hypotheses": [h.plain() for h in planned],
+    })  # fmt: skip
 
 
-def trials_of(plan: dict[str, Any], rng: np.random.Generator) -> pd.DataFrame:
+def trials_of(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
     """A trials frame with the columns that the analysis reads, as a run folder gives them."""
-    arms = [arm["arm"] for arm in plan["arms"]]
-    models, tasks = [m["name"] for m in plan["models"]], [t["task"] for t in plan["tasks"]]
-    n_items, repeats = plan["tasks"][0]["n_items"], plan["replicates"]
+    arms = [arm.name for arm in plan.arms]
+    models, tasks = list(plan.model_of), list(plan.task_of)
+    n_items, repeats = plan.tasks[0].n_items, plan.replicates
     shape = (len(models), len(tasks), n_items, len(arms), repeats)
     propensity = rng.beta(0.8, 0.8, (len(models), len(tasks), n_items))[..., None, None]
     score = (rng.random(shape) < propensity).astype(np.float64).ravel()
@@ -56,12 +60,11 @@ def trials_of(plan: dict[str, Any], rng: np.random.Generator) -> pd.DataFrame:
     }  # fmt: skip
     frame = pd.DataFrame({name: pd.Series(values, dtype=text) for name, values in columns.items()})
     return frame.assign(
-        placement=pd.Series(["paper"], dtype=text).repeat(len(frame)).to_numpy(), shots=0,
-        strategy=pd.Series(["single"], dtype=text).repeat(len(frame)).to_numpy(), replicate=at[4], score=score, cluster=None,
+        setting=pd.Series([SETTING.id], dtype=text).repeat(len(frame)).to_numpy(), replicate=at[4], score=score, cluster=None,
     )  # fmt: skip
 
 
-def write_trials(plan: dict[str, Any], path: str) -> None:
+def write_trials(plan: Plan, path: str) -> None:
     """The frame of a plan as a Parquet file."""
     trials_of(plan, np.random.default_rng(0)).to_parquet(path)
 

@@ -18,7 +18,7 @@ badjson, html200, truncated, blank, list, error200, error200-CODE
                    200 with something that is no answer
 logprobs           " B" with the log-probabilities of four tokens, where they are asked for
 big-BYTES          a long answer
-parts, toolcall, unicode, inject, think, reasoned, othermodel, nomodel, nofinish, finish-REASON
+facts-PROVIDER, parts, toolcall, unicode, inject, think, reasoned, othermodel, nomodel, nofinish, finish-REASON
                    answers of another form or content
 empty, null, nochoices, length, filter, refusal, policy, context, nousage, nullusage, halfusage
 
@@ -40,6 +40,13 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 BATCH = re.compile(r"/(batches|files)(/|$|\?)")
+
+FACTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "openai": ({}, {"completion_tokens_details": {"reasoning_tokens": 1}, "prompt_tokens_details": {"cached_tokens": 4}}),
+    "openrouter": ({"reasoning": "two and two"}, {"cost": 0.00025, "completion_tokens_details": {"reasoning_tokens": 0}}),
+    "deepseek": ({"reasoning_content": "two and two"}, {"prompt_cache_hit_tokens": 3, "prompt_cache_miss_tokens": 2}),
+}
+"""What providers say of an answer beside it: in the message, and in its usage."""
 
 
 class Batches:
@@ -352,6 +359,11 @@ class Handler(BaseHTTPRequestHandler):
             reply["usage"] = None
         elif name == "halfusage":
             reply["usage"] = {"prompt_tokens": 5}
+        elif name == "facts":
+            message |= {"content": "four", **FACTS[numbers[0]][0]}
+            if "key" in numbers:
+                message["reasoning_content"] = f"the key is {self.headers.get('Authorization')}"
+            reply["usage"] = {**usage, **FACTS[numbers[0]][1]}
         elif name != "nousage":
             reply["usage"] = usage
         self.json(200, reply)

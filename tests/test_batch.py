@@ -350,6 +350,7 @@ def test_a_batch_that_failed_says_why_and_costs_nothing(lab: Lab, server: Server
 
 def test_whatever_a_model_does_is_recorded_as_in_an_ordinary_sweep(tmp_path: Path, server: Server) -> None:
     names = ["context", "policy", "filter", "length", "null", "nousage", "think", "nochoices", "refusal", "unicode", "othermodel"]
+    names.append("facts-openrouter")
     models = "\n".join(f"  - {{model: openai/{name}, name: {name}, api_base: '{server.url}'{PRICE}}}" for name in names)
     lab = Lab(tmp_path, models=models, items=1)
     lab.sweep()
@@ -358,6 +359,8 @@ def test_whatever_a_model_does_is_recorded_as_in_an_ordinary_sweep(tmp_path: Pat
     assert (done.state, done.progress.n_errors) == (ordinary.state, ordinary.progress.n_errors)
     assert done.progress.n_unpriced == ordinary.progress.n_unpriced > 0
     pd.testing.assert_series_equal(lab.run().trials()["paid_usd"], lab.run("ordinary").trials()["paid_usd"])
+    told = lab.run().trials().query("model == 'facts-openrouter'")
+    assert told["reported_cost_usd"].tolist() == [0.00025] * len(told)
 
 
 def test_requests_in_the_error_file_are_errors_and_asked_again(tmp_path: Path, server: Server) -> None:

@@ -11,13 +11,14 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import CONTROLS, OUTCOMES, ROLES, VERDICTS
 from promptlab.nouns.words import AA_ARM, Control, Outcome, Role, Verdict
 from promptlab.reporting import charts
 
 ONE = Comparison(
-    scope="stimulus", family="f", n_family=2, model="m", simulated=False, suite="twin", task=None, placement="paper", shots=0,
-    strategy="single", control="placebo", control_arms=("placebo/a",), treatment="emotionprompt/EP02", library="emotionprompt",
+    scope="stimulus", family="f", n_family=2, model="m", simulated=False, suite="twin", task=None,
+    setting=Setting("paper"), control="placebo", control_arms=("placebo/a",), treatment="emotionprompt/EP02", library="emotionprompt",
     n_planned=60, n_pairs=58, n_missing=2, n_tasks=2, mean_control=0.5, mean_treatment=0.6, diff=0.1, ci_low=0.02, ci_high=0.18,
     gained=8, lost=2, p_value=0.01, p_adjusted=0.02, p_tost=None, p_tost_adjusted=None, margin=0.02, mde=0.08, method="t",
     ci_method="t", adjustment="holm", status="ok", verdict="helps", sentence="It helps.",

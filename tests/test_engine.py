@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -142,7 +142,7 @@ def test_an_error_is_not_stored_and_an_answer_is(tmp_path: Path) -> None:
         return found
 
     rows = [row for row, _ in asyncio.run(asked())]
-    assert [(row["outcome"], row["score"], row["cached"]) for row in rows] == [
+    assert [(row.outcome, row.score, row.cached) for row in rows] == [
         ("error", None, False),
         ("ok", 1.0, False),
         ("ok", 1.0, True),
@@ -273,7 +273,7 @@ def test_a_row_sums_its_calls_and_an_unknown_stays_unknown() -> None:
 
     def row(*completions: Completion) -> dict[str, Any]:
         done = Finished("right", "ok", None, Scored(1.0, "right"), [None] * len(completions))
-        return made._rows(one, done, [(call, "k", completion) for completion in completions])[0]
+        return asdict(made._rows(one, done, [(call, "k", completion) for completion in completions])[0])
 
     both = row(stored, PAID)
     assert (both["n_calls"], both["input_tokens"], both["output_tokens"], both["attempts"]) == (2, 20, 4, 3)
@@ -296,7 +296,7 @@ def test_a_row_sums_its_calls_and_an_unknown_stays_unknown() -> None:
 )  # fmt: skip
 def test_only_an_error_has_no_score(text: str, outcome: Any, expected: tuple[str, float | None]) -> None:
     made = engine(Answers(replace(PAID, text=text, outcome=outcome)))
-    row, _ = asyncio.run(made.run(trial(made)))
+    row = asdict(asyncio.run(made.run(trial(made)))[0])
     assert (row["outcome"], row["score"]) == expected
     assert [row[name] is None for name in ("compliant", "echoed", "declined")] == [outcome == "error"] * 3
 

@@ -78,24 +78,24 @@ def test_what_looks_save_and_cost() -> None:
 
 def test_looks_lie_where_the_plan_puts_them_whatever_the_tasks_hold(tmp_path: Path) -> None:
     found = look_plan([100, 20, 50], 6, 4)
-    assert [look["items"] for look in found] == [[25, 20, 25], [50, 20, 50], [75, 20, 50], [100, 20, 50]]
-    assert [look["order"] for look in found] == [70 * 6, 120 * 6, 145 * 6, 170 * 6]
+    assert [look.items for look in found] == [(25, 20, 25), (50, 20, 50), (75, 20, 50), (100, 20, 50)]
+    assert [look.order for look in found] == [70 * 6, 120 * 6, 145 * 6, 170 * 6]
     whole = 1 / 100 + 1 / 20 + 1 / 50
-    assert found[0]["fraction"] == pytest.approx(whole / (1 / 25 + 1 / 20 + 1 / 25))
-    assert found[-1]["fraction"] == 1.0
+    assert found[0].fraction == pytest.approx(whole / (1 / 25 + 1 / 20 + 1 / 25))
+    assert found[-1].fraction == 1.0
     made = study(tmp_path)
-    for look in make_plan(made)["looks"]:
-        before = [t for t in trials(made.design) if t.order < look["order"]]
-        assert len({(t.task, t.item.id) for t in before}) == sum(look["items"])
-        assert len(before) == look["order"]
-        assert list(trials(made.design, 0, look["order"])) == before
+    for look in make_plan(made).looks:
+        before = [t for t in trials(made.design) if t.order < look.order]
+        assert len({(t.task, t.item.id) for t in before}) == sum(look.items)
+        assert len(before) == look.order
+        assert list(trials(made.design, 0, look.order)) == before
     assert [t.order for t in trials(made.design, 37, 1203)] == list(range(37, 1203))
     assert list(trials(made.design, 500)) == list(trials(made.design))[500:]
 
 
 def test_only_an_experiment_with_looks_has_another_id_and_too_many_looks_are_refused(tmp_path: Path) -> None:
     plain = study(tmp_path, None)
-    assert "looks" not in make_plan(plain)
+    assert make_plan(plain).looks == ()
     assert "looks" not in json.dumps(plain.experiment.canonical()["analysis"])
     asked = study(tmp_path, 4)
     assert asked.run_id != plain.run_id
@@ -124,22 +124,22 @@ def test_an_arm_that_stops_is_not_asked_again_and_neither_are_its_placebos(swept
     assert ended["emotionprompt/EP03"].decision == "futility"
     for name, row in ended.items():
         per_task = trials_[trials_["arm"] == name].groupby("task")["item"].nunique().tolist()
-        assert per_task == plan["looks"][row.look]["items"]
+        assert per_task == list(plan.looks[row.look].items)
     last = max(row.look for row in ended.values())
     for arm in ("none", "none_aa"):
-        assert trials_[trials_["arm"] == arm]["order"].max() < plan["looks"][last]["order"]
-        assert trials_[trials_["arm"] == arm].groupby("task")["item"].nunique().tolist() == plan["looks"][last]["items"]
-    first, second = (plan["placebos_of"][name] for name in ("emotionprompt/EP02", "emotionprompt/EP03"))
+        assert trials_[trials_["arm"] == arm]["order"].max() < plan.looks[last].order
+        assert trials_[trials_["arm"] == arm].groupby("task")["item"].nunique().tolist() == list(plan.looks[last].items)
+    first, second = (plan.placebos_of[name] for name in ("emotionprompt/EP02", "emotionprompt/EP03"))
     for arm in {*first, *second}:
         until = max(ended[n].look for n, of in (("emotionprompt/EP02", first), ("emotionprompt/EP03", second)) if arm in of)
-        assert trials_[trials_["arm"] == arm].groupby("task")["item"].nunique().tolist() == plan["looks"][until]["items"]
-    counts = run.manifest["counts"]
-    assert counts["done"] + counts["skipped"] == counts["planned"] == plan["counts"]["trials"]
+        assert trials_[trials_["arm"] == arm].groupby("task")["item"].nunique().tolist() == list(plan.looks[until].items)
+    counts = run.manifest.counts
+    assert counts.done + counts.skipped == counts.planned == plan.counts.trials
     report = build(run)
     assert report.saved is not None
-    assert report.saved.n_trials == counts["skipped"]
+    assert report.saved.n_trials == counts.skipped
     cost = float(trials_["cost_usd"].mean())
-    assert report.saved.usd == pytest.approx(cost * counts["skipped"], rel=0.2)
+    assert report.saved.usd == pytest.approx(cost * counts.skipped, rel=0.2)
 
 
 def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study, Run]) -> None:
@@ -149,7 +149,7 @@ def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study
     ended = {row.treatment: row for row in looks.rows if row.stops}
     for c in report.of("stimulus"):
         row = ended[c.treatment]
-        assert (c.n_pairs, c.n_missing) == (sum(run.plan["looks"][row.look]["items"]), 0)
+        assert (c.n_pairs, c.n_missing) == (sum(run.plan.looks[row.look].items), 0)
         assert f"look {row.look + 1} of 4" in c.sentence
         assert "biased" in c.sentence
     helps = next(c for c in report.of("stimulus") if c.treatment == "emotionprompt/EP02" and c.control == "placebo")
@@ -164,13 +164,13 @@ def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study
     text = to_markdown(report)
     assert "stops: boundary passed" in text
     assert "trials were not sent" in text
-    fixed = analyse(run.trials()[run.trials()["order"] < run.plan["looks"][0]["order"]], run.plan, looks.rows)
+    fixed = analyse(run.trials()[run.trials()["order"] < run.plan.looks[0].order], run.plan, looks.rows)
     assert {c.scope for c in fixed} == {c.scope for c in report.comparisons}
 
 
 def test_an_interrupted_sweep_goes_on_to_the_same_decisions(swept: tuple[Study, Run], tmp_path: Path) -> None:
     made, run = swept
-    third = int(run.plan["looks"][1]["order"])
+    third = run.plan.looks[1].order
     sent = 0
 
     def interrupt(_: Any) -> None:

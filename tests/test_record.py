@@ -13,15 +13,23 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from promptlab.explorer.trial import facts
 from promptlab.nouns.call import Completion, Reply
 from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.record import CallRow, ItemRow, TrialRow, columns_of, row_of, totals
+from promptlab.planning.resolve import resolve
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter, line_of, part_rows
 from promptlab.record.store.parts import journal_lines, schema, table_of, write_part
+from promptlab.reporting.export import long_frame
+from promptlab.running.bundle import of_run
 from promptlab.running.cache import Cache
 from promptlab.running.cache.rows import NOT_STORED, body_of, completion_of, packed
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
 from promptlab.running.trial_rows import SHARED, completion_in
+from runs import experiment, served
+from servers import Server
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "str": st.text(), "int": st.integers(-(2**63), 2**63 - 1), "float": st.floats(allow_nan=False, allow_infinity=False),
@@ -169,3 +177,26 @@ def test_rows_of_an_earlier_version_read_as_null(tmp_path: Path) -> None:
     assert Run(folder).calls()["fingerprint"].isna().all()
     assert [row_of(TrialRow, trial).error for trial, _ in Run(folder).records()] == [None, None]
     assert pa.types.is_int64(schema(TRIAL_COLUMNS).field("order").type)
+
+
+def test_facts_of_a_completion_are_in_every_place_that_keeps_or_shows_one(tmp_path: Path, server: Server) -> None:
+    said = {"reasoning": "two and two", "reasoning_tokens": 0, "cached_input_tokens": None, "reported_cost_usd": 0.00025}
+    in_total = {name: value for name, value in said.items() if name != "reasoning"}
+    file = experiment(tmp_path, tasks="sum", models=served(server.url, "facts-openrouter"), items=2)
+    done = run_sweep(resolve(file), tmp_path / "runs", tmp_path / "cache", Execution(4), lambda _: None)
+    run = Run(done.folder)
+    for trial, calls in run.records():
+        assert {name: trial[name] for name in in_total} == in_total
+        assert [{name: call[name] for name in said} for call in calls] == [said]
+    assert long_frame(run)["reported_cost_usd"].tolist() == [0.00025] * len(run.trials())
+    cache = Cache(tmp_path / "cache")
+    stored = [row.completion for row in cache.stored()]
+    assert stored
+    for completion in [*stored, *(exchange.completion for exchange in of_run(run))]:
+        assert completion is not None
+        assert {name: getattr(completion, name) for name in said} == said
+    cache.close()
+    shown = facts(run.trials().iloc[0].to_dict(), run.calls().iloc[:1], {}).set_index("what")["value"]
+    assert shown["reasoning"] == "two and two"
+    assert shown["price that the provider reports, in USD"] == "0.00025"
+    assert "input tokens from the provider's cache" not in shown

@@ -319,7 +319,7 @@ def test_a_plan_of_another_run_is_told(planted: Path, tmp_path: Path) -> None:
 def test_a_model_that_changed_under_the_run_is_told_first(planted: Path) -> None:
     report = of(planted)
     name = report.models[0]
-    changed = dataclasses.replace(report, manifest={**report.manifest, "served": {name: ["a-1", "a-2"]}})
+    changed = dataclasses.replace(report, manifest=dataclasses.replace(report.manifest, served={name: ("a-1", "a-2")}))
     assert any("served by 2 versions (a-1, a-2)" in sentence for sentence in headline(changed))
     assert not any("versions" in sentence for sentence in headline(report))
 
@@ -336,7 +336,7 @@ def first_screen(html: str) -> str:
 def test_the_first_screen_says_what_was_found_and_what_to_do(planted: Path) -> None:
     report = of(planted)
     shown = first_screen(to_html(report))
-    assert shown.index("SIMULATED") < shown.index(report.manifest["question"]) < shown.index("emotionprompt/EP02")
+    assert shown.index("SIMULATED") < shown.index(report.manifest.question) < shown.index("emotionprompt/EP02")
     assert f"complete: {report.n_trials:,} of {report.n_trials:,} trials" in shown
     assert report.paid in shown
     over = {c.treatment: c for c in report.of("stimulus", control="placebo")}
@@ -569,7 +569,7 @@ def test_the_published_protocol_stands_beside_the_verdicts(planted: Path) -> Non
 def test_the_commands_of_a_report_do_it_again(planted: Path, tmp_path: Path) -> None:
     report = of(planted)
     again, export, replay, *judge = steps(report)
-    assert again.commands == [f"promptlab sweep {report.manifest['experiment_path']}"]
+    assert again.commands == [f"promptlab sweep {report.manifest.experiment_path}"]
     page = to_html(report)
     assert all(command in page for command in (*again.commands, *export.commands, *replay.commands))
     (tmp_path / "here" / "runs").mkdir(parents=True)
@@ -585,13 +585,13 @@ def test_the_commands_of_a_report_do_it_again(planted: Path, tmp_path: Path) -> 
         assert done.returncode == 0, (command, done.stderr)
     replayed = Run(tmp_path / "elsewhere" / "runs" / report.run)
     assert replayed.trials()["score"].tolist() == report.trials["score"].tolist()
-    assert replayed.manifest["counts"]["sent"] == 0
+    assert replayed.manifest.counts.sent == 0
 
 
 def test_commands_are_quoted_for_a_shell(planted: Path) -> None:
     report = of(planted)
     odd = "my files/a; rm -rf $HOME.yaml"
-    moved = dataclasses.replace(report, manifest={**report.manifest, "experiment_path": odd}, run="a b")
+    moved = dataclasses.replace(report, manifest=dataclasses.replace(report.manifest, experiment_path=odd), run="a b")
     assert [shlex.split(step.commands[0]) for step in steps(moved)][:2] == [
         ["promptlab", "sweep", odd], ["promptlab", "cache", "export", "runs/a b", "--to", "a b-answers"],
     ]  # fmt: skip

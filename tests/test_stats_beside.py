@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
 
 from promptlab import stats
+from promptlab.nouns.plan import Plan, PlannedArm
 from promptlab.stats.intervals import wilson
 from promptlab.stats.multiplicity import adjust
 from test_verdicts import plan, trials
@@ -403,13 +405,12 @@ def test_identical_repeats_are_one_answer(pairs: list[tuple[int, int]], k: int) 
 # --- beside the verdicts
 
 
-def drawn(effects: dict[str, float], n_tasks: int, n_items: int, repeats: int = 1, seed: int = 0) -> tuple[pd.DataFrame, dict[str, Any]]:
+def drawn(effects: dict[str, float], n_tasks: int, n_items: int, repeats: int = 1, seed: int = 0) -> tuple[pd.DataFrame, Plan]:
     """Trials of a made-up model, and their plan: each arm adds its effect to every item's chance of a right answer."""
     names = [name for name in effects if not name.startswith("none")]
     tasks = {f"t{i:02d}": n_items for i in range(n_tasks)}
-    made = plan(tasks, names)
-    made |= {"seed": 1, "replicates": repeats, "best_in_task": len(names) > 1, "loops": []}
-    made["arms"] = [{"arm": name, "role": "stimulus" if name in names else "baseline"} for name in effects]
+    arms = tuple(PlannedArm(name=name, role="stimulus" if name in names else "baseline") for name in effects)
+    made = replace(plan(tasks, names), seed=1, replicates=repeats, best_in_task=len(names) > 1, arms=arms)
     draw = rng(seed)
     frames = []
     for repeat in range(repeats):

@@ -177,7 +177,7 @@ def forked(study: Study, runs: Path, cache: Path | None, tell: int) -> int:
 
         def append(self: RunWriter, trial: Any, calls: Any) -> None:
             real(self, trial, calls)
-            appended.append(trial["trial"])
+            appended.append(trial.trial)
 
         def observe(_: Progress) -> None:
             while appended:

@@ -12,29 +12,31 @@ import pandas as pd
 import pytest
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import Setting
 from promptlab.stats import analyse
-from promptlab.stats.families import frozen, hypotheses
+from promptlab.stats.families import hypotheses
 
-SETTING = ("paper", 0, "single")
+SETTING = Setting("paper")
 Scores = Mapping[str, Mapping[str, Sequence[float | None]]]
 """arm -> task -> one score for each item."""
 
 
-def plan(tasks: Mapping[str, int], stimuli: Sequence[str], *, placebo: bool = False, models: Sequence[str] = ("m",)) -> dict[str, Any]:
+def plan(tasks: Mapping[str, int], stimuli: Sequence[str], *, placebo: bool = False, models: Sequence[str] = ("m",)) -> Plan:
     controls: list[Any] = ["placebo", "none"] if placebo else ["none"]
-    return {
+    return Plan.read({
         "alpha": 0.05, "fdr": 0.05, "margins": {"cell": 0.05, "mean": 0.02}, "suite": "twin",
         "tasks": [{"task": name, "n_items": n} for name, n in tasks.items()],
         "models": [{"name": model, "simulated": False} for model in models],
         "stimuli_of": {"lib": list(stimuli)},
         "placebos_of": {name: ["placebo/a"] if placebo else [] for name in stimuli},
-        "hypotheses": frozen(hypotheses(models, list(tasks), [(name, "lib") for name in stimuli], [SETTING], controls)),
-    }  # fmt: skip
+        "hypotheses": [h.plain() for h in hypotheses(models, list(tasks), [(name, "lib") for name in stimuli], [SETTING], controls)],
+    })  # fmt: skip
 
 
 def trials(scores: Scores, clusters: Mapping[str, str] | None = None, model: str = "m") -> pd.DataFrame:
     rows = [
-        {"model": model, "placement": "paper", "shots": 0, "strategy": "single", "task": task, "item": f"{task}-{i}", "arm": arm,
+        {"model": model, "setting": SETTING.id, "task": task, "item": f"{task}-{i}", "arm": arm,
          "score": score, "cluster": (clusters or {}).get(f"{task}-{i}")}
         for arm, by_task in scores.items() for task, values in by_task.items() for i, score in enumerate(values)
     ]  # fmt: skip

@@ -109,6 +109,37 @@ def test_a_fault_is_the_same_completion_over_both_wires(server: Server, name: st
     assert direct == asked(server, name, "litellm", temperature=0, max_tokens=5)
 
 
+FACTS: dict[str, dict[str, Any]] = {
+    "think": {"reasoning": "two and\ntwo"},
+    "facts-openai": {"reasoning_tokens": 1, "cached_input_tokens": 4},
+    "facts-openrouter": {"reasoning": "two and two", "reasoning_tokens": 0, "reported_cost_usd": 0.00025},
+    "facts-deepseek": {"reasoning": "two and two", "cached_input_tokens": 3},
+    "facts-openai-key": {"reasoning": "the key is Bearer [redacted]", "reasoning_tokens": 1, "cached_input_tokens": 4},
+}
+
+
+@pytest.mark.parametrize("choice", WIRES)
+@pytest.mark.parametrize("name", FACTS)
+def test_what_a_provider_says_beside_its_answer_is_kept_and_prices_nothing(server: Server, name: str, choice: WireChoice) -> None:
+    names = ("reasoning", "reasoning_tokens", "cached_input_tokens", "reported_cost_usd")
+    found = asked(server, name, choice, temperature=0, max_tokens=5)
+    assert {key: found[key] for key in names} == {**dict.fromkeys(names), **FACTS[name]}
+    plain = asked(server, "ok", choice, temperature=0, max_tokens=5)
+    assert (found["text"], found["cost_usd"], found["output_tokens"]) == ("four", plain["cost_usd"], plain["output_tokens"])
+
+
+@pytest.mark.parametrize("odd", ["1", -1, True, 1.5, [], 10**12, float("nan")], ids=str)
+def test_a_fact_of_another_kind_is_unknown(odd: Any) -> None:
+    usage = {
+        "prompt_tokens": 5, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": odd},
+        "prompt_tokens_details": {"cached_tokens": odd}, "cost": "free" if odd == 1.5 else odd,
+    }  # fmt: skip
+    message = {"content": "four", "reasoning": 7}
+    found = wire.read_answer({"choices": [{"message": message}], "usage": usage}, "four", "stop", None, ())
+    assert (found.reasoning, found.reasoning_tokens, found.cached_input_tokens, found.reported_cost_usd) == (None, None, None, None)
+    assert (found.input_tokens, found.output_tokens) == (5, 2)
+
+
 @pytest.mark.parametrize("choice", WIRES)
 @pytest.mark.parametrize("name", ["hang", "drip"])
 def test_no_wire_waits_longer_than_the_deadline(server: Server, name: str, choice: WireChoice) -> None:

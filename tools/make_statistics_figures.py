@@ -16,10 +16,12 @@ import pandas as pd
 from scipy import stats as st
 
 from promptlab import stats
+from promptlab.nouns.contrast import Hypothesis
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import Setting
 from promptlab.reporting.charts import COLOURS, FONT, INK, LINES, svg
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.components import components_of
-from promptlab.stats.families import Hypothesis, frozen
 from promptlab.stats.intervals import newcombe
 
 Array = npt.NDArray[np.float64]
@@ -248,17 +250,18 @@ def tasks() -> alt.LayerChart:
     return styled(drawn, "Tasks differ, and a claim about tasks must say so", "20 tasks of 100 items; mean effect over such tasks is 0")
 
 
-SETTING = ("paper", 0, "single")
+SETTING = Setting("paper")
 
 
-def small_plan(tasks_of: Sequence[str], n_items: int, planned: Sequence[Hypothesis]) -> dict[str, Any]:
+def small_plan(tasks_of: Sequence[str], n_items: int, planned: Sequence[Hypothesis]) -> Plan:
     """As much of a plan as judging reads."""
-    return {
+    return Plan.read({
         "suite": "own", "scorer": "strict", "alpha": 0.05, "fdr": 0.05, "seed": 0, "replicates": 1, "loops": [], "best_in_task": False,
         "margins": {"cell": 0.05, "mean": 0.02}, "models": [{"name": "m", "simulated": True}],
         "tasks": [{"task": name, "suite": "own", "n_items": n_items} for name in tasks_of],
-        "arms": [], "placebos_of": {}, "stimuli_of": {"set": ["set/s"]}, "hypotheses": frozen(planned),
-    }  # fmt: skip
+        "arms": [], "placebos_of": {}, "stimuli_of": {"set": ["set/s"]}, "hypotheses": [h.plain() for h in planned],
+        "settings": [SETTING.plain()],
+    })  # fmt: skip
 
 
 def trials_of(scores: Mapping[str, Array], arms: Sequence[str]) -> pd.DataFrame:
@@ -268,7 +271,7 @@ def trials_of(scores: Mapping[str, Array], arms: Sequence[str]) -> pd.DataFrame:
         at = np.indices(table.shape).reshape(2, -1)
         parts.append(pd.DataFrame({"task": task, "arm": np.array(arms)[at[0]], "item": at[1].astype(str), "score": table.ravel()}))
     frame = pd.concat(parts, ignore_index=True)
-    return frame.assign(model="m", placement=SETTING[0], shots=SETTING[1], strategy=SETTING[2], replicate=0, cluster=None)
+    return frame.assign(model="m", setting=SETTING.id, replicate=0, cluster=None)
 
 
 def same() -> alt.LayerChart:
@@ -279,7 +282,10 @@ def same() -> alt.LayerChart:
         n = a + b + c + d
         baseline = np.repeat([1.0, 0.0, 1.0, 0.0], [a, b, c, d])
         stimulus = np.repeat([1.0, 1.0, 0.0, 0.0], [a, b, c, d])
-        plan = small_plan(["task"], n, [Hypothesis("cell/m/none", "cell", "m", "task", "set/s", "set", "none", *SETTING)])
+        one = Hypothesis(
+            family="cell/m/none", scope="cell", model="m", task="task", treatment="set/s", library="set", control="none", setting=SETTING
+        )
+        plan = small_plan(["task"], n, [one])
         (found, *_) = stats.analyse(trials_of({"task": np.stack([baseline, stimulus])}, ["none", "set/s"]), plan)
         low, high = newcombe(a, b, c, d, 0.90)
         if found.ci_low is None or found.ci_high is None or found.diff is None:

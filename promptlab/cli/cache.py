@@ -182,14 +182,14 @@ def export(
     n_missing = 0
     if source.is_dir():
         run = Run(source)
-        about: dict[str, Any] = {"experiment": run.manifest["name"], "run": run.id}
+        about: dict[str, Any] = {"experiment": run.manifest.name, "run": run.id}
         path = source / "experiment.yaml"
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
         others = bundle.other_files(load_experiment(path)[0])
-        done = bundle.write(bundle.of_run(run), run.manifest["counts"]["done"], text, about, to)
+        done = bundle.write(bundle.of_run(run), run.manifest.counts.done, text, about, to)
     else:
         study = resolve(source)
         others = bundle.other_files(study.experiment)

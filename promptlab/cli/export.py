@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,6 +15,7 @@ from promptlab.cli.screen import say
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
+    from promptlab.nouns.plan import Plan
     from promptlab.reporting import Winner
 
 
@@ -52,13 +53,13 @@ def export(
 
     built = reports.build(Run(run))
     plan = built.plan
-    if plan.get("imported"):
+    if plan.imported:
         raise UsageProblem("an imported run does not say how its prompts were built, so no program can be made of it; --format long can")
     chosen_model = _one("model", model, built.models)
-    prompt = _one("base prompt", base_prompt or plan["base_prompts"][0], plan["base_prompts"])
-    tasks = [_one("task", name, [t["task"] for t in plan["tasks"]]) for name in task or [t["task"] for t in plan["tasks"]]]
+    prompt = _one("base prompt", base_prompt or plan.base_prompts[0], plan.base_prompts)
+    tasks = [_one("task", name, list(plan.task_of)) for name in task or plan.task_of]
     chosen = _asked(plan, arm, setting) if arm else reports.winner(built, chosen_model)
-    simulated = " (SIMULATED)" if next(m["simulated"] for m in plan["models"] if m["name"] == chosen_model) else ""
+    simulated = " (SIMULATED)" if plan.model_of[chosen_model].simulated else ""
     source = f"run {built.run}, model {chosen_model}{simulated}: {chosen.why}"
     if chosen.strategy == "logprobs":
         raise UsageProblem("the strategy logprobs weighs the options' probabilities, which no DSPy program does; choose another --setting")
@@ -73,7 +74,7 @@ def export(
     say(f"arm:           {chosen.arm} [{chosen.strategy}]{simulated}")
     say(f"why:           {chosen.why}")
     for name in tasks:
-        text = saved_arm(plan, name, chosen.arm, chosen.placement, chosen.shots, chosen.strategy, prompt, source)
+        text = saved_arm(plan, name, chosen.arm, chosen.setting, prompt, source)
         write_whole(folder / f"{name}.json", text.encode("utf-8", "replace"))
         say(f"written:       {folder / f'{name}.json'}")
 
@@ -94,7 +95,7 @@ def _table(run: Path, format: str, out: Path | None) -> None:  # noqa: A002
     say(f"written: {path} ({len(frame):,} rows, {len(frame.columns)} columns)")
 
 
-def _one(what: str, name: str | None, known: list[str]) -> str:
+def _one(what: str, name: str | None, known: Sequence[str]) -> str:
     if name is None and len(known) == 1:
         return known[0]
     if name is None:
@@ -104,18 +105,14 @@ def _one(what: str, name: str | None, known: list[str]) -> str:
     return name
 
 
-def _asked(plan: Mapping[str, Any], arm: str, strategy: str | None) -> Winner:
+def _asked(plan: Plan, arm: str, strategy: str | None) -> Winner:
     """The arm that the user names, in the first setting that has it."""
     from promptlab.reporting import Winner
 
-    if arm not in {a["arm"] for a in plan["arms"]}:
-        raise UsageProblem(f"the run has no arm {arm!r}; {did_you_mean(arm, [a['arm'] for a in plan['arms']])}")
-    looped = {loop["strategy"] for loop in plan["loops"]}
-    of_arm = {a["loop"] for a in plan["arms"] if a["arm"] == arm}
-    fitting = [s for s in plan["settings"] if (s["strategy"] if s["strategy"] in looped else None) in of_arm]
-    named = [s for s in fitting if strategy in (None, s["strategy"])]
+    fitting = plan.settings_with(arm)
+    if not fitting:
+        raise UsageProblem(f"the run has no arm {arm!r}; {did_you_mean(arm, [a.name for a in plan.arms])}")
+    named = [s for s in fitting if strategy in (None, s.strategy)]
     if not named:
-        raise UsageProblem(
-            f"the arm {arm!r} has no setting {strategy!r}; it has {', '.join(dict.fromkeys(s['strategy'] for s in fitting))}"
-        )
-    return Winner(arm, named[0]["placement"], named[0]["shots"], named[0]["strategy"], "chosen by hand, not by a verdict")
+        raise UsageProblem(f"the arm {arm!r} has no setting {strategy!r}; it has {', '.join(dict.fromkeys(s.strategy for s in fitting))}")
+    return Winner(arm, named[0], "chosen by hand, not by a verdict")

@@ -38,14 +38,14 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
             {
                 "run": folder.name,
                 "state": "running" if place and run.state == "interrupted" and place.writer(run.id) else run.state,
-                "simulated": m["simulated"],
-                "done": m["counts"]["done"],
-                "planned": m["counts"]["planned"],
-                "errors": m["counts"]["errors"],
-                "waiting": m.get("batches", {}).get("waiting_trials", 0),
-                "paid_usd": m["paid_usd"],
-                "updated_at": m["updated_at"],
-                "question": m["question"],
+                "simulated": m.simulated,
+                "done": m.counts.done,
+                "planned": m.counts.planned,
+                "errors": m.counts.errors,
+                "waiting": m.batches.get("waiting_trials", 0),
+                "paid_usd": m.paid_usd,
+                "updated_at": m.updated_at,
+                "question": m.question,
             }
         )
     if as_json:
@@ -135,7 +135,7 @@ def show_run(
     from promptlab.record.store import Run
 
     found = Run(run)
-    manifest = {**found.manifest, "state": found.state}
+    manifest = {**found.manifest.plain(), "state": found.state}
     if as_json:
         print_json(manifest)
         return

@@ -35,7 +35,6 @@ from promptlab import open_run
 from promptlab import reporting as report
 from promptlab.nouns.inert import inert
 from promptlab.reporting import charts
-from promptlab.stats.sentences import setting_words
 
 run = open_run(Path({folder}).resolve())
 built = report.build(run)
@@ -83,20 +82,20 @@ table(means[[*where, "control", "treatment", "scope", "n_tasks", "n_pairs", "n_m
 FOREST_WORDS = """## Over the tasks
 
 One chart for each setting: the difference in points, its interval, n and the verdict in words. The grey band is the margin."""
-FOREST = """def of(scope: str, setting: tuple) -> list:
+FOREST = """def of(scope: str, setting) -> list:
     \"\"\"The comparisons of one scope with the chosen model, control and setting.\"\"\"
-    return [c for c in built.of(scope, model, control) if (c.placement, c.shots, c.strategy) == setting]
+    return [c for c in built.of(scope, model, control) if c.setting == setting]
 
 
-for setting in built.settings:
+for setting in built.plan.settings:
     if of("stimulus", setting):
-        name = f"{model}, against {control}: {setting_words(*setting)}"
+        name = f"{model}, against {control}: {setting.words}"
         drawn(charts.forest([*of("primary", setting), *of("stimulus", setting)], name, built.simulated))"""
 
 MATRIX_WORDS = """## Task by task"""
-MATRIX = """for setting in built.settings:
+MATRIX = """for setting in built.plan.settings:
     if of("cell", setting):
-        name = f"{model}, against {control}: {setting_words(*setting)}"
+        name = f"{model}, against {control}: {setting.words}"
         drawn(charts.matrix(of("cell", setting), name, built.simulated))"""
 
 LOOK_WORDS = """## Cells that need a look
@@ -161,7 +160,7 @@ LOOP_WORDS = """## Feedback loops
 Pass@k is the share of items of which any of the first k answers was right, with Wilson's interval. More attempts, the news that an
 answer is wrong, and any remark at all can help; only the difference to the same loop with affect-free remarks can be put down to
 emotion. A loop with an oracle cannot be compared with single answers."""
-LOOP = """for loop in run.plan["loops"]:
+LOOP = """for loop in run.plan.loops:
     rows = [row for row in built.rounds if row["model"] == model and row["loop"] == loop["strategy"]]
     if rows:
         drawn(charts.rounds(rows, " ".join([model, loop["strategy"]]), built.simulated))"""
@@ -191,7 +190,7 @@ def notebook(
     if os.path.lexists(path) and not force:
         raise UsageProblem(f"{path} is there already, perhaps with changes of yours; choose another --out, or replace it with --force")
     folder = os.path.relpath(run.resolve(), path.parent.resolve())
-    made = cells(folder, simulated=bool(found.manifest["simulated"]), loops=bool(found.plan.get("loops")))
+    made = cells(folder, simulated=bool(found.manifest.simulated), loops=bool(found.plan.loops))
     write_whole(path, as_json(made).encode())
     say(f"written: {path}")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ from promptlab.cli.options import LOOKS, AsJson, Batch, Concurrency, ExperimentF
 from promptlab.cli.screen import print_json, print_table, say, show
 
 if TYPE_CHECKING:
+    from promptlab.nouns.plan import Plan
     from promptlab.planning.calibrate import Rate
     from promptlab.planning.resolve import Study
 
@@ -41,12 +43,12 @@ def plan(
 
         check_models(study)
         priced = at_batch_prices(study)
-        made = {**repriced(made, priced), "batch": True}
+        made = repriced(made, priced)
     shown = _pilot(study, runs, concurrency) if pilot else None
     if shown is not None:
-        made = {**made, "pilot": shown, "outlook": outlook(priced, shown["discordance_high"])}
+        made = replace(made, outlook=outlook(priced, shown["discordance_high"]))
     if as_json:
-        print_json(made)
+        print_json({**made.plain(), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})})
         return
     show_plan(made, concurrency)
     if shown is not None:
@@ -76,7 +78,7 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
         )
     run = Run(done.folder)
     m = run.manifest
-    words = paid_words(m["paid_usd"], m["counts"]["unpriced"], len(m["simulated_models"]), len(m["models"]))
+    words = paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
     return {**pilot_shows(run.trials()), "paid": words, "run": str(done.folder)}
 
 
@@ -147,70 +149,65 @@ def _rate(rate: Rate) -> list[str]:
     return [f"{100 * rate.share:.1f} %", f"{100 * rate.low:.1f} to {100 * rate.high:.1f}"]
 
 
-def show_plan(made: dict[str, Any], concurrency: int) -> None:
+def show_plan(made: Plan, concurrency: int) -> None:
     """The plan as tables."""
     from promptlab.planning.plan import minutes
     from promptlab.reporting.planned import outlook_table, power_table
 
-    counts = made["counts"]
-    say(f"{made['name']}: {made['question']}")
+    counts = made.counts
+    say(f"{made.name}: {made.question}")
     say(
-        f"{counts['models']} model(s) x {counts['tasks']} task(s), {counts['items']:,} items x {counts['conditions']} conditions "
-        f"x {made['replicates']} replicate(s) = {counts['trials']:,} trials, {counts['calls']:,} calls (fewer where answers are cached)"
+        f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions "
+        f"x {made.replicates} replicate(s) = {counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
     )
     print_table(
         "Arms",
         ["arm", "role", "words", "text"],
-        [[a["arm"], a["role"], a["n_words"], a["text"] or "(nothing added)"] for a in made["arms"]],
-        (made["no_placebo_reason"] and f"No placebo arm: {made['no_placebo_reason']}") or "",
+        [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms],
+        f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else "",
     )
     print_table(
         "Cost",
         ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"],
         [
             [
-                e["model"] + (" (SIMULATED)" if e["simulated"] else ""),
-                e["calls"],
-                f"{e['input_tokens'][0]:,}-{e['input_tokens'][1]:,}",
-                f"{e['output_tokens'][0]:,}-{e['output_tokens'][1]:,}",
-                "unknown" if e["usd"][0] is None else f"{e['usd'][0]:.4f}",
-                "unknown" if e["usd"][1] is None else f"{e['usd'][1]:.4f}",
-                "unknown: add 'price' to the model"
-                if e["price"] is None
-                else f"{e['price'][0]:g}/{e['price'][1]:g} per M ({e['price'][2]})",
+                e.model + (" (SIMULATED)" if e.simulated else ""),
+                e.calls,
+                f"{e.input_tokens[0]:,}-{e.input_tokens[1]:,}",
+                f"{e.output_tokens[0]:,}-{e.output_tokens[1]:,}",
+                *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
+                "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
             ]
-            for e in made["estimates"]
+            for e in made.estimates
         ],
     )
-    low, high = minutes(made, concurrency)
-    if made.get("batch"):
-        say(f"by batch: at most {made['waves']} wave(s) of batches, each within 24 hours")
+    low, high = minutes(made.estimates, concurrency)
+    if made.waves is not None:
+        say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
     else:
         say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
-    show(power_table(made["power"]))
-    if made.get("looks"):
+    show(power_table(made.power))
+    if made.looks:
         _show_looks(made)
-    show(outlook_table(made["outlook"]))
-    families: dict[str, int] = {}
-    for h in made["hypotheses"]:
-        families[h["family"]] = families.get(h["family"], 0) + 1
+    show(outlook_table(made.outlook))
+    families = Counter(h.family for h in made.hypotheses)
     print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
-    for note in made["notes"]:
+    for note in made.notes:
         say(f"note: {note}")
 
 
-def _show_looks(made: Mapping[str, Any]) -> None:
+def _show_looks(made: Plan) -> None:
     print_table(
-        f"Looks, fixed before the first call (level {made['look_level']:.4f} for each sentence of the largest family)",
+        f"Looks, fixed before the first call (level {made.look_level:.4f} for each sentence of the largest family)",
         ["look", "items a task", "information", "|z| to stop"],
         [
-            [n, f"{min(look['items'])}" + (f"-{max(look['items'])}" if len(set(look["items"])) > 1 else ""),
-             f"{100 * look['fraction']:.0f} %", f"{look['z']:.2f}"]
-            for n, look in enumerate(made["looks"], 1)
+            [n, f"{min(look.items)}" + (f"-{max(look.items)}" if len(set(look.items)) > 1 else ""),
+             f"{100 * look.fraction:.0f} %", f"{look.z:.2f}"]
+            for n, look in enumerate(made.looks, 1)
         ],
         f"A sentence also stops where an effect that this design finds four times of five would still be found with less than "
-        f"{100 * made['futility']:.0f} % chance. Items asked on average: "
-        + ", ".join(f"{100 * s['asked']:.0f} % if {_effect_words(float(s['effect']))}" for s in made["look_shares"])
+        f"{100 * (made.futility or 0.0):.0f} % chance. Items asked on average: "
+        + ", ".join(f"{100 * s.asked:.0f} % if {_effect_words(s.effect)}" for s in made.look_shares)
         + ". Single tasks get no verdict.",
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ import typer
 from promptlab.cli.options import AsJson, run_folder
 from promptlab.cli.screen import print_json, print_table, say
 from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns.setting import flat
 
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
@@ -80,7 +81,7 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
     from promptlab.record.store import Run, write_whole
 
     found = page_tables(run, page, filters_of(where))
-    simulated = bool(Run(run).manifest["simulated"])
+    simulated = Run(run).manifest.simulated
     if format is Format.terminal and out is None:
         for shown in found:
             title = f"SIMULATED: {shown.title}" if simulated else shown.title
@@ -107,7 +108,7 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
         return
     columns = ["model", "setting", "task", "n", *SCORERS, "normalised", "compliant", "echoed", "declined"]
     shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
-    simulated = " (SIMULATED)" if found.manifest["simulated"] else ""
+    simulated = " (SIMULATED)" if found.manifest.simulated else ""
     print_table(f"{found.id}{simulated}: mean score without any stimulus", columns, shown)
 
 
@@ -180,7 +181,7 @@ def replicate(
         raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
     found = compare(Run(run), paper.value, {model: name for model, _, name in pairs})
     if as_json:
-        cells = [{**asdict(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
+        cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
         print_json({**asdict(found), "cells": cells})
         return
     rows = []

@@ -115,7 +115,16 @@ def sweep(
     from promptlab.running.watch import watched
 
     execution = Execution(
-        concurrency, use, wire.value, max_cost, max_tokens, workers, engine is Where.ray, ray_address, batch, batch_wait or 0
+        concurrency=concurrency,
+        cache=use,
+        wire=wire.value,
+        max_cost_usd=max_cost,
+        max_tokens=max_tokens,
+        workers=workers,
+        ray=engine is Where.ray,
+        ray_address=ray_address,
+        batch=batch,
+        batch_wait_s=batch_wait or 0,
     )
 
     study = resolve(experiment, LOOKS if sequential else None)

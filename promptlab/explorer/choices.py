@@ -5,15 +5,16 @@ from __future__ import annotations
 import streamlit as st
 
 from promptlab.explorer.filters import Filters
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import CONTROLS
-from promptlab.reporting.store import Setting, Store
+from promptlab.reporting.store import Store
 
 OF_A_PAIR = ("items", "item", "pair", "trial", "n")
 
 
 def model_of(store: Store, filters: Filters) -> str:
     """Which model."""
-    words = {str(m["name"]): f"{m['name']} (SIMULATED)" if m["simulated"] else str(m["name"]) for m in store.plan["models"]}
+    words = {m.name: f"{m.name} (SIMULATED)" if m.simulated else m.name for m in store.plan.models}
     return filters.pick("Model", "model", store.models, store.models[0], words, drops=OF_A_PAIR)
 
 

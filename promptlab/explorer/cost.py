@@ -9,6 +9,7 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.choices import model_of, setting_of
 from promptlab.explorer.filters import Filters
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.reporting import charts
 from promptlab.reporting.reliability import (
@@ -35,7 +36,7 @@ from promptlab.reporting.reliability import (
     uneven,
     unpriced,
 )
-from promptlab.reporting.store import Setting, Store
+from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.reporting.totals import EVERY_REPLICATE, Row, asked_again, by_arm, spreads_of, sums_of
 
@@ -127,7 +128,7 @@ def _requests(store: Store, sums: Sequence[Row]) -> None:
     st.subheader("Requests")
     for sentence in served(store):
         plain.line(sentence)
-    take.shown(request_table(sums), "requests")
+    take.shown(request_table(store, sums), "requests")
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
@@ -149,7 +150,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         missing_table(arms),
         again_table(store, again, arm),
         aa_table(store, asked_again(store, model, setting, [NONE_ARM, AA_ARM], 1)),
-        request_table(sums),
+        request_table(store, sums),
         form_table(arms),
     ]
 

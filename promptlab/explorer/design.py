@@ -82,7 +82,7 @@ def _again(store: Store) -> None:
     else:
         plain.block(text)
     st.subheader("Do it again")
-    if store.plan.get("imported"):
+    if store.plan.imported:
         st.caption("This run was imported from results of another tool, so promptlab cannot ask it again.")
         return
     for title, command in commands(store):
@@ -99,6 +99,6 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         term_table(store), family_table(store), hypothesis_table(store, family), provenance_table(store),
         Table("The experiment file", "", pd.DataFrame({"line": (experiment_text(store) or "").splitlines()})),
     ]  # fmt: skip
-    if not store.plan.get("imported"):
+    if not store.plan.imported:
         made.append(Table("Do it again", "", pd.DataFrame(commands(store), columns=["what", "command"])))
     return made

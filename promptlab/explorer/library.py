@@ -117,9 +117,9 @@ def _notes(store: Store | None, view: View) -> None:
         st.caption("This arm draws one of its wordings for each item.")
     if not view.known.in_run and any(item.choices for item in view.task.items):
         st.caption("The options stand as in the file; an experiment shuffles them by its seed.")
-    if view.known.in_run and store and store.plan["programs"]:
+    if view.known.in_run and store and store.plan.programs:
         st.caption("A DSPy program of this run makes messages of its own; the page Answers shows them as they were sent.")
-    if store and store.plan.get("imported"):
+    if store and store.plan.imported:
         st.caption("This run was imported: promptlab did not make its prompts, and these are only what it would send.")
 
 
@@ -151,6 +151,6 @@ def _chosen(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
     shots = 0
     if task.demos:
         most = min(MOST_SHOTS, len(task.demos))
-        usual = min(most, max((int(s["shots"]) for s in store.plan["settings"]), default=0)) if store and known.in_run else 0
+        usual = min(most, max((setting.shots for setting in store.plan.settings), default=0)) if store and known.in_run else 0
         shots = filters.number("Worked examples", "shots", 0, most, usual) if drawn else filters.amount("shots", 0, most, usual)
     return View(usable.get(name), known, task, prompt, layouts[layout], shots)

@@ -27,7 +27,7 @@ Messages = Sequence[Mapping[str, str]]
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    loops = {str(loop["strategy"]): loop for loop in store.plan.get("loops", ())}
+    loops = store.plan.looped
     if not loops:
         st.info("This run has no feedback loop. An experiment gets one with the key loops.")
         return
@@ -36,7 +36,7 @@ def render(store: Store, filters: Filters) -> None:
         model = model_of(store, filters)
     with middle:
         strategy = filters.pick("Loop", "loop", list(loops), next(iter(loops)), drops=OF_A_PAIR)
-    if loops[strategy]["oracle"]:
+    if loops[strategy].oracle:
         st.warning("With an oracle: these scores cannot be compared with single answers.")
         plain.line(ORACLE_NOTE)
     plain.line(EMOTION_NOTE)
@@ -67,7 +67,7 @@ def render(store: Store, filters: Filters) -> None:
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The rounds and the emotions of the chosen model and loop."""
-    loops = [str(loop["strategy"]) for loop in store.plan.get("loops", ())]
+    loops = list(store.plan.looped)
     if not loops:
         return []
     model, strategy = chosen(store, filters)[0], filters.choice("loop", loops, loops[0])
@@ -129,7 +129,7 @@ def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> 
     arms = [arm for arm in store.arms if arm in set(there)]
     left, middle, right = st.columns(3)
     with left:
-        arm = filters.pick("Arm", "a", arms, next((a for a in arms if store.arms[a]["role"] == "loop"), arms[0]), drops=("item",))
+        arm = filters.pick("Arm", "a", arms, next((a for a in arms if store.arms[a].role == "loop"), arms[0]), drops=("item",))
     with middle:
         task = task_of(store, filters)
     rows = store.query(

@@ -63,7 +63,8 @@ def render(store: Store, filters: Filters) -> None:
 def _cell(store: Store, c: Comparison, control: str) -> None:
     against = NONE_ARM if control in ("none", "single") or not c.control_arms else c.control_arms[0]
     plain.line(f"{words.verdict(c)}  {words.treated(c)}: {c.sentence}")
-    plain.line(f"{c.treatment} says: {store.arms.get(c.treatment, {}).get('text')}")
+    arm = store.arms.get(c.treatment)
+    plain.line(f"{c.treatment} says: {arm.text if arm else None}")
     gone = dict.fromkeys(OF_A_PAIR)
     st.button("Compare the answers item by item", type="primary", on_click=go, kwargs={**gone, "page": "compare", "b": against})
 

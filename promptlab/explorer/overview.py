@@ -13,9 +13,10 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.choices import choose, chosen
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.live import kept_fresh
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import VERDICTS
 from promptlab.reporting import charts, words
-from promptlab.reporting.store import Setting, Store
+from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 
 FEWEST_TIED = 2
@@ -24,7 +25,7 @@ OVER_TASKS = "What each added text does, averaged over the tasks"
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    plain.line(store.manifest.get("question") or "This run states no question.")
+    plain.line(store.manifest.question or "This run states no question.")
     model, control, setting = choose(store, filters)
     kept_fresh(store, lambda newest: _results(newest, model, control, setting))
 
@@ -38,15 +39,15 @@ def _headline(store: Store) -> None:
 def _results(store: Store, model: str, control: str, setting: Setting) -> None:
     shown = store.comparisons(model, setting, control, ["primary", "stimulus"])
     means = [c for c in shown if c.scope == "stimulus"]
-    texts: Mapping[str, str | None] = {name: arm["text"] for name, arm in store.arms.items()}
+    texts: Mapping[str, str | None] = {name: arm.text for name, arm in store.arms.items()}
 
     if store.report.state == "running":
         plain.line(f"Read at {store.read_at} from {store.n_trials:,} trials, and again every 15 seconds while the sweep goes on.")
     st.subheader("What each added text does, averaged over the tasks")
     if control == "none" and "placebo" not in store.controls:
         st.caption("This run has no neutral sentences, so a change may come from any added text, not from what it says.")
-        if store.plan.get("no_placebo_reason"):
-            plain.line(f"Reason given: {store.plan['no_placebo_reason']}")
+        if store.plan.no_placebo_reason:
+            plain.line(f"Reason given: {store.plan.no_placebo_reason}")
     if not means:
         st.caption("Nothing was planned for this choice.")
         _headline(store)
@@ -56,7 +57,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
             charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), "overview",
             "For each added text its difference in points with a 95 % interval, n and the verdict; the table below says the same.",
         )  # fmt: skip
-        plain.line(f"The grey band: differences below {100 * store.plan['margins']['mean']:g} points, which this run counts as none.")
+        plain.line(f"The grey band: differences below {100 * store.plan.margins.mean:g} points, which this run counts as none.")
     for sentence in ties(store, model, setting):
         plain.line(sentence)
     plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
@@ -121,7 +122,7 @@ def published_beside_honest(store: Store, model: str, setting: Setting) -> list[
 
     beside = store.report.beside
     for row in beside.protocols:
-        if (row.model, row.placement, row.shots, row.strategy) != (model, *setting):
+        if (row.model, row.setting) != (model, setting):
             continue
         p = row.protocol
         add("papers: the best of each task", "published", p.best_per_task, p.null_best_per_task[0], p.null_best_per_task[2], "dice")
@@ -129,7 +130,7 @@ def published_beside_honest(store: Store, model: str, setting: Setting) -> list[
     if not rows:
         return []
     for best in beside.bests:
-        if best.task is None and (best.model, best.placement, best.shots, best.strategy) == (model, *setting) and best.estimate is not None:
+        if best.task is None and (best.model, best.setting) == (model, setting) and best.estimate is not None:
             add(f"the best, corrected for the choice: {best.winner}", "honest", best.estimate, best.ci_low, best.ci_high, "95 %")
     for c in store.comparisons(model, setting, store.controls[0], ["primary"]):
         if c.diff is not None:
@@ -157,7 +158,7 @@ def ties(store: Store, model: str, setting: Setting) -> list[str]:
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdicts over the tasks, the papers' arithmetic beside them, and what stands beside the verdicts."""
     model, control, setting = chosen(store, filters)
-    arms: Mapping[str, str | None] = {name: arm["text"] for name, arm in store.arms.items()}
+    arms: Mapping[str, str | None] = {name: arm.text for name, arm in store.arms.items()}
     verdicts = words.verdict_table(store.comparisons(model, setting, control, ["primary", "stimulus"]), arms)
     beside = [
         Table(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in reporting.beside_tables(store.report)
@@ -167,24 +168,24 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 
 def _truth(store: Store) -> None:
-    for model in store.plan["models"]:
-        if model.get("truth"):
-            plain.line(f"What the simulated model {model['name']} was made to do: {model['truth']}.")
+    for model in store.plan.models:
+        if model.truth:
+            plain.line(f"What the simulated model {model.name} was made to do: {model.truth}.")
 
 
 def _about(store: Store) -> pd.DataFrame:
     m, plan = store.manifest, store.plan
-    margins = plan["margins"]
+    margins = plan.margins
     rows = [
         ("run", store.report.run),
-        ("experiment file", m.get("experiment_path")),
-        ("started", m.get("created_at")),
-        ("last written", m.get("updated_at")),
-        ("suite", {"twin": "twin: items written for promptlab", "official": "official benchmark files"}.get(plan["suite"], plan["suite"])),
-        ("items, arms, tasks", ", ".join(f"{plan['counts'][name]} {name}" for name in ("items", "arms", "tasks"))),
-        ("sampling", ", ".join(f"{name} {value}" for name, value in plan["sampling"].items()) or "the provider's own"),
-        ("margins", f"{100 * margins['cell']:g} points in one task, {100 * margins['mean']:g} over the tasks"),
-        ("served by", "; ".join(f"{name}: {', '.join(found)}" for name, found in m.get("served", {}).items())),
-        ("code", ", ".join(f"{name} {number}" for name, number in m.get("versions", {}).items())),
+        ("experiment file", m.experiment_path),
+        ("started", m.created_at),
+        ("last written", m.updated_at),
+        ("suite", {"twin": "twin: items written for promptlab", "official": "official benchmark files"}.get(plan.suite, plan.suite)),
+        ("items, arms, tasks", ", ".join(f"{getattr(plan.counts, name)} {name}" for name in ("items", "arms", "tasks"))),
+        ("sampling", ", ".join(f"{name} {value}" for name, value in plan.sampling.items()) or "the provider's own"),
+        ("margins", f"{100 * margins.cell:g} points in one task, {100 * margins.mean:g} over the tasks"),
+        ("served by", "; ".join(f"{name}: {', '.join(found)}" for name, found in m.served.items())),
+        ("code", ", ".join(f"{name} {number}" for name, number in m.versions.items())),
     ]
     return pd.DataFrame(rows, columns=["what", "value"])

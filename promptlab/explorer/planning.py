@@ -7,7 +7,6 @@ kept: the experiment is shown as text, to download.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -15,6 +14,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters
+from promptlab.nouns.plan import Plan
 from promptlab.planning.draft import FILE, Choices, Draft, drafted, experiment_text, priced_models, stimuli_for, suite_of, tasks_for
 from promptlab.planning.size import MOST_ITEMS
 from promptlab.reporting import charts
@@ -118,15 +118,15 @@ def _measured(store: Store | None, filters: Filters, drawn: bool = False) -> Mea
 
 def _choices(store: Store | None, filters: Filters, known: Measured, drawn: bool = False) -> Choices:
     """What the controls say, or the address where nothing is drawn; both start from the run."""
-    plan: Mapping[str, Any] = store.plan if store else {}
+    plan = store.plan if store else Plan()
     names, sentences, models = tasks_for(plan), stimuli_for(store.stimuli if store else ()), priced_models()
-    own = [m for m in dict.fromkeys(str(m["litellm_name"]) for m in plan.get("models", ())) if m in models]
+    own = [m for m in dict.fromkeys(m.litellm_name for m in plan.models) if m in models]
     flips = _within(known.again if known.flips is None else known.flips, FLIPS)
     again = min(flips, round(CHANCE * flips, 1) if known.again is None else round(known.again, 1))
-    n_items = min((int(task["n_items"]) for task in plan.get("tasks", ())), default=100)
-    n_tasks = min(max(len(plan.get("tasks", ())), 1) if store else 6, len(names))
+    n_items = min((task.n_items for task in plan.tasks), default=100)
+    n_tasks = min(max(len(plan.tasks), 1) if store else 6, len(names))
     n_stimuli = min(max(len(store.stimuli), 1) if store else 3, len(sentences))
-    n_placebos = sum(arm["role"] == "placebo" for arm in plan.get("arms", ()))
+    n_placebos = sum(arm.role == "placebo" for arm in plan.arms)
     placebos = max(1, min(20, round(n_placebos / n_stimuli))) if n_placebos else PLACEBOS
     asked = next(iter(own), models[0])
     if drawn:
@@ -139,7 +139,7 @@ def _choices(store: Store | None, filters: Filters, known: Measured, drawn: bool
     family_too = ("comparisons",)
     with columns[0]:
         per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), drawn=drawn)
-        repeats = filters.number("Times each is asked", "repeats", 1, 100, min(int(plan.get("replicates", 1)), 100), drawn=drawn)
+        repeats = filters.number("Times each is asked", "repeats", 1, 100, min(plan.replicates, 100), drawn=drawn)
         tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=family_too, drawn=drawn)
     with columns[1]:
         effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, drawn=drawn)
@@ -169,6 +169,6 @@ def _within(value: float | None, otherwise: float) -> float:
 
 
 def _draft(store: Store | None, chosen: Choices) -> Draft:
-    plan: Mapping[str, Any] = store.plan if store else {}
+    plan = store.plan if store else Plan()
     tasks, stimuli = tasks_for(plan)[: chosen.n_tasks], stimuli_for(store.stimuli if store else ())[: chosen.n_stimuli]
-    return drafted(experiment_text(chosen, suite_of(plan), tasks, stimuli, plan.get("sampling", {}), int(plan.get("seed", 1))))
+    return drafted(experiment_text(chosen, suite_of(plan), tasks, stimuli, plan.sampling, plan.seed if store else 1))

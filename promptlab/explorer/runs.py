@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pandas as pd
 import streamlit as st
 
@@ -19,6 +18,8 @@ from promptlab.explorer.filters import OF_A_RUN, Filters, go
 from promptlab.explorer.live import again_every
 from promptlab.explorer.load import opened
 from promptlab.nouns.errors import UNREADABLE, PromptlabError, first_line
+from promptlab.nouns.manifest import Manifest
+from promptlab.record.store import frozen_plan
 from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
 
@@ -105,47 +106,47 @@ def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:
     return rows, broken
 
 
-def row_of(name: str, state: str, manifest: Mapping[str, Any], asked: Mapping[str, Mapping[str, Any]]) -> Row:
+def row_of(name: str, state: str, manifest: Manifest, asked: Mapping[str, Mapping[str, Any]]) -> Row:
     """One row, its warnings as a list; `asked` holds the sampling parameters that the plan asks of each model.
 
     Raises KeyError where the manifest lacks something.
     """
-    counts = manifest["counts"]
-    models, simulated = list(manifest["models"]), list(manifest["simulated_models"])
+    counts = manifest.counts
+    models, simulated = list(manifest.models), list(manifest.simulated_models)
     return {
         "run": name,
         "state": state,
         "SIMULATED": "" if not simulated else "SIMULATED" if len(simulated) >= len(models) else f"SIMULATED: {', '.join(simulated)}",
         "warnings": warnings(manifest, asked),
-        "question": manifest.get("question") or "none stated",
-        "trials": f"{int(counts['done']):,} of {int(counts['planned']):,}",
-        "errors": int(counts["errors"]),
-        "cost": paid_words(float(manifest["paid_usd"]), int(counts["unpriced"]), len(simulated), len(models)),
+        "question": manifest.question or "none stated",
+        "trials": f"{int(counts.done):,} of {int(counts.planned):,}",
+        "errors": int(counts.errors),
+        "cost": paid_words(float(manifest.paid_usd), int(counts.unpriced), len(simulated), len(models)),
         "models": ", ".join(models) or "unknown",
-        "updated": str(manifest["updated_at"]).replace("T", " ").replace("+00:00", " UTC"),
-        "name": manifest.get("name") or "none",
+        "updated": str(manifest.updated_at).replace("T", " ").replace("+00:00", " UTC"),
+        "name": manifest.name or "none",
     }
 
 
-def warnings(manifest: Mapping[str, Any], asked: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def warnings(manifest: Manifest, asked: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What may spoil a comparison or is still open, in words."""
     found = []
-    for model, versions in manifest.get("served", {}).items():
+    for model, versions in manifest.served.items():
         if len(versions) > 1:
             found.append(f"{model} was served by {len(versions)} versions ({', '.join(versions)})")
-    imported = bool(manifest.get("imported"))
-    effective = {} if imported else manifest.get("effective", {})  # what an imported run asked for is not known
+    imported = bool(manifest.imported)
+    effective = {} if imported else manifest.effective  # what an imported run asked for is not known
     for model, sent in effective.items():
         if differs := differences(asked.get(model), sent):
             found.append(f"{model}: {', '.join(differs)}")
-    if waiting := manifest.get("batches", {}).get("waiting_trials"):
-        found.append(f"{waiting:,} trials wait in {manifest['batches']['open']:,} batch(es)")
-    for model, why in manifest.get("stopped", {}).items():
+    if waiting := manifest.batches.get("waiting_trials"):
+        found.append(f"{waiting:,} trials wait in {manifest.batches['open']:,} batch(es)")
+    for model, why in manifest.stopped.items():
         found.append(f"the provider of {model} stopped: {why}")
-    if unpriced := manifest["counts"]["unpriced"]:
+    if unpriced := manifest.counts.unpriced:
         found.append(f"the price of {unpriced:,} calls is unknown")
-    if manifest.get("budget_reached"):
-        found.append(str(manifest["budget_reached"]))
+    if manifest.budget_reached:
+        found.append(str(manifest.budget_reached))
     if imported:
         found.append("imported: nothing was fixed before the results were there")
     return found
@@ -182,6 +183,5 @@ def _asked(folder: Path) -> Mapping[str, Mapping[str, Any]]:
 def _planned(folder: str, changed_at: int, size: int) -> dict[str, dict[str, Any]]:
     """What is frozen in the plan is read once."""
     del changed_at, size  # only parts of the key
-    plan = orjson.loads((Path(folder) / "plan.json").read_bytes())
-    own = {model["name"]: {"seed": plan["seed"]} if model["simulated"] else {} for model in plan["models"]}
-    return {model["name"]: own[model["name"]] | plan["sampling"] | model["sampling"] for model in plan["models"]}
+    plan, _ = frozen_plan(Path(folder))
+    return {model.name: {**({"seed": plan.seed} if model.simulated else {}), **plan.sampling, **model.sampling} for model in plan.models}

@@ -24,7 +24,7 @@ Sieve = tuple[str, list[object]]
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     every = {ALL: "all"}
-    models = {str(m["name"]): f"{m['name']} (SIMULATED)" for m in store.plan["models"] if m["simulated"]}
+    models = {m.name: f"{m.name} (SIMULATED)" for m in store.plan.models if m.simulated}
     one, two, three = st.columns(3)
     with one:
         model = filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, DROPS)

@@ -15,6 +15,7 @@ from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
 from promptlab.explorer.live import kept_fresh, unreadable
 from promptlab.nouns.errors import PromptlabError, RunProblem, first_line
+from promptlab.nouns.manifest import Manifest
 from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
@@ -132,7 +133,7 @@ def _page(folder: Path, page: str, filters: Filters) -> None:
     opened = load.opened(folder)
     manifest = opened.manifest
     take.answers_of(*([] if page == "library" else [manifest]))
-    if manifest.get("simulated"):
+    if manifest.simulated:
         st.warning("SIMULATED: these answers come from a simulated model with planted effects. They say nothing about a real model.")
     live = opened.state == "running"
     status(opened.state, manifest)  # raises on a manifest that lacks something
@@ -164,8 +165,8 @@ def _strip(folder: Path, live: bool) -> None:
             st.warning("The run's manifest cannot be read at this moment.")
             return
         if live:
-            counts = run.manifest["counts"]
-            st.progress(min(1.0, counts["done"] / max(1, counts["planned"])))
+            counts = run.manifest.counts
+            st.progress(min(1.0, counts.done / max(1, counts.planned)))
             if run.state != "running":
                 load.read_again()
                 st.rerun()
@@ -173,7 +174,7 @@ def _strip(folder: Path, live: bool) -> None:
     strip()
 
 
-def status(state: str, manifest: Mapping[str, Any]) -> str:
+def status(state: str, manifest: Manifest) -> str:
     """How far the run is, in one line; costs that nobody knows are said to be unknown."""
     try:
         return _status(state, manifest)
@@ -181,19 +182,19 @@ def status(state: str, manifest: Mapping[str, Any]) -> str:
         raise RunProblem(f"manifest.json: not complete ({type(error).__name__}: {first_line(error)})") from None
 
 
-def _status(state: str, manifest: Mapping[str, Any]) -> str:
-    counts = manifest["counts"]
+def _status(state: str, manifest: Manifest) -> str:
+    counts = manifest.counts
     words = [STATES.get(state, "in a state that this version does not know")]
-    words.append(f"{int(counts['done']):,} of {int(counts['planned']):,} trials")
-    if counts["errors"]:
-        words.append(f"{int(counts['errors']):,} failed")
-    if counts.get("cached"):
-        words.append(f"{int(counts['cached']):,} answers from the cache")
-    n_models, n_simulated = len(manifest["models"]), len(manifest["simulated_models"])
-    words.append(paid_words(float(manifest["paid_usd"]), int(counts["unpriced"]), n_simulated, n_models))
+    words.append(f"{int(counts.done):,} of {int(counts.planned):,} trials")
+    if counts.errors:
+        words.append(f"{int(counts.errors):,} failed")
+    if counts.cached:
+        words.append(f"{int(counts.cached):,} answers from the cache")
+    n_models, n_simulated = len(manifest.models), len(manifest.simulated_models)
+    words.append(paid_words(float(manifest.paid_usd), int(counts.unpriced), n_simulated, n_models))
     text = "  ·  ".join(words)
-    if manifest.get("last_error"):
-        text += f"\nLast error: {plain.clip(str(manifest['last_error']), 300)}"
+    if manifest.last_error:
+        text += f"\nLast error: {plain.clip(str(manifest.last_error), 300)}"
     return text
 
 

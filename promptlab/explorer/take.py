@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
+from promptlab.nouns.manifest import Manifest
 from promptlab.reporting import charts, written
 from promptlab.reporting.table import Table
 
@@ -28,10 +29,10 @@ def shown(table: Table, name: str, *, tints: Mapping[str, str] | None = None, ti
     frame(table.frame, name)
 
 
-def answers_of(*runs: Mapping[str, Any]) -> None:
+def answers_of(*runs: Manifest) -> None:
     """Say whose answers the page shows: the manifests of its runs; none for a page without answers."""
-    simulated = {str(name) for run in runs for name in run.get("simulated_models", ())}
-    real = {str(name) for run in runs for name in run.get("models", ()) if name not in run.get("simulated_models", ())}
+    simulated = {name for run in runs for name in run.simulated_models}
+    real = {name for run in runs for name in run.models if name not in run.simulated_models}
     st.session_state[SIMULATED] = (simulated, bool(real))
 
 

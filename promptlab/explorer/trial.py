@@ -12,12 +12,12 @@ import streamlit as st
 from promptlab.explorer import plain
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.record import CallRow, facts_of
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import OUTCOMES
 from promptlab.reporting.rescore import scores_of
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import mark, or_unknown, score_word
-from promptlab.stats.sentences import setting_words
 
 CALL_FACTS = facts_of(CallRow)
 
@@ -76,8 +76,8 @@ def tables(store: Store, name: str) -> list[Table]:
 
 def added(store: Store, row: Mapping[str, Any]) -> str | None:
     """The text that the trial's arm adds to the prompt."""
-    text = (store.arms.get(row["arm"]) or {}).get("text")
-    return str(text) if text else None
+    arm = store.arms.get(str(row["arm"]))
+    return arm.text or None if arm else None
 
 
 def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
@@ -149,7 +149,7 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
         ("attempts", str(row["attempts"])),
         ("model version", or_unknown(row["model_version"])),
         ("base prompt", row["base_prompt"]),
-        ("placement", setting_words(row["placement"], row["shots"], row["strategy"])),
+        ("placement", Setting.of(row).words),
         ("repeat", str(int(row["replicate"]) + 1)),
     ]
     for number, call in enumerate(records(calls), start=1):

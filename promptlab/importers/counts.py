@@ -144,7 +144,9 @@ def _line(row: Row, columns: Mapping[str, str]) -> Counts | str:
     if arm == NONE_ARM:
         return f"a variant is called {NONE_ARM!r}, which is what the baseline is called here; give it another name"
     model, task = name_of(cell_text(values.get("model"))) or "model", task_name(cell_text(values.get("task")) or "items")
-    return Counts(arm, model, task, counts["gained"], counts["lost"], counts["ties"], row.line or row.number)
+    return Counts(
+        arm=arm, model=model, task=task, gained=counts["gained"], lost=counts["lost"], ties=counts["ties"], line=row.line or row.number
+    )
 
 
 def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix: str, by_model: bool) -> list[Result]:

@@ -170,7 +170,7 @@ def sign_tests(paired: Paired) -> tuple[SignTest, ...]:
         exact = [float(mcnemar(*cells).p_exact) for cells in mine.values()]
         holm = adjust(exact, method="holm")
         found += [
-            SignTest(model, task, arm, cells[1], cells[2], p, float(q))
+            SignTest(model=model, task=task, arm=arm, gained=cells[1], lost=cells[2], p_exact=p, p_holm=float(q))
             for (arm, cells), p, q in zip(mine.items(), exact, holm, strict=True)
         ]
     return tuple(found)

@@ -58,7 +58,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
             texts.setdefault(place.arm, instruction)
         for line, row in rows:
             if _filter(row) == chosen_filter:
-                results.append(_result(row, line, one, place.arm, place.task, metric, known))
+                results.append(_result(row, line, one=one, arm=place.arm, task=place.task, metric=metric, known=known))
     _same_documents(results, samples, files, chosen_filter)
     return Reading(
         tuple(results),

@@ -17,13 +17,15 @@ from promptlab.importers.results import Options, Reading, Result
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Frame, Item, Task
+from promptlab.nouns.manifest import Manifest, ModelAsked, Tally
+from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
 from promptlab.nouns.record import CallRow, TrialRow, shared
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import NONE_ARM, Control
-from promptlab.record.store import FORMAT, RunWriter, now
+from promptlab.record.store import RunWriter, frozen_plan, now
 from promptlab.sources.spec.experiment import Analysis
-from promptlab.stats.families import frozen, hypotheses
+from promptlab.stats.families import hypotheses
 
 SETTING = Setting("imported")
 """Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""
@@ -78,7 +80,7 @@ def write(what: Import, runs: Path, more_notes: Sequence[str] = ()) -> tuple[Pat
         clean = _cleaner(what.reading)
         results = [_clean(r, clean) for r in what.paired.results]
         plan = make_plan(what, clean, more_notes)
-        writer.write_json("plan.json", plan)
+        writer.write_plan(plan)
         writer.write_items(_tasks(what, clean))
         roles = {arm.name: arm for arm in what.paired.arms}
         for order, result in enumerate(results):
@@ -86,11 +88,12 @@ def write(what: Import, runs: Path, more_notes: Sequence[str] = ()) -> tuple[Pat
             writer.append(trial, calls)
     finally:
         writer.close()
-    writer.write_json("manifest.json", _manifest(what, plan, results))
+    what = replace(what, paired=replace(what.paired, results=tuple(results)))
+    writer.write_manifest(_manifest(what, *frozen_plan(folder)))
     return folder, True
 
 
-def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[str] = ()) -> dict[str, Any]:
+def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[str] = ()) -> Plan:
     """The plan as a sweep freezes one, with what cannot be known from results left empty, and said to be late."""
     paired, reading = what.paired, what.reading
     stimuli, placebos = paired.names("stimulus"), paired.names("placebo")
@@ -102,66 +105,50 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
     params = {json.dumps(dict(r.params), sort_keys=True): dict(r.params) for r in paired.results}
     tool = _tool(reading)
     simulated = simulated_models(paired.results)
-    return {
-        "format": FORMAT,
-        "run": what.run_id,
-        "name": what.name,
-        "question": f"{_words(stimuli)} change the score against {_imported_as(paired)!r}? ({NOT_FROZEN}; results of {tool})",
-        "imported": True,
-        "reconstructed": reading.reconstructed,
-        "suite": "own",
-        "scorer": None,
-        "defects": "keep",
-        "hashes": _hashes(reading),
-        "alpha": analysis.alpha,
-        "fdr": analysis.fdr,
-        "margins": {"cell": analysis.margin_cell_points / 100, "mean": analysis.margin_mean_points / 100},
-        "replicates": max((r.repeat for r in paired.results if r.repeat < 10**6), default=0) + 1,
-        "seed": 0,
-        "sampling": next(iter(params.values())) if len(params) == 1 else {},
-        "models": [
-            {
-                "name": name,
-                "litellm_name": name,
-                "api_base": None,
-                "sampling": _params_of(name, paired),
-                "simulated": name in simulated,
-                "truth": None,
-            }
+    return Plan(
+        run=what.run_id,
+        name=what.name,
+        question=f"{_words(stimuli)} change the score against {_imported_as(paired)!r}? ({NOT_FROZEN}; results of {tool})",
+        imported=True,
+        reconstructed=reading.reconstructed,
+        suite="own",
+        defects="keep",
+        hashes=_hashes(reading),
+        alpha=analysis.alpha,
+        fdr=analysis.fdr,
+        margins=Margins(cell=analysis.margin_cell_points / 100, mean=analysis.margin_mean_points / 100),
+        replicates=max((r.repeat for r in paired.results if r.repeat < 10**6), default=0) + 1,
+        sampling=next(iter(params.values())) if len(params) == 1 else {},
+        models=tuple(
+            PlannedModel(name=name, litellm_name=name, sampling=_params_of(name, paired), simulated=name in simulated)
             for name in paired.models
-        ],
-        "tasks": [_task_row(task, what, clean, more_notes) for task in tasks],
-        "arms": [_arm_row(arm, clean, tool) for arm in paired.arms],
-        "settings": [{"id": SETTING.id, **SETTING.canonical()}],
-        "placements": {},
-        "programs": [],
-        "base_prompts": [BASE_PROMPT],
-        "stimuli_of": {LIBRARY: stimuli},
-        "placebos_of": dict.fromkeys(stimuli, placebos),
-        "encoding": None,
-        "loops": [],
-        "no_placebo_reason": None if placebos else "the imported results have none, or none was named with --placebo",
-        "counts": {
-            "models": len(paired.models),
-            "tasks": len(tasks),
-            "items": sum(len(items) for items in paired.items.values()),
-            "arms": len(paired.arms),
-            "conditions": len(paired.arms),
-            "trials": len(paired.results),
-            "calls": len(paired.results),
-        },
-        "estimates": [],
-        "power": [],
-        "price_source": f"costs as {tool} recorded them",
-        "notes": [clean(note) for note in (*_notes(what), *more_notes)],
-        "hypotheses": frozen(planned),
-    }
+        ),
+        tasks=tuple(_task_row(task, what, clean, more_notes) for task in tasks),
+        arms=tuple(_arm_row(arm, clean, tool) for arm in paired.arms),
+        settings=(SETTING,),
+        base_prompts=(BASE_PROMPT,),
+        stimuli_of={LIBRARY: tuple(stimuli)},
+        placebos_of=dict.fromkeys(stimuli, tuple(placebos)),
+        no_placebo_reason=None if placebos else "the imported results have none, or none was named with --placebo",
+        counts=Counts(
+            models=len(paired.models),
+            tasks=len(tasks),
+            items=sum(len(items) for items in paired.items.values()),
+            arms=len(paired.arms),
+            conditions=len(paired.arms),
+            trials=len(paired.results),
+            calls=len(paired.results),
+        ),
+        price_source=f"costs as {tool} recorded them",
+        notes=tuple(clean(note) for note in (*_notes(what), *more_notes)),
+        hypotheses=tuple(planned),
+    )
 
 
 def rows(result: Result, arm: Arm, order: int) -> tuple[TrialRow, list[CallRow]]:
     """One result as a row of the trials frame and one of the calls frame."""
-    setting = [SETTING.placement, SETTING.shots, SETTING.strategy]
-    parts = [result.task, result.item, result.arm, BASE_PROMPT, *setting, result.model, result.repeat]
+    factors = SETTING.canonical()
+    parts = [result.task, result.item, result.arm, BASE_PROMPT, *factors.values(), result.model, result.repeat]
     trial = digest(parts)[:20]
     stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
     params = json.dumps(dict(result.params), sort_keys=True)
@@ -177,9 +164,8 @@ def rows(result: Result, arm: Arm, order: int) -> tuple[TrialRow, list[CallRow]]
         stimulus=stimulus,
         library=LIBRARY if stimulus else None,
         base_prompt=BASE_PROMPT,
-        placement=SETTING.placement,
-        shots=SETTING.shots,
-        strategy=SETTING.strategy,
+        setting=SETTING.id,
+        **factors,
         replicate=result.repeat,
         oracle=False,
         n_rounds=1,
@@ -207,49 +193,42 @@ def simulated_models(results: Sequence[Result]) -> set[str]:
     return {r.model for r in results if r.simulated}
 
 
-def _manifest(what: Import, plan: Mapping[str, Any], results: Sequence[Result]) -> dict[str, Any]:
-    reading = what.reading
+def _manifest(what: Import, plan: Plan, plan_digest: str) -> Manifest:
+    reading, results = what.reading, what.paired.results
     served: dict[str, set[str]] = {}
     for r in results:
         if r.version:
             served.setdefault(r.model, set()).add(r.version)
     errors = [r for r in results if r.score is None]
+    simulated = tuple(m.name for m in plan.models if m.simulated)
     time = now()
-    return {
-        "format": FORMAT,
-        "id": what.run_id,
-        "name": what.name,
-        "question": plan["question"],
-        "state": "complete",
-        "imported": True,
-        "provenance": {
+    return Manifest(
+        id=what.run_id,
+        name=what.name,
+        question=plan.question,
+        state="complete",
+        imported=True,
+        provenance={
             "tool": _tool(reading),
             "files": [asdict(source) for source in reading.sources],
             "options": {**asdict(what.options), "arm_names": sorted(what.arm_names.values())},
             "metric": reading.metric,
             "guessed": list(reading.guessed),
-            "notes": plan["notes"],
+            "notes": list(plan.notes),
         },
-        "simulated": any(m["simulated"] for m in plan["models"]),
-        "simulated_models": [m["name"] for m in plan["models"] if m["simulated"]],
-        "created_at": time,
-        "updated_at": time,
-        "sessions": 1,
-        "counts": {"planned": len(results), "done": len(results), "errors": len(errors), "cached": 0, "sent": 0, "unpriced": 0},
-        "paid_usd": 0.0,
-        "last_error": errors[-1].error if errors else None,
-        "stopped": {},
-        "budget_usd": None,
-        "budget_reached": None,
-        "hashes": {**plan["hashes"], "plan": digest(plan)},
-        "prices": {},
-        "models": {name: {"litellm_name": name, "api_base": None} for name in what.paired.models},
-        "effective": {name: _params_of(name, what.paired) for name in what.paired.models},
-        "served": {name: sorted(versions) for name, versions in sorted(served.items())},
-        "versions": {"promptlab": promptlab.__version__},
-        "commit": None,
-        "experiment_path": None,
-    }
+        simulated=bool(simulated),
+        simulated_models=simulated,
+        created_at=time,
+        updated_at=time,
+        sessions=1,
+        counts=Tally(planned=len(results), done=len(results), errors=len(errors)),
+        last_error=errors[-1].error if errors else None,
+        hashes={**plan.hashes, "plan": plan_digest},
+        models={m.name: ModelAsked(litellm_name=m.litellm_name) for m in plan.models},
+        effective={m.name: m.sampling for m in plan.models},
+        served={name: tuple(sorted(versions)) for name, versions in sorted(served.items())},
+        versions={"promptlab": promptlab.__version__},
+    )
 
 
 def _notes(what: Import) -> list[str]:
@@ -263,45 +242,33 @@ def _notes(what: Import) -> list[str]:
     return [*notes, *what.paired.notes]
 
 
-def _task_row(task: str, what: Import, clean: Callable[[str], str], more_notes: Sequence[str]) -> dict[str, Any]:
-    return {
-        "task": task,
-        "suite": "own",
-        "n_items": len(what.paired.items[task]),
-        "metric": f"imported: {what.reading.metric}",
-        "strict": "text",
-        "low": None,
-        "chance": None,
-        "base_prompts": {BASE_PROMPT: clean(what.paired.arms[0].text or "")},
-        "source": ", ".join(dict.fromkeys(source.file for source in what.reading.sources)),
-        "licence": "not stated",
-        "defects": [clean(note) for note in (*what.paired.notes, *more_notes)],
-        "frame": asdict(Frame()),
-        "options": "hidden",
-        "demos": [],
-    }
+def _task_row(task: str, what: Import, clean: Callable[[str], str], more_notes: Sequence[str]) -> PlannedTask:
+    return PlannedTask(
+        name=task,
+        suite="own",
+        n_items=len(what.paired.items[task]),
+        metric=f"imported: {what.reading.metric}",
+        strict="text",
+        base_prompts={BASE_PROMPT: clean(what.paired.arms[0].text or "")},
+        source=", ".join(dict.fromkeys(source.file for source in what.reading.sources)),
+        licence="not stated",
+        defects=tuple(clean(note) for note in (*what.paired.notes, *more_notes)),
+        frame=asdict(Frame()),
+        options="hidden",
+    )
 
 
-def _arm_row(arm: Arm, clean: Callable[[str], str], tool: str) -> dict[str, Any]:
+def _arm_row(arm: Arm, clean: Callable[[str], str], tool: str) -> PlannedArm:
     text = None if arm.role in ("baseline", "aa") else clean(arm.text or f"(the text is not in the results of {tool})")
-    return {
-        "arm": arm.name,
-        "role": arm.role,
-        "text": text,
-        "imported_as": arm.imported_as,
-        "n_words": len(arm.text.split()) if text and arm.text else 0,
-        "n_tokens": None,
-        "wordings": [],
-        "demands": [],
-        "library": LIBRARY if text else None,
-        "loop": None,
-        "stimulus": None,
-        "spec": None,
-        "oracle": False,
-        "theory": None,
-        "source": tool,
-        "code_number": None,
-    }
+    return PlannedArm(
+        name=arm.name,
+        role=arm.role,
+        text=text,
+        imported_as=arm.imported_as,
+        n_words=len(arm.text.split()) if text and arm.text else 0,
+        library=LIBRARY if text else None,
+        source=tool,
+    )
 
 
 def _tasks(what: Import, clean: Callable[[str], str]) -> list[Task]:

@@ -55,6 +55,14 @@ class Reply:
     """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
     fingerprint: str | None = field(default=None, kw_only=True)
     """What the provider calls the system that answered (`system_fingerprint`)."""
+    reasoning: str | None = field(default=None, kw_only=True)
+    """The model's reasoning before its answer; not scored."""
+    reasoning_tokens: int | None = field(default=None, kw_only=True)
+    """Tokens of that reasoning; most providers count them among the output tokens, some beside them."""
+    cached_input_tokens: int | None = field(default=None, kw_only=True)
+    """Those input tokens that the provider had in its own cache, and may price lower."""
+    reported_cost_usd: float | None = field(default=None, kw_only=True)
+    """The price that the provider itself reports."""
 
 
 @dataclass(frozen=True, slots=True)

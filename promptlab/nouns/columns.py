@@ -9,5 +9,3 @@ CALL_COLUMNS = columns_of(CallRow)
 ITEM_COLUMNS = columns_of(ItemRow)
 CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd")
 """Columns that may differ between two runs of the same experiment that gave the same answers."""
-SETTING_COLUMNS = ("placement", "shots", "strategy")
-"""Factors that are compared within, never across; base prompts are averaged inside an item (a random factor)."""

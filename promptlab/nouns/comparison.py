@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from promptlab.nouns.setting import InSetting, Setting
 from promptlab.nouns.words import Status, Verdict
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(InSetting):
     """Treatment minus control, and what it means. Scores and effects are fractions; None is "not available", never NaN.
 
     scope: cell (one task), stimulus (one stimulus over the tasks), primary (all stimuli of a library over the tasks),
@@ -23,9 +24,7 @@ class Comparison:
     simulated: bool
     suite: str
     task: str | None
-    placement: str
-    shots: int
-    strategy: str
+    setting: Setting
     control: str
     control_arms: tuple[str, ...]
     treatment: str
@@ -67,4 +66,8 @@ class Comparison:
         return f"{self.treatment} (with oracle)" if self.oracle else self.treatment
 
 
-COMPARISON_COLUMNS = tuple(Comparison.__dataclass_fields__)
+COMPARISON_COLUMNS = tuple(
+    column
+    for name in Comparison.__dataclass_fields__
+    for column in (("setting", "placement", "shots", "strategy") if name == "setting" else (name,))
+)

@@ -40,6 +40,8 @@ class TrialRow:
     stimulus: str | None = None
     library: str | None = None
     base_prompt: str
+    setting: str
+    """The id of the setting in the plan; placement, shots and strategy name its factors."""
     placement: str
     shots: int
     strategy: str
@@ -64,6 +66,9 @@ class TrialRow:
     attempts: int = field(metadata={"total": True})
     model_version: str | None = None
     error: str | None = None
+    reasoning_tokens: int | None = _fact("reasoning tokens", total=True)
+    cached_input_tokens: int | None = _fact("input tokens from the provider's cache", total=True)
+    reported_cost_usd: float | None = _fact("price that the provider reports, in USD", total=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +102,10 @@ class CallRow:
     emotion: str | None = None
     score: float | None = None
     fingerprint: str | None = None
+    reasoning: str | None = _fact("reasoning")
+    reasoning_tokens: int | None = _fact("reasoning tokens")
+    cached_input_tokens: int | None = _fact("input tokens from the provider's cache")
+    reported_cost_usd: float | None = _fact("price that the provider reports, in USD")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from promptlab.nouns.identity import canonical_json
@@ -29,6 +29,20 @@ class Setting:
         return setting_id(self.placement, self.shots, self.strategy, dict(self.sampling))
 
     @property
+    def words(self) -> str:
+        """What the setting is called wherever one is shown."""
+        return ", ".join(self._factors.values())
+
+    def apart(self, among: Sequence[Setting]) -> list[str]:
+        """Words for the factors in which these settings differ."""
+        return [words for name, words in self._factors.items() if len({other._factors.get(name) for other in among}) > 1]
+
+    @property
+    def _factors(self) -> dict[str, str]:
+        own = {name: f"{name} {value}" for name, value in self.sampling}
+        return {"placement": self.placement, "shots": f"{self.shots} examples", "strategy": self.strategy, **own}
+
+    @property
     def pooled(self) -> Setting:
         """The same setting over all base prompts."""
         return replace(self, prompt=None)
@@ -38,10 +52,42 @@ class Setting:
         plain: dict[str, Any] = {"placement": self.placement, "shots": self.shots, "strategy": self.strategy}
         return plain | ({"sampling": dict(self.sampling)} if self.sampling else {})
 
+    def plain(self) -> dict[str, Any]:
+        """As a row of the plan."""
+        return {"id": self.id, **self.canonical()}
+
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Setting:
         """A setting from plain data, such as a row of the plan."""
         return cls(plain["placement"], plain["shots"], plain["strategy"], tuple(sorted(plain.get("sampling", {}).items())))
+
+
+class InSetting:
+    """What has a setting also names its factors: readers of reports know them by these names."""
+
+    __slots__ = ()
+    setting: Setting
+
+    @property
+    def placement(self) -> str:
+        return self.setting.placement
+
+    @property
+    def shots(self) -> int:
+        return self.setting.shots
+
+    @property
+    def strategy(self) -> str:
+        return self.setting.strategy
+
+
+def flat(row: InSetting) -> dict[str, Any]:
+    """The fields of a dataclass by name; its setting by its id and by its factors."""
+    found: dict[str, Any] = {}
+    for field in fields(row):  # type: ignore[arg-type]
+        value = getattr(row, field.name)
+        found |= {"setting": value.id, **value.canonical()} if isinstance(value, Setting) else {field.name: value}
+    return found
 
 
 def setting_id(placement: str, shots: int, strategy: str, sampling: Mapping[str, Any]) -> str:

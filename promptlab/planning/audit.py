@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from promptlab.nouns.errors import UNREADABLE, first_line
 from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Demo, Item, Task
-from promptlab.nouns.model import Model, Price
+from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.model import Model
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.planning.hashes import HASH_FORMAT, hash_of_data, hash_of_experiment, hash_of_simulators, hash_of_stimuli, name_of_run
 from promptlab.planning.resolve import sim_models
-from promptlab.record.store import Run
+from promptlab.record.store import Run, frozen_plan
 from promptlab.sources.prices import price_digest
 from promptlab.sources.spec import load_experiment
 from promptlab.sources.tasks import entries
@@ -47,10 +49,10 @@ def audit(run: Run) -> list[Check]:
 
     Of an imported run only the plan can be checked: the files of the other tool are not kept.
     """
-    plan, hashes = run.plan, run.manifest.get("hashes", {})
-    of_plan = plan.get("hashes", {})
-    found = [Check("plan", hashes.get("plan"), digest(plan), "plan.json")]
-    if plan.get("imported"):
+    plan, plan_digest = frozen_plan(run.folder)
+    hashes, of_plan = run.manifest.hashes, plan.hashes
+    found = [Check("plan", hashes.get("plan"), plan_digest, "plan.json")]
+    if plan.imported:
         source = "the file of the other tool, which is not kept"
         return [*found, *(Check(f"file {name}", str(value), None, source) for name, value in of_plan.items())]
     for what, source, compute in (
@@ -65,8 +67,8 @@ def audit(run: Run) -> list[Check]:
         except UNREADABLE as error:
             found.append(Check(what, hashes.get(what), None, f"{source} ({first_line(error)})"))
     found.append(Check("hashes in plan.json", digest({k: v for k, v in hashes.items() if k != "plan"}), digest(of_plan), "both files"))
-    name = name_of_run(str(plan.get("name")), of_plan)
-    found.append(Check("name of the run", str(plan.get("run")), name, "the name of the experiment and the hashes"))
+    name = name_of_run(plan.name, of_plan)
+    found.append(Check("name of the run", plan.run, name, "the name of the experiment and the hashes"))
     return found
 
 
@@ -92,13 +94,13 @@ def _short(value: str | None) -> str:
     return value[:HASH_CHARS] if len(value) == 64 else value
 
 
-def _experiment(run: Run, plan: dict[str, Any]) -> str:
+def _experiment(run: Run, plan: Plan) -> str:
     """As it ran: with the looks that the command asked for."""
     experiment, _ = load_experiment(run.folder / "experiment.yaml")
-    return hash_of_experiment(experiment.with_looks(len(plan.get("looks", ())) or None))
+    return hash_of_experiment(experiment.with_looks(len(plan.looks) or None))
 
 
-def _data(run: Run, plan: dict[str, Any]) -> str | None:
+def _data(run: Run, plan: Plan) -> str | None:
     """A task may have base prompts that the run did not use: those are taken from promptlab's own list.
 
     A task of one's own may have such prompts too, and the run folder does not hold its file.
@@ -107,48 +109,46 @@ def _data(run: Run, plan: dict[str, Any]) -> str | None:
     for row in run.each_item():
         scores = json.loads(row["scores"]) if row.get("scores") else ()
         items.setdefault(f"{row['suite']}/{row['task']}", []).append(
-            Item(row["item"], row["input"], row["targets"], row["choices"], scores=scores)
+            Item(row["item"], row["input"], row["targets"], row["choices"], row["cluster"], scores)
         )
     now = None
-    for whole in (True, False):
-        now = hash_of_data(list(_tasks(plan, items, whole)))
-        if now == run.manifest.get("hashes", {}).get("data"):
+    for whole, number in itertools.product((True, False), (1, HASH_FORMAT)):
+        now = hash_of_data(list(_tasks(plan, items, whole)), number)
+        if now == run.manifest.hashes.get("data"):
             return now
-    return None if any(task["suite"] == "own" for task in plan["tasks"]) else now
+    return None if any(task.suite == "own" for task in plan.tasks) else now
 
 
-def _tasks(plan: dict[str, Any], items: dict[str, list[Item]], whole: bool) -> Iterator[Task]:
+def _tasks(plan: Plan, items: dict[str, list[Item]], whole: bool) -> Iterator[Task]:
     """The tasks of the plan, as far as they are hashed; `whole`: with the base prompts that the run did not use."""
     shipped = entries()
-    for task in plan["tasks"]:
-        name, suite = str(task["task"]), task["suite"]
+    for task in plan.tasks:
+        name, suite = task.name, task.suite
         prompts = dict(shipped[name].base_prompts) if whole and suite != "own" and name in shipped else {}
         yield Task(
-            name=name, suite=suite, benchmark="own", metric=task["metric"], strict=task["strict"],
-            base_prompts={**prompts, **task["base_prompts"]}, items=tuple(items.get(f"{suite}/{name}", ())),
-            demos=tuple(Demo(**demo) for demo in task["demos"]),
+            name=name, suite=suite, benchmark="own", metric=task.metric, strict=task.strict,
+            base_prompts={**prompts, **task.base_prompts}, items=tuple(items.get(f"{suite}/{name}", ())),
+            demos=tuple(Demo(**demo) for demo in task.demos), options=task.options, frame=Frame(**task.frame),
         )  # fmt: skip
 
 
-def _stimuli(run: Run, plan: dict[str, Any]) -> str | None:
-    if plan["programs"]:
+def _stimuli(run: Run, plan: Plan) -> str | None:
+    if plan.programs:
         return None  # a program's own state is hashed as DSPy wrote it
-    stimuli = [Stimulus(**{**arm["stimulus"], "wordings": tuple(arm["stimulus"]["wordings"])}) for arm in plan["arms"] if arm["stimulus"]]
+    stimuli = [Stimulus(**{**arm.stimulus, "wordings": tuple(arm.stimulus["wordings"])}) for arm in plan.arms if arm.stimulus]
     loops = []
-    for arm in plan["arms"]:
-        if spec := arm["spec"]:
+    for arm in plan.arms:
+        if spec := arm.spec:
             cues = tuple(tuple(Cue(**cue) for cue in step) for step in spec["cues"])
-            loops.append((str(arm["loop"]), str(arm["arm"]), Loop(**{**spec, "cues": cues})))
+            loops.append((str(arm.loop), arm.name, Loop(**{**spec, "cues": cues})))
     now, as_1 = (hash_of_stimuli(stimuli, loops, format=number) for number in (HASH_FORMAT, 1))
-    return as_1 if as_1 == run.manifest.get("hashes", {}).get("stimuli") else now
+    return as_1 if as_1 == run.manifest.hashes.get("stimuli") else now
 
 
-def _prices(run: Run, plan: dict[str, Any]) -> str | None:
-    prices = run.manifest["prices"]
-    if set(prices) != {str(model["name"]) for model in plan["models"]}:
-        return None
-    return price_digest({name: Price(p["input_usd_per_mtok"], p["output_usd_per_mtok"]) if p else None for name, p in prices.items()})
+def _prices(run: Run, plan: Plan) -> str | None:
+    prices = run.manifest.prices
+    return price_digest(prices) if set(prices) == set(plan.model_of) else None
 
 
-def _simulators(_: Run, plan: dict[str, Any]) -> str:
-    return hash_of_simulators((Model(str(m["name"]), str(m["litellm_name"])) for m in plan["models"]), sim_models())
+def _simulators(_: Run, plan: Plan) -> str:
+    return hash_of_simulators((Model(m.name, m.litellm_name) for m in plan.models), sim_models())

@@ -6,7 +6,7 @@ prompt disagree on the given share of items, and arms are drawn from it. Familie
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.wording import FINDINGS
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study
@@ -85,14 +86,14 @@ def calibrate(
     treatment = next(a.name for a in study.design.arms if a.role in ("stimulus", "loop"))
     rng = np.random.default_rng(study.design.seed)
     gains = findings = failed = found = in_primary = in_families = 0
-    families = {str(h["family"]) for h in plan["hypotheses"] if h["scope"] == "stimulus"}
+    families = {h.family for h in plan.hypotheses if h.scope == "stimulus"}
     cells: list[int] = []
     found_cells: list[float] = []
     asked: list[float] = []
     asked_planted: list[float] = []
     estimates: list[float] = []
     for done in range(sweeps):
-        null, share = _judged(frame, shape, plan, None, 0.0, baseline, discordance, rng)
+        null, share = _judged(frame, shape, plan=plan, treatment=None, effect=0.0, baseline=baseline, discordance=discordance, rng=rng)
         over = [c for c in null if c.scope in ("primary", "stimulus")]
         cell = [c for c in null if c.scope == "cell" and c.verdict in FINDINGS]
         gains += any(c.verdict in GAINS for c in over)
@@ -102,7 +103,9 @@ def calibrate(
         failed += any(c.status == "aa_failed" and c.scope == "aa" for c in null)
         cells.append(len(cell))
         asked.append(share)
-        planted, share = _judged(frame, shape, plan, treatment, effect, baseline, discordance, rng)
+        planted, share = _judged(
+            frame, shape, plan=plan, treatment=treatment, effect=effect, baseline=baseline, discordance=discordance, rng=rng
+        )
         asked_planted.append(share)
         first = _decisive(planted, treatment)
         found += bool(first) and all(c.verdict in GAINS for c in first)
@@ -125,7 +128,7 @@ def calibrate(
         aa_failed=rate(failed, sweeps),
         found=rate(found, sweeps),
         found_cells=float(np.mean(found_cells)),
-        n_cells=sum(1 for h in plan["hypotheses"] if h["scope"] == "cell"),
+        n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell"),
         asked=float(np.mean(asked)),
         asked_planted=float(np.mean(asked_planted)),
         estimates_mean=float(np.mean(estimates)) if estimates else None,
@@ -157,9 +160,7 @@ def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
             "item": column([item for _, item, _ in items], at[1]),
             "cluster": column([cluster for _, _, cluster in items], at[1]),
             "arm": column([a.name for a in arms], at[2]),
-            "placement": column([a.setting.placement for a in arms], at[2]),
-            "shots": np.array([a.setting.shots for a in arms])[at[2]],
-            "strategy": column([a.setting.strategy for a in arms], at[2]),
+            "setting": column([a.setting.id for a in arms], at[2]),
             "replicate": at[3],
         }
     )
@@ -176,7 +177,7 @@ def _blocks(study: Study) -> np.ndarray:
 def _judged(
     frame: pd.DataFrame,
     shape: tuple[int, int],
-    plan: Mapping[str, Any],
+    plan: Plan,
     treatment: str | None,
     effect: float,
     baseline: float,
@@ -192,7 +193,7 @@ def _judged(
         room = (1 - p) / (1 - baseline) if effect >= 0 else p / baseline
         p = np.where(frame["arm"].to_numpy() == treatment, np.clip(p + effect * room, 0, 1), p)
     scored = frame.assign(score=(rng.random(len(frame)) < p).astype(np.float64))
-    looks = Looks(plan) if plan.get("looks") else None
+    looks = Looks(plan) if plan.looks else None
     if looks is None:
         return analyse(scored, plan), 1.0
     for look in range(len(looks.ends) - 1):

@@ -13,6 +13,7 @@ from typing import Any
 from promptlab.design.cross import trials_an_item
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.model import Model
+from promptlab.nouns.plan import Estimate, OutlookRow, Plan, PowerRow
 from promptlab.nouns.words import Suite
 from promptlab.planning.plan import estimate, minutes, outlook, power
 from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
@@ -99,25 +100,25 @@ class Draft:
     problems: tuple[str, ...] = ()
 
     @cached_property
-    def estimate(self) -> dict[str, Any] | None:
+    def estimate(self) -> Estimate | None:
         """Calls, tokens, USD and seconds, as `promptlab plan` estimates them."""
         return None if self.study is None else estimate(self.study, self.study.design.models[0].name)
 
     @cached_property
-    def power(self) -> list[dict[str, Any]]:
+    def power(self) -> tuple[PowerRow, ...]:
         """The smallest effects, as `promptlab plan` shows them."""
-        return [] if self.study is None else power(self.study, 0)
+        return () if self.study is None else power(self.study, 0)
 
     def money(self, n_items: int, repeats: int, under_way: int) -> dict[str, Any] | None:
         """Calls, USD and minutes (low, high) of so many items a task, at the file's price of a call; None where that is unknown."""
         made = self.estimate
-        if self.study is None or made is None or not made["calls"]:
+        if self.study is None or made is None or not made.calls:
             return None
         design = self.study.design
         n_calls = n_items * len(design.tasks) * trials_an_item(replace(design, replicates=repeats))
-        share = n_calls / made["calls"]
-        low, high = minutes({"estimates": [made]}, under_way)
-        usd = [None if value is None else value * share for value in made["usd"]]
+        share = n_calls / made.calls
+        low, high = minutes([made], under_way)
+        usd = [None if value is None else value * share for value in made.usd]
         return {"calls": n_calls, "usd": usd, "minutes": [low * share, high * share]}
 
 
@@ -166,10 +167,10 @@ def drafted(text: str) -> Draft:
 
 
 @lru_cache(maxsize=256)
-def more_items(text: str, discordance: float) -> tuple[dict[str, Any], ...]:
+def more_items(text: str, discordance: float) -> tuple[OutlookRow, ...]:
     """What more items of a drafted experiment's tasks buy, as `promptlab plan` works it out."""
     draft = drafted(text)
-    return () if draft.study is None or draft.estimate is None else tuple(outlook(draft.study, discordance, [draft.estimate]))
+    return () if draft.study is None or draft.estimate is None else outlook(draft.study, discordance, [draft.estimate])
 
 
 @lru_cache(maxsize=1)
@@ -190,18 +191,17 @@ def priced_models() -> tuple[str, ...]:
     return tuple(found)
 
 
-def suite_of(plan: Mapping[str, Any]) -> Suite:
+def suite_of(plan: Plan) -> Suite:
     """The official files where the plan is of them and they are here; else promptlab's own items."""
-    tasks = plan.get("tasks", ())
-    there = {str(task["suite"]) for task in tasks} == {"official"} and all(task_here(str(task["task"]), "official") for task in tasks)
+    there = {task.suite for task in plan.tasks} == {"official"} and all(task_here(task.name, "official") for task in plan.tasks)
     return "official" if there else "twin"
 
 
-def tasks_for(plan: Mapping[str, Any]) -> list[str]:
+def tasks_for(plan: Plan) -> list[str]:
     """The plan's tasks that come with promptlab, then the others."""
     suite = suite_of(plan)
     known = [name for name in task_names(suite) if suite == "twin" or task_here(name, suite)]
-    return _first([str(task["task"]) for task in plan.get("tasks", ())], known)
+    return _first(list(plan.task_of), known)
 
 
 def stimuli_for(names: Sequence[str]) -> list[str]:

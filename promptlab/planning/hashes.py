@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 from promptlab.nouns.arm import Program
 from promptlab.nouns.identity import digest, digest_of_text, plain_json
-from promptlab.nouns.item import Task
+from promptlab.nouns.item import Frame, Task
 from promptlab.nouns.model import Model
 from promptlab.nouns.stimulus import Loop, Stimulus
 from promptlab.sources.spec import Experiment
 from promptlab.sources.spec.libraries import SimModel
 
 HASH_FORMAT = 2
-"""1 hashed loops and programs in another form: runs that an earlier version began keep their names."""
+"""1 wrote loops and programs in another form, and left out frames, clusters and how a text is joined: its runs keep their names."""
 
 
 def hash_of_experiment(experiment: Experiment) -> str:
@@ -23,16 +25,28 @@ def hash_of_experiment(experiment: Experiment) -> str:
     return digest(experiment.canonical())
 
 
-def hash_of_data(tasks: Sequence[Task]) -> str:
-    """Of items, demonstrations, base prompts and scorers of all tasks."""
+def hash_of_data(tasks: Sequence[Task], format: int = HASH_FORMAT) -> str:  # noqa: A002 (the word of the run folder)
+    """Of items, demonstrations, base prompts and scorers of all tasks, and of what else decides prompts and clusters."""
     with nothing_to_collect():
         items = [
             [t.id, t.metric, t.strict, dict(t.base_prompts), [(i.id, i.input, i.targets, i.choices, i.scores) for i in t.items]]
             for t in tasks
         ]
         demos = [[t.id, [[d.input, d.output, d.choices] for d in t.demos]] for t in tasks]
+        more = {t.id: found for t in tasks if (found := _beyond_format_1(t))} if format > 1 else {}
+        hashed = [items, demos, *([more] if more else [])]
         graded = any(item.scores for task in tasks for item in task.items)  # fractions, which not every writer writes alike
-        return digest([items, demos]) if graded else digest_of_text(plain_json([items, demos]))
+        return digest(hashed) if graded else digest_of_text(plain_json(hashed))
+
+
+def _beyond_format_1(task: Task) -> dict[str, Any]:
+    """What format 1 forgot of a task, where it is not the default."""
+    found: dict[str, Any] = {"options": task.options} if task.options != "shown" else {}
+    if task.frame != Frame():
+        found["frame"] = asdict(task.frame)
+    if any(item.cluster for item in task.items):
+        found["clusters"] = [item.cluster for item in task.items]
+    return found
 
 
 def hash_of_stimuli(
@@ -42,7 +56,9 @@ def hash_of_stimuli(
     format: int = HASH_FORMAT,  # noqa: A002 (the word of the run folder)
 ) -> str:
     """Of all texts that are added; loops come with their strategy and arm, programs with their strategy."""
-    texts = sorted({(s.id, s.text, s.wordings) for s in stimuli})
+    every = list(stimuli)
+    texts = sorted({(s.id, s.text, s.wordings) for s in every})
+    joined = {s.id: s.joined_by for s in every if s.joined_by is not None}
     loop_of = {(strategy, arm): loop for strategy, arm, loop in loops}
     program_of = dict(programs)
     if format == 1:
@@ -50,7 +66,12 @@ def hash_of_stimuli(
             [texts, sorted([*key, _loop_1(loop_of[key])] for key in loop_of), sorted([k, _program_1(p)] for k, p in program_of.items())]
         )
     return digest(
-        [texts, [[*key, loop_of[key].canonical()] for key in sorted(loop_of)], [[k, program_of[k].canonical()] for k in sorted(program_of)]]
+        [
+            texts,
+            [[*key, loop_of[key].canonical()] for key in sorted(loop_of)],
+            [[k, program_of[k].canonical()] for k in sorted(program_of)],
+            *([joined] if joined else []),
+        ]
     )
 
 

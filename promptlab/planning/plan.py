@@ -15,19 +15,32 @@ from promptlab.design.render import render
 from promptlab.design.stimuli import placebos_of
 from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Call
+from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.item import Item, Task
+from promptlab.nouns.plan import (
+    Counts,
+    Estimate,
+    LookShare,
+    Margins,
+    OutlookRow,
+    Plan,
+    PlannedArm,
+    PlannedLoop,
+    PlannedModel,
+    PlannedTask,
+    PowerRow,
+)
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Control
 from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size
 from promptlab.sources.prices import cost_usd
 from promptlab.stats import min_discordant
-from promptlab.stats.families import frozen, hypotheses
+from promptlab.stats.families import hypotheses
 from promptlab.stats.looks import FUTILITY, look_plan
 from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
 from promptlab.strategies import begun
 
-FORMAT = 1
 SECONDS_A_CALL = (0.4, 3.0)
 """A short answer from a hosted model, low and high: for the minutes only."""
 CHARS_A_TOKEN = (5.0, 3.0)
@@ -39,7 +52,7 @@ EFFECTS = (0.0, 0.5, 1.0)
 """True effects for which a plan says what looks save, in units of the effect that the design finds four times of five."""
 
 
-def make_plan(study: Study) -> dict[str, Any]:
+def make_plan(study: Study) -> Plan:
     """The frozen plan: written before the first call, hashed, and all that the analysis knows beside the trials."""
     design, experiment = study.design, study.experiment
     stimuli = _stimuli(design)
@@ -51,134 +64,128 @@ def make_plan(study: Study) -> dict[str, Any]:
     models = [m.name for m in design.models]
     plain = [setting for setting in settings if not looped[setting]]
     planned = hypotheses(models, tasks, [(s.id, s.library) for s in stimuli], plain, controls)
-    stimuli_of = {library: [s.id for s in stimuli if s.library == library] for library in dict.fromkeys(s.library for s in stimuli)}
+    stimuli_of = {library: tuple(s.id for s in stimuli if s.library == library) for library in dict.fromkeys(s.library for s in stimuli)}
     for setting, arms in looped.items():
         treated = list(dict.fromkeys((arm.name, arm.loop.library) for arm in arms if arm.role == "loop" and arm.loop))
         against = cast("list[Control]", list(dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control")))
         planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
-        stimuli_of |= {library: [arm for arm, of in treated if of == library] for _, library in treated}
-    estimates = [estimate(study, name) for name in models]
-    return {
-        "format": FORMAT,
-        "run": study.run_id,
-        "name": experiment.name,
-        "question": experiment.question,
-        "suite": " + ".join(dict.fromkeys(t.suite for t in design.tasks)),
-        "scorer": experiment.scorer,
-        "defects": experiment.defects,
-        "hashes": study.hashes,
-        "alpha": experiment.analysis.alpha,
-        "fdr": experiment.analysis.fdr,
-        "margins": {
-            "cell": experiment.analysis.margin_cell_points / 100,
-            "mean": experiment.analysis.margin_mean_points / 100,
-        },
-        "replicates": experiment.replicates,
-        "seed": experiment.seed,
-        "sampling": experiment.sampling.asked(),
-        "models": [
-            {
-                "name": m.name,
-                "litellm_name": m.litellm_name,
-                "api_base": m.api_base,
-                "sampling": dict(m.sampling),
-                "simulated": m.simulated,
-                "truth": study.sims[m.litellm_name.removeprefix("sim/")].truth if m.simulated else None,
-            }
+        stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
+    each = estimates(study)
+    return Plan(
+        run=study.run_id,
+        name=experiment.name,
+        question=experiment.question,
+        suite=" + ".join(dict.fromkeys(t.suite for t in design.tasks)),
+        scorer=experiment.scorer,
+        defects=experiment.defects,
+        hashes=study.hashes,
+        alpha=experiment.analysis.alpha,
+        fdr=experiment.analysis.fdr,
+        margins=Margins(cell=experiment.analysis.margin_cell_points / 100, mean=experiment.analysis.margin_mean_points / 100),
+        replicates=experiment.replicates,
+        seed=experiment.seed,
+        sampling=experiment.sampling.asked(),
+        models=tuple(
+            PlannedModel(
+                name=m.name,
+                litellm_name=m.litellm_name,
+                api_base=m.api_base,
+                sampling=dict(m.sampling),
+                simulated=m.simulated,
+                truth=study.sims[m.litellm_name.removeprefix("sim/")].truth if m.simulated else None,
+            )
             for m in design.models
-        ],
-        "tasks": [
-            {
-                "task": t.name,
-                "suite": t.suite,
-                "n_items": len(t.items),
-                "metric": t.metric,
-                "strict": t.strict,
-                "low": t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
-                "chance": t.chance,
-                "base_prompts": {k: v for k, v in t.base_prompts.items() if k in experiment.base_prompts},
-                "source": t.source,
-                "licence": t.licence,
-                "defects": list(t.defects),
-                "frame": asdict(t.frame),
-                "options": t.options,
-                "demos": [asdict(demo) for demo in t.demos],
-            }
+        ),
+        tasks=tuple(
+            PlannedTask(
+                name=t.name,
+                suite=t.suite,
+                n_items=len(t.items),
+                metric=t.metric,
+                strict=t.strict,
+                low=t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
+                chance=t.chance,
+                base_prompts={k: v for k, v in t.base_prompts.items() if k in experiment.base_prompts},
+                source=t.source,
+                licence=t.licence,
+                defects=tuple(t.defects),
+                frame=asdict(t.frame),
+                options=t.options,
+                demos=tuple(asdict(demo) for demo in t.demos),
+            )
             for t in design.tasks
-        ],
-        "arms": [_arm(a, study.n_tokens) for a in {(a.name, bool(a.loop) and a.strategy.name): a for a in design.arms}.values()],
-        "settings": [{"id": setting.id, **setting.canonical()} for setting in settings],
-        "placements": {placement.name: asdict(placement) for placement in experiment.resolved_placements()},
-        "programs": [
+        ),
+        arms=tuple(_arm(a, study.n_tokens) for a in {(a.name, bool(a.loop) and a.strategy.name): a for a in design.arms}.values()),
+        settings=tuple(settings),
+        placements={placement.name: asdict(placement) for placement in experiment.resolved_placements()},
+        programs=tuple(
             {**asdict(program), "state": json.loads(program.state)}
             for program in {arm.strategy.name: arm.program for arm in design.arms}.values()
             if program
-        ],
-        "base_prompts": list(experiment.base_prompts),
-        "stimuli_of": stimuli_of,
-        "placebos_of": {s.id: [p.id for p in placebos_of(s, placebos, study.n_tokens)] for s in stimuli},
-        "encoding": study.encoding,
-        "loops": [_loop(setting.strategy, arms) for setting, arms in looped.items() if arms],
-        "no_placebo_reason": experiment.controls.no_placebo_reason if stimuli and not placebos else None,
-        **_looks(study, frozen(planned)),
-        "counts": counts(design),
-        "estimates": estimates,
-        "power": power(study, len(planned)),
-        "outlook": outlook(study, estimates=estimates),
-        "price_source": study.price_source,
-        "notes": list(study.notes),
-        "best_in_task": len(stimuli) > 1,
-        "hypotheses": frozen(planned),
-    }
+        ),
+        base_prompts=tuple(experiment.base_prompts),
+        stimuli_of=stimuli_of,
+        placebos_of={s.id: tuple(p.id for p in placebos_of(s, placebos, study.n_tokens)) for s in stimuli},
+        encoding=study.encoding,
+        loops=tuple(_loop(setting.strategy, arms) for setting, arms in looped.items() if arms),
+        no_placebo_reason=experiment.controls.no_placebo_reason if stimuli and not placebos else None,
+        **_looks(study, planned),
+        counts=counts(design),
+        estimates=each,
+        power=power(study, len(planned)),
+        outlook=outlook(study, each=each),
+        price_source=study.price_source,
+        notes=tuple(study.notes),
+        best_in_task=len(stimuli) > 1,
+        hypotheses=tuple(planned),
+    )
 
 
-def repriced(made: Mapping[str, Any], study: Study) -> dict[str, Any]:
+def repriced(made: Plan, study: Study) -> Plan:
     """A plan as shown where the study's prices are those of a batch: what it costs, and the most calls that wait for one another."""
-    estimates = [estimate(study, model.name) for model in study.design.models]
-    return {
-        **made,
-        "estimates": estimates,
-        "outlook": outlook(study, estimates=estimates),
-        "waves": max(arm.strategy.max_calls - arm.strategy.n_first + 1 for arm in study.design.arms),
-    }
+    waves, each = max(arm.strategy.max_calls - arm.strategy.n_first + 1 for arm in study.design.arms), estimates(study)
+    return replace(made, estimates=each, outlook=outlook(study, each=each), waves=waves)
 
 
-def _looks(study: Study, planned: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Where the looks lie and what they save on average; nothing in a sweep without looks."""
+def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
+    """Where the looks lie and what they save on average, as fields of the plan; nothing in a sweep without looks."""
     design, analysis = study.design, study.experiment.analysis
     if analysis.looks == 1:
         return {}
     looks = look_plan([len(task.items) for task in design.tasks], trials_an_item(design), analysis.looks)
-    size = max(Counter(h["family"] for h in planned if h["scope"] == "stimulus").values(), default=1)
-    level, fractions = analysis.alpha / size, [look["fraction"] for look in looks]
-    for k, look in enumerate(looks):
-        look["z"] = repeated_bound(level, fractions, k)
-    shares = [expected_share(fractions, level, times * planned_drift(level), FUTILITY) for times in EFFECTS]
+    size = max(Counter(h.family for h in planned if h.scope == "stimulus").values(), default=1)
+    level, fractions = analysis.alpha / size, [look.fraction for look in looks]
+    shares = [(times, *expected_share(fractions, level, times * planned_drift(level), FUTILITY)) for times in EFFECTS]
     return {
-        "looks": looks,
+        "looks": tuple(replace(look, z=repeated_bound(level, fractions, k)) for k, look in enumerate(looks)),
         "look_level": level,
         "futility": FUTILITY,
-        "look_shares": [{"effect": times, "asked": asked, "power": power} for times, (asked, power) in zip(EFFECTS, shares, strict=True)],
+        "look_shares": tuple(LookShare(effect=times, asked=asked, power=power) for times, asked, power in shares),
     }
 
 
-def counts(design: Design) -> dict[str, int]:
-    """How much there is of everything; `calls` is the most that can be made, as loops may stop before."""
+def counts(design: Design) -> Counts:
+    """How much there is of everything."""
     n_items = sum(len(task.items) for task in design.tasks)
     a_pass = n_items * len(design.models) * design.replicates
-    return {
-        "models": len(design.models),
-        "tasks": len(design.tasks),
-        "items": sum(len(task.items) for task in design.tasks),
-        "arms": len({arm.name for arm in design.arms}),
-        "conditions": len(design.arms),
-        "trials": design.n_trials,
-        "calls": a_pass * sum(arm.strategy.max_calls for arm in design.arms),
-    }
+    return Counts(
+        models=len(design.models),
+        tasks=len(design.tasks),
+        items=n_items,
+        arms=len({arm.name for arm in design.arms}),
+        conditions=len(design.arms),
+        trials=design.n_trials,
+        calls=a_pass * sum(arm.strategy.max_calls for arm in design.arms),
+    )
 
 
-def estimate(study: Study, model_name: str) -> dict[str, Any]:
-    """Tokens, USD and minutes of one model, low and high; USD is None where the price is unknown.
+def estimates(study: Study) -> tuple[Estimate, ...]:
+    """The estimate of every model."""
+    return tuple(estimate(study, model.name) for model in study.design.models)
+
+
+def estimate(study: Study, model_name: str) -> Estimate:
+    """What one model takes.
 
     Prompts of up to 20 items a task are rendered in every arm; the rest is their mean.
     """
@@ -195,31 +202,30 @@ def estimate(study: Study, model_name: str) -> dict[str, Any]:
             for arm in design.arms
         ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
     n_least = sum(len(task.items) for task in design.tasks) * design.replicates * sum(arm.strategy.n_first for arm in design.arms)
-    n_calls = counts(design)["calls"] // len(design.models)
+    n_calls = counts(design).calls // len(design.models)
     most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
     tokens = [
         (int(chars / CHARS_A_TOKEN[0]), n_least * min(OUTPUT_TOKENS_UNSET[0], most)),
         (int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most), n_calls * most),
     ]
     price = study.prices[model_name]
-    usd = [cost_usd(price, n_input, n_output) for n_input, n_output in tokens]
     seconds = SECONDS_A_CALL
     if model.simulated:
         latency = study.sims[model.litellm_name.removeprefix("sim/")].latency_ms / 1000
         seconds = (latency + 0.05, latency + 0.2)  # what the client itself needs for a call, at 16 under way on two cores
-    return {
-        "model": model_name,
-        "simulated": model.simulated,
-        "calls": n_calls,
-        "input_tokens": [tokens[0][0], tokens[1][0]],
-        "output_tokens": [tokens[0][1], tokens[1][1]],
-        "usd": usd,
-        "price": None if price is None else [price.input_usd_per_mtok, price.output_usd_per_mtok, price.source],
-        "seconds_one_by_one": [n_least * seconds[0], n_calls * seconds[1]],
-    }
+    return Estimate(
+        model=model_name,
+        simulated=model.simulated,
+        calls=n_calls,
+        input_tokens=(tokens[0][0], tokens[1][0]),
+        output_tokens=(tokens[0][1], tokens[1][1]),
+        usd=tuple(cost_usd(price, n_input, n_output) for n_input, n_output in tokens),
+        price=None if price is None else (price.input_usd_per_mtok, price.output_usd_per_mtok, price.source),
+        seconds_one_by_one=(n_least * seconds[0], n_calls * seconds[1]),
+    )
 
 
-def power(study: Study, n_hypotheses: int) -> list[dict[str, Any]]:
+def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
     design = study.design
     n_stimuli = _n_stimuli(design)
@@ -229,57 +235,63 @@ def power(study: Study, n_hypotheses: int) -> list[dict[str, Any]]:
     for discordance in DISCORDANCE:
         cell, mean = _sizes(study, n_items, discordance)
         rows.append(
-            {
-                "discordance": discordance,
-                "n_items_cell": min(n_items),
-                "cell_alone": cell.smallest_effect(),
-                "cell_in_family": replace(cell, alpha=cell.alpha / n_cells).smallest_effect(),
-                "n_cells": n_cells,
-                "least_changed": int(min_discordant(alpha=cell.alpha).midp),
-                "n_tasks": len(n_items),
-                "mean": mean.smallest_effect(),
-                "mean_like_these": mean.smallest_effect(TAU) if len(n_items) > 2 else None,
-                "n_hypotheses": n_hypotheses,
-            }
+            PowerRow(
+                discordance=discordance,
+                n_items_cell=min(n_items),
+                cell_alone=cell.smallest_effect(),
+                cell_in_family=replace(cell, alpha=cell.alpha / n_cells).smallest_effect(),
+                n_cells=n_cells,
+                least_changed=int(min_discordant(alpha=cell.alpha).midp),
+                n_tasks=len(n_items),
+                mean=mean.smallest_effect(),
+                mean_like_these=mean.smallest_effect(TAU) if len(n_items) > 2 else None,
+                n_hypotheses=n_hypotheses,
+            )
         )
-    return rows
+    return tuple(rows)
 
 
-def outlook(study: Study, discordance: float | None = None, estimates: Sequence[Mapping[str, Any]] | None = None) -> list[dict[str, Any]]:
+def outlook(study: Study, discordance: float | None = None, each: Sequence[Estimate] | None = None) -> tuple[OutlookRow, ...]:
     """What more of the same money buys: the design with 1, 2 and 4 times its items, as far as the tasks have them.
 
     For each: items, calls, USD of all models low and high (None where a price is unknown), the smallest effects that are seen with 80 %
     power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one;
-    `estimates` of the models where they are known already.
+    `each` is the models' estimates, where they are known already.
     """
     design = study.design
     psi = discordance if discordance is not None else DISCORDANCE[0]
     now = [len(task.items) for task in design.tasks]
-    costs = [made["usd"] for made in estimates or [estimate(study, model.name) for model in design.models]]
-    calls = counts(design)["calls"]
-    rows: list[dict[str, Any]] = []
+    costs = [made.usd for made in each or estimates(study)]
+    calls = counts(design).calls
+    rows: list[OutlookRow] = []
     for factor in (1, 2, 4):
-        n_items = [min(n * factor, study.available.get(task.id, n)) for n, task in zip(now, design.tasks, strict=True)]
-        if rows and n_items == rows[-1]["n_items"]:
+        n_items = tuple(min(n * factor, study.available.get(task.id, n)) for n, task in zip(now, design.tasks, strict=True))
+        if rows and n_items == rows[-1].n_items:
             break
         share = sum(n_items) / sum(now)
         cell, mean = _sizes(study, n_items, psi)
         rows.append(
-            {
-                "factor": factor,
-                "n_items": n_items,
-                "discordance": psi,
-                "calls": round(calls * share),
-                "usd": [None if any(c[i] is None for c in costs) else sum(c[i] for c in costs) * share for i in (0, 1)],
-                "cell": cell.smallest_effect(),
-                "mean": mean.smallest_effect(),
-                "mean_like_these": mean.smallest_effect(TAU) if len(n_items) > 2 else None,
-                "margin_cell": cell.smallest_margin(),
-                "margin_mean": mean.smallest_margin(0.05 / max(1, _n_stimuli(design))),
-                "n_hopeless_cells": sum(n * psi < min_discordant(alpha=cell.alpha).midp for n in n_items),
-            }
+            OutlookRow(
+                factor=factor,
+                n_items=n_items,
+                discordance=psi,
+                calls=round(calls * share),
+                usd=tuple(_sum([c[i] for c in costs], share) for i in (0, 1)),
+                cell=cell.smallest_effect(),
+                mean=mean.smallest_effect(),
+                mean_like_these=mean.smallest_effect(TAU) if len(n_items) > 2 else None,
+                margin_cell=cell.smallest_margin(),
+                margin_mean=mean.smallest_margin(0.05 / max(1, _n_stimuli(design))),
+                n_hopeless_cells=sum(n * psi < min_discordant(alpha=cell.alpha).midp for n in n_items),
+            )
         )
-    return rows
+    return tuple(rows)
+
+
+def _sum(costs: Sequence[float | None], share: float) -> float | None:
+    """A share of all costs; None where one of them is unknown."""
+    known = [cost for cost in costs if cost is not None]
+    return sum(known) * share if len(known) == len(costs) else None
 
 
 def _sizes(study: Study, n_items: Sequence[int], discordance: float) -> tuple[Size, Size]:
@@ -293,9 +305,9 @@ def _n_stimuli(design: Design) -> int:
     return len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
 
 
-def minutes(plan: Mapping[str, Any], concurrency: int) -> tuple[float, float]:
-    """Minutes for the whole run at `concurrency` calls under way, low and high."""
-    low, high = (sum(row["seconds_one_by_one"][i] for row in plan["estimates"]) / concurrency / 60 for i in (0, 1))
+def minutes(estimates: Sequence[Estimate], concurrency: int) -> tuple[float, float]:
+    """Minutes for all models at `concurrency` calls under way, low and high."""
+    low, high = (sum(row.seconds_one_by_one[i] for row in estimates) / concurrency / 60 for i in (0, 1))
     return low, high
 
 
@@ -307,21 +319,21 @@ def _stimuli(design: Design) -> list[Stimulus]:
     return [a.stimulus for a in {a.name: a for a in design.arms}.values() if a.stimulus is not None and a.role == "stimulus"]
 
 
-def _loop(strategy: str, arms: Sequence[Arm]) -> dict[str, Any]:
+def _loop(strategy: str, arms: Sequence[Arm]) -> PlannedLoop:
     """What all arms of a loop share."""
     specs = {arm.name: arm.loop for arm in arms if arm.loop and arm.role in ("loop", "loop_control")}
     shared = next(iter(specs.values()))
-    return {
-        "strategy": strategy,
-        "oracle": shared.oracle,
-        "mode": shared.mode,
-        "settle": shared.settle,
-        "rounds": shared.rounds,
-        "solved_at": shared.solved_at,
-        "token_budget": shared.token_budget,
-        "verdict": shared.verdict if shared.oracle else None,
-        "request": shared.request,
-    }
+    return PlannedLoop(
+        strategy=strategy,
+        oracle=shared.oracle,
+        mode=shared.mode,
+        settle=shared.settle,
+        rounds=shared.rounds,
+        solved_at=shared.solved_at,
+        token_budget=shared.token_budget,
+        verdict=shared.verdict if shared.oracle else None,
+        request=shared.request,
+    )
 
 
 def _said(arm: Arm) -> int:
@@ -340,25 +352,25 @@ def _answers_again(design: Design, most: int) -> int:
     return a_pass * again * most
 
 
-def _arm(arm: Arm, n_tokens: Mapping[str, int]) -> dict[str, Any]:
+def _arm(arm: Arm, n_tokens: Mapping[str, int]) -> PlannedArm:
     s, loop = arm.stimulus, arm.loop
-    return {
-        "arm": arm.name,
-        "role": arm.role,
-        "text": described(loop) if loop and loop.kind != "single" else s.text if s else None,
-        "n_words": s.n_words if s else 0,
-        "n_tokens": n_tokens.get(s.id) if s else 0,
-        "wordings": list(s.wordings) if s else [],
-        "demands": list(s.demands) if s else [],
-        "library": arm.library,
-        "loop": arm.strategy.name if loop else None,
-        "stimulus": asdict(s) if s else None,
-        "spec": asdict(loop) if loop else None,
-        "oracle": bool(loop and loop.oracle),
-        "theory": s.theory if s else None,
-        "source": s.source if s else None,
-        "code_number": s.code_number if s else None,
-    }
+    return PlannedArm(
+        name=arm.name,
+        role=arm.role,
+        text=described(loop) if loop and loop.kind != "single" else s.text if s else None,
+        n_words=s.n_words if s else 0,
+        n_tokens=n_tokens.get(s.id) if s else 0,
+        wordings=tuple(s.wordings) if s else (),
+        demands=tuple(s.demands) if s else (),
+        library=arm.library,
+        loop=arm.strategy.name if loop else None,
+        stimulus=asdict(s) if s else None,
+        spec=asdict(loop) if loop else None,
+        oracle=bool(loop and loop.oracle),
+        theory=s.theory if s else None,
+        source=s.source if s else None,
+        code_number=s.code_number if s else None,
+    )
 
 
 def _chars(task: Task, item: Item, arm: Arm) -> int:

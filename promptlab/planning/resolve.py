@@ -87,7 +87,7 @@ class Study:
         own = {task: scoring.source for (task, _), scoring in self.scorings.items() if scoring.source}
         return {
             "experiment": hash_of_experiment(self.experiment),
-            "data": hash_of_data(self.design.tasks),
+            "data": hash_of_data(self.design.tasks, self.format),
             "stimuli": hash_of_stimuli(
                 (arm.stimulus for arm in arms if arm.stimulus),
                 ((arm.strategy.name, arm.name, arm.loop) for arm in arms if arm.loop),
@@ -308,18 +308,33 @@ class _Resolver:
                 if missing_emotions(policy, library.cues, entry.rounds - 1):
                     self.problem(("loops", index, "policies"), f"{path.name} has no cues for {policy_name(policy)!r}")
             template = Loop(
-                "feedback", entry.rounds, entry.mode, entry.settle, (), library.verdict, library.request, entry.solved_at,
-                entry.token_budget, e.seed,
-            )  # fmt: skip
+                kind="feedback",
+                rounds=entry.rounds,
+                mode=entry.mode,
+                settle=entry.settle,
+                cues=(),
+                verdict=library.verdict,
+                request=library.request,
+                solved_at=entry.solved_at,
+                token_budget=entry.token_budget,
+                seed=e.seed,
+            )
             if e.sampling.temperature == 0 and {"resample", "chain_of_thought"} & set(entry.controls):
                 self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if self.problems:
                 continue
             settings = settings_of(e.base_prompts, e.resolved_placements(), e.shots, [looped(entry.strategy, template)])
             found += loop_arms(
-                entry.name, entry.strategy, template, entry.policies, entry.controls, library.cues, library.reflection,
-                known["chain_of_thought/CT01"], [(setting, placement) for setting, placement, _ in settings],
-            )  # fmt: skip
+                entry.name,
+                entry.strategy,
+                template=template,
+                policies=entry.policies,
+                controls=entry.controls,
+                cues=library.cues,
+                reflection=library.reflection,
+                chain_of_thought=known["chain_of_thought/CT01"],
+                settings=[(setting, placement) for setting, placement, _ in settings],
+            )
         return tuple(found)
 
     def programs(self) -> dict[str, Loaded]:

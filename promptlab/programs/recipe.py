@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from promptlab.nouns.arm import Arm, Placement, Trial
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Loop, Stimulus
 from promptlab.sources.spec import checked
@@ -38,8 +38,16 @@ class Recipe:
     def trial(self, instruction: str, demos: tuple[Demo, ...], item: Item, replicate: int) -> tuple[Task, Trial]:
         """The trial that a sweep would make of an item, with the instruction and demonstrations that the program has by now."""
         task = Task(
-            self.task, self.suite, "own", "", {"": instruction}, (item,), demos, options=self.options, frame=self.frame
-        )  # fmt: skip
+            name=self.task,
+            suite=self.suite,
+            benchmark="own",
+            metric="",
+            base_prompts={"": instruction},
+            items=(item,),
+            demos=demos,
+            options=self.options,
+            frame=self.frame,
+        )
         strategy = SINGLE if self.loop is None else looped("loop", self.loop)
         setting = Setting(self.placement.name, len(demos), strategy.name, prompt="")
         return task, Trial(0, task.id, item, Arm(self.arm, self.role, self.stimulus, setting, self.placement, strategy), "", replicate)
@@ -54,30 +62,26 @@ def recipe_from(plain: object) -> Recipe:
     return checked(plain, Recipe, "recipe of a promptlab program")
 
 
-def recipe_of(
-    plan: Mapping[str, Any], task: str, arm: str, placement: str, shots: int, strategy: str, base_prompt: str, source: str
-) -> Recipe:
+def recipe_of(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> Recipe:
     """One arm of a run, from its frozen plan."""
-    looped = {loop["strategy"] for loop in plan["loops"]}
-    row = next((r for r in plan["arms"] if r["arm"] == arm and (r["loop"] or "") == (strategy if strategy in looped else "")), None)
-    asked = next((t for t in plan["tasks"] if t["task"] == task), None)
+    row, asked = next((row for row in plan.arms_of(setting) if row.name == arm), None), plan.task_of.get(task)
     if row is None or asked is None:
         raise UsageProblem(f"the run has no arm {arm!r} on the task {task!r} in this setting")
-    if "placements" not in plan:
+    if not plan.placements:
         raise UsageProblem("the run was planned by an earlier version, which did not keep its prompts; run the same experiment again")
     return recipe_from(
         {
-            "suite": asked["suite"],
+            "suite": asked.suite,
             "task": task,
             "arm": arm,
-            "role": row["role"],
-            "instruction": asked["base_prompts"][base_prompt],
-            "placement": plan["placements"][placement],
-            "frame": asked["frame"],
-            "options": asked["options"],
-            "demos": asked["demos"][:shots],
-            "stimulus": row["stimulus"],
-            "loop": row["spec"],
+            "role": row.role,
+            "instruction": asked.base_prompts[base_prompt],
+            "placement": plan.placements[setting.placement],
+            "frame": asked.frame,
+            "options": asked.options,
+            "demos": asked.demos[: setting.shots],
+            "stimulus": row.stimulus,
+            "loop": row.spec,
             "source": source,
         }
     )

@@ -11,37 +11,35 @@ from dspy.utils.saving import get_dependency_versions
 
 from promptlab.design.render import join
 from promptlab.nouns.arm import Placement
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.programs.module import PromptProgram
 from promptlab.programs.recipe import recipe_of
 from promptlab.sources.spec import checked
 
 
-def saved_arm(
-    plan: Mapping[str, Any], task: str, arm: str, placement: str, shots: int, strategy: str, base_prompt: str, source: str
-) -> str:
+def saved_arm(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> str:
     """One arm on one task as JSON: a program of promptlab, or the tested program itself with the stimulus in its instructions."""
-    tested = next((p for p in plan.get("programs", ()) if p["name"] == strategy), None)
+    tested = next((p for p in plan.programs if p["name"] == setting.strategy), None)
     if tested is None:
-        state = PromptProgram(recipe_of(plan, task, arm, placement, shots, strategy, base_prompt, source)).dump_state()
+        state = PromptProgram(recipe_of(plan, task, arm, setting, base_prompt, source)).dump_state()
     else:
-        state = _with_stimulus(plan, tested, task, arm, placement, base_prompt)
+        state = _with_stimulus(plan, tested, task, arm, setting.placement, base_prompt)
     state["metadata"] = {"dependency_versions": get_dependency_versions()}
     return json.dumps(state, indent=2, ensure_ascii=False) + "\n"
 
 
-def _with_stimulus(
-    plan: Mapping[str, Any], tested: Mapping[str, Any], task: str, arm: str, placement: str, base_prompt: str
-) -> dict[str, Any]:
+def _with_stimulus(plan: Plan, tested: Mapping[str, Any], task: str, arm: str, placement: str, base_prompt: str) -> dict[str, Any]:
     """The tested program's state; a stimulus with several wordings comes in its first."""
-    row = next(r for r in plan["arms"] if r["arm"] == arm and not r["loop"])
-    stimulus = checked(row["stimulus"], Stimulus, "stimulus of a plan") if row["stimulus"] else None
-    where = checked(plan["placements"][placement], Placement, "placement of a plan")
+    row = next(row for row in plan.arms if row.name == arm and not row.loop)
+    stimulus = checked(row.stimulus, Stimulus, "stimulus of a plan") if row.stimulus else None
+    where = checked(plan.placements[placement], Placement, "placement of a plan")
     state: dict[str, Any] = copy.deepcopy(tested["state"])
     for predictor in [state] if "signature" in state else [part for part in state.values() if "signature" in part]:
         own = predictor["signature"]["instructions"]
         if tested["instructions"] == "base_prompt":
-            own = next(t for t in plan["tasks"] if t["task"] == task)["base_prompts"][base_prompt]
+            own = plan.task_of[task].base_prompts[base_prompt]
         predictor["signature"]["instructions"] = join(
             own, stimulus.text if stimulus else None, where, stimulus.joined_by if stimulus else None
         )

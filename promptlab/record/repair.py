@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
-from promptlab.record.store import DAMAGED, Row, held, is_locked, journal_rows, now, part_rows, write_whole
+from promptlab.nouns.manifest import Manifest
+from promptlab.record.store import DAMAGED, Row, held, is_locked, journal_rows, now, part_rows, write_manifest, write_whole
 
 
 class Repair(NamedTuple):
@@ -81,16 +83,16 @@ def _repair(folder: Path, dry_run: bool) -> Repair:
     manifest, why = _manifest(folder)
     if why:
         aside[folder / "manifest.json"] = why
-    counts = manifest.get("counts", {})
+    told = Manifest() if manifest is None else manifest
     n_errors = sum(outcome == "error" for outcome in last.values())
-    n_lost = len(lost - set(last)) if all_known else max(len(lost - set(last)), int(counts.get("done", 0)) - len(last))
-    state = manifest.get("state")
+    n_lost = len(lost - set(last)) if all_known else max(len(lost - set(last)), told.counts.done - len(last))
+    state = told.state
     if state == "running":
         state = "interrupted"
     if state == "complete" and aside:
         state = "incomplete"
-    right = {**manifest, "state": state, "counts": {**counts, "done": len(last), "errors": n_errors}, "paid_usd": paid_usd}
-    changed = bool(manifest) and (bool(aside) or state != manifest.get("state") or right["counts"] != counts)
+    right = replace(told, state=state, counts=replace(told.counts, done=len(last), errors=n_errors), paid_usd=paid_usd)
+    changed = manifest is not None and (bool(aside) or state != told.state or right.counts != told.counts)
     if not dry_run:
         for path in leftovers:
             path.unlink(missing_ok=True)
@@ -100,8 +102,7 @@ def _repair(folder: Path, dry_run: bool) -> Repair:
         if len(good) < len(lines):
             write_whole(journal, b"".join(line + b"\n" for line in good))
         if changed:
-            text = json.dumps({**right, "updated_at": now()}, indent=2, ensure_ascii=False) + "\n"
-            write_whole(folder / "manifest.json", text.encode("utf-8", "surrogatepass"))
+            write_manifest(folder, replace(right, updated_at=now()))
     return Repair(
         leftovers=tuple(str(path.relative_to(folder)) for path in leftovers),
         n_torn=len(lines) - len(good),
@@ -110,7 +111,7 @@ def _repair(folder: Path, dry_run: bool) -> Repair:
         n_trials=len(last),
         n_errors=n_errors,
         paid_usd=paid_usd,
-        paid_before_usd=None if manifest.get("simulated") else manifest.get("paid_usd"),
+        paid_before_usd=None if manifest is None or manifest.simulated else manifest.paid_usd,
         manifest=changed,
     )
 
@@ -129,16 +130,17 @@ def _read(path: Path, columns: Mapping[str, str]) -> _Half:
         return _Half([], str(error.__cause__).splitlines()[0].rsplit("': ", 1)[-1][:200])
 
 
-def _manifest(folder: Path) -> tuple[dict[str, Any], str]:
-    """The manifest, or an empty one and why it cannot be read (nothing when it is missing)."""
+def _manifest(folder: Path) -> tuple[Manifest | None, str]:
+    """The manifest, or None and why it cannot be read (nothing when it is missing)."""
     path = folder / "manifest.json"
     if not path.exists():
-        return {}, ""
+        return None, ""
     try:
-        found = json.loads(path.read_bytes())
+        return Manifest.read(json.loads(path.read_bytes())), ""
     except ValueError as error:
-        return {}, f"it is not readable as JSON ({error})"
-    return (found, "") if isinstance(found, dict) and isinstance(found.get("counts", {}), dict) else ({}, "it holds no manifest")
+        return None, f"it is not readable as JSON ({error})"
+    except (TypeError, AttributeError):
+        return None, "it holds no manifest"
 
 
 def _is_written(path: Path) -> bool:

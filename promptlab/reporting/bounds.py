@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.contrast import Hypothesis
 from promptlab.reporting.build import Report
 from promptlab.stats import Looks
 from promptlab.stats.analysis import Analysis, Result, judge
-from promptlab.stats.families import Hypothesis, thawed
 from promptlab.stats.tables import ItemTable, averaged
 
 TREATED = ("stimulus", "loop")
@@ -45,7 +45,7 @@ def bounds(report: Report) -> list[Bound]:
     """
     if report.trials.empty or not anything_missing(report):
         return []
-    planned = [h for h in thawed(report.plan["hypotheses"]) if h.scope != "cell"]
+    planned = [h for h in report.plan.hypotheses if h.scope != "cell"]
     over = {_key(c): c for c in report.comparisons if c.scope in ("primary", "stimulus")}
     pairs = [(h, over[_key(h)]) for h in planned if _key(h) in over]
     extremes = []
@@ -62,13 +62,13 @@ def bounds(report: Report) -> list[Bound]:
 
 
 def _key(c: Comparison | Hypothesis) -> tuple[object, ...]:
-    return (c.scope, c.model, c.treatment, c.control, c.placement, c.shots, c.strategy)
+    return (c.scope, c.model, c.treatment, c.control, c.setting)
 
 
 def _look_of(report: Report, c: Comparison) -> int | None:
     """The look (from 0) up to which a comparison was planned; None in a run without looks."""
-    looks = report.plan.get("looks") or ()
-    return next((k for k, look in enumerate(looks) if sum(look["items"]) == c.n_planned), len(looks) - 1 if looks else None)
+    looks = report.plan.looks
+    return next((k for k, look in enumerate(looks) if sum(look.items) == c.n_planned), len(looks) - 1 if looks else None)
 
 
 def _analysis(report: Report, look: int | None) -> Analysis:
@@ -79,9 +79,8 @@ def _analysis(report: Report, look: int | None) -> Analysis:
 
 def _filled(analysis: Analysis, report: Report, favour: bool) -> Analysis:
     """The analysis with every missing answer at its worst (or best) for the sentences."""
-    plan = report.plan
-    role = {arm["arm"]: arm["role"] for arm in plan["arms"]}
-    answers = int(plan["replicates"]) * max(1, len(plan["base_prompts"]))
+    role = {arm.name: arm.role for arm in report.plan.arms}
+    answers = report.plan.answers_an_item
     counted = {(own, task): (items, arms[0], counts) for own, task, items, arms, _, counts, _ in averaged(report.trials, ["arm"])}
     for own, tables in analysis.tables.items():
         for task, table in list(tables.items()):

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import COMPARISON_COLUMNS, Comparison
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import flat
 from promptlab.nouns.wording import BAD_ENDS, CONTROLS, VERDICTS
 from promptlab.nouns.words import Scorer, Verdict
 from promptlab.record.open import open_run
@@ -22,7 +24,7 @@ from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
 from promptlab.sources.prices import paid_words
 from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, supplement
-from promptlab.stats.sentences import setting_words
+from promptlab.stats.looks import place_of
 
 SCOPES = ("primary", "stimulus", "cell", "aa")
 
@@ -32,8 +34,8 @@ class Report:
     """A run with its comparisons."""
 
     run: str
-    manifest: Mapping[str, Any]
-    plan: Mapping[str, Any]
+    manifest: Manifest
+    plan: Plan
     state: str
     trials: pd.DataFrame
     n_trials: int
@@ -57,13 +59,13 @@ class Report:
 
     @property
     def simulated(self) -> bool:
-        return bool(self.manifest["simulated"])
+        return self.manifest.simulated
 
     @property
     def paid(self) -> str:
         """What the run cost so far, in words."""
         m = self.manifest
-        return paid_words(m["paid_usd"], m["counts"]["unpriced"], len(m["simulated_models"]), len(m["models"]))
+        return paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
 
     def of(self, scope: str, model: str | None = None, control: str | None = None) -> list[Comparison]:
         """The comparisons of one scope, and of one model and control where they are given."""
@@ -75,35 +77,24 @@ class Report:
 
     @property
     def models(self) -> list[str]:
-        return [str(model["name"]) for model in self.plan["models"]]
-
-    @property
-    def settings(self) -> list[tuple[Any, ...]]:
-        """Placement, shots and strategy of every planned setting."""
-        return [tuple(setting[name] for name in SETTING_COLUMNS) for setting in self.plan["settings"]]
+        return [model.name for model in self.plan.models]
 
     def name(self, c: Comparison) -> str:
         """The sentence of a comparison, with what tells its setting from the others where a run has several."""
-        own = tuple(getattr(c, name) for name in SETTING_COLUMNS)
-        varying = [len({setting[i] for setting in self.settings}) > 1 for i in range(len(SETTING_COLUMNS))]
-        varying[-1] = varying[-1] and c.strategy not in {loop["strategy"] for loop in self.plan.get("loops", ())}  # its arms say it
-        parts = [
-            f"{value} examples" if name == "shots" else str(value)
-            for name, value, v in zip(SETTING_COLUMNS, own, varying, strict=True)
-            if v
-        ]
+        looped = c.strategy in self.plan.looped  # its arms say it
+        parts = [words for words in c.setting.apart(self.plan.settings) if not (looped and words == c.strategy)]
         return f"{c.treated} [{', '.join(parts)}]" if parts else c.treated
 
     @property
     def controls(self) -> list[str]:
         """The planned controls; neutral sentences and neutral feedback first: only those contrasts are the stimulus's own."""
-        planned = {h["control"] for h in self.plan["hypotheses"]}
+        planned = {h.control for h in self.plan.hypotheses}
         return [control for control in CONTROLS if control in planned]
 
     @property
     def oracles(self) -> set[str]:
         """The strategies whose answers an oracle stopped."""
-        return {loop["strategy"] for loop in self.plan.get("loops", ()) if loop["oracle"]}
+        return {loop.strategy for loop in self.plan.loops if loop.oracle}
 
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
@@ -111,12 +102,12 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
     plan, trials = run.plan, run.trials(compact=True)
     _must_fit(run, trials, plan)
     as_run = trials
-    if scorer is not None and scorer != plan.get("scorer"):
-        trials, plan = rescored(trials, run.each_item(), plan, scorer), {**plan, "scorer": scorer, "ran_by": plan.get("scorer")}
-    looks = Looks.thawed(plan, run.looks) if plan.get("looks") else None
+    if scorer is not None and scorer != plan.scorer:
+        trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
+    looks = Looks.thawed(plan, run.looks) if plan.looks else None
     comparisons = tuple(analyse(trials, plan, looks.rows if looks else ()))
     gaps = tuple(suite_gaps(run, trials, plan))
-    calls = run.calls() if plan.get("loops") else None
+    calls = run.calls() if plan.loops else None
     return Report(
         run=run.id,
         manifest=run.manifest,
@@ -137,12 +128,13 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
     )
 
 
-def _must_fit(run: Run, trials: pd.DataFrame, plan: Mapping[str, Any]) -> None:
+def _must_fit(run: Run, trials: pd.DataFrame, plan: Plan) -> None:
     """A plan that does not name what the trials hold belongs to another run, or was edited."""
     planned = {
-        "model": {m["name"] for m in plan["models"]},
-        "task": {t["task"] for t in plan["tasks"]},
-        "arm": {a["arm"] for a in plan["arms"]},
+        "model": plan.model_of,
+        "task": plan.task_of,
+        "arm": {arm.name for arm in plan.arms},
+        "setting": plan.setting_of,
     }
     for column, names in planned.items():
         odd = next((str(name) for name in trials[column].unique() if name not in names), None)
@@ -152,7 +144,7 @@ def _must_fit(run: Run, trials: pd.DataFrame, plan: Mapping[str, Any]) -> None:
 
 def comparison_frame(report: Report) -> pd.DataFrame:
     """All comparisons as a frame with the columns of `schema.COMPARISON_COLUMNS`; lists are joined by '; '."""
-    rows = [{name: _flat(getattr(c, name)) for name in COMPARISON_COLUMNS} for c in report.comparisons]
+    rows = [{name: _flat(value) for name, value in flat(c).items()} for c in report.comparisons]
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
@@ -171,13 +163,13 @@ def arm_table(report: Report) -> pd.DataFrame:
     Settings are never pooled: the score of a loop with an oracle is not the score of a single answer.
     """
     rows = []
-    for (model, *own, arm), group in report.trials.groupby(["model", *SETTING_COLUMNS, "arm"], sort=False, observed=True):
+    for (model, setting, arm), group in report.trials.groupby(["model", "setting", "arm"], sort=False, observed=True):
         ends = Counter(group["outcome"])
         known = group["cost_usd"].notna().all()
         rows.append(
             {
                 "model": model,
-                "setting": setting_words(*own),
+                "setting": report.plan.setting_of[str(setting)].words,
                 "arm": arm,
                 "role": group["role"].iloc[0],
                 "n": len(group),
@@ -189,7 +181,7 @@ def arm_table(report: Report) -> pd.DataFrame:
         )
     frame = pd.DataFrame(rows)
     if len(frame):
-        order = {arm["arm"]: i for i, arm in enumerate(report.plan["arms"])}
+        order = {arm.name: i for i, arm in enumerate(report.plan.arms)}
         frame = frame.sort_values(["model", "setting", "arm"], key=lambda s: s.map(order) if s.name == "arm" else s, ignore_index=True)
     return frame
 
@@ -198,19 +190,19 @@ def headline(report: Report) -> list[str]:
     """The first sentences of a report: what is simulated, how far it is, what was found against which control."""
     found: list[str] = []
     if report.simulated:
-        names = ", ".join(report.manifest["simulated_models"])
+        names = ", ".join(report.manifest.simulated_models)
         found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
-    if report.plan.get("imported"):
-        found += list(report.plan["notes"])
-    n, planned = report.n_trials, int(report.plan["counts"]["trials"])
+    if report.plan.imported:
+        found += list(report.plan.notes)
+    n, planned = report.n_trials, report.plan.counts.trials
     n_skipped = report.saved.n_trials if report.saved else 0
     if report.saved:
         found.append(looks_words(report))
     if n + n_skipped < planned or report.state != "complete":
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
-    if waiting := (batches := report.manifest.get("batches", {})).get("waiting_trials"):
+    if waiting := (batches := report.manifest.batches).get("waiting_trials"):
         found.append(f"{waiting:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them.")
-    for model, versions in report.manifest.get("served", {}).items():
+    for model, versions in report.manifest.served.items():
         if len(versions) > 1:
             found.append(
                 f"{model} was served by {len(versions)} versions ({', '.join(versions)}), "
@@ -220,13 +212,13 @@ def headline(report: Report) -> list[str]:
         found += _of_model(report, model)
     if report.oracles:
         found.append(ORACLE_NOTE)
-    if report.rounds and (ran_by := report.plan.get("ran_by")):
+    if report.rounds and (ran_by := report.plan.ran_by):
         found.append(
             f"The loops were run by the scorer {ran_by}: it was the oracle where there is one, and the tables of rounds are by it. "
-            f"Verdicts here are by {report.plan['scorer']}, on the answers that the loops ended with."
+            f"Verdicts here are by {report.plan.scorer}, on the answers that the loops ended with."
         )
     if "none" in report.controls and "placebo" not in report.controls:
-        reason = report.plan.get("no_placebo_reason") or "none was asked for"
+        reason = report.plan.no_placebo_reason or "none was asked for"
         found.append(
             f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
             "put down to what the sentences say."
@@ -236,14 +228,14 @@ def headline(report: Report) -> list[str]:
 
 def looks_words(report: Report) -> str:
     """What the planned looks did, in one sentence."""
-    saved, looks = report.saved, len(report.plan.get("looks", ()))
+    saved, looks = report.saved, len(report.plan.looks)
     stopped = [row for row in report.looks if row.stops]
     if saved is None or not stopped:
         return f"Sequential: {looks} looks were planned, and none has stopped a sentence so far."
     money = "" if saved.usd is None else f", about ${saved.usd:.4f}" + (" in simulated prices" if report.simulated else "")
     n_found = sum(row.decision == "efficacy" for row in stopped)
     return (
-        f"Sequential: {len(stopped)} of {len({(r.setting, r.treatment) for r in report.looks})} sentences stopped before the end of "
+        f"Sequential: {len(stopped)} of {len({(place_of(r), r.treatment) for r in report.looks})} sentences stopped before the end of "
         f"{looks} planned looks, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
         f"{saved.n_planned:,} trials were not sent{money}."
     )
@@ -257,7 +249,7 @@ def _of_model(report: Report, model: str) -> list[str]:
     for control in report.controls:
         over_tasks = report.of("stimulus", model, control)
         against = f"Against {CONTROLS[control].name}"
-        n_tasks = len(report.plan["tasks"])
+        n_tasks = len(report.plan.tasks)
         where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
         parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in _by_verdict(over_tasks)]
         found.append(f"{model}. {against}, {where}: {'; '.join(parts)}.")

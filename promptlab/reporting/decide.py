@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.reporting.build import Report
@@ -54,12 +53,12 @@ class Needed:
 
 def lines(report: Report) -> list[Line]:
     """One line for each sentence over the tasks, the decided ones first, for each model in the order of the plan."""
-    texts = {arm["arm"]: arm["text"] for arm in report.plan["arms"]}
+    texts = {arm.name: arm.text for arm in report.plan.arms}
     found = []
     for model in report.models:
         own = []
-        for setting in report.settings:
-            over = [c for c in report.of("stimulus", model) if tuple(getattr(c, name) for name in SETTING_COLUMNS) == setting]
+        for setting in report.plan.settings:
+            over = [c for c in report.of("stimulus", model) if c.setting == setting]
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
             own += [_line(report, c, plain.get(c.treatment), texts.get(c.treatment)) for c in over if c.control == controls[0]]
@@ -73,11 +72,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, and from ten tasks on with the measured spread between tasks. None where nothing was measured.
     """
-    same = [
-        cell
-        for cell in report.of("cell", c.model, c.control)
-        if cell.treatment == c.treatment and all(getattr(cell, name) == getattr(c, name) for name in SETTING_COLUMNS)
-    ]
+    same = [cell for cell in report.of("cell", c.model, c.control) if cell.treatment == c.treatment and cell.setting == c.setting]
     measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
     if not measured or sum(square for _, square in measured) <= 0:
         return None
@@ -85,7 +80,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     discordance = sum(square for _, square in measured) / len(measured)
     tau = _tau(report, c) if len(now) >= MACRO_RANDOM_FROM else 0.0
     size = max(1, c.n_family)
-    alpha = float(report.plan["alpha"])
+    alpha = report.plan.alpha
 
     def enough(more: int) -> bool:
         then = [n + more for n in now]
@@ -116,7 +111,7 @@ def cautions(report: Report) -> list[str]:
         found.append("The run is not finished, so every figure may still move.")
     if any(c.status == "aa_failed" for c in report.of("aa")):
         found.append("A model's baseline differs from its own repeat; nothing about that model can be read.")
-    if any(len(versions) > 1 for versions in report.manifest.get("served", {}).values()):
+    if any(len(versions) > 1 for versions in report.manifest.served.values()):
         found.append("A model was served by more than one version during the run; a difference may be one between versions.")
     if "none" in report.controls and "placebo" not in report.controls:
         found.append("There were no neutral sentences to compare with, so a gain may come from any added text.")
@@ -131,12 +126,14 @@ def cautions(report: Report) -> list[str]:
 def complete(report: Report) -> bool:
     """Whether every trial that the plan still wants is recorded."""
     skipped = report.saved.n_trials if report.saved else 0
-    return report.state == "complete" and report.n_trials + skipped >= int(report.plan["counts"]["trials"])
+    return report.state == "complete" and report.n_trials + skipped >= report.plan.counts.trials
 
 
 def _line(report: Report, c: Comparison, plain: Comparison | None, text: str | None) -> Line:
     kind, do, because = _advice(report, c, plain if plain is not c else None)
-    return Line(c, report.name(c), text, _says(c), CONTROLS[c.control].phrase, kind, do, because)
+    return Line(
+        comparison=c, name=report.name(c), text=text, says=_says(c), against=CONTROLS[c.control].phrase, kind=kind, do=do, because=because
+    )
 
 
 def _says(c: Comparison) -> str:
@@ -215,6 +212,6 @@ def _more_words(report: Report, c: Comparison) -> str:
 
 
 def _tau(report: Report, c: Comparison) -> float:
-    own = (c.model, c.placement, c.shots, c.strategy, c.control, c.treatment)
+    own = (c.model, c.setting, c.control, c.treatment)
     rows = report.beside.spreads
-    return next((r.tau for r in rows if (r.model, r.placement, r.shots, r.strategy, r.control, r.treatment) == own), 0.0)
+    return next((r.tau for r in rows if (r.model, r.setting, r.control, r.treatment) == own), 0.0)

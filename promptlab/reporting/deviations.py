@@ -9,7 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import Plan, PlannedModel
 from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
@@ -18,7 +22,6 @@ from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
 from promptlab.sources.spec import load_experiment
 from promptlab.stats.families import ADJUSTMENT
-from promptlab.stats.sentences import setting_words
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
@@ -28,9 +31,9 @@ HOW = {"fdr_bh": "false discovery rate (Benjamini-Hochberg)", "holm": "family-wi
 
 def headline(store: Store, found: Sequence[Check], odd: Table) -> str:
     """What a reader should know first: whether anything changed since it was frozen, and whether anything deviates."""
-    if store.plan.get("imported"):
+    if store.plan.imported:
         return "Imported: nothing of this was frozen before the answers. Families and margins were fixed when the file was imported."
-    began = words.or_unknown(store.manifest.get("created_at"))
+    began = words.or_unknown(store.manifest.created_at or None)
     parts = [f"The plan was written with the run, {began}, before the first call.", result(found)]
     n = int((odd.frame["says"] == DEVIATES).sum())
     parts.append(
@@ -49,41 +52,35 @@ def hash_table(found: Sequence[Check]) -> Table:
 
 def counted_cells(store: Store) -> pd.DataFrame:
     """Trials and errors of every model, setting, arm and task: what the plan asks for, and what is recorded."""
-    keys = ["model", "placement", "shots", "strategy", "arm", "task"]
+    keys = ["model", "setting", "arm", "task"]
     there = store.query(
-        "SELECT model, placement, shots, strategy, arm, task, count(*) AS n, count(*) FILTER (outcome = 'error') AS errors "
-        "FROM trials GROUP BY ALL"
+        "SELECT model, setting, arm, task, count(*) AS n, count(*) FILTER (outcome = 'error') AS errors FROM trials GROUP BY ALL"
     )
-    there["shots"] = there["shots"].astype("int64")
     frame = planned_cells(store.plan).merge(there, on=keys, how="outer")
     for name in ("planned", "n", "errors"):
         frame[name] = frame[name].fillna(0).astype("int64")
     return frame
 
 
-def planned_cells(plan: Mapping[str, Any]) -> pd.DataFrame:
+def planned_cells(plan: Plan) -> pd.DataFrame:
     """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats."""
-    looped = {str(loop["strategy"]) for loop in plan.get("loops", ())}
-    own = {str(program["name"]) for program in plan["programs"] if program["instructions"] == "own"}
+    own = {str(program["name"]) for program in plan.programs if program["instructions"] == "own"}
     rows = []
-    for setting in plan["settings"]:
-        strategy = str(setting["strategy"])
-        arms = [arm["arm"] for arm in plan["arms"] if (arm.get("loop") == strategy if strategy in looped else not arm.get("loop"))]
-        each = int(plan["replicates"]) * (1 if strategy in own else len(plan["base_prompts"]))
+    for setting in plan.settings:
+        each = plan.replicates * (1 if setting.strategy in own else len(plan.base_prompts))
         rows += [
-            (model["name"], setting["placement"], int(setting["shots"]), strategy, arm, task["task"], int(task["n_items"]) * each)
-            for model in plan["models"]
-            for arm in arms
-            for task in plan["tasks"]
+            (model, setting.id, arm.name, task.name, task.n_items * each)
+            for model in plan.model_of
+            for arm in plan.arms_of(setting)
+            for task in plan.tasks
         ]
-    return pd.DataFrame(rows, columns=["model", "placement", "shots", "strategy", "arm", "task", "planned"])
+    return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
 
 
 def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
     """What was planned beside what happened."""
     plan, m = store.plan, store.manifest
-    counts = m.get("counts", {})
-    planned, n, n_skipped = int(plan["counts"]["trials"]), int(cells["n"].sum()), int(counts.get("skipped", 0))
+    planned, n, n_skipped = plan.counts.trials, int(cells["n"].sum()), m.counts.skipped
     state = store.report.state
     short = None if state == "running" else False
     rows: list[tuple[str, str, str, str]] = []
@@ -103,30 +100,30 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
             _listed(wanted[name].nunique() - len(without), without),
             not without or short,
         )
-    if not plan.get("imported"):
+    if not plan.imported:
         extra = int(cells.loc[cells["planned"] == 0, "n"].sum())
         add("trials outside the plan", "0", f"{extra:,}", not extra)
     n_errors = int(cells["errors"].sum())
     add("calls that failed and were not asked again", "0", f"{n_errors:,}", not n_errors)
-    if looks := plan.get("looks"):
+    if looks := plan.looks:
         between, taken = len(looks) - 1, len({row.look for row in store.report.looks if row.look < len(looks) - 1})
         add("looks before the end", f"{between:,}", f"{taken:,} taken", taken == between or short)
     else:
         add("looks before the end", "none", "none", True)
-    served = m.get("served", {})
+    served = m.served
     several = {name: versions for name, versions in served.items() if len(versions) > 1}
     said = "; ".join(f"{name}: {', '.join(map(str, versions))}" for name, versions in several.items())
     add("versions that served one model", "1", said or ("1" if served else "unknown"), not several if served else None)
     sent = parameter_table(store).frame
     changed = [f"{row.model}: {row.parameter}" for row in sent.itertuples() if row.says == DEVIATES]
-    known = bool(m.get("effective"))
+    known = bool(m.effective)
     add("parameters sent", "as asked", ", ".join(changed) or ("as asked" if known else "unknown"), not changed if known else None)
-    sessions = int(m.get("sessions", 0))
+    sessions = m.sessions
     add("sessions", "1", f"{sessions:,}" if sessions else "unknown", sessions == 1 if sessions else None)
-    reached = m.get("budget_reached")
-    budget = m.get("budget_usd")
+    reached = m.budget_reached
+    budget = m.budget_usd
     add("budget", "none" if budget is None else f"${budget:g}", f"reached: {reached}" if reached else "not reached", not reached)
-    stopped = m.get("stopped") or {}
+    stopped = m.stopped
     add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in stopped.items()) or "none", not stopped)
     add("how it ended", "complete", state, state == "complete" or short)
     note = "Not every deviation does harm: a second session goes on where the first ended. Each is a question that the report must answer."
@@ -148,7 +145,7 @@ def gap_table(store: Store, cells: pd.DataFrame) -> Table:
             "arm": short["arm"],
             "task": short["task"],
             "model": short["model"],
-            "layout": [setting_words(*key) for key in zip(short["placement"], short["shots"], short["strategy"], strict=True)],
+            "layout": [store.plan.setting_of[setting].words for setting in short["setting"]],
             "planned": short["planned"],
             "recorded": short["n"],
             "of them failed": short["errors"],
@@ -156,7 +153,7 @@ def gap_table(store: Store, cells: pd.DataFrame) -> Table:
     )
     n = int((cells["n"] < cells["planned"]).sum())
     note = f"{n:,} of {len(cells):,} are short of trials" + (f"; the {MOST_GAPS} emptiest are listed." if n > MOST_GAPS else ".")
-    if store.plan.get("looks"):
+    if store.plan.looks:
         note += " Looks leave trials unasked on purpose."
     return Table("Arms and tasks with fewer trials than planned", note, frame.reset_index(drop=True))
 
@@ -175,10 +172,9 @@ def version_table(store: Store) -> Table:
 def parameter_table(store: Store) -> Table:
     """What the experiment asks of each model beside the messages, and what its provider was sent."""
     rows = []
-    for model in store.plan["models"]:
-        name = str(model["name"])
-        asked = {**store.plan["sampling"], **model["sampling"]}
-        sent = store.manifest.get("effective", {}).get(name)
+    for name, model in store.plan.model_of.items():
+        asked = {**store.plan.sampling, **model.sampling}
+        sent = store.manifest.effective.get(name)
         for key in dict.fromkeys([*asked, *(sent or {})]):
             if sent is None:
                 says = UNKNOWN
@@ -201,85 +197,85 @@ def _json(values: Mapping[str, Any], key: str, otherwise: str) -> str:
 def term_table(store: Store) -> Table:
     """The single values of the plan."""
     plan = store.plan
-    margins = plan["margins"]
     rows = [
-        ("question", plan["question"]),
-        ("margin in one task", f"{100 * margins['cell']:g} points"),
-        ("margin over the tasks", f"{100 * margins['mean']:g} points"),
-        ("family-wise error rate", f"{plan['alpha']:g} (all primary hypotheses; the sentences of one library)"),
-        ("false discovery rate", f"{plan['fdr']:g} (the tasks of one model)"),
-        ("scorer", words.or_unknown(plan.get("scorer"))),
-        ("known defects of items", words.or_unknown(plan.get("defects"))),
-        ("repeats", f"{int(plan['replicates']):,}"),
-        ("base prompts", ", ".join(map(str, plan["base_prompts"]))),
-        ("layouts", "; ".join(setting_words(str(s["placement"]), int(s["shots"]), str(s["strategy"])) for s in plan["settings"])),
+        ("question", plan.question),
+        ("margin in one task", f"{100 * plan.margins.cell:g} points"),
+        ("margin over the tasks", f"{100 * plan.margins.mean:g} points"),
+        ("family-wise error rate", f"{plan.alpha:g} (all primary hypotheses; the sentences of one library)"),
+        ("false discovery rate", f"{plan.fdr:g} (the tasks of one model)"),
+        ("scorer", words.or_unknown(plan.scorer)),
+        ("known defects of items", words.or_unknown(plan.defects or None)),
+        ("repeats", f"{plan.replicates:,}"),
+        ("base prompts", ", ".join(plan.base_prompts)),
+        ("layouts", "; ".join(setting.words for setting in plan.settings)),
         ("neutral sentences", _placebos(store)),
-        ("trials", f"{int(plan['counts']['trials']):,}"),
+        ("trials", f"{plan.counts.trials:,}"),
     ]
-    if looks := plan.get("looks"):
-        by_then = ", ".join(f"{100 * look['fraction']:.0f} %" for look in looks)
-        rows.append(("looks", f"{len(looks)}, at {by_then} of the information; level {plan['look_level']:.4g} for each sentence"))
+    if looks := plan.looks:
+        by_then = ", ".join(f"{100 * look.fraction:.0f} %" for look in looks)
+        rows.append(("looks", f"{len(looks)}, at {by_then} of the information; level {plan.look_level:.4g} for each sentence"))
     return Table("The frozen plan", "As plan.json says it.", pd.DataFrame(rows, columns=["what", "value"]))
 
 
 def _placebos(store: Store) -> str:
-    names = [name for name, arm in store.arms.items() if arm["role"] == "placebo"]
+    names = [name for name, arm in store.arms.items() if arm.role == "placebo"]
     if not names:
-        return f"none: {store.plan['no_placebo_reason']}" if store.plan.get("no_placebo_reason") else "none"
+        return f"none: {store.plan.no_placebo_reason}" if store.plan.no_placebo_reason else "none"
     return f"{len(names):,}: {', '.join(names)}"
 
 
 def family_names(store: Store) -> list[str]:
     """The families of hypotheses, in the plan's order."""
-    return list(dict.fromkeys(str(h["family"]) for h in store.plan["hypotheses"]))
+    return list(dict.fromkeys(h.family for h in store.plan.hypotheses))
 
 
 def family_table(store: Store) -> Table:
     """The families of hypotheses: their size, level and adjustment."""
     plan = store.plan
-    found: dict[str, list[Mapping[str, Any]]] = {}
-    for h in plan["hypotheses"]:
-        found.setdefault(str(h["family"]), []).append(h)
+    found: dict[str, list[Hypothesis]] = {}
+    for h in plan.hypotheses:
+        found.setdefault(h.family, []).append(h)
     rows = []
     for family, planned in found.items():
-        scope = planned[0]["scope"]
+        scope = planned[0].scope
         rows.append(
             {
                 "family": family,
                 "is about": {"primary": "libraries over the tasks", "stimulus": "sentences over the tasks"}.get(scope, "single tasks"),
                 "hypotheses": len(planned),
-                "level": f"{plan['fdr' if scope == 'cell' else 'alpha']:g}",
+                "level": f"{plan.fdr if scope == 'cell' else plan.alpha:g}",
                 "adjusted by": HOW.get(ADJUSTMENT[scope], ADJUSTMENT[scope]),
-                "margin": f"{100 * plan['margins']['cell' if scope == 'cell' else 'mean']:g} points",
-                "measured against": ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(str(h["control"]) for h in planned)),
+                "margin": f"{100 * (plan.margins.cell if scope == 'cell' else plan.margins.mean):g} points",
+                "measured against": ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(h.control for h in planned)),
             }
         )
-    note = f"{len(plan['hypotheses']):,} hypotheses. What is in no family gets no verdict."
+    note = f"{len(plan.hypotheses):,} hypotheses. What is in no family gets no verdict."
     return Table("Families of hypotheses", note, pd.DataFrame(rows))
 
 
 def hypothesis_table(store: Store, family: str | None) -> Table:
     """The hypotheses of one family with their verdicts."""
-    planned = [h for h in store.plan["hypotheses"] if h["family"] == family]
-    verdicts = {
-        (c.scope, c.model, c.task, c.treatment, c.control, c.placement, c.shots, c.strategy): c.verdict for c in store.report.comparisons
-    }
+    planned = [h for h in store.plan.hypotheses if h.family == family]
+    verdicts = {_what(c): c.verdict for c in store.report.comparisons}
     frame = pd.DataFrame(
         {
-            "added text": [h["treatment"] if h["scope"] != "primary" else f"all of {h['library']}" for h in planned],
-            "task": [h["task"] or "mean over the tasks" for h in planned],
-            "measured against": [CONTROLS[h["control"]].phrase for h in planned],
-            "model": [h["model"] for h in planned],
-            "layout": [setting_words(str(h["placement"]), int(h["shots"]), str(h["strategy"])) for h in planned],
+            "added text": [h.treatment if h.scope != "primary" else f"all of {h.library}" for h in planned],
+            "task": [h.task or "mean over the tasks" for h in planned],
+            "measured against": [CONTROLS[h.control].phrase for h in planned],
+            "model": [h.model for h in planned],
+            "layout": [h.setting.words for h in planned],
             "verdict": [_verdict(verdicts, h) for h in planned],
         }
     )
     return Table("Hypotheses of one family", f"Those of {family}." if family else "None were planned.", frame)
 
 
-def _verdict(verdicts: Mapping[Any, str], h: Mapping[str, Any]) -> str:
-    key = tuple(h[name] for name in ("scope", "model", "task", "treatment", "control", "placement", "shots", "strategy"))
-    found = verdicts.get(key)
+def _what(c: Comparison | Hypothesis) -> tuple[object, ...]:
+    return (c.scope, c.model, c.task, c.treatment, c.control, c.setting)
+
+
+def _verdict(verdicts: Mapping[Any, str], h: Hypothesis) -> str:
+    found = verdicts.get(_what(h))
     return f"{VERDICTS[found].sign} {found}" if found in VERDICTS else "none yet"  # type: ignore[index]  # a verdict
 
 
@@ -288,35 +284,34 @@ def provenance_table(store: Store) -> Table:
     m, plan = store.manifest, store.plan
     rows: list[tuple[str, object]] = [
         ("run", store.report.run),
-        ("experiment file", words.or_unknown(m.get("experiment_path"))),
-        ("started", words.or_unknown(m.get("created_at"))),
-        ("last written", words.or_unknown(m.get("updated_at"))),
-        ("sessions", words.or_unknown(m.get("sessions"))),
-        ("code", f"commit {m['commit']}" if m.get("commit") else "commit unknown: not run from a checkout"),
-        *((f"version of {name}", number) for name, number in m.get("versions", {}).items()),
-        ("seed", plan.get("seed")),
-        ("sampling", ", ".join(f"{name} {value}" for name, value in plan["sampling"].items()) or "the provider's own"),
-        ("tokens counted by", words.or_unknown(plan.get("encoding"))),
-        ("prices from", words.or_unknown(plan.get("price_source"))),
+        ("experiment file", words.or_unknown(m.experiment_path)),
+        ("started", words.or_unknown(m.created_at or None)),
+        ("last written", words.or_unknown(m.updated_at or None)),
+        ("sessions", words.or_unknown(m.sessions or None)),
+        ("code", f"commit {m.commit}" if m.commit else "commit unknown: not run from a checkout"),
+        *((f"version of {name}", number) for name, number in m.versions.items()),
+        ("seed", plan.seed),
+        ("sampling", ", ".join(f"{name} {value}" for name, value in plan.sampling.items()) or "the provider's own"),
+        ("tokens counted by", words.or_unknown(plan.encoding)),
+        ("prices from", words.or_unknown(plan.price_source or None)),
     ]
-    for model in plan["models"]:
-        rows.append((f"model {model['name']}", _model_words(model, m)))
-    if provenance := m.get("provenance"):
+    rows += [(f"model {model.name}", _model_words(model, m)) for model in plan.models]
+    if provenance := m.provenance:
         rows.append(("imported from", f"{provenance.get('tool')}: {', '.join(str(f.get('file')) for f in provenance.get('files', ()))}"))
-    paid = paid_words(float(m["paid_usd"]), int(m["counts"]["unpriced"]), len(m["simulated_models"]), len(m["models"]))
+    paid = paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
     rows.append(("cost", paid))
     return Table("Where it comes from", "As manifest.json and plan.json say it.", pd.DataFrame(rows, columns=["what", "value"]).astype(str))
 
 
-def _model_words(model: Mapping[str, Any], manifest: Mapping[str, Any]) -> str:
-    price = manifest.get("prices", {}).get(model["name"])
-    parts = [str(model["litellm_name"]) + (" (SIMULATED)" if model["simulated"] else "")]
-    if model.get("api_base"):
-        parts.append(f"at {model['api_base']}")
-    if model.get("sampling"):
-        parts.append(f"with {json.dumps(model['sampling'], ensure_ascii=False)}")
+def _model_words(model: PlannedModel, manifest: Manifest) -> str:
+    price = manifest.prices.get(model.name)
+    parts = [model.litellm_name + (" (SIMULATED)" if model.simulated else "")]
+    if model.api_base:
+        parts.append(f"at {model.api_base}")
+    if model.sampling:
+        parts.append(f"with {json.dumps(model.sampling, ensure_ascii=False)}")
     parts.append(
-        f"{price['input_usd_per_mtok']:g} and {price['output_usd_per_mtok']:g} USD per million tokens in and out ({price['source']})"
+        f"{price.input_usd_per_mtok:g} and {price.output_usd_per_mtok:g} USD per million tokens in and out ({price.source})"
         if price
         else "price unknown"
     )
@@ -339,7 +334,7 @@ def commands(store: Store) -> list[tuple[str, str]]:
     others: list[str] = []
     try:
         experiment, _ = load_experiment(store.folder / "experiment.yaml")
-        sequential = " --sequential" if store.plan.get("looks") and experiment.analysis.looks == 1 else ""
+        sequential = " --sequential" if store.plan.looks and experiment.analysis.looks == 1 else ""
         cues = [entry.cues for entry in experiment.loops if entry.cues != "heart"]
         others = [*experiment.task_files, *experiment.stimulus_files, *cues, *(program.factory for program in experiment.programs)]
     except (PromptlabError, OSError):

@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.inert import inert
 from promptlab.nouns.record import TrialRow, facts_of
 from promptlab.record.store import Run
 from promptlab.reporting.formats import neutral
 
 LONG = (
-    "model", "simulated", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", *SETTING_COLUMNS,
+    "model", "simulated", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt",
+    "setting", "placement", "shots", "strategy",
     "replicate", "score", "outcome", "extracted", "answer", "oracle",
     "input_tokens", "output_tokens", "cost_usd", "latency_s", "model_version", "error", *facts_of(TrialRow),
 )  # fmt: skip
@@ -34,7 +34,7 @@ def evalstats_frame(run: Run) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "model": scored["model"],
-            "prompt": _prompt_names(scored),
+            "prompt": _prompt_names(run, scored),
             "item": scored["task"] + "/" + scored["item"],
             "run": scored["replicate"] + 1,
             "score": scored["score"],
@@ -47,7 +47,7 @@ def inspect_frame(run: Run) -> pd.DataFrame:
     """Columns as in inspect_ai's samples_df: a row a trial, one evaluation for each model, task and prompt, epochs from 1."""
     trials = run.trials()
     items = run.items().set_index(["task", "item"])
-    prompts = _prompt_names(trials)
+    prompts = _prompt_names(run, trials)
     place = [(task, item) for task, item in zip(trials["task"], trials["item"], strict=True)]
     return pd.DataFrame(
         {
@@ -65,7 +65,7 @@ def inspect_frame(run: Run) -> pd.DataFrame:
             "metadata_role": trials["role"],
             "metadata_base_prompt": trials["base_prompt"],
             "metadata_simulated": trials["simulated"],
-            f"score_{run.plan['scorer'] or 'imported'}": trials["score"],
+            f"score_{run.plan.scorer or 'imported'}": trials["score"],
             "total_tokens": trials["input_tokens"] + trials["output_tokens"],
             "total_time": trials["latency_s"],
             "error": trials["error"].fillna("").where(trials["outcome"] == "error", ""),
@@ -96,10 +96,14 @@ def _for_csv(value: Any) -> Any:  # noqa: ANN401
     return neutral("\n".join(inert(line) for line in value.split("\n")))
 
 
-def _prompt_names(trials: pd.DataFrame) -> pd.Series:
+def _prompt_names(run: Run, trials: pd.DataFrame) -> pd.Series:
     """The arm, with what tells its setting and base prompt from others where a run has several."""
     names = trials["arm"].astype(str)
-    for column in ("base_prompt", *SETTING_COLUMNS):
-        if trials[column].nunique() > 1:
-            names = names + " | " + column + "=" + trials[column].astype(str)
+    if trials["base_prompt"].nunique() > 1:
+        names = names + " | base_prompt=" + trials["base_prompt"].astype(str)
+    factors = {own: run.plan.setting_of[own].canonical() for own in trials["setting"].unique()}
+    for name in dict.fromkeys(name for values in factors.values() for name in values):
+        values = trials["setting"].map({own: str(found.get(name)) for own, found in factors.items()})
+        if values.nunique() > 1:
+            names = names + f" | {name}=" + values
     return names

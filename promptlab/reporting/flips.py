@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import NONE_ARM
-from promptlab.reporting.store import RIGHT, Setting, Store
+from promptlab.reporting.store import RIGHT, Store
 
 KINDS = ("a", "b", "both", "neither")
 MOST_WORDS = 1_500
@@ -31,9 +32,9 @@ class Side:
     def means(self, task: str | None) -> pd.DataFrame:
         """The mean score of each item of a task (None: of all tasks) over its repeats, in the run's order; NaN where none is scored."""
         return self.store.query(
-            "SELECT suite, task, item, avg(score) AS mean FROM trials t WHERE t.model = ? AND t.placement = ? AND t.shots = ? "
-            "AND t.strategy = ? AND t.arm = ? AND (? IS NULL OR task = ?) GROUP BY ALL ORDER BY min(t.order)",
-            [self.model, *self.setting, self.arm, task, task],
+            "SELECT suite, task, item, avg(score) AS mean FROM trials t WHERE t.model = ? AND t.setting = ? "
+            "AND t.arm = ? AND (? IS NULL OR task = ?) GROUP BY ALL ORDER BY min(t.order)",
+            [self.model, self.setting.id, self.arm, task, task],
         )
 
 

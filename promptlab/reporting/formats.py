@@ -12,6 +12,7 @@ from typing import Any
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
+from promptlab.nouns.setting import flat
 from promptlab.nouns.wording import CONTROLS
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
 from promptlab.reporting.rows import GAP_COLUMNS, baseline_cells, baseline_columns, beside_tables, cells, gap_cells, loop_tables, records
@@ -32,19 +33,19 @@ def to_json(report: Report) -> str:
         "comparisons": records(comparison_frame(report)),
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
-        "papers_protocol": [{**row._asdict(), "protocol": row.protocol._asdict()} for row in report.beside.protocols],
-        "best_in_task": [row._asdict() for row in report.beside.bests],
-        "by_stimulus": [row._asdict() for row in report.beside.by_stimulus],
-        "spread_over_tasks": [row._asdict() for row in report.beside.spreads],
-        "looks": [asdict(row) for row in report.looks],
+        "papers_protocol": [{**flat(row), "protocol": row.protocol._asdict()} for row in report.beside.protocols],
+        "best_in_task": [flat(row) for row in report.beside.bests],
+        "by_stimulus": [flat(row) for row in report.beside.by_stimulus],
+        "spread_over_tasks": [flat(row) for row in report.beside.spreads],
+        "looks": [flat(row) for row in report.looks],
         "saved": asdict(report.saved) if report.saved else None,
-        "variance_components": [row._asdict() for row in report.beside.components],
+        "variance_components": [flat(row) for row in report.beside.components],
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),
         "loop_arms": list(report.loop_arms),
         "emotion_transitions": list(report.emotions),
-        "plan": dict(report.plan),
-        "manifest": dict(report.manifest),
+        "plan": report.plan.plain(),
+        "manifest": report.manifest.plain(),
     }
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -63,7 +64,7 @@ def to_csv(report: Report) -> str:
 def to_markdown(report: Report) -> str:
     """The report as Markdown: headline, verdicts over tasks, cells, arms, design and provenance."""
     m, plan = report.manifest, report.plan
-    lines = [f"# {escaped(m['name'])}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m['question'])}**", ""]
+    lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
     for scope, title in (("primary", "All sentences of a library, over the tasks"), ("stimulus", "Each sentence, over the tasks")):
         lines += ["", f"## {title}", "", *_table(report, report.of(scope))]
@@ -83,9 +84,9 @@ def to_markdown(report: Report) -> str:
         if c.verdict == "refused" and c.scope != "aa"
     ] or ["- none"]
     lines += ["", "## Provenance", ""]
-    lines += [f"- {name}: `{value}`" for name, value in m["hashes"].items()]
-    lines += [f"- state: {report.state}; {report.paid}; margins: {100 * plan['margins']['cell']:g} points in a task, "
-              f"{100 * plan['margins']['mean']:g} over the tasks"]  # fmt: skip
+    lines += [f"- {name}: `{value}`" for name, value in m.hashes.items()]
+    lines += [f"- state: {report.state}; {report.paid}; margins: {100 * plan.margins.cell:g} points in a task, "
+              f"{100 * plan.margins.mean:g} over the tasks"]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
+from promptlab.nouns.contrast import Scope
 from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns.manifest import Manifest, ModelAsked
+from promptlab.nouns.model import Price
 from promptlab.nouns.wording import CONTROLS, ROLES
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec import load_experiment
 from promptlab.stats.families import ADJUSTMENT
-from promptlab.stats.sentences import setting_words
 
 METHODS = {"fdr_bh": "Benjamini-Hochberg: of what is found, at most that share is false on average",
            "holm": "Holm: any false finding with at most that chance"}  # fmt: skip
@@ -39,40 +41,40 @@ def facts(report: Report) -> list[tuple[str, str]]:
     plan = report.plan
     controls = ", ".join(CONTROLS[control].name for control in report.controls) or "none"
     found = [
-        ("suite", str(plan["suite"])),
-        ("scorer in force", str(plan.get("scorer") or "the tool that was imported from")),
-        ("margins", f"{100 * plan['margins']['cell']:g} points in a task, {100 * plan['margins']['mean']:g} over the tasks"),
-        ("alpha", f"{plan['alpha']:g} over the tasks (families of means), {plan['fdr']:g} false discovery rate in single tasks"),
+        ("suite", plan.suite),
+        ("scorer in force", str(plan.scorer or "the tool that was imported from")),
+        ("margins", f"{100 * plan.margins.cell:g} points in a task, {100 * plan.margins.mean:g} over the tasks"),
+        ("alpha", f"{plan.alpha:g} over the tasks (families of means), {plan.fdr:g} false discovery rate in single tasks"),
         ("controls", controls),
-        ("settings", "; ".join(setting_words(*setting) for setting in report.settings)),
-        ("base prompts", ", ".join(plan["base_prompts"])),
-        ("answers for each item and arm", str(int(plan["replicates"]) * max(1, len(plan["base_prompts"])))),
-        ("seed", str(plan["seed"])),
-        ("sampling", _json(plan.get("sampling") or {}) if plan.get("sampling") else "nothing asked: the provider's defaults"),
-        ("size", ", ".join(f"{name} {int(plan['counts'][name]):,}" for name in ("models", "tasks", "items", "arms", "trials"))),
+        ("settings", "; ".join(setting.words for setting in plan.settings)),
+        ("base prompts", ", ".join(plan.base_prompts)),
+        ("answers for each item and arm", str(plan.answers_an_item)),
+        ("seed", str(plan.seed)),
+        ("sampling", _json(plan.sampling) if plan.sampling else "nothing asked: the provider's defaults"),
+        ("size", ", ".join(f"{name} {getattr(plan.counts, name):,}" for name in ("models", "tasks", "items", "arms", "trials"))),
     ]
-    if plan.get("ran_by") and plan["ran_by"] != plan.get("scorer"):
-        found.append(("scorer of the run", f"{plan['ran_by']}; this report scores the stored answers anew"))
-    if plan.get("defects"):
-        found.append(("known defects of items", str(plan["defects"])))
-    if plan.get("encoding"):
-        found.append(("length of texts counted by", str(plan["encoding"])))
-    for loop in plan.get("loops", ()):
-        oracle = "told by an oracle when right" if loop["oracle"] else "no oracle"
-        found.append((f"loop {loop['strategy']}", f"{loop['rounds']} rounds, {loop['mode']}, settles on {loop['settle']}, {oracle}"))
-    looks = plan.get("looks") or ()
-    if looks:
-        at = ", ".join(str(max(look["items"])) for look in looks)
-        found.append(("planned looks", f"{len(looks)}, after {at} items of a task; futility below {100 * plan['futility']:g} % power"))
+    if plan.ran_by and plan.ran_by != plan.scorer:
+        found.append(("scorer of the run", f"{plan.ran_by}; this report scores the stored answers anew"))
+    if plan.defects:
+        found.append(("known defects of items", plan.defects))
+    if plan.encoding:
+        found.append(("length of texts counted by", plan.encoding))
+    for loop in plan.loops:
+        oracle = "told by an oracle when right" if loop.oracle else "no oracle"
+        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds, {loop.mode}, settles on {loop.settle}, {oracle}"))
+    if plan.looks:
+        at = ", ".join(str(max(look.items)) for look in plan.looks)
+        below = 100 * (plan.futility or 0.0)
+        found.append(("planned looks", f"{len(plan.looks)}, after {at} items of a task; futility below {below:g} % power"))
     return found
 
 
 def parameters(report: Report) -> Table:
     """For every model and sampling parameter: what the experiment asked, and what was sent."""
     rows = []
-    models = {str(model["name"]): model for model in report.plan["models"]}
-    for name, sent in report.manifest["effective"].items():
-        asked = {**(report.plan.get("sampling") or {}), **(models.get(name, {}).get("sampling") or {})}
+    for name, sent in report.manifest.effective.items():
+        model = report.plan.model_of.get(name)
+        asked = {**report.plan.sampling, **(model.sampling if model else {})}
         for key in dict.fromkeys((*asked, *sent)):
             was, now = (_json(part[key]) if key in part else None for part in (asked, sent))
             note = (
@@ -91,23 +93,23 @@ def parameters(report: Report) -> Table:
 def provenance(report: Report) -> list[tuple[str, str, bool]]:
     """Name, value, and whether the value is a hash or other text of a machine."""
     m = report.manifest
-    found = [(f"SHA-256 of {name}", str(value), True) for name, value in m["hashes"].items()]
+    found = [(f"SHA-256 of {name}", str(value), True) for name, value in m.hashes.items()]
     found += [
         ("run", report.run, True),
-        ("promptlab's own code", f"commit {m['commit']}" if m.get("commit") else "no commit is known", False),
-        ("versions", ", ".join(f"{name} {value}" for name, value in m["versions"].items()), False),
-        ("first and last written", f"{m['created_at']} to {m['updated_at']}", False),
-        ("models asked", "; ".join(_model_words(name, model) for name, model in m["models"].items()), False),
-        ("served by", "; ".join(f"{name}: {_versions(versions)}" for name, versions in m["served"].items()) or "nothing yet", False),
-        ("prices, USD per million tokens", "; ".join(f"{name}: {_price(p)}" for name, p in m["prices"].items()) or "none recorded", False),
+        ("promptlab's own code", f"commit {m.commit}" if m.commit else "no commit is known", False),
+        ("versions", ", ".join(f"{name} {value}" for name, value in m.versions.items()), False),
+        ("first and last written", f"{m.created_at} to {m.updated_at}", False),
+        ("models asked", "; ".join(_model_words(name, model) for name, model in m.models.items()), False),
+        ("served by", "; ".join(f"{name}: {_versions(versions)}" for name, versions in m.served.items()) or "nothing yet", False),
+        ("prices, USD per million tokens", "; ".join(f"{name}: {_price(p)}" for name, p in m.prices.items()) or "none recorded", False),
         ("calls", _calls(m), False),
-        ("budget", "none set" if m.get("budget_usd") is None else f"${m['budget_usd']:g}", False),
+        ("budget", "none set" if m.budget_usd is None else f"${m.budget_usd:g}", False),
     ]
-    if m.get("last_error"):
-        found.append(("last error", str(m["last_error"]), True))
-    for model, why in (m.get("stopped") or {}).items():
+    if m.last_error:
+        found.append(("last error", m.last_error, True))
+    for model, why in m.stopped.items():
         found.append((f"stopped asking {model}", str(why), False))
-    for source in (m.get("provenance") or {}).get("files", ()):
+    for source in (m.provenance or {}).get("files", ()):
         found.append(("imported from", f"{source.get('file')} ({source.get('tool')}), SHA-256 {source.get('sha256')}", True))
     return found
 
@@ -116,8 +118,8 @@ def steps(report: Report) -> list[Step]:
     """How to do it again: the sweep itself, the stored answers without a key, and the verdicts from the record."""
     m, run = report.manifest, shlex.quote(f"runs/{report.run}")
     found = []
-    if m.get("experiment_path"):
-        path = shlex.quote(str(m["experiment_path"]))
+    if m.experiment_path:
+        path = shlex.quote(m.experiment_path)
         bundle = shlex.quote(f"{report.run}-answers")
         looks = " --sequential" if _asked_for_looks(report) else ""
         found = [
@@ -131,7 +133,7 @@ def steps(report: Report) -> list[Step]:
                 [f"promptlab cache import {bundle}", f"promptlab sweep {bundle}/experiment.yaml{looks} --cache replay"],
             ),
         ]
-    by_another = [f"promptlab report {run} --scorer reference"] if m.get("experiment_path") else []
+    by_another = [f"promptlab report {run} --scorer reference"] if m.experiment_path else []
     found += [
         Step("Judge the record again; no model is asked.", [f"promptlab report {run} --format html", *by_another]),
         Step(
@@ -144,7 +146,7 @@ def steps(report: Report) -> list[Step]:
 
 def _asked_for_looks(report: Report) -> bool:
     """Whether looks were asked for at the sweep and not in the file, so that the command needs the option again."""
-    if not report.plan.get("looks"):
+    if not report.plan.looks:
         return False
     if report.folder is None:
         return True
@@ -156,11 +158,11 @@ def _asked_for_looks(report: Report) -> bool:
 
 def _families(report: Report) -> Table:
     plan = report.plan
-    sizes: Counter[tuple[str, str]] = Counter((str(h["family"]), str(h["scope"])) for h in plan["hypotheses"])
-    rows = []
-    for (family, scope), n in sizes.items():
-        method = ADJUSTMENT[scope]  # type: ignore[index]
-        rows.append([family, f"{n:,}", METHODS[method], f"{plan['fdr' if scope == 'cell' else 'alpha']:g}"])
+    sizes: Counter[tuple[str, Scope]] = Counter((h.family, h.scope) for h in plan.hypotheses)
+    rows = [
+        [family, f"{n:,}", METHODS[ADJUSTMENT[scope]], f"{plan.fdr if scope == 'cell' else plan.alpha:g}"]
+        for (family, scope), n in sizes.items()
+    ]
     note = "Every comparison that was planned counts in its family, judged or not; what is not in one gets no verdict."
     return table("Families of hypotheses", note, ("family", "hypotheses", "method and promise", "level"), rows)
 
@@ -168,41 +170,39 @@ def _families(report: Report) -> Table:
 def _arms(report: Report) -> Table:
     rows = [
         [
-            str(arm["arm"]) + (f" [{arm['loop']}]" if arm.get("loop") else ""), ROLES.get(arm["role"], str(arm["role"])),
-            arm["text"] or "(nothing added)",
-            "-" if not arm.get("n_words") else f"{arm['n_words']} / {'-' if arm.get('n_tokens') is None else arm['n_tokens']}",
-            "; ".join(str(arm[key]) for key in ("theory", "source") if arm.get(key)) or "-",
+            arm.name + (f" [{arm.loop}]" if arm.loop else ""), ROLES.get(arm.role, arm.role), arm.text or "(nothing added)",
+            f"{arm.n_words} / {'-' if arm.n_tokens is None else arm.n_tokens}" if arm.n_words else "-",
+            "; ".join(part for part in (arm.theory, arm.source) if part) or "-",
         ]
-        for arm in report.plan["arms"]
+        for arm in report.plan.arms
     ]  # fmt: skip
     note = "The exact words. All arms see the same items, demonstrations and option orders."
     return table("Arms and their texts", note, ("arm", "role", "text", "words / tokens", "theory, source"), rows)
 
 
 def _placebos(report: Report) -> Table:
-    rows = [[name, ", ".join(placebos)] for name, placebos in report.plan["placebos_of"].items() if placebos]
+    rows = [[name, ", ".join(placebos)] for name, placebos in report.plan.placebos_of.items() if placebos]
     return table("Which neutral sentences a sentence is compared with", "Matched by length.", ("sentence", "neutral sentences"), rows)
 
 
 def _tasks(report: Report) -> Table:
     rows = [
         [
-            str(t["task"]), str(t.get("suite", "-")), f"{int(t['n_items']):,}", str(t["metric"]), str(t.get("strict") or "-"),
-            "-" if t.get("chance") is None else f"{t['chance']:g}", f"{t['source']} ({t['licence']})",
-            "; ".join(t["defects"]) or "none known",
+            t.name, t.suite, f"{t.n_items:,}", t.metric, t.strict or "-", "-" if t.chance is None else f"{t.chance:g}",
+            f"{t.source} ({t.licence})", "; ".join(t.defects) or "none known",
         ]
-        for t in report.plan["tasks"]
+        for t in report.plan.tasks
     ]  # fmt: skip
     heads = ("task", "suite", "items", "metric", "strict rule", "chance", "source and licence", "known defects")
     return table("Tasks", "", heads, rows)
 
 
 def _prompts(report: Report) -> Table:
-    rows = [[str(t["task"]), str(name), str(text)] for t in report.plan["tasks"] for name, text in t["base_prompts"].items()]
-    used = {str(s["placement"]) for s in report.plan["settings"]}
+    rows = [[t.name, name, text] for t in report.plan.tasks for name, text in t.base_prompts.items()]
+    used = {setting.placement for setting in report.plan.settings}
     rows += [
         [f"placement {name}", str(p.get("position", "-")), str(p.get("template", "-"))]
-        for name, p in (report.plan.get("placements") or {}).items()
+        for name, p in report.plan.placements.items()
         if name in used
     ]
     note = "The instruction of every task; the text under test is added where the placement says, before or after it."
@@ -212,11 +212,10 @@ def _prompts(report: Report) -> Table:
 def _models(report: Report) -> Table:
     rows = [
         [
-            str(m["name"]) + (" (SIMULATED)" if m["simulated"] else ""), str(m.get("litellm_name", "-")),
-            str(m.get("api_base") or "the provider's own"),
-            _json(m.get("sampling") or {}) if m.get("sampling") else "as the experiment", str(m.get("truth") or "-"),
+            m.name + (" (SIMULATED)" if m.simulated else ""), m.litellm_name, m.api_base or "the provider's own",
+            _json(m.sampling) if m.sampling else "as the experiment", m.truth or "-",
         ]
-        for m in report.plan["models"]
+        for m in report.plan.models
     ]  # fmt: skip
     return table("Models", "", ("model", "asked as", "address", "sampling of its own", "known truth, where simulated"), rows)
 
@@ -224,10 +223,9 @@ def _models(report: Report) -> Table:
 def _power(report: Report) -> Table:
     rows = [
         [
-            f"{100 * p['discordance']:g} %",
-            *(_seen(p[name]) for name in ("cell_alone", "cell_in_family", "mean", "mean_like_these")),
+            f"{100 * p.discordance:g} %", *(_seen(effect) for effect in (p.cell_alone, p.cell_in_family, p.mean, p.mean_like_these)),
         ]
-        for p in report.plan.get("power") or ()
+        for p in report.plan.power
     ]  # fmt: skip
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
     heads = ("answers that change", "one task alone", "one task, strictest of its family", "mean over these tasks", "tasks like these")
@@ -238,24 +236,23 @@ def _seen(value: float | None) -> str:
     return "nothing" if value is None else f"{100 * value:.1f}"
 
 
-def _model_words(name: str, model: Mapping[str, Any]) -> str:
-    at = f" at {model['api_base']}" if model.get("api_base") else ""
-    return f"{name}: {model['litellm_name']}{at}"
+def _model_words(name: str, model: ModelAsked) -> str:
+    return f"{name}: {model.litellm_name}" + (f" at {model.api_base}" if model.api_base else "")
 
 
 def _versions(versions: Sequence[str]) -> str:
     return ", ".join(versions) + (" (MORE THAN ONE VERSION)" if len(versions) > 1 else "")
 
 
-def _price(p: Mapping[str, Any] | None) -> str:
-    return "unknown" if not p else f"{p['input_usd_per_mtok']:g} in, {p['output_usd_per_mtok']:g} out ({p['source']})"
+def _price(p: Price | None) -> str:
+    return "unknown" if not p else f"{p.input_usd_per_mtok:g} in, {p.output_usd_per_mtok:g} out ({p.source})"
 
 
-def _calls(m: Mapping[str, Any]) -> str:
-    n, sessions = m["counts"], m["sessions"]
+def _calls(m: Manifest) -> str:
+    n = m.counts
     return (
-        f"{n['sent']:,} sent in {sessions} {'session' if sessions == 1 else 'sessions'}; in the last, {n['cached']:,} answers came from "
-        f"the cache and {n['errors']:,} calls failed"
+        f"{n.sent:,} sent in {m.sessions} {'session' if m.sessions == 1 else 'sessions'}; in the last, {n.cached:,} answers came from "
+        f"the cache and {n.errors:,} calls failed"
     )
 
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.reporting import frozen
 from promptlab.reporting.bounds import Bound, bounds
@@ -39,7 +39,7 @@ from promptlab.reporting.rows import (
 )
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Rescoring, rescoring
 from promptlab.reporting.suites import CAVEAT
-from promptlab.stats.sentences import interval, p_text, points, setting_words
+from promptlab.stats.sentences import interval, p_text, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
 LOOKS_TITLE = "Planned looks"
@@ -69,7 +69,7 @@ def to_html(report: Report) -> str:
     looks = [table for table in beside if table[0] == LOOKS_TITLE]
     loops = loop_tables(report)
     sections = _sections(report, loops=bool(loops), looks=bool(looks))
-    several = len(report.settings) > 1
+    several = len(report.plan.settings) > 1
     arm_columns = (*ARM_COLUMNS, *MORE_ARM_COLUMNS)
     return template.render(
         report=report,
@@ -101,9 +101,7 @@ def to_html(report: Report) -> str:
         beside=[table for table in beside if table[0] not in (PROTOCOL_TITLE, LOOKS_TITLE)],
         loops=loops,
         looks=looks,
-        look_shares=[
-            [f"{s['effect']:g}", *(f"{100 * s[name]:.0f} %" for name in ("asked", "power"))] for s in report.plan.get("look_shares", ())
-        ],
+        look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],
         baseline_columns=baseline_columns(),
         baseline_rows=baseline_cells(report),
         gap_columns=GAP_COLUMNS,
@@ -111,7 +109,7 @@ def to_html(report: Report) -> str:
         gap_caveat=CAVEAT,
         parameters=frozen.parameters(report),
         provenance=frozen.provenance(report),
-        effective=json.dumps(report.manifest["effective"], indent=2, ensure_ascii=False),
+        effective=json.dumps(report.manifest.effective, indent=2, ensure_ascii=False),
         steps=frozen.steps(report),
         meanings={verdict: wording.meaning for verdict, wording in VERDICTS.items()},
         marks={verdict: wording.sign for verdict, wording in VERDICTS.items()},
@@ -136,7 +134,7 @@ def _sections(report: Report, *, loops: bool, looks: bool) -> list[Section]:
     found += [Section("loops", "Feedback loops")] if loops else []
     found += [Section("looks", "Looks before the end")] if looks else []
     found += [Section("provenance", "Provenance"), Section("again", "How to do it again"), Section("words", "How to read this")]
-    if report.plan.get("imported"):
+    if report.plan.imported:
         found = [Section(s.id, "Design, as imported") if s.id == "design" else s for s in found]
     return found
 
@@ -158,8 +156,8 @@ def _inert(value: object) -> object:
 
 
 def _size(report: Report) -> str:
-    n = report.plan["counts"]
-    many = [(n["models"], "model"), (n["tasks"], "task"), (n["items"], "item"), (len(_treatments(report)), "text")]
+    n = report.plan.counts
+    many = [(n.models, "model"), (n.tasks, "task"), (n.items, "item"), (len(_treatments(report)), "text")]
     return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in many)
 
 
@@ -279,20 +277,20 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
     return found
 
 
-def _pictured(report: Report) -> list[tuple[str, str, tuple[Any, ...], str, bool]]:
+def _pictured(report: Report) -> list[tuple[str, str, Setting, str, bool]]:
     found = []
     for model in report.models:
-        simulated = bool(report.simulated and model in report.manifest["simulated_models"])
-        for control, setting in itertools.product(report.controls, report.settings):
+        simulated = bool(report.simulated and model in report.manifest.simulated_models)
+        for control, setting in itertools.product(report.controls, report.plan.settings):
             title = f"{model}, against {CONTROLS[control].name}"
-            if len(report.settings) > 1:
-                title += f" ({setting_words(*setting)})"
+            if len(report.plan.settings) > 1:
+                title += f" ({setting.words})"
             found.append((model, control, setting, title, simulated))
     return found
 
 
-def _among(report: Report, scope: str, model: str, control: str, setting: tuple[Any, ...]) -> list[Comparison]:
-    return [c for c in report.of(scope, model, control) if tuple(getattr(c, name) for name in SETTING_COLUMNS) == setting]
+def _among(report: Report, scope: str, model: str, control: str, setting: Setting) -> list[Comparison]:
+    return [c for c in report.of(scope, model, control) if c.setting == setting]
 
 
 def _any(comparisons: Sequence[Comparison]) -> bool:
@@ -309,7 +307,7 @@ def _rounds(report: Report) -> list[Markup]:
         title = f"{model}, {loop}: items solved by round"
         last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in rows}
         drawn.append(
-            _titled(charts.svg(charts.rounds(rows, title, model in report.manifest["simulated_models"])), title, "; ".join(last.values()))
+            _titled(charts.svg(charts.rounds(rows, title, model in report.manifest.simulated_models)), title, "; ".join(last.values()))
         )
     return drawn
 

@@ -15,6 +15,7 @@ from promptlab.design.render import render as rendered
 from promptlab.design.stimuli import matched_placebos
 from promptlab.nouns.arm import Arm, Placement
 from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.plan import PlannedArm, PlannedTask
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Benchmark, Suite
 from promptlab.planning.resolve import all_stimuli
@@ -72,24 +73,24 @@ class Known:
 
 def sentences(store: Store | None) -> list[Sentence]:
     """The run's own arms first, then every other text that comes with promptlab."""
-    encoding = str(store.plan.get("encoding") or DEFAULT) if store else DEFAULT
+    encoding = str(store.plan.encoding or DEFAULT) if store else DEFAULT
     found: dict[str, Sentence] = {}
-    for arm in store.plan["arms"] if store else ():
-        name = str(arm["arm"])
-        if arm["role"] in ("baseline", "aa") or name in found:
+    for arm in store.plan.arms if store else ():
+        name = str(arm.name)
+        if arm.role in ("baseline", "aa") or name in found:
             continue
-        text = None if arm["text"] is None else str(arm["text"])
+        text = None if arm.text is None else str(arm.text)
         stimulus = _thawed(arm)
         found[name] = Sentence(
             name=name,
-            role="loop" if arm.get("loop") else str(arm["role"]),
+            role="loop" if arm.loop else str(arm.role),
             text=text,
-            stimulus=None if arm.get("loop") else stimulus,
+            stimulus=None if arm.loop else stimulus,
             in_run=True,
-            n_tokens=arm.get("n_tokens"),
-            placebos=tuple(map(str, store.plan["placebos_of"].get(name, ()))) if store else (),
-            theory=str(arm.get("theory") or ""),
-            source=str(arm.get("source") or ""),
+            n_tokens=arm.n_tokens,
+            placebos=tuple(map(str, store.plan.placebos_of.get(name, ()))) if store else (),
+            theory=str(arm.theory or ""),
+            source=str(arm.source or ""),
         )
     found = {s.name: s for s in sorted(found.values(), key=lambda s: list(ROLES).index(s.role) if s.role in ROLES else len(ROLES))}
     found |= {sentence.name: sentence for sentence in shipped(encoding) if sentence.name not in found}
@@ -118,13 +119,13 @@ def shipped(encoding: str) -> tuple[Sentence, ...]:
     )
 
 
-def _thawed(arm: Mapping[str, Any]) -> Stimulus | None:
+def _thawed(arm: PlannedArm) -> Stimulus | None:
     """An arm's text as the noun that prompts are made of; of an imported run as far as it is known."""
-    if arm.get("stimulus"):
-        told = {key: value for key, value in arm["stimulus"].items() if key in Stimulus.__dataclass_fields__}
+    if arm.stimulus:
+        told = {key: value for key, value in arm.stimulus.items() if key in Stimulus.__dataclass_fields__}
         fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
         return Stimulus(**fields)
-    return Stimulus(str(arm["arm"]), str(arm["text"])) if arm.get("text") and not arm.get("loop") else None
+    return Stimulus(str(arm.name), str(arm.text)) if arm.text and not arm.loop else None
 
 
 def roles_in(every: Sequence[Sentence]) -> dict[str, str]:
@@ -169,27 +170,27 @@ def suites_in(store: Store | None) -> dict[str, str]:
 def tasks_in(store: Store | None, suite: str) -> list[Known]:
     """The tasks of a suite, or of the run."""
     if suite == "run" and store:
-        return [_of_run(task) for task in store.plan["tasks"]]
-    ran = {f"{task['suite']}/{task['task']}" for task in store.plan["tasks"]} if store else set()
+        return [_of_run(task) for task in store.plan.tasks]
+    ran = {f"{task.suite}/{task.name}" for task in store.plan.tasks} if store else set()
     return [replace(task, in_run=task.id in ran) for task in library("official" if suite == "official" else "twin")]
 
 
-def _of_run(task: Mapping[str, Any]) -> Known:
-    name, suite = str(task["task"]), task["suite"]
+def _of_run(task: PlannedTask) -> Known:
+    name, suite = str(task.name), task.suite
     entry = entries().get(name) if suite != "own" else None
     return Known(
         id=f"{suite}/{name}",
         name=name,
         suite=suite,
         in_run=True,
-        n_items=int(task["n_items"]),
+        n_items=int(task.n_items),
         benchmark=BENCHMARKS[entry.benchmark] if entry else BENCHMARKS["own"],
-        metric=str(task["metric"]),
-        chance=task["chance"],
-        base_prompts={str(key): str(text) for key, text in task["base_prompts"].items()},
-        defects=tuple(map(str, task["defects"])),
-        licence=str(task["licence"]),
-        source=str(task["source"]),
+        metric=str(task.metric),
+        chance=task.chance,
+        base_prompts={str(key): str(text) for key, text in task.base_prompts.items()},
+        defects=tuple(map(str, task.defects)),
+        licence=str(task.licence),
+        source=str(task.source),
     )
 
 
@@ -276,20 +277,20 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def layouts_of(store: Store | None) -> dict[str, Placement]:
     """The run's layouts, then the presets that it does not have."""
-    ours = {str(name): Placement(**fields) for name, fields in store.plan["placements"].items()} if store else {}
+    ours = {str(name): Placement(**fields) for name, fields in store.plan.placements.items()} if store else {}
     return ours | {name: preset for name, preset in PRESETS.items() if name not in ours}
 
 
 def whole_task(store: Store | None, known: Known) -> Task:
     """The task that prompts are made of: as the run froze it, its items left to a query; else from promptlab's files."""
     if store and known.in_run:
-        of_run = [task for task in store.plan["tasks"] if f"{task['suite']}/{task['task']}" == known.id]
+        of_run = [task for task in store.plan.tasks if f"{task.suite}/{task.name}" == known.id]
         for task in of_run:
-            frame = Frame(**task["frame"])
-            demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"])) for demo in task["demos"])
+            frame = Frame(**task.frame)
+            demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"])) for demo in task.demos)
             return Task(
                 known.name, known.suite, "own", known.metric, known.base_prompts, (), demos, known.chance, frame=frame,
-                options=task["options"],
+                options=task.options,
             )  # fmt: skip
     found = task_here(known.name, known.suite)
     return found if found else Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.words import AA_ARM
 from promptlab.stats.intervals import wilson
 
@@ -23,19 +23,19 @@ WAYS = ("wrong_right", "wrong_wrong", "right_right", "right_wrong")
 """How an answer can differ from the one before it."""
 
 
-def loop_rounds(trials: pd.DataFrame, calls: pd.DataFrame, plan: Mapping[str, Any]) -> Rows:
+def loop_rounds(trials: pd.DataFrame, calls: pd.DataFrame, plan: Plan) -> Rows:
     """One row for each model, loop, arm and round k (from 1).
 
     `pass_at_k` is the share of items of which any of the first k answers was right, with Wilson's interval; `accuracy` the share
     right at round k, where items that stopped before keep their last answer; `gained` and `lost` count answers that turned right
     or wrong at this round; `n_asked` is how many items were asked at it. Items without a score are left out.
     """
-    loops = {loop["strategy"]: loop for loop in plan.get("loops", ())}
+    loops = plan.looped
     found: Rows = []
     used = _used(trials, plan)
     answers = _answers(calls, used)
     for (model, strategy, arm), group in used.groupby(["model", "strategy", "arm"], sort=False, observed=True):
-        solved_at = float(loops[str(strategy)]["solved_at"])
+        solved_at = loops[str(strategy)].solved_at
         right = {trial: [score >= solved_at for score in answers.get(trial, ())] for trial in group["trial"]}
         right = {trial: values for trial, values in right.items() if values}
         n, n_rounds = len(right), max(map(len, right.values()), default=0)
@@ -54,11 +54,11 @@ def loop_rounds(trials: pd.DataFrame, calls: pd.DataFrame, plan: Mapping[str, An
     return found
 
 
-def loop_arms(trials: pd.DataFrame, plan: Mapping[str, Any]) -> Rows:
+def loop_arms(trials: pd.DataFrame, plan: Plan) -> Rows:
     """One row for each model, loop and arm: items solved, rounds to solve (an unsolved item counts as one round more than there
     are), tokens, and USD for each solved item (None: nothing solved, or a price unknown).
     """
-    loops = {loop["strategy"]: loop for loop in plan.get("loops", ())}
+    loops = plan.looped
     found: Rows = []
     used = _used(trials, plan)
     for (model, strategy, arm), group in used.groupby(["model", "strategy", "arm"], sort=False, observed=True):
@@ -68,9 +68,9 @@ def loop_arms(trials: pd.DataFrame, plan: Mapping[str, Any]) -> Rows:
         tokens = group[["input_tokens", "output_tokens"]]
         found.append(
             {
-                "model": model, "loop": strategy, "arm": arm, "oracle": bool(loop["oracle"]), "n": len(group),
+                "model": model, "loop": strategy, "arm": arm, "oracle": loop.oracle, "n": len(group),
                 "n_solved": int(solved.sum()), "score": float(group["score"].mean()),
-                "rounds_to_solve": float(group["solved_round"].astype("Float64").fillna(loop["rounds"] + 1).mean()),
+                "rounds_to_solve": float(group["solved_round"].astype("Float64").fillna(loop.rounds + 1).mean()),
                 "rounds_asked": float(group["n_rounds"].mean()), "calls": float(group["n_calls"].mean()),
                 "tokens": None if tokens.isna().any().any() else float(tokens.sum(axis=1).mean()),
                 "usd_per_solved": float(group["cost_usd"].sum() / solved.sum()) if known and solved.any() else None,
@@ -79,9 +79,9 @@ def loop_arms(trials: pd.DataFrame, plan: Mapping[str, Any]) -> Rows:
     return found
 
 
-def emotion_transitions(trials: pd.DataFrame, calls: pd.DataFrame, plan: Mapping[str, Any]) -> Rows:
+def emotion_transitions(trials: pd.DataFrame, calls: pd.DataFrame, plan: Plan) -> Rows:
     """What followed the remarks of each emotion: one row for each model, loop, arm and emotion, with the counts of all four ways."""
-    loops = {loop["strategy"]: loop for loop in plan.get("loops", ())}
+    loops = plan.looped
     used = trials[trials["strategy"].isin(list(loops)) & trials["score"].notna()].set_index("trial")
     rows = calls[(calls["purpose"] == "answer") & calls["trial"].isin(used.index) & calls["score"].notna()].sort_values(["trial", "turn"])
     before = rows.groupby("trial", sort=False)["score"].shift()
@@ -89,7 +89,7 @@ def emotion_transitions(trials: pd.DataFrame, calls: pd.DataFrame, plan: Mapping
     counts: dict[tuple[str, str, str, str], dict[str, int]] = {}
     for trial, emotion, was, now in zip(rows["trial"], rows["emotion"], rows["before"], rows["score"], strict=True):
         info = used.loc[trial]
-        solved_at = float(loops[info["strategy"]]["solved_at"])
+        solved_at = loops[info["strategy"]].solved_at
         key = (str(info["model"]), str(info["strategy"]), str(info["arm"]), str(emotion))
         way = ("right" if was >= solved_at else "wrong") + "_" + ("right" if now >= solved_at else "wrong")
         counts.setdefault(key, dict.fromkeys(WAYS, 0))[way] += 1
@@ -98,11 +98,10 @@ def emotion_transitions(trials: pd.DataFrame, calls: pd.DataFrame, plan: Mapping
     ]
 
 
-def _used(trials: pd.DataFrame, plan: Mapping[str, Any]) -> pd.DataFrame:
+def _used(trials: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """The scored trials of loops, arms in the order of the plan; the A/A arm answers once and stays out."""
-    loops = {loop["strategy"] for loop in plan.get("loops", ())}
-    order = {arm["arm"]: place for place, arm in enumerate(plan["arms"])}
-    used = trials[trials["strategy"].isin(list(loops)) & trials["score"].notna() & (trials["arm"] != AA_ARM)]
+    order = {arm.name: place for place, arm in enumerate(plan.arms)}
+    used = trials[trials["strategy"].isin(list(plan.looped)) & trials["score"].notna() & (trials["arm"] != AA_ARM)]
     return used.sort_values("arm", key=lambda arms: arms.map(order), kind="stable")
 
 

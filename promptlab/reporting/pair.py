@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import Status
 from promptlab.record.store import Run
 from promptlab.reporting.rescore import rescored
@@ -30,9 +32,9 @@ class HasPlan(Protocol):
     """A run or a report."""
 
     @property
-    def plan(self) -> Mapping[str, Any]: ...
+    def plan(self) -> Plan: ...
     @property
-    def manifest(self) -> Mapping[str, Any]: ...
+    def manifest(self) -> Manifest: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +44,12 @@ class Side:
     run: str
     model: str
     arm: str
-    setting: tuple[str, int, str]
+    setting: Setting
     simulated: bool
 
     @property
     def label(self) -> str:
-        return f"{self.run} {self.model} {self.arm} [{', '.join(str(part) for part in self.setting)}]"
+        return f"{self.run} {self.model} {self.arm} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +90,19 @@ class PairReport:
 def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side:
     """The side that the user means; UsageProblem with what there is where the names do not say it."""
     plan = run.plan
-    models = [m["name"] for m in plan["models"]]
+    models = list(plan.model_of)
     if model is None and len(models) > 1:
         raise UsageProblem(f"{run.id} has several models ({', '.join(models)}); say which one is meant")
     chosen = models[0] if model is None else model
     if chosen not in models:
         raise UsageProblem(f"{run.id} has no model {chosen!r}; {did_you_mean(chosen, models)}")
-    arms = list(dict.fromkeys(a["arm"] for a in plan["arms"]))
+    arms = list(dict.fromkeys(a.name for a in plan.arms))
     if arm not in arms:
         raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, arms)}")
-    looped = {loop["strategy"] for loop in plan["loops"]}
-    of_arm = {a["loop"] for a in plan["arms"] if a["arm"] == arm}
-    settings = [
-        (s["placement"], s["shots"], s["strategy"])
-        for s in plan["settings"]
-        if (s["strategy"] if s["strategy"] in looped else None) in of_arm and strategy in (None, s["strategy"])
-    ]
+    settings = [s for s in plan.settings_with(arm) if strategy in (None, s.strategy)]
     if not settings:
         raise UsageProblem(f"{run.id} has no arm {arm!r} with the strategy {strategy!r}")
-    return Side(run.id, chosen, arm, settings[0], next(m["simulated"] for m in plan["models"] if m["name"] == chosen))
+    return Side(run.id, chosen, arm, settings[0], plan.model_of[chosen].simulated)
 
 
 def paired(
@@ -124,7 +120,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
 
     UsageProblem where the two were sent different sampling parameters, unless forced.
     """
-    sent = [run.manifest["effective"].get(side.model) for run, side in ((run_a, a), (run_b, b))]
+    sent = [run.manifest.effective.get(side.model) for run, side in ((run_a, a), (run_b, b))]
     if sent[0] != sent[1] and None not in sent and not force:
         raise UsageProblem(
             f"{a.run} and {b.run} were sent different sampling parameters ({sent[0]} and {sent[1]}), "
@@ -134,14 +130,14 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     notes = [] if run_a.folder == run_b.folder else differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
     trials_a = run_a.trials()
     trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
-    if plan_a["scorer"] != plan_b["scorer"]:
-        trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a["scorer"])
-        notes.append(f"the answers of {b.run} were scored anew by {plan_a['scorer']}")
+    if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
+        trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
+        notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
     shared = _shared_items(run_a, plan_a, run_b, plan_b)
     clusters = trials_a.dropna(subset=["cluster"]).drop_duplicates(["task", "item"]).set_index(["task", "item"])["cluster"].to_dict()
-    tables_a, tables_b = (item_tables(t).get((s.model, *s.setting), {}) for t, s in ((trials_a, a), (trials_b, b)))
+    tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b)))
     pairs, dropped = [], 0
-    for task in (t["task"] for t in plan_a["tasks"]):
+    for task in plan_a.task_of:
         if task not in tables_a or task not in tables_b:
             continue
         scores = [dict(zip(t.items, t.mean([s.arm]), strict=True)) for t, s in ((tables_a[task], a), (tables_b[task], b))]
@@ -152,7 +148,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
             continue
         group = np.array([str(clusters.get((task, n), n)) for n in kept])
         x, y = (np.array([s[n] for n in kept]) for s in scores)
-        pairs.append(Pairs(task, y, x, group if len(set(group)) < len(group) else None, len(kept), 0, 0))
+        pairs.append(Pairs(task, y, x, group if len(set(group)) < len(group) else None, len(kept)))
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
@@ -161,7 +157,18 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     holm = adjust([t.p for t in tests], "holm")
     rows = [
         PairRow(
-            p.task, len(p.s), float(p.b.mean()), float(p.s.mean()), t.diff, t.ci_low, t.ci_high, t.gained, t.lost, t.p, float(h), t.method
+            task=p.task,
+            n=len(p.s),
+            mean_a=float(p.b.mean()),
+            mean_b=float(p.s.mean()),
+            diff=t.diff,
+            ci_low=t.ci_low,
+            ci_high=t.ci_high,
+            gained=t.gained,
+            lost=t.lost,
+            p_value=t.p,
+            p_holm=float(h),
+            method=t.method,
         )
         for p, t, h in zip(pairs, tests, holm, strict=True)
     ]
@@ -171,8 +178,9 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         )
         rows.append(
             PairRow(
-                None, sum(len(p.s) for p in pairs), float(np.mean([r.mean_a for r in rows])), float(np.mean([r.mean_b for r in rows])),
-                m.estimate, m.ci_low, m.ci_high, None, None, m.p, m.p, m.method,
+                task=None, n=sum(len(p.s) for p in pairs), mean_a=float(np.mean([r.mean_a for r in rows])),
+                mean_b=float(np.mean([r.mean_b for r in rows])), diff=m.estimate, ci_low=m.ci_low, ci_high=m.ci_high, gained=None,
+                lost=None, p_value=m.p, p_holm=m.p, method=m.method,
             )
         )  # fmt: skip
     last = rows[-1]
@@ -184,9 +192,9 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     return PairReport(a, b, tuple(rows), tuple(notes), text)
 
 
-def _shared_items(run_a: Run, plan_a: Mapping[str, Any], run_b: Run, plan_b: Mapping[str, Any]) -> set[tuple[str, str]]:
+def _shared_items(run_a: Run, plan_a: Plan, run_b: Run, plan_b: Plan) -> set[tuple[str, str]]:
     """Items that both runs name alike and ask in the same words, of the same suite."""
-    suites = [{t["task"]: t["suite"] for t in plan["tasks"]} for plan in (plan_a, plan_b)]
+    suites = [{t.name: t.suite for t in plan.tasks} for plan in (plan_a, plan_b)]
     asked = [_texts(run.items()) for run in ((run_a,) if run_a.folder == run_b.folder else (run_a, run_b))]
     first, second = asked[0], asked[-1]
     return {key for key, text in first.items() if second.get(key) == text and suites[0].get(key[0]) == suites[1].get(key[0])}
@@ -197,25 +205,24 @@ def _texts(items: pd.DataFrame) -> dict[tuple[str, str], tuple[Any, ...]]:
     return {(task, item): (asked, tuple(choices), tuple(targets)) for task, item, asked, choices, targets in zip(*columns, strict=True)}
 
 
-def differences(a: HasPlan, model_a: str, setting_a: tuple[Any, ...], b: HasPlan, model_b: str, setting_b: tuple[Any, ...]) -> list[str]:
+def differences(a: HasPlan, model_a: str, setting_a: Setting, b: HasPlan, model_b: str, setting_b: Setting) -> list[str]:
     """What else differs between two runs, so that a difference is not put down to the arm alone."""
     found = []
     for name in ("seed", "replicates", "defects"):
-        if a.plan.get(name) != b.plan.get(name):
-            found.append(f"{name}: {a.plan.get(name)} and {b.plan.get(name)}")
-    effective = [run.manifest["effective"].get(model) for run, model in ((a, model_a), (b, model_b))]
+        values = [getattr(run.plan, name) for run in (a, b)]
+        if values[0] != values[1]:
+            found.append(f"{name}: {values[0]} and {values[1]}")
+    effective = [run.manifest.effective.get(model) for run, model in ((a, model_a), (b, model_b))]
     if effective[0] != effective[1]:
         found.append(f"sampling as sent: {effective[0]} and {effective[1]}")
-    served = [run.manifest["served"].get(model) for run, model in ((a, model_a), (b, model_b))]
+    served = [run.manifest.served.get(model) for run, model in ((a, model_a), (b, model_b))]
     if served[0] != served[1]:
         found.append(f"served by: {_listed(served[0])} and {_listed(served[1])}")
-    tasks_a, tasks_b = ({t["task"]: t["base_prompts"] for t in run.plan["tasks"]} for run in (a, b))
+    tasks_a, tasks_b = ({t.name: t.base_prompts for t in run.plan.tasks} for run in (a, b))
     if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
         found.append("the base prompts are not the same")
     if setting_a != setting_b:
-        found.append(
-            f"settings: {dict(zip(SETTING_COLUMNS, setting_a, strict=True))} and {dict(zip(SETTING_COLUMNS, setting_b, strict=True))}"
-        )
+        found.append(f"settings: {setting_a.canonical()} and {setting_b.canonical()}")
     return found
 
 

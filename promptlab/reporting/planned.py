@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 
+from promptlab.nouns.plan import Counts, Estimate, OutlookRow, PowerRow
 from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU, counts
 from promptlab.planning.size import MOST_ITEMS
@@ -20,11 +21,11 @@ MEASURED_TRIALS = 200_000
 """Trials of a run that its flips are measured on: whole blocks of items, from the first on."""
 MEASURE = """
 WITH s AS (
-    SELECT suite, task, item, base_prompt, placement, shots, strategy, replicate, arm, role, score FROM trials
+    SELECT suite, task, item, base_prompt, setting, replicate, arm, role, score FROM trials
     WHERE model = ? AND trials.order < ? AND score IS NOT NULL AND role IN ('baseline', 'aa', 'stimulus')
 )
 SELECT t.role AS what, count(*) AS n, avg((t.score - b.score) ** 2) AS value
-FROM s t JOIN s b USING (suite, task, item, base_prompt, placement, shots, strategy, replicate)
+FROM s t JOIN s b USING (suite, task, item, base_prompt, setting, replicate)
 WHERE b.role = 'baseline' AND t.role <> 'baseline' GROUP BY t.role
 UNION ALL
 SELECT 'baseline', count(*), avg(score) FROM s WHERE role = 'baseline'
@@ -51,38 +52,38 @@ def measured(run: Prepared, model: str) -> Measured:
     return Measured(values.get("stimulus"), values.get("aa"), values.get("baseline"), n_pairs)
 
 
-def power_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def power_table(rows: Sequence[PowerRow]) -> Table:
     """The smallest effects that a design sees: rows of a plan's `power`."""
     words = [
         [
-            f"{100 * p['discordance']:.0f} %", _points(p["cell_alone"]), _points(p["cell_in_family"]), _points(p["mean"]),
-            "needs 3 tasks" if p["mean_like_these"] is None else _points(p["mean_like_these"]),
+            f"{100 * p.discordance:.0f} %", _points(p.cell_alone), _points(p.cell_in_family), _points(p.mean),
+            "needs 3 tasks" if p.mean_like_these is None else _points(p.mean_like_these),
         ]
         for p in rows
     ]  # fmt: skip
     note = ""
     if rows:
         note = (
-            f"A cell has {rows[0]['n_items_cell']} items or more; in it at least {rows[0]['least_changed']} answers must change, all one "
-            f"way, before anything can be told. 'Among all' is the strictest level of {rows[0]['n_cells']} cells a model."
+            f"A cell has {rows[0].n_items_cell} items or more; in it at least {rows[0].least_changed} answers must change, all one "
+            f"way, before anything can be told. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
         )
     columns = ["answers that change", "one cell, alone", "one cell, among all", "mean over these tasks", "mean over tasks like these"]
     return table("Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)", note, columns, words)
 
 
-def outlook_table(rows: Sequence[Mapping[str, Any]]) -> Table:
+def outlook_table(rows: Sequence[OutlookRow]) -> Table:
     """What more items of the same tasks buy: rows of a plan's `outlook`."""
     words = [
         [
-            f"{min(r['n_items'])}" if min(r["n_items"]) == max(r["n_items"]) else f"{min(r['n_items'])} to {max(r['n_items'])}",
-            r["calls"],
-            "unknown" if r["usd"][1] is None else f"{r['usd'][0]:.2f} to {r['usd'][1]:.2f}",
-            _points(r["cell"]),
-            _points(r["mean"]),
-            "-" if r["mean_like_these"] is None else _points(r["mean_like_these"]),
-            _points(r["margin_cell"]),
-            _points(r["margin_mean"]),
-            f"{r['n_hopeless_cells']} of {len(r['n_items'])}",
+            f"{min(r.n_items)}" if min(r.n_items) == max(r.n_items) else f"{min(r.n_items)} to {max(r.n_items)}",
+            r.calls,
+            "unknown" if r.usd[1] is None else f"{r.usd[0]:.2f} to {r.usd[1]:.2f}",
+            _points(r.cell),
+            _points(r.mean),
+            "-" if r.mean_like_these is None else _points(r.mean_like_these),
+            _points(r.margin_cell),
+            _points(r.margin_mean),
+            f"{r.n_hopeless_cells} of {len(r.n_items)}",
         ]
         for r in rows
     ]
@@ -94,7 +95,7 @@ def outlook_table(rows: Sequence[Mapping[str, Any]]) -> Table:
         "can be shown to keep. Hopeless: tasks in which too few answers change to tell anything of one sentence. New items buy at least "
         "as much as asking the same items again."
     )
-    psi = rows[0]["discordance"] if rows else 0.0
+    psi = rows[0].discordance if rows else 0.0
     return table(f"What more items buy, if {100 * psi:.0f} % of answers change; points", note, columns, words)
 
 
@@ -177,17 +178,17 @@ def file_tables(chosen: Choices, draft: Draft) -> list[Table]:
     return [_cost(draft.estimate, counts(draft.study.design)), power_table(draft.power), outlook_table(more_items(draft.text, chosen.psi))]
 
 
-def _cost(made: Mapping[str, Any], n: Mapping[str, int]) -> Table:
-    price = made["price"]
+def _cost(made: Estimate, n: Counts) -> Table:
+    price = made.price
     rows = [
-        ("model", made["model"] + (" (SIMULATED)" if made["simulated"] else "")),
-        ("tasks, items in all", f"{n['tasks']:,}, {n['items']:,}"),
-        ("arms", f"{n['arms']:,} (the baseline, its repeat, neutral and added sentences)"),
-        ("trials", f"{n['trials']:,}"),
-        ("calls", f"{made['calls']:,}, fewer where answers are stored"),
-        ("input tokens", f"{made['input_tokens'][0]:,} to {made['input_tokens'][1]:,}"),
-        ("output tokens", f"{made['output_tokens'][0]:,} to {made['output_tokens'][1]:,}"),
-        ("price", price_words(made["usd"]) + (" in simulated prices, nothing paid" if made["simulated"] else "")),
+        ("model", made.model + (" (SIMULATED)" if made.simulated else "")),
+        ("tasks, items in all", f"{n.tasks:,}, {n.items:,}"),
+        ("arms", f"{n.arms:,} (the baseline, its repeat, neutral and added sentences)"),
+        ("trials", f"{n.trials:,}"),
+        ("calls", f"{made.calls:,}, fewer where answers are stored"),
+        ("input tokens", f"{made.input_tokens[0]:,} to {made.input_tokens[1]:,}"),
+        ("output tokens", f"{made.output_tokens[0]:,} to {made.output_tokens[1]:,}"),
+        ("price", price_words(made.usd) + (" in simulated prices, nothing paid" if made.simulated else "")),
         ("USD per million tokens, in and out", "unknown" if price is None else f"{price[0]:g} and {price[1]:g} ({price[2]})"),
     ]
     return Table("What the file asks", "As promptlab plan shows it.", pd.DataFrame(rows, columns=["what", "value"]))
@@ -210,7 +211,7 @@ def price_words(usd: Sequence[float | None]) -> str:
 
 def _simulated(draft: Draft) -> str:
     """That a simulated price is no money."""
-    return " Prices are simulated: nothing is paid." if draft.estimate and draft.estimate["simulated"] else ""
+    return " Prices are simulated: nothing is paid." if draft.estimate and draft.estimate.simulated else ""
 
 
 def _share(value: float) -> str:

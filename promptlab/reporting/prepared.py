@@ -33,7 +33,7 @@ from promptlab.stats import LookRow, Saved, Supplement
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 1
+VERSION = 2
 """Raised when what is kept changes, so that older files are made anew."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is made ready by a process of its own."""
@@ -212,8 +212,8 @@ def _make(folder: Path) -> None:
 
 def _n_recorded(folder: Path) -> int:
     try:
-        return int(Run(folder).manifest["counts"]["done"])
-    except (PromptlabError, KeyError, TypeError, ValueError):
+        return Run(folder).manifest.counts.done
+    except PromptlabError:
         return 0
 
 

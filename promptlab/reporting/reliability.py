@@ -21,7 +21,6 @@ from promptlab.reporting.totals import FLAGS, KEY, Row
 from promptlab.reporting.words import or_unknown
 from promptlab.stats.analysis import MOST_UNEVEN
 from promptlab.stats.intervals import wilson
-from promptlab.stats.sentences import setting_words
 from promptlab.stats.unpaired import unpaired_difference
 
 CONFIDENCE = 0.95
@@ -61,7 +60,7 @@ FORM_NOTE = "Of the answers for which it is known: in the form asked for, the in
 
 def unpriced(store: Store, sums: Sequence[Row]) -> list[str]:
     """Which models have answers whose price is unknown, how many, and why."""
-    prices = store.manifest.get("prices") or {}
+    prices = store.manifest.prices
     found = []
     for model in store.models:
         n = sum(row["n_unpriced"] for row in sums if row["model"] == model)
@@ -74,7 +73,7 @@ def unpriced(store: Store, sums: Sequence[Row]) -> list[str]:
 def spend_table(store: Store, sums: Sequence[Row]) -> Table:
     """Every model and setting: what was paid, what the answers cost, tokens, and the price of a right answer."""
     rows = []
-    for model, setting, total in _by_setting(sums):
+    for model, setting, total in _by_setting(store, sums):
         simulated = is_simulated(store, model)
         paid = "nothing (simulated)" if simulated else usd(total["paid_usd"], total["n_unpaid"], total["n_fine"])
         rows.append(
@@ -217,14 +216,14 @@ def agreement_rows(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def request_table(sums: Sequence[Row]) -> Table:
+def request_table(store: Store, sums: Sequence[Row]) -> Table:
     """Every model and setting: calls, answers from the cache, and how many trials needed another request."""
     rows = [
         (
             model, setting, f"{total['n']:,}", f"{total['n_calls']:,}", share(total["n_cached"], total["n"]),
             share(total["n_again"], total["n"]), f"{total['most_attempts']:,}", share(total["error"], total["n"]),
         )
-        for model, setting, total in _by_setting(sums)
+        for model, setting, total in _by_setting(store, sums)
     ]  # fmt: skip
     columns = ["model", "setting", "trials", "calls", "from the cache", "asked again", "requests of one trial, at most", "failed for good"]
     return Table("Requests", REQUESTS_NOTE, pd.DataFrame(rows, columns=columns))
@@ -232,10 +231,9 @@ def request_table(sums: Sequence[Row]) -> Table:
 
 def served(store: Store) -> list[str]:
     """Which models were served by more than one version."""
-    served_by: Mapping[str, Sequence[str]] = store.manifest.get("served") or {}
     return [
         f"{model} was served by {len(versions)} versions ({', '.join(versions)}): a difference may be one between versions."
-        for model, versions in served_by.items()
+        for model, versions in store.manifest.served.items()
         if len(versions) > 1
     ]
 
@@ -282,16 +280,16 @@ def _price(total: Mapping[str, Any], simulated: bool) -> str:
     return f"{words} simulated" if simulated and words != "unknown" else words
 
 
-def _by_setting(sums: Sequence[Row]) -> list[tuple[str, str, Row]]:
+def _by_setting(store: Store, sums: Sequence[Row]) -> list[tuple[str, str, Row]]:
     """Model, setting in words, and the sums over its arms."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
     for row in sums:
         groups.setdefault(tuple(row[name] for name in KEY[:-1]), []).append(row)
     found = []
-    for (model, *setting), rows in groups.items():
+    for (model, setting), rows in groups.items():
         total = {name: sum(row[name] for row in rows) for name in rows[0] if name not in KEY}
         total["most_attempts"] = max(row["most_attempts"] for row in rows)
-        found.append((str(model), setting_words(*setting), total))
+        found.append((str(model), store.plan.setting_of[setting].words, total))
     return found
 
 
@@ -319,9 +317,9 @@ def _count(value: float, n: int) -> str:
 
 def is_simulated(store: Store, model: str) -> bool:
     """Whether this model of the run is simulated."""
-    return any(str(m["name"]) == model and m["simulated"] for m in store.plan["models"])
+    return model in store.plan.model_of and store.plan.model_of[model].simulated
 
 
 def has_repeats(store: Store) -> bool:
     """Whether every question is asked more than once in each arm."""
-    return int(store.plan["replicates"]) > 1
+    return store.plan.replicates > 1

@@ -6,19 +6,21 @@ import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import InSetting, Setting
 from promptlab.nouns.shipped import PACKAGE
 from promptlab.nouns.words import NONE_ARM
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries
 from promptlab.stats import published_headline, replication_check
 from promptlab.stats.replication import Replication
-from promptlab.stats.tables import Setting, averaged
+from promptlab.stats.tables import Place, averaged
 
 Paper = Literal["emotionprompt", "negativeprompt"]
 PAPERS: tuple[Paper, ...] = ("emotionprompt", "negativeprompt")
@@ -31,13 +33,12 @@ SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(InSetting):
     """One model in one setting of the paper, and ours where the run has it. All but `check` in points."""
 
     model: str
     paper_model: str | None
     benchmark: str
-    shots: int
     base_prompt: str
     original: float | None
     published_average: float | None
@@ -55,8 +56,7 @@ class Cell:
     """All that differs from the paper, the obstacles first."""
     obstacles: tuple[str, ...]
     """Those of the deviations for which the cell is not compared."""
-    placement: str
-    strategy: str
+    setting: Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +86,8 @@ class TaskMeans(NamedTuple):
     """Share of items by stimuli whose score is not the baseline's."""
 
 
-Held = Mapping[tuple[str, Setting], Sequence[TaskMeans]]
-"""The tasks of every base prompt and setting."""
+Held = Mapping[tuple[str, Place], Sequence[TaskMeans]]
+"""The tasks of every base prompt, model and setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +95,7 @@ class _Here:
     """What a cell of the run holds."""
 
     paper: Paper
+    model: str
     setting: Setting
     benchmark: str
     base_prompt: str
@@ -123,48 +124,47 @@ def models_of(paper: Paper) -> list[str]:
     return sorted({r["model"] for r in published() if r["paper"] == paper} - {AVERAGE})
 
 
-def stimuli_of(plan: Mapping[str, Any], paper: Paper) -> list[str]:
+def stimuli_of(plan: Plan, paper: Paper) -> list[str]:
     """The arms of a plan whose sentences are the paper's."""
-    return [arm["arm"] for arm in plan["arms"] if arm["role"] == "stimulus" and (arm["library"] or "").startswith(paper)]
+    return [arm.name for arm in plan.arms if arm.role == "stimulus" and (arm.library or "").startswith(paper)]
 
 
-def benchmarks_of(plan: Mapping[str, Any]) -> dict[str, str]:
+def benchmarks_of(plan: Plan) -> dict[str, str]:
     """The tasks of a plan that belong to the papers' benchmarks, and to which."""
-    suites = {task["task"]: task["suite"] for task in plan["tasks"]}
-    return {name: entries()[name].benchmark for name in suites if name in entries() and suites[name] != "own"}
+    return {task.name: entries()[task.name].benchmark for task in plan.tasks if task.name in entries() and task.suite != "own"}
 
 
 def replicate(run: Run, paper: Paper, same_as: Mapping[str, str]) -> ReplicationReport:
     """Compare a run with a paper. `same_as` says which of the paper's models a model of the run is, where the name does not."""
     plan = run.plan
     check_names(plan, paper, same_as)
-    return beside_paper(plan, bool(run.manifest["simulated"]), paper, same_as, _held(plan, run.trials(), paper))
+    return beside_paper(plan, run.manifest.simulated, paper, same_as, _held(plan, run.trials(), paper))
 
 
-def check_names(plan: Mapping[str, Any], paper: Paper, same_as: Mapping[str, str]) -> None:
+def check_names(plan: Plan, paper: Paper, same_as: Mapping[str, str]) -> None:
     """UsageProblem where the plan has no stimulus of the paper, or `same_as` names a model that run or paper do not have."""
     if not stimuli_of(plan, paper):
-        raise UsageProblem(f"the run has no stimulus of {paper!r}; its arms are {', '.join(a['arm'] for a in plan['arms'])}")
+        raise UsageProblem(f"the run has no stimulus of {paper!r}; its arms are {', '.join(arm.name for arm in plan.arms)}")
     known = models_of(paper)
     for name, meant in same_as.items():
-        if name not in {m["name"] for m in plan["models"]}:
-            raise UsageProblem(f"the run has no model {name!r}; {did_you_mean(name, [m['name'] for m in plan['models']])}")
+        if name not in plan.model_of:
+            raise UsageProblem(f"the run has no model {name!r}; {did_you_mean(name, list(plan.model_of))}")
         if meant not in known:
             raise UsageProblem(f"{paper} has no model {meant!r}; {did_you_mean(meant, known)}")
 
 
-def _held(plan: Mapping[str, Any], trials: pd.DataFrame, paper: Paper) -> Held:
-    stimuli, benchmarks, looped = stimuli_of(plan, paper), benchmarks_of(plan), {loop["strategy"] for loop in plan.get("loops", ())}
-    held: dict[tuple[str, Setting], list[TaskMeans]] = {}
-    for base_prompt in plan["base_prompts"]:
+def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
+    stimuli, benchmarks, looped = stimuli_of(plan, paper), benchmarks_of(plan), plan.looped
+    held: dict[tuple[str, Place], list[TaskMeans]] = {}
+    for base_prompt in plan.base_prompts:
         own = trials[(trials["base_prompt"] == base_prompt) & trials["arm"].isin([NONE_ARM, *stimuli])]
-        for setting, task, _, (arms,), means, _, _ in averaged(own, ["arm"]):
-            if setting[3] in looped or task not in benchmarks or NONE_ARM not in arms:
+        for place, task, _, (arms,), means, _, _ in averaged(own, ["arm"]):
+            if plan.setting_of[place[1]].strategy in looped or task not in benchmarks or NONE_ARM not in arms:
                 continue
             columns = [list(arms).index(name) for name in (NONE_ARM, *stimuli) if name in arms]
             whole = means[:, columns][np.isfinite(means[:, columns]).all(axis=1)]
             if len(columns) > 1 and len(whole) > 1:
-                held.setdefault((str(base_prompt), setting), []).append(_condensed(task, whole))
+                held.setdefault((base_prompt, place), []).append(_condensed(task, whole))
     return held
 
 
@@ -175,17 +175,20 @@ def _condensed(task: str, table: np.ndarray) -> TaskMeans:
     return TaskMeans(task, len(table), float(d.mean()), float(d.std(ddof=1)), tuple(float(m) for m in table.mean(axis=0)), changed)
 
 
-def beside_paper(plan: Mapping[str, Any], simulated: bool, paper: Paper, same_as: Mapping[str, str], held: Held) -> ReplicationReport:
+def beside_paper(plan: Plan, simulated: bool, paper: Paper, same_as: Mapping[str, str], held: Held) -> ReplicationReport:
     """A run's tasks beside the paper's table; UsageProblem where none of them can stand there. `replicate` makes `held` from trials."""
     check_names(plan, paper, same_as)
     known, n_stimuli = models_of(paper), len(stimuli_of(plan, paper))
-    tasks, benchmarks = {t["task"]: t for t in plan["tasks"]}, benchmarks_of(plan)
+    benchmarks = benchmarks_of(plan)
     cells: list[Cell] = []
-    for (base_prompt, setting), rows in held.items():
+    for (base_prompt, (model, setting)), rows in held.items():
         for benchmark in dict.fromkeys(benchmarks[row.task] for row in rows):
             found = [row for row in rows if benchmarks[row.task] == benchmark]
-            here = _Here(paper, setting, benchmark, base_prompt, found, n_stimuli)
-            cells.append(_cell(plan, here, same_as.get(setting[0], setting[0] if setting[0] in known else None), tasks))
+            here = _Here(
+                paper=paper, model=model, setting=plan.setting_of[setting], benchmark=benchmark, base_prompt=base_prompt, found=found,
+                n_stimuli=n_stimuli,
+            )  # fmt: skip
+            cells.append(_cell(plan, here, same_as.get(model, model if model in known else None)))
     if not cells:
         raise UsageProblem("the run has no scores of the baseline and a stimulus on a task of the paper's benchmarks")
     heads = []
@@ -205,11 +208,10 @@ def beside_paper(plan: Mapping[str, Any], simulated: bool, paper: Paper, same_as
     return ReplicationReport(paper, source, simulated, tuple(cells), tuple(heads))
 
 
-def _cell(plan: Mapping[str, Any], here: _Here, paper_model: str | None, tasks: Mapping[str, Mapping[str, Any]]) -> Cell:
-    model, placement, shots, strategy = here.setting
+def _cell(plan: Plan, here: _Here, paper_model: str | None) -> Cell:
     paper, benchmark, base_prompt, found = here.paper, here.benchmark, here.base_prompt, here.found
-    widths = [1 / (1 - float(tasks[row.task]["low"] or 0.0)) if benchmark == "bigbench" else 1.0 for row in found]
-    lows = [float(tasks[row.task]["low"] or 0.0) if benchmark == "bigbench" else 0.0 for row in found]
+    widths = [1 / (1 - (plan.task_of[row.task].low or 0.0)) if benchmark == "bigbench" else 1.0 for row in found]
+    lows = [(plan.task_of[row.task].low or 0.0) if benchmark == "bigbench" else 0.0 for row in found]
     effects = np.array([w * row.diff for w, row in zip(widths, found, strict=True)])
     ses = np.array([w * row.sd / np.sqrt(row.n_items) for w, row in zip(widths, found, strict=True)])
     gains = [w * (max(row.means[1:]) - row.means[0]) for w, row in zip(widths, found, strict=True)]
@@ -218,23 +220,22 @@ def _cell(plan: Mapping[str, Any], here: _Here, paper_model: str | None, tasks: 
     facts = {
         r["condition"]: float(r["value"])
         for r in published()
-        if r["paper"] == paper and r["benchmark"] == benchmark and r["base_prompt"] == base_prompt and int(r["shots"]) == shots
+        if r["paper"] == paper and r["benchmark"] == benchmark and r["base_prompt"] == base_prompt and int(r["shots"]) == here.setting.shots
         and r["model"] == paper_model
     }  # fmt: skip
     check = None
     estimate, se = float(effects.mean()), float(np.sqrt((ses**2).sum())) / len(found)
     if facts:
         check = replication_check(
-            (facts["average"] - facts["original"]) / 100, estimate, se,
-            facts["original"] / 100 if benchmark == "instruction_induction" else 0.5, changed, N_TASKS[benchmark], N_ITEMS,
-            float(np.mean(widths)),
+            published=(facts["average"] - facts["original"]) / 100, ours=estimate, se_ours=se,
+            baseline=facts["original"] / 100 if benchmark == "instruction_induction" else 0.5, discordance=changed,
+            n_tasks=N_TASKS[benchmark], n_items=N_ITEMS, scale=float(np.mean(widths)),
         )  # fmt: skip
-    stop, others = _deviations(plan, here, paper_model, bool(facts), tasks)
+    stop, others = _deviations(plan, here, paper_model, bool(facts))
     return Cell(
-        model=model,
+        model=here.model,
         paper_model=paper_model,
         benchmark=benchmark,
-        shots=shots,
         base_prompt=base_prompt,
         original=facts.get("original"),
         published_average=facts.get("average"),
@@ -250,28 +251,25 @@ def _cell(plan: Mapping[str, Any], here: _Here, paper_model: str | None, tasks: 
         verdict="not comparable" if stop or check is None else check.agreement,
         deviations=(*stop, *others),
         obstacles=tuple(stop),
-        placement=placement,
-        strategy=strategy,
+        setting=here.setting,
     )
 
 
-def _deviations(
-    plan: Mapping[str, Any], here: _Here, paper_model: str | None, has_facts: bool, tasks: Mapping[str, Mapping[str, Any]]
-) -> tuple[list[str], list[str]]:
+def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: bool) -> tuple[list[str], list[str]]:
     """What makes the cells not comparable, and what else differs."""
-    model, placement, shots, strategy = here.setting
+    model, setting = here.model, here.setting
     paper, benchmark, base_prompt, found, n_stimuli = here.paper, here.benchmark, here.base_prompt, here.found, here.n_stimuli
     stop, others = [], []
     if paper_model is None:
         stop.append(f"{model} is no model of the paper (say which one it is with --same-as)")
     elif not has_facts:
-        stop.append(f"the paper has no cell for {shots} examples and the base prompt {base_prompt!r} in this benchmark")
-    if any(m["name"] == model and m["simulated"] for m in plan["models"]):
+        stop.append(f"the paper has no cell for {setting.shots} examples and the base prompt {base_prompt!r} in this benchmark")
+    if plan.model_of[model].simulated:
         stop.append("the model is simulated")
-    suites = {tasks[row.task]["suite"] for row in found}
+    suites = {plan.task_of[row.task].suite for row in found}
     if suites != {"official"}:
         stop.append(f"other items: suite {', '.join(sorted(suites))}, the paper used the official ones")
-    if plan["scorer"] == "strict":
+    if plan.scorer == "strict":
         stop.append("another scorer: strict, the papers used their benchmarks' own (reference) or, in code, a lenient one (negativeprompt)")
     if len(found) != N_TASKS[benchmark]:
         stop.append(f"{len(found)} of the paper's {N_TASKS[benchmark]} tasks")
@@ -283,15 +281,15 @@ def _deviations(
     wanted = 11 if paper == "emotionprompt" else 10
     if n_stimuli != wanted:
         stop.append(f"{n_stimuli} of the paper's {wanted} stimuli")
-    if placement not in ("paper", "negativeprompt-code"):
-        others.append(f"placement {placement}")
-    if strategy != "single":
-        others.append(f"strategy {strategy}")
-    temperature = plan["sampling"].get("temperature")
+    if setting.placement not in ("paper", "negativeprompt-code"):
+        others.append(f"placement {setting.placement}")
+    if setting.strategy != "single":
+        others.append(f"strategy {setting.strategy}")
+    temperature = plan.sampling.get("temperature")
     if temperature != 0.7:
         others.append(f"temperature {'of the provider' if temperature is None else temperature}, the papers name 0.7 where they name one")
-    if plan["defects"] != "keep":
-        others.append(f"known defects of the items: {plan['defects']}")
+    if plan.defects != "keep":
+        others.append(f"known defects of the items: {plan.defects}")
     others.append("the papers give neither seeds nor model snapshots nor item-level results")
     return stop, others
 

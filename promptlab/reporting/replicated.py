@@ -23,8 +23,8 @@ from promptlab.reporting.replicate import (
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import verdict
-from promptlab.stats.sentences import interval, points, setting_words
-from promptlab.stats.tables import Setting
+from promptlab.stats.sentences import interval, points
+from promptlab.stats.tables import Place
 
 BY_NAME = "by-name"
 """A model of the run stands for the paper's model of the same name, if there is one."""
@@ -100,17 +100,17 @@ def _held(store: Store, paper: Paper) -> Held:
     """What `promptlab.reporting.replicate` makes of the trials frame, by query: one row for each task of a setting."""
     plan = store.plan
     arms, tasks = [NONE_ARM, *stimuli_of(plan, paper)], list(benchmarks_of(plan))
-    looped = [str(loop["strategy"]) for loop in plan.get("loops", ())]
+    looped = list(plan.looped)
     there = store.query("SELECT DISTINCT base_prompt, arm FROM trials WHERE list_contains(?, arm)", [arms])
-    held: dict[tuple[str, Setting], list[TaskMeans]] = {}
-    for base_prompt in (str(name) for name in plan["base_prompts"]):
+    held: dict[tuple[str, Place], list[TaskMeans]] = {}
+    for base_prompt in plan.base_prompts:
         present = set(there.loc[there["base_prompt"] == base_prompt, "arm"])
         names = [arm for arm in arms if arm in present]
         if len(names) < 2 or names[0] != NONE_ARM:
             continue
         found = store.query(_task_means(len(names)), [*names, base_prompt, names, looped, tasks])
         rows = {(*_setting(row), str(row["task"])): row for row in records(found)}
-        for setting in dict.fromkeys(key[:4] for key in rows):
+        for setting in dict.fromkeys(key[:2] for key in rows):
             for task in (task for task in tasks if (*setting, task) in rows):
                 row = rows[(*setting, task)]
                 means = tuple(float(row[f"m{i}"]) for i in range(len(names)))
@@ -119,8 +119,8 @@ def _held(store: Store, paper: Paper) -> Held:
     return held
 
 
-def _setting(row: dict[str, Any]) -> Setting:
-    return str(row["model"]), str(row["placement"]), int(row["shots"]), str(row["strategy"])
+def _setting(row: dict[str, Any]) -> Place:
+    return str(row["model"]), str(row["setting"])
 
 
 def _task_means(n_arms: int) -> str:
@@ -133,14 +133,14 @@ def _task_means(n_arms: int) -> str:
     whole = " AND ".join(f"{name} IS NOT NULL" for name in arms)
     return f"""
         WITH of_items AS (
-            SELECT model, placement, shots, strategy, task, item, {cell} FROM trials
+            SELECT model, setting, task, item, {cell} FROM trials
             WHERE base_prompt = ? AND list_contains(?, arm) AND NOT list_contains(?::VARCHAR[], strategy) AND list_contains(?, task)
-            GROUP BY model, placement, shots, strategy, task, item
+            GROUP BY model, setting, task, item
         )
-        SELECT model, placement, shots, strategy, task, count(*) AS n_items, avg({diff}) AS diff, stddev_samp({diff}) AS sd,
+        SELECT model, setting, task, count(*) AS n_items, avg({diff}) AS diff, stddev_samp({diff}) AS sd,
             avg({changed}) AS changed, {means}
-        FROM of_items WHERE {whole} GROUP BY model, placement, shots, strategy, task HAVING count(*) > 1
-        ORDER BY model, placement, shots, strategy, task
+        FROM of_items WHERE {whole} GROUP BY model, setting, task HAVING count(*) > 1
+        ORDER BY model, setting, task
     """  # noqa: S608 (column names made here; values are bound)
 
 
@@ -187,12 +187,12 @@ def difference_table(found: Found, model: str) -> Table:
 
 def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
     """What the papers' protocol reports on a model's answers, and what can be said of them, setting by setting."""
-    several = len(store.report.settings) > 1
+    several = len(store.plan.settings) > 1
     found: list[Figure] = []
     for row in store.report.beside.protocols:
         if row.model != model:
             continue
-        p, where = row.protocol, f" [{setting_words(row.placement, row.shots, row.strategy)}]" if several else ""
+        p, where = row.protocol, f" [{row.setting.words}]" if several else ""
         for name, value, null in (
             ("best sentence of each task, chosen on its own items", p.best_per_task, p.null_best_per_task),
             ("best single sentence, chosen on the same items", p.best_single, p.null_best_single),
@@ -201,7 +201,7 @@ def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
             found.append(Figure(name + where, "published", value, null[0], null[2], dice))
     for c in store.report.comparisons:
         if c.scope == "primary" and c.model == model and c.diff is not None and (c.library or "").startswith(paper):
-            where = f" [{setting_words(c.placement, c.shots, c.strategy)}]" if several else ""
+            where = f" [{c.setting.words}]" if several else ""
             against = {"none": "no added text", "placebo": "neutral sentences"}.get(c.control, c.control)
             found.append(Figure(f"mean of all of {c.library} against {against}{where}", "honest", c.diff, c.ci_low, c.ci_high, verdict(c)))
     return found

@@ -9,12 +9,11 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns.call import Scored
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.item import Item
+from promptlab.nouns.plan import Plan, PlannedTask
 from promptlab.nouns.wording import SCORERS
 from promptlab.nouns.words import NONE_ARM, Scorer
 from promptlab.scoring.metrics import METRICS, Metric, scorer_metric
-from promptlab.stats.sentences import setting_words
 
 ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted")
 MOST_KNOWN = 50_000
@@ -25,7 +24,7 @@ _Asked = tuple[Metric, str, str, str]
 """A metric, and the task, item and answer that it is asked about."""
 
 
-def rescored(trials: pd.DataFrame, items: Items, plan: Mapping[str, Any], scorer: Scorer) -> pd.DataFrame:
+def rescored(trials: pd.DataFrame, items: Items, plan: Plan, scorer: Scorer) -> pd.DataFrame:
     """The trials frame with `score` and `extracted` by `scorer`; failed calls stay without a score.
 
     A metric that is not promptlab's own keeps what was recorded: it is the rule of every scorer, and opening a run must never load
@@ -35,10 +34,10 @@ def rescored(trials: pd.DataFrame, items: Items, plan: Mapping[str, Any], scorer
 
 
 def _rescored(
-    trials: pd.DataFrame, by_id: Mapping[tuple[str, str], Item], plan: Mapping[str, Any], scorer: Scorer, known: dict[_Asked, Scored]
+    trials: pd.DataFrame, by_id: Mapping[tuple[str, str], Item], plan: Plan, scorer: Scorer, known: dict[_Asked, Scored]
 ) -> pd.DataFrame:
     """`known` holds scores by metric, which several scorers and models may share."""
-    kinds = {task["task"]: task for task in plan["tasks"]}
+    kinds = plan.task_of
     metrics: dict[tuple[str, str], Metric] = {}
     scores: list[float | None] = []
     extracted: list[str | None] = []
@@ -47,7 +46,7 @@ def _rescored(
             scores.append(None)
             extracted.append(None)
             continue
-        if kinds[task]["metric"] not in METRICS:
+        if kinds[task].metric not in METRICS:
             scores.append(None if pd.isna(recorded) else float(recorded))
             extracted.append(read)
             continue
@@ -67,28 +66,28 @@ def _rescored(
     )
 
 
-def scorer_table(trials: pd.DataFrame, items: Items, plan: Mapping[str, Any]) -> pd.DataFrame:
+def scorer_table(trials: pd.DataFrame, items: Items, plan: Plan) -> pd.DataFrame:
     """One row for each model, setting and task: the baseline's mean score under every scorer, raw and normalised, and how it answered.
 
     `normalised` is BIG-bench's preferred metric, 100 (raw - low) / (1 - low): 0 is guessing, and worse is negative.
     """
-    kept = [name for name in (*ASKED, "arm", *SETTING_COLUMNS, "compliant", "echoed", "declined") if name in trials]
+    kept = [name for name in (*ASKED, "arm", "setting", "compliant", "echoed", "declined") if name in trials]
     base = trials.loc[trials["arm"] == NONE_ARM, kept]
     by_id = _by_id(items)
     known: dict[_Asked, Scored] = {}
     by_scorer = {scorer: _rescored(base, by_id, plan, scorer, known) for scorer in SCORERS}
     rows = []
-    for task in plan["tasks"]:
-        mine = base[base["task"] == task["task"]]
-        for (model, *own), group in mine.groupby(["model", *SETTING_COLUMNS], sort=False, observed=True):
+    for task in plan.tasks:
+        mine = base[base["task"] == task.name]
+        for (model, setting), group in mine.groupby(["model", "setting"], sort=False, observed=True):
             row: dict[str, Any] = {
                 "model": model,
-                "setting": setting_words(*own),
-                "task": task["task"],
+                "setting": plan.setting_of[str(setting)].words,
+                "task": task.name,
                 "n": len(group),
             }
             row |= {scorer: _mean(frame.loc[group.index, "score"]) for scorer, frame in by_scorer.items()}
-            low, raw = task.get("low"), row[plan.get("scorer") or "reference"]
+            low, raw = task.low, row[plan.scorer or "reference"]
             row["normalised"] = None if low is None or raw is None else 100 * (raw - low) / (1 - low)
             row |= {flag: _mean(group[flag]) for flag in ("compliant", "echoed", "declined") if flag in group}
             rows.append(row)
@@ -111,13 +110,13 @@ def _item(row: Mapping[str, Any]) -> Item:
     return Item(row["item"], row["input"], tuple(row["targets"]), tuple(row["choices"]), None, scores)
 
 
-def scores_of(answer: str, item: Mapping[str, Any], plan: Mapping[str, Any], model: str) -> dict[str, float | None]:
+def scores_of(answer: str, item: Mapping[str, Any], plan: Plan, model: str) -> dict[str, float | None]:
     """The score of one stored answer under every scorer; None where the metric is not promptlab's own, which is not run here.
 
     `item` is a row of the items file: `suite`, `task`, `item`, `input`, and `targets`, `choices` and `scores` as JSON.
     """
-    kind = next((task for task in plan["tasks"] if task["task"] == item["task"]), None)
-    if kind is None or kind["metric"] not in METRICS:
+    kind = plan.task_of.get(str(item["task"]))
+    if kind is None or kind.metric not in METRICS:
         return dict.fromkeys(SCORERS)
     grades = item.get("scores")
     read = Item(
@@ -127,6 +126,6 @@ def scores_of(answer: str, item: Mapping[str, Any], plan: Mapping[str, Any], mod
     return {scorer: _metric(scorer, kind, model)(answer, read).score for scorer in SCORERS}
 
 
-def _metric(scorer: Scorer, task: Mapping[str, Any], model: str) -> Metric:
+def _metric(scorer: Scorer, task: PlannedTask, model: str) -> Metric:
     """What a scorer makes of a task of the plan."""
-    return scorer_metric(scorer, task["task"], task["metric"], task.get("strict", ""), model, published=task.get("suite") != "own")
+    return scorer_metric(scorer, task.name, task.metric, task.strict, model, published=task.suite != "own")

@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.wording import BAD_ENDS, CONTROLS, SCORERS, VERDICTS
 from promptlab.reporting.build import Report, arm_table, looks_words
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.winner import DECISIVE
-from promptlab.stats.sentences import interval, p_text, points, setting_words
+from promptlab.stats.sentences import interval, p_text, points
 
 DECISIONS = {
     "continue": "goes on",
@@ -53,8 +52,8 @@ def arm_cells(report: Report) -> list[list[str]]:
     found = []
     planned = _planned_an_arm(report)
     groups = {
-        (str(model), setting_words(*own), str(arm)): group
-        for (model, *own, arm), group in report.trials.groupby(["model", *SETTING_COLUMNS, "arm"], sort=False, observed=True)
+        (str(model), report.plan.setting_of[str(setting)].words, str(arm)): group
+        for (model, setting, arm), group in report.trials.groupby(["model", "setting", "arm"], sort=False, observed=True)
     }
     for row in records(arm_table(report)):
         group = groups[str(row["model"]), str(row["setting"]), str(row["arm"])]
@@ -74,8 +73,7 @@ def arm_cells(report: Report) -> list[list[str]]:
 
 def _planned_an_arm(report: Report) -> int:
     """Trials that every arm has for one model and setting, looks aside."""
-    plan = report.plan
-    return sum(int(task["n_items"]) for task in plan["tasks"]) * int(plan["replicates"]) * max(1, len(plan["base_prompts"]))
+    return sum(task.n_items for task in report.plan.tasks) * report.plan.answers_an_item
 
 
 def _hundredths(values: pd.Series[Any]) -> str:
@@ -87,8 +85,8 @@ def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
     where nothing works, and what can be said of the same thing here."""
     found = []
     for row in report.beside.protocols:
-        p, own = row.protocol, (row.placement, row.shots, row.strategy)
-        mine = [c for c in report.comparisons if c.model == row.model and tuple(getattr(c, name) for name in SETTING_COLUMNS) == own]
+        p = row.protocol
+        mine = [c for c in report.comparisons if c.model == row.model and c.setting == row.setting]
         control = next((name for name in DECISIVE if any(c.control == name for c in mine)), "none")
         against = f"against {CONTROLS[control].name}"
         in_tasks = [c for c in mine if c.scope == "cell" and c.control == control]
@@ -112,7 +110,7 @@ def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
             ],
             ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
         ]
-        title = named(report, row.model) + (f", {setting_words(*own)}" if len(report.settings) > 1 else "")
+        title = named(report, row.model) + (f", {row.setting.words}" if len(report.plan.settings) > 1 else "")
         found.append((title, rows))
     return found
 
@@ -124,7 +122,7 @@ def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[st
     """Rows of official minus twin as words, for `GAP_COLUMNS`."""
     return [
         [
-            named(report, row["model"]), setting_words(row["placement"], row["shots"], row["strategy"]),
+            named(report, row["model"]), report.plan.setting_of[row["setting"]].words,
             row["task"] or "mean over the tasks",
             str(row["n_official"]), str(row["n_twin"]), f"{row['official']:.3f}", f"{row['twin']:.3f}", points(row["diff"]),
             interval(row["ci_low"], row["ci_high"]) if row["ci_low"] is not None else "-", row["other_run"],
@@ -209,7 +207,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     beside = report.beside
     protocols = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), f"{100 * r.protocol.baseline:.1f}",
+            named(report, r.model), r.setting.words, f"{100 * r.protocol.baseline:.1f}",
             f"{points(r.protocol.best_per_task)} ({_percent(r.protocol.relative_best_per_task)})",
             f"{points(r.protocol.null_best_per_task[1])} ({interval(r.protocol.null_best_per_task[0], r.protocol.null_best_per_task[2])})",
             points(r.protocol.best_single),
@@ -220,7 +218,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     bests = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.task or "mean over the tasks", r.winner or "none",
+            named(report, r.model), r.setting.words, r.task or "mean over the tasks", r.winner or "none",
             points(r.naive), "-" if r.estimate is None else points(r.estimate), interval(r.ci_low, r.ci_high) if r.winner else "-",
             p_text(r.p_adjusted) if r.p_adjusted is not None else "-", "-" if r.p_best is None else f"{100 * r.p_best:.0f} %",
             "yes" if r.tie else "no", str(r.n),
@@ -229,7 +227,7 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     spreads = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROLS[r.control].name, str(r.n_tasks),
+            named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, str(r.n_tasks),
             points(r.estimate), f"{100 * r.tau:.1f}", f"{r.i2_percent:.0f} %", interval(r.prediction_low, r.prediction_high),
             str(r.n_tasks_replicated), ", ".join(r.tasks_named) or "none",
         ]
@@ -237,21 +235,21 @@ def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[li
     ]  # fmt: skip
     components = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), str(r.n_tasks), str(r.n_repeats), f"{r.var_item:.4f}",
+            named(report, r.model), r.setting.words, str(r.n_tasks), str(r.n_repeats), f"{r.var_item:.4f}",
             f"{r.var_item_by_arm:.4f}", f"{r.var_repeat:.4f}", r.sentence,
         ]
         for r in beside.components
     ]  # fmt: skip
     stimuli = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROLS[r.control].name,
+            named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name,
             p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none",
         ]
         for r in beside.by_stimulus
     ]  # fmt: skip
     looks = [
         [
-            named(report, r.model), setting_words(r.placement, r.shots, r.strategy), r.treatment, CONTROLS[r.control].name, str(r.look + 1),
+            named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, str(r.look + 1),
             str(r.n_pairs), "-" if r.diff is None else points(r.diff), "-" if r.p is None else p_text(r.p), f"{r.level:.4f}",
             "-" if r.conditional_power is None else f"{100 * r.conditional_power:.0f} %", DECISIONS[r.decision],
         ]
@@ -298,7 +296,7 @@ def baseline_columns() -> list[str]:
 
 def baseline_cells(report: Report) -> list[list[str]]:
     """Scores without any stimulus as words: raw by every scorer, and normalised (0 is guessing, below it negative) by the one in force."""
-    scorer = str(report.plan.get("scorer") or ("the tool" if report.plan.get("imported") else "reference"))
+    scorer = str(report.plan.scorer or ("the tool" if report.plan.imported else "reference"))
     return [
         [
             named(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
@@ -311,7 +309,7 @@ def baseline_cells(report: Report) -> list[list[str]]:
 
 def named(report: Report, model: str) -> str:
     """A model's name, which says so where it is simulated."""
-    return f"{model} (SIMULATED)" if model in report.manifest["simulated_models"] else model
+    return f"{model} (SIMULATED)" if model in report.manifest.simulated_models else model
 
 
 def _share(value: float | None) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.wording import SCORERS
 from promptlab.record.store import Run
@@ -43,16 +42,16 @@ class Rescoring:
 
 def key_of(c: Comparison) -> Key:
     """What is compared, without the result."""
-    return (c.scope, c.model, c.task, c.treatment, c.control, *(getattr(c, name) for name in SETTING_COLUMNS))
+    return (c.scope, c.model, c.task, c.treatment, c.control, c.setting)
 
 
 def rescoring(report: Report) -> Rescoring:
     """The verdicts of a report under every scorer: over the tasks, and in each task where the run is short enough."""
     plan, trials = report.plan, report.trials
-    own = str(plan.get("scorer") or "reference")
+    own = str(plan.scorer or "reference")
     if report.folder is None or trials.empty:
         return Rescoring(own, {}, False, "There is no answer to score yet.")
-    if not any(task["metric"] in METRICS for task in plan["tasks"]):
+    if not any(task.metric in METRICS for task in plan.tasks):
         return Rescoring(
             own, {}, False, "These scores were given by a rule that is not promptlab's, and stay as recorded under every scorer."
         )
@@ -60,7 +59,7 @@ def rescoring(report: Report) -> Rescoring:
         return Rescoring(own, {}, False, f"A run of more than {MOST_TRIALS:,} trials is not scored anew for a report.")
     items = Run(report.folder).items()
     tasks_too = len(trials) <= MOST_TRIALS_BY_TASK
-    asked = {**plan, "hypotheses": [h for h in plan["hypotheses"] if tasks_too or h["scope"] != "cell"]}
+    asked = replace(plan, hypotheses=tuple(h for h in plan.hypotheses if tasks_too or h.scope != "cell"))
     by = {}
     for scorer in SCORERS:
         if scorer == own:

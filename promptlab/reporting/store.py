@@ -11,16 +11,18 @@ import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import UNREADABLE, RunProblem, first_line
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import Plan, PlannedArm
+from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.reporting.build import Report
 from promptlab.reporting.prepared import Prepared
-from promptlab.stats.sentences import setting_words
 
 RIGHT = 0.5
 """An answer counts as right from this score on; graded metrics give scores in between."""
-Setting = tuple[str, int, str]
 LIGHT = (
-    "t.trial", "t.order", "suite", "task", "item", "cluster", "arm", "role", "model", "placement", "shots", "strategy", "base_prompt",
+    "t.trial", "t.order", "suite", "task", "item", "cluster", "arm", "role", "model", "setting", "placement", "shots", "strategy",
+    "base_prompt",
     "replicate", "outcome", "score", "n_rounds",
 )  # fmt: skip
 WHOLE = "SELECT t.*, i.input, i.targets FROM trials t LEFT JOIN items i USING (suite, task, item)"
@@ -50,35 +52,33 @@ class Store:
         return self.ready.read_at
 
     @property
-    def plan(self) -> Mapping[str, Any]:
-        plan: Mapping[str, Any] = self.report.plan
-        return plan
+    def plan(self) -> Plan:
+        return self.report.plan
 
     @property
-    def manifest(self) -> Mapping[str, Any]:
-        manifest: Mapping[str, Any] = self.report.manifest
-        return manifest
+    def manifest(self) -> Manifest:
+        return self.report.manifest
 
     @property
     def simulated(self) -> bool:
-        return bool(self.manifest.get("simulated", False))
+        return self.manifest.simulated
 
     @property
     def models(self) -> list[str]:
-        return [str(model["name"]) for model in self.plan["models"]]
+        return list(self.plan.model_of)
 
     @property
     def tasks(self) -> list[str]:
-        return [str(task["task"]) for task in self.plan["tasks"]]
+        return list(self.plan.task_of)
 
     @property
-    def arms(self) -> dict[str, Mapping[str, Any]]:
-        """The arms of the plan by name: role, text, words."""
-        return {str(arm["arm"]): arm for arm in self.plan["arms"]}
+    def arms(self) -> dict[str, PlannedArm]:
+        """The arms of the plan by name."""
+        return {arm.name: arm for arm in self.plan.arms}
 
     @property
     def stimuli(self) -> list[str]:
-        return [name for name, arm in self.arms.items() if arm["role"] in ("stimulus", "loop")]
+        return [name for name, arm in self.arms.items() if arm.role in ("stimulus", "loop")]
 
     @property
     def controls(self) -> list[str]:
@@ -87,9 +87,8 @@ class Store:
 
     @property
     def settings(self) -> dict[str, Setting]:
-        """Placement, shots and strategy by the words that name them."""
-        found = [(str(s["placement"]), int(s["shots"]), str(s["strategy"])) for s in self.plan["settings"]]
-        return {setting_words(*setting): setting for setting in found}
+        """Settings by the words that name them."""
+        return {setting.words: setting for setting in self.plan.settings}
 
     def arm_words(self) -> dict[str, str]:
         """How each arm is shown in a list: its name and the beginning of its text."""
@@ -100,8 +99,8 @@ class Store:
             elif name == AA_ARM:
                 words[name] = f"{name}: the same again, to see how much answers vary by themselves"
             else:
-                kind = " (neutral)" if arm["role"] == "placebo" else ""
-                words[name] = f"{name}{kind}: {arm['text']}"
+                kind = " (neutral)" if arm.role == "placebo" else ""
+                words[name] = f"{name}{kind}: {arm.text}"
         return words
 
     def comparisons(self, model: str, setting: Setting, control: str | None, scopes: Sequence[str]) -> list[Comparison]:
@@ -109,10 +108,7 @@ class Store:
         return [
             c
             for c in self.report.comparisons
-            if c.model == model
-            and (c.placement, c.shots, c.strategy) == setting
-            and (control is None or c.control == control)
-            and c.scope in scopes
+            if c.model == model and c.setting == setting and (control is None or c.control == control) and c.scope in scopes
         ]
 
     def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
@@ -145,7 +141,7 @@ class Store:
 
 
 def _where(model: str, setting: Setting, task: str | None, arms: Sequence[str], items: Sequence[str] | None) -> tuple[str, list[Any]]:
-    parts, values = ["t.model = ? AND t.placement = ? AND t.shots = ? AND t.strategy = ?"], [model, *setting]
+    parts, values = ["t.model = ? AND t.setting = ?"], list[Any]([model, setting.id])
     for column, value in (("task", task), ("arm", list(arms) or None), ("item", None if items is None else list(items))):
         if value is not None:
             parts.append(f"list_contains(?, t.{column})" if isinstance(value, list) else f"t.{column} = ?")

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.columns import SETTING_COLUMNS
 from promptlab.nouns.errors import RunProblem
+from promptlab.nouns.plan import Plan, PlannedModel
 from promptlab.nouns.words import NONE_ARM, Scorer
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.rescore import rescored
@@ -27,13 +26,13 @@ CAVEAT = (
 )
 
 
-def suite_gaps(run: Run, trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[dict[str, Any]]:
+def suite_gaps(run: Run, trials: pd.DataFrame, plan: Plan) -> list[dict[str, Any]]:
     """One row for each model, setting and task that this run and the newest other run in its folder asked from both suites.
 
     Scores are means over items without any stimulus, as fractions; the last row of a model that shares several tasks is their
     mean. Both runs must agree in model, address, sampling and base prompts; the other run's answers are scored by this one's scorer.
     """
-    mine = str(plan["suite"])
+    mine = plan.suite
     if mine not in SUITES:
         return []
     other_suite = SUITES[1 - SUITES.index(mine)]
@@ -45,9 +44,9 @@ def suite_gaps(run: Run, trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[
         try:
             other = Run(folder)
             other_plan = other.plan
-            if other_plan["suite"] != other_suite or not (models := _shared_models(plan, other_plan)):
+            if other_plan.suite != other_suite or not (models := _shared_models(plan, other_plan)):
                 continue
-            theirs = _item_means(_scored_alike(other, other_plan, plan.get("scorer")))
+            theirs = _item_means(_scored_alike(other, other_plan, plan.scorer))
         except (RunProblem, OSError, KeyError):
             continue  # a run of an older format, or one that is being written
         for key, values in here.items():
@@ -59,47 +58,48 @@ def suite_gaps(run: Run, trials: pd.DataFrame, plan: Mapping[str, Any]) -> list[
     return _with_means(list(found.values()))
 
 
-def _scored_alike(other: Run, other_plan: Mapping[str, Any], scorer: Scorer | None) -> pd.DataFrame:
+def _scored_alike(other: Run, other_plan: Plan, scorer: Scorer | None) -> pd.DataFrame:
     trials = other.trials()
-    if scorer is not None and scorer != other_plan.get("scorer"):
+    if scorer is not None and scorer != other_plan.scorer:
         trials = rescored(trials, other.items(), other_plan, scorer)
     return trials
 
 
-def _shared_models(plan: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, str]:
+def _shared_models(plan: Plan, other: Plan) -> dict[str, str]:
     """This run's name for each model, and the other's, where both send the same to the same address."""
-    if plan["sampling"] != other["sampling"]:
+    if plan.sampling != other.sampling:
         return {}
-    theirs = {_sent(m): m["name"] for m in other["models"]}
-    keys = {m["name"]: _sent(m) for m in plan["models"]}
+    theirs = {_sent(m): m.name for m in other.models}
+    keys = {m.name: _sent(m) for m in plan.models}
     return {name: theirs[key] for name, key in keys.items() if key in theirs}
 
 
-def _sent(model: Mapping[str, Any]) -> tuple[str, str | None, str]:
-    return model["litellm_name"], model.get("api_base"), json.dumps(model.get("sampling") or {}, sort_keys=True)
+def _sent(model: PlannedModel) -> tuple[str, str | None, str]:
+    return model.litellm_name, model.api_base, json.dumps(model.sampling or {}, sort_keys=True)
 
 
-def _same_prompts(plan: Mapping[str, Any], other: Mapping[str, Any], task: str) -> bool:
-    mine, theirs = ({t["task"]: t["base_prompts"] for t in p["tasks"]} for p in (plan, other))
-    return mine.get(task) == theirs.get(task)
+def _same_prompts(plan: Plan, other: Plan, task: str) -> bool:
+    mine, theirs = (found.base_prompts if (found := p.task_of.get(task)) else None for p in (plan, other))
+    return mine == theirs
 
 
 def _item_means(trials: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
     """By model, setting and task: the mean score of each item without any stimulus, and its cluster."""
     base = trials[(trials["arm"] == NONE_ARM) & trials["score"].notna()]
-    keys = ["model", *SETTING_COLUMNS, "task"]
+    keys = ["model", "setting", "task"]
     means = base.groupby([*keys, "item"], observed=True, sort=False).agg(score=("score", "mean"), cluster=("cluster", "first"))
     groups = means.reset_index().groupby(keys, observed=True, sort=False)
     return {tuple(map(str, key if isinstance(key, tuple) else (key,))): group for key, group in groups}
 
 
-def _row(plan: Mapping[str, Any], key: tuple[str, ...], official: pd.DataFrame, twin: pd.DataFrame, other: str) -> dict[str, Any]:
+def _row(plan: Plan, key: tuple[str, ...], official: pd.DataFrame, twin: pd.DataFrame, other: str) -> dict[str, Any]:
     gap = unpaired_difference(official["score"].to_numpy(float), twin["score"].to_numpy(float), _clusters(official), _clusters(twin))
-    simulated = any(m["simulated"] for m in plan["models"] if m["name"] == key[0])
+    setting = plan.setting_of[key[1]]
     return {
         "model": key[0],
-        "simulated": simulated,
-        **dict(zip(SETTING_COLUMNS, key[1:-1], strict=True)),
+        "simulated": plan.model_of[key[0]].simulated,
+        "setting": setting.id,
+        **setting.canonical(),
         "task": key[-1],
         "n_official": len(official),
         "official": float(official["score"].mean()),
@@ -125,7 +125,7 @@ def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The rows of each model and setting, then their mean over these tasks, with the items' own errors."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
-        groups.setdefault((row["model"], *(row[c] for c in SETTING_COLUMNS)), []).append(row)
+        groups.setdefault((row["model"], row["setting"]), []).append(row)
     out = []
     for group in groups.values():
         out += group

@@ -35,7 +35,7 @@ def to_text(report: Report, console: Console | None = None) -> None:
             every = report.of("cell", model, control)
             found = [c for c in every if c.verdict in FINDINGS]
             n_hidden += len(every) - len(found)
-            mark = "SIMULATED " if report.simulated and model in report.manifest["simulated_models"] else ""
+            mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
             console.print(_table(report, f"{mark}{model}, against {CONTROLS[control].name}", shown + found))
     if report.gaps:
         n_hidden += _say_gaps(report, console)

@@ -27,6 +27,7 @@ from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem, UsageProblem
 from promptlab.nouns.files import read_bytes
 from promptlab.nouns.identity import digest
+from promptlab.nouns.manifest import ModelAsked
 from promptlab.nouns.record import CallRow, row_of
 from promptlab.record.store import Run, write_whole
 from promptlab.running.cache import Cache, Request, request_of
@@ -85,22 +86,22 @@ class Imported(NamedTuple):
 def of_run(run: Run) -> Iterator[Exchange]:
     """The requests and answers of a run, as its folder records them; failed calls are left out."""
     plan = run.plan
-    if plan.get("imported"):
+    if plan.imported:
         raise UsageProblem(f"{run.folder}: an imported run has no requests of its own, so there is nothing to replay")
-    models = run.manifest["models"]
+    models = run.manifest.models
     for trial, calls in run.records():
-        model = models.get(trial["model"], {})
-        first = trial["replicate"] + (plan["replicates"] if trial["role"] == "aa" else 0)
+        model = models.get(trial["model"], ModelAsked())
+        first = trial["replicate"] + (plan.replicates if trial["role"] == "aa" else 0)
         for call in (row_of(CallRow, found) for found in calls):
             if call.outcome != "error":
                 yield Exchange(call.key, completion_in(call), _request(call, model, first))
 
 
-def _request(call: CallRow, model: Mapping[str, Any], first: int) -> Request | None:
+def _request(call: CallRow, model: ModelAsked, first: int) -> Request | None:
     """The request of a recorded call. The record does not say which draw it was, but its key does."""
     messages, sampling = tuple(json.loads(call.messages)), json.loads(call.requested)
     for draw in (first + n * DRAWS_A_ROUND for n in range(MOST_DRAWS)):
-        asked = Call(model.get("litellm_name", ""), messages, sampling, draw, model.get("api_base"))
+        asked = Call(model.litellm_name, messages, sampling, draw, model.api_base)
         if asked.key == call.key:
             return request_of(asked)
     return None

@@ -23,12 +23,12 @@ def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None 
     `experiment` is the file where it is no longer at the path that the run knows.
     """
     plan = run.plan
-    if plan.get("imported"):
+    if plan.imported:
         raise UsageProblem(f"{run.folder}: an imported run holds no requests, so its answers cannot be scored again")
-    path = experiment or Path(run.manifest["experiment_path"])
+    path = experiment or Path(run.manifest.experiment_path or "")
     if not path.is_file():
         raise UsageProblem(f"the run comes from {path}, which is not there; name the file with --experiment")
-    study = resolve(path, len(plan["looks"]) if plan.get("looks") else None, scorer=scorer)
+    study = resolve(path, len(plan.looks) or None, scorer=scorer)
     if study.run_id == run.id:
         raise UsageProblem(f"{run.id}: nothing has changed since, neither the metric nor the scorer, so there is nothing to score again")
     return study

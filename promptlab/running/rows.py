@@ -16,9 +16,8 @@ from promptlab.running.cache import NotCached
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows
+from promptlab.stats.looks import ArmKey
 
-ArmKey = tuple[str, str, int, str, str]
-"""Model, placement, shots, strategy and arm."""
 WATCH_EVERY_S = 5.0
 GC_EVERY = 100_000
 """New objects after which the youngest are looked through; Python looks after 700, which is often where a call makes hundreds."""
@@ -177,10 +176,9 @@ def tuned() -> Iterator[None]:
 def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[ArmKey] = frozenset()) -> Iterator[Trial]:
     """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
     for trial in segment:
-        s = trial.arm.setting
         if trial.model in engine.progress.stopped or (recorded and trial.id in recorded):
             continue
-        if unneeded and (trial.model, s.placement, s.shots, s.strategy, trial.arm.name) in unneeded:
+        if unneeded and (trial.model, trial.arm.setting.id, trial.arm.name) in unneeded:
             engine.progress.n_skipped += 1
             continue
         yield trial

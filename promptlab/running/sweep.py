@@ -19,18 +19,20 @@ from typing import TYPE_CHECKING, Any, Literal
 import promptlab
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
-from promptlab.nouns.identity import digest
+from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
+from promptlab.nouns.plan import Plan
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, as_recorded
-from promptlab.record.store import FORMAT, Run, RunWriter, now
+from promptlab.record.store import Run, RunWriter, frozen_plan, now
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
 from promptlab.running.gateway import Gateway
 from promptlab.running.progress import Execution, Progress
-from promptlab.running.rows import ArmKey, rows, tuned, unrecorded
+from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import Looks
+from promptlab.stats.looks import ArmKey
 
 if TYPE_CHECKING:
     from promptlab.running.fleet.cluster import Cluster
@@ -159,9 +161,9 @@ class _Session:
         self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
         self._stop = stop
         self._recorded = writer.recorded()
-        self._plan = freeze(study, writer)
+        self._plan, plan_digest = freeze(study, writer)
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
-        self._manifest = _Manifest(study, writer, self._progress, digest(self._plan), self._recorded.paid_usd)
+        self._manifest = _Record(study, writer, self._progress, plan_digest, self._recorded.paid_usd)
 
     async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""
@@ -186,7 +188,7 @@ class _Session:
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
         """First and last order of what may be sent before the next look, and the arms that no look needs; a look is taken in between."""
         n_trials = self._study.design.n_trials
-        looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.get("looks") else None
+        looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.looks else None
         start = 0
         for number, end in enumerate(looks.ends if looks else [n_trials]):
             yield start, end, looks.unneeded() if looks else frozenset()
@@ -284,7 +286,16 @@ class _Session:
             from promptlab.running.fleet.cluster import Cluster
 
             caches = self._cache_folder is not None
-            return Cluster(hub, study, self._recorded.trials, theirs, caches, how.workers, how.ray_address, served_at)
+            return Cluster(
+                hub,
+                study,
+                recorded=self._recorded.trials,
+                execution=theirs,
+                caches=caches,
+                workers=how.workers,
+                address=how.ray_address,
+                served_at=served_at,
+            )
         from promptlab.running.fleet.local import Processes
 
         setup = {
@@ -313,17 +324,16 @@ class _Session:
         self._observe(p)
 
 
-def freeze(study: Study, writer: RunWriter) -> dict[str, Any]:
-    """Write plan, items and experiment once; a run that has them keeps them."""
-    plan = make_plan(study)
+def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:
+    """The plan of a run and its digest; plan, items and experiment are written once, and a run that has them keeps them."""
     if not (writer.folder / "plan.json").exists():
         writer.write_text(EXPERIMENT, study.text)
         for name, text in (study.files or {}).items():
             (writer.folder / name).parent.mkdir(exist_ok=True)
             writer.write_text(name, text)
         writer.write_items(study.design.tasks)
-        writer.write_json("plan.json", plan)
-    return plan
+        writer.write_plan(make_plan(study))
+    return frozen_plan(writer.folder)
 
 
 def _state(progress: Progress, interrupted: bool) -> State:
@@ -355,38 +365,31 @@ def _signals(handle: Callable[[], object]) -> Iterator[None]:
             signal.signal(number, old)
 
 
-class _Manifest:
-    """What the run folder says about itself."""
+class _Record:
+    """Keeps the manifest true while the run goes on."""
 
     def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float) -> None:
         self._study = study
         self._writer = writer
         self._progress = progress
         self._hashes = {**study.hashes, "plan": plan_digest}
-        self._code = {"versions": _versions(), "commit": _commit()}
+        self._versions, self._commit = _versions(), _commit()
         self._written_at = 0.0
-        self._served: dict[str, set[str]] = {}
+        self._before = before = self._earlier()
+        self._served = {name: set(versions) for name, versions in before.served.items()}
         self.effective: Mapping[str, Any] = {}
-        before = self._before()
-        spent = before.get("spent", {})
-        self.spent_before = float(spent.get("usd", 0.0)), int(spent.get("tokens", 0))
+        self.spent_before = before.spent.usd, before.spent.tokens
         self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
-        self._created = before.get("created_at", now())
-        self._sessions = int(before.get("sessions", 0)) + 1
         self.paid_before_usd = paid_before_usd
-        self.served_at: Mapping[str, str] = before.get("served_at", {})
-        batches = before.get("batches", {})
-        self.batches: Callable[[], Mapping[str, Any]] = lambda: batches
-        self._sent_before = int(before.get("counts", {}).get("sent", 0))
-        self._unpriced_before = int(before.get("counts", {}).get("unpriced", 0))
-        for name, versions in before.get("served", {}).items():
-            self._served[name] = set(versions)
+        self.served_at: Mapping[str, str] = before.served_at
+        self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
 
-    def _before(self) -> dict[str, Any]:
+    def _earlier(self) -> Manifest:
+        """What earlier sessions left."""
         try:
             return Run(self._writer.folder).manifest
         except RunProblem:
-            return {}
+            return Manifest(created_at=now())
 
     def seen(self, model: str, version_: str | None) -> None:
         if version_:
@@ -395,52 +398,49 @@ class _Manifest:
             self.write("running")
 
     def write(self, state: State) -> None:
-        study, progress = self._study, self._progress
+        study, progress, before = self._study, self._progress, self._before
         self._written_at = time.monotonic()
-        simulated = [model.name for model in study.design.models if model.simulated]
-        self._writer.write_json(
-            "manifest.json",
-            {
-                "format": FORMAT,
-                "id": self._writer.folder.name,
-                "name": study.experiment.name,
-                "question": study.experiment.question,
-                "state": state,
-                "simulated": bool(simulated),
-                "simulated_models": simulated,
-                "created_at": self._created,
-                "updated_at": now(),
-                "sessions": self._sessions,
-                "counts": {
-                    "planned": progress.n_planned,
-                    "done": progress.n_recorded_before + progress.n_done,
-                    "errors": progress.n_errors,
-                    "cached": progress.n_cached,
-                    "skipped": progress.n_skipped,
-                    "sent": self._sent_before + progress.n_sent,
-                    "unpriced": self._unpriced_before + progress.n_unpriced,
-                },
-                "paid_usd": self.paid_before_usd + progress.paid_usd,
-                "spent": dict(zip(("usd", "tokens"), self.spent(), strict=True)),
-                "last_error": progress.last_error,
-                "stopped": progress.stopped,
-                "budget_usd": study.experiment.budget_usd,
-                "budget_reached": progress.budget_reached,
-                "hashes": self._hashes,
-                "prices": {
-                    name: None
-                    if p is None
-                    else {"input_usd_per_mtok": p.input_usd_per_mtok, "output_usd_per_mtok": p.output_usd_per_mtok, "source": p.source}
-                    for name, p in study.prices.items()
-                },
-                "models": {model.name: {"litellm_name": model.litellm_name, "api_base": model.api_base} for model in study.design.models},
-                "effective": self.effective,
-                **({"batches": found} if (found := self.batches()) else {}),
-                "served": {name: sorted(versions) for name, versions in sorted(self._served.items())},
-                **({"served_at": dict(self.served_at)} if self.served_at else {}),
-                **self._code,
-                "experiment_path": os.path.relpath(self._writer.folder / EXPERIMENT if study.files is not None else study.path),
-            },
+        models = study.design.models
+        simulated = tuple(model.name for model in models if model.simulated)
+        usd, tokens = self.spent()
+        self._writer.write_manifest(
+            Manifest(
+                id=self._writer.folder.name,
+                name=study.experiment.name,
+                question=study.experiment.question,
+                state=state,
+                simulated=bool(simulated),
+                simulated_models=simulated,
+                created_at=before.created_at or now(),
+                updated_at=now(),
+                sessions=before.sessions + 1,
+                counts=Tally(
+                    planned=progress.n_planned,
+                    done=progress.n_recorded_before + progress.n_done,
+                    errors=progress.n_errors,
+                    cached=progress.n_cached,
+                    skipped=progress.n_skipped,
+                    sent=before.counts.sent + progress.n_sent,
+                    unpriced=before.counts.unpriced + progress.n_unpriced,
+                ),
+                paid_usd=self.paid_before_usd + progress.paid_usd,
+                spent=Spent(usd=usd, tokens=tokens),
+                last_error=progress.last_error,
+                stopped=progress.stopped,
+                budget_usd=study.experiment.budget_usd,
+                budget_reached=progress.budget_reached,
+                hashes=self._hashes,
+                prices=study.prices,
+                models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
+                effective=self.effective,
+                batches=self.batches(),
+                served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},
+                served_at=self.served_at,
+                versions=self._versions,
+                commit=self._commit,
+                experiment_path=os.path.relpath(self._writer.folder / EXPERIMENT if study.files is not None else study.path),
+                more=before.more,
+            )
         )
 
 

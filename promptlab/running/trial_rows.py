@@ -66,6 +66,7 @@ def rows_of(
         stimulus=arm.stimulus.id if arm.stimulus else None,
         library=arm.library,
         base_prompt=setting.prompt or "",
+        setting=setting.id,
         placement=setting.placement,
         shots=setting.shots,
         strategy=setting.strategy,

@@ -7,7 +7,7 @@ exactly one comparison; one that cannot be judged is refused, with a status and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,16 +16,18 @@ import pandas as pd
 from scipy import stats as st
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.contrast import Contrast, Hypothesis
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.words import AA_ARM, NONE_ARM, Status, Verdict
 from promptlab.stats import sentences as say
 from promptlab.stats.equivalence import tost_paired
-from promptlab.stats.families import ADJUSTMENT, Hypothesis
+from promptlab.stats.families import ADJUSTMENT, contrast_of
 from promptlab.stats.intervals import newcombe
 from promptlab.stats.macro import macro_effect
 from promptlab.stats.multiplicity import adjust, min_discordant
 from promptlab.stats.paired import RESAMPLES, SignFlip, cluster_mean, mcnemar, mean_difference_ci, signflip_test
 from promptlab.stats.sequential import Looked, repeated_bound, repeated_p
-from promptlab.stats.tables import SAME_ANSWERS, ItemTable, Setting, item_tables
+from promptlab.stats.tables import SAME_ANSWERS, ItemTable, Place, item_tables
 
 LEAST_ITEMS = 20
 MOST_MISSING = 0.05
@@ -48,8 +50,8 @@ class Pairs:
     b: np.ndarray
     clusters: np.ndarray | None
     n_planned: int
-    n_missing_s: int
-    n_missing_b: int
+    n_missing_s: int = 0
+    n_missing_b: int = 0
     notes: tuple[str, ...] = ()
 
     @property
@@ -80,19 +82,13 @@ class Result:
 class Analysis:
     """Item means of a run, and the comparisons between its arms. `at` says at which planned look its trials end."""
 
-    def __init__(self, trials: pd.DataFrame, plan: Mapping[str, Any], at: Looked | None = None) -> None:
+    def __init__(self, trials: pd.DataFrame, plan: Plan, at: Looked | None = None) -> None:
         self.plan = plan
         self.at = at
-        self.n_items = {task["task"]: int(task["n_items"]) for task in plan["tasks"]}
-        self.placebos: Mapping[str, Sequence[str]] = plan["placebos_of"]
-        self.stimuli: Mapping[str, Sequence[str]] = plan["stimuli_of"]
-        self.suite = str(plan["suite"])
-        self.suites = {task["task"]: str(task.get("suite", self.suite)) for task in plan["tasks"]}
-        self.oracles = {loop["strategy"] for loop in plan.get("loops", ()) if loop["oracle"]}
-        self.simulated = {model["name"]: bool(model["simulated"]) for model in plan["models"]}
-        self.family_sizes = Counter(str(row["family"]) for row in plan["hypotheses"])
-        self.again = "" if plan.get("imported") else say.AGAIN
-        self.exact = bool(plan.get("reconstructed"))
+        self.n_items = {task.name: task.n_items for task in plan.tasks}
+        self.family_sizes = Counter(h.family for h in plan.hypotheses)
+        self.again = "" if plan.imported else say.AGAIN
+        self.exact = plan.reconstructed
         """Items were rebuilt from counts of changed answers: only the sign test on those counts means anything."""
         self.tables = item_tables(trials)
         clusters = trials.dropna(subset=["cluster"]).drop_duplicates(["task", "item"])
@@ -104,27 +100,20 @@ class Analysis:
 
     def pairs(self, h: Hypothesis, task: str) -> Pairs:
         """The paired item means of one task under one hypothesis."""
-        setting = (h.model, h.placement, h.shots, h.strategy)
-        key = (setting, task, h.treatment, h.control, h.scope == "primary")
+        place, contrast = (h.model, h.setting.id), contrast_of(h, self.plan)
+        key = (place, task, contrast.treatments, contrast.controls)
         if key not in self._known:
-            self._known[key] = self._paired_arms(setting, task, h)
+            self._known[key] = self._paired_arms(place, task, contrast)
         return self._known[key]
 
-    def _paired_arms(self, setting: Setting, task: str, h: Hypothesis) -> Pairs:
-        table = self.tables.get(setting, {}).get(task)
+    def _paired_arms(self, place: Place, task: str, contrast: Contrast) -> Pairs:
+        table = self.tables.get(place, {}).get(task)
         n_planned = self.n_items[task]
         if table is None:
             empty = np.empty(0)
-            return Pairs(task, empty, empty, None, n_planned, n_planned, n_planned)
-        members = self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]
-        s = table.mean(members)
-        if h.control in ("none", "single"):
-            b = table.mean([NONE_ARM])
-        elif h.control != "placebo":  # a control of a loop is an arm of its own
-            b = table.mean([h.control])
-        else:  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
-            b = np.mean([table.mean(self.placebos[name]) for name in members], axis=0)
-        return self.paired(table, s, b)
+            return Pairs(task, empty, empty, None, n_planned, n_missing_s=n_planned, n_missing_b=n_planned)
+        b = np.mean([table.mean(arms) for arms in contrast.controls], axis=0)
+        return self.paired(table, table.mean(contrast.treatments), b)
 
     def paired(self, table: ItemTable, s: np.ndarray, b: np.ndarray) -> Pairs:
         """Inner join on items that both arms have."""
@@ -136,7 +125,7 @@ class Analysis:
         if clusters is not None and len(set(clusters)) == len(clusters):
             clusters = None
         lost_s, lost_b = n_planned - int(has_s.sum()), n_planned - int(has_b.sum())
-        return Pairs(table.task, s[both], b[both], clusters, n_planned, lost_s, lost_b, table.notes)
+        return Pairs(table.task, s[both], b[both], clusters, n_planned, n_missing_s=lost_s, n_missing_b=lost_b, notes=table.notes)
 
     def compare(self, h: Hypothesis) -> Result:
         """One hypothesis, unadjusted."""
@@ -148,31 +137,19 @@ class Analysis:
         n_pairs = sum(len(p.s) for p in pairs)
         some = [p for p in pairs if len(p.s)]
         diff = float(np.mean([p.d.mean() for p in some])) if some else None
-        arms = (
-            (NONE_ARM,)
-            if h.control in ("none", "single")
-            else (h.control,)
-            if h.control != "placebo"
-            else tuple(
-                dict.fromkeys(
-                    arm for name in (self.stimuli[h.treatment] if h.scope == "primary" else [h.treatment]) for arm in self.placebos[name]
-                )
-            )
-        )
+        contrast, loop = contrast_of(h, self.plan), self.plan.looped.get(h.strategy)
         return Comparison(
             scope=h.scope,
             family=h.family,
             n_family=0,
             model=h.model,
-            simulated=self.simulated[h.model],
-            suite=self.suites[h.task] if h.task is not None else self.suite,
+            simulated=self.plan.model_of[h.model].simulated,
+            suite=self.plan.task_of[h.task].suite if h.task is not None else self.plan.suite,
             task=h.task,
-            placement=h.placement,
-            shots=h.shots,
-            strategy=h.strategy,
+            setting=h.setting,
             control=h.control,
-            oracle=h.strategy in self.oracles,
-            control_arms=arms,
+            oracle=loop is not None and loop.oracle,
+            control_arms=contrast.control_arms,
             treatment=h.treatment,
             library=h.library,
             n_planned=sum(p.n_planned for p in pairs),
@@ -190,7 +167,7 @@ class Analysis:
             p_adjusted=None,
             p_tost=None,
             p_tost_adjusted=None,
-            margin=float(self.plan["margins"]["cell" if h.scope == "cell" else "mean"]),
+            margin=contrast.margin,
             mde=None,
             method="",
             ci_method="",
@@ -201,7 +178,7 @@ class Analysis:
         )
 
     def _rate(self, h: Hypothesis) -> float:
-        return float(self.plan["fdr" if h.scope == "cell" else "alpha"])
+        return self.plan.fdr if h.scope == "cell" else self.plan.alpha
 
     def _cell(self, h: Hypothesis, p: Pairs) -> Result:
         rate = self._rate(h)
@@ -210,8 +187,9 @@ class Analysis:
             return refused(blank, "missing_pairs", say.not_run(h.treatment, self.again), rate)
         test = paired_test(p, rate, self.family_sizes[h.family], self.exact)
         figures = say.Figures(
-            blank.treated, h.control, h.task, len(p.s), 1, test.diff, test.ci_low, test.ci_high, None, test.method, "",
-            0, blank.margin, test.gained, test.lost, test.mde, None, None, None, None, test.sd,
+            treatment=blank.treated, control=h.control, task=h.task, n=len(p.s), diff=test.diff, ci_low=test.ci_low,
+            ci_high=test.ci_high, method=test.method, margin=blank.margin, gained=test.gained, lost=test.lost, mde=test.mde,
+            sd_discordant=test.sd,
         )  # fmt: skip
         done = replace(
             blank,
@@ -277,13 +255,13 @@ class Analysis:
         if m.p is None:
             return refused(done, "zero_variance", "Every task moved by exactly the same amount, so there is no error to judge it by.", rate)
         p_tost, low, high = macro_equivalence(m, blank.margin, self.at)
-        n_stimuli = len(self.stimuli[h.library])
+        n_stimuli = len(self.plan.stimuli_of[h.library])
         name = blank.treated
         if h.scope == "primary":
             name += f" (mean of {n_stimuli} {'sentence' if n_stimuli == 1 else 'sentences'})"
         figures = say.Figures(
-            name, h.control, None, blank.n_pairs, len(some), m.estimate, m.ci_low, m.ci_high, None, m.method, "",
-            0, blank.margin, None, None, m.mde, low, high, done.ci_fixed_low, done.ci_fixed_high,
+            treatment=name, control=h.control, task=None, n=blank.n_pairs, n_tasks=len(some), diff=m.estimate, ci_low=m.ci_low,
+            ci_high=m.ci_high, method=m.method, margin=blank.margin, mde=m.mde, ci90_low=low, ci90_high=high,
         )  # fmt: skip
         equivalent = not self.exact and -blank.margin < low and high < blank.margin
         return Result(replace(done, p_tost=p_tost), figures, equivalent, rate, fixed_p=fixed_p)
@@ -291,8 +269,11 @@ class Analysis:
     def aa(self) -> list[Comparison]:
         """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
         found: list[Comparison] = []
-        for (model, placement, shots, strategy), tables in self.tables.items():
-            h = Hypothesis(f"aa/{model}", "cell", model, None, AA_ARM, "", "none", placement, shots, strategy)
+        for (model, setting), tables in self.tables.items():
+            h = Hypothesis(
+                family=f"aa/{model}", scope="cell", model=model, task=None, treatment=AA_ARM, library="", control="none",
+                setting=self.plan.setting_of[setting],
+            )  # fmt: skip
             cells: list[tuple[Pairs, Comparison]] = []
             for task in self.n_items:
                 table = tables.get(task)
@@ -383,23 +364,47 @@ def paired_test(p: Pairs, rate: float, n_family: int = 1, exact: bool = False) -
     sd = float(d.std(ddof=1)) if len(d) > 1 else 0.0
     mde = POWER_Z * sd / float(np.sqrt(len(d))) if sd > 0 else None
     if p.clusters is not None:
-        return _clustered(p, d, n_nonzero, sd, mde, rate, n_family)
+        return _clustered(p, d, n_nonzero=n_nonzero, sd=sd, mde=mde, rate=rate, n_family=n_family)
     if is_binary(p):
         a, b, c, e = cells_of(p)
         low, high = newcombe(a, b, c, e, 0.95)
         found = mcnemar(a, b, c, e)
         p_value, method = (found.p_exact, "McNemar exact") if exact else (found.p_midp, "McNemar mid-p")
         status: Status = "ok" if n_nonzero else "no_discordant_pairs"
-        return Test(float(d.mean()), p_value, float(low), float(high), b, c, n_nonzero, sd, mde, method, "Newcombe", status)
+        return Test(
+            diff=float(d.mean()),
+            p=p_value,
+            ci_low=float(low),
+            ci_high=float(high),
+            gained=b,
+            lost=c,
+            n_nonzero=n_nonzero,
+            sd=sd,
+            mde=mde,
+            method=method,
+            ci_method="Newcombe",
+            status=status,
+        )
     flips = _flips(p.s, p.b, rate, n_family)
     ci = mean_difference_ci(stimulus=p.s, baseline=p.b)
     t_low, t_high = ci.ci if ci.ci is not None else (None, None)
     status = "zero_variance" if ci.ci is None else "ok"
     notes = (DOMINATED,) if dominated(d) else ()
     return Test(
-        float(d.mean()), float(flips.p_midp), t_low, t_high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
-        "sign-flip mid-p on item means", "t on item differences", status, notes,
-    )  # fmt: skip
+        diff=float(d.mean()),
+        p=float(flips.p_midp),
+        ci_low=t_low,
+        ci_high=t_high,
+        gained=int((d > 0).sum()),
+        lost=int((d < 0).sum()),
+        n_nonzero=n_nonzero,
+        sd=sd,
+        mde=mde,
+        method="sign-flip mid-p on item means",
+        ci_method="t on item differences",
+        status=status,
+        notes=notes,
+    )
 
 
 DOMINATED = "dominated_by_few_items: a few items make most of the difference, so interval and test are less sure than they say"
@@ -441,9 +446,20 @@ def _clustered(p: Pairs, d: np.ndarray, n_nonzero: int, sd: float, mde: float | 
         mde = POWER_Z * fit.se_cr2
     note = (f"{len(d)} items in {len(names)} clusters; whole clusters are flipped, the interval is cluster-robust (CR2)",)
     return Test(
-        float(d.mean()), float(flips.p_midp), low, high, int((d > 0).sum()), int((d < 0).sum()), n_nonzero, sd, mde,
-        "sign-flip mid-p by cluster", "CR2 t", status, note,
-    )  # fmt: skip
+        diff=float(d.mean()),
+        p=float(flips.p_midp),
+        ci_low=low,
+        ci_high=high,
+        gained=int((d > 0).sum()),
+        lost=int((d < 0).sum()),
+        n_nonzero=n_nonzero,
+        sd=sd,
+        mde=mde,
+        method="sign-flip mid-p by cluster",
+        ci_method="CR2 t",
+        status=status,
+        notes=note,
+    )
 
 
 def min_level(rate: float, exact: bool = False) -> int:
@@ -510,14 +526,36 @@ def macro(effects: np.ndarray, ses: np.ndarray) -> Macro:
         m = macro_effect(task_effect=effects, task_se=ses)
         se = float(m.se_tasks_random) if m.se_tasks_random else 0.0
         if m.p_random is None or m.ci_random is None or se == 0:
-            return Macro(estimate, 0.0, None, None, None, None, fixed, None, "t over tasks")
+            return Macro(
+                estimate=estimate, se=0.0, df=None, p=None, ci_low=None, ci_high=None, ci_fixed=fixed, mde=None, method="t over tasks"
+            )
         low, high = m.ci_random
-        return Macro(estimate, se, k - 1.0, float(m.p_random), float(low), float(high), fixed, POWER_Z * se, "t over tasks")
+        return Macro(
+            estimate=estimate,
+            se=se,
+            df=k - 1.0,
+            p=float(m.p_random),
+            ci_low=float(low),
+            ci_high=float(high),
+            ci_fixed=fixed,
+            mde=POWER_Z * se,
+            method="t over tasks",
+        )
     method = f"normal, these {k} tasks" if k > 1 else "normal, this task"
     if fixed is None:
-        return Macro(estimate, 0.0, None, None, None, None, None, None, method)
+        return Macro(estimate=estimate, se=0.0, df=None, p=None, ci_low=None, ci_high=None, ci_fixed=None, mde=None, method=method)
     p = float(2 * st.norm.sf(abs(estimate) / se_fixed))
-    return Macro(estimate, se_fixed, None, p, fixed[0], fixed[1], fixed, POWER_Z * se_fixed, method)
+    return Macro(
+        estimate=estimate,
+        se=se_fixed,
+        df=None,
+        p=p,
+        ci_low=fixed[0],
+        ci_high=fixed[1],
+        ci_fixed=fixed,
+        mde=POWER_Z * se_fixed,
+        method=method,
+    )
 
 
 def repeated(m: Macro, at: Looked) -> Macro:

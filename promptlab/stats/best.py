@@ -103,7 +103,13 @@ def maxt_stepdown(
     if len(rest) and len(moving):
         order = rest[np.argsort(-observed[rest], kind="stable")]
         raw, above, n_draws, largest = _count(
-            filled[np.ix_(order, moving)], squares[order], n[order], observed[order], every, n_resamples, rng
+            filled[np.ix_(order, moving)],
+            squares[order],
+            n=n[order],
+            observed=observed[order],
+            every=every,
+            n_resamples=n_resamples,
+            rng=rng,
         )
         add = 0 if every else 1
         stepped = np.maximum.accumulate((above + add) / (n_draws + add))
@@ -158,9 +164,33 @@ def best_stimulus(
     winner = int(means.argmax())
     naive = float(means[winner])
     if n_stimuli > 1 and (table == table[0]).all():
-        return Best(None, naive, None, None, None, None, 0.0, True, n_stimuli, n_items, "zero_variance")
+        return Best(
+            winner=None,
+            naive=naive,
+            estimate=None,
+            ci=None,
+            p=None,
+            p_best=None,
+            runner_up_gap=0.0,
+            tie=True,
+            n_stimuli=n_stimuli,
+            n_items=n_items,
+            status="zero_variance",
+        )
     if n_items < 2:
-        return Best(winner, naive, None, None, None, None, None, True, n_stimuli, n_items, "n_too_small")
+        return Best(
+            winner=winner,
+            naive=naive,
+            estimate=None,
+            ci=None,
+            p=None,
+            p_best=None,
+            runner_up_gap=None,
+            tie=True,
+            n_stimuli=n_stimuli,
+            n_items=n_items,
+            status="n_too_small",
+        )
     rng = np.random.default_rng(seed)
     tested = maxt_stepdown(table, n_resamples=n_resamples, rng=rng)
     se = float(table[winner].std(ddof=1)) / math.sqrt(n_items)
@@ -177,9 +207,18 @@ def best_stimulus(
     estimate = _cross_fitted(table, folds, partitions, rng) if n_items >= fewest else None
     ci = None if half is None else (naive - half, naive + half)
     return Best(
-        winner, naive, estimate, ci, tested.p_adjusted[winner], p_best, gap, tie, n_stimuli, n_items,
-        "ok" if n_items >= fewest else "n_too_small",
-    )  # fmt: skip
+        winner=winner,
+        naive=naive,
+        estimate=estimate,
+        ci=ci,
+        p=tested.p_adjusted[winner],
+        p_best=p_best,
+        runner_up_gap=gap,
+        tie=tie,
+        n_stimuli=n_stimuli,
+        n_items=n_items,
+        status="ok" if n_items >= fewest else "n_too_small",
+    )
 
 
 def _cross_fitted(table: Array, folds: int, partitions: int, rng: np.random.Generator) -> float:

@@ -64,7 +64,19 @@ def components_of(scores: npt.NDArray[np.float64], paraphrase: Sequence[Any] | N
     full: npt.NDArray[np.bool_] = np.array([k > 0 and bool(np.isfinite(rows).all()) for rows in scores], dtype=np.bool_)
     n = int(full.sum())
     if n < 2 or k < 1:
-        return Components(None, None, None, None, None, None, n, k, n_all - n, (), "n_too_small")
+        return Components(
+            mean_difference=None,
+            var_item=None,
+            var_item_by_arm=None,
+            var_repeat=None,
+            var_of_mean_difference=None,
+            var_arm_by_paraphrase=None,
+            n_items=n,
+            n_repeats=k,
+            n_dropped_items=n_all - n,
+            floored=(),
+            status="n_too_small",
+        )
     whole = scores[full]
     means = whole.mean(axis=2)
     centred = means - means.mean(axis=0)

@@ -3,30 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
 
+from promptlab.nouns.contrast import Contrast, Hypothesis, Scope
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import Control
+from promptlab.nouns.words import NONE_ARM, Control
 
-Scope = Literal["cell", "stimulus", "primary"]
 ADJUSTMENT: Mapping[Scope, str] = {"cell": "fdr_bh", "stimulus": "holm", "primary": "holm"}
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """One planned comparison. `treatment` is a stimulus, or a library for the mean over its stimuli."""
-
-    family: str
-    scope: Scope
-    model: str
-    task: str | None
-    treatment: str
-    library: str
-    control: Control
-    placement: str
-    shots: int
-    strategy: str
 
 
 def hypotheses(
@@ -39,31 +22,37 @@ def hypotheses(
 ) -> list[Hypothesis]:
     """Every hypothesis of an experiment: cells, stimuli over tasks, and libraries over tasks and stimuli.
 
-    `stimuli` holds (id, library), `primary` the controls of primary hypotheses (all when
-    None). One family holds: all primary hypotheses of the
-    experiment; the stimuli of one library under one model and control; the cells of one model and control.
+    `stimuli` holds (id, library), `primary` the controls of primary hypotheses (all when None). One family holds: all primary
+    hypotheses of the experiment; the stimuli of one library under one model and control; the cells of one model and control.
     """
     found: list[Hypothesis] = []
     libraries = list(dict.fromkeys(library for _, library in stimuli))
     for model in models:
         for control in controls:
             for setting in settings:
-                where = (setting.placement, setting.shots, setting.strategy)
+
+                def planned(family: str, scope: Scope, treatment: str, library: str, task: str | None = None) -> Hypothesis:
+                    return Hypothesis(
+                        family=family, scope=scope, model=model, task=task, treatment=treatment, library=library,  # noqa: B023
+                        control=control, setting=setting,  # noqa: B023
+                    )  # fmt: skip
+
                 if primary is None or control in primary:
-                    found += [Hypothesis("primary", "primary", model, None, lib, lib, control, *where) for lib in libraries]
+                    found += [planned("primary", "primary", lib, lib) for lib in libraries]
                 for name, library in stimuli:
-                    family = f"stimulus/{model}/{library}/{control}"
-                    found.append(Hypothesis(family, "stimulus", model, None, name, library, control, *where))
-                    family = f"cell/{model}/{control}"
-                    found += [Hypothesis(family, "cell", model, task, name, library, control, *where) for task in tasks]
+                    found.append(planned(f"stimulus/{model}/{library}/{control}", "stimulus", name, library))
+                    found += [planned(f"cell/{model}/{control}", "cell", name, library, task) for task in tasks]
     return found
 
 
-def frozen(planned: Sequence[Hypothesis]) -> list[dict[str, Any]]:
-    """Hypotheses as plain data for the plan file."""
-    return [asdict(hypothesis) for hypothesis in planned]
-
-
-def thawed(rows: Sequence[Mapping[str, Any]]) -> list[Hypothesis]:
-    """Hypotheses from the plan file."""
-    return [Hypothesis(**row) for row in rows]
+def contrast_of(h: Hypothesis, plan: Plan) -> Contrast:
+    """The arms that a hypothesis compares, and by which margin it is judged."""
+    members = plan.stimuli_of[h.treatment] if h.scope == "primary" else (h.treatment,)
+    if h.control in ("none", "single"):
+        controls: tuple[tuple[str, ...], ...] = ((NONE_ARM,),)
+    elif h.control == "placebo":  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
+        controls = tuple(tuple(plan.placebos_of[name]) for name in members)
+    else:  # a control of a loop is an arm of its own
+        controls = ((h.control,),)
+    margin = plan.margins.cell if h.scope == "cell" else plan.margins.mean
+    return Contrast(treatments=tuple(members), controls=controls, scope=h.scope, family=h.family, margin=margin)

@@ -76,14 +76,16 @@ def random_effects(effect: Numbers, variance: Numbers, conf: float = 0.95) -> Ra
     y, v = _checked(effect, variance)
     k = len(y)
     if k < 2:
-        return RandomEffects(None, None, None, None, None, None, None, k, "n_too_small")
+        return RandomEffects(pm=None, dl=None, tau=None, q=None, q_df=None, q_p=None, i2_percent_dl=None, n_tasks=k, status="n_too_small")
     tau2 = paule_mandel(y, v)
     fixed = 1 / v
     q = float((fixed * (y - (fixed * y).sum() / fixed.sum()) ** 2).sum())
     dl_tau2 = max(0.0, (q - (k - 1)) / float(fixed.sum() - (fixed**2).sum() / fixed.sum()))  # statsmodels lets it fall below 0
     i2 = 100 * max(0.0, (q - (k - 1)) / q) if q > 0 else 0.0
     pm, dl = _mean(y, v, tau2, conf), _mean(y, v, dl_tau2, conf)
-    return RandomEffects(pm, dl, math.sqrt(tau2), q, k - 1, float(st.chi2.sf(q, k - 1)), i2, k, "ok")
+    return RandomEffects(
+        pm=pm, dl=dl, tau=math.sqrt(tau2), q=q, q_df=k - 1, q_p=float(st.chi2.sf(q, k - 1)), i2_percent_dl=i2, n_tasks=k, status="ok"
+    )
 
 
 def _mean(y: Array, v: Array, tau2: float, conf: float) -> RandomMean:
@@ -95,7 +97,15 @@ def _mean(y: Array, v: Array, tau2: float, conf: float) -> RandomMean:
     wide = float(st.t.ppf((1 + conf) / 2, k - 2)) * math.sqrt(tau2 + se**2) if k > 2 else None
     p = float(2 * st.t.sf(abs(mean) / se, k - 1)) if se > 0 else None
     interval = None if wide is None else (mean - wide, mean + wide)
-    return RandomMean(tau2, mean, se, (mean - half, mean + half), p, 1 / math.sqrt(float(weights.sum())), interval)
+    return RandomMean(
+        tau2=tau2,
+        estimate=mean,
+        se_hk=se,
+        ci_hk=(mean - half, mean + half),
+        p_hk=p,
+        se_normal=1 / math.sqrt(float(weights.sum())),
+        pi_hk=interval,
+    )
 
 
 def paule_mandel(effect: Array, variance: Array) -> float:

@@ -10,32 +10,35 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
 from scipy import stats as st
 
+from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.contrast import Hypothesis
+from promptlab.nouns.plan import Plan, PlannedLook
+from promptlab.nouns.setting import InSetting, Setting, flat
 from promptlab.stats.analysis import Analysis
-from promptlab.stats.families import Hypothesis, thawed
 from promptlab.stats.sequential import Looked, conditional_power, planned_drift, repeated_bound
-from promptlab.stats.tables import Setting
+from promptlab.stats.tables import Place
 
 FUTILITY = 0.10
 """The conditional power below which an arm is given up."""
+ArmKey = tuple[str, str, str]
+"""Model, id of the setting, and arm."""
 Decision = Literal["continue", "efficacy", "futility", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class LookRow:
-    """What one look decided about one treatment in one setting of one model. `z` is None where nothing could be judged."""
+class LookRow(InSetting):
+    """What one look decided about one treatment in one setting of one model. Figures are None where nothing could be judged."""
 
     look: int
     model: str
-    placement: str
-    shots: int
-    strategy: str
+    setting: Setting
     treatment: str
     control: str
     n_pairs: int
@@ -46,68 +49,64 @@ class LookRow:
     decision: Decision
 
     @property
-    def setting(self) -> Setting:
-        return (self.model, self.placement, self.shots, self.strategy)
-
-    @property
     def stops(self) -> bool:
         return self.decision in ("efficacy", "futility")
 
 
-def look_plan(n_items: Sequence[int], trials_an_item: int, looks: int) -> list[dict[str, Any]]:
-    """Where the looks lie: items of each task by then, the information (planned, equal variances), and the first order behind it."""
+def look_plan(n_items: Sequence[int], trials_an_item: int, looks: int) -> list[PlannedLook]:
+    """Where the looks lie; the information is the planned one, at equal variances."""
     longest = max(n_items)
     found = []
     whole = sum(1 / n for n in n_items)
     for look in range(1, looks + 1):
         by_then = [min(n, math.ceil(longest * look / looks)) for n in n_items]
         fraction = whole / sum(1 / n for n in by_then)
-        found.append({"items": by_then, "fraction": fraction if look < looks else 1.0, "order": sum(by_then) * trials_an_item})
+        order = sum(by_then) * trials_an_item
+        found.append(PlannedLook(items=tuple(by_then), fraction=fraction if look < looks else 1.0, order=order))
     return found
 
 
 class Looks:
     """The looks of one run: its plan, and the rows decided so far."""
 
-    def __init__(self, plan: Mapping[str, Any], rows: Iterable[LookRow] = ()) -> None:
+    def __init__(self, plan: Plan, rows: Iterable[LookRow] = ()) -> None:
         self.plan = plan
         self.rows = list(rows)
-        self.ends = [int(look["order"]) for look in plan["looks"]]
-        self.fractions = tuple(float(look["fraction"]) for look in plan["looks"])
+        self.ends = [look.order for look in plan.looks]
+        self.fractions = tuple(look.fraction for look in plan.looks)
 
     @cached_property
     def deciding(self) -> list[Hypothesis]:
         """For each treatment, model and setting the hypothesis that may stop it: against neutral text or feedback, where there is any."""
-        found: dict[tuple[Any, ...], Hypothesis] = {}
-        for h in thawed(self.plan["hypotheses"]):
+        found: dict[tuple[Place, str], Hypothesis] = {}
+        for h in self.plan.hypotheses:
             if h.scope == "stimulus":
-                key = (setting_of(h), h.treatment)
+                key = (place_of(h), h.treatment)
                 if key not in found or h.control == "neutral_feedback":
                     found[key] = h
         return list(found.values())
 
     @cached_property
     def _family_sizes(self) -> Mapping[str, int]:
-        return Counter(str(h["family"]) for h in self.plan["hypotheses"])
+        return Counter(h.family for h in self.plan.hypotheses)
 
     def until(self, trials: pd.DataFrame, look: int) -> Analysis:
         """The run as it stood at look `look` (from 0)."""
-        items = self.plan["looks"][look]["items"]
-        tasks = [{**task, "n_items": n} for task, n in zip(self.plan["tasks"], items, strict=True)]
-        return Analysis(trials[trials["order"] < self.ends[look]], {**self.plan, "tasks": tasks}, Looked(self.fractions, look))
+        tasks = tuple(replace(task, n_items=n) for task, n in zip(self.plan.tasks, self.plan.looks[look].items, strict=True))
+        return Analysis(trials[trials["order"] < self.ends[look]], replace(self.plan, tasks=tasks), Looked(self.fractions, look))
 
     def decide(self, trials: pd.DataFrame, look: int) -> list[LookRow]:
         """Judge every treatment that still goes on; the rows are kept. Looking twice at the same look changes nothing."""
-        stopped = {(row.setting, row.treatment) for row in self.rows if row.stops and row.look <= look}
-        decided = {(row.setting, row.treatment) for row in self.rows if row.look == look and row.decision != "undecided"}
+        stopped = {(place_of(row), row.treatment) for row in self.rows if row.stops and row.look <= look}
+        decided = {(place_of(row), row.treatment) for row in self.rows if row.look == look and row.decision != "undecided"}
         analysis = self.until(trials, look)
-        made = [self._judged(analysis, h, look) for h in self.deciding if (setting_of(h), h.treatment) not in stopped | decided]
-        again = {(row.setting, row.treatment) for row in made}
-        self.rows = [row for row in self.rows if row.look != look or (row.setting, row.treatment) not in again] + made
+        made = [self._judged(analysis, h, look) for h in self.deciding if (place_of(h), h.treatment) not in stopped | decided]
+        again = {(place_of(row), row.treatment) for row in made}
+        self.rows = [row for row in self.rows if row.look != look or (place_of(row), row.treatment) not in again] + made
         return made
 
     def _judged(self, analysis: Analysis, h: Hypothesis, look: int) -> LookRow:
-        level = float(self.plan["alpha"]) / self._family_sizes[h.family]
+        level = self.plan.alpha / self._family_sizes[h.family]
         result = analysis.compare(h)
         c = result.comparison
         decision: Decision = "undecided"
@@ -117,42 +116,47 @@ class Looks:
             bound = repeated_bound(level, self.fractions, len(self.fractions) - 1)
             power = conditional_power(z, self.fractions[look], bound, planned_drift(level))
             decision = "efficacy" if c.p_value <= level else "futility" if power < FUTILITY else "continue"
-        return LookRow(look, *setting_of(h), h.treatment, h.control, c.n_pairs, c.diff, c.p_value, level, power, decision)
+        return LookRow(
+            look=look, model=h.model, setting=h.setting, treatment=h.treatment, control=h.control, n_pairs=c.n_pairs, diff=c.diff,
+            p=c.p_value, level=level, conditional_power=power, decision=decision,
+        )  # fmt: skip
 
-    def ended(self, setting: Setting, treatment: str) -> LookRow | None:
+    def ended(self, place: Place, treatment: str) -> LookRow | None:
         """The row that stopped a treatment, or None."""
-        return next((row for row in self.rows if row.stops and row.setting == setting and row.treatment == treatment), None)
+        return next((row for row in self.rows if row.stops and place_of(row) == place and row.treatment == treatment), None)
 
-    def unneeded(self) -> frozenset[tuple[str, str, int, str, str]]:
-        """Arms (model, placement, shots, strategy, arm) that no treatment needs any more."""
-        found: set[tuple[str, str, int, str, str]] = set()
-        placebos = self.plan["placebos_of"]
-        by_setting: dict[Setting, list[str]] = {}
+    def unneeded(self) -> frozenset[ArmKey]:
+        """Arms that no treatment needs any more."""
+        found: set[ArmKey] = set()
+        placebos = self.plan.placebos_of
+        by_place: dict[Place, list[str]] = {}
         for h in self.deciding:
-            by_setting.setdefault(setting_of(h), []).append(h.treatment)
-        for setting, treatments in by_setting.items():
-            going = [t for t in treatments if self.ended(setting, t) is None]
+            by_place.setdefault(place_of(h), []).append(h.treatment)
+        for place, treatments in by_place.items():
+            going = [t for t in treatments if self.ended(place, t) is None]
             if going:
                 needed = {arm for t in going for arm in placebos.get(t, ())}
                 stopped = [t for t in treatments if t not in going]
-                found |= {(*setting, arm) for t in stopped for arm in (t, *placebos.get(t, ())) if arm not in needed}
+                found |= {(*place, arm) for t in stopped for arm in (t, *placebos.get(t, ())) if arm not in needed}
             else:
-                found |= {(*setting, str(arm["arm"])) for arm in self.plan["arms"]}
+                found |= {(*place, arm.name) for arm in self.plan.arms}
         return frozenset(found)
 
     def frozen(self) -> dict[str, Any]:
         """The rows as plain data for the run folder."""
-        return {"looks": [asdict(row) for row in self.rows]}
+        return {"looks": [flat(row) for row in self.rows]}
 
     @classmethod
-    def thawed(cls, plan: Mapping[str, Any], data: Mapping[str, Any] | None) -> Looks:
+    def thawed(cls, plan: Plan, data: Mapping[str, Any] | None) -> Looks:
         """The looks of a run from its folder."""
-        return cls(plan, [LookRow(**row) for row in (data or {}).get("looks", ())])
+        names = [name for name in LookRow.__dataclass_fields__ if name != "setting"]
+        rows = (data or {}).get("looks", ())
+        return cls(plan, [LookRow(**{name: row[name] for name in names}, setting=Setting.of(row)) for row in rows])
 
 
-def setting_of(h: Hypothesis) -> Setting:
-    """Model, placement, shots and strategy of a hypothesis."""
-    return (h.model, h.placement, h.shots, h.strategy)
+def place_of(h: Hypothesis | LookRow | Comparison) -> Place:
+    """Where something is judged: its model, and the id of its setting."""
+    return (h.model, h.setting.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,19 +170,18 @@ class Saved:
 
 def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
     """Trials that were planned and not sent because of a look."""
-    keys = ["model", "placement", "shots", "strategy", "arm"]
-    last: dict[tuple[Any, ...], int] = {}
+    last: dict[tuple[str, ...], int] = {}
     final = len(looks.ends) - 1
     for h in looks.deciding:
-        row = looks.ended(setting_of(h), h.treatment)
+        row = looks.ended(place_of(h), h.treatment)
         end = row.look if row else final
-        for arm in (h.treatment, *looks.plan["placebos_of"].get(h.treatment, ())):
-            last[(*setting_of(h), arm)] = max(last.get((*setting_of(h), arm), 0), end)
-        last[setting_of(h)] = max(last.get(setting_of(h), 0), end)
+        for arm in (h.treatment, *looks.plan.placebos_of.get(h.treatment, ())):
+            last[(*place_of(h), arm)] = max(last.get((*place_of(h), arm), 0), end)
+        last[place_of(h)] = max(last.get(place_of(h), 0), end)
     n_not_sent, usd, known = 0, 0.0, "cost_usd" in trials
-    for key, group in trials.groupby(keys, sort=False, observed=True):
-        arm = tuple(key)
-        until = last.get(arm, last.get(arm[:4], final))
+    for key, group in trials.groupby(["model", "setting", "arm"], sort=False, observed=True):
+        of_arm = tuple(map(str, key))
+        until = last.get(of_arm, last.get(of_arm[:2], final))
         share = looks.ends[until] / looks.ends[-1]
         sent = group[group["order"] < looks.ends[until]]
         n = round(len(sent) * (1 / share - 1))
@@ -186,4 +189,4 @@ def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
         if n and known:
             known = bool(sent["cost_usd"].notna().all())
             usd += n * float(sent["cost_usd"].fillna(0.0).mean())
-    return Saved(n_not_sent, int(looks.plan["counts"]["trials"]), usd if known else None)
+    return Saved(n_not_sent, looks.plan.counts.trials, usd if known else None)

@@ -41,8 +41,26 @@ def macro_effect(
     ci_fixed = (estimate - half, estimate + half)
     sd = float(effect.std(ddof=1)) if k > 1 else None
     if sd is None or sd < 1e-12:
-        return MacroEffect(estimate, None, None, None, fixed, ci_fixed, k, sd)
+        return MacroEffect(
+            estimate=estimate,
+            se_tasks_random=None,
+            ci_random=None,
+            p_random=None,
+            se_tasks_fixed=fixed,
+            ci_fixed=ci_fixed,
+            n_tasks=k,
+            sd_tasks=sd,
+        )
     random = sd / math.sqrt(k)
     half = float(st.t.ppf((1 + conf) / 2, k - 1)) * random
     p = float(2 * st.t.sf(abs(estimate) / random, k - 1))
-    return MacroEffect(estimate, random, (estimate - half, estimate + half), p, fixed, ci_fixed, k, sd)
+    return MacroEffect(
+        estimate=estimate,
+        se_tasks_random=random,
+        ci_random=(estimate - half, estimate + half),
+        p_random=p,
+        se_tasks_fixed=fixed,
+        ci_fixed=ci_fixed,
+        n_tasks=k,
+        sd_tasks=sd,
+    )

@@ -52,9 +52,29 @@ def glmm_logit(
     if len(arms) != 2:
         raise ValueError(f"two arms are needed, found {len(arms)}")
     if (frame.groupby("arm")["score"].nunique() < 2).any():
-        return Mixed(None, None, None, None, None, None, None, None, "separation")
+        return Mixed(
+            log_odds=None,
+            se=None,
+            p_wald=None,
+            intercept=None,
+            sd_task=None,
+            sd_item=None,
+            sd_task_slope=None,
+            loglik=None,
+            status="separation",
+        )
     if frame["item"].nunique() < 2:
-        return Mixed(None, None, None, None, None, None, None, None, "n_too_small")
+        return Mixed(
+            log_odds=None,
+            se=None,
+            p_wald=None,
+            intercept=None,
+            sd_task=None,
+            sd_item=None,
+            sd_task_slope=None,
+            loglik=None,
+            status="n_too_small",
+        )
     try:
         import gpboost
     except ImportError:

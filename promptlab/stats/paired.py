@@ -243,17 +243,28 @@ def mean_difference_ci(stimulus: Numbers, baseline: Numbers, conf: float = 0.95)
     d = differences(stimulus, baseline)
     n, mean = len(d), float(d.mean())
     if n == 1:
-        return MeanDifference(mean, math.nan, None, None, None, None, None, "n_too_small")
+        return MeanDifference(mean_difference=mean, se=math.nan, ci=None, t=None, df=None, p_t=None, dz=None, status="n_too_small")
     sd = float(d.std(ddof=1))
     if sd < 1e-12:
         if mean == 0:
             half = 1 - ((1 - conf) / 2) ** (1 / n)
-            return MeanDifference(0.0, 0.0, (-half, half), None, n - 1, 1.0, None, "no_discordant_pairs")
-        return MeanDifference(mean, 0.0, None, None, n - 1, None, None, "zero_variance")
+            return MeanDifference(
+                mean_difference=0.0, se=0.0, ci=(-half, half), t=None, df=n - 1, p_t=1.0, dz=None, status="no_discordant_pairs"
+            )
+        return MeanDifference(mean_difference=mean, se=0.0, ci=None, t=None, df=n - 1, p_t=None, dz=None, status="zero_variance")
     se = sd / math.sqrt(n)
     half = float(stdtrit(n - 1, (1 + conf) / 2)) * se
     t = mean / se
-    return MeanDifference(mean, se, (mean - half, mean + half), t, n - 1, 2 * float(stdtr(n - 1, -abs(t))), mean / sd, "ok")
+    return MeanDifference(
+        mean_difference=mean,
+        se=se,
+        ci=(mean - half, mean + half),
+        t=t,
+        df=n - 1,
+        p_t=2 * float(stdtr(n - 1, -abs(t))),
+        dz=mean / sd,
+        status="ok",
+    )
 
 
 def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np.generic], conf: float = 0.95) -> ClusterMean:
@@ -272,7 +283,17 @@ def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np
     sums = np.bincount(codes, weights=d - mean)
     miller = math.sqrt(float((sums**2).sum())) / n
     if n_clusters < 2:
-        return ClusterMean(mean, n_clusters, miller, None, None, None, None, None, "too_few_clusters")
+        return ClusterMean(
+            mean_difference=mean,
+            n_clusters=n_clusters,
+            se_miller=miller,
+            se_cr1=None,
+            ci_cr1=None,
+            se_cr2=None,
+            df_cr2=None,
+            p_cr2=None,
+            status="too_few_clusters",
+        )
     cr1 = miller * math.sqrt(n_clusters / (n_clusters - 1))
     half = float(stdtrit(n_clusters - 1, (1 + conf) / 2)) * cr1
     share = 1 - sizes / n
@@ -283,4 +304,14 @@ def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np
     df = (1 / n) ** 2 / squares
     p = 2 * float(stdtr(df, -abs(mean) / cr2)) if cr2 > 0 else None
     status: Status = "ok" if cr2 > 0 else "zero_variance"
-    return ClusterMean(mean, n_clusters, miller, cr1, (mean - half, mean + half), cr2, df, p, status)
+    return ClusterMean(
+        mean_difference=mean,
+        n_clusters=n_clusters,
+        se_miller=miller,
+        se_cr1=cr1,
+        ci_cr1=(mean - half, mean + half),
+        se_cr2=cr2,
+        df_cr2=df,
+        p_cr2=p,
+        status=status,
+    )

@@ -82,9 +82,17 @@ def best_of_protocol(scores: Sequence[Array], n_permutations: int = 400, rng: np
         tuple(float(x) for x in np.quantile([row[i] for row in null], [0.05, 0.5, 0.95])) for i in range(2)
     ]  # fmt: skip
     return Protocol(
-        tables[0].shape[0] - 1, len(tables), base, per_task, single, average, 100 * per_task / base if base > 0 else None,
-        _three(bands[0]), _three(bands[1]), _three(bands[2]) if base > 0 else None,
-    )  # fmt: skip
+        n_stimuli=tables[0].shape[0] - 1,
+        n_tasks=len(tables),
+        baseline=base,
+        best_per_task=per_task,
+        best_single=single,
+        average=average,
+        relative_best_per_task=100 * per_task / base if base > 0 else None,
+        null_best_per_task=_three(bands[0]),
+        null_best_single=_three(bands[1]),
+        null_relative=_three(bands[2]) if base > 0 else None,
+    )
 
 
 def _three(band: tuple[float, ...]) -> tuple[float, float, float]:

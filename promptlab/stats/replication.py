@@ -58,4 +58,7 @@ def replication_check(
     small = (1.959964 + float(st.norm.ppf(0.33))) * unpaired
     signed = ours if published >= 0 else -ours
     p_small = float(st.norm.cdf((signed - small) / se_ours)) if se_ours > 0 else float(signed < small)
-    return Replication(published, unpaired, paired, ours, se_ours, *ci, low, high, p_small, agreement, small)
+    return Replication(
+        published=published, se_published_unpaired=unpaired, se_published_paired=paired, ours=ours, se_ours=se_ours, ci_low=ci[0],
+        ci_high=ci[1], prediction_low=low, prediction_high=high, p_small_telescope=p_small, agreement=agreement, detectable_33=small,
+    )  # fmt: skip

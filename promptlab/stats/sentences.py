@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from promptlab.nouns.wording import CONTROLS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """The numbers that a sentence needs; fractions inside, points in the text."""
 
@@ -16,22 +16,20 @@ class Figures:
     control: str
     task: str | None
     n: int
-    n_tasks: int
     diff: float
     ci_low: float | None
     ci_high: float | None
-    p_adjusted: float | None
     method: str
-    adjustment: str
-    n_family: int
     margin: float
+    n_tasks: int = 1
+    p_adjusted: float | None = None
+    adjustment: str = ""
+    n_family: int = 0
     gained: int | None = None
     lost: int | None = None
     mde: float | None = None
     ci90_low: float | None = None
     ci90_high: float | None = None
-    ci_fixed_low: float | None = None
-    ci_fixed_high: float | None = None
     sd_discordant: float | None = None
 
 
@@ -42,11 +40,6 @@ def p_text(p: float | None) -> str:
     if p < 1e-4:
         return "p < .0001"
     return f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.1 else f"p = {min(p, 1.0):.2f}".replace("0.", ".", 1)
-
-
-def setting_words(placement: object, shots: object, strategy: object) -> str:
-    """What a setting is called wherever one is shown."""
-    return f"{placement}, {shots} examples, {strategy}"
 
 
 def points(value: float | None) -> str:

@@ -6,12 +6,15 @@ Computed from the same item means and comparisons as the verdicts. A model whose
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from dataclasses import dataclass
+from typing import NamedTuple, cast
 
 import numpy as np
 import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.plan import Plan
+from promptlab.nouns.setting import InSetting, Setting
 from promptlab.nouns.words import NONE_ARM, Status
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
@@ -19,7 +22,7 @@ from promptlab.stats.heterogeneity import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
 from promptlab.stats.published import Protocol, best_of_protocol
 from promptlab.stats.sentences import p_text, points
-from promptlab.stats.tables import ItemTable, Setting, averaged, item_tables
+from promptlab.stats.tables import ItemTable, Place, averaged, item_tables
 
 RESAMPLES = 1_999
 """Joint sign flips for each best in task: hundreds of tasks in a report, and none of the levels asked is below .01."""
@@ -32,13 +35,12 @@ REPEATS_PAY_FROM = 0.2
 """The share of the variance that repeats can still take away: below a fifth they no longer pay."""
 
 
-class BestRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestRow(InSetting):
     """The best stimulus of one task (None: over the tasks), against no added text."""
 
     model: str
-    placement: str
-    shots: int
-    strategy: str
+    setting: Setting
     task: str | None
     winner: str | None
     naive: float
@@ -55,13 +57,12 @@ class BestRow(NamedTuple):
     sentence: str
 
 
-class SpreadRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpreadRow(InSetting):
     """How one stimulus's effect differs between tasks; tau and the prediction interval are fractions."""
 
     model: str
-    placement: str
-    shots: int
-    strategy: str
+    setting: Setting
     control: str
     treatment: str
     n_tasks: int
@@ -77,13 +78,12 @@ class SpreadRow(NamedTuple):
     """Those with an effect of their own by Holm."""
 
 
-class ByStimulusRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ByStimulusRow(InSetting):
     """Whether one stimulus has any effect, and in which tasks: false discovery rate over stimuli first, then inside (hierarchical)."""
 
     model: str
-    placement: str
-    shots: int
-    strategy: str
+    setting: Setting
     control: str
     treatment: str
     p_simes: float
@@ -92,25 +92,23 @@ class ByStimulusRow(NamedTuple):
     tasks: tuple[str, ...]
 
 
-class ProtocolRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolRow(InSetting):
     """The papers' protocol on this run."""
 
     model: str
-    placement: str
-    shots: int
-    strategy: str
+    setting: Setting
     n_items: int
     protocol: Protocol
     sentence: str
 
 
-class ComponentRow(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComponentRow(InSetting):
     """Mean variance components over the tasks of one model and setting, and what they advise."""
 
     model: str
-    placement: str
-    shots: int
-    strategy: str
+    setting: Setting
     n_tasks: int
     n_repeats: int
     var_item: float
@@ -129,32 +127,33 @@ class Supplement(NamedTuple):
     by_stimulus: tuple[ByStimulusRow, ...]
 
 
-def supplement(trials: pd.DataFrame, plan: Mapping[str, Any], comparisons: Sequence[Comparison]) -> Supplement:
+def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]) -> Supplement:
     """All of it for a run; lists are empty where the design has nothing to say."""
-    if plan.get("looks"):  # arms that stopped at different looks have not answered the same items
+    if plan.looks:  # arms that stopped at different looks have not answered the same items
         return Supplement((), (), (), (), ())
     failed = {c.model for c in comparisons if c.status == "aa_failed"}
-    looped = {loop["strategy"] for loop in plan.get("loops", ())}
-    stimuli = [arm["arm"] for arm in plan["arms"] if arm["role"] == "stimulus"]
+    settings, looped = plan.setting_of, plan.looped
+    stimuli = [arm.name for arm in plan.arms if arm.role == "stimulus"]
     bests: list[BestRow] = []
     protocols: list[ProtocolRow] = []
     components: list[ComponentRow] = []
-    chosen_among = len(stimuli) > 1 and plan.get("best_in_task")
-    for key, by_task in item_tables(trials).items() if chosen_among else ():
-        if key[0] in failed or key[3] in looped:
+    chosen_among = len(stimuli) > 1 and plan.best_in_task
+    for (model, own), by_task in item_tables(trials).items() if chosen_among else ():
+        setting = settings[own]
+        if model in failed or setting.strategy in looped:
             continue
         present = [name for name in stimuli if any(table.has(name) for table in by_task.values())]
         if len(present) > 1:
             tables = _tables(by_task, present)
-            bests += _bests(key, tables, present, int(plan["seed"]))
-            protocols += _protocols(key, tables, int(plan["seed"]))
-    if int(plan["replicates"]) > 1:
-        cubes: dict[Setting, list[np.ndarray]] = {}
-        for key, _, _, (arms, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
-            if key[0] not in failed and key[3] not in looped and len(arms) > 1:
-                cubes.setdefault(key, []).append(cube)
-        components = [row for key, of_tasks in cubes.items() for row in _components(key, of_tasks)]
-    within = tuple(_by_stimulus(comparisons, failed, float(plan["fdr"])))
+            bests += [_best(unit, present, plan.seed, model, setting) for unit in _units(tables)]
+            protocols += _protocols(tables, plan.seed, model, setting)
+    if plan.replicates > 1:
+        cubes: dict[Place, list[np.ndarray]] = {}
+        for place, _, _, (arms, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
+            if place[0] not in failed and settings[place[1]].strategy not in looped and len(arms) > 1:
+                cubes.setdefault(place, []).append(cube)
+        components = [row for (model, own), of_tasks in cubes.items() for row in _components(of_tasks, model, settings[own])]
+    within = tuple(_by_stimulus(comparisons, failed, plan.fdr))
     return Supplement(tuple(bests), tuple(_spreads(comparisons, failed)), tuple(protocols), tuple(components), within)
 
 
@@ -170,52 +169,57 @@ def _tables(by_task: Mapping[str, ItemTable], stimuli: Sequence[str]) -> dict[st
     return found
 
 
-def _bests(key: Setting, tables: Mapping[str, np.ndarray], stimuli: Sequence[str], seed: int) -> list[BestRow]:
-    units: list[tuple[str | None, np.ndarray]] = [(task, table[1:] - table[:1]) for task, table in tables.items()]
+Unit = tuple[str | None, np.ndarray]
+"""A task (None: all tasks, each as one unit), and differences from the baseline: stimuli by items."""
+
+
+def _units(tables: Mapping[str, np.ndarray]) -> list[Unit]:
+    units: list[Unit] = [(task, table[1:] - table[:1]) for task, table in tables.items()]
     if len(tables) >= TASKS_AS_UNITS:
         units.append((None, np.array([d.mean(axis=1) for _, d in units]).T))
-    found = []
-    for task, d in units:
-        fewest = {} if task else {"fewest": TASKS_AS_UNITS}
-        b = best_stimulus(d, seed=seed, n_resamples=RESAMPLES, n_bootstrap=BOOTSTRAPS, **fewest)
-        winner = None if b.winner is None else stimuli[b.winner]
-        where = f"in {task}" if task else f"on average over {d.shape[1]} tasks"
-        low, high = b.ci if b.ci is not None else (None, None)
-        if winner is None:
-            text = f"No best {where}: all {b.n_stimuli} stimuli scored alike."
-        elif b.estimate is None or low is None or high is None:
-            text = f"Too few items to name a best {where} ({b.n_items}); {winner} scored highest, which choosing alone would also give."
-        else:
-            text = (
-                f"{winner} scored highest {where}; corrected for choosing among {b.n_stimuli}: {points(b.estimate)} points "
-                f"({points(low)} to {points(high)}, adjusted {p_text(b.p)}). "
-                f"The uncorrected {points(b.naive)} is what picking the maximum gives."
-            )
-            if b.tie:
-                text += " The runner-up cannot be told from it."
-        found.append(
-            BestRow(
-                *key,
-                task,
-                winner,
-                b.naive,
-                b.estimate,
-                low,
-                high,
-                b.p,
-                b.p_best,
-                b.runner_up_gap,
-                b.tie,
-                b.n_items,
-                b.n_stimuli,
-                b.status,
-                text,
-            )
+    return units
+
+
+def _best(unit: Unit, stimuli: Sequence[str], seed: int, model: str, setting: Setting) -> BestRow:
+    task, d = unit
+    fewest = {} if task else {"fewest": TASKS_AS_UNITS}
+    b = best_stimulus(d, seed=seed, n_resamples=RESAMPLES, n_bootstrap=BOOTSTRAPS, **fewest)
+    winner = None if b.winner is None else stimuli[b.winner]
+    where = f"in {task}" if task else f"on average over {d.shape[1]} tasks"
+    low, high = b.ci if b.ci is not None else (None, None)
+    if winner is None:
+        text = f"No best {where}: all {b.n_stimuli} stimuli scored alike."
+    elif b.estimate is None or low is None or high is None:
+        text = f"Too few items to name a best {where} ({b.n_items}); {winner} scored highest, which choosing alone would also give."
+    else:
+        text = (
+            f"{winner} scored highest {where}; corrected for choosing among {b.n_stimuli}: {points(b.estimate)} points "
+            f"({points(low)} to {points(high)}, adjusted {p_text(b.p)}). "
+            f"The uncorrected {points(b.naive)} is what picking the maximum gives."
         )
-    return found
+        if b.tie:
+            text += " The runner-up cannot be told from it."
+    return BestRow(
+        model=model,
+        setting=setting,
+        task=task,
+        winner=winner,
+        naive=b.naive,
+        estimate=b.estimate,
+        ci_low=low,
+        ci_high=high,
+        p_adjusted=b.p,
+        p_best=b.p_best,
+        runner_up_gap=b.runner_up_gap,
+        tie=b.tie,
+        n=b.n_items,
+        n_stimuli=b.n_stimuli,
+        status=b.status,
+        sentence=text,
+    )
 
 
-def _protocols(key: Setting, tables: Mapping[str, np.ndarray], seed: int) -> list[ProtocolRow]:
+def _protocols(tables: Mapping[str, np.ndarray], seed: int, model: str, setting: Setting) -> list[ProtocolRow]:
     if not tables:
         return []
     p = best_of_protocol(list(tables.values()), PERMUTATIONS, np.random.default_rng(seed))
@@ -226,10 +230,11 @@ def _protocols(key: Setting, tables: Mapping[str, np.ndarray], seed: int) -> lis
         f"{points(p.best_per_task)} points{relative}. With arms shuffled inside items, so that nothing works, the same arithmetic reports "
         f"{points(middle)} ({points(low)} to {points(high)}). The mean over all stimuli is {points(p.average)}."
     )
-    return [ProtocolRow(*key, sum(table.shape[1] for table in tables.values()), p, text)]
+    n_items = sum(table.shape[1] for table in tables.values())
+    return [ProtocolRow(model=model, setting=setting, n_items=n_items, protocol=p, sentence=text)]
 
 
-def _components(key: Setting, cubes: Sequence[np.ndarray]) -> list[ComponentRow]:
+def _components(cubes: Sequence[np.ndarray], model: str, setting: Setting) -> list[ComponentRow]:
     found = []
     for cube in cubes:
         c = components_of(cube)
@@ -246,16 +251,21 @@ def _components(key: Setting, cubes: Sequence[np.ndarray]) -> list[ComponentRow]
         f"{100 * share:.0f} % of the variance of a difference comes from answers that change when asked again ({k} repeats each). "
         f"New items are the better buy while there are any; {rest}."
     )
-    return [ComponentRow(*key, len(found), k, var_item, by_arm, repeat, text)]
+    return [
+        ComponentRow(
+            model=model, setting=setting, n_tasks=len(found), n_repeats=k, var_item=var_item, var_item_by_arm=by_arm, var_repeat=repeat,
+            sentence=text,
+        )
+    ]  # fmt: skip
 
 
 def _spreads(comparisons: Sequence[Comparison], failed: set[str]) -> list[SpreadRow]:
-    groups: dict[tuple[str, str, int, str, str, str], list[Comparison]] = {}
+    groups: dict[tuple[str, ...], list[Comparison]] = {}
     for c in comparisons:
         if c.scope == "cell" and c.model not in failed and c.diff is not None and c.se is not None:
-            groups.setdefault((c.model, c.placement, c.shots, c.strategy, c.control, c.treatment), []).append(c)
+            groups.setdefault((c.model, c.setting.id, c.control, c.treatment), []).append(c)
     found = []
-    for key, cells in groups.items():
+    for cells in groups.values():
         if len(cells) < 3:
             continue
         effects = [cast("float", c.diff) for c in cells]
@@ -265,27 +275,41 @@ def _spreads(comparisons: Sequence[Comparison], failed: set[str]) -> list[Spread
         counted = replicability_count([1.0 if c.p_value is None else c.p_value for c in cells], NAMED)
         low, high = r.pm.pi_hk if r.pm.pi_hk is not None else (None, None)
         named = tuple(str(cells[i].task) for i in counted.holm_rejected)
-        found.append(SpreadRow(*key, len(cells), r.pm.estimate, r.tau, r.i2_percent_dl, r.q_p, low, high, counted.k_bonferroni, named))
+        c = cells[0]
+        found.append(
+            SpreadRow(
+                model=c.model, setting=c.setting, control=c.control, treatment=c.treatment, n_tasks=len(cells), estimate=r.pm.estimate,
+                tau=r.tau, i2_percent=r.i2_percent_dl, q_p=r.q_p, prediction_low=low, prediction_high=high,
+                n_tasks_replicated=counted.k_bonferroni, tasks_named=named,
+            )
+        )  # fmt: skip
     return found
 
 
 def _by_stimulus(comparisons: Sequence[Comparison], failed: set[str], q: float) -> list[ByStimulusRow]:
     """Planned cells by stimulus; one that was refused counts with p = 1, as in its family."""
-    groups: dict[tuple[str, str, int, str, str], dict[str, dict[str, float]]] = {}
+    groups: dict[tuple[str, ...], dict[str, dict[str, float]]] = {}
+    settings: dict[str, Setting] = {}
     for c in comparisons:
         if c.scope == "cell" and c.model not in failed:
             p = 1.0 if c.p_value is None or c.verdict == "refused" else c.p_value
-            group = groups.setdefault((c.model, c.placement, c.shots, c.strategy, c.control), {})
+            settings[c.setting.id] = c.setting
+            group = groups.setdefault((c.model, c.setting.id, c.control), {})
             group.setdefault(c.treatment, {})[str(c.task)] = p
     found = []
-    for key, by_stimulus in groups.items():
+    for (model, own, control), by_stimulus in groups.items():
         tasks = list(next(iter(by_stimulus.values())))
         if len(by_stimulus) < 2 or len(tasks) < 2:
             continue
         h = hierarchical_fdr([[p.get(task, 1.0) for task in tasks] for p in by_stimulus.values()], q)
         for i, name in enumerate(by_stimulus):
             within = tuple(tasks[j] for j in h.rejected_within[i])
-            found.append(ByStimulusRow(*key, name, h.family_p_simes[i], i in h.selected_families, within))
+            found.append(
+                ByStimulusRow(
+                    model=model, setting=settings[own], control=control, treatment=name, p_simes=h.family_p_simes[i],
+                    selected=i in h.selected_families, tasks=within,
+                )
+            )  # fmt: skip
     return found
 
 

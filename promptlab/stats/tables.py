@@ -9,13 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.columns import SETTING_COLUMNS
-
 SAME_ANSWERS = 1e-9
 MOSTLY_SAME = 0.99
 
-Setting = tuple[str, str, int, str]
-"""Model, placement, shots, strategy."""
+Place = tuple[str, str]
+"""A model, and the id of a setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +39,12 @@ class ItemTable:
         return arm in self.arms and bool(np.isfinite(self.scores[:, self.arms[arm]]).any())
 
 
-def item_tables(trials: pd.DataFrame) -> dict[Setting, dict[str, ItemTable]]:
-    """Scores averaged inside (item, arm), for every setting and task of a trials frame; items in sorted order."""
-    found: dict[Setting, dict[str, ItemTable]] = {}
-    for setting, task, items, arms, means, counts, squares in averaged(trials, ["arm"]):
+def item_tables(trials: pd.DataFrame) -> dict[Place, dict[str, ItemTable]]:
+    """Scores averaged inside (item, arm), for every model, setting and task of a trials frame; items in sorted order."""
+    found: dict[Place, dict[str, ItemTable]] = {}
+    for place, task, items, arms, means, counts, squares in averaged(trials, ["arm"]):
         notes = _about_repeats(means, counts, squares)
-        found.setdefault(setting, {})[task] = ItemTable(task, items, {str(name): i for i, name in enumerate(arms[0])}, means, notes)
+        found.setdefault(place, {})[task] = ItemTable(task, items, {str(name): i for i, name in enumerate(arms[0])}, means, notes)
     return found
 
 
@@ -68,30 +66,30 @@ def _about_repeats(means: np.ndarray, counts: np.ndarray, squares: np.ndarray) -
     return tuple(notes)
 
 
-Averaged = tuple[Setting, str, np.ndarray, list[Any], np.ndarray, np.ndarray, np.ndarray]
+Averaged = tuple[Place, str, np.ndarray, list[Any], np.ndarray, np.ndarray, np.ndarray]
 
 
 def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[Averaged]:
-    """For every setting and task: its items, the values of the columns `within`, and for items by those values the mean score, how
+    """For every model, setting and task: its items, the values of the columns `within`, and for items by those values the mean score, how
     many there are, and the sum of their squares.
 
     By whole numbers instead of a group-by over columns of text: a million and a half rows take a second, not ten.
     """
     if trials.empty:
         return
-    coded = {name: pd.factorize(trials[name]) for name in ("model", *SETTING_COLUMNS, "task", "item", *within)}
-    setting, settings = _combined([coded[name] for name in ("model", *SETTING_COLUMNS)])
+    coded = {name: pd.factorize(trials[name]) for name in ("model", "setting", "task", "item", *within)}
+    place, places = _combined([coded["model"], coded["setting"]])
     item, items = _combined([coded["task"], coded["item"]])
     order = sorted(range(len(items)), key=lambda i: (str(items[i][0]), str(items[i][1])))
     rank = np.empty(len(items), dtype=np.int64)
     rank[order] = np.arange(len(items))
     sizes = [len(coded[name][1]) for name in within]
     score = trials["score"].to_numpy(dtype=np.float64, na_value=np.nan)
-    cell = setting * len(items) + rank[item]
+    cell = place * len(items) + rank[item]
     for name, size in zip(within, sizes, strict=True):
         cell = cell * size + coded[name][0]
     here = np.isfinite(score)
-    shape = (len(settings), len(items), *sizes)
+    shape = (len(places), len(items), *sizes)
     counts = np.bincount(cell[here], minlength=int(np.prod(shape)))
     sums = np.bincount(cell[here], weights=score[here], minlength=int(np.prod(shape)))
     squares = np.bincount(cell[here], weights=score[here] ** 2, minlength=int(np.prod(shape))).reshape(shape)
@@ -101,12 +99,11 @@ def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[Averaged]:
     tasks = np.array([str(items[i][0]) for i in order])
     names = np.array([str(items[i][1]) for i in order], dtype=object)
     values = [list(coded[name][1]) for name in within]
-    for s, (model, placement, shots, strategy) in enumerate(settings):
+    for s, (model, setting) in enumerate(places):
         for task in dict.fromkeys(tasks.tolist()):
             rows = tasks == task
             if np.isfinite(means[s, rows]).any():
-                own = (str(model), str(placement), int(shots), str(strategy))
-                yield own, task, names[rows], values, means[s, rows], counts[s, rows], squares[s, rows]
+                yield (str(model), str(setting)), task, names[rows], values, means[s, rows], counts[s, rows], squares[s, rows]
 
 
 def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, list[tuple[Any, ...]]]:

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 
 import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.contrast import Hypothesis
+from promptlab.nouns.plan import Plan
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, silenced
-from promptlab.stats.families import Hypothesis, thawed
-from promptlab.stats.looks import LookRow, Looks, setting_of
+from promptlab.stats.families import contrast_of
+from promptlab.stats.looks import LookRow, Looks, place_of
 
 
-def analyse(trials: pd.DataFrame, plan: Mapping[str, Any], looks: Iterable[LookRow] = ()) -> list[Comparison]:
+def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> list[Comparison]:
     """All planned comparisons of a run, then its A/A comparisons.
 
     `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its planned looks decided.
     """
-    if plan.get("looks"):
+    if plan.looks:
         comparisons, aa = _looked(trials, Looks(plan, looks))
     else:
         analysis = Analysis(trials, plan)
-        comparisons, aa = judge([analysis.compare(h) for h in thawed(plan["hypotheses"])]), analysis.aa()
+        comparisons, aa = judge([analysis.compare(h) for h in plan.hypotheses]), analysis.aa()
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
     return [silenced(c) if c.model in failed else c for c in comparisons] + aa
 
@@ -41,7 +42,7 @@ def _looked(trials: pd.DataFrame, looks: Looks) -> tuple[list[Comparison], list[
 
     results: list[Result] = []
     ends: list[tuple[int, str]] = []
-    for h in thawed(looks.plan["hypotheses"]):
+    for h in looks.plan.hypotheses:
         end, why = _end(looks, h, last)
         results.append(until(end).compare(h))
         ends.append((end, why))
@@ -50,13 +51,13 @@ def _looked(trials: pd.DataFrame, looks: Looks) -> tuple[list[Comparison], list[
         if c.status in ("ok", "zero_variance") and c.scope != "cell":
             c = replace(c, sentence=c.sentence + say.after_look(end + 1, last + 1, why))  # noqa: PLW2901
         judged.append(c)
-    settings = {setting_of(h): 0 for h in looks.deciding}
+    places = {place_of(h): 0 for h in looks.deciding}
     for h in looks.deciding:
-        settings[setting_of(h)] = max(settings[setting_of(h)], _end(looks, h, last)[0])
+        places[place_of(h)] = max(places[place_of(h)], _end(looks, h, last)[0])
     aa = []
-    for look in sorted(set(settings.values())):
-        of_look = {setting for setting, end in settings.items() if end == look}
-        aa += [c for c in until(look).aa() if (c.model, c.placement, c.shots, c.strategy) in of_look]
+    for look in sorted(set(places.values())):
+        of_look = {place for place, end in places.items() if end == look}
+        aa += [c for c in until(look).aa() if place_of(c) in of_look]
     return judged, aa
 
 
@@ -65,8 +66,8 @@ def _end(looks: Looks, h: Hypothesis, last: int) -> tuple[int, str]:
 
     The mean over a library ends with the first of its treatments that stopped: beyond that, its arms have not the same items.
     """
-    members = looks.plan["stimuli_of"][h.treatment] if h.scope == "primary" else [h.treatment]
-    rows = [row for row in (looks.ended(setting_of(h), name) for name in members) if row is not None]
+    members = contrast_of(h, looks.plan).treatments
+    rows = [row for row in (looks.ended(place_of(h), name) for name in members) if row is not None]
     if not rows:
         return last, ""
     first = min(rows, key=lambda row: row.look)

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from promptlab.nouns.errors import RunProblem
 
-FORMAT = 1
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 

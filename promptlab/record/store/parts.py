@@ -9,12 +9,14 @@ from typing import Any
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.record import CallRow, TrialRow
+from promptlab.nouns.setting import Setting
 from promptlab.record.store.files import write_whole
 
 DAMAGED = "damaged"
@@ -65,6 +67,10 @@ def whole_lines(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
         except ValueError:
             continue  # the torn tail of a killed process
         if isinstance(row, dict) and "trial" in row:
+            trial = row["trial"]
+            if isinstance(trial, dict) and "setting" not in trial and "placement" in trial:  # a run of format 1
+                trial["setting"] = Setting.of(trial).id
+                line = line_of(trial, row.get("calls", ())).rstrip(b"\n")  # noqa: PLW2901
             yield line, row
 
 
@@ -89,6 +95,9 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             there = set(file.schema_arrow.names)
             table = file.read(columns=[name for name in columns if name in there], use_threads=False)
+        if "setting" in columns and "setting" not in there:  # a run of format 1
+            table = table.append_column("setting", settings_of(table))
+            there.add("setting")
         for name in [name for name in columns if name not in there]:  # a run of an earlier version
             if not columns[name].endswith("?"):
                 raise pa.ArrowInvalid(f"the column {name} is missing")
@@ -99,6 +108,12 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
             f"{path}: a part cannot be read ({error}); restore it from a copy, or move it aside with "
             f"`promptlab runs repair {path.parent.parent}`"
         ) from error
+
+
+def settings_of(table: pa.Table) -> pa.ChunkedArray:
+    """The ids of the settings of rows that name their factors only."""
+    factors = [table[name].cast(pa.string()) for name in ("placement", "shots", "strategy")]
+    return pc.binary_join_element_wise(*factors, "/")
 
 
 def table_of(rows: Sequence[Row], columns: Mapping[str, str]) -> pa.Table:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,13 +14,17 @@ import pyarrow.parquet as pq
 
 from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem, did_you_mean
-from promptlab.record.store.files import FORMAT, is_locked, runs_in
+from promptlab.nouns.identity import digest
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import READABLE, Plan
+from promptlab.record.store.files import is_locked, runs_in
 from promptlab.record.store.parts import Row, journal_lines, part_rows, read_part, schema
 
 FEW_VALUES = (
-    "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "placement", "strategy", "outcome",
-    "model_version", "error",
+    "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "setting", "placement", "strategy",
+    "outcome", "model_version", "error",
 )  # fmt: skip
+Whole = TypeVar("Whole", Plan, Manifest)
 JOURNAL = -1
 """The number of what is no part yet."""
 GROUP_ROWS = 50_000
@@ -35,28 +39,26 @@ class Run:
         if not folder.is_dir():
             names = [p.name for p in runs_in(folder.parent)]
             raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
-        self.manifest = self._json("manifest.json")
-        if self.manifest.get("format") != FORMAT:
-            raise RunProblem(f"{folder}: written in run format {self.manifest.get('format')}, and this promptlab reads {FORMAT}")
+        self.manifest = _typed(folder / "manifest.json", Manifest)[0]
 
     @property
     def id(self) -> str:
         return self.folder.name
 
     @property
-    def plan(self) -> dict[str, Any]:
+    def plan(self) -> Plan:
         """Families, margins and counts as frozen before the first call."""
-        return self._json("plan.json")
+        return frozen_plan(self.folder)[0]
 
     @property
     def looks(self) -> dict[str, Any]:
         """What the planned looks decided so far; empty in a run without looks."""
-        return self._json("looks.json") if (self.folder / "looks.json").exists() else {}
+        return _json(self.folder / "looks.json") if (self.folder / "looks.json").exists() else {}
 
     @property
     def state(self) -> str:
         """The manifest's state; a run that says `running` while nobody holds its lock was interrupted."""
-        state = str(self.manifest["state"])
+        state = self.manifest.state
         return "interrupted" if state == "running" and not is_locked(self.folder) else state
 
     def trials(self, *, compact: bool = False) -> pd.DataFrame:
@@ -141,15 +143,35 @@ class Run:
         path = self.folder / "journal.jsonl"
         return list(journal_lines(path.read_bytes())) if path.exists() else []
 
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
-        try:
-            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
-        except ValueError as error:
-            raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
-        return found
+
+def frozen_plan(folder: Path) -> tuple[Plan, str]:
+    """The plan of a run, and the SHA-256 of its JSON as the file holds it, whatever its format: that of the manifest's hashes."""
+    plan, found = _typed(folder / "plan.json", Plan)
+    return plan, digest(found)
+
+
+def _typed(path: Path, kind: type[Whole]) -> tuple[Whole, dict[str, Any]]:
+    """A file of a run folder as an object, and as it is written."""
+    found = _json(path)
+    if found.get("format") not in READABLE:
+        known = " and ".join(map(str, READABLE))
+        raise RunProblem(f"{path.parent}: written in run format {found.get('format')}, and this promptlab reads {known}")
+    try:
+        return kind.read(found), found
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited?") from None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
+    except ValueError as error:
+        raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
+    if not isinstance(found, dict):
+        raise RunProblem(f"{path}: holds no object; restore it from a copy, or run the sweep again")
+    return found
 
 
 def write_trials(path: Path, trials: pd.DataFrame, part_of: pd.Series[int]) -> None:

@@ -13,6 +13,8 @@ from typing import IO, Any
 from promptlab.nouns.columns import ITEM_COLUMNS
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.item import Task
+from promptlab.nouns.manifest import Manifest
+from promptlab.nouns.plan import Plan
 from promptlab.nouns.record import CallRow, ItemRow, TrialRow
 from promptlab.record.store.files import locked, space_left, write_whole
 from promptlab.record.store.parts import Row, line_of, n_in_newest_part, next_part, table_of, whole_lines, write_part, write_table
@@ -84,9 +86,17 @@ class RunWriter:
         """What the planned looks decided before a sweep goes on."""
         return Run(self.folder).looks
 
+    def write_plan(self, plan: Plan) -> None:
+        """Freeze the plan."""
+        self.write_json("plan.json", plan.plain())
+
+    def write_manifest(self, manifest: Manifest) -> None:
+        """Replace the manifest."""
+        write_manifest(self.folder, manifest)
+
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Replace one of the folder's JSON files."""
-        write_whole(self.folder / name, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass"))
+        write_whole(self.folder / name, _written(value))
 
     def write_text(self, name: str, text: str) -> None:
         """Replace one of the folder's text files."""
@@ -147,3 +157,12 @@ class RunWriter:
             write_whole(self._path, b"".join(self._open))
         else:
             self._path.unlink(missing_ok=True)
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest of a run that this process holds."""
+    write_whole(folder / "manifest.json", _written(manifest.plain()))
+
+
+def _written(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")

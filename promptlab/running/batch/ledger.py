@@ -82,7 +82,9 @@ class Ledger:
         wave = 1 + max((part.wave for part in self.parts if part.model == model and part.closed), default=0)
         number = 1 + max((part.number for part in self.parts), default=0)
         tag = f"{self._run_id}/{self._mark}/{wave}/{digest([number, *keys])[:16]}"
-        part = Part(number, wave, model, tag, until, len(keys), usd, tokens)
+        part = Part(
+            number=number, wave=wave, model=model, tag=tag, until=until, n_requests=len(keys), reserved_usd=usd, reserved_tokens=tokens
+        )
         self._folder.mkdir(mode=0o700, exist_ok=True)
         write_whole(self._keys_path(part), json.dumps({"tag": tag, "keys": {key[:ID_LENGTH]: key for key in keys}}, indent=0).encode())
         self.parts.append(part)

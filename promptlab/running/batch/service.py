@@ -138,15 +138,15 @@ def remote_of(body: object, secrets: tuple[str, ...]) -> Remote:
     tag = metadata.get(TAG) if isinstance(metadata, Mapping) else None
     created_at = body.get("created_at")
     return Remote(
-        id_of(body, secrets),
-        safe(body["status"], secrets)[:40],
-        _file(body.get("input_file_id"), secrets),
-        _file(body.get("output_file_id"), secrets),
-        _file(body.get("error_file_id"), secrets),
-        {name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, Mapping) else {},
-        _why(body.get("errors"), secrets),
-        tag if isinstance(tag, str) else None,
-        created_at if isinstance(created_at, int) else None,
+        id=id_of(body, secrets),
+        status=safe(body["status"], secrets)[:40],
+        input_file=_file(body.get("input_file_id"), secrets),
+        output_file=_file(body.get("output_file_id"), secrets),
+        error_file=_file(body.get("error_file_id"), secrets),
+        counts={name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, Mapping) else {},
+        why=_why(body.get("errors"), secrets),
+        tag=tag if isinstance(tag, str) else None,
+        created_at=created_at if isinstance(created_at, int) else None,
     )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.running.rows import ArmKey
+from promptlab.stats.looks import ArmKey
 
 CHUNKS_A_WORKER = 64
 """About so many chunks a worker gets in all: small enough that nobody waits long for the last one."""

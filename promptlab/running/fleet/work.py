@@ -20,7 +20,8 @@ from promptlab.running.cache import Cache
 from promptlab.running.engine import engine_of
 from promptlab.running.fleet.hub import Message
 from promptlab.running.progress import Execution, Progress
-from promptlab.running.rows import ArmKey, rows, unrecorded
+from promptlab.running.rows import rows, unrecorded
+from promptlab.stats.looks import ArmKey
 
 TALK_EVERY_S = 0.05
 ROWS_A_MESSAGE = 64

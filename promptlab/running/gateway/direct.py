@@ -211,7 +211,7 @@ class DirectWire:
                 raise TypeError
             choice = choices[0] if choices else None
             message = choice["message"] if choice is not None else {}
-            text, tool_calls = _text(message), message.get("tool_calls")
+            (text, reasoning), tool_calls = _text(message), message.get("tool_calls")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             shown = safe(data[: wire.READ_LIMIT].decode(errors="replace"), self._secrets)
             raise WireError("server", f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT], status) from None
@@ -220,7 +220,8 @@ class DirectWire:
             finish = FINISH_REASONS.get(str(choice.get("finish_reason") or choice.get("finish_details")), "stop")
             finish = "tool_calls" if finish == "stop" and tool_calls else finish
         served = answer.get("model")
-        return read_answer(answer, text, finish, f"{served_prefix}{served}" if served else None, self._secrets)
+        served = f"{served_prefix}{served}" if served else None
+        return read_answer(answer, text, finish, served, self._secrets, reasoning=reasoning)
 
     def _faulty(self, message: str, status: int | None) -> WireError:
         boundary: Boundary = "server" if status is None else read_boundary(status, message)
@@ -258,17 +259,17 @@ async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _text(message: Mapping[str, Any]) -> str:
-    """The answer without the reasoning that some servers leave in it, as LiteLLM reads it."""
+def _text(message: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The answer, and the reasoning that some servers leave in it, as LiteLLM reads them."""
     content = message.get("content")
     if content is None:
-        return ""
+        return "", None
     if not isinstance(content, str):
         raise TypeError
     if "reasoning_content" in message or "reasoning" in message:
-        return content
+        return content, None
     thought = THOUGHT.match(content) if content.startswith("<") else None
-    return content[thought.end() :] if thought else content
+    return (content[thought.end() :], thought[1]) if thought else (content, None)
 
 
 def _fault(error: Any) -> tuple[str, int | None] | None:  # noqa: ANN401 (whatever a server sends)

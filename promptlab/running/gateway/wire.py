@@ -28,10 +28,12 @@ READ_LIMIT = 20_000
 LARGEST_ANSWER_BYTES = 32 * 2**20
 MOST_TOKENS = 10**8
 """No request takes as many; a usage beyond is none."""
+MOST_USD = 10**6
+"""No request costs as much."""
 LEAST_LOGPROB = -1e9
 NO_KEY = "none"
 """What a server of the user's own is sent in place of a key: never the key of a public provider that happens to be set."""
-THOUGHT = re.compile(r"<(?:think|thinking|budget:thinking)>.*?</(?:think|thinking|budget:thinking)>", re.DOTALL)
+THOUGHT = re.compile(r"<(?:think|thinking|budget:thinking)>(.*?)</(?:think|thinking|budget:thinking)>", re.DOTALL)
 
 
 class WireError(Exception):
@@ -84,8 +86,12 @@ def read_answer(
     finish_reason: str | None,
     model_version: str | None,
     secrets: tuple[str, ...],
+    *,
+    reasoning: str | None = None,
 ) -> Reply:
     """The reply that a chat completion amounts to, with the answer's text and the end that a wire read in it.
+
+    `reasoning` is what the wire took out of the text; a field of its own comes first.
 
     Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
     """
@@ -102,13 +108,22 @@ def read_answer(
         _field(usage, "completion_tokens"),
         top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
         fingerprint=_field(response, "system_fingerprint"),
+        reasoning=_field(message, "reasoning_content") or _field(message, "reasoning") or reasoning,
+        reasoning_tokens=_field(_field(usage, "completion_tokens_details"), "reasoning_tokens"),
+        cached_input_tokens=_first(
+            _field(_field(usage, "prompt_tokens_details"), "cached_tokens"),
+            _field(usage, "prompt_cache_hit_tokens"),  # DeepSeek
+            _field(usage, "cache_read_input_tokens"),  # Anthropic
+        ),
+        reported_cost_usd=_field(usage, "cost"),  # OpenRouter
     )
     return judged(said, refusal, secrets)
 
 
 def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
     """What a provider said, as it may be stored: its outcome named, text redacted, and None for what is no count or no text."""
-    if len(said.text) > LARGEST_ANSWER_BYTES:
+    reasoning = said.reasoning if isinstance(said.reasoning, str) else ""
+    if len(said.text) + len(reasoning) > LARGEST_ANSWER_BYTES:
         raise too_large()
 
     def clean(text: object, most: int | None = None) -> str | None:
@@ -132,11 +147,23 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         input_tokens=n_input if known else None,
         output_tokens=n_output if known else None,
         fingerprint=clean(said.fingerprint, LONGEST_FINGERPRINT),
+        reasoning=clean(reasoning),
+        reasoning_tokens=_count(said.reasoning_tokens),
+        cached_input_tokens=_count(said.cached_input_tokens),
+        reported_cost_usd=_amount(said.reported_cost_usd),
     )
 
 
 def _count(value: object) -> int | None:
     return value if type(value) is int and 0 <= value < MOST_TOKENS else None
+
+
+def _amount(value: object) -> float | None:
+    return float(value) if type(value) in (int, float) and 0 <= value < MOST_USD else None  # type: ignore[operator, arg-type]  # NaN is in no range
+
+
+def _first(*values: object) -> Any:  # noqa: ANN401
+    return next((value for value in values if value is not None), None)
 
 
 def storable(text: str) -> str:

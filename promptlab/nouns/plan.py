@@ -1,0 +1,278 @@
+"""The frozen plan of a run: written before the first call, hashed, and all that the analysis knows besides the trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from promptlab.nouns.contrast import Hypothesis
+from promptlab.nouns.setting import Setting
+from promptlab.nouns.typed import Typed, fields_of, key, typed
+from promptlab.nouns.words import Role, Scorer, Suite
+
+FORMAT = 2
+"""Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
+READABLE = (1, FORMAT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedModel(Typed):
+    """A model, and what is sent to it."""
+
+    name: str
+    litellm_name: str = ""
+    api_base: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    simulated: bool = False
+    truth: str | None = None
+    """What a simulated model was made to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTask(Typed):
+    """A task with all of its prompts but the items."""
+
+    name: str = key("task")
+    suite: Suite = "own"
+    n_items: int = 0
+    metric: str = ""
+    strict: str = ""
+    low: float | None = None
+    """The score of guessing, where scores are normalised by it."""
+    chance: float | None = None
+    base_prompts: Mapping[str, str] = field(default_factory=dict)
+    source: str = ""
+    licence: str = ""
+    defects: tuple[str, ...] = ()
+    frame: Mapping[str, Any] = field(default_factory=dict)
+    options: Literal["shown", "hidden"] = "shown"
+    demos: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedArm(Typed):
+    """An arm, whatever its setting: its exact text and where that comes from."""
+
+    name: str = key("arm")
+    role: Role = "stimulus"
+    text: str | None = None
+    imported_as: str | None = None
+    n_words: int = 0
+    n_tokens: int | None = None
+    wordings: tuple[str, ...] = ()
+    demands: tuple[str, ...] = ()
+    library: str | None = None
+    loop: str | None = None
+    """The strategy of its feedback loop."""
+    stimulus: Mapping[str, Any] | None = None
+    spec: Mapping[str, Any] | None = None
+    oracle: bool = False
+    theory: str | None = None
+    source: str | None = None
+    code_number: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedLoop(Typed):
+    """What all arms of a feedback loop share."""
+
+    strategy: str
+    oracle: bool = False
+    mode: str = ""
+    settle: str = ""
+    rounds: int = 0
+    solved_at: float = 1.0
+    token_budget: int | None = None
+    verdict: str | None = None
+    request: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedLook(Typed):
+    """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
+
+    items: tuple[int, ...]
+    fraction: float
+    order: int
+    z: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookShare(Typed):
+    """Share of items asked, and power, where the true effect is `effect` times the one that the design finds."""
+
+    effect: float
+    asked: float
+    power: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Margins(Typed):
+    """The smallest differences that count, in one task and over the tasks, as fractions."""
+
+    cell: float = 0.0
+    mean: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts(Typed):
+    """How much there is of everything; `calls` is the most that can be made, as loops may stop before."""
+
+    models: int = 0
+    tasks: int = 0
+    items: int = 0
+    arms: int = 0
+    conditions: int = 0
+    trials: int = 0
+    calls: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate(Typed):
+    """Tokens, USD and seconds of one model, each low and high; USD is None where the price is unknown."""
+
+    model: str
+    simulated: bool
+    calls: int
+    input_tokens: tuple[int, ...]
+    output_tokens: tuple[int, ...]
+    usd: tuple[float | None, ...]
+    price: tuple[Any, ...] | None
+    """USD per million input and output tokens, and who says so."""
+    seconds_one_by_one: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerRow(Typed):
+    """The smallest effects (fractions; None: none) that are seen with 80 % power, by the share of answers that change."""
+
+    discordance: float
+    n_items_cell: int
+    cell_alone: float | None
+    cell_in_family: float | None
+    n_cells: int
+    least_changed: int
+    n_tasks: int
+    mean: float | None
+    mean_like_these: float | None
+    n_hypotheses: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutlookRow(Typed):
+    """The design with `factor` times its items: what it costs, what it sees, and the margins that no effect can be shown to keep."""
+
+    factor: int
+    n_items: tuple[int, ...]
+    discordance: float
+    calls: int
+    usd: tuple[float | None, ...]
+    cell: float | None
+    mean: float | None
+    mean_like_these: float | None
+    margin_cell: float | None
+    margin_mean: float | None
+    n_hopeless_cells: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan(Typed):
+    """Everything that was fixed before the first call; scores and effects are fractions."""
+
+    run: str = ""
+    name: str = ""
+    question: str = ""
+    imported: bool = False
+    reconstructed: bool = False
+    """Items were rebuilt from counts of changed answers."""
+    suite: str = ""
+    scorer: Scorer | None = None
+    ran_by: Scorer | None = None
+    """The scorer of the run, where a report scores its answers anew."""
+    defects: str = ""
+    hashes: Mapping[str, str] = field(default_factory=dict)
+    alpha: float = 0.05
+    fdr: float = 0.05
+    margins: Margins = field(default_factory=Margins)
+    replicates: int = 1
+    seed: int = 0
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    models: tuple[PlannedModel, ...] = ()
+    tasks: tuple[PlannedTask, ...] = ()
+    arms: tuple[PlannedArm, ...] = ()
+    settings: tuple[Setting, ...] = ()
+    placements: Mapping[str, Any] = field(default_factory=dict)
+    programs: tuple[Mapping[str, Any], ...] = ()
+    base_prompts: tuple[str, ...] = ()
+    stimuli_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    placebos_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    encoding: str | None = None
+    loops: tuple[PlannedLoop, ...] = ()
+    no_placebo_reason: str | None = None
+    looks: tuple[PlannedLook, ...] = ()
+    look_level: float | None = None
+    futility: float | None = None
+    look_shares: tuple[LookShare, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+    estimates: tuple[Estimate, ...] = ()
+    power: tuple[PowerRow, ...] = ()
+    outlook: tuple[OutlookRow, ...] = ()
+    waves: int | None = None
+    """The most calls that wait for one another, where the plan is shown with the prices of a batch."""
+    price_source: str = ""
+    notes: tuple[str, ...] = ()
+    best_in_task: bool = False
+    hypotheses: tuple[Hypothesis, ...] = ()
+
+    @classmethod
+    def read(cls, data: Mapping[str, Any]) -> Plan:
+        """A plan of any readable format."""
+        settings = {setting.id: setting for setting in map(Setting.of, data.get("settings", ()))}
+        hypotheses = []
+        for row in data.get("hypotheses", ()):
+            setting = Setting.of(row)
+            own = {name: row[name] for name in Hypothesis.__dataclass_fields__ if name != "setting"}
+            hypotheses.append(Hypothesis(**own, setting=settings.setdefault(setting.id, setting)))
+        known = {name: value for name, value in data.items() if name != "format"}
+        tasks = [{"suite": data.get("suite"), **task} for task in data.get("tasks", ())]
+        return typed(cls, {**known, "tasks": tasks, "settings": tuple(settings.values()), "hypotheses": tuple(hypotheses)})
+
+    def plain(self) -> dict[str, Any]:
+        """As plan.json holds it."""
+        return {"format": FORMAT, **fields_of(self)}
+
+    @cached_property
+    def looped(self) -> Mapping[str, PlannedLoop]:
+        """Feedback loops by the strategy that names them in a setting."""
+        return {loop.strategy: loop for loop in self.loops}
+
+    @cached_property
+    def task_of(self) -> Mapping[str, PlannedTask]:
+        """Tasks by name."""
+        return {task.name: task for task in self.tasks}
+
+    @cached_property
+    def model_of(self) -> Mapping[str, PlannedModel]:
+        """Models by name."""
+        return {model.name: model for model in self.models}
+
+    @cached_property
+    def setting_of(self) -> Mapping[str, Setting]:
+        """Settings by id, as the column `setting` holds it."""
+        return {setting.id: setting for setting in self.settings}
+
+    def arms_of(self, setting: Setting) -> list[PlannedArm]:
+        """The arms of a setting; those of a loop belong to its own settings."""
+        loop = setting.strategy if setting.strategy in self.looped else None
+        return [arm for arm in self.arms if arm.loop == loop]
+
+    def settings_with(self, name: str) -> list[Setting]:
+        """The settings that have an arm of this name."""
+        return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
+
+    @property
+    def answers_an_item(self) -> int:
+        """Answers for each item in one arm of one setting and model, over base prompts and replicates."""
+        return self.replicates * max(1, len(self.base_prompts))

@@ -1,0 +1,79 @@
+"""Frozen dataclasses from plain data and back: one codec for all that run folders hold as JSON.
+
+A key that a class does not know is kept in `more` and written back, so a file of a later version loses nothing. A class reads
+itself with `of` and writes itself with `plain` where its plain form is not simply its fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+
+
+def key(name: str) -> Any:  # noqa: ANN401 (as dataclasses.field)
+    """A required field that the file calls `name`."""
+    return field(metadata={"key": name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Typed:
+    """A row with named fields; `more` holds what the file says beyond them."""
+
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+
+def typed(kind: Callable[..., T], data: Any) -> T:  # noqa: ANN401
+    """An object of a dataclass from plain data; a missing key takes the field's default."""
+    if isinstance(data, cast("type[T]", kind)):
+        return data
+    if of := getattr(kind, "of", None):
+        made: T = of(data)
+        return made
+    known = _fields(kind)
+    values = {name: read(data[key]) for key, (name, read) in known.items() if key in data}
+    more = {"more": {name: value for name, value in data.items() if name not in known}} if issubclass(cast("type", kind), Typed) else {}
+    return kind(**values, **more)
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401
+    """Plain data of any value that `typed` reads, as JSON takes it."""
+    if hasattr(value, "plain"):
+        return value.plain()
+    if is_dataclass(value):
+        return fields_of(value)
+    if isinstance(value, Mapping):
+        return {name: plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, tuple | list) else value
+
+
+def fields_of(value: Any) -> dict[str, Any]:  # noqa: ANN401
+    """The fields of a dataclass by their keys, and what else its file said."""
+    return {key: plain(getattr(value, name)) for key, (name, _) in _fields(value.__class__).items()} | dict(getattr(value, "more", {}))
+
+
+@cache
+def _fields(kind: Callable[..., Any]) -> dict[str, tuple[str, Callable[[Any], Any]]]:
+    hints = get_type_hints(kind)
+    return {f.metadata.get("key", f.name): (f.name, _reader(hints[f.name])) for f in fields(cast("type", kind)) if f.name != "more"}
+
+
+def _reader(kind: Any) -> Callable[[Any], Any]:  # noqa: ANN401
+    """How a field of this annotation is read."""
+    inner = get_args(kind)
+    if isinstance(kind, type) and is_dataclass(kind):
+        return lambda data: typed(kind, data)
+    if get_origin(kind) is tuple:
+        part = _reader(inner[0])
+        return lambda data: tuple(map(part, data))
+    if get_origin(kind) is Mapping:
+        of = _reader(inner[1])
+        return lambda data: {name: of(value) for name, value in data.items()}
+    if NoneType in inner:
+        some = _reader(next(one for one in inner if one is not NoneType))
+        return lambda data: None if data is None else some(data)
+    return lambda data: data
