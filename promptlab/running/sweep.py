@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import signal
-import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING
 
-import promptlab
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
-from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
 from promptlab.nouns.plan import Plan
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, as_recorded
-from promptlab.record.store import Run, RunWriter, frozen_plan, now
+from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
 from promptlab.running.gateway import Gateway
+from promptlab.running.manifest import EXPERIMENT, KeptManifest, State
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import Looks
@@ -39,11 +34,7 @@ if TYPE_CHECKING:
     from promptlab.running.fleet.hub import Hub
     from promptlab.running.fleet.local import Processes
 
-State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
-MANIFEST_EVERY_S = 2.0
 LOOK_EVERY_S = 0.05
-EXPERIMENT = "experiment.yaml"
-PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "diskcache")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +154,7 @@ class _Session:
         self._recorded = writer.recorded()
         self._plan, plan_digest = freeze(study, writer)
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
-        self._manifest = _Record(study, writer, self._progress, plan_digest, self._recorded.paid_usd)
+        self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd)
 
     async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""
@@ -363,105 +354,3 @@ def _signals(handle: Callable[[], object]) -> Iterator[None]:
         for number, old in zip(numbers, before, strict=True):
             loop.remove_signal_handler(number)
             signal.signal(number, old)
-
-
-class _Record:
-    """Keeps the manifest true while the run goes on."""
-
-    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float) -> None:
-        self._study = study
-        self._writer = writer
-        self._progress = progress
-        self._hashes = {**study.hashes, "plan": plan_digest}
-        self._versions, self._commit = _versions(), _commit()
-        self._written_at = 0.0
-        self._before = before = self._earlier()
-        self._served = {name: set(versions) for name, versions in before.served.items()}
-        self.effective: Mapping[str, Any] = {}
-        self.spent_before = before.spent.usd, before.spent.tokens
-        self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
-        self.paid_before_usd = paid_before_usd
-        self.served_at: Mapping[str, str] = before.served_at
-        self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
-
-    def _earlier(self) -> Manifest:
-        """What earlier sessions left."""
-        try:
-            return Run(self._writer.folder).manifest
-        except RunProblem:
-            return Manifest(created_at=now())
-
-    def seen(self, model: str, version_: str | None) -> None:
-        if version_:
-            self._served.setdefault(model, set()).add(version_)
-        if time.monotonic() - self._written_at > MANIFEST_EVERY_S:
-            self.write("running")
-
-    def write(self, state: State) -> None:
-        study, progress, before = self._study, self._progress, self._before
-        self._written_at = time.monotonic()
-        models = study.design.models
-        simulated = tuple(model.name for model in models if model.simulated)
-        usd, tokens = self.spent()
-        self._writer.write_manifest(
-            Manifest(
-                id=self._writer.folder.name,
-                name=study.experiment.name,
-                question=study.experiment.question,
-                state=state,
-                simulated=bool(simulated),
-                simulated_models=simulated,
-                created_at=before.created_at or now(),
-                updated_at=now(),
-                sessions=before.sessions + 1,
-                counts=Tally(
-                    planned=progress.n_planned,
-                    done=progress.n_recorded_before + progress.n_done,
-                    errors=progress.n_errors,
-                    cached=progress.n_cached,
-                    skipped=progress.n_skipped,
-                    sent=before.counts.sent + progress.n_sent,
-                    unpriced=before.counts.unpriced + progress.n_unpriced,
-                ),
-                paid_usd=self.paid_before_usd + progress.paid_usd,
-                spent=Spent(usd=usd, tokens=tokens),
-                last_error=progress.last_error,
-                stopped=progress.stopped,
-                budget_usd=study.experiment.budget_usd,
-                budget_reached=progress.budget_reached,
-                hashes=self._hashes,
-                prices=study.prices,
-                models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
-                effective=self.effective,
-                batches=self.batches(),
-                served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},
-                served_at=self.served_at,
-                versions=self._versions,
-                commit=self._commit,
-                experiment_path=os.path.relpath(self._writer.folder / EXPERIMENT if study.files is not None else study.path),
-                more=before.more,
-            )
-        )
-
-
-def _versions() -> dict[str, str]:
-    found = {"promptlab": promptlab.__version__}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def _commit() -> str | None:
-    """The commit of promptlab's own code, where it runs from a checkout."""
-    root = Path(promptlab.__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
