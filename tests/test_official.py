@@ -18,6 +18,7 @@ import pytest
 from promptlab.design.defects import clustered, unanswerable_object_counting
 from promptlab.nouns.errors import DataMissing, UsageProblem
 from promptlab.nouns.item import Demo, Item
+from promptlab.nouns.places import home
 from promptlab.sources import official
 from promptlab.sources.official import OfficialFile
 
@@ -64,6 +65,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> tuple[OfficialFile, ...]:
     """Three small files in place of the published ones, so that their content can be chosen."""
     files = tuple(pinned(path, content) for path, content in CONTENTS.items())
     monkeypatch.setattr(official, "manifest", lambda: files)
+    monkeypatch.setattr("promptlab.sources.official.files.manifest", lambda: files)
     return files
 
 
@@ -102,10 +104,10 @@ def test_the_manifest_pins_every_file() -> None:
 
 
 def test_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert official.home() == tmp_path / "home"
+    assert home() == tmp_path / "home"
     assert official.data_dir() == tmp_path / "home" / "data"
     monkeypatch.setenv("PROMPTLAB_HOME", "")
-    assert official.home().name == "promptlab"
+    assert home().name == "promptlab"
 
 
 def test_nothing_heavy_is_imported() -> None:
@@ -337,7 +339,7 @@ def test_an_interrupted_pull_goes_on_where_it_stopped(host: Host, data: Path) ->
 
 
 def test_a_pull_is_bounded(host: Host, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(official, "SIZE_LIMIT", 10)
+    monkeypatch.setattr("promptlab.sources.official.files.SIZE_LIMIT", 10)
     with pytest.raises(DataMissing, match="3 files could not be pulled"):
         official.pull(base=host.base)
     assert not data.exists()

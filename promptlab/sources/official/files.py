@@ -1,8 +1,4 @@
-"""The official data files: imported or pulled once, checked against pinned SHA-256 sums, read from the user's data folder.
-
-promptlab ships none of these files, only `data/official.json`, which says of each one where it is published and what its
-bytes must be. A file that does not match is never put in place and never scored.
-"""
+"""The official data files: which there are, whether they are right, and putting them in place."""
 
 from __future__ import annotations
 
@@ -14,16 +10,15 @@ import re
 import secrets
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote, urlsplit
 
 from promptlab.nouns.errors import DataMissing, UsageProblem, did_you_mean
 from promptlab.nouns.files import read_bytes
-from promptlab.nouns.item import Demo, Item
 from promptlab.nouns.places import home
 from promptlab.nouns.shipped import PACKAGE
 
@@ -87,14 +82,6 @@ class ImportReport:
     copied: tuple[str, ...]
     kept: tuple[str, ...]
     missing: tuple[str, ...]
-
-
-class BigBenchTask(NamedTuple):
-    """A BIG-bench file as read: `extras` holds its other fields, and under "item_fields" what single items add."""
-
-    items: tuple[Item, ...]
-    demos: tuple[Demo, ...]
-    extras: Mapping[str, Any]
 
 
 def data_dir() -> Path:
@@ -205,19 +192,19 @@ def pull(names: Sequence[str] | None = None, progress: Progress | None = None, *
             try:
                 with tempfile.TemporaryDirectory(prefix="promptlab-") as folder:
                     at = pooch.retrieve(url, known_hash=f"sha256:{file.sha256}", fname="download", path=folder, downloader=bounded)
-                    _put(file, _read(Path(at)))
+                    _put(file, read_file(Path(at)))
             except requests.HTTPError as error:
-                answered = error.response.status_code if error.response is not None else _short(error)
+                answered = error.response.status_code if error.response is not None else short(error)
                 problems.append(f"{file.path}: {host} answered {answered} for {url}")
             except requests.RequestException as error:
                 raise DataMissing(
-                    f"{file.path}: could not be downloaded from {host} ({_short(error)}). {len(copied) + len(kept)} of {len(wanted)} "
+                    f"{file.path}: could not be downloaded from {host} ({short(error)}). {len(copied) + len(kept)} of {len(wanted)} "
                     "files are in place, and a second `promptlab data pull` goes on from there. Without a connection: fetch the "
                     "repositories on another machine and run `promptlab data import DIR`"
                 ) from error
             except ValueError as error:
                 found = re.search(r"got ([0-9a-f]{64})", str(error))
-                what = f"found {found[1]}" if found else _short(error)
+                what = f"found {found[1]}" if found else short(error)
                 problems.append(f"{file.path}: {host} sent something else: expected SHA-256 {file.sha256}, {what}")
             except OSError as error:
                 raise DataMissing(f"{file.path}: could not be written: {error}") from error
@@ -229,50 +216,6 @@ def pull(names: Sequence[str] | None = None, progress: Progress | None = None, *
         told = _told(problems, f"could not be pulled from {host}", len(copied), len(kept))
         raise DataMissing(f"{told}\nTry again later, or import from a checkout: `promptlab data import DIR`")
     return ImportReport(data_dir(), tuple(copied), tuple(kept), ())
-
-
-def load_instruction_induction(task: str) -> tuple[tuple[Item, ...], tuple[Demo, ...]]:
-    """Items (the `execute` file) and demonstrations (the `induce` file) of one Instruction Induction task.
-
-    Ids are the published keys; cause_and_effect gives each pair in both orders, as its authors do, the second one with the
-    id "N-swapped" and both in cluster N. Demonstrations whose input is a test item's are left out. DataMissing names the
-    file, and the item if one is wrong.
-    """
-    execute = _file_of(task, "instruction_induction/raw/execute/")
-    induce = _file_of(task, "instruction_induction/raw/induce/")
-    items: list[Item] = []
-    with _Reading(execute) as reading:
-        for key, row in reading.keyed_examples():
-            targets = _answers(task, row)
-            for text, suffix in _inputs(task, row):
-                items.append(Item(key + suffix, text, targets, cluster=key if task == "cause_and_effect" else None))
-    taken = {item.input for item in items}
-    demos: list[Demo] = []
-    with _Reading(induce) as reading:
-        for _, row in reading.keyed_examples():
-            # These two tasks have no "output"; elsewhere the first accepted answer need not be the one the authors show.
-            output = _text(row, "output") if "output" in row else _answers(task, row)[0]
-            demos += [Demo(text, output) for text, _ in _inputs(task, row) if text not in taken and output.strip()]
-    return tuple(items), tuple(demos)
-
-
-def load_bigbench(task: str) -> BigBenchTask:
-    """Items of one BIG-bench task; there is no published split, so there are no demonstrations.
-
-    Ids are 0-based indices. Choices keep the order of the published keys, which gives answers away in question_selection:
-    the caller shuffles. DataMissing names the file, and the item if one is wrong.
-    """
-    items: list[Item] = []
-    item_fields: dict[str, Mapping[str, Any]] = {}
-    with _Reading(_file_of(task, "bigbench/")) as reading:
-        for index, row in reading.listed_examples():
-            text = _text(row, "input")
-            targets, choices = _scored_options(row)
-            items.append(Item(index, text, targets, choices))
-            if more := {k: v for k, v in row.items() if k not in ("input", "target", "target_scores")}:
-                item_fields[index] = more
-        extras = {k: v for k, v in reading.document.items() if k != "examples"} | {"item_fields": item_fields}
-    return BigBenchTask(tuple(items), (), extras)
 
 
 class _Bounded(io.FileIO):
@@ -292,18 +235,21 @@ def _chosen(names: Sequence[str]) -> tuple[OfficialFile, ...]:
     return tuple(file for file in manifest() if file.path in names or file.task in names)
 
 
-def _file_of(task: str, folder: str) -> OfficialFile:
+def file_of(task: str, folder: str) -> OfficialFile:
+    """The file of one task below a folder of the data folder; UsageProblem where there is no such task."""
     tasks = {file.task: file for file in manifest() if file.path.startswith(folder)}
     if task not in tasks:
         raise UsageProblem(f"no official task is named {task!r}; {did_you_mean(task, tasks)}".rstrip("; "))
     return tasks[task]
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that is not larger than any published one."""
     return read_bytes(path, SIZE_LIMIT)
 
 
-def _sha256(content: bytes) -> str:
+def sha256_of(content: bytes) -> str:
+    """The SHA-256 of these bytes, in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -312,11 +258,11 @@ def _first_right(file: OfficialFile, places: Sequence[Path]) -> tuple[bytes | No
     problems = []
     for place in places:
         try:
-            content = _read(place)
+            content = read_file(place)
         except OSError as error:
             problems.append(f"{place}: could not be read: {error}")
             continue
-        found = _sha256(content)
+        found = sha256_of(content)
         if found == file.sha256:
             return content, []
         problems.append(f"{place}: expected SHA-256 {file.sha256}, found {found} ({len(content)} bytes, published {file.bytes})")
@@ -332,7 +278,7 @@ def _state(file: OfficialFile, read: bool) -> FileState:
     state: State
     try:
         if read:
-            state = "present" if _sha256(_read(path)) == file.sha256 else "damaged"
+            state = "present" if sha256_of(read_file(path)) == file.sha256 else "damaged"
         else:
             status = path.stat()
             state = "present" if stat.S_ISREG(status.st_mode) and status.st_size == file.bytes else "damaged"
@@ -370,131 +316,7 @@ def _told(problems: Sequence[str], what: str, n_copied: int, n_kept: int) -> str
     return "\n".join([head, *(f"  {problem}" for problem in problems)])
 
 
-def _short(error: BaseException) -> str:
+def short(error: BaseException) -> str:
     """The kind of an error and its first line, cut: network errors quote whole object trees."""
     text = (str(error).splitlines() or [""])[0]
     return f"{type(error).__name__}: {text[:200]}"
-
-
-class _Malformed(Exception):
-    """What is wrong with one item, before the file and the item are known."""
-
-
-class _Reading:
-    """One data file while it is read: names the file and the item in every error, and checks the SHA-256 last.
-
-    Last, because what is wrong with an item says more to a person than a checksum; but a file that only looks right is
-    refused all the same.
-    """
-
-    def __init__(self, file: OfficialFile) -> None:
-        self.file = file
-        self.path = data_dir() / file.path
-        self.item: str | None = None
-        self.document: Mapping[str, Any] = {}
-        self.found = ""
-
-    def __enter__(self) -> _Reading:
-        try:
-            content = _read(self.path)
-        except (FileNotFoundError, NotADirectoryError):
-            raise DataMissing(f"{self.path} is not imported yet: {HOW_TO_GET}") from None
-        except OSError as error:
-            raise self.damaged(f"could not be read: {error}") from error
-        self.found = _sha256(content)
-        try:
-            document = json.loads(content)
-        except (ValueError, RecursionError) as error:
-            raise self.damaged(f"not JSON: {_short(error)}") from error
-        if not isinstance(document, dict):
-            raise self.damaged("not a JSON object")
-        self.document = document
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
-        if isinstance(error, _Malformed):
-            where = f"item {self.item!r}: " if self.item is not None else ""
-            raise self.damaged(f"{where}{error}") from None
-        if error is None and self.found != self.file.sha256:
-            raise self.damaged(f"expected SHA-256 {self.file.sha256}, found {self.found}")
-
-    def damaged(self, what: str) -> DataMissing:
-        return DataMissing(f"{self.path} is damaged: {what}; to replace it {HOW_TO_GET}")
-
-    def keyed_examples(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        examples = self.document.get("examples")
-        if not isinstance(examples, dict) or not examples:
-            raise _Malformed("'examples' is not an object with items")
-        return self._rows(examples.items())
-
-    def listed_examples(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        examples = self.document.get("examples")
-        if not isinstance(examples, list) or not examples:
-            raise _Malformed("'examples' is not a list with items")
-        return self._rows((str(index), row) for index, row in enumerate(examples))
-
-    def _rows(self, rows: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for key, row in rows:
-            self.item = key
-            if not isinstance(row, dict):
-                raise _Malformed(f"not an object: {row!r}")
-            yield key, row
-        self.item = None
-
-
-def _text(row: Mapping[str, Any], field: str) -> str:
-    value = row.get(field)
-    if not isinstance(value, str):
-        raise _Malformed(f"{field!r} must be text, found {value!r}" if field in row else f"{field!r} is missing")
-    return value
-
-
-def _texts(row: Mapping[str, Any], field: str) -> tuple[str, ...]:
-    """One text or a list of texts, without blank ones; at least one must be left."""
-    value = row.get(field)
-    texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-        raise _Malformed(f"{field!r} must be text or a list of texts, found {value!r}" if field in row else f"{field!r} is missing")
-    # The dictionaries behind the translations left empty answers, which would accept an empty reply.
-    if not (answers := tuple(text for text in texts if text.strip())):
-        raise _Malformed(f"{field!r} holds no answer")
-    return answers
-
-
-def _inputs(task: str, row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The input text, with the suffix of its id: one for every row, two for a cause and its effect."""
-    if task == "cause_and_effect":
-        cause, effect = _text(row, "cause"), _text(row, "effect")
-        return [(f"Sentence 1: {cause} Sentence 2: {effect}", ""), (f"Sentence 1: {effect} Sentence 2: {cause}", "-swapped")]
-    if task == "common_concept":
-        return [(", ".join(_texts(row, "items")), "")]
-    return [(_text(row, "input"), "")]
-
-
-ANSWER_FIELDS = {
-    "cause_and_effect": "cause",
-    "common_concept": "all_common_concepts",
-    "rhymes": "other_rhymes",
-    "translation_en-de": "possible_translations",
-    "translation_en-es": "possible_translations",
-    "translation_en-fr": "possible_translations",
-    "word_in_context": "possible_outputs",
-}
-"""Where the accepted answers stand; "output" for all other Instruction Induction tasks."""
-
-
-def _answers(task: str, row: Mapping[str, Any]) -> tuple[str, ...]:
-    return _texts(row, ANSWER_FIELDS.get(task, "output"))
-
-
-def _scored_options(row: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Targets and choices. dyck_languages has both fields and is scored by its `target`."""
-    if "target" in row:
-        return _texts(row, "target"), ()
-    scores = row.get("target_scores")
-    if not isinstance(scores, dict) or not scores:
-        raise _Malformed("'target' and 'target_scores' are missing" if scores is None else f"'target_scores' holds no options: {scores!r}")
-    targets = tuple(option for option, score in scores.items() if score == 1)
-    if not targets:
-        raise _Malformed("'target_scores' gives no option the score 1")
-    return targets, tuple(scores)
