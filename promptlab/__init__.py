@@ -19,6 +19,7 @@ __all__ = [
     "Experiment",
     "FileProblems",
     "Item",
+    "Plan",
     "PromptlabError",
     "Report",
     "Run",
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from promptlab.nouns.call import Scored
     from promptlab.nouns.errors import BudgetReached, DataMissing, FileProblems, PromptlabError, RunProblem, UsageProblem
     from promptlab.nouns.item import Item
+    from promptlab.nouns.plan import Plan
     from promptlab.record.open import open_run
     from promptlab.record.store import Run
     from promptlab.reporting import verdicts
@@ -53,6 +55,7 @@ _HOMES = {
     "nouns.call": "Scored",
     "nouns.errors": "BudgetReached DataMissing FileProblems PromptlabError RunProblem UsageProblem",
     "nouns.item": "Item",
+    "nouns.plan": "Plan",
     "record.open": "open_run",
     "record.store": "Run",
     "reporting": "verdicts",

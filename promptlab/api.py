@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import json
 import os
 import threading
 import warnings
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
+    from promptlab.nouns.plan import Plan
     from promptlab.nouns.words import Scorer
     from promptlab.record.store import Run
     from promptlab.reporting.pair import PairReport
@@ -32,7 +31,7 @@ CacheUse = Literal["use", "refresh", "off", "replay"]
 ProgressShown = bool | Callable[["Progress"], None]
 
 
-def plan(experiment: str | Path | Experiment) -> Any:  # noqa: ANN401
+def plan(experiment: str | Path | Experiment) -> Plan:
     """What an experiment will send, cost and be able to detect, as `promptlab plan` shows it; sends nothing.
 
     The plan has attributes: `.counts.trials`, `.estimates` by model, `.power`, `.arms`, `.hypotheses`. FileProblems lists everything
@@ -41,8 +40,7 @@ def plan(experiment: str | Path | Experiment) -> Any:  # noqa: ANN401
     from promptlab.planning.plan import make_plan
     from promptlab.planning.resolve import resolve
 
-    made = json.dumps(make_plan(resolve(_source(experiment))))
-    return json.loads(made, object_hook=lambda fields: SimpleNamespace(**fields))
+    return make_plan(resolve(_source(experiment)))
 
 
 def run(

@@ -26,7 +26,7 @@ from promptlab.record.store import is_locked, runs_in
 from promptlab.running.progress import Progress
 from servers import Server
 
-NAMES = """BudgetReached DataMissing Experiment FileProblems Item PromptlabError Report Run RunProblem Scored UsageProblem __version__
+NAMES = """BudgetReached DataMissing Experiment FileProblems Item Plan PromptlabError Report Run RunProblem Scored UsageProblem __version__
 arun compare open_run plan report run score verdicts"""
 RUN = "experiment, runs=None, cache='use', max_cost=None, max_tokens=None, concurrency=16, workers=1, progress=True"
 SIGNATURES = {
