@@ -130,11 +130,11 @@ def sweep(
     study = resolve(experiment, LOOKS if sequential else None)
     for note in study.notes:
         say(f"note: {note}")
-    simulated = [model.name for model in study.design.models if model.simulated]
+    simulated = [model.name for model in study.models if model.simulated]
     if simulated:
         say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")
-    n_models = len(study.design.models)
-    say(f"run {study.run_id}: {study.design.n_trials:,} trials, {n_models} model(s), {len(study.design.tasks)} task(s)")
+    n_models = len(study.models)
+    say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
     with contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
@@ -173,8 +173,7 @@ def rescore(
     started = time.monotonic()
     with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
         done = again(old, study, runs or run.parent, observe)
-    n_models = len(study.design.models)
-    _end(done, time.monotonic() - started, sum(model.simulated for model in study.design.models), n_models)
+    _end(done, time.monotonic() - started, sum(model.simulated for model in study.models), len(study.models))
     if done.progress.n_recorded_before + done.progress.n_done:
         after_sweep(done.folder, write_html=True)
     if done.progress.n_not_cached:

@@ -41,6 +41,7 @@ def check(
         "n_items": len(found.items),
         "n_demos": len(found.demos),
         "metric": found.metric,
+        "says": "scored by" if found.parameters else "every right answer scores 1 by",
         "chance": found.chance,
         "base_prompts": dict(found.base_prompts),
         "source": found.source,
@@ -75,5 +76,5 @@ def _say(file: Path, row: dict[str, Any]) -> None:
     if wrong:
         say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or mend the answers")
     elif not failed:
-        say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, every right answer scores 1 by {row['metric']})")
+        say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, {row['says']} {row['metric']})")
         say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")

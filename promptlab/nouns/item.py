@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from promptlab.nouns.words import Benchmark, Suite
 
@@ -67,6 +67,8 @@ class Task:
     strict: str = "text"
     options: Literal["shown", "hidden"] = "shown"
     frame: Frame = Frame()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What a scoring that is no plain metric is made with."""
     fixed_order: bool = False
     """Whether options keep the published order instead of one drawn by the seed."""
 

@@ -28,6 +28,10 @@ class Model:
     price: Price | None = None
     timeout_s: float = 60.0
 
+    def canonical(self) -> dict[str, Any]:
+        """What decides its answers, as plain data."""
+        return {"name": self.name, "litellm_name": self.litellm_name, "api_base": self.api_base, "sampling": dict(self.sampling)}
+
     @property
     def simulated(self) -> bool:
         return self.litellm_name.startswith("sim/")

@@ -39,6 +39,8 @@ class PlannedTask(Typed):
     n_items: int = 0
     metric: str = ""
     strict: str = ""
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters of a scoring that is no plain metric."""
     low: float | None = None
     """The score of guessing, where scores are normalised by it."""
     chance: float | None = None

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from promptlab.nouns.call import Call, Scored
 from promptlab.nouns.item import Item
+from promptlab.nouns.model import Model
 
 T = TypeVar("T")
 
@@ -38,12 +39,12 @@ class Scoring:
     metric: Metric | None
     run: Callable[[str, Item, Call], Steps[Scored]] | None = None
     """In place of a metric: given the answer, the item and the first call of the trial."""
-    parameters: Any = None
     max_calls: int = 0
-    models: tuple[str, ...] = ()
-    """The models that it asks, by their LiteLLM names."""
-    source: str | None = None
-    """SHA-256 of the code of an own metric: part of a run's identity."""
+    """How many calls one answer takes at most."""
+    models: tuple[Model, ...] = ()
+    """The models that it asks, with all the sampling parameters that they are sent."""
+    identity: Any = None
+    """What decides its scores beside its name, as plain data: part of a run's identity."""
 
     def steps(self, answer: str, item: Item, call: Call) -> Steps[Scored]:
         """The score of one answer."""

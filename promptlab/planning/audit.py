@@ -150,5 +150,6 @@ def _prices(run: Run, plan: Plan) -> str | None:
     return price_digest(prices) if set(prices) == set(plan.model_of) else None
 
 
-def _simulators(_: Run, plan: Plan) -> str:
-    return hash_of_simulators((Model(m.name, m.litellm_name) for m in plan.models), sim_models())
+def _simulators(run: Run, plan: Plan) -> str:
+    judges = (Model(name, model.litellm_name) for name, model in run.manifest.models.items() if name not in plan.model_of)
+    return hash_of_simulators((*(Model(m.name, m.litellm_name) for m in plan.models), *judges), sim_models())

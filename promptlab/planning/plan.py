@@ -17,6 +17,7 @@ from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Call
 from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.item import Item, Task
+from promptlab.nouns.model import Model
 from promptlab.nouns.plan import (
     Counts,
     Estimate,
@@ -30,6 +31,7 @@ from promptlab.nouns.plan import (
     PlannedTask,
     PowerRow,
 )
+from promptlab.nouns.steps import Scoring, Steps
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Control
 from promptlab.planning.resolve import Study
@@ -103,6 +105,7 @@ def make_plan(study: Study) -> Plan:
                 n_items=len(t.items),
                 metric=t.metric,
                 strict=t.strict,
+                scoring={name: v.canonical() if isinstance(v, Model) else v for name, v in t.parameters.items()},
                 low=t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
                 chance=t.chance,
                 base_prompts={k: v for k, v in t.base_prompts.items() if k in experiment.base_prompts},
@@ -130,7 +133,7 @@ def make_plan(study: Study) -> Plan:
         loops=tuple(_loop(setting.strategy, arms) for setting, arms in looped.items() if arms),
         no_placebo_reason=experiment.controls.no_placebo_reason if stimuli and not placebos else None,
         **_looks(study, planned),
-        counts=counts(design),
+        counts=counts(study),
         estimates=each,
         power=power(study, len(planned)),
         outlook=outlook(study, each=each),
@@ -144,6 +147,7 @@ def make_plan(study: Study) -> Plan:
 def repriced(made: Plan, study: Study) -> Plan:
     """A plan as shown where the study's prices are those of a batch: what it costs, and the most calls that wait for one another."""
     waves, each = max(arm.strategy.max_calls - arm.strategy.n_first + 1 for arm in study.design.arms), estimates(study)
+    waves += max(scoring.max_calls for scoring in study.scorings.values())
     return replace(made, estimates=each, outlook=outlook(study, each=each), waves=waves)
 
 
@@ -164,8 +168,9 @@ def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
     }
 
 
-def counts(design: Design) -> Counts:
+def counts(study: Study) -> Counts:
     """How much there is of everything."""
+    design = study.design
     n_items = sum(len(task.items) for task in design.tasks)
     a_pass = n_items * len(design.models) * design.replicates
     return Counts(
@@ -175,13 +180,42 @@ def counts(design: Design) -> Counts:
         arms=len({arm.name for arm in design.arms}),
         conditions=len(design.arms),
         trials=design.n_trials,
-        calls=a_pass * sum(arm.strategy.max_calls for arm in design.arms),
+        calls=a_pass * sum(arm.strategy.max_calls for arm in design.arms) + sum(n_calls[1] for _, _, n_calls in _judged(study)),
     )
 
 
 def estimates(study: Study) -> tuple[Estimate, ...]:
-    """The estimate of every model."""
-    return tuple(estimate(study, model.name) for model in study.design.models)
+    """The estimate of every model, those that only scorings ask included."""
+    return (*(estimate(study, model.name) for model in study.design.models), *(_estimate_of_judge(study, judge) for judge in study.judges))
+
+
+def _judged(study: Study) -> list[tuple[Task, Scoring, tuple[int, int]]]:
+    """Tasks whose scorings ask models, and how many calls that takes, at least and at most."""
+    design, found = study.design, []
+    strategies = [arm.strategy for arm in design.arms]
+    n_scored = sum(s.max_calls if s.scores_attempts or s.needs & {"verifier", "reader"} else 1 for s in strategies)
+    for task in design.tasks:
+        scoring = study.scorings[task.id, design.models[0].name]
+        a_pass = len(task.items) * len(design.models) * design.replicates
+        if scoring.models:
+            found.append((task, scoring, (a_pass * len(strategies), a_pass * n_scored * scoring.max_calls)))
+    return found
+
+
+def _estimate_of_judge(study: Study, judge: Model) -> Estimate:
+    """The same for a model that scores: the answers that it reads are as long as their models may make them."""
+    asked = study.experiment.sampling.asked()
+    longest = max({**asked, **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1]) for model in study.design.models)
+    answers = (min(OUTPUT_TOKENS_UNSET[0], longest), longest)
+    calls, tokens = [0, 0], [0, 0]
+    for task, scoring, n_calls in _judged(study):
+        if judge in scoring.models:
+            sample = task.items[:SAMPLE_ITEMS]
+            chars = sum(_first_chars(scoring.steps("?", item, Call("", (), {}))) for item in sample) / len(sample)
+            for i in (0, 1):
+                calls[i] += n_calls[i]
+                tokens[i] += int(n_calls[i] * (chars / CHARS_A_TOKEN[i] + answers[i]))
+    return _priced(study, judge, calls, tokens, judge.sampling.get("max_tokens", OUTPUT_TOKENS_UNSET[1]))
 
 
 def estimate(study: Study, model_name: str) -> Estimate:
@@ -202,26 +236,29 @@ def estimate(study: Study, model_name: str) -> Estimate:
             for arm in design.arms
         ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
     n_least = sum(len(task.items) for task in design.tasks) * design.replicates * sum(arm.strategy.n_first for arm in design.arms)
-    n_calls = counts(design).calls // len(design.models)
+    n_calls = sum(len(task.items) for task in design.tasks) * design.replicates * sum(arm.strategy.max_calls for arm in design.arms)
     most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
-    tokens = [
-        (int(chars / CHARS_A_TOKEN[0]), n_least * min(OUTPUT_TOKENS_UNSET[0], most)),
-        (int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most), n_calls * most),
-    ]
-    price = study.prices[model_name]
+    tokens = [int(chars / CHARS_A_TOKEN[0]), int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most)]
+    return _priced(study, model, [n_least, n_calls], tokens, most)
+
+
+def _priced(study: Study, model: Model, n_calls: Sequence[int], n_input: Sequence[int], most: int) -> Estimate:
+    """An estimate from calls and input tokens, low and high, and the most tokens of one answer."""
+    tokens = [(n_input[0], n_calls[0] * min(OUTPUT_TOKENS_UNSET[0], most)), (n_input[1], n_calls[1] * most)]
+    price = study.prices[model.name]
     seconds = SECONDS_A_CALL
     if model.simulated:
         latency = study.sims[model.litellm_name.removeprefix("sim/")].latency_ms / 1000
         seconds = (latency + 0.05, latency + 0.2)  # what the client itself needs for a call, at 16 under way on two cores
     return Estimate(
-        model=model_name,
+        model=model.name,
         simulated=model.simulated,
-        calls=n_calls,
+        calls=n_calls[1],
         input_tokens=(tokens[0][0], tokens[1][0]),
         output_tokens=(tokens[0][1], tokens[1][1]),
-        usd=tuple(cost_usd(price, n_input, n_output) for n_input, n_output in tokens),
+        usd=tuple(cost_usd(price, *pair) for pair in tokens),
         price=None if price is None else (price.input_usd_per_mtok, price.output_usd_per_mtok, price.source),
-        seconds_one_by_one=(n_least * seconds[0], n_calls * seconds[1]),
+        seconds_one_by_one=(n_calls[0] * seconds[0], n_calls[1] * seconds[1]),
     )
 
 
@@ -262,7 +299,7 @@ def outlook(study: Study, discordance: float | None = None, each: Sequence[Estim
     psi = discordance if discordance is not None else DISCORDANCE[0]
     now = [len(task.items) for task in design.tasks]
     costs = [made.usd for made in each or estimates(study)]
-    calls = counts(design).calls
+    calls = counts(study).calls
     rows: list[OutlookRow] = []
     for factor in (1, 2, 4):
         n_items = tuple(min(n * factor, study.available.get(task.id, n)) for n, task in zip(now, design.tasks, strict=True))
@@ -377,6 +414,11 @@ def _chars(task: Task, item: Item, arm: Arm) -> int:
     """Characters of the first call's messages; a strategy that writes its own is run until it asks."""
     if "prompts" not in arm.strategy.needs:
         return sum(len(message["content"]) for message in render(task, item, arm))
-    with closing(begun(Call("", (), {}), Trial(0, task.id, item, arm, "", 0))) as started:
-        first = next(started)
+    return _first_chars(begun(Call("", (), {}), Trial(0, task.id, item, arm, "", 0)))
+
+
+def _first_chars(steps: Steps[Any]) -> int:
+    """Characters of the first call of a strategy or a scoring; it is run until it asks."""
+    with closing(steps):
+        first = next(steps)
     return sum(len(message["content"]) for message in first.messages) if isinstance(first, Call) else 0

@@ -73,6 +73,13 @@ class Study:
     """The folder that the experiment's paths are relative to."""
     files: Mapping[str, str] | None = None
     """Of an experiment built in Python: what was given as objects, as the text of files by path from `path`; None for one in a file."""
+    judges: tuple[Model, ...] = ()
+    """Models that only scorings ask."""
+
+    @property
+    def models(self) -> tuple[Model, ...]:
+        """Every model that is asked anything."""
+        return (*self.design.models, *self.judges)
 
     @cached_property
     def scorings(self) -> dict[tuple[str, str], Scoring]:
@@ -84,7 +91,7 @@ class Study:
     def hashes(self) -> dict[str, str]:
         """SHA-256 of everything that decides a result; what is frozen before the first call."""
         arms = self.design.arms
-        own = {task: scoring.source for (task, _), scoring in self.scorings.items() if scoring.source}
+        own = {task: scoring.identity for (task, _), scoring in self.scorings.items() if scoring.identity is not None}
         return {
             "experiment": hash_of_experiment(self.experiment),
             "data": hash_of_data(self.design.tasks, self.format),
@@ -95,7 +102,7 @@ class Study:
                 self.format,
             ),
             "prices": price_digest(dict(self.prices)),
-            "simulators": hash_of_simulators(self.design.models, self.sims),
+            "simulators": hash_of_simulators(self.models, self.sims),
             **({"metrics": digest(own)} if own and self.format > 1 else {}),
         }
 
@@ -245,6 +252,8 @@ class _Resolver:
             if model.simulated and model.litellm_name.removeprefix("sim/") not in sims:
                 hint = did_you_mean(model.litellm_name, [f"sim/{name}" for name in sims])
                 self.problem(("models", index), f"the simulated model {model.litellm_name!r} is not known; {hint}")
+            elif model.simulated and sims[model.litellm_name.removeprefix("sim/")].agreement is not None:
+                self.problem(("models", index), f"{model.litellm_name!r} is a simulated judge: it scores answers and gives none")
             if "/" not in model.litellm_name:
                 self.problem(
                     ("models", index), f"the model {model.litellm_name!r} names no provider; write provider/model, as in openai/gpt-4o-mini"
@@ -253,6 +262,23 @@ class _Resolver:
                 self.problem(("models", index), f"two models are named {model.name!r}; give one of them another 'name'")
             found[model.name] = model
         return list(found.values())
+
+    def judges(self, tasks: Sequence[Task], models: Sequence[Model], sims: Mapping[str, SimModel]) -> list[Model]:
+        """The models that scorings ask and that are not tested themselves."""
+        known, tested = {model.name: model for model in models}, len(models)
+        for task in tasks:
+            for judge in task_scoring(task, self.experiment.scorer).models:
+                sim = sims.get(judge.litellm_name.removeprefix("sim/"))
+                if judge.simulated and (sim is None or sim.agreement is None):
+                    usable = ", ".join(f"sim/{name}" for name, model in sims.items() if model.agreement is not None)
+                    self.problem(
+                        ("task_files",), f"{task.id} is scored by {judge.litellm_name!r}, which is no simulated judge; known: {usable}"
+                    )
+                if known.setdefault(judge.name, judge) != judge:
+                    self.problem(
+                        ("task_files",), f"{task.id} is scored by a model named {judge.name!r} as another one is; give it another 'name'"
+                    )
+        return list(known.values())[tested:]
 
     def chosen(self, known: Mapping[str, Stimulus]) -> list[Stimulus]:
         """The stimuli of the experiment in its order: named ones, and stacks."""
@@ -402,6 +428,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
     stimuli = resolver.chosen(known)
     tasks = resolver.tasks()
     models = resolver.models(sims)
+    judges = resolver.judges(tasks, models, sims)
     encoding = encoding_name([model.litellm_name for model in models])
     lengths = {s.id: n_tokens(s.text, encoding) for s in (*known.values(), *stimuli)}
     placebos = resolver.placebos(known, stimuli, lengths)
@@ -416,13 +443,16 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
         )
     table = PriceTable.load()
     simulated = sim_prices(sims)
-    prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in models}
+    prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in (*models, *judges)}
     if experiment.budget_usd is not None:
         for index, model in enumerate(models):
             if prices[model.name] is None:
                 resolver.problem(
                     ("models", index), f"the price of {model.name!r} is unknown, so budget_usd cannot hold; add 'price' to this model"
                 )
+        for judge in judges:
+            if prices[judge.name] is None:
+                resolver.problem(("task_files",), f"the price of {judge.name!r} is unknown, so budget_usd cannot hold; add 'price' to it")
     if resolver.problems:
         raise FileProblems(resolver.problems)
     programs = _programs(loaded, tasks)
@@ -446,6 +476,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
         encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)),
         available=resolver.available,
+        judges=tuple(judges),
     )
 
 

@@ -175,7 +175,7 @@ def file_tables(chosen: Choices, draft: Draft) -> list[Table]:
     """What the file of the choices asks and costs, the smallest effects that it sees, and what more items buy; none without a file."""
     if draft.study is None or draft.estimate is None:
         return []
-    return [_cost(draft.estimate, counts(draft.study.design)), power_table(draft.power), outlook_table(more_items(draft.text, chosen.psi))]
+    return [_cost(draft.estimate, counts(draft.study)), power_table(draft.power), outlook_table(more_items(draft.text, chosen.psi))]
 
 
 def _cost(made: Estimate, n: Counts) -> Table:

@@ -134,6 +134,8 @@ class Engine:
         for own in {written({**a.strategy.sampling, **dict(a.setting.sampling)}): a for a in self.design.arms}.values():
             for model in self.design.models:
                 self.gateway.effective(model, {**self._sampling[model.name], **dict(own.setting.sampling), **own.strategy.sampling})
+        for judge in self.judges:
+            self.gateway.effective(judge, judge.sampling)
         return {model.name: self.gateway.effective(model, self._sampling[model.name]) for model in self.design.models}
 
     def _written(self, params: Mapping[str, Any]) -> str:
@@ -407,7 +409,7 @@ def _end_of(call: Call) -> str:
 def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progress, execution: Execution) -> tuple[Engine, Gateway]:
     """The engine of a study, and the gateway that it asks: close it at the end."""
     design = study.design
-    world = World(design, study.sims) if any(model.simulated for model in design.models) else None
-    gateway = Gateway(design.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
+    world = World(design, study.sims) if any(model.simulated for model in study.models) else None
+    gateway = Gateway(study.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
     sampling = study.experiment.sampling.asked()
-    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget, progress), gateway
+    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget, progress, study.judges), gateway

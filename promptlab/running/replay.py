@@ -52,6 +52,7 @@ def replayed(study: Study, cache: Cache, wanted: Callable[[Trial], bool] = lambd
         cache=cache,
         budget=Budget(None),
         progress=Progress(n_planned=study.design.n_trials),
+        judges=study.judges,
     )
     for trial in trials(study.design):
         if wanted(trial):

@@ -23,6 +23,7 @@ from promptlab.design.cross import Design
 from promptlab.design.render import render, render_input, stimulus_text
 from promptlab.nouns.arm import LETTERS, Arm, Program
 from promptlab.nouns.call import Reply
+from promptlab.nouns.fenced import unfenced
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
 from promptlab.nouns.stimulus import Loop
@@ -80,12 +81,14 @@ class World:
         """Answer one request the way the model's YAML says."""
         sim = self._models[model]
         key = digest([dict(message) for message in messages])
-        shown = self.shown(messages)
-        if shown is None:
-            raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
         draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
+        shown = None if sim.agreement is not None else self.shown(messages)
+        if shown is None and sim.agreement is None:
+            raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
         await self._latency(sim, draw)
         self._fail(sim, draw)
+        if shown is None:
+            return judgement(sim, model, draw, messages)
         answer = reply(sim, model, shown, draw, messages, None if sampling.get("logprobs") else sampling.get("max_tokens"))
         return with_logprobs(answer, shown) if sampling.get("logprobs") else answer
 
@@ -150,6 +153,20 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
         text = text[:limit]
         return Reply(text, "truncated", "length", f"sim/{model}", n_input, tokens(text))
     return Reply(text, "ok", "stop", f"sim/{model}", n_input, tokens(text))
+
+
+def judgement(sim: SimModel, model: str, draw: str, messages: Sequence[Mapping[str, str]]) -> Reply:
+    """A judge's verdict on the fenced `answer`: the highest number that the prompt allows where it is one of the fenced references."""
+    rng = random.Random(draw)
+    said = "\n".join(message["content"] for message in messages)
+    parts = unfenced(said)
+    scale = int(max(re.findall(r"0 to (\d+)", said), key=int, default="1"))
+    answer = next((text for name, text in parts if name == "answer"), "").strip().rstrip(".").casefold()
+    right = answer in {text.strip().rstrip(".").casefold() for name, text in parts if name == "reference"}
+    verdict = scale if right else 0
+    if rng.random() >= (sim.agreement or 0):
+        verdict = rng.choice([number for number in range(scale + 1) if number != verdict])
+    return Reply(str(verdict), "ok", "stop", f"sim/{model}", tokens(said), 1)
 
 
 def in_fields(text: str, request: str) -> str:

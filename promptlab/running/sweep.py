@@ -400,7 +400,7 @@ class _Record:
     def write(self, state: State) -> None:
         study, progress, before = self._study, self._progress, self._before
         self._written_at = time.monotonic()
-        models = study.design.models
+        models = study.models
         simulated = tuple(model.name for model in models if model.simulated)
         usd, tokens = self.spent()
         self._writer.write_manifest(

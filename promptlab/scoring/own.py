@@ -49,7 +49,7 @@ def own_scoring(name: str) -> Scoring:
     if (code := getattr(inspect.unwrap(function), "__code__", None)) and Path(code.co_filename).is_file():
         files |= {Path(code.co_filename).resolve()}  # where a package only passes it on
     source = hashlib.sha256("".join(sorted(map(_digest, files))).encode()).hexdigest()
-    return Scoring(name, None, partial(_scored, name=name, function=function), source=source)
+    return Scoring(name, None, partial(_scored, name=name, function=function), identity=source)
 
 
 def settled(steps: Steps[T]) -> T:

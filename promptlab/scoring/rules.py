@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from promptlab.nouns.item import Task
 from promptlab.nouns.steps import Scoring
 from promptlab.nouns.words import Scorer
 from promptlab.scoring.metrics import Metric, scorer_metric
 from promptlab.scoring.own import is_own, own_scoring
+
+SCORINGS: Mapping[str, Callable[..., Scoring]] = {}
+"""What `metric` of a task file may name beside metrics; keyword arguments are the parameters that it may set."""
 
 
 def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:
@@ -15,7 +20,9 @@ def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:
 
 
 def task_scoring(task: Task, scorer: Scorer, model: str = "") -> Scoring:
-    """The scoring of a task under a scorer; a metric of the user's own is the rule of every scorer."""
+    """The scoring of a task under a scorer; one that the user wrote or set up is the rule of every scorer."""
+    if task.metric in SCORINGS:
+        return SCORINGS[task.metric](**task.parameters)
     if is_own(task.metric):
         return own_scoring(task.metric)
     return Scoring(task.metric, task_metric(task, scorer, model))

@@ -100,7 +100,7 @@ def not_batched(model: Model) -> str | None:
 
 def check_models(study: Study) -> None:
     """UsageProblem with every model that cannot be asked by batch."""
-    if why := [f"{model.name!r} ({reason})" for model in study.design.models if (reason := not_batched(model))]:
+    if why := [f"{model.name!r} ({reason})" for model in study.models if (reason := not_batched(model))]:
         raise UsageProblem(
             f"--batch is not possible with {', '.join(why)}; leave --batch out, or the model out of a copy of the experiment"
         )
@@ -117,7 +117,7 @@ def price_share(model: Model) -> float:
 def at_batch_prices(study: Study) -> Study:
     """The study with what its models cost by batch. Its hashes are not those of the run, which is the same either way."""
     prices = dict(study.prices)
-    for model in study.design.models:
+    for model in study.models:
         price, share = prices[model.name], price_share(model)
         if price is not None and share != 1:
             prices[model.name] = replace(

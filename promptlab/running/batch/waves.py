@@ -87,7 +87,7 @@ class Waves:
         self._study, self._engine, self._gateway, self._also = study, engine, gateway, also
         self._progress, self._budget = engine.progress, engine.budget
         self._ledger = Ledger(folder)
-        self._desk = Desk(study.design.models, gateway.secrets, self._ledger, engine.progress)
+        self._desk = Desk(study.models, gateway.secrets, self._ledger, engine.progress)
         self._pending: set[str] = set()
         self._failed: dict[str, Completion] = {}
         self._later: set[str] = set()
@@ -106,7 +106,7 @@ class Waves:
 
     def summary(self) -> dict[str, Any]:
         """What the manifest says of the batches."""
-        parts, models = self._ledger.parts, self._study.design.models
+        parts, models = self._ledger.parts, self._study.models
         return {
             "open": len(self._ledger.open),
             "waiting_trials": self._progress.n_waiting,

@@ -126,7 +126,7 @@ class _Placed:
 @contextlib.contextmanager
 def serving(study: Study, address: str | None, gpus: int) -> Iterator[dict[str, str]]:
     """A server for every model `hosted_vllm/NAME` without an address; their addresses by the model's name here."""
-    wanted = {m.name: m.litellm_name for m in study.design.models if m.provider == PROVIDER and m.api_base is None}
+    wanted = {m.name: m.litellm_name for m in study.models if m.provider == PROVIDER and m.api_base is None}
     if not wanted:
         raise UsageProblem(f"--serve-vllm serves models '{PROVIDER}/NAME' without api_base, and the experiment has none")
     ray = connected(address)

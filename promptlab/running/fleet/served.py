@@ -26,7 +26,7 @@ class ServedWorker(Worker):
         # asked directly, as a model with an address is; the gateway below has the address of each
         os.environ.setdefault("HOSTED_VLLM_API_BASE", next(iter(served_at.values())))
         super().__init__(study, link, execution, recorded, cache_folder)
-        models = [replace(m, api_base=served_at.get(m.name, m.api_base)) for m in study.design.models]
+        models = [replace(m, api_base=served_at.get(m.name, m.api_base)) for m in study.models]
         world = World(study.design, study.sims) if any(model.simulated for model in models) else None
         self._gateway = Gateway(models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
         self._engine.gateway = self._gateway

@@ -43,7 +43,8 @@ def check_task(own: Own) -> Checked:
     """Scores every gold answer by the task's metric, and looks for what makes a comparison weak."""
     task = own.task
     name = (f"a task of promptlab's own is called {task.name!r}; give this one another 'name' to use it",) if task.name in entries() else ()
-    return Checked(check_gold(task), (*name, *own.notes, *_notes(task)))
+    asked = [f"scored by {model.name}, which is not asked here" for model in task_scoring(task, "reference").models]
+    return Checked(check_gold(task), (*name, *own.notes, *asked, *_notes(task)))
 
 
 def check_gold(task: Task) -> Gold:

@@ -54,6 +54,7 @@ def load_own(path: Path) -> Own:
         suite="own",
         benchmark="own",
         metric=rule,
+        parameters={} if isinstance(spec.metric, str) else spec.metric[rule],
         strict="",
         options="hidden" if spec.labels else "shown",
         base_prompts=spec.base_prompts,
@@ -69,6 +70,8 @@ def load_own(path: Path) -> Own:
 
 def _metric(spec: TaskFile, document: Document) -> str:
     """The metric's name in full: kinds of answers are those of the strict scorer."""
+    if not isinstance(spec.metric, str):
+        return next(iter(spec.metric))
     name = f"strict_{spec.metric}" if spec.metric in STRICT else spec.metric
     try:
         own_scoring(name) if is_own(name) else metric(name)

@@ -231,6 +231,10 @@ class SimModel(Part):
     refusal: list[Rate] = []
     error_rate: Annotated[float, Field(ge=0, lt=1, description="share of requests answered 500 or 429 at the first attempt")] = 0.0
     latency_ms: Annotated[float, Field(ge=0)] = 0.0
+    agreement: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="a judge: how often its verdict is what the targets say", exclude_if=lambda share: share is None),
+    ] = None
     seed: int = 0
     price: PriceEntry
 

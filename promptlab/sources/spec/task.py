@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from promptlab.sources.spec.experiment import NAME, Part
+from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.model import Model
+from promptlab.nouns.parameters import checked
+from promptlab.scoring.rules import SCORINGS
+from promptlab.sources.spec.experiment import NAME, ModelEntry, Part
 from promptlab.sources.spec.strict_yaml import Document, read, validate
 
 Column = Annotated[str, Field(min_length=1)]
@@ -33,6 +37,31 @@ class Columns(Part):
         return self
 
 
+def _metric(value: str | dict[str, dict[str, Any]]) -> str | dict[str, dict[str, Any]]:
+    """A scoring that is no plain metric, with its parameters as nouns."""
+    name = value if isinstance(value, str) else next(iter(value), "")
+    if isinstance(value, str) and name not in SCORINGS:
+        return value
+    if name not in SCORINGS or (len(value) > 1 and not isinstance(value, str)):
+        raise ValueError(f"only one of these has parameters: {', '.join(SCORINGS) or 'none'}; found {', '.join(value)}")
+    hints = get_type_hints(SCORINGS[name])
+    given = {} if isinstance(value, str) else value[name]
+    given = {key: _model(key, one) if hints.get(key) is Model else one for key, one in given.items()}
+    try:
+        SCORINGS[name](**checked(f"the metric {name!r}", SCORINGS[name], given))
+    except UsageProblem as problem:
+        raise ValueError(str(problem)) from None
+    return {name: given}
+
+
+def _model(key: str, value: object) -> Model:
+    try:
+        return ModelEntry.model_validate({"model": value} if isinstance(value, str) else value).resolved()
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{'.'.join([key, *map(str, first['loc'])])}: {first['msg'].removeprefix('Value error, ')}") from None
+
+
 def _human(value: object) -> object:
     return {"human": value} if isinstance(value, str) else value
 
@@ -44,7 +73,11 @@ class TaskFile(Part):
         str, Field(min_length=1, description="CSV, TSV, JSON, JSON lines or Parquet, path from this file; or hf:owner/name, a dataset")
     ]
     columns: Columns
-    metric: Annotated[str, Field(min_length=1, description="a metric's name, regex:PATTERN, or package.module:function")]
+    metric: Annotated[
+        str | dict[str, dict[str, Any]],
+        AfterValidator(_metric),
+        Field(min_length=1, description="a metric's name, regex:PATTERN, package.module:function, or {name: {parameter: value}}"),
+    ]
     base_prompts: Annotated[
         dict[str, Annotated[str, Field(min_length=1)]],
         BeforeValidator(_human),
