@@ -18,6 +18,7 @@ badjson, html200, truncated, blank, list, error200, error200-CODE
                    200 with something that is no answer
 logprobs           " B" with the log-probabilities of four tokens, where they are asked for
 big-BYTES          a long answer
+judge-N            the answer N
 facts-PROVIDER, parts, toolcall, unicode, inject, think, reasoned, othermodel, nomodel, nofinish, finish-REASON
                    answers of another form or content
 empty, null, nochoices, length, filter, refusal, policy, context, nousage, nullusage, halfusage
@@ -319,6 +320,8 @@ class Handler(BaseHTTPRequestHandler):
             message["content"] = ""
         if name == "null":
             message["content"] = None
+        if name == "judge":
+            message["content"] = numbers[0]
         if name == "length":
             finish = "length"
         if name == "filter":

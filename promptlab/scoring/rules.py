@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping
 from promptlab.nouns.item import Task
 from promptlab.nouns.steps import Scoring
 from promptlab.nouns.words import Scorer
+from promptlab.scoring.judged import judge
 from promptlab.scoring.metrics import Metric, scorer_metric
 from promptlab.scoring.own import is_own, own_scoring
 
-SCORINGS: Mapping[str, Callable[..., Scoring]] = {}
+SCORINGS: Mapping[str, Callable[..., Scoring]] = {"judge": judge}
 """What `metric` of a task file may name beside metrics; keyword arguments are the parameters that it may set."""
 
 
