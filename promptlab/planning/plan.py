@@ -262,7 +262,7 @@ def _priced(study: Study, model: Model, n_calls: Sequence[int], n_input: Sequenc
         calls=n_calls[1],
         input_tokens=(tokens[0][0], tokens[1][0]),
         output_tokens=(tokens[0][1], tokens[1][1]),
-        usd=tuple(cost_usd(price, n_input, n_output) for n_input, n_output in tokens),
+        usd=tuple(cost_usd(price, *pair) for pair in tokens),
         price=None if price is None else (price.input_usd_per_mtok, price.output_usd_per_mtok, price.source),
         seconds_one_by_one=(n_calls[0] * seconds[0], n_calls[1] * seconds[1]),
     )
