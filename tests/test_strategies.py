@@ -80,9 +80,9 @@ def test_what_is_wrong_with_parameters_is_told_with_its_line(entry: str, told: s
 def test_calls_at_once_are_priced_and_what_is_read_in_each_is_known(tmp_path: Path) -> None:
     SEEN.clear()
     one, three = (make_plan(study(tmp_path, entry)) for entry in ("[single]", "[{doubled: {times: 3}}]"))
-    assert three["counts"]["calls"] == 3 * one["counts"]["calls"] == 3 * one["counts"]["trials"]
+    assert three.counts.calls == 3 * one.counts.calls == 3 * one.counts.trials
     for name in ("calls", "output_tokens", "usd", "seconds_one_by_one"):
-        low, high = ((row["estimates"][0][name],) * 2 if name == "calls" else row["estimates"][0][name] for row in (one, three))
+        low, high = ((value,) * 2 if name == "calls" else value for value in (getattr(row.estimates[0], name) for row in (one, three)))
         assert [b / a for a, b in zip(low, high, strict=True)] == pytest.approx([3, 3], rel=0.01), name
     found = study(tmp_path, "[{doubled: {times: 3}}]")
     assert any("at temperature 0" in note for note in found.notes)
