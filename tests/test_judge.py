@@ -177,7 +177,7 @@ def test_by_batch_judgements_are_a_wave_of_their_own(tmp_path: Path, server: ser
     _, ordinary = sweep(study, tmp_path, "ordinary")
     [folder] = runs_in(tmp_path / "batch")
     same(Run(folder), ordinary)
-    assert Run(folder).manifest["paid_usd"] == pytest.approx(ordinary.manifest["paid_usd"])
+    assert Run(folder).manifest.paid_usd == pytest.approx(ordinary.manifest.paid_usd)
 
 
 def test_a_limit_covers_answers_and_judgements(tmp_path: Path, server: servers.Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +185,7 @@ def test_a_limit_covers_answers_and_judgements(tmp_path: Path, server: servers.S
     study = resolve(served_by(tmp_path, server, items=40))
     done, run = sweep(study, tmp_path, "runs", max_cost_usd=1.3)
     assert done.state == "budget"
-    assert run.manifest.paid_usd <= run.manifest["spent"]["usd"] <= 1.3
+    assert run.manifest.paid_usd <= run.manifest.spent.usd <= 1.3
     assert {"answer", "score"} == set(run.calls()["purpose"])
     assert run.manifest.paid_usd == pytest.approx(len(server.requests) * ONE_CALL)
 
