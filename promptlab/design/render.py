@@ -7,16 +7,14 @@ item or a stimulus is never searched for placeholders again.
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 
 from promptlab.nouns.arm import LETTERS, Arm, Placement
 from promptlab.nouns.item import Demo, Frame, Item, Task
+from promptlab.nouns.prompt import Prompt, fill
 from promptlab.nouns.stimulus import Stimulus
-
-PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 FRAME_FIELDS = tuple(Frame.__dataclass_fields__)
 
@@ -77,16 +75,6 @@ PRESETS: Mapping[str, Placement] = {
 }
 
 
-def fill(template: str, values: Mapping[str, str]) -> str:
-    """Replace every {name} once, from left to right; a name without a value raises KeyError."""
-    return PLACEHOLDER.sub(lambda match: values[match.group(1)], template)
-
-
-def placeholders(template: str) -> list[str]:
-    """The names between braces, in order, with repeats."""
-    return PLACEHOLDER.findall(template)
-
-
 @lru_cache(maxsize=256)
 def _values(frame: Frame) -> Mapping[str, str]:
     """What a frame's placeholders stand for."""
@@ -131,25 +119,27 @@ def join(instruction: str, stimulus: str | None, placement: Placement, joined_by
     return (placement.separator if joined_by is None else joined_by).join(parts)
 
 
+@lru_cache(maxsize=256)
+def prompt_of(placement: Placement, has_stimulus: bool) -> Prompt:
+    """The prompt that a placement makes of a base prompt: one user message, after a system message where the stimulus goes there."""
+    messages = ({"role": "system", "content": "{stimulus}"}, {"role": "user", "content": placement.template})
+    return Prompt(placement.name, messages if has_stimulus and placement.position == "system" else messages[1:])
+
+
 def render(task: Task, item: Item, arm: Arm) -> tuple[Mapping[str, str], ...]:
-    """The chat messages of one trial: one user message, and a system message where the placement asks for it."""
+    """The chat messages of one trial: the arm's prompt with every variable replaced once."""
     placement = arm.placement
     stimulus = stimulus_text(arm.stimulus, task, item)
     joined_by = arm.stimulus.joined_by if arm.stimulus else None
     shown = render_input(item.input, item.choices, task, placement)
     if stimulus is not None and placement.position == "after_input":
         shown = placement.separator.join((shown, stimulus))
-    user = fill(
-        placement.template,
+    return prompt_of(placement, stimulus is not None).filled(
         {
             **_values(task.frame),
             "instruction": join(task.base_prompts[arm.setting.prompt or ""], stimulus, placement, joined_by),
             "demos": render_demos(task.demos[: arm.setting.shots], task, placement),
             "input": shown,
-        },
+            "stimulus": stimulus or "",
+        }
     )
-    messages: list[Mapping[str, str]] = []
-    if stimulus is not None and placement.position == "system":
-        messages.append({"role": "system", "content": stimulus})
-    messages.append({"role": "user", "content": user})
-    return tuple(messages)

@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from promptlab.design.defects import Handling
-from promptlab.design.render import FRAME_FIELDS, PRESETS, placeholders
+from promptlab.design.render import FRAME_FIELDS, PRESETS
 from promptlab.nouns.arm import Placement
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.parameters import checked
+from promptlab.nouns.prompt import variables
 from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
 from promptlab.sources.spec.strict_yaml import Document, read, validate
 from promptlab.strategies import STRATEGIES, strategy_of
@@ -118,10 +119,10 @@ class PlacementEntry(Part):
         wanted = {"template": ["demos", "input", "instruction"], "demo": ["input", "output"], "choice": ["choice"]}
         for key, names in wanted.items():
             text = getattr(self, key)
-            held = placeholders(text) if text else names
+            held = variables(text) if text else names
             extra = [n for n in held if n not in names and n not in FRAME_FIELDS and not (key == "choice" and n == "letter")]
             if extra or sorted(n for n in held if n in names) != names:
-                raise ValueError(f"{key} must hold {', '.join('{' + n + '}' for n in names)} once each, found {placeholders(text)}")
+                raise ValueError(f"{key} must hold {', '.join('{' + n + '}' for n in names)} once each, found {variables(text)}")
         return self
 
     def resolved(self) -> Placement:
