@@ -24,6 +24,7 @@ from promptlab.nouns.model import Model
 from promptlab.planning.plan import make_plan, repriced
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, runs_in
+from promptlab.running.bundle import of_run
 from promptlab.running.engine import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.scoring.judged import judge
@@ -177,7 +178,7 @@ def test_by_batch_judgements_are_a_wave_of_their_own(tmp_path: Path, server: ser
     _, ordinary = sweep(study, tmp_path, "ordinary")
     [folder] = runs_in(tmp_path / "batch")
     same(Run(folder), ordinary)
-    assert Run(folder).manifest["paid_usd"] == pytest.approx(ordinary.manifest["paid_usd"])
+    assert Run(folder).manifest.paid_usd == pytest.approx(ordinary.manifest.paid_usd)
 
 
 def test_a_limit_covers_answers_and_judgements(tmp_path: Path, server: servers.Server, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,7 +186,7 @@ def test_a_limit_covers_answers_and_judgements(tmp_path: Path, server: servers.S
     study = resolve(served_by(tmp_path, server, items=40))
     done, run = sweep(study, tmp_path, "runs", max_cost_usd=1.3)
     assert done.state == "budget"
-    assert run.manifest.paid_usd <= run.manifest["spent"]["usd"] <= 1.3
+    assert run.manifest.paid_usd <= run.manifest.spent.usd <= 1.3
     assert {"answer", "score"} == set(run.calls()["purpose"])
     assert run.manifest.paid_usd == pytest.approx(len(server.requests) * ONE_CALL)
 
@@ -230,3 +231,10 @@ def test_what_is_wrong_with_a_judge_is_told(metric: str, told: str, tmp_path: Pa
 def test_a_judge_gives_no_answers(tmp_path: Path) -> None:
     with pytest.raises(FileProblems, match="is a simulated judge"):
         resolve(runs.experiment(tmp_path, models="  - sim/judge"))
+
+
+def test_a_bundle_of_a_run_knows_the_requests_to_its_judge(tmp_path: Path) -> None:
+    _, run = sweep(resolve(file_of(tmp_path, items=3)), tmp_path, "runs")
+    asked = [exchange.request for exchange in of_run(run)]
+    assert {request["model"] for request in asked if request} == {"sim/null", "sim/judge"}
+    assert None not in asked

@@ -80,9 +80,10 @@ def test_what_is_wrong_with_parameters_is_told_with_its_line(entry: str, told: s
 def test_calls_at_once_are_priced_and_what_is_read_in_each_is_known(tmp_path: Path) -> None:
     SEEN.clear()
     one, three = (make_plan(study(tmp_path, entry)) for entry in ("[single]", "[{doubled: {times: 3}}]"))
-    assert three["counts"]["calls"] == 3 * one["counts"]["calls"] == 3 * one["counts"]["trials"]
+    assert three.counts.calls == 3 * one.counts.calls == 3 * one.counts.trials
     for name in ("calls", "output_tokens", "usd", "seconds_one_by_one"):
-        low, high = ((row["estimates"][0][name],) * 2 if name == "calls" else row["estimates"][0][name] for row in (one, three))
+        priced = [getattr(plan.estimates[0], name) for plan in (one, three)]
+        low, high = ((value, value) if name == "calls" else value for value in priced)
         assert [b / a for a, b in zip(low, high, strict=True)] == pytest.approx([3, 3], rel=0.01), name
     found = study(tmp_path, "[{doubled: {times: 3}}]")
     assert any("at temperature 0" in note for note in found.notes)
@@ -128,8 +129,8 @@ def test_a_vote_from_plan_to_record(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("temperature: 0", "temperature: 1"))
     found = resolve(path)
     plan = make_plan(found).plain()
-    assert {setting["strategy"] for setting in plan["settings"]} == {"single", "vote-3"}
-    assert plan["counts"]["calls"] == 2 * plan["counts"]["trials"], "one call, and three"
+    assert {setting.strategy for setting in plan.settings} == {"single", "vote-3"}
+    assert plan.counts.calls == 2 * plan.counts.trials, "one call, and three"
     done = run_sweep(found, tmp_path / "runs", tmp_path / "cache", Execution(), lambda _: None)
     run = Run(done.folder)
     assert done.state == "complete"
