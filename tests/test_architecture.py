@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -128,6 +129,16 @@ def test_no_call_passes_many_arguments_by_position() -> None:
         if (calls := [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call) and len(node.args) > MANY])
     }
     assert found == MANY_ALLOWED
+
+
+def test_the_design_page_names_every_part_and_only_what_exists() -> None:
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `(\w+)/` \|", page[: page.index("### Where a change belongs")], re.M)
+    assert tuple(listed) == ORDER, "section 2 lists the parts in their order"
+    section = page[page.index("### Where a change belongs") : page.index("## 3. Nouns")]
+    named = [path for path in re.findall(r"`([\w/]+\.py)`", section) if path != "__init__.py"]
+    assert named
+    assert [path for path in named if not (PACKAGE / path).is_file()] == []
 
 
 def test_no_pickle_anywhere() -> None:

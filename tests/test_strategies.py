@@ -82,8 +82,7 @@ def test_calls_at_once_are_priced_and_what_is_read_in_each_is_known(tmp_path: Pa
     one, three = (make_plan(study(tmp_path, entry)) for entry in ("[single]", "[{doubled: {times: 3}}]"))
     assert three.counts.calls == 3 * one.counts.calls == 3 * one.counts.trials
     for name in ("calls", "output_tokens", "usd", "seconds_one_by_one"):
-        priced = [getattr(plan.estimates[0], name) for plan in (one, three)]
-        low, high = ((value, value) if name == "calls" else value for value in priced)
+        low, high = ((value,) * 2 if name == "calls" else value for value in (getattr(row.estimates[0], name) for row in (one, three)))
         assert [b / a for a, b in zip(low, high, strict=True)] == pytest.approx([3, 3], rel=0.01), name
     found = study(tmp_path, "[{doubled: {times: 3}}]")
     assert any("at temperature 0" in note for note in found.notes)
@@ -129,8 +128,8 @@ def test_a_vote_from_plan_to_record(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("temperature: 0", "temperature: 1"))
     found = resolve(path)
     plan = make_plan(found).plain()
-    assert {setting.strategy for setting in plan.settings} == {"single", "vote-3"}
-    assert plan.counts.calls == 2 * plan.counts.trials, "one call, and three"
+    assert {setting["strategy"] for setting in plan["settings"]} == {"single", "vote-3"}
+    assert plan["counts"]["calls"] == 2 * plan["counts"]["trials"], "one call, and three"
     done = run_sweep(found, tmp_path / "runs", tmp_path / "cache", Execution(), lambda _: None)
     run = Run(done.folder)
     assert done.state == "complete"

@@ -341,7 +341,7 @@ class _Resolver:
                 self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if self.problems:
                 continue
-            settings = settings_of(e.base_prompts, e.resolved_placements(), e.shots, [looped(entry.strategy, template)])
+            settings = settings_of(e.base_prompts, e.resolved_placements(), e.shots, [looped(entry.strategy, template)], e.vary.samplings())
             found += loop_arms(
                 entry.name,
                 entry.strategy,
@@ -450,7 +450,8 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
     programs = _programs(loaded, tasks)
     made = {program.name: program for program in programs}
     strategies = [made[entry] if isinstance(entry, str) and entry in made else strategy_of(entry) for entry in experiment.strategies]
-    settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies)
+    levels = experiment.vary.samplings()
+    settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies, levels)
     arms = (*(cross(stimuli, placebos, settings) if stimuli else ()), *looped)
     resolver.first_calls(programs, arms, tasks)
     if resolver.problems:

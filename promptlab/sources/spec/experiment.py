@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
@@ -235,6 +236,18 @@ class Analysis(Part):
     ] = 1
 
 
+class Vary(Part):
+    """Sampling parameters with several levels: each level is a setting of its own, and arms are compared within it."""
+
+    temperature: list[Annotated[float, Field(ge=0, le=2)]] = []
+    reasoning_effort: list[Annotated[str, Field(min_length=1)]] = []
+
+    def samplings(self) -> list[dict[str, Any]]:
+        """Every combination of levels, as what is sent in place of the experiment's own sampling."""
+        levels = {name: list(dict.fromkeys(values)) for name, values in self if values}
+        return [dict(zip(levels, chosen, strict=True)) for chosen in itertools.product(*levels.values())]
+
+
 def _entry(value: object) -> object:
     return {"model": value} if isinstance(value, str) else value
 
@@ -292,6 +305,12 @@ class Experiment(Part):
         list[Annotated[PlacementEntry, BeforeValidator(_preset)]],
         Field(min_length=1, validate_default=True, description="presets (paper, negativeprompt-code) or blocks"),
     ] = ["paper"]  # type: ignore[list-item]  # goes through the validator like the file's own text
+    vary: Annotated[
+        Vary,
+        Field(
+            description="parameters with several levels, each a setting: temperature, reasoning_effort", exclude_if=lambda v: v == Vary()
+        ),
+    ] = Vary()
     items: Annotated[int, Field(ge=1, description="items per task (fewer where a task has fewer)")] = 100
     shots: Annotated[
         list[Annotated[int, Field(ge=0, le=50)]],
