@@ -24,6 +24,7 @@ from promptlab.nouns.model import Model
 from promptlab.planning.plan import make_plan, repriced
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, runs_in
+from promptlab.running.bundle import of_run
 from promptlab.running.engine import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.scoring.judged import judge
@@ -230,3 +231,10 @@ def test_what_is_wrong_with_a_judge_is_told(metric: str, told: str, tmp_path: Pa
 def test_a_judge_gives_no_answers(tmp_path: Path) -> None:
     with pytest.raises(FileProblems, match="is a simulated judge"):
         resolve(runs.experiment(tmp_path, models="  - sim/judge"))
+
+
+def test_a_bundle_of_a_run_knows_the_requests_to_its_judge(tmp_path: Path) -> None:
+    _, run = sweep(resolve(file_of(tmp_path, items=3)), tmp_path, "runs")
+    asked = [exchange.request for exchange in of_run(run)]
+    assert {request["model"] for request in asked if request} == {"sim/null", "sim/judge"}
+    assert None not in asked

@@ -15,7 +15,8 @@ from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.inert import HIDDEN
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.planning.draft import drafted, experiment_text, priced_models
-from promptlab.planning.plan import estimate, make_plan, minutes
+from promptlab.planning.plan import make_plan
+from promptlab.planning.price import estimate, minutes
 from promptlab.planning.resolve import resolve
 from promptlab.planning.size import Size
 from promptlab.record.store import Run

@@ -358,7 +358,7 @@ def test_a_program_must_be_used_and_named_apart(folder: Path) -> None:
     text = path.read_text(encoding="utf-8")
     for old, new, expected in (
         ("strategies: [mine]", "strategies: [single]", "the program 'mine' is not used"),
-        ("strategies: [mine]", "strategies: [mine, my]", "the strategy 'my' is not known; known: single, logprobs, mine"),
+        ("strategies: [mine]", "strategies: [mine, my]", "the strategy 'my' is not known; known: single, logprobs, vote, mine"),
         ("mine", "single", "programs need names of their own"),
     ):
         path.write_text(text.replace(old, new), encoding="utf-8")

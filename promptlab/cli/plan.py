@@ -151,7 +151,7 @@ def _rate(rate: Rate) -> list[str]:
 
 def show_plan(made: Plan, concurrency: int) -> None:
     """The plan as tables."""
-    from promptlab.planning.plan import minutes
+    from promptlab.planning.price import minutes
     from promptlab.reporting.planned import outlook_table, power_table
 
     counts = made.counts

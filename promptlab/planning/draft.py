@@ -15,7 +15,8 @@ from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.model import Model
 from promptlab.nouns.plan import Estimate, OutlookRow, Plan, PowerRow
 from promptlab.nouns.words import Suite
-from promptlab.planning.plan import estimate, minutes, outlook, power
+from promptlab.planning.plan import outlook, power
+from promptlab.planning.price import estimate, minutes
 from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
 from promptlab.planning.size import Over, Size
 from promptlab.sources.prices import PriceTable

@@ -10,7 +10,8 @@ import pandas as pd
 
 from promptlab.nouns.plan import Counts, Estimate, OutlookRow, PowerRow
 from promptlab.planning.draft import Choices, Draft, more_items
-from promptlab.planning.plan import TAU, counts
+from promptlab.planning.plan import TAU
+from promptlab.planning.price import counts
 from promptlab.planning.size import MOST_ITEMS
 from promptlab.reporting.prepared import Prepared
 from promptlab.reporting.table import Table, table

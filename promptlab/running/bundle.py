@@ -94,7 +94,9 @@ def of_run(run: Run) -> Iterator[Exchange]:
         first = trial["replicate"] + (plan.replicates if trial["role"] == "aa" else 0)
         for call in (row_of(CallRow, found) for found in calls):
             if call.outcome != "error":
-                yield Exchange(call.key, completion_in(call), _request(call, model, first))
+                asked = models.values() if call.purpose == "score" else (model,)  # a row does not say which judge it asked
+                requests = (_request(call, one, 0 if call.purpose == "score" else first) for one in asked)
+                yield Exchange(call.key, completion_in(call), next(filter(None, requests), None))
 
 
 def _request(call: CallRow, model: ModelAsked, first: int) -> Request | None:
