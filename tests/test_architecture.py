@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -104,6 +105,16 @@ def test_heavy_libraries_have_owners() -> None:
         if not within(name, OWNERS[root])
     ]
     assert wrong == []
+
+
+def test_every_imported_library_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    texts = [*project["dependencies"], *(text for extra in project["optional-dependencies"].values() for text in extra)]
+    declared = {re.split(r"[<>=!\[ ]", text)[0].lower().replace("-", "_") for text in texts}
+    called = {"yaml": "pyyaml", "vl_convert": "vl_convert_python"}  # by another name than the package's
+    roots = {imported.split(".")[0] for name in modules() for imported in imports()[name] if not imported.startswith(".")}
+    outside = roots - set(sys.stdlib_module_names) - {"promptlab"}
+    assert {root for root in outside if called.get(root, root) not in declared} == set()
 
 
 def test_pure_parts_touch_nothing() -> None:

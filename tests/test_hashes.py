@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +15,7 @@ from typing import Any
 import pytest
 
 import runs
+from conftest import ROOT
 from promptlab.nouns.arm import Arm
 from promptlab.nouns.item import Demo, Task
 from promptlab.nouns.model import Price
@@ -216,3 +221,57 @@ def test_a_part_more_is_another_stamp_and_the_lock_and_the_manifest_are_none(tmp
     assert stamp(tmp_path) == before
     (tmp_path / "trials" / "part-00001.parquet").touch()
     assert len(stamp(tmp_path)) == 2
+
+
+WITH_EVERYTHING = """
+name: identity
+question: Does an unused field rename a run?
+tasks: [sum, sentiment]
+models: [sim/planted]
+stimuli: [emotionprompt/EP02, emotionprompt-literal/EP01, [emotionprompt/EP02, emotionprompt/EP03]]
+loops: [{name: heart, rounds: 2, policies: [anger]}]
+placements: [paper, letters]
+strategies: [single, {vote: {samples: 3}}]
+items: 5
+vary: {temperature: [0.5]}
+"""
+
+
+def test_an_unused_field_in_every_noun_renames_no_run(tmp_path: Path) -> None:
+    """In a copy of the package every dataclass of `nouns` gets one more field."""
+    (tmp_path / "identity.yaml").write_text(WITH_EVERYTHING, encoding="utf-8")
+    for name in ("stimuli", "experiments"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    copy = tmp_path / "promptlab"
+    shutil.copytree(ROOT / "promptlab", copy, ignore=shutil.ignore_patterns("__pycache__"))
+    changed = sum(_with_a_field(path) for path in (copy / "nouns").glob("*.py"))
+    assert changed >= 25
+    code = (
+        "import sys; from pathlib import Path; from promptlab.planning.resolve import resolve; from promptlab.nouns.item import Item; "
+        "study = resolve(Path(sys.argv[1])); print(study.run_id, *sorted(study.hashes.items()), hasattr(Item, 'unused_'), "
+        "sorted({arm.setting.id for arm in study.design.arms}))"
+    )
+    said = []
+    for place in (ROOT, tmp_path):
+        env = {**os.environ, "PYTHONPATH": str(place)}
+        command = [sys.executable, "-c", code, str(tmp_path / "identity.yaml")]
+        done = subprocess.run(command, cwd=place, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        said.append(done.stdout)
+    assert "True" in said[1]
+    assert said[0].replace("False", "") == said[1].replace("True", "")
+
+
+def _with_a_field(path: Path) -> int:
+    """Add a field with a default at the end of every dataclass of a module; returns how many there are."""
+    text = path.read_text(encoding="utf-8")
+    lines = text.split("\n")
+    found = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef) and any("dataclass" in ast.unparse(decorator) for decorator in node.decorator_list)
+    ]
+    for node in sorted(found, key=lambda node: -(node.end_lineno or 0)):
+        lines.insert(node.end_lineno or 0, '    unused_: str = "unused"')
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return len(found)

@@ -41,6 +41,10 @@ class Frame:
     separator: str = "\n"
     instruction_end: str = "\n"
 
+    def canonical(self) -> list[str]:
+        """What decides prompts, as plain data."""
+        return [self.input_prefix, self.output_prefix, self.choice_prefix, self.separator, self.instruction_end]
+
 
 @dataclass(frozen=True, slots=True)
 class Task:

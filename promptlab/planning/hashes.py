@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from promptlab.nouns.arm import Program
@@ -43,7 +42,7 @@ def _beyond_format_1(task: Task) -> dict[str, Any]:
     """What format 1 forgot of a task, where it is not the default."""
     found: dict[str, Any] = {"options": task.options} if task.options != "shown" else {}
     if task.frame != Frame():
-        found["frame"] = asdict(task.frame)
+        found["frame"] = task.frame.canonical()
     if any(item.cluster for item in task.items):
         found["clusters"] = [item.cluster for item in task.items]
     return found

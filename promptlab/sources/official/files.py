@@ -14,16 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from promptlab.nouns.errors import DataMissing, UsageProblem, did_you_mean
 from promptlab.nouns.files import read_bytes
 from promptlab.nouns.places import home
 from promptlab.nouns.shipped import PACKAGE
-
-if TYPE_CHECKING:
-    from typing_extensions import Buffer
 
 State = Literal["present", "absent", "damaged"]
 Progress = Callable[[str, int, int], None]
@@ -221,7 +218,7 @@ def pull(names: Sequence[str] | None = None, progress: Progress | None = None, *
 class _Bounded(io.FileIO):
     """A file for writing that refuses to grow beyond the size limit, whatever a host sends."""
 
-    def write(self, data: Buffer) -> int:
+    def write(self, data: Any) -> int:  # noqa: ANN401 (any buffer)
         if self.tell() + memoryview(data).nbytes > SIZE_LIMIT:
             raise ValueError(f"more than {SIZE_LIMIT // 2**20} MB")
         return super().write(data)
