@@ -226,7 +226,7 @@ def test_a_part_more_is_another_stamp_and_the_lock_and_the_manifest_are_none(tmp
 WITH_EVERYTHING = """
 name: identity
 question: Does an unused field rename a run?
-tasks: [sum, sentiment]
+tasks: [sum, sentiment, implicatures]
 models: [sim/planted]
 stimuli: [emotionprompt/EP02, emotionprompt-literal/EP01, [emotionprompt/EP02, emotionprompt/EP03]]
 loops: [{name: heart, rounds: 2, policies: [anger]}]
