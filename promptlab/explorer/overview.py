@@ -10,7 +10,7 @@ import streamlit as st
 
 from promptlab import reporting
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import choose, chosen
+from promptlab.explorer.choices import choose
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.live import kept_fresh
 from promptlab.nouns.setting import Setting
@@ -60,7 +60,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         plain.line(f"The grey band: differences below {100 * store.plan.margins.mean:g} points, which this run counts as none.")
     for sentence in ties(store, model, setting):
         plain.line(sentence)
-    plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
+    plain.table(words.verdict_table(shown, texts), tinted="verdict")
     take.frame(words.verdict_table(shown, texts), "verdicts")
     _headline(store)
     _published(store, model, setting)
@@ -157,7 +157,7 @@ def ties(store: Store, model: str, setting: Setting) -> list[str]:
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdicts over the tasks, the papers' arithmetic beside them, and what stands beside the verdicts."""
-    model, control, setting = chosen(store, filters)
+    model, control, setting = choose(store, filters)
     arms: Mapping[str, str | None] = {name: arm.text for name, arm in store.arms.items()}
     verdicts = words.verdict_table(store.comparisons(model, setting, control, ["primary", "stimulus"]), arms)
     beside = [
