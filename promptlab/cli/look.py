@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 
 ls = typer.Typer(help="List runs, tasks, stimuli or models.", no_args_is_help=True)
 show = typer.Typer(help="Show one run, task, stimulus or model.", no_args_is_help=True)
+OF_TASK = ("benchmark", "strict", "metric", "chance")
 Name = Annotated[str, typer.Argument(show_default=False)]
 
 
@@ -54,11 +55,10 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     if not rows:
         say(f"no runs in {runs}; `promptlab sweep experiments/quickstart.yaml` makes one")
         return
-    columns = ["run", "state", "simulated", "done", "planned", "errors", "paid_usd", "updated_at"]
     for row in rows:
         row["simulated"] = "SIMULATED" if row.get("simulated") else "no"
         row["state"] += f", {row['waiting']:,} wait in batches" if row.get("waiting") else ""
-    print_table("", columns, [[row.get(c) for c in columns] for row in rows])
+    print_rows("", rows, ["run", "state", "simulated", "done", "planned", "errors", "paid_usd", "updated_at"])
 
 
 @ls.command("tasks")
@@ -69,13 +69,7 @@ def ls_tasks(as_json: AsJson = False) -> None:
 
     rows: list[dict[str, Any]] = []
     for name, entry in entries().items():
-        row: dict[str, Any] = {
-            "task": name,
-            "benchmark": entry.benchmark,
-            "strict": entry.strict,
-            "metric": entry.metric,
-            "chance": entry.chance,
-        }
+        row: dict[str, Any] = {"task": name, **{key: getattr(entry, key) for key in OF_TASK}}
         for suite in ("twin", "official"):
             try:
                 row[suite] = len(load_task(name, suite).items) if name in task_names(suite) else None
@@ -86,11 +80,9 @@ def ls_tasks(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    columns = ["task", "benchmark", "strict", "metric", "chance", "twin", "official"]
-    note = (
-        "" if any(row["official"] for row in rows) else "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
-    )
-    print_table("Tasks and their number of items", columns, [[row[c] for c in columns] for row in rows], note)
+    missing = "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
+    note = "" if any(row["official"] for row in rows) else missing
+    print_rows("Tasks and their number of items", rows, ["task", *OF_TASK, "twin", "official"], note)
 
 
 @ls.command("stimuli")
@@ -102,11 +94,8 @@ def ls_stimuli(as_json: AsJson = False) -> None:
     if as_json:
         print_json(rows)
         return
-    print_table(
-        "", ["stimulus", "role", "words", "demands", "text"],
-        [[r["stimulus"], r["role"], r["n_words"], ", ".join(r["demands"]), r["text"]] for r in rows],
-        "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml",
-    )  # fmt: skip
+    columns = {"stimulus": "stimulus", "role": "role", "n_words": "words", "demands": "demands", "text": "text"}
+    print_rows("", rows, columns, "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml")
 
 
 @ls.command("models")
@@ -120,7 +109,7 @@ def ls_models(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"simulated": rows, "price_table": table.source, "n_priced": len(table.entries)})
         return
-    print_table("Simulated models (SIMULATED: no key, no network)", ["model", "truth"], [[r["model"], r["truth"]] for r in rows])
+    print_rows("Simulated models (SIMULATED: no key, no network)", rows, ["model", "truth"])
     usual = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY")
     keys = [name for name in usual if os.environ.get(name)]
     say("Real models: any LiteLLM name, such as openai/gpt-4o-mini, and any OpenAI-compatible server by api_base.")
@@ -135,32 +124,26 @@ def show_run(
     from promptlab.record.store import Run
 
     found = Run(run)
-    manifest = {**found.manifest.plain(), "state": found.state}
-    if as_json:
-        print_json(manifest)
-        return
-    _say_fields(manifest)
+    _show({**found.manifest.plain(), "state": found.state}, as_json)
 
 
 @show.command("task")
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
-    from promptlab.design.render import PRESETS, render
+    from promptlab.cli.task import first_prompts
     from promptlab.nouns.wording import SCORERS
     from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
-    from promptlab.strategies import plain_arm
 
     if suite not in ("twin", "official"):
         raise UsageProblem(f"the suite {suite!r} is not known; known: 'twin', 'official'")
     if name not in task_names(suite):  # type: ignore[arg-type]  # checked above
         raise UsageProblem(f"the task {name!r} is not known; {did_you_mean(name, task_names(suite))}".rstrip("; "))  # type: ignore[arg-type]
     task = load_task(name, suite)  # type: ignore[arg-type]
-    arm = plain_arm(next(iter(task.base_prompts)), PRESETS["paper"])
     shown: list[dict[str, Any]] = [
         {
             "item": item.id,
-            "prompt": render(task, item, arm)[-1]["content"],
+            "prompt": prompt,
             "targets": item.targets,
             "scores": {
                 reply: {scorer: task_metric(task, scorer)(text, item).score for scorer in SCORERS}
@@ -171,14 +154,11 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
                 )
             },
         }
-        for item in task.items[:3]
+        for item, prompt in first_prompts(task)
     ]
     row = {
         "task": task.id,
-        "benchmark": task.benchmark,
-        "metric": task.metric,
-        "strict": task.strict,
-        "chance": task.chance,
+        **{key: getattr(task, key) for key in ("benchmark", "metric", "strict", "chance")},
         "n_items": len(task.items),
         "n_demos": len(task.demos),
         "base_prompts": dict(task.base_prompts),
@@ -210,10 +190,7 @@ def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     if known[name].role == "stimulus":
         row["placebos"] = [placebo.id for placebo in matched(known[name], known.values())]
         row["paraphrases"] = [s.text for s in known.values() if s.of == name]
-    if as_json:
-        print_json(row)
-        return
-    _say_fields(row)
+    _show(row, as_json)
 
 
 @show.command("model")
@@ -237,10 +214,7 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
     }
     if model.simulated:
         row |= sims[name.removeprefix("sim/")].model_dump(mode="json")
-    if as_json:
-        print_json(row)
-        return
-    _say_fields(row)
+    _show(row, as_json)
 
 
 def schema() -> None:
@@ -253,21 +227,16 @@ def schema() -> None:
 def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401
     from promptlab.sources.tokens import DEFAULT, n_tokens
 
-    return {
-        "stimulus": s.id,
-        "role": s.role,
-        "n_words": s.n_words,
-        f"n_tokens ({DEFAULT})": n_tokens(s.text),
-        "demands": list(s.demands),
-        "of": s.of,
-        "text": s.text,
-        "theory": s.theory,
-        "theory_earlier": s.theory_earlier,
-        "joined_by": s.joined_by,
-        "valence": s.valence,
-        "code_number": s.code_number,
-        "source": s.source,
-    }
+    row = {"stimulus": s.id, "role": s.role, "n_words": s.n_words, f"n_tokens ({DEFAULT})": n_tokens(s.text), "demands": list(s.demands)}
+    others = ("of", "text", "theory", "theory_earlier", "joined_by", "valence", "code_number", "source")
+    return row | {name: getattr(s, name) for name in others}
+
+
+def _show(row: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(row)
+    else:
+        _say_fields(row)
 
 
 def _say_fields(fields: Mapping[str, Any], indent: int = 0) -> None:

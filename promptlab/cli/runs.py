@@ -9,7 +9,7 @@ import typer
 
 from promptlab.cli.look import ls_runs
 from promptlab.cli.options import AsJson, run_folder
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.errors import EXIT_ERROR
 
 runs = typer.Typer(help="Run folders: list them, verify or repair one.", no_args_is_help=True)
@@ -60,8 +60,7 @@ def verify(
     if as_json:
         print_json({"run": run, "result": result(checks), "checks": [{**check._asdict(), "says": check.says} for check in checks]})
     else:
-        rows = [check.row() for check in checks]
-        print_table(f"Hashes of {run}", list(rows[0]), [list(row.values()) for row in rows])
+        print_rows(f"Hashes of {run}", [check.row() for check in checks], checks[0].row())
         say(result(checks))
     if any(check.says == DIFFERS for check in checks):
         raise typer.Exit(EXIT_ERROR)

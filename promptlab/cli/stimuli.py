@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from promptlab.cli.options import AsJson
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.stimulus import Stimulus
 
 stimuli = typer.Typer(help="Stimulus libraries of your own: check one before it is asked.", no_args_is_help=True)
@@ -59,11 +59,9 @@ def check(
     if as_json:
         print_json(rows)
         return
-    columns = ["stimulus", "role", "words", "tokens", "compared with", "text"]
-    print_table(
-        "", columns, [[r["stimulus"], r["role"], r["n_words"], r["n_tokens"], ", ".join(r["placebos"]), r["text"]] for r in rows],
-        f"tokens by {DEFAULT}",
-    )  # fmt: skip
+    heads = {"n_words": "words", "n_tokens": "tokens", "placebos": "compared with"}
+    columns = {key: heads.get(key, key) for key in ("stimulus", "role", *heads, "text")}
+    print_rows("", rows, columns, f"tokens by {DEFAULT}")
     far = [r["stimulus"] for r in rows if r["tokens_apart"] and min(r["tokens_apart"]) > 1]
     if far:
         say(f"note: no neutral sentence within a token of {', '.join(far)}; add some of that length, or use kinds: [shuffled, whitespace]")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, say
 from promptlab.nouns.errors import EXIT_USAGE
+
+if TYPE_CHECKING:
+    from promptlab.nouns.item import Item, Task
 
 task = typer.Typer(help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
 MOST_TOLD = 20
@@ -25,17 +28,12 @@ def check(
     file: Annotated[Path, typer.Argument(help="A task file (YAML), or a BIG-bench task.json.", show_default=False)], as_json: AsJson = False
 ) -> None:
     """Say what is wrong with a task of your own, row by row, and show three prompts. Exit code 2 when something is wrong."""
-    from promptlab.design.render import PRESETS, render
     from promptlab.sources.own import check_task, load_own
-    from promptlab.strategies import plain_arm
 
     own = load_own(file)
     checked = check_task(own)
     found = own.task
-    arm = plain_arm(next(iter(found.base_prompts)), PRESETS["paper"])
-    examples = [
-        {"item": item.id, "prompt": render(found, item, arm)[-1]["content"], "targets": list(item.targets)} for item in found.items[:3]
-    ]
+    examples = [{"item": item.id, "prompt": prompt, "targets": list(item.targets)} for item, prompt in first_prompts(found)]
     row: dict[str, Any] = {
         "task": found.id,
         "n_items": len(found.items),
@@ -56,6 +54,15 @@ def check(
         _say(file, row)
     if any(checked.gold):
         raise typer.Exit(EXIT_USAGE)
+
+
+def first_prompts(found: Task) -> list[tuple[Item, str]]:
+    """The first three items of a task, and what a model is asked for each."""
+    from promptlab.design.render import PRESETS, render
+    from promptlab.strategies import plain_arm
+
+    arm = plain_arm(next(iter(found.base_prompts)), PRESETS["paper"])
+    return [(item, render(found, item, arm)[-1]["content"]) for item in found.items[:3]]
 
 
 def _say(file: Path, row: dict[str, Any]) -> None:
