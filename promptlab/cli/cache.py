@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptlab.running.cache import Cache, Stored, Use
     from promptlab.running.replay import Miss, Replayed
 
-cache = typer.Typer(help="Stored answers: list, explain a miss, export, import, prune.", no_args_is_help=True)
+cache = typer.Typer(name="cache", help="Stored answers: list, explain a miss, export, import, prune.", no_args_is_help=True)
 AGE = re.compile(r"(\d{1,6})([hdw])\Z")
 UNIT_S = {"h": 3600, "d": 86400, "w": 604800}
 UNKNOWN_MODEL = "(not recorded)"

@@ -13,8 +13,8 @@ from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
 from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 
-ls = typer.Typer(help="List runs, tasks, stimuli or models.", no_args_is_help=True)
-show = typer.Typer(help="Show one run, task, stimulus or model.", no_args_is_help=True)
+ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
+show = typer.Typer(name="show", help="Show one run, task, stimulus or model.", no_args_is_help=True)
 OF_TASK = ("benchmark", "strict", "metric", "chance")
 Name = Annotated[str, typer.Argument(show_default=False)]
 
@@ -77,12 +77,9 @@ def ls_tasks(as_json: AsJson = False) -> None:
                 row[suite] = None
         row["base_prompts"] = entry.base_prompts
         rows.append(row)
-    if as_json:
-        print_json(rows)
-        return
     missing = "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
     note = "" if any(row["official"] for row in rows) else missing
-    print_rows("Tasks and their number of items", rows, ["task", *OF_TASK, "twin", "official"], note)
+    print_rows("Tasks and their number of items", rows, ["task", *OF_TASK, "twin", "official"], note, as_json=as_json)
 
 
 @ls.command("stimuli")
@@ -91,11 +88,9 @@ def ls_stimuli(as_json: AsJson = False) -> None:
     from promptlab.planning.resolve import all_stimuli
 
     rows = [_stimulus(s) for s in all_stimuli().values()]
-    if as_json:
-        print_json(rows)
-        return
+    note = "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml"
     columns = {"stimulus": "stimulus", "role": "role", "n_words": "words", "demands": "demands", "text": "text"}
-    print_rows("", rows, columns, "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml")
+    print_rows("", rows, columns, note, as_json=as_json)
 
 
 @ls.command("models")

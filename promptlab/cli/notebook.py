@@ -59,34 +59,30 @@ def drawn(chart: object) -> None:
 
 print(*map(plain, report.headline(built)), sep="\\n")"""
 
-SECTIONS = {
-    "choice": [
-"""## What to look at
+CHOICE_WORDS = """## What to look at
 
-A run may have several models and controls. The first control is the one that isolates what the sentences say, where the run has it.""",
-"""model = built.models[0]
+A run may have several models and controls. The first control is the one that isolates what the sentences say, where the run has it."""
+CHOICE = """model = built.models[0]
 control = next(iter(built.controls), None)
 print("models:  ", *map(plain, built.models), sep="  ")
-print("controls:", *map(plain, built.controls), sep="  ")""",
-    ],
-    "verdicts": [
-"""## Verdicts
+print("controls:", *map(plain, built.controls), sep="  ")"""
+
+VERDICT_WORDS = """## Verdicts
 
 Treatment minus control over the tasks, as fractions, with 95 % intervals; `p_adjusted` is corrected for all comparisons of its family.
-`docs/statistics.md` says how each verdict comes about.""",
-"""verdicts = report.comparison_frame(built)
+`docs/statistics.md` says how each verdict comes about."""
+VERDICT = """verdicts = report.comparison_frame(built)
 numbers = ["diff", "ci_low", "ci_high"]
 verdicts[numbers] = verdicts[numbers].astype(float).round(3)
 verdicts["p_adjusted"] = ["-" if pd.isna(p) else f"{p:.2g}" for p in verdicts["p_adjusted"]]
 where = ["model", *(name for name in ("placement", "shots", "strategy", "oracle") if verdicts[name].nunique() > 1)]
 means = verdicts[verdicts["scope"].isin(["primary", "stimulus"])]
-table(means[[*where, "control", "treatment", "scope", "n_tasks", "n_pairs", "n_missing", *numbers, "p_adjusted", "verdict"]])""",
-    ],
-    "forest": [
-"""## Over the tasks
+table(means[[*where, "control", "treatment", "scope", "n_tasks", "n_pairs", "n_missing", *numbers, "p_adjusted", "verdict"]])"""
 
-One chart for each setting: the difference in points, its interval, n and the verdict in words. The grey band is the margin.""",
-"""def of(scope: str, setting) -> list:
+FOREST_WORDS = """## Over the tasks
+
+One chart for each setting: the difference in points, its interval, n and the verdict in words. The grey band is the margin."""
+FOREST = """def of(scope: str, setting) -> list:
     \"\"\"The comparisons of one scope with the chosen model, control and setting.\"\"\"
     return [c for c in built.of(scope, model, control) if c.setting == setting]
 
@@ -94,29 +90,26 @@ One chart for each setting: the difference in points, its interval, n and the ve
 for setting in built.plan.settings:
     if of("stimulus", setting):
         name = f"{model}, against {control}: {setting.words}"
-        drawn(charts.forest([*of("primary", setting), *of("stimulus", setting)], name, built.simulated))""",
-    ],
-    "matrix": [
-"""## Task by task""",
-"""for setting in built.plan.settings:
+        drawn(charts.forest([*of("primary", setting), *of("stimulus", setting)], name, built.simulated))"""
+
+MATRIX_WORDS = """## Task by task"""
+MATRIX = """for setting in built.plan.settings:
     if of("cell", setting):
         name = f"{model}, against {control}: {setting.words}"
-        drawn(charts.matrix(of("cell", setting), name, built.simulated))""",
-    ],
-    "look": [
-"""## Cells that need a look
+        drawn(charts.matrix(of("cell", setting), name, built.simulated))"""
 
-No verdict, pairs lost, or a loss: the sentence says why. An empty table is good news.""",
-"""cells = verdicts[(verdicts["scope"] == "cell") & (verdicts["model"] == model) & (verdicts["control"] == control)]
+LOOK_WORDS = """## Cells that need a look
+
+No verdict, pairs lost, or a loss: the sentence says why. An empty table is good news."""
+LOOK = """cells = verdicts[(verdicts["scope"] == "cell") & (verdicts["model"] == model) & (verdicts["control"] == control)]
 odd = cells[cells["verdict"].isin(["refused", "hurts"]) | (cells["n_missing"] > 0)]
-table(odd[["task", "treatment", "n_pairs", "n_missing", "diff", "verdict", "sentence"]].sort_values(["verdict", "task"]))""",
-    ],
-    "flip": [
-"""## One item that flipped
+table(odd[["task", "treatment", "n_pairs", "n_missing", "diff", "verdict", "sentence"]].sort_values(["verdict", "task"]))"""
+
+FLIP_WORDS = """## One item that flipped
 
 From the cell with the largest difference: the item that changed most between the two arms, with both prompts as they were sent and both
-answers. Model output is text: it is printed, never rendered.""",
-"""import json
+answers. Model output is text: it is printed, never rendered."""
+FLIP = """import json
 
 
 def told(trial: str) -> str:
@@ -160,31 +153,26 @@ def flip() -> str:
     )
 
 
-print(plain(flip()))""",
-    ],
-    "loops": [
-"""## Feedback loops
+print(plain(flip()))"""
+
+LOOP_WORDS = """## Feedback loops
 
 Pass@k is the share of items of which any of the first k answers was right, with Wilson's interval. More attempts, the news that an
 answer is wrong, and any remark at all can help; only the difference to the same loop with affect-free remarks can be put down to
-emotion. A loop with an oracle cannot be compared with single answers.""",
-"""for loop in run.plan.loops:
+emotion. A loop with an oracle cannot be compared with single answers."""
+LOOP = """for loop in run.plan.loops:
     rows = [row for row in built.rounds if row["model"] == model and row["loop"] == loop["strategy"]]
     if rows:
-        drawn(charts.rounds(rows, " ".join([model, loop["strategy"]]), built.simulated))""",
-"""table(pd.DataFrame(built.rounds).round(3))""",
-"""table(pd.DataFrame(built.loop_arms))""",
-"""table(pd.DataFrame(built.emotions))""",
-    ],
-    "cost": [
-"""## Cost
+        drawn(charts.rounds(rows, " ".join([model, loop["strategy"]]), built.simulated))"""
+LOOP_ROUNDS = """table(pd.DataFrame(built.rounds).round(3))"""
+LOOP_ARMS = """table(pd.DataFrame(built.loop_arms))"""
+LOOP_EMOTIONS = """table(pd.DataFrame(built.emotions))"""
 
-What was paid, and for each arm how answers ended, tokens and the price of the answers. Unknown is not 0.""",
-"""print(plain(built.paid))
-table(report.arm_table(built))""",
-    ],
-}  # fmt: skip
-"""By key: words and code cells."""
+COST_WORDS = """## Cost
+
+What was paid, and for each arm how answers ended, tokens and the price of the answers. Unknown is not 0."""
+COST = """print(plain(built.paid))
+table(report.arm_table(built))"""
 
 
 def notebook(
@@ -211,11 +199,19 @@ def cells(folder: str, *, simulated: bool, loops: bool) -> Iterator[Cell]:
     """The cells for a run at `folder`, seen from the notebook's own folder; nothing else in them comes from outside."""
     yield "markdown", "intro", INTRO.format(simulated=SIMULATED if simulated else "")
     yield "code", "open", OPEN.replace("{folder}", ascii(folder))
-    for key, (words, *codes) in SECTIONS.items():
-        if key != "loops" or loops:
-            yield "markdown", f"{key}-words", words
-            for number, code in enumerate(codes):
-                yield "code", f"{key}-{number}", code
+    for key, words, codes in (
+        ("choice", CHOICE_WORDS, [CHOICE]),
+        ("verdicts", VERDICT_WORDS, [VERDICT]),
+        ("forest", FOREST_WORDS, [FOREST]),
+        ("matrix", MATRIX_WORDS, [MATRIX]),
+        ("look", LOOK_WORDS, [LOOK]),
+        ("flip", FLIP_WORDS, [FLIP]),
+        *([("loops", LOOP_WORDS, [LOOP, LOOP_ROUNDS, LOOP_ARMS, LOOP_EMOTIONS])] if loops else []),
+        ("cost", COST_WORDS, [COST]),
+    ):
+        yield "markdown", f"{key}-words", words
+        for number, code in enumerate(codes):
+            yield "code", f"{key}-{number}", code
 
 
 def as_json(made: Iterator[Cell]) -> str:

@@ -42,7 +42,6 @@ def report(
     if where:
         raise UsageProblem("--where needs --page: it is what the address of that page holds")
     from promptlab import api, reporting
-    from promptlab.record.store import write_whole
 
     built = api.report(run, scorer=scorer)
     if format == "terminal":
@@ -50,9 +49,14 @@ def report(
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
         reporting.to_text(built)
         return
-    text = getattr(built, f"to_{format}")()
     if format == "html" and out is None:
         out = run / "report.html"
+    _write(getattr(built, f"to_{format}")(), out)
+
+
+def _write(text: str, out: Path | None) -> None:
+    from promptlab.record.store import write_whole
+
     if out is None:
         sys.stdout.write(text)
         return
@@ -63,7 +67,7 @@ def report(
 def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
     from promptlab.explorer.printed import filters_of, page_tables, text_of
-    from promptlab.record.store import Run, write_whole
+    from promptlab.record.store import Run
 
     found = page_tables(run, page, filters_of(where))
     simulated = Run(run).manifest.simulated
@@ -72,12 +76,7 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
             title = f"SIMULATED: {shown.title}" if simulated else shown.title
             print_table(title, list(shown.frame.columns), shown.frame.astype(object).values.tolist(), shown.note)
         return
-    text = text_of(found, "csv" if format == "terminal" else format, simulated)
-    if out is None:
-        sys.stdout.write(text)
-        return
-    write_whole(out, text.encode("utf-8", "replace"))
-    say(f"written: {out}")
+    _write(text_of(found, "csv" if format == "terminal" else format, simulated), out)
 
 
 def scores(run: RunFolder, as_json: AsJson = False) -> None:

@@ -12,7 +12,7 @@ from promptlab.cli.options import AsJson, run_folder
 from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.errors import EXIT_ERROR
 
-runs = typer.Typer(help="Run folders: list them, verify or repair one.", no_args_is_help=True)
+runs = typer.Typer(name="runs", help="Run folders: list them, verify or repair one.", no_args_is_help=True)
 runs.command("ls")(ls_runs)
 
 

@@ -47,8 +47,11 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         console.print(Text(note))
 
 
-def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Collection[str], note: str = "") -> None:
-    """A table of some keys of each row: the heads are the keys, or the values of a mapping."""
+def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Collection[str], note: str = "", *, as_json: bool = False) -> None:
+    """A table of some keys of each row: the heads are the keys, or the values of a mapping. As JSON the whole rows."""
+    if as_json:
+        print_json(rows)
+        return
     heads = columns.values() if isinstance(columns, Mapping) else columns
     print_table(title, list(heads), [[row.get(key) for key in columns] for row in rows], note)
 

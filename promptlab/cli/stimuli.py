@@ -12,7 +12,7 @@ from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.stimulus import Stimulus
 
-stimuli = typer.Typer(help="Stimulus libraries of your own: check one before it is asked.", no_args_is_help=True)
+stimuli = typer.Typer(name="stimuli", help="Stimulus libraries of your own: check one before it is asked.", no_args_is_help=True)
 PER_STIMULUS = 3
 
 

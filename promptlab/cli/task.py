@@ -14,7 +14,7 @@ from promptlab.nouns.errors import EXIT_USAGE
 if TYPE_CHECKING:
     from promptlab.nouns.item import Item, Task
 
-task = typer.Typer(help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
+task = typer.Typer(name="task", help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
 MOST_TOLD = 20
 
 

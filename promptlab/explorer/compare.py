@@ -185,8 +185,7 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -
         st.caption("There is no such item.")
         return
 
-    def choose(row: int, column: str) -> None:
-        del column
+    def choose(row: int, _: str) -> None:
         go(item=shown.names[row], pair=None, items=shown.kind, a=a.arm, b=b.arm)
 
     key = f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{shown.kind}/{shown.number}"
@@ -259,8 +258,7 @@ def _tasks(a: Side, b: Side, task: str) -> None:
         "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.",
     )  # fmt: skip
 
-    def choose(row: int, column: str) -> None:
-        del column
+    def choose(row: int, _: str) -> None:
         go(task=str(frame["task"].iloc[row]), **dict.fromkeys(OF_A_PAIR))
 
     st.caption("Click a row: the items of that task are then shown above.")

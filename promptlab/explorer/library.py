@@ -28,8 +28,7 @@ def render(store: Store | None, filters: Filters) -> None:
         table = library.sentence_table(store, every, role)
         plain.line(table.note)
 
-        def choose(row: int, column: str) -> None:
-            del column
+        def choose(row: int, _: str) -> None:
             if listed[row].stimulus:  # what a loop says is in no prompt
                 go(sentence=listed[row].name)
 
@@ -46,8 +45,7 @@ def render(store: Store | None, filters: Filters) -> None:
     table = library.task_table(tasks)
     plain.line(table.note)
 
-    def choose_task(row: int, column: str) -> None:
-        del column
+    def choose_task(row: int, _: str) -> None:
         go(exercise=tasks[row].id, three=None, prompt=None, shots=None)
 
     plain.choosable(table.frame, f"library/tasks/{suite}", choose_task)

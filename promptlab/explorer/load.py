@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import streamlit as st
@@ -25,16 +27,23 @@ def folders(runs: Path) -> dict[str, Path]:
     return found
 
 
-def opened(folder: Path) -> Run:
-    """The run's folder with its manifest read; any damage is a RunProblem."""
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Damage of any kind within the block, or the function, is a RunProblem that says `what` is wrong."""
     try:
-        run = Run(folder)
-        str(run.state)
+        yield
     except PromptlabError:
         raise
     except UNREADABLE as error:
-        raise RunProblem(f"{folder / 'manifest.json'}: not a run's manifest ({type(error).__name__}: {first_line(error)})") from None
-    return run
+        raise RunProblem(f"{what} ({type(error).__name__}: {first_line(error)})") from None
+
+
+def opened(folder: Path) -> Run:
+    """The run's folder with its manifest read; any damage is a RunProblem."""
+    with readable(f"{folder / 'manifest.json'}: not a run's manifest"):
+        run = Run(folder)
+        str(run.state)
+        return run
 
 
 def open_store(folder: Path) -> Store:
@@ -45,24 +54,19 @@ def open_store(folder: Path) -> Store:
         now = kept[2]
     else:
         st.session_state["reading"] = (str(folder), time.monotonic(), now)
-    try:
-        return _read(str(folder), repr(now), (folder / "manifest.json").stat().st_mtime_ns, now)
-    except PromptlabError:
-        raise
-    except UNREADABLE as error:
-        raise RunProblem(f"{folder}: not a complete run ({type(error).__name__}: {first_line(error)})") from None
+    return _store(folder, now)
 
 
 def open_other(folder: Path) -> Store:
     """Another run beside the one that is looked at."""
     opened(folder)
-    try:
-        now = stamp(folder)
+    return _store(folder)
+
+
+def _store(folder: Path, now: Stamp | None = None) -> Store:
+    with readable(f"{folder}: not a complete run"):
+        now = now or stamp(folder)
         return _read(str(folder), repr(now), (folder / "manifest.json").stat().st_mtime_ns, now)
-    except PromptlabError:
-        raise
-    except UNREADABLE as error:
-        raise RunProblem(f"{folder}: not a complete run ({type(error).__name__}: {first_line(error)})") from None
 
 
 def read_again() -> None:

@@ -131,11 +131,9 @@ def emotion_table(rows: Rows) -> pd.DataFrame:
 def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> None:
     there = store.query("SELECT DISTINCT arm FROM trials WHERE model = ? AND strategy = ?", [model, strategy])["arm"]
     arms = [arm for arm in store.arms if arm in set(there)]
-    left, middle, right = st.columns(3)
-    with left:
-        arm = filters.pick("Arm", "a", arms, next((a for a in arms if store.arms[a].role == "loop"), arms[0]), drops=("item",))
-    with middle:
-        task = task_of(store, filters)
+    left, middle, right = filters.columns(3)
+    first = next((arm for arm in arms if store.arms[arm].role == "loop"), arms[0])
+    arm, task = filters.pick("Arm", "a", arms, first, drops=("item",), place=left), task_of(store, filters, middle)
     rows = store.query(
         "SELECT trial, item, arm, task, n_rounds, score FROM trials WHERE model = ? AND strategy = ? AND arm = ? AND task = ? "
         "AND replicate = 0 ORDER BY n_rounds DESC, trials.order LIMIT ?",
@@ -145,8 +143,7 @@ def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> 
         st.caption("Nothing is recorded yet for this choice.")
         return
     items = list(dict.fromkeys(rows["item"]))
-    with right:
-        item = filters.pick("Item", "item", items, items[0])
+    item = filters.pick("Item", "item", items, items[0], place=right)
     row = records(rows[rows["item"] == item])[0]
     plain.line(
         f"{row['arm']}  ·  {row['task']}  ·  item {row['item']}  ·  {or_unknown(row['n_rounds'])} rounds  ·  {score_word(row['score'])}"

@@ -36,8 +36,7 @@ def render(store: Store, filters: Filters) -> None:
     names = page["trial"].tolist()
     chosen = filters.choice("trial", [asked] if asked is not None and store.trial(asked) is not None else names, names[0])
 
-    def choose(row: int, column: str) -> None:
-        del column
+    def choose(row: int, _: str) -> None:
         go(trial=names[row])
 
     shown = _table(page, chosen)
