@@ -26,7 +26,7 @@ import streamlit as st
 
 from conftest import ROOT
 from promptlab.cli import view
-from promptlab.explorer import live, load, runs, shell
+from promptlab.explorer import load, runs, shell
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.typed import fields_of
@@ -262,16 +262,16 @@ def test_without_a_run_other_pages_say_so_and_the_navigation_is_there(page: str,
 
 def test_what_keeps_fresh_is_a_fragment_only_while_the_run_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[float | None] = []
-    monkeypatch.setattr(live, "again_every", lambda seconds, draw: asked.append(seconds))
+    monkeypatch.setattr(load, "again_every", lambda seconds, draw: asked.append(seconds))
     drawn: list[str] = []
 
     def store(state: str) -> Any:
         return types.SimpleNamespace(report=types.SimpleNamespace(state=state), folder=tmp_path)
 
-    live.kept_fresh(store("complete"), lambda newest: drawn.append(newest.report.state))
-    live.kept_fresh(store("running"), lambda newest: drawn.append(newest.report.state))
-    assert (drawn, asked) == (["complete"], [live.AGAIN_S])
-    assert live.AGAIN_S > load.REREAD_S, "else every second redrawing would find the old reading"
+    load.kept_fresh(store("complete"), lambda newest: drawn.append(newest.report.state))
+    load.kept_fresh(store("running"), lambda newest: drawn.append(newest.report.state))
+    assert (drawn, asked) == (["complete"], [load.AGAIN_S])
+    assert load.AGAIN_S > load.REREAD_S, "else every second redrawing would find the old reading"
 
 
 @pytest.mark.parametrize("page", ["matrix", "samples"])

@@ -9,8 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take, trial
-from promptlab.explorer.choices import OF_A_PAIR, model_of, setting_of, task_of
-from promptlab.explorer.filters import Filters, Place, go
+from promptlab.explorer.filters import OF_A_PAIR, Filters, Place, go, model_of, setting_of, task_of
 from promptlab.explorer.load import folders, open_other
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side

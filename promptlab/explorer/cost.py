@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import model_of, setting_of
-from promptlab.explorer.filters import Filters
+from promptlab.explorer.filters import Filters, model_of, setting_of
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.reporting import charts, reliability

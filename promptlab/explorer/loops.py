@@ -9,8 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import OF_A_PAIR, model_of, task_of
-from promptlab.explorer.filters import Filters
+from promptlab.explorer.filters import OF_A_PAIR, Filters, model_of, task_of
 from promptlab.explorer.trial import messages_of
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS

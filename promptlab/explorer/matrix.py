@@ -8,8 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import OF_A_PAIR, choose
-from promptlab.explorer.filters import Filters, go
+from promptlab.explorer.filters import OF_A_PAIR, Filters, choose, go
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
 from promptlab.nouns.wording import VERDICTS

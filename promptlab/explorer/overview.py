@@ -10,9 +10,8 @@ import streamlit as st
 
 from promptlab import reporting
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import choose
-from promptlab.explorer.filters import Filters
-from promptlab.explorer.live import kept_fresh
+from promptlab.explorer.filters import Filters, choose
+from promptlab.explorer.load import kept_fresh
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import VERDICTS

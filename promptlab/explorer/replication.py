@@ -9,8 +9,7 @@ from __future__ import annotations
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import model_of
-from promptlab.explorer.filters import Filters
+from promptlab.explorer.filters import Filters, model_of
 from promptlab.reporting import PAPERS, charts, replicated
 from promptlab.reporting.replicate import N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
 from promptlab.reporting.store import Store

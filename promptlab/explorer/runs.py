@@ -15,8 +15,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
-from promptlab.explorer.live import again_every
-from promptlab.explorer.load import opened, readable
+from promptlab.explorer.load import again_every, opened, readable
 from promptlab.nouns.errors import UNREADABLE, PromptlabError
 from promptlab.nouns.manifest import Manifest
 from promptlab.record.store import frozen_plan

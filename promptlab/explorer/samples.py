@@ -7,7 +7,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import Filters, go
-from promptlab.explorer.live import kept_fresh
+from promptlab.explorer.load import kept_fresh
 from promptlab.nouns.wording import OUTCOMES
 from promptlab.reporting import words
 from promptlab.reporting.store import RIGHT, WHOLE, Store

@@ -12,7 +12,7 @@ import streamlit as st
 
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
-from promptlab.explorer.live import kept_fresh, unreadable
+from promptlab.explorer.load import kept_fresh, unreadable
 from promptlab.nouns.errors import PromptlabError, RunProblem
 from promptlab.nouns.manifest import Manifest
 from promptlab.sources.prices import paid_words
