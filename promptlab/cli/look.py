@@ -1,4 +1,4 @@
-"""`promptlab ls`, `show` and `schema`: what there is."""
+"""`promptlab ls`, `show`, `runs` and `schema`: what there is, and whether run folders are whole."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import typer
 
 from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
 from promptlab.cli.screen import print_json, print_rows, say
-from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.errors import EXIT_ERROR, UsageProblem, did_you_mean
 
 ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
 show = typer.Typer(name="show", help="Show one run, task, stimulus or model.", no_args_is_help=True)
 OF_TASK = ("benchmark", "strict", "metric", "chance")
+runs = typer.Typer(name="runs", help="Run folders: list them, verify or repair one.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(show_default=False)]
 
 
+@runs.command("ls")
 @ls.command("runs")
 def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     """The runs in a folder or at an address, newest first."""
@@ -125,7 +127,7 @@ def show_run(
 @show.command("task")
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
-    from promptlab.cli.task import first_prompts
+    from promptlab.cli.own import first_prompts
     from promptlab.nouns.wording import SCORERS
     from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
@@ -175,7 +177,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
 @show.command("stimulus")
 def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
-    from promptlab.cli.stimuli import matched
+    from promptlab.cli.own import matched
     from promptlab.planning.resolve import all_stimuli
 
     known = all_stimuli()
@@ -217,6 +219,56 @@ def schema() -> None:
     from promptlab.sources.spec import experiment_schema
 
     print_json(experiment_schema())
+
+
+@runs.command("repair")
+def repair(
+    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move aside what cannot be read, clear leftovers of killed processes, and put the manifest's counts right."""
+    from promptlab.record.repair import repair as mend
+
+    done = mend(run, dry_run)
+    if as_json:
+        print_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
+        return
+    if not done.needed:
+        say(f"{run}: nothing to repair ({done.n_trials:,} trials, {done.n_errors:,} errors)")
+        return
+    would = "would be " if dry_run else ""
+    for name in done.leftovers:
+        say(f"leftover:      {name} {would}removed; the process that wrote it has ended")
+    if done.n_torn:
+        say(f"journal:       {done.n_torn:,} torn line(s) {would}dropped; no such line was ever a recorded trial")
+    for name, reason in done.aside:
+        say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
+    if done.aside:
+        say(f"lost:          {done.n_lost:,} trials; the same sweep command asks them again, from the cache where it has their answers")
+    if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
+        gone = done.paid_before_usd - done.paid_usd
+        say(f"paid:          ${gone:.4f} that the lost trials cost no longer counts against budget_usd")
+    say(f"{'would hold:' if dry_run else 'holds now:':15}{done.n_trials:,} trials, {done.n_errors:,} errors")
+
+
+@runs.command("verify")
+def verify(
+    run: Annotated[str, typer.Argument(help="A run folder, or its address.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Compute again every hash that was frozen before the first call; exit code 1 if one differs."""
+    from promptlab.planning.audit import DIFFERS, audit, result
+    from promptlab.record.store import Run
+
+    checks = audit(Run(run_folder(run)))
+    if as_json:
+        print_json({"run": run, "result": result(checks), "checks": [{**check._asdict(), "says": check.says} for check in checks]})
+    else:
+        print_rows(f"Hashes of {run}", [check.row() for check in checks], checks[0].row())
+        say(result(checks))
+    if any(check.says == DIFFERS for check in checks):
+        raise typer.Exit(EXIT_ERROR)
 
 
 def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401

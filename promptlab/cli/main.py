@@ -9,7 +9,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, look, notebook, plan, report, runs, stimuli, sweep, task, view
+from promptlab.cli import bring, cache, data, export, look, notebook, own, plan, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns.errors import EXIT_ERROR, PromptlabError
 
@@ -29,7 +29,7 @@ for judging in (report.report, report.scores, report.compare, report.replicate, 
     app.command()(judging)
 app.command("import")(bring.bring)
 app.command()(look.schema)
-for group in (look.ls, look.show, task.task, stimuli.stimuli, data.data, cache.cache, runs.runs):
+for group in (look.ls, look.show, own.task, own.stimuli, data.data, cache.cache, look.runs):
     app.add_typer(group)
 
 

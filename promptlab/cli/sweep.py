@@ -90,7 +90,9 @@ def sweep(
     if dry_run:
         plan(experiment, concurrency, sequential=sequential, batch=batch)
         return
-    use = _cache_use(cache, no_cache)
+    if no_cache and cache != "use":
+        raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
+    use: CacheUse = "off" if no_cache else cache
     from promptlab.cli.view import beside
     from promptlab.nouns.places import home
     from promptlab.planning.resolve import resolve
@@ -200,12 +202,6 @@ def _followed(runs: str, run_id: str, batch: bool) -> Iterator[tuple[Path, Pushe
     place = Place(runs)
     with place.sharing(run_id, say, lambda: os.kill(os.getpid(), signal.SIGINT)) as pusher:
         yield place.folder, pusher
-
-
-def _cache_use(cache: CacheUse, no_cache: bool) -> CacheUse:
-    if no_cache and cache != "use":
-        raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
-    return "off" if no_cache else cache
 
 
 def me() -> str:
