@@ -233,7 +233,8 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         given.append(store)
         st.text("drawn")
 
-    monkeypatch.setattr(shell, "PAGES", {key: (key, render) for key in ("runs", "overview", "matrix", "plan", "library")})
+    monkeypatch.setattr(shell, "PAGES", {key: (key, key) for key in ("runs", "overview", "matrix", "plan", "library")})
+    monkeypatch.setattr(shell, "page_module", lambda page: types.SimpleNamespace(render=render))
     return given
 
 

@@ -1,4 +1,7 @@
-"""Run folders as the pages see them: read once per state of the folder, never more often than needed while a sweep writes."""
+"""Run folders as the pages see them: read once per state of the folder, never more often than needed while a sweep writes.
+
+Also the parts of a page that keep up with a sweep: drawn again every 15 seconds, while what was chosen and scrolled to stays.
+"""
 
 from __future__ import annotations
 
