@@ -115,7 +115,7 @@ def _listed(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) 
     kind = filters.switch("Which items", "items", labels, flips.default_kind(filters.get("item"), pairs, n), drops=("item", "pair", "n"))
     every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
     if not every:
-        return Listed(kind, 1, 1, [], pairs, pairs, pairs)
+        return Listed(kind, 1, 1, [], pairs, of_a=pairs, of_b=pairs)
     n_pages = -(-len(every) // PAGE_ROWS)
     number = filters.page_number("n", n_pages, drops=("item", "pair"))
     names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
@@ -132,7 +132,8 @@ def _listed(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) 
             "answer B": first_b["answer"].to_list(),
         }
     )
-    return Listed(kind, number, n_pages, names, frame, of_a[of_a["item"] == item], of_b[of_b["item"] == item])
+    of_item_a, of_item_b = (rows[rows["item"] == item] for rows in (of_a, of_b))
+    return Listed(kind, number, n_pages, names, frame, of_a=of_item_a, of_b=of_item_b)
 
 
 def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Place) -> Side | None:
