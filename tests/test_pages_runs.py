@@ -26,7 +26,7 @@ import streamlit as st
 
 from conftest import ROOT
 from promptlab.cli import view
-from promptlab.explorer import live, load, runs, shell
+from promptlab.explorer import load, runs, shell
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.typed import fields_of
@@ -210,9 +210,9 @@ def labels(app: Any) -> list[str]:
 def test_pages_are_named_and_only_those_that_are_there(opened: Any, tmp_path: Path) -> None:  # noqa: F811
     write_run(tmp_path, share=0.2)
     wanted = ["Runs", "Overview", "Matrix", "Compare", "Samples", "HEART"]
-    assert [label for label, _ in shell.MODULES.values()][:6] == wanted
+    assert [label for label, _ in shell.PAGES.values()][:6] == wanted
     there = {path.stem for path in Path(shell.__file__).parent.glob("*.py")}
-    assert list(shell.PAGES) == [page for page, (_, module) in shell.MODULES.items() if module in there]
+    assert {module for _, module in shell.PAGES.values()} <= there
     assert labels(opened("--runs", tmp_path))[:6] == wanted
 
 
@@ -220,7 +220,7 @@ def test_a_page_costs_its_own_import_only(tmp_path: Path) -> None:
     code = "import sys; from promptlab.explorer import shell; print([m for m in sys.modules if m.startswith('promptlab.explorer.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.rpartition(".")[2] for name in eval(done.stdout)}
-    assert loaded & {module for _, module in shell.MODULES.values()} == set()
+    assert loaded & {module for _, module in shell.PAGES.values()} == set()
 
 
 @pytest.fixture
@@ -233,7 +233,8 @@ def pages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         given.append(store)
         st.text("drawn")
 
-    monkeypatch.setattr(shell, "PAGES", {key: (key, render) for key in ("runs", "overview", "matrix", "plan", "library")})
+    monkeypatch.setattr(shell, "PAGES", {key: (key, key) for key in ("runs", "overview", "matrix", "plan", "library")})
+    monkeypatch.setattr(shell, "page_module", lambda page: types.SimpleNamespace(render=render))
     return given
 
 
@@ -262,16 +263,16 @@ def test_without_a_run_other_pages_say_so_and_the_navigation_is_there(page: str,
 
 def test_what_keeps_fresh_is_a_fragment_only_while_the_run_goes_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: list[float | None] = []
-    monkeypatch.setattr(live, "again_every", lambda seconds, draw: asked.append(seconds))
+    monkeypatch.setattr(load, "again_every", lambda seconds, draw: asked.append(seconds))
     drawn: list[str] = []
 
     def store(state: str) -> Any:
         return types.SimpleNamespace(report=types.SimpleNamespace(state=state), folder=tmp_path)
 
-    live.kept_fresh(store("complete"), lambda newest: drawn.append(newest.report.state))
-    live.kept_fresh(store("running"), lambda newest: drawn.append(newest.report.state))
-    assert (drawn, asked) == (["complete"], [live.AGAIN_S])
-    assert live.AGAIN_S > load.REREAD_S, "else every second redrawing would find the old reading"
+    load.kept_fresh(store("complete"), lambda newest: drawn.append(newest.report.state))
+    load.kept_fresh(store("running"), lambda newest: drawn.append(newest.report.state))
+    assert (drawn, asked) == (["complete"], [load.AGAIN_S])
+    assert load.AGAIN_S > load.REREAD_S, "else every second redrawing would find the old reading"
 
 
 @pytest.mark.parametrize("page", ["matrix", "samples"])

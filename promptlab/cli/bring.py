@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -18,17 +17,7 @@ if TYPE_CHECKING:
     from promptlab.importers import Brought
 
 
-class From(StrEnum):
-    """What wrote the files."""
-
-    auto = "auto"
-    promptfoo = "promptfoo"
-    inspect = "inspect"
-    lm_eval = "lm-eval"
-    table = "table"
-    counts = "counts"
-
-
+From = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 Column = Annotated[str | None, typer.Option(help="A table's column that holds it.", show_default=False)]
 Variable = Annotated[str | None, typer.Option(help="A table's column that holds it, or promptfoo's test variable.", show_default=False)]
 
@@ -39,9 +28,7 @@ def bring(
     ],
     runs: Runs = Path("runs"),
     name: Annotated[str | None, typer.Option(help="The run's name; from the file's name when left out.")] = None,
-    from_: Annotated[
-        From, typer.Option("--from", help="promptfoo, inspect, lm-eval, table or counts; found out when left out.")
-    ] = From.auto,
+    from_: Annotated[From, typer.Option("--from", help="promptfoo, inspect, lm-eval, table or counts; found out when left out.")] = "auto",
     baseline: Annotated[str | None, typer.Option(help="The arm without the added text.")] = None,
     placebo: Annotated[list[str] | None, typer.Option(help="An arm with a neutral text; may be given several times.")] = None,
     arm_name: Annotated[list[str] | None, typer.Option(help="FILE=NAME: the arm that a file holds; may be given several times.")] = None,
@@ -72,7 +59,7 @@ def bring(
         "cluster": cluster, "outcome": outcome,
     }  # fmt: skip
     options = Options(
-        kind=from_.value,
+        kind=from_,
         baseline=baseline,
         placebos=tuple(placebo or ()),
         columns={what: column for what, column in columns.items() if column is not None},

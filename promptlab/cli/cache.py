@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli.options import AsJson, ExperimentFile
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptlab.running.cache import Cache, Stored, Use
     from promptlab.running.replay import Miss, Replayed
 
-cache = typer.Typer(help="Stored answers: list, explain a miss, export, import, prune.", no_args_is_help=True)
+cache = typer.Typer(name="cache", help="Stored answers: list, explain a miss, export, import, prune.", no_args_is_help=True)
 AGE = re.compile(r"(\d{1,6})([hdw])\Z")
 UNIT_S = {"h": 3600, "d": 86400, "w": 604800}
 UNKNOWN_MODEL = "(not recorded)"
@@ -46,37 +46,31 @@ def _opened(use: Use = "use", make: bool = False) -> Iterator[Cache]:
 @cache.command("ls")
 def ls(as_json: AsJson = False) -> None:
     """How many answers are stored, of which models, with which outcomes, and since when."""
-    counts: Counter[tuple[str, str | None, str]] = Counter()
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    stored_at: list[float] = []
     n_silent = n_damaged = 0
-    oldest: float | None = None
-    newest: float | None = None
     with _opened() as found:
         for row in found.stored():
             if row.completion is None:
                 n_damaged += 1
                 continue
-            oldest, newest = min(row.stored_at, oldest or row.stored_at), max(row.stored_at, newest or row.stored_at)
+            stored_at = [min([*stored_at, row.stored_at]), max([*stored_at, row.stored_at])]
             n_silent += row.request is None
-            model = (row.request["model"], row.request["api_base"]) if row.request else (UNKNOWN_MODEL, None)
-            counts[(*model, row.completion.outcome)] += 1
+            model = (row.request["model"], row.request["api_base"] or "") if row.request else (UNKNOWN_MODEL, "")
+            counts[model][row.completion.outcome] += 1
         folder, n_bytes = found.folder, found.n_bytes()
-    outcomes = sorted({outcome for _, _, outcome in counts})
-    models = sorted({(model, api_base or "") for model, api_base, _ in counts})
+    outcomes = sorted(set().union(*counts.values()))
     rows: list[dict[str, Any]] = [
-        {
-            "model": model,
-            "api_base": api_base or None,
-            "answers": sum(counts[(model, api_base or None, outcome)] for outcome in outcomes),
-            "outcomes": {outcome: counts[(model, api_base or None, outcome)] for outcome in outcomes},
-        }
-        for model, api_base in models
+        {"model": model, "api_base": api_base or None, "answers": n.total(), "outcomes": {outcome: n[outcome] for outcome in outcomes}}
+        for (model, api_base), n in sorted(counts.items())
     ]
+    oldest, newest = map(_at, stored_at or (None, None))
     made: dict[str, Any] = {
         "folder": str(folder),
-        "answers": sum(counts.values()),
+        "answers": sum(row["answers"] for row in rows),
         "bytes": n_bytes,
-        "oldest": _at(oldest),
-        "newest": _at(newest),
+        "oldest": oldest,
+        "newest": newest,
         "without_request": n_silent,
         "damaged": n_damaged,
         "models": rows,
@@ -84,12 +78,9 @@ def ls(as_json: AsJson = False) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"{made['answers']:,} answers in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {made['oldest'] or '-'} to {made['newest'] or '-'}")
+    say(f"{made['answers']:,} answers in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {oldest or '-'} to {newest or '-'}")
     if rows:
-        print_table(
-            "", ["model", "api_base", "answers", *outcomes],
-            [[r["model"], r["api_base"], r["answers"], *r["outcomes"].values()] for r in rows],
-        )  # fmt: skip
+        print_rows("", [row | row["outcomes"] for row in rows], ["model", "api_base", "answers", *outcomes])
     if n_silent:
         say(f"{n_silent:,} were stored by an earlier promptlab, which did not keep the request; they are used as they are")
     if n_damaged:

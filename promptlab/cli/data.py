@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from promptlab.cli.options import AsJson
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.screen import print_json, print_rows, say
 from promptlab.nouns.errors import EXIT_ERROR
 
-data = typer.Typer(help="The official data files: import, pull, list, verify.", no_args_is_help=True)
+data = typer.Typer(name="data", help="The official data files: import, pull, list, verify.", no_args_is_help=True)
 
 
 @data.command("import")
@@ -43,13 +43,8 @@ def ls(as_json: AsJson = False) -> None:
     from promptlab.sources import official
 
     rows = [asdict(state) for state in official.listing()]
-    if as_json:
-        print_json(rows)
-        return
     note = f"in {official.data_dir()}; get them with `promptlab data import DIR` or `promptlab data pull`"
-    print_table(
-        "Official files", ["file", "state", "bytes", "licence"], [[r["path"], r["state"], r["bytes"], r["licence"]] for r in rows], note
-    )
+    print_rows("Official files", rows, {"path": "file", "state": "state", "bytes": "bytes", "licence": "licence"}, note, as_json=as_json)
 
 
 @data.command("verify")

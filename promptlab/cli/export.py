@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -19,20 +18,14 @@ if TYPE_CHECKING:
     from promptlab.reporting import Winner
 
 
-class ExportFormat(StrEnum):
-    """What `promptlab export` can write."""
-
-    long = "long"
-    evalstats = "evalstats"
-    inspect_frame = "inspect-frame"
-    dspy = "dspy"
+ExportFormat = Literal["long", "evalstats", "inspect-frame", "dspy"]
 
 
 def export(
     run: RunFolder,
     format: Annotated[  # noqa: A002
         ExportFormat, typer.Option("--format", "-f", help="long, evalstats, inspect-frame: a table of the trials; dspy: a program a task.")
-    ] = ExportFormat.long,
+    ] = "long",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; beside the run when left out."),
@@ -44,8 +37,8 @@ def export(
     base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; the run's first when left out.")] = None,
 ) -> None:
     """Write a run's trials as a table for other tools, or (dspy) the arm found to help as a program that sends its messages."""
-    if format is not ExportFormat.dspy:
-        _table(run, format.value, out)
+    if format != "dspy":
+        _table(run, format, out)
         return
     from promptlab import reporting as reports
     from promptlab.programs import saved_arm

@@ -1,4 +1,4 @@
-"""`promptlab ls`, `show` and `schema`: what there is."""
+"""`promptlab ls`, `show`, `runs` and `schema`: what there is, and whether run folders are whole."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
-from promptlab.cli.screen import print_json, print_table, say
-from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.cli.screen import print_json, print_rows, say
+from promptlab.nouns.errors import EXIT_ERROR, UsageProblem, did_you_mean
 
-ls = typer.Typer(help="List runs, tasks, stimuli or models.", no_args_is_help=True)
-show = typer.Typer(help="Show one run, task, stimulus or model.", no_args_is_help=True)
+ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
+show = typer.Typer(name="show", help="Show one run, task, stimulus or model.", no_args_is_help=True)
+OF_TASK = ("benchmark", "strict", "metric", "chance")
+runs = typer.Typer(name="runs", help="Run folders: list them, verify or repair one.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(show_default=False)]
 
 
+@runs.command("ls")
 @ls.command("runs")
 def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     """The runs in a folder or at an address, newest first."""
@@ -54,11 +57,10 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     if not rows:
         say(f"no runs in {runs}; `promptlab sweep experiments/quickstart.yaml` makes one")
         return
-    columns = ["run", "state", "simulated", "done", "planned", "errors", "paid_usd", "updated_at"]
     for row in rows:
         row["simulated"] = "SIMULATED" if row.get("simulated") else "no"
         row["state"] += f", {row['waiting']:,} wait in batches" if row.get("waiting") else ""
-    print_table("", columns, [[row.get(c) for c in columns] for row in rows])
+    print_rows("", rows, ["run", "state", "simulated", "done", "planned", "errors", "paid_usd", "updated_at"])
 
 
 @ls.command("tasks")
@@ -69,13 +71,7 @@ def ls_tasks(as_json: AsJson = False) -> None:
 
     rows: list[dict[str, Any]] = []
     for name, entry in entries().items():
-        row: dict[str, Any] = {
-            "task": name,
-            "benchmark": entry.benchmark,
-            "strict": entry.strict,
-            "metric": entry.metric,
-            "chance": entry.chance,
-        }
+        row: dict[str, Any] = {"task": name, **{key: getattr(entry, key) for key in OF_TASK}}
         for suite in ("twin", "official"):
             try:
                 row[suite] = len(load_task(name, suite).items) if name in task_names(suite) else None
@@ -83,14 +79,9 @@ def ls_tasks(as_json: AsJson = False) -> None:
                 row[suite] = None
         row["base_prompts"] = entry.base_prompts
         rows.append(row)
-    if as_json:
-        print_json(rows)
-        return
-    columns = ["task", "benchmark", "strict", "metric", "chance", "twin", "official"]
-    note = (
-        "" if any(row["official"] for row in rows) else "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
-    )
-    print_table("Tasks and their number of items", columns, [[row[c] for c in columns] for row in rows], note)
+    missing = "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
+    note = "" if any(row["official"] for row in rows) else missing
+    print_rows("Tasks and their number of items", rows, ["task", *OF_TASK, "twin", "official"], note, as_json=as_json)
 
 
 @ls.command("stimuli")
@@ -99,14 +90,9 @@ def ls_stimuli(as_json: AsJson = False) -> None:
     from promptlab.planning.resolve import all_stimuli
 
     rows = [_stimulus(s) for s in all_stimuli().values()]
-    if as_json:
-        print_json(rows)
-        return
-    print_table(
-        "", ["stimulus", "role", "words", "demands", "text"],
-        [[r["stimulus"], r["role"], r["n_words"], ", ".join(r["demands"]), r["text"]] for r in rows],
-        "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml",
-    )  # fmt: skip
+    note = "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml"
+    columns = {"stimulus": "stimulus", "role": "role", "n_words": "words", "demands": "demands", "text": "text"}
+    print_rows("", rows, columns, note, as_json=as_json)
 
 
 @ls.command("models")
@@ -120,7 +106,7 @@ def ls_models(as_json: AsJson = False) -> None:
     if as_json:
         print_json({"simulated": rows, "price_table": table.source, "n_priced": len(table.entries)})
         return
-    print_table("Simulated models (SIMULATED: no key, no network)", ["model", "truth"], [[r["model"], r["truth"]] for r in rows])
+    print_rows("Simulated models (SIMULATED: no key, no network)", rows, ["model", "truth"])
     usual = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY")
     keys = [name for name in usual if os.environ.get(name)]
     say("Real models: any LiteLLM name, such as openai/gpt-4o-mini, and any OpenAI-compatible server by api_base.")
@@ -135,32 +121,26 @@ def show_run(
     from promptlab.record.store import Run
 
     found = Run(run)
-    manifest = {**found.manifest.plain(), "state": found.state}
-    if as_json:
-        print_json(manifest)
-        return
-    _say_fields(manifest)
+    _show({**found.manifest.plain(), "state": found.state}, as_json)
 
 
 @show.command("task")
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
-    from promptlab.design.render import PRESETS, render
+    from promptlab.cli.own import first_prompts
     from promptlab.nouns.wording import SCORERS
     from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
-    from promptlab.strategies import plain_arm
 
     if suite not in ("twin", "official"):
         raise UsageProblem(f"the suite {suite!r} is not known; known: 'twin', 'official'")
     if name not in task_names(suite):  # type: ignore[arg-type]  # checked above
         raise UsageProblem(f"the task {name!r} is not known; {did_you_mean(name, task_names(suite))}".rstrip("; "))  # type: ignore[arg-type]
     task = load_task(name, suite)  # type: ignore[arg-type]
-    arm = plain_arm(next(iter(task.base_prompts)), PRESETS["paper"])
     shown: list[dict[str, Any]] = [
         {
             "item": item.id,
-            "prompt": render(task, item, arm)[-1]["content"],
+            "prompt": prompt,
             "targets": item.targets,
             "scores": {
                 reply: {scorer: task_metric(task, scorer)(text, item).score for scorer in SCORERS}
@@ -171,14 +151,11 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
                 )
             },
         }
-        for item in task.items[:3]
+        for item, prompt in first_prompts(task)
     ]
     row = {
         "task": task.id,
-        "benchmark": task.benchmark,
-        "metric": task.metric,
-        "strict": task.strict,
-        "chance": task.chance,
+        **{key: getattr(task, key) for key in ("benchmark", "metric", "strict", "chance")},
         "n_items": len(task.items),
         "n_demos": len(task.demos),
         "base_prompts": dict(task.base_prompts),
@@ -200,7 +177,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
 @show.command("stimulus")
 def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
-    from promptlab.cli.stimuli import matched
+    from promptlab.cli.own import matched
     from promptlab.planning.resolve import all_stimuli
 
     known = all_stimuli()
@@ -210,10 +187,7 @@ def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     if known[name].role == "stimulus":
         row["placebos"] = [placebo.id for placebo in matched(known[name], known.values())]
         row["paraphrases"] = [s.text for s in known.values() if s.of == name]
-    if as_json:
-        print_json(row)
-        return
-    _say_fields(row)
+    _show(row, as_json)
 
 
 @show.command("model")
@@ -237,10 +211,7 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
     }
     if model.simulated:
         row |= sims[name.removeprefix("sim/")].model_dump(mode="json")
-    if as_json:
-        print_json(row)
-        return
-    _say_fields(row)
+    _show(row, as_json)
 
 
 def schema() -> None:
@@ -250,24 +221,69 @@ def schema() -> None:
     print_json(experiment_schema())
 
 
+@runs.command("repair")
+def repair(
+    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Move aside what cannot be read, clear leftovers of killed processes, and put the manifest's counts right."""
+    from promptlab.record.repair import repair as mend
+
+    done = mend(run, dry_run)
+    if as_json:
+        print_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
+        return
+    if not done.needed:
+        say(f"{run}: nothing to repair ({done.n_trials:,} trials, {done.n_errors:,} errors)")
+        return
+    would = "would be " if dry_run else ""
+    for name in done.leftovers:
+        say(f"leftover:      {name} {would}removed; the process that wrote it has ended")
+    if done.n_torn:
+        say(f"journal:       {done.n_torn:,} torn line(s) {would}dropped; no such line was ever a recorded trial")
+    for name, reason in done.aside:
+        say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
+    if done.aside:
+        say(f"lost:          {done.n_lost:,} trials; the same sweep command asks them again, from the cache where it has their answers")
+    if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
+        gone = done.paid_before_usd - done.paid_usd
+        say(f"paid:          ${gone:.4f} that the lost trials cost no longer counts against budget_usd")
+    say(f"{'would hold:' if dry_run else 'holds now:':15}{done.n_trials:,} trials, {done.n_errors:,} errors")
+
+
+@runs.command("verify")
+def verify(
+    run: Annotated[str, typer.Argument(help="A run folder, or its address.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Compute again every hash that was frozen before the first call; exit code 1 if one differs."""
+    from promptlab.planning.audit import DIFFERS, audit, result
+    from promptlab.record.store import Run
+
+    checks = audit(Run(run_folder(run)))
+    if as_json:
+        print_json({"run": run, "result": result(checks), "checks": [{**check._asdict(), "says": check.says} for check in checks]})
+    else:
+        print_rows(f"Hashes of {run}", [check.row() for check in checks], checks[0].row())
+        say(result(checks))
+    if any(check.says == DIFFERS for check in checks):
+        raise typer.Exit(EXIT_ERROR)
+
+
 def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401
     from promptlab.sources.tokens import DEFAULT, n_tokens
 
-    return {
-        "stimulus": s.id,
-        "role": s.role,
-        "n_words": s.n_words,
-        f"n_tokens ({DEFAULT})": n_tokens(s.text),
-        "demands": list(s.demands),
-        "of": s.of,
-        "text": s.text,
-        "theory": s.theory,
-        "theory_earlier": s.theory_earlier,
-        "joined_by": s.joined_by,
-        "valence": s.valence,
-        "code_number": s.code_number,
-        "source": s.source,
-    }
+    row = {"stimulus": s.id, "role": s.role, "n_words": s.n_words, f"n_tokens ({DEFAULT})": n_tokens(s.text), "demands": list(s.demands)}
+    others = ("of", "text", "theory", "theory_earlier", "joined_by", "valence", "code_number", "source")
+    return row | {name: getattr(s, name) for name in others}
+
+
+def _show(row: Mapping[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(row)
+    else:
+        _say_fields(row)
 
 
 def _say_fields(fields: Mapping[str, Any], indent: int = 0) -> None:

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, look, notebook, plan, report, runs, stimuli, sweep, task, view
+from promptlab.cli import bring, cache, data, export, look, notebook, own, plan, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns.errors import EXIT_ERROR, PromptlabError
 
@@ -23,27 +23,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("plan")(plan.plan)
-app.command("sweep")(sweep.sweep)
-app.command("check")(sweep.check)
-app.command("rescore")(sweep.rescore)
-app.command("calibrate")(plan.calibrate)
-app.command("report")(report.report)
-app.command("scores")(report.scores)
-app.command("compare")(report.compare)
-app.command("replicate")(report.replicate)
-app.command("export")(export.export)
-app.command("notebook")(notebook.notebook)
-app.command("view")(view.view)
+for before_judging in (plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
+    app.command()(before_judging)
+for judging in (report.report, report.scores, report.compare, report.replicate, export.export, notebook.notebook, view.view):
+    app.command()(judging)
 app.command("import")(bring.bring)
-app.command("schema")(look.schema)
-app.add_typer(look.ls, name="ls")
-app.add_typer(look.show, name="show")
-app.add_typer(task.task, name="task")
-app.add_typer(stimuli.stimuli, name="stimuli")
-app.add_typer(data.data, name="data")
-app.add_typer(cache.cache, name="cache")
-app.add_typer(runs.runs, name="runs")
+app.command()(look.schema)
+for group in (look.ls, look.show, own.task, own.stimuli, data.data, cache.cache, look.runs):
+    app.add_typer(group)
 
 
 @app.callback(invoke_without_command=True)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,60 +13,50 @@ from promptlab.cli.options import AsJson, run_folder
 from promptlab.cli.screen import print_json, print_table, say
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.nouns.setting import flat
+from promptlab.nouns.words import Scorer
 
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
 ]
 
 
-class Format(StrEnum):
-    """What `promptlab report` can write."""
-
-    terminal = "terminal"
-    markdown = "markdown"
-    html = "html"
-    json = "json"
-    csv = "csv"
-
-
-class ScorerName(StrEnum):
-    """The scorers."""
-
-    strict = "strict"
-    reference = "reference"
-    negativeprompt = "negativeprompt"
+Format = Literal["terminal", "markdown", "html", "json", "csv"]
 
 
 def report(
     run: RunFolder,
-    format: Annotated[Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv.")] = Format.terminal,  # noqa: A002
+    format: Annotated[Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv.")] = "terminal",  # noqa: A002
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
     scorer: Annotated[
-        ScorerName | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
+        Scorer | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
     ] = None,
     page: Annotated[str | None, typer.Option(help="Only what this page of the explorer shows, such as overview, matrix or cost.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
     if page is not None:
-        if scorer is not None or format is Format.html:
+        if scorer is not None or format == "html":
             raise UsageProblem("--page shows the tables of one page by the run's own scorer; leave --scorer and --format html out")
         _page(run, page, where or [], format, out)
         return
     if where:
         raise UsageProblem("--where needs --page: it is what the address of that page holds")
     from promptlab import api, reporting
-    from promptlab.record.store import write_whole
 
-    built = api.report(run, scorer=None if scorer is None else scorer.value)
-    if format is Format.terminal:
+    built = api.report(run, scorer=scorer)
+    if format == "terminal":
         if out is not None:
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
         reporting.to_text(built)
         return
-    text = getattr(built, f"to_{format.value}")()
-    if format is Format.html and out is None:
+    if format == "html" and out is None:
         out = run / "report.html"
+    _write(getattr(built, f"to_{format}")(), out)
+
+
+def _write(text: str, out: Path | None) -> None:
+    from promptlab.record.store import write_whole
+
     if out is None:
         sys.stdout.write(text)
         return
@@ -78,21 +67,16 @@ def report(
 def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
     from promptlab.explorer.printed import filters_of, page_tables, text_of
-    from promptlab.record.store import Run, write_whole
+    from promptlab.record.store import Run
 
     found = page_tables(run, page, filters_of(where))
     simulated = Run(run).manifest.simulated
-    if format is Format.terminal and out is None:
+    if format == "terminal" and out is None:
         for shown in found:
             title = f"SIMULATED: {shown.title}" if simulated else shown.title
             print_table(title, list(shown.frame.columns), shown.frame.astype(object).values.tolist(), shown.note)
         return
-    text = text_of(found, "csv" if format is Format.terminal else format.value, simulated)
-    if out is None:
-        sys.stdout.write(text)
-        return
-    write_whole(out, text.encode("utf-8", "replace"))
-    say(f"written: {out}")
+    _write(text_of(found, "csv" if format == "terminal" else format, simulated), out)
 
 
 def scores(run: RunFolder, as_json: AsJson = False) -> None:
@@ -156,16 +140,9 @@ def compare(
     say(EXPLORATORY)
 
 
-class PaperName(StrEnum):
-    """The papers whose tables are known."""
-
-    emotionprompt = "emotionprompt"
-    negativeprompt = "negativeprompt"
-
-
 def replicate(
     run: RunFolder,
-    paper: Annotated[PaperName, typer.Option(help="The paper to compare with.", show_default=False)],
+    paper: Annotated[Literal["emotionprompt", "negativeprompt"], typer.Option(help="The paper to compare with.", show_default=False)],
     same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -179,7 +156,7 @@ def replicate(
     wrong = next((part for part, sign, name in pairs if not sign or not name), None)
     if wrong is not None:
         raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
-    found = compare(Run(run), paper.value, {model: name for model, _, name in pairs})
+    found = compare(Run(run), paper, {model: name for model, _, name in pairs})
     if as_json:
         cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
         print_json({**asdict(found), "cells": cells})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from promptlab.nouns.inert import inert
@@ -47,6 +47,15 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         console.print(Text(note))
 
 
+def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Collection[str], note: str = "", *, as_json: bool = False) -> None:
+    """A table of some keys of each row: the heads are the keys, or the values of a mapping. As JSON the whole rows."""
+    if as_json:
+        print_json(rows)
+        return
+    heads = columns.values() if isinstance(columns, Mapping) else columns
+    print_table(title, list(heads), [[row.get(key) for key in columns] for row in rows], note)
+
+
 def _cell(value: object) -> str:
     if value is None:
         return "-"
@@ -54,7 +63,7 @@ def _cell(value: object) -> str:
         return f"{value:,.4g}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return inert(value)
+    return inert(", ".join(map(str, value)) if isinstance(value, list | tuple) else value)
 
 
 def say(text: str = "") -> None:

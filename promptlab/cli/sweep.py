@@ -9,46 +9,28 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from promptlab.api import CacheUse
 from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential, path
 from promptlab.cli.plan import plan
-from promptlab.cli.report import RunFolder, ScorerName, after_sweep
+from promptlab.cli.report import RunFolder, after_sweep
 from promptlab.cli.screen import say
 from promptlab.nouns.errors import EXIT_INCOMPLETE, UsageProblem
+from promptlab.nouns.words import Scorer
 
 if TYPE_CHECKING:
     from promptlab.record.mirror import Pusher
-    from promptlab.running.cache import Use
     from promptlab.running.sweep import Sweep
 
 
-class CacheUse(StrEnum):
-    """What `promptlab sweep` does with stored answers."""
-
-    use = "use"
-    refresh = "refresh"
-    off = "off"
-    replay = "replay"
-
-
-class Where(StrEnum):
-    """Where the workers of `promptlab sweep` run."""
-
-    local = "local"
-    ray = "ray"
-
-
-class Wire(StrEnum):
-    """How `promptlab sweep` asks models; no choice changes an answer or a record."""
-
-    auto = "auto"
-    litellm = "litellm"
-    direct = "direct"
+Where = Literal["local", "ray"]
+"""Where the workers run."""
+Wire = Literal["auto", "litellm", "direct"]
+"""How models are asked; no choice changes an answer or a record."""
 
 
 def check(experiment: ExperimentFile) -> None:
@@ -69,19 +51,21 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
     cache: Annotated[
         CacheUse, typer.Option(help="Paid answers: use and keep them; refresh: ask again and overwrite; off; replay: send nothing.")
-    ] = CacheUse.use,
+    ] = "use",
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
-        Wire, typer.Option(help="How models are asked: auto asks directly what LiteLLM would pass on unchanged; litellm; direct.")
-    ] = Wire.auto,
+        Wire,
+        typer.Option(help="How models are asked: auto asks directly what LiteLLM would pass on unchanged; litellm; direct."),
+    ] = "auto",
     max_cost: Annotated[
         float | None, typer.Option(min=0, help="USD that this run may cost at most, all its sessions together; set aside before each call.")
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens, sent and received, that it may use at most.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
     engine: Annotated[
-        Where, typer.Option(help="Where workers run: local, or ray: on an existing Ray cluster (extra 'ray'), --workers tasks of it.")
-    ] = Where.local,
+        Where,
+        typer.Option(help="Where workers run: local, or ray: on an existing Ray cluster (extra 'ray'), --workers tasks of it."),
+    ] = "local",
     ray_address: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="The cluster's address; without one, that of this machine.")
     ] = None,
@@ -106,7 +90,9 @@ def sweep(
     if dry_run:
         plan(experiment, concurrency, sequential=sequential, batch=batch)
         return
-    use = _cache_use(cache, no_cache)
+    if no_cache and cache != "use":
+        raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
+    use: CacheUse = "off" if no_cache else cache
     from promptlab.cli.view import beside
     from promptlab.nouns.places import home
     from promptlab.planning.resolve import resolve
@@ -117,11 +103,11 @@ def sweep(
     execution = Execution(
         concurrency=concurrency,
         cache=use,
-        wire=wire.value,
+        wire=wire,
         max_cost_usd=max_cost,
         max_tokens=max_tokens,
         workers=workers,
-        ray=engine is Where.ray,
+        ray=engine == "ray",
         ray_address=ray_address,
         batch=batch,
         batch_wait_s=batch_wait or 0,
@@ -155,7 +141,7 @@ def sweep(
 
 def rescore(
     run: RunFolder,
-    scorer: Annotated[ScorerName | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
+    scorer: Annotated[Scorer | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
     experiment: Annotated[
         Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
     ] = None,
@@ -168,7 +154,7 @@ def rescore(
     from promptlab.running.watch import watched
 
     old = Run(run)
-    study = study_again(old, experiment, scorer.value if scorer else None)
+    study = study_again(old, experiment, scorer)
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, from the answers of {old.id}")
     started = time.monotonic()
     with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
@@ -216,12 +202,6 @@ def _followed(runs: str, run_id: str, batch: bool) -> Iterator[tuple[Path, Pushe
     place = Place(runs)
     with place.sharing(run_id, say, lambda: os.kill(os.getpid(), signal.SIGINT)) as pusher:
         yield place.folder, pusher
-
-
-def _cache_use(cache: CacheUse, no_cache: bool) -> Use:
-    if no_cache and cache is not CacheUse.use:
-        raise UsageProblem(f"--no-cache means --cache off, and --cache {cache.value} is given as well; leave one of them out")
-    return "off" if no_cache else cache.value
 
 
 def me() -> str:

@@ -194,10 +194,8 @@ def _refuse_taken(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(where)
-    except socket.gaierror:
-        raise UsageProblem(f"--host {host} is no address of this machine; leave it out for {LOOPBACK}") from None
     except OSError as error:
-        if host != LOOPBACK and error.errno == errno.EADDRNOTAVAIL:
+        if isinstance(error, socket.gaierror) or (host != LOOPBACK and error.errno == errno.EADDRNOTAVAIL):
             raise UsageProblem(f"--host {host} is no address of this machine; leave it out for {LOOPBACK}") from None
         if error.errno == errno.EACCES:
             raise UsageProblem(f"port {port} may not be used by you; choose one above 1023 with --port") from None

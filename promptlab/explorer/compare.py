@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take, trial
-from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, setting_of, task_of
-from promptlab.explorer.filters import Filters, go
+from promptlab.explorer.filters import OF_A_PAIR, Filters, Place, go, model_of, setting_of, task_of
 from promptlab.explorer.load import folders, open_other
-from promptlab.reporting import charts, words
-from promptlab.reporting.flips import (
-    KINDS,
-    Side,
-    by_task,
-    count_only,
-    default_arms,
-    default_kind,
-    flip_matrix,
-    paired,
-    planned,
-    shared_items,
-    word_diff,
-)
+from promptlab.reporting import charts, flips, words
+from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
@@ -47,114 +34,142 @@ def render(store: Store, filters: Filters) -> None:
         "An arm is the prompt with one added text, or without any. Choose two arms; below stand the items that only one of them "
         "got right. Click an item to see both prompts and both answers."
     )
-    one, two, three = st.columns(3)
-    with one:
-        model = model_of(store, filters)
-    with two:
-        task = task_of(store, filters)
-    with three:
-        setting = setting_of(store, filters)
-    first, second = default_arms(store, model, setting, task)
-    left, right = st.columns(2)
-    with left:
-        arm = filters.pick("Arm A", "a", list(store.arms), first, store.arm_words(), drops=OF_A_PAIR)
-    a = Side(store, model, setting, arm)
-    with right:
-        b = _other_side(store, filters, a, second)
+    task, a, b = _sides(store, filters)
     if b is None:
         return
     if (a.store is b.store) and (a.model, a.arm) == (b.model, b.arm):
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
-    means_a, means_b = a.means(task), b.means(task)
-    pairs = paired(means_a, means_b, shared_items(a, b, task))
-    _summary(a, b, task, pairs, count_only(means_a, means_b))
+    pairs = _pairs(a, b, task)
+    _summary(a, b, task, pairs)
     if pairs.empty:
         st.caption("No item has a scored answer in both arms yet.")
         return
-    n = {kind: int((pairs["kind"] == kind).sum()) for kind in KINDS}
-    flips = flip_matrix(n)
-    plain.table(flips, narrow=True)
-    take.frame(flips, "flips")
-    if not pairs["mean_a"].isin([0, 1]).all() or not pairs["mean_b"].isin([0, 1]).all():
+    n = _by_kind(pairs)
+    matrix = flips.flip_matrix(n)
+    plain.table(matrix, narrow=True)
+    take.frame(matrix, "flips")
+    if not pairs[["mean_a", "mean_b"]].isin([0, 1]).all(axis=None):
         st.caption("Scores between 0 and 1 occur here; an item counts as right from a mean score of 0.5 on.")
-    _items(filters, a, b, task, pairs, n)
+    _items(filters, a, b, task, pairs)
     _tasks(a, b, task)
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdict and the flip matrix of the chosen task, its items of one kind, both prompts and answers of one of them, and all tasks."""
-    model, _, setting = chosen(store, filters)
-    task = filters.choice("task", store.tasks, store.tasks[0]) or store.tasks[0]
-    first, second = default_arms(store, model, setting, task)
-    arms = list(store.arms)
-    a, b = (Side(store, model, setting, filters.choice(name, arms, arm) or arm) for name, arm in (("a", first), ("b", second)))
-    pairs = paired(a.means(task), b.means(task))
-    n = {kind: int((pairs["kind"] == kind).sum()) for kind in KINDS}
-    c, _ = planned(a, b, task)
+    task, a, b = _sides(store, filters)
+    if b is None:
+        return []
+    pairs = _pairs(a, b, task)
+    c, _ = flips.planned(a, b, task)
     said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
-    return [
-        Table(f"Verdict in {task}", f"A is {a.arm}, B is {b.arm}.", pd.DataFrame(said, columns=["verdict", "what", "in words"])),
-        Table(f"Flips in {task}", f"A is {a.arm}, B is {b.arm}.", flip_matrix(n)),
-        *_item_tables(filters, a, b, task, pairs, n),
-        Table("Task by task", "The largest loss of A against B comes first.", by_task(a, b)),
+    who = f"A is {a.arm}, B is {b.arm}."
+    found = [
+        Table(f"Verdict in {task}", who, pd.DataFrame(said, columns=["verdict", "what", "in words"])),
+        Table(f"Flips in {task}", who, flips.flip_matrix(_by_kind(pairs))),
     ]
+    shown = _listed(filters, a, b, task, pairs)
+    if shown.names:
+        note = f"{_by_kind(pairs)[shown.kind]:,} items; page {shown.number:,} of {shown.n_pages:,}."
+        found.append(Table(KIND_WORDS[shown.kind], note, shown.frame.drop(columns="shown")))
+        for name, side, rows in (("A", a, shown.of_a), ("B", b, shown.of_b)):
+            trials = rows.sort_values(["base_prompt", "replicate"])["trial"][:1]
+            found += [table._replace(title=f"{name}: {table.title}") for one in trials for table in trial.tables(side.store, one)[:2]]
+    return [*found, Table("Task by task", "The largest loss of A against B comes first.", flips.by_task(a, b))]
 
 
-def _item_tables(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> list[Table]:
-    default = default_kind(filters.get("item"), pairs, n)
-    kind = filters.choice("items", KINDS, default) or default
+def _sides(store: Store, filters: Filters) -> tuple[str, Side, Side | None]:
+    """Task, arm A and arm B."""
+    one, two, three = filters.columns(3)
+    model, task, setting = model_of(store, filters, one), task_of(store, filters, two), setting_of(store, filters, three)
+    first, second = flips.default_arms(store, model, setting, task)
+    left, right = filters.columns(2)
+    arm = filters.pick("Arm A", "a", store.arms, first, store.arm_words(), drops=OF_A_PAIR, place=left)
+    a = Side(store, model, setting, arm)
+    return task, a, _other_side(store, filters, a, second, right)
+
+
+def _pairs(a: Side, b: Side, task: str) -> pd.DataFrame:
+    return flips.paired(a.means(task), b.means(task), flips.shared_items(a, b, task))
+
+
+def _by_kind(pairs: pd.DataFrame) -> dict[str, int]:
+    return {kind: int((pairs["kind"] == kind).sum()) for kind in KINDS}
+
+
+class Listed(NamedTuple):
+    """One page of the items of one kind, and both arms' trials of the item that is chosen; no names where there is no such item."""
+
+    kind: str
+    number: int
+    n_pages: int
+    names: list[str]
+    frame: pd.DataFrame
+    of_a: pd.DataFrame
+    of_b: pd.DataFrame
+
+
+def _listed(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -> Listed:
+    n = _by_kind(pairs)
+    labels = {kind: f"{text} ({n[kind]})" for kind, text in KIND_WORDS.items()}
+    kind = filters.switch("Which items", "items", labels, flips.default_kind(filters.get("item"), pairs, n), drops=("item", "pair", "n"))
     every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
     if not every:
-        return []
-    n_pages = max(1, -(-len(every) // PAGE_ROWS))
-    number = int(filters.choice("n", [str(i) for i in range(1, n_pages + 1)], "1") or 1)
+        return Listed(kind, 1, 1, [], pairs, of_a=pairs, of_b=pairs)
+    n_pages = -(-len(every) // PAGE_ROWS)
+    number = filters.page_number("n", n_pages, drops=("item", "pair"))
     names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
-    item = filters.choice("item", every, names[0]) or names[0]
-    whole_a, whole_b = (side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b))
-    shown = _item_table(whole_a, whole_b, names, item).drop(columns="shown")
-    found = [Table(KIND_WORDS[kind], f"{n[kind]:,} items; page {number:,} of {n_pages:,}.", shown)]
-    for name, side, rows in (("A", a, whole_a), ("B", b, whole_b)):
-        first = records(rows[rows["item"] == item].sort_values(["base_prompt", "replicate"]))[:1]
-        found += [table._replace(title=f"{name}: {table.title}") for row in first for table in trial.tables(side.store, row["trial"])[:2]]
-    return found
+    item = filters.choice("item", every, names[0])
+    of_a, of_b = (side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b))
+    first_a, first_b = (rows.drop_duplicates("item").set_index("item").loc[names] for rows in (of_a, of_b))
+    frame = pd.DataFrame(
+        {
+            "shown": [plain.CHOSEN if name == item else "" for name in names],
+            "item": names,
+            "input": first_a["input"].to_list(),
+            "right answers": [trial.targets(row).replace("\n", "  or  ") for row in records(first_a)],
+            "answer A": first_a["answer"].to_list(),
+            "answer B": first_b["answer"].to_list(),
+        }
+    )
+    of_item_a, of_item_b = (rows[rows["item"] == item] for rows in (of_a, of_b))
+    return Listed(kind, number, n_pages, names, frame, of_a=of_item_a, of_b=of_item_b)
 
 
-def _other_side(store: Store, filters: Filters, a: Side, default: str) -> Side | None:
+def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Place) -> Side | None:
     """Arm B: of the same run, or of another one beside it."""
-    others = [name for name in folders(store.folder.parent) if name != store.folder.name]
+    others = [name for name in folders(store.folder.parent) if name != store.folder.name] if filters.drawn else []
     other, model, setting = store, a.model, a.setting
     if others:
-        name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", *OF_A_PAIR))
+        name = filters.pick("B is from", "other", [HERE, *others], HERE, drops=("b", "model_b", *OF_A_PAIR), place=place)
         if name != HERE:
             other = open_other(store.folder.parent / name)
             take.answers_of(store.manifest, other.manifest)
             default_model = model if model in other.models else other.models[0]
             if len(other.models) > 1 or model not in other.models:
-                model = filters.pick("Model of B", "model_b", other.models, default_model, drops=OF_A_PAIR)
+                model = filters.pick("Model of B", "model_b", other.models, default_model, drops=OF_A_PAIR, place=place)
             settings = list(other.settings.values())
             setting = setting if setting in settings else settings[0]
     if not other.arms:
         return None
-    arms = list(other.arms)
-    default = a.arm if other is not store and a.arm in arms else default if default in arms else arms[0]
-    return Side(
-        other, model, setting, filters.pick("Arm B", "b", arms, default, other.arm_words(), drops=OF_A_PAIR)
-    )  # fmt: skip
+    default = a.arm if other is not store and a.arm in other.arms else default if default in other.arms else next(iter(other.arms))
+    arm = filters.pick("Arm B", "b", other.arms, default, other.arm_words(), drops=OF_A_PAIR, place=place)
+    return Side(other, model, setting, arm)
 
 
-def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame, n_only: int) -> None:
+def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
     if a.store is not b.store:
         for sentence in differences(a.store.report, a.model, a.setting, b.store.report, b.model, b.setting):
             plain.line(f"The runs differ beside the arm: {sentence}.")
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
+    n_only = flips.count_only(a.means(task), b.means(task))
     plain.line(
         f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points on "
         f"{len(pairs):,} items." + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
     )
-    c, several = planned(a, b, task)
+    c, several = flips.planned(a, b, task)
     if c is None:
         plain.line(NOT_PLANNED)
         return
@@ -163,68 +178,45 @@ def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame, n_only: int) -> N
         plain.line(f"That verdict is against the mean of {', '.join(c.control_arms)}; the items below show one of them.")
 
 
-def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame, n: Mapping[str, int]) -> None:
-    labels = {kind: f"{text} ({n[kind]})" for kind, text in KIND_WORDS.items()}
+def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
     st.subheader("Items")
-    asked = filters.get("item")
-    kind = filters.switch("Which items", "items", labels, default_kind(asked, pairs, n), drops=("item", "pair", "n"))
-    every = pairs.loc[pairs["kind"] == kind, "item"].tolist()
-    if not every:
+    shown = _listed(filters, a, b, task, pairs)
+    if not shown.names:
         st.caption("There is no such item.")
         return
-    number = filters.page_number("n", max(1, -(-len(every) // PAGE_ROWS)), drops=("item", "pair"))
-    names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
-    item = filters.choice("item", [asked] if asked is not None and asked in set(every) else names, names[0]) or names[0]
-    wanted = sorted({*names, item})
-    whole_a, whole_b = (side.store.whole(side.model, side.setting, task, (side.arm,), wanted) for side in (a, b))
 
-    def choose(row: int, column: str) -> None:
-        del column
-        go(item=names[row], pair=None, items=kind, a=a.arm, b=b.arm)
+    def choose(row: int, _: str) -> None:
+        go(item=shown.names[row], pair=None, items=shown.kind, a=a.arm, b=b.arm)
 
-    shown = _item_table(whole_a, whole_b, names, item)
-    plain.choosable(shown, f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{kind}/{number}", choose)
-    take.frame(shown.drop(columns="shown"), f"items-{kind}")
-    _both(filters, a, b, whole_a[whole_a["item"] == item], whole_b[whole_b["item"] == item])
-
-
-def _item_table(a: pd.DataFrame, b: pd.DataFrame, names: Sequence[str], chosen: str) -> pd.DataFrame:
-    first_a, first_b = (rows.drop_duplicates("item").set_index("item") for rows in (a, b))
-    return pd.DataFrame(
-        {
-            "shown": [plain.CHOSEN if name == chosen else "" for name in names],
-            "item": list(names),
-            "input": [first_a.loc[name, "input"] for name in names],
-            "right answers": [trial.targets(records(first_a.loc[[name]])[0]).replace("\n", "  or  ") for name in names],
-            "answer A": [first_a.loc[name, "answer"] for name in names],
-            "answer B": [first_b.loc[name, "answer"] for name in names],
-        }
-    )
+    key = f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{shown.kind}/{shown.number}"
+    plain.choosable(shown.frame, key, choose)
+    take.frame(shown.frame.drop(columns="shown"), f"items-{shown.kind}")
+    _both(filters, a, b, shown.of_a, shown.of_b)
 
 
 def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> None:
     keys = ["base_prompt", "replicate"]
-    in_b = {(row["base_prompt"], row["replicate"]): row for row in records(rows_b.drop_duplicates(keys, keep="last"))}
-    both = [row for row in records(rows_a.drop_duplicates(keys)) if (row["base_prompt"], row["replicate"]) in in_b]
-    if not both:
+    of_a, of_b = (
+        {f"{row['base_prompt']}-{row['replicate']}": row for row in records(rows)}
+        for rows in (rows_a.sort_values(keys).drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
+    )
+    labels = {
+        key: f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for key, row in of_a.items() if key in of_b
+    }  # fmt: skip
+    if not labels:
         st.caption("The two arms never asked this item with the same base prompt and repeat.")
         return
-    both.sort(key=lambda row: (row["base_prompt"], row["replicate"]))
-    labels = {
-        f"{row['base_prompt']}-{row['replicate']}": f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for row in both
-    }
     chosen = next(iter(labels))
-    if len(both) > 1:
-        chosen = filters.pick("Asked several times; show", "pair", list(labels), chosen, labels)
-    row_a = next(row for row in both if f"{row['base_prompt']}-{row['replicate']}" == chosen)
-    row_b = in_b[(row_a["base_prompt"], row_a["replicate"])]
+    if len(labels) > 1:
+        chosen = filters.pick("Asked several times; show", "pair", labels, chosen, labels)
+    row_a, row_b = of_a[chosen], of_b[chosen]
     plain.line(f"Item {row_a['item']}. Right: {trial.targets(row_a)}".replace("\n", "  or  "))
-    left, right = st.columns(2)
-    for column, side, row, name in ((left, a, row_a, "A"), (right, b, row_b, "B")):
+    for column, side, row, name in zip(st.columns(2), (a, b), (row_a, row_b), "AB", strict=True):
         with column:
             _one(side, row, name)
     st.caption("The answers word by word: [-only in A-], {+only in B+}")
-    plain.block("The two answers are the same." if row_a["answer"] == row_b["answer"] else word_diff(row_a["answer"], row_b["answer"]))
+    same = row_a["answer"] == row_b["answer"]
+    plain.block("The two answers are the same." if same else flips.word_diff(row_a["answer"], row_b["answer"]))
     one, two = st.columns(2)
     with one:
         st.button("Everything recorded about answer A", on_click=go, kwargs=_link(a, row_a, a))
@@ -250,7 +242,7 @@ def _link(side: Side, row: Mapping[str, Any], here: Side) -> dict[str, Any]:
 
 def _tasks(a: Side, b: Side, task: str) -> None:
     st.subheader("Task by task")
-    frame = by_task(a, b)
+    frame = flips.by_task(a, b)
     if frame.empty:
         return
     st.caption("The largest loss of A against B comes first.")
@@ -266,8 +258,7 @@ def _tasks(a: Side, b: Side, task: str) -> None:
         "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.",
     )  # fmt: skip
 
-    def choose(row: int, column: str) -> None:
-        del column
+    def choose(row: int, _: str) -> None:
         go(task=str(frame["task"].iloc[row]), **dict.fromkeys(OF_A_PAIR))
 
     st.caption("Click a row: the items of that task are then shown above.")

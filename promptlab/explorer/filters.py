@@ -6,12 +6,16 @@ so that copying it copies the view.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from promptlab.explorer import plain
+from promptlab.nouns.setting import Setting
+from promptlab.nouns.wording import CONTROLS
+from promptlab.reporting.store import Store
 
 NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",
          "n", "trial", "loop", "paper", "as", "other", "model_b", "sort", "by",
@@ -24,15 +28,24 @@ MOVED = "moved"
 AHEAD = "ahead"
 """What callbacks have changed and the address does not say yet; None for what they took out."""
 Number = TypeVar("Number", int, float)
+Default = TypeVar("Default", bound="str | None")
+WIDGETS = {"pick": "selectbox", "switch": "segmented_control", "search": "text_input", "number": "number_input"}
+Place = DeltaGenerator | None
+"""Where a widget is drawn: a column, or the page itself."""
 
 
 class Filters:
-    """The query string of one rerun; or, where no page is drawn, the values `given`."""
+    """The query string of one rerun, with a widget for every choice; or the values `given`, and then nothing is drawn."""
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self._given = given
+        self.drawn = given is None
         self.notes: list[str] = []
         self._shown: dict[str, str] = {}
+
+    def columns(self, n: int) -> Sequence[Place]:
+        """`n` places beside each other to draw widgets in."""
+        return st.columns(n) if self.drawn else [None] * n
 
     def get(self, name: str) -> str | None:
         """The raw value, cut to a sane length."""
@@ -43,51 +56,48 @@ class Filters:
             value = ahead[name] if name in ahead else st.query_params.get(name)
         return value[:LONGEST] if value else None
 
-    def choice(self, name: str, options: Sequence[str], default: str | None) -> str | None:
-        """The value if it is among the options, else the default and a note."""
+    def choice(self, name: str, options: Collection[str], default: Default) -> str | Default:
+        """The value if it is among the options, else the default and a note; no widget."""
         value = self.get(name)
         if value is not None and value not in options:
             self.notes.append(f"{name}={value}")
             value = None
-        value = default if value is None else value
-        if value is not None:
-            self._shown[name] = value
-        return value
+        found = default if value is None else value
+        if found is not None:
+            self._shown[name] = found
+        return found
 
     def pick(
-        self, label: str, name: str, options: Sequence[str], default: str, words: Mapping[str, str] | None = None, drops: Sequence[str] = ()
-    ) -> str:
+        self, label: str, name: str, options: Collection[str], default: str, words: Mapping[str, str] | None = None,
+        drops: Sequence[str] = (), place: Place = None,
+    ) -> str:  # fmt: skip
         """A select box over options that come from a run; `words` says how each is shown, `drops` what a change forgets."""
-        value = self.choice(name, options, default) or default
+        value = self.choice(name, options, default)
         shown = {option: plain.cell((words or {}).get(option, option), 120) for option in options}
-        key = f"pick_{name}"
-        st.session_state[key] = value
-        st.selectbox(label, list(options), format_func=lambda option: shown[option], key=key, on_change=_write, args=(name, tuple(drops)))
+        self._draw(place, "pick", name, value, drops, label=label, options=list(options), format_func=lambda option: shown[option])
         return value
 
     def switch(self, label: str, name: str, words: Mapping[str, str], default: str, drops: Sequence[str] = ()) -> str:
         """A row of buttons over options that this package names itself."""
-        value = self.choice(name, list(words), default) or default
-        key = f"switch_{name}"
-        st.session_state[key] = value
-        st.segmented_control(
-            label, list(words), format_func=lambda option: words[option], key=key, on_change=_write, args=(name, tuple(drops)),
+        value = self.choice(name, words, default)
+        self._draw(
+            None, "switch", name, value, drops, label=label, options=list(words), format_func=lambda option: words[option],
             required=True, label_visibility="collapsed",
         )  # fmt: skip
         return value
 
-    def search(self, label: str, name: str, placeholder: str, drops: Sequence[str] = ()) -> str:
+    def search(self, label: str, name: str, placeholder: str, drops: Sequence[str] = (), place: Place = None) -> str:
         """A line of text to look for."""
         value = self.get(name) or ""
         if value:
             self._shown[name] = value
-        key = f"search_{name}"
-        st.session_state[key] = value
-        st.text_input(label, key=key, placeholder=placeholder, max_chars=LONGEST, on_change=_write, args=(name, tuple(drops)))
+        self._draw(place, "search", name, value, drops, label=label, placeholder=placeholder, max_chars=LONGEST)
         return value
 
-    def amount(self, name: str, low: Number, high: Number, default: Number) -> Number:
-        """A number of the address from `low` to `high`, whole where the default is; else the default and a note."""
+    def number(
+        self, label: str, name: str, low: Number, high: Number, default: Number, drops: Sequence[str] = (), place: Place = None
+    ) -> Number:
+        """A box for a number from `low` to `high`; whole numbers where the default is one, else steps of a half."""
         given, value = self.get(name), default
         if given is not None:
             try:
@@ -99,30 +109,14 @@ class Filters:
             else:
                 self.notes.append(f"{name}={given}")
         self._shown[name] = f"{value:.10g}"
-        return value
-
-    def number(
-        self, label: str, name: str, low: Number, high: Number, default: Number, drops: Sequence[str] = (), drawn: bool = True
-    ) -> Number:
-        """A box for a number from `low` to `high`; whole numbers where the default is one, else steps of a half.
-
-        Without `drawn` only what the address says.
-        """
-        value = self.amount(name, low, high, default)
-        if not drawn:
-            return value
-        key = f"number_{name}"
-        st.session_state[key] = value
-        if isinstance(value, int):
-            st.number_input(label, low, high, step=1, key=key, on_change=_write, args=(name, tuple(drops)))
-        else:
-            st.number_input(label, low, high, step=0.5, format="%g", key=key, on_change=_write, args=(name, tuple(drops)))
+        steps = {"step": 1} if isinstance(value, int) else {"step": 0.5, "format": "%g"}
+        self._draw(place, "number", name, value, drops, label=label, min_value=low, max_value=high, **steps)
         return value
 
     def page_number(self, name: str, n_pages: int, drops: Sequence[str] = ()) -> int:
         """Which page of `n_pages`, counted from 1."""
-        value = int(self.choice(name, [str(i) for i in range(1, n_pages + 1)], "1") or 1)
-        if n_pages > 1:
+        value = int(self.choice(name, [str(i) for i in range(1, n_pages + 1)], "1"))
+        if n_pages > 1 and self.drawn:
             back, where, on = st.columns([1, 2, 1], vertical_alignment="center")
             drop = dict.fromkeys(drops)
             with back:
@@ -132,6 +126,12 @@ class Filters:
             with on:
                 st.button("Next page", disabled=value == n_pages, width="stretch", on_click=go, kwargs={**drop, name: str(value + 1)})
         return value
+
+    def _draw(self, place: Place, kind: str, name: str, value: object, drops: Sequence[str], **widget: object) -> None:
+        if self.drawn:
+            key = f"{kind}_{name}"
+            st.session_state[key] = value
+            getattr(place or st, WIDGETS[kind])(key=key, on_change=_write, args=(key, name, tuple(drops)), **widget)
 
     def settle(self) -> None:
         """Put what the page showed into the address, all at once: one action is one step of the browser's Back; ignored values leave it."""
@@ -155,8 +155,42 @@ def moved() -> bool:
     return bool(st.session_state.pop(MOVED, False))
 
 
-def _write(name: str, drops: tuple[str, ...]) -> None:
-    value = st.session_state[
-        next(key for key in (f"pick_{name}", f"switch_{name}", f"search_{name}", f"number_{name}") if key in st.session_state)
-    ]
+def _write(key: str, name: str, drops: tuple[str, ...]) -> None:
+    value = st.session_state[key]
     go(**dict.fromkeys(drops), **{name: str(value) if value not in (None, "") else None})
+
+
+# The choices that several pages share.
+
+OF_A_PAIR = ("items", "item", "pair", "trial", "n")
+
+
+def model_of(store: Store, filters: Filters, place: Place = None) -> str:
+    """Which model."""
+    words = {m.name: f"{m.name} (SIMULATED)" if m.simulated else m.name for m in store.plan.models}
+    return filters.pick("Model", "model", store.models, store.models[0], words, drops=OF_A_PAIR, place=place)
+
+
+def control_of(store: Store, filters: Filters, place: Place = None) -> str:
+    """What the stimuli are measured against."""
+    words = {name: wording.phrase for name, wording in CONTROLS.items()}
+    return filters.pick("Measured against", "control", store.controls, store.controls[0], words, place=place)
+
+
+def setting_of(store: Store, filters: Filters, place: Place = None) -> Setting:
+    """Placement, shots and strategy; no choice where the run has one setting only."""
+    names = list(store.settings)
+    if len(names) == 1 and filters.drawn:
+        return store.settings[names[0]]
+    return store.settings[filters.pick("Prompt layout", "setting", names, names[0], drops=OF_A_PAIR, place=place)]
+
+
+def task_of(store: Store, filters: Filters, place: Place = None) -> str:
+    """Which task."""
+    return filters.pick("Task", "task", store.tasks, store.tasks[0], drops=OF_A_PAIR, place=place)
+
+
+def choose(store: Store, filters: Filters) -> tuple[str, str, Setting]:
+    """Model, control and setting, side by side."""
+    left, middle, right = filters.columns(3)
+    return model_of(store, filters, left), control_of(store, filters, middle), setting_of(store, filters, right)

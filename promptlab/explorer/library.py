@@ -10,26 +10,8 @@ from promptlab.design.render import render as rendered
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, go
 from promptlab.nouns.words import NONE_ARM
-from promptlab.reporting.library import (
-    BRING,
-    MOST_SHOTS,
-    Known,
-    Sentence,
-    View,
-    about_table,
-    layouts_of,
-    marked,
-    of_role,
-    prompt_table,
-    prompt_texts,
-    roles_in,
-    sentence_table,
-    sentences,
-    suites_in,
-    task_table,
-    tasks_in,
-    whole_task,
-)
+from promptlab.reporting import library
+from promptlab.reporting.library import Known, Sentence, View
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 
@@ -37,35 +19,33 @@ from promptlab.reporting.table import Table
 def render(store: Store | None, filters: Filters) -> None:
     """Show the page; without a run what comes with promptlab."""
     st.subheader("Sentences")
-    every = sentences(store)
-    role = filters.switch("Which sentences", "role", roles_in(every), "all", drops=("sentence",))
-    listed = of_role(every, role)
+    every = library.sentences(store)
+    role = filters.switch("Which sentences", "role", library.roles_in(every), "all", drops=("sentence",))
+    listed = library.of_role(every, role)
     if not listed:
         st.caption("There is no such sentence here.")
     else:
-        table = sentence_table(store, every, role)
+        table = library.sentence_table(store, every, role)
         plain.line(table.note)
 
-        def choose(row: int, column: str) -> None:
-            del column
+        def choose(row: int, _: str) -> None:
             if listed[row].stimulus:  # what a loop says is in no prompt
                 go(sentence=listed[row].name)
 
         plain.choosable(table.frame, f"library/sentences/{role}", choose)
         take.frame(table.frame, "sentences")
     st.subheader("Tasks")
-    suites = suites_in(store)
+    suites = library.suites_in(store)
     suite = filters.switch("Whose items", "suite", suites, next(iter(suites)), drops=("exercise", "three"))
-    tasks = tasks_in(store, suite)
+    tasks = library.tasks_in(store, suite)
     if suite == "official" and not tasks:
         st.info("The official benchmark files are not here, so promptlab's own items are shown. These commands bring them:")
-        plain.block(BRING)
-        tasks = tasks_in(store, "twin")
-    table = task_table(tasks)
+        plain.block(library.BRING)
+        tasks = library.tasks_in(store, "twin")
+    table = library.task_table(tasks)
     plain.line(table.note)
 
-    def choose_task(row: int, column: str) -> None:
-        del column
+    def choose_task(row: int, _: str) -> None:
         go(exercise=tasks[row].id, three=None, prompt=None, shots=None)
 
     plain.choosable(table.frame, f"library/tasks/{suite}", choose_task)
@@ -76,26 +56,25 @@ def render(store: Store | None, filters: Filters) -> None:
 
 def tables(store: Store | None, filters: Filters) -> list[Table]:
     """Every table of the page, and the prompts that it shows, as frames."""
-    every = sentences(store)
-    role = filters.choice("role", list(roles_in(every)), "all") or "all"
-    suites = suites_in(store)
-    suite = filters.choice("suite", list(suites), next(iter(suites))) or "twin"
-    tasks = tasks_in(store, suite) or tasks_in(store, "twin")
+    every = library.sentences(store)
+    role = filters.switch("Which sentences", "role", library.roles_in(every), "all")
+    suites = library.suites_in(store)
+    suite = filters.switch("Whose items", "suite", suites, next(iter(suites)))
+    tasks = library.tasks_in(store, suite) or library.tasks_in(store, "twin")
     view = _chosen(store, filters, every, tasks)
-    n_pages = view.n_pages
-    number = int(filters.choice("three", [str(i) for i in range(1, n_pages + 1)], "1") or 1)
+    items = view.items(store, filters.page_number("three", view.n_pages))
     return [
-        sentence_table(store, every, role), task_table(tasks), about_table(view), prompt_texts(view),
-        prompt_table(view, view.items(store, number)),
+        library.sentence_table(store, every, role), library.task_table(tasks), library.about_table(view), library.prompt_texts(view),
+        library.prompt_table(view, items),
     ]  # fmt: skip
 
 
 def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], tasks: Sequence[Known]) -> None:
-    view = _chosen(store, filters, every, tasks, drawn=True)
+    view = _chosen(store, filters, every, tasks)
     _notes(store, view)
-    take.shown(about_table(view), "task")
+    take.shown(library.about_table(view), "task")
     with st.expander("How its base prompts ask"):
-        take.shown(prompt_texts(view), "base-prompts")
+        take.shown(library.prompt_texts(view), "base-prompts")
     number = filters.page_number("three", view.n_pages)
     items = view.items(store, number)
     if not items:
@@ -108,7 +87,7 @@ def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
             plain.line(f"item {item.id}")
             for message in rendered(view.task, item, view.arm):
                 plain.line(f"{message['role']}:")
-                plain.block(marked(view, item, message["content"]))
+                plain.block(library.marked(view, item, message["content"]))
             plain.line(f"Right: {'  or  '.join(item.targets)}")
 
 
@@ -123,34 +102,22 @@ def _notes(store: Store | None, view: View) -> None:
         st.caption("This run was imported: promptlab did not make its prompts, and these are only what it would send.")
 
 
-def _chosen(store: Store | None, filters: Filters, every: Sequence[Sentence], tasks: Sequence[Known], drawn: bool = False) -> View:
-    """As the address says, with widgets where `drawn`."""
+def _chosen(store: Store | None, filters: Filters, every: Sequence[Sentence], tasks: Sequence[Known]) -> View:
+    """The sentence, the task and the layout whose prompts are shown."""
     usable = {s.name: s for s in every if s.stimulus is not None}
-    names = [NONE_ARM, *usable]
     first = next((s.name for s in usable.values() if s.role == "stimulus"), NONE_ARM)
-    of_task, layouts = {task.id: task for task in tasks}, layouts_of(store)
-    if drawn:
-        one, two, three, four = st.columns(4)
-        shown = {NONE_ARM: "none: nothing is added"} | {name: f"{name}: {s.text}" for name, s in usable.items()}
-        with one:
-            name = filters.pick("Sentence", "sentence", names, first, shown)
-        with two:
-            task_id = filters.pick("Task", "exercise", list(of_task), next(iter(of_task)), drops=("three", "prompt", "shots"))
-        known = of_task[task_id]
-        with three:
-            prompt = filters.pick("Base prompt", "prompt", list(known.base_prompts), next(iter(known.base_prompts)))
-        with four:
-            layout = filters.pick("Layout", "layout", list(layouts), next(iter(layouts)))
-    else:
-        name = filters.choice("sentence", names, first) or first
-        known = of_task[filters.choice("exercise", list(of_task), next(iter(of_task))) or next(iter(of_task))]
-        prompts = list(known.base_prompts)
-        prompt = filters.choice("prompt", prompts, prompts[0]) or prompts[0]
-        layout = filters.choice("layout", list(layouts), next(iter(layouts))) or next(iter(layouts))
-    task = whole_task(store, known)
+    sentences = {NONE_ARM: "none: nothing is added"} | {name: f"{name}: {s.text}" for name, s in usable.items()}
+    of_task, layouts = {task.id: task for task in tasks}, library.layouts_of(store)
+    one, two, three, four = filters.columns(4)
+    name = filters.pick("Sentence", "sentence", sentences, first, sentences, place=one)
+    drops = ("three", "prompt", "shots")
+    known = of_task[filters.pick("Task", "exercise", of_task, next(iter(of_task)), drops=drops, place=two)]
+    prompt = filters.pick("Base prompt", "prompt", known.base_prompts, next(iter(known.base_prompts)), place=three)
+    layout = filters.pick("Layout", "layout", layouts, next(iter(layouts)), place=four)
+    task = library.whole_task(store, known)
     shots = 0
     if task.demos:
-        most = min(MOST_SHOTS, len(task.demos))
+        most = min(library.MOST_SHOTS, len(task.demos))
         usual = min(most, max((setting.shots for setting in store.plan.settings), default=0)) if store and known.in_run else 0
-        shots = filters.number("Worked examples", "shots", 0, most, usual) if drawn else filters.amount("shots", 0, most, usual)
+        shots = filters.number("Worked examples", "shots", 0, most, usual)
     return View(usable.get(name), known, task, prompt, layouts[layout], shots)

@@ -1,12 +1,19 @@
-"""Run folders as the pages see them: read once per state of the folder, never more often than needed while a sweep writes."""
+"""Run folders as the pages see them: read once per state of the folder, never more often than needed while a sweep writes.
+
+Also the parts of a page that keep up with a sweep: drawn again every 15 seconds, while what was chosen and scrolled to stays.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import streamlit as st
 
+from promptlab.explorer import plain
+from promptlab.explorer.filters import moved
 from promptlab.nouns.errors import UNREADABLE, PromptlabError, RunProblem, first_line
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.prepared import Stamp, prepared, stamp
@@ -25,16 +32,23 @@ def folders(runs: Path) -> dict[str, Path]:
     return found
 
 
-def opened(folder: Path) -> Run:
-    """The run's folder with its manifest read; any damage is a RunProblem."""
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Damage of any kind within the block, or the function, is a RunProblem that says `what` is wrong."""
     try:
-        run = Run(folder)
-        str(run.state)
+        yield
     except PromptlabError:
         raise
     except UNREADABLE as error:
-        raise RunProblem(f"{folder / 'manifest.json'}: not a run's manifest ({type(error).__name__}: {first_line(error)})") from None
-    return run
+        raise RunProblem(f"{what} ({type(error).__name__}: {first_line(error)})") from None
+
+
+def opened(folder: Path) -> Run:
+    """The run's folder with its manifest read; any damage is a RunProblem."""
+    with readable(f"{folder / 'manifest.json'}: not a run's manifest"):
+        run = Run(folder)
+        str(run.state)
+        return run
 
 
 def open_store(folder: Path) -> Store:
@@ -45,24 +59,19 @@ def open_store(folder: Path) -> Store:
         now = kept[2]
     else:
         st.session_state["reading"] = (str(folder), time.monotonic(), now)
-    try:
-        return _read(str(folder), repr(now), (folder / "manifest.json").stat().st_mtime_ns, now)
-    except PromptlabError:
-        raise
-    except UNREADABLE as error:
-        raise RunProblem(f"{folder}: not a complete run ({type(error).__name__}: {first_line(error)})") from None
+    return _store(folder, now)
 
 
 def open_other(folder: Path) -> Store:
     """Another run beside the one that is looked at."""
     opened(folder)
-    try:
-        now = stamp(folder)
+    return _store(folder)
+
+
+def _store(folder: Path, now: Stamp | None = None) -> Store:
+    with readable(f"{folder}: not a complete run"):
+        now = now or stamp(folder)
         return _read(str(folder), repr(now), (folder / "manifest.json").stat().st_mtime_ns, now)
-    except PromptlabError:
-        raise
-    except UNREADABLE as error:
-        raise RunProblem(f"{folder}: not a complete run ({type(error).__name__}: {first_line(error)})") from None
 
 
 def read_again() -> None:
@@ -74,3 +83,46 @@ def read_again() -> None:
 def _read(folder: str, at: str, manifest_at: int, _at: Stamp) -> Store:
     del at, manifest_at  # only parts of the key: to make one of a whole stamp takes longer than a page
     return Store(prepared(Path(folder), _at))
+
+
+# Parts of a page that keep up with a sweep.
+
+AGAIN_S = REREAD_S + 0.5
+"""A little more than a reading is kept, so that every redrawing finds a new one."""
+
+
+def kept_fresh(store: Store, draw: Callable[[Store], None]) -> None:
+    """Draw, and while the sweep goes on draw again every 15 seconds with what is recorded by then.
+
+    Widgets inside `draw` may change the address: the whole page then follows.
+    """
+    if store.report.state != "running":
+        draw(store)
+        return
+
+    def newest() -> None:
+        try:
+            draw(open_store(store.folder))
+        except PromptlabError as error:
+            unreadable(error)
+
+    again_every(AGAIN_S, newest)
+
+
+def again_every(seconds: float | None, draw: Callable[[], None]) -> None:
+    """Draw, and again every so many seconds (None: only when asked), without the rest of the page."""
+
+    @st.fragment(run_every=seconds)
+    def live() -> None:
+        if moved():
+            st.rerun()
+        draw()
+
+    live()
+
+
+def unreadable(error: PromptlabError) -> None:
+    """Say that a run cannot be read, and why."""
+    st.error("This run cannot be read.")
+    plain.line(error)
+    st.caption("Choose another run above, or make this one again: promptlab sweep with the same experiment file completes it.")

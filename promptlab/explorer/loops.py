@@ -9,8 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import OF_A_PAIR, chosen, model_of, task_of
-from promptlab.explorer.filters import Filters
+from promptlab.explorer.filters import OF_A_PAIR, Filters, model_of, task_of
 from promptlab.explorer.trial import messages_of
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
@@ -22,6 +21,7 @@ from promptlab.stats.intervals import wilson
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}
 MOST_ITEMS = 500
 """Items to choose from, those with the most rounds first."""
+Rows = Sequence[Mapping[str, Any]]
 Messages = Sequence[Mapping[str, str]]
 
 
@@ -31,16 +31,11 @@ def render(store: Store, filters: Filters) -> None:
     if not loops:
         st.info("This run has no feedback loop. An experiment gets one with the key loops.")
         return
-    left, middle = st.columns(2)
-    with left:
-        model = model_of(store, filters)
-    with middle:
-        strategy = filters.pick("Loop", "loop", list(loops), next(iter(loops)), drops=OF_A_PAIR)
+    model, strategy, rows, emotions = _chosen(store, filters)
     if loops[strategy].oracle:
         st.warning("With an oracle: these scores cannot be compared with single answers.")
         plain.line(ORACLE_NOTE)
     plain.line(EMOTION_NOTE)
-    rows = [row for row in store.report.rounds if row["model"] == model and row["loop"] == strategy]
     if not rows:
         st.caption("Nothing is recorded yet for this choice.")
         return
@@ -60,26 +55,34 @@ def render(store: Store, filters: Filters) -> None:
     take.frame(round_table(rows), f"rounds-{strategy}")
     st.subheader("What followed each emotion")
     st.caption("Counts of remarks over all items; descriptive only.")
-    plain.table(emotion_table([row for row in store.report.emotions if row["model"] == model and row["loop"] == strategy]))
+    plain.table(emotion_table(emotions))
     st.subheader("One conversation")
     _conversation(store, filters, model, strategy)
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The rounds and the emotions of the chosen model and loop."""
-    loops = list(store.plan.looped)
-    if not loops:
+    if not store.plan.looped:
         return []
-    model, strategy = chosen(store, filters)[0], filters.choice("loop", loops, loops[0])
-    found = (store.report.rounds, store.report.emotions)
-    rows, emotions = ([row for row in each if row["model"] == model and row["loop"] == strategy] for each in found)
+    _, _, rows, emotions = _chosen(store, filters)
     return [
         Table("Round by round", " ".join(drift_words(rows)), round_table(rows)),
         Table("What followed each emotion", EMOTION_NOTE, emotion_table(emotions)),
     ]
 
 
-def round_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def _chosen(store: Store, filters: Filters) -> tuple[str, str, Rows, Rows]:
+    """Model and loop, and their rounds and emotions."""
+    left, middle = filters.columns(2)
+    model, loops = model_of(store, filters, left), store.plan.looped
+    strategy = filters.pick("Loop", "loop", loops, next(iter(loops)), drops=OF_A_PAIR, place=middle)
+    rounds, emotions = (
+        [row for row in each if row["model"] == model and row["loop"] == strategy] for each in (store.report.rounds, store.report.emotions)
+    )
+    return model, strategy, rounds, emotions
+
+
+def round_table(rows: Rows) -> pd.DataFrame:
     """Percentages as words, one row for each arm and round."""
     return pd.DataFrame(
         {
@@ -95,7 +98,7 @@ def round_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     )
 
 
-def with_intervals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_intervals(rows: Rows) -> list[dict[str, Any]]:
     """The same rows with `low` and `high`: Wilson's 95 % interval of the share that is right at the round."""
     found = []
     for row in rows:
@@ -104,7 +107,7 @@ def with_intervals(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def drift_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def drift_words(rows: Rows) -> list[str]:
     """For each arm how many answers turned right and how many turned wrong after the first round."""
     found = []
     for arm in dict.fromkeys(row["arm"] for row in rows):
@@ -118,7 +121,7 @@ def drift_words(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return found
 
 
-def emotion_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+def emotion_table(rows: Rows) -> pd.DataFrame:
     """Counts of what the next answer did, by arm and emotion."""
     columns = {"arm": [row["arm"] for row in rows], "emotion": [row["emotion"] for row in rows], "remarks": [row["n"] for row in rows]}
     return pd.DataFrame(columns | {way.replace("_", " to "): [row[way] for row in rows] for way in WAYS})
@@ -127,11 +130,9 @@ def emotion_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> None:
     there = store.query("SELECT DISTINCT arm FROM trials WHERE model = ? AND strategy = ?", [model, strategy])["arm"]
     arms = [arm for arm in store.arms if arm in set(there)]
-    left, middle, right = st.columns(3)
-    with left:
-        arm = filters.pick("Arm", "a", arms, next((a for a in arms if store.arms[a].role == "loop"), arms[0]), drops=("item",))
-    with middle:
-        task = task_of(store, filters)
+    left, middle, right = filters.columns(3)
+    first = next((arm for arm in arms if store.arms[arm].role == "loop"), arms[0])
+    arm, task = filters.pick("Arm", "a", arms, first, drops=("item",), place=left), task_of(store, filters, middle)
     rows = store.query(
         "SELECT trial, item, arm, task, n_rounds, score FROM trials WHERE model = ? AND strategy = ? AND arm = ? AND task = ? "
         "AND replicate = 0 ORDER BY n_rounds DESC, trials.order LIMIT ?",
@@ -141,8 +142,7 @@ def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> 
         st.caption("Nothing is recorded yet for this choice.")
         return
     items = list(dict.fromkeys(rows["item"]))
-    with right:
-        item = filters.pick("Item", "item", items, items[0])
+    item = filters.pick("Item", "item", items, items[0], place=right)
     row = records(rows[rows["item"] == item])[0]
     plain.line(
         f"{row['arm']}  ·  {row['task']}  ·  item {row['item']}  ·  {or_unknown(row['n_rounds'])} rounds  ·  {score_word(row['score'])}"
@@ -152,7 +152,7 @@ def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> 
         plain.block(turn["text"])
 
 
-def turns(calls: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+def turns(calls: Rows) -> list[dict[str, str]]:
     """A conversation without repeats: what each call says that was not said before, then its answer with score and emotion."""
     found: list[dict[str, str]] = []
     said: Messages = ()

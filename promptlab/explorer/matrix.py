@@ -8,8 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import OF_A_PAIR, choose, chosen
-from promptlab.explorer.filters import Filters, go
+from promptlab.explorer.filters import OF_A_PAIR, Filters, choose, go
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
 from promptlab.nouns.wording import VERDICTS
@@ -56,7 +55,7 @@ def render(store: Store, filters: Filters) -> None:
         shown = {inert(name): name for name in stimuli}
         go(task=tasks[row], **({"a": shown[column]} if column in shown else {}), **dict.fromkeys(OF_A_PAIR))
 
-    plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", open_row, tints=words.TINTS)
+    plain.choosable(table(cells, tasks, stimuli), f"matrix/{model}/{control}/{setting}", open_row, tinted=True)
     take.frame(words.verdict_table(cells, {}, "task"), f"matrix-{model}")
 
 
@@ -71,7 +70,7 @@ def _cell(store: Store, c: Comparison, control: str) -> None:
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """Every cell of the chosen model, control and setting."""
-    model, control, setting = chosen(store, filters)
+    model, control, setting = choose(store, filters)
     cells = store.comparisons(model, setting, control, ["cell"])
     return [Table("Difference in points in each task", "", words.verdict_table(cells, {}, "task"))]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,9 +10,9 @@ import streamlit as st
 
 from promptlab import reporting
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import choose, chosen
-from promptlab.explorer.filters import Filters
-from promptlab.explorer.live import kept_fresh
+from promptlab.explorer.filters import Filters, choose
+from promptlab.explorer.load import kept_fresh
+from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import VERDICTS
 from promptlab.reporting import charts, words
@@ -39,7 +39,7 @@ def _headline(store: Store) -> None:
 def _results(store: Store, model: str, control: str, setting: Setting) -> None:
     shown = store.comparisons(model, setting, control, ["primary", "stimulus"])
     means = [c for c in shown if c.scope == "stimulus"]
-    texts: Mapping[str, str | None] = {name: arm.text for name, arm in store.arms.items()}
+    verdicts = _verdicts(store, shown)
 
     if store.report.state == "running":
         plain.line(f"Read at {store.read_at} from {store.n_trials:,} trials, and again every 15 seconds while the sweep goes on.")
@@ -60,8 +60,8 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         plain.line(f"The grey band: differences below {100 * store.plan.margins.mean:g} points, which this run counts as none.")
     for sentence in ties(store, model, setting):
         plain.line(sentence)
-    plain.table(words.verdict_table(shown, texts), tints=words.TINTS, tinted="verdict")
-    take.frame(words.verdict_table(shown, texts), "verdicts")
+    plain.table(verdicts, tinted="verdict")
+    take.frame(verdicts, "verdicts")
     _headline(store)
     _published(store, model, setting)
     with st.expander("Each verdict in a sentence"):
@@ -75,10 +75,10 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         )
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
-        for title, note, heads, rows in reporting.beside_tables(store.report):
-            plain.line(title)
-            plain.line(note)
-            plain.table(pd.DataFrame(rows, columns=list(heads)))
+        for table in _beside(store):
+            plain.line(table.title)
+            plain.line(table.note)
+            plain.table(table.frame)
     aa = store.comparisons(model, setting, None, ["aa"])
     with st.expander("How much answers vary by themselves"):
         st.caption("The prompt without added text was asked twice; the difference between the two is noise.")
@@ -111,60 +111,62 @@ def published_beside_honest(store: Store, model: str, setting: Setting) -> list[
     """What the papers' protocol reports for a model and setting, and what can be said honestly; rows as `charts.protocol` takes them."""
     rows: list[dict[str, Any]] = []
 
-    def add(figure: str, kind: str, value: float, low: float | None, high: float | None, about: str) -> None:
-        ends = "" if low is None or high is None else f" ({about} {100 * low:+.1f} to {100 * high:+.1f})"
-        rows.append(
-            {
-                "figure": figure, "kind": kind, "points": 100 * value, "low": None if low is None else 100 * low,
-                "high": None if high is None else 100 * high, "words": f"{100 * value:+.1f}{ends}",
-            }
-        )  # fmt: skip
+    def add(figure: str, kind: str, value: float, ends: tuple[float | None, float | None], about: str) -> None:
+        low, high = (None if end is None else 100 * end for end in ends)
+        span = "" if low is None or high is None else f" ({about} {low:+.1f} to {high:+.1f})"
+        words = f"{100 * value:+.1f}{span}"
+        rows.append({"figure": figure, "kind": kind, "points": 100 * value, "low": low, "high": high, "words": words})
 
     beside = store.report.beside
     for row in beside.protocols:
         if (row.model, row.setting) != (model, setting):
             continue
         p = row.protocol
-        add("papers: the best of each task", "published", p.best_per_task, p.null_best_per_task[0], p.null_best_per_task[2], "dice")
-        add("papers: the best over the tasks", "published", p.best_single, p.null_best_single[0], p.null_best_single[2], "dice")
+        add("papers: the best of each task", "published", p.best_per_task, p.null_best_per_task[::2], "dice")
+        add("papers: the best over the tasks", "published", p.best_single, p.null_best_single[::2], "dice")
     if not rows:
         return []
     for best in beside.bests:
         if best.task is None and (best.model, best.setting) == (model, setting) and best.estimate is not None:
-            add(f"the best, corrected for the choice: {best.winner}", "honest", best.estimate, best.ci_low, best.ci_high, "95 %")
+            add(f"the best, corrected for the choice: {best.winner}", "honest", best.estimate, (best.ci_low, best.ci_high), "95 %")
     for c in store.comparisons(model, setting, store.controls[0], ["primary"]):
         if c.diff is not None:
-            add(f"all of {c.library} together, against its control", "honest", c.diff, c.ci_low, c.ci_high, "95 %")
+            add(f"all of {c.library} together, against its control", "honest", c.diff, (c.ci_low, c.ci_high), "95 %")
     return rows
 
 
 def ties(store: Store, model: str, setting: Setting) -> list[str]:
     """Which sentences cannot be told from the best one: their intervals over the tasks reach its estimate."""
-    found = []
-    for control in store.controls[:1]:
-        means = [c for c in store.comparisons(model, setting, control, ["stimulus"]) if c.diff is not None and c.ci_high is not None]
-        if len(means) < FEWEST_TIED:
-            continue
-        best = max(means, key=lambda c: c.diff or 0.0)
-        tied = [c.treated for c in means if c is not best and (c.ci_high or 0.0) >= (best.diff or 0.0)]
-        if tied:
-            found.append(
-                f"{best.treated} has the largest estimate; {len(tied)} of {len(means) - 1} others cannot be told from it: "
-                f"{', '.join(tied)}."
-            )
-    return found
+    means = [
+        c
+        for control in store.controls[:1]
+        for c in store.comparisons(model, setting, control, ["stimulus"])
+        if c.diff is not None and c.ci_high is not None
+    ]
+    if len(means) < FEWEST_TIED:
+        return []
+    best = max(means, key=lambda c: c.diff or 0.0)
+    tied = [c.treated for c in means if c is not best and (c.ci_high or 0.0) >= (best.diff or 0.0)]
+    if not tied:
+        return []
+    return [f"{best.treated} has the largest estimate; {len(tied)} of {len(means) - 1} others cannot be told from it: {', '.join(tied)}."]
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdicts over the tasks, the papers' arithmetic beside them, and what stands beside the verdicts."""
-    model, control, setting = chosen(store, filters)
-    arms: Mapping[str, str | None] = {name: arm.text for name, arm in store.arms.items()}
-    verdicts = words.verdict_table(store.comparisons(model, setting, control, ["primary", "stimulus"]), arms)
-    beside = [
-        Table(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in reporting.beside_tables(store.report)
-    ]
+    model, control, setting = choose(store, filters)
+    verdicts = _verdicts(store, store.comparisons(model, setting, control, ["primary", "stimulus"]))
     published = pd.DataFrame(published_beside_honest(store, model, setting))
-    return [Table(OVER_TASKS, "", verdicts), Table("The papers' arithmetic beside it", "", published), *beside]
+    return [Table(OVER_TASKS, "", verdicts), Table("The papers' arithmetic beside it", "", published), *_beside(store)]
+
+
+def _verdicts(store: Store, shown: Sequence[Comparison]) -> pd.DataFrame:
+    return words.verdict_table(shown, {name: arm.text for name, arm in store.arms.items()})
+
+
+def _beside(store: Store) -> list[Table]:
+    found = reporting.beside_tables(store.report)
+    return [Table(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in found]
 
 
 def _truth(store: Store) -> None:

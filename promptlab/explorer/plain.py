@@ -7,13 +7,14 @@ would hide or reorder it spelled out.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
 
 from promptlab.nouns.inert import inert
+from promptlab.reporting.words import TINTS
 
 LONGEST = 20_000
 CELL = 300
@@ -21,6 +22,7 @@ CHOSEN = "→"
 TALL = 420
 ROW_PX = 35
 MOST_ROWS_SHOWN = 14
+MOST_ROWS_WHOLE = 60
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
@@ -52,23 +54,17 @@ def block(text: object) -> None:
     st.code(exact, language=None, wrap_lines=True, height=TALL if rows > 16 else "content")
 
 
-def table(
-    frame: pd.DataFrame,
-    *,
-    tints: Mapping[str, str] | None = None,
-    tinted: str | None = None,
-    narrow: bool = False,
-) -> None:
-    """A whole table of inert text and numbers; `tints` gives a style to the words of the column `tinted`."""
-    height = ROW_PX * (min(max(len(frame), 1), 60) + 1) + 3
+def table(frame: pd.DataFrame, *, tinted: str | None = None, narrow: bool = False) -> None:
+    """A whole table of inert text and numbers; words of the column `tinted` get the style of `TINTS`."""
     width: Literal["content", "stretch"] = "content" if narrow else "stretch"
-    st.dataframe(_styled(clean(frame), tints, tinted), hide_index=True, height=height, width=width, placeholder="")
+    shown = _styled(clean(frame), [tinted] if tinted else [])
+    st.dataframe(shown, hide_index=True, height=_height(len(frame), MOST_ROWS_WHOLE), width=width, placeholder="")
 
 
 def choosable(
-    frame: pd.DataFrame, key: str, choose: Callable[[int, str], None], *, tints: Mapping[str, str] | None = None, height: int | None = None
+    frame: pd.DataFrame, key: str, choose: Callable[[int, str], None], *, tinted: bool = False, height: int | None = None
 ) -> None:
-    """A table in which a click on a cell calls `choose(row, column)`; `tints` maps a word at the start of a cell to a style."""
+    """A table in which a click on a cell calls `choose(row, column)`."""
 
     def selected() -> None:
         cells = st.session_state[key].selection.cells
@@ -76,8 +72,9 @@ def choosable(
             row, column = cells[0]
             choose(int(row), str(column))
 
+    shown = clean(frame)
     st.dataframe(
-        _styled(clean(frame), tints, None), hide_index=True, height=height or _height(len(frame)), placeholder="",
+        _styled(shown, [*shown.columns] if tinted else []), hide_index=True, height=height or _height(len(frame)), placeholder="",
         key=key, on_select=selected, selection_mode="single-cell",
     )  # fmt: skip
 
@@ -92,16 +89,15 @@ def clean(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
 
 
-def _styled(frame: pd.DataFrame, tints: Mapping[str, str] | None, tinted: str | None) -> Any:  # noqa: ANN401
-    if not tints or frame.empty:
+def _styled(frame: pd.DataFrame, tinted: list[Hashable]) -> Any:  # noqa: ANN401
+    if not tinted or frame.empty:
         return frame
 
     def style(value: object) -> str:
-        return next((css for sign, css in tints.items() if str(value).startswith(sign)), "")
+        return next((css for sign, css in TINTS.items() if str(value).startswith(sign)), "")
 
-    columns: Sequence[str] = [tinted] if tinted else list(frame.columns)
-    return frame.style.map(style, subset=list(columns))
+    return frame.style.map(style, subset=tinted)
 
 
-def _height(n_rows: int) -> int:
-    return ROW_PX * (min(max(n_rows, 1), MOST_ROWS_SHOWN) + 1) + 3
+def _height(n_rows: int, shown: int = MOST_ROWS_SHOWN) -> int:
+    return ROW_PX * (min(max(n_rows, 1), shown) + 1) + 3

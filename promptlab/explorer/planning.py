@@ -6,9 +6,6 @@ kept: the experiment is shown as text, to download.
 
 from __future__ import annotations
 
-import contextlib
-from typing import Any
-
 import pandas as pd
 import streamlit as st
 
@@ -33,8 +30,8 @@ OVER = {"mean": "Mean over the tasks", "cell": "One task"}
 
 def render(store: Store | None, filters: Filters) -> None:
     """Show the page; without a run from what `promptlab plan` takes for granted."""
-    known = _measured(store, filters, drawn=True)
-    chosen = _choices(store, filters, known, drawn=True)
+    known = _measured(store, filters)
+    chosen = _choices(store, filters, known)
     for remark in chosen.remarks():
         plain.line(f"Note: {remark}")
     with st.spinner("Pricing the experiment"):
@@ -52,10 +49,8 @@ def _size(store: Store | None, chosen: Choices, draft: Draft) -> None:
     simulated = bool(store and store.simulated)
     drawn = charts.power(records(curve(chosen)), chosen.per_task, "How often a true effect would be seen", simulated)
     take.chart(drawn, "power", f"Power against items a task, a line for each effect. {in_a_sentence(chosen)}")
-    st.subheader("In short")
-    take.shown(short_table(chosen, draft), "plan")
-    st.subheader("Items and repeats")
-    take.shown(ways_table(chosen, draft), "items-and-repeats")
+    take.section("In short", short_table(chosen, draft), "plan")
+    take.section("Items and repeats", ways_table(chosen, draft), "items-and-repeats")
 
 
 def _file(chosen: Choices, draft: Draft) -> None:
@@ -72,12 +67,9 @@ def _file(chosen: Choices, draft: Draft) -> None:
     for note in draft.study.notes:
         plain.line(f"Note: {note}")
     cost, seen, more = file_tables(chosen, draft)
-    st.subheader("What the file asks")
-    take.shown(cost, "cost")
-    st.subheader("The smallest effects that it sees, in points")
-    take.shown(seen, "smallest-effects")
-    st.subheader("What more items of these tasks buy, in points")
-    take.shown(more, "more-items")
+    take.section("What the file asks", cost, "cost")
+    take.section("The smallest effects that it sees, in points", seen, "smallest-effects")
+    take.section("What more items of these tasks buy, in points", more, "more-items")
 
 
 def tables(store: Store | None, filters: Filters) -> list[Table]:
@@ -89,17 +81,16 @@ def tables(store: Store | None, filters: Filters) -> list[Table]:
     return [short_table(chosen, draft), ways_table(chosen, draft), curve_table(chosen), file, *file_tables(chosen, draft)]
 
 
-def _measured(store: Store | None, filters: Filters, drawn: bool = False) -> Measured:
+def _measured(store: Store | None, filters: Filters) -> Measured:
     if store is None:
-        if drawn:
+        if filters.drawn:
             plain.line("No run is open, so flips and accuracy start from usual values. Open a run to start from what it measured.")
         return Measured()
-    if drawn and len(store.models) > 1:
-        model = filters.pick("Measured with", "model", store.models, store.models[0], drops=("flips", "again", "accuracy"))
-    else:
-        model = filters.choice("model", store.models, store.models[0]) or store.models[0]
+    model = store.models[0]
+    if len(store.models) > 1 or not filters.drawn:
+        model = filters.pick("Measured with", "model", store.models, model, drops=("flips", "again", "accuracy"))
     known = measured(store.ready, model)
-    if not drawn:
+    if not filters.drawn:
         return known
     if known.flips is None and known.accuracy is None:
         plain.line("This run has no scores yet, so flips and accuracy start from usual values.")
@@ -116,8 +107,8 @@ def _measured(store: Store | None, filters: Filters, drawn: bool = False) -> Mea
     return known
 
 
-def _choices(store: Store | None, filters: Filters, known: Measured, drawn: bool = False) -> Choices:
-    """What the controls say, or the address where nothing is drawn; both start from the run."""
+def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
+    """What the controls say; they start from the run."""
     plan = store.plan if store else Plan()
     names, sentences, models = tasks_for(plan), stimuli_for(store.stimuli if store else ()), priced_models()
     own = [m for m in dict.fromkeys(m.litellm_name for m in plan.models) if m in models]
@@ -129,34 +120,23 @@ def _choices(store: Store | None, filters: Filters, known: Measured, drawn: bool
     n_placebos = sum(arm.role == "placebo" for arm in plan.arms)
     placebos = max(1, min(20, round(n_placebos / n_stimuli))) if n_placebos else PLACEBOS
     asked = next(iter(own), models[0])
-    if drawn:
-        over = filters.switch("Judged over", "over", OVER, "mean", drops=("comparisons",))
-        columns: list[Any] = list(st.columns(4))
-    else:
-        over = filters.choice("over", list(OVER), "mean") or "mean"
-        columns = [contextlib.nullcontext()] * 4
-
-    family_too = ("comparisons",)
-    with columns[0]:
-        per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), drawn=drawn)
-        repeats = filters.number("Times each is asked", "repeats", 1, 100, min(plan.replicates, 100), drawn=drawn)
-        tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=family_too, drawn=drawn)
-    with columns[1]:
-        effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, drawn=drawn)
-        stimuli = filters.number("Added sentences", "n_stimuli", 1, len(sentences), n_stimuli, drops=family_too, drawn=drawn)
-        placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, drawn=drawn)
-    with columns[2]:
-        flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, drawn=drawn)
-        again = filters.number("Flip when asked again, %", "again", 0.0, 100.0, min(again, flips), drawn=drawn)
-        accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), drawn=drawn)
-    with columns[3]:
-        family = stimuli if over == "mean" else stimuli * tasks
-        comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, drawn=drawn)
-        if drawn:
-            model = filters.pick("Model asked", "asked", models, asked, {m: f"{m} (SIMULATED)" for m in models if m.startswith("sim/")})
-        else:
-            model = filters.choice("asked", models, asked) or asked
-        under_way = filters.number("Calls under way", "under_way", 1, 1_000, 16, drawn=drawn)
+    over = filters.switch("Judged over", "over", OVER, "mean", drops=("comparisons",))
+    one, two, three, four = filters.columns(4)
+    many = ("comparisons",)
+    per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), place=one)
+    repeats = filters.number("Times each is asked", "repeats", 1, 100, min(plan.replicates, 100), place=one)
+    tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=many, place=one)
+    effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, place=two)
+    stimuli = filters.number("Added sentences", "n_stimuli", 1, len(sentences), n_stimuli, drops=many, place=two)
+    placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, place=two)
+    flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, place=three)
+    again = filters.number("Flip when asked again, %", "again", 0.0, 100.0, min(again, flips), place=three)
+    accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), place=three)
+    family = stimuli if over == "mean" else stimuli * tasks
+    comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, place=four)
+    simulated = {m: f"{m} (SIMULATED)" for m in models if m.startswith("sim/")}
+    model = filters.pick("Model asked", "asked", models, asked, simulated, place=four)
+    under_way = filters.number("Calls under way", "under_way", 1, 1_000, 16, place=four)
     return Choices(
         over="cell" if over == "cell" else "mean", per_task=per_task, repeats=repeats, effect=effect, flips=flips, again=again,
         accuracy=accuracy, n_tasks=tasks, n_stimuli=stimuli, comparisons=comparisons, model=model, per_stimulus=placebos,

@@ -9,31 +9,9 @@ from __future__ import annotations
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.choices import model_of
-from promptlab.explorer.filters import Filters
-from promptlab.reporting import PAPERS, charts
-from promptlab.reporting.replicate import (
-    N_ITEMS,
-    N_TASKS,
-    Paper,
-    models_of,
-    stimuli_of,
-)
-from promptlab.reporting.replicated import (
-    BY_NAME,
-    KINDS,
-    NEEDED,
-    Found,
-    abstract_table,
-    beside,
-    cell_table,
-    cells_of,
-    chart_rows,
-    difference_table,
-    figures,
-    in_short,
-    protocol_table,
-)
+from promptlab.explorer.filters import Filters, model_of
+from promptlab.reporting import PAPERS, charts, replicated
+from promptlab.reporting.replicate import N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.stats.sentences import interval, points
@@ -46,20 +24,12 @@ TITLES = {
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    left, middle, right = st.columns(3)
-    with left:
-        paper = PAPERS[_papers().index(filters.pick("Paper", "paper", _papers(), _default(store), TITLES, drops=("as",)))]
-    with middle:
-        model = model_of(store, filters)
-    with right:
-        known = [BY_NAME, *models_of(paper)]
-        like = filters.pick("It stands for the paper's", "as", known, BY_NAME, {BY_NAME: "model of the same name, if there is one"})
-    found = beside(store, paper, model, like)
+    paper, model, found = _chosen(store, filters)
     if found.report is None:
         _needed(paper, found.reason)
     else:
         _cells(store, found, model, paper)
-    protocol = figures(store, model, paper)
+    protocol = replicated.figures(store, model, paper)
     st.subheader("The papers' protocol beside the honest figure")
     if protocol:
         rows = [
@@ -74,35 +44,44 @@ def render(store: Store, filters: Filters) -> None:
             "Each figure of the papers' protocol with the range that it has when nothing works, and the mean over all sentences with its "
             "95 % interval; the table below says the same.",
         )  # fmt: skip
-    take.shown(protocol_table(protocol), "protocol")
+    take.shown(replicated.protocol_table(protocol), "protocol")
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The tables of the page; nothing is drawn."""
-    chosen = filters.choice("paper", _papers(), _default(store))
-    paper = PAPERS[_papers().index(chosen or _default(store))]
-    model = filters.choice("model", store.models, store.models[0]) or store.models[0]
-    like = filters.choice("as", [BY_NAME, *models_of(paper)], BY_NAME) or BY_NAME
-    found = beside(store, paper, model, like)
-    shown = [cell_table(found, model), abstract_table(found), difference_table(found, model)]
-    return [*shown, protocol_table(figures(store, model, paper))]
+    paper, model, found = _chosen(store, filters)
+    shown = [replicated.cell_table(found, model), replicated.abstract_table(found), replicated.difference_table(found, model)]
+    return [*shown, replicated.protocol_table(replicated.figures(store, model, paper))]
 
 
-def _cells(store: Store, found: Found, model: str, paper: Paper) -> None:
-    cells = cells_of(found, model)
-    plain.line(in_short(cells, model))
+def _chosen(store: Store, filters: Filters) -> tuple[Paper, str, replicated.Found]:
+    """The paper, the model, and what can be set beside the paper."""
+    left, middle, right = filters.columns(3)
+    default = next((paper for paper in PAPERS if stimuli_of(store.plan, paper)), PAPERS[0])  # the first paper whose sentences the run has
+    name = filters.pick("Paper", "paper", PAPERS, default, TITLES, drops=("as",), place=left)
+    paper = next(paper for paper in PAPERS if paper == name)
+    model = model_of(store, filters, middle)
+    by_name = {replicated.BY_NAME: "model of the same name, if there is one"}
+    known = [replicated.BY_NAME, *models_of(paper)]
+    like = filters.pick("It stands for the paper's", "as", known, replicated.BY_NAME, by_name, place=right)
+    return paper, model, replicated.beside(store, paper, model, like)
+
+
+def _cells(store: Store, found: replicated.Found, model: str, paper: Paper) -> None:
+    cells = replicated.cells_of(found, model)
+    plain.line(replicated.in_short(cells, model))
     st.subheader("Cell by cell")
     if cells:
         take.chart(
-            charts.estimates(chart_rows(cells), KINDS, "mean gain of all sentences, in points", TITLES[paper], store.simulated),
+            charts.estimates(
+                replicated.chart_rows(cells), replicated.KINDS, "mean gain of all sentences, in points", TITLES[paper], store.simulated
+            ),
             "replication",
             "For each cell the paper's mean gain with the range of a repetition, and this run's with its 95 % interval.",
         )
-    take.shown(cell_table(found, model), "replication")
-    st.subheader("The figure of the abstract")
-    take.shown(abstract_table(found), "abstract")
-    st.subheader("What differs from the paper")
-    take.shown(difference_table(found, model), "differences")
+    take.shown(replicated.cell_table(found, model), "replication")
+    take.section("The figure of the abstract", replicated.abstract_table(found), "abstract")
+    take.section("What differs from the paper", replicated.difference_table(found, model), "differences")
 
 
 def _needed(paper: Paper, reason: str) -> None:
@@ -114,13 +93,4 @@ def _needed(paper: Paper, reason: str) -> None:
         f"without each of its sentences. An experiment can be set beside it with these lines, and one of the paper's models: "
         f"{', '.join(models_of(paper))}."
     )
-    plain.block(NEEDED.format(paper=paper, n_items=N_ITEMS))
-
-
-def _papers() -> list[str]:
-    return [str(paper) for paper in PAPERS]
-
-
-def _default(store: Store) -> str:
-    """The first paper whose sentences the run has."""
-    return next((paper for paper in PAPERS if stimuli_of(store.plan, paper)), PAPERS[0])
+    plain.block(replicated.NEEDED.format(paper=paper, n_items=N_ITEMS))

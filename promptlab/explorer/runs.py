@@ -15,9 +15,8 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
-from promptlab.explorer.live import again_every
-from promptlab.explorer.load import opened
-from promptlab.nouns.errors import UNREADABLE, PromptlabError, first_line
+from promptlab.explorer.load import again_every, opened, readable
+from promptlab.nouns.errors import UNREADABLE, PromptlabError
 from promptlab.nouns.manifest import Manifest
 from promptlab.record.store import frozen_plan
 from promptlab.reporting.table import Table
@@ -82,8 +81,7 @@ def _choosable(frame: pd.DataFrame, name: str) -> None:
     names = frame["run"].tolist()
     n_opened = int(st.session_state.get(OPENED, 0))
 
-    def choose(row: int, column: str) -> None:
-        del column
+    def choose(row: int, _: str) -> None:
         st.session_state[OPENED] = n_opened + 1
         go(**dict.fromkeys(OF_A_RUN), run=names[row], page="overview")
 
@@ -96,13 +94,11 @@ def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:
     broken: list[Row] = []
     for name, folder in found.items():
         try:
-            run = opened(folder)
-            rows.append(row_of(name, run.state, run.manifest, _asked(folder)))
+            with readable(f"{folder / 'manifest.json'}: not complete"):
+                run = opened(folder)
+                rows.append(row_of(name, run.state, run.manifest, _asked(folder)))
         except PromptlabError as error:
             broken.append({"run": name, "reason": str(error)})
-        except UNREADABLE as error:
-            reason = f"{folder / 'manifest.json'}: not complete ({type(error).__name__}: {first_line(error)})"
-            broken.append({"run": name, "reason": reason})
     return rows, broken
 
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import Filters, go
-from promptlab.explorer.live import kept_fresh
+from promptlab.explorer.load import kept_fresh
 from promptlab.nouns.wording import OUTCOMES
 from promptlab.reporting import words
 from promptlab.reporting.store import RIGHT, WHOLE, Store
@@ -23,19 +23,7 @@ Sieve = tuple[str, list[object]]
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page."""
-    every = {ALL: "all"}
-    models = {m.name: f"{m.name} (SIMULATED)" for m in store.plan.models if m.simulated}
-    one, two, three = st.columns(3)
-    with one:
-        model = filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, DROPS)
-        outcome = filters.pick("Outcome", "outcome", [ALL, *OUTCOMES], ALL, every | OUTCOMES, DROPS)
-    with two:
-        task = filters.pick("Task", "task", [ALL, *store.tasks], ALL, every, DROPS)
-        result = filters.pick("Score", "result", list(RESULTS), ALL, RESULTS, DROPS)
-    with three:
-        arm = filters.pick("Arm", "arm", [ALL, *store.arms], ALL, every | store.arm_words(), DROPS)
-        text = filters.search("Text", "find", "in the input, the answer or the item's name", DROPS)
-    sieve = where(model, task, arm, outcome, result, text)
+    sieve, key = _sieve(store, filters)
     n_found = count(store, sieve)
     asked = filters.get("trial")
     counted = store.ready.stamp
@@ -46,14 +34,13 @@ def render(store: Store, filters: Filters) -> None:
         st.caption("No trial matches. Take a filter back.")
         return
     names = page["trial"].tolist()
-    chosen = filters.choice("trial", [asked] if asked is not None and store.trial(asked) is not None else names, names[0]) or names[0]
+    chosen = filters.choice("trial", [asked] if asked is not None and store.trial(asked) is not None else names, names[0])
 
-    def choose(row: int, column: str) -> None:
-        del column
+    def choose(row: int, _: str) -> None:
         go(trial=names[row])
 
     shown = _table(page, chosen)
-    plain.choosable(shown, f"samples/{number}/{model}/{task}/{arm}/{outcome}/{result}/{text}", choose, height=420)
+    plain.choosable(shown, f"samples/{number}/{key}", choose, height=420)
     take.frame(shown.drop(columns="shown"), f"answers-{number}")
     trial.show(store, chosen)
 
@@ -64,15 +51,10 @@ def _counts(store: Store, n_found: int) -> None:
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """One page of the answers that pass the filters; with `trial` everything about that one."""
-    values = [
-        filters.choice(name, options, ALL) or ALL
-        for name, options in (("model", store.models), ("task", store.tasks), ("arm", list(store.arms)), ("outcome", list(OUTCOMES)))
-    ]
-    model, task, arm, outcome = values
-    sieve = where(model, task, arm, outcome, filters.choice("result", list(RESULTS), ALL) or ALL, filters.get("find") or "")
+    sieve, _ = _sieve(store, filters)
     n_found = count(store, sieve)
     n_pages = max(1, -(-n_found // PAGE_ROWS))
-    number = int(filters.choice("n", [str(i) for i in range(1, n_pages + 1)], "1") or 1)
+    number = filters.page_number("n", n_pages)
     page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     columns = ["trial", "model", "task", "item", "arm", "outcome", "score", "input", "answer"]
     asked = filters.get("trial")
@@ -80,6 +62,20 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         filters.notes.append(f"trial={asked}")
     answers = Table("Answers", f"{n_found:,} of {store.n_trials:,} answers; page {number:,} of {n_pages:,}.", page[columns])
     return [answers, *(trial.tables(store, asked) if asked else [])]
+
+
+def _sieve(store: Store, filters: Filters) -> tuple[Sieve, str]:
+    """What the choices let through, and the choices as one word."""
+    every = {ALL: "all"}
+    models = {m.name: f"{m.name} (SIMULATED)" for m in store.plan.models if m.simulated}
+    one, two, three = filters.columns(3)
+    model = filters.pick("Model", "model", [ALL, *store.models], ALL, every | models, drops=DROPS, place=one)
+    outcome = filters.pick("Outcome", "outcome", [ALL, *OUTCOMES], ALL, every | OUTCOMES, drops=DROPS, place=one)
+    task = filters.pick("Task", "task", [ALL, *store.tasks], ALL, every, drops=DROPS, place=two)
+    result = filters.pick("Score", "result", RESULTS, ALL, RESULTS, drops=DROPS, place=two)
+    arm = filters.pick("Arm", "arm", [ALL, *store.arms], ALL, every | store.arm_words(), drops=DROPS, place=three)
+    text = filters.search("Text", "find", "in the input, the answer or the item's name", drops=DROPS, place=three)
+    return where(model, task, arm, outcome, result, text), f"{model}/{task}/{arm}/{outcome}/{result}/{text}"
 
 
 def where(model: str, task: str, arm: str, outcome: str, result: str, text: str) -> Sieve:

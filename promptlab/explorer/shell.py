@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,14 +12,22 @@ import streamlit as st
 
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
-from promptlab.explorer.live import kept_fresh, unreadable
-from promptlab.nouns.errors import PromptlabError, RunProblem, first_line
+from promptlab.explorer.load import kept_fresh, unreadable
+from promptlab.nouns.errors import PromptlabError, RunProblem
 from promptlab.nouns.manifest import Manifest
 from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
 FIRST = "overview"
-MODULES: Mapping[str, tuple[str, str]] = {
+STATES = {
+    "running": "running",
+    "complete": "complete",
+    "incomplete": "incomplete: some calls failed; the same sweep command asks for them again",
+    "budget": "stopped at its budget",
+    "interrupted": "interrupted; the same sweep command goes on from here",
+    "failed": "failed; the same sweep command goes on from here",
+}
+PAGES: Mapping[str, tuple[str, str]] = {
     "runs": ("Runs", "runs"),
     "overview": ("Overview", "overview"),
     "matrix": ("Matrix", "matrix"),
@@ -40,35 +47,11 @@ WITHOUT_A_RUN = ("plan", "library")
 """Pages that show something where there is no run: they are given None."""
 WHOLLY_LIVE = ("matrix", "cost", "design")
 """Pages that are drawn again as a whole while a sweep goes on; others renew parts of themselves."""
-Render = Callable[[Any, Filters], None]
 
 
 def page_module(page: str) -> Any:  # noqa: ANN401 (a module)
     """The module of a page, imported when it is first shown: it has `render` and, where the page shows frames, `tables`."""
-    return importlib.import_module(f"{__package__}.{MODULES[page][1]}")
-
-
-def _rendered(page: str) -> Render:
-    def render(shown: Any, filters: Filters) -> None:  # noqa: ANN401 (a store, run folders or None)
-        page_module(page).render(shown, filters)
-
-    return render
-
-
-PAGES: Mapping[str, tuple[str, Render]] = {
-    page: (label, _rendered(page))
-    for page, (label, module) in MODULES.items()
-    if importlib.util.find_spec(f"{__package__}.{module}") is not None
-}
-"""The pages that there are: label, and what draws it."""
-STATES = {
-    "running": "running",
-    "complete": "complete",
-    "incomplete": "incomplete: some calls failed; the same sweep command asks for them again",
-    "budget": "stopped at its budget",
-    "interrupted": "interrupted; the same sweep command goes on from here",
-    "failed": "failed; the same sweep command goes on from here",
-}
+    return importlib.import_module(f"{__package__}.{PAGES[page][1]}")
 
 
 def show(run: Path | None, runs: Path) -> None:
@@ -94,10 +77,12 @@ def show(run: Path | None, runs: Path) -> None:
             name = filters.pick("Run", "run", names, names[0], drops=OF_A_RUN)
     page = filters.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, FIRST, drops=("part",))
     try:
-        if name is None:
-            _without_a_run(page, filters, runs)
+        if name is None and page in WITHOUT_A_RUN:
+            page_module(page).render(None, filters)
+        elif name is None:
+            _nothing(runs)
         elif page == OF_ALL_RUNS:
-            PAGES[page][1](found, filters)
+            page_module(page).render(found, filters)
         else:
             _page(found[name], page, filters)
     except RunProblem as error:
@@ -141,18 +126,11 @@ def _page(folder: Path, page: str, filters: Filters) -> None:
     store = load.open_store(folder)
     if not store.n_trials:
         st.info("No trial is recorded yet. This page fills as the sweep goes on.")
-    render = PAGES[page][1]
+    render = page_module(page).render
     if page in WHOLLY_LIVE:
         kept_fresh(store, lambda newest: render(newest, filters))
     else:
         render(store, filters)
-
-
-def _without_a_run(page: str, filters: Filters, runs: Path) -> None:
-    if page in WITHOUT_A_RUN:
-        PAGES[page][1](None, filters)
-    else:
-        _nothing(runs)
 
 
 def _strip(folder: Path, live: bool) -> None:
@@ -174,15 +152,9 @@ def _strip(folder: Path, live: bool) -> None:
     strip()
 
 
+@load.readable("manifest.json: not complete")
 def status(state: str, manifest: Manifest) -> str:
     """How far the run is, in one line; costs that nobody knows are said to be unknown."""
-    try:
-        return _status(state, manifest)
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunProblem(f"manifest.json: not complete ({type(error).__name__}: {first_line(error)})") from None
-
-
-def _status(state: str, manifest: Manifest) -> str:
     counts = manifest.counts
     words = [STATES.get(state, "in a state that this version does not know")]
     words.append(f"{int(counts.done):,} of {int(counts.planned):,} trials")

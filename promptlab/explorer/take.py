@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -18,14 +18,26 @@ SIMULATED = "simulated"
 """Which models are simulated, and whether any is not, for those who take something of the page along."""
 
 
-def shown(table: Table, name: str, *, tints: Mapping[str, str] | None = None, tinted: str | None = None) -> None:
-    """A table with its note above it and downloads below it; `name` is that of the files. The page itself writes the title."""
+def section(label: str, table: Table, name: str) -> None:
+    """A table below a heading."""
+    st.subheader(label)
+    shown(table, name)
+
+
+def folded(label: str, table: Table, name: str) -> None:
+    """A table that is seen when its heading is clicked."""
+    with st.expander(label):
+        shown(table, name)
+
+
+def shown(table: Table, name: str) -> None:
+    """A table with its note above it and downloads below it; `name` is that of the files, and the column `says` is tinted by its word."""
     if table.note:
         plain.line(table.note)
     if table.frame.empty:
         st.caption("Nothing is recorded for this yet.")
         return
-    plain.table(table.frame, tints=tints, tinted=tinted)
+    plain.table(table.frame, tinted="says" if "says" in table.frame else None)
     frame(table.frame, name)
 
 
