@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from promptlab.importers.reading import name_of, short
 from promptlab.importers.results import File, listed
+from promptlab.importers.values import name_of, short
 from promptlab.nouns.errors import UsageProblem
 
 UNNAMED = "the files do not say how they differ; say it with --arm-name FILE=NAME for each"

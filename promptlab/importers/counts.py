@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from promptlab.importers.reading import name_of, task_name, whole
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.tabular import cell_text, read_rows
+from promptlab.importers.values import name_of, task_name, whole
 from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.nouns.words import NONE_ARM
 from promptlab.sources.tables import Row

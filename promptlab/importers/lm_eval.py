@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.importers.by_file import UNNAMED, Described, places
-from promptlab.importers.reading import json_lines, mapping, name_of, number, parsed, read_file, sampling, secrets_in, task_name, text
+from promptlab.importers.reading import json_lines, parsed, read_file
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.tabular import as_messages
+from promptlab.importers.values import mapping, name_of, number, sampling, secrets_in, task_name, text
 from promptlab.nouns.errors import FileProblems, UsageProblem, did_you_mean
 
 NAMED = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?)\Z")

@@ -12,8 +12,8 @@ from typing import Any
 
 import promptlab
 from promptlab.importers.pairing import Arm, Paired
-from promptlab.importers.reading import without_keys
 from promptlab.importers.results import Options, Reading, Result
+from promptlab.importers.values import without_keys
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Frame, Item, Task

@@ -8,8 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.importers.reading import mapping, name_of, number, short, task_name, text, whole
 from promptlab.importers.results import COLUMNS, File, Options, Reading, Result, Source, listed, refusal
+from promptlab.importers.values import mapping, name_of, number, short, task_name, text, whole
 from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.nouns.words import Outcome
 from promptlab.sources.tables import READERS, Row, Table
