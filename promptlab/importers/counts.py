@@ -12,11 +12,12 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
-from promptlab.importers.tabular import cell_text, read_rows
+from promptlab.importers.tabular import cell_text, chosen_columns, each_row, read_rows
 from promptlab.importers.values import name_of, task_name, whole
-from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.words import NONE_ARM
 from promptlab.sources.tables import Row
 
@@ -89,17 +90,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
 
 def _lines(file: File, given: Mapping[str, str]) -> tuple[list[Counts], tuple[str, ...], bool]:
     table = read_rows(file)
-    by_name = {column.strip().lower(): column for column in table.columns}
-    columns: dict[str, str] = {}
-    guessed = []
-    for what, names in OBVIOUS.items():
-        column = given.get(what)
-        if column is not None and column not in table.columns:
-            raise UsageProblem(f"--{what} {column}: there is no such column; {did_you_mean(column, table.columns)}".rstrip("; "))
-        found = column or next((by_name[name] for name in names if name in by_name), None)
-        if found is not None:
-            columns[what] = found
-            guessed += [] if column else [f"{what} is the column {found!r}"]
+    columns, guessed = chosen_columns(table, {what: column for what, column in given.items() if what in OBVIOUS}, OBVIOUS)
     if "cluster" in given and given["cluster"] != columns.get("model"):
         raise UsageProblem(f"--cluster {given['cluster']}: counts know no clusters but their models, the column {columns.get('model')!r}")
     missing = [what for what in ("gained", "lost", "arm") if what not in columns]
@@ -111,16 +102,7 @@ def _lines(file: File, given: Mapping[str, str]) -> tuple[list[Counts], tuple[st
             + f". The columns are {listed(table.columns, 30)}",
             1,
         )
-    lines: list[Counts] = []
-    problems: list[Problem] = []
-    for row in table.rows:
-        found_line = row.problem or _line(row, columns)
-        if isinstance(found_line, str):
-            problems.append(Problem(file.path, row.line, f"row {row.number}: {found_line}"))
-        else:
-            lines.append(found_line)
-    if problems:
-        raise FileProblems(problems[:20])
+    lines = each_row(table, partial(_line, columns=columns))
     if sum(line.gained + line.lost + line.ties for line in lines) > MOST_ITEMS:
         raise refusal(file.path, f"the counts add up to more than {MOST_ITEMS:,} items, which cannot be made up one by one")
     return lines, tuple(guessed), "ties" in columns

@@ -86,14 +86,12 @@ def bring(
     if options.scale is not None and not options.scale[0] < options.scale[1]:
         raise UsageProblem(f"--scale {options.scale[0]:g},{options.scale[1]:g}: the low end must be below the high end")
     files = _files(paths, arm_names or {})
-    kinds = {file.path.name: kind_of(file) for file in files} if options.kind == "auto" else {}
-    kind: Kind = options.kind
-    if kinds:
-        if len(set(kinds.values())) > 1:
-            raise UsageProblem(
-                "the files are of several tools (" + ", ".join(f"{n}: {k}" for n, k in kinds.items()) + "); import them one by one"
-            )
-        kind = next(iter(kinds.values()))
+    kinds = {file.path.name: kind_of(file) if options.kind == "auto" else options.kind for file in files}
+    if len(set(kinds.values())) > 1:
+        raise UsageProblem(
+            "the files are of several tools (" + ", ".join(f"{n}: {k}" for n, k in kinds.items()) + "); import them one by one"
+        )
+    kind = next(iter(kinds.values()))
     _takes(kind, options, bool(arm_names))
     try:
         reading = READERS[kind](files, options)
@@ -186,15 +184,8 @@ def sign_words(tests: Sequence[SignTest]) -> str:
 
 
 def _takes(kind: Kind, options: Options, arm_names: bool) -> None:
-    given = {*options.columns}
-    given |= {
-        flag
-        for flag, used in (
-            ("metric", options.metric is not None), ("scorer", options.scorer is not None), ("per-model", options.per_model),
-            ("arm-name", arm_names),
-        )
-        if used
-    }  # fmt: skip
+    flags = {"metric": options.metric, "scorer": options.scorer, "per-model": options.per_model or None, "arm-name": arm_names or None}
+    given = {*options.columns, *(flag for flag, value in flags.items() if value is not None)}
     if wrong := sorted(given - TAKES[kind]):
         known = ", ".join(f"--{flag}" for flag in sorted(TAKES[kind]))
         raise UsageProblem(f"--{wrong[0]} means nothing for files of the kind {kind!r}, which take {known}")

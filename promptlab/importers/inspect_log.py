@@ -56,7 +56,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
             notes.append(f"{log.file.path.name}: inspect_ai calls this log {text(log.head.get('status'))!r}, so samples may be missing")
         params = sampling(log.eval.get("model_generate_config"), mapping(log.head.get("plan")).get("config"))
         for sample in log.samples:
-            results.append(_result(sample, log, (place.arm, one.model, place.task), (scorer, key), params))
+            results.append(_result(sample, log, {"arm": place.arm, "model": one.model, "task": place.task}, (scorer, key), params))
     return Reading(
         tuple(results),
         tuple(Source(log.file.path.name, log.file.sha256, "inspect_ai", _version(log)) for log in logs),
@@ -135,8 +135,7 @@ def _scores(sample: Mapping[str, Any]) -> Mapping[str, Any]:
     return scores
 
 
-def _result(sample: Mapping[str, Any], log: Log, names: tuple[str, str, str], scorer: tuple[str, str], params: Mapping[str, Any]) -> Result:
-    arm, model, task = names
+def _result(sample: Mapping[str, Any], log: Log, place: Mapping[str, Any], scorer: tuple[str, str], params: Mapping[str, Any]) -> Result:
     path = log.file.path
     if sample.get("id") is None:
         raise refusal(path, "a sample has no id, so it cannot be paired with another arm's")
@@ -149,12 +148,9 @@ def _result(sample: Mapping[str, Any], log: Log, names: tuple[str, str, str], sc
     scored = mapping(_scores(sample).get(scorer[0]))
     score = None if failure else _score(scored, scorer, log, where)
     usage = _usage(sample, text(log.eval.get("model")))
-    cost = number(usage.get("total_cost"))
     outcome: Outcome = "error" if score is None else STOPPED.get(stop, "ok" if answer.strip() else "empty")
     return Result(
-        arm=arm,
-        model=model,
-        task=task,
+        **place,
         item=short(text(sample["id"])),
         score=score,
         where=where,
@@ -166,12 +162,12 @@ def _result(sample: Mapping[str, Any], log: Log, names: tuple[str, str, str], sc
         input=_content(sample.get("input"), sample),
         targets=tuple(text(t) for t in target) if isinstance(target := sample.get("target"), list) else (text(target),) if target else (),
         choices=tuple(text(c) for c in entries(sample.get("choices"))),
-        version=text(output.get("model")) or None,
+        model_version=text(output.get("model")) or None,
         params=dict(params),
         input_tokens=whole(usage.get("input_tokens")),
         output_tokens=whole(usage.get("output_tokens")),
-        cost_usd=cost if cost else None,
-        latency_s=number(sample.get("working_time")) or number(output.get("time")),
+        cost_usd=number(usage.get("total_cost")) or None,
+        latency_s=number(sample.get("working_time")) or number(output.get("time")) or 0.0,
         finish_reason=stop or None,
         error=failure or (None if score is not None else "not scored"),
     )

@@ -75,25 +75,21 @@ def _result(row: Mapping[str, Any], line: int, one: Described, arm: str, task: s
     if "doc_id" not in row:
         raise refusal(one.file.path, "a sample has no doc_id, so it cannot be paired with another arm's", line)
     prompt, asked = _asked(row.get("arguments"))
-    answers = row.get("filtered_resps")
-    replies = row.get("resps")
-    reply = _first(replies)
-    value = row.get(metric)
+    score = number(row.get(metric))
     return Result(
         arm=arm,
         model=one.model,
         task=task,
         item=text(row["doc_id"]),
-        score=number(value),
+        score=score,
         where=f"{one.file.path.name} line {line}",
-        answer=text(reply),
-        extracted=text(_first(answers)) or None,
+        answer=text(_first(row.get("resps"))),
+        extracted=text(_first(row.get("filtered_resps"))) or None,
         messages=as_messages(prompt),
         input=_input(row.get("doc")),
         targets=(text(row["target"]),) if row.get("target") is not None and not isinstance(row["target"], list | dict) else (),
-        choices=(),
         params={**known, **sampling(asked)},
-        error=None if number(value) is not None else f"the harness wrote no number for {metric}: {text(value)[:80]!r}",
+        error=None if score is not None else f"the harness wrote no number for {metric}: {text(row.get(metric))[:80]!r}",
     )
 
 

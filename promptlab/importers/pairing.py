@@ -178,28 +178,26 @@ def _same_items(results: Iterable[Result], path: Path) -> None:
 
 def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[str]:
     """Model versions and sampling parameters must be the same in all arms of a model; what differs otherwise is part of the effect."""
-    versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    params: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
-        if r.version:
-            versions[r.model][r.arm].add(r.version)
+        if r.model_version:
+            found["model versions", r.model][r.arm].add(r.model_version)
         if r.params:
             kept = {k: v for k, v in r.params.items() if k not in PER_DRAW}
-            params[r.model][r.arm].add(json.dumps(kept, sort_keys=True))
+            found["sampling parameters", r.model][r.arm].add(json.dumps(kept, sort_keys=True))
     notes = []
-    for what, found in (("model versions", versions), ("sampling parameters", params)):
-        for model, by_arm in found.items():
-            if len({frozenset(values) for values in by_arm.values()}) < 2:
-                continue
-            shown = "; ".join(f"{arm}: {', '.join(sorted(values))[:120]}" for arm, values in list(by_arm.items())[:4])
-            said = f"the arms of the model {model!r} were asked with different {what} ({shown})"
-            if not force:
-                raise refusal(
-                    path,
-                    f"{said}, so a difference between them need not come from the added text; run the arms with the same settings, or "
-                    "import anyway with --force",
-                )
-            notes.append(f"{said}; imported with --force, so a difference between arms need not come from the added text")
+    for (what, model), by_arm in sorted(found.items(), key=lambda pair: pair[0][0]):
+        if len({frozenset(values) for values in by_arm.values()}) < 2:
+            continue
+        shown = "; ".join(f"{arm}: {', '.join(sorted(values))[:120]}" for arm, values in list(by_arm.items())[:4])
+        said = f"the arms of the model {model!r} were asked with different {what} ({shown})"
+        if not force:
+            raise refusal(
+                path,
+                f"{said}, so a difference between them need not come from the added text; run the arms with the same settings, or "
+                "import anyway with --force",
+            )
+        notes.append(f"{said}; imported with --force, so a difference between arms need not come from the added text")
     return notes
 
 
@@ -223,10 +221,10 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path) -> list[str]:
                     f"{baseline!r}; more than {100 * MOST_UNPAIRED:g} % unpaired gets no verdict"
                 )
     if not n_shared:
-        by_arm: dict[str, Counter[str]] = defaultdict(Counter)
+        first: dict[str, Result] = {}
         for r in results:
-            by_arm[r.arm][f"{r.model}, {r.task}, item {r.item}"] += 1
-        shown = "; ".join(f"{arm}: {next(iter(places))}" for arm, places in list(by_arm.items())[:3])
+            first.setdefault(r.arm, r)
+        shown = "; ".join(f"{r.arm}: {r.model}, {r.task}, item {r.item}" for r in list(first.values())[:3])
         raise refusal(
             path,
             f"no item was answered by one model both under {baseline!r} and under another arm, so nothing can be paired ({shown}); the "

@@ -41,13 +41,14 @@ class Result:
     targets: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     cluster: str | None = None
-    version: str | None = None
-    """The model version that the provider named."""
+    model_version: str | None = None
+    """As the provider named it."""
     params: Mapping[str, Any] = field(default_factory=dict)
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
-    latency_s: float | None = None
+    latency_s: float = 0.0
+    attempts: int = 1
     finish_reason: str | None = None
     cached: bool = False
     error: str | None = None
