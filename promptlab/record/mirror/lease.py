@@ -15,19 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns.errors import RunProblem
-from promptlab.record.mirror.copies import (
-    INDEX,
-    JOURNAL,
-    LOOKS,
-    MANIFEST,
-    ONCE,
-    content,
-    entry_of,
-    journal_of,
-    json_of,
-    seconds_of,
-    whole_parts,
-)
+from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, content, entry_of, journal_of, json_of, seconds_of, written_once
 from promptlab.record.mirror.remote import ATTEMPTS, Remote, safe, wait
 from promptlab.record.store import now, write_whole
 
@@ -61,15 +49,14 @@ class Pusher:
 
     def claim(self) -> None:
         """Become the writer; RunProblem where another one gave a sign of life just now."""
-        holder = json_of(self.place.got(self.run, WRITER))
+        holder, age = holder_of(self.place, self.run)
         mine = (content(self._mine) or b"").decode(errors="replace")
-        if holder and holder.get("token") != mine:  # a process of this machine that was killed has let go of its lock
-            age = time.time() - seconds_of(holder.get("time"))
-            if age < FRESH_S:
-                raise RunProblem(
-                    f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {max(0.0, age):.0f} s ago; "
-                    f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
-                )
+        # A process of this machine that was killed has let go of its lock.
+        if holder and holder.get("token") != mine and age < FRESH_S:
+            raise RunProblem(
+                f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {max(0.0, age):.0f} s ago; "
+                f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
+            )
         write_whole(self._mine, self._token.encode())
         self.place.tried(self._sign)
         self.place.tried(self._check)
@@ -100,7 +87,7 @@ class Pusher:
         changing = {name: data for name in (MANIFEST, LOOKS) if (data := content(self.folder / name)) is not None}
         journal = journal_of(self.folder)
         report = content(self.folder / "report.html")
-        new = [n for n in (*ONCE, *whole_parts(self.folder)) if n not in self.pushed and (self.folder / n).exists()]
+        new = [name for name in written_once(self.folder) if name not in self.pushed]
         index = dict(self.pushed)
         for name in new:
             data = (self.folder / name).read_bytes()
@@ -172,6 +159,12 @@ class Pusher:
 
 class _TakenOver(RunProblem):
     """Another writer holds the address."""
+
+
+def holder_of(place: Remote, run: str) -> tuple[Mapping[str, Any], float]:
+    """Who signed last as the writer of a run, and how many seconds ago."""
+    holder = json_of(place.got(run, WRITER))
+    return holder, time.time() - seconds_of(holder.get("time"))
 
 
 def named(holder: Mapping[str, Any]) -> str:
