@@ -19,8 +19,9 @@ from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.record import CallRow, ItemRow, TrialRow, columns_of, row_of, totals
 from promptlab.planning.resolve import resolve
 from promptlab.record.repair import repair
-from promptlab.record.store import Run, RunWriter, line_of, part_rows
-from promptlab.record.store.parts import journal_lines, schema, table_of, write_part
+from promptlab.record.store import Run, RunWriter
+from promptlab.record.store.files import journal_lines, line_of, part_rows, schema
+from promptlab.record.store.writing import table_of, write_part
 from promptlab.reporting.export import long_frame
 from promptlab.running.bundle import of_run
 from promptlab.running.cache import Cache

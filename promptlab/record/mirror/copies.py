@@ -12,7 +12,7 @@ from typing import Any
 
 from promptlab.nouns.columns import TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
-from promptlab.record.store import journal_rows, part_rows, write_whole
+from promptlab.record.store.files import journal_rows, part_rows, write_whole
 
 INDEX, JOURNAL, MANIFEST, LOOKS = "parts.json", "journal.jsonl", "manifest.json", "looks.json"
 ONCE = re.compile(r"(?:experiment\.yaml|plan\.json|items\.parquet|(?:calls|trials)/part-\d{5,9}\.parquet)\Z")

@@ -17,8 +17,7 @@ from promptlab.nouns.errors import RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
 from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import READABLE, Plan
-from promptlab.record.store.files import is_locked, runs_in
-from promptlab.record.store.parts import Row, journal_lines, part_rows, read_part, schema
+from promptlab.record.store.files import Row, is_locked, journal_lines, part_rows, read_part, runs_in, schema
 
 FEW_VALUES = (
     "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "setting", "placement", "strategy",
