@@ -19,9 +19,9 @@ import pytest
 import runs
 from conftest import ROOT
 from promptlab.importers import Brought, Options, bring, reading
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.store import ID, Run
 from promptlab.reporting import Report, build, to_html, to_json, to_markdown
 

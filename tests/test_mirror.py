@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from conftest import ROOT
 from promptlab import open_run
 from promptlab.cli.main import app
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import PromptlabError, RunProblem, UsageProblem
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record import mirror
 from promptlab.record.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 
 from promptlab.explorer.trial import facts
 from promptlab.nouns.call import Completion, Reply
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
-from promptlab.nouns.record import CallRow, ItemRow, TrialRow, columns_of, row_of, totals
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, TrialRow, columns_of, row_of, totals
 from promptlab.planning.resolve import resolve
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter

@@ -47,8 +47,8 @@ import promptlab.running.rows
 from promptlab.cli import main
 from promptlab.design.cross import trials
 from promptlab.nouns.call import Completion
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import FileProblems, RunProblem
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.reporting import build, headline

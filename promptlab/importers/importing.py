@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, tabular
-from promptlab.importers.pairing import Arm, Paired, pair
+from promptlab.importers.pairing import Paired, pair
 from promptlab.importers.reading import parsed, read_file, too_deep
 from promptlab.importers.record import NAME, Import, run_name, write
 from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
 from promptlab.importers.values import name_of
 from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.plan import PlannedArm
 from promptlab.nouns.words import NONE_ARM
 from promptlab.sources import tables
 
@@ -55,7 +56,7 @@ class Brought:
     folder: Path
     written: bool
     kind: Kind
-    arms: tuple[Arm, ...]
+    arms: tuple[PlannedArm, ...]
     n_results: int
     n_items: int
     models: tuple[str, ...]

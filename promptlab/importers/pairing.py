@@ -11,6 +11,7 @@ from pathlib import Path
 from promptlab.importers.results import Options, Reading, Result, listed, refusal
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.item import Item
+from promptlab.nouns.plan import PlannedArm
 from promptlab.nouns.words import AA_ARM, NONE_ARM, Role
 
 BASELINES = ("none", "baseline", "original", "control", "default")
@@ -21,22 +22,12 @@ PROMPTS_COMPARED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One arm as the run names it, and as the file did."""
-
-    name: str
-    imported_as: str
-    role: Role
-    text: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Paired:
     """Results that can be compared: scores in [0, 1], the baseline under the name that the analysis knows."""
 
     results: tuple[Result, ...]
-    arms: tuple[Arm, ...]
-    """The baseline first, then placebos, then stimuli."""
+    arms: tuple[PlannedArm, ...]
+    """The baseline first, then placebos, then stimuli; `text` as far as the file says it."""
     items: Mapping[str, tuple[Item, ...]]
     """By task."""
     models: tuple[str, ...]
@@ -71,7 +62,7 @@ def pair(reading: Reading, options: Options, path: Path) -> Paired:
     )
 
 
-def _arms(results: Sequence[Result], reading: Reading, options: Options, path: Path) -> tuple[str, list[Arm]]:
+def _arms(results: Sequence[Result], reading: Reading, options: Options, path: Path) -> tuple[str, list[PlannedArm]]:
     names = list(dict.fromkeys(r.arm for r in results))
     if len(names) < 2:
         why = f"; {reading.one_arm}" if reading.one_arm else ""
@@ -98,7 +89,10 @@ def _arms(results: Sequence[Result], reading: Reading, options: Options, path: P
     if "stimulus" not in roles.values():
         raise UsageProblem("all arms are baseline or placebos, so no added text is left to judge; leave one out of --placebo")
     order = ("baseline", "aa", "placebo", "stimulus")
-    arms = [Arm(NONE_ARM if name == baseline else name, name, roles[name], reading.texts.get(name)) for name in names]
+    arms = [
+        PlannedArm(name=NONE_ARM if name == baseline else name, imported_as=name, role=roles[name], text=reading.texts.get(name))
+        for name in names
+    ]
     return baseline, sorted(arms, key=lambda arm: order.index(arm.role))
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import promptlab
-from promptlab.importers.pairing import Arm, Paired
+from promptlab.importers.pairing import Paired
 from promptlab.importers.results import Options, Reading, Result
 from promptlab.importers.values import without_keys
 from promptlab.nouns.errors import RunProblem
@@ -171,7 +171,7 @@ def make_plan(what: Import) -> Plan:
     )
 
 
-def rows(result: Result, arm: Arm, order: int) -> tuple[TrialRow, list[CallRow]]:
+def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[CallRow]]:
     """One result as a row of the trials frame and one of the calls frame."""
     factors = SETTING.canonical()
     parts = [result.task, result.item, result.arm, BASE_PROMPT, *factors.values(), result.model, result.repeat]
@@ -281,17 +281,11 @@ def _task_row(task: str, what: Import) -> PlannedTask:
     )
 
 
-def _arm_row(arm: Arm, tool: str) -> PlannedArm:
-    text = None if arm.role in ("baseline", "aa") else arm.text or f"(the text is not in the results of {tool})"
-    return PlannedArm(
-        name=arm.name,
-        role=arm.role,
-        text=text,
-        imported_as=arm.imported_as,
-        n_words=len(arm.text.split()) if text and arm.text else 0,
-        library=LIBRARY if text else None,
-        source=tool,
-    )
+def _arm_row(arm: PlannedArm, tool: str) -> PlannedArm:
+    if arm.role in ("baseline", "aa"):
+        return replace(arm, text=None, source=tool)
+    text = arm.text or f"(the text is not in the results of {tool})"
+    return replace(arm, text=text, n_words=len((arm.text or "").split()), library=LIBRARY, source=tool)
 
 
 def _hashes(reading: Reading) -> dict[str, str]:

@@ -17,9 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.record import CallRow, TrialRow
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, TrialRow
 from promptlab.nouns.setting import Setting
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")

@@ -12,11 +12,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
 from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import READABLE, Plan
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.store.files import Row, is_locked, journal_lines, part_rows, read_part, runs_in, schema
 
 FEW_VALUES = (
