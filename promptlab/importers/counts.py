@@ -69,20 +69,19 @@ def read(files: Sequence[File], options: Options) -> Reading:
     lines, guessed, ties_known = _lines(file, options.columns)
     models = list(dict.fromkeys(line.model for line in lines))
     pooled = len(models) > 1 and not options.per_model
+    clustered = "cluster" in options.columns
     model = f"{len(models)} models pooled"
     results: list[Result] = []
     blocks: dict[tuple[str, str], list[Counts]] = defaultdict(list)
     for line in lines:
         blocks[(line.model, line.task)].append(line)
     for (name, task), block in blocks.items():
-        results += _made_up(
-            file, block, model if pooled else name, task, f"{name} #" if pooled else "#", options.columns.get("cluster") is not None
-        )
+        results += _made_up(file, block, model if pooled else name, task, f"{name} #" if pooled else "#", clustered)
     return Reading(
         tuple(results),
         (Source(file.path.name, file.sha256, "a table of counts"),),
         metric="better or worse than the baseline",
-        notes=_notes(len(models) if pooled else 0, options.columns.get("cluster") is not None, ties_known),
+        notes=_notes(len(models) if pooled else 0, clustered, ties_known),
         guessed=guessed,
         reconstructed=True,
     )
@@ -112,10 +111,7 @@ def _line(row: Row, columns: Mapping[str, str]) -> Counts | str:
     values = {what: row.values.get(column) for what, column in columns.items()}
     counts: dict[str, int] = {}
     for what in ("gained", "lost", "ties"):
-        if what not in columns:
-            counts[what] = 0
-            continue
-        shown = cell_text(values[what])
+        shown = cell_text(values[what]) if what in columns else "0"
         count = whole(float(shown)) if shown.replace(".", "", 1).isdigit() else None
         if count is None:
             return f"{columns[what]!r} must be a whole number that is not negative, found {shown!r}"
@@ -126,9 +122,7 @@ def _line(row: Row, columns: Mapping[str, str]) -> Counts | str:
     if arm == NONE_ARM:
         return f"a variant is called {NONE_ARM!r}, which is what the baseline is called here; give it another name"
     model, task = name_of(cell_text(values.get("model"))) or "model", task_name(cell_text(values.get("task")) or "items")
-    return Counts(
-        arm=arm, model=model, task=task, gained=counts["gained"], lost=counts["lost"], ties=counts["ties"], line=row.line or row.number
-    )
+    return Counts(arm, model, task, line=row.line or row.number, **counts)
 
 
 def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix: str, by_model: bool) -> list[Result]:

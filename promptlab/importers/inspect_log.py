@@ -6,7 +6,7 @@ P partly, N no answer) by inspect_ai's own values, numbers as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,28 +69,20 @@ def read(files: Sequence[File], options: Options) -> Reading:
 
 def _log(file: File) -> Log:
     if file.path.suffix.lower() == ".json":
-        value = parsed(file.path, file.content)
-        if not is_log(value):
+        head = parsed(file.path, file.content)
+        if not is_log(head):
             raise refusal(file.path, "not a log of inspect_ai: it has no eval or no status")
-        samples = entries(value.pop("samples", None))
-        return _checked(Log(file, value, tuple(mapping(sample) for sample in samples)))
-    archive = Archive(file)
-    head = next((name for name in ("header.json", "_journal/start.json") if name in archive.entries), None)
-    if head is None:
-        raise refusal(file.path, "not a log of inspect_ai: the archive holds neither header.json nor _journal/start.json")
-    return _checked(Log(file, mapping(archive.json(head)), tuple(_samples(archive))))
-
-
-def _samples(archive: Archive) -> Iterator[Mapping[str, Any]]:
-    for name in sorted(archive.entries):
-        if name.startswith("samples/") and name.endswith(".json"):
-            yield mapping(archive.json(name))
-
-
-def _checked(log: Log) -> Log:
-    if not log.samples:
-        raise refusal(log.file.path, "the log holds no samples; inspect_ai was told not to log them, or ended before the first")
-    return log
+        samples = entries(head.pop("samples", None))
+    else:
+        archive = Archive(file)
+        start = next((name for name in ("header.json", "_journal/start.json") if name in archive.entries), None)
+        if start is None:
+            raise refusal(file.path, "not a log of inspect_ai: the archive holds neither header.json nor _journal/start.json")
+        head = mapping(archive.json(start))
+        samples = [archive.json(name) for name in sorted(archive.entries) if name.startswith("samples/") and name.endswith(".json")]
+    if not samples:
+        raise refusal(file.path, "the log holds no samples; inspect_ai was told not to log them, or ended before the first")
+    return Log(file, head, tuple(map(mapping, samples)))
 
 
 def _facts(log: Log) -> dict[str, str]:

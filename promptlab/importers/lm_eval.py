@@ -49,9 +49,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
         params.append(sampling(config.get("gen_kwargs"), mapping(told.get("config")).get("model_args")))
         secrets |= secrets_in(config.get("model_args"))
         version = text(told.get("lm_eval_version")) or None
-        sources.append(Source(file.path.name, file.sha256, "lm-evaluation-harness", version))
-        if beside:
-            sources.append(Source(beside.path.name, beside.sha256, "lm-evaluation-harness", version))
+        sources += [Source(f.path.name, f.sha256, "lm-evaluation-harness", version) for f in (file, beside) if f]
     metric, chosen_filter = _metric(samples, files, options.metric)
     results: list[Result] = []
     for place, one, rows, known in zip(places(described), described, samples, params, strict=True):
@@ -99,7 +97,7 @@ def _asked(arguments: object) -> tuple[object, object]:
         first = mapping(next(iter(arguments.values()), {}))
         prompt, rest = first.get("arg_0"), first.get("arg_1")
     elif isinstance(arguments, list) and arguments and isinstance(arguments[0], list):
-        prompt, rest = arguments[0][0] if arguments[0] else None, arguments[0][1] if len(arguments[0]) > 1 else None
+        prompt, rest = [*arguments[0], None, None][:2]
     else:
         return None, None
     if isinstance(prompt, list) and len(prompt) == 1:  # a chat, as JSON text in a list
@@ -115,10 +113,8 @@ def _first(value: object) -> object:
 
 def _input(doc: object) -> str:
     fields = mapping(doc)
-    for name in ("question", "input", "query", "problem", "text"):
-        if isinstance(fields.get(name), str):
-            return str(fields[name])
-    return text(doc)
+    named = (fields.get(name) for name in ("question", "input", "query", "problem", "text"))
+    return text(next((value for value in named if isinstance(value, str)), doc))
 
 
 def _filter(row: Mapping[str, Any]) -> str:

@@ -142,9 +142,8 @@ def _unique(results: Iterable[Result], path: Path) -> None:
     twice: list[tuple[Result, Result]] = []
     for r in results:
         key = (r.model, r.task, r.arm, r.item, r.repeat)
-        if key in seen:
+        if seen.setdefault(key, r) is not r:
             twice.append((seen[key], r))
-        seen.setdefault(key, r)
     if twice:
         first, second = twice[0]
         raise refusal(

@@ -287,9 +287,8 @@ def _provider_params(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _notes(results: Sequence[Result]) -> tuple[str, ...]:
-    n_cached = sum(1 for r in results if r.cached)
     notes = []
-    if n_cached:
+    if n_cached := sum(r.cached for r in results):
         notes.append(f"{n_cached:,} of {len(results):,} answers came from promptfoo's cache, so repeats among them are not new draws")
     if any(r.repeat for r in results):
         notes.append("test cases that stand several times are taken as repeats of one item")

@@ -130,7 +130,7 @@ def make_plan(what: Import) -> Plan:
     params_of = {r.model: dict(r.params) for r in reversed(paired.results) if r.params}
     asked = f"Does {stimuli[0]!r}" if len(stimuli) == 1 else f"Do {len(stimuli)} arms"
     tool = _tool(reading)
-    simulated = simulated_models(paired.results)
+    simulated = {r.model for r in paired.results if r.simulated}  # made-up answers stay labelled wherever they were exported to
     return Plan(
         run=what.run_id,
         name=what.name,
@@ -209,11 +209,6 @@ def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[Ca
         purpose="answer",
     )
     return row, [call] if row.n_calls else []
-
-
-def simulated_models(results: Sequence[Result]) -> set[str]:
-    """Models with any simulated answer: made-up answers stay labelled wherever they were exported to."""
-    return {r.model for r in results if r.simulated}
 
 
 def _manifest(what: Import, plan: Plan, plan_digest: str) -> Manifest:

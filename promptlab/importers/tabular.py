@@ -40,14 +40,17 @@ FURTHER: Mapping[str, tuple[str, ...]] = {
     "simulated": ("simulated", "metadata_simulated"),
 }
 SAMPLING = ("temperature", "top_p", "max_tokens")
-NEEDED = ("item", "arm", "score")
+NEEDED = {
+    "item": "without item ids no answer of one arm can be paired with the answer of another",
+    "arm": "without it nothing can be compared",
+    "score": "without it there is nothing to judge",
+}
 OUTCOMES: Mapping[str, Outcome] = {
     "ok": "ok", "success": "ok", "completed": "ok", "stop": "ok", "truncated": "truncated", "length": "truncated",
     "refused": "refused", "content_filter": "refused", "empty": "empty", "parse_failed": "parse_failed",
     "error": "error", "exception": "error", "timeout": "error",
 }  # fmt: skip
-TRUE, FALSE = frozenset({"true", "yes"}), frozenset({"false", "no"})
-NOTHING = frozenset({"", "na", "n/a", "nan", "none", "null"})
+SCORES = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, **dict.fromkeys(("", "na", "n/a", "nan", "none", "null"))}
 MOST_TOLD = 20
 
 
@@ -112,12 +115,7 @@ def chosen_columns(table: Table, given: Mapping[str, str], obvious: Mapping[str,
 def _need(table: Table, columns: Mapping[str, str]) -> None:
     missing = [what for what in NEEDED if what not in columns]
     if missing:
-        reasons = {
-            "item": "without item ids no answer of one arm can be paired with the answer of another",
-            "arm": "without it nothing can be compared",
-            "score": "without it there is nothing to judge",
-        }
-        said = "; ".join(f"no column for the {what} was found ({reasons[what]}), name it with --{what} COLUMN" for what in missing)
+        said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in missing)
         raise refusal(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)
 
 
@@ -185,20 +183,13 @@ def _result(row: Row, columns: Mapping[str, str], file: File, task: str) -> Resu
 def read_score(value: object) -> float | str | None:
     """A score, None where there is none, or what is wrong with it in words."""
     value = _value(value)
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in NOTHING:
-            return None
-        if word in TRUE or word in FALSE:
-            return float(word in TRUE)
-        value = _plain(value)
     if value is None:
         return None
-    found = number(value)
-    if found is None:
-        shown = repr(str(value))[:60]
-        return f"the score {shown} is no number; scores are numbers, true or false, or empty where there is none"
-    return found
+    if isinstance(value, str) and (word := value.strip().lower()) in SCORES:
+        return SCORES[word]
+    if (found := number(_plain(value))) is not None:
+        return found
+    return f"the score {repr(str(value))[:60]} is no number; scores are numbers, true or false, or empty where there is none"
 
 
 def cell_text(value: object) -> str:
