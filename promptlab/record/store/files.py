@@ -127,13 +127,7 @@ def line_of(trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> bytes:
 
 def journal_rows(data: bytes) -> list[dict[str, Any]]:
     """The whole lines of a journal: each a trial with its calls, of the kinds that a part takes."""
-    return [row for row in journal_lines(data) if _fits(row)]
-
-
-def journal_lines(data: bytes) -> Iterator[dict[str, Any]]:
-    """The rows of a journal: in each line a trial with its calls."""
-    for _, row in whole_lines(data):
-        yield row
+    return [row for _, row in whole_lines(data) if _fits(row)]
 
 
 def whole_lines(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
@@ -173,7 +167,8 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
             there = set(file.schema_arrow.names)
             table = file.read(columns=[name for name in columns if name in there], use_threads=False)
         if "setting" in columns and "setting" not in there:  # a run of format 1
-            table = table.append_column("setting", settings_of(table))
+            factors = [table[name].cast(pa.string()) for name in ("placement", "shots", "strategy")]
+            table = table.append_column("setting", pc.binary_join_element_wise(*factors, "/"))
             there.add("setting")
         for name in [name for name in columns if name not in there]:  # a run of an earlier version
             if not columns[name].endswith("?"):
@@ -185,9 +180,3 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
             f"{path}: a part cannot be read ({error}); restore it from a copy, or move it aside with "
             f"`promptlab runs repair {path.parent.parent}`"
         ) from error
-
-
-def settings_of(table: pa.Table) -> pa.ChunkedArray:
-    """The ids of the settings of rows that name their factors only."""
-    factors = [table[name].cast(pa.string()) for name in ("placement", "shots", "strategy")]
-    return pc.binary_join_element_wise(*factors, "/")
