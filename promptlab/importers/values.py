@@ -9,10 +9,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptlab.importers.results import PARAMETERS
 from promptlab.nouns.inert import inert
 from promptlab.nouns.redact import MARK, SHORTEST
 
+PARAMETERS = (
+    "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "max_gen_toks", "frequency_penalty",
+    "presence_penalty", "reasoning_effort", "reasoning_tokens", "stop", "stop_seqs", "until", "do_sample", "seed",
+)  # fmt: skip
+"""Sampling parameters that are kept; of a provider's configuration nothing else is, because the rest may hold keys."""
 LONGEST_NAME = 60
 SECRET_FIELD = re.compile(r"(?i)(api[-_]?key|authorization|password|passwd|secret|credential|access[-_]?token|auth[-_]?token|^token)")
 KEY_SHAPED = re.compile(r"\b(?:(?:sk|pk|rk|gsk|xai|hf|ghp|gho)[-_]|AIza|AKIA)(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}")
