@@ -40,7 +40,7 @@ def told(_: Progress) -> None:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("promptlab.record.mirror.lease.PUSH_EVERY_S", 0.05)
-    monkeypatch.setattr("promptlab.record.mirror.remote.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("promptlab.record.mirror.lease.FIRST_WAIT_S", 0.01)
     yield
     fsspec.filesystem("memory").store.clear()
 

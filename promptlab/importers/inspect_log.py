@@ -138,7 +138,7 @@ def _result(sample: Mapping[str, Any], log: Log, place: Mapping[str, Any], score
     answer = text(output.get("completion")) or _content(mapping(choice.get("message")).get("content"), sample)
     scored = mapping(_scores(sample).get(scorer[0]))
     score = None if failure else _score(scored, scorer, log, where)
-    usage = _usage(sample, text(log.eval.get("model")))
+    usage = mapping(mapping(sample.get("model_usage")).get(text(log.eval.get("model")))) or mapping(output.get("usage"))
     outcome: Outcome = "error" if score is None else STOPPED.get(stop, "ok" if answer.strip() else "empty")
     return Result(
         **place,
@@ -204,11 +204,6 @@ def _content(value: object, sample: Mapping[str, Any]) -> str:
     if found.startswith(ATTACHED):
         return text(mapping(sample.get("attachments")).get(found.removeprefix(ATTACHED), found))
     return found
-
-
-def _usage(sample: Mapping[str, Any], model: str) -> Mapping[str, Any]:
-    by_model = mapping(sample.get("model_usage"))
-    return mapping(by_model.get(model)) or mapping(mapping(sample.get("output")).get("usage"))
 
 
 def _version(log: Log) -> str | None:

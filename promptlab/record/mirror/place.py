@@ -10,8 +10,7 @@ from typing import Any
 
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE, content, entry_of, keep_ours, merge_journal, updated_at
-from promptlab.record.mirror.lease import FRESH_S, Pusher, Tell, holder_of, named
-from promptlab.record.mirror.remote import Remote
+from promptlab.record.mirror.lease import FRESH_S, Pusher, Remote, Tell, holder_of, named
 from promptlab.record.store.files import ID, held, is_locked, write_whole
 
 
