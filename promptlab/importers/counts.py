@@ -150,12 +150,11 @@ def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix:
 
     results = [made(NONE_ARM, item, float(item >= wrong)) for item in range(total)]
     for line in block:
-        gained, lost = set(range(line.gained)), set(range(wrong, wrong + line.lost))
-        unchanged = [item for item in range(total - 1, -1, -1) if item not in gained and item not in lost]
+        kept_right = wrong + line.lost
+        unchanged = [*range(total - 1, kept_right - 1, -1), *range(wrong - 1, line.gained - 1, -1)]
         left_out = set(unchanged[: total - line.gained - line.lost - line.ties])  # a variant may have fewer items than the others
-        for item in range(total):
-            if item not in left_out:
-                results.append(made(line.arm, item, float(item in gained or (item >= wrong and item not in lost))))
+        right = {item: float(item < line.gained or item >= kept_right) for item in range(total) if item not in left_out}
+        results += [made(line.arm, item, score) for item, score in right.items()]
     return results
 
 
