@@ -399,8 +399,8 @@ def test_a_usage_that_is_none_is_unknown_and_counts_as_what_was_set_aside(tmp_pa
     honest = trials.loc[trials["model"] == "nousage", "trial"]
     asked = found.calls().loc[lambda calls: calls["trial"].isin(honest), "messages"].map(json.loads)
     aside = sum(len(messages[-1]["content"]) // 2 + 16 + 64 for messages in asked)
-    assert spent["tokens"] == len(names) * aside
-    assert spent["usd"] == pytest.approx(spent["tokens"] * 1000 / 1e6)
+    assert spent.tokens == len(names) * aside
+    assert spent.usd == pytest.approx(spent.tokens * 1000 / 1e6)
     again, cached = sweep(path, tmp_path / "again", tmp_path / "cache")
     assert again.progress.n_sent == 0
     assert cached.trials()["cached"].all()
