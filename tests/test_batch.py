@@ -23,10 +23,10 @@ import pytest
 import servers
 from promptlab.cli import main
 from promptlab.nouns.call import Call
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.nouns.manifest import Spent
 from promptlab.nouns.model import Model
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, all_stimuli, resolve
 from promptlab.record.store import Run
 from promptlab.running.batch import desk, waves

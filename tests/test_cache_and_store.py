@@ -22,14 +22,14 @@ import pandas as pd
 import pytest
 
 from promptlab.nouns.call import Call, Completion
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
 from promptlab.nouns.manifest import Tally
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.open import open_run
 from promptlab.record.repair import repair
-from promptlab.record.store import Run, RunWriter, files, is_locked, parts, reading, runs_in, writing
+from promptlab.record.store import Run, RunWriter, files, is_locked, reading, runs_in, writing
 from promptlab.record.store.writing import PART_ROWS
 from promptlab.running.cache import Cache, WriteBehind, request_of
 from promptlab.running.cache.rows import packed
@@ -698,7 +698,7 @@ def test_long_trials_become_a_part_by_their_bytes(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize("kind", ["trials", "calls"])
 def test_a_new_part_takes_no_number_of_one_that_repair_put_aside(tmp_path: Path, kind: str) -> None:
     write(tmp_path / "run", 2)
-    aside = tmp_path / "run" / parts.DAMAGED / kind
+    aside = tmp_path / "run" / files.DAMAGED / kind
     aside.mkdir(parents=True)
     (aside / "part-00007.parquet").touch()
     write(tmp_path / "run", 2, 2)

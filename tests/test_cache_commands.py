@@ -17,9 +17,9 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from promptlab.cli.main import app
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
 from promptlab.nouns.identity import digest
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.running.bundle import bring

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.running.fleet import cluster

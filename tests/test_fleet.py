@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, runs_in
 from promptlab.running.fleet.hub import Hub, Limit

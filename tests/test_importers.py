@@ -19,9 +19,9 @@ import pytest
 import runs
 from conftest import ROOT
 from promptlab.importers import Brought, Options, bring, reading
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.store import ID, Run
 from promptlab.reporting import Report, build, to_html, to_json, to_markdown
 
@@ -423,6 +423,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert "not settled: career (+16.7 points)" in " ".join(told.stdout.split())
     as_json = runs.run("import", str(table(tmp_path, rows(score2=3))), "--score", "score", "--runs", str(tmp_path), "--json")
     assert json.loads(as_json.stdout)["guessed"] == ["item is the column 'item'", "arm is the column 'arm'"]
+    assert set(json.loads(as_json.stdout)["arms"][0]) == {"name", "imported_as", "role", "text"}
     wrong = runs.run("import", str(PROMPTFOO), "--baseline", "base", "--runs", str(tmp_path))
     assert wrong.returncode == 2
     assert "did you mean 'baseline'?" in wrong.stderr

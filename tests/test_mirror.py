@@ -19,8 +19,8 @@ from typer.testing import CliRunner
 from conftest import ROOT
 from promptlab import open_run
 from promptlab.cli.main import app
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import PromptlabError, RunProblem, UsageProblem
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record import mirror
 from promptlab.record.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place
@@ -40,7 +40,7 @@ def told(_: Progress) -> None:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("promptlab.record.mirror.lease.PUSH_EVERY_S", 0.05)
-    monkeypatch.setattr("promptlab.record.mirror.remote.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("promptlab.record.mirror.lease.FIRST_WAIT_S", 0.01)
     yield
     fsspec.filesystem("memory").store.clear()
 

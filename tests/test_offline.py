@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from conftest import ROOT
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.nouns.manifest import ModelAsked
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.running.fleet import offline

@@ -17,9 +17,9 @@ import pytest
 import runs
 import servers
 from promptlab.nouns.call import Call, Scored
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import ScoringFailed
 from promptlab.nouns.item import Item
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.reporting import build

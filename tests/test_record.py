@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from promptlab.explorer.trial import facts
 from promptlab.nouns.call import Completion, Reply
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
-from promptlab.nouns.record import CallRow, ItemRow, TrialRow, columns_of, row_of, totals
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, TrialRow, columns_of, row_of, totals
 from promptlab.planning.resolve import resolve
 from promptlab.record.repair import repair
-from promptlab.record.store import Run, RunWriter, line_of, part_rows
-from promptlab.record.store.parts import journal_lines, schema, table_of, write_part
+from promptlab.record.store import Run, RunWriter
+from promptlab.record.store.files import line_of, part_rows, schema, whole_lines
+from promptlab.record.store.writing import table_of, write_part
 from promptlab.reporting.export import long_frame
 from promptlab.running.bundle import of_run
 from promptlab.running.cache import Cache
@@ -72,7 +72,7 @@ def test_a_row_survives_arrow(kind: type[Any], data: st.DataObject) -> None:
 def test_a_row_survives_the_journal_and_the_part_that_is_made_of_it(tmp_path: Path, trial: TrialRow, calls: list[CallRow]) -> None:
     line = line_of(trial, calls)
     assert line == line_of(vars(trial), [vars(call) for call in calls])
-    [found] = journal_lines(line)
+    [(_, found)] = whole_lines(line)
     assert (row_of(TrialRow, found["trial"]), [row_of(CallRow, call) for call in found["calls"]]) == (trial, calls)
     for kind in ("trials", "calls"):
         (tmp_path / kind).mkdir(exist_ok=True)

@@ -47,8 +47,8 @@ import promptlab.running.rows
 from promptlab.cli import main
 from promptlab.design.cross import trials
 from promptlab.nouns.call import Completion
-from promptlab.nouns.columns import CIRCUMSTANCE_COLUMNS
 from promptlab.nouns.errors import FileProblems, RunProblem
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.reporting import build, headline
@@ -399,8 +399,8 @@ def test_a_usage_that_is_none_is_unknown_and_counts_as_what_was_set_aside(tmp_pa
     honest = trials.loc[trials["model"] == "nousage", "trial"]
     asked = found.calls().loc[lambda calls: calls["trial"].isin(honest), "messages"].map(json.loads)
     aside = sum(len(messages[-1]["content"]) // 2 + 16 + 64 for messages in asked)
-    assert spent["tokens"] == len(names) * aside
-    assert spent["usd"] == pytest.approx(spent["tokens"] * 1000 / 1e6)
+    assert spent.tokens == len(names) * aside
+    assert spent.usd == pytest.approx(spent.tokens * 1000 / 1e6)
     again, cached = sweep(path, tmp_path / "again", tmp_path / "cache")
     assert again.progress.n_sent == 0
     assert cached.trials()["cached"].all()

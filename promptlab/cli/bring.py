@@ -98,7 +98,8 @@ def _arm_names(given: Sequence[str]) -> dict[str, str]:
 
 def _row(done: Brought) -> dict[str, object]:
     row = {key: value for key, value in asdict(done).items() if key != "folder"}
-    return {"run": done.folder.name, "folder": str(done.folder), **row}
+    arms = [{key: getattr(arm, key) for key in ("name", "imported_as", "role", "text")} for arm in done.arms]
+    return {"run": done.folder.name, "folder": str(done.folder), **row, "arms": arms}
 
 
 def _say(done: Brought) -> None:

@@ -122,7 +122,7 @@ def beside(folder: Path) -> Iterator[Viewer]:
 
 def _started(host: str, port: int, where: list[str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
     """The server's process; `quiet` keeps it from the terminal, its Ctrl-C included."""
-    from promptlab.nouns.shipped import shipped
+    from promptlab.nouns.places import shipped
 
     options = {
         "server.address": host,

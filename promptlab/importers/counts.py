@@ -12,11 +12,12 @@ import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from promptlab.importers.reading import name_of, task_name, whole
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
-from promptlab.importers.tabular import cell_text, read_rows
-from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.importers.tabular import cell_text, chosen_columns, each_row, read_rows
+from promptlab.importers.values import name_of, task_name, whole
+from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.words import NONE_ARM
 from promptlab.sources.tables import Row
 
@@ -68,20 +69,19 @@ def read(files: Sequence[File], options: Options) -> Reading:
     lines, guessed, ties_known = _lines(file, options.columns)
     models = list(dict.fromkeys(line.model for line in lines))
     pooled = len(models) > 1 and not options.per_model
+    clustered = "cluster" in options.columns
     model = f"{len(models)} models pooled"
     results: list[Result] = []
     blocks: dict[tuple[str, str], list[Counts]] = defaultdict(list)
     for line in lines:
         blocks[(line.model, line.task)].append(line)
     for (name, task), block in blocks.items():
-        results += _made_up(
-            file, block, model if pooled else name, task, f"{name} #" if pooled else "#", options.columns.get("cluster") is not None
-        )
+        results += _made_up(file, block, model if pooled else name, task, f"{name} #" if pooled else "#", clustered)
     return Reading(
         tuple(results),
         (Source(file.path.name, file.sha256, "a table of counts"),),
         metric="better or worse than the baseline",
-        notes=_notes(len(models) if pooled else 0, options.columns.get("cluster") is not None, ties_known),
+        notes=_notes(len(models) if pooled else 0, clustered, ties_known),
         guessed=guessed,
         reconstructed=True,
     )
@@ -89,17 +89,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
 
 def _lines(file: File, given: Mapping[str, str]) -> tuple[list[Counts], tuple[str, ...], bool]:
     table = read_rows(file)
-    by_name = {column.strip().lower(): column for column in table.columns}
-    columns: dict[str, str] = {}
-    guessed = []
-    for what, names in OBVIOUS.items():
-        column = given.get(what)
-        if column is not None and column not in table.columns:
-            raise UsageProblem(f"--{what} {column}: there is no such column; {did_you_mean(column, table.columns)}".rstrip("; "))
-        found = column or next((by_name[name] for name in names if name in by_name), None)
-        if found is not None:
-            columns[what] = found
-            guessed += [] if column else [f"{what} is the column {found!r}"]
+    columns, guessed = chosen_columns(table, {what: column for what, column in given.items() if what in OBVIOUS}, OBVIOUS)
     if "cluster" in given and given["cluster"] != columns.get("model"):
         raise UsageProblem(f"--cluster {given['cluster']}: counts know no clusters but their models, the column {columns.get('model')!r}")
     missing = [what for what in ("gained", "lost", "arm") if what not in columns]
@@ -111,16 +101,7 @@ def _lines(file: File, given: Mapping[str, str]) -> tuple[list[Counts], tuple[st
             + f". The columns are {listed(table.columns, 30)}",
             1,
         )
-    lines: list[Counts] = []
-    problems: list[Problem] = []
-    for row in table.rows:
-        found_line = row.problem or _line(row, columns)
-        if isinstance(found_line, str):
-            problems.append(Problem(file.path, row.line, f"row {row.number}: {found_line}"))
-        else:
-            lines.append(found_line)
-    if problems:
-        raise FileProblems(problems[:20])
+    lines = each_row(table, partial(_line, columns=columns))
     if sum(line.gained + line.lost + line.ties for line in lines) > MOST_ITEMS:
         raise refusal(file.path, f"the counts add up to more than {MOST_ITEMS:,} items, which cannot be made up one by one")
     return lines, tuple(guessed), "ties" in columns
@@ -130,10 +111,7 @@ def _line(row: Row, columns: Mapping[str, str]) -> Counts | str:
     values = {what: row.values.get(column) for what, column in columns.items()}
     counts: dict[str, int] = {}
     for what in ("gained", "lost", "ties"):
-        if what not in columns:
-            counts[what] = 0
-            continue
-        shown = cell_text(values[what])
+        shown = cell_text(values[what]) if what in columns else "0"
         count = whole(float(shown)) if shown.replace(".", "", 1).isdigit() else None
         if count is None:
             return f"{columns[what]!r} must be a whole number that is not negative, found {shown!r}"
@@ -144,9 +122,7 @@ def _line(row: Row, columns: Mapping[str, str]) -> Counts | str:
     if arm == NONE_ARM:
         return f"a variant is called {NONE_ARM!r}, which is what the baseline is called here; give it another name"
     model, task = name_of(cell_text(values.get("model"))) or "model", task_name(cell_text(values.get("task")) or "items")
-    return Counts(
-        arm=arm, model=model, task=task, gained=counts["gained"], lost=counts["lost"], ties=counts["ties"], line=row.line or row.number
-    )
+    return Counts(arm, model, task, line=row.line or row.number, **counts)
 
 
 def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix: str, by_model: bool) -> list[Result]:
@@ -174,12 +150,11 @@ def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix:
 
     results = [made(NONE_ARM, item, float(item >= wrong)) for item in range(total)]
     for line in block:
-        gained, lost = set(range(line.gained)), set(range(wrong, wrong + line.lost))
-        unchanged = [item for item in range(total - 1, -1, -1) if item not in gained and item not in lost]
+        kept_right = wrong + line.lost
+        unchanged = [*range(total - 1, kept_right - 1, -1), *range(wrong - 1, line.gained - 1, -1)]
         left_out = set(unchanged[: total - line.gained - line.lost - line.ties])  # a variant may have fewer items than the others
-        for item in range(total):
-            if item not in left_out:
-                results.append(made(line.arm, item, float(item in gained or (item >= wrong and item not in lost))))
+        right = {item: float(item < line.gained or item >= kept_right) for item in range(total) if item not in left_out}
+        results += [made(line.arm, item, score) for item, score in right.items()]
     return results
 
 

@@ -8,30 +8,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, tabular
-from promptlab.importers.pairing import Arm, Paired, pair
-from promptlab.importers.reading import name_of, parsed, read_file, too_deep
+from promptlab.importers.pairing import Paired, pair
+from promptlab.importers.reading import parsed, read_file, too_deep
 from promptlab.importers.record import NAME, Import, run_name, write
 from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
+from promptlab.importers.values import name_of
 from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.plan import PlannedArm
 from promptlab.nouns.words import NONE_ARM
 from promptlab.sources import tables
 
-READERS: Mapping[Kind, Callable[[Sequence[File], Options], Reading]] = {
-    "promptfoo": promptfoo.read,
-    "inspect": inspect_log.read,
-    "lm-eval": lm_eval.read,
-    "table": tabular.read,
-    "counts": counts.read,
+READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], frozenset[str]]] = {
+    "promptfoo": (promptfoo.read, frozenset({"item", "arm", "cluster", "metric"})),
+    "inspect": (inspect_log.read, frozenset({"scorer", "arm-name"})),
+    "lm-eval": (lm_eval.read, frozenset({"metric", "arm-name"})),
+    "table": (tabular.read, frozenset({*COLUMNS, "arm-name"})),
+    "counts": (counts.read, frozenset({"arm", "model", "task", "cluster", "per-model"})),
 }
+"""How files of a kind are read, and the flags that mean something for them.
 
-TAKES: Mapping[Kind, frozenset[str]] = {
-    "promptfoo": frozenset({"item", "arm", "cluster", "metric"}),
-    "inspect": frozenset({"scorer", "arm-name"}),
-    "lm-eval": frozenset({"metric", "arm-name"}),
-    "table": frozenset({*COLUMNS, "arm-name"}),
-    "counts": frozenset({"arm", "model", "task", "cluster", "per-model"}),
-}
-"""The flags that mean something for a kind of file; others are refused, because one without effect would not be noticed."""
+Other flags are refused, because one without effect would not be noticed.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,7 @@ class Brought:
     folder: Path
     written: bool
     kind: Kind
-    arms: tuple[Arm, ...]
+    arms: tuple[PlannedArm, ...]
     n_results: int
     n_items: int
     models: tuple[str, ...]
@@ -85,17 +82,16 @@ def bring(
     if options.scale is not None and not options.scale[0] < options.scale[1]:
         raise UsageProblem(f"--scale {options.scale[0]:g},{options.scale[1]:g}: the low end must be below the high end")
     files = _files(paths, arm_names or {})
-    kinds = {file.path.name: kind_of(file) for file in files} if options.kind == "auto" else {}
-    kind: Kind = options.kind
-    if kinds:
-        if len(set(kinds.values())) > 1:
-            raise UsageProblem(
-                "the files are of several tools (" + ", ".join(f"{n}: {k}" for n, k in kinds.items()) + "); import them one by one"
-            )
-        kind = next(iter(kinds.values()))
-    _takes(kind, options, bool(arm_names))
+    kinds = {file.path.name: kind_of(file) if options.kind == "auto" else options.kind for file in files}
+    if len(set(kinds.values())) > 1:
+        raise UsageProblem(
+            "the files are of several tools (" + ", ".join(f"{n}: {k}" for n, k in kinds.items()) + "); import them one by one"
+        )
+    kind = next(iter(kinds.values()))
+    read, flags = READERS[kind]
+    _check_flags(kind, flags, options, bool(arm_names))
     try:
-        reading = READERS[kind](files, options)
+        reading = read(files, options)
         paired = pair(reading, options, files[0].path)
     except RecursionError:
         raise too_deep(files[0].path) from None
@@ -184,19 +180,12 @@ def sign_words(tests: Sequence[SignTest]) -> str:
     return f"exact sign tests, Holm over {n} arms: {each}. At 5 % after Holm {'nothing' if not kept else ', '.join(kept)} is left"
 
 
-def _takes(kind: Kind, options: Options, arm_names: bool) -> None:
-    given = {*options.columns}
-    given |= {
-        flag
-        for flag, used in (
-            ("metric", options.metric is not None), ("scorer", options.scorer is not None), ("per-model", options.per_model),
-            ("arm-name", arm_names),
-        )
-        if used
-    }  # fmt: skip
-    if wrong := sorted(given - TAKES[kind]):
-        known = ", ".join(f"--{flag}" for flag in sorted(TAKES[kind]))
-        raise UsageProblem(f"--{wrong[0]} means nothing for files of the kind {kind!r}, which take {known}")
+def _check_flags(kind: Kind, known: frozenset[str], options: Options, arm_names: bool) -> None:
+    flags = {"metric": options.metric, "scorer": options.scorer, "per-model": options.per_model or None, "arm-name": arm_names or None}
+    given = {*options.columns, *(flag for flag, value in flags.items() if value is not None)}
+    if wrong := sorted(given - known):
+        take = ", ".join(f"--{flag}" for flag in sorted(known))
+        raise UsageProblem(f"--{wrong[0]} means nothing for files of the kind {kind!r}, which take {take}")
 
 
 def _files(paths: Sequence[Path], arm_names: Mapping[str, str]) -> list[File]:

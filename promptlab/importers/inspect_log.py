@@ -6,26 +6,13 @@ P partly, N no answer) by inspect_ai's own values, numbers as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.importers.by_file import UNNAMED, Described, places
-from promptlab.importers.reading import (
-    Archive,
-    entries,
-    mapping,
-    name_of,
-    number,
-    parsed,
-    sampling,
-    secrets_in,
-    short,
-    task_name,
-    text,
-    whole,
-)
-from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
+from promptlab.importers.reading import Archive, parsed
+from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
+from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.words import Outcome
 
@@ -68,7 +55,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
             notes.append(f"{log.file.path.name}: inspect_ai calls this log {text(log.head.get('status'))!r}, so samples may be missing")
         params = sampling(log.eval.get("model_generate_config"), mapping(log.head.get("plan")).get("config"))
         for sample in log.samples:
-            results.append(_result(sample, log, (place.arm, one.model, place.task), (scorer, key), params))
+            results.append(_result(sample, log, {"arm": place.arm, "model": one.model, "task": place.task}, (scorer, key), params))
     return Reading(
         tuple(results),
         tuple(Source(log.file.path.name, log.file.sha256, "inspect_ai", _version(log)) for log in logs),
@@ -81,28 +68,20 @@ def read(files: Sequence[File], options: Options) -> Reading:
 
 def _log(file: File) -> Log:
     if file.path.suffix.lower() == ".json":
-        value = parsed(file.path, file.content)
-        if not is_log(value):
+        head = parsed(file.path, file.content)
+        if not is_log(head):
             raise refusal(file.path, "not a log of inspect_ai: it has no eval or no status")
-        samples = entries(value.pop("samples", None))
-        return _checked(Log(file, value, tuple(mapping(sample) for sample in samples)))
-    archive = Archive(file)
-    head = next((name for name in ("header.json", "_journal/start.json") if name in archive.entries), None)
-    if head is None:
-        raise refusal(file.path, "not a log of inspect_ai: the archive holds neither header.json nor _journal/start.json")
-    return _checked(Log(file, mapping(archive.json(head)), tuple(_samples(archive))))
-
-
-def _samples(archive: Archive) -> Iterator[Mapping[str, Any]]:
-    for name in sorted(archive.entries):
-        if name.startswith("samples/") and name.endswith(".json"):
-            yield mapping(archive.json(name))
-
-
-def _checked(log: Log) -> Log:
-    if not log.samples:
-        raise refusal(log.file.path, "the log holds no samples; inspect_ai was told not to log them, or ended before the first")
-    return log
+        samples = entries(head.pop("samples", None))
+    else:
+        archive = Archive(file)
+        start = next((name for name in ("header.json", "_journal/start.json") if name in archive.entries), None)
+        if start is None:
+            raise refusal(file.path, "not a log of inspect_ai: the archive holds neither header.json nor _journal/start.json")
+        head = mapping(archive.json(start))
+        samples = [archive.json(name) for name in sorted(archive.entries) if name.startswith("samples/") and name.endswith(".json")]
+    if not samples:
+        raise refusal(file.path, "the log holds no samples; inspect_ai was told not to log them, or ended before the first")
+    return Log(file, head, tuple(map(mapping, samples)))
 
 
 def _facts(log: Log) -> dict[str, str]:
@@ -147,8 +126,7 @@ def _scores(sample: Mapping[str, Any]) -> Mapping[str, Any]:
     return scores
 
 
-def _result(sample: Mapping[str, Any], log: Log, names: tuple[str, str, str], scorer: tuple[str, str], params: Mapping[str, Any]) -> Result:
-    arm, model, task = names
+def _result(sample: Mapping[str, Any], log: Log, place: Mapping[str, Any], scorer: tuple[str, str], params: Mapping[str, Any]) -> Result:
     path = log.file.path
     if sample.get("id") is None:
         raise refusal(path, "a sample has no id, so it cannot be paired with another arm's")
@@ -160,13 +138,10 @@ def _result(sample: Mapping[str, Any], log: Log, names: tuple[str, str, str], sc
     answer = text(output.get("completion")) or _content(mapping(choice.get("message")).get("content"), sample)
     scored = mapping(_scores(sample).get(scorer[0]))
     score = None if failure else _score(scored, scorer, log, where)
-    usage = _usage(sample, text(log.eval.get("model")))
-    cost = number(usage.get("total_cost"))
+    usage = mapping(mapping(sample.get("model_usage")).get(text(log.eval.get("model")))) or mapping(output.get("usage"))
     outcome: Outcome = "error" if score is None else STOPPED.get(stop, "ok" if answer.strip() else "empty")
     return Result(
-        arm=arm,
-        model=model,
-        task=task,
+        **place,
         item=short(text(sample["id"])),
         score=score,
         where=where,
@@ -178,12 +153,12 @@ def _result(sample: Mapping[str, Any], log: Log, names: tuple[str, str, str], sc
         input=_content(sample.get("input"), sample),
         targets=tuple(text(t) for t in target) if isinstance(target := sample.get("target"), list) else (text(target),) if target else (),
         choices=tuple(text(c) for c in entries(sample.get("choices"))),
-        version=text(output.get("model")) or None,
+        model_version=text(output.get("model")) or None,
         params=dict(params),
         input_tokens=whole(usage.get("input_tokens")),
         output_tokens=whole(usage.get("output_tokens")),
-        cost_usd=cost if cost else None,
-        latency_s=number(sample.get("working_time")) or number(output.get("time")),
+        cost_usd=number(usage.get("total_cost")) or None,
+        latency_s=number(sample.get("working_time")) or number(output.get("time")) or 0.0,
         finish_reason=stop or None,
         error=failure or (None if score is not None else "not scored"),
     )
@@ -229,11 +204,6 @@ def _content(value: object, sample: Mapping[str, Any]) -> str:
     if found.startswith(ATTACHED):
         return text(mapping(sample.get("attachments")).get(found.removeprefix(ATTACHED), found))
     return found
-
-
-def _usage(sample: Mapping[str, Any], model: str) -> Mapping[str, Any]:
-    by_model = mapping(sample.get("model_usage"))
-    return mapping(by_model.get(model)) or mapping(mapping(sample.get("output")).get("usage"))
 
 
 def _version(log: Log) -> str | None:

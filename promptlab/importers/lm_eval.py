@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.importers.by_file import UNNAMED, Described, places
-from promptlab.importers.reading import json_lines, mapping, name_of, number, parsed, read_file, sampling, secrets_in, task_name, text
-from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
+from promptlab.importers.reading import json_lines, parsed, read_file
+from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
 from promptlab.importers.tabular import as_messages
+from promptlab.importers.values import mapping, name_of, number, sampling, secrets_in, task_name, text
 from promptlab.nouns.errors import FileProblems, UsageProblem, did_you_mean
 
 NAMED = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?)\Z")
@@ -48,9 +48,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
         params.append(sampling(config.get("gen_kwargs"), mapping(told.get("config")).get("model_args")))
         secrets |= secrets_in(config.get("model_args"))
         version = text(told.get("lm_eval_version")) or None
-        sources.append(Source(file.path.name, file.sha256, "lm-evaluation-harness", version))
-        if beside:
-            sources.append(Source(beside.path.name, beside.sha256, "lm-evaluation-harness", version))
+        sources += [Source(f.path.name, f.sha256, "lm-evaluation-harness", version) for f in (file, beside) if f]
     metric, chosen_filter = _metric(samples, files, options.metric)
     results: list[Result] = []
     for place, one, rows, known in zip(places(described), described, samples, params, strict=True):
@@ -74,25 +72,21 @@ def _result(row: Mapping[str, Any], line: int, one: Described, arm: str, task: s
     if "doc_id" not in row:
         raise refusal(one.file.path, "a sample has no doc_id, so it cannot be paired with another arm's", line)
     prompt, asked = _asked(row.get("arguments"))
-    answers = row.get("filtered_resps")
-    replies = row.get("resps")
-    reply = _first(replies)
-    value = row.get(metric)
+    score = number(row.get(metric))
     return Result(
         arm=arm,
         model=one.model,
         task=task,
         item=text(row["doc_id"]),
-        score=number(value),
+        score=score,
         where=f"{one.file.path.name} line {line}",
-        answer=text(reply),
-        extracted=text(_first(answers)) or None,
+        answer=text(_first(row.get("resps"))),
+        extracted=text(_first(row.get("filtered_resps"))) or None,
         messages=as_messages(prompt),
         input=_input(row.get("doc")),
         targets=(text(row["target"]),) if row.get("target") is not None and not isinstance(row["target"], list | dict) else (),
-        choices=(),
         params={**known, **sampling(asked)},
-        error=None if number(value) is not None else f"the harness wrote no number for {metric}: {text(value)[:80]!r}",
+        error=None if score is not None else f"the harness wrote no number for {metric}: {text(row.get(metric))[:80]!r}",
     )
 
 
@@ -102,7 +96,7 @@ def _asked(arguments: object) -> tuple[object, object]:
         first = mapping(next(iter(arguments.values()), {}))
         prompt, rest = first.get("arg_0"), first.get("arg_1")
     elif isinstance(arguments, list) and arguments and isinstance(arguments[0], list):
-        prompt, rest = arguments[0][0] if arguments[0] else None, arguments[0][1] if len(arguments[0]) > 1 else None
+        prompt, rest = [*arguments[0], None, None][:2]
     else:
         return None, None
     if isinstance(prompt, list) and len(prompt) == 1:  # a chat, as JSON text in a list
@@ -118,10 +112,8 @@ def _first(value: object) -> object:
 
 def _input(doc: object) -> str:
     fields = mapping(doc)
-    for name in ("question", "input", "query", "problem", "text"):
-        if isinstance(fields.get(name), str):
-            return str(fields[name])
-    return text(doc)
+    named = (fields.get(name) for name in ("question", "input", "query", "problem", "text"))
+    return text(next((value for value in named if isinstance(value, str)), doc))
 
 
 def _filter(row: Mapping[str, Any]) -> str:

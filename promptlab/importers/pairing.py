@@ -11,6 +11,7 @@ from pathlib import Path
 from promptlab.importers.results import Options, Reading, Result, listed, refusal
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.item import Item
+from promptlab.nouns.plan import PlannedArm
 from promptlab.nouns.words import AA_ARM, NONE_ARM, Role
 
 BASELINES = ("none", "baseline", "original", "control", "default")
@@ -21,22 +22,12 @@ PROMPTS_COMPARED = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One arm as the run names it, and as the file did."""
-
-    name: str
-    imported_as: str
-    role: Role
-    text: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class Paired:
     """Results that can be compared: scores in [0, 1], the baseline under the name that the analysis knows."""
 
     results: tuple[Result, ...]
-    arms: tuple[Arm, ...]
-    """The baseline first, then placebos, then stimuli."""
+    arms: tuple[PlannedArm, ...]
+    """The baseline first, then placebos, then stimuli; `text` as far as the file says it."""
     items: Mapping[str, tuple[Item, ...]]
     """By task."""
     models: tuple[str, ...]
@@ -71,7 +62,7 @@ def pair(reading: Reading, options: Options, path: Path) -> Paired:
     )
 
 
-def _arms(results: Sequence[Result], reading: Reading, options: Options, path: Path) -> tuple[str, list[Arm]]:
+def _arms(results: Sequence[Result], reading: Reading, options: Options, path: Path) -> tuple[str, list[PlannedArm]]:
     names = list(dict.fromkeys(r.arm for r in results))
     if len(names) < 2:
         why = f"; {reading.one_arm}" if reading.one_arm else ""
@@ -98,7 +89,10 @@ def _arms(results: Sequence[Result], reading: Reading, options: Options, path: P
     if "stimulus" not in roles.values():
         raise UsageProblem("all arms are baseline or placebos, so no added text is left to judge; leave one out of --placebo")
     order = ("baseline", "aa", "placebo", "stimulus")
-    arms = [Arm(NONE_ARM if name == baseline else name, name, roles[name], reading.texts.get(name)) for name in names]
+    arms = [
+        PlannedArm(name=NONE_ARM if name == baseline else name, imported_as=name, role=roles[name], text=reading.texts.get(name))
+        for name in names
+    ]
     return baseline, sorted(arms, key=lambda arm: order.index(arm.role))
 
 
@@ -148,9 +142,8 @@ def _unique(results: Iterable[Result], path: Path) -> None:
     twice: list[tuple[Result, Result]] = []
     for r in results:
         key = (r.model, r.task, r.arm, r.item, r.repeat)
-        if key in seen:
+        if seen.setdefault(key, r) is not r:
             twice.append((seen[key], r))
-        seen.setdefault(key, r)
     if twice:
         first, second = twice[0]
         raise refusal(
@@ -178,28 +171,26 @@ def _same_items(results: Iterable[Result], path: Path) -> None:
 
 def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[str]:
     """Model versions and sampling parameters must be the same in all arms of a model; what differs otherwise is part of the effect."""
-    versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    params: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    found: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
-        if r.version:
-            versions[r.model][r.arm].add(r.version)
+        if r.model_version:
+            found["model versions", r.model][r.arm].add(r.model_version)
         if r.params:
             kept = {k: v for k, v in r.params.items() if k not in PER_DRAW}
-            params[r.model][r.arm].add(json.dumps(kept, sort_keys=True))
+            found["sampling parameters", r.model][r.arm].add(json.dumps(kept, sort_keys=True))
     notes = []
-    for what, found in (("model versions", versions), ("sampling parameters", params)):
-        for model, by_arm in found.items():
-            if len({frozenset(values) for values in by_arm.values()}) < 2:
-                continue
-            shown = "; ".join(f"{arm}: {', '.join(sorted(values))[:120]}" for arm, values in list(by_arm.items())[:4])
-            said = f"the arms of the model {model!r} were asked with different {what} ({shown})"
-            if not force:
-                raise refusal(
-                    path,
-                    f"{said}, so a difference between them need not come from the added text; run the arms with the same settings, or "
-                    "import anyway with --force",
-                )
-            notes.append(f"{said}; imported with --force, so a difference between arms need not come from the added text")
+    for (what, model), by_arm in sorted(found.items(), key=lambda pair: pair[0][0]):
+        if len({frozenset(values) for values in by_arm.values()}) < 2:
+            continue
+        shown = "; ".join(f"{arm}: {', '.join(sorted(values))[:120]}" for arm, values in list(by_arm.items())[:4])
+        said = f"the arms of the model {model!r} were asked with different {what} ({shown})"
+        if not force:
+            raise refusal(
+                path,
+                f"{said}, so a difference between them need not come from the added text; run the arms with the same settings, or "
+                "import anyway with --force",
+            )
+        notes.append(f"{said}; imported with --force, so a difference between arms need not come from the added text")
     return notes
 
 
@@ -223,10 +214,10 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path) -> list[str]:
                     f"{baseline!r}; more than {100 * MOST_UNPAIRED:g} % unpaired gets no verdict"
                 )
     if not n_shared:
-        by_arm: dict[str, Counter[str]] = defaultdict(Counter)
+        first: dict[str, Result] = {}
         for r in results:
-            by_arm[r.arm][f"{r.model}, {r.task}, item {r.item}"] += 1
-        shown = "; ".join(f"{arm}: {next(iter(places))}" for arm, places in list(by_arm.items())[:3])
+            first.setdefault(r.arm, r)
+        shown = "; ".join(f"{r.arm}: {r.model}, {r.task}, item {r.item}" for r in list(first.values())[:3])
         raise refusal(
             path,
             f"no item was answered by one model both under {baseline!r} and under another arm, so nothing can be paired ({shown}); the "

@@ -10,22 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.importers.reading import (
-    entries,
-    json_lines,
-    mapping,
-    name_of,
-    number,
-    parsed,
-    sampling,
-    secrets_in,
-    short,
-    task_name,
-    text,
-    whole,
-)
+from promptlab.importers.reading import json_lines, parsed
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.tabular import as_messages
+from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
 from promptlab.nouns.identity import digest
 from promptlab.nouns.words import Outcome
 
@@ -157,30 +145,23 @@ class _Reader:
                         "cannot be told apart; give the providers labels that differ in promptfoo's configuration",
                     )
                 in_test.add(place)
-            found.append(self._result(row, given, (arm, model, item), seen[key], where))
+            found.append(self._result(row, given, {"arm": arm, "model": model, "item": item, "repeat": seen[key], "where": where}))
             seen[key] += 1
         return found
 
-    def _result(self, row: Mapping[str, Any], given: Mapping[str, Any], names: tuple[str, str, str], repeat: int, where: str) -> Result:
-        arm, model, item = names
+    def _result(self, row: Mapping[str, Any], given: Mapping[str, Any], place: Mapping[str, Any]) -> Result:
         response = mapping(row.get("response"))
         usage = mapping(response.get("tokenUsage")) or mapping(row.get("tokenUsage"))
         failed = _failed(row)
         answer = "" if failed else text(response.get("output"))
-        score = None if failed else self._score(row, where)
-        cost = number(row.get("cost"))
+        score = None if failed else self._score(row, place["where"])
         provider = mapping(row.get("provider"))
-        latency = number(row.get("latencyMs"))
         outcome: Outcome = "error" if failed else FINISHED.get(text(response.get("finishReason")), "ok" if answer.strip() else "empty")
         cluster = self._options.columns.get("cluster")
         return Result(
-            arm=arm,
-            model=model,
+            **place,
             task=task_name(self._file.path.stem),
-            item=item,
             score=score,
-            where=where,
-            repeat=repeat,
             outcome=outcome,
             answer=answer,
             messages=as_messages(mapping(row.get("prompt")).get("raw")),
@@ -190,8 +171,8 @@ class _Reader:
             params=self._params.get(text(provider.get("label")) or text(provider.get("id"))) or {},
             input_tokens=whole(usage.get("prompt")),
             output_tokens=whole(usage.get("completion")),
-            cost_usd=cost if cost else None,  # 0 is what promptfoo writes where it knows no price
-            latency_s=None if latency is None else latency / 1000,
+            cost_usd=number(row.get("cost")) or None,  # 0 is what promptfoo writes where it knows no price
+            latency_s=(number(row.get("latencyMs")) or 0.0) / 1000,
             finish_reason=text(response.get("finishReason")) or None,
             cached=bool(response.get("cached")),
             error=text(row.get("error") or response.get("error")) if failed else None,
@@ -306,9 +287,8 @@ def _provider_params(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _notes(results: Sequence[Result]) -> tuple[str, ...]:
-    n_cached = sum(1 for r in results if r.cached)
     notes = []
-    if n_cached:
+    if n_cached := sum(r.cached for r in results):
         notes.append(f"{n_cached:,} of {len(results):,} answers came from promptfoo's cache, so repeats among them are not new draws")
     if any(r.repeat for r in results):
         notes.append("test cases that stand several times are taken as repeats of one item")

@@ -5,24 +5,24 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import promptlab
-from promptlab.importers.pairing import Arm, Paired
-from promptlab.importers.reading import without_keys
+from promptlab.importers.pairing import Paired
 from promptlab.importers.results import Options, Reading, Result
+from promptlab.importers.values import without_keys
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Frame, Item, Task
+from promptlab.nouns.item import Frame, Task
 from promptlab.nouns.manifest import Manifest, ModelAsked, Tally
 from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
 from promptlab.nouns.record import CallRow, TrialRow, shared
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import NONE_ARM, Control
+from promptlab.nouns.words import Control
 from promptlab.record.store import RunWriter, frozen_plan, now
 from promptlab.sources.spec.experiment import Analysis
 from promptlab.stats.families import hypotheses
@@ -34,6 +34,7 @@ BASE_PROMPT = "imported"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 VERSION = 1
 """Part of every run id: raised when a file would be read to other rows than before."""
+T = TypeVar("T")
 OF_TRIAL, OF_CALL = shared(TrialRow, Result), shared(CallRow, Result)
 NOT_FROZEN = "imported: not frozen before the data"
 
@@ -77,23 +78,46 @@ def write(what: Import, runs: Path, more_notes: Sequence[str] = ()) -> tuple[Pat
     except OSError as error:
         raise RunProblem(f"{folder}: cannot be written: {error.strerror}; choose another place with --runs") from None
     try:
-        clean = _cleaner(what.reading)
-        results = [_clean(r, clean) for r in what.paired.results]
-        plan = make_plan(what, clean, more_notes)
-        writer.write_plan(plan)
-        writer.write_items(_tasks(what, clean))
-        roles = {arm.name: arm for arm in what.paired.arms}
-        for order, result in enumerate(results):
-            trial, calls = rows(result, roles[result.arm], order)
-            writer.append(trial, calls)
+        what = replace(what, paired=without_secrets(what.paired, what.reading, more_notes))
+        writer.write_plan(make_plan(what))
+        base_prompts = {BASE_PROMPT: ""}
+        writer.write_items(Task(task, "own", "own", "imported", base_prompts, items) for task, items in what.paired.items.items())
+        arms = {arm.name: arm for arm in what.paired.arms}
+        for order, result in enumerate(what.paired.results):
+            writer.append(*rows(result, arms[result.arm], order))
     finally:
         writer.close()
-    what = replace(what, paired=replace(what.paired, results=tuple(results)))
     writer.write_manifest(_manifest(what, *frozen_plan(folder)))
     return folder, True
 
 
-def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[str] = ()) -> Plan:
+def without_secrets(paired: Paired, reading: Reading, more_notes: Sequence[str]) -> Paired:
+    """The same, with more notes, and without keys: those that the file names, those of this machine, and what is unmistakably one."""
+    secrets = tuple(sorted({*known_secrets(), *reading.secrets}, key=len, reverse=True))
+
+    def clean(value: Any) -> Any:  # noqa: ANN401 (a text, or texts in tuples and mappings)
+        if isinstance(value, str):
+            return without_keys(redact_known(value, secrets)).encode("utf-8", "replace").decode("utf-8")
+        if isinstance(value, Mapping):
+            return {name: clean(part) for name, part in value.items()}
+        return tuple(map(clean, value)) if isinstance(value, tuple) else value
+
+    def cleaned(whole: T, *names: str) -> T:
+        return replace(whole, **{name: clean(getattr(whole, name)) for name in names})  # type: ignore[type-var]
+
+    results = [cleaned(r, "answer", "extracted", "messages", "error", "model_version") for r in paired.results]
+    return replace(
+        paired,
+        results=tuple(
+            replace(r, error=r.error and redact(r.error)[:2000], model_version=r.model_version and r.model_version[:200]) for r in results
+        ),
+        arms=tuple(cleaned(arm, "text") for arm in paired.arms),
+        items={task: tuple(cleaned(item, "input", "targets", "choices") for item in items) for task, items in paired.items.items()},
+        notes=clean((*paired.notes, *more_notes)),
+    )
+
+
+def make_plan(what: Import) -> Plan:
     """The plan as a sweep freezes one, with what cannot be known from results left empty, and said to be late."""
     paired, reading = what.paired, what.reading
     stimuli, placebos = paired.names("stimulus"), paired.names("placebo")
@@ -103,12 +127,14 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
     planned = hypotheses(list(paired.models), tasks, [(name, LIBRARY) for name in stimuli], [SETTING], controls, primary=())
     analysis = Analysis()
     params = {json.dumps(dict(r.params), sort_keys=True): dict(r.params) for r in paired.results}
+    params_of = {r.model: dict(r.params) for r in reversed(paired.results) if r.params}
+    asked = f"Does {stimuli[0]!r}" if len(stimuli) == 1 else f"Do {len(stimuli)} arms"
     tool = _tool(reading)
-    simulated = simulated_models(paired.results)
+    simulated = {r.model for r in paired.results if r.simulated}  # made-up answers stay labelled wherever they were exported to
     return Plan(
         run=what.run_id,
         name=what.name,
-        question=f"{_words(stimuli)} change the score against {_imported_as(paired)!r}? ({NOT_FROZEN}; results of {tool})",
+        question=f"{asked} change the score against {paired.arms[0].imported_as!r}? ({NOT_FROZEN}; results of {tool})",
         imported=True,
         reconstructed=reading.reconstructed,
         suite="own",
@@ -120,11 +146,11 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
         replicates=max((r.repeat for r in paired.results if r.repeat < 10**6), default=0) + 1,
         sampling=next(iter(params.values())) if len(params) == 1 else {},
         models=tuple(
-            PlannedModel(name=name, litellm_name=name, sampling=_params_of(name, paired), simulated=name in simulated)
+            PlannedModel(name=name, litellm_name=name, sampling=params_of.get(name, {}), simulated=name in simulated)
             for name in paired.models
         ),
-        tasks=tuple(_task_row(task, what, clean, more_notes) for task in tasks),
-        arms=tuple(_arm_row(arm, clean, tool) for arm in paired.arms),
+        tasks=tuple(_task_row(task, what) for task in tasks),
+        arms=tuple(_arm_row(arm, tool) for arm in paired.arms),
         settings=(SETTING,),
         base_prompts=(BASE_PROMPT,),
         stimuli_of={LIBRARY: tuple(stimuli)},
@@ -140,22 +166,20 @@ def make_plan(what: Import, clean: Callable[[str], str], more_notes: Sequence[st
             calls=len(paired.results),
         ),
         price_source=f"costs as {tool} recorded them",
-        notes=tuple(clean(note) for note in (*_notes(what), *more_notes)),
+        notes=tuple(_notes(what)),
         hypotheses=tuple(planned),
     )
 
 
-def rows(result: Result, arm: Arm, order: int) -> tuple[TrialRow, list[CallRow]]:
+def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[CallRow]]:
     """One result as a row of the trials frame and one of the calls frame."""
     factors = SETTING.canonical()
     parts = [result.task, result.item, result.arm, BASE_PROMPT, *factors.values(), result.model, result.repeat]
     trial = digest(parts)[:20]
     stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
     params = json.dumps(dict(result.params), sort_keys=True)
-    said: dict[str, Any] = {"model_version": result.version, "latency_s": result.latency_s or 0.0, "attempts": 1}
     row = TrialRow(
         **{name: getattr(result, name) for name in OF_TRIAL},
-        **said,
         trial=trial,
         order=order,
         simulated=result.simulated,
@@ -174,7 +198,6 @@ def rows(result: Result, arm: Arm, order: int) -> tuple[TrialRow, list[CallRow]]
     )
     call = CallRow(
         **{name: getattr(result, name) for name in OF_CALL},
-        **said,
         trial=trial,
         turn=0,
         key="",
@@ -188,17 +211,12 @@ def rows(result: Result, arm: Arm, order: int) -> tuple[TrialRow, list[CallRow]]
     return row, [call] if row.n_calls else []
 
 
-def simulated_models(results: Sequence[Result]) -> set[str]:
-    """Models with any simulated answer: made-up answers stay labelled wherever they were exported to."""
-    return {r.model for r in results if r.simulated}
-
-
 def _manifest(what: Import, plan: Plan, plan_digest: str) -> Manifest:
     reading, results = what.reading, what.paired.results
     served: dict[str, set[str]] = {}
     for r in results:
-        if r.version:
-            served.setdefault(r.model, set()).add(r.version)
+        if r.model_version:
+            served.setdefault(r.model, set()).add(r.model_version)
     errors = [r for r in results if r.score is None]
     simulated = tuple(m.name for m in plan.models if m.simulated)
     time = now()
@@ -242,71 +260,27 @@ def _notes(what: Import) -> list[str]:
     return [*notes, *what.paired.notes]
 
 
-def _task_row(task: str, what: Import, clean: Callable[[str], str], more_notes: Sequence[str]) -> PlannedTask:
+def _task_row(task: str, what: Import) -> PlannedTask:
     return PlannedTask(
         name=task,
         suite="own",
         n_items=len(what.paired.items[task]),
         metric=f"imported: {what.reading.metric}",
         strict="text",
-        base_prompts={BASE_PROMPT: clean(what.paired.arms[0].text or "")},
+        base_prompts={BASE_PROMPT: what.paired.arms[0].text or ""},
         source=", ".join(dict.fromkeys(source.file for source in what.reading.sources)),
         licence="not stated",
-        defects=tuple(clean(note) for note in (*what.paired.notes, *more_notes)),
+        defects=what.paired.notes,
         frame=asdict(Frame()),
         options="hidden",
     )
 
 
-def _arm_row(arm: Arm, clean: Callable[[str], str], tool: str) -> PlannedArm:
-    text = None if arm.role in ("baseline", "aa") else clean(arm.text or f"(the text is not in the results of {tool})")
-    return PlannedArm(
-        name=arm.name,
-        role=arm.role,
-        text=text,
-        imported_as=arm.imported_as,
-        n_words=len(arm.text.split()) if text and arm.text else 0,
-        library=LIBRARY if text else None,
-        source=tool,
-    )
-
-
-def _tasks(what: Import, clean: Callable[[str], str]) -> list[Task]:
-    return [
-        Task(task, "own", "own", "imported", {BASE_PROMPT: ""}, tuple(_clean_item(item, clean) for item in items))
-        for task, items in what.paired.items.items()
-    ]
-
-
-def _clean_item(item: Item, clean: Callable[[str], str]) -> Item:
-    return replace(
-        item, input=clean(item.input), targets=tuple(clean(t) for t in item.targets), choices=tuple(clean(c) for c in item.choices)
-    )
-
-
-def _cleaner(reading: Reading) -> Callable[[str], str]:
-    """Takes keys out of text: those that the file names as such, those of this machine, and what is unmistakably one."""
-    secrets = tuple(sorted({*known_secrets(), *reading.secrets}, key=len, reverse=True))
-
-    def clean(text: str) -> str:
-        return without_keys(redact_known(text, secrets)).encode("utf-8", "replace").decode("utf-8")
-
-    return clean
-
-
-def _clean(r: Result, clean: Callable[[str], str]) -> Result:
-    return replace(
-        r,
-        answer=clean(r.answer),
-        extracted=None if r.extracted is None else clean(r.extracted),
-        messages=tuple({k: clean(v) for k, v in m.items()} for m in r.messages),
-        error=None if r.error is None else redact(clean(r.error))[:2000],
-        version=None if r.version is None else clean(r.version)[:200],
-    )
-
-
-def _params_of(model: str, paired: Paired) -> dict[str, Any]:
-    return next((dict(r.params) for r in paired.results if r.model == model and r.params), {})
+def _arm_row(arm: PlannedArm, tool: str) -> PlannedArm:
+    if arm.role in ("baseline", "aa"):
+        return replace(arm, text=None, source=tool)
+    text = arm.text or f"(the text is not in the results of {tool})"
+    return replace(arm, text=text, n_words=len((arm.text or "").split()), library=LIBRARY, source=tool)
 
 
 def _hashes(reading: Reading) -> dict[str, str]:
@@ -320,11 +294,3 @@ def _hashes(reading: Reading) -> dict[str, str]:
 def _tool(reading: Reading) -> str:
     tools = dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources)
     return ", ".join(tools)
-
-
-def _words(names: Sequence[str]) -> str:
-    return f"Does {names[0]!r}" if len(names) == 1 else f"Do {len(names)} arms"
-
-
-def _imported_as(paired: Paired) -> str:
-    return next(arm.imported_as for arm in paired.arms if arm.name == NONE_ARM)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
-from promptlab.importers.reading import mapping, name_of, number, short, task_name, text, whole
-from promptlab.importers.results import COLUMNS, File, Options, Reading, Result, Source, listed, refusal
+from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
+from promptlab.importers.values import mapping, name_of, number, short, task_name, text, whole
 from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.nouns.words import Outcome
 from promptlab.sources.tables import READERS, Row, Table
 
+T = TypeVar("T")
 OBVIOUS: Mapping[str, tuple[str, ...]] = {
     "item": ("item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "id", "qid", "question"),
     "arm": ("arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "group"),
@@ -38,14 +40,17 @@ FURTHER: Mapping[str, tuple[str, ...]] = {
     "simulated": ("simulated", "metadata_simulated"),
 }
 SAMPLING = ("temperature", "top_p", "max_tokens")
-NEEDED = ("item", "arm", "score")
+NEEDED = {
+    "item": "without item ids no answer of one arm can be paired with the answer of another",
+    "arm": "without it nothing can be compared",
+    "score": "without it there is nothing to judge",
+}
 OUTCOMES: Mapping[str, Outcome] = {
     "ok": "ok", "success": "ok", "completed": "ok", "stop": "ok", "truncated": "truncated", "length": "truncated",
     "refused": "refused", "content_filter": "refused", "empty": "empty", "parse_failed": "parse_failed",
     "error": "error", "exception": "error", "timeout": "error",
 }  # fmt: skip
-TRUE, FALSE = frozenset({"true", "yes"}), frozenset({"false", "no"})
-NOTHING = frozenset({"", "na", "n/a", "nan", "none", "null"})
+SCORES = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, **dict.fromkeys(("", "na", "n/a", "nan", "none", "null"))}
 MOST_TOLD = 20
 
 
@@ -56,12 +61,12 @@ def read(files: Sequence[File], options: Options) -> Reading:
     columns: dict[str, str] = {}
     for file in files:
         table = read_rows(file)
-        columns, guesses = chosen_columns(table, options.columns)
+        columns, guesses = chosen_columns(table, options.columns, OBVIOUS)
         guessed.update(dict.fromkeys(guesses))
         if file.arm is not None:
             columns = {**columns, "arm": ""}
         _need(table, columns)
-        results += _results(table, columns, file, files[0].path.stem if len(files) == 1 else "items")
+        results += each_row(table, partial(_result, columns=columns, file=file, task=files[0].path.stem if len(files) == 1 else "items"))
     return Reading(
         tuple(results),
         tuple(Source(file.path.name, file.sha256, "a table") for file in files),
@@ -87,7 +92,7 @@ def read_rows(file: File) -> Table:
     return table
 
 
-def chosen_columns(table: Table, given: Mapping[str, str]) -> tuple[dict[str, str], list[str]]:
+def chosen_columns(table: Table, given: Mapping[str, str], obvious: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], list[str]]:
     """Which column holds what: as the user says, else by obvious names; and what was guessed, in words."""
     found: dict[str, str] = {}
     for what, column in given.items():
@@ -98,35 +103,28 @@ def chosen_columns(table: Table, given: Mapping[str, str]) -> tuple[dict[str, st
         found[what] = column
     by_name = {column.strip().lower(): column for column in reversed(table.columns)}
     guesses = []
-    for what in COLUMNS:
-        name = next((n for n in OBVIOUS[what] if n in by_name and by_name[n] not in found.values()), None)
+    for what, names in {**obvious, **FURTHER}.items():
+        taken = {column for other, column in found.items() if what in obvious or other != "item"}
+        name = next((n for n in names if n in by_name and by_name[n] not in taken), None)
         if what not in found and name is not None:
             found[what] = by_name[name]
-            guesses.append(f"{what} is the column {by_name[name]!r}")
-    for what, names in FURTHER.items():
-        name = next((n for n in names if n in by_name and by_name[n] not in {v for k, v in found.items() if k != "item"}), None)
-        if name is not None:
-            found[what] = by_name[name]
+            guesses += [f"{what} is the column {by_name[name]!r}"] if what in obvious else []
     return found, guesses
 
 
 def _need(table: Table, columns: Mapping[str, str]) -> None:
     missing = [what for what in NEEDED if what not in columns]
     if missing:
-        reasons = {
-            "item": "without item ids no answer of one arm can be paired with the answer of another",
-            "arm": "without it nothing can be compared",
-            "score": "without it there is nothing to judge",
-        }
-        said = "; ".join(f"no column for the {what} was found ({reasons[what]}), name it with --{what} COLUMN" for what in missing)
+        said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in missing)
         raise refusal(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)
 
 
-def _results(table: Table, columns: Mapping[str, str], file: File, default_task: str) -> list[Result]:
-    found: list[Result] = []
+def each_row(table: Table, read_row: Callable[[Row], T | str]) -> list[T]:
+    """What is read in every row; FileProblems where `read_row` says in words what is wrong with one."""
+    found: list[T] = []
     problems: list[Problem] = []
     for row in table.rows:
-        one = row.problem or _result(row, columns, file, default_task)
+        one = row.problem or read_row(row)
         if isinstance(one, str):
             problems.append(Problem(table.path, row.line, f"row {row.number}: {one}"))
         else:
@@ -139,7 +137,7 @@ def _results(table: Table, columns: Mapping[str, str], file: File, default_task:
     return found
 
 
-def _result(row: Row, columns: Mapping[str, str], file: File, default_task: str) -> Result | str:
+def _result(row: Row, columns: Mapping[str, str], file: File, task: str) -> Result | str:
     cells = {what: row.values.get(column) for what, column in columns.items() if column}
     names = {what: cell_text(cells.get(what)) for what in ("item", "arm", "model", "task", "repeat", "cluster", "outcome")}
     arm = file.arm if not columns.get("arm") else names["arm"]
@@ -157,27 +155,26 @@ def _result(row: Row, columns: Mapping[str, str], file: File, default_task: str)
         )
     if outcome == "error":
         score = None
-    repeat = cells.get("repeat")
     return Result(
         arm=name_of(arm),
         model=name_of(names["model"] or "model"),
-        task=task_name(names["task"] or default_task),
+        task=task_name(names["task"] or task),
         item=short(names["item"]),
         score=score,
         where=f"row {row.number}",
-        repeat=_repeat(repeat),
+        repeat=_repeat(cells.get("repeat")),
         outcome=outcome,
         answer=text(_value(cells.get("answer"))),
         messages=as_messages(cells.get("prompt")),
         input=text(_value(cells.get("input"))) or names["item"],
         targets=_targets(cells.get("target")),
         cluster=names["cluster"] or None,
-        version=cell_text(cells.get("version")) or None,
+        model_version=cell_text(cells.get("version")) or None,
         params={p: _plain(row.values[p]) for p in SAMPLING if _value(row.values.get(p)) is not None},
         input_tokens=whole(_plain(cells.get("input_tokens"))),
         output_tokens=whole(_plain(cells.get("output_tokens"))),
         cost_usd=number(_plain(cells.get("cost_usd"))),
-        latency_s=number(_plain(cells.get("latency_s"))),
+        latency_s=number(_plain(cells.get("latency_s"))) or 0.0,
         error=cell_text(cells.get("error")) or None,
         marked_simulated=cell_text(cells.get("simulated")).lower() in ("true", "1", "yes"),
     )
@@ -186,20 +183,13 @@ def _result(row: Row, columns: Mapping[str, str], file: File, default_task: str)
 def read_score(value: object) -> float | str | None:
     """A score, None where there is none, or what is wrong with it in words."""
     value = _value(value)
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in NOTHING:
-            return None
-        if word in TRUE or word in FALSE:
-            return float(word in TRUE)
-        value = _plain(value)
     if value is None:
         return None
-    found = number(value)
-    if found is None:
-        shown = repr(str(value))[:60]
-        return f"the score {shown} is no number; scores are numbers, true or false, or empty where there is none"
-    return found
+    if isinstance(value, str) and (word := value.strip().lower()) in SCORES:
+        return SCORES[word]
+    if (found := number(_plain(value))) is not None:
+        return found
+    return f"the score {repr(str(value))[:60]} is no number; scores are numbers, true or false, or empty where there is none"
 
 
 def cell_text(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from promptlab.nouns.model import Price
@@ -11,7 +11,6 @@ from promptlab.nouns.plan import FORMAT
 from promptlab.nouns.typed import Typed, fields_of, typed
 
 
-@dataclass(frozen=True, kw_only=True)
 class Tally(Typed):
     """How far a run is: `cached`, `skipped` and `errors` of the last session, `sent` and `unpriced` of all."""
 
@@ -24,7 +23,6 @@ class Tally(Typed):
     unpriced: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
 class Spent(Typed):
     """What all sessions took from the budget; where a price or a usage was unknown, what was set aside for it."""
 
@@ -32,7 +30,6 @@ class Spent(Typed):
     tokens: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
 class ModelAsked(Typed):
     """Under which name, and at which address, a model was asked."""
 
@@ -40,7 +37,6 @@ class ModelAsked(Typed):
     api_base: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class Manifest(Typed):
     """What a run folder says about itself; rewritten whole while the run goes on."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -17,7 +17,6 @@ FORMAT = 2
 READABLE = (1, FORMAT)
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlannedModel(Typed):
     """A model, and what is sent to it."""
 
@@ -30,7 +29,6 @@ class PlannedModel(Typed):
     """What a simulated model was made to do."""
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlannedTask(Typed):
     """A task with all of its prompts but the items."""
 
@@ -53,7 +51,6 @@ class PlannedTask(Typed):
     demos: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlannedArm(Typed):
     """An arm, whatever its setting: its exact text and where that comes from."""
 
@@ -76,7 +73,6 @@ class PlannedArm(Typed):
     code_number: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlannedLoop(Typed):
     """What all arms of a feedback loop share."""
 
@@ -91,7 +87,6 @@ class PlannedLoop(Typed):
     request: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
 class PlannedLook(Typed):
     """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
 
@@ -101,7 +96,6 @@ class PlannedLook(Typed):
     z: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
 class LookShare(Typed):
     """Share of items asked, and power, where the true effect is `effect` times the one that the design finds."""
 
@@ -110,7 +104,6 @@ class LookShare(Typed):
     power: float
 
 
-@dataclass(frozen=True, kw_only=True)
 class Margins(Typed):
     """The smallest differences that count, in one task and over the tasks, as fractions."""
 
@@ -118,7 +111,6 @@ class Margins(Typed):
     mean: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
 class Counts(Typed):
     """How much there is of everything; `calls` is the most that can be made, as loops may stop before."""
 
@@ -131,7 +123,6 @@ class Counts(Typed):
     calls: int = 0
 
 
-@dataclass(frozen=True, kw_only=True)
 class Estimate(Typed):
     """Tokens, USD and seconds of one model, each low and high; USD is None where the price is unknown."""
 
@@ -146,7 +137,6 @@ class Estimate(Typed):
     seconds_one_by_one: tuple[float, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
 class PowerRow(Typed):
     """The smallest effects (fractions; None: none) that are seen with 80 % power, by the share of answers that change."""
 
@@ -162,7 +152,6 @@ class PowerRow(Typed):
     n_hypotheses: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class OutlookRow(Typed):
     """The design with `factor` times its items: what it costs, what it sees, and the margins that no effect can be shown to keep."""
 
@@ -179,7 +168,6 @@ class OutlookRow(Typed):
     n_hopeless_cells: int
 
 
-@dataclass(frozen=True, kw_only=True)
 class Plan(Typed):
     """Everything that was fixed before the first call; scores and effects are fractions."""
 

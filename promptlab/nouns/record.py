@@ -146,3 +146,8 @@ def facts_of(kind: type[Any]) -> Mapping[str, str]:
 def totals(kind: type[Any]) -> tuple[str, ...]:
     """The fields of a trial's row that are sums over its calls."""
     return tuple(f.name for f in fields(kind) if f.metadata.get("total"))
+
+
+TRIAL_COLUMNS, CALL_COLUMNS, ITEM_COLUMNS = columns_of(TrialRow), columns_of(CallRow), columns_of(ItemRow)
+CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd")
+"""Columns that may differ between two runs of the same experiment that gave the same answers."""

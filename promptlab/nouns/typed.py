@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -21,10 +21,14 @@ def key(name: str) -> Any:  # noqa: ANN401 (as dataclasses.field)
 
 
 @dataclass(frozen=True, kw_only=True)
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, key))
 class Typed:
-    """A row with named fields; `more` holds what the file says beyond them."""
+    """A row with named fields; `more` holds what the file says beyond them. Its subclasses are frozen dataclasses without saying so."""
 
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True, kw_only=True)(cls)
 
 
 def typed(kind: Callable[..., T], data: Any) -> T:  # noqa: ANN401

@@ -19,7 +19,7 @@ from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProb
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Task
 from promptlab.nouns.model import Model, Price
-from promptlab.nouns.shipped import PACKAGE, shipped
+from promptlab.nouns.places import PACKAGE, shipped
 from promptlab.nouns.steps import Scoring
 from promptlab.nouns.stimulus import Loop, Stimulus
 from promptlab.nouns.words import Scorer

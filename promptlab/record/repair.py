@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.manifest import Manifest
-from promptlab.record.store import DAMAGED, Row, held, is_locked, journal_rows, now, part_rows, write_manifest, write_whole
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.record.store.files import DAMAGED, Row, held, is_locked, journal_rows, now, part_rows, write_whole
+from promptlab.record.store.writing import write_manifest
 
 
 class Repair(NamedTuple):
@@ -47,10 +49,8 @@ def repair(folder: Path, dry_run: bool = False) -> Repair:
         raise RunProblem(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
     if is_locked(folder):
         raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
-    if dry_run:
-        return _repair(folder, dry_run=True)
-    with held(folder):
-        return _repair(folder, dry_run=False)
+    with contextlib.nullcontext() if dry_run else held(folder):
+        return _repair(folder, dry_run)
 
 
 def _repair(folder: Path, dry_run: bool) -> Repair:
@@ -64,15 +64,15 @@ def _repair(folder: Path, dry_run: bool) -> Repair:
         pair = [folder / kind / name for kind in ("trials", "calls")]
         if not pair[0].exists():  # a crash between the two: the journal has these trials
             continue
-        trials, calls = (_read(path, columns) for path, columns in zip(pair, (TRIAL_COLUMNS, CALL_COLUMNS), strict=True))
-        if not trials.problem and not calls.problem:
-            for row in trials.rows:
+        (trials, of_trials), (calls, of_calls) = _read(pair[0], TRIAL_COLUMNS), _read(pair[1], CALL_COLUMNS)
+        if not of_trials and not of_calls:
+            for row in trials:
                 last[row["trial"]] = row["outcome"]
                 paid_usd += row["paid_usd"] or 0.0
             continue
-        all_known = all_known and not (trials.problem and calls.problem)
-        lost |= {row["trial"] for row in [*trials.rows, *calls.rows]}
-        aside |= {path: found.problem or "its other half cannot be read" for path, found in zip(pair, (trials, calls), strict=True)}
+        all_known = all_known and not (of_trials and of_calls)
+        lost |= {row["trial"] for row in [*trials, *calls]}
+        aside |= {path: why or "its other half cannot be read" for path, why in zip(pair, (of_trials, of_calls), strict=True)}
     journal = folder / "journal.jsonl"
     lines = [line for line in journal.read_bytes().split(b"\n") if line.strip()] if journal.exists() else []
     good = [line for line in lines if journal_rows(line)]
@@ -86,11 +86,7 @@ def _repair(folder: Path, dry_run: bool) -> Repair:
     told = Manifest() if manifest is None else manifest
     n_errors = sum(outcome == "error" for outcome in last.values())
     n_lost = len(lost - set(last)) if all_known else max(len(lost - set(last)), told.counts.done - len(last))
-    state = told.state
-    if state == "running":
-        state = "interrupted"
-    if state == "complete" and aside:
-        state = "incomplete"
+    state = {"running": "interrupted", "complete": "incomplete" if aside else "complete"}.get(told.state, told.state)
     right = replace(told, state=state, counts=replace(told.counts, done=len(last), errors=n_errors), paid_usd=paid_usd)
     changed = manifest is not None and (bool(aside) or state != told.state or right.counts != told.counts)
     if not dry_run:
@@ -116,18 +112,14 @@ def _repair(folder: Path, dry_run: bool) -> Repair:
     )
 
 
-class _Half(NamedTuple):
-    rows: list[Row]
-    problem: str
-
-
-def _read(path: Path, columns: Mapping[str, str]) -> _Half:
+def _read(path: Path, columns: Mapping[str, str]) -> tuple[list[Row], str]:
+    """The rows of a part, and why it has none that can be read."""
     if not path.exists():
-        return _Half([], "it is missing")
+        return [], "it is missing"
     try:
-        return _Half(part_rows(path, columns), "")
+        return part_rows(path, columns), ""
     except RunProblem as error:
-        return _Half([], str(error.__cause__).splitlines()[0].rsplit("': ", 1)[-1][:200])
+        return [], str(error.__cause__).splitlines()[0].rsplit("': ", 1)[-1][:200]
 
 
 def _manifest(folder: Path) -> tuple[Manifest | None, str]:

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns.places import PACKAGE
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import InSetting, Setting
-from promptlab.nouns.shipped import PACKAGE
 from promptlab.nouns.words import NONE_ARM
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries

@@ -25,9 +25,9 @@ from typing import Any, NamedTuple
 import promptlab
 from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem, UsageProblem
-from promptlab.nouns.files import read_bytes
 from promptlab.nouns.identity import digest
 from promptlab.nouns.manifest import ModelAsked
+from promptlab.nouns.places import read_bytes
 from promptlab.nouns.record import CallRow, row_of
 from promptlab.record.store import Run, write_whole
 from promptlab.running.cache import Cache, Request, request_of

@@ -22,7 +22,7 @@ from promptlab.nouns.model import Model, Price
 from promptlab.nouns.steps import Scoring, Steps, Work
 from promptlab.nouns.words import Outcome
 from promptlab.planning.resolve import Study
-from promptlab.record.store import written
+from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, NotCached, WriteBehind, request_of
 from promptlab.running.gateway import Gateway

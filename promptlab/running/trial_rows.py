@@ -13,7 +13,7 @@ from promptlab.nouns.call import Call, Completion, Scored
 from promptlab.nouns.item import Task
 from promptlab.nouns.record import CallRow, TrialRow, shared, totals
 from promptlab.nouns.words import Outcome
-from promptlab.record.store import written
+from promptlab.record.store.files import written
 from promptlab.running.gateway.wire import storable
 from promptlab.scoring.metrics import compliant, declines, echoed
 

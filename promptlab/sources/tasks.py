@@ -11,7 +11,7 @@ from pathlib import Path
 from promptlab.design.defects import FIRST_OPTION_RIGHT, Handling, handled
 from promptlab.nouns.errors import DataMissing
 from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.shipped import PACKAGE
+from promptlab.nouns.places import PACKAGE
 from promptlab.nouns.words import Suite
 from promptlab.sources import official
 from promptlab.sources.spec import load_suite

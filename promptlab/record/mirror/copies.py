@@ -10,13 +10,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.columns import TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem
-from promptlab.record.store import journal_rows, part_rows, write_whole
+from promptlab.nouns.record import TRIAL_COLUMNS
+from promptlab.record.store.files import journal_rows, part_rows, write_whole
 
 INDEX, JOURNAL, MANIFEST, LOOKS = "parts.json", "journal.jsonl", "manifest.json", "looks.json"
-ONCE = ("experiment.yaml", "plan.json", "items.parquet")
-PART = re.compile(r"(?:calls|trials)/part-\d{5,9}\.parquet\Z")
+ONCE = re.compile(r"(?:experiment\.yaml|plan\.json|items\.parquet|(?:calls|trials)/part-\d{5,9}\.parquet)\Z")
 
 
 def content(path: Path) -> bytes | None:
@@ -35,7 +34,12 @@ def entry_of(data: bytes) -> dict[str, Any]:
 def whole_parts(folder: Path) -> list[str]:
     """The parts of a run folder whose both halves are there, calls before trials."""
     names = sorted(path.name for path in (folder / "trials").glob("part-*.parquet") if (folder / "calls" / path.name).exists())
-    return [name for kind in ("calls", "trials") for part in names if PART.match(name := f"{kind}/{part}")]
+    return [name for kind in ("calls", "trials") for part in names if ONCE.match(name := f"{kind}/{part}")]
+
+
+def written_once(folder: Path) -> list[str]:
+    """The files of a run folder that never change once they are there."""
+    return [name for name in ("experiment.yaml", "plan.json", "items.parquet", *whole_parts(folder)) if (folder / name).exists()]
 
 
 def _newest(names: list[str]) -> str:
@@ -98,22 +102,24 @@ def _outcomes(folder: Path, names: list[str]) -> dict[str, str]:
     return {row["trial"]: row["outcome"] for name in names if name.startswith("trials/") for row in part_rows(folder / name, columns)}
 
 
-def is_readable(path: Path) -> bool:
-    """Whether a part can be read."""
+def keep_ours(folder: Path, entries: Mapping[str, Any]) -> None:
+    """Give readable parts of this folder, which are another machine's by name but not by content, a number that nobody has."""
+    for name in entries:
+        ours = content(folder / name) if name.startswith("trials/") else None
+        pair = [folder / kind / Path(name).name for kind in ("calls", "trials")]
+        if ours is not None and entry_of(ours) != entries[name] and all(map(_is_readable, pair)):
+            taken = [*(Path(n).name for n in entries), *(path.name for path in folder.rglob("part-*.parquet"))]
+            number = max(int(part[5:-8]) for part in taken if part.startswith("part-")) + 1
+            for path in pair:
+                path.rename(path.with_name(f"part-{number:05d}.parquet"))
+
+
+def _is_readable(part: Path) -> bool:
     try:
-        part_rows(path, {"trial": TRIAL_COLUMNS["trial"]})
+        part_rows(part, {"trial": TRIAL_COLUMNS["trial"]})
     except RunProblem:
         return False
     return True
-
-
-def move_pair(folder: Path, name: str, entries: Mapping[str, Any]) -> None:
-    """Give a part of this folder a number that nobody has."""
-    taken = [*(Path(n).name for n in entries), *(path.name for path in folder.rglob("part-*.parquet"))]
-    number = max(int(part[5:-8]) for part in taken if part.startswith("part-")) + 1
-    for kind in ("calls", "trials"):
-        if (folder / kind / name).exists():
-            (folder / kind / name).rename(folder / kind / f"part-{number:05d}.parquet")
 
 
 def json_of(data: bytes | None) -> dict[str, Any]:

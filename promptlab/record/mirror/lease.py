@@ -1,4 +1,4 @@
-"""Who writes a run at an address, and the thread that pushes what changes there."""
+"""An address that fsspec knows, whole objects there, who writes a run there, and the thread that pushes what changes."""
 
 from __future__ import annotations
 
@@ -11,26 +11,22 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from promptlab.nouns.errors import RunProblem
-from promptlab.record.mirror.copies import (
-    INDEX,
-    JOURNAL,
-    LOOKS,
-    MANIFEST,
-    ONCE,
-    content,
-    entry_of,
-    journal_of,
-    json_of,
-    seconds_of,
-    whole_parts,
-)
-from promptlab.record.mirror.remote import ATTEMPTS, Remote, safe, wait
-from promptlab.record.store import now, write_whole
+from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns.identity import digest
+from promptlab.nouns.places import home
+from promptlab.nouns.redact import known_secrets, redact
+from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, content, entry_of, journal_of, json_of, seconds_of, written_once
+from promptlab.record.store import ID, now, write_whole
 
+T = TypeVar("T")
+ATTEMPTS = 5
+FIRST_WAIT_S = 0.5
+WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}
+"""Stores in which an object appears whole or not at all, and which have no folders to make."""
 PUSH_EVERY_S = 3.0
 FRESH_S = 60.0
 """A writer that gave no sign of life for so long has ended."""
@@ -38,6 +34,93 @@ SIGN_EVERY_S = 10.0
 LONGEST_END_S = 900.0
 WRITER = "writer.json"
 Tell = Callable[[str], None]
+
+
+class Remote:
+    """An address below which run folders are kept: its objects, and the local folder that mirrors it."""
+
+    def __init__(self, address: str) -> None:
+        scheme, _, rest = address.partition("://")
+        if "::" in address or "?" in rest or "#" in rest or "@" in rest:
+            raise UsageProblem(
+                "an address of runs is like s3://bucket/folder: without '::', '?', '#' and '@'; "
+                "keys and passwords come from the environment or from fsspec's own settings"
+            )
+        self.address = f"{scheme}://{rest.rstrip('/')}"
+        self.folder = home() / "mirrors" / digest(self.address)[:16]
+        import fsspec
+
+        try:
+            self._fs, path = fsspec.core.url_to_fs(self.address)
+        except (ImportError, ValueError) as error:
+            raise UsageProblem(f"{self.address}: {safe(error)}") from None
+        except Exception as error:
+            raise RunProblem(f"{self.address}: cannot be reached: {safe(error)}") from None
+        self._path = str(path).rstrip("/")
+        protocols = {self._fs.protocol} if isinstance(self._fs.protocol, str) else set(self._fs.protocol)
+        self._whole = bool(protocols & WHOLE)
+
+    def names(self) -> list[str]:
+        """The runs at the address."""
+
+        def listed() -> list[str]:
+            self._fs.invalidate_cache()
+            try:
+                return [str(path).rstrip("/").rpartition("/")[2] for path in self._fs.ls(self._path, detail=False)]
+            except FileNotFoundError:
+                return []
+
+        return sorted(name for name in self.tried(listed) if ID.match(name))
+
+    def got(self, run: str, name: str) -> bytes | None:
+        """The same as `get`, tried several times; RunProblem where that does not help."""
+        return self.tried(partial(self.get, run, name))
+
+    def get(self, run: str, name: str) -> bytes | None:
+        """The bytes of one object; None where there is none."""
+        try:
+            data: bytes = self._fs.cat_file(f"{self._path}/{run}/{name}")
+        except FileNotFoundError:
+            return None
+        return data
+
+    def put(self, run: str, name: str, data: bytes) -> None:
+        """Write one object whole."""
+        path = f"{self._path}/{run}/{name}"
+        if self._whole:
+            self._fs.pipe_file(path, data)
+            return
+        folder, _, last = path.rpartition("/")
+        self._fs.makedirs(folder, exist_ok=True)
+        self._fs.pipe_file(f"{folder}/.{last}.tmp", data)
+        self._fs.mv(f"{folder}/.{last}.tmp", path)
+
+    def remove(self, run: str, name: str) -> None:
+        """Remove one object."""
+        self._fs.rm_file(f"{self._path}/{run}/{name}")
+
+    def tried(self, act: Callable[[], T]) -> T:
+        """What `act` returns, tried several times; RunProblem where that does not help."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return act()
+            except RunProblem:
+                raise
+            except Exception as error:
+                if attempt == ATTEMPTS or isinstance(error, PermissionError | ImportError):
+                    raise RunProblem(f"{self.address}: cannot be reached: {safe(error)}") from None
+            wait(attempt)
+        raise AssertionError
+
+
+def wait(n_failed: int) -> None:
+    """Wait before another attempt: twice as long after each one that failed."""
+    time.sleep(FIRST_WAIT_S * 2 ** (n_failed - 1))
+
+
+def safe(error: Exception) -> str:
+    """An error in words, redacted and cut to 400 characters."""
+    return redact(f"{type(error).__name__}: {error}"[:400], known_secrets())
 
 
 class Pusher:
@@ -61,15 +144,14 @@ class Pusher:
 
     def claim(self) -> None:
         """Become the writer; RunProblem where another one gave a sign of life just now."""
-        holder = json_of(self.place.got(self.run, WRITER))
+        holder, age = holder_of(self.place, self.run)
         mine = (content(self._mine) or b"").decode(errors="replace")
-        if holder and holder.get("token") != mine:  # a process of this machine that was killed has let go of its lock
-            age = time.time() - seconds_of(holder.get("time"))
-            if age < FRESH_S:
-                raise RunProblem(
-                    f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {max(0.0, age):.0f} s ago; "
-                    f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
-                )
+        # A process of this machine that was killed has let go of its lock.
+        if holder and holder.get("token") != mine and age < FRESH_S:
+            raise RunProblem(
+                f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {max(0.0, age):.0f} s ago; "
+                f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
+            )
         write_whole(self._mine, self._token.encode())
         self.place.tried(self._sign)
         self.place.tried(self._check)
@@ -100,7 +182,7 @@ class Pusher:
         changing = {name: data for name in (MANIFEST, LOOKS) if (data := content(self.folder / name)) is not None}
         journal = journal_of(self.folder)
         report = content(self.folder / "report.html")
-        new = [n for n in (*ONCE, *whole_parts(self.folder)) if n not in self.pushed and (self.folder / n).exists()]
+        new = [name for name in written_once(self.folder) if name not in self.pushed]
         index = dict(self.pushed)
         for name in new:
             data = (self.folder / name).read_bytes()
@@ -172,6 +254,12 @@ class Pusher:
 
 class _TakenOver(RunProblem):
     """Another writer holds the address."""
+
+
+def holder_of(place: Remote, run: str) -> tuple[Mapping[str, Any], float]:
+    """Who signed last as the writer of a run, and how many seconds ago."""
+    holder = json_of(place.got(run, WRITER))
+    return holder, time.time() - seconds_of(holder.get("time"))
 
 
 def named(holder: Mapping[str, Any]) -> str:

@@ -4,31 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.record.mirror.copies import (
-    INDEX,
-    JOURNAL,
-    LOOKS,
-    MANIFEST,
-    ONCE,
-    PART,
-    content,
-    entry_of,
-    is_readable,
-    json_of,
-    merge_journal,
-    move_pair,
-    seconds_of,
-    updated_at,
-)  # fmt: skip
-from promptlab.record.mirror.lease import FRESH_S, WRITER, Pusher, Tell, named
-from promptlab.record.mirror.remote import Remote
-from promptlab.record.store import ID, held, is_locked, write_whole
+from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE, content, entry_of, keep_ours, merge_journal, updated_at
+from promptlab.record.mirror.lease import FRESH_S, Pusher, Remote, Tell, holder_of, named
+from promptlab.record.store.files import ID, held, is_locked, write_whole
 
 
 def is_address(place: object) -> bool:
@@ -116,8 +99,8 @@ class Place(Remote):
 
     def writer(self, run: str) -> str | None:
         """Who is writing a run now."""
-        holder = json_of(self.got(run, WRITER))
-        return named(holder) if holder and time.time() - seconds_of(holder.get("time")) < FRESH_S else None
+        holder, age = holder_of(self, run)
+        return named(holder) if holder and age < FRESH_S else None
 
     def _entries(self, run: str, index: bytes | None) -> dict[str, Any]:
         try:
@@ -127,18 +110,14 @@ class Place(Remote):
             raise RunProblem(
                 f"{self.address}/{run}/{INDEX}: not readable; remove it, and the sweep's own machine pushes all anew"
             ) from None
-        odd = next((name for name in entries if name not in ONCE and not PART.match(name)), None)
+        odd = next((name for name in entries if not ONCE.match(name)), None)
         if odd is not None:
             raise RunProblem(f"{self.address}/{run}/{INDEX} names {odd[:80]!r}, which is no file of a run; nothing was fetched")
         return entries
 
     def _fetch_parts(self, run: str, folder: Path, entries: Mapping[str, Any]) -> None:
         """Files written once. A readable part of the same name and another content is another machine's: both are kept."""
-        for name, entry in entries.items():
-            path = folder / name
-            ours = name.startswith("trials/") and path.exists() and entry_of(path.read_bytes()) != entry
-            if ours and all(is_readable(folder / kind / path.name) for kind in ("calls", "trials")):
-                move_pair(folder, path.name, entries)
+        keep_ours(folder, entries)
         for name in sorted(entries, key=lambda n: n.startswith("trials/")):  # calls first: a trial always has its calls
             path, entry = folder / name, entries[name]
             if path.exists() and entry_of(path.read_bytes()) == entry:

@@ -14,29 +14,8 @@ A trial is acknowledged when its line is in the journal. A part is made of the j
 is renamed into place before they leave the journal. A crash between the two leaves rows in both, and reading keeps one of each.
 """
 
-from promptlab.record.store.files import ID, held, is_locked, now, runs_in, write_whole
-from promptlab.record.store.parts import DAMAGED, Row, journal_rows, line_of, part_rows, written
-from promptlab.record.store.reading import Recorded, Run, frozen_plan, recorded_in, write_trials
-from promptlab.record.store.writing import RunWriter, write_manifest
+from promptlab.record.store.files import ID, is_locked, now, runs_in, write_whole
+from promptlab.record.store.reading import Run, frozen_plan, recorded_in, write_trials
+from promptlab.record.store.writing import RunWriter
 
-__all__ = [
-    "DAMAGED",
-    "ID",
-    "Recorded",
-    "Row",
-    "Run",
-    "RunWriter",
-    "frozen_plan",
-    "held",
-    "is_locked",
-    "journal_rows",
-    "line_of",
-    "now",
-    "part_rows",
-    "recorded_in",
-    "runs_in",
-    "write_manifest",
-    "write_trials",
-    "write_whole",
-    "written",
-]  # fmt: skip
+__all__ = ["ID", "Run", "RunWriter", "frozen_plan", "is_locked", "now", "recorded_in", "runs_in", "write_trials", "write_whole"]

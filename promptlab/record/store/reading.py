@@ -12,18 +12,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from promptlab.nouns.columns import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.errors import RunProblem, did_you_mean
 from promptlab.nouns.identity import digest
 from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import READABLE, Plan
-from promptlab.record.store.files import is_locked, runs_in
-from promptlab.record.store.parts import Row, journal_lines, part_rows, read_part, schema
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.record.store.files import Row, is_locked, part_rows, read_part, runs_in, schema, whole_lines
 
-FEW_VALUES = (
-    "model", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt", "setting", "placement", "strategy",
-    "outcome", "model_version", "error",
-)  # fmt: skip
+FEW_VALUES = [name for name, kind in TRIAL_COLUMNS.items() if kind.startswith("str") and name not in ("trial", "extracted", "answer")]
 Whole = TypeVar("Whole", Plan, Manifest)
 JOURNAL = -1
 """The number of what is no part yet."""
@@ -141,7 +137,7 @@ class Run:
 
     def _journal(self) -> list[dict[str, Any]]:
         path = self.folder / "journal.jsonl"
-        return list(journal_lines(path.read_bytes())) if path.exists() else []
+        return [row for _, row in whole_lines(path.read_bytes())] if path.exists() else []
 
 
 def frozen_plan(folder: Path) -> tuple[Plan, str]:

@@ -10,16 +10,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from promptlab.nouns.columns import ITEM_COLUMNS
+import pyarrow as pa
+import pyarrow.json as pj
+import pyarrow.parquet as pq
+
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.item import Task
 from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import Plan
-from promptlab.nouns.record import CallRow, ItemRow, TrialRow
-from promptlab.record.store.files import locked, space_left, write_whole
-from promptlab.record.store.parts import Row, line_of, n_in_newest_part, next_part, table_of, whole_lines, write_part, write_table
+from promptlab.nouns.record import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, TrialRow
+from promptlab.record.store.files import DAMAGED, Row, line_of, locked, part_rows, schema, space_left, whole_lines, write_whole
 from promptlab.record.store.reading import Recorded, Run, recorded_in
 
+SAME_ROW = ("trial", "outcome", "answer", "latency_s", "attempts", "error")
 PART_ROWS = 2_000
 PART_BYTES = 64 * 2**20
 """A part is made of so many trials, or of as many as fill so much of the journal."""
@@ -166,3 +169,61 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 def _written(value: Mapping[str, Any]) -> bytes:
     return (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
+
+
+def table_of(rows: Sequence[Row], columns: Mapping[str, str]) -> pa.Table:
+    """Rows as a table of these columns."""
+    wanted = schema(columns)
+    arrays = [pa.array([row.get(field.name) for row in rows], field.type) for field in wanted]
+    return pa.Table.from_arrays(arrays, schema=wanted)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """A table as one Parquet file, whole or not at all."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    write_whole(path, sink.getvalue().to_pybytes())
+
+
+def write_part(folder: Path, number: int, lines: Sequence[bytes]) -> None:
+    """Make a part of the journal's lines."""
+    try:
+        trials, calls = _read_lines(b"".join(lines))
+    except pa.ArrowException:  # half a surrogate pair, or a number of another kind
+        rows = [json.loads(line) for line in lines]
+        trials = table_of([row["trial"] for row in rows], TRIAL_COLUMNS)
+        calls = table_of([call for row in rows for call in row["calls"]], CALL_COLUMNS)
+    name = f"part-{number:05d}.parquet"
+    write_table(folder / "calls" / name, calls)  # calls first: a trial that a part holds always has its calls
+    write_table(folder / "trials" / name, trials)
+
+
+def _read_lines(data: bytes) -> tuple[pa.Table, pa.Table]:
+    """Trials and calls of a journal, read by Arrow, which lets other threads go on; columns that are not known are kept."""
+    trial, call = (pa.struct(list(schema(columns))) for columns in (TRIAL_COLUMNS, CALL_COLUMNS))
+    read = pj.read_json(
+        pa.BufferReader(data),
+        pj.ReadOptions(use_threads=False, block_size=len(data) + 1),
+        pj.ParseOptions(pa.schema([("trial", trial), ("calls", pa.list_(call))]), unexpected_field_behavior="infer"),
+    )
+    trials, calls = read["trial"].combine_chunks(), read["calls"].combine_chunks().flatten()
+    return pa.Table.from_struct_array(trials), pa.Table.from_struct_array(calls)
+
+
+def next_part(folder: Path) -> int:
+    """A number that no part has, nor one that repair moved aside."""
+    taken = [path.stem.removeprefix("part-") for place in ("trials", f"{DAMAGED}/*") for path in folder.glob(f"{place}/part-*.parquet")]
+    return max((int(number) for number in taken if number.isdigit()), default=-1) + 1
+
+
+def n_in_newest_part(folder: Path, trials: Sequence[Row]) -> int:
+    """How many of a journal's first rows are the newest part: a process ended before it took them out. Asked again is another row."""
+    newest = max((folder / "trials").glob("part-*.parquet"), default=None)
+    if newest is None:
+        return 0
+    try:
+        in_part = part_rows(newest, {name: TRIAL_COLUMNS[name] for name in SAME_ROW})
+    except RunProblem:  # whoever reads the run says so
+        return 0
+    first = [{name: row.get(name) for name in SAME_ROW} for row in trials[: len(in_part)]]
+    return len(in_part) if first == in_part else 0

@@ -16,10 +16,9 @@ from typing import Any
 
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.call import Call, Completion
-from promptlab.nouns.columns import CALL_COLUMNS
-from promptlab.nouns.record import CallRow, TrialRow
+from promptlab.nouns.record import CALL_COLUMNS, CallRow, TrialRow
 from promptlab.planning.resolve import Study
-from promptlab.record.store import part_rows
+from promptlab.record.store.files import part_rows
 from promptlab.running.batch.desk import Desk, Ended
 from promptlab.running.batch.ledger import FOLDER, Ledger, Part
 from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share

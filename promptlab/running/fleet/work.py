@@ -14,7 +14,7 @@ from promptlab.design.cross import trials
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.errors import BudgetReached
 from promptlab.planning.resolve import Study
-from promptlab.record.store import line_of
+from promptlab.record.store.files import line_of
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import engine_of

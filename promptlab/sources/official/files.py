@@ -18,9 +18,7 @@ from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
 from promptlab.nouns.errors import DataMissing, UsageProblem, did_you_mean
-from promptlab.nouns.files import read_bytes
-from promptlab.nouns.places import home
-from promptlab.nouns.shipped import PACKAGE
+from promptlab.nouns.places import PACKAGE, home, read_bytes
 
 State = Literal["present", "absent", "damaged"]
 Progress = Callable[[str, int, int], None]
