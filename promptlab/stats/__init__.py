@@ -2,16 +2,13 @@
 
 from promptlab.stats.best import best_stimulus, maxt_stepdown
 from promptlab.stats.components import variance_components
-from promptlab.stats.effects import effect_sizes, matched_odds_ratio
-from promptlab.stats.equivalence import tost_binary, tost_paired
-from promptlab.stats.heterogeneity import random_effects, shrink_effects
-from promptlab.stats.intervals import accuracy_ci, risk_difference_ci
+from promptlab.stats.intervals import accuracy_ci, effect_sizes, matched_odds_ratio, risk_difference_ci
 from promptlab.stats.looks import LookRow, Looks, Saved, look_plan, saved
-from promptlab.stats.macro import macro_effect
+from promptlab.stats.macro import macro_effect, random_effects, shrink_effects
 from promptlab.stats.mixed import glmm_logit
 from promptlab.stats.multiplicity import adjust, adjust_pvalues, hierarchical_fdr, min_discordant, replicability_count
 from promptlab.stats.options import bootstrap_ci, cochran_q, wilcoxon_signed
-from promptlab.stats.paired import cluster_mean, mcnemar, mean_difference_ci, signflip_many, signflip_test
+from promptlab.stats.paired import cluster_mean, mcnemar, mean_difference_ci, signflip_many, signflip_test, tost_binary, tost_paired
 from promptlab.stats.pairing import DuplicateKeys, Paired, pair_scores
 from promptlab.stats.power import (
     power_mcnemar,
@@ -23,8 +20,7 @@ from promptlab.stats.power import (
     smallest_effect_mcnemar,
     smallest_margin,
 )
-from promptlab.stats.published import best_of_protocol, published_headline
-from promptlab.stats.replication import replication_check
+from promptlab.stats.published import best_of_protocol, published_headline, replication_check
 from promptlab.stats.sequential import conditional_power, e_bh, eprocess_discordant, group_sequential_boundaries
 from promptlab.stats.supplement import Supplement, supplement
 from promptlab.stats.verdicts import analyse

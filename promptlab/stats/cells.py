@@ -9,10 +9,9 @@ from scipy import stats as st
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.words import Status
-from promptlab.stats.equivalence import tost_paired
 from promptlab.stats.intervals import newcombe
 from promptlab.stats.multiplicity import min_discordant
-from promptlab.stats.paired import RESAMPLES, SignFlip, cluster_mean, mcnemar, mean_difference_ci, signflip_test
+from promptlab.stats.paired import RESAMPLES, SignFlip, cluster_mean, mcnemar, mean_difference_ci, signflip_test, tost_paired
 from promptlab.stats.tables import SAME_ANSWERS
 
 LEAST_CLUSTERS = 10

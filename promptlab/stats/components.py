@@ -20,18 +20,18 @@ class Components(NamedTuple):
     A negative estimate is 0, and its name stands in `floored`.
     """
 
-    mean_difference: float | None
+    mean_difference: float | None = None
     """Second arm minus first, in sorted order; None with more than two arms."""
-    var_item: float | None
-    var_item_by_arm: float | None
-    var_repeat: float | None
-    var_of_mean_difference: float | None
-    var_arm_by_paraphrase: float | None
-    n_items: int
-    n_repeats: int
-    n_dropped_items: int
-    floored: tuple[str, ...]
-    status: Status
+    var_item: float | None = None
+    var_item_by_arm: float | None = None
+    var_repeat: float | None = None
+    var_of_mean_difference: float | None = None
+    var_arm_by_paraphrase: float | None = None
+    n_items: int = 0
+    n_repeats: int = 0
+    n_dropped_items: int = 0
+    floored: tuple[str, ...] = ()
+    status: Status = "ok"
 
 
 def variance_components(
@@ -64,19 +64,7 @@ def components_of(scores: npt.NDArray[np.float64], paraphrase: Sequence[Any] | N
     full: npt.NDArray[np.bool_] = np.array([k > 0 and bool(np.isfinite(rows).all()) for rows in scores], dtype=np.bool_)
     n = int(full.sum())
     if n < 2 or k < 1:
-        return Components(
-            mean_difference=None,
-            var_item=None,
-            var_item_by_arm=None,
-            var_repeat=None,
-            var_of_mean_difference=None,
-            var_arm_by_paraphrase=None,
-            n_items=n,
-            n_repeats=k,
-            n_dropped_items=n_all - n,
-            floored=(),
-            status="n_too_small",
-        )
+        return Components(n_items=n, n_repeats=k, n_dropped_items=n_all - n, status="n_too_small")
     whole = scores[full]
     means = whole.mean(axis=2)
     centred = means - means.mean(axis=0)

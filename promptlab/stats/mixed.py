@@ -20,15 +20,15 @@ class Mixed(NamedTuple):
     With random slopes gpboost's Wald error is about 14 % too small: read the estimate and the components, not the test.
     """
 
-    log_odds: float | None
-    se: float | None
-    p_wald: float | None
-    intercept: float | None
-    sd_task: float | None
-    sd_item: float | None
-    sd_task_slope: float | None
-    loglik: float | None
-    status: Status
+    log_odds: float | None = None
+    se: float | None = None
+    p_wald: float | None = None
+    intercept: float | None = None
+    sd_task: float | None = None
+    sd_item: float | None = None
+    sd_task_slope: float | None = None
+    loglik: float | None = None
+    status: Status = "ok"
 
 
 def glmm_logit(
@@ -52,29 +52,9 @@ def glmm_logit(
     if len(arms) != 2:
         raise ValueError(f"two arms are needed, found {len(arms)}")
     if (frame.groupby("arm")["score"].nunique() < 2).any():
-        return Mixed(
-            log_odds=None,
-            se=None,
-            p_wald=None,
-            intercept=None,
-            sd_task=None,
-            sd_item=None,
-            sd_task_slope=None,
-            loglik=None,
-            status="separation",
-        )
+        return Mixed(status="separation")
     if frame["item"].nunique() < 2:
-        return Mixed(
-            log_odds=None,
-            se=None,
-            p_wald=None,
-            intercept=None,
-            sd_task=None,
-            sd_item=None,
-            sd_task_slope=None,
-            loglik=None,
-            status="n_too_small",
-        )
+        return Mixed(status="n_too_small")
     try:
         import gpboost
     except ImportError:
@@ -98,5 +78,4 @@ def glmm_logit(
         sd_item=deviations[1],
         sd_task_slope=deviations[2] if random_slope else None,
         loglik=-float(model.get_current_neg_log_likelihood()),
-        status="ok",
     )
