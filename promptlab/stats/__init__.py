@@ -11,6 +11,7 @@ from promptlab.stats.intervals import risk_difference_ci as risk_difference_ci
 from promptlab.stats.looks import LookRow as LookRow
 from promptlab.stats.looks import Looks as Looks
 from promptlab.stats.looks import Saved as Saved
+from promptlab.stats.looks import analyse as analyse
 from promptlab.stats.looks import look_plan as look_plan
 from promptlab.stats.looks import saved as saved
 from promptlab.stats.macro import macro_effect as macro_effect
@@ -51,4 +52,3 @@ from promptlab.stats.supplement import supplement as supplement
 from promptlab.stats.tables import DuplicateKeys as DuplicateKeys
 from promptlab.stats.tables import Paired as Paired
 from promptlab.stats.tables import pair_scores as pair_scores
-from promptlab.stats.verdicts import analyse as analyse

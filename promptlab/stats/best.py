@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from promptlab.nouns.words import Status
+from promptlab.stats.intervals import Array
 from promptlab.stats.paired import DECIMALS, ENUMERATE_UP_TO, RESAMPLES, mean_difference_ci, signflip_test
 
-Array = npt.NDArray[np.float64]
 FEWEST_ITEMS = 50
 """With fewer items no estimate for a chosen stimulus is given: cross-fitting then leaves too few to choose by."""
 BLOCK = 2_000

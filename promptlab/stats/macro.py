@@ -6,22 +6,19 @@ What depends on how much they differ is never the verdict: weights that follow e
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats as st
 from statsmodels.stats.meta_analysis import combine_effects
 
 from promptlab.nouns.words import Status
 from promptlab.stats.cells import POWER_Z, Estimate
+from promptlab.stats.intervals import Array, Numbers
 from promptlab.stats.sequential import Looked, repeated_bound, repeated_p
 
 MACRO_RANDOM_FROM = 10
-Array = npt.NDArray[np.float64]
-Numbers = Sequence[float] | Array
 
 
 class MacroEffect(NamedTuple):

@@ -13,10 +13,8 @@ import numpy.typing as npt
 from scipy.special import bdtr, chdtrc, gammaln, stdtr, stdtrit
 
 from promptlab.nouns.words import Status
-from promptlab.stats.intervals import risk_difference_ci
+from promptlab.stats.intervals import Array, Numbers, risk_difference_ci
 
-Array = npt.NDArray[np.float64]
-Numbers = Sequence[float] | Array
 DECIMALS = 9
 LARGEST_LATTICE = 5_040
 MOST_LATTICE_WORK = 50_000_000
@@ -136,20 +134,20 @@ def signflip_test(
         above, equal = _convolved(steps, int(abs(_signed_total(d, steps))))
         return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by convolution", status)
     total = abs(float(d.sum()))
-    if len(moved) <= ENUMERATE_UP_TO and exact:
-        signs = 1.0 - 2.0 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)
-        sums = np.round(np.abs(signs @ moved), DECIMALS)
-        above, equal = float((sums > round(total, DECIMALS)).mean()), float((sums == round(total, DECIMALS)).mean())
-        return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by enumeration", status)
+    every = bool(len(moved) <= ENUMERATE_UP_TO and exact)
+    n_draws, more = (2 ** len(moved), 0) if every else (n_resamples, 1)
     n_above = n_equal = 0
-    for start in range(0, n_resamples, SIGN_BLOCK):
-        size = min(SIGN_BLOCK, n_resamples - start)
-        signs = _shared_signs(size, len(moved), start) if rng is None else _signs(rng, size, len(moved))
+    for start in range(0, n_draws, SIGN_BLOCK):
+        size = min(SIGN_BLOCK, n_draws - start)
+        if every:
+            signs = 1.0 - 2.0 * ((np.arange(start, start + size)[:, None] >> np.arange(len(moved))) & 1)
+        else:
+            signs = _shared_signs(size, len(moved), start) if rng is None else _signs(rng, size, len(moved))
         sums = np.round(np.abs(signs @ moved), DECIMALS)
         n_above += int((sums > round(total, DECIMALS)).sum())
         n_equal += int((sums == round(total, DECIMALS)).sum())
-    full, midp = ((n_above + w * n_equal + 1) / (n_resamples + 1) for w in (1.0, 0.5))
-    return SignFlip(mean, min(1.0, full), min(1.0, midp), len(moved), f"{n_resamples:,} random sign vectors", status)
+    full, midp = (min(1.0, (n_above + w * n_equal + more) / (n_draws + more)) for w in (1.0, 0.5))
+    return SignFlip(mean, full, midp, len(moved), "exact by enumeration" if every else f"{n_draws:,} random sign vectors", status)
 
 
 def _signs(rng: np.random.Generator, size: int, n: int) -> Array:

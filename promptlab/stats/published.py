@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats as st
 
-Array = npt.NDArray[np.float64]
-Numbers = Sequence[float] | Array
+from promptlab.stats.intervals import Array, Numbers
 
 
 class Headline(NamedTuple):

@@ -39,10 +39,6 @@ class Looked(NamedTuple):
     def words(self) -> str:
         return f"look {self.look + 1} of {len(self.fractions)}"
 
-    @property
-    def last(self) -> bool:
-        return self.look == len(self.fractions) - 1
-
 
 class EProcess(NamedTuple):
     """Evidence item by item: log E, the p-value that holds at any time, and the first item (from 1) at which E >= 20."""

@@ -5,15 +5,16 @@ And from any long frame of scores to pairs of one baseline and one stimulus on t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from promptlab.nouns.words import Status
+from promptlab.stats.intervals import Array
 from promptlab.stats.paired import lattice
 
 SAME_ANSWERS = 1e-9
@@ -97,12 +98,12 @@ def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[Averaged]:
         cell = cell * size + coded[name][0]
     here = np.isfinite(score)
     shape = (len(places), len(items), *sizes)
-    counts = np.bincount(cell[here], minlength=int(np.prod(shape)))
-    sums = np.bincount(cell[here], weights=score[here], minlength=int(np.prod(shape)))
-    squares = np.bincount(cell[here], weights=score[here] ** 2, minlength=int(np.prod(shape))).reshape(shape)
+    counts, sums, squares = (
+        np.bincount(cell[here], weights=weights, minlength=math.prod(shape)).reshape(shape)
+        for weights in (None, score[here], score[here] ** 2)
+    )
     with np.errstate(invalid="ignore"):
-        means = (sums / counts).reshape(shape)
-    counts = counts.reshape(shape)
+        means = sums / counts
     tasks = np.array([str(items[i][0]) for i in order])
     names = np.array([str(items[i][1]) for i in order], dtype=object)
     values = [list(coded[name][1]) for name in within]
@@ -129,7 +130,6 @@ def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, li
     return combined, labels
 
 
-Array = npt.NDArray[np.float64]
 KEY = ["item_id", "arm", "repeat"]
 
 
