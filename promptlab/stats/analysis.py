@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats as st
 
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.contrast import Contrast, Hypothesis
+from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.words import AA_ARM, NONE_ARM, Status, Verdict
 from promptlab.stats import sentences as say
@@ -25,7 +25,7 @@ from promptlab.stats.families import ADJUSTMENT, contrast_of
 from promptlab.stats.macro import macro, macro_equivalence, repeated
 from promptlab.stats.multiplicity import adjust
 from promptlab.stats.sequential import Looked
-from promptlab.stats.tables import ItemTable, Place, item_tables
+from promptlab.stats.tables import ItemTable, item_tables
 
 LEAST_ITEMS = 20
 MOST_MISSING = 0.05
@@ -59,10 +59,9 @@ class Analysis:
         """Items were rebuilt from counts of changed answers: only the sign test on those counts means anything."""
         self.tables = item_tables(trials)
         clusters = trials.dropna(subset=["cluster"]).drop_duplicates(["task", "item"])
-        named: dict[str, dict[str, str]] = {}
+        self.clusters: dict[str, dict[str, str]] = {}
         for task, item, cluster in zip(clusters["task"], clusters["item"], clusters["cluster"], strict=True):
-            named.setdefault(str(task), {})[str(item)] = str(cluster)
-        self.clusters = named
+            self.clusters.setdefault(str(task), {})[str(item)] = str(cluster)
         self._known: dict[tuple[Any, ...], Pairs] = {}
 
     def pairs(self, h: Hypothesis, task: str) -> Pairs:
@@ -70,17 +69,10 @@ class Analysis:
         place, contrast = (h.model, h.setting.id), contrast_of(h, self.plan)
         key = (place, task, contrast.treatments, contrast.controls)
         if key not in self._known:
-            self._known[key] = self._paired_arms(place, task, contrast)
+            table = self.tables.get(place, {}).get(task) or ItemTable(task, np.empty(0), {}, np.empty((0, 0)))
+            b = np.mean([table.mean(arms) for arms in contrast.controls], axis=0)
+            self._known[key] = self.paired(table, table.mean(contrast.treatments), b)
         return self._known[key]
-
-    def _paired_arms(self, place: Place, task: str, contrast: Contrast) -> Pairs:
-        table = self.tables.get(place, {}).get(task)
-        n_planned = self.n_items[task]
-        if table is None:
-            empty = np.empty(0)
-            return Pairs(task, empty, empty, None, n_planned, n_missing_s=n_planned, n_missing_b=n_planned)
-        b = np.mean([table.mean(arms) for arms in contrast.controls], axis=0)
-        return self.paired(table, table.mean(contrast.treatments), b)
 
     def paired(self, table: ItemTable, s: np.ndarray, b: np.ndarray) -> Pairs:
         """Inner join on items that both arms have."""
@@ -106,18 +98,11 @@ class Analysis:
         control, treatment, diff = (float(np.mean(side)) for side in sides) if some else (None, None, None)
         contrast, loop = contrast_of(h, self.plan), self.plan.looped.get(h.strategy)
         return Comparison(
-            scope=h.scope,
-            family=h.family,
-            model=h.model,
+            **{name: getattr(h, name) for name in h.__dataclass_fields__},
             simulated=self.plan.model_of[h.model].simulated,
             suite=self.plan.task_of[h.task].suite if h.task is not None else self.plan.suite,
-            task=h.task,
-            setting=h.setting,
-            control=h.control,
             oracle=loop is not None and loop.oracle,
             control_arms=contrast.control_arms,
-            treatment=h.treatment,
-            library=h.library,
             n_planned=sum(p.n_planned for p in pairs),
             n_pairs=sum(len(p.s) for p in pairs),
             n_missing=sum(p.n_missing for p in pairs),

@@ -144,7 +144,7 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
         if len(present) > 1:
             tables = _tables(by_task, present)
             bests += [_best(unit, present, plan.seed, model, setting) for unit in _units(tables)]
-            protocols += _protocols(tables, plan.seed, model, setting)
+            protocols += [_protocol(tables, plan.seed, model, setting)] if tables else []
     if plan.replicates > 1:
         cubes: dict[Place, list[np.ndarray]] = {}
         for place, _, _, (arms, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
@@ -203,9 +203,7 @@ def _best(unit: Unit, stimuli: Sequence[str], seed: int, model: str, setting: Se
     )
 
 
-def _protocols(tables: Mapping[str, np.ndarray], seed: int, model: str, setting: Setting) -> list[ProtocolRow]:
-    if not tables:
-        return []
+def _protocol(tables: Mapping[str, np.ndarray], seed: int, model: str, setting: Setting) -> ProtocolRow:
     p = best_of_protocol(list(tables.values()), PERMUTATIONS, np.random.default_rng(seed))
     low, middle, high = p.null_best_per_task
     relative = "" if p.relative_best_per_task is None else f" ({p.relative_best_per_task:+.1f} % of the baseline)"
@@ -215,7 +213,7 @@ def _protocols(tables: Mapping[str, np.ndarray], seed: int, model: str, setting:
         f"{points(middle)} ({points(low)} to {points(high)}). The mean over all stimuli is {points(p.average)}."
     )
     n_items = sum(table.shape[1] for table in tables.values())
-    return [ProtocolRow(model=model, setting=setting, n_items=n_items, protocol=p, sentence=text)]
+    return ProtocolRow(model=model, setting=setting, n_items=n_items, protocol=p, sentence=text)
 
 
 def _components(cubes: Sequence[np.ndarray], model: str, setting: Setting) -> list[ComponentRow]:
