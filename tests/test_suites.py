@@ -12,7 +12,7 @@ import scipy.stats as st
 
 import runs
 from promptlab.sources import official
-from promptlab.stats.unpaired import unpaired_difference
+from promptlab.stats.intervals import unpaired_difference
 
 
 def share(n_right: int, n: int) -> list[float]:

@@ -9,7 +9,7 @@ from promptlab.nouns.setting import InSetting, Setting
 from promptlab.nouns.words import Status, Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison(InSetting):
     """Treatment minus control, and what it means. Scores and effects are fractions; None is "not available", never NaN.
 
@@ -19,7 +19,7 @@ class Comparison(InSetting):
 
     scope: Literal["cell", "stimulus", "primary", "aa"]
     family: str
-    n_family: int
+    n_family: int = 0
     model: str
     simulated: bool
     suite: str
@@ -36,22 +36,22 @@ class Comparison(InSetting):
     mean_control: float | None
     mean_treatment: float | None
     diff: float | None
-    ci_low: float | None
-    ci_high: float | None
-    gained: int | None
-    lost: int | None
-    p_value: float | None
-    p_adjusted: float | None
-    p_tost: float | None
-    p_tost_adjusted: float | None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    gained: int | None = None
+    lost: int | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    p_tost: float | None = None
+    p_tost_adjusted: float | None = None
     margin: float
-    mde: float | None
-    method: str
-    ci_method: str
+    mde: float | None = None
+    method: str = ""
+    ci_method: str = ""
     adjustment: str
-    status: Status
-    verdict: Verdict
-    sentence: str
+    status: Status = "ok"
+    verdict: Verdict = "unclear"
+    sentence: str = ""
     notes: tuple[str, ...] = ()
     ci_fixed_low: float | None = None
     ci_fixed_high: float | None = None

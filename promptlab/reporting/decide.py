@@ -15,7 +15,7 @@ from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.reporting.build import Report
 from promptlab.reporting.winner import DECISIVE
 from promptlab.stats import smallest_effect_macro, smallest_margin
-from promptlab.stats.analysis import MACRO_RANDOM_FROM
+from promptlab.stats.macro import MACRO_RANDOM_FROM
 from promptlab.stats.sentences import interval, points
 
 PLAIN = ("none", "single")

@@ -17,7 +17,8 @@ from promptlab.nouns.words import Status
 from promptlab.record.store import Run
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import adjust
-from promptlab.stats.analysis import Pairs, macro, paired_test
+from promptlab.stats.cells import Pairs, paired_test
+from promptlab.stats.macro import macro
 from promptlab.stats.sentences import interval, p_text, points
 from promptlab.stats.tables import item_tables
 
@@ -154,7 +155,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     if dropped:
         notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
     tests = [paired_test(p, ALPHA) for p in pairs]
-    holm = adjust([t.p for t in tests], "holm")
+    holm = adjust([t.p_value for t in tests], "holm")
     rows = [
         PairRow(
             task=p.task,
@@ -166,7 +167,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
             ci_high=t.ci_high,
             gained=t.gained,
             lost=t.lost,
-            p_value=t.p,
+            p_value=t.p_value,
             p_holm=float(h),
             method=t.method,
         )
@@ -179,8 +180,8 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         rows.append(
             PairRow(
                 task=None, n=sum(len(p.s) for p in pairs), mean_a=float(np.mean([r.mean_a for r in rows])),
-                mean_b=float(np.mean([r.mean_b for r in rows])), diff=m.estimate, ci_low=m.ci_low, ci_high=m.ci_high, gained=None,
-                lost=None, p_value=m.p, p_holm=m.p, method=m.method,
+                mean_b=float(np.mean([r.mean_b for r in rows])), diff=m.diff, ci_low=m.ci_low, ci_high=m.ci_high, gained=None,
+                lost=None, p_value=m.p_value, p_holm=m.p_value, method=m.method,
             )
         )  # fmt: skip
     last = rows[-1]

@@ -20,8 +20,7 @@ from promptlab.reporting.table import Table
 from promptlab.reporting.totals import FLAGS, KEY, Row
 from promptlab.reporting.words import or_unknown
 from promptlab.stats.analysis import MOST_UNEVEN
-from promptlab.stats.intervals import wilson
-from promptlab.stats.unpaired import unpaired_difference
+from promptlab.stats.intervals import unpaired_difference, wilson
 
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE

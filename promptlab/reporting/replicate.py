@@ -19,7 +19,7 @@ from promptlab.nouns.words import NONE_ARM
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries
 from promptlab.stats import published_headline, replication_check
-from promptlab.stats.replication import Replication
+from promptlab.stats.published import Replication
 from promptlab.stats.tables import Place, averaged
 
 Paper = Literal["emotionprompt", "negativeprompt"]

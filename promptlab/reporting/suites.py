@@ -17,7 +17,7 @@ from promptlab.nouns.plan import Plan, PlannedModel
 from promptlab.nouns.words import NONE_ARM, Scorer
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.rescore import rescored
-from promptlab.stats.unpaired import UnpairedDifference, unpaired_difference
+from promptlab.stats.intervals import UnpairedDifference, unpaired_difference
 
 SUITES = ("official", "twin")
 CAVEAT = (

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from promptlab.nouns.words import Status
+from promptlab.stats.intervals import Array
 from promptlab.stats.paired import DECIMALS, ENUMERATE_UP_TO, RESAMPLES, mean_difference_ci, signflip_test
 
-Array = npt.NDArray[np.float64]
 FEWEST_ITEMS = 50
 """With fewer items no estimate for a chosen stimulus is given: cross-fitting then leaves too few to choose by."""
 BLOCK = 2_000
@@ -36,18 +35,18 @@ class Best(NamedTuple):
     winner: int | None
     naive: float
     """Its observed difference: what picking the maximum gives, biased upwards."""
-    estimate: float | None
+    estimate: float | None = None
     """Cross-fitted: chosen on nine tenths of the items, measured on the rest. None below 50 items."""
-    ci: tuple[float, float] | None
+    ci: tuple[float, float] | None = None
     """Simultaneous over all stimuli, around the naive value."""
-    p: float | None
-    p_best: float | None
+    p: float | None = None
+    p_best: float | None = None
     """How often it is the best in bootstrap samples of the items."""
-    runner_up_gap: float | None
-    tie: bool
-    n_stimuli: int
-    n_items: int
-    status: Status
+    runner_up_gap: float | None = None
+    tie: bool = True
+    n_stimuli: int = 0
+    n_items: int = 0
+    status: Status = "ok"
 
 
 def _table(differences: Sequence[Sequence[float]] | Array) -> Array:
@@ -102,15 +101,9 @@ def maxt_stepdown(
     critical, method = math.nan, "none"
     if len(rest) and len(moving):
         order = rest[np.argsort(-observed[rest], kind="stable")]
-        raw, above, n_draws, largest = _count(
-            filled[np.ix_(order, moving)],
-            squares[order],
-            n=n[order],
-            observed=observed[order],
-            every=every,
-            n_resamples=n_resamples,
-            rng=rng,
-        )
+        n_draws, drawn = (2 ** len(moving), None) if every else (n_resamples, rng or np.random.default_rng(0))
+        rows = filled[np.ix_(order, moving)]
+        raw, above, largest = _count(rows, squares[order], n[order], observed[order], n_draws, drawn)
         add = 0 if every else 1
         stepped = np.maximum.accumulate((above + add) / (n_draws + add))
         p_raw[order] = (raw + add) / (n_draws + add)
@@ -121,24 +114,25 @@ def maxt_stepdown(
 
 
 def _count(
-    rows: Array, squares: Array, n: Array, observed: Array, every: bool, n_resamples: int, rng: np.random.Generator | None
-) -> tuple[Array, Array, int, Array]:
-    """For rows in the order of falling |t|: draws that reach a row's own t, draws whose maximum over it and the rows below does."""
+    rows: Array, squares: Array, n: Array, observed: Array, n_draws: int, rng: np.random.Generator | None
+) -> tuple[Array, Array, Array]:
+    """For rows in the order of falling |t|: draws that reach a row's own t, draws whose maximum over it and the rows below does.
+
+    The draws are random where `rng` is given, else all sign vectors.
+    """
     n_items = rows.shape[1]
-    n_draws = 2**n_items if every else n_resamples
-    rng = rng or np.random.default_rng(0)
     raw, above, largest = np.zeros(len(rows)), np.zeros(len(rows)), []
     edge = (observed - TIED)[:, None]
     for start in range(0, n_draws, BLOCK):
         size = min(BLOCK, n_draws - start)
         counted = np.arange(start, start + size)[:, None] >> np.arange(n_items) & 1
-        bits = counted if every else rng.integers(0, 2, (size, n_items))
+        bits = counted if rng is None else rng.integers(0, 2, (size, n_items))
         t = _studentised(rows @ (1.0 - 2.0 * bits).T, squares, n)
         raw += (t >= edge).sum(axis=1)
         maxima = np.maximum.accumulate(t[::-1], axis=0)[::-1]
         above += (maxima >= edge).sum(axis=1)
         largest.append(maxima[0])
-    return raw, above, n_draws, np.concatenate(largest)
+    return raw, above, np.concatenate(largest)
 
 
 def best_stimulus(
@@ -163,34 +157,11 @@ def best_stimulus(
     means = table.mean(axis=1)
     winner = int(means.argmax())
     naive = float(means[winner])
+    none = Best(winner, naive, n_stimuli=n_stimuli, n_items=n_items, status="n_too_small")
     if n_stimuli > 1 and (table == table[0]).all():
-        return Best(
-            winner=None,
-            naive=naive,
-            estimate=None,
-            ci=None,
-            p=None,
-            p_best=None,
-            runner_up_gap=0.0,
-            tie=True,
-            n_stimuli=n_stimuli,
-            n_items=n_items,
-            status="zero_variance",
-        )
+        return none._replace(winner=None, runner_up_gap=0.0, status="zero_variance")
     if n_items < 2:
-        return Best(
-            winner=winner,
-            naive=naive,
-            estimate=None,
-            ci=None,
-            p=None,
-            p_best=None,
-            runner_up_gap=None,
-            tie=True,
-            n_stimuli=n_stimuli,
-            n_items=n_items,
-            status="n_too_small",
-        )
+        return none
     rng = np.random.default_rng(seed)
     tested = maxt_stepdown(table, n_resamples=n_resamples, rng=rng)
     se = float(table[winner].std(ddof=1)) / math.sqrt(n_items)
@@ -204,21 +175,10 @@ def best_stimulus(
     counts = rng.multinomial(n_items, np.full(n_items, 1 / n_items), n_bootstrap)
     resampled = table @ counts.T.astype(np.float64)
     p_best = float((resampled.argmax(axis=0) == winner).mean())
-    estimate = _cross_fitted(table, folds, partitions, rng) if n_items >= fewest else None
-    ci = None if half is None else (naive - half, naive + half)
-    return Best(
-        winner=winner,
-        naive=naive,
-        estimate=estimate,
-        ci=ci,
-        p=tested.p_adjusted[winner],
-        p_best=p_best,
-        runner_up_gap=gap,
-        tie=tie,
-        n_stimuli=n_stimuli,
-        n_items=n_items,
-        status="ok" if n_items >= fewest else "n_too_small",
+    found = none._replace(
+        ci=None if half is None else (naive - half, naive + half), p=tested.p_adjusted[winner], p_best=p_best, runner_up_gap=gap, tie=tie
     )
+    return found._replace(estimate=_cross_fitted(table, folds, partitions, rng), status="ok") if n_items >= fewest else found
 
 
 def _cross_fitted(table: Array, folds: int, partitions: int, rng: np.random.Generator) -> float:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
 
 from promptlab.nouns.contrast import Contrast, Hypothesis, Scope
 from promptlab.nouns.plan import Plan
@@ -27,21 +29,15 @@ def hypotheses(
     """
     found: list[Hypothesis] = []
     libraries = list(dict.fromkeys(library for _, library in stimuli))
-    for model in models:
-        for control in controls:
-            for setting in settings:
-
-                def planned(family: str, scope: Scope, treatment: str, library: str, task: str | None = None) -> Hypothesis:
-                    return Hypothesis(
-                        family=family, scope=scope, model=model, task=task, treatment=treatment, library=library,  # noqa: B023
-                        control=control, setting=setting,  # noqa: B023
-                    )  # fmt: skip
-
-                if primary is None or control in primary:
-                    found += [planned("primary", "primary", lib, lib) for lib in libraries]
-                for name, library in stimuli:
-                    found.append(planned(f"stimulus/{model}/{library}/{control}", "stimulus", name, library))
-                    found += [planned(f"cell/{model}/{control}", "cell", name, library, task) for task in tasks]
+    for model, control, setting in product(models, controls, settings):
+        planned = partial(Hypothesis, model=model, control=control, setting=setting)
+        if primary is None or control in primary:
+            found += [planned(family="primary", scope="primary", task=None, treatment=lib, library=lib) for lib in libraries]
+        for name, library in stimuli:
+            of_stimulus = f"stimulus/{model}/{library}/{control}"
+            found.append(planned(family=of_stimulus, scope="stimulus", task=None, treatment=name, library=library))
+            of_cell = f"cell/{model}/{control}"
+            found += [planned(family=of_cell, scope="cell", task=task, treatment=name, library=library) for task in tasks]
     return found
 
 

@@ -122,11 +122,9 @@ def replicability_count(p: Sequence[float] | Array, alpha: float = 0.05) -> Repl
     here = np.flatnonzero(~np.isnan(values))
     ordered = np.sort(values[here])
     n = len(ordered)
-    bonferroni = np.minimum(1.0, (n - np.arange(n)) * ordered)
-    bonferroni = np.maximum.accumulate(bonferroni) if n else bonferroni
-    fisher = np.array([float(chdtrc(2 * (n - u), -2 * np.log(np.maximum(ordered[u:], TINY)).sum())) for u in range(n)])
-    fisher = np.maximum.accumulate(fisher) if n else fisher
-    named = here[adjust(values[here], "holm") <= alpha] if n else here
+    bonferroni = np.maximum.accumulate(np.minimum(1.0, (n - np.arange(n)) * ordered))
+    fisher = np.maximum.accumulate([float(chdtrc(2 * (n - u), -2 * np.log(np.maximum(ordered[u:], TINY)).sum())) for u in range(n)])
+    named = here[adjust(values[here], "holm") <= alpha]
     return Replicability(
         int((bonferroni <= alpha).sum()), int((fisher <= alpha).sum()), tuple(float(x) for x in bonferroni), tuple(int(i) for i in named)
     )

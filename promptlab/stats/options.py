@@ -12,7 +12,8 @@ from scipy import stats as st
 from statsmodels.stats.contingency_tables import cochrans_q
 
 from promptlab.nouns.words import Status
-from promptlab.stats.paired import Array, Numbers, differences
+from promptlab.stats.intervals import Array, Numbers
+from promptlab.stats.paired import differences
 
 
 class Bootstrap(NamedTuple):

@@ -1,4 +1,4 @@
-"""Tests and intervals for paired items: what a stimulus did to the same items that the baseline answered."""
+"""Tests and intervals for paired items: what a stimulus did to the same items that the baseline answered, and equivalence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ import numpy.typing as npt
 from scipy.special import bdtr, chdtrc, gammaln, stdtr, stdtrit
 
 from promptlab.nouns.words import Status
+from promptlab.stats.intervals import Array, Numbers, risk_difference_ci
 
-Array = npt.NDArray[np.float64]
-Numbers = Sequence[float] | Array
 DECIMALS = 9
 LARGEST_LATTICE = 5_040
 MOST_LATTICE_WORK = 50_000_000
@@ -52,12 +51,12 @@ class MeanDifference(NamedTuple):
 
     mean_difference: float
     se: float
-    ci: tuple[float, float] | None
-    t: float | None
-    df: int | None
-    p_t: float | None
-    dz: float | None
-    status: Status
+    ci: tuple[float, float] | None = None
+    t: float | None = None
+    df: int | None = None
+    p_t: float | None = None
+    dz: float | None = None
+    status: Status = "ok"
 
 
 class ClusterMean(NamedTuple):
@@ -66,12 +65,12 @@ class ClusterMean(NamedTuple):
     mean_difference: float
     n_clusters: int
     se_miller: float
-    se_cr1: float | None
-    ci_cr1: tuple[float, float] | None
-    se_cr2: float | None
-    df_cr2: float | None
-    p_cr2: float | None
-    status: Status
+    se_cr1: float | None = None
+    ci_cr1: tuple[float, float] | None = None
+    se_cr2: float | None = None
+    df_cr2: float | None = None
+    p_cr2: float | None = None
+    status: Status = "ok"
 
 
 def mcnemar(a: int, b: int, c: int, d: int) -> McNemar:
@@ -135,20 +134,20 @@ def signflip_test(
         above, equal = _convolved(steps, int(abs(_signed_total(d, steps))))
         return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by convolution", status)
     total = abs(float(d.sum()))
-    if len(moved) <= ENUMERATE_UP_TO and exact:
-        signs = 1.0 - 2.0 * ((np.arange(2 ** len(moved))[:, None] >> np.arange(len(moved))) & 1)
-        sums = np.round(np.abs(signs @ moved), DECIMALS)
-        above, equal = float((sums > round(total, DECIMALS)).mean()), float((sums == round(total, DECIMALS)).mean())
-        return SignFlip(mean, above + equal, above + equal / 2, len(moved), "exact by enumeration", status)
+    every = bool(len(moved) <= ENUMERATE_UP_TO and exact)
+    n_draws, more = (2 ** len(moved), 0) if every else (n_resamples, 1)
     n_above = n_equal = 0
-    for start in range(0, n_resamples, SIGN_BLOCK):
-        size = min(SIGN_BLOCK, n_resamples - start)
-        signs = _shared_signs(size, len(moved), start) if rng is None else _signs(rng, size, len(moved))
+    for start in range(0, n_draws, SIGN_BLOCK):
+        size = min(SIGN_BLOCK, n_draws - start)
+        if every:
+            signs = 1.0 - 2.0 * ((np.arange(start, start + size)[:, None] >> np.arange(len(moved))) & 1)
+        else:
+            signs = _shared_signs(size, len(moved), start) if rng is None else _signs(rng, size, len(moved))
         sums = np.round(np.abs(signs @ moved), DECIMALS)
         n_above += int((sums > round(total, DECIMALS)).sum())
         n_equal += int((sums == round(total, DECIMALS)).sum())
-    full, midp = ((n_above + w * n_equal + 1) / (n_resamples + 1) for w in (1.0, 0.5))
-    return SignFlip(mean, min(1.0, full), min(1.0, midp), len(moved), f"{n_resamples:,} random sign vectors", status)
+    full, midp = (min(1.0, (n_above + w * n_equal + more) / (n_draws + more)) for w in (1.0, 0.5))
+    return SignFlip(mean, full, midp, len(moved), "exact by enumeration" if every else f"{n_draws:,} random sign vectors", status)
 
 
 def _signs(rng: np.random.Generator, size: int, n: int) -> Array:
@@ -243,28 +242,17 @@ def mean_difference_ci(stimulus: Numbers, baseline: Numbers, conf: float = 0.95)
     d = differences(stimulus, baseline)
     n, mean = len(d), float(d.mean())
     if n == 1:
-        return MeanDifference(mean_difference=mean, se=math.nan, ci=None, t=None, df=None, p_t=None, dz=None, status="n_too_small")
+        return MeanDifference(mean, math.nan, status="n_too_small")
     sd = float(d.std(ddof=1))
+    if sd < 1e-12 and mean == 0:
+        half = 1 - ((1 - conf) / 2) ** (1 / n)
+        return MeanDifference(0.0, 0.0, ci=(-half, half), df=n - 1, p_t=1.0, status="no_discordant_pairs")
     if sd < 1e-12:
-        if mean == 0:
-            half = 1 - ((1 - conf) / 2) ** (1 / n)
-            return MeanDifference(
-                mean_difference=0.0, se=0.0, ci=(-half, half), t=None, df=n - 1, p_t=1.0, dz=None, status="no_discordant_pairs"
-            )
-        return MeanDifference(mean_difference=mean, se=0.0, ci=None, t=None, df=n - 1, p_t=None, dz=None, status="zero_variance")
+        return MeanDifference(mean, 0.0, df=n - 1, status="zero_variance")
     se = sd / math.sqrt(n)
     half = float(stdtrit(n - 1, (1 + conf) / 2)) * se
     t = mean / se
-    return MeanDifference(
-        mean_difference=mean,
-        se=se,
-        ci=(mean - half, mean + half),
-        t=t,
-        df=n - 1,
-        p_t=2 * float(stdtr(n - 1, -abs(t))),
-        dz=mean / sd,
-        status="ok",
-    )
+    return MeanDifference(mean, se, ci=(mean - half, mean + half), t=t, df=n - 1, p_t=2 * float(stdtr(n - 1, -abs(t))), dz=mean / sd)
 
 
 def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np.generic], conf: float = 0.95) -> ClusterMean:
@@ -283,17 +271,7 @@ def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np
     sums = np.bincount(codes, weights=d - mean)
     miller = math.sqrt(float((sums**2).sum())) / n
     if n_clusters < 2:
-        return ClusterMean(
-            mean_difference=mean,
-            n_clusters=n_clusters,
-            se_miller=miller,
-            se_cr1=None,
-            ci_cr1=None,
-            se_cr2=None,
-            df_cr2=None,
-            p_cr2=None,
-            status="too_few_clusters",
-        )
+        return ClusterMean(mean, n_clusters, miller, status="too_few_clusters")
     cr1 = miller * math.sqrt(n_clusters / (n_clusters - 1))
     half = float(stdtrit(n_clusters - 1, (1 + conf) / 2)) * cr1
     share = 1 - sizes / n
@@ -305,13 +283,54 @@ def cluster_mean(difference: Numbers, cluster: Sequence[object] | npt.NDArray[np
     p = 2 * float(stdtr(df, -abs(mean) / cr2)) if cr2 > 0 else None
     status: Status = "ok" if cr2 > 0 else "zero_variance"
     return ClusterMean(
-        mean_difference=mean,
-        n_clusters=n_clusters,
-        se_miller=miller,
-        se_cr1=cr1,
-        ci_cr1=(mean - half, mean + half),
-        se_cr2=cr2,
-        df_cr2=df,
-        p_cr2=p,
-        status=status,
+        mean, n_clusters, miller, se_cr1=cr1, ci_cr1=(mean - half, mean + half), se_cr2=cr2, df_cr2=df, p_cr2=p, status=status
     )
+
+
+class TostPaired(NamedTuple):
+    """Two one-sided t tests on item differences; all None when the differences have no variance."""
+
+    p_lower: float | None
+    p_upper: float | None
+    p_tost: float | None
+    ci90: tuple[float, float] | None
+    equivalent: bool
+    status: Status
+
+
+class TostBinary(NamedTuple):
+    """Whether a 90 % interval of the paired risk difference lies inside the margin."""
+
+    ci90_newcombe: tuple[float, float]
+    ci90_tango: tuple[float, float]
+    equivalent_newcombe: bool
+    equivalent_tango: bool
+
+
+def tost_paired(stimulus: Numbers, baseline: Numbers, margin: float, alpha: float = 0.05) -> TostPaired:
+    """Is the mean item difference inside (-margin, margin)? (Schuirmann 1987; Lakens 2017)
+
+    Identical arms are never called equivalent by a t test: without variance it would give p = 0 for any number of items.
+    """
+    if not margin > 0:
+        raise ValueError(f"the margin must be positive, found {margin}")
+    d = differences(stimulus, baseline)
+    if len(d) < 2:
+        return TostPaired(None, None, None, None, False, "n_too_small")
+    sd, mean, df = float(d.std(ddof=1)), float(d.mean()), len(d) - 1
+    if sd < 1e-12:
+        return TostPaired(None, None, None, None, False, "zero_variance")
+    se = sd / math.sqrt(len(d))
+    lower, upper = float(stdtr(df, -(mean + margin) / se)), float(stdtr(df, (mean - margin) / se))
+    half = float(stdtrit(df, 1 - alpha)) * se
+    p = max(lower, upper)
+    return TostPaired(lower, upper, p, (mean - half, mean + half), p <= alpha, "ok")
+
+
+def tost_binary(a: int, b: int, c: int, d: int, margin: float, alpha: float = 0.05) -> TostBinary:
+    """Is the paired risk difference inside (-margin, margin)? Counts as in `mcnemar`."""
+    if not margin > 0:
+        raise ValueError(f"the margin must be positive, found {margin}")
+    ci = risk_difference_ci(a, b, c, d, conf=1 - 2 * alpha)
+    inside = [-margin < low and high < margin for low, high in (ci.newcombe, ci.tango)]
+    return TostBinary(ci.newcombe, ci.tango, inside[0], inside[1])

@@ -5,32 +5,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.wording import CONTROLS
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Figures:
-    """The numbers that a sentence needs; fractions inside, points in the text."""
+    """What a sentence says: a comparison with its adjusted p, and what else it takes. Fractions inside, points in the text."""
 
+    c: Comparison
     treatment: str
-    control: str
-    task: str | None
-    n: int
     diff: float
-    ci_low: float | None
-    ci_high: float | None
-    method: str
-    margin: float
-    n_tasks: int = 1
-    p_adjusted: float | None = None
-    adjustment: str = ""
-    n_family: int = 0
-    gained: int | None = None
-    lost: int | None = None
-    mde: float | None = None
-    ci90_low: float | None = None
-    ci90_high: float | None = None
-    sd_discordant: float | None = None
+    ci90_low: float | None
+    ci90_high: float | None
+    sd: float | None = None
+    """Of the item differences of a cell."""
+
+
+ADJUSTED = {"fdr_bh": "Benjamini-Hochberg", "holm": "Holm"}
 
 
 def p_text(p: float | None) -> str:
@@ -52,9 +44,9 @@ def interval(low: float | None, high: float | None) -> str:
     return "no interval" if low is None or high is None else f"{points(low)} to {points(high)}"
 
 
-def flipped(f: Figures) -> str:
+def flipped(c: Comparison) -> str:
     """How many items went each way."""
-    return f"{f.gained} {'item' if f.gained == 1 else 'items'} gained, {f.lost} lost of {f.n}"
+    return f"{c.gained} {'item' if c.gained == 1 else 'items'} gained, {c.lost} lost of {c.n_pairs}"
 
 
 EMOTION = " Rounds, stop rule and verifier are the same in both, so this is the effect of the emotion in the remarks."
@@ -62,45 +54,45 @@ EMOTION = " Rounds, stop rule and verifier are the same in both, so this is the 
 
 def change(f: Figures) -> str:
     """Something moved: up, down, or too little to matter."""
-    return _change(f) + (EMOTION if f.control == "neutral_feedback" else "")
+    return _change(f) + (EMOTION if f.c.control == "neutral_feedback" else "")
 
 
 def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
-    by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.ci_low, f.ci_high)}, 95 % CI)"
-    against = f"against {CONTROLS[f.control].phrase}"
-    tail = f"adjusted {p_text(f.p_adjusted)}; {f.method}, {f.adjustment} over {f.n_family}"
-    if f.task is None:
-        over = f"{f.n_tasks} tasks" if f.n_tasks > 1 else "1 task"
+    by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI)"
+    against = f"against {CONTROLS[f.c.control].phrase}"
+    tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTED[f.c.adjustment]} over {f.c.n_family}"
+    if f.c.task is None:
+        over = f"{f.c.n_tasks} tasks" if f.c.n_tasks > 1 else "1 task"
         return f"Over {over} {f.treatment} {what} the mean score by {by} {against} ({tail})."
-    flips = f"{flipped(f)}; " if f.gained is not None else f"{f.n} items; "
-    return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail})."
+    flips = f"{flipped(f.c)}; " if f.c.gained is not None else f"{f.c.n_pairs} items; "
+    return f"{f.treatment} {what} {f.c.task} by {by} {against} ({flips}{tail})."
 
 
 def negligible(f: Figures) -> str:
     """Detectable, but inside the margin."""
-    return f"{change(f)} That is detectable, but smaller than the margin of {100 * f.margin:g} points."
+    return f"{change(f)} That is detectable, but smaller than the margin of {100 * f.c.margin:g} points."
 
 
 def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
-    where = f"on average over these {f.n_tasks} tasks" if f.task is None else f"to {f.task}"
+    where = f"on average over these {f.c.n_tasks} tasks" if f.c.task is None else f"to {f.c.task}"
     return (
-        f"Whatever {f.treatment} does {where} against {CONTROLS[f.control].phrase}, it is smaller than {100 * f.margin:g} points "
+        f"Whatever {f.treatment} does {where} against {CONTROLS[f.c.control].phrase}, it is smaller than {100 * f.c.margin:g} points "
         f"(90 % CI {interval(f.ci90_low, f.ci90_high)})."
     )
 
 
 def unsettled(f: Figures) -> str:
     """Neither a change nor its absence is shown; what it would take."""
-    text = f"Not settled: {points(f.diff)} points ({interval(f.ci_low, f.ci_high)}, 95 % CI) against {CONTROLS[f.control].phrase}"
-    if f.gained is not None:
-        text += f"; {flipped(f)}"
-    text += f"; adjusted {p_text(f.p_adjusted)}."
-    if f.mde is not None:
-        text += f" This design could see {100 * f.mde:.1f} points or more (power 80 %, before any correction)"
-        if f.sd_discordant and f.task is not None:
-            text += f"; about {items_for(f.sd_discordant, f.margin):,} items would be needed for {100 * f.margin:g}"
+    text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {CONTROLS[f.c.control].phrase}"
+    if f.c.gained is not None:
+        text += f"; {flipped(f.c)}"
+    text += f"; adjusted {p_text(f.c.p_adjusted)}."
+    if f.c.mde is not None:
+        text += f" This design could see {100 * f.c.mde:.1f} points or more (power 80 %, before any correction)"
+        if f.sd and f.c.task is not None:
+            text += f"; about {items_for(f.sd, f.c.margin):,} items would be needed for {100 * f.c.margin:g}"
         text += "."
     return text
 

@@ -39,10 +39,6 @@ class Looked(NamedTuple):
     def words(self) -> str:
         return f"look {self.look + 1} of {len(self.fractions)}"
 
-    @property
-    def last(self) -> bool:
-        return self.look == len(self.fractions) - 1
-
 
 class EProcess(NamedTuple):
     """Evidence item by item: log E, the p-value that holds at any time, and the first item (from 1) at which E >= 20."""
@@ -118,16 +114,10 @@ def _upper(fractions: Sequence[float], spent: Sequence[float]) -> list[float]:
             z = edge / math.sqrt(t)
             density_now = np.trapezoid(density[None, :] * st.norm.pdf((grid[:, None] - grid[None, :]) / step) / step, grid, axis=1)
         found.append(z)
-        density = _cut(grid, density_now, z * math.sqrt(t))
+        # Nobody above the boundary goes on, and half of the cell that it cuts, in proportion.
+        density = density_now * np.clip((z * math.sqrt(t) - (grid - GRID_STEP / 2)) / GRID_STEP, 0.0, 1.0)
         before_t, before = t, total
     return found
-
-
-def _cut(grid: Array, density: Array, edge: float) -> Array:
-    """The density of those that go on: nothing above the boundary, and half of the cell that it cuts, in proportion."""
-    share = np.clip((edge - (grid - GRID_STEP / 2)) / GRID_STEP, 0.0, 1.0)
-    cut: Array = density * share
-    return cut
 
 
 LEVELS = (1e-7, 0.998)

@@ -18,7 +18,7 @@ from promptlab.nouns.setting import InSetting, Setting
 from promptlab.nouns.words import NONE_ARM, Status
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
-from promptlab.stats.heterogeneity import random_effects
+from promptlab.stats.macro import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
 from promptlab.stats.published import Protocol, best_of_protocol
 from promptlab.stats.sentences import p_text, points
@@ -36,11 +36,17 @@ REPEATS_PAY_FROM = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BestRow(InSetting):
-    """The best stimulus of one task (None: over the tasks), against no added text."""
+class Row(InSetting):
+    """What is known of one model in one setting."""
 
     model: str
     setting: Setting
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestRow(Row):
+    """The best stimulus of one task (None: over the tasks), against no added text."""
+
     task: str | None
     winner: str | None
     naive: float
@@ -58,11 +64,9 @@ class BestRow(InSetting):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SpreadRow(InSetting):
+class SpreadRow(Row):
     """How one stimulus's effect differs between tasks; tau and the prediction interval are fractions."""
 
-    model: str
-    setting: Setting
     control: str
     treatment: str
     n_tasks: int
@@ -79,11 +83,9 @@ class SpreadRow(InSetting):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByStimulusRow(InSetting):
+class ByStimulusRow(Row):
     """Whether one stimulus has any effect, and in which tasks: false discovery rate over stimuli first, then inside (hierarchical)."""
 
-    model: str
-    setting: Setting
     control: str
     treatment: str
     p_simes: float
@@ -93,22 +95,18 @@ class ByStimulusRow(InSetting):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolRow(InSetting):
+class ProtocolRow(Row):
     """The papers' protocol on this run."""
 
-    model: str
-    setting: Setting
     n_items: int
     protocol: Protocol
     sentence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComponentRow(InSetting):
+class ComponentRow(Row):
     """Mean variance components over the tasks of one model and setting, and what they advise."""
 
-    model: str
-    setting: Setting
     n_tasks: int
     n_repeats: int
     var_item: float
@@ -146,7 +144,7 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
         if len(present) > 1:
             tables = _tables(by_task, present)
             bests += [_best(unit, present, plan.seed, model, setting) for unit in _units(tables)]
-            protocols += _protocols(tables, plan.seed, model, setting)
+            protocols += [_protocol(tables, plan.seed, model, setting)] if tables else []
     if plan.replicates > 1:
         cubes: dict[Place, list[np.ndarray]] = {}
         for place, _, _, (arms, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
@@ -199,29 +197,13 @@ def _best(unit: Unit, stimuli: Sequence[str], seed: int, model: str, setting: Se
         )
         if b.tie:
             text += " The runner-up cannot be told from it."
+    same = {name: getattr(b, name) for name in ("naive", "estimate", "p_best", "runner_up_gap", "tie", "n_stimuli", "status")}
     return BestRow(
-        model=model,
-        setting=setting,
-        task=task,
-        winner=winner,
-        naive=b.naive,
-        estimate=b.estimate,
-        ci_low=low,
-        ci_high=high,
-        p_adjusted=b.p,
-        p_best=b.p_best,
-        runner_up_gap=b.runner_up_gap,
-        tie=b.tie,
-        n=b.n_items,
-        n_stimuli=b.n_stimuli,
-        status=b.status,
-        sentence=text,
+        model=model, setting=setting, task=task, winner=winner, ci_low=low, ci_high=high, p_adjusted=b.p, n=b.n_items, sentence=text, **same
     )
 
 
-def _protocols(tables: Mapping[str, np.ndarray], seed: int, model: str, setting: Setting) -> list[ProtocolRow]:
-    if not tables:
-        return []
+def _protocol(tables: Mapping[str, np.ndarray], seed: int, model: str, setting: Setting) -> ProtocolRow:
     p = best_of_protocol(list(tables.values()), PERMUTATIONS, np.random.default_rng(seed))
     low, middle, high = p.null_best_per_task
     relative = "" if p.relative_best_per_task is None else f" ({p.relative_best_per_task:+.1f} % of the baseline)"
@@ -231,19 +213,15 @@ def _protocols(tables: Mapping[str, np.ndarray], seed: int, model: str, setting:
         f"{points(middle)} ({points(low)} to {points(high)}). The mean over all stimuli is {points(p.average)}."
     )
     n_items = sum(table.shape[1] for table in tables.values())
-    return [ProtocolRow(model=model, setting=setting, n_items=n_items, protocol=p, sentence=text)]
+    return ProtocolRow(model=model, setting=setting, n_items=n_items, protocol=p, sentence=text)
 
 
 def _components(cubes: Sequence[np.ndarray], model: str, setting: Setting) -> list[ComponentRow]:
-    found = []
-    for cube in cubes:
-        c = components_of(cube)
-        if c.var_item is not None and c.var_item_by_arm is not None and c.var_repeat is not None:
-            found.append((c.var_item, c.var_item_by_arm, c.var_repeat, c.n_repeats))
+    found = [c for cube in cubes if (c := components_of(cube)).var_item_by_arm is not None]  # the two others are known as well
     if not found:
         return []
-    var_item, by_arm, repeat = (float(np.mean([row[i] for row in found])) for i in range(3))
-    k = max(row[3] for row in found)
+    var_item, by_arm, repeat = (float(np.mean([getattr(c, name) for c in found])) for name in ("var_item", "var_item_by_arm", "var_repeat"))
+    k = max(c.n_repeats for c in found)
     # Var(mean d) = (2 var_item_by_arm + 2 var_repeat / K) / n: more items shrink both parts, more repeats only the second.
     share = (repeat / k) / (by_arm + repeat / k) if by_arm + repeat > 0 else 0.0
     rest = "more repeats no longer pay" if share < REPEATS_PAY_FROM else "once all items are asked, more repeats still pay"

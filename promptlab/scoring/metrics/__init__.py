@@ -40,12 +40,8 @@ def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str,
     if scorer == "strict":
         return STRICT.get(strict_kind) or metric(metric_name)
     if scorer == "negativeprompt" and published:
-        return partial(_negativeprompt, task=task, model=model)
+        return partial(negativeprompt.score, task=task, model=model)
     return metric(metric_name)
-
-
-def _negativeprompt(answer: str, item: Item, *, task: str, model: str) -> Scored:
-    return negativeprompt.score(answer, item, task, model)
 
 
 REFUSALS = re.compile(

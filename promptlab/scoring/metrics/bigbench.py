@@ -147,23 +147,10 @@ def _bare(folded: str) -> str:
     return re.sub(r"^[\W_]+|[\W_]+$", "", folded)
 
 
-def _is_word(char: str) -> bool:
-    return char.isalnum() or char == "_"
-
-
-def _stands_alone(text: str, start: int, end: int) -> bool:
-    """Whether no word goes on at either end. Hyphens and apostrophes join words: no "entailment" in "non-entailment", no "can" in
-    "can't"; a possessive s does not.
-    """
-    if start and (_is_word(text[start - 1]) or (text[start - 1] == "-" and start > 1 and _is_word(text[start - 2]))):
-        return False
-    after = text[end : end + 3]
-    if not after:
-        return True
-    if _is_word(after[0]) or (after[0] == "-" and _is_word(after[1:2])):
-        return False
-    possessive = after[1:2] == "s" and not _is_word(after[2:3])
-    return after[0] != "'" or possessive or not _is_word(after[1:2])
+# No word goes on at either end of a mention. Hyphens and apostrophes join words: no "entailment" in "non-entailment", no "can" in
+# "can't"; a possessive s does not.
+_STARTS = re.compile(r"(?<!\w)(?<!\w-)")
+_ENDS = re.compile(r"(?!\w)(?!-\w)(?!'(?!s(?!\w))\w)")
 
 
 def _only(found: Iterable[int]) -> int | None:
@@ -247,7 +234,7 @@ class _Choices:
         for form in self.forms:
             start = folded.find(form)
             while start >= 0:
-                if _stands_alone(folded, start, start + len(form)):
+                if _STARTS.match(folded, start) and _ENDS.match(folded, start + len(form)):
                     found.append((start, -len(form), form))
                 start = folded.find(form, start + 1)
         if not found:

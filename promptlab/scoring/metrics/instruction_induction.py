@@ -44,7 +44,7 @@ def em(answer: str, item: Item) -> Scored:
 
 def f1(answer: str, item: Item) -> Scored:
     """F1 of the words with multiplicity, best target."""
-    return _best(_token_f1, answer, item)
+    return _best(lambda read, target: token_f1(read.split(), target.split()), answer, item)
 
 
 def exact_set(answer: str, item: Item) -> Scored:
@@ -60,10 +60,6 @@ def contains(answer: str, item: Item) -> Scored:
 @lru_cache(maxsize=16_384)
 def _bounded(target: str) -> re.Pattern[str]:
     return re.compile(rf"\b{re.escape(target)}\b")
-
-
-def _token_f1(read: str, target: str) -> float:
-    return token_f1(read.split(), target.split())
 
 
 def token_f1(ours: Sequence[str], theirs: Sequence[str]) -> float:

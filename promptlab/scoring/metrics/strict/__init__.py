@@ -11,9 +11,8 @@ from collections.abc import Mapping
 
 from promptlab.scoring.metrics.strict.numerals import level, number, spelled
 from promptlab.scoring.metrics.strict.options import cause, choice, label, larger, sense
-from promptlab.scoring.metrics.strict.phrases import f1, letter, rhyme, text, word
+from promptlab.scoring.metrics.strict.phrases import brackets, f1, letter, letters, listed, rhyme, sequence, text, word, words
 from promptlab.scoring.metrics.strict.replies import Kind, fold, key, read
-from promptlab.scoring.metrics.strict.series import brackets, letters, listed, sequence, words
 
 __all__ = ["STRICT", "fold", "key"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from decimal import Decimal, InvalidOperation
 
+from promptlab.design.defects import NUMBER_WORDS
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.metrics.spelled import spelled_number
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.replies import fold, key
 
@@ -66,9 +66,7 @@ _NO_LEVEL = re.compile(r"\bsentences? \d\b(?: and \d)?|\bscale (?:of|from) [^.\n
 
 def level(answer: str, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
-    text = re.sub(
-        r"\bsentences? \d\b(?: and \d)?|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b", " ", replies.clean(answer), flags=re.I
-    )
+    text = _NO_LEVEL.sub(" ", replies.clean(answer))
     concluded = [text[match.end() :].split("\n")[0] for match in replies.CONCLUSION.finditer(text)][-1:]
     for place in (*concluded, text.split("\n")[0], text):
         found = set(re.findall(r"(?<![\d.])[0-5](?:\.0+)?(?![\d.]*\d)", place))
@@ -80,3 +78,43 @@ def level(answer: str, item: Item) -> Scored:
     said = key(text)
     right = [target for target in item.targets if said and said == key(target.partition("-")[2])]
     return Scored(float(bool(right)), said or None)
+
+
+_UNITS = {name: n for n, name in enumerate(NUMBER_WORDS[:20])}
+_TENS = {name: 10 * n for n, name in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), 2)}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
+_WORD = re.compile(r"[a-z]+")
+
+
+def spelled_number(text: str) -> list[int]:
+    """Every number that a text spells out, in order; "one hundred and four" is one number, "one, two" are two."""
+    found: list[int] = []
+    total = group = 0
+    last = 0  # the smallest place that the open number has filled; 0 when none is open
+    for name in _WORD.findall(text.casefold().replace("-", " ")):
+        if name in _SCALES and last:
+            scale = _SCALES[name]
+            if scale == 100:
+                group *= 100
+            else:
+                total, group = total + group * scale, 0
+            last = scale
+            continue
+        value = _UNITS.get(name, _TENS.get(name))
+        if value is None:
+            if name == "and" and last >= 100:
+                continue
+            if last:
+                found.append(total + group)
+            total = group = last = 0
+            continue
+        place = 10 if name in _TENS else 1
+        fits = last >= 100 or (last == 10 and place == 1 and value and value < 10)
+        if last and not fits:
+            found.append(total + group)
+            total = group = 0
+        group += value
+        last = place
+    if last:
+        found.append(total + group)
+    return found
