@@ -14,10 +14,10 @@ from promptlab.nouns.model import Model
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.planning.hashes import HASH_FORMAT, hash_of_data, hash_of_experiment, hash_of_simulators, hash_of_stimuli, name_of_run
-from promptlab.planning.resolve import sim_models
 from promptlab.record.store import Run, frozen_plan
 from promptlab.sources.prices import price_digest
-from promptlab.sources.spec import load_experiment
+from promptlab.sources.spec.experiment import load_experiment
+from promptlab.sources.spec.libraries import sim_models
 from promptlab.sources.tasks import entries
 
 MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● cannot be told"

@@ -13,7 +13,7 @@ from promptlab.nouns.identity import digest, digest_of_text, plain_json
 from promptlab.nouns.item import Frame, Task
 from promptlab.nouns.model import Model
 from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.sources.spec import Experiment
+from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.spec.libraries import SimModel
 
 HASH_FORMAT = 2

@@ -11,7 +11,7 @@ from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.sources.spec import checked
+from promptlab.sources.spec.strict_yaml import checked
 from promptlab.strategies.loop import looped
 from promptlab.strategies.single import SINGLE
 

@@ -13,9 +13,8 @@ from promptlab.nouns.errors import DataMissing
 from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.shipped import PACKAGE
 from promptlab.nouns.words import Suite
-from promptlab.sources import official
-from promptlab.sources.spec import load_suite
-from promptlab.sources.spec.libraries import TaskEntry
+from promptlab.sources.official.reading import load_bigbench, load_instruction_induction
+from promptlab.sources.spec.libraries import TaskEntry, load_suite
 
 TWIN = PACKAGE / "data" / "twin"
 OWN = "promptlab's own items, written for it"
@@ -39,10 +38,10 @@ def load_task(name: str, suite: Suite, defects: Handling = "fix") -> Task:
     if suite == "twin":
         items = read_items(TWIN / f"{name}.jsonl")
     elif entry.benchmark == "instruction_induction":
-        items, demos = official.load_instruction_induction(name)
+        items, demos = load_instruction_induction(name)
         items = handled(name, items, defects)
     else:
-        items, demos, extras = official.load_bigbench(name)
+        items, demos, extras = load_bigbench(name)
         own = [item for item, fields in extras["item_fields"].items() if "task_prefix" in fields]
         items = handled(name, items, defects, own)
     if entry.labels:
