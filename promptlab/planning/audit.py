@@ -97,7 +97,7 @@ def _short(value: str | None) -> str:
 def _experiment(run: Run, plan: Plan) -> str:
     """As it ran: with the looks that the command asked for."""
     experiment, _ = load_experiment(run.folder / "experiment.yaml")
-    return hash_of_experiment(experiment.with_looks(len(plan.looks) or None))
+    return hash_of_experiment(experiment.as_asked(len(plan.looks) or None))
 
 
 def _data(run: Run, plan: Plan) -> str | None:

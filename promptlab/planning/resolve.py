@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -35,7 +35,7 @@ from promptlab.planning.hashes import (
 )
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.objects import GIVEN, as_files
-from promptlab.sources.own import check_gold, load_own
+from promptlab.sources.own import gold_notes, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
 from promptlab.sources.spec.experiment import Experiment, load_experiment
 from promptlab.sources.spec.libraries import SimModel, all_stimuli, load_cues, sim_models
@@ -117,23 +117,18 @@ def as_recorded(study: Study, runs: Path) -> Study:
     return earlier if not (runs / study.run_id).exists() and (runs / earlier.run_id / "plan.json").exists() else study
 
 
-def match(pattern: str, known: Iterable[str]) -> list[str]:
-    """The names that a name or glob means, in the order in which they are known."""
-    return [name for name in known if name == pattern or fnmatchcase(name, pattern)]
-
-
+@dataclass
 class _Resolver:
     """Collects problems while it resolves, so that all of them are told at once."""
 
-    def __init__(self, experiment: Experiment, document: Document, base: Path) -> None:
-        self.experiment = experiment
-        self.document = document
-        self.base = base
-        self.problems: list[Problem] = []
-        self.notes: list[str] = []
-        self.available: dict[str, int] = {}
-        self.files: dict[str, str] = {}
-        """Task files by the id of their task."""
+    experiment: Experiment
+    document: Document
+    base: Path
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    available: dict[str, int] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    """Task files by the id of their task."""
 
     def problem(self, message: str, *loc: str | int) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
@@ -143,8 +138,8 @@ class _Resolver:
         return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
 
     def meant(self, pattern: str, known: Sequence[str], what: str, *loc: str | int) -> list[str]:
-        """The known names that a name or glob means; a problem where there is none."""
-        found = match(pattern, known)
+        """The names that a name or glob means, in the order in which they are known; a problem where there is none."""
+        found = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
         if not found:
             self.problem(f"the {what} {pattern!r} is not known; {did_you_mean(pattern, known)}", *loc)
         return found
@@ -177,8 +172,8 @@ class _Resolver:
 
     def tasks(self) -> list[Task]:
         e = self.experiment
-        tasks = []
-        own = self.own_tasks()
+        tasks, own, programs = [], self.own_tasks(), [program.name for program in e.programs]
+        strategies = [(n, strategy_of(entry)) for n, entry in enumerate(e.strategies) if entry not in programs]
         for name in self.names(e.tasks, [*own, *task_names(e.suite)], "task", "tasks"):
             try:
                 task = own[name] if name in own else load_task(name, e.suite, e.defects)
@@ -191,16 +186,13 @@ class _Resolver:
                     self.problem(f"the task {name!r} has no base prompt {prompt!r}; it has {has}", "base_prompts", index)
             drawn = draw(task, e.items, max(e.shots), e.seed)
             if task.id in self.files:
-                gold, check = check_gold(drawn), f"`promptlab task check {self.files[task.id]}`"
-                for n, what in ((len(gold.below_1), "do not score 1"), (len(gold.failed), "get no score")):
-                    if n:
-                        self.notes.append(f"{task.id}: {n} right answers of items that are asked {what}; see {check}")
+                self.notes += gold_notes(drawn, self.files[task.id])
             self.available[task.id] = n_available(task, max(e.shots))
             if max(e.shots) > (n := len(drawn.demos)):
                 self.problem(f"the task {task.id!r} has {n} demonstrations to draw from; shots can be at most that", "shots")
             if e.items > len(drawn.items):
                 self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
-            for index, strategy in self.strategies():
+            for index, strategy in strategies:
                 if "choices" in strategy.needs and not all(item.choices for item in drawn.items):
                     message = f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
                     self.problem(message, "strategies", index)
@@ -210,11 +202,6 @@ class _Resolver:
                 self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
             tasks.append(drawn)
         return tasks
-
-    def strategies(self) -> Iterator[tuple[int, Strategy]]:
-        """The strategies of the experiment that are no programs, and their places in its list."""
-        programs = [program.name for program in self.experiment.programs]
-        return ((n, strategy_of(entry)) for n, entry in enumerate(self.experiment.strategies) if entry not in programs)
 
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:
         found: dict[str, Model] = {}
@@ -362,15 +349,10 @@ def resolve(source: Path | Experiment, looks: int | None = None, base: Path | No
     with nothing_to_collect():
         if isinstance(source, Path):
             experiment, document = load_experiment(source)
-            return _resolved(_as_asked(experiment, looks, scorer), document, source.parent if base is None else base)
+            return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base)
         with as_files(source) as (document, folder, files):
-            study = _resolved(_as_asked(validate(document, Experiment), looks, scorer), document, folder)
+            study = _resolved(validate(document, Experiment).as_asked(looks, scorer), document, folder)
         return replace(study, path=Path(document.path.name), files=files)
-
-
-def _as_asked(experiment: Experiment, looks: int | None, scorer: Scorer | None) -> Experiment:
-    experiment = experiment.with_looks(looks)
-    return experiment if scorer is None else experiment.model_copy(update={"scorer": scorer})
 
 
 def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.nouns.item import Demo, Item, Task
+from promptlab.nouns.typed import filled
 from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
 from promptlab.scoring.own import is_own, own_scoring
@@ -49,7 +50,9 @@ def load_own(path: Path) -> Own:
         taken = {item.input for item in items}
         pool = _items(spec, document, _tables(spec.demos, "demos", spec, document)[0])
         demos = tuple(Demo(item.input, item.targets[0], item.choices) for item in pool if item.input not in taken)
-    task = Task(
+    task = filled(
+        Task,
+        spec,
         name=name,
         suite="own",
         benchmark="own",
@@ -57,13 +60,10 @@ def load_own(path: Path) -> Own:
         parameters={} if isinstance(spec.metric, str) else spec.metric[rule],
         strict="",
         options="hidden" if spec.labels else "shown",
-        base_prompts=spec.base_prompts,
         items=_clustered(items),
         demos=demos,
-        chance=spec.chance,
         low=spec.chance or 0.0,
         source="; ".join(part for part in (spec.source, source) if part),
-        licence=spec.licence,
     )
     return Own(task, (path, *(table.path for table in tables)), ())
 

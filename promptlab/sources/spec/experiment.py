@@ -15,6 +15,7 @@ from promptlab.nouns.arm import Placement
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.parameters import checked
+from promptlab.nouns.typed import filled
 from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
 from promptlab.sources.spec.strict_yaml import Document, read, validate
 from promptlab.strategies import STRATEGIES, strategy_of
@@ -84,15 +85,7 @@ class ModelEntry(Part):
         """The entry as the noun that the rest of promptlab uses."""
         own = self.price
         price = Price(own.input_usd_per_mtok, own.output_usd_per_mtok, "experiment file") if own else None
-        return Model(
-            name=self.name or self.model,
-            litellm_name=self.model,
-            api_base=self.api_base,
-            api_key_env=self.api_key_env,
-            sampling=self.sampling.asked(),
-            price=price,
-            timeout_s=self.timeout_s,
-        )
+        return filled(Model, self, name=self.name or self.model, litellm_name=self.model, sampling=self.sampling.asked(), price=price)
 
 
 Preset = Literal["paper", "negativeprompt-code", "instruction-induction", "ape", "bigbench", "promptbench", "letters"]
@@ -125,8 +118,7 @@ class PlacementEntry(Part):
 
     def resolved(self) -> Placement:
         """The preset with this entry's values put in."""
-        own = self.model_dump(exclude_none=True, exclude={"preset"})
-        return Placement(**{**{key: getattr(PRESETS[self.preset], key) for key in Placement.__dataclass_fields__}, **own})
+        return filled(Placement, PRESETS[self.preset], **self.model_dump(exclude_none=True, exclude={"preset"}))
 
 
 class Controls(Part):
@@ -351,11 +343,12 @@ class Experiment(Part):
         """Presets and blocks as nouns, in the file's order."""
         return [entry.resolved() for entry in self.placements]
 
-    def with_looks(self, n_looks: int | None) -> Experiment:
-        """The experiment with this number of planned looks, where its file leaves that at 1."""
-        if n_looks is None or self.analysis.looks != 1:
-            return self
-        return self.model_copy(update={"analysis": self.analysis.model_copy(update={"looks": n_looks})})
+    def as_asked(self, n_looks: int | None, scorer: Scorer | None = None) -> Experiment:
+        """The experiment with this number of planned looks, where its file leaves that at 1, and with this scorer."""
+        update: dict[str, Any] = {} if scorer is None else {"scorer": scorer}
+        if n_looks is not None and self.analysis.looks == 1:
+            update["analysis"] = self.analysis.model_copy(update={"looks": n_looks})
+        return self.model_copy(update=update) if update else self
 
     def canonical(self) -> dict[str, Any]:
         """The experiment as plain data with every default filled in: what is hashed."""
