@@ -117,12 +117,17 @@ def calibrate(
         for name, values in seen.items()
     }
     return Calibration(
-        sweeps=sweeps, effect=effect, baseline=baseline, discordance=discordance, treatment=treatment, n_families=len(families),
+        sweeps=sweeps,
+        effect=effect,
+        baseline=baseline,
+        discordance=discordance,
+        treatment=treatment,
+        n_families=len(families),
         n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell"),
         false_family=rate(sum(in_families), sweeps * max(len(families), 1)),
         estimates_mean=float(np.mean(estimates)) if estimates else None,
         **shares,
-    )  # fmt: skip
+    )
 
 
 def _decisive(comparisons: list[Comparison], treatment: str) -> list[Comparison]:
@@ -165,9 +170,14 @@ def _blocks(study: Study) -> np.ndarray:
 
 
 def _judged(
-    frame: pd.DataFrame, shape: tuple[int, int], plan: Plan, answers: tuple[float, float], rng: np.random.Generator,
-    treatment: str | None = None, effect: float = 0.0,
-) -> tuple[list[Comparison], float]:  # fmt: skip
+    frame: pd.DataFrame,
+    shape: tuple[int, int],
+    plan: Plan,
+    answers: tuple[float, float],
+    rng: np.random.Generator,
+    treatment: str | None = None,
+    effect: float = 0.0,
+) -> tuple[list[Comparison], float]:
     """One made-up run, whose answers have this baseline and discordance: its comparisons, and the share of its trials that is sent."""
     baseline, discordance = answers
     within = min(max(discordance / (2 * baseline * (1 - baseline)), 1e-6), 1 - 1e-6)  # the share of the variance inside items

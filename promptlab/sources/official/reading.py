@@ -90,12 +90,11 @@ class _Reading:
             raise self.damaged(f"could not be read: {error}") from error
         self.found = sha256_of(content)
         try:
-            document = json.loads(content)
+            self.document = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise self.damaged(f"not JSON: {short(error)}") from error
-        if not isinstance(document, dict):
+        if not isinstance(self.document, dict):
             raise self.damaged("not a JSON object")
-        self.document = document
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:

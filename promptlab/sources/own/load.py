@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns.errors import DataMissing, FileProblems, UsageProblem, did_you_mean
 from promptlab.nouns.item import Demo, Item, Task
 from promptlab.nouns.typed import filled
 from promptlab.scoring.metrics import METRICS, metric
@@ -17,8 +17,8 @@ from promptlab.sources.hub import dataset_files
 from promptlab.sources.own.bigbench import load_task_json
 from promptlab.sources.own.rows import Collector, read_row
 from promptlab.sources.spec.experiment import NAME
-from promptlab.sources.spec.strict_yaml import Document
-from promptlab.sources.spec.task import TaskFile, load_task_file
+from promptlab.sources.spec.strict_yaml import Document, load
+from promptlab.sources.spec.task import TaskFile
 from promptlab.sources.tables import READERS, Table, read_table
 
 
@@ -37,8 +37,8 @@ def load_own(path: Path) -> Own:
         task, notes = load_task_json(path)
         return Own(task, (path,), notes)
     if path.suffix.lower() in READERS:
-        raise FileProblems([Problem(path, None, _suggested(path))])
-    spec, document = load_task_file(path)
+        raise FileProblems.one(path, _suggested(path))
+    spec, document = load(path, TaskFile)
     name = spec.name or path.stem
     if not re.fullmatch(NAME, name):
         raise FileProblems([document.problem((), f"the file's name {name!r} is no name for a task; add 'name'")])
@@ -111,7 +111,7 @@ def _items(spec: TaskFile, document: Document, tables: list[Table]) -> tuple[Ite
             number += 1
             collector.add(table.path, row, read_row(row, str(number), spec))
     if not collector.items and not collector.problems:
-        raise FileProblems([Problem(tables[0].path, None, "holds no rows")])
+        raise FileProblems.one(tables[0].path, "holds no rows")
     return collector.done()
 
 

@@ -17,7 +17,7 @@ from promptlab.nouns.model import Model, Price
 from promptlab.nouns.parameters import checked
 from promptlab.nouns.typed import filled
 from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
-from promptlab.sources.spec.strict_yaml import Document, read, validate
+from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.strategies import STRATEGIES, strategy_of
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -83,8 +83,7 @@ class ModelEntry(Part):
 
     def resolved(self) -> Model:
         """The entry as the noun that the rest of promptlab uses."""
-        own = self.price
-        price = Price(own.input_usd_per_mtok, own.output_usd_per_mtok, "experiment file") if own else None
+        price = filled(Price, self.price, source="experiment file") if self.price else None
         return filled(Model, self, name=self.name or self.model, litellm_name=self.model, sampling=self.sampling.asked(), price=price)
 
 
@@ -357,8 +356,7 @@ class Experiment(Part):
 
 def load_experiment(path: Path) -> tuple[Experiment, Document]:
     """Read an experiment file; FileProblems lists everything that is wrong with its form."""
-    document = read(path)
-    return validate(document, Experiment), document
+    return load(path, Experiment)
 
 
 def experiment_schema() -> dict[str, Any]:

@@ -16,7 +16,7 @@ from promptlab.nouns.stimulus import Cue, Stimulus
 from promptlab.nouns.typed import filled
 from promptlab.nouns.words import Benchmark, Demand, Emotion, Valence
 from promptlab.sources.spec.experiment import NAME, Part, PriceEntry
-from promptlab.sources.spec.strict_yaml import Document, read, validate
+from promptlab.sources.spec.strict_yaml import Document, load, read
 
 
 class StimulusEntry(Part):
@@ -46,8 +46,7 @@ class Library(Part):
 
 def load_library(path: Path) -> tuple[Stimulus, ...]:
     """The stimuli of one file; FileProblems on a wrong form, a repeated key or a repeated text."""
-    document = read(path)
-    library = validate(document, Library)
+    library, document = load(path, Library)
     problems = _repeated(document, "stimuli", library.stimuli)
     for index, entry in enumerate(library.stimuli):
         if (library.role == "paraphrase") != (entry.of is not None):
@@ -119,8 +118,7 @@ class CueLibrary:
 
 def load_cues(path: Path) -> CueLibrary:
     """A cue library; FileProblems on a wrong form, a repeated key or text, or where no neutral counterpart stands beside every cue."""
-    document = read(path)
-    file = validate(document, CueFile)
+    file, document = load(path, CueFile)
     problems = _repeated(document, "cues", file.cues)
     neutral = [entry for entry in file.cues if entry.emotion == "neutral"]
     n_emotional = len(file.cues) - len(neutral)
@@ -181,7 +179,7 @@ class SuiteFile(Part):
 
 def load_suite(path: Path) -> Mapping[str, TaskEntry]:
     """Task entries by name."""
-    return validate(read(path), SuiteFile).tasks
+    return load(path, SuiteFile)[0].tasks
 
 
 class Shift(Part):
@@ -233,24 +231,14 @@ class SimFile(Part):
     models: dict[str, SimModel]
 
 
-def load_sim_models(path: Path) -> Mapping[str, SimModel]:
-    """Simulated models by the name that follows `sim/`."""
-    return validate(read(path), SimFile).models
-
-
-def library_paths() -> list[Path]:
-    """The stimulus libraries that come with promptlab, without the cues of loops."""
-    return [path for path in sorted(shipped("stimuli").glob("*.yaml")) if not is_cue_file(path)]
-
-
 def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
     """Every stimulus by id; two libraries with one name are a problem of the second."""
     found: dict[str, Stimulus] = {}
-    shipped_ones = library_paths()
+    shipped_ones = [path for path in sorted(shipped("stimuli").glob("*.yaml")) if not is_cue_file(path)]
     for path in [*shipped_ones, *extra]:
         for stimulus in _kept(path) if path in shipped_ones else load_library(path):
             if stimulus.id in found:
-                raise FileProblems([Problem(path, 1, f"the stimulus {stimulus.id!r} exists already; give this library another name")])
+                raise FileProblems.one(path, f"the stimulus {stimulus.id!r} exists already; give this library another name", 1)
             found[stimulus.id] = stimulus
     return found
 
@@ -261,4 +249,4 @@ _kept = lru_cache(maxsize=64)(load_library)
 
 def sim_models() -> Mapping[str, SimModel]:
     """The simulated models that come with promptlab, by the name after `sim/`."""
-    return load_sim_models(PACKAGE / "data" / "sim.yaml")
+    return load(PACKAGE / "data" / "sim.yaml", SimFile)[0].models

@@ -81,12 +81,12 @@ def parsed(path: Path, text: str) -> Document:
         marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []
         if marks:
             line = marks[0].start_mark.line + 1
-            raise FileProblems([Problem(path, line, "anchors and aliases (& and *) are not read; write the value out, or quote the text")])
+            raise FileProblems.one(path, "anchors and aliases (& and *) are not read; write the value out, or quote the text", line)
         node = yaml.compose(text, Loader=Scalars)
     except yaml.YAMLError as error:
         raise FileProblems([_syntax_problem(path, text, error)]) from None
     if node is None:
-        raise FileProblems([Problem(path, None, "the file is empty")])
+        raise FileProblems.one(path, "the file is empty")
     lines: dict[Loc, int] = {}
     problems: list[Problem] = []
     value = _construct(node, (), path, lines, problems)
@@ -126,6 +126,12 @@ def validate(document: Document, model: type[M]) -> M:
         raise FileProblems(list(dict.fromkeys(problems))) from None
 
 
+def load(path: Path, model: type[M]) -> tuple[M, Document]:
+    """Read one file as `model`; FileProblems lists everything that is wrong with its form."""
+    document = read(path)
+    return validate(document, model), document
+
+
 def checked(plain: object, noun: type[Noun], what: str) -> Noun:
     """Plain data that a machine wrote, as `noun`; UsageProblem with the first thing that does not fit."""
     try:
@@ -140,16 +146,16 @@ def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise FileProblems([Problem(path, None, f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read")])
+            raise FileProblems.one(path, f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ""
-        raise FileProblems([Problem(path, None, f"there is no such file; {near}".rstrip("; "))]) from None
+        raise FileProblems.one(path, f"there is no such file; {near}".rstrip("; ")) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise FileProblems([Problem(path, line, "not UTF-8 text; save the file as UTF-8")]) from None
+        raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
     except OSError as error:
-        raise FileProblems([Problem(path, None, f"cannot be read: {error.strerror}")]) from None
+        raise FileProblems.one(path, f"cannot be read: {error.strerror}") from None
 
 
 def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
