@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from promptlab.reporting.pair import PairReport
     from promptlab.reporting.whole import Report
     from promptlab.running.progress import Progress
-    from promptlab.sources.spec import Experiment
+    from promptlab.sources.spec.experiment import Experiment
 
 T = TypeVar("T")
 CANCELLED_EVERY_S = 0.1

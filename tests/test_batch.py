@@ -27,13 +27,14 @@ from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.nouns.manifest import Spent
 from promptlab.nouns.model import Model
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
-from promptlab.planning.resolve import Study, all_stimuli, resolve
+from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.running.batch import desk, waves
 from promptlab.running.batch.service import not_batched, price_share
 from promptlab.running.gateway import RetryPolicy
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import Sweep, run_sweep
+from promptlab.sources.spec.libraries import all_stimuli
 from runs import experiment, served, start
 from servers import Server
 

@@ -13,7 +13,7 @@ import pytest
 
 from conftest import ROOT
 from promptlab.record.store import Run
-from promptlab.sources.spec import experiment_schema
+from promptlab.sources.spec.experiment import experiment_schema
 from runs import experiment, run, served
 from servers import Server
 

@@ -29,13 +29,13 @@ from promptlab.nouns.plan import Plan, PlannedArm, PlannedLoop
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Loop
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import all_stimuli, resolve
+from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import arm_table, build, to_html, to_markdown
 from promptlab.reporting.loops import emotion_transitions, loop_rounds
 from promptlab.running.simulate import World, reply
 from promptlab.scoring.rules import task_metric
-from promptlab.sources.spec.libraries import load_cues
+from promptlab.sources.spec.libraries import all_stimuli, load_cues
 from promptlab.sources.tasks import load_task
 from promptlab.stats import analyse
 from promptlab.strategies import begun

@@ -16,7 +16,8 @@ from promptlab.scoring.metrics import METRICS, bigbench, metric
 from promptlab.scoring.metrics import instruction_induction as ii
 from promptlab.scoring.metrics.bigbench import choice
 from promptlab.scoring.own import own_scoring, settled
-from promptlab.sources import official
+from promptlab.sources.official import files as official
+from promptlab.sources.official.reading import load_bigbench, load_instruction_induction
 from promptlab.sources.tasks import read_items
 
 SIX = {
@@ -386,7 +387,7 @@ def test_official_gold_answers_score_one(shared: object) -> None:
     n = 0
     for task, name in SIX.items():
         bigbench_task = name in ("choice", "bigbench_exact")
-        items = official.load_bigbench(task).items if bigbench_task else official.load_instruction_induction(task)[0]
+        items = load_bigbench(task).items if bigbench_task else load_instruction_induction(task)[0]
         check_gold(items, name)
         n += len(items)
     assert n == 4 * 100 + 1000 + 448
@@ -425,7 +426,7 @@ SAYS_NOTHING = ["{listed}", "{chosen}, {other}", "{chosen} or {other}", "Choices
 def test_every_official_name_in_every_phrase(shared: object) -> None:
     official.import_from(f"{shared}/data")
     wrong = []
-    for item in official.load_bigbench("ruin_names").items:
+    for item in load_bigbench("ruin_names").items:
         for chosen in (item.targets[0], next(option for option in item.choices if option not in item.targets)):
             if chosen == item.input:
                 continue

@@ -19,8 +19,9 @@ from promptlab.design.defects import clustered, unanswerable_object_counting
 from promptlab.nouns.errors import DataMissing, UsageProblem
 from promptlab.nouns.item import Demo, Item
 from promptlab.nouns.places import home
-from promptlab.sources import official
-from promptlab.sources.official import OfficialFile
+from promptlab.sources.official import files as official
+from promptlab.sources.official.files import OfficialFile
+from promptlab.sources.official.reading import load_bigbench, load_instruction_induction
 
 SUM_EXECUTE = {"examples": {"1": {"input": "0 47", "output": "47"}, "2": {"input": "1 2", "output": "3"}}}
 SUM_INDUCE = {
@@ -358,10 +359,10 @@ def test_pull_without_a_connection(small: object, data: Path) -> None:
 
 def test_items_and_demonstrations(checkout: Path) -> None:
     official.import_from(checkout)
-    items, demos = official.load_instruction_induction("sum")
+    items, demos = load_instruction_induction("sum")
     assert items == (Item("1", "0 47", ("47",)), Item("2", "1 2", ("3",)))
     assert demos == (Demo("5 5", "10"),), "neither a test item nor an empty output may be shown"
-    task = official.load_bigbench("object_counting")
+    task = load_bigbench("object_counting")
     assert task.items == (Item("0", "I have a drum.", ("one", "1")),)
     assert task.demos == ()
     assert task.extras == {"task_prefix": "How many objects do I have?\n", "item_fields": {}}
@@ -369,17 +370,17 @@ def test_items_and_demonstrations(checkout: Path) -> None:
 
 def test_unknown_tasks(small: object) -> None:
     with pytest.raises(UsageProblem, match="no official task is named 'summ'; did you mean 'sum'"):
-        official.load_instruction_induction("summ")
+        load_instruction_induction("summ")
     with pytest.raises(UsageProblem):
-        official.load_bigbench("../../etc/passwd")
+        load_bigbench("../../etc/passwd")
 
 
 def test_files_that_were_not_imported(small: object) -> None:
     told = "not imported yet: run `promptlab data import DIR` or `promptlab data pull`"
     with pytest.raises(DataMissing, match=rf"execute.sum\.json is {told}"):
-        official.load_instruction_induction("sum")
+        load_instruction_induction("sum")
     with pytest.raises(DataMissing, match=told):
-        official.load_bigbench("object_counting")
+        load_bigbench("object_counting")
 
 
 @pytest.mark.parametrize(
@@ -404,7 +405,7 @@ def test_damaged_instruction_induction(checkout: Path, data: Path, content: byte
     official.import_from(checkout)
     write(data / EXECUTE_PATH, content)
     with pytest.raises(DataMissing, match=rf"execute.sum\.json is damaged: {told}"):
-        official.load_instruction_induction("sum")
+        load_instruction_induction("sum")
 
 
 @pytest.mark.parametrize(
@@ -424,7 +425,7 @@ def test_damaged_bigbench(checkout: Path, data: Path, content: bytes, told: str)
     official.import_from(checkout)
     write(data / COUNTING_PATH, content)
     with pytest.raises(DataMissing, match=rf"task\.json is damaged: {told}"):
-        official.load_bigbench("object_counting")
+        load_bigbench("object_counting")
 
 
 @pytest.mark.parametrize(
@@ -451,23 +452,23 @@ def test_the_published_files(shared: Path) -> None:
 
     sizes = {"translation_en-fr": 2811, "active_to_passive": 900, "sentiment": 1167, "sum": 4950}
     for task, n_demos in sizes.items():
-        items, demos = official.load_instruction_induction(task)
+        items, demos = load_instruction_induction(task)
         assert [item.id for item in items] == [str(n) for n in range(1, 101)]
         assert len(demos) == n_demos
         assert not {item.input for item in items} & {demo.input for demo in demos}
-    french, demos = official.load_instruction_induction("translation_en-fr")
+    french, demos = load_instruction_induction("translation_en-fr")
     expected = ("place", "se placer", "endroit", "poser", "faire", "arriver", "lieu", "mettre", "placer")
     assert french[0] == Item("1", "place", expected)
     assert demos[0] == Demo("time", "temps")
-    passive, _ = official.load_instruction_induction("active_to_passive")
+    passive, _ = load_instruction_induction("active_to_passive")
     assert passive[0] == Item("1", "The professor mentioned the artist.", ("The artist was mentioned by the professor.",))
 
-    counting = official.load_bigbench("object_counting").items
+    counting = load_bigbench("object_counting").items
     assert counting[0] == Item("0", "I have a clarinet, a violin, and a flute.", ("three", "3"))
     unanswerable = unanswerable_object_counting(counting)
     assert (len(counting), len(unanswerable), min(map(int, unanswerable))) == (1000, 211, 4)
 
-    names = official.load_bigbench("ruin_names")
+    names = load_bigbench("ruin_names")
     assert names.items[0] == Item("0", "star wars", ("stare wars",), ("stare wars", "stariwars", "stars wars", "star was"))
     assert len(names.items) == 448
     assert sum(item.cluster is not None for item in clustered("ruin_names", names.items)) == 448 - 346 + len(
@@ -482,13 +483,13 @@ def test_every_published_task_can_be_read(shared: Path) -> None:
     tasks = {file.task: file.path.startswith("bigbench/") for file in official.manifest()}
     n_items = {}
     for task, bigbench in tasks.items():
-        items = official.load_bigbench(task).items if bigbench else official.load_instruction_induction(task)[0]
+        items = load_bigbench(task).items if bigbench else load_instruction_induction(task)[0]
         n_items[task] = len(items)
         assert len({item.id for item in items}) == len(items)
         assert all(item.input and item.targets for item in items)
         assert all(set(item.targets) <= set(item.choices) for item in items if item.choices)
     assert len(n_items) == 45
     assert (n_items["cause_and_effect"], n_items["common_concept"], n_items["word_unscrambling"]) == (50, 16, 8917)
-    pairs, _ = official.load_instruction_induction("cause_and_effect")
+    pairs, _ = load_instruction_induction("cause_and_effect")
     assert [(item.id, item.cluster) for item in pairs[:2]] == [("1", "1"), ("1-swapped", "1")]
     assert pairs[1].input == "Sentence 1: The child started crying. Sentence 2: The child hurt their knee."

@@ -16,11 +16,12 @@ from promptlab.explorer import library, load
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.inert import HIDDEN, inert
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import all_stimuli, resolve
+from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter
 from promptlab.reporting.library import library as listed
 from promptlab.reporting.table import Table
 from promptlab.sources import official, tasks
+from promptlab.sources.spec.libraries import all_stimuli
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
 from promptlab.strategies import plain_arm

@@ -22,7 +22,7 @@ from promptlab.planning.size import Size
 from promptlab.record.store import Run
 from promptlab.reporting import charts, planned
 from promptlab.reporting.table import Table
-from promptlab.sources.spec import load_experiment
+from promptlab.sources.spec.experiment import load_experiment
 from promptlab.stats import power_mcnemar, power_paired_t, sample_size_miller, smallest_effect_macro, smallest_effect_mcnemar
 from test_explorer import HOSTILE, elements, opened, texts, write_run
 

@@ -101,7 +101,7 @@ def test_twin_answers(name: str) -> None:
 
 @pytest.mark.shared
 def test_official_answers(shared: Any) -> None:
-    from promptlab.sources import official
+    from promptlab.sources.official import files as official
 
     official.import_from(shared / "data")
     for name in task_names("official"):

@@ -14,12 +14,13 @@ from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.item import Item, Task
 from promptlab.nouns.model import Model
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
+from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.running.progress import Execution
 from promptlab.running.simulate import Shown, World, probability, reply, wrong_answer
 from promptlab.running.sweep import run_sweep
 from promptlab.scoring.metrics import metric
+from promptlab.sources.spec.libraries import all_stimuli, sim_models
 from promptlab.stats import analyse
 from promptlab.strategies.single import SINGLE
 from runs import experiment

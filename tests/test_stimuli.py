@@ -15,8 +15,8 @@ from promptlab.design.stimuli import matched_placebos, placebos_of, shuffled, st
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import all_stimuli, resolve
-from promptlab.sources.spec.libraries import load_cues, load_library
+from promptlab.planning.resolve import resolve
+from promptlab.sources.spec.libraries import all_stimuli, load_cues, load_library
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
 from promptlab.strategies import plain_arm

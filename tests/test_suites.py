@@ -11,7 +11,7 @@ import pytest
 import scipy.stats as st
 
 import runs
-from promptlab.sources import official
+from promptlab.sources.official import files as official
 from promptlab.stats.intervals import unpaired_difference
 
 

@@ -107,7 +107,7 @@ def main() -> None:
     """`python tests/warm.py FD`."""
     for name in LOADED:
         __import__(name)
-    from promptlab.planning.resolve import all_stimuli, sim_models
+    from promptlab.sources.spec.libraries import all_stimuli, sim_models
     from promptlab.sources.tasks import entries
     from promptlab.sources.tokens import n_tokens
 

@@ -168,7 +168,7 @@ def export(
     from promptlab.record.store import Run
     from promptlab.running import bundle
     from promptlab.running.replay import replayed
-    from promptlab.sources.spec import load_experiment
+    from promptlab.sources.spec.experiment import load_experiment
 
     n_missing = 0
     if source.is_dir():
@@ -215,7 +215,7 @@ def import_(
 ) -> None:
     """Check every file of a bundle and put its answers into the cache. One that is stored and differs stays, unless --replace."""
     from promptlab.running import bundle
-    from promptlab.sources.spec import load_experiment
+    from promptlab.sources.spec.experiment import load_experiment
 
     if not folder.is_dir():
         raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export` made")

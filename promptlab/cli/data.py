@@ -20,7 +20,7 @@ def import_(
     directory: Annotated[Path, typer.Argument(help="A folder or checkout that holds the official files.", show_default=False)],
 ) -> None:
     """Copy the official files out of a folder; each is checked against its SHA-256 first."""
-    from promptlab.sources import official
+    from promptlab.sources.official import files as official
 
     done = official.import_from(directory)
     say(f"{len(done.copied)} files imported, {len(done.kept)} were there already, {len(done.missing)} are missing, in {done.folder}")
@@ -31,7 +31,7 @@ def import_(
 @data.command("pull")
 def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file paths; all when left out.")] = None) -> None:
     """Download the official files from their public GitHub addresses at pinned commits; verified files are skipped."""
-    from promptlab.sources import official
+    from promptlab.sources.official import files as official
 
     done = official.pull(names or None, lambda path, n, total: say(f"{n}/{total} {path}"))
     say(f"{len(done.copied)} files pulled, {len(done.kept)} were there already, in {done.folder}")
@@ -40,7 +40,7 @@ def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file p
 @data.command("ls")
 def ls(as_json: AsJson = False) -> None:
     """Every official file, whether it is here, and where it comes from."""
-    from promptlab.sources import official
+    from promptlab.sources.official import files as official
 
     rows = [asdict(state) for state in official.listing()]
     note = f"in {official.data_dir()}; get them with `promptlab data import DIR` or `promptlab data pull`"
@@ -50,7 +50,7 @@ def ls(as_json: AsJson = False) -> None:
 @data.command("verify")
 def verify(as_json: AsJson = False) -> None:
     """Compute every file's SHA-256 anew; exit code 1 when one is damaged."""
-    from promptlab.sources import official
+    from promptlab.sources.official import files as official
 
     rows = [asdict(state) for state in official.verify()]
     damaged = [row for row in rows if row["state"] == "damaged"]

@@ -87,7 +87,7 @@ def ls_tasks(as_json: AsJson = False) -> None:
 @ls.command("stimuli")
 def ls_stimuli(as_json: AsJson = False) -> None:
     """The stimuli and placebos that come with promptlab."""
-    from promptlab.planning.resolve import all_stimuli
+    from promptlab.sources.spec.libraries import all_stimuli
 
     rows = [_stimulus(s) for s in all_stimuli().values()]
     note = "Several as one arm: write a list inside stimuli. Feedback cues of loops: stimuli/heart.yaml"
@@ -98,8 +98,8 @@ def ls_stimuli(as_json: AsJson = False) -> None:
 @ls.command("models")
 def ls_models(as_json: AsJson = False) -> None:
     """The simulated models, and how to name real ones."""
-    from promptlab.planning.resolve import sim_models
     from promptlab.sources.prices import PriceTable
+    from promptlab.sources.spec.libraries import sim_models
 
     rows = [{"model": f"sim/{name}", "title": m.title, "truth": m.truth, "simulated": True} for name, m in sim_models().items()]
     table = PriceTable.load()
@@ -178,7 +178,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
 def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
     from promptlab.cli.own import matched
-    from promptlab.planning.resolve import all_stimuli
+    from promptlab.sources.spec.libraries import all_stimuli
 
     known = all_stimuli()
     if name not in known:
@@ -194,8 +194,8 @@ def show_stimulus(name: Name, as_json: AsJson = False) -> None:
 def show_model(name: Name, as_json: AsJson = False) -> None:
     """A model's price, and for a simulated one its truth."""
     from promptlab.nouns.model import Model
-    from promptlab.planning.resolve import sim_models
     from promptlab.sources.prices import PriceTable, sim_prices
+    from promptlab.sources.spec.libraries import sim_models
 
     sims = sim_models()
     model = Model(name, name)
@@ -216,7 +216,7 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
 
 def schema() -> None:
     """Print the JSON Schema of an experiment file, for editors."""
-    from promptlab.sources.spec import experiment_schema
+    from promptlab.sources.spec.experiment import experiment_schema
 
     print_json(experiment_schema())
 

@@ -103,8 +103,7 @@ def check_stimuli(
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with a library, and how long each text is and what it would be compared with. Exit code 2 when it is wrong."""
-    from promptlab.planning.resolve import all_stimuli
-    from promptlab.sources.spec.libraries import is_cue_file, load_cues
+    from promptlab.sources.spec.libraries import all_stimuli, is_cue_file, load_cues
     from promptlab.sources.tokens import DEFAULT, n_tokens
 
     if is_cue_file(file):

@@ -82,6 +82,11 @@ class FileProblems(PromptlabError):
         self.problems = tuple(sorted(problems, key=lambda p: (str(p.file), p.line or 0)))
         super().__init__("\n".join(str(p) for p in self.problems))
 
+    @classmethod
+    def one(cls, file: Path | str, message: str, line: int | None = None) -> FileProblems:
+        """The only thing that is wrong."""
+        return cls([Problem(Path(file), line, message)])
+
 
 UNREADABLE = (PromptlabError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
 """What a damaged run folder can raise on its way through the reader and the analysis."""

@@ -60,6 +60,13 @@ def fields_of(value: Any) -> dict[str, Any]:  # noqa: ANN401
     return {key: plain(getattr(value, name)) for key, (name, _) in _fields(value.__class__).items()} | dict(getattr(value, "more", {}))
 
 
+def filled(kind: Callable[..., T], /, *sources: object, **given: Any) -> T:  # noqa: ANN401
+    """An object of a dataclass: a field that is not given is the attribute of its name of the first source that has one."""
+    names = [f.name for f in fields(cast("Any", kind)) if f.name not in given]
+    found = {name: getattr(source, name) for source in reversed(sources) for name in names if hasattr(source, name)}
+    return kind(**found, **given)
+
+
 @cache
 def _fields(kind: Callable[..., Any]) -> dict[str, tuple[str, Callable[[Any], Any]]]:
     hints = get_type_hints(kind)

@@ -14,10 +14,10 @@ from promptlab.nouns.model import Model
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.planning.hashes import HASH_FORMAT, hash_of_data, hash_of_experiment, hash_of_simulators, hash_of_stimuli, name_of_run
-from promptlab.planning.resolve import sim_models
 from promptlab.record.store import Run, frozen_plan
 from promptlab.sources.prices import price_digest
-from promptlab.sources.spec import load_experiment
+from promptlab.sources.spec.experiment import load_experiment
+from promptlab.sources.spec.libraries import sim_models
 from promptlab.sources.tasks import entries
 
 MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● cannot be told"
@@ -97,7 +97,7 @@ def _short(value: str | None) -> str:
 def _experiment(run: Run, plan: Plan) -> str:
     """As it ran: with the looks that the command asked for."""
     experiment, _ = load_experiment(run.folder / "experiment.yaml")
-    return hash_of_experiment(experiment.with_looks(len(plan.looks) or None))
+    return hash_of_experiment(experiment.as_asked(len(plan.looks) or None))
 
 
 def _data(run: Run, plan: Plan) -> str | None:

@@ -6,8 +6,10 @@ prompt disagree on the given share of items, and arms are drawn from it. Familie
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,56 +84,49 @@ def calibrate(
     `discordance` is the share of items on which two runs of the same prompt disagree; `observe` is told (done, of).
     """
     plan = make_plan(study)
-    frame, shape = _rows(study)
+    judged = partial(_judged, *_rows(study), plan, (baseline, discordance), np.random.default_rng(study.design.seed))
     treatment = next(a.name for a in study.design.arms if a.role in ("stimulus", "loop"))
-    rng = np.random.default_rng(study.design.seed)
-    gains = findings = failed = found = in_primary = in_families = 0
     families = {h.family for h in plan.hypotheses if h.scope == "stimulus"}
-    cells: list[int] = []
-    found_cells: list[float] = []
-    asked: list[float] = []
-    asked_planted: list[float] = []
+    seen: defaultdict[str, list[float]] = defaultdict(list)
+    in_families: list[int] = []
     estimates: list[float] = []
     for done in range(sweeps):
-        null, share = _judged(frame, shape, plan=plan, treatment=None, effect=0.0, baseline=baseline, discordance=discordance, rng=rng)
+        null, asked = judged()
         over = [c for c in null if c.scope in ("primary", "stimulus")]
         cell = [c for c in null if c.scope == "cell" and c.verdict in FINDINGS]
-        gains += any(c.verdict in GAINS for c in over)
-        findings += bool(cell) or any(c.verdict in FINDINGS for c in over)
-        in_primary += any(c.verdict in FINDINGS for c in over if c.scope == "primary")
-        in_families += len({c.family for c in over if c.scope == "stimulus" and c.verdict in FINDINGS})
-        failed += any(c.status == "aa_failed" and c.scope == "aa" for c in null)
-        cells.append(len(cell))
-        asked.append(share)
-        planted, share = _judged(
-            frame, shape, plan=plan, treatment=treatment, effect=effect, baseline=baseline, discordance=discordance, rng=rng
-        )
-        asked_planted.append(share)
+        in_families.append(len({c.family for c in over if c.scope == "stimulus" and c.verdict in FINDINGS}))
+        planted, asked_planted = judged(treatment, effect)
         first = _decisive(planted, treatment)
-        found += bool(first) and all(c.verdict in GAINS for c in first)
         estimates += [c.diff for c in first if c.verdict in GAINS and c.diff is not None]
         own = [c for c in planted if c.scope == "cell" and c.treatment == treatment and c.control == first[0].control] if first else []
-        found_cells.append(sum(c.verdict in GAINS for c in own) / len(own) if own else 0.0)
+        for name, value in {
+            "false_gain": any(c.verdict in GAINS for c in over),
+            "false_finding": bool(cell) or any(c.verdict in FINDINGS for c in over),
+            "false_primary": any(c.verdict in FINDINGS for c in over if c.scope == "primary"),
+            "aa_failed": any(c.status == "aa_failed" and c.scope == "aa" for c in null),
+            "found": bool(first) and all(c.verdict in GAINS for c in first),
+            "false_cells": len(cell),
+            "found_cells": sum(c.verdict in GAINS for c in own) / len(own) if own else 0.0,
+            "asked": asked,
+            "asked_planted": asked_planted,
+        }.items():
+            seen[name].append(value)
         observe(done + 1, sweeps)
+    shares: dict[str, Any] = {
+        name: rate(sum(map(int, values)), sweeps) if isinstance(values[0], bool) else float(np.mean(values))
+        for name, values in seen.items()
+    }
     return Calibration(
         sweeps=sweeps,
         effect=effect,
         baseline=baseline,
         discordance=discordance,
         treatment=treatment,
-        false_gain=rate(gains, sweeps),
-        false_finding=rate(findings, sweeps),
-        false_primary=rate(in_primary, sweeps),
-        false_family=rate(in_families, sweeps * max(len(families), 1)),
         n_families=len(families),
-        false_cells=float(np.mean(cells)),
-        aa_failed=rate(failed, sweeps),
-        found=rate(found, sweeps),
-        found_cells=float(np.mean(found_cells)),
         n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell"),
-        asked=float(np.mean(asked)),
-        asked_planted=float(np.mean(asked_planted)),
+        false_family=rate(sum(in_families), sweeps * max(len(families), 1)),
         estimates_mean=float(np.mean(estimates)) if estimates else None,
+        **shares,
     )
 
 
@@ -178,13 +173,13 @@ def _judged(
     frame: pd.DataFrame,
     shape: tuple[int, int],
     plan: Plan,
-    treatment: str | None,
-    effect: float,
-    baseline: float,
-    discordance: float,
+    answers: tuple[float, float],
     rng: np.random.Generator,
+    treatment: str | None = None,
+    effect: float = 0.0,
 ) -> tuple[list[Comparison], float]:
-    """One made-up run: its comparisons, and the share of its trials that is sent."""
+    """One made-up run, whose answers have this baseline and discordance: its comparisons, and the share of its trials that is sent."""
+    baseline, discordance = answers
     within = min(max(discordance / (2 * baseline * (1 - baseline)), 1e-6), 1 - 1e-6)  # the share of the variance inside items
     spread = within / (1 - within)
     chance = rng.beta(baseline * spread, (1 - baseline) * spread, shape)

@@ -17,11 +17,11 @@ from promptlab.nouns.plan import Estimate, OutlookRow, Plan, PowerRow
 from promptlab.nouns.words import Suite
 from promptlab.planning.plan import outlook, power
 from promptlab.planning.price import estimate, minutes
-from promptlab.planning.resolve import Study, all_stimuli, resolve, sim_models
+from promptlab.planning.resolve import Study, resolve
 from promptlab.planning.size import Over, Size
 from promptlab.sources.prices import PriceTable
-from promptlab.sources.spec import Experiment
-from promptlab.sources.spec.experiment import Sampling
+from promptlab.sources.spec.experiment import Experiment, Sampling
+from promptlab.sources.spec.libraries import all_stimuli, sim_models
 from promptlab.sources.tasks import task_here, task_names
 
 FILE = "planned.yaml"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from promptlab.nouns.arm import Program
@@ -12,7 +12,7 @@ from promptlab.nouns.identity import digest, digest_of_text, plain_json
 from promptlab.nouns.item import Frame, Task
 from promptlab.nouns.model import Model
 from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.sources.spec import Experiment
+from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.spec.libraries import SimModel
 
 HASH_FORMAT = 2
@@ -60,18 +60,11 @@ def hash_of_stimuli(
     joined = {s.id: s.joined_by for s in every if s.joined_by is not None}
     loop_of = {(strategy, arm): loop for strategy, arm, loop in loops}
     program_of = dict(programs)
-    if format == 1:
-        return digest(
-            [texts, sorted([*key, _loop_1(loop_of[key])] for key in loop_of), sorted([k, _program_1(p)] for k, p in program_of.items())]
-        )
-    return digest(
-        [
-            texts,
-            [[*key, loop_of[key].canonical()] for key in sorted(loop_of)],
-            [[k, program_of[k].canonical()] for k in sorted(program_of)],
-            *([joined] if joined else []),
-        ]
-    )
+    of_loop: Callable[[Loop], object] = _loop_1 if format == 1 else Loop.canonical
+    of_program: Callable[[Program], object] = _program_1 if format == 1 else Program.canonical
+    looped = [[*key, of_loop(loop_of[key])] for key in sorted(loop_of)]
+    programs_of = [[key, of_program(program_of[key])] for key in sorted(program_of)]
+    return digest([texts, looped, programs_of, *([joined] if joined and format > 1 else [])])
 
 
 def _loop_1(loop: Loop) -> str:

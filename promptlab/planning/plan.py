@@ -27,7 +27,8 @@ from promptlab.nouns.plan import (
     PowerRow,
 )
 from promptlab.nouns.stimulus import Stimulus
-from promptlab.nouns.words import Control
+from promptlab.nouns.typed import filled
+from promptlab.nouns.words import Control, Role
 from promptlab.planning.price import counts, estimates
 from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size
@@ -45,8 +46,7 @@ EFFECTS = (0.0, 0.5, 1.0)
 def make_plan(study: Study) -> Plan:
     """The frozen plan: written before the first call, hashed, and all that the analysis knows beside the trials."""
     design, experiment = study.design, study.experiment
-    stimuli = _stimuli(design)
-    placebos = [s for s in _arms(design) if s is not None and s.role == "placebo"]
+    stimuli, placebos = _stimuli(design), _stimuli(design, "placebo")
     controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
     settings = list(dict.fromkeys(arm.setting.pooled for arm in design.arms))
     looped = {setting: [arm for arm in design.arms if arm.loop and arm.setting.pooled == setting] for setting in settings}
@@ -61,47 +61,31 @@ def make_plan(study: Study) -> Plan:
         planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
         stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
     each = estimates(study)
-    return Plan(
+    return filled(
+        Plan,
+        experiment,
+        study,
         run=study.run_id,
-        name=experiment.name,
-        question=experiment.question,
         suite=" + ".join(dict.fromkeys(t.suite for t in design.tasks)),
-        scorer=experiment.scorer,
-        defects=experiment.defects,
-        hashes=study.hashes,
         alpha=experiment.analysis.alpha,
         fdr=experiment.analysis.fdr,
         margins=Margins(cell=experiment.analysis.margin_cell_points / 100, mean=experiment.analysis.margin_mean_points / 100),
-        replicates=experiment.replicates,
-        seed=experiment.seed,
         sampling=experiment.sampling.asked(),
         models=tuple(
-            PlannedModel(
-                name=m.name,
-                litellm_name=m.litellm_name,
-                api_base=m.api_base,
-                sampling=dict(m.sampling),
-                simulated=m.simulated,
-                truth=study.sims[m.litellm_name.removeprefix("sim/")].truth if m.simulated else None,
+            filled(
+                PlannedModel, m, sampling=dict(m.sampling), truth=study.sims[m.litellm_name[len("sim/") :]].truth if m.simulated else None
             )
             for m in design.models
         ),
         tasks=tuple(
-            PlannedTask(
-                name=t.name,
-                suite=t.suite,
+            filled(
+                PlannedTask,
+                t,
                 n_items=len(t.items),
-                metric=t.metric,
-                strict=t.strict,
                 scoring=plain_of(t.parameters),
                 low=t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
-                chance=t.chance,
                 base_prompts={k: v for k, v in t.base_prompts.items() if k in experiment.base_prompts},
-                source=t.source,
-                licence=t.licence,
-                defects=tuple(t.defects),
                 frame=asdict(t.frame),
-                options=t.options,
                 demos=tuple(asdict(demo) for demo in t.demos),
             )
             for t in design.tasks
@@ -117,7 +101,6 @@ def make_plan(study: Study) -> Plan:
         base_prompts=tuple(experiment.base_prompts),
         stimuli_of=stimuli_of,
         placebos_of={s.id: tuple(p.id for p in placebos_of(s, placebos, study.n_tokens)) for s in stimuli},
-        encoding=study.encoding,
         loops=tuple(_loop(setting.strategy, arms) for setting, arms in looped.items() if arms),
         no_placebo_reason=experiment.controls.no_placebo_reason if stimuli and not placebos else None,
         **_looks(study, planned),
@@ -125,8 +108,6 @@ def make_plan(study: Study) -> Plan:
         estimates=each,
         power=power(study, len(planned)),
         outlook=outlook(study, each=each),
-        price_source=study.price_source,
-        notes=tuple(study.notes),
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )
@@ -242,47 +223,27 @@ def _n_stimuli(design: Design) -> int:
     return len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
 
 
-def _arms(design: Design) -> list[Stimulus | None]:
-    return [a.stimulus for a in {a.name: a for a in design.arms}.values()]
-
-
-def _stimuli(design: Design) -> list[Stimulus]:
-    return [a.stimulus for a in {a.name: a for a in design.arms}.values() if a.stimulus is not None and a.role == "stimulus"]
+def _stimuli(design: Design, role: Role = "stimulus") -> list[Stimulus]:
+    return [a.stimulus for a in {a.name: a for a in design.arms}.values() if a.stimulus is not None and a.role == role]
 
 
 def _loop(strategy: str, arms: Sequence[Arm]) -> PlannedLoop:
     """What all arms of a loop share."""
     specs = {arm.name: arm.loop for arm in arms if arm.loop and arm.role in ("loop", "loop_control")}
     shared = next(iter(specs.values()))
-    return PlannedLoop(
-        strategy=strategy,
-        oracle=shared.oracle,
-        mode=shared.mode,
-        settle=shared.settle,
-        rounds=shared.rounds,
-        solved_at=shared.solved_at,
-        token_budget=shared.token_budget,
-        verdict=shared.verdict if shared.oracle else None,
-        request=shared.request,
-    )
+    return filled(PlannedLoop, shared, strategy=strategy, verdict=shared.verdict if shared.oracle else None)
 
 
 def _arm(arm: Arm, n_tokens: Mapping[str, int]) -> PlannedArm:
     s, loop = arm.stimulus, arm.loop
-    return PlannedArm(
-        name=arm.name,
-        role=arm.role,
+    return filled(
+        PlannedArm,
+        arm,
+        s,
         text=described(loop) if loop and loop.kind != "single" else s.text if s else None,
-        n_words=s.n_words if s else 0,
         n_tokens=n_tokens.get(s.id) if s else 0,
-        wordings=tuple(s.wordings) if s else (),
-        demands=tuple(s.demands) if s else (),
-        library=arm.library,
         loop=arm.strategy.name if loop else None,
         stimulus=asdict(s) if s else None,
         spec=asdict(loop) if loop else None,
         oracle=bool(loop and loop.oracle),
-        theory=s.theory if s else None,
-        source=s.source if s else None,
-        code_number=s.code_number if s else None,
     )

@@ -88,18 +88,16 @@ def estimate(study: Study, model_name: str) -> Estimate:
     chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        each = [_chars(task, item, arm) * arm.strategy.n_first for item in sample for arm in design.arms]
-        chars += sum(each) / max(len(sample), 1) * len(task.items) * design.replicates
-        most_chars += sum(
-            _chars(task, item, arm) * arm.strategy.max_calls + _said(arm)
-            for item in sample
-            for arm in design.arms
-        ) / max(len(sample), 1) * len(task.items) * design.replicates  # fmt: skip
-    n_least = sum(len(task.items) for task in design.tasks) * design.replicates * sum(arm.strategy.n_first for arm in design.arms)
-    n_calls = sum(len(task.items) for task in design.tasks) * design.replicates * sum(arm.strategy.max_calls for arm in design.arms)
+        each = [(_chars(task, item, arm), arm) for item in sample for arm in design.arms]
+        first = sum(n * arm.strategy.n_first for n, arm in each)
+        every = sum(n * arm.strategy.max_calls + _said(arm) for n, arm in each)
+        chars += first / max(len(sample), 1) * len(task.items) * design.replicates
+        most_chars += every / max(len(sample), 1) * len(task.items) * design.replicates
+    a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
+    n_calls = [a_pass * sum(arm.strategy.n_first for arm in design.arms), a_pass * sum(arm.strategy.max_calls for arm in design.arms)]
     most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
     tokens = [int(chars / CHARS_A_TOKEN[0]), int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most)]
-    return _priced(study, model, [n_least, n_calls], tokens, most)
+    return _priced(study, model, n_calls, tokens, most)
 
 
 def _priced(study: Study, model: Model, n_calls: Sequence[int], n_input: Sequence[int], most: int) -> Estimate:

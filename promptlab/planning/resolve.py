@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property, lru_cache
+from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from promptlab.design.cross import Design, cross, draw, n_available, settings_of
 from promptlab.design.defects import SMALL
@@ -19,9 +19,10 @@ from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProb
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Task
 from promptlab.nouns.model import Model, Price
-from promptlab.nouns.places import PACKAGE, shipped
+from promptlab.nouns.places import shipped
 from promptlab.nouns.steps import Scoring
 from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.nouns.typed import filled
 from promptlab.nouns.words import Scorer
 from promptlab.planning.hashes import (
     HASH_FORMAT,
@@ -34,17 +35,15 @@ from promptlab.planning.hashes import (
 )
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.objects import GIVEN, as_files
-from promptlab.sources.own import check_gold, load_own
+from promptlab.sources.own import gold_notes, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
-from promptlab.sources.spec import Document, Experiment, load_experiment, load_library, load_sim_models, validate
-from promptlab.sources.spec.libraries import SimModel, is_cue_file, load_cues
+from promptlab.sources.spec.experiment import Experiment, load_experiment
+from promptlab.sources.spec.libraries import SimModel, all_stimuli, load_cues, sim_models
+from promptlab.sources.spec.strict_yaml import Document, validate
 from promptlab.sources.tasks import entries, load_task, task_names
 from promptlab.sources.tokens import encoding_name, n_tokens
 from promptlab.strategies import begun, strategy_of
 from promptlab.strategies.loop import looped
-
-if TYPE_CHECKING:
-    from promptlab.programs import Loaded
 
 LEAST_ITEMS_A_LOOK = 20
 """Below it a look can never give a verdict."""
@@ -118,65 +117,36 @@ def as_recorded(study: Study, runs: Path) -> Study:
     return earlier if not (runs / study.run_id).exists() and (runs / earlier.run_id / "plan.json").exists() else study
 
 
-def library_paths() -> list[Path]:
-    """The stimulus libraries that come with promptlab, without the cues of loops."""
-    return [path for path in sorted(shipped("stimuli").glob("*.yaml")) if not is_cue_file(path)]
-
-
-def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
-    """Every stimulus by id; two libraries with one name are a problem of the second."""
-    found: dict[str, Stimulus] = {}
-    shipped_ones = library_paths()
-    for path in [*shipped_ones, *extra]:
-        for stimulus in _kept(path) if path in shipped_ones else load_library(path):
-            if stimulus.id in found:
-                raise FileProblems([Problem(path, 1, f"the stimulus {stimulus.id!r} exists already; give this library another name")])
-            found[stimulus.id] = stimulus
-    return found
-
-
-_kept = lru_cache(maxsize=64)(load_library)
-"""Reading the libraries of promptlab takes most of the time of a small plan; they do not change while it runs."""
-
-
-def sim_models() -> Mapping[str, SimModel]:
-    """The simulated models that come with promptlab, by the name after `sim/`."""
-    return load_sim_models(PACKAGE / "data" / "sim.yaml")
-
-
-def match(pattern: str, known: Iterable[str]) -> list[str]:
-    """The names that a name or glob means, in the order in which they are known."""
-    return [name for name in known if name == pattern or fnmatchcase(name, pattern)]
-
-
+@dataclass
 class _Resolver:
     """Collects problems while it resolves, so that all of them are told at once."""
 
-    def __init__(self, experiment: Experiment, document: Document, base: Path) -> None:
-        self.experiment = experiment
-        self.document = document
-        self.base = base
-        self.problems: list[Problem] = []
-        self.notes: list[str] = []
-        self.available: dict[str, int] = {}
-        self.files: dict[str, str] = {}
-        """Task files by the id of their task."""
+    experiment: Experiment
+    document: Document
+    base: Path
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    available: dict[str, int] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    """Task files by the id of their task."""
 
-    def problem(self, loc: tuple[str | int, ...], message: str) -> None:
+    def problem(self, message: str, *loc: str | int) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
 
     def file(self, name: str) -> Path:
         """A file that the experiment names; what was given as objects lies beside the document."""
         return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
 
-    def names(self, key: tuple[str, ...], patterns: Sequence[str], known: Sequence[str], what: str) -> list[str]:
-        found: dict[str, None] = {}
-        for index, pattern in enumerate(patterns):
-            hits = match(pattern, known)
-            if not hits:
-                self.problem((*key, index), f"the {what} {pattern!r} is not known; {did_you_mean(pattern, known)}")
-            found.update(dict.fromkeys(hits))
-        return list(found)
+    def meant(self, pattern: str, known: Sequence[str], what: str, *loc: str | int) -> list[str]:
+        """The names that a name or glob means, in the order in which they are known; a problem where there is none."""
+        found = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
+        if not found:
+            self.problem(f"the {what} {pattern!r} is not known; {did_you_mean(pattern, known)}", *loc)
+        return found
+
+    def names(self, patterns: Sequence[str], known: Sequence[str], what: str, *key: str) -> list[str]:
+        """What the patterns of a list in the file mean together, each name once."""
+        return list(dict.fromkeys(name for n, pattern in enumerate(patterns) for name in self.meant(pattern, known, what, *key, n)))
 
     def stimuli(self) -> dict[str, Stimulus]:
         try:
@@ -194,7 +164,7 @@ class _Resolver:
                 self.problems.extend(error.problems)
                 continue
             if own.task.name in found or own.task.name in entries():
-                self.problem(("task_files", index), f"the task {own.task.name!r} exists already; give this one another 'name'")
+                self.problem(f"the task {own.task.name!r} exists already; give this one another 'name'", "task_files", index)
             self.files[own.task.id] = name
             self.notes += [f"{own.task.id}: {note}" for note in own.notes]
             found[own.task.name] = own.task
@@ -202,37 +172,30 @@ class _Resolver:
 
     def tasks(self) -> list[Task]:
         e = self.experiment
-        tasks = []
-        own = self.own_tasks()
-        for name in self.names(("tasks",), e.tasks, [*own, *task_names(e.suite)], "task"):
+        tasks, own, programs = [], self.own_tasks(), [program.name for program in e.programs]
+        strategies = [(n, strategy_of(entry)) for n, entry in enumerate(e.strategies) if entry not in programs]
+        for name in self.names(e.tasks, [*own, *task_names(e.suite)], "task", "tasks"):
             try:
                 task = own[name] if name in own else load_task(name, e.suite, e.defects)
             except DataMissing as error:
-                self.problem(("tasks",), str(error))
+                self.problem(str(error), "tasks")
                 continue
             for index, prompt in enumerate(e.base_prompts):
                 if prompt not in task.base_prompts:
-                    self.problem(
-                        ("base_prompts", index), f"the task {name!r} has no base prompt {prompt!r}; it has {', '.join(task.base_prompts)}"
-                    )
+                    has = ", ".join(task.base_prompts)
+                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; it has {has}", "base_prompts", index)
             drawn = draw(task, e.items, max(e.shots), e.seed)
             if task.id in self.files:
-                gold, check = check_gold(drawn), f"`promptlab task check {self.files[task.id]}`"
-                for n, what in ((len(gold.below_1), "do not score 1"), (len(gold.failed), "get no score")):
-                    if n:
-                        self.notes.append(f"{task.id}: {n} right answers of items that are asked {what}; see {check}")
+                self.notes += gold_notes(drawn, self.files[task.id])
             self.available[task.id] = n_available(task, max(e.shots))
-            if max(e.shots) > len(drawn.demos):
-                self.problem(
-                    ("shots",), f"the task {task.id!r} has {len(drawn.demos)} demonstrations to draw from; shots can be at most that"
-                )
+            if max(e.shots) > (n := len(drawn.demos)):
+                self.problem(f"the task {task.id!r} has {n} demonstrations to draw from; shots can be at most that", "shots")
             if e.items > len(drawn.items):
                 self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
-            for index, strategy in self.strategies():
+            for index, strategy in strategies:
                 if "choices" in strategy.needs and not all(item.choices for item in drawn.items):
-                    self.problem(
-                        ("strategies", index), f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
-                    )
+                    message = f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
+                    self.problem(message, "strategies", index)
                 if strategy.n_first > 1 and e.sampling.temperature == 0:
                     self.notes.append(f"strategy {strategy.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if len(task.items) < SMALL:
@@ -240,26 +203,20 @@ class _Resolver:
             tasks.append(drawn)
         return tasks
 
-    def strategies(self) -> Iterator[tuple[int, Strategy]]:
-        """The strategies of the experiment that are no programs, and their places in its list."""
-        programs = [program.name for program in self.experiment.programs]
-        return ((n, strategy_of(entry)) for n, entry in enumerate(self.experiment.strategies) if entry not in programs)
-
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:
         found: dict[str, Model] = {}
         for index, entry in enumerate(self.experiment.models):
             model = entry.resolved()
-            if model.simulated and model.litellm_name.removeprefix("sim/") not in sims:
-                hint = did_you_mean(model.litellm_name, [f"sim/{name}" for name in sims])
-                self.problem(("models", index), f"the simulated model {model.litellm_name!r} is not known; {hint}")
-            elif model.simulated and sims[model.litellm_name.removeprefix("sim/")].agreement is not None:
-                self.problem(("models", index), f"{model.litellm_name!r} is a simulated judge: it scores answers and gives none")
-            if "/" not in model.litellm_name:
-                self.problem(
-                    ("models", index), f"the model {model.litellm_name!r} names no provider; write provider/model, as in openai/gpt-4o-mini"
-                )
+            whole, sim = model.litellm_name, sims.get(model.litellm_name.removeprefix("sim/"))
+            if model.simulated and sim is None:
+                hint = did_you_mean(whole, [f"sim/{name}" for name in sims])
+                self.problem(f"the simulated model {whole!r} is not known; {hint}", "models", index)
+            elif model.simulated and sim and sim.agreement is not None:
+                self.problem(f"{whole!r} is a simulated judge: it scores answers and gives none", "models", index)
+            if "/" not in whole:
+                self.problem(f"the model {whole!r} names no provider; write provider/model, as in openai/gpt-4o-mini", "models", index)
             if model.name in found:
-                self.problem(("models", index), f"two models are named {model.name!r}; give one of them another 'name'")
+                self.problem(f"two models are named {model.name!r}; give one of them another 'name'", "models", index)
             found[model.name] = model
         return list(found.values())
 
@@ -271,13 +228,11 @@ class _Resolver:
                 sim = sims.get(judge.litellm_name.removeprefix("sim/"))
                 if judge.simulated and (sim is None or sim.agreement is None):
                     usable = ", ".join(f"sim/{name}" for name, model in sims.items() if model.agreement is not None)
-                    self.problem(
-                        ("task_files",), f"{task.id} is scored by {judge.litellm_name!r}, which is no simulated judge; known: {usable}"
-                    )
+                    message = f"{task.id} is scored by {judge.litellm_name!r}, which is no simulated judge; known: {usable}"
+                    self.problem(message, "task_files")
                 if known.setdefault(judge.name, judge) != judge:
-                    self.problem(
-                        ("task_files",), f"{task.id} is scored by a model named {judge.name!r} as another one is; give it another 'name'"
-                    )
+                    message = f"{task.id} is scored by a model named {judge.name!r} as another one is; give it another 'name'"
+                    self.problem(message, "task_files")
         return list(known.values())[tested:]
 
     def chosen(self, known: Mapping[str, Stimulus]) -> list[Stimulus]:
@@ -286,27 +241,24 @@ class _Resolver:
         found: dict[str, Stimulus] = {}
         for index, entry in enumerate(self.experiment.stimuli):
             names = [entry] if isinstance(entry, str) else entry
-            hits = [(name, match(name, usable)) for name in names]
-            for name, hit in hits:
-                if not hit:
-                    self.problem(("stimuli", index), f"the stimulus {name!r} is not known; {did_you_mean(name, usable)}")
-            flat = [name for _, hit in hits for name in hit]
-            for name in flat:
-                if known[name].role == "placebo":
-                    self.problem(("stimuli", index), f"{name!r} is a placebo; name it under controls.placebos")
+            hits = [self.meant(name, usable, "stimulus", "stimuli", index) for name in names]
+            named = [known[name] for hit in hits for name in hit]
+            for s in named:
+                if s.role == "placebo":
+                    self.problem(f"{s.id!r} is a placebo; name it under controls.placebos", "stimuli", index)
             if isinstance(entry, str):
-                found.update({name: known[name] for name in flat})
-            elif all(len(hit) == 1 for _, hit in hits):
-                made = stack([known[name] for name in flat])
+                found.update({s.id: s for s in named})
+            elif all(len(hit) == 1 for hit in hits):
+                made = stack(named)
                 found[made.id] = made
-            elif all(hit for _, hit in hits):
-                self.problem(("stimuli", index), "a stack names each of its sentences; a glob means several")
+            elif all(hits):
+                self.problem("a stack names each of its sentences; a glob means several", "stimuli", index)
         chosen = [s for s in found.values() if s.role == "stimulus"]
         if self.experiment.wordings == "paraphrased":
             chosen = [with_wordings(s, list(known.values()), self.experiment.seed) for s in chosen]
             for s in chosen:
                 if not s.wordings:
-                    self.problem(("wordings",), f"{s.id!r} has no paraphrases; add a library with role: paraphrase and 'of: {s.id}'")
+                    self.problem(f"{s.id!r} has no paraphrases; add a library with role: paraphrase and 'of: {s.id}'", "wordings")
         return chosen
 
     def placebos(self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> tuple[Stimulus, ...]:
@@ -315,15 +267,15 @@ class _Resolver:
         if controls.placebos == "matched":
             return matched_placebos(stimuli, list(neutral.values()), n_tokens, controls.per_stimulus, controls.kinds, self.experiment.seed)
         if controls.kinds != ["neutral"]:
-            self.problem(("controls", "kinds"), "kinds are made by 'placebos: matched'; leave one of the two out")
-        return tuple(neutral[n] for n in self.names(("controls", "placebos"), controls.placebos, list(neutral), "placebo"))
+            self.problem("kinds are made by 'placebos: matched'; leave one of the two out", "controls", "kinds")
+        return tuple(neutral[n] for n in self.names(controls.placebos, list(neutral), "placebo", "controls", "placebos"))
 
     def loops(self, known: Mapping[str, Stimulus]) -> tuple[Arm, ...]:
         e = self.experiment
         found: list[Arm] = []
         for index, entry in enumerate(e.loops):
             if entry.name in {s.library for s in known.values()}:
-                self.problem(("loops", index), f"a stimulus library is called {entry.name!r}; give the loop another 'name'")
+                self.problem(f"a stimulus library is called {entry.name!r}; give the loop another 'name'", "loops", index)
             path = shipped("stimuli") / "heart.yaml" if entry.cues == "heart" else self.file(entry.cues)
             try:
                 library = load_cues(path)
@@ -332,11 +284,8 @@ class _Resolver:
                 continue
             for policy in entry.policies:
                 if missing_emotions(policy, library.cues, entry.rounds - 1):
-                    self.problem(("loops", index, "policies"), f"{path.name} has no cues for {policy_name(policy)!r}")
-            template = Loop(
-                kind="feedback", rounds=entry.rounds, mode=entry.mode, settle=entry.settle, cues=(), verdict=library.verdict,
-                request=library.request, solved_at=entry.solved_at, token_budget=entry.token_budget, seed=e.seed,
-            )  # fmt: skip
+                    self.problem(f"{path.name} has no cues for {policy_name(policy)!r}", "loops", index, "policies")
+            template = filled(Loop, entry, library, kind="feedback", cues=(), seed=e.seed, library="")
             if e.sampling.temperature == 0 and {"resample", "chain_of_thought"} & set(entry.controls):
                 self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if self.problems:
@@ -355,42 +304,40 @@ class _Resolver:
             )
         return tuple(found)
 
-    def programs(self) -> dict[str, Loaded]:
-        """The DSPy programs that the experiment uses; DSPy is imported only here, and only for them."""
+    def programs(self) -> dict[str, Callable[[Mapping[str, Task]], Strategy]]:
+        """What makes strategies of the experiment's DSPy programs; DSPy is imported only here, and only for them."""
         e = self.experiment
         if not e.programs:
             return {}
-        from promptlab.programs import load
+        from promptlab.programs import load, under_test
 
         if e.shots != [0]:
-            self.problem(("shots",), "a program brings its own demonstrations; leave 'shots' at 0")
+            self.problem("a program brings its own demonstrations; leave 'shots' at 0", "shots")
         for index, placement in enumerate(e.resolved_placements()):
             if placement.position not in ("prefix", "suffix"):
-                self.problem(("placements", index), "a stimulus is joined to a program's instructions: position prefix or suffix")
-        found = {}
+                self.problem("a stimulus is joined to a program's instructions: position prefix or suffix", "placements", index)
+        found: dict[str, Callable[[Mapping[str, Task]], Strategy]] = {}
         for index, entry in enumerate(e.programs):
             try:
-                found[entry.name] = load(entry, self.base)
+                found[entry.name] = partial(under_test, load(entry, self.base))
             except UsageProblem as error:
-                self.problem(("programs", index), str(error))
+                self.problem(str(error), "programs", index)
         return found
 
-    def first_calls(self, programs: Sequence[Strategy], arms: Sequence[Arm], tasks: Sequence[Task]) -> None:
+    def first_calls(self, programs: Iterable[Strategy], arms: Sequence[Arm], tasks: Sequence[Task]) -> None:
         """Whether every program asks something about the first item of every task, before anything is paid."""
         for index, strategy in enumerate(programs):
             arm = next((a for a in arms if a.strategy is strategy), None)
             if arm is None:
-                self.problem(("programs", index), "a program is tested with stimuli, and the experiment names none; add 'stimuli'")
+                self.problem("a program is tested with stimuli, and the experiment names none; add 'stimuli'", "programs", index)
                 continue
             for task in tasks:
-                started = begun(Call("", (), {}), Trial(0, task.id, task.items[0], arm, "", 0))
-                try:
-                    next(started)
-                except StopIteration as stop:
-                    self.problem(("programs", index), f"about {task.id} the program asks nothing: {stop.value.error or 'it returns'}")
-                    break
-                finally:
-                    started.close()
+                with closing(begun(Call("", (), {}), Trial(0, task.id, task.items[0], arm, "", 0))) as started:
+                    try:
+                        next(started)
+                    except StopIteration as stop:
+                        self.problem(f"about {task.id} the program asks nothing: {stop.value.error or 'it returns'}", "programs", index)
+                        break
 
 
 def resolve(source: Path | Experiment, looks: int | None = None, base: Path | None = None, scorer: Scorer | None = None) -> Study:
@@ -402,15 +349,10 @@ def resolve(source: Path | Experiment, looks: int | None = None, base: Path | No
     with nothing_to_collect():
         if isinstance(source, Path):
             experiment, document = load_experiment(source)
-            return _resolved(_as_asked(experiment, looks, scorer), document, source.parent if base is None else base)
+            return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base)
         with as_files(source) as (document, folder, files):
-            study = _resolved(_as_asked(validate(document, Experiment), looks, scorer), document, folder)
+            study = _resolved(validate(document, Experiment).as_asked(looks, scorer), document, folder)
         return replace(study, path=Path(document.path.name), files=files)
-
-
-def _as_asked(experiment: Experiment, looks: int | None, scorer: Scorer | None) -> Experiment:
-    experiment = experiment.with_looks(looks)
-    return experiment if scorer is None else experiment.model_copy(update={"scorer": scorer})
 
 
 def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
@@ -428,32 +370,26 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
     loaded = resolver.programs()
     looks, longest = experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
     if looks > 1 and longest < looks * LEAST_ITEMS_A_LOOK:
-        resolver.problem(
-            ("analysis", "looks"),
-            f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task, and the longest has {longest}; "
-            f"ask more items, or look less often",
-        )
+        least = f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task"
+        resolver.problem(f"{least}, and the longest has {longest}; ask more items, or look less often", "analysis", "looks")
     table = PriceTable.load()
     simulated = sim_prices(sims)
     prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in (*models, *judges)}
     if experiment.budget_usd is not None:
-        for index, model in enumerate(models):
+        for index, model in enumerate((*models, *judges)):
             if prices[model.name] is None:
-                resolver.problem(
-                    ("models", index), f"the price of {model.name!r} is unknown, so budget_usd cannot hold; add 'price' to this model"
-                )
-        for judge in judges:
-            if prices[judge.name] is None:
-                resolver.problem(("task_files",), f"the price of {judge.name!r} is unknown, so budget_usd cannot hold; add 'price' to it")
+                is_judge = index >= len(models)
+                unknown = f"the price of {model.name!r} is unknown, so budget_usd cannot hold; add 'price' to"
+                resolver.problem(*((f"{unknown} it", "task_files") if is_judge else (f"{unknown} this model", "models", index)))
     if resolver.problems:
         raise FileProblems(resolver.problems)
-    programs = _programs(loaded, tasks)
-    made = {program.name: program for program in programs}
+    by_id = {task.id: task for task in tasks}
+    made = {name: under_test(by_id) for name, under_test in loaded.items()}
     strategies = [made[entry] if isinstance(entry, str) and entry in made else strategy_of(entry) for entry in experiment.strategies]
     levels = experiment.vary.samplings()
     settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies, levels)
     arms = (*(cross(stimuli, placebos, settings) if stimuli else ()), *looped)
-    resolver.first_calls(programs, arms, tasks)
+    resolver.first_calls(made.values(), arms, tasks)
     if resolver.problems:
         raise FileProblems(resolver.problems)
     return Study(
@@ -462,12 +398,3 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
         price_source=table.source, n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
     )  # fmt: skip
-
-
-def _programs(loaded: Mapping[str, Loaded], tasks: Sequence[Task]) -> list[Strategy]:
-    if not loaded:
-        return []
-    from promptlab.programs import under_test
-
-    by_id = {task.id: task for task in tasks}
-    return [under_test(found, by_id) for found in loaded.values()]

@@ -11,7 +11,8 @@ from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.sources.spec import checked
+from promptlab.nouns.typed import filled
+from promptlab.sources.spec.strict_yaml import checked
 from promptlab.strategies.loop import looped
 from promptlab.strategies.single import SINGLE
 
@@ -37,17 +38,8 @@ class Recipe:
 
     def trial(self, instruction: str, demos: tuple[Demo, ...], item: Item, replicate: int) -> tuple[Task, Trial]:
         """The trial that a sweep would make of an item, with the instruction and demonstrations that the program has by now."""
-        task = Task(
-            name=self.task,
-            suite=self.suite,
-            benchmark="own",
-            metric="",
-            base_prompts={"": instruction},
-            items=(item,),
-            demos=demos,
-            options=self.options,
-            frame=self.frame,
-        )
+        prompts = {"": instruction}
+        task = filled(Task, self, name=self.task, benchmark="own", metric="", base_prompts=prompts, items=(item,), demos=demos)
         strategy = SINGLE if self.loop is None else looped("loop", self.loop)
         setting = Setting(self.placement.name, len(demos), strategy.name, prompt="")
         return task, Trial(0, task.id, item, Arm(self.arm, self.role, self.stimulus, setting, self.placement, strategy), "", replicate)

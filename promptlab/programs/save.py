@@ -16,7 +16,7 @@ from promptlab.nouns.setting import Setting
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.programs.module import PromptProgram
 from promptlab.programs.recipe import recipe_of
-from promptlab.sources.spec import checked
+from promptlab.sources.spec.strict_yaml import checked
 
 
 def saved_arm(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> str:

@@ -30,6 +30,7 @@ from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.item import Task
 from promptlab.nouns.redact import known_secrets, redact
 from promptlab.nouns.steps import Steps, Verifier
+from promptlab.nouns.typed import filled
 from promptlab.sources.spec.experiment import ProgramEntry
 from promptlab.strategies.loop import again
 
@@ -49,43 +50,29 @@ def load(entry: ProgramEntry, folder: Path) -> Loaded:
     """Make the program that an experiment names; UsageProblem says what is wrong with it. Runs the code of its factory."""
     logging.getLogger("dspy").setLevel(logging.ERROR)  # its adapters warn of every reply that they ask for again
     dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
-    made = _made(entry, folder)
+    made, this = _made(entry, folder), f"the program of {entry.factory!r}"
     if entry.state is not None:
         path = folder / entry.state
         if path.suffix != ".json":
-            raise UsageProblem(
-                f"the state {entry.state!r} is no .json file; save it with program.save('name.json'): pickles are never read"
-            )
+            how = "save it with program.save('name.json'): pickles are never read"
+            raise UsageProblem(f"the state {entry.state!r} is no .json file; {how}")
         try:
             made.load(path)
         except Exception as error:  # whatever a file can do to DSPy's reader
-            raise UsageProblem(f"the state {path} does not fit the program of {entry.factory!r}: {_said(error)}") from None
+            raise UsageProblem(f"the state {path} does not fit {this}: {_said(error)}") from None
     predictors = made.predictors()
     if not predictors:
-        raise UsageProblem(f"the program of {entry.factory!r} has no predictor whose instructions a stimulus could be joined to")
+        raise UsageProblem(f"{this} has no predictor whose instructions a stimulus could be joined to")
     if entry.instructions == "base_prompt" and len(predictors) > 1:
-        raise UsageProblem(
-            f"the program of {entry.factory!r} has {len(predictors)} predictors, and a base prompt asks for the whole task; "
-            f"leave 'instructions' at 'own'"
-        )
+        n = len(predictors)
+        raise UsageProblem(f"{this} has {n} predictors, and a base prompt asks for the whole task; leave 'instructions' at 'own'")
     inputs, outputs = list(predictors[0].signature.input_fields), list(predictors[-1].signature.output_fields)
     if entry.input is None and len(inputs) != 1:
-        raise UsageProblem(
-            f"the program of {entry.factory!r} takes {', '.join(inputs)}; say which field takes the item, as in input: {inputs[0]}"
-        )
+        raise UsageProblem(f"{this} takes {', '.join(inputs)}; say which field takes the item, as in input: {inputs[0]}")
     if entry.output is not None and entry.output not in outputs and len(predictors) == 1:
-        raise UsageProblem(f"the program of {entry.factory!r} has no output {entry.output!r}; {did_you_mean(entry.output, outputs)}")
-    program = Program(
-        name=entry.name,
-        factory=entry.factory,
-        input=entry.input or inputs[0],
-        output=entry.output or outputs[-1],
-        instructions=entry.instructions,
-        max_calls=entry.max_calls,
-        state=_state(made),
-        source=_source(entry.factory),
-    )
-    return Loaded(program, made)
+        raise UsageProblem(f"{this} has no output {entry.output!r}; {did_you_mean(entry.output, outputs)}")
+    names = {"input": entry.input or inputs[0], "output": entry.output or outputs[-1]}
+    return Loaded(filled(Program, entry, **names, state=_state(made), source=_source(entry.factory)), made)
 
 
 def _made(entry: ProgramEntry, folder: Path) -> dspy.Module:

@@ -20,7 +20,7 @@ from promptlab.reporting import words
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
-from promptlab.sources.spec import load_experiment
+from promptlab.sources.spec.experiment import load_experiment
 from promptlab.stats.families import ADJUSTMENT
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"

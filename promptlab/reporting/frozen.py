@@ -15,7 +15,7 @@ from promptlab.nouns.model import Price
 from promptlab.nouns.wording import CONTROLS, ROLES
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
-from promptlab.sources.spec import load_experiment
+from promptlab.sources.spec.experiment import load_experiment
 from promptlab.stats.families import ADJUSTMENT
 
 METHODS = {"fdr_bh": "Benjamini-Hochberg: of what is found, at most that share is false on average",

@@ -18,12 +18,11 @@ from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.plan import PlannedArm, PlannedTask
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Benchmark, Suite
-from promptlab.planning.resolve import all_stimuli
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import mark, or_unknown
-from promptlab.sources import official
-from promptlab.sources.spec.libraries import TaskEntry
+from promptlab.sources.official import files as official
+from promptlab.sources.spec.libraries import TaskEntry, all_stimuli
 from promptlab.sources.tasks import entries, task_here, task_names
 from promptlab.sources.tokens import DEFAULT, n_tokens
 from promptlab.strategies import plain_arm

@@ -34,7 +34,7 @@ from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.cache.rows import MISREAD, body_of, completion_of, is_answer_to, request_from, write_json
 from promptlab.running.replay import Replayed
 from promptlab.running.trial_rows import completion_in
-from promptlab.sources.spec import Experiment
+from promptlab.sources.spec.experiment import Experiment
 from promptlab.strategies.loop import DRAWS_A_ROUND
 
 FORMAT = 1

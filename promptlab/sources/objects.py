@@ -98,7 +98,7 @@ def _document(value: object, folder: Path = Path()) -> Document:
         text = NOTE + written(value)
         text.encode()
     except (ValueError, TypeError) as error:
-        raise FileProblems([Problem(Path("experiment"), None, f"holds what no file can hold: {error}")]) from None
+        raise FileProblems.one("experiment", f"holds what no file can hold: {error}") from None
     return parsed(folder / FILE, text)
 
 
@@ -153,9 +153,9 @@ def _tasks(tasks: Sequence[str | Mapping[str, Any]], files: dict[str, str], plac
             continue
         name = task.get("name")
         if not isinstance(name, str) or not re.fullmatch(spec.NAME, name):
-            raise _problem(place, f"'name' must be letters, digits, '.', '_' or '-', at most 64; found {name!r}")
+            raise FileProblems.one(place, f"'name' must be letters, digits, '.', '_' or '-', at most 64; found {name!r}")
         if name in names:
-            raise _problem(place, f"two tasks are called {name!r}; give one of them another 'name'")
+            raise FileProblems.one(place, f"two tasks are called {name!r}; give one of them another 'name'")
         names.append(name)
         own = dict(task)
         for key in ROWS:
@@ -176,7 +176,7 @@ def _rows(given: Any, place: str) -> list[str]:  # noqa: ANN401
     """Rows as lines of JSON: of a DataFrame, or of a list of dicts."""
     rows = given.to_dict("records") if hasattr(given, "to_dict") else given
     if isinstance(rows, str | Mapping) or not isinstance(rows, Sequence):
-        raise _problem(
+        raise FileProblems.one(
             place, "must be a list of dicts, a pandas DataFrame, or hf:owner/name; for a table in a file name a task file under task_files"
         )
     lines = []
@@ -185,14 +185,14 @@ def _rows(given: Any, place: str) -> list[str]:  # noqa: ANN401
             lines.append(json.dumps(_plain(row), ensure_ascii=False))
             lines[-1].encode()
         except (TypeError, ValueError) as error:
-            raise _problem(place, f"row {number} holds what no file can hold: {error}") from None
+            raise FileProblems.one(place, f"row {number} holds what no file can hold: {error}") from None
     return lines
 
 
 def _name_of(function: Callable[..., Any], place: str) -> str:
     module, name = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
     if module in (None, "__main__") or not name.isidentifier():
-        raise _problem(
+        raise FileProblems.one(
             place, "a metric given as a function must be defined with def in a module of its own: its source is part of what a run is"
         )
     return f"{module}:{name}"
@@ -200,21 +200,17 @@ def _name_of(function: Callable[..., Any], place: str) -> str:
 
 def _stimuli(stimuli: Any, files: dict[str, str], places: dict[str, str]) -> object:  # noqa: ANN401
     """The stimuli as a file names them; a dict of texts becomes a library, which is named whole."""
-    if not isinstance(stimuli, Mapping):
-        dicts = [i for i, entry in enumerate(stimuli) if isinstance(entry, Mapping)]
-        if len(dicts) > 1:
-            raise _problem(f"stimuli[{dicts[1]}]", "a second dict of texts; put all of them into one")
-        entries = [f"{LIBRARY}/*" if isinstance(entry, Mapping) else entry for entry in stimuli]
-        place = f"stimuli[{dicts[0]}]" if dicts else ""
-        texts = stimuli[dicts[0]] if dicts else {}
-    else:
-        entries, place, texts = [f"{LIBRARY}/*"], "stimuli", stimuli
-    if place:
+    alone = isinstance(stimuli, Mapping)
+    entries = [stimuli] if alone else stimuli
+    dicts = {f"stimuli[{i}]": entry for i, entry in enumerate(entries) if isinstance(entry, Mapping)}
+    if len(dicts) > 1:
+        raise FileProblems.one(list(dicts)[1], "a second dict of texts; put all of them into one")
+    for place, texts in dicts.items():
         library = [{"key": key, **(given if isinstance(given, Mapping) else {"text": given})} for key, given in texts.items()]
         value = {"library": LIBRARY, "source": "the user's own", "stimuli": library}
         files[f"{GIVEN}/_{LIBRARY}.yaml"] = _document(_plain(value)).text
-        places[f"{GIVEN}/_{LIBRARY}.yaml"] = place
-    return entries
+        places[f"{GIVEN}/_{LIBRARY}.yaml"] = "stimuli" if alone else place
+    return [f"{LIBRARY}/*" if isinstance(entry, Mapping) else entry for entry in entries]
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401
@@ -226,7 +222,3 @@ def _plain(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, list | tuple):
         return [_plain(part) for part in value]
     return _plain(value.tolist()) if hasattr(value, "tolist") else value
-
-
-def _problem(place: str, message: str) -> FileProblems:
-    return FileProblems([Problem(Path(place), None, message)])

@@ -5,17 +5,16 @@ The table is read as a file, without importing litellm, so that a plan costs mil
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from promptlab.nouns.identity import digest
 from promptlab.nouns.model import Model, Price
 from promptlab.sources.spec.libraries import SimModel
+from promptlab.sources.tokens import litellm_folder
 
 FILE = "model_prices_and_context_window_backup.json"
 
@@ -30,13 +29,10 @@ class PriceTable:
     @classmethod
     def load(cls) -> PriceTable:
         """The table of the installed litellm; its version is part of the source."""
-        spec = importlib.util.find_spec("litellm")
-        folders = list(spec.submodule_search_locations or []) if spec else []
-        for folder in folders:
-            path = Path(folder) / FILE
-            if path.is_file():
-                return cls(json.loads(path.read_text(encoding="utf-8")), f"litellm {version('litellm')}")
-        return cls({}, "no table found")
+        path = litellm_folder() / FILE
+        if not path.is_file():
+            return cls({}, "no table found")
+        return cls(json.loads(path.read_text(encoding="utf-8")), f"litellm {version('litellm')}")
 
     def price(self, model: Model) -> Price | None:
         """What one model costs; None when nobody says, which is not the same as free.

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from promptlab.nouns.errors import FileProblems, Problem
+from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.places import read_bytes
 
 SIZE_LIMIT = 256 * 2**20
@@ -55,7 +55,7 @@ def read_table(path: Path) -> Table:
     """Any of the known formats, by the end of the file's name."""
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise _problem(path, f"files that end in {path.suffix!r} are not read; known: {', '.join(READERS)}")
+        raise FileProblems.one(path, f"files that end in {path.suffix!r} are not read; known: {', '.join(READERS)}")
     return reader(path, _content(path))
 
 
@@ -63,13 +63,9 @@ def _content(path: Path) -> bytes:
     try:
         return read_bytes(path, SIZE_LIMIT)
     except FileNotFoundError:
-        raise _problem(path, "there is no such file") from None
+        raise FileProblems.one(path, "there is no such file") from None
     except OSError as error:
-        raise _problem(path, f"cannot be read: {error.strerror or error}") from None
-
-
-def _problem(path: Path, message: str, line: int | None = None) -> FileProblems:
-    return FileProblems([Problem(path, line, message)])
+        raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
 
 
 def _decoded(path: Path, content: bytes) -> str:
@@ -77,7 +73,7 @@ def _decoded(path: Path, content: bytes) -> str:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content[: error.start].count(b"\n") + 1
-        raise _problem(path, "not UTF-8 text; save the file as UTF-8", line) from None
+        raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
 
 
 def _csv(path: Path, content: bytes) -> Table:
@@ -85,29 +81,27 @@ def _csv(path: Path, content: bytes) -> Table:
     head = text.split("\n", 1)[0]
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in head and "," not in head else ","
     limit = csv.field_size_limit(SIZE_LIMIT)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[Row] = []
+    columns: list[str] = []
+    start = 1
     try:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        rows: list[Row] = []
-        columns: list[str] = []
-        start = 1
-        try:
-            for cells in reader:
-                line, start = start, reader.line_num + 1
-                if not cells:
-                    continue
-                if not columns:
-                    columns = [name.strip() for name in cells]
-                    continue
-                found = f"{len(cells)} cells, and the first line names {len(columns)}; quote cells that hold {delimiter!r}"
-                rows.append(
-                    Row(len(rows) + 1, line, dict(zip(columns, cells, strict=False)), None if len(cells) == len(columns) else found)
-                )
-        except csv.Error as error:
-            raise _problem(path, f"not CSV: {error}; a quote that is opened must be closed", start) from None
+        for cells in reader:
+            line, start = start, reader.line_num + 1
+            if not cells:
+                continue
+            if not columns:
+                columns = [name.strip() for name in cells]
+                continue
+            found = f"{len(cells)} cells, and the first line names {len(columns)}; quote cells that hold {delimiter!r}"
+            wrong = None if len(cells) == len(columns) else found
+            rows.append(Row(len(rows) + 1, line, dict(zip(columns, cells, strict=False)), wrong))
+    except csv.Error as error:
+        raise FileProblems.one(path, f"not CSV: {error}; a quote that is opened must be closed", start) from None
     finally:
         csv.field_size_limit(limit)
     if len(set(columns)) != len(columns):
-        raise _problem(path, f"two columns have one name: {', '.join(columns)}", 1)
+        raise FileProblems.one(path, f"two columns have one name: {', '.join(columns)}", 1)
     return Table(path, tuple(columns), rows)
 
 
@@ -147,17 +141,17 @@ def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
     try:
         return json.loads(_decoded(path, content))
     except json.JSONDecodeError as error:
-        raise _problem(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
+        raise FileProblems.one(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
     except RecursionError:
-        raise _problem(path, "not JSON: nested too deeply") from None
+        raise FileProblems.one(path, "not JSON: nested too deeply") from None
     except ValueError as error:  # a whole number of thousands of digits
-        raise _problem(path, f"not JSON that can be read: {error}") from None
+        raise FileProblems.one(path, f"not JSON that can be read: {error}") from None
 
 
 def _json(path: Path, content: bytes) -> Table:
     value = _parsed(path, content)
     if not isinstance(value, list):
-        raise _problem(path, f"expected a JSON list of objects, found {type(value).__name__}")
+        raise FileProblems.one(path, f"expected a JSON list of objects, found {type(value).__name__}")
     rows = [_object(number, None, row) for number, row in enumerate(value, 1)]
     return Table(path, tuple(dict.fromkeys(name for row in rows for name in row.values)), rows)
 
@@ -176,11 +170,11 @@ def _parquet(path: Path, content: bytes) -> Table:
         file = pq.ParquetFile(io.BytesIO(content))
         size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
         if size > UNPACKED_LIMIT:
-            raise _problem(path, f"holds {size:,} bytes unpacked; at most {UNPACKED_LIMIT // 2**20} MB are read")
+            raise FileProblems.one(path, f"holds {size:,} bytes unpacked; at most {UNPACKED_LIMIT // 2**20} MB are read")
         table = file.read()
         values = table.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise _problem(path, f"not a readable Parquet file: {str(error).splitlines()[0][:200]}") from None
+        raise FileProblems.one(path, f"not a readable Parquet file: {str(error).splitlines()[0][:200]}") from None
     names = _class_names(table.schema.metadata or {})
     for row in values:
         for column, labels in names.items():

@@ -12,10 +12,10 @@ from promptlab.design.defects import FIRST_OPTION_RIGHT, Handling, handled
 from promptlab.nouns.errors import DataMissing
 from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.places import PACKAGE
+from promptlab.nouns.typed import filled
 from promptlab.nouns.words import Suite
-from promptlab.sources import official
-from promptlab.sources.spec import load_suite
-from promptlab.sources.spec.libraries import TaskEntry
+from promptlab.sources.official.reading import load_bigbench, load_instruction_induction
+from promptlab.sources.spec.libraries import TaskEntry, load_suite
 
 TWIN = PACKAGE / "data" / "twin"
 OWN = "promptlab's own items, written for it"
@@ -39,29 +39,25 @@ def load_task(name: str, suite: Suite, defects: Handling = "fix") -> Task:
     if suite == "twin":
         items = read_items(TWIN / f"{name}.jsonl")
     elif entry.benchmark == "instruction_induction":
-        items, demos = official.load_instruction_induction(name)
+        items, demos = load_instruction_induction(name)
         items = handled(name, items, defects)
     else:
-        items, demos, extras = official.load_bigbench(name)
+        items, demos, extras = load_bigbench(name)
         own = [item for item, fields in extras["item_fields"].items() if "task_prefix" in fields]
         items = handled(name, items, defects, own)
     if entry.labels:
         items = tuple(replace(item, choices=tuple(entry.labels)) for item in items)
         items = tuple(item if set(item.targets) & set(item.choices) else replace(item, choices=()) for item in items)
-    return Task(
+    return filled(
+        Task,
+        entry,
         name=name,
         suite=suite,
-        benchmark=entry.benchmark,
-        metric=entry.metric,
-        strict=entry.strict,
         options="hidden" if entry.labels else entry.options,
         fixed_order=suite == "official" and defects == "keep" and name in FIRST_OPTION_RIGHT,
         frame=Frame(**entry.frame.model_dump(exclude_none=True)),
-        base_prompts=entry.base_prompts,
         items=items,
         demos=demos,
-        chance=entry.chance,
-        low=entry.low,
         source=OWN if suite == "twin" else entry.source,
         licence="Apache-2.0" if suite == "twin" else entry.licence,
         defects=() if suite == "twin" else tuple(entry.defects),

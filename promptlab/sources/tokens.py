@@ -32,6 +32,12 @@ def n_tokens(text: str, encoding: str = DEFAULT) -> int:
     return len(tokenizer.encode(text, disallowed_special=())) if tokenizer else max(1, round(len(text) / CHARS_A_TOKEN))
 
 
+def litellm_folder() -> Path:
+    """Where LiteLLM is installed, which is not imported for it; a folder that does not exist where it is not."""
+    spec = importlib.util.find_spec("litellm")
+    return Path(spec.origin).parent if spec and spec.origin else Path("no litellm")
+
+
 @cache
 def _tokenizer(encoding: str) -> Any:  # noqa: ANN401 (a tiktoken type)
     """The tokenizer from the files inside the installed LiteLLM, which is not imported for it."""
@@ -39,10 +45,7 @@ def _tokenizer(encoding: str) -> Any:  # noqa: ANN401 (a tiktoken type)
 
     import tiktoken
 
-    spec = importlib.util.find_spec("litellm")
-    if spec is None or spec.origin is None:
-        return None
-    folder = Path(spec.origin).parent / "litellm_core_utils" / "tokenizers"
+    folder = litellm_folder() / "litellm_core_utils" / "tokenizers"
     address = f"https://openaipublic.blob.core.windows.net/encodings/{encoding}.tiktoken"
     if not (folder / hashlib.sha1(address.encode()).hexdigest()).exists():  # noqa: S324 (the name that tiktoken gives its files)
         return None  # tiktoken would download it

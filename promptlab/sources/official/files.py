@@ -90,18 +90,8 @@ def manifest() -> tuple[OfficialFile, ...]:
     pinned = json.loads((PACKAGE / "data" / "official.json").read_text(encoding="utf-8"))
     files = []
     for row in pinned["files"]:
-        source = pinned["sources"][row["source"]]
-        files.append(
-            OfficialFile(
-                path=row["path"],
-                sha256=row["sha256"],
-                bytes=row["bytes"],
-                repo=source["repo"],
-                commit=source["commit"],
-                origin=row["origin"],
-                licence=source["licence"],
-            )
-        )
+        source = pinned["sources"][row.pop("source")]
+        files.append(OfficialFile(**row, **source))
     return tuple(sorted(files, key=lambda f: f.path))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from promptlab.nouns.errors import DataMissing
@@ -30,14 +30,14 @@ def load_instruction_induction(task: str) -> tuple[tuple[Item, ...], tuple[Demo,
     induce = file_of(task, "instruction_induction/raw/induce/")
     items: list[Item] = []
     with _Reading(execute) as reading:
-        for key, row in reading.keyed_examples():
+        for key, row in reading.examples(keyed=True):
             targets = _answers(task, row)
             for text, suffix in _inputs(task, row):
                 items.append(Item(key + suffix, text, targets, cluster=key if task == "cause_and_effect" else None))
     taken = {item.input for item in items}
     demos: list[Demo] = []
     with _Reading(induce) as reading:
-        for _, row in reading.keyed_examples():
+        for _, row in reading.examples(keyed=True):
             # These two tasks have no "output"; elsewhere the first accepted answer need not be the one the authors show.
             output = _text(row, "output") if "output" in row else _answers(task, row)[0]
             demos += [Demo(text, output) for text, _ in _inputs(task, row) if text not in taken and output.strip()]
@@ -53,7 +53,7 @@ def load_bigbench(task: str) -> BigBenchTask:
     items: list[Item] = []
     item_fields: dict[str, Mapping[str, Any]] = {}
     with _Reading(file_of(task, "bigbench/")) as reading:
-        for index, row in reading.listed_examples():
+        for index, row in reading.examples(keyed=False):
             text = _text(row, "input")
             targets, choices = _scored_options(row)
             items.append(Item(index, text, targets, choices))
@@ -90,12 +90,11 @@ class _Reading:
             raise self.damaged(f"could not be read: {error}") from error
         self.found = sha256_of(content)
         try:
-            document = json.loads(content)
+            self.document = json.loads(content)
         except (ValueError, RecursionError) as error:
             raise self.damaged(f"not JSON: {short(error)}") from error
-        if not isinstance(document, dict):
+        if not isinstance(self.document, dict):
             raise self.damaged("not a JSON object")
-        self.document = document
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
@@ -108,24 +107,16 @@ class _Reading:
     def damaged(self, what: str) -> DataMissing:
         return DataMissing(f"{self.path} is damaged: {what}; to replace it {HOW_TO_GET}")
 
-    def keyed_examples(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        examples = self.document.get("examples")
-        if not isinstance(examples, dict) or not examples:
-            raise _Malformed("'examples' is not an object with items")
-        return self._rows(examples.items())
-
-    def listed_examples(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        examples = self.document.get("examples")
-        if not isinstance(examples, list) or not examples:
-            raise _Malformed("'examples' is not a list with items")
-        return self._rows((str(index), row) for index, row in enumerate(examples))
-
-    def _rows(self, rows: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-        for key, row in rows:
-            self.item = key
+    def examples(self, keyed: bool) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """The items by their keys, or by their places in a list."""
+        found = self.document.get("examples")
+        if not isinstance(found, dict if keyed else list) or not found:
+            raise _Malformed(f"'examples' is not {'an object' if keyed else 'a list'} with items")
+        for key, row in found.items() if isinstance(found, dict) else enumerate(found):
+            self.item = str(key)
             if not isinstance(row, dict):
                 raise _Malformed(f"not an object: {row!r}")
-            yield key, row
+            yield self.item, row
         self.item = None
 
 

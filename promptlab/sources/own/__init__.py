@@ -1,6 +1,6 @@
 """Tasks of the user's own: a task file over a table, or a BIG-bench task.json."""
 
-from promptlab.sources.own.check import Checked, check_gold, check_task
+from promptlab.sources.own.check import Checked, check_task, gold_notes
 from promptlab.sources.own.load import Own, load_own
 
-__all__ = ["Checked", "Own", "check_gold", "check_task", "load_own"]
+__all__ = ["Checked", "Own", "check_task", "gold_notes", "load_own"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.errors import FileProblems, Problem
+from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.item import Frame, Item, Task
 from promptlab.sources.own.rows import Collector, RowProblem, graded, one_text, shown, texts
 from promptlab.sources.spec.experiment import NAME
@@ -28,12 +28,13 @@ RULES = {"exact_str_match": ("bigbench_exact", "text"), "multiple_choice_grade":
 
 def load_task_json(path: Path) -> tuple[Task, tuple[str, ...]]:
     """The task of one file, and notes about what it says beyond items; FileProblems tells everything that is wrong."""
-    document = _document(path)
+    document = read_json(path)
+    if not isinstance(document, dict):
+        raise FileProblems.one(path, f"expected a BIG-bench task, a JSON object with 'examples', found {type(document).__name__}")
     examples = document.get("examples")
     if not isinstance(examples, list) or not examples:
-        raise _problem(
-            path, "'examples' must be a list with items" + (f", found {type(examples).__name__}" if examples is not None else "")
-        )
+        found = "" if examples is None else f", found {type(examples).__name__}"
+        raise FileProblems.one(path, f"'examples' must be a list with items{found}")
     collector = Collector()
     for index, example in enumerate(examples):
         collector.add(path, Row(index, None, {}), _item(str(index), example))
@@ -46,10 +47,10 @@ def load_task_json(path: Path) -> tuple[Task, tuple[str, ...]]:
         notes = (*notes, f"{own} items have a task_prefix of their own, which is not used")
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", str(document.get("name") or path.parent.name or path.stem)).strip("_.-")[:64]
     if not re.match(NAME, name):
-        raise _problem(path, f"'name' {shown(document.get('name'))} is no name for a task")
+        raise FileProblems.one(path, f"'name' {shown(document.get('name'))} is no name for a task")
     asked = document.get("task_prefix") or document.get("description")
     if not isinstance(asked, str) or not asked.strip():
-        raise _problem(path, "neither 'task_prefix' nor 'description' says what is asked; add one of them")
+        raise FileProblems.one(path, "neither 'task_prefix' nor 'description' says what is asked; add one of them")
     frame = {ours: document[theirs] for theirs, ours in FRAME_KEYS.items() if isinstance(document.get(theirs), str)}
     chance = sum(1 / len(item.choices) for item in items) / len(items) if all(item.choices for item in items) else None
     shows = document.get("append_choices_to_input", True) is not False
@@ -68,17 +69,6 @@ def load_task_json(path: Path) -> tuple[Task, tuple[str, ...]]:
         source=f"BIG-bench JSON task {document.get('name') or path.name}",
     )
     return task, notes
-
-
-def _problem(path: Path, message: str) -> FileProblems:
-    return FileProblems([Problem(path, None, message)])
-
-
-def _document(path: Path) -> Mapping[str, Any]:
-    document = read_json(path)
-    if not isinstance(document, dict):
-        raise _problem(path, f"expected a BIG-bench task, a JSON object with 'examples', found {type(document).__name__}")
-    return document
 
 
 def _item(name: str, example: object) -> Item | str:
@@ -113,6 +103,6 @@ def _rule(path: Path, document: Mapping[str, Any], items: tuple[Item, ...]) -> t
         try:
             re.compile(pattern)
         except re.error as error:
-            raise _problem(path, f"'output_regex' {shown(pattern)} is no pattern: {error}") from None
+            raise FileProblems.one(path, f"'output_regex' {shown(pattern)} is no pattern: {error}") from None
         return f"regex:{pattern}", "", notes
     return rule, strict, notes

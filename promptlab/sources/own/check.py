@@ -64,6 +64,13 @@ def check_gold(task: Task) -> Gold:
     return Gold(tuple(below.values()), tuple(failed.values()))
 
 
+def gold_notes(task: Task, path: str) -> list[str]:
+    """How many right answers of the items are none to the task's metric; `path` is what a user checks to see them."""
+    gold = check_gold(task)
+    counts = ((len(gold.below_1), "do not score 1"), (len(gold.failed), "get no score"))
+    return [f"{task.id}: {n} right answers of items that are asked {what}; see `promptlab task check {path}`" for n, what in counts if n]
+
+
 def _scores(task: Task, pairs: Sequence[tuple[str, Item]], scorer: Scorer = "reference") -> list[float | str | None]:
     """The score of each answer to its item, or why it has none; None for all where a model would have to be asked."""
     scoring = task_scoring(task, scorer)

@@ -7,8 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns.errors import DataMissing, FileProblems, UsageProblem, did_you_mean
 from promptlab.nouns.item import Demo, Item, Task
+from promptlab.nouns.typed import filled
 from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
 from promptlab.scoring.own import is_own, own_scoring
@@ -16,8 +17,8 @@ from promptlab.sources.hub import dataset_files
 from promptlab.sources.own.bigbench import load_task_json
 from promptlab.sources.own.rows import Collector, read_row
 from promptlab.sources.spec.experiment import NAME
-from promptlab.sources.spec.strict_yaml import Document
-from promptlab.sources.spec.task import TaskFile, load_task_file
+from promptlab.sources.spec.strict_yaml import Document, load
+from promptlab.sources.spec.task import TaskFile
 from promptlab.sources.tables import READERS, Table, read_table
 
 
@@ -36,8 +37,8 @@ def load_own(path: Path) -> Own:
         task, notes = load_task_json(path)
         return Own(task, (path,), notes)
     if path.suffix.lower() in READERS:
-        raise FileProblems([Problem(path, None, _suggested(path))])
-    spec, document = load_task_file(path)
+        raise FileProblems.one(path, _suggested(path))
+    spec, document = load(path, TaskFile)
     name = spec.name or path.stem
     if not re.fullmatch(NAME, name):
         raise FileProblems([document.problem((), f"the file's name {name!r} is no name for a task; add 'name'")])
@@ -49,7 +50,9 @@ def load_own(path: Path) -> Own:
         taken = {item.input for item in items}
         pool = _items(spec, document, _tables(spec.demos, "demos", spec, document)[0])
         demos = tuple(Demo(item.input, item.targets[0], item.choices) for item in pool if item.input not in taken)
-    task = Task(
+    task = filled(
+        Task,
+        spec,
         name=name,
         suite="own",
         benchmark="own",
@@ -57,13 +60,10 @@ def load_own(path: Path) -> Own:
         parameters={} if isinstance(spec.metric, str) else spec.metric[rule],
         strict="",
         options="hidden" if spec.labels else "shown",
-        base_prompts=spec.base_prompts,
         items=_clustered(items),
         demos=demos,
-        chance=spec.chance,
         low=spec.chance or 0.0,
         source="; ".join(part for part in (spec.source, source) if part),
-        licence=spec.licence,
     )
     return Own(task, (path, *(table.path for table in tables)), ())
 
@@ -111,7 +111,7 @@ def _items(spec: TaskFile, document: Document, tables: list[Table]) -> tuple[Ite
             number += 1
             collector.add(table.path, row, read_row(row, str(number), spec))
     if not collector.items and not collector.problems:
-        raise FileProblems([Problem(tables[0].path, None, "holds no rows")])
+        raise FileProblems.one(tables[0].path, "holds no rows")
     return collector.done()
 
 

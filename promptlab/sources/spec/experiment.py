@@ -17,8 +17,9 @@ from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.nouns.model import Model, Price
 from promptlab.nouns.parameters import checked
 from promptlab.nouns.prompt import variables
+from promptlab.nouns.typed import filled
 from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
-from promptlab.sources.spec.strict_yaml import Document, read, validate
+from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.strategies import STRATEGIES, strategy_of
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
@@ -84,17 +85,8 @@ class ModelEntry(Part):
 
     def resolved(self) -> Model:
         """The entry as the noun that the rest of promptlab uses."""
-        own = self.price
-        price = Price(own.input_usd_per_mtok, own.output_usd_per_mtok, "experiment file") if own else None
-        return Model(
-            name=self.name or self.model,
-            litellm_name=self.model,
-            api_base=self.api_base,
-            api_key_env=self.api_key_env,
-            sampling=self.sampling.asked(),
-            price=price,
-            timeout_s=self.timeout_s,
-        )
+        price = filled(Price, self.price, source="experiment file") if self.price else None
+        return filled(Model, self, name=self.name or self.model, litellm_name=self.model, sampling=self.sampling.asked(), price=price)
 
 
 Preset = Literal["paper", "negativeprompt-code", "instruction-induction", "ape", "bigbench", "promptbench", "letters"]
@@ -127,8 +119,7 @@ class PlacementEntry(Part):
 
     def resolved(self) -> Placement:
         """The preset with this entry's values put in."""
-        own = self.model_dump(exclude_none=True, exclude={"preset"})
-        return Placement(**{**{key: getattr(PRESETS[self.preset], key) for key in Placement.__dataclass_fields__}, **own})
+        return filled(Placement, PRESETS[self.preset], **self.model_dump(exclude_none=True, exclude={"preset"}))
 
 
 class Controls(Part):
@@ -371,11 +362,12 @@ class Experiment(Part):
         """Presets and blocks as nouns, in the file's order."""
         return [entry.resolved() for entry in self.placements]
 
-    def with_looks(self, n_looks: int | None) -> Experiment:
-        """The experiment with this number of planned looks, where its file leaves that at 1."""
-        if n_looks is None or self.analysis.looks != 1:
-            return self
-        return self.model_copy(update={"analysis": self.analysis.model_copy(update={"looks": n_looks})})
+    def as_asked(self, n_looks: int | None, scorer: Scorer | None = None) -> Experiment:
+        """The experiment with this number of planned looks, where its file leaves that at 1, and with this scorer."""
+        update: dict[str, Any] = {} if scorer is None else {"scorer": scorer}
+        if n_looks is not None and self.analysis.looks == 1:
+            update["analysis"] = self.analysis.model_copy(update={"looks": n_looks})
+        return self.model_copy(update=update) if update else self
 
     def canonical(self) -> dict[str, Any]:
         """The experiment as plain data with every default filled in: what is hashed."""
@@ -384,8 +376,7 @@ class Experiment(Part):
 
 def load_experiment(path: Path) -> tuple[Experiment, Document]:
     """Read an experiment file; FileProblems lists everything that is wrong with its form."""
-    document = read(path)
-    return validate(document, Experiment), document
+    return load(path, Experiment)
 
 
 def experiment_schema() -> dict[str, Any]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from promptlab.nouns.errors import FileProblems, Problem
+from promptlab.nouns.places import PACKAGE, shipped
 from promptlab.nouns.stimulus import Cue, Stimulus
+from promptlab.nouns.typed import filled
 from promptlab.nouns.words import Benchmark, Demand, Emotion, Valence
 from promptlab.sources.spec.experiment import NAME, Part, PriceEntry
-from promptlab.sources.spec.strict_yaml import read, validate
+from promptlab.sources.spec.strict_yaml import Document, load, read
 
 
 class StimulusEntry(Part):
@@ -43,19 +46,9 @@ class Library(Part):
 
 def load_library(path: Path) -> tuple[Stimulus, ...]:
     """The stimuli of one file; FileProblems on a wrong form, a repeated key or a repeated text."""
-    document = read(path)
-    library = validate(document, Library)
-    problems: list[Problem] = []
-    seen: dict[str, int] = {}
+    library, document = load(path, Library)
+    problems = _repeated(document, "stimuli", library.stimuli)
     for index, entry in enumerate(library.stimuli):
-        for value, what in ((entry.key, "key"), (entry.text, "text")):
-            name = f"{what} {value!r}"
-            if name in seen:
-                first = document.line(("stimuli", seen[name], what))
-                problems.append(
-                    document.problem(("stimuli", index, what), f"the {name} stands here again (first on line {first}); keep one")
-                )
-            seen.setdefault(name, index)
         if (library.role == "paraphrase") != (entry.of is not None):
             problems.append(document.problem(("stimuli", index, "key"), "paraphrases, and they alone, say with 'of' what they reword"))
         if entry.text != entry.text.strip():
@@ -65,21 +58,23 @@ def load_library(path: Path) -> tuple[Stimulus, ...]:
     if problems:
         raise FileProblems(problems)
     return tuple(
-        Stimulus(
-            id=f"{library.library}/{entry.key}",
-            text=entry.text,
-            role=library.role,
-            theory=entry.theory,
-            valence=entry.valence,
-            source=library.source,
-            code_number=entry.code_number,
-            theory_earlier=entry.theory_earlier,
-            demands=tuple(entry.demands),
-            joined_by=entry.joined_by,
-            of=entry.of,
-        )
-        for entry in library.stimuli
+        filled(Stimulus, entry, library, id=f"{library.library}/{entry.key}", demands=tuple(entry.demands)) for entry in library.stimuli
     )
+
+
+def _repeated(document: Document, where: str, entries: Sequence[StimulusEntry] | Sequence[CueEntry]) -> list[Problem]:
+    """Keys and texts that stand twice in a library."""
+    problems: list[Problem] = []
+    for what in ("key", "text"):
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(entries):
+            value = getattr(entry, what)
+            if value in seen:
+                first = document.line((where, seen[value], what))
+                message = f"the {what} {value!r} stands here again (first on line {first}); keep one"
+                problems.append(document.problem((where, index, what), message))
+            seen.setdefault(value, index)
+    return problems
 
 
 class CueEntry(Part):
@@ -123,17 +118,8 @@ class CueLibrary:
 
 def load_cues(path: Path) -> CueLibrary:
     """A cue library; FileProblems on a wrong form, a repeated key or text, or where no neutral counterpart stands beside every cue."""
-    document = read(path)
-    file = validate(document, CueFile)
-    problems: list[Problem] = []
-    for what in ("key", "text"):
-        seen: dict[str, int] = {}
-        for index, entry in enumerate(file.cues):
-            value = getattr(entry, what)
-            if value in seen:
-                first = document.line(("cues", seen[value], what))
-                problems.append(document.problem(("cues", index, what), f"the {what} {value!r} stands here again (first on line {first})"))
-            seen.setdefault(value, index)
+    file, document = load(path, CueFile)
+    problems = _repeated(document, "cues", file.cues)
     neutral = [entry for entry in file.cues if entry.emotion == "neutral"]
     n_emotional = len(file.cues) - len(neutral)
     if len(neutral) != n_emotional or not neutral:
@@ -147,7 +133,7 @@ def load_cues(path: Path) -> CueLibrary:
     if problems:
         raise FileProblems(problems)
     cues = tuple(Cue(entry.key, entry.emotion, entry.valence, entry.text) for entry in file.cues)
-    return CueLibrary(file.library, file.source, file.verdict, file.request, file.reflection, cues)
+    return filled(CueLibrary, file, name=file.library, cues=cues)
 
 
 def is_cue_file(path: Path) -> bool:
@@ -193,7 +179,7 @@ class SuiteFile(Part):
 
 def load_suite(path: Path) -> Mapping[str, TaskEntry]:
     """Task entries by name."""
-    return validate(read(path), SuiteFile).tasks
+    return load(path, SuiteFile)[0].tasks
 
 
 class Shift(Part):
@@ -245,6 +231,22 @@ class SimFile(Part):
     models: dict[str, SimModel]
 
 
-def load_sim_models(path: Path) -> Mapping[str, SimModel]:
-    """Simulated models by the name that follows `sim/`."""
-    return validate(read(path), SimFile).models
+def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
+    """Every stimulus by id; two libraries with one name are a problem of the second."""
+    found: dict[str, Stimulus] = {}
+    shipped_ones = [path for path in sorted(shipped("stimuli").glob("*.yaml")) if not is_cue_file(path)]
+    for path in [*shipped_ones, *extra]:
+        for stimulus in _kept(path) if path in shipped_ones else load_library(path):
+            if stimulus.id in found:
+                raise FileProblems.one(path, f"the stimulus {stimulus.id!r} exists already; give this library another name", 1)
+            found[stimulus.id] = stimulus
+    return found
+
+
+_kept = lru_cache(maxsize=64)(load_library)
+"""Reading the libraries of promptlab takes most of the time of a small plan; they do not change while it runs."""
+
+
+def sim_models() -> Mapping[str, SimModel]:
+    """The simulated models that come with promptlab, by the name after `sim/`."""
+    return load(PACKAGE / "data" / "sim.yaml", SimFile)[0].models

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from promptlab.nouns.errors import FileProblems, Problem, did_you_mean
+from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 20
@@ -25,6 +25,10 @@ PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 """Texts that are written without quotes."""
 Loc = tuple[str | int, ...]
 M = TypeVar("M", bound=BaseModel)
+Noun = TypeVar("Noun")
+
+
+YAML = "tag:yaml.org,2002:"
 
 
 class Scalars(yaml.SafeLoader):
@@ -33,13 +37,15 @@ class Scalars(yaml.SafeLoader):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
 
 
-for _tag, _pattern, _first in (
-    ("tag:yaml.org,2002:bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
-    ("tag:yaml.org,2002:int", r"^[-+]?[0-9]+$", "-+0123456789"),
-    ("tag:yaml.org,2002:float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
-    ("tag:yaml.org,2002:null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-):
-    Scalars.add_implicit_resolver(_tag, re.compile(_pattern), list(_first))
+KINDS: Mapping[str, tuple[str, Sequence[str], Callable[[str], Any]]] = {
+    "bool": (r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF", lambda text: text.lower() == "true"),
+    "int": (r"^[-+]?[0-9]+$", "-+0123456789", int),
+    "float": (r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789", float),
+    "null": (r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""], lambda _: None),
+}
+"""Scalars that are no text: how they look, how they begin, and what they mean."""
+for _kind_of, (_pattern, _first, _) in KINDS.items():
+    Scalars.add_implicit_resolver(f"{YAML}{_kind_of}", re.compile(_pattern), list(_first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +81,12 @@ def parsed(path: Path, text: str) -> Document:
         marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []
         if marks:
             line = marks[0].start_mark.line + 1
-            raise FileProblems([Problem(path, line, "anchors and aliases (& and *) are not read; write the value out, or quote the text")])
+            raise FileProblems.one(path, "anchors and aliases (& and *) are not read; write the value out, or quote the text", line)
         node = yaml.compose(text, Loader=Scalars)
     except yaml.YAMLError as error:
         raise FileProblems([_syntax_problem(path, text, error)]) from None
     if node is None:
-        raise FileProblems([Problem(path, None, "the file is empty")])
+        raise FileProblems.one(path, "the file is empty")
     lines: dict[Loc, int] = {}
     problems: list[Problem] = []
     value = _construct(node, (), path, lines, problems)
@@ -105,7 +111,7 @@ class _Writer(yaml.SafeDumper):
 
 def _text_node(writer: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
     plain = PLAIN.fullmatch(text) and text.lower() not in ("true", "false", "null", "yes", "no", "on", "off", "y", "n")
-    return writer.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
+    return writer.represent_scalar(f"{YAML}str", text, style=None if plain else '"')
 
 
 _Writer.add_representer(str, _text_node)
@@ -120,20 +126,36 @@ def validate(document: Document, model: type[M]) -> M:
         raise FileProblems(list(dict.fromkeys(problems))) from None
 
 
+def load(path: Path, model: type[M]) -> tuple[M, Document]:
+    """Read one file as `model`; FileProblems lists everything that is wrong with its form."""
+    document = read(path)
+    return validate(document, model), document
+
+
+def checked(plain: object, noun: type[Noun], what: str) -> Noun:
+    """Plain data that a machine wrote, as `noun`; UsageProblem with the first thing that does not fit."""
+    try:
+        return TypeAdapter(noun).validate_python(plain)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(step) for step in first["loc"]) or "the whole"
+        raise UsageProblem(f"this is no {what}: {where}: {first['msg'].lower()}") from None
+
+
 def _text(path: Path) -> str:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise FileProblems([Problem(path, None, f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read")])
+            raise FileProblems.one(path, f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read")
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ""
-        raise FileProblems([Problem(path, None, f"there is no such file; {near}".rstrip("; "))]) from None
+        raise FileProblems.one(path, f"there is no such file; {near}".rstrip("; ")) from None
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise FileProblems([Problem(path, line, "not UTF-8 text; save the file as UTF-8")]) from None
+        raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
     except OSError as error:
-        raise FileProblems([Problem(path, None, f"cannot be read: {error.strerror}")]) from None
+        raise FileProblems.one(path, f"cannot be read: {error.strerror}") from None
 
 
 def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
@@ -155,14 +177,15 @@ def _construct(node: yaml.Node, loc: Loc, path: Path, lines: dict[Loc, int], pro
     if len(loc) > MAX_DEPTH:
         problems.append(Problem(path, line, f"nested deeper than {MAX_DEPTH} levels"))
         return None
-    if node.tag.startswith("!") or node.tag.startswith("tag:yaml.org,2002:python"):
+    if node.tag.startswith(("!", f"{YAML}python")):
         problems.append(Problem(path, line, f"the tag {node.tag!r} is not read; files hold data only"))
         return None
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, loc, path, lines, problems)
     if isinstance(node, yaml.SequenceNode):
         return [_construct(child, (*loc, i), path, lines, problems) for i, child in enumerate(node.value)]
-    return _scalar(node)
+    _, _, meant = KINDS.get(node.tag.removeprefix(YAML), ("", "", str))
+    return meant(node.value)
 
 
 def _mapping(node: yaml.MappingNode, loc: Loc, path: Path, lines: dict[Loc, int], problems: list[Problem]) -> dict[str, Any]:
@@ -183,17 +206,6 @@ def _mapping(node: yaml.MappingNode, loc: Loc, path: Path, lines: dict[Loc, int]
     return found
 
 
-def _scalar(node: yaml.Node) -> str | int | float | bool | None:
-    convert: Mapping[str, Callable[[str], Any]] = {
-        "tag:yaml.org,2002:bool": lambda text: text.lower() == "true",
-        "tag:yaml.org,2002:int": int,
-        "tag:yaml.org,2002:float": float,
-        "tag:yaml.org,2002:null": lambda _: None,
-    }
-    value: str | int | float | bool | None = convert.get(node.tag, str)(node.value)
-    return value
-
-
 def _kind(value: object) -> str:
     if value is None:
         return "nothing"
@@ -205,20 +217,16 @@ def _kind(value: object) -> str:
 
 
 WANTED = {
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "string_type": "text",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "list_type": "a list",
-    "tuple_type": "a list",
-    "dict_type": "keys with values",
-    "model_type": "keys with values",
-    "model_attributes_type": "keys with values",
+    "int": "a whole number",
+    "float": "a number",
+    "string": "text",
+    "bool": "true or false",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "keys with values",
+    "model": "keys with values",
 }
+"""What a value should have been, by the first word of pydantic's kind of error."""
 
 
 def _problem(document: Document, model: type[BaseModel], detail: Any) -> Problem:  # noqa: ANN401 (pydantic's ErrorDetails)
@@ -226,16 +234,17 @@ def _problem(document: Document, model: type[BaseModel], detail: Any) -> Problem
     name = ".".join(str(part) for part in loc) or "the file"
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "extra_forbidden":
-        hint = did_you_mean(str(loc[-1]), _known_keys(model, loc[:-1]))
+        hint = did_you_mean(str(loc[-1]), _keys(model, loc[:-1]))
         return document.problem(loc, f"unknown key {str(loc[-1])!r}; {hint}".rstrip("; "))
     if kind == "missing":
         missing = str(detail["loc"][-1])
-        field = _field(model, (*loc, missing) if not loc or loc[-1] != missing else loc)
+        field = _keys(model, loc[:-1] if loc and loc[-1] == missing else loc).get(missing, "")
         around = f" in {name}" if loc else ""
         return document.problem(loc, f"the key {missing!r} is missing{around}; add it: {field}".rstrip(": "))
     found = _kind(detail["input"])
-    if kind in WANTED:
-        return document.problem(loc, f"{name}: expected {WANTED[kind]}, found {found}")
+    wanted, _, why = kind.partition("_")
+    if wanted in WANTED and why in ("type", "parsing", "from_float", "attributes_type"):
+        return document.problem(loc, f"{name}: expected {WANTED[wanted]}, found {found}")
     if kind == "literal_error":
         known = [part.strip().strip("'") for part in re.split(r",| or ", str(context.get("expected", ""))) if part.strip()]
         return document.problem(loc, f"{name}: {found} is not known; {did_you_mean(str(detail['input']), known)}".rstrip("; "))
@@ -260,20 +269,10 @@ def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
     return [model for part in getattr(annotation, "__args__", ()) for model in _models(part)]
 
 
-def _reach(model: type[BaseModel], loc: Loc) -> list[type[BaseModel]]:
+def _keys(model: type[BaseModel], loc: Loc) -> dict[str, str]:
+    """The keys that may stand at a place, with their descriptions."""
     found = [model]
     for part in loc:
         if isinstance(part, str):
             found = [inner for outer in found if part in outer.model_fields for inner in _models(outer.model_fields[part].annotation)]
-    return found
-
-
-def _known_keys(model: type[BaseModel], loc: Loc) -> list[str]:
-    return [key for found in _reach(model, loc) for key in found.model_fields]
-
-
-def _field(model: type[BaseModel], loc: Loc) -> str:
-    for found in _reach(model, loc[:-1]):
-        if str(loc[-1]) in found.model_fields:
-            return found.model_fields[str(loc[-1])].description or ""
-    return ""
+    return {key: field.description or "" for one in reversed(found) for key, field in one.model_fields.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
@@ -12,7 +11,6 @@ from promptlab.nouns.model import Model
 from promptlab.nouns.parameters import checked
 from promptlab.scoring.rules import SCORINGS
 from promptlab.sources.spec.experiment import NAME, ModelEntry, Part
-from promptlab.sources.spec.strict_yaml import Document, read, validate
 
 Column = Annotated[str, Field(min_length=1)]
 Label = Annotated[str, Field(min_length=1)]
@@ -114,9 +112,3 @@ class TaskFile(Part):
         if self.metric == "choice" and not (self.labels or columns.choices or columns.target_scores):
             raise ValueError("metric: choice needs options: 'labels', or 'choices' or 'target_scores' under columns")
         return self
-
-
-def load_task_file(path: Path) -> tuple[TaskFile, Document]:
-    """Read a task file; FileProblems lists everything that is wrong with its form."""
-    document = read(path)
-    return validate(document, TaskFile), document
