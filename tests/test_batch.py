@@ -316,7 +316,7 @@ def test_killed_while_collecting_all_is_recorded_and_paid_once(
     assert (done.state, done.progress.n_sent) == ("complete", 0)
     assert len(server.batches.made) == 1
     manifest = lab.run().manifest
-    assert manifest["paid_usd"] == pytest.approx(n * ONE_CALL) == pytest.approx(manifest["spent"]["usd"])
+    assert manifest.paid_usd == pytest.approx(n * ONE_CALL) == pytest.approx(manifest.spent.usd)
     assert lab.run().trials()["paid_usd"].sum() == pytest.approx(n * ONE_CALL)
 
 

@@ -18,7 +18,7 @@ from promptlab.running.batch.service import (
     TAG,
     WINDOW,
     Remote,
-    find_in,
+    Service,
     id_of,
     remote_of,
 )
@@ -27,7 +27,7 @@ from promptlab.running.gateway.providers import DIRECT, not_direct
 from promptlab.running.gateway.wire import WireError, safe
 
 
-class OpenAIBatches(DirectWire):
+class OpenAIBatches(DirectWire, Service):
     """The same keys, headers, proxies, bodies and readings as the direct wire's, for files of requests."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], translated: Callable[[Model, Call], dict[str, Any]]) -> None:
@@ -63,12 +63,9 @@ class OpenAIBatches(DirectWire):
     async def status(self, model: Model, batch: str) -> Remote:
         return remote_of(self._json(await self.exchange(model, "GET", f"batches/{quote(batch, safe='')}")), self._secrets)
 
-    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
-        async def page(after: str | None) -> Any:  # noqa: ANN401
-            more = f"&after={quote(after, safe='')}" if after else ""
-            return self._json(await self.exchange(model, "GET", f"batches?limit={LISTED_AT_ONCE}{more}"))
-
-        return await find_in(page, file, tag, since, self._secrets)
+    async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        more = f"&after={quote(after, safe='')}" if after else ""
+        return self._json(await self.exchange(model, "GET", f"batches?limit={LISTED_AT_ONCE}{more}"))
 
     async def content(self, model: Model, file: str) -> bytes:
         path = f"files/{quote(file, safe='')}/content"

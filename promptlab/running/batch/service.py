@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from promptlab.nouns.call import Call
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.nouns.redact import redact_known
@@ -51,31 +50,6 @@ class Remote(NamedTuple):
     """What the provider says is wrong with it; empty where nothing is."""
     tag: str | None
     created_at: int | None
-
-
-class Service(Protocol):
-    """One way to a batch API. WireError where a request brings no answer."""
-
-    def body(self, model: Model, call: Call) -> dict[str, Any]:
-        """The body of one request: what the ordinary way would send for this call."""
-
-    async def upload(self, model: Model, lines: bytes) -> str:
-        """Put a file of requests there, and be told its id."""
-
-    async def create(self, model: Model, file: str, tag: str) -> Remote:
-        """Begin a batch."""
-
-    async def status(self, model: Model, batch: str) -> Remote:
-        """Ask after a batch."""
-
-    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
-        """The batch of this file or tag, begun after `since` (seconds since 1970); None where there is none."""
-
-    async def content(self, model: Model, file: str) -> bytes:
-        """A file of results."""
-
-    async def aclose(self) -> None:
-        """Close what is open."""
 
 
 def not_batched(model: Model) -> str | None:
@@ -150,29 +124,6 @@ def remote_of(body: object, secrets: tuple[str, ...]) -> Remote:
     )
 
 
-async def find_in(
-    pages: Callable[[str | None], Awaitable[Any]], file: str, tag: str, since: float, secrets: tuple[str, ...]
-) -> Remote | None:
-    """The batch of this file or tag in a provider's list, newest first; `pages` is asked for what follows a batch's id."""
-    after: str | None = None
-    for _ in range(MOST_PAGES):
-        page = await pages(after)
-        listed = page.get("data") if isinstance(page, Mapping) else None
-        if not isinstance(listed, list):
-            raise WireError("server", f"the answer is no list of batches: {safe(str(page), secrets)!r}")
-        found = [remote_of(body, secrets) for body in listed]
-        for remote in found:
-            if remote.tag == tag or remote.input_file == file:
-                return remote
-        oldest = found[-1].created_at if found else None
-        if not found or not page.get("has_more") or (oldest is not None and oldest < since - CLOCKS_DIFFER_S):
-            return None
-        if found[-1].id == after:
-            break
-        after = found[-1].id
-    raise WireError("request", "the provider's list of batches could not be read far enough back", 404)
-
-
 def id_of(body: object, secrets: tuple[str, ...]) -> str:
     """The id of a file or batch; WireError for what cannot be one."""
     found = body.get("id") if isinstance(body, Mapping) else None
@@ -196,3 +147,33 @@ def _why(errors: object, secrets: tuple[str, ...]) -> str:
     code, line = first.get("code"), first.get("line")
     said = f"{first.get('message')}" + (f" (line {line})" if line is not None else "") + (f" [{code}]" if code else "")
     return safe(said, secrets) + (f", and {len(listed) - 1:,} more" if len(listed) > 1 else "")
+
+
+class Service:
+    """One way to a batch API, with what every way shares. WireError where a request brings no answer."""
+
+    _secrets: tuple[str, ...]
+
+    async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        """A page of the provider's list of batches, newest first: what follows the batch `after`."""
+        raise NotImplementedError
+
+    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
+        """The batch of this file or tag, begun after `since` (seconds since 1970); None where there is none."""
+        after: str | None = None
+        for _ in range(MOST_PAGES):
+            page = await self.page(model, after)
+            listed = page.get("data") if isinstance(page, Mapping) else None
+            if not isinstance(listed, list):
+                raise WireError("server", f"the answer is no list of batches: {safe(str(page), self._secrets)!r}")
+            found = [remote_of(body, self._secrets) for body in listed]
+            for remote in found:
+                if remote.tag == tag or remote.input_file == file:
+                    return remote
+            oldest = found[-1].created_at if found else None
+            if not found or not page.get("has_more") or (oldest is not None and oldest < since - CLOCKS_DIFFER_S):
+                return None
+            if found[-1].id == after:
+                break
+            after = found[-1].id
+        raise WireError("request", "the provider's list of batches could not be read far enough back", 404)

@@ -28,7 +28,10 @@ from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_dir
 from promptlab.running.gateway.wire import (
     THOUGHT,
     Boundary,
+    Wire,
     WireError,
+    given,
+    late,
     read_answer,
     read_boundary,
     read_retry_after,
@@ -73,12 +76,11 @@ class _Target:
     certificates: ssl.SSLContext | bool
 
 
-class DirectWire:
+class DirectWire(Wire):
     """Sends one call at a time; one session for each event loop, opened by the first call."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...]) -> None:
-        self._models = {model.name: model for model in models}
-        self._secrets = secrets
+        super().__init__(models, secrets)
         self._targets: dict[str, _Target] = {}
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,7 +88,7 @@ class DirectWire:
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         if why := not_direct(model, sampling):
             raise UsageProblem(f"the model {model.name!r} cannot be asked directly: {why}; leave the choice to promptlab (--wire auto)")
-        return _asked(sampling)
+        return given(sampling)
 
     async def send(self, call: Call) -> Reply:
         target = self._targets.get(call.model) or self._target(self._models[call.model])
@@ -130,7 +132,7 @@ class DirectWire:
 
     def _body(self, target: _Target, call: Call) -> dict[str, Any]:
         messages = [dict(message) for message in call.messages]
-        return {"model": target.name, "messages": messages, **_asked(call.sampling), **target.extra}
+        return {"model": target.name, "messages": messages, **given(call.sampling), **target.extra}
 
     async def _answered(
         self, request: contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse], timeout_s: float, most: int | None = None
@@ -142,7 +144,7 @@ class DirectWire:
             async with asyncio.timeout(timeout_s), request as response:
                 data = await _read(response, wire.LARGEST_ANSWER_BYTES if most is None else most)
         except TimeoutError:
-            raise WireError("timeout", f"no complete answer within {timeout_s:g} s") from None
+            raise late(timeout_s) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise WireError("connection", safe(f"{type(error).__name__}: {error}", self._secrets)) from None
         if response.status >= 300:
@@ -230,10 +232,6 @@ def _parsed(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
         return orjson.loads(data)
     except orjson.JSONDecodeError:  # half a surrogate pair, a number that is none: what LiteLLM reads as well
         return json.loads(data)
-
-
-def _asked(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in sampling.items() if value is not None and value != {}}
 
 
 async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
