@@ -101,11 +101,11 @@ def test_a_seed_that_is_sent_moves_with_the_draw() -> None:
 
 def test_the_key_has_the_name_that_decides_what_is_paid() -> None:
     short, long = (engine(Answers(PAID), models=[Model(name, "openai/m", "http://a/v1")]) for name in ("m", "another"))
-    keys = {made._keys(made.call(trial(made)))[0] for made in (short, long)}
+    keys = {made.key(made.call(trial(made))) for made in (short, long)}
     assert len(keys) == 1
     assert keys == {short.asked(short.call(trial(short))).key}
     elsewhere = engine(Answers(PAID), models=[Model("m", "openai/m", "http://b/v1")])
-    assert elsewhere._keys(elsewhere.call(trial(elsewhere)))[0] not in keys
+    assert elsewhere.key(elsewhere.call(trial(elsewhere))) not in keys
 
 
 # --- what is asked, and stored --------------------------------------------------------------------------------------------
@@ -138,7 +138,8 @@ def test_an_error_is_not_stored_and_an_answer_is(tmp_path: Path) -> None:
 
     async def asked() -> list[Any]:
         found = [await made.run(one) for _ in range(3)]
-        made.keep_or_fail()
+        made.behind.flush()
+        assert made.behind.failed is None
         return found
 
     rows = [row for row, _ in asyncio.run(asked())]

@@ -38,6 +38,12 @@ class Progress:
     """What became of batches that did not end well."""
 
 
+COUNTS = ("n_sent", "n_cached", "n_skipped", "n_unpriced", "n_not_cached", "paid_usd")
+"""What is summed over the workers of a sweep."""
+REASONS = ("first_not_cached", "budget_reached", "stalled")
+"""What holds for a sweep as soon as one worker says so."""
+
+
 @dataclass(frozen=True, slots=True)
 class Execution:
     """How a sweep is run. Nothing in it changes an answer or a score, so none of it is hashed."""

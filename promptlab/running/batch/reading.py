@@ -40,31 +40,25 @@ def read_results(files: Iterable[bytes], keys: Mapping[str, str], read: Read, se
     """The results in a batch's files, in any order; `keys` are those of its requests by the names that they were given."""
     results = Results()
     named: set[str] = set()
-    for data in files:
-        for text in data.split(b"\n"):
-            if text.strip():
-                _take(text, keys, read, secrets, results, named)
+    for text in filter(bytes.strip, (text for data in files for text in data.split(b"\n"))):
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            line = None
+        name = line.get("custom_id") if isinstance(line, dict) else None
+        if not isinstance(line, dict) or not isinstance(name, str):
+            results.n_unreadable += 1
+        elif name not in keys:
+            results.n_unknown += 1
+        elif name in named:
+            results.n_repeated += 1
+        elif (heard := _heard(line, read, secrets)) is None:
+            results.n_unreadable += 1
+        else:
+            named.add(name)
+            if not isinstance(heard, str):
+                results.heard[keys[name]] = heard
     return results
-
-
-def _take(text: bytes, keys: Mapping[str, str], read: Read, secrets: tuple[str, ...], results: Results, named: set[str]) -> None:
-    try:
-        line = json.loads(text)
-    except (ValueError, RecursionError):
-        line = None
-    name = line.get("custom_id") if isinstance(line, dict) else None
-    if not isinstance(line, dict) or not isinstance(name, str):
-        results.n_unreadable += 1
-    elif name not in keys:
-        results.n_unknown += 1
-    elif name in named:
-        results.n_repeated += 1
-    elif (heard := _heard(line, read, secrets)) is None:
-        results.n_unreadable += 1
-    else:
-        named.add(name)
-        if not isinstance(heard, str):
-            results.heard[keys[name]] = heard
 
 
 def _heard(line: Mapping[str, Any], read: Read, secrets: tuple[str, ...]) -> Reply | WireError | str | None:

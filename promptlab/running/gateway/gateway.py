@@ -108,10 +108,7 @@ class Gateway:
 
     def answered(self, call: Call, heard: Reply | WireError) -> Completion:
         """The completion of a call that another way than `complete` has sent, and that was answered like this."""
-        effective = self.effective(self._models[call.model], call.sampling)
-        if isinstance(heard, WireError):
-            return self._failed(call, effective, heard, 1, 0.0)
-        return self._priced(call, effective, heard, 1, 0.0)
+        return self._completion(call, self.effective(self._models[call.model], call.sampling), heard, 1, 0.0)
 
     def stalled(self) -> str | None:
         """Why a sweep should give up: calls are waiting, and no provider has said anything for `patience_s`."""
@@ -151,13 +148,13 @@ class Gateway:
                 reply = await wire.send(call)
                 self._heard_at = time.monotonic()
                 lane.answered(self._heard_at - asked_at)
-                return self._priced(call, effective, reply, attempt, self._heard_at - asked_at)
+                return self._completion(call, effective, reply, attempt, self._heard_at - asked_at)
             except WireError as error:
                 if error.answered:
                     self._heard_at = time.monotonic()
                 wait = self._next(model, lane, error, attempt, sent_at)
                 if wait is None:
-                    return self._failed(call, effective, error, attempt, time.monotonic() - started)
+                    return self._completion(call, effective, error, attempt, time.monotonic() - started)
                 perhaps_paid = error.boundary == "timeout" and not error.answered
             finally:
                 lane.release()
@@ -221,27 +218,17 @@ class Gateway:
             self._litellm = LiteLLMWire(list(self._models.values()), self.secrets, self._simulator)
         return self._litellm
 
-    def _priced(self, call: Call, effective: Mapping[str, Any], reply: Reply, attempt: int, latency_s: float) -> Completion:
+    def _completion(self, call: Call, effective: Mapping[str, Any], heard: Reply | WireError, attempt: int, latency_s: float) -> Completion:
+        """An answer with its price, or a failure in words."""
+        how = {"latency_s": latency_s, "attempts": attempt, "requested": call.sampling, "effective": effective}
+        if isinstance(heard, Reply):
+            return Completion.of(heard, cost_usd=cost_usd(self._prices.get(call.model), heard.input_tokens, heard.output_tokens), **how)
+        status = f"HTTP {heard.status}: " if heard.status else ""
         return Completion.of(
-            reply,
-            cost_usd=cost_usd(self._prices.get(call.model), reply.input_tokens, reply.output_tokens),
-            latency_s=latency_s,
-            attempts=attempt,
-            requested=call.sampling,
-            effective=effective,
-        )
-
-    def _failed(self, call: Call, effective: Mapping[str, Any], error: WireError, attempt: int, latency_s: float) -> Completion:
-        status = f"HTTP {error.status}: " if error.status else ""
-        return Completion(
-            text="",
-            outcome="refused" if error.boundary == "policy" else "error",
-            cost_usd=0.0 if error.boundary == "request" else None,
-            latency_s=latency_s,
-            attempts=attempt,
-            requested=call.sampling,
-            effective=effective,
-            error=f"{error.boundary}: {status}{error.message}"[:MESSAGE_LIMIT],
+            Reply("", "refused" if heard.boundary == "policy" else "error"),
+            cost_usd=0.0 if heard.boundary == "request" else None,
+            error=f"{heard.boundary}: {status}{heard.message}"[:MESSAGE_LIMIT],
+            **how,
         )
 
 
