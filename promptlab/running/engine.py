@@ -88,6 +88,8 @@ class Engine:
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
     behind: WriteBehind = field(init=False)
     """Answers on their way into the cache; where they can no longer be kept, nothing more is sent."""
+    failures: dict[str, Completion] = field(init=False, default_factory=dict)
+    """By key: what failed by another way than the gateway, and is not sent again."""
     _sampling: dict[str, dict[str, Any]] = field(init=False)
     """By model name: one mapping for all its calls."""
     _texts: dict[int, tuple[Mapping[str, Any], str]] = field(init=False, default_factory=dict)
@@ -201,7 +203,7 @@ class Engine:
                 yield pending
                 continue
             keys = pending.keys
-            after = self._on(pending, [stored.get(key) or self.behind.get(key) for key in keys])
+            after = self._on(pending, [stored.get(key) or self.failures.get(key) or self.behind.get(key) for key in keys])
             if isinstance(after, Pending):
                 is_fresh = come.isdisjoint(keys) and time.monotonic() - looked_up_at < FRESH_S
                 after.is_missing = not after.is_list and (after.keys is not keys or is_fresh)
@@ -215,11 +217,6 @@ class Engine:
                 yield from self.begin_all(block)
             else:
                 yield None
-
-    def take(self, pending: Pending, completions: Sequence[Completion]) -> Pending | Rows:
-        """A trial with the answers that it needs, and as far as stored answers take it from there."""
-        after = self.step(pending, pending.answered(completions))
-        return self._on(after, [self._stored(key) for key in after.keys]) if isinstance(after, Pending) else after
 
     def first(self, trial: Trial) -> Pending | Rows:
         """A trial that waits for its first answer or work, or that needs none; nothing is looked up."""
@@ -320,7 +317,7 @@ class Engine:
 
     def _stored(self, key: str) -> Completion | None:
         """An answer that is there already, or on its way into the cache."""
-        return self.behind.get(key) or (self.cache.get(key) if self.cache is not None else None)
+        return self.failures.get(key) or self.behind.get(key) or (self.cache.get(key) if self.cache is not None else None)
 
     def asked(self, call: Call) -> Call:
         """The call under the name that LiteLLM knows the model by: a short name must not decide what is paid twice."""
@@ -331,11 +328,11 @@ class Engine:
         return call.key_as(self._models[call.model].litellm_name)
 
     async def _paid(self, call: Call, key: str) -> Completion:
-        usd, tokens = self.most(call)
+        usd, tokens = self.upper_cost(call)
         await self.budget.reserve(usd, tokens)
         completion, reserved = None, True
 
-        async def again() -> None:
+        async def reserve_anew() -> None:
             nonlocal reserved
             self.budget.settle(usd, tokens, None, None)  # the request that timed out counts as answered at the longest
             reserved = False
@@ -343,7 +340,7 @@ class Engine:
             reserved = True
 
         try:
-            completion = await self.gateway.complete(call, again)
+            completion = await self.gateway.complete(call, reserve_anew)
         finally:
             if not reserved:
                 pass
@@ -360,7 +357,7 @@ class Engine:
             self.behind.put(key, completion, request_of(call, self._models[call.model].litellm_name))
         return completion
 
-    def most(self, call: Call) -> tuple[float, int]:
+    def upper_cost(self, call: Call) -> tuple[float, int]:
         """An upper estimate of what a request takes, in USD and tokens: one token for every two characters, and the longest answer."""
         n_input = sum(len(message["content"]) for message in call.messages) // 2 + 16
         n_output = call.sampling.get("max_tokens", UNKNOWN_OUTPUT_TOKENS)

@@ -34,7 +34,7 @@ class Progress:
     """Trials whose next answer a batch is to bring."""
     n_batches: int = 0
     """Batches that are not collected."""
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     """What became of batches that did not end well."""
 
 

@@ -45,7 +45,7 @@ class _Workers:
         self.stored: deque[Rows] = deque()
         """Trials that needed nothing."""
         self.news = asyncio.Event()
-        engine.behind.told = self.news.set
+        engine.behind.on_kept = self.news.set
 
     def fill(self) -> None:
         """Start workers while there is something to do for them."""

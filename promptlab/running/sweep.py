@@ -136,20 +136,19 @@ def _check_batch(study: Study, execution: Execution) -> None:
     check_models(study)
 
 
+@dataclass
 class _Session:
     """One command's part of a sweep: it may be the first, or go on where another ended."""
 
-    def __init__(
-        self,
-        study: Study,
-        writer: RunWriter,
-        cache_folder: Path | None,
-        execution: Execution,
-        observe: Callable[[Progress], None],
-        stop: asyncio.Event,
-    ) -> None:
-        self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
-        self._stop = stop
+    _study: Study
+    _writer: RunWriter
+    _cache_folder: Path | None
+    _how: Execution
+    _observe: Callable[[Progress], None]
+    _stop: asyncio.Event
+
+    def __post_init__(self) -> None:
+        study, writer = self._study, self._writer
         self._recorded = writer.recorded()
         self._plan, plan_digest = freeze(study, writer)
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))

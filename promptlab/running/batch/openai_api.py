@@ -69,7 +69,7 @@ class OpenAIBatches(DirectWire, Service):
 
     async def content(self, model: Model, file: str) -> bytes:
         path = f"files/{quote(file, safe='')}/content"
-        return await self.exchange(model, "GET", path, timeout_s=FILE_TIMEOUT_S, most=LARGEST_RESULTS)
+        return await self.exchange(model, "GET", path, timeout_s=FILE_TIMEOUT_S, limit=LARGEST_RESULTS)
 
     def _json(self, data: bytes) -> Any:  # noqa: ANN401
         try:

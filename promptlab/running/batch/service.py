@@ -1,18 +1,23 @@
-"""What promptlab needs of a batch API, which models have one, and what an answer costs there."""
+"""What promptlab needs of a batch API, which models have one, what an answer costs there, and what its files of results say.
+
+All that a provider sends comes from outside: anything may be wrong in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from promptlab.nouns.call import Reply
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.nouns.redact import redact_known
 from promptlab.planning.resolve import Study
 from promptlab.running.gateway.providers import DIRECT, base_of
-from promptlab.running.gateway.wire import WireError, safe
+from promptlab.running.gateway.wire import WireError, read_boundary, safe
 
 MAX_REQUESTS = 50_000
 """Requests in one file at most: OpenAI's limit."""
@@ -35,6 +40,11 @@ OVER_LITELLM = frozenset({"azure", "vertex_ai"})
 HALF_PRICE = frozenset({"openai", "groq", "azure", "vertex_ai"})
 HALF_PRICE_HOSTS = ("api.openai.com", ".api.openai.com", ".openai.azure.com", "api.groq.com")
 """Public addresses at which a model with an api_base costs half as well."""
+
+NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
+"""Codes of requests that the provider never sent to the model."""
+Read = Callable[[int, bytes], Reply]
+"""The reply in the body of a response with this status; WireError where it is none."""
 
 
 class Remote(NamedTuple):
@@ -177,3 +187,69 @@ class Service:
                 break
             after = found[-1].id
         raise WireError("request", "the provider's list of batches could not be read far enough back", 404)
+
+
+@dataclass(slots=True)
+class Results:
+    """By key: what every request of a batch that was answered brought. Lines that cannot be used are counted."""
+
+    heard: dict[str, Reply | WireError] = field(default_factory=dict)
+    n_unreadable: int = 0
+    n_unknown: int = 0
+    n_repeated: int = 0
+
+    @property
+    def odd(self) -> str:
+        """The lines that could not be used, in words; empty where there were none."""
+        counts = (
+            (self.n_unreadable, "not readable"),
+            (self.n_unknown, "about requests that this batch does not hold"),
+            (self.n_repeated, "about a request that an earlier line had answered"),
+        )
+        return ", ".join(f"{n:,} {what}" for n, what in counts if n)
+
+
+def read_results(files: Iterable[bytes], keys: Mapping[str, str], read: Read, secrets: tuple[str, ...]) -> Results:
+    """The results in a batch's files, in any order; `keys` are those of its requests by the names that they were given."""
+    results = Results()
+    named: set[str] = set()
+    for text in filter(bytes.strip, (text for data in files for text in data.split(b"\n"))):
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            line = None
+        name = line.get("custom_id") if isinstance(line, dict) else None
+        if not isinstance(line, dict) or not isinstance(name, str):
+            results.n_unreadable += 1
+        elif name not in keys:
+            results.n_unknown += 1
+        elif name in named:
+            results.n_repeated += 1
+        elif (heard := _heard(line, read, secrets)) is None:
+            results.n_unreadable += 1
+        else:
+            named.add(name)
+            if not isinstance(heard, str):
+                results.heard[keys[name]] = heard
+    return results
+
+
+def _heard(line: Mapping[str, Any], read: Read, secrets: tuple[str, ...]) -> Reply | WireError | str | None:
+    """What one line brings; the code of a request that was not asked; None where the line says neither."""
+    response, error = line.get("response"), line.get("error")
+    if isinstance(response, dict):
+        status, body = response.get("status_code"), response.get("body")
+        if type(status) is not int or not isinstance(body, dict):
+            return None
+        try:
+            return read(status, json.dumps(body).encode())
+        except WireError as said:
+            return said
+    if not isinstance(error, dict):
+        return None
+    code = str(error.get("code"))
+    if code in NOT_ASKED:
+        return code
+    message = f"{error.get('message')} [{code}]"
+    boundary = read_boundary(429, message)
+    return WireError("quota" if boundary == "quota" else read_boundary(500, message), safe(message, secrets))

@@ -20,9 +20,9 @@ from promptlab.nouns.columns import CALL_COLUMNS
 from promptlab.nouns.record import CallRow, TrialRow
 from promptlab.planning.resolve import Study
 from promptlab.record.store import part_rows
-from promptlab.running.batch.desk import Desk, Ended
 from promptlab.running.batch.ledger import FOLDER, Ledger, Part
 from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
+from promptlab.running.batch.submission import Ended, Submitter
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending
 from promptlab.running.gateway import Reply, WireError
@@ -85,9 +85,8 @@ class Waves:
         self._study, self._engine, self._also = study, engine, also
         self._progress, self._budget = engine.progress, engine.budget
         self._ledger = Ledger(folder)
-        self._desk = Desk(study.models, engine.gateway.secrets, self._ledger, engine.progress)
+        self._submitter = Submitter(study.models, engine.gateway.secrets, self._ledger, engine.progress)
         self._pending: set[str] = set()
-        self._failed: dict[str, Completion] = {}
         self._later: set[str] = set()
         """Keys that this session asked for in vain: the next one asks again."""
         self._unpaid: set[str] = set()
@@ -116,7 +115,7 @@ class Waves:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._desk.aclose()
+        await self._submitter.aclose()
 
     async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
         """Collect what has ended, yield the trials that this finishes, send the next wave; and again, while there is time to wait.
@@ -126,9 +125,9 @@ class Waves:
         self._left = list(todo)
         first, pause = True, FIRST_PAUSE_S
         while True:
-            for part in await self._desk.settle_doubts(self._open(until), stop):
+            for part in await self._submitter.settle_doubts(self._open(until), stop):
                 self._forget(part)
-            ended = await self._desk.ended(self._open(until))
+            ended = await self._submitter.ended(self._open(until))
             if first or ended:
                 self._store({key: heard for batch in ended for key, heard in batch.results.heard.items()})
                 for batch in ended:
@@ -167,7 +166,7 @@ class Waves:
                 if call.model not in busy and not stop.is_set() and (line := self._line(call, key)):
                     if call.model in drafts and not drafts[call.model].takes(line):
                         await self._send(call.model, drafts.pop(call.model), until)
-                    drafts.setdefault(call.model, _Draft()).add(key, line, *self._engine.most(call))
+                    drafts.setdefault(call.model, _Draft()).add(key, line, *self._engine.upper_cost(call))
         for model, draft in drafts.items():
             if stop.is_set():
                 self._unsent(draft)
@@ -201,16 +200,8 @@ class Waves:
         """A trial as far as stored answers and failures take it."""
         before = self._progress.n_cached  # a trial is driven several times
         pending = self._engine.begin(trial)
-        while isinstance(pending, Pending) and pending.work is None and (found := self._found(pending)):
-            pending = self._engine.take(pending, found)
         self._progress.n_cached = before
         return pending
-
-    def _found(self, pending: Pending) -> list[Completion]:
-        """The answers that a trial waits for, where each is stored or has failed; else none."""
-        cache = self._engine.cache
-        found = [self._failed.get(key) or (cache.get(key) if cache else None) for key in pending.keys]
-        return [] if None in found else [completion for completion in found if completion]
 
     def _attributed(self, row: TrialRow, calls: list[CallRow]) -> Rows:
         """A finished trial, which pays for those answers of this run's batches that none before it has paid for."""
@@ -237,7 +228,7 @@ class Waves:
                 done.add(key)
                 completion = self._engine.gateway.answered(call, answer)
                 if completion.outcome == "error":
-                    self._failed[key] = completion
+                    self._engine.failures[key] = completion
                 else:
                     kept.append((key, completion, request_of(self._engine.asked(call))))
             if len(kept) >= STORED_AT_ONCE:
@@ -277,16 +268,16 @@ class Waves:
         self._unpaid.update(heard)
         for answer in heard.values():
             if isinstance(answer, WireError) and _stops(answer):
-                self._desk.unsent(part.model, answer)
+                self._submitter.unsent(part.model, answer)
                 break
         self._tell(part, remote.why, results.odd)
 
     def _tell(self, part: Part, why: str, odd: str) -> None:
         which = f"batch {part.batch} of {part.model!r}"
         if odd:
-            self._progress.told.append(f"{which}: left out of its results: {odd}")
+            self._progress.notes.append(f"{which}: left out of its results: {odd}")
         if part.n_unfinished:
-            self._progress.told.append(
+            self._progress.notes.append(
                 f"{which} is {part.status}{f' ({why})' if why else ''}: {part.n_unfinished:,} of {part.n_requests:,} requests have no "
                 f"answer; the same command asks them again"
             )
@@ -296,18 +287,18 @@ class Waves:
         progress = self._progress
         if key in self._pending or key in self._later or call.model in progress.stopped or progress.budget_reached:
             return None
-        usd, tokens = self._engine.most(call)
+        usd, tokens = self._engine.upper_cost(call)
         if not self._budget.fits(usd, tokens):
             progress.budget_reached = self._budget.reason(usd, tokens, by_batch=True)
             return None
-        if (line := self._desk.line(key, call)) is not None:
+        if (line := self._submitter.line(key, call)) is not None:
             self._budget.take(usd, tokens)
             self._pending.add(key)
         return line
 
     async def _send(self, model: str, draft: _Draft, until: int) -> None:
         part = self._ledger.add(model, until, draft.keys, draft.usd, draft.tokens)
-        if not await self._desk.send(part, b"".join(draft.lines)):
+        if not await self._submitter.send(part, b"".join(draft.lines)):
             self._unsent(draft)
 
     def _forget(self, part: Part) -> None:

@@ -25,7 +25,7 @@ class WriteBehind:
         self.n_kept = 0
         self.failed: BaseException | None = None
         """Why answers can no longer be kept; nobody waits for them then."""
-        self.told: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[], None] = lambda: None
         """Called whenever more is kept, and when that fails."""
         self._cache = cache
         self._coming: dict[str, tuple[Completion, Request]] = {}
@@ -106,4 +106,4 @@ class WriteBehind:
             _, future = self._waiting.popleft()
             if not future.done():
                 future.set_result(None)
-        self.told()
+        self.on_kept()

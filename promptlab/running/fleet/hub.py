@@ -33,14 +33,14 @@ Message = dict[str, Any]
 class Limit:
     """A budget that is lent in parts: what is lent counts as spent until it is given back."""
 
-    most: float | None
+    limit: float | None
     lent: float = 0.0
 
     def lend(self, need: float, workers: int) -> float:
         """As much as is needed, and some for later; 0 when that is not left."""
-        if self.most is None:
+        if self.limit is None:
             return float("inf")
-        left = self.most - self.lent
+        left = self.limit - self.lent
         if need > left:
             return 0.0
         granted = min(left, max(need, left / (LEASES * workers)))
@@ -48,7 +48,7 @@ class Limit:
         return granted
 
     def give_back(self, amount: float) -> None:
-        if self.most is not None:
+        if self.limit is not None:
             self.lent = max(0.0, self.lent - amount)
 
 
@@ -163,9 +163,9 @@ class Hub:
 
     def _short(self, usd: float, tokens: int) -> str:
         """Why nothing is lent."""
-        if self.usd.most is not None and usd > self.usd.most - self.usd.lent:
-            return usd_reached(self.usd.most, f"${self.usd.lent:.4f} is spent or set aside", usd)
-        return tokens_reached(self.tokens.most or 0, f"{self.tokens.lent:,.0f} are used or set aside", tokens)
+        if self.usd.limit is not None and usd > self.usd.limit - self.usd.lent:
+            return usd_reached(self.usd.limit, f"${self.usd.lent:.4f} is spent or set aside", usd)
+        return tokens_reached(self.tokens.limit or 0, f"{self.tokens.lent:,.0f} are used or set aside", tokens)
 
     @property
     def _live(self) -> int:

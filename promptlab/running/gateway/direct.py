@@ -7,14 +7,13 @@ unchanged; redirections are not followed, because prompts and keys are for the a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import os
 import ssl
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -92,11 +91,7 @@ class DirectWire(Wire):
 
     async def send(self, call: Call) -> Reply:
         target = self._targets.get(call.model) or self._target(self._models[call.model])
-        body = _written(self._body(target, call))
-        request = self._open().post(
-            target.url, data=body, headers=target.headers, proxy=target.proxy, ssl=target.certificates, allow_redirects=False
-        )
-        return self._reply(target.served_prefix, *await self._answered(request, target.timeout_s))
+        return self._reply(target.served_prefix, *await self._answered(target, "POST", target.url, _written(self._body(target, call))))
 
     async def exchange(
         self,
@@ -107,21 +102,18 @@ class DirectWire(Wire):
         kind: str = "application/json",
         *,
         timeout_s: float | None = None,
-        most: int | None = None,
+        limit: int | None = None,
     ) -> bytes:
         """What the model's server answers at another path than its chat completions, asked with the same key; WireError for an error.
 
-        The answer may hold `most` bytes.
+        The answer may hold `limit` bytes.
         """
         from yarl import URL
 
         target = self._targets.get(model.name) or self._target(model)
         base = str(target.url).partition(f"/{ENDPOINT}")[0]
-        request = self._open().request(
-            method, URL(f"{base}/{path}", encoded=True), data=data, headers={**target.headers, "Content-Type": kind}, proxy=target.proxy,
-            ssl=target.certificates, allow_redirects=False,
-        )  # fmt: skip
-        _, answer = await self._answered(request, timeout_s or target.timeout_s, most)
+        target = replace(target, headers={**target.headers, "Content-Type": kind}, timeout_s=timeout_s or target.timeout_s)
+        _, answer = await self._answered(target, method, URL(f"{base}/{path}", encoded=True), data, limit)
         return answer
 
     async def aclose(self) -> None:
@@ -134,22 +126,23 @@ class DirectWire(Wire):
         messages = [dict(message) for message in call.messages]
         return {"model": target.name, "messages": messages, **given(call.sampling), **target.extra}
 
-    async def _answered(
-        self, request: contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse], timeout_s: float, most: int | None = None
-    ) -> tuple[int, bytes]:
+    async def _answered(self, target: _Target, method: str, url: URL, data: bytes | None, limit: int | None = None) -> tuple[int, bytes]:
         """Status and body of an answer; WireError where there is none, or an error."""
         import aiohttp
 
+        request = self._open().request(
+            method, url, data=data, headers=target.headers, proxy=target.proxy, ssl=target.certificates, allow_redirects=False
+        )
         try:
-            async with asyncio.timeout(timeout_s), request as response:
-                data = await _read(response, wire.LARGEST_ANSWER_BYTES if most is None else most)
+            async with asyncio.timeout(target.timeout_s), request as response:
+                answer = await _read(response, wire.LARGEST_ANSWER_BYTES if limit is None else limit)
         except TimeoutError:
-            raise late(timeout_s) from None
+            raise late(target.timeout_s) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise WireError("connection", safe(f"{type(error).__name__}: {error}", self._secrets)) from None
         if response.status >= 300:
-            raise self._refused(response.status, response.headers, data)
-        return response.status, data
+            raise self._refused(response.status, response.headers, answer)
+        return response.status, answer
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -234,15 +227,15 @@ def _parsed(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
         return json.loads(data)
 
 
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """The whole body, which may be larger than it says."""
-    if (response.content_length or 0) > most:
+    if (response.content_length or 0) > limit:
         raise too_large()
     parts, size = [], 0
     while part := await response.content.readany():
         parts.append(part)
         size += len(part)
-        if size > most:
+        if size > limit:
             raise too_large()
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from promptlab.nouns.call import Call, Completion, Reply
@@ -16,8 +16,21 @@ from promptlab.nouns.redact import known_secrets
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.providers import not_direct
-from promptlab.running.gateway.simulated import SimulatedWire
-from promptlab.running.gateway.wire import MESSAGE_LIMIT, RETRIED, STOPPING, Simulator, Wire, WireError
+from promptlab.running.gateway.wire import (
+    MESSAGE_LIMIT,
+    RETRIED,
+    STOPPING,
+    SimulatedError,
+    Simulator,
+    Wire,
+    WireError,
+    given,
+    judged,
+    late,
+    read_boundary,
+    read_retry_after,
+    safe,
+)  # fmt: skip
 from promptlab.sources.prices import cost_usd
 
 WireChoice = Literal["auto", "litellm", "direct"]
@@ -41,6 +54,28 @@ class RetryPolicy:
         if error.retry_after_s is None:
             return backoff
         return error.retry_after_s + 0.1 * backoff
+
+
+class SimulatedWire(Wire):
+    """Asks the simulator in this process what LiteLLM's custom provider `sim` would ask it, by the rules of every other wire."""
+
+    def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], simulator: Simulator) -> None:
+        super().__init__(models, secrets)
+        self._simulator = simulator
+
+    async def send(self, call: Call) -> Reply:
+        model = self._models[call.model]
+        name = model.litellm_name.removeprefix("sim/")
+        try:
+            async with asyncio.timeout(model.timeout_s):
+                reply = await self._simulator(name, call.messages, given(call.sampling))
+        except TimeoutError:
+            raise late(model.timeout_s) from None
+        except SimulatedError as error:
+            boundary = read_boundary(error.status, error.message)
+            raise WireError(boundary, safe(error.message, self._secrets), error.status, read_retry_after(error.headers)) from None
+        said = replace(reply, finish_reason=reply.finish_reason or "stop", model_version=f"sim/{name}")
+        return judged(said, reply.text if reply.outcome == "refused" else None, self._secrets)
 
 
 class _Route(NamedTuple):
@@ -92,17 +127,17 @@ class Gateway:
         """What the provider is sent for `sampling`; UsageProblem when it does not take one."""
         return self._route(model, sampling).effective
 
-    async def complete(self, call: Call, again: Callable[[], Awaitable[None]] | None = None) -> Completion:
+    async def complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None = None) -> Completion:
         """One answer. Every failure that the provider may recover from is retried; what is left becomes outcome `error`.
 
-        `again` is awaited before a request that timed out is sent anew, since the provider may have answered it, and be paid for it.
+        `before_resending` is awaited before a request that timed out is sent anew: the provider may have answered it, and be paid.
         ProviderStopped is raised when no later call to this model can succeed (wrong key, exhausted quota).
         """
         if not self._n_inside:
             self._heard_at = time.monotonic()
         self._n_inside += 1
         try:
-            return await self._complete(call, again)
+            return await self._complete(call, before_resending)
         finally:
             self._n_inside -= 1
 
@@ -131,7 +166,7 @@ class Gateway:
             if wire is not None:
                 await wire.aclose()
 
-    async def _complete(self, call: Call, again: Callable[[], Awaitable[None]] | None) -> Completion:
+    async def _complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None) -> Completion:
         model = self._models[call.model]
         wire, effective = self._route(model, call.sampling)
         lane = self._lanes[model.name]
@@ -158,8 +193,8 @@ class Gateway:
                 perhaps_paid = error.boundary == "timeout" and not error.answered
             finally:
                 lane.release()
-            if perhaps_paid and again is not None:
-                await again()
+            if perhaps_paid and before_resending is not None:
+                await before_resending()
             await asyncio.sleep(wait)
 
     def _next(self, model: Model, lane: Limiter, error: WireError, attempt: int, sent_at: float) -> float | None:

@@ -142,8 +142,8 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
     if len(said.text) + len(reasoning) > LARGEST_ANSWER_BYTES:
         raise too_large()
 
-    def clean(text: object, most: int | None = None) -> str | None:
-        return redact_known(storable(text[:most]), secrets) if isinstance(text, str) and text else None
+    def clean(text: object, length: int | None = None) -> str | None:
+        return redact_known(storable(text[:length]), secrets) if isinstance(text, str) and text else None
 
     text = clean(said.text) or ""
     outcome: Outcome = "ok"

@@ -15,8 +15,7 @@ from promptlab.nouns.model import Model
 from promptlab.record.store import now
 from promptlab.running.batch.ledger import ID_LENGTH, Ledger, Part
 from promptlab.running.batch.openai_api import OpenAIBatches
-from promptlab.running.batch.reading import Results, read_results
-from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, Remote
+from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, Remote, Results, read_results
 from promptlab.running.gateway import RetryPolicy, WireError
 from promptlab.running.gateway.gateway import stop_reason
 from promptlab.running.gateway.wire import RETRIED, STOPPING, Boundary
@@ -41,7 +40,7 @@ class Ended(NamedTuple):
     results: Results
 
 
-class Desk:
+class Submitter:
     """The providers of one run, as its ledger knows them. One instance belongs to one event loop; `aclose` ends it."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], ledger: Ledger, progress: Progress) -> None:
@@ -224,8 +223,8 @@ class Desk:
             self._tell(f"{what} ({_words(error)}); the same command tries again")
 
     def _tell(self, what: str) -> None:
-        if what not in self._progress.told:
-            self._progress.told.append(what)
+        if what not in self._progress.notes:
+            self._progress.notes.append(what)
 
     def _service(self, model: Model) -> OpenAIBatches | LiteLLMBatches:
         return self._over_litellm if model.provider in OVER_LITELLM else self._direct
