@@ -6,7 +6,7 @@ from typing import Any
 
 from promptlab.nouns.call import Call
 from promptlab.nouns.model import Model
-from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LISTED_AT_ONCE, TAG, WINDOW, Remote, Service, id_of, remote_of
+from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LISTED_AT_ONCE, TAG, WINDOW, Remote, Service
 from promptlab.running.gateway.by_litellm import LiteLLMWire
 from promptlab.running.gateway.wire import given
 
@@ -28,14 +28,14 @@ class LiteLLMBatches(LiteLLMWire, Service):
 
     async def upload(self, model: Model, lines: bytes) -> str:
         sent = await self._ask(model, "acreate_file", FILE_TIMEOUT_S, file=("promptlab.jsonl", lines), purpose="batch")
-        return id_of(_plain(sent), self._secrets)
+        return self.id_of(_plain(sent))
 
     async def create(self, model: Model, file: str, tag: str) -> Remote:
         wanted = {"completion_window": WINDOW, "endpoint": ENDPOINT, "input_file_id": file, "metadata": {TAG: tag}}
-        return remote_of(_plain(await self._ask(model, "acreate_batch", **wanted)), self._secrets)
+        return self.remote_of(_plain(await self._ask(model, "acreate_batch", **wanted)))
 
     async def status(self, model: Model, batch: str) -> Remote:
-        return remote_of(_plain(await self._ask(model, "aretrieve_batch", batch_id=batch)), self._secrets)
+        return self.remote_of(_plain(await self._ask(model, "aretrieve_batch", batch_id=batch)))
 
     async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
         found = _plain(await self._ask(model, "alist_batches", after=after, limit=LISTED_AT_ONCE))

@@ -10,18 +10,7 @@ from urllib.parse import quote
 
 from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.model import Model
-from promptlab.running.batch.service import (
-    ENDPOINT,
-    FILE_TIMEOUT_S,
-    LARGEST_RESULTS,
-    LISTED_AT_ONCE,
-    TAG,
-    WINDOW,
-    Remote,
-    Service,
-    id_of,
-    remote_of,
-)
+from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LARGEST_RESULTS, LISTED_AT_ONCE, TAG, WINDOW, Remote, Service
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.providers import DIRECT, not_direct
 from promptlab.running.gateway.wire import WireError, safe
@@ -54,14 +43,14 @@ class OpenAIBatches(DirectWire, Service):
         )
         data = head.encode() + lines + f"\r\n--{mark}--\r\n".encode()
         kind = f"multipart/form-data; boundary={mark}"
-        return id_of(self._json(await self.exchange(model, "POST", "files", data, kind, timeout_s=FILE_TIMEOUT_S)), self._secrets)
+        return self.id_of(self._json(await self.exchange(model, "POST", "files", data, kind, timeout_s=FILE_TIMEOUT_S)))
 
     async def create(self, model: Model, file: str, tag: str) -> Remote:
         wanted = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": WINDOW, "metadata": {TAG: tag}}
-        return remote_of(self._json(await self.exchange(model, "POST", "batches", json.dumps(wanted).encode())), self._secrets)
+        return self.remote_of(self._json(await self.exchange(model, "POST", "batches", json.dumps(wanted).encode())))
 
     async def status(self, model: Model, batch: str) -> Remote:
-        return remote_of(self._json(await self.exchange(model, "GET", f"batches/{quote(batch, safe='')}")), self._secrets)
+        return self.remote_of(self._json(await self.exchange(model, "GET", f"batches/{quote(batch, safe='')}")))
 
     async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
         more = f"&after={quote(after, safe='')}" if after else ""

@@ -113,36 +113,6 @@ def at_batch_prices(study: Study) -> Study:
     return replace(study, prices=prices)
 
 
-def remote_of(body: object, secrets: tuple[str, ...]) -> Remote:
-    """A batch from what a provider sends; WireError where it is none. Ids go into addresses and files, so they are looked at."""
-    if not isinstance(body, Mapping) or not isinstance(body.get("status"), str):
-        raise WireError("server", f"the answer is no batch: {safe(str(body), secrets)!r}")
-    counts = body.get("request_counts")
-    metadata = body.get("metadata")
-    tag = metadata.get(TAG) if isinstance(metadata, Mapping) else None
-    created_at = body.get("created_at")
-    return Remote(
-        id=id_of(body, secrets),
-        status=safe(body["status"], secrets)[:40],
-        input_file=_file(body.get("input_file_id"), secrets),
-        output_file=_file(body.get("output_file_id"), secrets),
-        error_file=_file(body.get("error_file_id"), secrets),
-        counts={name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, Mapping) else {},
-        why=_why(body.get("errors"), secrets),
-        tag=tag if isinstance(tag, str) else None,
-        created_at=created_at if isinstance(created_at, int) else None,
-    )
-
-
-def id_of(body: object, secrets: tuple[str, ...]) -> str:
-    """The id of a file or batch; WireError for what cannot be one."""
-    found = body.get("id") if isinstance(body, Mapping) else None
-    name = _file(found, secrets)
-    if name is None:
-        raise WireError("server", f"the answer has no id that can be used: {safe(str(body), secrets)!r}")
-    return name
-
-
 def _file(name: object, secrets: tuple[str, ...]) -> str | None:
     usable = isinstance(name, str) and 0 < len(name) <= 1000 and name.isprintable() and redact_known(name, secrets) == name
     return name if usable and isinstance(name, str) else None
@@ -164,6 +134,34 @@ class Service:
 
     _secrets: tuple[str, ...]
 
+    def remote_of(self, body: object) -> Remote:
+        """A batch from what a provider sends; WireError where it is none. Ids go into addresses and files, so they are looked at."""
+        if not isinstance(body, Mapping) or not isinstance(body.get("status"), str):
+            raise WireError("server", f"the answer is no batch: {safe(str(body), self._secrets)!r}")
+        counts = body.get("request_counts")
+        metadata = body.get("metadata")
+        tag = metadata.get(TAG) if isinstance(metadata, Mapping) else None
+        created_at = body.get("created_at")
+        return Remote(
+            id=self.id_of(body),
+            status=safe(body["status"], self._secrets)[:40],
+            input_file=_file(body.get("input_file_id"), self._secrets),
+            output_file=_file(body.get("output_file_id"), self._secrets),
+            error_file=_file(body.get("error_file_id"), self._secrets),
+            counts={name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, Mapping) else {},
+            why=_why(body.get("errors"), self._secrets),
+            tag=tag if isinstance(tag, str) else None,
+            created_at=created_at if isinstance(created_at, int) else None,
+        )
+
+    def id_of(self, body: object) -> str:
+        """The id of a file or batch; WireError for what cannot be one."""
+        found = body.get("id") if isinstance(body, Mapping) else None
+        name = _file(found, self._secrets)
+        if name is None:
+            raise WireError("server", f"the answer has no id that can be used: {safe(str(body), self._secrets)!r}")
+        return name
+
     async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
         """A page of the provider's list of batches, newest first: what follows the batch `after`."""
         raise NotImplementedError
@@ -176,7 +174,7 @@ class Service:
             listed = page.get("data") if isinstance(page, Mapping) else None
             if not isinstance(listed, list):
                 raise WireError("server", f"the answer is no list of batches: {safe(str(page), self._secrets)!r}")
-            found = [remote_of(body, self._secrets) for body in listed]
+            found = [self.remote_of(body) for body in listed]
             for remote in found:
                 if remote.tag == tag or remote.input_file == file:
                     return remote

@@ -116,7 +116,11 @@ class Submitter:
             if part.batch is None or model.name in self._progress.stopped:
                 continue
             try:
-                remote = await self._asked_after(model, part, part.batch)
+                remote = await self._retried(self._service(model).status, model, part.batch)
+                news = (remote.status, dict(remote.counts), remote.why)
+                if (part.status, part.counts, part.said) != news:
+                    part.status, part.counts, part.said = news
+                    self._ledger.save()
                 if remote.status in ENDED and _without_files(remote):
                     self._tell(
                         f"batch {part.batch} of {model.name!r} is {remote.status} without a file of results; the same command asks again"
@@ -173,14 +177,6 @@ class Submitter:
     async def _found(self, model: Model, part: Part) -> Remote | None:
         since = part.asked_at or time.time()
         return await self._retried(self._service(model).find, model, part.input_file or "", part.tag, since)
-
-    async def _asked_after(self, model: Model, part: Part, batch: str) -> Remote:
-        remote = await self._retried(self._service(model).status, model, batch)
-        news = (remote.status, dict(remote.counts), remote.why)
-        if (part.status, part.counts, part.said) != news:
-            part.status, part.counts, part.said = news
-            self._ledger.save()
-        return remote
 
     async def _results(self, model: Model, part: Part, remote: Remote) -> Results:
         files = []

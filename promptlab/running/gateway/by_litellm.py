@@ -16,19 +16,7 @@ from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.nouns.redact import redact
 from promptlab.running.gateway.providers import own_key
-from promptlab.running.gateway.wire import (
-    READ_LIMIT,
-    SimulatedError,
-    Simulator,
-    Wire,
-    WireError,
-    given,
-    late,
-    read_answer,
-    read_boundary,
-    read_retry_after,
-    safe,
-)
+from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, WireError, given, late, read_answer
 
 
 class LiteLLMWire(Wire):
@@ -88,9 +76,8 @@ class LiteLLMWire(Wire):
             return error
         status = getattr(error, "status_code", None)
         said = f"{str(error)[:READ_LIMIT]} {getattr(error, 'code', '')} {str(getattr(error, 'body', ''))[:READ_LIMIT]}"
-        boundary = read_boundary(status, said, type(error).__name__)
         headers = getattr(error, "litellm_response_headers", None) or getattr(getattr(error, "response", None), "headers", None) or {}
-        return WireError(boundary, safe(str(error), self._secrets), status, read_retry_after(headers))
+        return self._error(status, said, str(error), headers, type(error).__name__)
 
 
 def _handler(litellm: Any, simulator: Simulator) -> Any:  # noqa: ANN401 (litellm types)

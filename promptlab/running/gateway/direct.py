@@ -24,19 +24,7 @@ from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.running.gateway import wire
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
-from promptlab.running.gateway.wire import (
-    THOUGHT,
-    Boundary,
-    Wire,
-    WireError,
-    given,
-    late,
-    read_answer,
-    read_boundary,
-    read_retry_after,
-    safe,
-    too_large,
-)
+from promptlab.running.gateway.wire import Wire, WireError, given, late, read_answer, safe, too_large
 
 if TYPE_CHECKING:
     import aiohttp
@@ -184,19 +172,20 @@ class DirectWire(Wire):
             where = safe(headers.get("Location", "nowhere"), self._secrets)
             return WireError("request", f"the address redirects to {where}; set api_base to the address that answers", status)
         said, message = _complaint(data)
-        return WireError(read_boundary(status, said), safe(message, self._secrets), status, read_retry_after(headers))
+        return self._error(status, said, message, headers)
 
     def _reply(self, served_prefix: str, status: int, data: bytes) -> Reply:
         try:
             answer = _parsed(data)
             if isinstance(answer, dict) and (fault := _fault(answer.get("error"))):
-                raise self._faulty(*fault)
+                message, code = fault
+                raise WireError("server", safe(message, self._secrets)) if code is None else self._error(code, message, message, {})
             choices = answer["choices"]
             if not isinstance(choices, list):
                 raise TypeError
             choice = choices[0] if choices else None
-            message = choice["message"] if choice is not None else {}
-            (text, reasoning), tool_calls = _text(message), message.get("tool_calls")
+            said = choice["message"] if choice is not None else {}
+            (text, reasoning), tool_calls = _text(said), said.get("tool_calls")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             shown = safe(data[: wire.READ_LIMIT].decode(errors="replace"), self._secrets)
             raise WireError("server", f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT], status) from None
@@ -207,10 +196,6 @@ class DirectWire(Wire):
         served = answer.get("model")
         served = f"{served_prefix}{served}" if served else None
         return read_answer(answer, text, finish, served, self._secrets, reasoning=reasoning)
-
-    def _faulty(self, message: str, status: int | None) -> WireError:
-        boundary: Boundary = "server" if status is None else read_boundary(status, message)
-        return WireError(boundary, safe(message, self._secrets), status)
 
 
 def _written(body: Mapping[str, Any]) -> bytes:
@@ -249,7 +234,7 @@ def _text(message: Mapping[str, Any]) -> tuple[str, str | None]:
         raise TypeError
     if "reasoning_content" in message or "reasoning" in message:
         return content, None
-    thought = THOUGHT.match(content) if content.startswith("<") else None
+    thought = wire.THOUGHT.match(content) if content.startswith("<") else None
     return (content[thought.end() :], thought[1]) if thought else (content, None)
 
 

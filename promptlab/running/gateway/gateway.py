@@ -16,21 +16,7 @@ from promptlab.nouns.redact import known_secrets
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.providers import not_direct
-from promptlab.running.gateway.wire import (
-    MESSAGE_LIMIT,
-    RETRIED,
-    STOPPING,
-    SimulatedError,
-    Simulator,
-    Wire,
-    WireError,
-    given,
-    judged,
-    late,
-    read_boundary,
-    read_retry_after,
-    safe,
-)  # fmt: skip
+from promptlab.running.gateway.wire import MESSAGE_LIMIT, RETRIED, STOPPING, SimulatedError, Simulator, Wire, WireError, given, judged, late
 from promptlab.sources.prices import cost_usd
 
 WireChoice = Literal["auto", "litellm", "direct"]
@@ -72,8 +58,7 @@ class SimulatedWire(Wire):
         except TimeoutError:
             raise late(model.timeout_s) from None
         except SimulatedError as error:
-            boundary = read_boundary(error.status, error.message)
-            raise WireError(boundary, safe(error.message, self._secrets), error.status, read_retry_after(error.headers)) from None
+            raise self._error(error.status, error.message, error.message, error.headers) from None
         said = replace(reply, finish_reason=reply.finish_reason or "stop", model_version=f"sim/{name}")
         return judged(said, reply.text if reply.outcome == "refused" else None, self._secrets)
 

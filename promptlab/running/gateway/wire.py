@@ -85,6 +85,10 @@ class Wire:
     async def aclose(self) -> None:
         """Close what is open."""
 
+    def _error(self, status: int | None, said: str, message: str, headers: Mapping[str, str], kind: str = "") -> WireError:
+        """A provider's error: `said` is all that tells errors apart, `message` is for people, `kind` the class of a library's error."""
+        return WireError(read_boundary(status, said, kind), safe(message, self._secrets), status, read_retry_after(headers))
+
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Those parameters that have a value."""
