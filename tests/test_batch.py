@@ -29,7 +29,7 @@ from promptlab.nouns.model import Model
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
-from promptlab.running.batch import desk, waves
+from promptlab.running.batch import submission, waves
 from promptlab.running.batch.service import not_batched, price_share
 from promptlab.running.gateway import RetryPolicy
 from promptlab.running.progress import Execution
@@ -50,8 +50,8 @@ shipped_stimuli = functools.cache(all_stimuli)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits in these tests, and the shipped sentences are read once."""
     monkeypatch.setattr("promptlab.planning.resolve.all_stimuli", lambda extra=(): shipped_stimuli())
-    monkeypatch.setattr(desk, "POLICY", RetryPolicy(attempts=3, rate_attempts=3, first_wait_s=0.01, longest_wait_s=0.02))
-    monkeypatch.setattr(desk, "SETTLE_S", 0.2)
+    monkeypatch.setattr(submission, "POLICY", RetryPolicy(attempts=3, rate_attempts=3, first_wait_s=0.01, longest_wait_s=0.02))
+    monkeypatch.setattr(submission, "SETTLE_S", 0.2)
     monkeypatch.setattr(waves, "FIRST_PAUSE_S", 0.02)
 
 
@@ -279,12 +279,12 @@ def test_killed_before_the_batch_is_begun_it_is_begun_from_the_same_file(lab: La
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(desk.OpenAIBatches, "upload", killed)
+        patched.setattr(submission.OpenAIBatches, "upload", killed)
         with pytest.raises(KeyboardInterrupt):
             lab.sweep()
     assert [part["status"] for part in lab.parts()] == ["prepared"]
     with monkeypatch.context() as patched:
-        patched.setattr(desk.OpenAIBatches, "create", killed)
+        patched.setattr(submission.OpenAIBatches, "create", killed)
         with pytest.raises(KeyboardInterrupt):
             lab.sweep()
     assert [part["status"] for part in lab.parts()] == ["uploaded"], "what was only prepared is forgotten"
@@ -317,7 +317,7 @@ def test_killed_while_collecting_all_is_recorded_and_paid_once(
     assert (done.state, done.progress.n_sent) == ("complete", 0)
     assert len(server.batches.made) == 1
     manifest = lab.run().manifest
-    assert manifest["paid_usd"] == pytest.approx(n * ONE_CALL) == pytest.approx(manifest["spent"]["usd"])
+    assert manifest.paid_usd == pytest.approx(n * ONE_CALL) == pytest.approx(manifest.spent.usd)
     assert lab.run().trials()["paid_usd"].sum() == pytest.approx(n * ONE_CALL)
 
 
@@ -327,7 +327,7 @@ def test_requests_of_a_batch_that_did_not_finish_are_asked_again(lab: Lab, serve
     n = lab.sweep().progress.n_planned
     done = lab.sweep(batch_wait_s=10)
     assert (done.state, done.progress.n_done, done.progress.n_sent) == ("incomplete", 30, 0), "not by itself: it could go on for ever"
-    assert done.progress.told == [
+    assert done.progress.notes == [
         f"batch batch_1 of 'served' is {end}: {n - 30} of {n} requests have no answer; the same command asks them again"
     ]
     assert lab.run().manifest.paid_usd == pytest.approx(30 * ONE_CALL)
@@ -344,7 +344,7 @@ def test_a_batch_that_failed_says_why_and_costs_nothing(lab: Lab, server: Server
     n = lab.sweep().progress.n_planned
     done = lab.sweep()
     assert done.exit_code == 3
-    assert f"is failed (Enqueued token limit reached [token_limit_exceeded], and 1 more): {n} of {n}" in done.progress.told[0]
+    assert f"is failed (Enqueued token limit reached [token_limit_exceeded], and 1 more): {n} of {n}" in done.progress.notes[0]
     assert lab.run().manifest.spent == Spent()
     server.batches.end = "completed"
     lab.finish()
@@ -471,7 +471,7 @@ def test_lines_that_cannot_be_used_are_left_out_and_told(lab: Lab, server: Serve
     n = lab.sweep().progress.n_planned
     done = lab.sweep()
     assert done.progress.n_done == n - 3
-    assert done.progress.told == [
+    assert done.progress.notes == [
         "batch batch_1 of 'served': left out of its results: 3 not readable, 1 about requests that this batch does not hold, "
         "1 about a request that an earlier line had answered",
         f"batch batch_1 of 'served' is completed: 3 of {n} requests have no answer; the same command asks them again",
@@ -579,17 +579,19 @@ def test_a_server_in_trouble_is_asked_again_and_never_begins_two(lab: Lab, serve
     assert (lab.parts(), server.batches.asked.count("POST /v1/files")) == ([], 3)
     server.batches.refuse = {"POST /v1/batches": (500, {"error": {"message": "oops"}})}
     done = lab.sweep()
-    assert "nobody knows whether a batch of 'served' was begun (HTTP 500: oops)" in done.progress.told[0]
+    assert "nobody knows whether a batch of 'served' was begun (HTTP 500: oops)" in done.progress.notes[0]
     assert server.batches.asked.count("GET /v1/batches") == 2, "looked for before each further attempt"
     server.batches.refuse = {"GET /v1/batches": (404, {"error": {"message": "no lists"}})}
     done = lab.sweep()
-    assert "take its entry out of batches.json" in done.progress.told[0]
+    assert "take its entry out of batches.json" in done.progress.notes[0]
     assert not server.batches.made
     server.batches.refuse, server.batches.delay = {}, 1
     lab.sweep()
     assert server.batches.asked.count("POST /v1/files") == 4
     server.batches.refuse = {"GET /v1/batches/batch_1": (503, {"error": {"message": "later"}})}
-    assert lab.sweep().progress.told == ["batch batch_1 of 'served' could not be collected (HTTP 503: later); the same command tries again"]
+    assert lab.sweep().progress.notes == [
+        "batch batch_1 of 'served' could not be collected (HTTP 503: later); the same command tries again"
+    ]
     server.batches.refuse = {}
     assert lab.sweep().state == "complete"
     assert len(server.batches.made) == 1
@@ -598,7 +600,7 @@ def test_a_server_in_trouble_is_asked_again_and_never_begins_two(lab: Lab, serve
 def test_what_may_have_been_begun_is_kept_and_what_was_not_is_forgotten(lab: Lab, server: Server) -> None:
     server.batches.refuse = {"POST /v1/batches": (502, {}), "GET /v1/batches": (404, {"error": {"message": "no lists"}})}
     done = lab.sweep()
-    assert "nobody knows whether a batch of 'served' was begun (HTTP 404: no lists)" in done.progress.told[0]
+    assert "nobody knows whether a batch of 'served' was begun (HTTP 404: no lists)" in done.progress.notes[0]
     assert [(part["status"], part["batch"]) for part in lab.parts()] == [("uploaded", None)]
     server.batches.refuse = {"POST /v1/batches": (400, {"error": {"message": "Input file expired"}})}
     done = lab.sweep()
@@ -614,7 +616,7 @@ def test_results_that_the_provider_has_deleted_are_asked_again(lab: Lab, server:
     n = lab.sweep().progress.n_planned
     server.batches.refuse["GET /v1/files/file-2/content"] = (404, {"error": {"message": "No such File object"}})
     done = lab.sweep()
-    assert "its results are no longer there (HTTP 404: No such File object)" in done.progress.told[0]
+    assert "its results are no longer there (HTTP 404: No such File object)" in done.progress.notes[0]
     lab.finish()
     assert [part["n_requests"] for part in lab.parts()] == [n, n]
 
@@ -643,7 +645,7 @@ def test_litellm_translates_and_makes_the_same_batches(server: Server, monkeypat
             model, call = Model(name, name, server.url), Call(name, messages, sampling, 0, server.url)
             await LiteLLMWire([model], ()).send(call)
             over = LiteLLMBatches([model], ())
-            assert over.body(model, call) == server.requests[-1] == desk.OpenAIBatches([model], (), over.body).body(model, call)
+            assert over.body(model, call) == server.requests[-1] == submission.OpenAIBatches([model], (), over.body).body(model, call)
         for provider, base in (("openai", server.url), ("azure", server.url.removesuffix("/v1"))):
             model = Model("m", f"{provider}/ok", base, "MY_AZURE")
             over = LiteLLMBatches([model], (CANARY,))

@@ -365,7 +365,7 @@ def test_answers_on_their_way_are_there_and_kept_in_the_order_in_which_they_come
     async def run() -> None:
         cache = SlowCache()
         behind, told = WriteBehind(cache), []  # type: ignore[arg-type]
-        behind.told = lambda: told.append(behind.n_kept)
+        behind.on_kept = lambda: told.append(behind.n_kept)
         behind.put("a", ANSWER, None)
         first = asyncio.create_task(behind.kept(1))
         await asyncio.sleep(0.01)

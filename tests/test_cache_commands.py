@@ -22,7 +22,7 @@ from promptlab.nouns.identity import digest
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter, runs_in
-from promptlab.running.bundle import bring
+from promptlab.running.bundle import import_bundle
 from promptlab.running.cache import Cache
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import Sweep, run_sweep
@@ -306,7 +306,7 @@ def test_a_bundle_that_was_changed_brings_nothing(bundle: Path, tmp_path: Path, 
     change(folder)
     cache = Cache(tmp_path / "cache")
     with pytest.raises(FileProblems) as caught:
-        bring(folder, cache)
+        import_bundle(folder, cache)
     assert told in str(caught.value)
     assert len(cache) == 0
 
@@ -317,10 +317,10 @@ def test_a_line_without_end_is_not_read_whole(bundle: Path, tmp_path: Path, monk
     shutil.copytree(bundle, tmp_path / "copy")
     monkeypatch.setattr(module, "LINE_LIMIT", 100)
     with pytest.raises(FileProblems, match=r"answers.jsonl:1: more than 100 bytes"):
-        bring(tmp_path / "copy", Cache(tmp_path / "cache"))
+        import_bundle(tmp_path / "copy", Cache(tmp_path / "cache"))
     monkeypatch.setattr(module, "FILE_LIMIT", 100)
     with pytest.raises(FileProblems, match="no more than 100 are read"):
-        bring(tmp_path / "copy", Cache(tmp_path / "cache"))
+        import_bundle(tmp_path / "copy", Cache(tmp_path / "cache"))
 
 
 def test_an_answer_of_ones_own_stays_unless_told(bundle: Path, tmp_path: Path, home: Path) -> None:
@@ -353,7 +353,7 @@ def test_a_large_export_is_split_and_the_same_every_time(tmp_path: Path, home: P
         keys = [json.loads(line)["key"] for line in (tmp_path / "a" / name).read_text(encoding="ascii").splitlines()]
         assert keys == sorted(keys)
         assert {key[0] for key in keys} == {name[8]}
-    assert bring(tmp_path / "a", Cache(tmp_path / "other")).n_new == 12
+    assert import_bundle(tmp_path / "a", Cache(tmp_path / "other")).n_new == 12
     with pytest.raises(UsageProblem, match="is there already"):
         raise cli("cache", "export", found.folder, "--to", tmp_path / "a").exception or AssertionError
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []

@@ -101,11 +101,11 @@ def test_a_seed_that_is_sent_moves_with_the_draw() -> None:
 
 def test_the_key_has_the_name_that_decides_what_is_paid() -> None:
     short, long = (engine(Answers(PAID), models=[Model(name, "openai/m", "http://a/v1")]) for name in ("m", "another"))
-    keys = {made._keys(made.call(trial(made)))[0] for made in (short, long)}
+    keys = {made.key(made.call(trial(made))) for made in (short, long)}
     assert len(keys) == 1
     assert keys == {short.asked(short.call(trial(short))).key}
     elsewhere = engine(Answers(PAID), models=[Model("m", "openai/m", "http://b/v1")])
-    assert elsewhere._keys(elsewhere.call(trial(elsewhere)))[0] not in keys
+    assert elsewhere.key(elsewhere.call(trial(elsewhere))) not in keys
 
 
 # --- what is asked, and stored --------------------------------------------------------------------------------------------
@@ -138,7 +138,8 @@ def test_an_error_is_not_stored_and_an_answer_is(tmp_path: Path) -> None:
 
     async def asked() -> list[Any]:
         found = [await made.run(one) for _ in range(3)]
-        made.keep_or_fail()
+        made.behind.flush()
+        assert made.behind.failed is None
         return found
 
     rows = [row for row, _ in asyncio.run(asked())]
@@ -165,11 +166,11 @@ def test_a_replay_sends_nothing(tmp_path: Path) -> None:
 def test_what_a_request_can_take_at_most() -> None:
     made = engine(Answers(PAID))
     call = Call("m", ({"role": "system", "content": "a" * 10}, {"role": "user", "content": "b" * 90}), {"max_tokens": 5})
-    assert made.most(call) == (50 + 16 + 10 * 5, 50 + 16 + 5)
+    assert made.upper_cost(call) == (50 + 16 + 10 * 5, 50 + 16 + 5)
     unlimited = replace(call, sampling={})
-    assert made.most(unlimited) == (66 + 10 * UNKNOWN_OUTPUT_TOKENS, 66 + UNKNOWN_OUTPUT_TOKENS)
+    assert made.upper_cost(unlimited) == (66 + 10 * UNKNOWN_OUTPUT_TOKENS, 66 + UNKNOWN_OUTPUT_TOKENS)
     assert UNKNOWN_OUTPUT_TOKENS >= 4096
-    assert engine(Answers(PAID), price=None).most(call) == (0.0, 71)
+    assert engine(Answers(PAID), price=None).upper_cost(call) == (0.0, 71)
 
 
 SETTLED: dict[str, tuple[Completion | BaseException, int, float | None, int | None]] = {
@@ -189,7 +190,7 @@ def test_what_is_set_aside_is_settled_by_what_it_took_and_what_is_unknown_counts
     made = engine(Answers(completion), budget=Budget(10_000.0, 10_000))
     cast(Answers, made.gateway).repeats = repeats
     call = made.call(trial(made))
-    most_usd, most_tokens = made.most(call)
+    most_usd, most_tokens = made.upper_cost(call)
     if isinstance(completion, BaseException):
         with pytest.raises(type(completion)):
             asyncio.run(made.complete(call, "k"))

@@ -113,8 +113,8 @@ def test_two_workers_give_the_frame_of_one_process(tmp_path: Path) -> None:
     assert seen[-1] == study.design.n_trials
     first, second = Run(one.folder).manifest, Run(two.folder).manifest
     for key in ("counts", "effective", "served", "state"):
-        assert first[key] == second[key]
-    assert second["paid_usd"] == pytest.approx(first["paid_usd"])
+        assert getattr(first, key) == getattr(second, key)
+    assert second.paid_usd == pytest.approx(first.paid_usd)
     assert run_sweep(study, tmp_path / "two", None, Execution(8, workers=2), told).progress.n_sent == 0
 
 

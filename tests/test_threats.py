@@ -503,7 +503,7 @@ def test_requests_that_time_out_count_against_the_cap_each_time(tmp_path: Path, 
     path = few(tmp_path, server, "hang", ", timeout_s: 0.1")
     study = resolve(path)
     engine, gateway = engine_of(study, None, Budget(None), Progress(0, 0), Execution())
-    _, most = engine.most(engine.call(next(trials(study.design))))
+    _, most = engine.upper_cost(engine.call(next(trials(study.design))))
     asyncio.run(gateway.aclose())
     cap = most * 6 + most // 2
     done, _ = sweep(path, tmp_path / "runs", concurrency=2, max_tokens=cap)

@@ -220,7 +220,7 @@ def import_(
     if not folder.is_dir():
         raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export` made")
     with _opened(make=True) as found:
-        done = bundle.bring(folder, found, replace)
+        done = bundle.import_bundle(folder, found, replace)
     simulated = " (SIMULATED: promptlab made them up)" if done.simulated else ""
     say(f"imported:      {done.n_new:,} new answers{simulated}, {done.n_same:,} were there already")
     if done.n_differ:

@@ -224,7 +224,7 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     )
     for message in p.stopped.values():
         say(f"stopped: {message}")
-    for message in p.told:
+    for message in p.notes:
         say(f"note: {message}")
     if p.stalled:
         say(f"given up: {p.stalled}")

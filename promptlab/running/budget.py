@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from promptlab.nouns.errors import BudgetReached
@@ -18,14 +19,17 @@ class Budget:
     spent_tokens: int = 0
     reserved_usd: float = 0.0
     reserved_tokens: int = 0
+    borrow: Callable[[float, int], Awaitable[str | None]] | None = None
+    """Raises the limits by what is missing, or says why that is not to be had."""
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reserve(self, usd: float, tokens: int) -> None:
         """Set aside. Waits while requests under way hold more than they will cost; BudgetReached when that is not enough."""
         while not self.fits(usd, tokens):
-            if not self.busy:
-                raise BudgetReached(self.reason(usd, tokens))
-            await self.settled()
+            if short := await self.borrow(usd, tokens) if self.borrow else self.reason(usd, tokens):
+                if not self.busy:
+                    raise BudgetReached(short)
+                await self.settled()
         self.take(usd, tokens)
 
     def fits(self, usd: float, tokens: int) -> bool:
@@ -49,16 +53,13 @@ class Budget:
         self._settled.clear()
         await self._settled.wait()
 
-    def reason(self, usd: float, tokens: int) -> str:
+    def reason(self, usd: float, tokens: int, by_batch: bool = False) -> str:
         """Why a request that could cost so much is not sent."""
-        if self.limit_usd is not None and self.spent_usd + usd > self.limit_usd:
-            return (
-                f"the budget of ${self.limit_usd:g} is reached: ${self.spent_usd:.4f} is spent, and the next request could cost ${usd:.4f}"
-            )
-        return (
-            f"the limit of {self.limit_tokens:,} tokens is reached: {self.spent_tokens:,} are used, "
-            f"and the next request could take {tokens:,}"
-        )
+        if self.limit_usd is not None and self.spent_usd + self.reserved_usd + usd > self.limit_usd:
+            aside = f", ${self.reserved_usd:.4f} set aside for batches" if by_batch else ""
+            return usd_reached(self.limit_usd, f"${self.spent_usd:.4f} is spent{aside}", usd)
+        aside = f", {self.reserved_tokens:,} set aside for batches" if by_batch else ""
+        return tokens_reached(self.limit_tokens or 0, f"{self.spent_tokens:,} are used{aside}", tokens)
 
     def settle(self, usd: float, tokens: int, cost_usd: float | None, n_tokens: int | None) -> None:
         """Replace what was set aside by what it took; what is not known counts as what was set aside."""
@@ -80,3 +81,13 @@ class Budget:
             tokens = max(0, self.limit_tokens - self.spent_tokens - self.reserved_tokens)
             self.limit_tokens -= int(tokens)
         return [usd, tokens]
+
+
+def usd_reached(limit: float, state: str, usd: float) -> str:
+    """Why a request that could cost so many USD is not sent."""
+    return f"the budget of ${limit:g} is reached: {state}, and the next request could cost ${usd:.4f}"
+
+
+def tokens_reached(limit: float, state: str, tokens: int) -> str:
+    """Why a request that could take so many tokens is not sent."""
+    return f"the limit of {limit:,.0f} tokens is reached: {state}, and the next request could take {tokens:,}"

@@ -148,11 +148,11 @@ def _write(exchanges: Iterable[Exchange], n_expected: int, experiment: str, abou
         shards: dict[str, Any] = {}
         for key, completion, request in exchanges:
             body = body_of(completion)
-            told, known = hashlib.sha256(write_json(body).encode()).digest()[:8], bytes.fromhex(key)
+            checksum, known = hashlib.sha256(write_json(body).encode()).digest()[:8], bytes.fromhex(key)
             if known in seen:
-                n_otherwise += seen[known] != told
+                n_otherwise += seen[known] != checksum
                 continue
-            seen[known] = told
+            seen[known] = checksum
             n_without += request is None
             simulated = simulated or (request is not None and request["model"].startswith("sim/"))
             row = {"key": key, "digest": digest([key, body, request]), "completion": body, "request": request}
@@ -184,13 +184,13 @@ def read(folder: Path) -> dict[str, Any]:
     manifest = _manifest(folder)
     problems = list(_strangers(folder, manifest["files"]))[:MOST_TOLD]
     if not problems:  # else nothing of it is opened
-        problems = [p for name, told in sorted(manifest["files"].items()) for p in _problems_of(folder / name, told)][:MOST_TOLD]
+        problems = [p for name, listed in sorted(manifest["files"].items()) for p in _problems_of(folder / name, listed)][:MOST_TOLD]
     if problems:
         raise FileProblems(problems)
     return manifest
 
 
-def bring(folder: Path, cache: Cache, replace: bool = False) -> Imported:
+def import_bundle(folder: Path, cache: Cache, replace: bool = False) -> Imported:
     """Put a bundle's answers into the cache; one that is there and differs stays, unless `replace`."""
     manifest = read(folder)
     counts = [0, 0, 0]
@@ -203,14 +203,14 @@ def bring(folder: Path, cache: Cache, replace: bool = False) -> Imported:
             n_bytes += size
             simulated = simulated or (exchange.request is not None and exchange.request["model"].startswith("sim/"))
             if len(block) >= BLOCK or n_bytes >= BLOCK_BYTES:
-                _bring(block, cache, replace, counts)
+                _import_block(block, cache, replace, counts)
                 block, n_bytes = {}, 0
-        _bring(block, cache, replace, counts)
+        _import_block(block, cache, replace, counts)
     n_new, n_same, n_differ = counts
     return Imported(n_new, n_same, n_differ, n_differ if replace else 0, simulated)
 
 
-def _bring(block: Mapping[str, Exchange], cache: Cache, replace: bool, counts: list[int]) -> None:
+def _import_block(block: Mapping[str, Exchange], cache: Cache, replace: bool, counts: list[int]) -> None:
     here = cache.get_many(block)
     new = [e for e in block.values() if e.key not in here]
     other = [e for e in block.values() if e.key in here and body_of(here[e.key]) != body_of(e.completion)]
@@ -237,7 +237,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if found.get("format") != FORMAT:
         raise FileProblems([Problem(path, None, f"written in bundle format {found.get('format')!r}, and this promptlab reads {FORMAT}")])
     files = found.get("files")
-    if not isinstance(files, dict) or not all(isinstance(told, dict) for told in files.values()) or EXPERIMENT not in files:
+    if not isinstance(files, dict) or not all(isinstance(listed, dict) for listed in files.values()) or EXPERIMENT not in files:
         raise FileProblems([Problem(path, None, f"'files' must name {EXPERIMENT} and every other file; {again}")])
     return found
 
@@ -256,12 +256,12 @@ def _strangers(folder: Path, files: Mapping[str, Any]) -> Iterator[Problem]:
         yield Problem(folder / MANIFEST, None, f"does not list {name!r}, which is in the folder; take it out, or do not import this bundle")
 
 
-def _problems_of(path: Path, told: Mapping[str, Any]) -> list[Problem]:
+def _problems_of(path: Path, listed: Mapping[str, Any]) -> list[Problem]:
     limit = EXPERIMENT_LIMIT if path.name == EXPERIMENT else FILE_LIMIT
     size = path.stat().st_size
     if size > limit:
         return [Problem(path, None, f"{size:,} bytes, and no more than {limit:,} are read; do not import this bundle")]
-    if size != told.get("bytes") or _sha256(path) != told.get("sha256"):
+    if size != listed.get("bytes") or _sha256(path) != listed.get("sha256"):
         return [Problem(path, None, "not what the manifest says (bytes or SHA-256 differ): changed since the export; get it again")]
     if path.name == EXPERIMENT:
         return []

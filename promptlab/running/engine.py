@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from types import MappingProxyType
 from typing import Any, cast
 
 from promptlab.design.cross import Design, draw_number
@@ -29,7 +30,7 @@ from promptlab.running.gateway import Gateway
 from promptlab.running.gateway.wire import storable
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
-from promptlab.running.trial_rows import Finished, Made, Rows, rows_of
+from promptlab.running.trial_rows import Finished, Made, Rows, rows_of, total
 from promptlab.sources.prices import cost_usd
 from promptlab.strategies import begun
 
@@ -61,13 +62,6 @@ class Pending:
     number: int = 0
     """That of the last answer that must be kept before the trial is recorded."""
 
-    def wants(self, request: Call | Sequence[Call] | Work, keys: Sequence[str]) -> None:
-        """What the trial waits for from now on."""
-        self.is_list = not isinstance(request, Call | Work)
-        self.work = request if isinstance(request, Work) else None
-        self.calls = () if isinstance(request, Work) else (request,) if isinstance(request, Call) else request
-        self.keys = keys
-
     def answered(self, completions: Sequence[Completion]) -> Any:  # noqa: ANN401 (what the generator is sent)
         """Take the answers to all of its calls; returns what its generator is sent."""
         self.made.extend(zip(self.calls, self.keys, completions, strict=True))
@@ -92,8 +86,10 @@ class Engine:
     _models: dict[str, Model] = field(init=False)
     _tasks: dict[str, Task] = field(init=False)
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
-    behind: WriteBehind | None = field(init=False)
+    behind: WriteBehind = field(init=False)
     """Answers on their way into the cache; where they can no longer be kept, nothing more is sent."""
+    failures: dict[str, Completion] = field(init=False, default_factory=dict)
+    """By key: what failed by another way than the gateway, and is not sent again."""
     _sampling: dict[str, dict[str, Any]] = field(init=False)
     """By model name: one mapping for all its calls."""
     _texts: dict[int, tuple[Mapping[str, Any], str]] = field(init=False, default_factory=dict)
@@ -109,7 +105,7 @@ class Engine:
             model.name: {**({"seed": self.design.seed} if model.simulated else {}), **self.sampling, **model.sampling}
             for model in self.design.models
         }
-        self.behind = WriteBehind(self.cache) if self.cache is not None else None
+        self.behind = WriteBehind(self.cache)
         self._workers = ThreadPoolExecutor(SCORED_AT_ONCE, thread_name_prefix="promptlab-metrics")
 
     def call(self, trial: Trial) -> Call:
@@ -197,7 +193,7 @@ class Engine:
 
     def begin_all(self, trials: Sequence[Trial]) -> Iterator[Pending | Rows]:
         """The same for several trials, whose first answers are looked up together; each goes on when it is asked for."""
-        first = [self._begun(trial) for trial in trials]
+        first = [self.first(trial) for trial in trials]
         wanted = [key for pending in first if isinstance(pending, Pending) for key in pending.keys]
         stored = self.cache.get_many(wanted) if self.cache is not None else {}
         looked_up_at = time.monotonic()
@@ -207,7 +203,7 @@ class Engine:
                 yield pending
                 continue
             keys = pending.keys
-            after = self._on(pending, [stored.get(key) or self._coming(key) for key in keys])
+            after = self._on(pending, [stored.get(key) or self.failures.get(key) or self.behind.get(key) for key in keys])
             if isinstance(after, Pending):
                 is_fresh = come.isdisjoint(keys) and time.monotonic() - looked_up_at < FRESH_S
                 after.is_missing = not after.is_list and (after.keys is not keys or is_fresh)
@@ -222,26 +218,22 @@ class Engine:
             else:
                 yield None
 
-    def take(self, pending: Pending, completions: Sequence[Completion]) -> Pending | Rows:
-        """A trial with the answers that it needs, and as far as stored answers take it from there."""
-        after = self._step(pending, pending.answered(completions))
-        return self._on(after, [self._stored(key) for key in after.keys]) if isinstance(after, Pending) else after
-
-    def _begun(self, trial: Trial) -> Pending | Rows:
+    def first(self, trial: Trial) -> Pending | Rows:
+        """A trial that waits for its first answer or work, or that needs none; nothing is looked up."""
         made: list[Made] = []
-        return self._step(Pending(trial, self.steps(trial, made), made), None)
+        return self.step(Pending(trial, self.steps(trial, made), made), None)
 
     def _on(self, pending: Pending, found: Sequence[Completion | None]) -> Pending | Rows:
         """On with stored answers, and with those that are stored to what it asks next."""
         while pending.work is None and None not in found and self._under_way.keys().isdisjoint(pending.keys):
             self.progress.n_cached += len(found)
-            after = self._step(pending, pending.answered(cast("Sequence[Completion]", found)))
+            after = self.step(pending, pending.answered(cast("Sequence[Completion]", found)))
             if not isinstance(after, Pending):
                 return after
             found = [self._stored(key) for key in pending.keys]
         return pending
 
-    def _step(self, pending: Pending, sent: Any) -> Pending | Rows:  # noqa: ANN401 (what generators are sent)
+    def step(self, pending: Pending, sent: Any) -> Pending | Rows:  # noqa: ANN401 (what generators are sent)
         """The trial with what it wants first, or after what it is sent; its row where it is finished."""
         try:
             request = pending.steps.send(sent)
@@ -250,7 +242,10 @@ class Engine:
         except BaseException:
             pending.steps.close()
             raise
-        pending.wants(request, self._keys(request))
+        pending.work = request if isinstance(request, Work) else None
+        pending.is_list = not isinstance(request, Call | Work)
+        pending.calls = () if isinstance(request, Work) else (request,) if isinstance(request, Call) else request
+        pending.keys = [self.key(call) for call in pending.calls]
         return pending
 
     async def go_on(self, pending: Pending) -> Rows:
@@ -265,18 +260,16 @@ class Engine:
                 else:
                     sent = pending.answered(await self._complete_all(pending))
                 pending.is_missing = False
-                if self.behind is not None:
-                    pending.number = self.behind.n_come
-                after = self._step(pending, sent)
+                pending.number = self.behind.n_come
+                after = self.step(pending, sent)
                 if not isinstance(after, Pending):
                     return after
-                if self.behind is not None:
-                    await self.behind.kept(pending.number)  # so that whatever ends this process, only what is under way is asked again
+                await self.behind.kept(pending.number)  # so that whatever ends this process, only what is under way is asked again
 
     async def worked(self, pending: Pending) -> Pending | Rows:
         """A trial that waits for work, until it needs an answer that is not stored."""
         while pending.work is not None:
-            after = self._step(pending, await self._worked(pending.work))
+            after = self.step(pending, await self._worked(pending.work))
             if isinstance(after, tuple) or isinstance(after := self._on(after, [self._stored(key) for key in after.keys]), tuple):
                 return after
         return pending
@@ -301,7 +294,7 @@ class Engine:
         """The stored answer, or a paid one; two equal requests at the same time are paid once. With `is_missing` the cache is not asked."""
         if key in self._under_way:
             return replace(await asyncio.shield(self._under_way[key]), cached=True)
-        found = self._coming(key) if is_missing else self._stored(key)
+        found = self.behind.get(key) if is_missing else self._stored(key)
         if found is not None:
             self.progress.n_cached += 1
             return found
@@ -323,45 +316,23 @@ class Engine:
             del self._under_way[key]
 
     def _stored(self, key: str) -> Completion | None:
-        """An answer that is there already."""
-        return None if self.cache is None else self._coming(key) or self.cache.get(key)
-
-    def _coming(self, key: str) -> Completion | None:
-        """An answer that is on its way into the cache."""
-        return None if self.behind is None else self.behind.get(key)
-
-    def keep(self) -> None:
-        """Keep what is left."""
-        if self.behind is not None:
-            self.behind.flush()
-
-    def keep_or_fail(self) -> None:
-        """Keep what is left; raise what made that, or an earlier keeping, impossible."""
-        if self.behind is not None:
-            self.behind.flush()
-        if self.failed is not None:
-            raise self.failed
-
-    @property
-    def failed(self) -> BaseException | None:
-        """Why answers can no longer be kept."""
-        return None if self.behind is None else self.behind.failed
+        """An answer that is there already, or on its way into the cache."""
+        return self.failures.get(key) or self.behind.get(key) or (self.cache.get(key) if self.cache is not None else None)
 
     def asked(self, call: Call) -> Call:
         """The call under the name that LiteLLM knows the model by: a short name must not decide what is paid twice."""
         return replace(call, model=self._models[call.model].litellm_name)
 
-    def _keys(self, request: Call | Sequence[Call] | Work) -> Sequence[str]:
-        if isinstance(request, Call):
-            return (request.key_as(self._models[request.model].litellm_name),)
-        return () if isinstance(request, Work) else [call.key_as(self._models[call.model].litellm_name) for call in request]
+    def key(self, call: Call) -> str:
+        """The key of `asked(call)`."""
+        return call.key_as(self._models[call.model].litellm_name)
 
     async def _paid(self, call: Call, key: str) -> Completion:
-        usd, tokens = self.most(call)
+        usd, tokens = self.upper_cost(call)
         await self.budget.reserve(usd, tokens)
         completion, reserved = None, True
 
-        async def again() -> None:
+        async def reserve_anew() -> None:
             nonlocal reserved
             self.budget.settle(usd, tokens, None, None)  # the request that timed out counts as answered at the longest
             reserved = False
@@ -369,29 +340,24 @@ class Engine:
             reserved = True
 
         try:
-            completion = await self.gateway.complete(call, again)
+            completion = await self.gateway.complete(call, reserve_anew)
         finally:
             if not reserved:
                 pass
             elif completion is None:
                 self.budget.settle(usd, tokens, 0.0, 0)
             else:
-                n_tokens = (
-                    None
-                    if completion.input_tokens is None or completion.output_tokens is None
-                    else completion.input_tokens + completion.output_tokens
-                )
-                self.budget.settle(usd, tokens, completion.cost_usd, n_tokens)
+                self.budget.settle(usd, tokens, completion.cost_usd, total([completion.input_tokens, completion.output_tokens]))
             self.progress.n_sent = self.gateway.n_sent
         if completion.cost_usd is None and completion.outcome != "error":
             self.progress.n_unpriced += 1
         self.progress.paid_usd += completion.cost_usd or 0.0
-        if self.behind is not None and completion.outcome != "error":
+        if self.cache is not None and completion.outcome != "error":
             self._come.add(key)
             self.behind.put(key, completion, request_of(call, self._models[call.model].litellm_name))
         return completion
 
-    def most(self, call: Call) -> tuple[float, int]:
+    def upper_cost(self, call: Call) -> tuple[float, int]:
         """An upper estimate of what a request takes, in USD and tokens: one token for every two characters, and the longest answer."""
         n_input = sum(len(message["content"]) for message in call.messages) // 2 + 16
         n_output = call.sampling.get("max_tokens", UNKNOWN_OUTPUT_TOKENS)
@@ -406,12 +372,23 @@ def _end_of(call: Call) -> str:
     return f"...{text[-60:]}" if len(text) > 60 else text
 
 
-def engine_of(study: Study, cache: Cache | None, budget: Budget, progress: Progress, execution: Execution) -> tuple[Engine, Gateway]:
-    """The engine of a study, and the gateway that it asks: close it at the end."""
+def engine_of(
+    study: Study,
+    cache: Cache | None,
+    budget: Budget,
+    progress: Progress,
+    execution: Execution | None,
+    served_at: Mapping[str, str] = MappingProxyType({}),
+) -> Engine:
+    """The engine of a study, with a gateway of its own: close that at the end. Without `execution` it can send nothing.
+
+    `served_at` gives addresses by the model's name to the gateway alone, so that no key and no record holds them.
+    """
     design = study.design
-    world = World(design, study.sims) if any(model.simulated for model in study.models) else None
-    gateway = Gateway(study.models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
+    gateway = cast("Gateway", None)
+    if execution is not None:
+        models = [replace(model, api_base=served_at.get(model.name, model.api_base)) for model in study.models]
+        world = World(design, study.sims) if any(model.simulated for model in models) else None
+        gateway = Gateway(models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
     sampling = study.experiment.sampling.asked()
-    return Engine(
-        design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges
-    ), gateway
+    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges)

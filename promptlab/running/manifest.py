@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -33,7 +34,10 @@ class KeptManifest:
         self._hashes = {**study.hashes, "plan": plan_digest}
         self._versions, self._commit = _versions(), _commit()
         self._written_at = 0.0
-        self._before = before = self._earlier()
+        before = Manifest(created_at=now())
+        with suppress(RunProblem):  # nothing of earlier sessions
+            before = Run(writer.folder).manifest
+        self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
         self.effective: Mapping[str, Any] = {}
         self.spent_before = before.spent.usd, before.spent.tokens
@@ -41,13 +45,6 @@ class KeptManifest:
         self.paid_before_usd = paid_before_usd
         self.served_at: Mapping[str, str] = before.served_at
         self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
-
-    def _earlier(self) -> Manifest:
-        """What earlier sessions left."""
-        try:
-            return Run(self._writer.folder).manifest
-        except RunProblem:
-            return Manifest(created_at=now())
 
     def seen(self, model: str, version_: str | None) -> None:
         """Note the version that a model answered as; write the manifest where the last one is old."""
@@ -107,10 +104,8 @@ class KeptManifest:
 def _versions() -> dict[str, str]:
     found = {"promptlab": promptlab.__version__}
     for name in PACKAGES:
-        try:
+        with suppress(PackageNotFoundError):
             found[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return found
 
 

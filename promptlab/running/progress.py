@@ -34,8 +34,14 @@ class Progress:
     """Trials whose next answer a batch is to bring."""
     n_batches: int = 0
     """Batches that are not collected."""
-    told: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     """What became of batches that did not end well."""
+
+
+COUNTS = ("n_sent", "n_cached", "n_skipped", "n_unpriced", "n_not_cached", "paid_usd")
+"""What is summed over the workers of a sweep."""
+REASONS = ("first_not_cached", "budget_reached", "stalled")
+"""What holds for a sweep as soon as one worker says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from promptlab.design.cross import trials
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.call import Call, Completion
-from promptlab.nouns.steps import Work
 from promptlab.planning.resolve import Study
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, Request, request_of
-from promptlab.running.engine import Engine
-from promptlab.running.gateway import Gateway
+from promptlab.running.engine import Engine, Pending, engine_of
 from promptlab.running.progress import Progress
-from promptlab.running.trial_rows import Made
 from promptlab.scoring.own import worked
 
 BLOCK = 500
@@ -43,45 +39,28 @@ class Miss(NamedTuple):
 
 def replayed(study: Study, cache: Cache, wanted: Callable[[Trial], bool] = lambda _: True) -> Iterator[Replayed]:
     """Every wanted trial, driven by stored answers up to the first that is missing. Sends nothing and needs no key."""
-    engine = Engine(
-        design=study.design,
-        scorings=study.scorings,
-        sampling=study.experiment.sampling.asked(),
-        prices=study.prices,
-        gateway=cast("Gateway", None),  # nothing is sent from here
-        cache=cache,
-        budget=Budget(None),
-        progress=Progress(n_planned=study.design.n_trials),
-        judges=study.judges,
-    )
+    engine = engine_of(study, cache, Budget(None), Progress(n_planned=study.design.n_trials), None)
     for trial in trials(study.design):
         if wanted(trial):
             yield _replayed(engine, cache, trial)
 
 
 def _replayed(engine: Engine, cache: Cache, trial: Trial) -> Replayed:
-    made: list[Made] = []
+    after = engine.first(trial)
     followed: list[tuple[Call, Completion]] = []
-    with closing(engine.steps(trial, made)) as steps:
-        try:
-            request = next(steps)
-            while True:
-                if isinstance(request, Work):
-                    request = steps.send(worked(request))
-                    continue
-                calls = [request] if isinstance(request, Call) else request
-                found: list[Completion] = []
-                for call in calls:
-                    asked = engine.asked(call)
-                    stored = cache.get(asked.key)
-                    if stored is None:
-                        return Replayed(trial, followed, asked)
-                    found.append(stored)
-                    followed.append((asked, stored))
-                    made.append((call, asked.key, stored))
-                request = steps.send(found[0] if isinstance(request, Call) else found)
-        except StopIteration:
-            return Replayed(trial, followed, None)
+    while isinstance(after, Pending):
+        if after.work is not None:
+            after = engine.step(after, worked(after.work))
+            continue
+        found: list[Completion] = []
+        for call, key in zip(after.calls, after.keys, strict=True):
+            if (stored := cache.get(key)) is None:
+                after.steps.close()
+                return Replayed(trial, followed, engine.asked(call))
+            found.append(stored)
+            followed.append((engine.asked(call), stored))
+        after = engine.step(after, after.answered(found))
+    return Replayed(trial, followed, None)
 
 
 def explained(cache: Cache, missing: Sequence[Replayed]) -> tuple[list[Miss], int]:

@@ -45,8 +45,7 @@ class _Workers:
         self.stored: deque[Rows] = deque()
         """Trials that needed nothing."""
         self.news = asyncio.Event()
-        if engine.behind is not None:
-            engine.behind.told = self.news.set
+        engine.behind.on_kept = self.news.set
 
     def fill(self) -> None:
         """Start workers while there is something to do for them."""
@@ -57,7 +56,7 @@ class _Workers:
 
     def next_over(self) -> Rows | None:
         """The next trial that may be recorded."""
-        return self.over.popleft()[1] if self.over and self._is_kept(self.over[0][0]) else None
+        return self.over.popleft()[1] if self.over and self.engine.behind.is_kept(self.over[0][0]) else None
 
     async def wait(self, seconds: float) -> None:
         """Until there is news, or for so long."""
@@ -81,7 +80,7 @@ class _Workers:
             except Exception as error:
                 if not _told(error, pending.trial.model, self.engine.progress):
                     self.broken = self.broken or error
-            if self.engine.behind is None or self._is_kept(pending.number):
+            if self.engine.behind.is_kept(pending.number):
                 self.news.set()
                 await asyncio.sleep(0)  # others' turn: a trial may have come to its end without waiting for anything
             else:
@@ -106,9 +105,6 @@ class _Workers:
             self.news.set()
         return None
 
-    def _is_kept(self, number: int) -> bool:
-        return self.engine.behind is None or self.engine.behind.is_kept(number)
-
 
 async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
     """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
@@ -129,9 +125,9 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
             elif (came := workers.next_over()) is not None:
                 yield counted(came, progress)
             elif not workers.tasks and not workers.over:
-                engine.keep_or_fail()
-                if workers.broken is not None:
-                    raise workers.broken
+                engine.behind.flush()
+                if (problem := engine.behind.failed or workers.broken) is not None:
+                    raise problem
                 return
             else:
                 await workers.wait(WATCH_EVERY_S)
@@ -140,11 +136,11 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
                     return
     finally:
         await workers.end()
-        engine.keep()
+        engine.behind.flush()
 
 
 def _goes_on(engine: Engine, stop: asyncio.Event) -> bool:
-    return not stop.is_set() and engine.progress.budget_reached is None and engine.failed is None
+    return not stop.is_set() and engine.progress.budget_reached is None and engine.behind.failed is None
 
 
 @contextlib.contextmanager

@@ -134,10 +134,11 @@ class World:
 def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence[Mapping[str, str]], max_tokens: int | None) -> Reply:
     """The reply to one request: pure, decided by `draw`."""
     rng = random.Random(draw)
+    n_input, version = sum(tokens(message["content"]) for message in messages), f"sim/{model}"
     if messages[-1]["content"] == SURE:
         right = messages[-2]["content"].strip() in shown.item.targets
         said = "Yes" if rng.random() < (SURE_IF_RIGHT if right else SURE_IF_WRONG) else "No"
-        return Reply(said, "ok", "stop", f"sim/{model}", sum(tokens(message["content"]) for message in messages), 1)
+        return Reply(said, "ok", "stop", version, n_input, 1)
     p = probability(sim, model, shown, draw.split("/", 1)[0])
     right = rng.random() < p
     text = shown.item.targets[0] if right else wrong_answer(shown, rng)
@@ -145,14 +146,14 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
         text = rng.choice(DRIFTS).format(text)
     if isinstance(shown.arm.strategy.parameters, Program):
         text = in_fields(text, messages[-1]["content"])
-    n_input = sum(tokens(message["content"]) for message in messages)
     if rng.random() < rate(sim.refusal, shown):
-        return Reply(REFUSAL, "refused", "stop", f"sim/{model}", n_input, tokens(REFUSAL))
-    if rng.random() < rate(sim.truncation, shown) or (max_tokens is not None and tokens(text) > max_tokens):
-        limit = max_tokens * LONGEST_TOKEN_CHARS if max_tokens is not None and tokens(text) > max_tokens else len(text) // 2
-        text = text[:limit]
-        return Reply(text, "truncated", "length", f"sim/{model}", n_input, tokens(text))
-    return Reply(text, "ok", "stop", f"sim/{model}", n_input, tokens(text))
+        return Reply(REFUSAL, "refused", "stop", version, n_input, tokens(REFUSAL))
+    is_cut = rng.random() < rate(sim.truncation, shown)
+    if max_tokens is not None and tokens(text) > max_tokens:
+        is_cut, text = True, text[: max_tokens * LONGEST_TOKEN_CHARS]
+    elif is_cut:
+        text = text[: len(text) // 2]
+    return Reply(text, "truncated" if is_cut else "ok", "length" if is_cut else "stop", version, n_input, tokens(text))
 
 
 def judgement(sim: SimModel, model: str, draw: str, messages: Sequence[Mapping[str, str]]) -> Reply:
@@ -208,15 +209,12 @@ def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:
 
 def effect(sim: SimModel, shown: Shown) -> float:
     """The planted change of the task's expected score, as a fraction, kept inside what the mean leaves room for."""
-    remarked = 0.0
+    points = 0.0
     if shown.emotion is not None:
-        by_emotion = {str(emotion): points for emotion, points in sim.emotion_points.items()}
-        remarked = sim.retry_points + by_emotion.get(shown.emotion, 0.0)
-    stimulus = shown.arm.stimulus
-    if stimulus is None:
-        return min(max(remarked / 100, -sim.accuracy), 1 - sim.accuracy)
-    points = remarked + sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
-    points += sim.points_per_added_token * min(n_tokens(stimulus.text), sim.tokens_until_flat)
+        points = sim.retry_points + {str(emotion): points for emotion, points in sim.emotion_points.items()}.get(shown.emotion, 0.0)
+    if stimulus := shown.arm.stimulus:
+        points += sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
+        points += sim.points_per_added_token * min(n_tokens(stimulus.text), sim.tokens_until_flat)
     return min(max(points / 100, -sim.accuracy), 1 - sim.accuracy)
 
 

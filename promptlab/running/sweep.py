@@ -22,9 +22,8 @@ from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_mo
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
-from promptlab.running.gateway import Gateway
 from promptlab.running.manifest import EXPERIMENT, KeptManifest, State
-from promptlab.running.progress import Execution, Progress
+from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
 from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import Looks
 from promptlab.stats.looks import ArmKey
@@ -137,20 +136,19 @@ def _check_batch(study: Study, execution: Execution) -> None:
     check_models(study)
 
 
+@dataclass
 class _Session:
     """One command's part of a sweep: it may be the first, or go on where another ended."""
 
-    def __init__(
-        self,
-        study: Study,
-        writer: RunWriter,
-        cache_folder: Path | None,
-        execution: Execution,
-        observe: Callable[[Progress], None],
-        stop: asyncio.Event,
-    ) -> None:
-        self._study, self._writer, self._how, self._cache_folder, self._observe = study, writer, execution, cache_folder, observe
-        self._stop = stop
+    _study: Study
+    _writer: RunWriter
+    _cache_folder: Path | None
+    _how: Execution
+    _observe: Callable[[Progress], None]
+    _stop: asyncio.Event
+
+    def __post_init__(self) -> None:
+        study, writer = self._study, self._writer
         self._recorded = writer.recorded()
         self._plan, plan_digest = freeze(study, writer)
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
@@ -199,10 +197,10 @@ class _Session:
         cache = Cache(self._cache_folder, self._how.cache) if self._cache_folder and self._how.cache != "off" else None
         kept = answers_of(self._writer.folder, cache) if self._how.batch else cache
         study = at_batch_prices(self._study) if self._how.batch else self._study
-        engine, gateway = engine_of(study, kept, budget, progress, self._how)
+        engine = engine_of(study, kept, budget, progress, self._how)
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
-        waves = self._waves(study, engine, gateway, cache if kept is not cache else None) if self._how.batch else None
+        waves = self._waves(study, engine, cache if kept is not cache else None) if self._how.batch else None
         stop = self._stop
         try:
             for start, end, unneeded in self._segments():
@@ -216,16 +214,16 @@ class _Session:
                 if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
                     break
         finally:
-            await gateway.aclose()
+            await engine.gateway.aclose()
             if waves:
                 await waves.aclose()
             for opened in {id(c): c for c in (cache, kept) if c}.values():
                 opened.close()
         return stop.is_set()
 
-    def _waves(self, study: Study, engine: Engine, gateway: Gateway, also: Cache | None) -> Waves:
+    def _waves(self, study: Study, engine: Engine, also: Cache | None) -> Waves:
         """The run's batches; what they cost so far is told to budget and manifest."""
-        waves = Waves(study, engine, gateway, self._writer.folder, self._how.batch_wait_s, also)
+        waves = Waves(study, engine, self._writer.folder, self._how.batch_wait_s, also)
         manifest, budget = self._manifest, engine.budget
         manifest.batches = waves.summary
         manifest.paid_before_usd += waves.unrecorded_usd
@@ -276,17 +274,8 @@ class _Session:
         if how.ray:
             from promptlab.running.fleet.cluster import Cluster
 
-            caches = self._cache_folder is not None
-            return Cluster(
-                hub,
-                study,
-                recorded=self._recorded.trials,
-                execution=theirs,
-                caches=caches,
-                workers=how.workers,
-                address=how.ray_address,
-                served_at=served_at,
-            )
+            shared = study, frozenset(self._recorded.trials), theirs, self._cache_folder is not None, dict(served_at)
+            return Cluster(hub, how.workers, how.ray_address, shared)
         from promptlab.running.fleet.local import Processes
 
         setup = {
@@ -303,10 +292,10 @@ class _Session:
     def _mirror(self, hub: Hub) -> None:
         """Take over what the workers say of themselves."""
         p = self._progress
-        p.n_done, p.n_errors, p.last_error = hub.n_done, hub.n_errors, hub.last_error
-        p.n_sent, p.n_cached, p.n_skipped = int(hub.total("sent")), int(hub.total("cached")), int(hub.total("skipped"))
-        p.n_unpriced, p.n_not_cached, p.paid_usd = int(hub.total("unpriced")), int(hub.total("not_cached")), hub.total("paid_usd")
-        p.first_not_cached, p.budget_reached, p.stalled = hub.first_not_cached, hub.budget_reached, hub.stalled
+        for name in COUNTS:
+            setattr(p, name, hub.total(name))
+        for name in ("n_done", "n_errors", "last_error", *REASONS):
+            setattr(p, name, getattr(hub, name))
         p.stopped.update(hub.stopped)
         self._manifest.effective = hub.effective
         for model, versions in list(hub.served.items()):

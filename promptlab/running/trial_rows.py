@@ -82,11 +82,11 @@ def rows_of(
         n_rounds=len(attempts),
         solved_round=next((n for n, value in enumerate(attempts, 1) if value is not None and value >= solved_at), None),
         n_calls=len(made),
-        paid_usd=_total([0.0 if one.cached else one.cost_usd for one in completions]),
+        paid_usd=total([0.0 if one.cached else one.cost_usd for one in completions]),
         cached=all(one.cached for one in completions),
         model_version=last.model_version if last else None,
         error=storable(error) if error else error,
-        **{total: _total([getattr(one, total) for one in completions]) for total in TOTALS},
+        **{field: total([getattr(one, field) for one in completions]) for field in TOTALS},
     )
     return row, [
         CallRow(
@@ -115,7 +115,7 @@ def completion_in(call: CallRow) -> Completion:
     return Completion(**facts, effective=json.loads(call.effective), top_logprobs=tuple((token, value) for token, value in top))
 
 
-def _total(values: Iterable[Any]) -> Any:  # noqa: ANN401 (a count or an amount)
+def total(values: Iterable[Any]) -> Any:  # noqa: ANN401 (a count or an amount)
     """The sum; None as soon as one of them is unknown."""
     total = 0
     for value in values:

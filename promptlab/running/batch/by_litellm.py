@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable
 from typing import Any
 
 from promptlab.nouns.call import Call
 from promptlab.nouns.model import Model
-from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LISTED_AT_ONCE, TAG, WINDOW, Remote, find_in, id_of, remote_of
+from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LISTED_AT_ONCE, TAG, WINDOW, Remote, Service
 from promptlab.running.gateway.by_litellm import LiteLLMWire
-from promptlab.running.gateway.providers import own_key
-from promptlab.running.gateway.wire import WireError
+from promptlab.running.gateway.wire import given
 
 
-class LiteLLMBatches(LiteLLMWire):
+class LiteLLMBatches(LiteLLMWire, Service):
     """The same keys, parameters and readings of errors as LiteLLM's wire."""
 
     def body(self, model: Model, call: Call) -> dict[str, Any]:
@@ -27,52 +24,30 @@ class LiteLLMBatches(LiteLLMWire):
         asked = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **call.sampling)
         body = config.transform_request(model=name, messages=messages, optional_params=asked, litellm_params={}, headers={})
         more = body.pop("extra_body", None) or {}
-        return {key: value for key, value in {**body, "model": name, **more}.items() if value not in ({}, None) and key != "stream"}
+        return given({**body, "model": name, **more, "stream": None})
 
     async def upload(self, model: Model, lines: bytes) -> str:
-        sent = self._litellm.acreate_file(file=("promptlab.jsonl", lines), purpose="batch", **self._to(model, FILE_TIMEOUT_S))
-        return id_of(_plain(await self._within(sent, FILE_TIMEOUT_S)), self._secrets)
+        sent = await self._ask(model, "acreate_file", FILE_TIMEOUT_S, file=("promptlab.jsonl", lines), purpose="batch")
+        return self.id_of(_plain(sent))
 
     async def create(self, model: Model, file: str, tag: str) -> Remote:
-        made = self._litellm.acreate_batch(
-            completion_window=WINDOW, endpoint=ENDPOINT, input_file_id=file, metadata={TAG: tag}, **self._to(model)
-        )
-        return remote_of(_plain(await self._within(made, model.timeout_s)), self._secrets)
+        wanted = {"completion_window": WINDOW, "endpoint": ENDPOINT, "input_file_id": file, "metadata": {TAG: tag}}
+        return self.remote_of(_plain(await self._ask(model, "acreate_batch", **wanted)))
 
     async def status(self, model: Model, batch: str) -> Remote:
-        asked = self._litellm.aretrieve_batch(batch_id=batch, **self._to(model))
-        return remote_of(_plain(await self._within(asked, model.timeout_s)), self._secrets)
+        return self.remote_of(_plain(await self._ask(model, "aretrieve_batch", batch_id=batch)))
 
-    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
-        async def page(after: str | None) -> Any:  # noqa: ANN401
-            asked = self._litellm.alist_batches(after=after, limit=LISTED_AT_ONCE, **self._to(model))
-            found = _plain(await self._within(asked, model.timeout_s))
-            return {**found, "data": [_plain(body) for body in found.get("data") or ()]}
-
-        return await find_in(page, file, tag, since, self._secrets)
+    async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        found = _plain(await self._ask(model, "alist_batches", after=after, limit=LISTED_AT_ONCE))
+        return {**found, "data": [_plain(body) for body in found.get("data") or ()]}
 
     async def content(self, model: Model, file: str) -> bytes:
-        asked = self._litellm.afile_content(file_id=file, **self._to(model, FILE_TIMEOUT_S))
-        data = (await self._within(asked, FILE_TIMEOUT_S)).content
+        data = (await self._ask(model, "afile_content", FILE_TIMEOUT_S, file_id=file)).content
         return data if isinstance(data, bytes) else str(data).encode()
 
-    def _to(self, model: Model, timeout_s: float | None = None) -> dict[str, Any]:
-        return {
-            "custom_llm_provider": model.provider,
-            "api_base": model.api_base,
-            "api_key": own_key(model),
-            "timeout": timeout_s or model.timeout_s,
-            "max_retries": 0,
-        }
-
-    async def _within(self, asked: Awaitable[Any], timeout_s: float) -> Any:  # noqa: ANN401
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await asked
-        except TimeoutError:
-            raise WireError("timeout", f"no complete answer within {timeout_s:g} s") from None
-        except Exception as error:  # litellm raises the classes of many libraries
-            raise self._classified(error) from None
+    async def _ask(self, model: Model, function: str, timeout_s: float | None = None, /, **arguments: Any) -> Any:  # noqa: ANN401
+        """What a function of LiteLLM's returns."""
+        return await self._asked(model, function, timeout_s or model.timeout_s, custom_llm_provider=model.provider, **arguments)
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 (a litellm type)

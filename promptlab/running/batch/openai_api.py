@@ -10,24 +10,13 @@ from urllib.parse import quote
 
 from promptlab.nouns.call import Call, Reply
 from promptlab.nouns.model import Model
-from promptlab.running.batch.service import (
-    ENDPOINT,
-    FILE_TIMEOUT_S,
-    LARGEST_RESULTS,
-    LISTED_AT_ONCE,
-    TAG,
-    WINDOW,
-    Remote,
-    find_in,
-    id_of,
-    remote_of,
-)
+from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LARGEST_RESULTS, LISTED_AT_ONCE, TAG, WINDOW, Remote, Service
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.providers import DIRECT, not_direct
 from promptlab.running.gateway.wire import WireError, safe
 
 
-class OpenAIBatches(DirectWire):
+class OpenAIBatches(DirectWire, Service):
     """The same keys, headers, proxies, bodies and readings as the direct wire's, for files of requests."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], translated: Callable[[Model, Call], dict[str, Any]]) -> None:
@@ -54,25 +43,22 @@ class OpenAIBatches(DirectWire):
         )
         data = head.encode() + lines + f"\r\n--{mark}--\r\n".encode()
         kind = f"multipart/form-data; boundary={mark}"
-        return id_of(self._json(await self.exchange(model, "POST", "files", data, kind, timeout_s=FILE_TIMEOUT_S)), self._secrets)
+        return self.id_of(self._json(await self.exchange(model, "POST", "files", data, kind, timeout_s=FILE_TIMEOUT_S)))
 
     async def create(self, model: Model, file: str, tag: str) -> Remote:
         wanted = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": WINDOW, "metadata": {TAG: tag}}
-        return remote_of(self._json(await self.exchange(model, "POST", "batches", json.dumps(wanted).encode())), self._secrets)
+        return self.remote_of(self._json(await self.exchange(model, "POST", "batches", json.dumps(wanted).encode())))
 
     async def status(self, model: Model, batch: str) -> Remote:
-        return remote_of(self._json(await self.exchange(model, "GET", f"batches/{quote(batch, safe='')}")), self._secrets)
+        return self.remote_of(self._json(await self.exchange(model, "GET", f"batches/{quote(batch, safe='')}")))
 
-    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
-        async def page(after: str | None) -> Any:  # noqa: ANN401
-            more = f"&after={quote(after, safe='')}" if after else ""
-            return self._json(await self.exchange(model, "GET", f"batches?limit={LISTED_AT_ONCE}{more}"))
-
-        return await find_in(page, file, tag, since, self._secrets)
+    async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        more = f"&after={quote(after, safe='')}" if after else ""
+        return self._json(await self.exchange(model, "GET", f"batches?limit={LISTED_AT_ONCE}{more}"))
 
     async def content(self, model: Model, file: str) -> bytes:
         path = f"files/{quote(file, safe='')}/content"
-        return await self.exchange(model, "GET", path, timeout_s=FILE_TIMEOUT_S, most=LARGEST_RESULTS)
+        return await self.exchange(model, "GET", path, timeout_s=FILE_TIMEOUT_S, limit=LARGEST_RESULTS)
 
     def _json(self, data: bytes) -> Any:  # noqa: ANN401
         try:

@@ -1,19 +1,23 @@
-"""What promptlab needs of a batch API, which models have one, and what an answer costs there."""
+"""What promptlab needs of a batch API, which models have one, what an answer costs there, and what its files of results say.
+
+All that a provider sends comes from outside: anything may be wrong in it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
-from typing import Any, NamedTuple, Protocol
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Reply
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.nouns.redact import redact_known
 from promptlab.planning.resolve import Study
 from promptlab.running.gateway.providers import DIRECT, base_of
-from promptlab.running.gateway.wire import WireError, safe
+from promptlab.running.gateway.wire import WireError, read_boundary, safe
 
 MAX_REQUESTS = 50_000
 """Requests in one file at most: OpenAI's limit."""
@@ -37,6 +41,11 @@ HALF_PRICE = frozenset({"openai", "groq", "azure", "vertex_ai"})
 HALF_PRICE_HOSTS = ("api.openai.com", ".api.openai.com", ".openai.azure.com", "api.groq.com")
 """Public addresses at which a model with an api_base costs half as well."""
 
+NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
+"""Codes of requests that the provider never sent to the model."""
+Read = Callable[[int, bytes], Reply]
+"""The reply in the body of a response with this status; WireError where it is none."""
+
 
 class Remote(NamedTuple):
     """A batch as its provider tells it."""
@@ -51,31 +60,6 @@ class Remote(NamedTuple):
     """What the provider says is wrong with it; empty where nothing is."""
     tag: str | None
     created_at: int | None
-
-
-class Service(Protocol):
-    """One way to a batch API. WireError where a request brings no answer."""
-
-    def body(self, model: Model, call: Call) -> dict[str, Any]:
-        """The body of one request: what the ordinary way would send for this call."""
-
-    async def upload(self, model: Model, lines: bytes) -> str:
-        """Put a file of requests there, and be told its id."""
-
-    async def create(self, model: Model, file: str, tag: str) -> Remote:
-        """Begin a batch."""
-
-    async def status(self, model: Model, batch: str) -> Remote:
-        """Ask after a batch."""
-
-    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
-        """The batch of this file or tag, begun after `since` (seconds since 1970); None where there is none."""
-
-    async def content(self, model: Model, file: str) -> bytes:
-        """A file of results."""
-
-    async def aclose(self) -> None:
-        """Close what is open."""
 
 
 def not_batched(model: Model) -> str | None:
@@ -129,59 +113,6 @@ def at_batch_prices(study: Study) -> Study:
     return replace(study, prices=prices)
 
 
-def remote_of(body: object, secrets: tuple[str, ...]) -> Remote:
-    """A batch from what a provider sends; WireError where it is none. Ids go into addresses and files, so they are looked at."""
-    if not isinstance(body, Mapping) or not isinstance(body.get("status"), str):
-        raise WireError("server", f"the answer is no batch: {safe(str(body), secrets)!r}")
-    counts = body.get("request_counts")
-    metadata = body.get("metadata")
-    tag = metadata.get(TAG) if isinstance(metadata, Mapping) else None
-    created_at = body.get("created_at")
-    return Remote(
-        id=id_of(body, secrets),
-        status=safe(body["status"], secrets)[:40],
-        input_file=_file(body.get("input_file_id"), secrets),
-        output_file=_file(body.get("output_file_id"), secrets),
-        error_file=_file(body.get("error_file_id"), secrets),
-        counts={name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, Mapping) else {},
-        why=_why(body.get("errors"), secrets),
-        tag=tag if isinstance(tag, str) else None,
-        created_at=created_at if isinstance(created_at, int) else None,
-    )
-
-
-async def find_in(
-    pages: Callable[[str | None], Awaitable[Any]], file: str, tag: str, since: float, secrets: tuple[str, ...]
-) -> Remote | None:
-    """The batch of this file or tag in a provider's list, newest first; `pages` is asked for what follows a batch's id."""
-    after: str | None = None
-    for _ in range(MOST_PAGES):
-        page = await pages(after)
-        listed = page.get("data") if isinstance(page, Mapping) else None
-        if not isinstance(listed, list):
-            raise WireError("server", f"the answer is no list of batches: {safe(str(page), secrets)!r}")
-        found = [remote_of(body, secrets) for body in listed]
-        for remote in found:
-            if remote.tag == tag or remote.input_file == file:
-                return remote
-        oldest = found[-1].created_at if found else None
-        if not found or not page.get("has_more") or (oldest is not None and oldest < since - CLOCKS_DIFFER_S):
-            return None
-        if found[-1].id == after:
-            break
-        after = found[-1].id
-    raise WireError("request", "the provider's list of batches could not be read far enough back", 404)
-
-
-def id_of(body: object, secrets: tuple[str, ...]) -> str:
-    """The id of a file or batch; WireError for what cannot be one."""
-    found = body.get("id") if isinstance(body, Mapping) else None
-    name = _file(found, secrets)
-    if name is None:
-        raise WireError("server", f"the answer has no id that can be used: {safe(str(body), secrets)!r}")
-    return name
-
-
 def _file(name: object, secrets: tuple[str, ...]) -> str | None:
     usable = isinstance(name, str) and 0 < len(name) <= 1000 and name.isprintable() and redact_known(name, secrets) == name
     return name if usable and isinstance(name, str) else None
@@ -196,3 +127,127 @@ def _why(errors: object, secrets: tuple[str, ...]) -> str:
     code, line = first.get("code"), first.get("line")
     said = f"{first.get('message')}" + (f" (line {line})" if line is not None else "") + (f" [{code}]" if code else "")
     return safe(said, secrets) + (f", and {len(listed) - 1:,} more" if len(listed) > 1 else "")
+
+
+class Service:
+    """One way to a batch API, with what every way shares. WireError where a request brings no answer."""
+
+    _secrets: tuple[str, ...]
+
+    def remote_of(self, body: object) -> Remote:
+        """A batch from what a provider sends; WireError where it is none. Ids go into addresses and files, so they are looked at."""
+        if not isinstance(body, Mapping) or not isinstance(body.get("status"), str):
+            raise WireError("server", f"the answer is no batch: {safe(str(body), self._secrets)!r}")
+        counts = body.get("request_counts")
+        metadata = body.get("metadata")
+        tag = metadata.get(TAG) if isinstance(metadata, Mapping) else None
+        created_at = body.get("created_at")
+        return Remote(
+            id=self.id_of(body),
+            status=safe(body["status"], self._secrets)[:40],
+            input_file=_file(body.get("input_file_id"), self._secrets),
+            output_file=_file(body.get("output_file_id"), self._secrets),
+            error_file=_file(body.get("error_file_id"), self._secrets),
+            counts={name: n for name, n in counts.items() if isinstance(n, int)} if isinstance(counts, Mapping) else {},
+            why=_why(body.get("errors"), self._secrets),
+            tag=tag if isinstance(tag, str) else None,
+            created_at=created_at if isinstance(created_at, int) else None,
+        )
+
+    def id_of(self, body: object) -> str:
+        """The id of a file or batch; WireError for what cannot be one."""
+        found = body.get("id") if isinstance(body, Mapping) else None
+        name = _file(found, self._secrets)
+        if name is None:
+            raise WireError("server", f"the answer has no id that can be used: {safe(str(body), self._secrets)!r}")
+        return name
+
+    async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        """A page of the provider's list of batches, newest first: what follows the batch `after`."""
+        raise NotImplementedError
+
+    async def find(self, model: Model, file: str, tag: str, since: float) -> Remote | None:
+        """The batch of this file or tag, begun after `since` (seconds since 1970); None where there is none."""
+        after: str | None = None
+        for _ in range(MOST_PAGES):
+            page = await self.page(model, after)
+            listed = page.get("data") if isinstance(page, Mapping) else None
+            if not isinstance(listed, list):
+                raise WireError("server", f"the answer is no list of batches: {safe(str(page), self._secrets)!r}")
+            found = [self.remote_of(body) for body in listed]
+            for remote in found:
+                if remote.tag == tag or remote.input_file == file:
+                    return remote
+            oldest = found[-1].created_at if found else None
+            if not found or not page.get("has_more") or (oldest is not None and oldest < since - CLOCKS_DIFFER_S):
+                return None
+            if found[-1].id == after:
+                break
+            after = found[-1].id
+        raise WireError("request", "the provider's list of batches could not be read far enough back", 404)
+
+
+@dataclass(slots=True)
+class Results:
+    """By key: what every request of a batch that was answered brought. Lines that cannot be used are counted."""
+
+    heard: dict[str, Reply | WireError] = field(default_factory=dict)
+    n_unreadable: int = 0
+    n_unknown: int = 0
+    n_repeated: int = 0
+
+    @property
+    def odd(self) -> str:
+        """The lines that could not be used, in words; empty where there were none."""
+        counts = (
+            (self.n_unreadable, "not readable"),
+            (self.n_unknown, "about requests that this batch does not hold"),
+            (self.n_repeated, "about a request that an earlier line had answered"),
+        )
+        return ", ".join(f"{n:,} {what}" for n, what in counts if n)
+
+
+def read_results(files: Iterable[bytes], keys: Mapping[str, str], read: Read, secrets: tuple[str, ...]) -> Results:
+    """The results in a batch's files, in any order; `keys` are those of its requests by the names that they were given."""
+    results = Results()
+    named: set[str] = set()
+    for text in filter(bytes.strip, (text for data in files for text in data.split(b"\n"))):
+        try:
+            line = json.loads(text)
+        except (ValueError, RecursionError):
+            line = None
+        name = line.get("custom_id") if isinstance(line, dict) else None
+        if not isinstance(line, dict) or not isinstance(name, str):
+            results.n_unreadable += 1
+        elif name not in keys:
+            results.n_unknown += 1
+        elif name in named:
+            results.n_repeated += 1
+        elif (heard := _heard(line, read, secrets)) is None:
+            results.n_unreadable += 1
+        else:
+            named.add(name)
+            if not isinstance(heard, str):
+                results.heard[keys[name]] = heard
+    return results
+
+
+def _heard(line: Mapping[str, Any], read: Read, secrets: tuple[str, ...]) -> Reply | WireError | str | None:
+    """What one line brings; the code of a request that was not asked; None where the line says neither."""
+    response, error = line.get("response"), line.get("error")
+    if isinstance(response, dict):
+        status, body = response.get("status_code"), response.get("body")
+        if type(status) is not int or not isinstance(body, dict):
+            return None
+        try:
+            return read(status, json.dumps(body).encode())
+        except WireError as said:
+            return said
+    if not isinstance(error, dict):
+        return None
+    code = str(error.get("code"))
+    if code in NOT_ASKED:
+        return code
+    message = f"{error.get('message')} [{code}]"
+    boundary = read_boundary(429, message)
+    return WireError("quota" if boundary == "quota" else read_boundary(500, message), safe(message, secrets))

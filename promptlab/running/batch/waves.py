@@ -19,15 +19,15 @@ from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.record import CALL_COLUMNS, CallRow, TrialRow
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import part_rows
-from promptlab.running.batch.desk import Desk, Ended
 from promptlab.running.batch.ledger import FOLDER, Ledger, Part
 from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
+from promptlab.running.batch.submission import Ended, Submitter
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending
-from promptlab.running.gateway import Gateway, Reply, WireError
+from promptlab.running.gateway import Reply, WireError
 from promptlab.running.gateway.wire import STOPPING
 from promptlab.running.rows import counted
-from promptlab.running.trial_rows import Rows
+from promptlab.running.trial_rows import Rows, total
 from promptlab.sources.prices import cost_usd
 
 FIRST_PAUSE_S = 0.25
@@ -80,15 +80,12 @@ class Waves:
     `wait_s` seconds from now on batches are waited for.
     """
 
-    def __init__(
-        self, study: Study, engine: Engine, gateway: Gateway, folder: Path, wait_s: float = 0.0, also: Cache | None = None
-    ) -> None:
-        self._study, self._engine, self._gateway, self._also = study, engine, gateway, also
+    def __init__(self, study: Study, engine: Engine, folder: Path, wait_s: float = 0.0, also: Cache | None = None) -> None:
+        self._study, self._engine, self._also = study, engine, also
         self._progress, self._budget = engine.progress, engine.budget
         self._ledger = Ledger(folder)
-        self._desk = Desk(study.models, gateway.secrets, self._ledger, engine.progress)
+        self._submitter = Submitter(study.models, engine.gateway.secrets, self._ledger, engine.progress)
         self._pending: set[str] = set()
-        self._failed: dict[str, Completion] = {}
         self._later: set[str] = set()
         """Keys that this session asked for in vain: the next one asks again."""
         self._unpaid: set[str] = set()
@@ -117,7 +114,7 @@ class Waves:
 
     async def aclose(self) -> None:
         """Close every connection."""
-        await self._desk.aclose()
+        await self._submitter.aclose()
 
     async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
         """Collect what has ended, yield the trials that this finishes, send the next wave; and again, while there is time to wait.
@@ -127,9 +124,9 @@ class Waves:
         self._left = list(todo)
         first, pause = True, FIRST_PAUSE_S
         while True:
-            for part in await self._desk.settle_doubts(self._open(until), stop):
+            for part in await self._submitter.settle_doubts(self._open(until), stop):
                 self._forget(part)
-            ended = await self._desk.ended(self._open(until))
+            ended = await self._submitter.ended(self._open(until))
             if first or ended:
                 self._store({key: heard for batch in ended for key, heard in batch.results.heard.items()})
                 for batch in ended:
@@ -168,7 +165,7 @@ class Waves:
                 if call.model not in busy and not stop.is_set() and (line := self._line(call, key)):
                     if call.model in drafts and not drafts[call.model].takes(line):
                         await self._send(call.model, drafts.pop(call.model), until)
-                    self._draft(call, key, line, drafts.setdefault(call.model, _Draft()))
+                    drafts.setdefault(call.model, _Draft()).add(key, line, *self._engine.upper_cost(call))
         for model, draft in drafts.items():
             if stop.is_set():
                 self._unsent(draft)
@@ -202,16 +199,8 @@ class Waves:
         """A trial as far as stored answers and failures take it."""
         before = self._progress.n_cached  # a trial is driven several times
         pending = self._engine.begin(trial)
-        while isinstance(pending, Pending) and pending.work is None and (found := self._found(pending)):
-            pending = self._engine.take(pending, found)
         self._progress.n_cached = before
         return pending
-
-    def _found(self, pending: Pending) -> list[Completion]:
-        """The answers that a trial waits for, where each is stored or has failed; else none."""
-        cache = self._engine.cache
-        found = [self._failed.get(key) or (cache.get(key) if cache else None) for key in pending.keys]
-        return [] if None in found else [completion for completion in found if completion]
 
     def _attributed(self, row: TrialRow, calls: list[CallRow]) -> Rows:
         """A finished trial, which pays for those answers of this run's batches that none before it has paid for."""
@@ -220,10 +209,8 @@ class Waves:
             attributed.append(replace(call, cached=call.cached and call.key not in self._unpaid))
             self._unpaid.discard(call.key)
         costs = [0.0 if call.cached else call.cost_usd for call in attributed]
-        known = [cost for cost in costs if cost is not None]
         self._progress.n_cached += sum(call.cached for call in attributed)
-        paid_usd = sum(known) if len(known) == len(costs) else None
-        return replace(row, paid_usd=paid_usd, cached=all(call.cached for call in attributed)), attributed
+        return replace(row, paid_usd=total(costs), cached=all(call.cached for call in attributed)), attributed
 
     def _store(self, heard: Mapping[str, Reply | WireError]) -> None:
         """Make answers durable; their requests are known to the trials that wait for them."""
@@ -238,9 +225,9 @@ class Waves:
                 if key in done or (answer := heard.get(key)) is None or _stops(answer):
                     continue
                 done.add(key)
-                completion = self._gateway.answered(call, answer)
+                completion = self._engine.gateway.answered(call, answer)
                 if completion.outcome == "error":
-                    self._failed[key] = completion
+                    self._engine.failures[key] = completion
                 else:
                     kept.append((key, completion, request_of(self._engine.asked(call))))
             if len(kept) >= STORED_AT_ONCE:
@@ -261,7 +248,7 @@ class Waves:
         unfinished = [key for key in keys if key not in heard or _stops(heard[key])]
         usages = [usage for answer in heard.values() if (usage := _usage(answer))]
         costs = [cost_usd(self._engine.prices.get(part.model), *usage) for usage in usages]
-        tokens = [None if n_input is None or n_output is None else n_input + n_output for n_input, n_output in usages]
+        tokens = [total(usage) for usage in usages]
         part.paid_usd = sum(cost for cost in costs if cost is not None)
         part.n_answers, part.n_unfinished = len(usages), len(unfinished)
         part.n_errors = part.n_requests - part.n_answers - part.n_unfinished
@@ -280,16 +267,16 @@ class Waves:
         self._unpaid.update(heard)
         for answer in heard.values():
             if isinstance(answer, WireError) and _stops(answer):
-                self._desk.unsent(part.model, answer)
+                self._submitter.unsent(part.model, answer)
                 break
         self._tell(part, remote.why, results.odd)
 
     def _tell(self, part: Part, why: str, odd: str) -> None:
         which = f"batch {part.batch} of {part.model!r}"
         if odd:
-            self._progress.told.append(f"{which}: left out of its results: {odd}")
+            self._progress.notes.append(f"{which}: left out of its results: {odd}")
         if part.n_unfinished:
-            self._progress.told.append(
+            self._progress.notes.append(
                 f"{which} is {part.status}{f' ({why})' if why else ''}: {part.n_unfinished:,} of {part.n_requests:,} requests have no "
                 f"answer; the same command asks them again"
             )
@@ -299,21 +286,18 @@ class Waves:
         progress = self._progress
         if key in self._pending or key in self._later or call.model in progress.stopped or progress.budget_reached:
             return None
-        usd, tokens = self._engine.most(call)
+        usd, tokens = self._engine.upper_cost(call)
         if not self._budget.fits(usd, tokens):
-            progress.budget_reached = self._over_budget(usd, tokens)
+            progress.budget_reached = self._budget.reason(usd, tokens, by_batch=True)
             return None
-        return self._desk.line(key, call)
-
-    def _draft(self, call: Call, key: str, line: bytes, draft: _Draft) -> None:
-        usd, tokens = self._engine.most(call)
-        self._budget.take(usd, tokens)
-        self._pending.add(key)
-        draft.add(key, line, usd, tokens)
+        if (line := self._submitter.line(key, call)) is not None:
+            self._budget.take(usd, tokens)
+            self._pending.add(key)
+        return line
 
     async def _send(self, model: str, draft: _Draft, until: int) -> None:
         part = self._ledger.add(model, until, draft.keys, draft.usd, draft.tokens)
-        if not await self._desk.send(part, b"".join(draft.lines)):
+        if not await self._submitter.send(part, b"".join(draft.lines)):
             self._unsent(draft)
 
     def _forget(self, part: Part) -> None:
@@ -326,18 +310,6 @@ class Waves:
         self._budget.settle(draft.usd, draft.tokens, 0.0, 0)
         self._pending.difference_update(draft.keys)
         self._later.update(draft.keys)
-
-    def _over_budget(self, usd: float, tokens: int) -> str:
-        b = self._budget
-        if b.limit_usd is not None and b.spent_usd + b.reserved_usd + usd > b.limit_usd:
-            return (
-                f"the budget of ${b.limit_usd:g} is reached: ${b.spent_usd:.4f} is spent, ${b.reserved_usd:.4f} set aside for batches, and "
-                f"the next request could cost ${usd:.4f}"
-            )
-        return (
-            f"the limit of {b.limit_tokens:,} tokens is reached: {b.spent_tokens:,} are used, {b.reserved_tokens:,} set aside for batches, "
-            f"and the next request could take {tokens:,}"
-        )
 
 
 def _usage(answer: Reply | WireError) -> tuple[int | None, int | None] | None:

@@ -20,12 +20,12 @@ class WriteBehind:
     event loop; `flush` ends its thread, and a later answer starts another one.
     """
 
-    def __init__(self, cache: Cache) -> None:
+    def __init__(self, cache: Cache | None) -> None:
         self.n_come = 0
         self.n_kept = 0
         self.failed: BaseException | None = None
         """Why answers can no longer be kept; nobody waits for them then."""
-        self.told: Callable[[], None] = lambda: None
+        self.on_kept: Callable[[], None] = lambda: None
         """Called whenever more is kept, and when that fails."""
         self._cache = cache
         self._coming: dict[str, tuple[Completion, Request]] = {}
@@ -67,9 +67,7 @@ class WriteBehind:
             self._thread = None
         if self._write is not None:
             self._end(self._write)
-        if self._coming and self.failed is None:
-            self._writing, self._coming = self._coming, {}
-            self._up_to = self.n_come
+        if self._cache is not None and self._coming and self.failed is None:
             write: Future[None] = Future()
             try:
                 self._cache.put_packed(self._packed())
@@ -80,10 +78,8 @@ class WriteBehind:
 
     def _start(self) -> None:
         self._scheduled = False
-        if self._write is not None or not self._coming or self.failed is not None:
+        if self._cache is None or self._write is not None or not self._coming or self.failed is not None:
             return
-        self._writing, self._coming = self._coming, {}
-        self._up_to = self.n_come
         self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="promptlab-cache")
         self._write = self._thread.submit(self._cache.put_packed, self._packed())
         loop = asyncio.get_running_loop()
@@ -95,6 +91,9 @@ class WriteBehind:
             self._start()
 
     def _packed(self) -> Mapping[str, str]:
+        """The rows of all that came, from now on being written."""
+        self._writing, self._coming = self._coming, {}
+        self._up_to = self.n_come
         return {key: packed(key, *answer) for key, answer in self._writing.items()}  # here: the thread would have to wait for its turn
 
     def _end(self, write: Future[None]) -> None:
@@ -107,4 +106,4 @@ class WriteBehind:
             _, future = self._waiting.popleft()
             if not future.done():
                 future.set_result(None)
-        self.told()
+        self.on_kept()

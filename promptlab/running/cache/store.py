@@ -150,8 +150,8 @@ class Cache:
         try:
             for start in range(0, len(rows), BLOCK):
                 files: list[object] = []
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
+                with self._db:  # commits, or rolls back
+                    self._db.execute("BEGIN IMMEDIATE")
                     for row in rows[start : start + BLOCK]:
                         same = "rowid = ? AND (store_time = ? OR typeof(store_time) NOT IN ('real', 'integer'))"
                         values = (row.row, row.stored_at)
@@ -159,10 +159,6 @@ class Cache:
                         self._db.execute(f"DELETE FROM Cache WHERE {same}", values)  # noqa: S608 (fixed text)
                         n_gone += len(gone)
                         files += [name for (name,) in gone if name is not None]
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
                 for name in files:
                     with contextlib.suppress(NotText, OSError):
                         value_file(self.folder, name).unlink()

@@ -14,16 +14,18 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING, Any
+from collections.abc import Set
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from promptlab.nouns.errors import PromptlabError, UsageProblem
-from promptlab.running.fleet.hub import Hub
-from promptlab.running.fleet.link import LONGEST_LINE, Socket, line, serve
+from promptlab.running.fleet.hub import LONGEST_LINE, Hub, Socket, line, serve
 
 if TYPE_CHECKING:
     from promptlab.planning.resolve import Study
     from promptlab.running.progress import Execution
+
+    Shared: TypeAlias = tuple[Study, frozenset[str], Execution, bool, dict[str, str]]
+    """What all workers get: study, trials that are recorded, how to run it, whether to cache, and addresses of served models."""
 
 TOKEN_BYTES = 32
 CONNECT_S = 120.0
@@ -50,19 +52,16 @@ def connected(address: str | None) -> Any:  # noqa: ANN401 (the ray module)
 class Cluster:
     """The workers of one sweep on a cluster. Environment variables with keys are those of the nodes, never sent from here."""
 
-    def __init__(
-        self, hub: Hub, study: Study, recorded: Set[str], execution: Execution, caches: bool, workers: int, address: str | None,
-        served_at: Mapping[str, str],
-    ) -> None:  # fmt: skip
+    def __init__(self, hub: Hub, workers: int, address: str | None, shared: Shared) -> None:
         self._ray = connected(address)
         self._token = secrets.token_hex(TOKEN_BYTES)
         self._listener = socket.create_server((self._ray.util.get_node_ip_address(), 0))
         self._listener.settimeout(CONNECT_S)
         self._threads: list[threading.Thread] = []
         host, port = self._listener.getsockname()[:2]
-        shared = self._ray.put((study, frozenset(recorded), execution, caches, dict(served_at)))
+        put = self._ray.put(shared)
         task = self._ray.remote(num_cpus=1, max_retries=0, scheduling_strategy="SPREAD")(_work)
-        self._tasks = [task.remote(host, port, number, self._token, shared) for number in range(workers)]
+        self._tasks = [task.remote(host, port, number, self._token, put) for number in range(workers)]
         self._accepting = threading.Thread(target=self._accept, args=(hub, workers), daemon=True)
         self._accepting.start()
 
@@ -115,7 +114,7 @@ class Cluster:
                 self._ray.cancel(task, force=True)
 
 
-def _work(host: str, port: int, number: int, token: str, shared: tuple[Study, frozenset[str], Execution, bool, dict[str, str]]) -> None:
+def _work(host: str, port: int, number: int, token: str, shared: Shared) -> None:
     """One worker, on whatever node Ray put it."""
     from promptlab.nouns.places import home
     from promptlab.running.fleet.work import Worker
@@ -123,6 +122,8 @@ def _work(host: str, port: int, number: int, token: str, shared: tuple[Study, fr
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
     study, recorded, execution, caches, served_at = shared
     cache = home() / "cache" if caches else None
+    if served_at:  # asked directly, as a model with an address is; the gateway has the address of each
+        os.environ.setdefault("HOSTED_VLLM_API_BASE", next(iter(served_at.values())))
 
     async def work() -> None:
         reader, writer = await asyncio.open_connection(host, port, limit=LONGEST_LINE)
@@ -130,12 +131,7 @@ def _work(host: str, port: int, number: int, token: str, shared: tuple[Study, fr
         link = Socket(reader, writer)
         try:
             await link.heard()
-            if served_at:
-                from promptlab.running.fleet.served import ServedWorker
-
-                await ServedWorker(study, link, execution, recorded, cache, served_at).run()
-            else:
-                await Worker(study, link, execution, recorded, cache).run()
+            await Worker(study, link, execution, recorded, cache, served_at).run()
         except PromptlabError as error:
             await link.exchange({"failed": str(error)})
         except ConnectionError:

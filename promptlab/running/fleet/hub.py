@@ -6,6 +6,9 @@ call to an actor on a cluster. Messages are JSON, so nothing that a worker sends
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 import threading
 import time
 from collections import deque
@@ -13,12 +16,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from promptlab.nouns.errors import PromptlabError
+from promptlab.running.budget import tokens_reached, usd_reached
+from promptlab.running.progress import REASONS
 from promptlab.stats.looks import ArmKey
 
 CHUNKS_A_WORKER = 64
 """About so many chunks a worker gets in all: small enough that nobody waits long for the last one."""
 LEASES = 20
 """A lease is about this part of what is left for one worker, so that all end close to the limit."""
+LONGEST_LINE = 1 << 28
 Message = dict[str, Any]
 
 
@@ -26,14 +33,14 @@ Message = dict[str, Any]
 class Limit:
     """A budget that is lent in parts: what is lent counts as spent until it is given back."""
 
-    most: float | None
+    limit: float | None
     lent: float = 0.0
 
     def lend(self, need: float, workers: int) -> float:
         """As much as is needed, and some for later; 0 when that is not left."""
-        if self.most is None:
+        if self.limit is None:
             return float("inf")
-        left = self.most - self.lent
+        left = self.limit - self.lent
         if need > left:
             return 0.0
         granted = min(left, max(need, left / (LEASES * workers)))
@@ -41,7 +48,7 @@ class Limit:
         return granted
 
     def give_back(self, amount: float) -> None:
-        if self.most is not None:
+        if self.limit is not None:
             self.lent = max(0.0, self.lent - amount)
 
 
@@ -51,8 +58,6 @@ class _Worker:
     idle: bool = True
     counts: Mapping[str, float] = field(default_factory=dict)
     recorded: set[str] = field(default_factory=set)
-    told: set[str] = field(default_factory=set)
-    """Trials of blocks that another worker left behind, which this one must not ask again: told once."""
     gone: bool = False
 
 
@@ -111,8 +116,8 @@ class Hub:
         return all(worker.gone for worker in self._workers.values())
 
     def total(self, name: str) -> float:
-        """A count summed over the workers."""
-        return sum(float(worker.counts.get(name, 0)) for worker in self._workers.values())
+        """One of COUNTS over all workers."""
+        return sum(worker.counts.get(name, 0) for worker in self._workers.values())
 
     def lost(self, number: int) -> None:
         """A worker ended: what it held and did not record is open again, for the others."""
@@ -158,15 +163,9 @@ class Hub:
 
     def _short(self, usd: float, tokens: int) -> str:
         """Why nothing is lent."""
-        if self.usd.most is not None and usd > self.usd.most - self.usd.lent:
-            return (
-                f"the budget of ${self.usd.most:g} is reached: ${self.usd.lent:.4f} is spent or set aside, "
-                f"and the next request could cost ${usd:.4f}"
-            )
-        return (
-            f"the limit of {self.tokens.most:,.0f} tokens is reached: {self.tokens.lent:,.0f} are used or set aside, "
-            f"and the next request could take {tokens:,}"
-        )
+        if self.usd.limit is not None and usd > self.usd.limit - self.usd.lent:
+            return usd_reached(self.usd.limit, f"${self.usd.lent:.4f} is spent or set aside", usd)
+        return tokens_reached(self.tokens.limit or 0, f"{self.tokens.lent:,.0f} are used or set aside", tokens)
 
     @property
     def _live(self) -> int:
@@ -185,13 +184,50 @@ class Hub:
         self.tokens.give_back(message.get("give_back", (0, 0))[1])
         for model, why in message.get("stopped", {}).items():
             self.stopped.setdefault(model, why)
-        self.budget_reached = self.budget_reached or message.get("budget_reached")
-        self.failed = self.failed or message.get("failed")
-        self.stalled = self.stalled or message.get("stalled")
-        self.effective = self.effective or message.get("effective", {})
-        self.first_not_cached = self.first_not_cached or message.get("first_not_cached")
+        for name in ("failed", "effective", *REASONS):
+            setattr(self, name, getattr(self, name) or message.get(name, getattr(self, name)))
         for model, versions in message.get("served", {}).items():
             self.served.setdefault(model, set()).update(versions)
         now = time.monotonic()
         for lane, seconds in message.get("pauses", {}).items():
             self._pauses[lane] = max(self._pauses.get(lane, 0.0), now + seconds)
+
+
+def line(message: Mapping[str, Any]) -> bytes:
+    """A message as it is sent."""
+    return json.dumps(message).encode() + b"\n"
+
+
+def serve(hub: Hub, number: int, ours: socket.socket) -> None:
+    """Answer one worker until it ends; then what it held is open to the others."""
+    try:
+        with ours, ours.makefile("rb") as said:
+            for message in said:
+                ours.sendall(line(hub.exchange(number, json.loads(message))))
+    except (OSError, ValueError):
+        pass  # it ended in the middle of a message
+    except PromptlabError as error:  # the record cannot be written
+        hub.failed = hub.failed or str(error)
+    finally:
+        hub.lost(number)
+
+
+class Socket:
+    """A worker's end."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def exchange(self, message: Message) -> Message:
+        """Say something, and be told something; ConnectionError when the hub is gone."""
+        self._writer.write(line(message))
+        await self._writer.drain()
+        return await self.heard()
+
+    async def heard(self) -> Message:
+        """The next message."""
+        answer = await self._reader.readline()
+        if not answer:
+            raise ConnectionError("the sweep that started this worker has ended")
+        found: Message = json.loads(answer)
+        return found

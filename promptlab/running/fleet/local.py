@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns.errors import PromptlabError
-from promptlab.running.fleet.hub import Hub
-from promptlab.running.fleet.link import LONGEST_LINE, Socket, line, serve
+from promptlab.running.fleet.hub import LONGEST_LINE, Hub, Socket, line, serve
 
 
 class Processes:

@@ -5,21 +5,21 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any, Protocol
+from types import MappingProxyType
+from typing import Any
 
 from promptlab.design.cross import trials
 from promptlab.nouns.arm import Trial
-from promptlab.nouns.errors import BudgetReached
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import line_of
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import engine_of
-from promptlab.running.fleet.hub import Message
-from promptlab.running.progress import Execution, Progress
+from promptlab.running.fleet.hub import Message, Socket
+from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
 from promptlab.running.rows import rows, unrecorded
 from promptlab.stats.looks import ArmKey
 
@@ -27,40 +27,21 @@ TALK_EVERY_S = 0.05
 ROWS_A_MESSAGE = 64
 
 
-class Link(Protocol):
-    """The way to the hub."""
-
-    async def exchange(self, message: Message) -> Message:
-        """Say something, and be told something; ConnectionError when the hub is gone."""
-        ...
-
-
-class _Leased(Budget):
-    """A budget that asks the hub for more when it does not suffice."""
-
-    worker: Worker
-
-    async def reserve(self, usd: float, tokens: int) -> None:
-        while not self.fits(usd, tokens):
-            if short := await self.worker.borrow(usd, tokens):
-                if not self.busy:
-                    raise BudgetReached(short)
-                await self.settled()
-        self.take(usd, tokens)
-
-
 class Worker:
     """One event loop's part of a sweep."""
 
-    def __init__(self, study: Study, link: Link, execution: Execution, recorded: Set[str], cache_folder: Path | None) -> None:
+    def __init__(
+        self, study: Study, link: Socket, execution: Execution, recorded: Set[str], cache_folder: Path | None,
+        served_at: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:  # fmt: skip
         self._study, self._link, self._how = study, link, execution
         self._recorded = set(recorded)
         self._cache = Cache(cache_folder, execution.cache) if cache_folder and execution.cache != "off" else None
         self._progress = Progress(study.design.n_trials)
-        budget = _Leased(0.0 if execution.max_cost_usd is not None else None, 0 if execution.max_tokens is not None else None)
-        budget.worker = self
-        self._engine, self._gateway = engine_of(study, self._cache, budget, self._progress, execution)
-        self._budget = budget
+        limits = 0.0 if execution.max_cost_usd is not None else None, 0 if execution.max_tokens is not None else None
+        self._budget = Budget(*limits, borrow=self._borrow)
+        self._engine = engine_of(study, self._cache, self._budget, self._progress, execution, served_at)
+        self._gateway = self._engine.gateway
         self._effective = self._engine.effective()
         self._stop = asyncio.Event()
         self._todo: deque[Iterator[Trial]] = deque()
@@ -105,7 +86,7 @@ class Worker:
             if self._cache:
                 self._cache.close()
 
-    async def borrow(self, usd: float, tokens: int) -> str | None:
+    async def _borrow(self, usd: float, tokens: int) -> str | None:
         """Ask the hub for money and tokens; why it has not enough, where that is so."""
         answer = await self._exchange(need=[usd, tokens])
         more_usd, more_tokens = (float(x) for x in answer["granted"])
@@ -129,14 +110,12 @@ class Worker:
                 "rows": sent,
                 "want": len(self._todo) < 2 and not self._stop.is_set() and not self._progress.budget_reached,
                 "idle": idle and not self._todo,
-                "counts": self._counts(),
+                "counts": {name: getattr(self._progress, name) for name in COUNTS},
                 "served": {model: sorted(versions) for model, versions in self._served.items()},
                 "stopped": dict(self._progress.stopped),
                 "pauses": self._gateway.pauses(),
                 "effective": self._effective,
-                "budget_reached": self._progress.budget_reached,
-                "stalled": self._progress.stalled,
-                "first_not_cached": self._progress.first_not_cached,
+                **{name: getattr(self._progress, name) for name in REASONS},
             }
             if need is not None:
                 message["need"] = need
@@ -150,13 +129,6 @@ class Worker:
                 raise
         self._take_in(answer)
         return answer
-
-    def _counts(self) -> dict[str, float]:
-        p = self._progress
-        return {
-            "sent": p.n_sent, "cached": p.n_cached, "skipped": p.n_skipped, "unpriced": p.n_unpriced, "paid_usd": p.paid_usd,
-            "not_cached": p.n_not_cached,
-        }  # fmt: skip
 
     def _take_in(self, answer: Message) -> None:
         if answer["halt"]:

@@ -16,22 +16,14 @@ from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.nouns.redact import redact
 from promptlab.running.gateway.providers import own_key
-from promptlab.running.gateway.wire import (
-    READ_LIMIT,
-    SimulatedError,
-    Simulator,
-    WireError,
-    read_answer,
-    read_boundary,
-    read_retry_after,
-    safe,
-)
+from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, WireError, given, late, read_answer
 
 
-class LiteLLMWire:
+class LiteLLMWire(Wire):
     """Sends one call at a time; imported litellm is kept here so that nothing else loads it."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], simulator: Simulator | None = None) -> None:
+        super().__init__(models, secrets)
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         import litellm
         from litellm.utils import get_optional_params
@@ -41,8 +33,6 @@ class LiteLLMWire:
         litellm.cache = None
         self._litellm = litellm
         self._optional_params = get_optional_params
-        self._models = {model.name: model for model in models}
-        self._secrets = secrets
         if simulator is not None:
             litellm.custom_provider_map = [{"provider": "sim", "custom_handler": _handler(litellm, simulator)}]
 
@@ -58,44 +48,36 @@ class LiteLLMWire:
                 f"the model {model.name!r} does not take these sampling parameters: {text}; "
                 f"change 'sampling' in the experiment, or under this model alone"
             ) from None
-        return {key: value for key, value in sent.items() if value not in ({}, None) and key != "stream"}
+        return given({**sent, "stream": None})
 
     async def send(self, call: Call) -> Reply:
         model = self._models[call.model]
-        try:
-            async with asyncio.timeout(model.timeout_s):
-                response = await self._litellm.acompletion(
-                    model=model.litellm_name,
-                    messages=[dict(message) for message in call.messages],
-                    api_base=model.api_base,
-                    api_key=own_key(model),
-                    timeout=model.timeout_s,
-                    num_retries=0,
-                    max_retries=0,
-                    **call.sampling,
-                )
-        except TimeoutError:
-            raise WireError("timeout", f"no complete answer within {model.timeout_s:g} s") from None
-        except Exception as error:  # litellm raises the classes of many libraries
-            raise self._classified(error) from None
-        return self._reply(response)
-
-    async def aclose(self) -> None:
-        """LiteLLM keeps clients of its own, for as long as the process lives."""
-
-    def _reply(self, response: Any) -> Reply:  # noqa: ANN401 (a litellm type)
+        messages = [dict(message) for message in call.messages]
+        response = await self._asked(
+            model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, num_retries=0, **call.sampling
+        )
         choice = response.choices[0] if response.choices else None
         text = str(getattr(choice.message, "content", None) or "") if choice else ""
         return read_answer(response, text, getattr(choice, "finish_reason", None), getattr(response, "model", None), self._secrets)
+
+    async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
+        """What a function of LiteLLM's returns, asked once with the model's address and key; WireError for whatever it raises."""
+        try:
+            to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, "max_retries": 0}
+            async with asyncio.timeout(timeout_s):
+                return await getattr(self._litellm, function)(**arguments, **to)
+        except TimeoutError:
+            raise late(timeout_s) from None
+        except Exception as error:  # litellm raises the classes of many libraries
+            raise self._classified(error) from None
 
     def _classified(self, error: Exception) -> WireError:
         if isinstance(error, WireError):
             return error
         status = getattr(error, "status_code", None)
         said = f"{str(error)[:READ_LIMIT]} {getattr(error, 'code', '')} {str(getattr(error, 'body', ''))[:READ_LIMIT]}"
-        boundary = read_boundary(status, said, type(error).__name__)
         headers = getattr(error, "litellm_response_headers", None) or getattr(getattr(error, "response", None), "headers", None) or {}
-        return WireError(boundary, safe(str(error), self._secrets), status, read_retry_after(headers))
+        return self._error(status, said, str(error), headers, type(error).__name__)
 
 
 def _handler(litellm: Any, simulator: Simulator) -> Any:  # noqa: ANN401 (litellm types)

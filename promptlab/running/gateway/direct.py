@@ -7,14 +7,13 @@ unchanged; redirections are not followed, because prompts and keys are for the a
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import functools
 import json
 import os
 import ssl
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -25,16 +24,7 @@ from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.model import Model
 from promptlab.running.gateway import wire
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
-from promptlab.running.gateway.wire import (
-    THOUGHT,
-    Boundary,
-    WireError,
-    read_answer,
-    read_boundary,
-    read_retry_after,
-    safe,
-    too_large,
-)
+from promptlab.running.gateway.wire import Wire, WireError, given, late, read_answer, safe, too_large
 
 if TYPE_CHECKING:
     import aiohttp
@@ -73,12 +63,11 @@ class _Target:
     certificates: ssl.SSLContext | bool
 
 
-class DirectWire:
+class DirectWire(Wire):
     """Sends one call at a time; one session for each event loop, opened by the first call."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...]) -> None:
-        self._models = {model.name: model for model in models}
-        self._secrets = secrets
+        super().__init__(models, secrets)
         self._targets: dict[str, _Target] = {}
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -86,15 +75,11 @@ class DirectWire:
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         if why := not_direct(model, sampling):
             raise UsageProblem(f"the model {model.name!r} cannot be asked directly: {why}; leave the choice to promptlab (--wire auto)")
-        return _asked(sampling)
+        return given(sampling)
 
     async def send(self, call: Call) -> Reply:
         target = self._targets.get(call.model) or self._target(self._models[call.model])
-        body = _written(self._body(target, call))
-        request = self._open().post(
-            target.url, data=body, headers=target.headers, proxy=target.proxy, ssl=target.certificates, allow_redirects=False
-        )
-        return self._reply(target.served_prefix, *await self._answered(request, target.timeout_s))
+        return self._reply(target.served_prefix, *await self._answered(target, "POST", target.url, _written(self._body(target, call))))
 
     async def exchange(
         self,
@@ -105,21 +90,18 @@ class DirectWire:
         kind: str = "application/json",
         *,
         timeout_s: float | None = None,
-        most: int | None = None,
+        limit: int | None = None,
     ) -> bytes:
         """What the model's server answers at another path than its chat completions, asked with the same key; WireError for an error.
 
-        The answer may hold `most` bytes.
+        The answer may hold `limit` bytes.
         """
         from yarl import URL
 
         target = self._targets.get(model.name) or self._target(model)
         base = str(target.url).partition(f"/{ENDPOINT}")[0]
-        request = self._open().request(
-            method, URL(f"{base}/{path}", encoded=True), data=data, headers={**target.headers, "Content-Type": kind}, proxy=target.proxy,
-            ssl=target.certificates, allow_redirects=False,
-        )  # fmt: skip
-        _, answer = await self._answered(request, timeout_s or target.timeout_s, most)
+        target = replace(target, headers={**target.headers, "Content-Type": kind}, timeout_s=timeout_s or target.timeout_s)
+        _, answer = await self._answered(target, method, URL(f"{base}/{path}", encoded=True), data, limit)
         return answer
 
     async def aclose(self) -> None:
@@ -130,24 +112,25 @@ class DirectWire:
 
     def _body(self, target: _Target, call: Call) -> dict[str, Any]:
         messages = [dict(message) for message in call.messages]
-        return {"model": target.name, "messages": messages, **_asked(call.sampling), **target.extra}
+        return {"model": target.name, "messages": messages, **given(call.sampling), **target.extra}
 
-    async def _answered(
-        self, request: contextlib.AbstractAsyncContextManager[aiohttp.ClientResponse], timeout_s: float, most: int | None = None
-    ) -> tuple[int, bytes]:
+    async def _answered(self, target: _Target, method: str, url: URL, data: bytes | None, limit: int | None = None) -> tuple[int, bytes]:
         """Status and body of an answer; WireError where there is none, or an error."""
         import aiohttp
 
+        request = self._open().request(
+            method, url, data=data, headers=target.headers, proxy=target.proxy, ssl=target.certificates, allow_redirects=False
+        )
         try:
-            async with asyncio.timeout(timeout_s), request as response:
-                data = await _read(response, wire.LARGEST_ANSWER_BYTES if most is None else most)
+            async with asyncio.timeout(target.timeout_s), request as response:
+                answer = await _read(response, wire.LARGEST_ANSWER_BYTES if limit is None else limit)
         except TimeoutError:
-            raise WireError("timeout", f"no complete answer within {timeout_s:g} s") from None
+            raise late(target.timeout_s) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise WireError("connection", safe(f"{type(error).__name__}: {error}", self._secrets)) from None
         if response.status >= 300:
-            raise self._refused(response.status, response.headers, data)
-        return response.status, data
+            raise self._refused(response.status, response.headers, answer)
+        return response.status, answer
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -189,19 +172,20 @@ class DirectWire:
             where = safe(headers.get("Location", "nowhere"), self._secrets)
             return WireError("request", f"the address redirects to {where}; set api_base to the address that answers", status)
         said, message = _complaint(data)
-        return WireError(read_boundary(status, said), safe(message, self._secrets), status, read_retry_after(headers))
+        return self._error(status, said, message, headers)
 
     def _reply(self, served_prefix: str, status: int, data: bytes) -> Reply:
         try:
             answer = _parsed(data)
             if isinstance(answer, dict) and (fault := _fault(answer.get("error"))):
-                raise self._faulty(*fault)
+                message, code = fault
+                raise WireError("server", safe(message, self._secrets)) if code is None else self._error(code, message, message, {})
             choices = answer["choices"]
             if not isinstance(choices, list):
                 raise TypeError
             choice = choices[0] if choices else None
-            message = choice["message"] if choice is not None else {}
-            (text, reasoning), tool_calls = _text(message), message.get("tool_calls")
+            said = choice["message"] if choice is not None else {}
+            (text, reasoning), tool_calls = _text(said), said.get("tool_calls")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             shown = safe(data[: wire.READ_LIMIT].decode(errors="replace"), self._secrets)
             raise WireError("server", f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT], status) from None
@@ -212,10 +196,6 @@ class DirectWire:
         served = answer.get("model")
         served = f"{served_prefix}{served}" if served else None
         return read_answer(answer, text, finish, served, self._secrets, reasoning=reasoning)
-
-    def _faulty(self, message: str, status: int | None) -> WireError:
-        boundary: Boundary = "server" if status is None else read_boundary(status, message)
-        return WireError(boundary, safe(message, self._secrets), status)
 
 
 def _written(body: Mapping[str, Any]) -> bytes:
@@ -232,19 +212,15 @@ def _parsed(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
         return json.loads(data)
 
 
-def _asked(sampling: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in sampling.items() if value is not None and value != {}}
-
-
-async def _read(response: aiohttp.ClientResponse, most: int) -> bytes:
+async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     """The whole body, which may be larger than it says."""
-    if (response.content_length or 0) > most:
+    if (response.content_length or 0) > limit:
         raise too_large()
     parts, size = [], 0
     while part := await response.content.readany():
         parts.append(part)
         size += len(part)
-        if size > most:
+        if size > limit:
             raise too_large()
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
@@ -258,7 +234,7 @@ def _text(message: Mapping[str, Any]) -> tuple[str, str | None]:
         raise TypeError
     if "reasoning_content" in message or "reasoning" in message:
         return content, None
-    thought = THOUGHT.match(content) if content.startswith("<") else None
+    thought = wire.THOUGHT.match(content) if content.startswith("<") else None
     return (content[thought.end() :], thought[1]) if thought else (content, None)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from promptlab.nouns.call import Call, Completion, Reply
@@ -16,8 +16,7 @@ from promptlab.nouns.redact import known_secrets
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.providers import not_direct
-from promptlab.running.gateway.simulated import SimulatedWire
-from promptlab.running.gateway.wire import MESSAGE_LIMIT, RETRIED, STOPPING, Simulator, Wire, WireError
+from promptlab.running.gateway.wire import MESSAGE_LIMIT, RETRIED, STOPPING, SimulatedError, Simulator, Wire, WireError, given, judged, late
 from promptlab.sources.prices import cost_usd
 
 WireChoice = Literal["auto", "litellm", "direct"]
@@ -41,6 +40,27 @@ class RetryPolicy:
         if error.retry_after_s is None:
             return backoff
         return error.retry_after_s + 0.1 * backoff
+
+
+class SimulatedWire(Wire):
+    """Asks the simulator in this process what LiteLLM's custom provider `sim` would ask it, by the rules of every other wire."""
+
+    def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], simulator: Simulator) -> None:
+        super().__init__(models, secrets)
+        self._simulator = simulator
+
+    async def send(self, call: Call) -> Reply:
+        model = self._models[call.model]
+        name = model.litellm_name.removeprefix("sim/")
+        try:
+            async with asyncio.timeout(model.timeout_s):
+                reply = await self._simulator(name, call.messages, given(call.sampling))
+        except TimeoutError:
+            raise late(model.timeout_s) from None
+        except SimulatedError as error:
+            raise self._error(error.status, error.message, error.message, error.headers) from None
+        said = replace(reply, finish_reason=reply.finish_reason or "stop", model_version=f"sim/{name}")
+        return judged(said, reply.text if reply.outcome == "refused" else None, self._secrets)
 
 
 class _Route(NamedTuple):
@@ -92,26 +112,23 @@ class Gateway:
         """What the provider is sent for `sampling`; UsageProblem when it does not take one."""
         return self._route(model, sampling).effective
 
-    async def complete(self, call: Call, again: Callable[[], Awaitable[None]] | None = None) -> Completion:
+    async def complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None = None) -> Completion:
         """One answer. Every failure that the provider may recover from is retried; what is left becomes outcome `error`.
 
-        `again` is awaited before a request that timed out is sent anew, since the provider may have answered it, and be paid for it.
+        `before_resending` is awaited before a request that timed out is sent anew: the provider may have answered it, and be paid.
         ProviderStopped is raised when no later call to this model can succeed (wrong key, exhausted quota).
         """
         if not self._n_inside:
             self._heard_at = time.monotonic()
         self._n_inside += 1
         try:
-            return await self._complete(call, again)
+            return await self._complete(call, before_resending)
         finally:
             self._n_inside -= 1
 
     def answered(self, call: Call, heard: Reply | WireError) -> Completion:
         """The completion of a call that another way than `complete` has sent, and that was answered like this."""
-        effective = self.effective(self._models[call.model], call.sampling)
-        if isinstance(heard, WireError):
-            return self._failed(call, effective, heard, 1, 0.0)
-        return self._priced(call, effective, heard, 1, 0.0)
+        return self._completion(call, self.effective(self._models[call.model], call.sampling), heard, 1, 0.0)
 
     def stalled(self) -> str | None:
         """Why a sweep should give up: calls are waiting, and no provider has said anything for `patience_s`."""
@@ -134,7 +151,7 @@ class Gateway:
             if wire is not None:
                 await wire.aclose()
 
-    async def _complete(self, call: Call, again: Callable[[], Awaitable[None]] | None) -> Completion:
+    async def _complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None) -> Completion:
         model = self._models[call.model]
         wire, effective = self._route(model, call.sampling)
         lane = self._lanes[model.name]
@@ -151,18 +168,18 @@ class Gateway:
                 reply = await wire.send(call)
                 self._heard_at = time.monotonic()
                 lane.answered(self._heard_at - asked_at)
-                return self._priced(call, effective, reply, attempt, self._heard_at - asked_at)
+                return self._completion(call, effective, reply, attempt, self._heard_at - asked_at)
             except WireError as error:
                 if error.answered:
                     self._heard_at = time.monotonic()
                 wait = self._next(model, lane, error, attempt, sent_at)
                 if wait is None:
-                    return self._failed(call, effective, error, attempt, time.monotonic() - started)
+                    return self._completion(call, effective, error, attempt, time.monotonic() - started)
                 perhaps_paid = error.boundary == "timeout" and not error.answered
             finally:
                 lane.release()
-            if perhaps_paid and again is not None:
-                await again()
+            if perhaps_paid and before_resending is not None:
+                await before_resending()
             await asyncio.sleep(wait)
 
     def _next(self, model: Model, lane: Limiter, error: WireError, attempt: int, sent_at: float) -> float | None:
@@ -221,27 +238,17 @@ class Gateway:
             self._litellm = LiteLLMWire(list(self._models.values()), self.secrets, self._simulator)
         return self._litellm
 
-    def _priced(self, call: Call, effective: Mapping[str, Any], reply: Reply, attempt: int, latency_s: float) -> Completion:
+    def _completion(self, call: Call, effective: Mapping[str, Any], heard: Reply | WireError, attempt: int, latency_s: float) -> Completion:
+        """An answer with its price, or a failure in words."""
+        how = {"latency_s": latency_s, "attempts": attempt, "requested": call.sampling, "effective": effective}
+        if isinstance(heard, Reply):
+            return Completion.of(heard, cost_usd=cost_usd(self._prices.get(call.model), heard.input_tokens, heard.output_tokens), **how)
+        status = f"HTTP {heard.status}: " if heard.status else ""
         return Completion.of(
-            reply,
-            cost_usd=cost_usd(self._prices.get(call.model), reply.input_tokens, reply.output_tokens),
-            latency_s=latency_s,
-            attempts=attempt,
-            requested=call.sampling,
-            effective=effective,
-        )
-
-    def _failed(self, call: Call, effective: Mapping[str, Any], error: WireError, attempt: int, latency_s: float) -> Completion:
-        status = f"HTTP {error.status}: " if error.status else ""
-        return Completion(
-            text="",
-            outcome="refused" if error.boundary == "policy" else "error",
-            cost_usd=0.0 if error.boundary == "request" else None,
-            latency_s=latency_s,
-            attempts=attempt,
-            requested=call.sampling,
-            effective=effective,
-            error=f"{error.boundary}: {status}{error.message}"[:MESSAGE_LIMIT],
+            Reply("", "refused" if heard.boundary == "policy" else "error"),
+            cost_usd=0.0 if heard.boundary == "request" else None,
+            error=f"{heard.boundary}: {status}{heard.message}"[:MESSAGE_LIMIT],
+            **how,
         )
 
 

@@ -67,17 +67,37 @@ class Simulator(Protocol):
     async def __call__(self, model: str, messages: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply: ...
 
 
-class Wire(Protocol):
+class Wire:
     """One way to ask models; every wire gives the same Reply or WireError for the same behaviour of a provider."""
+
+    def __init__(self, models: Sequence[Model], secrets: tuple[str, ...]) -> None:
+        self._models = {model.name: model for model in models}
+        self._secrets = secrets
 
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters that the provider will really be sent for `sampling`; UsageProblem when it does not take one."""
+        return given(sampling)
 
     async def send(self, call: Call) -> Reply:
         """One request with a wall-clock deadline; WireError when it brings no answer."""
+        raise NotImplementedError
 
     async def aclose(self) -> None:
         """Close what is open."""
+
+    def _error(self, status: int | None, said: str, message: str, headers: Mapping[str, str], kind: str = "") -> WireError:
+        """A provider's error: `said` is all that tells errors apart, `message` is for people, `kind` the class of a library's error."""
+        return WireError(read_boundary(status, said, kind), safe(message, self._secrets), status, read_retry_after(headers))
+
+
+def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Those parameters that have a value."""
+    return {name: value for name, value in parameters.items() if value is not None and value != {}}
+
+
+def late(seconds: float) -> WireError:
+    """No complete answer came in time."""
+    return WireError("timeout", f"no complete answer within {seconds:g} s")
 
 
 def read_answer(
@@ -126,8 +146,8 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
     if len(said.text) + len(reasoning) > LARGEST_ANSWER_BYTES:
         raise too_large()
 
-    def clean(text: object, most: int | None = None) -> str | None:
-        return redact_known(storable(text[:most]), secrets) if isinstance(text, str) and text else None
+    def clean(text: object, length: int | None = None) -> str | None:
+        return redact_known(storable(text[:length]), secrets) if isinstance(text, str) and text else None
 
     text = clean(said.text) or ""
     outcome: Outcome = "ok"

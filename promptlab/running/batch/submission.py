@@ -7,6 +7,7 @@ import json
 import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from promptlab.nouns.call import Call
@@ -14,8 +15,7 @@ from promptlab.nouns.model import Model
 from promptlab.record.store import now
 from promptlab.running.batch.ledger import ID_LENGTH, Ledger, Part
 from promptlab.running.batch.openai_api import OpenAIBatches
-from promptlab.running.batch.reading import Results, read_results
-from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, Remote, Service
+from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, Remote, Results, read_results
 from promptlab.running.gateway import RetryPolicy, WireError
 from promptlab.running.gateway.gateway import stop_reason
 from promptlab.running.gateway.wire import RETRIED, STOPPING, Boundary
@@ -40,14 +40,13 @@ class Ended(NamedTuple):
     results: Results
 
 
-class Desk:
+class Submitter:
     """The providers of one run, as its ledger knows them. One instance belongs to one event loop; `aclose` ends it."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], ledger: Ledger, progress: Progress) -> None:
         self._models = {model.name: model for model in models}
         self._secrets, self._ledger, self._progress = secrets, ledger, progress
-        self._direct = OpenAIBatches(models, secrets, lambda model, call: self._over_litellm().body(model, call))
-        self._litellm: LiteLLMBatches | None = None
+        self._direct = OpenAIBatches(models, secrets, lambda model, call: self._over_litellm.body(model, call))  # noqa: PLW0108 (loads litellm)
         self._rng = random.Random()
         self._doubtful: set[int] = set()
         """Numbers of parts that may have been begun, for all that is known."""
@@ -65,9 +64,8 @@ class Desk:
     async def send(self, part: Part, lines: bytes) -> bool:
         """Upload a file and begin its batch; False where it certainly was not begun, and is forgotten."""
         model = self._models[part.model]
-        service = self._service(model)
         try:
-            part.input_file = await self._patiently(lambda: service.upload(model, lines))
+            part.input_file = await self._retried(self._service(model).upload, model, lines)
             part.status = "uploaded"
             self._ledger.save()
             await self._begin(model, part)
@@ -101,7 +99,7 @@ class Desk:
                     self._doubtful.discard(part.number)
                     await self._begin(model, part)
                 else:
-                    self._begun(part, remote)
+                    self._note(part, remote)
             except WireError as error:
                 if part.number not in self._doubtful and error.boundary in ("request", "policy"):
                     self.unsent(model.name, error)
@@ -118,7 +116,11 @@ class Desk:
             if part.batch is None or model.name in self._progress.stopped:
                 continue
             try:
-                remote = await self._asked_after(model, part, part.batch)
+                remote = await self._retried(self._service(model).status, model, part.batch)
+                news = (remote.status, dict(remote.counts), remote.why)
+                if (part.status, part.counts, part.said) != news:
+                    part.status, part.counts, part.said = news
+                    self._ledger.save()
                 if remote.status in ENDED and _without_files(remote):
                     self._tell(
                         f"batch {part.batch} of {model.name!r} is {remote.status} without a file of results; the same command asks again"
@@ -147,78 +149,62 @@ class Desk:
 
     async def _begin(self, model: Model, part: Part) -> None:
         """Begin the batch of an uploaded file. Where an attempt may have begun it, it is looked for before the next."""
-        service, file = self._service(model), part.input_file or ""
+        remote: Remote | None = None
         attempt = 0
-        while True:
+        while remote is None:
             attempt += 1
             part.asked_at = time.time()
             self._ledger.save()
             try:
-                remote = await service.create(model, file, part.tag)
+                remote = await self._service(model).create(model, part.input_file or "", part.tag)
             except WireError as error:
-                if error.boundary not in CERTAIN:
+                is_certain = error.boundary in CERTAIN
+                if not is_certain:
                     self._doubtful.add(part.number)
-                if not _may_pass(error, attempt):
-                    raise
-                wait_s = POLICY.wait_s(attempt, error, self._rng)
-                if error.boundary in CERTAIN:
-                    await asyncio.sleep(wait_s)
-                    continue
-                await asyncio.sleep(max(wait_s, SETTLE_S))
-                found = await self._found(model, part)
-                if found is None:
+                wait_s = self._wait_s(error, attempt)
+                await asyncio.sleep(wait_s if is_certain else max(wait_s, SETTLE_S))
+                if not is_certain:
+                    remote = await self._found(model, part)
                     self._doubtful.discard(part.number)
-                    continue
-                remote = found
-            return self._begun(part, remote)
+        self._note(part, remote)
 
-    def _begun(self, part: Part, remote: Remote) -> None:
+    def _note(self, part: Part, remote: Remote) -> None:
         self._doubtful.discard(part.number)
         part.batch, part.status, part.submitted_at = remote.id, remote.status, now()
         self._ledger.save()
         self._progress.n_sent += part.n_requests
 
     async def _found(self, model: Model, part: Part) -> Remote | None:
-        service, file, since = self._service(model), part.input_file or "", part.asked_at or time.time()
-        return await self._patiently(lambda: service.find(model, file, part.tag, since))
-
-    async def _asked_after(self, model: Model, part: Part, batch: str) -> Remote:
-        service = self._service(model)
-        remote = await self._patiently(lambda: service.status(model, batch))
-        news = (remote.status, dict(remote.counts), remote.why)
-        if (part.status, part.counts, part.said) != news:
-            part.status, part.counts, part.said = news
-            self._ledger.save()
-        return remote
+        since = part.asked_at or time.time()
+        return await self._retried(self._service(model).find, model, part.input_file or "", part.tag, since)
 
     async def _results(self, model: Model, part: Part, remote: Remote) -> Results:
         files = []
-        for name in (remote.output_file, remote.error_file):
-            if name is None:
-                continue
+        for name in filter(None, (remote.output_file, remote.error_file)):
             try:
-                files.append(await self._content(model, name))
+                files.append(await self._retried(self._service(model).content, model, name))
             except WireError as error:
                 if error.status not in (404, 410):
                     raise
                 self._tell(f"batch {part.batch} of {model.name!r}: its results are no longer there ({_words(error)})")
         return read_results(files, self._ledger.keys(part), lambda status, data: self._direct.read(model, status, data), self._secrets)
 
-    async def _content(self, model: Model, name: str) -> bytes:
-        service = self._service(model)
-        return await self._patiently(lambda: service.content(model, name))
-
-    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _retried(self, ask: Callable[..., Awaitable[T]], *arguments: object) -> T:
         """The answer to a request that costs nothing, and may be sent again and again."""
         attempt = 0
         while True:
             attempt += 1
             try:
-                return await ask()
+                return await ask(*arguments)
             except WireError as error:
-                if not _may_pass(error, attempt):
-                    raise
-                await asyncio.sleep(POLICY.wait_s(attempt, error, self._rng))
+                await asyncio.sleep(self._wait_s(error, attempt))
+
+    def _wait_s(self, error: WireError, attempt: int) -> float:
+        """Seconds after which the same request may go well; raises the error where it may not."""
+        soon = error.retry_after_s is None or error.retry_after_s <= POLICY.longest_retry_after_s
+        if error.boundary not in RETRIED or attempt >= POLICY.attempts or not soon:
+            raise error
+        return POLICY.wait_s(attempt, error, self._rng)
 
     def _unheard(self, model: Model, what: str, error: WireError) -> None:
         """Tell of a batch that stays open because nothing can be heard of it."""
@@ -233,29 +219,22 @@ class Desk:
             self._tell(f"{what} ({_words(error)}); the same command tries again")
 
     def _tell(self, what: str) -> None:
-        if what not in self._progress.told:
-            self._progress.told.append(what)
+        if what not in self._progress.notes:
+            self._progress.notes.append(what)
 
-    def _service(self, model: Model) -> Service:
-        return self._over_litellm() if model.provider in OVER_LITELLM else self._direct
+    def _service(self, model: Model) -> OpenAIBatches | LiteLLMBatches:
+        return self._over_litellm if model.provider in OVER_LITELLM else self._direct
 
+    @cached_property
     def _over_litellm(self) -> LiteLLMBatches:
-        if self._litellm is None:
-            from promptlab.running.batch.by_litellm import LiteLLMBatches
+        from promptlab.running.batch.by_litellm import LiteLLMBatches
 
-            self._litellm = LiteLLMBatches(list(self._models.values()), self._secrets)
-        return self._litellm
+        return LiteLLMBatches(list(self._models.values()), self._secrets)
 
 
 def _without_files(remote: Remote) -> bool:
     """Whether a batch says that requests are answered, and does not say yet where."""
     return remote.counts.get("completed", 0) > 0 and remote.output_file is None and remote.error_file is None
-
-
-def _may_pass(error: WireError, attempt: int) -> bool:
-    """Whether the same request may go well a little later."""
-    soon = error.retry_after_s is None or error.retry_after_s <= POLICY.longest_retry_after_s
-    return error.boundary in RETRIED and attempt < POLICY.attempts and soon
 
 
 def _words(error: WireError) -> str:
