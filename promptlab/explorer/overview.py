@@ -75,10 +75,10 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         )
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
-        for title, note, heads, rows in reporting.beside_tables(store.report):
+        for title, note, frame, _ in reporting.beside_tables(store.report):
             plain.line(title)
             plain.line(note)
-            plain.table(pd.DataFrame(rows, columns=list(heads)))
+            plain.table(frame)
     aa = store.comparisons(model, setting, None, ["aa"])
     with st.expander("How much answers vary by themselves"):
         st.caption("The prompt without added text was asked twice; the difference between the two is noise.")
@@ -160,11 +160,12 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     model, control, setting = chosen(store, filters)
     arms: Mapping[str, str | None] = {name: arm.text for name, arm in store.arms.items()}
     verdicts = words.verdict_table(store.comparisons(model, setting, control, ["primary", "stimulus"]), arms)
-    beside = [
-        Table(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in reporting.beside_tables(store.report)
-    ]
     published = pd.DataFrame(published_beside_honest(store, model, setting))
-    return [Table(OVER_TASKS, "", verdicts), Table("The papers' arithmetic beside it", "", published), *beside]
+    return [
+        Table(OVER_TASKS, "", verdicts),
+        Table("The papers' arithmetic beside it", "", published),
+        *reporting.beside_tables(store.report),
+    ]
 
 
 def _truth(store: Store) -> None:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.wording import CONTROLS, VERDICTS
+from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
 from promptlab.reporting.winner import DECISIVE
 from promptlab.stats import smallest_effect_macro, smallest_margin
@@ -89,13 +90,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
             and smallest_margin(then, discordance, tau, 0.05 / size) <= c.margin
         )
 
-    if not enough(MOST_MORE):
-        return Needed(None, c.margin)
-    low, high = -1, MOST_MORE
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return Needed(high, c.margin)
+    return Needed(fewest(enough, MOST_MORE), c.margin)
 
 
 def about(n: int) -> str:

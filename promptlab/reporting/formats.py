@@ -15,8 +15,7 @@ from promptlab.nouns.inert import inert
 from promptlab.nouns.setting import flat
 from promptlab.nouns.wording import CONTROLS
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
-from promptlab.reporting.rows import GAP_COLUMNS, baseline_cells, baseline_columns, beside_tables, cells, gap_cells, loop_tables, records
-from promptlab.reporting.suites import CAVEAT
+from promptlab.reporting.rows import baseline_table, beside_tables, cells, gap_table, loop_tables, records
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HARMLESS = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( to [+-]?\d[\d,]*(\.\d+)?)?( %)?")
@@ -71,11 +70,10 @@ def to_markdown(report: Report) -> str:
     lines += ["", "## Each sentence in each task", "", *_table(report, report.of("cell"))]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
-    for title, note, head, rows in [*beside_tables(report), *loop_tables(report)]:
-        lines += ["", f"## {title}", "", escaped(note), "", *_plain_table(head, rows)]
-    lines += ["", "## Scores without any stimulus, by every scorer", "", *_plain_table(baseline_columns(), baseline_cells(report))]
-    if report.gaps:
-        lines += ["", "## Official minus twin", "", escaped(CAVEAT), "", *_plain_table(GAP_COLUMNS, gap_cells(report, report.gaps))]
+    gaps = [gap_table(report, report.gaps)] if report.gaps else []
+    for found in (*beside_tables(report), *loop_tables(report), baseline_table(report), *gaps):
+        note = [escaped(found.note), ""] if found.note else []
+        lines += ["", f"## {found.title}", "", *note, *_plain_table(found.head, found.rows)]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
         f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROLS[c.control].name}: "
@@ -99,9 +97,7 @@ def _table(report: Report, comparisons: list[Comparison]) -> list[str]:
     if not comparisons:
         return ["(none)"]
     head = ["model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict"]
-    rows = [" | ".join(head), " | ".join("---" for _ in head)]
-    rows += [" | ".join(escaped(cell) for cell in cells(report, c)) for c in comparisons]
-    return [f"| {row} |" for row in rows]
+    return _plain_table(head, [cells(report, c) for c in comparisons])
 
 
 def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

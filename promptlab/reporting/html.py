@@ -8,7 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
@@ -22,27 +22,22 @@ from promptlab.reporting.bounds import Bound, bounds
 from promptlab.reporting.build import Report, headline
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.rows import (
-    ARM_COLUMNS,
-    GAP_COLUMNS,
-    MORE_ARM_COLUMNS,
+    LOOKS_TITLE,
     PROTOCOL_TITLE,
-    arm_cells,
-    baseline_cells,
-    baseline_columns,
+    arm_words,
+    baseline_table,
     beside_tables,
     cells,
-    gap_cells,
+    gap_table,
     loop_tables,
     named,
     paired_protocol,
     result,
 )
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Rescoring, rescoring
-from promptlab.reporting.suites import CAVEAT
 from promptlab.stats.sentences import interval, p_text, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
-LOOKS_TITLE = "Planned looks"
 MOST_DRAWN = 12
 """Tasks up to which the matrix is drawn; beyond, it is a table, which scrolls and prints."""
 MOST_OPEN = 60
@@ -51,11 +46,23 @@ FIGURE = re.compile(r"(?:-|unknown|nothing|[-+]?\.?\d.*|p [=<] .*)")
 LONGEST_FIGURE = 30
 
 
-class Section(NamedTuple):
-    """A part of the page that the table of contents names."""
-
-    id: str
-    title: str
+SECTIONS = {
+    "found": "What was found",
+    "tasks": "Task by task",
+    "design": "Design, fixed before the first call",
+    "comparisons": "Every comparison",
+    "scorers": "Would another scorer say so?",
+    "missing": "What missing answers could hide",
+    "protocol": "The papers' protocol, and the honest one",
+    "arms": "Cost and reliability by arm",
+    "beside": "Beside the verdicts",
+    "loops": "Feedback loops",
+    "looks": "Looks before the end",
+    "provenance": "Provenance",
+    "again": "How to do it again",
+    "words": "How to read this",
+}
+"""The parts of the page that the table of contents names."""
 
 
 def to_html(report: Report) -> str:
@@ -66,17 +73,16 @@ def to_html(report: Report) -> str:
     scored = rescoring(report)
     extremes = bounds(report)
     beside = beside_tables(report)
-    looks = [table for table in beside if table[0] == LOOKS_TITLE]
+    looks = [table for table in beside if table.title == LOOKS_TITLE]
     loops = loop_tables(report)
-    sections = _sections(report, loops=bool(loops), looks=bool(looks))
-    several = len(report.plan.settings) > 1
-    arm_columns = (*ARM_COLUMNS, *MORE_ARM_COLUMNS)
+    sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
+    sections = {name: title for name, title in sections.items() if {"loops": loops, "looks": looks}.get(name, True)}
     return template.render(
         report=report,
         m=report.manifest,
         plan=report.plan,
         sections=sections,
-        titles={section.id: f"{number}. {section.title}" for number, section in enumerate(sections, 1)},
+        titles={name: f"{number}. {title}" for number, (name, title) in enumerate(sections.items(), 1)},
         lines=told,
         cautions=[*cautions(report), *_scorer_caution(told, scored)],
         size=_size(report),
@@ -95,18 +101,14 @@ def to_html(report: Report) -> str:
         extremes=[_extreme(report, bound) for bound in extremes],
         n_held=sum(bound.holds for bound in extremes),
         protocols=paired_protocol(report),
-        protocol_tables=[table for table in beside if table[0] == PROTOCOL_TITLE],
-        arm_columns=[name for name in arm_columns if several or name != "setting"],
-        arm_rows=[[cell for name, cell in zip(arm_columns, row, strict=True) if several or name != "setting"] for row in arm_cells(report)],
-        beside=[table for table in beside if table[0] not in (PROTOCOL_TITLE, LOOKS_TITLE)],
+        protocol_tables=[table for table in beside if table.title == PROTOCOL_TITLE],
+        arms=arm_words(report),
+        beside=[table for table in beside if table.title not in (PROTOCOL_TITLE, LOOKS_TITLE)],
         loops=loops,
         looks=looks,
         look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],
-        baseline_columns=baseline_columns(),
-        baseline_rows=baseline_cells(report),
-        gap_columns=GAP_COLUMNS,
-        gap_rows=gap_cells(report, report.gaps),
-        gap_caveat=CAVEAT,
+        baselines=baseline_table(report),
+        gaps=gap_table(report, report.gaps),
         parameters=frozen.parameters(report),
         provenance=frozen.provenance(report),
         effective=json.dumps(report.manifest.effective, indent=2, ensure_ascii=False),
@@ -117,26 +119,6 @@ def to_html(report: Report) -> str:
         points=points,
         interval=interval,
     )
-
-
-def _sections(report: Report, *, loops: bool, looks: bool) -> list[Section]:
-    found = [
-        Section("found", "What was found"),
-        Section("tasks", "Task by task"),
-        Section("design", "Design, fixed before the first call"),
-        Section("comparisons", "Every comparison"),
-        Section("scorers", "Would another scorer say so?"),
-        Section("missing", "What missing answers could hide"),
-        Section("protocol", "The papers' protocol, and the honest one"),
-        Section("arms", "Cost and reliability by arm"),
-        Section("beside", "Beside the verdicts"),
-    ]
-    found += [Section("loops", "Feedback loops")] if loops else []
-    found += [Section("looks", "Looks before the end")] if looks else []
-    found += [Section("provenance", "Provenance"), Section("again", "How to do it again"), Section("words", "How to read this")]
-    if report.plan.imported:
-        found = [Section(s.id, "Design, as imported") if s.id == "design" else s for s in found]
-    return found
 
 
 def _is_figure(cell: str) -> bool:
