@@ -98,7 +98,7 @@ def _measured(store: Store | None, filters: Filters, drawn: bool = False) -> Mea
         model = filters.pick("Measured with", "model", store.models, store.models[0], drops=("flips", "again", "accuracy"))
     else:
         model = filters.choice("model", store.models, store.models[0]) or store.models[0]
-    known = measured(store.ready, model)
+    known = measured(store, model)
     if not drawn:
         return known
     if known.flips is None and known.accuracy is None:

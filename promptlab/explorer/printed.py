@@ -11,7 +11,6 @@ from promptlab.explorer.filters import NAMES, Filters
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.reporting import written
 from promptlab.reporting.formats import escaped
-from promptlab.reporting.prepared import prepared
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 
@@ -38,7 +37,7 @@ def page_tables(folder: Path, page: str, given: Mapping[str, str]) -> list[Table
     if page == shell.OF_ALL_RUNS:
         found: list[Table] = module.tables(load.folders(folder.resolve().parent), filters)
     else:
-        found = module.tables(Store(prepared(folder)), filters)
+        found = module.tables(Store.of(folder), filters)
     if filters.notes:
         raise UsageProblem(f"the run does not know {', '.join(filters.notes)}; open `promptlab view` to see which values there are")
     return found

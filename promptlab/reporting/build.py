@@ -14,7 +14,7 @@ from promptlab.nouns.comparison import COMPARISON_COLUMNS, Comparison
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import flat
+from promptlab.nouns.setting import Setting, flat
 from promptlab.nouns.wording import BAD_ENDS, CONTROLS, VERDICTS
 from promptlab.nouns.words import Scorer, Verdict
 from promptlab.record.open import open_run
@@ -26,22 +26,13 @@ from promptlab.sources.prices import paid_words
 from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, supplement
 from promptlab.stats.looks import place_of
 
-SCOPES = ("primary", "stimulus", "cell", "aa")
 
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the trials of a run say: everything of a report that is worked out and not read."""
 
-@dataclass(frozen=True)
-class Report:
-    """A run with its comparisons."""
-
-    run: str
-    manifest: Manifest
-    plan: Plan
-    state: str
-    trials: pd.DataFrame
     n_trials: int
     comparisons: tuple[Comparison, ...]
-    baselines: pd.DataFrame
-    """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
     rounds: tuple[Mapping[str, Any], ...]
     """Loops round by round: rows of `loop_rounds`."""
     loop_arms: tuple[Mapping[str, Any], ...]
@@ -54,6 +45,19 @@ class Report:
     """What stopping early left unasked; None in a sweep without looks."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Judged):
+    """A run with its comparisons."""
+
+    run: str
+    manifest: Manifest
+    plan: Plan
+    state: str
+    trials: pd.DataFrame
+    baselines: pd.DataFrame
+    """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
     folder: Path | None = None
     """Where the run lies, for what is read only when it is needed; None where that is not known."""
 
@@ -67,13 +71,13 @@ class Report:
         m = self.manifest
         return paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
 
-    def of(self, scope: str, model: str | None = None, control: str | None = None) -> list[Comparison]:
-        """The comparisons of one scope, and of one model and control where they are given."""
-        return [
-            c
-            for c in self.comparisons
-            if c.scope == scope and (model is None or c.model == model) and (control is None or c.control == control)
-        ]
+    def of(
+        self, scope: str | None, model: str | None = None, control: str | None = None, setting: Setting | None = None
+    ) -> list[Comparison]:
+        """The comparisons of one scope (None: of all), and of one model, control and setting where they are given."""
+        asked = {"scope": scope, "model": model, "control": control, "setting": setting}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        return [c for c in self.comparisons if all(getattr(c, name) == value for name, value in wanted.items())]
 
     @property
     def models(self) -> list[str]:

@@ -59,7 +59,7 @@ def lines(report: Report) -> list[Line]:
     for model in report.models:
         own = []
         for setting in report.plan.settings:
-            over = [c for c in report.of("stimulus", model) if c.setting == setting]
+            over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
             own += [_line(report, c, plain.get(c.treatment), texts.get(c.treatment)) for c in over if c.control == controls[0]]
@@ -73,7 +73,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, and from ten tasks on with the measured spread between tasks. None where nothing was measured.
     """
-    same = [cell for cell in report.of("cell", c.model, c.control) if cell.treatment == c.treatment and cell.setting == c.setting]
+    same = [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
     measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
     if not measured or sum(square for _, square in measured) <= 0:
         return None

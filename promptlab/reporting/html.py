@@ -230,7 +230,7 @@ def _forests(report: Report) -> list[dict[str, Any]]:
 
     found = []
     for model, control, setting, title, simulated in _pictured(report):
-        over = _among(report, "stimulus", model, control, setting)
+        over = report.of("stimulus", model, control, setting)
         drawn = _described(charts.svg(charts.forest(over, title, simulated)), title, over) if _any(over) else None
         found.append({"title": title, "svg": drawn})
     return found
@@ -242,7 +242,7 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
 
     found: list[dict[str, Any]] = []
     for model, control, setting, title, simulated in _pictured(report):
-        each = _among(report, "cell", model, control, setting)
+        each = report.of("cell", model, control, setting)
         if not _any(each):
             continue
         tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
@@ -269,10 +269,6 @@ def _pictured(report: Report) -> list[tuple[str, str, Setting, str, bool]]:
                 title += f" ({setting.words})"
             found.append((model, control, setting, title, simulated))
     return found
-
-
-def _among(report: Report, scope: str, model: str, control: str, setting: Setting) -> list[Comparison]:
-    return [c for c in report.of(scope, model, control) if c.setting == setting]
 
 
 def _any(comparisons: Sequence[Comparison]) -> bool:

@@ -29,7 +29,7 @@ def winner(report: Report, model: str) -> Winner:
     """
     decided = []
     for setting in report.plan.settings:
-        own = [c for c in report.of("stimulus", model) if c.setting == setting]
+        own = report.of("stimulus", model, setting=setting)
         control = next((name for name in DECISIVE if any(c.control == name for c in own)), None)
         decided += [c for c in own if c.control == control and c.verdict == "helps" and not c.oracle]
     if decided:
