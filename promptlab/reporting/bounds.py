@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.contrast import Hypothesis
 from promptlab.reporting.build import Report
+from promptlab.reporting.sensitivity import key_of
 from promptlab.stats import Looks
 from promptlab.stats.analysis import Analysis, Result, judge
 from promptlab.stats.tables import ItemTable, averaged
@@ -46,8 +46,8 @@ def bounds(report: Report) -> list[Bound]:
     if report.trials.empty or not anything_missing(report):
         return []
     planned = [h for h in report.plan.hypotheses if h.scope != "cell"]
-    over = {_key(c): c for c in report.comparisons if c.scope in ("primary", "stimulus")}
-    pairs = [(h, over[_key(h)]) for h in planned if _key(h) in over]
+    over = {key_of(c): c for c in report.comparisons if c.scope in ("primary", "stimulus")}
+    pairs = [(h, over[key_of(h)]) for h in planned if key_of(h) in over]
     extremes = []
     for favour in (False, True):
         known: dict[int | None, Analysis] = {}
@@ -59,10 +59,6 @@ def bounds(report: Report) -> list[Bound]:
             results.append(known[look].compare(h))
         extremes.append(judge(results))
     return [Bound(c, low, high) for (_, c), low, high in zip(pairs, *extremes, strict=True) if c.status != "aa_failed"]
-
-
-def _key(c: Comparison | Hypothesis) -> tuple[object, ...]:
-    return (c.scope, c.model, c.treatment, c.control, c.setting)
 
 
 def _look_of(report: Report, c: Comparison) -> int | None:

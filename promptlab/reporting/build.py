@@ -16,7 +16,7 @@ from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting, flat
 from promptlab.nouns.wording import BAD_ENDS, CONTROLS, VERDICTS
-from promptlab.nouns.words import Scorer, Verdict
+from promptlab.nouns.words import Scorer
 from promptlab.record.open import open_run
 from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
@@ -252,23 +252,23 @@ def _of_model(report: Report, model: str) -> list[str]:
     found = []
     for control in report.controls:
         over_tasks = report.of("stimulus", model, control)
+        groups = {verdict: [c for c in over_tasks if c.verdict == verdict] for verdict in VERDICTS}
         against = f"Against {CONTROLS[control].name}"
         n_tasks = len(report.plan.tasks)
         where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
-        parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in _by_verdict(over_tasks)]
+        parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in groups.items() if group]
         found.append(f"{model}. {against}, {where}: {'; '.join(parts)}.")
         cells = report.of("cell", model, control)
-        counts: Counter[str] = Counter(c.verdict for c in cells)
-        words = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-        found.append(f"{model}. {against}, task by task: {words} of {len(cells)}.")
+        found.append(f"{model}. {against}, task by task: {tally(cells)} of {len(cells)}.")
     found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))
 
 
-def _by_verdict(comparisons: Sequence[Comparison]) -> list[tuple[Verdict, list[Comparison]]]:
-    groups = {verdict: [c for c in comparisons if c.verdict == verdict] for verdict in VERDICTS}
-    return [(verdict, group) for verdict, group in groups.items() if group]
+def tally(comparisons: Sequence[Comparison]) -> str:
+    """How many have each verdict, in words."""
+    counts: Counter[str] = Counter(c.verdict for c in comparisons)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
 def _names(report: Report, group: Sequence[Comparison]) -> str:

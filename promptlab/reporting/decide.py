@@ -11,14 +11,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.setting import InSetting, Setting
 from promptlab.nouns.wording import CONTROLS, VERDICTS
+from promptlab.nouns.words import NONE_ARM
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
-from promptlab.reporting.winner import DECISIVE
 from promptlab.stats import smallest_effect_macro, smallest_margin
 from promptlab.stats.analysis import MACRO_RANDOM_FROM
 from promptlab.stats.sentences import interval, points
 
+DECISIVE = ("placebo", "neutral_feedback", "none")
+"""The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
 PLAIN = ("none", "single")
 """What the sentence would be added to: the prompt as it is, or one answer without a loop."""
 MOST_MORE = 1_000_000
@@ -79,7 +82,9 @@ def needed(report: Report, c: Comparison) -> Needed | None:
         return None
     now = [n for n, _ in measured]
     discordance = sum(square for _, square in measured) / len(measured)
-    tau = _tau(report, c) if len(now) >= MACRO_RANDOM_FROM else 0.0
+    own = (c.model, c.setting, c.control, c.treatment)
+    spreads = (r.tau for r in report.beside.spreads if (r.model, r.setting, r.control, r.treatment) == own)
+    tau = next(spreads, 0.0) if len(now) >= MACRO_RANDOM_FROM else 0.0
     size = max(1, c.n_family)
     alpha = report.plan.alpha
 
@@ -206,7 +211,28 @@ def _more_words(report: Report, c: Comparison) -> str:
     return f"About {about(found.more)} more items per task would be needed."
 
 
-def _tau(report: Report, c: Comparison) -> float:
-    own = (c.model, c.setting, c.control, c.treatment)
-    rows = report.beside.spreads
-    return next((r.tau for r in rows if (r.model, r.setting, r.control, r.treatment) == own), 0.0)
+@dataclass(frozen=True, slots=True)
+class Winner(InSetting):
+    """An arm in its setting, and why it is that one."""
+
+    arm: str
+    setting: Setting
+    why: str
+
+
+def winner(report: Report, model: str) -> Winner:
+    """The arm with the largest gain among those with the verdict `helps` over the tasks; the plain prompt when there is none.
+
+    An oracle's loop is left out: in use nobody knows the right answer.
+    """
+    decided = []
+    for setting in report.plan.settings:
+        own = report.of("stimulus", model, setting=setting)
+        control = next((name for name in DECISIVE if any(c.control == name for c in own)), None)
+        decided += [c for c in own if c.control == control and c.verdict == "helps" and not c.oracle]
+    if decided:
+        best = max(decided, key=lambda c: c.diff or 0.0)
+        return Winner(best.treatment, best.setting, f"against {CONTROLS[best.control].name}: {best.sentence}")
+    settings = report.plan.settings
+    plain = next((setting for setting in settings if setting.strategy not in report.plan.looped), settings[0])
+    return Winner(NONE_ARM, plain, f"no arm was found to help {model}, so this is the prompt without any added text")

@@ -5,8 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,10 @@ from markupsafe import Markup, escape
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
-from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.reporting import frozen
 from promptlab.reporting.bounds import Bound, bounds
-from promptlab.reporting.build import Report, headline
+from promptlab.reporting.build import Report, headline, tally
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.rows import (
     LOOKS_TITLE,
@@ -95,8 +93,8 @@ def to_html(report: Report) -> str:
         row=lambda c: _row(report, c),
         groups=_groups(report),
         scored=scored,
-        scored_rows=_scored_rows(report, scored),
-        scored_cells=_scored_cells(report, scored),
+        scored_rows=_scored(report, scored, [*report.of("primary"), *report.of("stimulus")]),
+        scored_cells=_scored(report, scored, [c for c in report.of("cell") if scored.changes(c)]),
         most_by_task=MOST_TRIALS_BY_TASK,
         extremes=[_extreme(report, bound) for bound in extremes],
         n_held=sum(bound.holds for bound in extremes),
@@ -139,12 +137,8 @@ def _inert(value: object) -> object:
 
 def _size(report: Report) -> str:
     n = report.plan.counts
-    many = [(n.models, "model"), (n.tasks, "task"), (n.items, "item"), (len(_treatments(report)), "text")]
+    many = [(n.models, "model"), (n.tasks, "task"), (n.items, "item"), (len({c.treatment for c in report.of("stimulus")}), "text")]
     return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in many)
-
-
-def _treatments(report: Report) -> list[str]:
-    return list(dict.fromkeys(c.treatment for c in report.of("stimulus")))
 
 
 def _scorer_caution(told: Sequence[Line], scored: Rescoring) -> list[str]:
@@ -176,32 +170,14 @@ def _groups(report: Report) -> list[dict[str, Any]]:
         parts: dict[tuple[Any, ...], list[Comparison]] = {}
         for c in members:
             parts.setdefault((c.model, c.control, report.name(c)), []).append(c)
-        named = [(f"{model}: {name}, against {CONTROLS[control].name}: {_tally(of)}", of) for (model, control, name), of in parts.items()]
+        named = [(f"{model}: {name}, against {CONTROLS[control].name}: {tally(of)}", of) for (model, control, name), of in parts.items()]
         found.append({"title": title, "parts": named})
     return found
 
 
-def _tally(comparisons: Sequence[Comparison]) -> str:
-    counts: Counter[str] = Counter(c.verdict for c in comparisons)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-
-
-def _scored_rows(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
-    """Names, result by scorer (verdict and words), and whether the verdict changes, for every comparison over the tasks."""
-    if not scored.by:
-        return []
-    return [
-        (_names(report, c), [_result(other) for other in scored.others(c)], scored.changes(c))
-        for scope in ("primary", "stimulus")
-        for c in report.of(scope)
-    ]
-
-
-def _scored_cells(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
-    """The single tasks in which another scorer gives another verdict."""
-    if not scored.tasks_too:
-        return []
-    return [(_names(report, c), [_result(other) for other in scored.others(c)], True) for c in report.of("cell") if scored.changes(c)]
+def _scored(report: Report, scored: Rescoring, among: Sequence[Comparison]) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
+    """Names, result by scorer (verdict and words), and whether the verdict changes."""
+    return [(_names(report, c), [_result(other) for other in scored.others(c)], scored.changes(c)) for c in among]
 
 
 def _names(report: Report, c: Comparison) -> list[str]:
@@ -228,12 +204,10 @@ def _forests(report: Report) -> list[dict[str, Any]]:
     """For each model and control the forest of sentences over tasks, as SVG."""
     from promptlab.reporting import charts  # altair takes a quarter of a second, and most commands draw nothing
 
-    found = []
-    for model, control, setting, title, simulated in _pictured(report):
-        over = report.of("stimulus", model, control, setting)
-        drawn = _described(charts.svg(charts.forest(over, title, simulated)), title, over) if _any(over) else None
-        found.append({"title": title, "svg": drawn})
-    return found
+    return [
+        {"title": title, "svg": _described(charts.svg(charts.forest(over, title, simulated)), title, over)}
+        for over, title, simulated in _pictured(report, "stimulus")
+    ]
 
 
 def _matrices(report: Report) -> list[dict[str, Any]]:
@@ -241,16 +215,11 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
     from promptlab.reporting import charts
 
     found: list[dict[str, Any]] = []
-    for model, control, setting, title, simulated in _pictured(report):
-        each = report.of("cell", model, control, setting)
-        if not _any(each):
-            continue
+    for each, title, simulated in _pictured(report, "cell"):
         tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
         if len(tasks) <= MOST_DRAWN:
             whole = f"{title}: task by task"
-            found.append(
-                {"title": title, "svg": _described(charts.svg(charts.matrix(each, whole, simulated)), whole, each), "names": (), "rows": ()}
-            )
+            found.append({"title": title, "svg": _described(charts.svg(charts.matrix(each, whole, simulated)), whole, each)})
             continue
         by = {(str(c.task), c.treated): c for c in each}
         rows = [(task, [by.get((task, name)) for name in names]) for task in tasks]
@@ -259,20 +228,13 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
     return found
 
 
-def _pictured(report: Report) -> list[tuple[str, str, Setting, str, bool]]:
-    found = []
-    for model in report.models:
-        simulated = bool(report.simulated and model in report.manifest.simulated_models)
-        for control, setting in itertools.product(report.controls, report.plan.settings):
-            title = f"{model}, against {CONTROLS[control].name}"
-            if len(report.plan.settings) > 1:
-                title += f" ({setting.words})"
-            found.append((model, control, setting, title, simulated))
-    return found
-
-
-def _any(comparisons: Sequence[Comparison]) -> bool:
-    return any(c.diff is not None for c in comparisons)
+def _pictured(report: Report, scope: str) -> Iterator[tuple[list[Comparison], str, bool]]:
+    """The comparisons of each model, control and setting that has a difference to draw, with a title, and whether it is simulated."""
+    for model, control, setting in itertools.product(report.models, report.controls, report.plan.settings):
+        title = f"{model}, against {CONTROLS[control].name}" + (f" ({setting.words})" if len(report.plan.settings) > 1 else "")
+        found = report.of(scope, model, control, setting)
+        if any(c.diff is not None for c in found):
+            yield found, title, model in report.manifest.simulated_models
 
 
 def _rounds(report: Report) -> list[Markup]:
@@ -292,7 +254,7 @@ def _rounds(report: Report) -> list[Markup]:
 
 def _described(drawn: str, title: str, comparisons: Sequence[Comparison]) -> Markup:
     many = len(comparisons) > MOST_OPEN
-    words = _tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
+    words = tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
     return _titled(drawn, title, words)
 
 

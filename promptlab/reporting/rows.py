@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.wording import BAD_ENDS, CONTROLS, SCORERS, VERDICTS
-from promptlab.reporting.build import Report, arm_table, looks_words
+from promptlab.nouns.wording import BAD_ENDS, CONTROLS, SCORERS
+from promptlab.reporting.build import Report, arm_table, looks_words, tally
+from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table
-from promptlab.reporting.winner import DECISIVE
 from promptlab.stats.looks import LookRow
 from promptlab.stats.published import Protocol
 from promptlab.stats.sentences import interval, p_text, points
@@ -92,7 +92,6 @@ def paired_protocol(report: Report) -> list[Table]:
         control = next((name for name in DECISIVE if any(c.control == name for c in mine)), "none")
         against = f"against {CONTROLS[control].name}"
         in_tasks = [c for c in mine if c.scope == "cell" and c.control == control]
-        counts = ", ".join(f"{n} {verdict}" for verdict in VERDICTS if (n := sum(c.verdict == verdict for c in in_tasks)))
         over = [c for c in mine if c.scope == "stimulus" and c.diff is not None]
         first = max((c for c in over if c.control == "none"), key=lambda c: c.diff or 0.0, default=None)
         same = next((c for c in over if first is not None and c.control == control and c.treatment == first.treatment), None)
@@ -102,7 +101,7 @@ def paired_protocol(report: Report) -> list[Table]:
                 "Best sentence of each task, chosen on the items that judge it",
                 _with_percent(p),
                 _band(p.null_best_per_task),
-                f"{counts} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them",
+                f"{tally(in_tasks)} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them",
             ],
             [
                 "Best single sentence over the tasks",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.wording import SCORERS
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
@@ -40,7 +41,7 @@ class Rescoring:
         return any(other is not None and other.verdict != c.verdict for other in self.others(c))
 
 
-def key_of(c: Comparison) -> Key:
+def key_of(c: Comparison | Hypothesis) -> Key:
     """What is compared, without the result."""
     return (c.scope, c.model, c.task, c.treatment, c.control, c.setting)
 
