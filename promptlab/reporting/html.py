@@ -16,12 +16,12 @@ from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
 from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.reporting import frozen
-from promptlab.reporting.bounds import Bound, bounds
 from promptlab.reporting.build import Report, headline, tally
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.rows import (
     LOOKS_TITLE,
     PROTOCOL_TITLE,
+    SCOPES,
     arm_words,
     baseline_table,
     beside_tables,
@@ -32,7 +32,7 @@ from promptlab.reporting.rows import (
     paired_protocol,
     result,
 )
-from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Rescoring, rescoring
+from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
 from promptlab.stats.sentences import interval, p_text, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
@@ -157,12 +157,7 @@ def _row(report: Report, c: Comparison) -> dict[str, Any]:
 def _groups(report: Report) -> list[dict[str, Any]]:
     """Tables of comparisons in the order of their scope; long ones folded sentence by sentence."""
     found: list[dict[str, Any]] = []
-    titles = [
-        ("primary", "All sentences of a library, over the tasks"),
-        ("stimulus", "Each sentence, over the tasks"),
-        ("cell", "Each sentence in each task"),
-    ]
-    for scope, title in titles:
+    for scope, title in SCOPES.items():
         members = report.of(scope)
         if len(members) <= MOST_OPEN:
             found.append({"title": title, "parts": [("", members)] if members else []})

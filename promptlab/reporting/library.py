@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -19,6 +18,7 @@ from promptlab.nouns.plan import PlannedArm, PlannedTask
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Benchmark, Suite
 from promptlab.planning.resolve import all_stimuli
+from promptlab.reporting.rescore import item_of
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import mark, or_unknown
@@ -227,16 +227,11 @@ class View:
             "SELECT item, input, targets, choices, cluster FROM items WHERE suite = ? AND task = ? LIMIT ? OFFSET ?",
             [self.known.suite, self.known.name, ITEMS, start],
         )
-        return [Item(str(row["item"]), str(row["input"]), _texts(row["targets"]), _texts(row["choices"])) for row in records(rows)]
+        return [item_of(row) for row in records(rows)]
 
     @property
     def arm(self) -> Arm:
         return plain_arm(self.prompt, self.layout, self.sentence.stimulus if self.sentence else None, self.shots)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    """A JSON list of an item as it stands in the run's items."""
-    return tuple(str(part) for part in json.loads(str(value)))
 
 
 def layouts_of(store: Store | None) -> dict[str, Placement]:

@@ -167,7 +167,8 @@ _one_at_a_time = threading.Lock()
 
 def _write(where: Path, now: Stamp, report: Report) -> None:
     kept = _Kept(
-        version=VERSION, stamp=now, read_at=time.strftime("%H:%M:%S UTC", time.gmtime()), baselines=_rows(report.baselines),
+        version=VERSION, stamp=now, read_at=time.strftime("%H:%M:%S UTC", time.gmtime()),
+        baselines=json.loads(report.baselines.to_json(orient="records", double_precision=15)),
         judged=Judged(**{name: getattr(report, name) for name in Judged.__dataclass_fields__}),
     )  # fmt: skip
     (where / "judged.json").write_text(kept.model_dump_json(), encoding="utf-8")
@@ -222,12 +223,6 @@ def _forget_oldest(kept: Path) -> None:
     found = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
     for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[MOST_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _rows(frame: pd.DataFrame) -> list[Row]:
-    """Rows with plain values, None for what is not there."""
-    found: list[Row] = json.loads(frame.to_json(orient="records", double_precision=15))
-    return found
 
 
 def main() -> None:

@@ -23,6 +23,13 @@ from promptlab.stats.supplement import BestRow, ByStimulusRow, ComponentRow, Pro
 Contrast = SpreadRow | ByStimulusRow | LookRow
 
 PLACE = ("model", "setting")
+SCOPES = {
+    "primary": "All sentences of a library, over the tasks",
+    "stimulus": "Each sentence, over the tasks",
+    "cell": "Each sentence in each task",
+}
+COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
+"""What `cells` gives of a comparison."""
 LOOKS_TITLE = "Planned looks"
 DECISIONS = {
     "continue": "goes on",

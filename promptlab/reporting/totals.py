@@ -89,12 +89,13 @@ def spreads_of(store: Store, model: str, setting: Setting) -> dict[str, Row]:
 def asked_again(store: Store, model: str, setting: Setting, arms: Sequence[str], below: int) -> list[Row]:
     """Questions with more than one answer in these arms, of replicates below a number: how many agree, over all tasks and in each."""
     found = {str(row["task"]): row for row in records(store.query(AGAIN, [model, setting.id, list(arms), below]))}
+    counts = ("n_scored", "same_score", "n_texts", "same_text")
     rows: list[Row] = [
-        {"task": task, **{name: int(found[task][name]) for name in ("n_scored", "same_score", "n_texts", "same_text", "most")}}
+        {"task": task, **{name: int(found[task][name]) for name in (*counts, "most")}}
         for task in store.tasks
         if task in found and (found[task]["n_texts"] or found[task]["n_scored"])
     ]
     if len(rows) < 2:
         return rows
-    total = {name: sum(int(row[name]) for row in rows) for name in ("n_scored", "same_score", "n_texts", "same_text")}
+    total = {name: sum(int(row[name]) for row in rows) for name in counts}
     return [{"task": "all tasks", **total, "most": max(int(row["most"]) for row in rows)}, *rows]
