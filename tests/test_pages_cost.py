@@ -20,7 +20,6 @@ from promptlab.explorer.filters import Filters
 from promptlab.explorer.plain import CELL
 from promptlab.record.store import Run
 from promptlab.reporting import charts, reliability, totals
-from promptlab.reporting.prepared import prepared
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
@@ -63,7 +62,7 @@ def varied(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def store_of(folder: Path) -> Store:
-    return Store(prepared(folder))
+    return Store.of(folder)
 
 
 def titled(shown: list[Table], title: str) -> Table:

@@ -215,7 +215,7 @@ def test_a_choice_that_makes_no_experiment_says_why(tmp_path: Path) -> None:
 
 def test_a_run_gives_its_own_flips_and_accuracy(demo: Path) -> None:
     store = load.open_store(demo / "demo")
-    found = planned.measured(store.ready, "sim/planted")
+    found = planned.measured(store, "sim/planted")
     trials = Run(demo / "demo").trials()
     own = trials[trials["model"] == "sim/planted"]
     assert found.accuracy == pytest.approx(100 * own.loc[own["arm"] == NONE_ARM, "score"].mean())
@@ -234,7 +234,7 @@ def test_a_run_gives_its_own_flips_and_accuracy(demo: Path) -> None:
 
 def test_without_a_trial_it_starts_from_usual_values(tmp_path: Path, opened: Any) -> None:
     folder, _ = write_run(tmp_path, share=0.0, state="interrupted")
-    assert planned.measured(load.open_store(folder).ready, "sim/planted") == planned.Measured()
+    assert planned.measured(load.open_store(folder), "sim/planted") == planned.Measured()
     app = opened("--runs", tmp_path, page="plan")
     assert not app.exception
     assert "no scores yet" in texts(app)

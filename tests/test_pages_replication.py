@@ -19,7 +19,6 @@ from promptlab.explorer.filters import Filters
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import charts, replicate, replicated
-from promptlab.reporting.prepared import prepared
 from promptlab.reporting.replicate import headline, stimuli_of
 from promptlab.reporting.store import Store
 from test_explorer import BARE, HIDDEN, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
@@ -51,7 +50,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def store_of(folder: Path) -> Store:
-    return Store(prepared(folder))
+    return Store.of(folder)
 
 
 @pytest.mark.parametrize("like", [None, "GPT-4"])

@@ -23,12 +23,12 @@ from promptlab.nouns.wording import SCORERS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import sensitivity
-from promptlab.reporting.bounds import bounds
 from promptlab.reporting.build import Report, build, headline
 from promptlab.reporting.decide import about, lines, needed
 from promptlab.reporting.formats import to_csv, to_json, to_markdown
 from promptlab.reporting.frozen import steps
 from promptlab.reporting.html import to_html
+from promptlab.reporting.sensitivity import bounds
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.stats import analyse, smallest_effect_macro, smallest_margin

@@ -16,7 +16,7 @@ from promptlab.explorer import plain
 from promptlab.explorer.filters import moved
 from promptlab.nouns.errors import UNREADABLE, PromptlabError, RunProblem, first_line
 from promptlab.record.store import Run, runs_in
-from promptlab.reporting.prepared import Stamp, prepared, stamp
+from promptlab.reporting.prepared import Stamp, stamp
 from promptlab.reporting.store import Store
 
 REREAD_S = 15.0
@@ -82,7 +82,7 @@ def read_again() -> None:
 @st.cache_resource(max_entries=4, show_spinner="Reading the run")
 def _read(folder: str, at: str, manifest_at: int, _at: Stamp) -> Store:
     del at, manifest_at  # only parts of the key: to make one of a whole stamp takes longer than a page
-    return Store(prepared(Path(folder), _at))
+    return Store.of(Path(folder), _at)
 
 
 # Parts of a page that keep up with a sweep.

@@ -75,7 +75,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         )
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
-        for table in _beside(store):
+        for table in reporting.beside_tables(store.report):
             plain.line(table.title)
             plain.line(table.note)
             plain.table(table.frame)
@@ -157,16 +157,15 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     model, control, setting = choose(store, filters)
     verdicts = _verdicts(store, store.comparisons(model, setting, control, ["primary", "stimulus"]))
     published = pd.DataFrame(published_beside_honest(store, model, setting))
-    return [Table(OVER_TASKS, "", verdicts), Table("The papers' arithmetic beside it", "", published), *_beside(store)]
+    return [
+        Table(OVER_TASKS, "", verdicts),
+        Table("The papers' arithmetic beside it", "", published),
+        *reporting.beside_tables(store.report),
+    ]
 
 
 def _verdicts(store: Store, shown: Sequence[Comparison]) -> pd.DataFrame:
     return words.verdict_table(shown, {name: arm.text for name, arm in store.arms.items()})
-
-
-def _beside(store: Store) -> list[Table]:
-    found = reporting.beside_tables(store.report)
-    return [Table(title, note, pd.DataFrame(rows, columns=list(heads))) for title, note, heads, rows in found]
 
 
 def _truth(store: Store) -> None:

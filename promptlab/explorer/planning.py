@@ -89,7 +89,7 @@ def _measured(store: Store | None, filters: Filters) -> Measured:
     model = store.models[0]
     if len(store.models) > 1 or not filters.drawn:
         model = filters.pick("Measured with", "model", store.models, model, drops=("flips", "again", "accuracy"))
-    known = measured(store.ready, model)
+    known = measured(store, model)
     if not filters.drawn:
         return known
     if known.flips is None and known.accuracy is None:

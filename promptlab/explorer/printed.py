@@ -10,8 +10,7 @@ from promptlab.explorer import load, plain, shell
 from promptlab.explorer.filters import NAMES, Filters
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 from promptlab.reporting import written
-from promptlab.reporting.formats import escaped
-from promptlab.reporting.prepared import prepared
+from promptlab.reporting.formats import section
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 
@@ -38,7 +37,7 @@ def page_tables(folder: Path, page: str, given: Mapping[str, str]) -> list[Table
     if page == shell.OF_ALL_RUNS:
         found: list[Table] = module.tables(load.folders(folder.resolve().parent), filters)
     else:
-        found = module.tables(Store(prepared(folder)), filters)
+        found = module.tables(Store.of(folder), filters)
     if filters.notes:
         raise UsageProblem(f"the run does not know {', '.join(filters.notes)}; open `promptlab view` to see which values there are")
     return found
@@ -57,10 +56,7 @@ def text_of(found: Sequence[Table], format: str, simulated: bool) -> str:  # noq
     for title, shown in zip(titles, found, strict=True):
         rows = [[plain.cell(value, 2_000) for value in row] for row in shown.frame.astype(object).values.tolist()]
         if format == "markdown":
-            heads = [escaped(name) for name in shown.frame.columns]
-            lines = [heads, ["---"] * len(heads), *([escaped(value) for value in row] for row in rows)]
-            parts.append("\n".join([f"## {escaped(title)}", "", *([escaped(shown.note), ""] if shown.note else []),
-                                    *(f"| {' | '.join(line)} |" for line in lines)]) + "\n")  # fmt: skip
+            parts.append("\n".join(section(title, shown.note, shown.head, rows)) + "\n")
         else:
             parts.append(f'"{title.replace(chr(34), chr(39))}"\n' + written(shown.frame, ".csv").decode("utf-8"))
     return "\n".join(parts)

@@ -26,8 +26,8 @@ def render(store: Store, filters: Filters) -> None:
     sieve, key = _sieve(store, filters)
     n_found = count(store, sieve)
     asked = filters.get("trial")
-    counted = store.ready.stamp
-    kept_fresh(store, lambda newest: _counts(newest, n_found if newest.ready.stamp == counted else count(newest, sieve)))
+    counted = store.stamp
+    kept_fresh(store, lambda newest: _counts(newest, n_found if newest.stamp == counted else count(newest, sieve)))
     number = filters.page_number("n", max(1, -(-n_found // PAGE_ROWS)), drops=("trial",))
     page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     if page.empty:

@@ -1,6 +1,7 @@
 """A recorded run as verdicts for people: on the terminal, as Markdown, as one HTML file, as JSON and CSV."""
 
 from promptlab.reporting.build import Report, arm_table, build, comparison_frame, headline, verdicts
+from promptlab.reporting.decide import Winner, winner
 from promptlab.reporting.export import FRAMES, written
 from promptlab.reporting.formats import to_csv, to_json, to_markdown
 from promptlab.reporting.html import to_html
@@ -9,7 +10,6 @@ from promptlab.reporting.replicate import PAPERS, replicate
 from promptlab.reporting.rescore import scorer_table
 from promptlab.reporting.rows import beside_tables
 from promptlab.reporting.terminal import to_text
-from promptlab.reporting.winner import Winner, winner
 
 __all__ = [
     "EXPLORATORY",

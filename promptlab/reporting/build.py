@@ -14,9 +14,9 @@ from promptlab.nouns.comparison import COMPARISON_COLUMNS, Comparison
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import flat
+from promptlab.nouns.setting import Setting, flat
 from promptlab.nouns.wording import BAD_ENDS, CONTROLS, VERDICTS
-from promptlab.nouns.words import Scorer, Verdict
+from promptlab.nouns.words import Scorer
 from promptlab.record.open import open_run
 from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
@@ -26,22 +26,13 @@ from promptlab.sources.prices import paid_words
 from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, supplement
 from promptlab.stats.looks import place_of
 
-SCOPES = ("primary", "stimulus", "cell", "aa")
 
+@dataclass(frozen=True, kw_only=True)
+class Judged:
+    """What the trials of a run say: everything of a report that is worked out and not read."""
 
-@dataclass(frozen=True)
-class Report:
-    """A run with its comparisons."""
-
-    run: str
-    manifest: Manifest
-    plan: Plan
-    state: str
-    trials: pd.DataFrame
     n_trials: int
     comparisons: tuple[Comparison, ...]
-    baselines: pd.DataFrame
-    """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
     rounds: tuple[Mapping[str, Any], ...]
     """Loops round by round: rows of `loop_rounds`."""
     loop_arms: tuple[Mapping[str, Any], ...]
@@ -54,6 +45,19 @@ class Report:
     """What stopping early left unasked; None in a sweep without looks."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report(Judged):
+    """A run with its comparisons."""
+
+    run: str
+    manifest: Manifest
+    plan: Plan
+    state: str
+    trials: pd.DataFrame
+    baselines: pd.DataFrame
+    """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
     folder: Path | None = None
     """Where the run lies, for what is read only when it is needed; None where that is not known."""
 
@@ -67,13 +71,13 @@ class Report:
         m = self.manifest
         return paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
 
-    def of(self, scope: str, model: str | None = None, control: str | None = None) -> list[Comparison]:
-        """The comparisons of one scope, and of one model and control where they are given."""
-        return [
-            c
-            for c in self.comparisons
-            if c.scope == scope and (model is None or c.model == model) and (control is None or c.control == control)
-        ]
+    def of(
+        self, scope: str | None, model: str | None = None, control: str | None = None, setting: Setting | None = None
+    ) -> list[Comparison]:
+        """The comparisons of one scope (None: of all), and of one model, control and setting where they are given."""
+        asked = {"scope": scope, "model": model, "control": control, "setting": setting}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        return [c for c in self.comparisons if all(getattr(c, name) == value for name, value in wanted.items())]
 
     @property
     def models(self) -> list[str]:
@@ -248,23 +252,23 @@ def _of_model(report: Report, model: str) -> list[str]:
     found = []
     for control in report.controls:
         over_tasks = report.of("stimulus", model, control)
+        groups = {verdict: [c for c in over_tasks if c.verdict == verdict] for verdict in VERDICTS}
         against = f"Against {CONTROLS[control].name}"
         n_tasks = len(report.plan.tasks)
         where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
-        parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in _by_verdict(over_tasks)]
+        parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in groups.items() if group]
         found.append(f"{model}. {against}, {where}: {'; '.join(parts)}.")
         cells = report.of("cell", model, control)
-        counts: Counter[str] = Counter(c.verdict for c in cells)
-        words = ", ".join(f"{counts[v]} {v}" for v in VERDICTS if counts[v])
-        found.append(f"{model}. {against}, task by task: {words} of {len(cells)}.")
+        found.append(f"{model}. {against}, task by task: {tally(cells)} of {len(cells)}.")
     found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))
 
 
-def _by_verdict(comparisons: Sequence[Comparison]) -> list[tuple[Verdict, list[Comparison]]]:
-    groups = {verdict: [c for c in comparisons if c.verdict == verdict] for verdict in VERDICTS}
-    return [(verdict, group) for verdict, group in groups.items() if group]
+def tally(comparisons: Sequence[Comparison]) -> str:
+    """How many have each verdict, in words."""
+    counts: Counter[str] = Counter(c.verdict for c in comparisons)
+    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
 def _names(report: Report, group: Sequence[Comparison]) -> str:

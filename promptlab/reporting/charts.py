@@ -50,34 +50,21 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
     margin = max((100 * c.margin for c in comparisons), default=0.0)
     ends = [abs(v) for row in rows for v in (row["diff"], row["low"], row["high"]) if v is not None]
     reach = max([*ends, margin, 5.0]) * 1.1
-    data = _data(rows)
-    y = alt.Y("row:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
-    scale = alt.Scale(domain=[-reach, reach], nice=False)
-    x_title = "difference in points (right: more right answers)"
+    x = alt.X("x:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), title="difference in points (right: more right answers)")
     present = [v for v in VERDICTS if any(row["verdict"] == v for row in rows)] or ["unclear"]
-    colour = alt.Color("verdict:N", scale=alt.Scale(domain=present, range=[VERDICTS[v].colour for v in present]), legend=None)
-    shape = alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=[VERDICTS[v].shape for v in present]), legend=None)
+    looks = {name: [getattr(VERDICTS[v], name) for v in present] for name in ("colour", "shape")}
     band = (
         alt.Chart(_data([{"from": -margin, "to": margin}]))
         .mark_rect(color="#888888", opacity=0.15)
-        .encode(x=alt.X("from:Q", scale=scale, title=x_title), x2=alt.X2("to:Q"))
+        .encode(x=_of(x, "from"), x2=alt.X2("to:Q"))
     )
-    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
-    interval = (
-        alt.Chart(data)
-        .transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=2.5)
-        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2=alt.X2("high:Q"), color=colour)
-    )
-    points = (
-        alt.Chart(data)
-        .transform_filter("isValid(datum.diff)")
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(y=y, x=alt.X("diff:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=_tooltip("row", "words"))
-    )
-    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text=WORDS)
+    by_verdict = {
+        "color": alt.Color("verdict:N", scale=alt.Scale(domain=present, range=looks["colour"]), legend=None),
+        "shape": alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=looks["shape"]), legend=None),
+    }
+    layers = _intervals(rows, _names("row"), x, "diff", by_verdict, {"strokeWidth": 2.5}, ("row", "words"))
     height = max(2, len({row["row"] for row in rows})) * ROW_PX
-    return _layered([band, zero, interval, points, text], _title(title, simulated), 380, height)
+    return _layered([band, *layers], _title(title, simulated), 380, height)
 
 
 @UNCHECKED
@@ -156,26 +143,13 @@ def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> 
     """
     kinds = {"published": "#D55E00", "honest": "#0072B2"}
     ends = [abs(value) for row in rows for value in (row["points"], row["low"], row["high"]) if value is not None]
-    scale = alt.Scale(domain=[-max([*ends, 2.0]) * 1.1, max([*ends, 2.0]) * 1.1], nice=False)
-    data = _data(rows)
-    y = alt.Y("figure:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False))
+    reach = max([*ends, 2.0]) * 1.1
+    x = alt.X("x:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), title="difference in points")
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), legend=None)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=["diamond", "circle"]), legend=None)
-    x_title = "difference in points"
-    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=x_title))
-    ranges = (
-        alt.Chart(data)
-        .transform_filter("isValid(datum.low)")
-        .mark_rule(strokeWidth=3, opacity=0.55)
-        .encode(y=y, x=alt.X("low:Q", scale=scale, title=x_title), x2=alt.X2("high:Q"), color=colour)
-    )
-    point = (
-        alt.Chart(data)
-        .mark_point(filled=True, size=90, opacity=1)
-        .encode(y=y, x=alt.X("points:Q", scale=scale, title=x_title), color=colour, shape=shape, tooltip=_tooltip("figure", "words"))
-    )
-    text = alt.Chart(data).mark_text(align="left", dx=8, fontSize=11).encode(y=y, x=alt.value("width"), text=WORDS)
-    return _layered([zero, ranges, point, text], _title(title, simulated), 300, max(2, len(rows)) * ROW_PX)
+    line, by_kind = {"strokeWidth": 3, "opacity": 0.55}, {"color": colour, "shape": shape}
+    layers = _intervals(rows, _names("figure"), x, "points", by_kind, line, ("figure", "words"))
+    return _layered(layers, _title(title, simulated), 300, max(2, len(rows)) * ROW_PX)
 
 
 @UNCHECKED
@@ -219,30 +193,20 @@ def estimates(
     reach = [float(row[name]) for row in rows for name in ("value", "low", "high")]
     low, high = ends or (min([0.0, *reach]), max([0.0, *reach]) or 1.0)
     scale = alt.Scale(domain=[low * 1.05 if low < 0 else low, high if ends else high * 1.05], nice=False)
-    data = _data(rows)
     shapes = ["circle", "diamond", "square", "triangle-up"]
     legend = None if len(kinds) == 1 else alt.Legend(title=None, orient="top", labelLimit=420, symbolOpacity=1)
     by_kind: dict[str, Any] = {
         "color": alt.Color("kind:N", sort=None, scale=alt.Scale(domain=list(kinds), range=LINES[: len(kinds)]), legend=legend),
+        "shape": alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=shapes[: len(kinds)]), legend=legend),
     }
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=shapes[: len(kinds)]), legend=legend)
     if len(kinds) > 1:
         by_kind["yOffset"] = alt.YOffset("kind:N", sort=list(kinds), scale=alt.Scale(domain=list(kinds)))
-    y = alt.Y(
-        "row:N", sort=None, title=None, scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15),
-        axis=alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False),
-    )  # fmt: skip
-    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=alt.X("x:Q", scale=scale, title=axis))
-    base = alt.Chart(data)
-    interval = base.mark_rule(strokeWidth=2.5).encode(y=y, x=alt.X("low:Q", scale=scale, title=axis), x2=alt.X2("high:Q"), **by_kind)
-    point = base.mark_point(filled=True, size=80, opacity=1).encode(
-        y=y, x=alt.X("value:Q", scale=scale, title=axis), shape=shape, tooltip=_tooltip("row", "kind", "words"), **by_kind
-    )
-    beside = {name: channel for name, channel in by_kind.items() if name != "color"}
-    text = base.mark_text(align="left", dx=8, fontSize=11, color=INK).encode(y=y, x=alt.value("width"), text=WORDS, **beside)
+    y = _names("row", scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15))
+    x = alt.X("x:Q", scale=scale, title=axis)
+    layers = _intervals(rows, y, x, "value", by_kind, {"strokeWidth": 2.5}, ("row", "kind", "words"), size=80, color=INK)
     n_rows = len({row["row"] for row in rows})
     height = max(2, n_rows) * (ROW_PX if len(kinds) == 1 else 12 + 18 * len(kinds))
-    return _layered([zero, interval, point, text], _title(title, simulated), 340, height)
+    return _layered(layers, _title(title, simulated), 340, height)
 
 
 @UNCHECKED
@@ -337,6 +301,36 @@ def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simul
     shape = alt.Shape("arm:N", sort=None, scale=alt.Scale(domain=arms, range=POINTS), legend=legend)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=_tooltip("words"))
     return _layered([interval, line, points], _title(title, simulated), 460, 300)
+
+
+def _names(field: str, **more: Any) -> alt.Y:  # noqa: ANN401 (channels of altair)
+    """The rows of a chart, by name."""
+    axis = alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False)
+    return alt.Y(f"{field}:N", sort=None, title=None, axis=axis, **more)
+
+
+def _of(x: alt.X, field: str) -> alt.X:
+    """The same axis for another field."""
+    return alt.X(f"{field}:Q", scale=x["scale"], title=x["title"])
+
+
+def _intervals(
+    rows: Sequence[Mapping[str, Any]], y: alt.Y, x: alt.X, value: str, channels: Mapping[str, Any], line: Mapping[str, Any],
+    tooltip: Sequence[str], *, size: int = 90, **text: Any,  # noqa: ANN401 (as altair)
+) -> list[alt.Chart]:  # fmt: skip
+    """A line at 0 and, for each row that has them, its interval from `low` to `high`, its point and its words at the right."""
+    base = alt.Chart(_data(rows))
+    zero = alt.Chart(_data([{"x": 0}])).mark_rule(color="#888888").encode(x=x)
+    unshaped = {name: channel for name, channel in channels.items() if name != "shape"}
+    offset = {name: channel for name, channel in unshaped.items() if name != "color"}
+    interval = base.transform_filter("isValid(datum.low)").mark_rule(**line).encode(y=y, x=_of(x, "low"), x2=alt.X2("high:Q"), **unshaped)
+    point = (
+        base.transform_filter(f"isValid(datum.{value})")
+        .mark_point(filled=True, size=size, opacity=1)
+        .encode(y=y, x=_of(x, value), tooltip=_tooltip(*tooltip), **channels)
+    )
+    words = base.mark_text(align="left", dx=8, fontSize=11, **text).encode(y=y, x=alt.value("width"), text=WORDS, **offset)
+    return [zero, interval, point, words]
 
 
 def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:

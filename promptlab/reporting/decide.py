@@ -11,13 +11,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from promptlab.nouns.comparison import Comparison
+from promptlab.nouns.setting import InSetting, Setting
 from promptlab.nouns.wording import CONTROLS, VERDICTS
+from promptlab.nouns.words import NONE_ARM
+from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
-from promptlab.reporting.winner import DECISIVE
 from promptlab.stats import smallest_effect_macro, smallest_margin
 from promptlab.stats.macro import MACRO_RANDOM_FROM
 from promptlab.stats.sentences import interval, points
 
+DECISIVE = ("placebo", "neutral_feedback", "none")
+"""The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
 PLAIN = ("none", "single")
 """What the sentence would be added to: the prompt as it is, or one answer without a loop."""
 MOST_MORE = 1_000_000
@@ -58,7 +62,7 @@ def lines(report: Report) -> list[Line]:
     for model in report.models:
         own = []
         for setting in report.plan.settings:
-            over = [c for c in report.of("stimulus", model) if c.setting == setting]
+            over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
             own += [_line(report, c, plain.get(c.treatment), texts.get(c.treatment)) for c in over if c.control == controls[0]]
@@ -72,13 +76,15 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, and from ten tasks on with the measured spread between tasks. None where nothing was measured.
     """
-    same = [cell for cell in report.of("cell", c.model, c.control) if cell.treatment == c.treatment and cell.setting == c.setting]
+    same = [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
     measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
     if not measured or sum(square for _, square in measured) <= 0:
         return None
     now = [n for n, _ in measured]
     discordance = sum(square for _, square in measured) / len(measured)
-    tau = _tau(report, c) if len(now) >= MACRO_RANDOM_FROM else 0.0
+    own = (c.model, c.setting, c.control, c.treatment)
+    spreads = (r.tau for r in report.beside.spreads if (r.model, r.setting, r.control, r.treatment) == own)
+    tau = next(spreads, 0.0) if len(now) >= MACRO_RANDOM_FROM else 0.0
     size = max(1, c.n_family)
     alpha = report.plan.alpha
 
@@ -89,13 +95,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
             and smallest_margin(then, discordance, tau, 0.05 / size) <= c.margin
         )
 
-    if not enough(MOST_MORE):
-        return Needed(None, c.margin)
-    low, high = -1, MOST_MORE
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return Needed(high, c.margin)
+    return Needed(fewest(enough, MOST_MORE), c.margin)
 
 
 def about(n: int) -> str:
@@ -211,7 +211,28 @@ def _more_words(report: Report, c: Comparison) -> str:
     return f"About {about(found.more)} more items per task would be needed."
 
 
-def _tau(report: Report, c: Comparison) -> float:
-    own = (c.model, c.setting, c.control, c.treatment)
-    rows = report.beside.spreads
-    return next((r.tau for r in rows if (r.model, r.setting, r.control, r.treatment) == own), 0.0)
+@dataclass(frozen=True, slots=True)
+class Winner(InSetting):
+    """An arm in its setting, and why it is that one."""
+
+    arm: str
+    setting: Setting
+    why: str
+
+
+def winner(report: Report, model: str) -> Winner:
+    """The arm with the largest gain among those with the verdict `helps` over the tasks; the plain prompt when there is none.
+
+    An oracle's loop is left out: in use nobody knows the right answer.
+    """
+    decided = []
+    for setting in report.plan.settings:
+        own = report.of("stimulus", model, setting=setting)
+        control = next((name for name in DECISIVE if any(c.control == name for c in own)), None)
+        decided += [c for c in own if c.control == control and c.verdict == "helps" and not c.oracle]
+    if decided:
+        best = max(decided, key=lambda c: c.diff or 0.0)
+        return Winner(best.treatment, best.setting, f"against {CONTROLS[best.control].name}: {best.sentence}")
+    settings = report.plan.settings
+    plain = next((setting for setting in settings if setting.strategy not in report.plan.looped), settings[0])
+    return Winner(NONE_ARM, plain, f"no arm was found to help {model}, so this is the prompt without any added text")

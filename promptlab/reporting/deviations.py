@@ -9,7 +9,6 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.contrast import Hypothesis
 from promptlab.nouns.errors import PromptlabError
 from promptlab.nouns.manifest import Manifest
@@ -17,6 +16,7 @@ from promptlab.nouns.plan import Plan, PlannedModel
 from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
+from promptlab.reporting.sensitivity import key_of
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
@@ -256,7 +256,7 @@ def family_table(store: Store) -> Table:
 def hypothesis_table(store: Store, family: str | None) -> Table:
     """The hypotheses of one family with their verdicts."""
     planned = [h for h in store.plan.hypotheses if h.family == family]
-    verdicts = {_what(c): c.verdict for c in store.report.comparisons}
+    verdicts = {key_of(c): c.verdict for c in store.report.comparisons}
     frame = pd.DataFrame(
         {
             "added text": [h.treatment if h.scope != "primary" else f"all of {h.library}" for h in planned],
@@ -270,12 +270,8 @@ def hypothesis_table(store: Store, family: str | None) -> Table:
     return Table("Hypotheses of one family", f"Those of {family}." if family else "None were planned.", frame)
 
 
-def _what(c: Comparison | Hypothesis) -> tuple[object, ...]:
-    return (c.scope, c.model, c.task, c.treatment, c.control, c.setting)
-
-
 def _verdict(verdicts: Mapping[Any, str], h: Hypothesis) -> str:
-    found = verdicts.get(_what(h))
+    found = verdicts.get(key_of(h))
     return f"{VERDICTS[found].sign} {found}" if found in VERDICTS else "none yet"  # type: ignore[index]  # a verdict
 
 

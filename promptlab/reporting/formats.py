@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
 from promptlab.nouns.setting import flat
 from promptlab.nouns.wording import CONTROLS
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
-from promptlab.reporting.rows import GAP_COLUMNS, baseline_cells, baseline_columns, beside_tables, cells, gap_cells, loop_tables, records
-from promptlab.reporting.suites import CAVEAT
+from promptlab.reporting.rows import COLUMNS, SCOPES, baseline_table, beside_tables, cells, gap_table, loop_tables, records
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HARMLESS = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( to [+-]?\d[\d,]*(\.\d+)?)?( %)?")
@@ -66,16 +64,14 @@ def to_markdown(report: Report) -> str:
     m, plan = report.manifest, report.plan
     lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
-    for scope, title in (("primary", "All sentences of a library, over the tasks"), ("stimulus", "Each sentence, over the tasks")):
-        lines += ["", f"## {title}", "", *_table(report, report.of(scope))]
-    lines += ["", "## Each sentence in each task", "", *_table(report, report.of("cell"))]
+    for scope, title in SCOPES.items():
+        rows = [cells(report, c) for c in report.of(scope)]
+        lines += ["", *section(title, "", COLUMNS, rows)] if rows else ["", f"## {title}", "", "(none)"]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
-    for title, note, head, rows in [*beside_tables(report), *loop_tables(report)]:
-        lines += ["", f"## {title}", "", escaped(note), "", *_plain_table(head, rows)]
-    lines += ["", "## Scores without any stimulus, by every scorer", "", *_plain_table(baseline_columns(), baseline_cells(report))]
-    if report.gaps:
-        lines += ["", "## Official minus twin", "", escaped(CAVEAT), "", *_plain_table(GAP_COLUMNS, gap_cells(report, report.gaps))]
+    gaps = [gap_table(report, report.gaps)] if report.gaps else []
+    for found in (*beside_tables(report), *loop_tables(report), baseline_table(report), *gaps):
+        lines += ["", *section(found.title, found.note, found.head, found.rows)]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
         f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROLS[c.control].name}: "
@@ -95,18 +91,10 @@ def escaped(text: object) -> str:
     return SPECIAL.sub(r"\\\1", inert(" ".join(str(text).split())))
 
 
-def _table(report: Report, comparisons: list[Comparison]) -> list[str]:
-    if not comparisons:
-        return ["(none)"]
-    head = ["model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict"]
-    rows = [" | ".join(head), " | ".join("---" for _ in head)]
-    rows += [" | ".join(escaped(cell) for cell in cells(report, c)) for c in comparisons]
-    return [f"| {row} |" for row in rows]
-
-
-def _plain_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [head, ["---"] * len(head), *([escaped(cell) for cell in row] for row in rows)]
-    return [f"| {' | '.join(line)} |" for line in lines]
+def section(title: str, note: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """The lines of one table under its title and note."""
+    lines = [[escaped(name) for name in head], ["---"] * len(head), *([escaped(cell) for cell in row] for row in rows)]
+    return [f"## {escaped(title)}", "", *([escaped(note), ""] if note else []), *(f"| {' | '.join(line)} |" for line in lines)]
 
 
 def neutral(value: Any) -> Any:  # noqa: ANN401

@@ -5,44 +5,37 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.inert import inert
-from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import CONTROLS, VERDICTS
 from promptlab.reporting import frozen
-from promptlab.reporting.bounds import Bound, bounds
-from promptlab.reporting.build import Report, headline
+from promptlab.reporting.build import Report, headline, tally
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.rows import (
-    ARM_COLUMNS,
-    GAP_COLUMNS,
-    MORE_ARM_COLUMNS,
+    LOOKS_TITLE,
     PROTOCOL_TITLE,
-    arm_cells,
-    baseline_cells,
-    baseline_columns,
+    SCOPES,
+    arm_words,
+    baseline_table,
     beside_tables,
     cells,
-    gap_cells,
+    gap_table,
     loop_tables,
     named,
     paired_protocol,
     result,
 )
-from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Rescoring, rescoring
-from promptlab.reporting.suites import CAVEAT
+from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
 from promptlab.stats.sentences import interval, p_text, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
-LOOKS_TITLE = "Planned looks"
 MOST_DRAWN = 12
 """Tasks up to which the matrix is drawn; beyond, it is a table, which scrolls and prints."""
 MOST_OPEN = 60
@@ -51,11 +44,23 @@ FIGURE = re.compile(r"(?:-|unknown|nothing|[-+]?\.?\d.*|p [=<] .*)")
 LONGEST_FIGURE = 30
 
 
-class Section(NamedTuple):
-    """A part of the page that the table of contents names."""
-
-    id: str
-    title: str
+SECTIONS = {
+    "found": "What was found",
+    "tasks": "Task by task",
+    "design": "Design, fixed before the first call",
+    "comparisons": "Every comparison",
+    "scorers": "Would another scorer say so?",
+    "missing": "What missing answers could hide",
+    "protocol": "The papers' protocol, and the honest one",
+    "arms": "Cost and reliability by arm",
+    "beside": "Beside the verdicts",
+    "loops": "Feedback loops",
+    "looks": "Looks before the end",
+    "provenance": "Provenance",
+    "again": "How to do it again",
+    "words": "How to read this",
+}
+"""The parts of the page that the table of contents names."""
 
 
 def to_html(report: Report) -> str:
@@ -66,17 +71,16 @@ def to_html(report: Report) -> str:
     scored = rescoring(report)
     extremes = bounds(report)
     beside = beside_tables(report)
-    looks = [table for table in beside if table[0] == LOOKS_TITLE]
+    looks = [table for table in beside if table.title == LOOKS_TITLE]
     loops = loop_tables(report)
-    sections = _sections(report, loops=bool(loops), looks=bool(looks))
-    several = len(report.plan.settings) > 1
-    arm_columns = (*ARM_COLUMNS, *MORE_ARM_COLUMNS)
+    sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
+    sections = {name: title for name, title in sections.items() if {"loops": loops, "looks": looks}.get(name, True)}
     return template.render(
         report=report,
         m=report.manifest,
         plan=report.plan,
         sections=sections,
-        titles={section.id: f"{number}. {section.title}" for number, section in enumerate(sections, 1)},
+        titles={name: f"{number}. {title}" for number, (name, title) in enumerate(sections.items(), 1)},
         lines=told,
         cautions=[*cautions(report), *_scorer_caution(told, scored)],
         size=_size(report),
@@ -89,24 +93,20 @@ def to_html(report: Report) -> str:
         row=lambda c: _row(report, c),
         groups=_groups(report),
         scored=scored,
-        scored_rows=_scored_rows(report, scored),
-        scored_cells=_scored_cells(report, scored),
+        scored_rows=_scored(report, scored, [*report.of("primary"), *report.of("stimulus")]),
+        scored_cells=_scored(report, scored, [c for c in report.of("cell") if scored.changes(c)]),
         most_by_task=MOST_TRIALS_BY_TASK,
         extremes=[_extreme(report, bound) for bound in extremes],
         n_held=sum(bound.holds for bound in extremes),
         protocols=paired_protocol(report),
-        protocol_tables=[table for table in beside if table[0] == PROTOCOL_TITLE],
-        arm_columns=[name for name in arm_columns if several or name != "setting"],
-        arm_rows=[[cell for name, cell in zip(arm_columns, row, strict=True) if several or name != "setting"] for row in arm_cells(report)],
-        beside=[table for table in beside if table[0] not in (PROTOCOL_TITLE, LOOKS_TITLE)],
+        protocol_tables=[table for table in beside if table.title == PROTOCOL_TITLE],
+        arms=arm_words(report),
+        beside=[table for table in beside if table.title not in (PROTOCOL_TITLE, LOOKS_TITLE)],
         loops=loops,
         looks=looks,
         look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],
-        baseline_columns=baseline_columns(),
-        baseline_rows=baseline_cells(report),
-        gap_columns=GAP_COLUMNS,
-        gap_rows=gap_cells(report, report.gaps),
-        gap_caveat=CAVEAT,
+        baselines=baseline_table(report),
+        gaps=gap_table(report, report.gaps),
         parameters=frozen.parameters(report),
         provenance=frozen.provenance(report),
         effective=json.dumps(report.manifest.effective, indent=2, ensure_ascii=False),
@@ -117,26 +117,6 @@ def to_html(report: Report) -> str:
         points=points,
         interval=interval,
     )
-
-
-def _sections(report: Report, *, loops: bool, looks: bool) -> list[Section]:
-    found = [
-        Section("found", "What was found"),
-        Section("tasks", "Task by task"),
-        Section("design", "Design, fixed before the first call"),
-        Section("comparisons", "Every comparison"),
-        Section("scorers", "Would another scorer say so?"),
-        Section("missing", "What missing answers could hide"),
-        Section("protocol", "The papers' protocol, and the honest one"),
-        Section("arms", "Cost and reliability by arm"),
-        Section("beside", "Beside the verdicts"),
-    ]
-    found += [Section("loops", "Feedback loops")] if loops else []
-    found += [Section("looks", "Looks before the end")] if looks else []
-    found += [Section("provenance", "Provenance"), Section("again", "How to do it again"), Section("words", "How to read this")]
-    if report.plan.imported:
-        found = [Section(s.id, "Design, as imported") if s.id == "design" else s for s in found]
-    return found
 
 
 def _is_figure(cell: str) -> bool:
@@ -157,12 +137,8 @@ def _inert(value: object) -> object:
 
 def _size(report: Report) -> str:
     n = report.plan.counts
-    many = [(n.models, "model"), (n.tasks, "task"), (n.items, "item"), (len(_treatments(report)), "text")]
+    many = [(n.models, "model"), (n.tasks, "task"), (n.items, "item"), (len({c.treatment for c in report.of("stimulus")}), "text")]
     return ", ".join(f"{count:,} {word}{'' if count == 1 else 's'}" for count, word in many)
-
-
-def _treatments(report: Report) -> list[str]:
-    return list(dict.fromkeys(c.treatment for c in report.of("stimulus")))
 
 
 def _scorer_caution(told: Sequence[Line], scored: Rescoring) -> list[str]:
@@ -181,12 +157,7 @@ def _row(report: Report, c: Comparison) -> dict[str, Any]:
 def _groups(report: Report) -> list[dict[str, Any]]:
     """Tables of comparisons in the order of their scope; long ones folded sentence by sentence."""
     found: list[dict[str, Any]] = []
-    titles = [
-        ("primary", "All sentences of a library, over the tasks"),
-        ("stimulus", "Each sentence, over the tasks"),
-        ("cell", "Each sentence in each task"),
-    ]
-    for scope, title in titles:
+    for scope, title in SCOPES.items():
         members = report.of(scope)
         if len(members) <= MOST_OPEN:
             found.append({"title": title, "parts": [("", members)] if members else []})
@@ -194,32 +165,14 @@ def _groups(report: Report) -> list[dict[str, Any]]:
         parts: dict[tuple[Any, ...], list[Comparison]] = {}
         for c in members:
             parts.setdefault((c.model, c.control, report.name(c)), []).append(c)
-        named = [(f"{model}: {name}, against {CONTROLS[control].name}: {_tally(of)}", of) for (model, control, name), of in parts.items()]
+        named = [(f"{model}: {name}, against {CONTROLS[control].name}: {tally(of)}", of) for (model, control, name), of in parts.items()]
         found.append({"title": title, "parts": named})
     return found
 
 
-def _tally(comparisons: Sequence[Comparison]) -> str:
-    counts: Counter[str] = Counter(c.verdict for c in comparisons)
-    return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
-
-
-def _scored_rows(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
-    """Names, result by scorer (verdict and words), and whether the verdict changes, for every comparison over the tasks."""
-    if not scored.by:
-        return []
-    return [
-        (_names(report, c), [_result(other) for other in scored.others(c)], scored.changes(c))
-        for scope in ("primary", "stimulus")
-        for c in report.of(scope)
-    ]
-
-
-def _scored_cells(report: Report, scored: Rescoring) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
-    """The single tasks in which another scorer gives another verdict."""
-    if not scored.tasks_too:
-        return []
-    return [(_names(report, c), [_result(other) for other in scored.others(c)], True) for c in report.of("cell") if scored.changes(c)]
+def _scored(report: Report, scored: Rescoring, among: Sequence[Comparison]) -> list[tuple[list[str], list[tuple[str, str]], bool]]:
+    """Names, result by scorer (verdict and words), and whether the verdict changes."""
+    return [(_names(report, c), [_result(other) for other in scored.others(c)], scored.changes(c)) for c in among]
 
 
 def _names(report: Report, c: Comparison) -> list[str]:
@@ -246,12 +199,10 @@ def _forests(report: Report) -> list[dict[str, Any]]:
     """For each model and control the forest of sentences over tasks, as SVG."""
     from promptlab.reporting import charts  # altair takes a quarter of a second, and most commands draw nothing
 
-    found = []
-    for model, control, setting, title, simulated in _pictured(report):
-        over = _among(report, "stimulus", model, control, setting)
-        drawn = _described(charts.svg(charts.forest(over, title, simulated)), title, over) if _any(over) else None
-        found.append({"title": title, "svg": drawn})
-    return found
+    return [
+        {"title": title, "svg": _described(charts.svg(charts.forest(over, title, simulated)), title, over)}
+        for over, title, simulated in _pictured(report, "stimulus")
+    ]
 
 
 def _matrices(report: Report) -> list[dict[str, Any]]:
@@ -259,16 +210,11 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
     from promptlab.reporting import charts
 
     found: list[dict[str, Any]] = []
-    for model, control, setting, title, simulated in _pictured(report):
-        each = _among(report, "cell", model, control, setting)
-        if not _any(each):
-            continue
+    for each, title, simulated in _pictured(report, "cell"):
         tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
         if len(tasks) <= MOST_DRAWN:
             whole = f"{title}: task by task"
-            found.append(
-                {"title": title, "svg": _described(charts.svg(charts.matrix(each, whole, simulated)), whole, each), "names": (), "rows": ()}
-            )
+            found.append({"title": title, "svg": _described(charts.svg(charts.matrix(each, whole, simulated)), whole, each)})
             continue
         by = {(str(c.task), c.treated): c for c in each}
         rows = [(task, [by.get((task, name)) for name in names]) for task in tasks]
@@ -277,24 +223,13 @@ def _matrices(report: Report) -> list[dict[str, Any]]:
     return found
 
 
-def _pictured(report: Report) -> list[tuple[str, str, Setting, str, bool]]:
-    found = []
-    for model in report.models:
-        simulated = bool(report.simulated and model in report.manifest.simulated_models)
-        for control, setting in itertools.product(report.controls, report.plan.settings):
-            title = f"{model}, against {CONTROLS[control].name}"
-            if len(report.plan.settings) > 1:
-                title += f" ({setting.words})"
-            found.append((model, control, setting, title, simulated))
-    return found
-
-
-def _among(report: Report, scope: str, model: str, control: str, setting: Setting) -> list[Comparison]:
-    return [c for c in report.of(scope, model, control) if c.setting == setting]
-
-
-def _any(comparisons: Sequence[Comparison]) -> bool:
-    return any(c.diff is not None for c in comparisons)
+def _pictured(report: Report, scope: str) -> Iterator[tuple[list[Comparison], str, bool]]:
+    """The comparisons of each model, control and setting that has a difference to draw, with a title, and whether it is simulated."""
+    for model, control, setting in itertools.product(report.models, report.controls, report.plan.settings):
+        title = f"{model}, against {CONTROLS[control].name}" + (f" ({setting.words})" if len(report.plan.settings) > 1 else "")
+        found = report.of(scope, model, control, setting)
+        if any(c.diff is not None for c in found):
+            yield found, title, model in report.manifest.simulated_models
 
 
 def _rounds(report: Report) -> list[Markup]:
@@ -314,7 +249,7 @@ def _rounds(report: Report) -> list[Markup]:
 
 def _described(drawn: str, title: str, comparisons: Sequence[Comparison]) -> Markup:
     many = len(comparisons) > MOST_OPEN
-    words = _tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
+    words = tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
     return _titled(drawn, title, words)
 
 

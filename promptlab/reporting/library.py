@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -18,11 +17,12 @@ from promptlab.nouns.item import Demo, Frame, Item, Task
 from promptlab.nouns.plan import PlannedArm, PlannedTask
 from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Benchmark, Suite
+from promptlab.reporting.rescore import item_of
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import mark, or_unknown
 from promptlab.sources.official import files as official
-from promptlab.sources.spec.libraries import TaskEntry, all_stimuli
+from promptlab.sources.spec.libraries import all_stimuli
 from promptlab.sources.tasks import entries, task_here, task_names
 from promptlab.sources.tokens import DEFAULT, n_tokens
 from promptlab.strategies import plain_arm
@@ -157,36 +157,30 @@ def suites_in(store: Store | None) -> dict[str, str]:
 def tasks_in(store: Store | None, suite: str) -> list[Known]:
     """The tasks of a suite, or of the run."""
     if suite == "run" and store:
-        return [_of_run(task) for task in store.plan.tasks]
+        return [_known(task, task.n_items, True) for task in store.plan.tasks]
     ran = {f"{task.suite}/{task.name}" for task in store.plan.tasks} if store else set()
     return [replace(task, in_run=task.id in ran) for task in library("official" if suite == "official" else "twin")]
-
-
-def _of_run(task: PlannedTask) -> Known:
-    name, suite = str(task.name), task.suite
-    entry = entries().get(name) if suite != "own" else None
-    return Known(
-        id=f"{suite}/{name}", name=name, suite=suite, in_run=True, n_items=int(task.n_items),
-        benchmark=BENCHMARKS[entry.benchmark] if entry else BENCHMARKS["own"], metric=str(task.metric), chance=task.chance,
-        base_prompts={str(key): str(text) for key, text in task.base_prompts.items()}, defects=tuple(map(str, task.defects)),
-        licence=str(task.licence), source=str(task.source),
-    )  # fmt: skip
 
 
 def library(suite: Suite) -> tuple[Known, ...]:
     """The tasks of a suite that can be read; none of the official ones where their files are not here."""
     if suite == "official" and not any(state.state == "present" for state in official.listing()):
         return ()
-    found = [(name, task_here(name, suite)) for name in task_names(suite)]
-    return tuple(_of_library(task, entries()[name]) for name, task in found if task)
+    found = (task_here(name, suite) for name in task_names(suite))
+    return tuple(_known(task, len(task.items), False) for task in found if task)
 
 
-def _of_library(task: Task, entry: TaskEntry) -> Known:
+def _known(task: Task | PlannedTask, n_items: int, in_run: bool) -> Known:
+    entry = entries().get(task.name) if task.suite != "own" else None
     return Known(
-        id=task.id, name=task.name, suite=task.suite, in_run=False, n_items=len(task.items), benchmark=BENCHMARKS[entry.benchmark],
-        metric=task.metric, chance=task.chance, base_prompts=task.base_prompts, defects=task.defects, licence=task.licence,
-        source=task.source,
+        id=f"{task.suite}/{task.name}", name=task.name, suite=task.suite, in_run=in_run, n_items=n_items,
+        benchmark=BENCHMARKS[entry.benchmark if entry else "own"], metric=task.metric, chance=task.chance,
+        base_prompts=task.base_prompts, defects=task.defects, licence=task.licence, source=task.source,
     )  # fmt: skip
+
+
+def _chance(known: Known) -> str:
+    return "near 0 %" if known.chance is None else f"{100 * known.chance:.0f} %"
 
 
 def task_table(tasks: Sequence[Known]) -> Table:
@@ -198,7 +192,7 @@ def task_table(tasks: Sequence[Known]) -> Table:
             "items": [task.n_items for task in tasks],
             "benchmark": [task.benchmark for task in tasks],
             "scored by": [task.metric for task in tasks],
-            "chance": ["near 0 %" if task.chance is None else f"{100 * task.chance:.0f} %" for task in tasks],
+            "chance": [_chance(task) for task in tasks],
             "asked by": [", ".join(task.base_prompts) for task in tasks],
             "known defects": [str(len(task.defects)) if task.defects else "" for task in tasks],
             "licence": [task.licence for task in tasks],
@@ -233,16 +227,11 @@ class View:
             "SELECT item, input, targets, choices, cluster FROM items WHERE suite = ? AND task = ? LIMIT ? OFFSET ?",
             [self.known.suite, self.known.name, ITEMS, start],
         )
-        return [Item(str(row["item"]), str(row["input"]), _texts(row["targets"]), _texts(row["choices"])) for row in records(rows)]
+        return [item_of(row) for row in records(rows)]
 
     @property
     def arm(self) -> Arm:
         return plain_arm(self.prompt, self.layout, self.sentence.stimulus if self.sentence else None, self.shots)
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    """A JSON list of an item as it stands in the run's items."""
-    return tuple(str(part) for part in json.loads(str(value)))
 
 
 def layouts_of(store: Store | None) -> dict[str, Placement]:
@@ -279,7 +268,7 @@ def about_table(view: View) -> Table:
         ("task", known.id),
         ("benchmark", known.benchmark),
         ("scored by", known.metric),
-        ("chance", "near 0 %" if known.chance is None else f"{100 * known.chance:.0f} %"),
+        ("chance", _chance(known)),
         ("items", f"{known.n_items:,}"),
         ("source", known.source),
         ("licence", known.licence),

@@ -33,7 +33,7 @@ def loop_rounds(trials: pd.DataFrame, calls: pd.DataFrame, plan: Plan) -> Rows:
     loops = plan.looped
     found: Rows = []
     used = _used(trials, plan)
-    answers = _answers(calls, used)
+    answers = {str(trial): list(map(float, group)) for trial, group in _answers(calls, used["trial"]).groupby("trial", sort=False)["score"]}
     for (model, strategy, arm), group in used.groupby(["model", "strategy", "arm"], sort=False, observed=True):
         solved_at = loops[str(strategy)].solved_at
         right = {trial: [score >= solved_at for score in answers.get(trial, ())] for trial in group["trial"]}
@@ -83,7 +83,7 @@ def emotion_transitions(trials: pd.DataFrame, calls: pd.DataFrame, plan: Plan) -
     """What followed the remarks of each emotion: one row for each model, loop, arm and emotion, with the counts of all four ways."""
     loops = plan.looped
     used = trials[trials["strategy"].isin(list(loops)) & trials["score"].notna()].set_index("trial")
-    rows = calls[(calls["purpose"] == "answer") & calls["trial"].isin(used.index) & calls["score"].notna()].sort_values(["trial", "turn"])
+    rows = _answers(calls, used.index)
     before = rows.groupby("trial", sort=False)["score"].shift()
     rows = rows.assign(before=before)[before.notna() & rows["emotion"].notna()]
     counts: dict[tuple[str, str, str, str], dict[str, int]] = {}
@@ -105,8 +105,7 @@ def _used(trials: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return used.sort_values("arm", key=lambda arms: arms.map(order), kind="stable")
 
 
-def _answers(calls: pd.DataFrame, trials: pd.DataFrame) -> dict[str, list[float]]:
-    """The scores of every trial's answers, by round."""
-    rows = calls[(calls["purpose"] == "answer") & calls["trial"].isin(trials["trial"]) & calls["score"].notna()]
-    rows = rows.sort_values(["trial", "turn"])
-    return {str(trial): [float(score) for score in group] for trial, group in rows.groupby("trial", sort=False)["score"]}
+def _answers(calls: pd.DataFrame, trials: pd.Index | pd.Series) -> pd.DataFrame:
+    """The scored answers of these trials, by trial and turn."""
+    rows = calls[(calls["purpose"] == "answer") & calls["trial"].isin(trials) & calls["score"].notna()]
+    return rows.sort_values(["trial", "turn"])

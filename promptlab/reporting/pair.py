@@ -208,17 +208,12 @@ def _texts(items: pd.DataFrame) -> dict[tuple[str, str], tuple[Any, ...]]:
 
 def differences(a: HasPlan, model_a: str, setting_a: Setting, b: HasPlan, model_b: str, setting_b: Setting) -> list[str]:
     """What else differs between two runs, so that a difference is not put down to the arm alone."""
-    found = []
-    for name in ("seed", "replicates", "defects"):
-        values = [getattr(run.plan, name) for run in (a, b)]
-        if values[0] != values[1]:
-            found.append(f"{name}: {values[0]} and {values[1]}")
-    effective = [run.manifest.effective.get(model) for run, model in ((a, model_a), (b, model_b))]
-    if effective[0] != effective[1]:
-        found.append(f"sampling as sent: {effective[0]} and {effective[1]}")
-    served = [run.manifest.served.get(model) for run, model in ((a, model_a), (b, model_b))]
-    if served[0] != served[1]:
-        found.append(f"served by: {_listed(served[0])} and {_listed(served[1])}")
+    pairs: list[tuple[str, Any, Any]] = [(name, getattr(a.plan, name), getattr(b.plan, name)) for name in ("seed", "replicates", "defects")]
+    pairs += [
+        ("sampling as sent", a.manifest.effective.get(model_a), b.manifest.effective.get(model_b)),
+        ("served by", _listed(a.manifest.served.get(model_a)), _listed(b.manifest.served.get(model_b))),
+    ]
+    found = [f"{name}: {one} and {other}" for name, one, other in pairs if one != other]
     tasks_a, tasks_b = ({t.name: t.base_prompts for t in run.plan.tasks} for run in (a, b))
     if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
         found.append("the base prompts are not the same")

@@ -18,22 +18,20 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import PromptlabError, RunProblem, first_line
 from promptlab.nouns.places import home
 from promptlab.record.store import Run, write_trials
-from promptlab.reporting import Report, arm_table, build
-from promptlab.stats import LookRow, Saved, Supplement
+from promptlab.reporting.build import Judged, Report, build
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 2
+VERSION = 3
 """Raised when what is kept changes, so that older files are made anew."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is made ready by a process of its own."""
@@ -45,7 +43,7 @@ Stamp = tuple[tuple[str, int, int], ...]
 Row = dict[str, Any]
 
 
-class _Judged(BaseModel):
+class _Kept(BaseModel):
     """What is kept of a report: everything but the trials, the plan and the manifest."""
 
     model_config = ConfigDict(ser_json_inf_nan="constants", arbitrary_types_allowed=False)
@@ -53,17 +51,8 @@ class _Judged(BaseModel):
     version: int
     stamp: Stamp
     read_at: str
-    n_trials: int
-    comparisons: tuple[Comparison, ...]
+    judged: Judged
     baselines: list[Row]
-    rounds: tuple[Mapping[str, Any], ...]
-    loop_arms: tuple[Mapping[str, Any], ...]
-    emotions: tuple[Mapping[str, Any], ...]
-    beside: Supplement
-    looks: tuple[LookRow, ...]
-    saved: Saved | None
-    gaps: tuple[Mapping[str, Any], ...]
-    arms: list[Row]
 
 
 @dataclass(frozen=True)
@@ -72,13 +61,31 @@ class Prepared:
 
     folder: Path
     report: Report
-    arms: tuple[Row, ...]
-    """Rows of `promptlab.reporting.arm_table`."""
     read_at: str
     stamp: Stamp
     _db: duckdb.DuckDBPyConnection = field(repr=False, compare=False)
     _found: dict[tuple[str, str], pd.DataFrame] = field(repr=False, compare=False, default_factory=dict)
     """The last answers to queries, so that a page that is opened again asks nothing."""
+
+    @classmethod
+    def of(cls, folder: Path, at: Stamp | None = None) -> Self:
+        """The run made ready, from what is kept where it is of the folder's state `at` (None: as it is now), else made anew."""
+        run = Run(folder)
+        kept = _kept(folder, stamp(folder) if at is None else at)
+        if kept is None:
+            _make(folder)
+            kept = _kept(folder, None)
+            if kept is None:
+                raise RunProblem(
+                    f"{place(folder)}: what was made ready of the run cannot be read; remove that folder and open the run again"
+                )
+        with contextlib.suppress(OSError):
+            os.utime(place(folder))
+        report = Report(
+            run=run.id, manifest=run.manifest, plan=run.plan, state=run.state, trials=pd.DataFrame(),
+            baselines=pd.DataFrame(kept.baselines), **vars(kept.judged),
+        )  # fmt: skip
+        return cls(folder, report, kept.read_at, kept.stamp, _connected(folder))
 
     def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
         """The answer to a query over `trials` (columns of the trials frame, and `part`) and `items`; RunProblem where a file is gone."""
@@ -155,48 +162,26 @@ def keep(run: Run, report: Report, now: Stamp) -> None:
     _forget_oldest(kept)
 
 
-def prepared(folder: Path, at: Stamp | None = None) -> Prepared:
-    """The run made ready, from what is kept where it is of the folder's state `at` (None: as it is now), else made anew."""
-    wanted = stamp(folder) if at is None else at
-    run = Run(folder)
-    judged = _kept(folder, wanted)
-    if judged is None:
-        _make(folder)
-        judged = _kept(folder, None)
-        if judged is None:
-            raise RunProblem(f"{place(folder)}: what was made ready of the run cannot be read; remove that folder and open the run again")
-    with contextlib.suppress(OSError):
-        os.utime(place(folder))
-    plan = run.plan
-    report = Report(
-        run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(), n_trials=judged.n_trials,
-        comparisons=judged.comparisons, baselines=pd.DataFrame(judged.baselines), rounds=judged.rounds, loop_arms=judged.loop_arms,
-        emotions=judged.emotions, beside=judged.beside, looks=judged.looks, saved=judged.saved, gaps=judged.gaps,
-    )  # fmt: skip
-    return Prepared(folder, report, tuple(judged.arms), judged.read_at, judged.stamp, _connected(folder))
-
-
 _one_at_a_time = threading.Lock()
 
 
 def _write(where: Path, now: Stamp, report: Report) -> None:
-    judged = _Judged(
-        version=VERSION, stamp=now, read_at=time.strftime("%H:%M:%S UTC", time.gmtime()), n_trials=report.n_trials,
-        comparisons=report.comparisons, baselines=_rows(report.baselines), rounds=report.rounds, loop_arms=report.loop_arms,
-        emotions=report.emotions, beside=report.beside, looks=report.looks, saved=report.saved, gaps=report.gaps,
-        arms=_rows(arm_table(report)),
+    kept = _Kept(
+        version=VERSION, stamp=now, read_at=time.strftime("%H:%M:%S UTC", time.gmtime()),
+        baselines=json.loads(report.baselines.to_json(orient="records", double_precision=15)),
+        judged=Judged(**{name: getattr(report, name) for name in Judged.__dataclass_fields__}),
     )  # fmt: skip
-    (where / "judged.json").write_text(judged.model_dump_json(), encoding="utf-8")
+    (where / "judged.json").write_text(kept.model_dump_json(), encoding="utf-8")
 
 
-def _kept(folder: Path, wanted: Stamp | None) -> _Judged | None:
+def _kept(folder: Path, wanted: Stamp | None) -> _Kept | None:
     """What is kept of the run, where it can be read and is of the state wanted (None: of any)."""
     try:
-        judged = _Judged.model_validate_json((place(folder) / "judged.json").read_bytes())
+        kept = _Kept.model_validate_json((place(folder) / "judged.json").read_bytes())
     except (OSError, ValidationError):
         return None
-    fits = judged.version == VERSION and (wanted is None or judged.stamp == wanted)
-    return judged if fits and (place(folder) / "trials.parquet").exists() else None
+    fits = kept.version == VERSION and (wanted is None or kept.stamp == wanted)
+    return kept if fits and (place(folder) / "trials.parquet").exists() else None
 
 
 def _make(folder: Path) -> None:
@@ -238,12 +223,6 @@ def _forget_oldest(kept: Path) -> None:
     found = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
     for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[MOST_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
-
-
-def _rows(frame: pd.DataFrame) -> list[Row]:
-    """Rows with plain values, None for what is not there."""
-    found: list[Row] = json.loads(frame.to_json(orient="records", double_precision=15))
-    return found
 
 
 def main() -> None:

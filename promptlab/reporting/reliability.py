@@ -128,10 +128,7 @@ def time_rows(arms: Sequence[Row], spreads: Mapping[str, Row]) -> list[Row]:
 
 def missing_table(arms: Sequence[Row]) -> Table:
     """The arms of one model: trials without a score, and every bad end, as n, % and interval."""
-    rows = [
-        (row["arm"], f"{row['n']:,}", share(row["n"] - row["n_scored"], row["n"]), *(share(row[end], row["n"]) for end in BAD_ENDS))
-        for row in arms
-    ]
+    rows = [(row["arm"], f"{row['n']:,}", share(_n_lost(row), row["n"]), *(share(row[end], row["n"]) for end in BAD_ENDS)) for row in arms]
     columns = ["arm", "trials", "no score", *(OUTCOMES[end] for end in BAD_ENDS)]
     return Table("Missing answers", MISSING_NOTE, pd.DataFrame(rows, columns=columns))
 
@@ -140,8 +137,7 @@ def missing_rows(arms: Sequence[Row]) -> list[Row]:
     """The points of the chart of missing answers: two for each arm, in percent."""
     found = []
     for row in arms:
-        bad = sum(row[end] for end in BAD_ENDS if end != "error")
-        found += [_point(row["arm"], kind, k, row["n"]) for kind, k in ((LOST, row["n"] - row["n_scored"]), (BAD, bad))]
+        found += [_point(row["arm"], kind, k, row["n"]) for kind, k in ((LOST, _n_lost(row)), (BAD, _n_bad(row)))]
     return found
 
 

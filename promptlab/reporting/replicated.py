@@ -109,7 +109,7 @@ def _held(store: Store, paper: Paper) -> Held:
         if len(names) < 2 or names[0] != NONE_ARM:
             continue
         found = store.query(_task_means(len(names)), [*names, base_prompt, names, looped, tasks])
-        rows = {(*_setting(row), str(row["task"])): row for row in records(found)}
+        rows = {(str(row["model"]), str(row["setting"]), str(row["task"])): row for row in records(found)}
         for setting in dict.fromkeys(key[:2] for key in rows):
             for task in (task for task in tasks if (*setting, task) in rows):
                 row = rows[(*setting, task)]
@@ -117,10 +117,6 @@ def _held(store: Store, paper: Paper) -> Held:
                 made = TaskMeans(task, int(row["n_items"]), float(row["diff"]), float(row["sd"]), means, float(row["changed"]))
                 held.setdefault((base_prompt, setting), []).append(made)
     return held
-
-
-def _setting(row: dict[str, Any]) -> Place:
-    return str(row["model"]), str(row["setting"])
 
 
 def _task_means(n_arms: int) -> str:

@@ -101,13 +101,14 @@ def _mean(values: pd.Series[Any]) -> float | None:
 
 def _by_id(items: Items) -> dict[tuple[str, str], Item]:
     rows: Any = items.to_dict("records") if isinstance(items, pd.DataFrame) else items
-    return {(str(row["task"]), str(row["item"])): _item(row) for row in rows}
+    return {(str(row["task"]), str(row["item"])): item_of(row) for row in rows}
 
 
-def _item(row: Mapping[str, Any]) -> Item:
-    grades = row.get("scores")
-    scores = tuple(json.loads(grades)) if isinstance(grades, str) else ()
-    return Item(row["item"], row["input"], tuple(row["targets"]), tuple(row["choices"]), None, scores)
+def item_of(row: Mapping[str, Any]) -> Item:
+    """The item of a row of the items file, whose lists are JSON, or of `Run.items`."""
+    lists = (row["targets"], row["choices"], grades if isinstance(grades := row.get("scores"), str) else ())
+    targets, choices, scores = (tuple(json.loads(part) if isinstance(part, str) else part) for part in lists)
+    return Item(str(row["item"]), str(row["input"]), targets, choices, None, scores)
 
 
 def scores_of(answer: str, item: Mapping[str, Any], plan: Plan, model: str) -> dict[str, float | None]:
@@ -118,11 +119,7 @@ def scores_of(answer: str, item: Mapping[str, Any], plan: Plan, model: str) -> d
     kind = plan.task_of.get(str(item["task"]))
     if kind is None or kind.metric not in METRICS:
         return dict.fromkeys(SCORERS)
-    grades = item.get("scores")
-    read = Item(
-        str(item["item"]), str(item["input"]), tuple(json.loads(item["targets"])), tuple(json.loads(item["choices"])), None,
-        tuple(json.loads(grades)) if isinstance(grades, str) else (),
-    )  # fmt: skip
+    read = item_of(item)
     return {scorer: _metric(scorer, kind, model)(answer, read).score for scorer in SCORERS}
 
 

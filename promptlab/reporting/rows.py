@@ -9,12 +9,28 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.wording import BAD_ENDS, CONTROLS, SCORERS, VERDICTS
-from promptlab.reporting.build import Report, arm_table, looks_words
+from promptlab.nouns.wording import BAD_ENDS, CONTROLS, SCORERS
+from promptlab.reporting.build import Report, arm_table, looks_words, tally
+from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
-from promptlab.reporting.winner import DECISIVE
+from promptlab.reporting.suites import CAVEAT
+from promptlab.reporting.table import Table, table
+from promptlab.stats.looks import LookRow
+from promptlab.stats.published import Protocol
 from promptlab.stats.sentences import interval, p_text, points
+from promptlab.stats.supplement import BestRow, ByStimulusRow, ComponentRow, ProtocolRow, SpreadRow
 
+Contrast = SpreadRow | ByStimulusRow | LookRow
+
+PLACE = ("model", "setting")
+SCOPES = {
+    "primary": "All sentences of a library, over the tasks",
+    "stimulus": "Each sentence, over the tasks",
+    "cell": "Each sentence in each task",
+}
+COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
+"""What `cells` gives of a comparison."""
+LOOKS_TITLE = "Planned looks"
 DECISIONS = {
     "continue": "goes on",
     "efficacy": "stops: boundary passed",
@@ -40,17 +56,10 @@ def result(c: Comparison) -> str:
     return c.verdict if c.diff is None else f"{c.verdict} {points(c.diff)} ({interval(c.ci_low, c.ci_high)})"
 
 
-ARM_COLUMNS = (
-    "model", "setting", "arm", "role", "trials", "mean score", "missing (error)", "cut off", "refused", "empty", "no answer found",
-    "tokens out", "USD",
-)  # fmt: skip
-MORE_ARM_COLUMNS = ("of planned", "scored, %", "from cache, %", "asked again, %", "seconds, median", "seconds, 95 %")
-
-
-def arm_cells(report: Report) -> list[list[str]]:
-    """Rows of `arm_table` as words, for `ARM_COLUMNS`, and after them those of `MORE_ARM_COLUMNS`: what is recorded and how it came."""
-    found = []
-    planned = _planned_an_arm(report)
+def arm_words(report: Report) -> Table:
+    """Rows of `arm_table` as words, and after them what is recorded and how it came; settings only where there are several."""
+    rows = []
+    planned = sum(task.n_items for task in report.plan.tasks) * report.plan.answers_an_item  # of one arm, looks aside
     groups = {
         (str(model), report.plan.setting_of[str(setting)].words, str(arm)): group
         for (model, setting, arm), group in report.trials.groupby(["model", "setting", "arm"], sort=False, observed=True)
@@ -58,7 +67,7 @@ def arm_cells(report: Report) -> list[list[str]]:
     for row in records(arm_table(report)):
         group = groups[str(row["model"]), str(row["setting"]), str(row["arm"])]
         asked = group.loc[~group["cached"].astype(bool) & (group["outcome"] != "error"), "latency_s"].astype(float)
-        found.append(
+        rows.append(
             [
                 named(report, row["model"]), row["setting"], row["arm"], row["role"], str(row["n"]), _share(row["mean_score"]),
                 *(str(row[name]) for name in BAD_ENDS),
@@ -68,21 +77,21 @@ def arm_cells(report: Report) -> list[list[str]]:
                 _hundredths(group["attempts"] > 1), *("-" if asked.empty else f"{asked.quantile(q):.2f}" for q in (0.5, 0.95)),
             ]
         )  # fmt: skip
-    return found
-
-
-def _planned_an_arm(report: Report) -> int:
-    """Trials that every arm has for one model and setting, looks aside."""
-    return sum(task.n_items for task in report.plan.tasks) * report.plan.answers_an_item
+    heads = [
+        *PLACE, "arm", "role", "trials", "mean score", "missing (error)", "cut off", "refused", "empty", "no answer found",
+        "tokens out", "USD", "of planned", "scored, %", "from cache, %", "asked again, %", "seconds, median", "seconds, 95 %",
+    ]  # fmt: skip
+    found = table("How answers ended, and what they cost, by arm", "", heads, rows)
+    return found if len(report.plan.settings) > 1 else found._replace(frame=found.frame.drop(columns="setting"))
 
 
 def _hundredths(values: pd.Series[Any]) -> str:
     return f"{100 * float(values.astype(float).mean()):.1f}"
 
 
-def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
-    """For each model and setting with several sentences: a title, and rows of what the papers' arithmetic reports, what it reports
-    where nothing works, and what can be said of the same thing here."""
+def paired_protocol(report: Report) -> list[Table]:
+    """For each model and setting with several sentences: what the papers' arithmetic reports, what it reports where nothing works,
+    and what can be said of the same thing here."""
     found = []
     for row in report.beside.protocols:
         p = row.protocol
@@ -90,7 +99,6 @@ def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
         control = next((name for name in DECISIVE if any(c.control == name for c in mine)), "none")
         against = f"against {CONTROLS[control].name}"
         in_tasks = [c for c in mine if c.scope == "cell" and c.control == control]
-        counts = ", ".join(f"{n} {verdict}" for verdict in VERDICTS if (n := sum(c.verdict == verdict for c in in_tasks)))
         over = [c for c in mine if c.scope == "stimulus" and c.diff is not None]
         first = max((c for c in over if c.control == "none"), key=lambda c: c.diff or 0.0, default=None)
         same = next((c for c in over if first is not None and c.control == control and c.treatment == first.treatment), None)
@@ -98,29 +106,28 @@ def paired_protocol(report: Report) -> list[tuple[str, list[list[str]]]]:
         rows = [
             [
                 "Best sentence of each task, chosen on the items that judge it",
-                f"{points(p.best_per_task)} ({_percent(p.relative_best_per_task)})",
-                f"{points(p.null_best_per_task[1])} ({interval(p.null_best_per_task[0], p.null_best_per_task[2])})",
-                f"{counts} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them",
+                _with_percent(p),
+                _band(p.null_best_per_task),
+                f"{tally(in_tasks)} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them",
             ],
             [
                 "Best single sentence over the tasks",
                 points(p.best_single),
-                f"{points(p.null_best_single[1])} ({interval(p.null_best_single[0], p.null_best_single[2])})",
+                _band(p.null_best_single),
                 "no sentence can be judged" if same is None else f"{same.treatment}: {result(same)}, {against}",
             ],
             ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
         ]
         title = named(report, row.model) + (f", {row.setting.words}" if len(report.plan.settings) > 1 else "")
-        found.append((title, rows))
+        found.append(
+            table(title, "", ("figure", "published arithmetic, points", "the same if nothing worked", "what can be said here"), rows)
+        )
     return found
 
 
-GAP_COLUMNS = ("model", "setting", "task", "n official", "n twin", "official", "twin", "points", "95 % CI", "other run")
-
-
-def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[str]]:
-    """Rows of official minus twin as words, for `GAP_COLUMNS`."""
-    return [
+def gap_table(report: Report, gaps: Sequence[Mapping[str, Any]]) -> Table:
+    """Rows of official minus twin as words."""
+    rows = [
         [
             named(report, row["model"]), report.plan.setting_of[row["setting"]].words,
             row["task"] or "mean over the tasks",
@@ -129,59 +136,52 @@ def gap_cells(report: Report, gaps: Sequence[Mapping[str, Any]]) -> list[list[st
         ]
         for row in gaps
     ]  # fmt: skip
+    heads = (*PLACE, "task", "n official", "n twin", "official", "twin", "points", "95 % CI", "other run")
+    return table("Official minus twin", CAVEAT, heads, rows)
 
 
-def loop_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list[str]]]]:
-    """Title, note, heads and rows as words of the tables about feedback loops; nothing without loops."""
+def loop_tables(report: Report) -> list[Table]:
+    """The tables about feedback loops as words; nothing without loops."""
     if not report.rounds:
         return []
-    note = f"{ORACLE_NOTE} {EMOTION_NOTE}" if report.oracles else EMOTION_NOTE
-    rounds = [
-        [
-            named(report, r["model"]), r["loop"], r["arm"], str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
-            f"{100 * r['ci_low']:.1f} to {100 * r['ci_high']:.1f}", f"{100 * r['accuracy']:.1f}", f"{r['gained']}/{r['lost']}",
-        ]
-        for r in report.rounds
-    ]  # fmt: skip
-    arms = [
-        [
-            named(report, r["model"]), r["loop"], r["arm"], f"{r['n_solved']} of {r['n']}",
-            f"{r['rounds_to_solve']:.2f}", f"{r['calls']:.2f}",
-            "-" if r["tokens"] is None else f"{r['tokens']:.0f}", "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
-        ]
-        for r in report.loop_arms
-    ]  # fmt: skip
-    emotions = [
-        [named(report, r["model"]), r["loop"], r["arm"], r["emotion"], *(str(r[way]) for way in ("n", *WAYS))]
-        for r in report.emotions
-    ]  # fmt: skip
+
+    def loop(r: Mapping[str, Any]) -> list[str]:
+        return [named(report, r["model"]), r["loop"], r["arm"]]
+
+    heads = ("model", "loop", "arm")
     return [
-        (
-            "Feedback loops round by round", note,
-            ["model", "loop", "arm", "round", "asked", "pass@k, %", "95 % CI", "right at this round, %", "turned right/wrong"], rounds,
+        table(
+            "Feedback loops round by round", f"{ORACLE_NOTE} {EMOTION_NOTE}" if report.oracles else EMOTION_NOTE,
+            (*heads, "round", "asked", "pass@k, %", "95 % CI", "right at this round, %", "turned right/wrong"),
+            [
+                [
+                    *loop(r), str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
+                    f"{100 * r['ci_low']:.1f} to {100 * r['ci_high']:.1f}", f"{100 * r['accuracy']:.1f}", f"{r['gained']}/{r['lost']}",
+                ]
+                for r in report.rounds
+            ],
         ),
-        (
+        table(
             "Feedback loops: what solving takes", "An unsolved item counts as one round more than there are.",
-            ["model", "loop", "arm", "solved", "rounds to solve", "calls", "tokens", "USD for each solved"], arms,
+            (*heads, "solved", "rounds to solve", "calls", "tokens", "USD for each solved"),
+            [
+                [
+                    *loop(r), f"{r['n_solved']} of {r['n']}", f"{r['rounds_to_solve']:.2f}", f"{r['calls']:.2f}",
+                    "-" if r["tokens"] is None else f"{r['tokens']:.0f}",
+                    "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
+                ]
+                for r in report.loop_arms
+            ],
         ),
-        (
+        table(
             "What followed each emotion", "Counts of remarks; descriptive only.",
-            ["model", "loop", "arm", "emotion", "remarks", *(way.replace("_", " to ") for way in WAYS)], emotions,
+            (*heads, "emotion", "remarks", *(way.replace("_", " to ") for way in WAYS)),
+            [[*loop(r), r["emotion"], *(str(r[way]) for way in ("n", *WAYS))] for r in report.emotions],
         ),
     ]  # fmt: skip
 
 
 PROTOCOL_TITLE = "What the papers' arithmetic would report"
-PROTOCOL_COLUMNS = (
-    "model", "setting", "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
-    "mean of all",
-)  # fmt: skip
-BEST_COLUMNS = (
-    "model", "setting", "task", "scored highest", "uncorrected", "corrected", "95 % CI", "adjusted p", "best in resamples", "tied", "n",
-)  # fmt: skip
-SPREAD_COLUMNS = (
-    "model", "setting", "sentence", "against", "tasks", "points", "tau", "I2", "another task", "replicated in", "tasks by Holm",
-)  # fmt: skip
 PROTOCOL_NOTE = (
     "What Li et al. 2023 and Wang et al. 2024 report as the gain: the best stimulus of each task, chosen on the items that judge it. "
     "The band is what the same arithmetic gives on these very answers when the arms are shuffled inside every item, so that nothing works "
@@ -202,102 +202,101 @@ SPREAD_NOTE = (
 )
 
 
-def beside_tables(report: Report) -> list[tuple[str, str, Sequence[str], list[list[str]]]]:
-    """Title, note, heads and rows as words of what stands beside the verdicts; tables without rows are left out."""
+def beside_tables(report: Report) -> list[Table]:
+    """What stands beside the verdicts as words; tables without rows are left out."""
     beside = report.beside
-    protocols = [
-        [
-            named(report, r.model), r.setting.words, f"{100 * r.protocol.baseline:.1f}",
-            f"{points(r.protocol.best_per_task)} ({_percent(r.protocol.relative_best_per_task)})",
-            f"{points(r.protocol.null_best_per_task[1])} ({interval(r.protocol.null_best_per_task[0], r.protocol.null_best_per_task[2])})",
-            points(r.protocol.best_single),
-            f"{points(r.protocol.null_best_single[1])} ({interval(r.protocol.null_best_single[0], r.protocol.null_best_single[2])})",
-            points(r.protocol.average),
-        ]
-        for r in beside.protocols
-    ]  # fmt: skip
-    bests = [
-        [
-            named(report, r.model), r.setting.words, r.task or "mean over the tasks", r.winner or "none",
-            points(r.naive), "-" if r.estimate is None else points(r.estimate), interval(r.ci_low, r.ci_high) if r.winner else "-",
-            p_text(r.p_adjusted) if r.p_adjusted is not None else "-", "-" if r.p_best is None else f"{100 * r.p_best:.0f} %",
-            "yes" if r.tie else "no", str(r.n),
-        ]
-        for r in beside.bests
-    ]  # fmt: skip
-    spreads = [
-        [
-            named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, str(r.n_tasks),
-            points(r.estimate), f"{100 * r.tau:.1f}", f"{r.i2_percent:.0f} %", interval(r.prediction_low, r.prediction_high),
-            str(r.n_tasks_replicated), ", ".join(r.tasks_named) or "none",
-        ]
-        for r in beside.spreads
-    ]  # fmt: skip
-    components = [
-        [
-            named(report, r.model), r.setting.words, str(r.n_tasks), str(r.n_repeats), f"{r.var_item:.4f}",
-            f"{r.var_item_by_arm:.4f}", f"{r.var_repeat:.4f}", r.sentence,
-        ]
-        for r in beside.components
-    ]  # fmt: skip
-    stimuli = [
-        [
-            named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name,
-            p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none",
-        ]
-        for r in beside.by_stimulus
-    ]  # fmt: skip
-    looks = [
-        [
-            named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, str(r.look + 1),
-            str(r.n_pairs), "-" if r.diff is None else points(r.diff), "-" if r.p is None else p_text(r.p), f"{r.level:.4f}",
-            "-" if r.conditional_power is None else f"{100 * r.conditional_power:.0f} %", DECISIONS[r.decision],
-        ]
-        for r in report.looks
-    ]  # fmt: skip
-    tables: list[tuple[str, str, Sequence[str], list[list[str]]]] = [
-        (
+
+    def place(r: BestRow | ProtocolRow | ComponentRow | Contrast) -> list[str]:
+        return [named(report, r.model), r.setting.words]
+
+    def pair(r: Contrast) -> list[str]:
+        return [*place(r), r.treatment, CONTROLS[r.control].name]
+
+    contrast = (*PLACE, "sentence", "against")
+    tables = [
+        table(
             PROTOCOL_TITLE, PROTOCOL_NOTE,
-            PROTOCOL_COLUMNS, protocols,
+            (*PLACE, "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
+             "mean of all"),
+            [
+                [
+                    *place(r), f"{100 * r.protocol.baseline:.1f}", _with_percent(r.protocol), _band(r.protocol.null_best_per_task),
+                    points(r.protocol.best_single), _band(r.protocol.null_best_single), points(r.protocol.average),
+                ]
+                for r in beside.protocols
+            ],
         ),
-        (
+        table(
             "The best stimulus, corrected for the choice", BEST_NOTE,
-            BEST_COLUMNS, bests,
+            (*PLACE, "task", "scored highest", "uncorrected", "corrected", "95 % CI", "adjusted p", "best in resamples", "tied", "n"),
+            [
+                [
+                    *place(r), r.task or "mean over the tasks", r.winner or "none", points(r.naive),
+                    "-" if r.estimate is None else points(r.estimate), interval(r.ci_low, r.ci_high) if r.winner else "-",
+                    p_text(r.p_adjusted) if r.p_adjusted is not None else "-", "-" if r.p_best is None else f"{100 * r.p_best:.0f} %",
+                    "yes" if r.tie else "no", str(r.n),
+                ]
+                for r in beside.bests
+            ],
         ),
-        (
+        table(
             "Does a sentence do anything anywhere, and where", BY_STIMULUS_NOTE,
-            ["model", "setting", "sentence", "against", "p, no task", "any effect", "in the tasks"], stimuli,
+            (*contrast, "p, no task", "any effect", "in the tasks"),
+            [[*pair(r), p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none"] for r in beside.by_stimulus],
         ),
-        (
+        table(
             "How tasks differ", SPREAD_NOTE,
-            SPREAD_COLUMNS, spreads,
+            (*contrast, "tasks", "points", "tau", "I2", "another task", "replicated in", "tasks by Holm"),
+            [
+                [
+                    *pair(r), str(r.n_tasks), points(r.estimate), f"{100 * r.tau:.1f}", f"{r.i2_percent:.0f} %",
+                    interval(r.prediction_low, r.prediction_high), str(r.n_tasks_replicated), ", ".join(r.tasks_named) or "none",
+                ]
+                for r in beside.spreads
+            ],
         ),
-        (
-            "Planned looks",
+        table(
+            LOOKS_TITLE,
             f"What each look decided on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
-            ["model", "setting", "sentence", "against", "look", "items", "points", "p", "level", "chance ahead", "decision"], looks,
+            (*contrast, "look", "items", "points", "p", "level", "chance ahead", "decision"),
+            [
+                [
+                    *pair(r), str(r.look + 1), str(r.n_pairs), "-" if r.diff is None else points(r.diff),
+                    "-" if r.p is None else p_text(r.p), f"{r.level:.4f}",
+                    "-" if r.conditional_power is None else f"{100 * r.conditional_power:.0f} %", DECISIONS[r.decision],
+                ]
+                for r in report.looks
+            ],
         ),
-        (
+        table(
             "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question asked again.",
-            ["model", "setting", "tasks", "repeats", "items", "items by arm", "repeats'", "advice"], components,
+            (*PLACE, "tasks", "repeats", "items", "items by arm", "repeats'", "advice"),
+            [
+                [
+                    *place(r), str(r.n_tasks), str(r.n_repeats), f"{r.var_item:.4f}", f"{r.var_item_by_arm:.4f}", f"{r.var_repeat:.4f}",
+                    r.sentence,
+                ]
+                for r in beside.components
+            ],
         ),
     ]  # fmt: skip
-    return [table for table in tables if table[3]]
+    return [found for found in tables if len(found.frame)]
 
 
-def _percent(value: float | None) -> str:
-    return "no relative gain: the baseline is 0" if value is None else f"{value:+.1f} %"
+def _with_percent(p: Protocol) -> str:
+    gain = p.relative_best_per_task
+    return f"{points(p.best_per_task)} ({'no relative gain: the baseline is 0' if gain is None else f'{gain:+.1f} %'})"
 
 
-def baseline_columns() -> list[str]:
-    """The heads of `baseline_cells`."""
-    return ["model", "setting", "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines"]
+def _band(null: tuple[float, float, float]) -> str:
+    """What the same arithmetic gives where nothing works: median, and 5 % to 95 %."""
+    return f"{points(null[1])} ({interval(null[0], null[2])})"
 
 
-def baseline_cells(report: Report) -> list[list[str]]:
+def baseline_table(report: Report) -> Table:
     """Scores without any stimulus as words: raw by every scorer, and normalised (0 is guessing, below it negative) by the one in force."""
     scorer = str(report.plan.scorer or ("the tool" if report.plan.imported else "reference"))
-    return [
+    rows = [
         [
             named(report, row["model"]), row["setting"], row["task"], str(row["n"]), *(_share(row[name]) for name in SCORERS), scorer,
             "-" if row["normalised"] is None else f"{row['normalised']:.1f}",
@@ -305,6 +304,8 @@ def baseline_cells(report: Report) -> list[list[str]]:
         ]
         for row in records(report.baselines)
     ]  # fmt: skip
+    heads = (*PLACE, "task", "n", *SCORERS, "scored by", "normalised", "as asked", "echoes", "declines")
+    return table("Scores without any stimulus, by every scorer", "", heads, rows)
 
 
 def named(report: Report, model: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,41 +13,19 @@ from promptlab.nouns.manifest import Manifest
 from promptlab.nouns.plan import Plan, PlannedArm
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import AA_ARM, NONE_ARM
-from promptlab.reporting.build import Report
 from promptlab.reporting.prepared import Prepared
 
 RIGHT = 0.5
 """An answer counts as right from this score on; graded metrics give scores in between."""
-LIGHT = (
-    "t.trial", "t.order", "suite", "task", "item", "cluster", "arm", "role", "model", "setting", "placement", "shots", "strategy",
-    "base_prompt",
-    "replicate", "outcome", "score", "n_rounds",
-)  # fmt: skip
 WHOLE = "SELECT t.*, i.input, i.targets FROM trials t LEFT JOIN items i USING (suite, task, item)"
 
 
-@dataclass(frozen=True)
-class Store:
+class Store(Prepared):
     """One run, ready for a page: its verdicts, and queries over its trials. Nothing here grows with the run."""
-
-    ready: Prepared
-
-    @property
-    def folder(self) -> Path:
-        return self.ready.folder
-
-    @property
-    def report(self) -> Report:
-        """The judged run; its `trials` are empty here, and read by query."""
-        return self.ready.report
 
     @property
     def n_trials(self) -> int:
         return self.report.n_trials
-
-    @property
-    def read_at(self) -> str:
-        return self.ready.read_at
 
     @property
     def plan(self) -> Plan:
@@ -105,27 +81,12 @@ class Store:
 
     def comparisons(self, model: str, setting: Setting, control: str | None, scopes: Sequence[str]) -> list[Comparison]:
         """The planned comparisons of one model and setting, in the plan's order."""
-        return [
-            c
-            for c in self.report.comparisons
-            if c.model == model and c.setting == setting and (control is None or c.control == control) and c.scope in scopes
-        ]
-
-    def query(self, sql: str, values: Sequence[object] | Mapping[str, object] = ()) -> pd.DataFrame:
-        """The answer to a query over `trials` (columns of the trials frame) and `items`."""
-        return self.ready.query(sql, values)
-
-    def of(
-        self, model: str, setting: Setting, task: str | None = None, arms: Sequence[str] = (), items: Sequence[str] | None = None
-    ) -> pd.DataFrame:
-        """The trials of one model and setting without texts; of one task, of some arms and items where they are given."""
-        sql, values = _where(model, setting, task, arms, items)
-        return self.query(f"SELECT {', '.join(LIGHT)} FROM trials t WHERE {sql} ORDER BY t.order", values)  # noqa: S608 (fixed text)
+        return [c for c in self.report.of(None, model, control, setting) if c.scope in scopes]
 
     def whole(self, model: str, setting: Setting, task: str, arms: Sequence[str], items: Sequence[str]) -> pd.DataFrame:
-        """The same with everything recorded, and `input` and `targets` of the item: for as many items as a page shows."""
-        sql, values = _where(model, setting, task, arms, items)
-        return self.query(f"{WHOLE} WHERE {sql} ORDER BY t.order", values)
+        """Trials with everything recorded, and `input` and `targets` of the item: for as many items as a page shows."""
+        asked = "t.model = ? AND t.setting = ? AND t.task = ? AND list_contains(?, t.arm) AND list_contains(?, t.item)"
+        return self.query(f"{WHOLE} WHERE {asked} ORDER BY t.order", [model, setting.id, task, list(arms), list(items)])
 
     def trial(self, trial: str) -> dict[str, Any] | None:
         """Everything recorded of one trial, with `input` and `targets` of its item; None where there is no such trial."""
@@ -135,18 +96,9 @@ class Store:
     def calls(self, trial: str) -> pd.DataFrame:
         """The calls of one trial; damage in the folder is a RunProblem."""
         try:
-            return self.ready.calls(trial)
+            return super().calls(trial)
         except UNREADABLE as error:
             raise RunProblem(f"{self.folder / 'calls'}: the calls of trial {trial} cannot be read ({first_line(error)})") from None
-
-
-def _where(model: str, setting: Setting, task: str | None, arms: Sequence[str], items: Sequence[str] | None) -> tuple[str, list[Any]]:
-    parts, values = ["t.model = ? AND t.setting = ?"], list[Any]([model, setting.id])
-    for column, value in (("task", task), ("arm", list(arms) or None), ("item", None if items is None else list(items))):
-        if value is not None:
-            parts.append(f"list_contains(?, t.{column})" if isinstance(value, list) else f"t.{column} = ?")
-            values.append(value)
-    return " AND ".join(parts), values
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:

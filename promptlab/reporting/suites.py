@@ -14,10 +14,10 @@ import pandas as pd
 
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.plan import Plan, PlannedModel
-from promptlab.nouns.words import NONE_ARM, Scorer
+from promptlab.nouns.words import NONE_ARM
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.rescore import rescored
-from promptlab.stats.intervals import UnpairedDifference, unpaired_difference
+from promptlab.stats.intervals import unpaired_difference
 
 SUITES = ("official", "twin")
 CAVEAT = (
@@ -46,7 +46,10 @@ def suite_gaps(run: Run, trials: pd.DataFrame, plan: Plan) -> list[dict[str, Any
             other_plan = other.plan
             if other_plan.suite != other_suite or not (models := _shared_models(plan, other_plan)):
                 continue
-            theirs = _item_means(_scored_alike(other, other_plan, plan.scorer))
+            trials = other.trials()
+            if plan.scorer not in (None, other_plan.scorer):
+                trials = rescored(trials, other.items(), other_plan, plan.scorer)
+            theirs = _item_means(trials)
         except (RunProblem, OSError, KeyError):
             continue  # a run of an older format, or one that is being written
         for key, values in here.items():
@@ -56,13 +59,6 @@ def suite_gaps(run: Run, trials: pd.DataFrame, plan: Plan) -> list[dict[str, Any
                 official, twin = (values, same) if mine == "official" else (same, values)
                 found[key] = _row(plan, key, official, twin, other.id)
     return _with_means(list(found.values()))
-
-
-def _scored_alike(other: Run, other_plan: Plan, scorer: Scorer | None) -> pd.DataFrame:
-    trials = other.trials()
-    if scorer is not None and scorer != other_plan.scorer:
-        trials = rescored(trials, other.items(), other_plan, scorer)
-    return trials
 
 
 def _shared_models(plan: Plan, other: Plan) -> dict[str, str]:
@@ -94,7 +90,7 @@ def _item_means(trials: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
 
 def _row(plan: Plan, key: tuple[str, ...], official: pd.DataFrame, twin: pd.DataFrame, other: str) -> dict[str, Any]:
     gap = unpaired_difference(official["score"].to_numpy(float), twin["score"].to_numpy(float), _clusters(official), _clusters(twin))
-    setting = plan.setting_of[key[1]]
+    setting, (low, high) = plan.setting_of[key[1]], gap.ci or (None, None)
     return {
         "model": key[0],
         "simulated": plan.model_of[key[0]].simulated,
@@ -105,7 +101,11 @@ def _row(plan: Plan, key: tuple[str, ...], official: pd.DataFrame, twin: pd.Data
         "official": float(official["score"].mean()),
         "n_twin": len(twin),
         "twin": float(twin["score"].mean()),
-        **_gap(gap),
+        "diff": gap.diff,
+        "se": gap.se,
+        "ci_low": low,
+        "ci_high": high,
+        "method": gap.method,
         "other_run": other,
     }
 
@@ -114,11 +114,6 @@ def _clusters(items: pd.DataFrame) -> list[str] | None:
     if items["cluster"].isna().all():
         return None
     return [str(c) if isinstance(c, str) else f"item {i}" for c, i in zip(items["cluster"], items["item"], strict=True)]
-
-
-def _gap(gap: UnpairedDifference) -> dict[str, Any]:
-    low, high = gap.ci or (None, None)
-    return {"diff": gap.diff, "se": gap.se, "ci_low": low, "ci_high": high, "method": gap.method}
 
 
 def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -11,8 +11,7 @@ from rich.text import Text
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.wording import CONTROLS, FINDINGS, VERDICTS
 from promptlab.reporting.build import Report, headline
-from promptlab.reporting.rows import GAP_COLUMNS, cells, gap_cells
-from promptlab.reporting.suites import CAVEAT
+from promptlab.reporting.rows import cells, gap_table
 
 COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 WIDTH_OFF_TERMINAL = 132
@@ -56,15 +55,15 @@ def _table(report: Report, title: str, comparisons: Sequence[Comparison]) -> Tab
 
 def _say_gaps(report: Report, console: Console) -> int:
     """Official minus twin, and how many rows without a finding were left out."""
-    table = Table(title=Text("Official minus twin, without any stimulus"), title_justify="left", header_style="bold", caption=Text(CAVEAT))
-    for column in GAP_COLUMNS:
-        table.add_column(column)
     shown = [
         row
         for row in report.gaps
         if row["task"] is None or len(report.gaps) <= FEW or (row["ci_low"] or 0) > 0 or (row["ci_high"] or 0) < 0
     ]
-    for row in gap_cells(report, shown):
+    found = gap_table(report, shown)
+    title = Text(f"{found.title}, without any stimulus")
+    table = Table(*found.head, title=title, title_justify="left", header_style="bold", caption=Text(found.note))
+    for row in found.rows:
         table.add_row(*map(Text, row))
     console.print(table)
     return len(report.gaps) - len(shown)

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.wording import BAD_ENDS
-from promptlab.reporting.prepared import Stamp
 from promptlab.reporting.store import RIGHT, Store, records
 
 FLAGS = ("compliant", "echoed", "declined")
 Row = dict[str, Any]
-KEPT = 24
-"""Answers to queries that are kept, so that another choice on the page asks only what it changes."""
-
 SUMS = f"""
     WITH kinds AS (
         SELECT model, setting, arm, outcome, cached, compliant, echoed, declined,
@@ -74,7 +67,7 @@ def sums_of(store: Store) -> list[Row]:
             name: value if name in KEY else (0 if pd.isna(value) else float(value) if name in AMOUNTS else int(value))
             for name, value in row.items()
         }
-        for row in _asked(store, SUMS)
+        for row in records(store.query(SUMS))
     ]
 
 
@@ -84,46 +77,25 @@ def by_arm(store: Store, sums: Sequence[Row], model: str, setting: Setting) -> l
     return [found[arm] for arm in store.arms if arm in found]
 
 
-@dataclass(frozen=True)
-class _Question:
-    """A query about one state of a run; the run itself is not compared."""
-
-    folder: Path
-    stamp: Stamp
-    sql: str
-    values: tuple[object, ...]
-    store: Store = field(compare=False, repr=False)
-
-
-@lru_cache(maxsize=KEPT)
-def _answer(question: _Question) -> list[Row]:
-    values = [list(value) if isinstance(value, tuple) else value for value in question.values]
-    return records(question.store.query(question.sql, values))
-
-
-def _asked(store: Store, sql: str, *values: object) -> list[Row]:
-    """The rows of a query, asked once for each state of the run; not to be changed."""
-    return _answer(_Question(store.folder, store.ready.stamp, sql, values, store))
-
-
 def spreads_of(store: Store, model: str, setting: Setting) -> dict[str, Row]:
     """Quantiles by arm: median and p95 of tokens, and p5, median and p95 of seconds; None where nothing is known."""
     n_of = {"input_tokens": 2, "output_tokens": 2, "latency_s": 3}
     return {
         str(row["arm"]): {name: [None] * n if row[f"n_{name}"] == 0 else list(row[name]) for name, n in n_of.items()}
-        for row in _asked(store, SPREADS, model, setting.id)
+        for row in records(store.query(SPREADS, [model, setting.id]))
     }
 
 
 def asked_again(store: Store, model: str, setting: Setting, arms: Sequence[str], below: int) -> list[Row]:
     """Questions with more than one answer in these arms, of replicates below a number: how many agree, over all tasks and in each."""
-    found = {str(row["task"]): row for row in _asked(store, AGAIN, model, setting.id, tuple(arms), below)}
+    found = {str(row["task"]): row for row in records(store.query(AGAIN, [model, setting.id, list(arms), below]))}
+    counts = ("n_scored", "same_score", "n_texts", "same_text")
     rows: list[Row] = [
-        {"task": task, **{name: int(found[task][name]) for name in ("n_scored", "same_score", "n_texts", "same_text", "most")}}
+        {"task": task, **{name: int(found[task][name]) for name in (*counts, "most")}}
         for task in store.tasks
         if task in found and (found[task]["n_texts"] or found[task]["n_scored"])
     ]
     if len(rows) < 2:
         return rows
-    total = {name: sum(int(row[name]) for row in rows) for name in ("n_scored", "same_score", "n_texts", "same_text")}
+    total = {name: sum(int(row[name]) for row in rows) for name in counts}
     return [{"task": "all tasks", **total, "most": max(int(row["most"]) for row in rows)}, *rows]
