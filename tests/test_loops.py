@@ -197,7 +197,7 @@ def test_policies(policy: Any, expected: list[Any]) -> None:
 
 
 def test_majority_of_nothing_is_the_last() -> None:
-    assert majority([Completion("", "empty"), Completion(" ", "empty")]).text == " "
+    assert majority([Completion("", "empty"), Completion(" ", "empty")], ["", None]).text == " "
 
 
 LOOPS = "loops:\n  - {{name: heart, rounds: {rounds}, mode: {mode}, policies: {policies}{more}}}\n"
@@ -435,7 +435,8 @@ def judged(path: Path) -> list[Any]:
         rows.append(
             {
                 "model": model.name, "task": task.name, "item": trial.item.id, "cluster": trial.item.cluster,
-                "arm": arm.name, "placement": arm.setting.placement, "shots": arm.setting.shots, "strategy": arm.setting.strategy,
+                "arm": arm.name, "setting": arm.setting.id, "placement": arm.setting.placement, "shots": arm.setting.shots,
+                "strategy": arm.setting.strategy,
                 "outcome": "ok", "score": score,
             }
         )  # fmt: skip

@@ -179,8 +179,8 @@ def test_the_page_and_the_plan_give_one_number_for_one_design(over: str, n_tasks
     found = planning.tables(None, given(over=over, n_tasks=n_tasks, n_stimuli=2, per_task=100, flips=10, comparisons=2))
     study = drafted(file_of(found)).study
     assert study is not None
-    row = make_plan(study)["power"][0]
-    effect = row["mean"] if over == "mean" else smallest_effect_mcnemar(100, 0.1, 0.025)
+    row = make_plan(study).power[0]
+    effect = row.mean if over == "mean" else smallest_effect_mcnemar(100, 0.1, 0.025)
     size = Size((100,) * n_tasks, 0.1, 0.025, "cell" if over == "cell" else "mean")
     assert size.smallest_effect() == effect
     assert size.power(effect) == pytest.approx(0.8, abs=0.005)

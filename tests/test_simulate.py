@@ -72,7 +72,8 @@ def drawn(study: Study, model: str) -> list[Comparison]:
         rows.append(
             {
                 "model": trial.model, "task": tasks[trial.task].name, "item": trial.item.id, "cluster": trial.item.cluster, "arm": arm.name,
-                "placement": arm.setting.placement, "shots": arm.setting.shots, "strategy": arm.setting.strategy, "outcome": "ok",
+                "setting": arm.setting.id, "placement": arm.setting.placement, "shots": arm.setting.shots,
+                "strategy": arm.setting.strategy, "outcome": "ok",
                 "score": float(random.Random(f"{seed}/{trial.id}").random() < p),
             }
         )  # fmt: skip
