@@ -16,6 +16,7 @@ import runs
 from conftest import ROOT
 from promptlab.explorer import replication
 from promptlab.explorer.filters import Filters
+from promptlab.nouns.plan import PlannedArm
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import charts, replicate, replicated
@@ -162,7 +163,7 @@ def test_the_page_of_a_whole_run(opened: Any, swept: Path) -> None:
 
 
 def test_what_a_comparison_would_need_is_an_experiment(opened: Any, tmp_path: Path) -> None:
-    write_run(tmp_path)
+    folder, _ = write_run(tmp_path)
     app = opened("--runs", tmp_path, page="replication", paper="negativeprompt")
     assert not app.exception
     found = texts(app)
@@ -175,7 +176,8 @@ def test_what_a_comparison_would_need_is_an_experiment(opened: Any, tmp_path: Pa
     )
     study = resolve(path)
     assert len(study.design.tasks) == 45
-    assert stimuli_of({"arms": [{"arm": "a", "role": "stimulus", "library": None}]}, "negativeprompt") == []
+    plan = Run(folder).plan
+    assert stimuli_of(replace(plan, arms=(PlannedArm(name="a", role="stimulus"),)), "negativeprompt") == []
 
 
 def test_a_run_without_a_task_of_the_papers(opened: Any, tmp_path: Path) -> None:

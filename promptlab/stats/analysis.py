@@ -171,7 +171,10 @@ class Analysis:
     def aa(self) -> list[Comparison]:
         """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
         found: list[Comparison] = []
-        for (model, setting), tables in self.tables.items():
+        models = list(dict.fromkeys(model for model, _ in self.tables))
+        planned = [setting.id for setting in self.plan.settings]
+        for model, setting in sorted(self.tables, key=lambda place: (models.index(place[0]), planned.index(place[1]))):
+            tables = self.tables[model, setting]
             h = Hypothesis(
                 family=f"aa/{model}", scope="cell", model=model, task=None, treatment=AA_ARM, library="", control="none",
                 setting=self.plan.setting_of[setting],
