@@ -229,7 +229,7 @@ def test_a_notebook_for_a_run_is_written_and_runs(name: str, loops: bool, tmp_pa
         assert "neutral_paraphrase" in shown["loops-1"]
         assert "rounds_to_solve" in shown["loops-2"]
         assert "wrong_right" in shown["loops-3"]
-    assert shown["forest-0"].count("SIMULATED: ") == len(built.settings)
+    assert shown["forest-0"].count("SIMULATED: ") == len(built.plan.settings)
 
 
 def test_no_word_of_a_run_stands_in_a_written_notebook(tmp_path: Path) -> None:

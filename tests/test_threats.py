@@ -502,7 +502,8 @@ def test_requests_that_time_out_count_against_the_cap_each_time(tmp_path: Path, 
     quick(monkeypatch, attempts=50)
     path = few(tmp_path, server, "hang", ", timeout_s: 0.1")
     study = resolve(path)
-    engine, gateway = engine_of(study, None, Budget(None), Progress(0, 0), Execution())
+    engine = engine_of(study, None, Budget(None), Progress(0, 0), Execution())
+    gateway = engine.gateway
     _, most = engine.upper_cost(engine.call(next(trials(study.design))))
     asyncio.run(gateway.aclose())
     cap = most * 6 + most // 2

@@ -161,9 +161,9 @@ Pass@k is the share of items of which any of the first k answers was right, with
 answer is wrong, and any remark at all can help; only the difference to the same loop with affect-free remarks can be put down to
 emotion. A loop with an oracle cannot be compared with single answers."""
 LOOP = """for loop in run.plan.loops:
-    rows = [row for row in built.rounds if row["model"] == model and row["loop"] == loop["strategy"]]
+    rows = [row for row in built.rounds if row["model"] == model and row["loop"] == loop.strategy]
     if rows:
-        drawn(charts.rounds(rows, " ".join([model, loop["strategy"]]), built.simulated))"""
+        drawn(charts.rounds(rows, " ".join([model, loop.strategy]), built.simulated))"""
 LOOP_ROUNDS = """table(pd.DataFrame(built.rounds).round(3))"""
 LOOP_ARMS = """table(pd.DataFrame(built.loop_arms))"""
 LOOP_EMOTIONS = """table(pd.DataFrame(built.emotions))"""

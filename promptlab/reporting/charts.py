@@ -62,7 +62,7 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
         "color": alt.Color("verdict:N", scale=alt.Scale(domain=present, range=looks["colour"]), legend=None),
         "shape": alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=looks["shape"]), legend=None),
     }
-    layers = _intervals(rows, _names("row"), x, "diff", by_verdict, {"strokeWidth": 2.5}, ("row", "words"))
+    layers = _intervals(rows, _names("row"), x, "diff", by_verdict, {"strokeWidth": 2.5}, tooltip=("row", "words"))
     height = max(2, len({row["row"] for row in rows})) * ROW_PX
     return _layered([band, *layers], _title(title, simulated), 380, height)
 
@@ -148,7 +148,7 @@ def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> 
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), legend=None)
     shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=["diamond", "circle"]), legend=None)
     line, by_kind = {"strokeWidth": 3, "opacity": 0.55}, {"color": colour, "shape": shape}
-    layers = _intervals(rows, _names("figure"), x, "points", by_kind, line, ("figure", "words"))
+    layers = _intervals(rows, _names("figure"), x, "points", by_kind, line, tooltip=("figure", "words"))
     return _layered(layers, _title(title, simulated), 300, max(2, len(rows)) * ROW_PX)
 
 
@@ -203,7 +203,7 @@ def estimates(
         by_kind["yOffset"] = alt.YOffset("kind:N", sort=list(kinds), scale=alt.Scale(domain=list(kinds)))
     y = _names("row", scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15))
     x = alt.X("x:Q", scale=scale, title=axis)
-    layers = _intervals(rows, y, x, "value", by_kind, {"strokeWidth": 2.5}, ("row", "kind", "words"), size=80, color=INK)
+    layers = _intervals(rows, y, x, "value", by_kind, {"strokeWidth": 2.5}, tooltip=("row", "kind", "words"), size=80, color=INK)
     n_rows = len({row["row"] for row in rows})
     height = max(2, n_rows) * (ROW_PX if len(kinds) == 1 else 12 + 18 * len(kinds))
     return _layered(layers, _title(title, simulated), 340, height)
