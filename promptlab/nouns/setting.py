@@ -43,6 +43,11 @@ class Setting:
         return {"placement": self.placement, "shots": f"{self.shots} examples", "strategy": self.strategy, **own}
 
     @property
+    def factors(self) -> tuple[Any, ...]:
+        """The levels of the factors that frames group by."""
+        return self.placement, self.shots, self.strategy, self.sampling
+
+    @property
     def pooled(self) -> Setting:
         """The same setting over all base prompts."""
         return replace(self, prompt=None)

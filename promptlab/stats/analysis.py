@@ -171,9 +171,10 @@ class Analysis:
     def aa(self) -> list[Comparison]:
         """The baseline against its own repeat: a cell for each task, and one over the tasks that can silence a model."""
         found: list[Comparison] = []
-        models = list(dict.fromkeys(model for model, _ in self.tables))
-        planned = [setting.id for setting in self.plan.settings]
-        for model, setting in sorted(self.tables, key=lambda place: (models.index(place[0]), planned.index(place[1]))):
+        places = [(model, *self.plan.setting_of[setting].factors) for model, setting in self.tables]
+        seen = [list(dict.fromkeys(values)) for values in zip(*places, strict=True)]
+        order = {key: [s.index(v) for s, v in zip(seen, p, strict=True)] for key, p in zip(self.tables, places, strict=True)}
+        for model, setting in sorted(self.tables, key=order.__getitem__):  # each factor in the order in which its levels were sent
             tables = self.tables[model, setting]
             h = Hypothesis(
                 family=f"aa/{model}", scope="cell", model=model, task=None, treatment=AA_ARM, library="", control="none",
