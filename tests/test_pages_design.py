@@ -186,7 +186,9 @@ def test_hashes_and_planned_trials_are_those_of_the_study(kind: str, tmp_path: P
     shutil.rmtree(folder / "trials")
     prices = {n: p and {"input_usd_per_mtok": p.input_usd_per_mtok, "output_usd_per_mtok": p.output_usd_per_mtok, "source": p.source}
               for n, p in study.prices.items()}  # fmt: skip
-    changed(folder, "manifest.json", lambda m: m.update(hashes={**study.hashes, "plan": plan_digest}, prices=prices, effective={}))
+    models = {m.name: {"litellm_name": m.litellm_name, "api_base": m.api_base} for m in study.models}
+    frozen = {"hashes": {**study.hashes, "plan": plan_digest}, "prices": prices, "models": models, "effective": {}}
+    changed(folder, "manifest.json", lambda m: m.update(frozen))
     assert set(hashes(folder).values()) == {audit.MATCHES}
     planned = deviations.planned_cells(plan)
     assert planned["planned"].sum() == study.design.n_trials == make_plan(study).counts.trials
@@ -345,7 +347,9 @@ def test_the_commands_do_what_they_say(copied: Path, tmp_path: Path, monkeypatch
         done = subprocess.run(command.replace("promptlab ", code), shell=True, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
     [again] = (tmp_path / "again").iterdir()
-    assert again.name == json.loads((copied / "plan.json").read_text())["run"]
+    began = json.loads((copied / "plan.json").read_text())
+    assert began["format"] == 1, "another folder names it as this version does"
+    assert again.name.rpartition("-")[0] == began["name"]
     before, after = Run(copied).trials(), Run(again).trials()
     assert after["answer"].tolist() == before["answer"].tolist()
 

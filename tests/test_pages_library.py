@@ -143,7 +143,7 @@ def test_without_official_files_the_twins_are_shown(opened: Any, demo: Path) -> 
 
 
 def test_official_tasks_are_shown_where_they_are_here() -> None:
-    if not any(state.state == "present" for state in official.listing()):
+    if not any(state.state == "present" for state in official.files.listing()):
         pytest.skip("the official files are not here")
     found = library.tables(None, Filters({"suite": "official"}))
     assert {name.split("/")[0] for name in table(found, "Tasks")["task"]} == {"official"}

@@ -472,9 +472,9 @@ def test_every_comparison_stands_there_with_its_sentence_and_family(planted: Pat
     for family, n in sizes.items():
         assert re.search(rf"<tr><td[^>]*>{re.escape(str(family))}</td><td class=\"n\">{n}</td>", design)
     for arm in report.plan.arms:
-        assert arm["text"] is None or arm["text"] in said(design)
+        assert arm.text is None or arm.text in said(design)
     for task in report.plan.tasks:
-        assert all(" ".join(text.split()) in said(design) for text in task["base_prompts"].values())
+        assert all(" ".join(text.split()) in said(design) for text in task.base_prompts.values())
 
 
 def test_verdicts_by_every_scorer_are_those_of_its_own_report(planted: Path, monkeypatch: pytest.MonkeyPatch) -> None:

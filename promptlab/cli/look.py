@@ -265,7 +265,7 @@ def verify(
     if as_json:
         print_json({"run": run, "result": result(checks), "checks": [{**check._asdict(), "says": check.says} for check in checks]})
     else:
-        print_rows(f"Hashes of {run}", [check.row() for check in checks], checks[0].row())
+        print_rows(f"Hashes of {run}", [check.row() for check in checks], list(checks[0].row()))
         say(result(checks))
     if any(check.says == DIFFERS for check in checks):
         raise typer.Exit(EXIT_ERROR)
