@@ -120,10 +120,10 @@ def join(instruction: str, stimulus: str | None, placement: Placement, joined_by
 
 
 @lru_cache(maxsize=256)
-def prompt_of(placement: Placement, has_stimulus: bool) -> Prompt:
-    """The prompt that a placement makes of a base prompt: one user message, after a system message where the stimulus goes there."""
-    messages = ({"role": "system", "content": "{stimulus}"}, {"role": "user", "content": placement.template})
-    return Prompt(placement.name, messages if has_stimulus and placement.position == "system" else messages[1:])
+def prompt_of(layout: str, template: str, has_system: bool) -> Prompt:
+    """The prompt that a layout makes of a base prompt: one user message, after a system message where the stimulus goes there."""
+    messages = ({"role": "system", "content": "{stimulus}"}, {"role": "user", "content": template})
+    return Prompt(layout, messages if has_system else messages[1:])
 
 
 def render(task: Task, item: Item, arm: Arm) -> tuple[Mapping[str, str], ...]:
@@ -134,7 +134,7 @@ def render(task: Task, item: Item, arm: Arm) -> tuple[Mapping[str, str], ...]:
     shown = render_input(item.input, item.choices, task, placement)
     if stimulus is not None and placement.position == "after_input":
         shown = placement.separator.join((shown, stimulus))
-    return prompt_of(placement, stimulus is not None).filled(
+    return prompt_of(placement.name, placement.template, stimulus is not None and placement.position == "system").filled(
         {
             **_values(task.frame),
             "instruction": join(task.base_prompts[arm.setting.prompt or ""], stimulus, placement, joined_by),

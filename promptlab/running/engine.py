@@ -30,7 +30,7 @@ from promptlab.running.gateway import Gateway
 from promptlab.running.gateway.wire import storable
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
-from promptlab.running.trial_rows import Finished, Made, Rows, rows_of, total
+from promptlab.running.trial_rows import Finished, Made, Rows, constants, rows_of, total
 from promptlab.sources.prices import cost_usd
 from promptlab.strategies import begun
 
@@ -95,6 +95,8 @@ class Engine:
     _texts: dict[int, tuple[Mapping[str, Any], str]] = field(init=False, default_factory=dict)
     _come: set[str] = field(init=False, default_factory=set)
     """Keys whose answers came since trials were last looked up together."""
+    _of_arm: dict[tuple[int, str], dict[str, Any]] = field(init=False, default_factory=dict)
+    """What the rows of an arm (by its `id`: the design keeps it) and a model share."""
     _workers: ThreadPoolExecutor = field(init=False)
     """Where the user's own metrics run."""
 
@@ -151,9 +153,10 @@ class Engine:
         first = self.call(trial)
 
         def scored(text: str) -> Steps[Scored]:
-            if text not in known:
-                known[text] = metric(text, item) if metric is not None else (yield from scoring.steps(text, item, first))
-            return known[text]
+            found = known.get(text)
+            if found is None:
+                found = known[text] = metric(text, item) if metric is not None else (yield from scoring.steps(text, item, first))
+            return found
 
         def verified(text: str) -> Steps[float]:
             return (yield from scored(text)).score
@@ -168,15 +171,18 @@ class Engine:
             answer = yield from begun(first, trial, verified, read)
             text, outcome, error = storable(answer.text), answer.outcome, answer.error
             if outcome != "error":  # a failed call is missing, never 0; whatever a model says or refuses to say is scored
-                result = yield from scored(text)
+                result = metric(text, item) if metric is not None and not known else (yield from scored(text))
                 if outcome == "ok" and result.extracted is None:
                     outcome = "parse_failed"
-            for call, _, completion in list(made) if strategy.scores_attempts else ():
+            for call, _, completion in tuple(made) if strategy.scores_attempts else ():
                 is_attempt = call.purpose == "answer" and completion.outcome != "error"
                 by_call.append((yield from scored(completion.text)).score if is_attempt else None)
         except ScoringFailed as problem:  # missing, as a failed call is
             return Finished(text, "error", str(problem), None, [None] * len(made))
-        if not strategy.scores_attempts:  # what a strategy makes of the only answer, which need not be its text
+        if not strategy.scores_attempts and len(made) == 1:
+            call, _, completion = made[0]
+            by_call = [result.score if result and call.purpose == "answer" and completion.outcome != "error" else None]
+        elif not strategy.scores_attempts:  # what a strategy makes of the only answer, which need not be its text
             asked = [n for n, (call, _, completion) in enumerate(made) if call.purpose == "answer" and completion.outcome != "error"]
             own = len(made) - 1 if trial.arm.program else asked[0] if len(asked) == 1 else None
             by_call = [result.score if result and n == own else None for n in range(len(made))]
@@ -225,7 +231,7 @@ class Engine:
 
     def _on(self, pending: Pending, found: Sequence[Completion | None]) -> Pending | Rows:
         """On with stored answers, and with those that are stored to what it asks next."""
-        while pending.work is None and None not in found and self._under_way.keys().isdisjoint(pending.keys):
+        while pending.work is None and all(found) and not (self._under_way and self._under_way.keys() & set(pending.keys)):
             self.progress.n_cached += len(found)
             after = self.step(pending, pending.answered(cast("Sequence[Completion]", found)))
             if not isinstance(after, Pending):
@@ -242,10 +248,12 @@ class Engine:
         except BaseException:
             pending.steps.close()
             raise
-        pending.work = request if isinstance(request, Work) else None
-        pending.is_list = not isinstance(request, Call | Work)
-        pending.calls = () if isinstance(request, Work) else (request,) if isinstance(request, Call) else request
-        pending.keys = [self.key(call) for call in pending.calls]
+        if isinstance(request, Call):
+            pending.work, pending.is_list, pending.calls, pending.keys = None, False, (request,), (self.key(request),)
+        elif isinstance(request, Work):
+            pending.work, pending.is_list, pending.calls, pending.keys = request, False, (), ()
+        else:
+            pending.work, pending.is_list, pending.calls, pending.keys = None, True, request, [self.key(call) for call in request]
         return pending
 
     async def go_on(self, pending: Pending) -> Rows:
@@ -364,7 +372,11 @@ class Engine:
         return cost_usd(self.prices.get(call.model), n_input, n_output) or 0.0, n_input + n_output
 
     def _rows(self, trial: Trial, done: Finished, made: Sequence[Made]) -> Rows:
-        return rows_of(trial, self._tasks[trial.task], done, made, self._models[trial.model].simulated, self._written)
+        place = id(trial.arm), trial.model
+        of_arm = self._of_arm.get(place)
+        if of_arm is None:
+            of_arm = self._of_arm[place] = constants(trial.arm, self._models[trial.model].simulated)
+        return rows_of(trial, self._tasks[trial.task], done, made, of_arm, self._written)
 
 
 def _end_of(call: Call) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from promptlab.nouns.arm import Trial
+from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Call, Completion, Scored
 from promptlab.nouns.item import Task
 from promptlab.nouns.record import CallRow, TrialRow, shared, totals
@@ -24,9 +24,10 @@ Made = tuple[Call, str, Completion]
 SHARED = shared(CallRow, Completion)
 FACTS_OF = attrgetter(*SHARED)
 TOTALS = totals(TrialRow)
+TOTALS_OF = attrgetter(*TOTALS)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Finished:
     """What a trial came to: the answer of its strategy, and its score; None where it has none."""
 
@@ -39,10 +40,15 @@ class Finished:
 
 
 def rows_of(
-    trial: Trial, task: Task, done: Finished, made: Sequence[Made], simulated: bool, parameters: Callable[[Mapping[str, Any]], str]
+    trial: Trial,
+    task: Task,
+    done: Finished,
+    made: Sequence[Made],
+    of_arm: Mapping[str, Any],
+    parameters: Callable[[Mapping[str, Any]], str],
 ) -> Rows:
-    """The trial's row and those of its calls. `parameters` writes parameters as JSON."""
-    name, arm, setting = trial.id, trial.arm, trial.arm.setting
+    """The trial's row and those of its calls. `of_arm` is what all trials of its arm and model share; `parameters` writes JSON."""
+    name, arm = trial.id, trial.arm
     text, outcome, scored = done.text, done.outcome, done.scored
     answers = [completion for call, _, completion in made if call.purpose != "score"]
     last = answers[-1] if answers else None  # a program may fail before it asks anything
@@ -56,20 +62,10 @@ def rows_of(
         trial=name,
         order=trial.order,
         model=trial.model,
-        simulated=simulated,
         suite=task.suite,
         task=task.name,
         item=trial.item.id,
         cluster=trial.item.cluster,
-        arm=arm.name,
-        role=arm.role,
-        stimulus=arm.stimulus.id if arm.stimulus else None,
-        library=arm.library,
-        base_prompt=setting.prompt or "",
-        setting=setting.id,
-        placement=setting.placement,
-        shots=setting.shots,
-        strategy=setting.strategy,
         replicate=trial.replicate,
         outcome=outcome,
         score=None if scored is None else scored.score,
@@ -78,7 +74,6 @@ def rows_of(
         echoed=None if outcome == "error" else echoed(text, trial.item),
         declined=None if outcome == "error" else outcome == "refused" or declines(text),
         answer=text,
-        oracle=arm.strategy.oracle,
         n_rounds=len(attempts),
         solved_round=next((n for n, value in enumerate(attempts, 1) if value is not None and value >= solved_at), None),
         n_calls=len(made),
@@ -86,7 +81,12 @@ def rows_of(
         cached=all(one.cached for one in completions),
         model_version=last.model_version if last else None,
         error=storable(error) if error else error,
-        **{field: total([getattr(one, field) for one in completions]) for field in TOTALS},
+        **of_arm,
+        **(
+            dict(zip(TOTALS, TOTALS_OF(completions[0]), strict=True))
+            if len(completions) == 1
+            else {field: total([getattr(one, field) for one in completions]) for field in TOTALS}
+        ),
     )
     return row, [
         CallRow(
@@ -102,10 +102,34 @@ def rows_of(
             cue=call.cue,
             emotion=call.emotion,
             score=by_call[turn],
-            **{**dict(zip(SHARED, FACTS_OF(completion), strict=True)), "text": storable(completion.text)},
+            **_facts(completion),
         )
         for turn, (call, key, completion) in enumerate(made)
     ]
+
+
+def constants(arm: Arm, simulated: bool) -> dict[str, Any]:
+    """What the rows of all trials of an arm and a model share."""
+    setting = arm.setting
+    return {
+        "simulated": simulated,
+        "arm": arm.name,
+        "role": arm.role,
+        "stimulus": arm.stimulus.id if arm.stimulus else None,
+        "library": arm.library,
+        "base_prompt": setting.prompt or "",
+        "setting": setting.id,
+        "placement": setting.placement,
+        "shots": setting.shots,
+        "strategy": setting.strategy,
+        "oracle": arm.strategy.oracle,
+    }
+
+
+def _facts(completion: Completion) -> dict[str, Any]:
+    found = dict(zip(SHARED, FACTS_OF(completion), strict=True))
+    found["text"] = storable(completion.text)
+    return found
 
 
 def completion_in(call: CallRow) -> Completion:
