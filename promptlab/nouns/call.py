@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from promptlab.nouns.identity import KEY_VERSION, _sampling_json, digest_of_text, plain_json
@@ -41,7 +42,7 @@ class Call:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, as rows are not: one is made for every answer
 class Reply:
     """What a provider says in answer to one request, before it is priced; None is what it does not say."""
 
@@ -65,7 +66,11 @@ class Reply:
     """The price that the provider itself reports."""
 
 
-@dataclass(frozen=True, slots=True)
+REPLY_FIELDS = tuple(Reply.__dataclass_fields__)
+_reply_fields = attrgetter(*REPLY_FIELDS)
+
+
+@dataclass(slots=True)
 class Completion(Reply):
     """An answer and its price. A None cost is unknown, never free; `error` is redacted text."""
 
@@ -82,7 +87,7 @@ class Completion(Reply):
     @classmethod
     def of(cls, reply: Reply, **more: Any) -> Completion:  # noqa: ANN401 (its own fields)
         """The completion that a reply comes to, with the fields that a reply does not have."""
-        return cls(**{name: getattr(reply, name) for name in Reply.__dataclass_fields__}, **more)
+        return cls(**dict(zip(REPLY_FIELDS, _reply_fields(reply), strict=True)), **more)
 
 
 @dataclass(frozen=True, slots=True)

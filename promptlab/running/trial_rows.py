@@ -50,14 +50,13 @@ def rows_of(
     """The trial's row and those of its calls. `of_arm` is what all trials of its arm and model share; `parameters` writes JSON."""
     name, arm = trial.id, trial.arm
     text, outcome, scored = done.text, done.outcome, done.scored
+    completions = [completion for _, _, completion in made]
     answers = [completion for call, _, completion in made if call.purpose != "score"]
     last = answers[-1] if answers else None  # a program may fail before it asks anything
     error = done.error or (last.error if last else None)
     by_call = done.by_call
     attempts = [value for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
     attempts = attempts[-1:] if arm.program else attempts  # the calls before the last are steps of its own
-    solved_at = arm.strategy.solved_at
-    completions = [completion for _, _, completion in made]
     row = TrialRow(
         trial=name,
         order=trial.order,
@@ -75,7 +74,7 @@ def rows_of(
         declined=None if outcome == "error" else outcome == "refused" or declines(text),
         answer=text,
         n_rounds=len(attempts),
-        solved_round=next((n for n, value in enumerate(attempts, 1) if value is not None and value >= solved_at), None),
+        solved_round=_solved(attempts, arm.strategy.solved_at),
         n_calls=len(made),
         paid_usd=total([0.0 if one.cached else one.cost_usd for one in completions]),
         cached=all(one.cached for one in completions),
@@ -124,6 +123,13 @@ def constants(arm: Arm, simulated: bool) -> dict[str, Any]:
         "strategy": setting.strategy,
         "oracle": arm.strategy.oracle,
     }
+
+
+def _solved(attempts: Sequence[float | None], solved_at: float) -> int | None:
+    for number, value in enumerate(attempts, 1):
+        if value is not None and value >= solved_at:
+            return number
+    return None
 
 
 def _facts(completion: Completion) -> dict[str, Any]:
