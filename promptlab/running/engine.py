@@ -350,11 +350,9 @@ class Engine:
         try:
             completion = await self.gateway.complete(call, reserve_anew)
         finally:
-            if not reserved:
-                pass
-            elif completion is None:
+            if reserved and completion is None:
                 self.budget.settle(usd, tokens, 0.0, 0)
-            else:
+            elif reserved and completion is not None:
                 self.budget.settle(usd, tokens, completion.cost_usd, total([completion.input_tokens, completion.output_tokens]))
             self.progress.n_sent = self.gateway.n_sent
         if completion.cost_usd is None and completion.outcome != "error":
@@ -373,8 +371,7 @@ class Engine:
 
     def _rows(self, trial: Trial, done: Finished, made: Sequence[Made]) -> Rows:
         place = id(trial.arm), trial.model
-        of_arm = self._of_arm.get(place)
-        if of_arm is None:
+        if (of_arm := self._of_arm.get(place)) is None:
             of_arm = self._of_arm[place] = constants(trial.arm, self._models[trial.model].simulated)
         return rows_of(trial, self._tasks[trial.task], done, made, of_arm, self._written)
 
@@ -385,13 +382,9 @@ def _end_of(call: Call) -> str:
 
 
 def engine_of(
-    study: Study,
-    cache: Cache | None,
-    budget: Budget,
-    progress: Progress,
-    execution: Execution | None,
+    study: Study, cache: Cache | None, budget: Budget, progress: Progress, execution: Execution | None,
     served_at: Mapping[str, str] = MappingProxyType({}),
-) -> Engine:
+) -> Engine:  # fmt: skip
     """The engine of a study, with a gateway of its own: close that at the end. Without `execution` it can send nothing.
 
     `served_at` gives addresses by the model's name to the gateway alone, so that no key and no record holds them.
