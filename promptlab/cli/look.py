@@ -228,9 +228,9 @@ def repair(
     as_json: AsJson = False,
 ) -> None:
     """Move aside what cannot be read, clear leftovers of killed processes, and put the manifest's counts right."""
-    from promptlab.record.repair import repair as mend
+    from promptlab.record.repair import repair as repair_run
 
-    done = mend(run, dry_run)
+    done = repair_run(run, dry_run)
     if as_json:
         print_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
         return

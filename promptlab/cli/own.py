@@ -80,9 +80,9 @@ def _say(file: Path, row: dict[str, Any]) -> None:
     for note in row["notes"]:
         say(f"note: {note}")
     if failed:
-        say(f"{file}: {len(failed):,} right answers get no score; mend the metric")
+        say(f"{file}: {len(failed):,} right answers get no score; correct the metric")
     if wrong:
-        say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or mend the answers")
+        say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or correct the answers")
     elif not failed:
         say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, {row['says']} {row['metric']})")
         say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")
