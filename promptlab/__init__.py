@@ -39,10 +39,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from promptlab.api import arun, compare, plan, report, run
-    from promptlab.nouns.call import Scored
-    from promptlab.nouns.errors import BudgetReached, DataMissing, FileProblems, PromptlabError, RunProblem, UsageProblem
-    from promptlab.nouns.item import Item
-    from promptlab.nouns.plan import Plan
+    from promptlab.nouns import BudgetReached, DataMissing, FileProblems, Item, Plan, PromptlabError, RunProblem, Scored, UsageProblem
     from promptlab.record.open import open_run
     from promptlab.record.store import Run
     from promptlab.reporting import verdicts
@@ -52,10 +49,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "api": "arun compare plan report run",
-    "nouns.call": "Scored",
-    "nouns.errors": "BudgetReached DataMissing FileProblems PromptlabError RunProblem UsageProblem",
-    "nouns.item": "Item",
-    "nouns.plan": "Plan",
+    "nouns": "BudgetReached DataMissing FileProblems Item Plan PromptlabError RunProblem Scored UsageProblem",
     "record.open": "open_run",
     "record.store": "Run",
     "reporting": "verdicts",

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
-    from promptlab.nouns.plan import Plan
-    from promptlab.nouns.words import Scorer
+    from promptlab.nouns import Plan, Scorer
     from promptlab.record.store import Run
     from promptlab.reporting.pair import PairReport
     from promptlab.reporting.whole import Report
@@ -88,8 +87,7 @@ async def arun(
     Cancelling it sends nothing more and records what is under way before CancelledError is raised; a second time gives that up.
     A run that is not complete gives a UserWarning that says why; `.state` says it too. Errors: FileProblems, UsageProblem, RunProblem.
     """
-    from promptlab.nouns.errors import UsageProblem
-    from promptlab.nouns.places import home
+    from promptlab.nouns import UsageProblem, home
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import Run
     from promptlab.running.progress import Execution

@@ -7,7 +7,7 @@ import sysconfig
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns import PromptlabError
 
 POISONED = ("1.82.7", "1.82.8")
 HOOK = "litellm_init.pth"

@@ -1,6 +1,5 @@
 """Where metrics of earlier versions import `Item` and `Scored` from."""
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item, Scored
 
 __all__ = ["Item", "Scored"]

@@ -11,7 +11,7 @@ import typer
 
 from promptlab.cli.options import AsJson, Runs
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.importers import Brought

@@ -15,10 +15,10 @@ import typer
 
 from promptlab.cli.options import AsJson, ExperimentFile
 from promptlab.cli.screen import print_json, print_rows, say
-from promptlab.nouns.errors import EXIT_INCOMPLETE, FileProblems, UsageProblem
+from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, UsageProblem
 
 if TYPE_CHECKING:
-    from promptlab.nouns.arm import Trial
+    from promptlab.nouns import Trial
     from promptlab.running.cache import Cache, Stored, Use
     from promptlab.running.replay import Miss, Replayed
 
@@ -30,7 +30,7 @@ UNKNOWN_MODEL = "(not recorded)"
 
 @contextmanager
 def _opened(use: Use = "use", make: bool = False) -> Iterator[Cache]:
-    from promptlab.nouns.places import home
+    from promptlab.nouns import home
     from promptlab.running.cache import Cache
 
     folder = home() / "cache"

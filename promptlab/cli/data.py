@@ -10,7 +10,7 @@ import typer
 
 from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, print_rows, say
-from promptlab.nouns.errors import EXIT_ERROR
+from promptlab.nouns import EXIT_ERROR
 
 data = typer.Typer(name="data", help="The official data files: import, pull, list, verify.", no_args_is_help=True)
 

@@ -11,10 +11,10 @@ import typer
 
 from promptlab.cli.report import RunFolder
 from promptlab.cli.screen import say
-from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns import UsageProblem, did_you_mean
 
 if TYPE_CHECKING:
-    from promptlab.nouns.plan import Plan
+    from promptlab.nouns import Plan
     from promptlab.reporting import Winner
 
 

@@ -11,7 +11,7 @@ import typer
 
 from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
 from promptlab.cli.screen import print_json, print_rows, say
-from promptlab.nouns.errors import EXIT_ERROR, UsageProblem, did_you_mean
+from promptlab.nouns import EXIT_ERROR, UsageProblem, did_you_mean
 
 ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
 show = typer.Typer(name="show", help="Show one run, task, stimulus or model.", no_args_is_help=True)
@@ -24,7 +24,7 @@ Name = Annotated[str, typer.Argument(show_default=False)]
 @ls.command("runs")
 def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     """The runs in a folder or at an address, newest first."""
-    from promptlab.nouns.errors import RunProblem
+    from promptlab.nouns import RunProblem
     from promptlab.record.mirror import Place, is_address
     from promptlab.record.store import Run, runs_in
 
@@ -66,7 +66,7 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
 @ls.command("tasks")
 def ls_tasks(as_json: AsJson = False) -> None:
     """The tasks, from promptlab's own items and from the official files."""
-    from promptlab.nouns.errors import DataMissing
+    from promptlab.nouns import DataMissing
     from promptlab.sources.tasks import entries, load_task, task_names
 
     rows: list[dict[str, Any]] = []
@@ -128,7 +128,7 @@ def show_run(
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
     from promptlab.cli.own import first_prompts
-    from promptlab.nouns.wording import SCORERS
+    from promptlab.nouns import SCORERS
     from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
 
@@ -193,7 +193,7 @@ def show_stimulus(name: Name, as_json: AsJson = False) -> None:
 @show.command("model")
 def show_model(name: Name, as_json: AsJson = False) -> None:
     """A model's price, and for a simulated one its truth."""
-    from promptlab.nouns.model import Model
+    from promptlab.nouns import Model
     from promptlab.sources.prices import PriceTable, sim_prices
     from promptlab.sources.spec.libraries import sim_models
 

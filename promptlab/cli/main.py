@@ -11,7 +11,7 @@ import typer
 from promptlab import __version__
 from promptlab.cli import bring, cache, data, export, look, notebook, own, plan, report, sweep, view
 from promptlab.guard import refuse_poisoned
-from promptlab.nouns.errors import EXIT_ERROR, PromptlabError
+from promptlab.nouns import EXIT_ERROR, PromptlabError
 
 GC_EVERY = 50_000
 
@@ -54,7 +54,7 @@ def main() -> None:
         refuse_poisoned()
         app()
     except PromptlabError as error:
-        from promptlab.nouns.redact import known_secrets, redact
+        from promptlab.nouns import known_secrets, redact
 
         sys.stderr.write(f"promptlab: {redact(str(error), known_secrets())}\n")
         raise SystemExit(error.exit_code) from None

@@ -12,7 +12,7 @@ import typer
 
 from promptlab.cli.report import RunFolder
 from promptlab.cli.screen import say
-from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns import UsageProblem
 
 NAME = "notebook.ipynb"
 Cell = tuple[str, str, str]

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns import UsageProblem
 
 
 def path(text: str | Path) -> Path:

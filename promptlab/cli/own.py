@@ -10,11 +10,10 @@ import typer
 
 from promptlab.cli.options import AsJson
 from promptlab.cli.screen import print_json, print_rows, say
-from promptlab.nouns.errors import EXIT_USAGE
+from promptlab.nouns import EXIT_USAGE
 
 if TYPE_CHECKING:
-    from promptlab.nouns.item import Item, Task
-    from promptlab.nouns.stimulus import Stimulus
+    from promptlab.nouns import Item, Stimulus, Task
 
 task = typer.Typer(name="task", help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
 MOST_TOLD = 20

@@ -15,7 +15,7 @@ from promptlab.cli.options import LOOKS, AsJson, Batch, Concurrency, ExperimentF
 from promptlab.cli.screen import print_json, print_table, say, show
 
 if TYPE_CHECKING:
-    from promptlab.nouns.plan import Plan
+    from promptlab.nouns import Plan
     from promptlab.planning.calibrate import Rate
     from promptlab.planning.resolve import Study
 
@@ -62,8 +62,7 @@ def plan(
 
 def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     """The baseline and its repeat on a few items: how many answers change, and what an answer really costs."""
-    from promptlab.nouns.errors import RunProblem
-    from promptlab.nouns.places import home
+    from promptlab.nouns import RunProblem, home
     from promptlab.planning.pilot import pilot_of, pilot_shows
     from promptlab.record.store import Run
     from promptlab.running.progress import Execution
@@ -94,7 +93,7 @@ def calibrate(
     """How often this design would report a gain that is not there, and find one that is. Asks no model."""
     from dataclasses import asdict
 
-    from promptlab.nouns.errors import UsageProblem
+    from promptlab.nouns import UsageProblem
     from promptlab.planning.calibrate import calibrate as judge
     from promptlab.planning.resolve import resolve
 

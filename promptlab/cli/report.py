@@ -11,9 +11,7 @@ import typer
 
 from promptlab.cli.options import AsJson, run_folder
 from promptlab.cli.screen import print_json, print_table, say
-from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.setting import flat
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
@@ -81,7 +79,7 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
 
 def scores(run: RunFolder, as_json: AsJson = False) -> None:
     """The baseline of every task under every scorer, raw and normalised, and how the model answered."""
-    from promptlab.nouns.wording import SCORERS
+    from promptlab.nouns import SCORERS
     from promptlab.record.store import Run
     from promptlab.reporting import scorer_table
 

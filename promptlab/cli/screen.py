@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from promptlab.nouns.inert import inert
+from promptlab.nouns import inert
 
 if TYPE_CHECKING:
     from promptlab.reporting.table import Table

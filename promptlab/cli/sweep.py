@@ -19,8 +19,7 @@ from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, Run
 from promptlab.cli.plan import plan
 from promptlab.cli.report import RunFolder, after_sweep
 from promptlab.cli.screen import say
-from promptlab.nouns.errors import EXIT_INCOMPLETE, UsageProblem
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import EXIT_INCOMPLETE, Scorer, UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.record.mirror import Pusher
@@ -94,7 +93,7 @@ def sweep(
         raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
     use: CacheUse = "off" if no_cache else cache
     from promptlab.cli.view import beside
-    from promptlab.nouns.places import home
+    from promptlab.nouns import home
     from promptlab.planning.resolve import resolve
     from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep

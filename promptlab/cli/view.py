@@ -22,7 +22,7 @@ import typer
 
 from promptlab.cli.options import RunsAnywhere, run_folder
 from promptlab.cli.screen import say
-from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns import UsageProblem
 
 LOOPBACK = "127.0.0.1"
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 (named in order to warn of them)
@@ -122,7 +122,7 @@ def beside(folder: Path) -> Iterator[Viewer]:
 
 def _started(host: str, port: int, where: list[str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
     """The server's process; `quiet` keeps it from the terminal, its Ctrl-C included."""
-    from promptlab.nouns.places import shipped
+    from promptlab.nouns import shipped
 
     options = {
         "server.address": host,

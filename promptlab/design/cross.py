@@ -12,12 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, Demo, Item, Model, Setting, Stimulus, Task
 from promptlab.nouns.arm import Arm, Placement, Program, Strategy, Trial
-from promptlab.nouns.item import Demo, Item, Task
-from promptlab.nouns.model import Model
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.stimulus import Stimulus
-from promptlab.nouns.words import AA_ARM, NONE_ARM, OWN_PROMPT
 
 
 @dataclass(frozen=True, slots=True)

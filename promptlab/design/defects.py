@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal
 
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item
 
 Handling = Literal["keep", "drop", "fix"]
 Items = tuple[Item, ...]

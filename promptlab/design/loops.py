@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from promptlab.nouns.arm import Arm, Placement
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.stimulus import Cue, Loop, Stimulus
-from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.nouns import AA_ARM, NONE_ARM, Arm, Cue, Loop, Placement, Setting, Stimulus
 from promptlab.strategies.loop import looped
 
 Policy = str | Sequence[str]

@@ -11,10 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 
-from promptlab.nouns.arm import LETTERS, Arm, Placement
-from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.prompt import Prompt, fill
-from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns import LETTERS, Arm, Demo, Frame, Item, Placement, Prompt, Stimulus, Task, fill
 
 FRAME_FIELDS = tuple(Frame.__dataclass_fields__)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Literal
 
-from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns import Stimulus
 
 PlaceboKind = Literal["neutral", "shuffled", "whitespace"]
 

@@ -8,8 +8,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, model_of, setting_of
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.nouns import AA_ARM, NONE_ARM, Setting
 from promptlab.reporting import charts, reliability
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table

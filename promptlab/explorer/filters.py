@@ -13,8 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from promptlab.explorer import plain
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.wording import CONTROLS
+from promptlab.nouns import CONTROLS, Setting
 from promptlab.reporting.store import Store
 
 NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",

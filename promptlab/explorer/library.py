@@ -9,7 +9,7 @@ import streamlit as st
 from promptlab.design.render import render as rendered
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, go
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM
 from promptlab.reporting import library
 from promptlab.reporting.library import Known, Sentence, View
 from promptlab.reporting.store import Store

@@ -14,7 +14,7 @@ import streamlit as st
 
 from promptlab.explorer import plain
 from promptlab.explorer.filters import moved
-from promptlab.nouns.errors import UNREADABLE, PromptlabError, RunProblem, first_line
+from promptlab.nouns import UNREADABLE, PromptlabError, RunProblem, first_line
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.prepared import Stamp, stamp
 from promptlab.reporting.store import Store

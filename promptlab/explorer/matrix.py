@@ -9,10 +9,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_PAIR, Filters, choose, go
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.inert import inert
-from promptlab.nouns.wording import VERDICTS
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
 from promptlab.reporting import charts, words
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table

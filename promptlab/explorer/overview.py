@@ -12,9 +12,7 @@ from promptlab import reporting
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, choose
 from promptlab.explorer.load import kept_fresh
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.wording import VERDICTS
+from promptlab.nouns import VERDICTS, Comparison, Setting
 from promptlab.reporting import charts, words
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import pandas as pd
 import streamlit as st
 
-from promptlab.nouns.inert import inert
+from promptlab.nouns import inert
 from promptlab.reporting.words import TINTS
 
 LONGEST = 20_000

@@ -11,7 +11,7 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters
-from promptlab.nouns.plan import Plan
+from promptlab.nouns import Plan
 from promptlab.planning.draft import FILE, Choices, Draft, drafted, experiment_text, priced_models, stimuli_for, suite_of, tasks_for
 from promptlab.planning.size import MOST_ITEMS
 from promptlab.reporting import charts

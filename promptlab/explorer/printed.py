@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptlab.explorer import load, plain, shell
 from promptlab.explorer.filters import NAMES, Filters
-from promptlab.nouns.errors import UsageProblem, did_you_mean
+from promptlab.nouns import UsageProblem, did_you_mean
 from promptlab.reporting import written
 from promptlab.reporting.formats import section
 from promptlab.reporting.store import Store

@@ -16,8 +16,7 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
 from promptlab.explorer.load import again_every, opened, readable
-from promptlab.nouns.errors import UNREADABLE, PromptlabError
-from promptlab.nouns.manifest import Manifest
+from promptlab.nouns import UNREADABLE, Manifest, PromptlabError
 from promptlab.record.store import frozen_plan
 from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words

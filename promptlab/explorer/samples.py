@@ -8,7 +8,7 @@ import streamlit as st
 from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import kept_fresh
-from promptlab.nouns.wording import OUTCOMES
+from promptlab.nouns import OUTCOMES
 from promptlab.reporting import words
 from promptlab.reporting.store import RIGHT, WHOLE, Store
 from promptlab.reporting.table import Table

@@ -13,8 +13,7 @@ import streamlit as st
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
-from promptlab.nouns.errors import PromptlabError, RunProblem
-from promptlab.nouns.manifest import Manifest
+from promptlab.nouns import Manifest, PromptlabError, RunProblem
 from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0

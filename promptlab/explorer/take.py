@@ -10,7 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
-from promptlab.nouns.manifest import Manifest
+from promptlab.nouns import Manifest
 from promptlab.reporting import charts, written
 from promptlab.reporting.table import Table
 

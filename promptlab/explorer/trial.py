@@ -10,10 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.record import CallRow, facts_of
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.wording import OUTCOMES
+from promptlab.nouns import OUTCOMES, CallRow, RunProblem, Setting, facts_of
 from promptlab.reporting.rescore import scores_of
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table

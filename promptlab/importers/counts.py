@@ -17,8 +17,7 @@ from functools import partial
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.tabular import cell_text, chosen_columns, each_row, read_rows
 from promptlab.importers.values import name_of, task_name, whole
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM, UsageProblem
 from promptlab.sources.tables import Row
 
 OBVIOUS: Mapping[str, tuple[str, ...]] = {

@@ -13,9 +13,7 @@ from promptlab.importers.reading import parsed, read_file, too_deep
 from promptlab.importers.record import NAME, Import, run_name, write
 from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
 from promptlab.importers.values import name_of
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.plan import PlannedArm
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM, PlannedArm, UsageProblem
 from promptlab.sources import tables
 
 READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], frozenset[str]]] = {

@@ -13,8 +13,7 @@ from typing import Any
 from promptlab.importers.reading import Archive, parsed
 from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
 from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import Outcome, UsageProblem, did_you_mean
 
 LETTERS: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 STOPPED: Mapping[str, Outcome] = {"max_tokens": "truncated", "model_length": "truncated", "content_filter": "refused"}

@@ -15,7 +15,7 @@ from promptlab.importers.reading import json_lines, parsed, read_file
 from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
 from promptlab.importers.tabular import as_messages
 from promptlab.importers.values import mapping, name_of, number, sampling, secrets_in, task_name, text
-from promptlab.nouns.errors import FileProblems, UsageProblem, did_you_mean
+from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
 
 NAMED = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?)\Z")
 NO_FILTER = "none"

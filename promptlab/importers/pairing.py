@@ -9,10 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from promptlab.importers.results import Options, Reading, Result, listed, refusal
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.item import Item
-from promptlab.nouns.plan import PlannedArm
-from promptlab.nouns.words import AA_ARM, NONE_ARM, Role
+from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean
 
 BASELINES = ("none", "baseline", "original", "control", "default")
 MOST_UNPAIRED = 0.05

@@ -14,8 +14,7 @@ from promptlab.importers.reading import json_lines, parsed
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.tabular import as_messages
 from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
-from promptlab.nouns.identity import digest
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import Outcome, digest
 
 FAILED_CALL = 2
 """promptfoo's failureReason of a call that failed; 1 is an assertion that did, which is a wrong answer."""

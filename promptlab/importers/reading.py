@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.importers.results import File, refusal
-from promptlab.nouns.places import read_bytes
+from promptlab.nouns import read_bytes
 from promptlab.sources.tables import SIZE_LIMIT
 
 UNPACKED_LIMIT = 2**30

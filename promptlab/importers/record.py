@@ -14,15 +14,9 @@ import promptlab
 from promptlab.importers.pairing import Paired
 from promptlab.importers.results import Options, Reading, Result
 from promptlab.importers.values import without_keys
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Frame, Task
-from promptlab.nouns.manifest import Manifest, ModelAsked, Tally
+from promptlab.nouns import CallRow, Control, Frame, Manifest, ModelAsked, RunProblem, Setting, Tally, Task, TrialRow, digest, shared
 from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
-from promptlab.nouns.record import CallRow, TrialRow, shared
 from promptlab.nouns.redact import known_secrets, redact, redact_known
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import Control
 from promptlab.record.store import RunWriter, frozen_plan, now
 from promptlab.sources.spec.experiment import Analysis
 from promptlab.stats.families import hypotheses

@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from promptlab.importers.values import name_of, short
-from promptlab.nouns.errors import FileProblems, Problem, UsageProblem
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem
 
 Kind = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 KINDS: tuple[Kind, ...] = ("auto", "promptfoo", "inspect", "lm-eval", "table", "counts")

@@ -11,8 +11,7 @@ from typing import Any, TypeVar
 
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.values import mapping, name_of, number, short, task_name, text, whole
-from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean
 from promptlab.sources.tables import READERS, Row, Table
 
 T = TypeVar("T")

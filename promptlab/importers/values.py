@@ -9,8 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptlab.nouns.inert import inert
-from promptlab.nouns.redact import MARK, SHORTEST
+from promptlab.nouns import MARK, SHORTEST, inert
 
 PARAMETERS = (
     "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "max_gen_toks", "frequency_penalty",

@@ -12,7 +12,7 @@ from functools import cache
 from types import NoneType
 from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def key(name: str) -> Any:  # noqa: ANN401 (as dataclasses.field)
@@ -31,12 +31,12 @@ class Typed:
         dataclass(frozen=True, kw_only=True)(cls)
 
 
-def typed(kind: Callable[..., T], data: Any) -> T:  # noqa: ANN401
+def typed(kind: Callable[..., _T], data: Any) -> _T:  # noqa: ANN401
     """An object of a dataclass from plain data; a missing key takes the field's default."""
-    if isinstance(data, cast("type[T]", kind)):
+    if isinstance(data, cast("type[_T]", kind)):
         return data
     if of := getattr(kind, "of", None):
-        made: T = of(data)
+        made: _T = of(data)
         return made
     known = _fields(kind)
     values = {name: read(data[key]) for key, (name, read) in known.items() if key in data}
@@ -60,7 +60,7 @@ def fields_of(value: Any) -> dict[str, Any]:  # noqa: ANN401
     return {key: plain(getattr(value, name)) for key, (name, _) in _fields(value.__class__).items()} | dict(getattr(value, "more", {}))
 
 
-def filled(kind: Callable[..., T], /, *sources: object, **given: Any) -> T:  # noqa: ANN401
+def filled(kind: Callable[..., _T], /, *sources: object, **given: Any) -> _T:  # noqa: ANN401
     """An object of a dataclass: a field that is not given is the attribute of its name of the first source that has one."""
     names = [f.name for f in fields(cast("Any", kind)) if f.name not in given]
     found = {name: getattr(source, name) for source in reversed(sources) for name in names if hasattr(source, name)}

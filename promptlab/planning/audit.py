@@ -7,12 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from promptlab.nouns.errors import UNREADABLE, first_line
-from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.model import Model
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.stimulus import Cue, Loop, Stimulus
+from promptlab.nouns import UNREADABLE, Cue, Demo, Frame, Item, Loop, Model, Plan, Stimulus, Task, digest, first_line
 from promptlab.planning.hashes import HASH_FORMAT, hash_of_data, hash_of_experiment, hash_of_simulators, hash_of_stimuli, name_of_run
 from promptlab.record.store import Run, frozen_plan
 from promptlab.sources.prices import price_digest

@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.wording import FINDINGS
+from promptlab.nouns import FINDINGS, Comparison, Plan
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study
 from promptlab.stats import Looks, accuracy_ci, analyse, saved

@@ -11,10 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.design.cross import trials_an_item
-from promptlab.nouns.errors import FileProblems
-from promptlab.nouns.model import Model
-from promptlab.nouns.plan import Estimate, OutlookRow, Plan, PowerRow
-from promptlab.nouns.words import Suite
+from promptlab.nouns import Estimate, FileProblems, Model, OutlookRow, Plan, PowerRow, Suite
 from promptlab.planning.plan import outlook, power
 from promptlab.planning.price import estimate, minutes
 from promptlab.planning.resolve import Study, resolve

@@ -7,11 +7,7 @@ import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from promptlab.nouns.arm import Program
-from promptlab.nouns.identity import digest, digest_of_text, plain_json
-from promptlab.nouns.item import Frame, Task
-from promptlab.nouns.model import Model
-from promptlab.nouns.stimulus import Loop, Stimulus
+from promptlab.nouns import Frame, Loop, Model, Program, Stimulus, Task, digest, digest_of_text, plain_json
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.spec.libraries import SimModel
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.nouns import AA_ARM, NONE_ARM, UsageProblem
 from promptlab.planning.resolve import Study
 from promptlab.stats import accuracy_ci
 

@@ -11,9 +11,7 @@ from typing import Any, cast
 from promptlab.design.cross import Design, trials_an_item
 from promptlab.design.loops import described
 from promptlab.design.stimuli import placebos_of
-from promptlab.nouns.arm import Arm
-from promptlab.nouns.contrast import Hypothesis
-from promptlab.nouns.model import Model
+from promptlab.nouns import Arm, Control, Hypothesis, Model, Role, Stimulus, filled
 from promptlab.nouns.plan import (
     Estimate,
     LookShare,
@@ -26,9 +24,6 @@ from promptlab.nouns.plan import (
     PlannedTask,
     PowerRow,
 )
-from promptlab.nouns.stimulus import Stimulus
-from promptlab.nouns.typed import filled
-from promptlab.nouns.words import Control, Role
 from promptlab.planning.price import counts, estimates
 from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size

@@ -8,15 +8,7 @@ from typing import Any
 
 from promptlab.design.cross import Design
 from promptlab.design.render import render
-from promptlab.nouns.arm import Arm, Trial
-from promptlab.nouns.call import Call
-from promptlab.nouns.item import Item, Task
-from promptlab.nouns.model import Model
-from promptlab.nouns.plan import (
-    Counts,
-    Estimate,
-)
-from promptlab.nouns.steps import Scoring, Steps
+from promptlab.nouns import Arm, Call, Counts, Estimate, Item, Model, Scoring, Steps, Task, Trial
 from promptlab.planning.resolve import Study
 from promptlab.sources.prices import cost_usd
 from promptlab.strategies import begun

@@ -13,17 +13,8 @@ from promptlab.design.cross import Design, cross, draw, n_available, settings_of
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
 from promptlab.design.stimuli import matched_placebos, stack, with_wordings
-from promptlab.nouns.arm import Arm, Strategy, Trial
-from promptlab.nouns.call import Call
+from promptlab.nouns import Arm, Call, Loop, Model, Price, Scorer, Scoring, Stimulus, Strategy, Task, Trial, digest, filled, shipped
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
-from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Task
-from promptlab.nouns.model import Model, Price
-from promptlab.nouns.places import shipped
-from promptlab.nouns.steps import Scoring
-from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.nouns.typed import filled
-from promptlab.nouns.words import Scorer
 from promptlab.planning.hashes import (
     HASH_FORMAT,
     hash_of_data,

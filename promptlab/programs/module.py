@@ -14,11 +14,7 @@ from typing import Any
 import dspy
 
 from promptlab.design.render import render
-from promptlab.nouns.call import Call, Completion
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Demo, Item
-from promptlab.nouns.steps import Steps
+from promptlab.nouns import Call, Completion, Demo, Item, Steps, UsageProblem, digest
 from promptlab.programs.recipe import Recipe, recipe_from
 from promptlab.strategies import begun
 

@@ -5,13 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from promptlab.nouns.arm import Arm, Placement, Trial
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.nouns.typed import filled
+from promptlab.nouns import Arm, Demo, Frame, Item, Loop, Placement, Plan, Setting, Stimulus, Task, Trial, UsageProblem, filled
 from promptlab.sources.spec.strict_yaml import checked
 from promptlab.strategies.loop import looped
 from promptlab.strategies.single import SINGLE

@@ -10,10 +10,7 @@ from typing import Any
 from dspy.utils.saving import get_dependency_versions
 
 from promptlab.design.render import join
-from promptlab.nouns.arm import Placement
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns import Placement, Plan, Setting, Stimulus
 from promptlab.programs.module import PromptProgram
 from promptlab.programs.recipe import recipe_of
 from promptlab.sources.spec.strict_yaml import checked

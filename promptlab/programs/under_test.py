@@ -24,13 +24,8 @@ from dspy.utils.exceptions import AdapterParseError
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from promptlab.design.render import join, render_input, stimulus_text
-from promptlab.nouns.arm import Program, Strategy, Trial
+from promptlab.nouns import Program, Steps, Strategy, Task, Trial, UsageProblem, Verifier, did_you_mean, filled, known_secrets, redact
 from promptlab.nouns.call import Answer, Call, Completion
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.item import Task
-from promptlab.nouns.redact import known_secrets, redact
-from promptlab.nouns.steps import Steps, Verifier
-from promptlab.nouns.typed import filled
 from promptlab.sources.spec.experiment import ProgramEntry
 from promptlab.strategies.loop import again
 

@@ -9,9 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.manifest import Manifest
-from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, Manifest, RunProblem
 from promptlab.record.store.files import DAMAGED, Row, held, is_locked, journal_rows, now, part_rows, write_whole
 from promptlab.record.store.writing import write_manifest
 

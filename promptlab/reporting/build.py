@@ -10,13 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.comparison import COMPARISON_COLUMNS, Comparison
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.manifest import Manifest
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import Setting, flat
-from promptlab.nouns.wording import BAD_ENDS, CONTROLS, VERDICTS
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import BAD_ENDS, COMPARISON_COLUMNS, CONTROLS, VERDICTS, Comparison, Manifest, Plan, RunProblem, Scorer, Setting, flat
 from promptlab.record.open import open_run
 from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds

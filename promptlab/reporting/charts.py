@@ -9,9 +9,7 @@ import altair as alt
 import vl_convert
 from altair.utils.schemapi import debug_mode
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.inert import inert
-from promptlab.nouns.wording import VERDICTS
+from promptlab.nouns import VERDICTS, Comparison, inert
 
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]

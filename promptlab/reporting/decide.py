@@ -10,10 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.setting import InSetting, Setting
-from promptlab.nouns.wording import CONTROLS, VERDICTS
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
 from promptlab.stats import smallest_effect_macro, smallest_margin

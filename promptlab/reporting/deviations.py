@@ -9,11 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.contrast import Hypothesis
-from promptlab.nouns.errors import PromptlabError
-from promptlab.nouns.manifest import Manifest
-from promptlab.nouns.plan import Plan, PlannedModel
-from promptlab.nouns.wording import CONTROLS, VERDICTS
+from promptlab.nouns import CONTROLS, VERDICTS, Hypothesis, Manifest, Plan, PlannedModel, PromptlabError
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
 from promptlab.reporting.sensitivity import key_of

@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.inert import inert
-from promptlab.nouns.record import TrialRow, facts_of
+from promptlab.nouns import TrialRow, facts_of, inert
 from promptlab.record.store import Run
 from promptlab.reporting.formats import neutral
 

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM, Comparison, Setting
 from promptlab.reporting.store import RIGHT, Store
 
 KINDS = ("a", "b", "both", "neither")

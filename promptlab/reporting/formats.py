@@ -10,9 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from promptlab.nouns.inert import inert
-from promptlab.nouns.setting import flat
-from promptlab.nouns.wording import CONTROLS
+from promptlab.nouns import CONTROLS, flat, inert
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
 from promptlab.reporting.rows import COLUMNS, SCOPES, baseline_table, beside_tables, cells, gap_table, loop_tables, records
 

@@ -8,11 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from promptlab.nouns.contrast import Scope
-from promptlab.nouns.errors import PromptlabError
-from promptlab.nouns.manifest import Manifest, ModelAsked
-from promptlab.nouns.model import Price
-from promptlab.nouns.wording import CONTROLS, ROLES
+from promptlab.nouns import CONTROLS, ROLES, Manifest, ModelAsked, Price, PromptlabError, Scope
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import load_experiment

@@ -12,9 +12,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.inert import inert
-from promptlab.nouns.wording import CONTROLS, VERDICTS
+from promptlab.nouns import CONTROLS, VERDICTS, Comparison, inert
 from promptlab.reporting import frozen
 from promptlab.reporting.build import Report, headline, tally
 from promptlab.reporting.decide import Line, cautions, lines

@@ -12,11 +12,7 @@ import pandas as pd
 from promptlab.design.render import PRESETS, render_input, stimulus_text
 from promptlab.design.render import render as rendered
 from promptlab.design.stimuli import matched_placebos
-from promptlab.nouns.arm import Arm, Placement
-from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.plan import PlannedArm, PlannedTask
-from promptlab.nouns.stimulus import Stimulus
-from promptlab.nouns.words import Benchmark, Suite
+from promptlab.nouns import Arm, Benchmark, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task
 from promptlab.reporting.rescore import item_of
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table

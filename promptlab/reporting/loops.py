@@ -6,8 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.words import AA_ARM
+from promptlab.nouns import AA_ARM, Plan
 from promptlab.stats.intervals import wilson
 
 ORACLE_NOTE = (

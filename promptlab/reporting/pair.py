@@ -9,11 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.manifest import Manifest
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import Status
+from promptlab.nouns import Manifest, Plan, Setting, Status, UsageProblem, did_you_mean
 from promptlab.record.store import Run
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import adjust

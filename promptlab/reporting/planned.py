@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns.plan import Counts, Estimate, OutlookRow, PowerRow
+from promptlab.nouns import Counts, Estimate, OutlookRow, PowerRow
 from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts

@@ -23,8 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from promptlab.nouns.errors import PromptlabError, RunProblem, first_line
-from promptlab.nouns.places import home
+from promptlab.nouns import PromptlabError, RunProblem, first_line, home
 from promptlab.record.store import Run, write_trials
 from promptlab.reporting.build import Judged, Report, build
 

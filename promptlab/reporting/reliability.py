@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.wording import BAD_ENDS, OUTCOMES
-from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.reporting.totals import FLAGS, KEY, Row

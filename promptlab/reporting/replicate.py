@@ -11,11 +11,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.places import PACKAGE
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import InSetting, Setting
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries
 from promptlab.stats import published_headline, replication_check

@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM, UsageProblem
 from promptlab.reporting.replicate import (
     SAME,
     Cell,

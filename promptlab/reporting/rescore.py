@@ -8,11 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
-from promptlab.nouns.plan import Plan, PlannedTask
-from promptlab.nouns.wording import SCORERS
-from promptlab.nouns.words import NONE_ARM, Scorer
+from promptlab.nouns import NONE_ARM, SCORERS, Item, Plan, PlannedTask, Scored, Scorer
 from promptlab.scoring.metrics import METRICS, Metric, scorer_metric
 
 ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted")

@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.wording import BAD_ENDS, CONTROLS, SCORERS
+from promptlab.nouns import BAD_ENDS, CONTROLS, SCORERS, Comparison
 from promptlab.reporting.build import Report, arm_table, looks_words, tally
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS

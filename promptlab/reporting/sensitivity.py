@@ -10,9 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.contrast import Hypothesis
-from promptlab.nouns.wording import SCORERS
+from promptlab.nouns import SCORERS, Comparison, Hypothesis
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored

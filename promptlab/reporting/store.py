@@ -7,12 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.errors import UNREADABLE, RunProblem, first_line
-from promptlab.nouns.manifest import Manifest
-from promptlab.nouns.plan import Plan, PlannedArm
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import AA_ARM, NONE_ARM
+from promptlab.nouns import AA_ARM, NONE_ARM, UNREADABLE, Comparison, Manifest, Plan, PlannedArm, RunProblem, Setting, first_line
 from promptlab.reporting.prepared import Prepared
 
 RIGHT = 0.5

@@ -12,9 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.plan import Plan, PlannedModel
-from promptlab.nouns.words import NONE_ARM
+from promptlab.nouns import NONE_ARM, Plan, PlannedModel, RunProblem
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.rescore import rescored
 from promptlab.stats.intervals import unpaired_difference

@@ -8,8 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.wording import CONTROLS, FINDINGS, VERDICTS
+from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison
 from promptlab.reporting.build import Report, headline
 from promptlab.reporting.rows import cells, gap_table
 

@@ -7,8 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.wording import BAD_ENDS
+from promptlab.nouns import BAD_ENDS, Setting
 from promptlab.reporting.store import RIGHT, Store, records
 
 FLAGS = ("compliant", "echoed", "declined")

@@ -8,8 +8,7 @@ from dataclasses import fields
 import pandas as pd
 from rich.console import Console
 
-from promptlab.nouns.inert import inert
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import Scorer, inert
 from promptlab.record.store import Run
 from promptlab.reporting import build as judged
 from promptlab.reporting.build import Report as Judged

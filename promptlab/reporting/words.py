@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.wording import VERDICTS
+from promptlab.nouns import VERDICTS, Comparison
 from promptlab.reporting.store import RIGHT
 from promptlab.stats.sentences import interval, p_text, points
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from promptlab.nouns.errors import BudgetReached
+from promptlab.nouns import BudgetReached
 
 
 @dataclass(slots=True)

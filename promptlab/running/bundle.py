@@ -23,12 +23,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import promptlab
-from promptlab.nouns.call import Call, Completion
+from promptlab.nouns import Call, CallRow, Completion, ModelAsked, digest, read_bytes, row_of
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem, UsageProblem
-from promptlab.nouns.identity import digest
-from promptlab.nouns.manifest import ModelAsked
-from promptlab.nouns.places import read_bytes
-from promptlab.nouns.record import CallRow, row_of
 from promptlab.record.store import Run, write_whole
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.cache.rows import MISREAD, body_of, completion_of, is_answer_to, request_from, write_json

@@ -15,13 +15,7 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design, draw_number
 from promptlab.design.render import render
-from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Call, Completion, Scored
-from promptlab.nouns.errors import ScoringFailed
-from promptlab.nouns.item import Task
-from promptlab.nouns.model import Model, Price
-from promptlab.nouns.steps import Scoring, Steps, Work
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import Call, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Task, Trial, Work
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import written
 from promptlab.running.budget import Budget

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import promptlab
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
+from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally
 from promptlab.planning.resolve import Study
 from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.progress import Progress

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from promptlab.design.cross import trials
-from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Call, Completion
+from promptlab.nouns import Call, Completion, Trial
 from promptlab.planning.resolve import Study
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, Request, request_of

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import Scorer, UsageProblem
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.running.bundle import BLOCK, of_run

@@ -10,8 +10,7 @@ import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Set
 
-from promptlab.nouns.arm import Trial
-from promptlab.nouns.errors import BudgetReached, ProviderStopped
+from promptlab.nouns import BudgetReached, ProviderStopped, Trial
 from promptlab.running.cache import NotCached
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress

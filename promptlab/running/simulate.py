@@ -21,12 +21,7 @@ from typing import Any
 
 from promptlab.design.cross import Design
 from promptlab.design.render import render, render_input, stimulus_text
-from promptlab.nouns.arm import LETTERS, Arm, Program
-from promptlab.nouns.call import Reply
-from promptlab.nouns.fenced import unfenced
-from promptlab.nouns.identity import digest
-from promptlab.nouns.item import Item, Task
-from promptlab.nouns.stimulus import Loop
+from promptlab.nouns import LETTERS, Arm, Item, Loop, Program, Reply, Task, digest, unfenced
 from promptlab.running.gateway.wire import SimulatedError
 from promptlab.sources.spec.libraries import Rate, SimModel
 from promptlab.sources.tokens import n_tokens

@@ -13,8 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.design.cross import trials, trials_an_item
-from promptlab.nouns.errors import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, RunProblem, UsageProblem
-from promptlab.nouns.plan import Plan
+from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, Plan, RunProblem, UsageProblem
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, as_recorded
 from promptlab.record.store import Run, RunWriter, frozen_plan

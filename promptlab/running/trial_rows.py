@@ -8,11 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from promptlab.nouns.arm import Arm, Trial
-from promptlab.nouns.call import Call, Completion, Scored
-from promptlab.nouns.item import Task
-from promptlab.nouns.record import CallRow, TrialRow, shared, totals
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import Arm, Call, CallRow, Completion, Outcome, Scored, Task, Trial, TrialRow, shared, totals
 from promptlab.record.store.files import written
 from promptlab.running.gateway.wire import storable
 from promptlab.scoring.metrics import compliant, declines, echoed

@@ -6,12 +6,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
-from promptlab.nouns.call import Call, Completion, Scored
-from promptlab.nouns.errors import ScoringFailed, UsageProblem
-from promptlab.nouns.fenced import fenced
-from promptlab.nouns.item import Item
-from promptlab.nouns.model import Model
-from promptlab.nouns.steps import Scoring, Steps
+from promptlab.nouns import Call, Completion, Item, Model, Scored, Scoring, ScoringFailed, Steps, UsageProblem, fenced
 
 SAMPLING = {"temperature": 0.0, "max_tokens": 16}
 """What a judge is sent where its entry says nothing else."""

@@ -16,10 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
 
-from promptlab.nouns.call import Call, Scored
-from promptlab.nouns.errors import ScoringFailed, UsageProblem
-from promptlab.nouns.item import Item
-from promptlab.nouns.steps import Scoring, Steps, Work
+from promptlab.nouns import Call, Item, Scored, Scoring, ScoringFailed, Steps, UsageProblem, Work
 
 T = TypeVar("T")
 SHOWN = 200

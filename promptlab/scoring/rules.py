@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from promptlab.nouns.item import Task
-from promptlab.nouns.steps import Scoring
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import Scorer, Scoring, Task
 from promptlab.scoring.judged import judge
 from promptlab.scoring.metrics import Metric, scorer_metric
 from promptlab.scoring.own import is_own, own_scoring

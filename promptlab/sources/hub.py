@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from promptlab.nouns.errors import DataMissing
+from promptlab.nouns import DataMissing
 from promptlab.sources.tables import SIZE_LIMIT
 
 PARQUET_BRANCH = "refs/convert/parquet"

@@ -16,7 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, PrivateAttr
 
-from promptlab.nouns.errors import FileProblems, Problem
+from promptlab.nouns import FileProblems, Problem
 from promptlab.sources.spec import experiment as spec
 from promptlab.sources.spec.strict_yaml import Document, Loc, parsed, validate, written
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from promptlab.nouns.identity import digest
-from promptlab.nouns.model import Model, Price
+from promptlab.nouns import Model, Price, digest
 from promptlab.sources.spec.libraries import SimModel
 from promptlab.sources.tokens import litellm_folder
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.item import Item
-from promptlab.nouns.wording import SCORERS
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import SCORERS, Item, Scorer, UsageProblem, did_you_mean
 from promptlab.scoring.metrics import scorer_metric
 from promptlab.sources.tasks import entries
 

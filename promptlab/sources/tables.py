@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from promptlab.nouns.errors import FileProblems
-from promptlab.nouns.places import read_bytes
+from promptlab.nouns import FileProblems, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""

@@ -9,11 +9,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 from promptlab.design.defects import FIRST_OPTION_RIGHT, Handling, handled
-from promptlab.nouns.errors import DataMissing
-from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.places import PACKAGE
-from promptlab.nouns.typed import filled
-from promptlab.nouns.words import Suite
+from promptlab.nouns import PACKAGE, DataMissing, Demo, Frame, Item, Suite, Task, filled
 from promptlab.sources.official.reading import load_bigbench, load_instruction_induction
 from promptlab.sources.spec.libraries import TaskEntry, load_suite
 

@@ -15,10 +15,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.contrast import Hypothesis
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.words import AA_ARM, NONE_ARM, Status, Verdict
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Hypothesis, Plan, Status, Verdict
 from promptlab.stats import sentences as say
 from promptlab.stats.cells import Pairs, cell_equivalence, min_level, paired_test, task_se
 from promptlab.stats.families import ADJUSTMENT, contrast_of

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from promptlab.nouns.words import Status
+from promptlab.nouns import Status
 from promptlab.stats.intervals import Array
 from promptlab.stats.paired import DECIMALS, ENUMERATE_UP_TO, RESAMPLES, mean_difference_ci, signflip_test
 

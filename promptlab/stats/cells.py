@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats as st
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.words import Status
+from promptlab.nouns import Comparison, Status
 from promptlab.stats.intervals import newcombe
 from promptlab.stats.multiplicity import min_discordant
 from promptlab.stats.paired import RESAMPLES, SignFlip, cluster_mean, mcnemar, mean_difference_ci, signflip_test, tost_paired

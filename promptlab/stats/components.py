@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns.words import Status
+from promptlab.nouns import Status
 
 Numbers = Sequence[float] | npt.NDArray[np.float64]
 

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
 
-from promptlab.nouns.contrast import Contrast, Hypothesis, Scope
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.words import NONE_ARM, Control
+from promptlab.nouns import NONE_ARM, Contrast, Control, Hypothesis, Plan, Scope, Setting
 
 ADJUSTMENT: Mapping[Scope, str] = {"cell": "fdr_bh", "stimulus": "holm", "primary": "holm"}
 

@@ -17,10 +17,7 @@ from typing import Any, Literal
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.contrast import Hypothesis
-from promptlab.nouns.plan import Plan, PlannedLook
-from promptlab.nouns.setting import InSetting, Setting, flat
+from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook, Setting, flat
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, silenced
 from promptlab.stats.families import contrast_of

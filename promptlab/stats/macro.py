@@ -13,7 +13,7 @@ import numpy as np
 from scipy import stats as st
 from statsmodels.stats.meta_analysis import combine_effects
 
-from promptlab.nouns.words import Status
+from promptlab.nouns import Status
 from promptlab.stats.cells import POWER_Z, Estimate
 from promptlab.stats.intervals import Array, Numbers
 from promptlab.stats.sequential import Looked, repeated_bound, repeated_p

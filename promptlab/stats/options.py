@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import stats as st
 from statsmodels.stats.contingency_tables import cochrans_q
 
-from promptlab.nouns.words import Status
+from promptlab.nouns import Status
 from promptlab.stats.intervals import Array, Numbers
 from promptlab.stats.paired import differences
 

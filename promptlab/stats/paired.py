@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import bdtr, chdtrc, gammaln, stdtr, stdtrit
 
-from promptlab.nouns.words import Status
+from promptlab.nouns import Status
 from promptlab.stats.intervals import Array, Numbers, risk_difference_ci
 
 DECIMALS = 9

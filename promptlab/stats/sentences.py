@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.wording import CONTROLS
+from promptlab.nouns import CONTROLS, Comparison
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.comparison import Comparison
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.setting import InSetting, Setting
-from promptlab.nouns.words import NONE_ARM, Status
+from promptlab.nouns import NONE_ARM, Comparison, InSetting, Plan, Setting, Status
 from promptlab.stats.best import best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.macro import random_effects

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns.words import Status
+from promptlab.nouns import Status
 from promptlab.stats.intervals import Array
 from promptlab.stats.paired import lattice
 

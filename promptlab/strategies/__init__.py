@@ -9,14 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from promptlab.nouns import NONE_ARM, Answer, Call, Reader, Role, Setting, Steps, Stimulus, UsageProblem, Verifier, checked
 from promptlab.nouns.arm import Arm, Placement, Strategy, Trial
-from promptlab.nouns.call import Answer, Call
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.parameters import checked
-from promptlab.nouns.setting import Setting
-from promptlab.nouns.steps import Reader, Steps, Verifier
-from promptlab.nouns.stimulus import Stimulus
-from promptlab.nouns.words import NONE_ARM, Role
 from promptlab.strategies.logprobs import LOGPROBS
 from promptlab.strategies.single import SINGLE
 from promptlab.strategies.vote import vote

@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from promptlab.nouns.arm import LETTERS, Placement, Strategy, Trial
-from promptlab.nouns.call import Answer, Call, Completion
-from promptlab.nouns.steps import Steps, Verifier
+from promptlab.nouns import LETTERS, Answer, Call, Completion, Placement, Steps, Strategy, Trial, Verifier
 
 REQUESTED = {"max_tokens": 1, "logprobs": True, "top_logprobs": 20}
 """What is asked of the provider beside the experiment's own sampling; 20 is the most that OpenAI's interface takes."""

@@ -13,10 +13,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from promptlab.nouns.arm import Strategy, Trial
-from promptlab.nouns.call import Answer, Call, Completion
-from promptlab.nouns.steps import Steps, Verifier
-from promptlab.nouns.stimulus import Cue, Loop
+from promptlab.nouns import Answer, Call, Completion, Cue, Loop, Steps, Strategy, Trial, Verifier
 
 DRAWS_A_ROUND = 10_000
 """Independent attempts draw from other seeds than replicates and the A/A arm do."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from promptlab.nouns.arm import Strategy, Trial
-from promptlab.nouns.call import Answer, Call
-from promptlab.nouns.steps import Steps, Verifier
+from promptlab.nouns import Answer, Call, Steps, Strategy, Trial, Verifier
 
 
 def _single(call: Call, trial: Trial, verifier: Verifier | None) -> Steps[Answer]:

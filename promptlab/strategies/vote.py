@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from promptlab.nouns.arm import Strategy, Trial
-from promptlab.nouns.call import Answer, Call, Completion
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.steps import Reader, Steps
+from promptlab.nouns import Answer, Call, Completion, Reader, Steps, Strategy, Trial, UsageProblem
 from promptlab.strategies.loop import again, majority
 
 MOST_SAMPLES = 100

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.record import TRIAL_COLUMNS
+from promptlab.nouns import TRIAL_COLUMNS, RunProblem
 from promptlab.record.store.files import journal_rows, part_rows, write_whole
 
 INDEX, JOURNAL, MANIFEST, LOOKS = "parts.json", "journal.jsonl", "manifest.json", "looks.json"

@@ -15,10 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.identity import digest
-from promptlab.nouns.places import home
-from promptlab.nouns.redact import known_secrets, redact
+from promptlab.nouns import RunProblem, UsageProblem, digest, home, known_secrets, redact
 from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, content, entry_of, journal_of, json_of, seconds_of, written_once
 from promptlab.record.store import ID, now, write_whole
 

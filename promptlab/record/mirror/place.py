@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns import RunProblem, UsageProblem
 from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE, content, entry_of, keep_ours, merge_journal, updated_at
 from promptlab.record.mirror.lease import FRESH_S, Pusher, Remote, Tell, holder_of, named
 from promptlab.record.store.files import ID, held, is_locked, write_whole

@@ -17,9 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, TrialRow
-from promptlab.nouns.setting import Setting
+from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 DAMAGED = "damaged"

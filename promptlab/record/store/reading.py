@@ -12,11 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from promptlab.nouns.errors import RunProblem, did_you_mean
-from promptlab.nouns.identity import digest
-from promptlab.nouns.manifest import Manifest
-from promptlab.nouns.plan import READABLE, Plan
-from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
+from promptlab.nouns import CALL_COLUMNS, READABLE, TRIAL_COLUMNS, Manifest, Plan, RunProblem, did_you_mean, digest
 from promptlab.record.store.files import Row, is_locked, part_rows, read_part, runs_in, schema, whole_lines
 
 FEW_VALUES = [name for name, kind in TRIAL_COLUMNS.items() if kind.startswith("str") and name not in ("trial", "extracted", "answer")]

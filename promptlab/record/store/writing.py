@@ -14,11 +14,7 @@ import pyarrow as pa
 import pyarrow.json as pj
 import pyarrow.parquet as pq
 
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.item import Task
-from promptlab.nouns.manifest import Manifest
-from promptlab.nouns.plan import Plan
-from promptlab.nouns.record import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, TrialRow
+from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, Manifest, Plan, RunProblem, Task, TrialRow
 from promptlab.record.store.files import DAMAGED, Row, line_of, locked, part_rows, schema, space_left, whole_lines, write_whole
 from promptlab.record.store.reading import Recorded, Run, recorded_in
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptlab.nouns.call import Call
-from promptlab.nouns.model import Model
+from promptlab.nouns import Call, Model
 from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LISTED_AT_ONCE, TAG, WINDOW, Remote, Service
 from promptlab.running.gateway.by_litellm import LiteLLMWire
 from promptlab.running.gateway.wire import given

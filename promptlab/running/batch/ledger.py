@@ -18,8 +18,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.identity import digest
+from promptlab.nouns import RunProblem, digest
 from promptlab.record.store import write_whole
 
 FORMAT = 1

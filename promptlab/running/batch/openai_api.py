@@ -8,8 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
-from promptlab.nouns.call import Call, Reply
-from promptlab.nouns.model import Model
+from promptlab.nouns import Call, Model, Reply
 from promptlab.running.batch.service import ENDPOINT, FILE_TIMEOUT_S, LARGEST_RESULTS, LISTED_AT_ONCE, TAG, WINDOW, Remote, Service
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.providers import DIRECT, not_direct

@@ -11,10 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from promptlab.nouns.call import Reply
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.model import Model
-from promptlab.nouns.redact import redact_known
+from promptlab.nouns import Model, Reply, UsageProblem, redact_known
 from promptlab.planning.resolve import Study
 from promptlab.running.gateway.providers import DIRECT, base_of
 from promptlab.running.gateway.wire import WireError, read_boundary, safe

@@ -10,8 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from promptlab.nouns.call import Call
-from promptlab.nouns.model import Model
+from promptlab.nouns import Call, Model
 from promptlab.record.store import now
 from promptlab.running.batch.ledger import ID_LENGTH, Ledger, Part
 from promptlab.running.batch.openai_api import OpenAIBatches

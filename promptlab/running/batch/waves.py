@@ -14,9 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Call, Completion
-from promptlab.nouns.record import CALL_COLUMNS, CallRow, TrialRow
+from promptlab.nouns import CALL_COLUMNS, Call, CallRow, Completion, Trial, TrialRow
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import part_rows
 from promptlab.running.batch.ledger import FOLDER, Ledger, Part

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from promptlab.nouns.call import Completion
+from promptlab.nouns import Completion
 from promptlab.running.cache.rows import Request, packed
 from promptlab.running.cache.store import Cache
 

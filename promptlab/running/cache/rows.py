@@ -17,10 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import orjson
 
-from promptlab.nouns.call import Call, Completion
-from promptlab.nouns.identity import KEY_VERSION, digest
-from promptlab.nouns.redact import MARK, known_secrets, redact
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import KEY_VERSION, MARK, Call, Completion, Outcome, digest, known_secrets, redact
 
 Request = Mapping[str, Any]
 """What decides an answer, as in `Call.key`; the address without credentials."""

@@ -15,8 +15,7 @@ import diskcache
 import orjson
 from diskcache.core import DBNAME, MODE_RAW
 
-from promptlab.nouns.call import Completion
-from promptlab.nouns.errors import RunProblem
+from promptlab.nouns import Completion, RunProblem
 from promptlab.running.cache.guard import SETTINGS, NotText, check_database, make_folder, value_file, value_text
 from promptlab.running.cache.rows import Request, packed, request_in, unpacked
 

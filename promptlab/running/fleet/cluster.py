@@ -17,7 +17,7 @@ import threading
 from collections.abc import Set
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from promptlab.nouns.errors import PromptlabError, UsageProblem
+from promptlab.nouns import PromptlabError, UsageProblem
 from promptlab.running.fleet.hub import LONGEST_LINE, Hub, Socket, line, serve
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Cluster:
 
 def _work(host: str, port: int, number: int, token: str, shared: Shared) -> None:
     """One worker, on whatever node Ray put it."""
-    from promptlab.nouns.places import home
+    from promptlab.nouns import home
     from promptlab.running.fleet.work import Worker
 
     os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns import PromptlabError
 from promptlab.running.budget import tokens_reached, usd_reached
 from promptlab.running.progress import REASONS
 from promptlab.stats.looks import ArmKey

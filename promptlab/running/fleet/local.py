@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.errors import PromptlabError
+from promptlab.nouns import PromptlabError
 from promptlab.running.fleet.hub import LONGEST_LINE, Hub, Socket, line, serve
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from promptlab.nouns.errors import RunProblem, UsageProblem
+from promptlab.nouns import RunProblem, UsageProblem
 from promptlab.running.fleet.cluster import connected
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Server:
             connection.close()
 
     def _tail(self) -> str:
-        from promptlab.nouns.redact import known_secrets, redact
+        from promptlab.nouns import known_secrets, redact
 
         size = self._log.seek(0, os.SEEK_END)
         self._log.seek(max(0, size - LOG_TAIL))

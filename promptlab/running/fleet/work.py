@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from promptlab.design.cross import trials
-from promptlab.nouns.arm import Trial
+from promptlab.nouns import Trial
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import line_of
 from promptlab.running.budget import Budget

@@ -1,7 +1,6 @@
 """The way out: one retry layer, one place that knows providers, errors by boundary, costs, and redaction of secrets."""
 
-from promptlab.nouns.call import Reply
-from promptlab.nouns.redact import redact
+from promptlab.nouns import Reply, redact
 from promptlab.running.gateway.gateway import Gateway, RetryPolicy, WireChoice
 from promptlab.running.gateway.wire import Simulator, WireError
 from promptlab.sources.prices import PriceTable

@@ -11,10 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.nouns.call import Call, Reply
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.model import Model
-from promptlab.nouns.redact import redact
+from promptlab.nouns import Call, Model, Reply, UsageProblem, redact
 from promptlab.running.gateway.providers import own_key
 from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, WireError, given, late, read_answer
 

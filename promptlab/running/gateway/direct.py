@@ -19,9 +19,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from promptlab.nouns.call import Call, Reply
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.model import Model
+from promptlab.nouns import Call, Model, Reply, UsageProblem
 from promptlab.running.gateway import wire
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
 from promptlab.running.gateway.wire import Wire, WireError, given, late, read_answer, safe, too_large

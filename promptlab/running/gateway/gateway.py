@@ -9,10 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from promptlab.nouns.call import Call, Completion, Reply
-from promptlab.nouns.errors import ProviderStopped
-from promptlab.nouns.model import Model, Price
-from promptlab.nouns.redact import known_secrets
+from promptlab.nouns import Call, Completion, Model, Price, ProviderStopped, Reply, known_secrets
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.providers import not_direct

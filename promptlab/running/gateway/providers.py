@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from promptlab.nouns.model import Model
+from promptlab.nouns import Model
 from promptlab.running.gateway.wire import NO_KEY, WireError
 
 PLAIN_PARAMETERS = frozenset(

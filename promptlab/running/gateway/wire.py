@@ -13,10 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC
 from typing import Any, Literal, Protocol
 
-from promptlab.nouns.call import Call, Reply
-from promptlab.nouns.model import Model
-from promptlab.nouns.redact import redact, redact_known
-from promptlab.nouns.words import Outcome
+from promptlab.nouns import Call, Model, Outcome, Reply, redact, redact_known
 
 Boundary = Literal["auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size"]
 RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection"})

@@ -10,10 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.item import Item
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import Item, Scored, Scorer, UsageProblem, did_you_mean
 from promptlab.scoring.metrics import bigbench, negativeprompt
 from promptlab.scoring.metrics import instruction_induction as ii
 from promptlab.scoring.metrics.strict import STRICT, fold, key

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item, Scored
 
 DEFAULT_PATTERN = r"[^\.\?\!\;\n]+"
 """The text before the first of `. ? ! ;` and the end of the line."""

@@ -12,8 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item, Scored
 from promptlab.scoring.metrics.instruction_induction import PUNCTUATION, token_f1
 
 CONTRACTIONS = (("don't", "do not"), ("can't", "cannot"), ("doesn't", "does not"), ("wasn't", "was not"), ("weren't", "were not"))

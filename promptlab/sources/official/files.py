@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from promptlab.nouns.errors import DataMissing, UsageProblem, did_you_mean
-from promptlab.nouns.places import PACKAGE, home, read_bytes
+from promptlab.nouns import PACKAGE, DataMissing, UsageProblem, did_you_mean, home, read_bytes
 
 State = Literal["present", "absent", "damaged"]
 Progress = Callable[[str, int, int], None]

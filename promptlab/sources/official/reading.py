@@ -6,8 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from promptlab.nouns.errors import DataMissing
-from promptlab.nouns.item import Demo, Item
+from promptlab.nouns import DataMissing, Demo, Item
 from promptlab.sources.official.files import HOW_TO_GET, OfficialFile, data_dir, file_of, read_file, sha256_of, short
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.errors import FileProblems
-from promptlab.nouns.item import Frame, Item, Task
+from promptlab.nouns import FileProblems, Frame, Item, Task
 from promptlab.sources.own.rows import Collector, RowProblem, graded, one_text, shown, texts
 from promptlab.sources.spec.experiment import NAME
 from promptlab.sources.tables import Row, read_json

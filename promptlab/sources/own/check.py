@@ -9,10 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns.call import Call
-from promptlab.nouns.errors import ScoringFailed
-from promptlab.nouns.item import Item, Task
-from promptlab.nouns.words import Scorer
+from promptlab.nouns import Call, Item, Scorer, ScoringFailed, Task
 from promptlab.scoring.own import settled
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.own.load import Own

@@ -7,9 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptlab.nouns.errors import DataMissing, FileProblems, UsageProblem, did_you_mean
-from promptlab.nouns.item import Demo, Item, Task
-from promptlab.nouns.typed import filled
+from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Task, UsageProblem, did_you_mean, filled
 from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
 from promptlab.scoring.own import is_own, own_scoring

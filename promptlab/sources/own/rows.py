@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns.errors import FileProblems, Problem, did_you_mean
-from promptlab.nouns.item import Item
+from promptlab.nouns import FileProblems, Item, Problem, did_you_mean
 from promptlab.sources.spec.task import TaskFile
 from promptlab.sources.tables import Row
 

@@ -12,12 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from promptlab.design.defects import Handling
 from promptlab.design.render import FRAME_FIELDS, PRESETS
-from promptlab.nouns.arm import Placement
-from promptlab.nouns.errors import UsageProblem, did_you_mean
-from promptlab.nouns.model import Model, Price
-from promptlab.nouns.parameters import checked
-from promptlab.nouns.prompt import variables
-from promptlab.nouns.typed import filled
+from promptlab.nouns import Model, Placement, Price, UsageProblem, checked, did_you_mean, filled, variables
 from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
 from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.strategies import STRATEGIES, strategy_of

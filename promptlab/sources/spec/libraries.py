@@ -10,11 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from promptlab.nouns.errors import FileProblems, Problem
-from promptlab.nouns.places import PACKAGE, shipped
-from promptlab.nouns.stimulus import Cue, Stimulus
-from promptlab.nouns.typed import filled
-from promptlab.nouns.words import Benchmark, Demand, Emotion, Valence
+from promptlab.nouns import PACKAGE, Benchmark, Cue, Demand, Emotion, FileProblems, Problem, Stimulus, Valence, filled, shipped
 from promptlab.sources.spec.experiment import NAME, Part, PriceEntry
 from promptlab.sources.spec.strict_yaml import Document, load, read
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from promptlab.nouns.errors import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.nouns import FileProblems, Problem, UsageProblem, did_you_mean
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 20

@@ -6,9 +6,7 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
-from promptlab.nouns.errors import UsageProblem
-from promptlab.nouns.model import Model
-from promptlab.nouns.parameters import checked
+from promptlab.nouns import Model, UsageProblem, checked
 from promptlab.scoring.rules import SCORINGS
 from promptlab.sources.spec.experiment import NAME, ModelEntry, Part
 

@@ -6,8 +6,7 @@ import re
 from decimal import Decimal, InvalidOperation
 
 from promptlab.design.defects import NUMBER_WORDS
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item, Scored
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.replies import fold, key
 

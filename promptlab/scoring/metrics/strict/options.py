@@ -6,8 +6,7 @@ import re
 from dataclasses import replace
 from functools import lru_cache
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item, Scored
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import phrases, replies
 from promptlab.scoring.metrics.strict.replies import fold, key

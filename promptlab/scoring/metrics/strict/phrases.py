@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item, Scored
 from promptlab.scoring.metrics.instruction_induction import token_f1
 from promptlab.scoring.metrics.strict import replies
 from promptlab.scoring.metrics.strict.replies import fold, key

@@ -7,8 +7,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from functools import lru_cache, wraps
 
-from promptlab.nouns.call import Scored
-from promptlab.nouns.item import Item
+from promptlab.nouns import Item, Scored
 
 Kind = Callable[[str, Item], Scored]
 
