@@ -14,8 +14,8 @@ from conftest import SHARED
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.item import Item
 from promptlab.nouns.wording import SCORERS
+from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.metrics import bigbench, compliant, declines, echoed
-from promptlab.scoring.metrics.strict import fold, key
 from promptlab.scoring.metrics.strict.numerals import spelled_number
 from promptlab.scoring.rules import task_metric
 from promptlab.sources.tasks import entries, load_task, task_names

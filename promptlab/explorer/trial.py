@@ -39,7 +39,7 @@ def show(store: Store, trial: str) -> None:
         else:
             st.caption("What was made of the replies, which stand on the left as they came")
         plain.block(row["answer"])
-        st.caption("What the metric read in it")
+        st.caption(f"What the metric read in it{read_by(row)}")
         plain.block("(no answer found)" if pd.isna(row["extracted"]) else row["extracted"])
         st.caption("What counts as right")
         plain.block(targets(row))
@@ -63,7 +63,7 @@ def tables(store: Store, name: str) -> list[Table]:
         for message in [*messages_of(call["messages"]), {"role": "reply", "content": call["text"]}]
     ]
     read = "(no answer found)" if pd.isna(row["extracted"]) else row["extracted"]
-    came = [("answer", row["answer"]), ("what the metric read in it", read), ("right", targets(row))]
+    came = [("answer", row["answer"]), (f"what the metric read in it{read_by(row)}", read), ("right", targets(row))]
     return [
         Table("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
         Table("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
@@ -107,6 +107,12 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
     if text and not n_marked:
         st.caption("The added text does not stand word for word in these messages.")
     return calls
+
+
+def read_by(row: Mapping[str, Any]) -> str:
+    """The rule that found the answer, in words; nothing where none is on record."""
+    rule = row.get("rule")
+    return "" if rule is None or pd.isna(rule) else f", by the rule {rule!r}"
 
 
 def targets(row: Mapping[str, Any]) -> str:

@@ -101,7 +101,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A metric's result: score in [0, 1], and what it read in the answer (None when it found no answer there)."""
+    """A metric's result: score in [0, 1], what it read in the answer (None when it found no answer there), and by which rule."""
 
     score: float
     extracted: str | None
+    rule: str = field(default="", compare=False)

@@ -23,7 +23,8 @@ class TrialRow:
     """One trial. `task` is the bare name, `suite` beside it.
 
     `compliant` (the reply has the form that was asked for), `echoed` (it is the input again) and `declined` (it refuses in words)
-    stand beside the score and never change it. `cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when
+    stand beside the score and never change it. `rule` names how `extracted` was found in the answer.
+    `cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when
     every call came from the cache).
     """
 
@@ -49,6 +50,7 @@ class TrialRow:
     outcome: str
     score: float | None = None
     extracted: str | None = None
+    rule: str | None = None
     compliant: bool | None = None
     echoed: bool | None = None
     declined: bool | None = None

@@ -16,7 +16,7 @@ from promptlab.reporting.formats import neutral
 LONG = (
     "model", "simulated", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt",
     "setting", "placement", "shots", "strategy",
-    "replicate", "score", "outcome", "extracted", "answer", "oracle",
+    "replicate", "score", "outcome", "extracted", "rule", "answer", "oracle",
     "input_tokens", "output_tokens", "cost_usd", "latency_s", "model_version", "error", *facts_of(TrialRow),
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, SCORERS, Item, Plan, PlannedTask, Scored, Scorer
 from promptlab.scoring.metrics import METRICS, Metric, scorer_metric
 
-ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted")
+ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted", "rule")
 MOST_KNOWN = 50_000
 """Scores that are kept for a second question; of hundreds of thousands of items each is asked about once."""
 Items = pd.DataFrame | Iterable[Mapping[str, Any]]
@@ -21,7 +21,7 @@ _Asked = tuple[Metric, str, str, str]
 
 
 def rescored(trials: pd.DataFrame, items: Items, plan: Plan, scorer: Scorer) -> pd.DataFrame:
-    """The trials frame with `score` and `extracted` by `scorer`; failed calls stay without a score.
+    """The trials frame with `score`, `extracted` and `rule` by `scorer`; failed calls stay without a score.
 
     A metric that is not promptlab's own keeps what was recorded: it is the rule of every scorer, and opening a run must never load
     code, or run a pattern, that the run's folder names.
@@ -36,15 +36,16 @@ def _rescored(
     kinds = plan.task_of
     metrics: dict[tuple[str, str], Metric] = {}
     scores: list[float | None] = []
-    extracted: list[str | None] = []
-    for task, item, model, answer, outcome, recorded, read in zip(*(trials[c] for c in ASKED), strict=True):
+    readings: list[tuple[str | None, str | None]] = []
+    asked = trials if "rule" in trials else trials.assign(rule=None)  # a run from before rules were recorded
+    for task, item, model, answer, outcome, recorded, read, rule in zip(*(asked[c] for c in ASKED), strict=True):
         if outcome == "error":
             scores.append(None)
-            extracted.append(None)
+            readings.append((None, None))
             continue
         if kinds[task].metric not in METRICS:
             scores.append(None if pd.isna(recorded) else float(recorded))
-            extracted.append(read)
+            readings.append((read, rule))
             continue
         metric = metrics.get((task, model))
         if metric is None:
@@ -56,10 +57,11 @@ def _rescored(
                 known.clear()
             scored = known[place] = metric(answer, by_id[(task, item)])
         scores.append(scored.score)
-        extracted.append(scored.extracted)
-    return trials.assign(
-        score=pd.array(scores, dtype="Float64").astype("float64"), extracted=pd.Series(extracted, index=trials.index, dtype=object)
+        readings.append((scored.extracted, scored.rule or None))
+    extracted, rules = (
+        (pd.Series(column, index=trials.index, dtype=object) for column in zip(*readings, strict=True)) if readings else ((), ())
     )
+    return trials.assign(score=pd.array(scores, dtype="Float64").astype("float64"), extracted=extracted, rule=rules)
 
 
 def scorer_table(trials: pd.DataFrame, items: Items, plan: Plan) -> pd.DataFrame:

@@ -65,6 +65,7 @@ def rows_of(
         outcome=outcome,
         score=None if scored is None else scored.score,
         extracted=None if scored is None else scored.extracted,
+        rule=None if scored is None else scored.rule or None,
         compliant=None if outcome == "error" else compliant(text, trial.item),
         echoed=None if outcome == "error" else echoed(text, trial.item),
         declined=None if outcome == "error" else outcome == "refused" or declines(text),

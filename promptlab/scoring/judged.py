@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptlab.nouns import Call, Completion, Item, Model, Scored, Scoring, ScoringFailed, Steps, UsageProblem, fenced
+from promptlab.scoring.answers.thoughts import spoken
 
 SAMPLING = {"temperature": 0.0, "max_tokens": 16}
 """What a judge is sent where its entry says nothing else."""
@@ -33,6 +34,7 @@ def judge(model: Model, rubric: str = RUBRIC, scale: int = 5) -> Scoring:
 
     def run(answer: str, item: Item, call: Call) -> Steps[Scored]:
         del call
+        answer = spoken(answer)
         if not answer.strip():
             return Scored(0.0, None)
         parts = [("question", item.input), *(("reference", target) for target in item.targets), ("answer", answer)]

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from promptlab.nouns import Call, Item, Scored, Scoring, ScoringFailed, Steps, UsageProblem, Work
+from promptlab.scoring.answers.thoughts import spoken
 
 T = TypeVar("T")
 SHOWN = 200
@@ -33,7 +34,8 @@ def is_own(name: str) -> bool:
 def own_scoring(name: str) -> Scoring:
     """The scoring of `package.module:function`, found from the folder that the user works in; UsageProblem where there is none.
 
-    The function takes the answer and its item, may be `async`, and returns a `Scored`, a number from 0 to 1, or a truth value.
+    The function takes the answer without thoughts, and its item,
+    may be `async`, and returns a `Scored`, a number from 0 to 1, or a truth value.
     """
     module_name, _, function_name = name.partition(":")
     try:
@@ -81,6 +83,7 @@ async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401
 
 def _scored(answer: str, item: Item, call: Call, *, name: str, function: Callable[..., Any]) -> Steps[Scored]:
     del call
+    answer = spoken(answer)
     return _believed((yield Work(function, (answer, item))), answer, f"the metric {name!r} on item {item.id!r}")
 
 

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from promptlab.nouns import Item, Scored, Scorer, UsageProblem, did_you_mean
+from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.metrics import bigbench, negativeprompt
 from promptlab.scoring.metrics import instruction_induction as ii
-from promptlab.scoring.metrics.strict import STRICT, fold, key
+from promptlab.scoring.metrics.strict import STRICT
 
 Metric = Callable[[str, Item], Scored]
 
@@ -33,12 +35,21 @@ def metric(name: str) -> Metric:
 
 
 def scorer_metric(scorer: Scorer, task: str, metric_name: str, strict_kind: str, model: str = "", published: bool = True) -> Metric:
-    """The metric of one task under a scorer. A task of the user's own has no published rule: all scorers use its metric."""
-    if scorer == "strict":
-        return STRICT.get(strict_kind) or metric(metric_name)
+    """The metric of one task under a scorer. A task of the user's own has no published rule: all scorers use its metric.
+
+    Every metric gets the reply without thoughts and end tokens, which were no part of a reply when the published rules were written.
+    """
+    if scorer == "strict" and strict_kind in STRICT:
+        return STRICT[strict_kind]
     if scorer == "negativeprompt" and published:
-        return partial(negativeprompt.score, task=task, model=model)
-    return metric(metric_name)
+        return partial(_aloud, rule=partial(negativeprompt.score, task=task, model=model))
+    rule = metric(metric_name)
+    return rule if rule in STRICT.values() else partial(_aloud, rule=rule)
+
+
+def _aloud(answer: str, item: Item, *, rule: Metric) -> Scored:
+    aloud = spoken(answer)
+    return rule(aloud, item) if aloud.strip() or not answer.strip() else Scored(0.0, None, "thought only")
 
 
 REFUSALS = re.compile(
@@ -50,16 +61,18 @@ REFUSALS = re.compile(
 
 def declines(answer: str) -> bool:
     """Whether a reply refuses to answer, in words."""
-    return REFUSALS.search(fold(answer)[:300]) is not None
+    return REFUSALS.search(fold(spoken(answer))[:300]) is not None
 
 
 def echoed(answer: str, item: Item) -> bool:
     """Whether a reply is the item's input again."""
+    answer = spoken(answer)
     return bool(answer.strip()) and key(answer) == key(item.input) and bool(key(answer))
 
 
 def compliant(answer: str, item: Item) -> bool:
     """Whether a reply has the form that was asked for: one line no longer than twice the longest answer, or one of the options."""
+    answer = spoken(answer)
     lines = [line for line in fold(answer).split("\n") if line]
     if item.choices:
         return key(answer) in {key(choice) for choice in item.choices} or len(key(answer)) <= 1 < len(answer.strip()) + 1

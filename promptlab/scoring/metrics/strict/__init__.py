@@ -1,22 +1,22 @@
 """promptlab's own scorer: what a careful reader would mark right, and nothing else.
 
-Replies are read as text of any form (Unicode, quotes, markup, "The answer is ...", a stated confidence, several lines), but only
-a reply that settles on an answer scores: an echo of the input, a list of all options or a label inside another label do not.
-`STRICT` names the kinds of answers; each is a function of the reply and the item.
+A reply is taken apart once (`scoring.answers`); each kind of answer then reads the places where the answer may stand. Only a reply
+that settles on an answer scores: an echo of the input, a list of all options or a label inside another label do not.
+`STRICT` names the kinds of answers; each is a function of the reply's text and the item.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from promptlab.nouns.call import Scored
+from promptlab.nouns.item import Item
 from promptlab.scoring.metrics.strict.numerals import level, number, spelled
 from promptlab.scoring.metrics.strict.options import cause, choice, label, larger, sense
 from promptlab.scoring.metrics.strict.phrases import brackets, f1, letter, letters, listed, rhyme, sequence, text, word, words
-from promptlab.scoring.metrics.strict.replies import Kind, fold, key, read
+from promptlab.scoring.metrics.strict.replies import read
 
-__all__ = ["STRICT", "fold", "key"]
-
-STRICT: Mapping[str, Kind] = {
+STRICT: Mapping[str, Callable[[str, Item], Scored]] = {
     kind.__name__: read(kind)
     for kind in (
         *(brackets, cause, choice, f1, label, larger, letter, letters, level, listed, number, rhyme, sense, sequence, spelled, text),

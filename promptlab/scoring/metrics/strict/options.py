@@ -3,56 +3,137 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from promptlab.nouns import Item, Scored
+from promptlab.nouns.call import Scored
+from promptlab.nouns.item import Item
+from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import phrases, replies
-from promptlab.scoring.metrics.strict.replies import fold, key
 
 _POLARITY = {"pos": "positive", "neg": "negative"}
 
 
-def label(answer: str, item: Item) -> Scored:
+def _settled(reply: Reply, item: Item) -> Scored:
+    """The option that the clearest place of a reply settles on."""
+    scored = Scored(0.0, None)
+    for text, rule in _places(reply, item.choices or item.targets):
+        scored = replace(bigbench.choice(text, item), rule=rule)
+        if scored.extracted is not None:
+            return scored
+    return scored
+
+
+def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if reply.wrapper:
+        yield reply.text, reply.wrapper
+    if reply.concluded is not None:
+        yield reply.concluded.text, "conclusion"
+    if reply.unremarked != reply.text:
+        remarks = f" {key(reply.text.replace(reply.unremarked, ' '))} "
+        if reply.unremarked and not any(f" {key(option)} " in remarks for option in options):
+            yield reply.unremarked, "without remarks"
+    yield reply.whole, "whole"
+
+
+def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options, where an abbreviation is clear."""
     options = [option.casefold() for option in item.choices]
-    short = key(answer)
-    return bigbench.choice(_POLARITY[short] if short in _POLARITY and _POLARITY[short] in options else replies.clean(answer), item)
+    for text in (reply.concluded.text if reply.concluded else "", reply.unremarked, reply.text):
+        short = key(text)
+        if short in _POLARITY and _POLARITY[short] in options:
+            return bigbench.choice(_POLARITY[short], item)
+    return _settled(reply, item)
 
 
 _INFLECTED = {"entails": "entailment", "entailed": "entailment", "contradicts": "contradiction", "contradicted": "contradiction"}
 _LOOSE = re.compile(r"\bnon[ -]?entailment\b", re.I)
+_RULED_OUT = re.compile(
+    r"\b(?:rul(?:es?|ed|ing) out|exclud(?:es?|ed|ing)|eliminat(?:es?|ed|ing)|no longer|can't be|cannot be"
+    r"|instead of|rather than)\s+(?:the )?[\w-]+(?:\s+(?:and|or)\s+(?:the )?[\w-]+)?",
+    re.I,
+)
 
 
-def choice(answer: str, item: Item) -> Scored:
+def choice(reply: Reply, item: Item) -> Scored:
     """The option that a reply settles on; its own grade where options are graded in fractions."""
-    text = replies.clean(answer)
     options = item.choices or item.targets
-    if "non-entailment" in options:
-        text = _LOOSE.sub("non-entailment", text)
-    if (inflected := _INFLECTED.get(key(text))) in options and inflected is not None:
-        text = inflected
-    scored = bigbench.choice(text, item)
-    if scored.extracted is None and text:
+    if reply.text in options:
+        return bigbench.choice(reply.text, item)
+    for text in (reply.text, reply.unremarked):
+        if (inflected := _INFLECTED.get(key(text))) is not None and inflected in options:
+            return bigbench.choice(inflected, item)
+        if key(text) in ("true", "false") and {key(option) for option in options} == {"yes", "no"}:
+            return bigbench.choice(next(option for option in options if key(option) == ("yes" if key(text) == "true" else "no")), item)
+    if "non-entailment" in options and _LOOSE.search(reply.text):
+        reply = Reply(_LOOSE.sub("non-entailment", reply.whole))
+    scored = _settled(reply, item)
+    if scored.extracted is None and reply.text:
         keys = {key(replies.ARTICLE.sub("", option)): option for option in options}
-        same = keys.get(key(replies.ARTICLE.sub("", text)))
-        if same is not None and len(keys) == len(options):
-            return bigbench.choice(same, item)
+        if len(keys) == len(options):
+            for place in (reply.text, *(text for text, _ in _places(reply, options))):
+                if (same := keys.get(key(replies.ARTICLE.sub("", place)))) is not None:
+                    return bigbench.choice(same, item)
+        for head, rule in _opening(reply.text, options):
+            if (opened := bigbench.choice(head, item)).extracted is not None:
+                return replace(opened, rule=rule)
     return scored
 
 
-_BIGGER = r"(?:much |far |significantly |considerably )?(?:larger|bigger|greater|taller|heavier|longer)"
-_SMALLER = r"(?:much |far |significantly |considerably )?(?:smaller|shorter|lighter|tinier)"
+_CLAUSE_ENDS = re.compile(
+    r";\s|,\s(?:while|whereas|and not|not|but|because|since|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
+)
 
 
-def larger(answer: str, item: Item) -> Scored:
+def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """The text without what it rules out, and its first clause where more than options stands behind it: the rest explains."""
+    without = _RULED_OUT.sub(" ", text)
+    if without != text:
+        yield without, "not ruled out"
+    end = _CLAUSE_ENDS.search(text)
+    named = {word for option in options for word in key(option).split()} | {"and", "or", "a", "b", "c", "d", "the"}
+    if (
+        end is not None
+        and len(set(key(text[end.start() :]).split()) - named) > 1
+        and not re.search(r"\b(?:not|n't|never|either|whether|or|if)\b", text[: end.start()], re.I)
+    ):
+        yield text[: end.start()], "first clause"
+
+
+_BIGGER = (
+    r"(?:much |far |significantly |considerably |slightly |definitely |clearly )*(?:larger|bigger|greater"
+    r"|taller|heavier|longer|largest|biggest|more massive)"
+)
+_SMALLER = r"(?:much |far |significantly |considerably |slightly |definitely |clearly )*(?:smaller|shorter|lighter|tinier|smallest)"
+
+
+_COMPARES = re.compile(r"er\b|est\b|more massive")
+
+
+def larger(reply: Reply, item: Item) -> Scored:
     """One of the two animals of the input."""
     asked, said = _pair(item)
-    text = replies.clean(answer).casefold()
-    if said is not None and (found := said.search(text)) is not None:
-        text = found["bigger"] or found["other"]
-    return bigbench.choice(text, asked)
+    places = [reply.concluded.text] if reply.concluded is not None else []
+    for place in dict.fromkeys((*places, reply.unremarked, reply.text)):
+        text = place.casefold()
+        if said is not None and _COMPARES.search(text) and (found := said.search(text)) is not None:
+            if (name := found["bigger"] or found["other"] or found["named"]) is not None:
+                return replace(bigbench.choice(name, asked), rule="statement")
+            small = found["small"] or found["smaller"]
+            other = next((option for option in asked.choices if fold(option).casefold() != small), None)
+            if other is not None:
+                return replace(bigbench.choice(other, asked), rule="statement")
+        scored = bigbench.choice(text, asked)
+        if scored.extracted is None:
+            for head, _ in _opening(text, asked.choices):
+                if (scored := bigbench.choice(head, asked)).extracted is not None:
+                    break
+        if scored.extracted is not None:
+            return replace(scored, rule="conclusion" if places and place is places[0] else "whole")
+    return Scored(0.0, None)
 
 
 @lru_cache(maxsize=4096)
@@ -63,51 +144,80 @@ def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
     if not all(pair):
         return asked, None
     names = "|".join(re.escape(fold(name).casefold()) for name in sorted(pair, key=len, reverse=True))
-    return asked, re.compile(rf"\b(?P<bigger>{names})s? (?:is|are) (?:the )?{_BIGGER}\b|{_SMALLER} than (?:the |an? )?(?P<other>{names})\b")
+    the = r"(?:the |an? )?"
+    return asked, re.compile(
+        rf"(?<!not )\b(?P<bigger>{names})s? (?:is|are)(?! not\b| n't) (?:the )?{_BIGGER}\b(?! than (?!{the}(?:{names})))"
+        rf"|\b{_SMALLER} than {the}(?P<other>{names})\b"
+        rf"|\b(?:the )?{_BIGGER}\b(?: (?:one|animal|of the two|of these|of them|animal of the two|of the pair))*(?: is"
+        rf"| would be|:)(?! not\b)\s*{the}[\"'*]?(?P<named>{names})\b"
+        rf"|\b(?P<smaller>{names})s? (?:is|are)(?! not\b) (?:the )?{_SMALLER}\b|\bthe {_SMALLER}(?: (?:one|animal"
+        rf"|of the two))* is {the}[\"'*]?(?P<small>{names})\b"
+    )
 
 
-def cause(answer: str, item: Item) -> Scored:
+def cause(reply: Reply, item: Item) -> Scored:
     """One of the two sentences of the input, or its number."""
     found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", item.input.strip(), re.S)
     if found is None:
-        return phrases.text(answer, item)
+        return phrases.text(reply, item)
     pair = found.groups()
-    reply = replies.clean(answer)
     keys = [key(sentence) for sentence in pair]
-    read = key(reply)
-    numbered = set(re.findall(r"\bsentence ([12])\b", read)) or ({read} if read in ("1", "2") else set())
-    named = {str(i + 1) for i, k in enumerate(keys) if f" {k} " in f" {read} "}
-    settled = [key(reading).removeprefix("sentence 1 ").removeprefix("sentence 2 ") for reading in replies.readings(reply)]
+    concluded = [reply.concluded.text] if reply.concluded is not None else []
+    settled = [key(reading).removeprefix("sentence 1 ").removeprefix("sentence 2 ") for reading, _ in replies.readings(reply)]
     only = {str(keys.index(k) + 1) for k in settled if k in keys}
-    chosen = (
-        named if len(named) == 1 else numbered if len(numbered) == 1 and not named else only if len(only) == 1 and len(named) < 2 else set()
-    )
-    if len(chosen) != 1:
-        return Scored(0.0, None)
-    sentence = pair[int(chosen.pop()) - 1]
-    return Scored(float(key(sentence) in map(key, item.targets)), sentence)
+    for text in dict.fromkeys((*concluded, reply.unremarked, reply.text)):
+        read = key(text)
+        numbered = set(re.findall(r"\b(?:sentence|statement|number|option) ([12])\b", read)) or ({read} if read in ("1", "2") else set())
+        numbered |= {
+            place
+            for place, word in (("1", "first"), ("2", "second"))
+            if re.search(rf"\bthe {word} (?:one|sentence|statement)\b|^{word}$", read)
+        }
+        named = {str(i + 1) for i, k in enumerate(keys) if f" {k} " in f" {read} "}
+        chosen = (
+            named
+            if len(named) == 1
+            else numbered
+            if len(numbered) == 1 and not named
+            else only
+            if len(only) == 1 and len(named) < 2
+            else set()
+        )
+        if len(chosen) != 1 and (
+            opening := re.match(r"sentence ([12]) (?:is|was) the cause\b|(?:the )?cause (?:is|was) sentence ([12])\b", read)
+        ):
+            chosen = {opening[1] or opening[2]}
+        if len(chosen) == 1:
+            sentence = pair[int(chosen.pop()) - 1]
+            right = key(sentence) in {key(target).removeprefix("sentence 1 ").removeprefix("sentence 2 ") for target in item.targets}
+            return Scored(float(right), sentence, "conclusion" if concluded and text is concluded[0] else "whole")
+    return Scored(0.0, None)
 
 
 _DIFFERENT = re.compile(r"\b(?:different|differs?|distinct|unrelated)\b")
 _SAME = re.compile(r"\b(?:same|identical|similar)\b")
 
 
-def sense(answer: str, item: Item) -> Scored:
+def sense(reply: Reply, item: Item) -> Scored:
     """Same or not the same, in the words that models use for it."""
-    read = key(replies.clean(answer))
+    places = [(last.text or last.raw[0], "conclusion") for last in reply.conclusions[-1:]]
+    for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
+        if (same := _same(key(place))) is not None:
+            right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
+            return Scored(float(right), "same" if same else "not the same", rule)
+    return Scored(0.0, None)
+
+
+def _same(read: str) -> bool | None:
     first = next(iter(read.split()), "")
-    same: bool | None = None
     if (_DIFFERENT.search(read) and _SAME.search(read) and first not in ("yes", "no")) or len(_SAME.findall(read)) > 1:
-        same = None  # both are named
-    elif first in ("yes", "true"):
-        same = True
-    elif first in ("no", "false"):
-        same = False
-    elif _DIFFERENT.search(read) and not _SAME.search(read):
-        same = bool(re.search(r"\bnot (?:\w+ )?(?:different|distinct|unrelated)", read))
-    elif _SAME.search(read):
-        same = not re.search(r"\bnot (?:\w+ ){0,3}(?:same|identical|similar)\b|\bno\b", read)
-    if same is None:
-        return Scored(0.0, None)
-    right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
-    return Scored(float(right), "same" if same else "not the same")
+        return None  # both are named
+    if first in ("yes", "true"):
+        return True
+    if first in ("no", "false"):
+        return False
+    if _DIFFERENT.search(read) and not _SAME.search(read):
+        return bool(re.search(r"\bnot (?:\w+ )?(?:different|distinct|unrelated)", read))
+    if _SAME.search(read):
+        return not re.search(r"\bnot (?:\w+ ){0,3}(?:same|identical|similar)\b|\bno\b", read)
+    return None

@@ -1,0 +1,315 @@
+"""The words by which a reply says that its answer follows, in seven languages, and the remarks that are no answer."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+_MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with)\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
+_ADVERB = (
+    r"(?:therefore|thus|then|hence|simply|just|probably|clearly|likely|most likely|indeed|definitely|certainly|actually|obviously|really)"
+)
+_LINK = (
+    rf"(?:\s*(?::|=+>?|->|→|=)|\s+- |,? {_ADVERB}\b,?|\s*\bis\b|'s\b|\s*\b(?:would|should|must|will|has to"
+    rf"|ought to|might|could|may|can) be\b"
+    r"|\s*\bcan(?:no|')?t be\b|\s*\bcan not be\b|\s*\bis(?:n't)\b|\s*\b(?:comes?|came) (?:out )?to\b|\s*\bequals\b"
+    r"|\s*\bwas\b|\s*\bbecomes\b|\s*\bturns out to be\b)"
+)
+_DE = (
+    r"\b(?:(?:end)?antwort|(?:end)?ergebnis|lösung|fazit|übersetzung|gesamtergebnis)\b[^\n:=.]{0,40}?(?:\s*[:=]"
+    r"|\s(?:ist|lautet|wäre|heißt|bleibt)\b(?: also| daher| somit)?)"
+)
+_FR = (
+    r"\b(?:réponse|résultat|solution|conclusion|traduction|reponse|resultat)\b[^\n:=.]{0,40}?(?:\s*[:=]"
+    r"|\s(?:est|serait|sera|donne)\b(?: donc)?|\s?n'est\b)"
+)
+_ES = (
+    r"\b(?:respuesta|resultado|solución|conclusión|traducción|solucion|traduccion|resposta|resultado|risposta"
+    r"|risultato)\b[^\n:=.]{0,40}?(?:\s*[:=]|\s(?:es|sería|seria|será|é|è)\b(?: entonces)?|\sno es\b)"
+)
+_ZH = r"(?:最终答案|正确答案|答案|结果|結果|结论|結論|答(?![えこ])|译文|翻译)(?:应该|應該|应当)?(?:不?是|为|為|等于|等於)?\s*[:=]?"
+_JA = r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳)(?:は|が)?\s*[、,:=]?"
+_KO = r"(?:최종 ?답변?|정답|답변|답|결과|결론|해답|번역)(?:은|는|이|가)?\s*[:=]?"
+_ANSWER = r"(?:answer|ans|answers|response|solution|conclusion|verdict|final (?:result|choice|decision))"
+_LESSER = r"(?:result|output|total|sum|difference|product|translation|count|value|completion|completed sequence|sorted list)"
+CONCLUDES = re.compile(
+    rf"(?P<final>\bfinal {_ANSWER}\b|最终答案|最終的な答え|최종 ?답변?)?(?:"
+    rf"(?P<answer>(?<![\w<\"])(?:{_ANSWER})\b{_MODIFIED}{_LINK}|(?<=final)\s*{_LINK}|{_DE}|{_FR}|{_ES}|(?:(?<![\w])"
+    rf"|(?<=的)|(?<=最)){_ZH}|{_JA}|{_KO})"
+    rf"|(?P<lesser>(?<![\w<\"])\b{_LESSER}\b{_MODIFIED}{_LINK}))[\s:]*",
+    re.I,
+)
+_LATIN = (
+    *(
+        "answer",
+        "ans",
+        "response",
+        "solution",
+        "conclusion",
+        "verdict",
+        "final",
+        "result",
+        "output",
+        "total",
+        "sum",
+        "difference",
+        "product",
+    ),
+    *("translation", "count", "value", "complet", "sorted", "antwort", "ergebnis", "lösung", "fazit", "übersetzung", "réponse", "résultat"),
+    *(
+        "traduction",
+        "reponse",
+        "resultat",
+        "respuesta",
+        "soluc",
+        "conclus",
+        "traduc",
+        "resposta",
+        "rispost",
+        "risultat",
+        "correct",
+        "right",
+    ),
+    *("choice", "richtig", "bonne"),
+)
+_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번]")
+
+
+def _may_conclude(text: str) -> bool:
+    low = text.casefold()
+    return any(word in low for word in _LATIN) or (not text.isascii() and _CJK_WORD.search(text) is not None)
+
+
+_HEADING = re.compile(
+    rf"(?m)^[#*\s]*(?:(?:the |my )?(?:final |correct )?{_ANSWER}|antwort|réponse|respuesta|答案|答え|정답|답)[.:*\s]*\n+", re.I
+)
+_IS_IT = (
+    r"(?:(?:is|are|was|would be|should be|=) (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
+    r"|correct |right |best |only )*(?:answer|solution|result|choice|one)\b|correct\b|right\b(?! (?:of"
+    r"|to|from)))"
+    r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
+    r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
+)
+_BACKWARD = re.compile(
+    rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
+    rf"|(?P<said>[^\n.!?;。:]{{1,200}}?))\s*{_IS_IT}",
+    re.I | re.M,
+)
+_STATES = re.compile(
+    r"(?:^|(?<=[\n.!?;,])\s*)(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short)|overall"
+    r"|finally|to conclude|also|donc|ainsi|por (?:lo )?tanto|así que"
+    r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:the |it |that )?"
+    r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
+    r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\bmy (?:guess|pick|choice"
+    r"|suggestion|vote) (?:is|would be)[\s:]+"
+    r"|\b(?:it|that|this)(?: is|'s| would be| should be| must be)[\s:]+|\b(?:here(?:'s| is| you go)|behold)[^\n:.]{0,60}:\s*",
+    re.I,
+)
+NEGATED = re.compile(
+    r"^(?:(?:definitely|certainly|probably|clearly|simply|likely|most likely|obviously) )?(?:not|never"
+    r"|neither|n't|nicht|kein\w*|pas|no es|不是|並非|并非)\b(?! only)"
+    r"|^(?:hardly|anything but|unlikely)\b|^不",
+    re.I,
+)
+_INSTEAD = re.compile(
+    r"(?:,|;)?\s*\b(?:but(?: rather)?|sondern|mais|sino|rather|instead)\b,?\s+(?:it(?:'s| is) )?|，?而是|, it(?:'s| is) ", re.I
+)
+_LINK_NEGATED = re.compile(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno es|n'est|不是)[\s:]*$", re.I)
+_NEGATED_AFTER = re.compile(r"^[^\n.!?。]{0,60}?(?:ではありません|ではない|じゃない|이 아닙니다|가 아닙니다|이 아니|가 아니|\bpas\b)")
+CORRECTS = re.compile(
+    r"(?:^|[.!?\n,;…]|\.\.\.| -)\s*(?:(?:oh |oops,? |hmm,? |no,? )?(?:wait|correction|scratch that|i meant?"
+    r"|oops|on second thought|let me correct that|sorry)\b[\s,:.!-]*(?:no\b[\s,:.!-]*)?)"
+    r"(?:actually[\s,:]*)?|(?:[.!?\n;…]|\.\.\.)\s*actually,\s*|(?<=[?])\s*no,\s+",
+    re.I,
+)
+_NOT_OTHER = re.compile(
+    r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$", re.I
+)
+_LEADS = re.compile(
+    rf"^(?:{_ADVERB}|as follows|the following|given by|equal to|below|that|i (?:think|believe)(?: that)?"
+    rf"|it(?:'s| is| would be)|they are|to be|exactly"
+    r"|indeed|de|que|dass|est|is|simplemente|:|-|=)(?:[\s,:]+|$)",
+    re.I,
+)
+_CJK_END = re.compile(r"\s*(?:です|でございます|だ|である|となります|になります|입니다|이다|이에요|예요|임|입니당)?\s*[。．.!！]?\s*$")
+EXPLANATION = re.compile(
+    r"(?:^|\n)\s*[(*_#]*(?:explanation|reason(?:ing|s)?|rationale|justification|note(?: that)?|here(?:'s"
+    r"| is) why|why|because|this is because|since|check|to check|verification"
+    r"|verify|to verify|let me verify|proof|erklärung|begründung|explication|explicación|解释|说明|理由|説明|설명|이유|p\.?s)\b[\s:,.]",
+    re.I,
+)
+_SAID = (
+    r"(?:sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|no problem|thanks|thank you"
+    r"|you're welcome|hello|hi|hey|got it|understood|perfect|no worries|my pleasure)"
+)
+_REMARK = re.compile(
+    rf"^(?:{_SAID}\b(?:[^\w\n]*$|[,!. ]+(?:i|we|let|here|thank|happy|glad|for|that|this|boss|friend)\b.*$)"
+    r"|yes[,!. ]+(?:i(?:'m|'ll| am| will| can)|of course|sure|let)\b.*$"
+    r"|i(?:'m|'ll|'ve| am| will| have| hope| understand| know| promise| appreciate| take (?:this|it|pride"
+    r"|my)| want| can| feel| did| do| tried| try| care| won't| can't| realize| trust| love| need)\b(?! (?:think"
+    r"|believe|guess|say)).*$"
+    r"|(?:we|you)(?:'re|'ll|'ve| are| will| can| have| should| must)\b.*$|let(?: me|'s| us)\b.*$|(?:please"
+    r"|remember|stay|keep|hope|feel free|if you|take a deep|take pride|believe in|good luck|as an ai|with (?:confidence"
+    r"|pride|care)|wishing)\b.*$"
+    r"|(?:this|it|that)(?: is|'s) (?:very |really |so |quite |an? )?(?:important|crucial|vital|a pleasure"
+    r"|exciting|great|my pleasure|easy|simple|challenge|opportunity)\b.*$"
+    r"|(?:happy|glad|hope) (?:to|this|that)\b.*$|your (?:career|success|trust|work)\b.*$|my (?:best|career"
+    r"|pride|confidence|answer is final)\b.*$"
+    r"|here (?:is|are)\b[^\n:]*:?$|here's\b[^\n:]*:?$|(?:success|progress|growth|excellence|challenges"
+    r"|hard work)\b.*$|.*\bfor your career\b.*$|.*\b(?:i will|i'll|i shall|i promise to) do my (?:very )?best\b.*$"
+    r"|(?:ich (?:werde|bin|hoffe|gebe)|je (?:vais|suis|ferai)|voy a|haré|estoy|gern|natürlich|bien sûr"
+    r"|claro|por supuesto|当然|好的|もちろん|물론)\b.*$)",
+    re.I | re.S,
+)
+SENTENCE_ENDS = re.compile(r"(?<=[.!?])[\"')*]?\s+(?=\S)|\n+|(?<=[。！？])")
+
+
+MOST = 50
+"""Conclusions of a reply that are looked at, the last ones: one that concludes endlessly must not take quadratic time."""
+
+
+class Conclusion(NamedTuple):
+    """A place where a reply says its answer: how strongly it says so (3 final, 2 answer, 1 result), where, and the text there.
+
+    `raw` keeps what may only lead to the answer or follow it ("I think it is ..."); `text` is empty where it denies an answer.
+    """
+
+    text: str
+    raw: tuple[str, ...]
+    strength: int
+    at: int
+
+
+def conclusions(text: str) -> list[Conclusion]:
+    """The explicit conclusions of a folded text, in its order; one that only says what the answer is not has an empty text."""
+    if not _may_conclude(text):
+        return []
+    found = []
+    headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)}
+    ends = [(match.end(), match) for match in deque(CONCLUDES.finditer(text), MOST)]
+    for end, match in ends:
+        strength = 3 if match["final"] else 2 if match["answer"] else 1
+        if (said := _tail(text, end, match[0])) is not None:
+            found.append(Conclusion(*said, strength, match.start()))
+    known = {end for end, _ in ends}
+    for end in sorted(headed - known):
+        if not any(abs(end - other) <= 2 for other in known) and (said := _tail(text, end, "")) is not None:
+            found.append(Conclusion(*said, 2, end))
+    for match in deque(_BACKWARD.finditer(text), MOST):
+        named = (match["quoted"] or match["said"]).strip(" \"'*_")
+        if (
+            named
+            and not re.match(r"(?:this|that|it|which|what|who|one|here|there|of these|so|he|she|they|the)$", named, re.I)
+            and not re.search(r"\bnot$|n't$|\b(?:answer|think|believe)\b", named, re.I)
+        ):
+            led = re.sub(r"^(?:so|therefore|thus|hence|i think|i believe)\b,? (?:that )?", "", named, flags=re.I)
+            found.append(Conclusion(led, (named,), 2, match.start()))
+    return sorted(found, key=lambda one: one.at)
+
+
+def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
+    """What a conclusion says: the rest of its line, or the lines below where nothing stands there; None where nothing does.
+
+    Without and with the words that lead to it.
+    """
+    tail = text[end:].split("\n", 1)[0]
+    begun_below = "\n" in link[len(link.rstrip()) :] or not tail.strip()
+    if begun_below:
+        tail = text[end:].strip()
+        cut = EXPLANATION.search(tail, 1)
+        tail = tail[: cut.start()] if cut else tail
+    tail = raw = without_remarks(tail)
+    while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
+        tail = tail[lead.end() :]
+    if NEGATED.match(tail) or _LINK_NEGATED.search(link):
+        instead = _INSTEAD.search(tail, 3)
+        if instead is None or not tail[instead.end() :].strip():
+            return "", (_plain_end(raw),)
+        tail = tail[instead.end() :]
+    if _NEGATED_AFTER.match(tail):
+        return "", (_plain_end(raw),)
+    said = _plain_end(_NOT_OTHER.sub("", tail)) or _plain_end(tail)
+    return (said, (_plain_end(tail), _plain_end(raw))) if said else None
+
+
+def _plain_end(tail: str) -> str:
+    tail = tail.strip()
+    if not tail.isascii():
+        tail = _CJK_END.sub("", tail, count=1) if re.search(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af。]", tail) else tail
+    return tail.strip()
+
+
+def strongest(found: list[Conclusion]) -> Conclusion | None:
+    """The last of the strongest conclusions."""
+    saying = [one for one in found if one.text] or found
+    top = max((one.strength for one in saying), default=0)
+    return next((one for one in reversed(saying) if one.strength == top), None)
+
+
+def sentences(text: str) -> list[str]:
+    """The sentences of a text, lines apart."""
+    return [part for raw in SENTENCE_ENDS.split(text) if (part := raw.strip())]
+
+
+def without_remarks(text: str) -> str:
+    """The text without remarks at its head and tail; the same object where it has none, or nothing else."""
+    if SENTENCE_ENDS.search(text) is None:
+        return text
+    ends = [0, *(match.end() for match in SENTENCE_ENDS.finditer(text)), len(text)]
+    spans = [(a, b) for a, b in pairwise(ends) if text[a:b].strip()]
+    kept = _trimmed(text, spans, provoked)
+    bare = _trimmed(text, kept, is_remark)
+    if bare and not is_remark(text[slice(*bare[0])].strip()):
+        kept = bare
+    return text if len(kept) == len(spans) else text[kept[0][0] : kept[-1][1]].strip()
+
+
+def _trimmed(text: str, spans: list[tuple[int, int]], dropped: Callable[[str], bool]) -> list[tuple[int, int]]:
+    first, last = 0, len(spans)
+    while first < last - 1 and dropped(text[slice(*spans[first])].strip()):
+        first += 1
+    while last > first + 1 and dropped(text[slice(*spans[last - 1])].strip()):
+        last -= 1
+    return spans[first:last]
+
+
+_PROVOKED = re.compile(
+    r"\b(?:do|did|done|give|try|tried|trying) (?:it )?my (?:very |absolute )?(?:best|hardest)\b|\bmy best shot\b"
+    r"|\b(?:my|your) (?:career|job|success|future)\b|\bcount on me\b|\bbeliev(?:e|ing) in (?:me|you|yourself"
+    r"|myself|your)\b"
+    r"|\bconfident (?:in|about|that) (?:my|this)\b|\bpride in (?:my|your|this)\b|\bimportant (?:to|for) (?:me"
+    r"|you|my|your|both|us)\b|\blet you down\b|\bdisappoint\w* (?:you|me)\b|^let's (?:do this|go|begin"
+    r"|get started)\b"
+    r"|^thank(?:s| you)\b|^(?:i am|i'm|you are|you're) (?:not )?(?:good enough|capable|smart|proud|sure"
+    r"|certain|ready|happy to|glad to)\b|\b(?:challenges|opportunit(?:y|ies)) for growth\b|^(?:i hope|hope) (?:this"
+    r"|that|it)\b"
+    r"|\bstay focused\b|\bdouble[- ]check(?:ed)?\b|^i (?:appreciate|understand (?:that|how|the)|take this)\b"
+    r"|\btake(?:n)? (?:a deep breath|this seriously)\b|\bpromise\b|\bhard work\b|\bno pressure\b",
+    re.I,
+)
+
+
+def provoked(sentence: str) -> bool:
+    """Whether a sentence answers a stimulus and not the task: a promise, thanks, words on confidence or a career."""
+    return _PROVOKED.search(sentence) is not None
+
+
+def is_remark(sentence: str) -> bool:
+    """Whether a sentence is talk around an answer: a greeting, a promise, thanks."""
+    return _REMARK.match(sentence.strip(" \"'*_")) is not None
+
+
+def statement(text: str) -> str | None:
+    """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
+    last = None
+    if " " not in text and text.isascii():
+        return None
+    for match in _STATES.finditer(text):
+        rest = text[match.end() :].split("\n", 1)[0]
+        if rest.strip() and not NEGATED.match(rest):
+            last = rest
+    return _plain_end(last) if last else None

@@ -1,0 +1,150 @@
+"""A reply taken apart once: what it says aloud, what it wraps, and the places where its answer may stand, clearest first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from promptlab.scoring.answers import conclusions as said
+from promptlab.scoring.answers.text import fold
+from promptlab.scoring.answers.thoughts import spoken
+from promptlab.scoring.answers.wrappers import latex, unwrapped
+
+CONFIDENCE = re.compile(
+    r"[\s(\[,;.|-]*\b(?:my |overall )?(?:confidence|certainty)(?: (?:score|level|rating))?\s*(?:is|of|[:=])?\s*"
+    r"(?:\d+(?:\.\d+)?(?:\s*(?:%|/\s*\d+|out of \d+))?|very high|high|low|medium)[)\]]*\.?"
+    r"|[\s(\[,;-]*\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
+    re.I,
+)
+_HTML = re.compile(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
+_HEADING = re.compile(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
+_NEXT_TURN = re.compile(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|q)\s*:", re.I)
+_FENCES = re.compile(r"(?m)^\s*```[\w+-]*\s*$|```")
+_OUTSIDE = " \"'*_`"
+LONGEST = 20_000
+"""Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
+
+
+class _Once:
+    """A property that is computed once; without the lock of functools.cached_property, for it is read for every answer."""
+
+    def __init__(self, compute: Callable[[Any], Any]) -> None:
+        self.compute = compute
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, one: Any, owner: type) -> Any:  # noqa: ANN401 (what the property is)
+        value = one.__dict__[self.name] = self.compute(one)
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A text that may be the answer, the rule that found it, and whether the reply says outright that the answer stands there."""
+
+    text: str
+    rule: str
+    explicit: bool = False
+
+
+class Reply:
+    """One reply, folded, without thoughts and markup. `text` is read; `whole` is the same before wrappers were opened."""
+
+    def __init__(self, answer: str) -> None:
+        aloud = spoken(answer)
+        self.thought_only = not aloud.strip() and bool(answer.strip())
+        if len(aloud) > LONGEST:
+            aloud = f"{aloud[: LONGEST // 2]}\n{aloud[-LONGEST // 2 :]}"
+        self.aloud = aloud
+        wrapped = unwrapped(aloud)
+        self.whole = _plain(aloud)
+        self.wrapper = wrapped[1] if wrapped else ""
+        self.text = _plain(wrapped[0]) if wrapped else self.whole
+
+    @_Once
+    def conclusions(self) -> list[said.Conclusion]:
+        """The explicit conclusions, in order."""
+        return said.conclusions(self.head) or (said.conclusions(self.text) if self.head is not self.text else [])
+
+    @_Once
+    def concluded(self) -> said.Conclusion | None:
+        """The last of the strongest explicit conclusions."""
+        return said.strongest(self.conclusions)
+
+    @_Once
+    def head(self) -> str:
+        """The text before a next item of the model's own."""
+        turn = _NEXT_TURN.search(self.text)
+        return self.text[: turn.start()].strip() or self.text if turn else self.text
+
+    @_Once
+    def corrected(self) -> str | None:
+        """What stands behind the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
+        since = self.concluded.at if self.concluded is not None and self.concluded.text else 0
+        last = None
+        for match in said.CORRECTS.finditer(self.head, since):
+            if match.start() and self.head[match.end() :].strip():
+                last = match.end()
+        return said.without_remarks(self.head[last:]) if last else None
+
+    @_Once
+    def unremarked(self) -> str:
+        """The text without remarks around it and without an explanation below it; the same object where it has none."""
+        text = said.without_remarks(self.head)
+        cut = said.EXPLANATION.search(text, 1) if "\n" in text else None
+        return text[: cut.start()].strip() or text if cut else text
+
+    @property
+    def places(self) -> Iterator[Place]:
+        """Where the answer may stand: the whole reply; what it concludes, and nothing else then; or its parts, clearest first."""
+        yield Place(self.text, self.wrapper or "whole", bool(self.wrapper))
+        if self.corrected is not None:
+            yield Place(self.corrected, "correction")
+        if self.concluded is not None:
+            # An answer may hold a word that concludes: "Output: The result is good."
+            last = self.concluded.at
+            before = [one for one in self.conclusions if one.at < last][-3:]
+            around = [one for one in before if not said.SENTENCE_ENDS.search(self.head, one.at, last)]
+            for text in dict.fromkeys(text for one in (self.concluded, *around) for text in (one.text, *one.raw)):
+                if text:
+                    yield Place(text, "conclusion", True)
+            if self.concluded.text:
+                return
+        if self.unremarked != self.text:
+            yield Place(self.unremarked, "without remarks")
+        if (states := said.statement(self.unremarked)) is not None:
+            yield Place(states, "statement")
+
+
+def _plain(text: str) -> str:
+    """Folded text without confidence and markup."""
+    if "<" in text:
+        text = _HTML.sub(" ", text)
+    if "```" in text:
+        text = _FENCES.sub("", text)
+    if "\\" in text or "{,}" in text:
+        text = latex(text)
+    if "#" in text or ">" in text or "\n" in text:
+        text = _HEADING.sub("", text)
+    text = fold(text)
+    if "onfidence" in text or "ertain" in text or "%" in text:
+        text = CONFIDENCE.sub("", text)
+    if "**" in text or "__" in text:
+        text = text.replace("**", "").replace("__", "")
+    if "$" in text and (math := re.fullmatch(r"\$+\s*([^$]+?)\s*\$+[.]?", text.strip())) is not None:
+        text = math[1]
+    return text.strip()
+
+
+@lru_cache(maxsize=4096)
+def _located(answer: str) -> Reply:
+    return Reply(answer)
+
+
+def located(answer: str) -> Reply:
+    """The reply, taken apart; the last short ones are kept."""
+    return _located(answer) if len(answer) <= 2000 else Reply(answer)

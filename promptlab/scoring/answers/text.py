@@ -1,0 +1,74 @@
+"""Texts as they are compared: kinds of quotes, dashes, spaces, case and contractions do not count; signs that carry meaning do."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+_TRANSLATED = str.maketrans(
+    {
+        **dict.fromkeys("‘’‛′´ʼ", "'"),
+        **dict.fromkeys("“”„‟″«»‹›「」『』", '"'),
+        **dict.fromkeys("‐‑‒−﹣－", "-"),
+        **dict.fromkeys("–—―", " - "),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\ufe0f", ""),
+    }
+)
+_SPECIAL = re.compile(f"[{''.join(map(chr, _TRANSLATED))}]")
+_ARROW = re.compile(r"[-=]+>|<[-=]+(?=\s)|[⇒⟹➜➔→]")
+_SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_SIGNS = "*+<>=^%¬±×÷≤≥≠≈∧∨√∞∪∩⊂⊆∈∉∀∃#"
+"""What a text may not lose: C++ is not C, x < y is not x > y, 5 % is not 5."""
+_NO_SIGN = re.compile(r"(?<=[\w)])-|-(?!\.?\d)|\.(?!\d)|(?<=[^\W\d])\.")
+"""A hyphen that is no minus, a full stop that is no decimal point."""
+_NOT_WORD = re.compile(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
+_SIGN = re.compile(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
+_HAS_SIGN = re.compile(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
+_CONTRACTED = (
+    (re.compile(r"\bcan't\b|\bcan not\b"), "cannot"),
+    (re.compile(r"\bwon't\b"), "will not"),
+    (re.compile(r"\bshan't\b"), "shall not"),
+    (re.compile(r"\blet's\b"), "let us"),
+    (re.compile(r"n't\b"), " not"),
+    (re.compile(r"'m\b"), " am"),
+    (re.compile(r"'re\b"), " are"),
+    (re.compile(r"'ve\b"), " have"),
+    (re.compile(r"'ll\b"), " will"),
+    (re.compile(r"\b(i|you|he|she|it|we|they|who|that|there)'d\b"), r"\1 would"),
+    (re.compile(r"\b(he|she|it|that|this|there|here|what|where|who|how|when)'s\b"), r"\1 is"),
+)
+CACHED = 16_384
+"""Texts that are kept in compared form: those of the items of a task, and the last replies."""
+
+
+@lru_cache(maxsize=CACHED)
+def fold(text: str) -> str:
+    """Compatibility forms, kinds of quotes, dashes and spaces made one; case kept; lines stay lines."""
+    text = text.replace("`", "'")
+    if not text.isascii():
+        text = text.translate(_TRANSLATED) if _SPECIAL.search(text) else text
+        text = unicodedata.normalize("NFKC", unicodedata.normalize("NFC", text))
+    lines = text.splitlines()
+    if len(lines) == 1:
+        return " ".join(text.split())
+    return "\n".join(line for raw in lines if (line := " ".join(raw.split())))
+
+
+@lru_cache(maxsize=CACHED)
+def key(text: str) -> str:
+    """What two texts are compared by: folded, without case, contractions and punctuation, with the signs that carry meaning."""
+    text = fold(text).casefold()
+    if "'" in text or "can not" in text:
+        for pattern, full in _CONTRACTED:
+            text = pattern.sub(full, text)
+        text = text.replace("'", "")
+    bare = text.strip(' .!?,;:()"')
+    if bare.replace(" ", "").isalnum():
+        return bare
+    if ">" in text or "<" in text or not text.isascii():
+        text = _ARROW.sub(" ", text)
+    if "," in text:
+        text = _SEPARATOR.sub("", text)
+    text = _NOT_WORD.sub(" ", _NO_SIGN.sub(" ", text.replace("&", " and "))).replace("_", " ")
+    return " ".join((_SIGN.sub(r"\1", text) if _HAS_SIGN.search(text) else text).split())

@@ -1,0 +1,68 @@
+"""What a reply says aloud: the text without thoughts, channels and the tokens that end a turn."""
+
+from __future__ import annotations
+
+import re
+
+_NAMES = r"think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|inner_monologue|seed:think|antml:thinking|reason|cot"
+_TAG = re.compile(
+    rf"<\s*(?P<close>/)?\s*(?:{_NAMES})\b[^<>]{{0,80}}>"
+    r"|(?P<open1>◁think▷|\[THINK\]|<\|begin_of_thought\|>|<\|START_THINKING\|>|<unused94>(?:thought)?|<\|channel>thought)"
+    r"|(?P<close1>◁/think▷|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>|<unused95>|<channel\|>)",
+    re.I,
+)
+_HARMONY = re.compile(r"<\|channel\|>\s*(?P<name>[a-z]+)[^<]{0,80}<\|message\|>", re.I)
+_STRIPPED_HARMONY = re.compile(r"\Aanalysis(?=[A-Z\W]).*?assistant\s?final(?=\S)", re.S)
+"""The channels of a server that has dropped their marks: "analysisWe add ...assistantfinal42"."""
+_SOLUTION = re.compile(r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>")
+_ENDS = re.compile(
+    r"</s>|<\|(?:eot_id|eom_id|eot|im_end|endoftext|end_of_text|end|return|eos|call|end_of_turn|end_of_role|EOT|END_OF_TURN_TOKEN)\|>"
+    r"|<(?:eos|end_of_turn|end_of_utterance|\|assistant_end\||｜end▁of▁sentence｜|turn\|)>|\[/?INST\]|\[EOS\]"
+)
+_STARTS = re.compile(
+    r"(?:\s*(?:<s>|<bos>|<pad>|<\|(?:im_start|start|start_of_role|begin_of_text|startoftext)\|>(?:assistant\b)?"
+    r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<start_of_turn>(?:model\b)?|<\|assistant\|>|<｜Assistant｜>))+"
+)
+_MARKS = "<◁["
+
+
+def spoken(reply: str) -> str:
+    """The reply without thoughts, whatever their form and length, and up to the token that ends the turn.
+
+    A thought that was never closed is no answer: what stands behind its mark is gone. A closing mark alone ends a thought
+    that began with the reply.
+    """
+    if not any(mark in reply for mark in _MARKS) and not reply.startswith("analysis"):
+        return reply
+    text = _channels(reply)
+    kept: list[str] = []
+    start, inside = 0, False
+    for tag in _TAG.finditer(text):
+        closes = bool(tag["close"] or tag["close1"])
+        if not inside and not closes:
+            kept.append(text[start : tag.start()])
+        elif not inside:
+            kept.clear()
+        inside, start = not closes, tag.end()
+    text = "".join([*kept, "" if inside else text[start:]])
+    if "<" in text or "[" in text:
+        text = _SOLUTION.sub("", _STARTS.sub("", text, count=1) if _STARTS.match(text) else text)
+        for part in _ENDS.split(text):
+            if part.strip():
+                return part
+        return "" if _ENDS.search(text) else text
+    return text
+
+
+def _channels(reply: str) -> str:
+    """The last final channel of a reply in harmony's form; nothing where it has channels, and none is final."""
+    if (stripped := _STRIPPED_HARMONY.match(reply)) is not None:
+        return reply[stripped.end() :]
+    heads = list(_HARMONY.finditer(reply)) if "<|channel|>" in reply else []
+    if not heads:
+        return reply
+    final = [n for n, head in enumerate(heads) if head["name"].lower() == "final"]
+    if not final:
+        return reply[: heads[0].start()].removesuffix("<|start|>assistant")
+    n = final[-1]
+    return reply[heads[n].end() : heads[n + 1].start() if n + 1 < len(heads) else None]

@@ -1,0 +1,168 @@
+"""What an answer is wrapped in: code fences, JSON, tags, boxes, and "####"."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from typing import Any
+
+from promptlab.scoring.answers.conclusions import conclusions
+
+_FENCE = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)
+_ANSWER_KEYS = (
+    *("final_answer", "finalanswer", "final answer", "final", "answer", "correct_answer", "answers", "prediction", "label", "choice"),
+    *("solution", "result", "output", "response", "value", "conclusion", "text", "content", "total", "sum"),
+    *("antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "答案", "答え", "回答", "정답", "답"),
+)
+_ASIDE_KEYS = re.compile(
+    r"reason|explan|rational|thought|think|analysis|steps?$|confiden|note|comment|question|input|working|justif|begründ|why|chain|prob|score$",
+    re.I,
+)
+_TAGGED = re.compile(
+    r"<(?P<name>answer|final_answer|final-answer|finalanswer|final|result|output|response|solution|antwort|réponse|reponse|respuesta)\b[^<>]{0,60}>"
+    r"(?P<body>.*?)(?:</(?P=name)\s*>|\Z)",
+    re.S | re.I,
+)
+_BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
+_HASHED = re.compile(r"^[ \t]*#{4}[ \t]*(?!#)(?P<body>\S[^\n]*)$", re.M)
+_KEYED = re.compile(
+    r"""["'](?:final_?answer|final answer|answer)["']\s*:\s*(?:"(?P<text>(?:[^"\\]|\\.)*)"?|(?P<number>-?\d[\d.,]*|true|false))""", re.I
+)
+_LONGEST_JSON = 200_000
+_WRAPS = ("`", "{", "[", "<", "\\", "#")
+
+
+def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
+    """The answer that a reply wraps, and the rule that opened it; None where nothing is wrapped.
+
+    The reply's own structure is explicit: of several wrappers the innermost answer counts, of one kind the last.
+    """
+    if not any(mark in reply for mark in _WRAPS):
+        return None
+    for rule, opened in (("tag", _tagged), ("box", _boxed), ("json", _json), ("fence", _fenced), ("hash", _hashed)):
+        inner = opened(reply)
+        if inner is not None:
+            again = unwrapped(inner, depth - 1) if inner != reply and depth else None
+            return again or (inner, rule)
+    return None
+
+
+def _tagged(reply: str) -> str | None:
+    found = [match for match in _TAGGED.finditer(reply) if match["body"].strip()] if "<" in reply else []
+    return found[-1]["body"].strip() if found else None
+
+
+def _boxed(reply: str) -> str | None:
+    """What the last box holds, as plain text; braces inside are balanced."""
+    boxes = list(_BOXED.finditer(reply)) if "\\" in reply else []
+    if not boxes:
+        return None
+    depth, start = 1, boxes[-1].end()
+    end = len(reply)
+    for at in range(start, len(reply)):
+        if reply[at] in "{}" and reply[at - 1] != "\\":
+            depth += 1 if reply[at] == "{" else -1
+            if not depth:
+                end = at
+                break
+    return latex(reply[start:end]).strip()
+
+
+_LATEX = (
+    (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|texttt|operatorname|emph|underline)\s*\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\{,\}"), ","),
+    (re.compile(r"\\[,;!: ]|~|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
+    (re.compile(r"\\times\b|\\cdot\b"), "×"),
+    (re.compile(r"\\div\b"), "÷"),
+    (re.compile(r"\\d?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
+    (re.compile(r"\\([$%#&_{}])"), r"\1"),
+    (re.compile(r"\\[()\[\]]"), " "),
+)
+
+
+def latex(text: str) -> str:
+    """The text without the commands of LaTeX that only set it."""
+    if "\\" not in text and "{,}" not in text:
+        return text
+    text = re.sub(r"(\d)\\[,;:! ](?=\d)", r"\1,", text)
+    for pattern, plain in _LATEX:
+        text = pattern.sub(plain, text)
+    return text
+
+
+def _fenced(reply: str) -> str | None:
+    """What the last fence holds, where it opens or closes the reply: code that a reply talks about is no answer."""
+    fences = [match for match in _FENCE.finditer(reply) if match["body"].strip()] if "```" in reply else []
+    if not fences:
+        return None
+    last = fences[-1]
+    alone = not reply[last.end() :].strip() or (
+        len(fences) == 1 and not reply[: last.start()].strip() and not conclusions(reply[last.end() :])
+    )
+    return last["body"].strip() if alone else None
+
+
+def _hashed(reply: str) -> str | None:
+    """What stands behind "####" on the last line that begins with it, unless that line is a heading over more text."""
+    found = list(_HASHED.finditer(reply)) if "####" in reply else []
+    if not found:
+        return None
+    last = found[-1]
+    body = last["body"].strip()
+    heads_text = reply[last.end() :].strip() and not re.fullmatch(r"\W*[\d.,]+\W*", body)
+    return None if heads_text or body.endswith(":") else body
+
+
+def _json(reply: str) -> str | None:
+    """The answer of the last JSON object or list: the reply as a whole, in a fence, or in its text."""
+    if ("{" not in reply and "[" not in reply) or len(reply) > _LONGEST_JSON:
+        return None
+    text = reply.strip()
+    bodies = [text, *(match["body"].strip() for match in _FENCE.finditer(text))] if "```" in text else [text]
+    for body in bodies:
+        if body[:1] in ("{", "[") and (value := _parsed(body)) is not None:
+            return _value(value)
+    end = text.rfind("}")
+    starts = [match.start() for match in re.finditer(r"\{", text[:end])][-20:] if end > 0 else []
+    for start in starts:
+        value = _parsed(text[start : end + 1])
+        if isinstance(value, dict) and (said := _value(value)) is not None:
+            return said
+    keyed = list(_KEYED.finditer(text))
+    if keyed:
+        return (keyed[-1]["text"] or keyed[-1]["number"] or "").strip() or None
+    return None
+
+
+def _parsed(text: str) -> Any:  # noqa: ANN401 (JSON)
+    """A JSON object or list that is not empty; Python's notation of one is read as well. None where it is neither."""
+    try:
+        value = json.loads(text, parse_float=str, parse_int=str, strict=False)
+    except (ValueError, RecursionError):
+        if len(text) > 5000 or text.count("[") + text.count("{") > 50:
+            return None
+        try:
+            value = ast.literal_eval(text)
+        except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+            return None
+    return value if isinstance(value, dict | list) and value else None
+
+
+def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
+    """The answer in a parsed value: by its key, or the only one that is no aside; parts of a list with commas between."""
+    if depth > 5 or value is None:
+        return None
+    if isinstance(value, dict):
+        by_key = {str(name).strip().casefold(): inner for name, inner in value.items()}
+        for name in _ANSWER_KEYS:
+            if name in by_key:
+                return _value(by_key[name], depth + 1)
+        rest = [inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)]
+        return _value(rest[0], depth + 1) if len(rest) == 1 else None
+    if isinstance(value, list | tuple | set):
+        parts = [_value(part, depth + 1) for part in value]
+        return None if None in parts or not parts else ", ".join(str(part) for part in parts)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value).strip() or None
