@@ -19,7 +19,7 @@ from runs import run
 
 HERE = Path(__file__).parent / "format1"
 RUNS = {"complete": "looped", "looked": "looked", "imported": "promptfoo", "interrupted": "looped"}
-CIRCUMSTANCES = ["latency_s", "cached", "attempts", "paid_usd"]
+CIRCUMSTANCES = ["rule", "latency_s", "cached", "attempts", "paid_usd"]
 N_BEFORE = 45
 """Trials in the journal of the run that was killed."""
 KEPT = ("scope", "model", "task", "strategy", "control", "treatment", "n_pairs", "gained", "lost", "status", "verdict")

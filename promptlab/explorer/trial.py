@@ -39,7 +39,7 @@ def show(store: Store, trial: str) -> None:
         else:
             st.caption("What was made of the replies, which stand on the left as they came")
         plain.block(row["answer"])
-        st.caption(f"What the metric read in it{read_by(row)}")
+        st.caption("What the metric read in it")
         plain.block("(no answer found)" if pd.isna(row["extracted"]) else row["extracted"])
         st.caption("What counts as right")
         plain.block(targets(row))
@@ -63,7 +63,7 @@ def tables(store: Store, name: str) -> list[Table]:
         for message in [*messages_of(call["messages"]), {"role": "reply", "content": call["text"]}]
     ]
     read = "(no answer found)" if pd.isna(row["extracted"]) else row["extracted"]
-    came = [("answer", row["answer"]), (f"what the metric read in it{read_by(row)}", read), ("right", targets(row))]
+    came = [("answer", row["answer"]), ("what the metric read in it", read), ("right", targets(row))]
     return [
         Table("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
         Table("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
@@ -109,12 +109,6 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
     return calls
 
 
-def read_by(row: Mapping[str, Any]) -> str:
-    """The rule that found the answer, in words; nothing where none is on record."""
-    rule = row.get("rule")
-    return "" if rule is None or pd.isna(rule) else f", by the rule {rule!r}"
-
-
 def targets(row: Mapping[str, Any]) -> str:
     """The accepted answers, one a line."""
     try:
@@ -143,6 +137,7 @@ def facts(row: Mapping[str, Any], calls: pd.DataFrame, scores: Mapping[str, floa
     pairs = [
         ("outcome", OUTCOMES.get(row["outcome"], row["outcome"])),
         ("score", or_unknown(row["score"], "{:g}") if not pd.isna(row["score"]) else "no score"),
+        ("read by the rule", or_unknown(row.get("rule"))),
         *((f"score by the scorer {name}", or_unknown(value, "{:g}")) for name, value in scores.items()),
         ("tokens", tokens),
         ("price of the answer", or_unknown(row["cost_usd"], "${:.6f} simulated" if row["simulated"] else "${:.6f}")),

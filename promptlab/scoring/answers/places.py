@@ -67,8 +67,12 @@ class Reply:
 
     @_Once
     def conclusions(self) -> list[said.Conclusion]:
-        """The explicit conclusions, in order."""
-        return said.conclusions(self.head) or (said.conclusions(self.text) if self.head is not self.text else [])
+        """The explicit conclusions, in order; below an explanation only those that open a line, where something else was said before."""
+        found = said.conclusions(self.head)
+        cut = said.EXPLANATION.search(self.head, 1) if found else None
+        if cut is None or said.is_remark(self.head[: cut.start()]):
+            return found
+        return [one for one in found if one.at < cut.start() or self.head[one.at - 1] == "\n"]
 
     @_Once
     def concluded(self) -> said.Conclusion | None:
@@ -79,7 +83,8 @@ class Reply:
     def head(self) -> str:
         """The text before a next item of the model's own."""
         turn = _NEXT_TURN.search(self.text)
-        return self.text[: turn.start()].strip() or self.text if turn else self.text
+        head = self.text[: turn.start()].strip() if turn else ""
+        return self.text if not head or head.endswith(":") else head
 
     @_Once
     def corrected(self) -> str | None:
@@ -101,7 +106,7 @@ class Reply:
     @property
     def places(self) -> Iterator[Place]:
         """Where the answer may stand: the whole reply; what it concludes, and nothing else then; or its parts, clearest first."""
-        yield Place(self.text, self.wrapper or "whole", bool(self.wrapper))
+        yield Place(self.head, self.wrapper or "whole", bool(self.wrapper))
         if self.corrected is not None:
             yield Place(self.corrected, "correction")
         if self.concluded is not None:
@@ -114,7 +119,7 @@ class Reply:
                     yield Place(text, "conclusion", True)
             if self.concluded.text:
                 return
-        if self.unremarked != self.text:
+        if self.unremarked != self.head:
             yield Place(self.unremarked, "without remarks")
         if (states := said.statement(self.unremarked)) is not None:
             yield Place(states, "statement")
