@@ -27,10 +27,7 @@ from promptlab.nouns.plan import (
 from promptlab.planning.price import counts, estimates
 from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size
-from promptlab.stats import min_discordant
-from promptlab.stats.families import hypotheses
-from promptlab.stats.looks import FUTILITY, look_plan
-from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
+from promptlab.stats import FUTILITY, expected_share, hypotheses, look_plan, min_discordant, planned_drift, repeated_bound
 
 DISCORDANCE = (0.10, 0.20)
 TAU = 0.02

@@ -17,8 +17,7 @@ from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arm
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
 from promptlab.sources.prices import paid_words
-from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, supplement
-from promptlab.stats.looks import place_of
+from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, place_of, saved, supplement
 
 
 @dataclass(frozen=True, kw_only=True)

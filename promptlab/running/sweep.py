@@ -24,8 +24,7 @@ from promptlab.running.engine import Engine, engine_of
 from promptlab.running.manifest import EXPERIMENT, KeptManifest, State
 from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
 from promptlab.running.rows import rows, tuned, unrecorded
-from promptlab.stats import Looks
-from promptlab.stats.looks import ArmKey
+from promptlab.stats import ArmKey, Looks
 
 if TYPE_CHECKING:
     from promptlab.running.fleet.cluster import Cluster
