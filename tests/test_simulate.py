@@ -10,9 +10,9 @@ import pytest
 
 from promptlab.design.cross import Design, cross, draw, settings_of, trials
 from promptlab.design.render import PRESETS
+from promptlab.nouns.call import Model
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.item import Item, Task
-from promptlab.nouns.model import Model
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run

@@ -148,8 +148,8 @@ def rescore(
 ) -> None:
     """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""
     from promptlab.record.store import Run
-    from promptlab.running.rescoring import rescore as again
-    from promptlab.running.rescoring import study_again
+    from promptlab.running.bundle import rescore as again
+    from promptlab.running.bundle import study_again
     from promptlab.running.watch import watched
 
     old = Run(run)

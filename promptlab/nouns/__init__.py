@@ -20,21 +20,16 @@ if TYPE_CHECKING:
     from promptlab.nouns.arm import *
     from promptlab.nouns.call import *
     from promptlab.nouns.comparison import *
-    from promptlab.nouns.contrast import *
     from promptlab.nouns.item import *
     from promptlab.nouns.manifest import *
-    from promptlab.nouns.model import *
     from promptlab.nouns.parameters import *
     from promptlab.nouns.places import *
     from promptlab.nouns.plan import *
     from promptlab.nouns.prompt import *
     from promptlab.nouns.record import *
-    from promptlab.nouns.steps import *
-    from promptlab.nouns.stimulus import *
     from promptlab.nouns.typed import *
-    from promptlab.nouns.wording import *
 else:
-    LATER = "parameters places wording item model call stimulus steps arm prompt contrast comparison record typed plan manifest".split()
+    LATER = "parameters places item call arm prompt comparison record typed plan manifest".split()
     """Modules that are loaded when one of their names is first used: `promptlab --help` needs none of them."""
 
     def __getattr__(name: str) -> object:

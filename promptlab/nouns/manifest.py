@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, ClassVar
 
-from promptlab.nouns.model import Price
+from promptlab.nouns.call import Price
 from promptlab.nouns.plan import FORMAT
 from promptlab.nouns.typed import Typed, fields_of, typed
 

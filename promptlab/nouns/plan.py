@@ -7,7 +7,7 @@ from dataclasses import field
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from promptlab.nouns.contrast import Hypothesis
+from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
 from promptlab.nouns.words import Role, Scorer, Suite

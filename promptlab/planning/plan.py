@@ -8,22 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
-from promptlab.design.cross import Design, trials_an_item
+from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.design.stimuli import placebos_of
-from promptlab.nouns import Arm, Control, Hypothesis, Model, Role, Stimulus, filled
-from promptlab.nouns.plan import (
-    Estimate,
-    LookShare,
-    Margins,
-    OutlookRow,
-    Plan,
-    PlannedArm,
-    PlannedLoop,
-    PlannedModel,
-    PlannedTask,
-    PowerRow,
-)
+from promptlab.nouns import Arm, Control, Estimate, Hypothesis, Model, Plan, Role, Stimulus, filled
+from promptlab.nouns.plan import LookShare, Margins, OutlookRow, PlannedArm, PlannedLoop, PlannedModel, PlannedTask, PowerRow
 from promptlab.planning.price import counts, estimates
 from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size

@@ -232,7 +232,7 @@ class _Session:
         """By several processes; True where it was interrupted."""
         if not serve_gpus:
             return await self._shared({})
-        from promptlab.running.fleet.offline import serving
+        from promptlab.running.fleet.cluster import serving
 
         with serving(self._study, self._how.ray_address, serve_gpus) as served_at:
             self._manifest.served_at = served_at

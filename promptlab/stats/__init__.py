@@ -2,14 +2,12 @@
 
 from promptlab.stats.analysis import *
 from promptlab.stats.best import *
-from promptlab.stats.cells import *
 from promptlab.stats.components import *
 from promptlab.stats.families import *
 from promptlab.stats.intervals import *
 from promptlab.stats.looks import *
 from promptlab.stats.macro import *
 from promptlab.stats.multiplicity import *
-from promptlab.stats.options import *
 from promptlab.stats.paired import *
 from promptlab.stats.power import *
 from promptlab.stats.published import *

@@ -12,8 +12,7 @@ from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
 from promptlab.scoring.own import is_own, own_scoring
 from promptlab.sources.hub import dataset_files
-from promptlab.sources.own.bigbench import load_task_json
-from promptlab.sources.own.rows import Collector, read_row
+from promptlab.sources.own.rows import Collector, load_task_json, read_row
 from promptlab.sources.spec.experiment import NAME
 from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.sources.spec.task import TaskFile
