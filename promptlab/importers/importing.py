@@ -9,9 +9,9 @@ from pathlib import Path
 
 from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, tabular
 from promptlab.importers.pairing import Paired, pair
-from promptlab.importers.reading import parsed, read_file, too_deep
 from promptlab.importers.record import NAME, Import, run_name, write
 from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
+from promptlab.importers.tabular import parsed, read_file, too_deep
 from promptlab.importers.values import name_of
 from promptlab.nouns import NONE_ARM, PlannedArm, UsageProblem
 from promptlab.sources import tables

@@ -1,9 +1,21 @@
-"""How a sweep is run, and how far it is."""
+"""How a sweep is run, how far it is, and its manifest, kept true while the run goes on."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
 
+import promptlab
+from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally
+from promptlab.planning.resolve import Study
+from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice
 
@@ -64,3 +76,107 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+
+
+State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
+MANIFEST_EVERY_S = 2.0
+EXPERIMENT = "experiment.yaml"
+PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "diskcache")
+
+
+class KeptManifest:
+    """Keeps the manifest true while the run goes on."""
+
+    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float) -> None:
+        self._study = study
+        self._writer = writer
+        self._progress = progress
+        self._hashes = {**study.hashes, "plan": plan_digest}
+        self._versions, self._commit = _versions(), _commit()
+        self._written_at = 0.0
+        before = Manifest(created_at=now())
+        with suppress(RunProblem):  # nothing of earlier sessions
+            before = Run(writer.folder).manifest
+        self._before = before
+        self._served = {name: set(versions) for name, versions in before.served.items()}
+        self.effective: Mapping[str, Any] = {}
+        self.spent_before = before.spent.usd, before.spent.tokens
+        self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
+        self.paid_before_usd = paid_before_usd
+        self.served_at: Mapping[str, str] = before.served_at
+        self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
+
+    def seen(self, model: str, version_: str | None) -> None:
+        """Note the version that a model answered as; write the manifest where the last one is old."""
+        if version_:
+            self._served.setdefault(model, set()).add(version_)
+        if time.monotonic() - self._written_at > MANIFEST_EVERY_S:
+            self.write("running")
+
+    def write(self, state: State) -> None:
+        """Write the manifest in this state."""
+        study, progress, before = self._study, self._progress, self._before
+        self._written_at = time.monotonic()
+        models = study.models
+        simulated = tuple(model.name for model in models if model.simulated)
+        usd, tokens = self.spent()
+        self._writer.write_manifest(
+            Manifest(
+                id=self._writer.folder.name,
+                name=study.experiment.name,
+                question=study.experiment.question,
+                state=state,
+                simulated=bool(simulated),
+                simulated_models=simulated,
+                created_at=before.created_at or now(),
+                updated_at=now(),
+                sessions=before.sessions + 1,
+                counts=Tally(
+                    planned=progress.n_planned,
+                    done=progress.n_recorded_before + progress.n_done,
+                    errors=progress.n_errors,
+                    cached=progress.n_cached,
+                    skipped=progress.n_skipped,
+                    sent=before.counts.sent + progress.n_sent,
+                    unpriced=before.counts.unpriced + progress.n_unpriced,
+                ),
+                paid_usd=self.paid_before_usd + progress.paid_usd,
+                spent=Spent(usd=usd, tokens=tokens),
+                last_error=progress.last_error,
+                stopped=progress.stopped,
+                budget_usd=study.experiment.budget_usd,
+                budget_reached=progress.budget_reached,
+                hashes=self._hashes,
+                prices=study.prices,
+                models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
+                effective=self.effective,
+                batches=self.batches(),
+                served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},
+                served_at=self.served_at,
+                versions=self._versions,
+                commit=self._commit,
+                experiment_path=os.path.relpath(self._writer.folder / EXPERIMENT if study.files is not None else study.path),
+                more=before.more,
+            )
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"promptlab": promptlab.__version__}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of promptlab's own code, where it runs from a checkout."""
+    root = Path(promptlab.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

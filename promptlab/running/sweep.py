@@ -21,8 +21,7 @@ from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_mo
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
-from promptlab.running.manifest import EXPERIMENT, KeptManifest, State
-from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
+from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import ArmKey, Looks
 

@@ -15,7 +15,7 @@ from statsmodels.stats.meta_analysis import combine_effects
 
 from promptlab.nouns import Status
 from promptlab.stats.intervals import Array, Numbers
-from promptlab.stats.sequential import Looked, repeated_bound, repeated_p
+from promptlab.stats.power import Looked, repeated_bound, repeated_p
 from promptlab.stats.tables import POWER_Z, Estimate
 
 MACRO_RANDOM_FROM = 10

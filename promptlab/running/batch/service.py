@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets as random
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -189,24 +190,21 @@ class Service:
         raise WireError("request", "the provider's list of batches could not be read far enough back", 404)
 
 
+LEFT_OUT = ("not readable", "about requests that this batch does not hold", "about a request that an earlier line had answered")
+UNREADABLE, UNKNOWN, REPEATED = LEFT_OUT
+
+
 @dataclass(slots=True)
 class Results:
     """By key: what every request of a batch that was answered brought. Lines that cannot be used are counted."""
 
     heard: dict[str, Reply | WireError] = field(default_factory=dict)
-    n_unreadable: int = 0
-    n_unknown: int = 0
-    n_repeated: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def odd(self) -> str:
         """The lines that could not be used, in words; empty where there were none."""
-        counts = (
-            (self.n_unreadable, "not readable"),
-            (self.n_unknown, "about requests that this batch does not hold"),
-            (self.n_repeated, "about a request that an earlier line had answered"),
-        )
-        return ", ".join(f"{n:,} {what}" for n, what in counts if n)
+        return ", ".join(f"{self.left_out[what]:,} {what}" for what in LEFT_OUT if self.left_out[what])
 
 
 def read_results(files: Iterable[bytes], keys: Mapping[str, str], read: Read, secrets: tuple[str, ...]) -> Results:
@@ -220,13 +218,13 @@ def read_results(files: Iterable[bytes], keys: Mapping[str, str], read: Read, se
             line = None
         name = line.get("custom_id") if isinstance(line, dict) else None
         if not isinstance(line, dict) or not isinstance(name, str):
-            results.n_unreadable += 1
+            results.left_out[UNREADABLE] += 1
         elif name not in keys:
-            results.n_unknown += 1
+            results.left_out[UNKNOWN] += 1
         elif name in named:
-            results.n_repeated += 1
+            results.left_out[REPEATED] += 1
         elif (heard := _heard(line, read, secrets)) is None:
-            results.n_unreadable += 1
+            results.left_out[UNREADABLE] += 1
         else:
             named.add(name)
             if not isinstance(heard, str):
