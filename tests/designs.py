@@ -11,9 +11,8 @@ from promptlab.nouns.arm import Arm, Loop, Placement, Steps, Stimulus, Trial
 from promptlab.nouns.call import Model
 from promptlab.nouns.item import Demo, Item, Task
 from promptlab.nouns.setting import Setting
-from promptlab.strategies import plain_arm
+from promptlab.strategies import SINGLE, plain_arm
 from promptlab.strategies.loop import looped
-from promptlab.strategies.single import SINGLE
 
 PAPER = PRESETS["paper"]
 

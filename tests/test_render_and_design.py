@@ -17,8 +17,7 @@ from promptlab.nouns.arm import Stimulus
 from promptlab.nouns.call import Model
 from promptlab.nouns.item import Demo, Item, Task
 from promptlab.nouns.words import AA_ARM
-from promptlab.strategies import plain_arm
-from promptlab.strategies.single import SINGLE
+from promptlab.strategies import SINGLE, plain_arm
 
 STIMULI = (Stimulus("lib/A", "This matters to me."), Stimulus("lib/B", "One two three four five six seven."))
 PLACEBOS = tuple(Stimulus(f"neutral/{n}", " ".join(["word"] * n), role="placebo") for n in (3, 4, 7, 20))

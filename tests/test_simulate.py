@@ -22,7 +22,7 @@ from promptlab.running.sweep import run_sweep
 from promptlab.scoring.metrics import metric
 from promptlab.sources.spec.libraries import all_stimuli, sim_models
 from promptlab.stats import analyse
-from promptlab.strategies.single import SINGLE
+from promptlab.strategies import SINGLE
 from runs import experiment
 
 TASKS = "active_to_passive, object_counting, ruin_names, sentiment, sum, translation_en-fr"

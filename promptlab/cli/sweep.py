@@ -95,9 +95,8 @@ def sweep(
     from promptlab.cli.view import beside
     from promptlab.nouns import home
     from promptlab.planning.resolve import resolve
-    from promptlab.running.progress import Execution
+    from promptlab.running.progress import Execution, watched
     from promptlab.running.sweep import run_sweep
-    from promptlab.running.watch import watched
 
     execution = Execution(
         concurrency=concurrency,
@@ -150,7 +149,7 @@ def rescore(
     from promptlab.record.store import Run
     from promptlab.running.bundle import rescore as again
     from promptlab.running.bundle import study_again
-    from promptlab.running.watch import watched
+    from promptlab.running.progress import watched
 
     old = Run(run)
     study = study_again(old, experiment, scorer)

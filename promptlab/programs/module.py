@@ -21,9 +21,8 @@ from promptlab.design.render import join, render
 from promptlab.nouns import Call, Completion, Demo, Frame, Item, Plan, Setting, Task, UsageProblem, digest, filled
 from promptlab.nouns.arm import Arm, Loop, Placement, Steps, Stimulus, Trial
 from promptlab.sources.spec.strict_yaml import checked
-from promptlab.strategies import begun
+from promptlab.strategies import SINGLE, begun
 from promptlab.strategies.loop import looped
-from promptlab.strategies.single import SINGLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,12 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import chdtrc
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
 from promptlab.nouns import NONE_ARM, Contrast, Control, Hypothesis, Plan, Scope, Setting
+from promptlab.stats.intervals import Array
 
 ADJUSTMENT: Mapping[Scope, str] = {"cell": "fdr_bh", "stimulus": "holm", "primary": "holm"}
 
@@ -60,9 +60,6 @@ def contrast_of(h: Hypothesis, plan: Plan) -> Contrast:
         controls = ((h.control,),)
     margin = plan.margins.cell if h.scope == "cell" else plan.margins.mean
     return Contrast(treatments=tuple(members), controls=controls, scope=h.scope, family=h.family, margin=margin)
-
-
-Array = npt.NDArray[np.float64]
 
 
 class MinDiscordant(NamedTuple):

@@ -11,11 +11,12 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from scipy import stats as st
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
 from scipy.special import betaln
+
+from promptlab.stats.intervals import Array
 
 NEGLIGIBLE_MASS = 1e-12
 
@@ -167,7 +168,6 @@ def smallest_effect_macro(n_items: Sequence[int], discordance: float, tau: float
     return delta
 
 
-Array = npt.NDArray[np.float64]
 MOST_LOOKS = 10
 GRID_STEP = 0.02
 """Of the recursive integration, in units of the standard deviation of the whole: boundaries are right to about 1e-6."""
