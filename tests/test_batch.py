@@ -24,7 +24,7 @@ import servers
 from promptlab.cli import main
 from promptlab.nouns.call import Call, Model
 from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.manifest import Spent
+from promptlab.nouns.plan import Spent
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run

@@ -17,7 +17,7 @@ import pytest
 
 from conftest import ROOT
 from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.manifest import ModelAsked
+from promptlab.nouns.plan import ModelAsked
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
