@@ -20,7 +20,7 @@ from promptlab.design.cross import trials
 from promptlab.design.render import render
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.identity import digest
-from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
+from promptlab.nouns.plan import Manifest, ModelAsked, Spent, Tally
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import RunWriter
 from promptlab.reporting.prepared import prepare

@@ -24,7 +24,7 @@ from scipy import stats as st
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
 from promptlab.stats import analyse, signflip_many, signflip_test, supplement
-from promptlab.stats.families import hypotheses
+from promptlab.stats.multiplicity import hypotheses
 
 SETTING = Setting("paper")
 

@@ -40,7 +40,7 @@ __all__ = [
 if TYPE_CHECKING:
     from promptlab.api import arun, compare, plan, report, run
     from promptlab.nouns import BudgetReached, DataMissing, FileProblems, Item, Plan, PromptlabError, RunProblem, Scored, UsageProblem
-    from promptlab.record.open import open_run
+    from promptlab.record.mirror import open_run
     from promptlab.record.store import Run
     from promptlab.reporting import verdicts
     from promptlab.reporting.whole import Report
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "api": "arun compare plan report run",
     "nouns": "BudgetReached DataMissing FileProblems Item Plan PromptlabError RunProblem Scored UsageProblem",
-    "record.open": "open_run",
+    "record.mirror": "open_run",
     "record.store": "Run",
     "reporting": "verdicts",
     "reporting.whole": "Report",

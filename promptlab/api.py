@@ -90,9 +90,8 @@ async def arun(
     from promptlab.nouns import UsageProblem, home
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import Run
-    from promptlab.running.progress import Execution
+    from promptlab.running.progress import Execution, place_of_python, watched
     from promptlab.running.sweep import arun_sweep
-    from promptlab.running.watch import place_of_python, watched
 
     folder = str(runs if runs is not None else os.environ.get("PROMPTLAB_RUNS", "runs"))
     if "://" in folder:
@@ -140,7 +139,7 @@ def compare(
 
 
 def _opened(run: Run | str | Path) -> Run:
-    from promptlab.record.open import open_run
+    from promptlab.record.mirror import open_run
 
     return open_run(run) if isinstance(run, str | Path) else run
 

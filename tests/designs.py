@@ -7,15 +7,12 @@ from typing import Any
 
 from promptlab.design.cross import Design, cross, draw, settings_of
 from promptlab.design.render import PRESETS
-from promptlab.nouns.arm import Arm, Placement, Trial
+from promptlab.nouns.arm import Arm, Loop, Placement, Steps, Stimulus, Trial
+from promptlab.nouns.call import Model
 from promptlab.nouns.item import Demo, Item, Task
-from promptlab.nouns.model import Model
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.steps import Steps
-from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.strategies import plain_arm
+from promptlab.strategies import SINGLE, plain_arm
 from promptlab.strategies.loop import looped
-from promptlab.strategies.single import SINGLE
 
 PAPER = PRESETS["paper"]
 

@@ -28,12 +28,12 @@ OWNERS = {
     "litellm": "running.gateway running.batch", "openai": "running.gateway running.batch", "aiohttp": "running.gateway",
     "yarl": "running.gateway", "certifi": "running.gateway", "ray": "running.fleet", "dspy": "programs", "greenlet": "programs",
     "diskcache": "running.cache", "yaml": "sources.spec", "pydantic": "sources.spec sources.objects reporting.prepared",
-    "huggingface_hub": "sources.hub",
-    "httpx": "sources.hub", "pooch": "sources.official", "requests": "sources.official", "platformdirs": "nouns.places",
+    "huggingface_hub": "sources.tables",
+    "httpx": "sources.tables", "pooch": "sources.official", "requests": "sources.official", "platformdirs": "nouns.places",
     "fsspec": "record.mirror", "pyarrow": "record sources.tables importers", "duckdb": "reporting.prepared",
     "pandas": "record stats reporting explorer planning", "scipy": "stats", "statsmodels": "stats", "gpboost": "stats",
     "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.charts", "jinja2": "reporting", "typer": "cli",
-    "rich": "cli reporting running.watch",
+    "rich": "cli reporting running.progress",
 }  # fmt: skip
 """Who may import a heavy library: parts, or modules of parts."""
 PURE = ("nouns.errors", "nouns.inert", "nouns.identity", "nouns.item", "nouns.arm", "nouns.call", "design", "strategies", "stats")
@@ -177,9 +177,7 @@ def test_help_loads_nothing_heavy() -> None:
 
 
 def test_only_running_loads_litellm() -> None:
-    parts = (
-        "planning.plan, promptlab.planning.resolve, promptlab.reporting, promptlab.reporting.charts, promptlab.record.open, promptlab.stats"
-    )
+    parts = "planning.plan, promptlab.reporting, promptlab.reporting.charts, promptlab.record.mirror, promptlab.stats"
     assert loaded_after(f"import promptlab.{parts}") & {"litellm", "openai", "dspy", "streamlit"} == set()
 
 

@@ -22,10 +22,9 @@ import pytest
 
 import servers
 from promptlab.cli import main
-from promptlab.nouns.call import Call
+from promptlab.nouns.call import Call, Model
 from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.manifest import Spent
-from promptlab.nouns.model import Model
+from promptlab.nouns.plan import Spent
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
@@ -633,7 +632,7 @@ def test_a_damaged_ledger_is_not_paid_over(lab: Lab) -> None:
 def test_litellm_translates_and_makes_the_same_batches(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     import asyncio
 
-    from promptlab.running.batch.by_litellm import LiteLLMBatches
+    from promptlab.running.batch.service import LiteLLMBatches
     from promptlab.running.gateway.by_litellm import LiteLLMWire
 
     monkeypatch.setenv("MY_AZURE", CANARY)

@@ -25,9 +25,9 @@ from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
-from promptlab.nouns.manifest import Tally
+from promptlab.nouns.plan import Tally
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
-from promptlab.record.open import open_run
+from promptlab.record.mirror import open_run
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter, files, is_locked, reading, runs_in, writing
 from promptlab.record.store.writing import PART_ROWS

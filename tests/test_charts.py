@@ -12,8 +12,7 @@ import pytest
 
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.wording import CONTROLS, OUTCOMES, ROLES, VERDICTS
-from promptlab.nouns.words import AA_ARM, Control, Outcome, Role, Verdict
+from promptlab.nouns.words import AA_ARM, CONTROLS, OUTCOMES, ROLES, VERDICTS, Control, Outcome, Role, Verdict
 from promptlab.reporting import charts
 
 ONE = Comparison(

@@ -13,12 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 import designs
-from promptlab.design.cross import Design, draw, draw_number, n_available, spare_demos, trials, trials_an_item
+from promptlab.design.cross import (
+    Design,
+    draw,
+    draw_number,
+    matched_placebos,
+    n_available,
+    placebos_of,
+    shuffled,
+    spare_demos,
+    stack,
+    trials,
+    trials_an_item,
+    with_wordings,
+)
 from promptlab.design.render import PRESETS, stimulus_text
-from promptlab.design.stimuli import matched_placebos, placebos_of, shuffled, stack, with_wordings
-from promptlab.nouns.arm import Trial
+from promptlab.nouns.arm import Cue, Loop, Stimulus, Trial
 from promptlab.nouns.item import Demo, Item, Task
-from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.nouns.words import AA_ARM, NONE_ARM
 from promptlab.strategies.loop import chosen_cue
 

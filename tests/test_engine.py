@@ -12,15 +12,12 @@ import pytest
 
 import designs
 from promptlab.design.cross import trials
-from promptlab.nouns.arm import Trial
-from promptlab.nouns.call import Answer, Call, Completion, Scored
+from promptlab.nouns.arm import Cue, Loop, Scoring, Stimulus, Trial
+from promptlab.nouns.call import Answer, Call, Completion, Model, Price, Scored
 from promptlab.nouns.errors import BudgetReached
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item
-from promptlab.nouns.model import Model, Price
 from promptlab.nouns.redact import MARK, known_secrets, redact, redact_known
-from promptlab.nouns.steps import Scoring
-from promptlab.nouns.stimulus import Cue, Loop, Stimulus
 from promptlab.nouns.words import AA_ARM, NONE_ARM, LoopMode
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, NotCached

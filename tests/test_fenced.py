@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptlab.nouns.fenced import fenced, unfenced
+from promptlab.nouns.inert import fenced, unfenced
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 

@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.call import Call, Completion, Model, Price
 from promptlab.nouns.errors import ProviderStopped, UsageProblem
-from promptlab.nouns.model import Model, Price
 from promptlab.nouns.redact import known_secrets, redact
 from promptlab.running.gateway import Gateway, PriceTable, WireError
 from promptlab.running.gateway.gateway import RetryPolicy

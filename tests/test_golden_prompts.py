@@ -10,8 +10,8 @@ import pytest
 
 from conftest import SHARED
 from promptlab.design.render import PRESETS, render
+from promptlab.nouns.arm import Stimulus
 from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.stimulus import Stimulus
 from promptlab.sources.tasks import entries
 from promptlab.strategies import plain_arm
 

@@ -16,10 +16,9 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.nouns.arm import Arm
+from promptlab.nouns.arm import Arm, Cue
+from promptlab.nouns.call import Price
 from promptlab.nouns.item import Demo, Task
-from promptlab.nouns.model import Price
-from promptlab.nouns.stimulus import Cue
 from promptlab.planning.resolve import Study, resolve
 from promptlab.reporting.prepared import stamp
 from promptlab.strategies.loop import looped

@@ -18,7 +18,7 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.importers import Brought, Options, bring, reading
+from promptlab.importers import Brought, Options, bring, tabular
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
@@ -135,7 +135,7 @@ def test_lm_eval_metrics_and_filters(tmp_path: Path) -> None:
 
 
 def test_inspect(tmp_path: Path) -> None:
-    assert {info.compress_type for info in zipfile.ZipFile(INSPECT[0]).infolist()} == {reading.ZSTD}  # as inspect_ai writes them now
+    assert {info.compress_type for info in zipfile.ZipFile(INSPECT[0]).infolist()} == {tabular.ZSTD}  # as inspect_ai writes them now
     done = bring(INSPECT, tmp_path)
     assert (done.kind, done.tools, done.tasks) == ("inspect", ("inspect_ai 0.3.285",), ("sums",))
     assert [(a.name, a.text) for a in done.arms] == [("none", None), ("career", CAREER)]
@@ -549,10 +549,10 @@ def test_zip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.eval"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("header.json", "{}")
-        archive.writestr("samples/a.json", b"[" + b" " * (reading.ENTRY_LIMIT + 1))
+        archive.writestr("samples/a.json", b"[" + b" " * (tabular.ENTRY_LIMIT + 1))
     with pytest.raises(FileProblems, match="at most 64 MB are read"):
         bring([path], tmp_path / "runs")
-    monkeypatch.setattr(reading, "UNPACKED_LIMIT", 2**20)
+    monkeypatch.setattr(tabular, "UNPACKED_LIMIT", 2**20)
     with pytest.raises(FileProblems, match=r"the archive holds .* at most 1 MB"):
         bring([path], tmp_path / "runs")
     content = io.BytesIO()

@@ -15,11 +15,10 @@ import pytest
 
 import runs
 import servers
-from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.call import Call, Completion, Model
 from promptlab.nouns.errors import FileProblems, ScoringFailed
-from promptlab.nouns.fenced import unfenced
+from promptlab.nouns.inert import unfenced
 from promptlab.nouns.item import Item
-from promptlab.nouns.model import Model
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.plan import make_plan, repriced
 from promptlab.planning.resolve import Study, resolve

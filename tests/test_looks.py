@@ -22,7 +22,7 @@ from promptlab.reporting.formats import to_markdown
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.stats import Looks, analyse, group_sequential_boundaries, look_plan
-from promptlab.stats.sequential import expected_share, planned_drift, repeated_p
+from promptlab.stats.power import expected_share, planned_drift, repeated_p
 
 FOUR = (0.25, 0.5, 0.75, 1.0)
 EXPERIMENT = """

@@ -21,13 +21,12 @@ from promptlab.design.cross import draw_number, trials
 from promptlab.design.loops import candidates, loop_arms, policy_name
 from promptlab.design.render import PRESETS, render
 from promptlab.explorer.loops import turns
-from promptlab.nouns.arm import Arm, Trial
+from promptlab.nouns.arm import Arm, Loop, Trial
 from promptlab.nouns.call import Answer, Call, Completion
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.identity import digest
 from promptlab.nouns.plan import Plan, PlannedArm, PlannedLoop
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.stimulus import Loop
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run

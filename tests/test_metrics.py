@@ -17,8 +17,7 @@ from promptlab.scoring.metrics import instruction_induction as ii
 from promptlab.scoring.metrics.bigbench import choice
 from promptlab.scoring.own import own_scoring, settled
 from promptlab.sources.official import files as official
-from promptlab.sources.official.reading import load_bigbench, load_instruction_induction
-from promptlab.sources.tasks import read_items
+from promptlab.sources.tasks import load_bigbench, load_instruction_induction, read_items
 
 SIX = {
     "translation_en-fr": "ii_em",

@@ -144,7 +144,7 @@ def test_no_reader_ever_sees_a_manifest_that_promises_more_than_there_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
 ) -> None:
     monkeypatch.setattr("promptlab.record.store.writing.PART_ROWS", 7)
-    monkeypatch.setattr("promptlab.running.manifest.MANIFEST_EVERY_S", 0.0)
+    monkeypatch.setattr("promptlab.running.progress.MANIFEST_EVERY_S", 0.0)
     monkeypatch.setattr("promptlab.record.mirror.lease.PUSH_EVERY_S", 0.0)
     study = resolve(experiment(tmp_path, models=served(server.url, "slow-5"), items=6))
     place = Place(MEMORY)

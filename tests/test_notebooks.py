@@ -23,7 +23,7 @@ import runs
 from conftest import ROOT
 from promptlab import open_run, verdicts
 from promptlab import reporting as report
-from promptlab.nouns.wording import VERDICTS
+from promptlab.nouns.words import VERDICTS
 from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"

@@ -21,7 +21,7 @@ from promptlab.nouns.item import Demo, Item
 from promptlab.nouns.places import home
 from promptlab.sources.official import files as official
 from promptlab.sources.official.files import OfficialFile
-from promptlab.sources.official.reading import load_bigbench, load_instruction_induction
+from promptlab.sources.tasks import load_bigbench, load_instruction_induction
 
 SUM_EXECUTE = {"examples": {"1": {"input": "0 47", "output": "47"}, "2": {"input": "1 2", "output": "3"}}}
 SUM_INDUCE = {

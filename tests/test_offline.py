@@ -17,11 +17,11 @@ import pytest
 
 from conftest import ROOT
 from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.manifest import ModelAsked
+from promptlab.nouns.plan import ModelAsked
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
-from promptlab.running.fleet import offline
+from promptlab.running.fleet import cluster
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from runs import experiment
@@ -56,8 +56,8 @@ def told(_: Progress) -> None:
 def vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     script, log = tmp_path / "vllm.py", tmp_path / "started.txt"
     script.write_text(FAKE.format(tests=str(ROOT / "tests"), log=str(log)))
-    monkeypatch.setattr(offline, "COMMAND", (sys.executable, str(script)))
-    monkeypatch.setattr(offline, "STOP_S", 2.0)
+    monkeypatch.setattr(cluster, "COMMAND", (sys.executable, str(script)))
+    monkeypatch.setattr(cluster, "STOP_S", 2.0)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setenv("HOSTED_VLLM_API_BASE", "x")  # so that it is put back
     monkeypatch.delenv("HOSTED_VLLM_API_BASE")
@@ -77,7 +77,7 @@ def gone(port: int) -> bool:
 
 
 def test_a_server_is_started_waited_for_and_stopped(vllm: Path) -> None:
-    server = offline.Server("org/model", "127.0.0.1", 7, 2)
+    server = cluster.Server("org/model", "127.0.0.1", 7, 2)
     server.wait(30)
     assert answers(server.port)
     expected = f"--model org/model --host 127.0.0.1 --port {server.port} --seed 7 --tensor-parallel-size 2"
@@ -88,7 +88,7 @@ def test_a_server_is_started_waited_for_and_stopped(vllm: Path) -> None:
 
 @pytest.mark.parametrize(("model", "says"), [("broken", "ended with code 1 before"), ("forever", "did not answer within 1 s")])
 def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(model: str, says: str) -> None:
-    server = offline.Server(model, "127.0.0.1", 0, 1)
+    server = cluster.Server(model, "127.0.0.1", 0, 1)
     with pytest.raises(RunProblem, match=says) as error:
         server.wait(30 if model == "broken" else 1)
     assert f"loading {model} offline: 1" in str(error.value)
@@ -99,9 +99,9 @@ def test_a_server_that_does_not_come_up_shows_the_end_of_its_log(model: str, say
 
 def test_a_server_ends_when_whoever_started_it_is_killed() -> None:
     code = (
-        "import sys\nfrom promptlab.running.fleet import offline\n"
-        f"offline.COMMAND = {offline.COMMAND!r}\noffline.STOP_S = 2.0\n"
-        "server = offline.Server('ok', '127.0.0.1', 0, 1)\nserver.wait(30)\nprint(server.port, flush=True)\nsys.stdin.read()"
+        "import sys\nfrom promptlab.running.fleet import cluster\n"
+        f"cluster.COMMAND = {cluster.COMMAND!r}\ncluster.STOP_S = 2.0\n"
+        "server = cluster.Server('ok', '127.0.0.1', 0, 1)\nserver.wait(30)\nprint(server.port, flush=True)\nsys.stdin.read()"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert parent.stdout
@@ -113,7 +113,7 @@ def test_a_server_ends_when_whoever_started_it_is_killed() -> None:
 
 
 def test_a_server_ends_when_ray_kills_what_its_worker_started() -> None:
-    server = offline.Server("ok", "127.0.0.1", 0, 1)
+    server = cluster.Server("ok", "127.0.0.1", 0, 1)
     server.wait(30)
     server._process.kill()
     assert gone(server.port)

@@ -17,9 +17,8 @@ import pytest
 import runs
 from conftest import ROOT
 from promptlab.nouns.errors import DataMissing, FileProblems
-from promptlab.sources.hub import dataset_files
 from promptlab.sources.own import Own, check_task, load_own
-from promptlab.sources.tables import read_table
+from promptlab.sources.tables import dataset_files, read_table
 
 HEAD = "items: {items}\ncolumns: {{{columns}}}\nmetric: {metric}\nbase_prompts: Say what it is.\n"
 PAIRS = [("2 + 2", "4"), ("3 + 4", "7"), ("10 + 1", "11")]
@@ -414,7 +413,7 @@ def test_what_the_hub_does_not_have(hub: str, monkeypatch: pytest.MonkeyPatch) -
         dataset_files("no such//name", "default", "test", endpoint=hub)
     with pytest.raises(DataMissing, match="save it as Parquet"):
         dataset_files("team/reviews", "default", "test", endpoint="http://127.0.0.1:9")
-    monkeypatch.setattr("promptlab.sources.hub.SIZE_LIMIT", 10)
+    monkeypatch.setattr("promptlab.sources.tables.SIZE_LIMIT", 10)
     with pytest.raises(DataMissing, match="at most"):
         dataset_files("team/reviews", "default", "test", endpoint=hub)
 

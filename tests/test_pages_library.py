@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from promptlab.design.cross import matched_placebos
 from promptlab.design.render import PRESETS, render
-from promptlab.design.stimuli import matched_placebos
 from promptlab.explorer import library, load
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.inert import HIDDEN, inert

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlab.nouns.prompt import Prompt, fill, variables
+from promptlab.nouns.item import Prompt, fill, variables
 
 CHAT = Prompt("expert", ({"role": "system", "content": "You sort {kind}."}, {"role": "user", "content": "{text}\nOne of: {labels}"}))
 

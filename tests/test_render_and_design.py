@@ -11,15 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as hs
 
 from conftest import SHARED
-from promptlab.design.cross import Design, cross, draw, draw_number, settings_of, trials
+from promptlab.design.cross import Design, cross, draw, draw_number, matched_placebos, placebos_of, settings_of, trials
 from promptlab.design.render import PRESETS, fill, render
-from promptlab.design.stimuli import matched_placebos, placebos_of
+from promptlab.nouns.arm import Stimulus
+from promptlab.nouns.call import Model
 from promptlab.nouns.item import Demo, Item, Task
-from promptlab.nouns.model import Model
-from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import AA_ARM
-from promptlab.strategies import plain_arm
-from promptlab.strategies.single import SINGLE
+from promptlab.strategies import SINGLE, plain_arm
 
 STIMULI = (Stimulus("lib/A", "This matters to me."), Stimulus("lib/B", "One two three four five six seven."))
 PLACEBOS = tuple(Stimulus(f"neutral/{n}", " ".join(["word"] * n), role="placebo") for n in (3, 4, 7, 20))

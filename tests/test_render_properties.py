@@ -15,10 +15,9 @@ from hypothesis import strategies as hs
 
 import designs
 from promptlab.design.render import LETTERS, PRESETS, render
-from promptlab.nouns.arm import Placement
+from promptlab.nouns.arm import Placement, Stimulus
 from promptlab.nouns.call import Call
 from promptlab.nouns.item import Demo, Frame, Item, Task
-from promptlab.nouns.stimulus import Stimulus
 from promptlab.nouns.words import Position
 
 QUICK = settings(deadline=None, max_examples=60, derandomize=True)

@@ -19,7 +19,7 @@ import pytest
 from promptlab import reporting as reports
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import RunProblem
-from promptlab.nouns.wording import SCORERS
+from promptlab.nouns.words import SCORERS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import sensitivity

@@ -13,7 +13,7 @@ import promptlab
 from conftest import SHARED
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.item import Item
-from promptlab.nouns.wording import SCORERS
+from promptlab.nouns.words import SCORERS
 from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.metrics import bigbench, compliant, declines, echoed
 from promptlab.scoring.metrics.strict.numerals import spelled_number

@@ -10,9 +10,9 @@ import pytest
 
 from promptlab.design.cross import Design, cross, draw, settings_of, trials
 from promptlab.design.render import PRESETS
+from promptlab.nouns.call import Model
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.item import Item, Task
-from promptlab.nouns.model import Model
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
@@ -22,7 +22,7 @@ from promptlab.running.sweep import run_sweep
 from promptlab.scoring.metrics import metric
 from promptlab.sources.spec.libraries import all_stimuli, sim_models
 from promptlab.stats import analyse
-from promptlab.strategies.single import SINGLE
+from promptlab.strategies import SINGLE
 from runs import experiment
 
 TASKS = "active_to_passive, object_counting, ruin_names, sentiment, sum, translation_en-fr"

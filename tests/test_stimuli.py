@@ -9,11 +9,10 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.design.cross import draw
+from promptlab.design.cross import draw, matched_placebos, placebos_of, shuffled, stack, whitespace, with_wordings
 from promptlab.design.render import PRESETS, render, stimulus_text
-from promptlab.design.stimuli import matched_placebos, placebos_of, shuffled, stack, whitespace, with_wordings
+from promptlab.nouns.arm import Stimulus
 from promptlab.nouns.errors import FileProblems
-from promptlab.nouns.stimulus import Stimulus
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.sources.spec.libraries import all_stimuli, load_cues, load_library

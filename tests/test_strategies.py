@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 
 import runs
-from promptlab.nouns.arm import Strategy, Trial
+from promptlab.nouns.arm import Reader, Steps, Strategy, Trial
 from promptlab.nouns.call import Answer, Call, Completion
 from promptlab.nouns.errors import FileProblems
-from promptlab.nouns.steps import Reader, Steps
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from promptlab.nouns.model import Price
-from promptlab.nouns.stimulus import Stimulus
+from promptlab.nouns.arm import Stimulus
+from promptlab.nouns.call import Price
 from promptlab.nouns.typed import filled
 
 

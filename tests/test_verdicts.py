@@ -15,7 +15,7 @@ from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
 from promptlab.stats import analyse
-from promptlab.stats.families import hypotheses
+from promptlab.stats.multiplicity import hypotheses
 
 SETTING = Setting("paper")
 Scores = Mapping[str, Mapping[str, Sequence[float | None]]]

@@ -19,9 +19,8 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from promptlab.nouns.call import Call, Completion
+from promptlab.nouns.call import Call, Completion, Model, Price
 from promptlab.nouns.errors import ProviderStopped, UsageProblem
-from promptlab.nouns.model import Model, Price
 from promptlab.nouns.redact import redact
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
@@ -301,7 +300,7 @@ def test_asking_directly_and_simulating_need_no_litellm(server: Server) -> None:
 import asyncio, sys
 from promptlab.running.gateway import Gateway, Reply
 from promptlab.nouns.call import Call
-from promptlab.nouns.model import Model
+from promptlab.nouns.call import Model
 async def simulator(model, messages, sampling):
     return Reply("a", "ok", "stop", None, 1, 1)
 async def run():

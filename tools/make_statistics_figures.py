@@ -16,7 +16,7 @@ import pandas as pd
 from scipy import stats as st
 
 from promptlab import stats
-from promptlab.nouns.contrast import Hypothesis
+from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
 from promptlab.reporting.charts import COLOURS, FONT, INK, LINES, svg

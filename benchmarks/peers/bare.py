@@ -66,8 +66,7 @@ async def by_litellm(base: str, _: int) -> AsyncIterator[Ask]:
 @asynccontextmanager
 async def by_wire(base: str, which: str) -> AsyncIterator[Ask]:
     """One of promptlab's wires."""
-    from promptlab.nouns.call import Call
-    from promptlab.nouns.model import Model
+    from promptlab.nouns.call import Call, Model
 
     model = Model("mock", "openai/mock", api_base=base)
     if which == "direct":

@@ -112,7 +112,7 @@ def compare(
 
     from promptlab import api
     from promptlab.reporting import EXPLORATORY
-    from promptlab.stats.sentences import interval, p_text, points
+    from promptlab.stats import interval, p_text, points
 
     found = api.compare(run_a, arm, against, other=run_b, model=model, other_model=model_b, strategy=strategy, force=force)
     if as_json:

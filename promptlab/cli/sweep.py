@@ -95,9 +95,8 @@ def sweep(
     from promptlab.cli.view import beside
     from promptlab.nouns import home
     from promptlab.planning.resolve import resolve
-    from promptlab.running.progress import Execution
+    from promptlab.running.progress import Execution, watched
     from promptlab.running.sweep import run_sweep
-    from promptlab.running.watch import watched
 
     execution = Execution(
         concurrency=concurrency,
@@ -148,9 +147,9 @@ def rescore(
 ) -> None:
     """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""
     from promptlab.record.store import Run
-    from promptlab.running.rescoring import rescore as again
-    from promptlab.running.rescoring import study_again
-    from promptlab.running.watch import watched
+    from promptlab.running.bundle import rescore as again
+    from promptlab.running.bundle import study_again
+    from promptlab.running.progress import watched
 
     old = Run(run)
     study = study_again(old, experiment, scorer)

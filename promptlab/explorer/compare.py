@@ -16,8 +16,7 @@ from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
-from promptlab.stats.intervals import wilson
-from promptlab.stats.sentences import points
+from promptlab.stats import points, wilson
 
 PAGE_ROWS = 50
 HERE = "this run"

@@ -16,7 +16,7 @@ from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown, score_word
-from promptlab.stats.intervals import wilson
+from promptlab.stats import wilson
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}
 MOST_ITEMS = 500

@@ -13,7 +13,7 @@ from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
 from promptlab.reporting import charts, words
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
-from promptlab.stats.sentences import points
+from promptlab.stats import points
 
 
 def render(store: Store, filters: Filters) -> None:

@@ -14,7 +14,7 @@ from promptlab.reporting import PAPERS, charts, replicated
 from promptlab.reporting.replicate import N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
 from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
-from promptlab.stats.sentences import interval, points
+from promptlab.stats import interval, points
 
 TITLES = {
     "emotionprompt": "EmotionPrompt (Li et al. 2023, arXiv 2307.11760)",

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, tabular
 from promptlab.importers.pairing import Paired, pair
-from promptlab.importers.reading import parsed, read_file, too_deep
 from promptlab.importers.record import NAME, Import, run_name, write
 from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
+from promptlab.importers.tabular import parsed, read_file, too_deep
 from promptlab.importers.values import name_of
-from promptlab.nouns import NONE_ARM, PlannedArm, UsageProblem
+from promptlab.nouns import NONE_ARM, PlannedArm, UsageProblem, filled
 from promptlab.sources import tables
 
 READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], frozenset[str]]] = {
@@ -97,18 +97,17 @@ def bring(
     what = Import(chosen, paired, reading, options, {file.sha256: file.arm for file in files if file.arm})
     tests = sign_tests(paired) if reading.reconstructed else ()
     folder, written = write(what, runs, [sign_words(tests)] if tests else [])
-    return Brought(
+    return filled(
+        Brought,
+        paired,
+        reading,
         folder=folder,
         written=written,
         kind=kind,
-        arms=paired.arms,
         n_results=len(paired.results),
         n_items=sum(len(items) for items in paired.items.values()),
-        models=paired.models,
         tasks=tuple(paired.items),
         tools=tuple(dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources)),
-        guessed=reading.guessed,
-        notes=paired.notes,
         sign_tests=tests,
     )
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.importers.reading import Archive, parsed
 from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
+from promptlab.importers.tabular import Archive, parsed
 from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
 from promptlab.nouns import Outcome, UsageProblem, did_you_mean
 

@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.importers.reading import json_lines, parsed, read_file
 from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
-from promptlab.importers.tabular import as_messages
+from promptlab.importers.tabular import as_messages, json_lines, parsed, read_file
 from promptlab.importers.values import mapping, name_of, number, sampling, secrets_in, task_name, text
 from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
 

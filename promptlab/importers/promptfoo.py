@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.importers.reading import json_lines, parsed
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
-from promptlab.importers.tabular import as_messages
+from promptlab.importers.tabular import as_messages, json_lines, parsed
 from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
 from promptlab.nouns import Outcome, digest
 

@@ -19,7 +19,7 @@ from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.record.store import RunWriter, frozen_plan, now
 from promptlab.sources.spec.experiment import Analysis
-from promptlab.stats.families import hypotheses
+from promptlab.stats import hypotheses
 
 SETTING = Setting("imported")
 """Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from promptlab.importers.values import name_of, short
-from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem
+from promptlab.nouns import FileProblems, Outcome, UsageProblem
 
 Kind = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 KINDS: tuple[Kind, ...] = ("auto", "promptfoo", "inspect", "lm-eval", "table", "counts")
@@ -114,9 +114,8 @@ class Options:
     force: bool = False
 
 
-def refusal(path: Path, message: str, line: int | None = None) -> FileProblems:
-    """One reason why a file is not imported."""
-    return FileProblems([Problem(path, line, message)])
+refusal = FileProblems.one
+"""One reason why a file is not imported."""
 
 
 def listed(names: Sequence[object], most: int = 8) -> str:

@@ -9,7 +9,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from promptlab.nouns.errors import *
-from promptlab.nouns.fenced import *
 from promptlab.nouns.identity import *
 from promptlab.nouns.inert import *
 from promptlab.nouns.redact import *
@@ -20,21 +19,13 @@ if TYPE_CHECKING:
     from promptlab.nouns.arm import *
     from promptlab.nouns.call import *
     from promptlab.nouns.comparison import *
-    from promptlab.nouns.contrast import *
     from promptlab.nouns.item import *
-    from promptlab.nouns.manifest import *
-    from promptlab.nouns.model import *
-    from promptlab.nouns.parameters import *
     from promptlab.nouns.places import *
     from promptlab.nouns.plan import *
-    from promptlab.nouns.prompt import *
     from promptlab.nouns.record import *
-    from promptlab.nouns.steps import *
-    from promptlab.nouns.stimulus import *
     from promptlab.nouns.typed import *
-    from promptlab.nouns.wording import *
 else:
-    LATER = "parameters places wording item model call stimulus steps arm prompt contrast comparison record typed plan manifest".split()
+    LATER = "places item call arm comparison record typed plan".split()
     """Modules that are loaded when one of their names is first used: `promptlab --help` needs none of them."""
 
     def __getattr__(name: str) -> object:

@@ -1,19 +1,149 @@
-"""Arms and trials: all that may differ between two paired answers."""
+"""Arms and trials, all that may differ between two paired answers: added texts, loops, strategies.
+
+Strategies and scorings are generators of calls, which do no I/O.
+"""
 
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from promptlab.nouns.call import Answer, Call
+from promptlab.nouns.call import Answer, Call, Model, Scored
 from promptlab.nouns.identity import canonical_json, digest_of_text, plain_json
 from promptlab.nouns.item import Item
 from promptlab.nouns.setting import Setting
-from promptlab.nouns.steps import Steps
-from promptlab.nouns.stimulus import Loop, Stimulus
-from promptlab.nouns.words import Position, Role
+from promptlab.nouns.words import Demand, Emotion, LoopMode, Position, Role, Settle, Valence
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """The added text: the independent variable. `id` is `library/key`."""
+
+    id: str
+    text: str
+    role: Literal["stimulus", "placebo", "paraphrase"] = "stimulus"
+    theory: str = ""
+    theory_earlier: str = ""
+    """The label that an earlier version of the same work gave it, where it differs."""
+    valence: str = ""
+    source: str = ""
+    code_number: int | None = None
+    """The number that the published code gives this sentence, where it differs from the paper's order."""
+    demands: tuple[Demand, ...] = ()
+    """What the text asks for beside its affect."""
+    joined_by: str | None = None
+    """What stands between the instruction and a literal variant, in place of the placement's separator."""
+    of: str | None = None
+    """The stimulus that a paraphrase rewords."""
+    wordings: tuple[str, ...] = ()
+    """Several wordings of one stimulus, one drawn for each item: the wording as a random factor."""
+    parts: tuple[str, ...] = ()
+    """The stimuli that a stack consists of, in order."""
+
+    @property
+    def library(self) -> str:
+        return self.id.split("/", 1)[0]
+
+    @property
+    def n_words(self) -> int:
+        return len(self.text.split())
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One remark of a feedback loop, without the verdict and the request around it."""
+
+    key: str
+    emotion: Emotion
+    valence: Valence
+    text: str
+
+    def canonical(self) -> list[str]:
+        """The cue as plain data."""
+        return [self.key, self.emotion, self.valence, self.text]
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """How one arm of a feedback loop goes on after its first answer.
+
+    `rounds` counts attempts, the first one included. `cues` holds, for each remark in turn, the cues that one is drawn from.
+    In mode `oracle` the scorer says whether an answer is right, and the loop stops there: its scores are no single-answer scores.
+    """
+
+    kind: Literal["single", "resample", "feedback"]
+    rounds: int
+    mode: LoopMode
+    settle: Settle = "last"
+    cues: tuple[tuple[Cue, ...], ...] = ()
+    verdict: str = ""
+    request: str = ""
+    solved_at: float = 1.0
+    token_budget: int | None = None
+    seed: int = 0
+    library: str = ""
+    """The loop that a treatment belongs to; empty for controls."""
+
+    @property
+    def oracle(self) -> bool:
+        return self.mode == "oracle"
+
+    @property
+    def max_calls(self) -> int:
+        """The most calls that one trial can take."""
+        judged = self.rounds - 1 if self.mode == "self_judge" else 0
+        return self.rounds + judged + int(self.mode == "verifier_free" and self.settle == "synthesis")
+
+    def canonical(self) -> dict[str, Any]:
+        """What decides its answers, as plain data."""
+        names = ("kind", "rounds", "mode", "settle", "verdict", "request", "solved_at", "token_budget", "seed", "library")
+        return {**{name: getattr(self, name) for name in names}, "cues": [[cue.canonical() for cue in step] for step in self.cues]}
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Python code of the user's that a scoring wants run: in a worker thread, or awaited where it returns an awaitable."""
+
+    function: Callable[..., Any | Awaitable[Any]]
+    arguments: tuple[Any, ...]
+
+
+Steps = Generator[Call | Sequence[Call] | Work, Any, T]
+"""Yields a Call and is sent its Completion; or a list of Calls, sent in parallel, and their Completions; or Work and its result."""
+Verifier = Callable[[str], Steps[float]]
+"""The score of an answer text; handed to strategies that need `verifier` and to no other."""
+Reader = Callable[[str], Steps[str | None]]
+"""What the scoring reads in an answer text, without its score; handed to strategies that need `reader` and to no other."""
+Metric = Callable[[str, Item], Scored]
+"""A pure function from an answer and its item to a score."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scoring:
+    """How an answer becomes a score in [0, 1]: a pure metric, or a generator of calls and work, which may raise ScoringFailed."""
+
+    name: str
+    metric: Metric | None
+    run: Callable[[str, Item, Call], Steps[Scored]] | None = None
+    """In place of a metric: given the answer, the item and the first call of the trial."""
+    max_calls: int = 0
+    """How many calls one answer takes at most."""
+    models: tuple[Model, ...] = ()
+    """The models that it asks, with all the sampling parameters that they are sent."""
+    identity: Any = None
+    """What decides its scores beside its name, as plain data: part of a run's identity."""
+
+    def steps(self, answer: str, item: Item, call: Call) -> Steps[Scored]:
+        """The score of one answer."""
+        if self.run is None or self.metric is not None:
+            raise TypeError(f"the scoring {self.name!r} is a metric, which is called")
+        return (yield from self.run(answer, item, call))
+
 
 LETTERS = string.ascii_uppercase
 """What options are lettered with."""

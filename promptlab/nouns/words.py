@@ -1,8 +1,12 @@
-"""The closed vocabularies: every word that a column, a key or a verdict may hold."""
+"""The closed vocabularies: every word that a column, a key or a verdict may hold, and how people read it.
+
+One map a vocabulary, in the order in which its words are shown.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args
 
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
@@ -36,3 +40,76 @@ NONE_ARM = "none"
 AA_ARM = "none_aa"
 OWN_PROMPT = "program"
 """The base prompt of a program that keeps its own instructions."""
+
+
+class VerdictWording(NamedTuple):
+    """A verdict in a headline, what it means, and how it is drawn: sign, the shape of that sign, colour, style on a terminal."""
+
+    headline: str
+    meaning: str
+    sign: str
+    shape: str
+    colour: str
+    style: str
+
+
+class ControlWording(NamedTuple):
+    """A control in a table, and in a sentence behind `against`."""
+
+    name: str
+    phrase: str
+
+
+# Okabe and Ito's colours, told apart by every kind of colour vision; shape and word say the same.
+VERDICTS: Mapping[Verdict, VerdictWording] = {
+    "helps": VerdictWording(
+        "helps", "Raises the score; the adjusted p is at most the level of its family.", "▲", "triangle-up", "#0072B2", "bold blue"
+    ),
+    "hurts": VerdictWording("hurts", "Lowers it, by the same rule.", "▼", "triangle-down", "#D55E00", "bold dark_orange"),
+    "negligible": VerdictWording(
+        "changes something, but less than the margin", "Moves it, and is shown to do so by less than the margin.",
+        "◆", "diamond", "#CC79A7", "magenta",
+    ),
+    "same": VerdictWording(
+        "no difference as large as the margin", "Whatever it does is shown to be smaller than the margin.",
+        "■", "square", "#009E73", "green",
+    ),
+    "unclear": VerdictWording("not settled", "Not settled: neither a change nor its absence is shown.", "●", "circle", "#7F7F7F", ""),
+    "refused": VerdictWording(
+        "no verdict", "No verdict, because nothing could be judged; the sentence of the comparison says why.",
+        "✕", "cross", "#B8B8B8", "dim",
+    ),
+}  # fmt: skip
+FINDINGS: tuple[Verdict, ...] = ("helps", "hurts", "negligible")
+"""The verdicts that say that something was found."""
+CONTROLS: Mapping[str, ControlWording] = {
+    "placebo": ControlWording("neutral sentences", "neutral sentences of its length"),
+    "none": ControlWording("no added text", "no added text"),
+    "neutral_feedback": ControlWording("neutral feedback", "the same loop with one affect-free remark"),
+    "neutral_paraphrase": ControlWording("neutral feedback in many wordings", "the same loop with as many affect-free wordings"),
+    "resample": ControlWording("independent attempts", "as many independent attempts"),
+    "self_reflection": ControlWording("self-reflection", "the same loop asking to look for mistakes"),
+    "chain_of_thought": ControlWording("attempts with chain of thought", "as many attempts with chain of thought"),
+    "single": ControlWording("one answer", "one answer without a loop"),
+    "none_aa": ControlWording("its own repeat", "its own repeat"),
+}
+"""Every `Control`, and the A/A arm."""
+ROLES: Mapping[Role, str] = {
+    "baseline": "control: no added text",
+    "aa": "control: the baseline again",
+    "placebo": "control: neutral text",
+    "stimulus": "sentence under test",
+    "loop": "loop under test",
+    "loop_control": "control of a loop",
+}
+OUTCOMES: dict[str, str] = {
+    "ok": "ok",
+    "truncated": "truncated (cut at the token limit)",
+    "refused": "refused by the model",
+    "empty": "empty answer",
+    "parse_failed": "no answer found in the text",
+    "error": "the call failed",
+}
+BAD_ENDS: tuple[str, ...] = ("error", *(outcome for outcome in get_args(Outcome) if outcome not in ("ok", "error")))
+"""Every outcome but `ok`, lost calls first."""
+SCORERS: tuple[Scorer, ...] = get_args(Scorer)

@@ -2,20 +2,21 @@
 
 No model is asked and nothing is simulated word by word: every item has a chance of a right answer, drawn so that two runs of one
 prompt disagree on the given share of items, and arms are drawn from it. Families, tests and refusals are those of the real report.
+A pilot measures that share: a few paid answers before the sweep.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import FINDINGS, Comparison, Plan
+from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, Comparison, Plan, UsageProblem
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study
 from promptlab.stats import Looks, accuracy_ci, analyse, saved
@@ -192,3 +193,33 @@ def _judged(
     for look in range(len(looks.ends) - 1):
         looks.decide(scored, look)
     return analyse(scored, plan, looks.rows), 1 - saved(scored, looks).n_trials / len(scored)
+
+
+TASKS, ITEMS = 3, 20
+
+
+def pilot_of(study: Study) -> Study:
+    """The study's baseline and A/A arm on the first items of a few tasks: the same requests as in the sweep, so the cache keeps them."""
+    arms = tuple(a for a in study.design.arms if a.role in ("baseline", "aa") and not a.loop and not a.program)
+    if not arms:
+        raise UsageProblem("a pilot asks the plain baseline and its repeat, which this experiment does not have")
+    tasks = tuple(replace(task, items=task.items[:ITEMS]) for task in study.design.tasks[:TASKS])
+    own = tuple(arm for arm in arms if arm.setting == arms[0].setting)
+    experiment = study.experiment.model_copy(update={"name": f"{study.experiment.name[:57]}-pilot"})
+    return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, arms=own), notes=())
+
+
+def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
+    """Share of items that scored differently when asked again, with its upper 80 % limit; baseline, tokens an answer."""
+    wide = trials.groupby(["model", "task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
+    changed, of = int((wide[AA_ARM] != wide[NONE_ARM]).sum()), len(wide)
+    if not of:
+        raise UsageProblem("the pilot has no item with two scores; look at its run for the errors")
+    return {
+        "changed": changed,
+        "of": of,
+        "discordance": changed / of,
+        "discordance_high": max(accuracy_ci(changed, of, conf=0.6).wilson[1], 0.01),
+        "baseline": float(wide[NONE_ARM].mean()),
+        "tokens_out": None if trials["output_tokens"].isna().any() else round(float(trials["output_tokens"].mean()), 1),
+    }

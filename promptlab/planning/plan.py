@@ -8,29 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any, cast
 
-from promptlab.design.cross import Design, trials_an_item
+from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.design.stimuli import placebos_of
-from promptlab.nouns import Arm, Control, Hypothesis, Model, Role, Stimulus, filled
-from promptlab.nouns.plan import (
-    Estimate,
-    LookShare,
-    Margins,
-    OutlookRow,
-    Plan,
-    PlannedArm,
-    PlannedLoop,
-    PlannedModel,
-    PlannedTask,
-    PowerRow,
-)
+from promptlab.nouns import Arm, Control, Estimate, Hypothesis, Model, Plan, Role, Stimulus, filled
+from promptlab.nouns.plan import LookShare, Margins, OutlookRow, PlannedArm, PlannedLoop, PlannedModel, PlannedTask, PowerRow
 from promptlab.planning.price import counts, estimates
 from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size
-from promptlab.stats import min_discordant
-from promptlab.stats.families import hypotheses
-from promptlab.stats.looks import FUTILITY, look_plan
-from promptlab.stats.sequential import expected_share, planned_drift, repeated_bound
+from promptlab.stats import FUTILITY, expected_share, hypotheses, look_plan, min_discordant, planned_drift, repeated_bound
 
 DISCORDANCE = (0.10, 0.20)
 TAU = 0.02

@@ -9,21 +9,12 @@ from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
 
-from promptlab.design.cross import Design, cross, draw, n_available, settings_of
+from promptlab.design.cross import Design, cross, draw, matched_placebos, n_available, settings_of, stack, with_wordings
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
-from promptlab.design.stimuli import matched_placebos, stack, with_wordings
 from promptlab.nouns import Arm, Call, Loop, Model, Price, Scorer, Scoring, Stimulus, Strategy, Task, Trial, digest, filled, shipped
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
-from promptlab.planning.hashes import (
-    HASH_FORMAT,
-    hash_of_data,
-    hash_of_experiment,
-    hash_of_simulators,
-    hash_of_stimuli,
-    name_of_run,
-    nothing_to_collect,
-)
+from promptlab.planning import hashes
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.objects import GIVEN, as_files
 from promptlab.sources.own import gold_notes, load_own
@@ -57,7 +48,7 @@ class Study:
     notes: tuple[str, ...]
     available: Mapping[str, int] = field(default_factory=dict)
     """How many items each task has in all, by task id."""
-    format: int = HASH_FORMAT
+    format: int = hashes.HASH_FORMAT
     """How its hashes are taken: as a run was begun."""
     base: Path = Path()
     """The folder that the experiment's paths are relative to."""
@@ -83,23 +74,23 @@ class Study:
         arms = self.design.arms
         own = {task: scoring.identity for (task, _), scoring in self.scorings.items() if scoring.identity is not None}
         return {
-            "experiment": hash_of_experiment(self.experiment),
-            "data": hash_of_data(self.design.tasks, self.format),
-            "stimuli": hash_of_stimuli(
+            "experiment": hashes.hash_of_experiment(self.experiment),
+            "data": hashes.hash_of_data(self.design.tasks, self.format),
+            "stimuli": hashes.hash_of_stimuli(
                 (arm.stimulus for arm in arms if arm.stimulus),
                 ((arm.strategy.name, arm.name, arm.loop) for arm in arms if arm.loop),
                 ((arm.strategy.name, arm.program) for arm in arms if arm.program),
                 self.format,
             ),
             "prices": price_digest(dict(self.prices)),
-            "simulators": hash_of_simulators(self.models, self.sims),
+            "simulators": hashes.hash_of_simulators(self.models, self.sims),
             **({"metrics": digest(own)} if own and self.format > 1 else {}),
         }
 
     @property
     def run_id(self) -> str:
         """`name-xxxxxxxx`: the same experiment on the same data, stimuli and prices is the same run."""
-        return name_of_run(self.experiment.name, self.hashes)
+        return hashes.name_of_run(self.experiment.name, self.hashes)
 
 
 def as_recorded(study: Study, runs: Path) -> Study:
@@ -337,7 +328,7 @@ def resolve(source: Path | Experiment, looks: int | None = None, base: Path | No
     `looks` stands in for the experiment's own number of planned looks where that is 1, `scorer` for its scorer, and `base` for the
     file's folder, which its paths are relative to.
     """
-    with nothing_to_collect():
+    with hashes.nothing_to_collect():
         if isinstance(source, Path):
             experiment, document = load_experiment(source)
             return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base)

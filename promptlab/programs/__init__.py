@@ -5,9 +5,7 @@ that sends what the sweep sent. DSPy stays out of every other path, because its 
 and ask again when they cannot parse: all three would be part of the treatment.
 """
 
-from promptlab.programs.module import PromptProgram, load_program
-from promptlab.programs.recipe import Recipe, recipe_of
-from promptlab.programs.save import saved_arm
+from promptlab.programs.module import PromptProgram, Recipe, load_program, recipe_of, saved_arm
 from promptlab.programs.under_test import Loaded, load, under_test
 
 __all__ = ["Loaded", "PromptProgram", "Recipe", "load", "load_program", "recipe_of", "saved_arm", "under_test"]

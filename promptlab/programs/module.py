@@ -1,22 +1,91 @@
 """An arm of promptlab as a DSPy program: the same strategy, the same bytes, on whatever model DSPy is configured with.
 
 One predictor, `answer`, holds the instruction (the task's base prompt) and the demonstrations, so that DSPy's optimisers can
-work on them; the recipe holds the rest. Nothing of DSPy's own goes into the messages.
+work on them; the recipe holds the rest: all that makes the messages of one arm on one task, as plain data. Nothing of DSPy's own goes
+into the messages. An arm of a run is saved from its frozen plan alone: no code of a run is executed.
 """
 
 from __future__ import annotations
 
+import copy
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dspy
+from dspy.utils.saving import get_dependency_versions
 
-from promptlab.design.render import render
-from promptlab.nouns import Call, Completion, Demo, Item, Steps, UsageProblem, digest
-from promptlab.programs.recipe import Recipe, recipe_from
-from promptlab.strategies import begun
+from promptlab.design.render import join, render
+from promptlab.nouns import Call, Completion, Demo, Frame, Item, Plan, Setting, Task, UsageProblem, digest, filled
+from promptlab.nouns.arm import Arm, Loop, Placement, Steps, Stimulus, Trial
+from promptlab.sources.spec.strict_yaml import checked
+from promptlab.strategies import SINGLE, begun
+from promptlab.strategies.loop import looped
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One arm on one task: its prompt, its stimulus or loop, and which run found what about it."""
+
+    suite: Literal["twin", "official", "own"]
+    task: str
+    arm: str
+    role: Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]
+    instruction: str
+    placement: Placement
+    frame: Frame = field(default_factory=Frame)
+    options: Literal["shown", "hidden"] = "shown"
+    demos: tuple[Demo, ...] = ()
+    stimulus: Stimulus | None = None
+    loop: Loop | None = None
+    source: str = ""
+    """The run that the recipe comes from, the model it was measured on, and the verdict, in words."""
+    format: Literal[1] = 1
+
+    def trial(self, instruction: str, demos: tuple[Demo, ...], item: Item, replicate: int) -> tuple[Task, Trial]:
+        """The trial that a sweep would make of an item, with the instruction and demonstrations that the program has by now."""
+        prompts = {"": instruction}
+        task = filled(Task, self, name=self.task, benchmark="own", metric="", base_prompts=prompts, items=(item,), demos=demos)
+        strategy = SINGLE if self.loop is None else looped("loop", self.loop)
+        setting = Setting(self.placement.name, len(demos), strategy.name, prompt="")
+        return task, Trial(0, task.id, item, Arm(self.arm, self.role, self.stimulus, setting, self.placement, strategy), "", replicate)
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON takes it."""
+        return asdict(self)
+
+
+def recipe_from(plain: object) -> Recipe:
+    """A recipe that was saved; UsageProblem when it is none."""
+    return checked(plain, Recipe, "recipe of a promptlab program")
+
+
+def recipe_of(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> Recipe:
+    """One arm of a run, from its frozen plan."""
+    row, asked = next((row for row in plan.arms_of(setting) if row.name == arm), None), plan.task_of.get(task)
+    if row is None or asked is None:
+        raise UsageProblem(f"the run has no arm {arm!r} on the task {task!r} in this setting")
+    if not plan.placements:
+        raise UsageProblem("the run was planned by an earlier version, which did not keep its prompts; run the same experiment again")
+    return recipe_from(
+        {
+            "suite": asked.suite,
+            "task": task,
+            "arm": arm,
+            "role": row.role,
+            "instruction": asked.base_prompts[base_prompt],
+            "placement": plan.placements[setting.placement],
+            "frame": asked.frame,
+            "options": asked.options,
+            "demos": asked.demos[: setting.shots],
+            "stimulus": row.stimulus,
+            "loop": row.spec,
+            "source": source,
+        }
+    )
+
 
 Verifier = Callable[[str, Item], float]
 """The score of an answer, in [0, 1]: what an oracle loop stops by."""
@@ -130,3 +199,30 @@ def load_program(path: Path, verifier: Verifier | None = None) -> PromptProgram:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageProblem(f"{path}: this is no program of promptlab: {type(error).__name__}: {error}") from None
     return program
+
+
+def saved_arm(plan: Plan, task: str, arm: str, setting: Setting, base_prompt: str, source: str) -> str:
+    """One arm on one task as JSON: a program of promptlab, or the tested program itself with the stimulus in its instructions."""
+    tested = next((p for p in plan.programs if p["name"] == setting.strategy), None)
+    if tested is None:
+        state = PromptProgram(recipe_of(plan, task, arm, setting, base_prompt, source)).dump_state()
+    else:
+        state = _with_stimulus(plan, tested, task, arm, setting.placement, base_prompt)
+    state["metadata"] = {"dependency_versions": get_dependency_versions()}
+    return json.dumps(state, indent=2, ensure_ascii=False) + "\n"
+
+
+def _with_stimulus(plan: Plan, tested: Mapping[str, Any], task: str, arm: str, placement: str, base_prompt: str) -> dict[str, Any]:
+    """The tested program's state; a stimulus with several wordings comes in its first."""
+    row = next(row for row in plan.arms if row.name == arm and not row.loop)
+    stimulus = checked(row.stimulus, Stimulus, "stimulus of a plan") if row.stimulus else None
+    where = checked(plan.placements[placement], Placement, "placement of a plan")
+    state: dict[str, Any] = copy.deepcopy(tested["state"])
+    for predictor in [state] if "signature" in state else [part for part in state.values() if "signature" in part]:
+        own = predictor["signature"]["instructions"]
+        if tested["instructions"] == "base_prompt":
+            own = plan.task_of[task].base_prompts[base_prompt]
+        predictor["signature"]["instructions"] = join(
+            own, stimulus.text if stimulus else None, where, stimulus.joined_by if stimulus else None
+        )
+    return state

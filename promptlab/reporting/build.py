@@ -11,14 +11,13 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import BAD_ENDS, COMPARISON_COLUMNS, CONTROLS, VERDICTS, Comparison, Manifest, Plan, RunProblem, Scorer, Setting, flat
-from promptlab.record.open import open_run
+from promptlab.record.mirror import open_run
 from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
 from promptlab.sources.prices import paid_words
-from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, saved, supplement
-from promptlab.stats.looks import place_of
+from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, place_of, saved, supplement
 
 
 @dataclass(frozen=True, kw_only=True)

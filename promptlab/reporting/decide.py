@@ -13,9 +13,7 @@ from typing import Literal
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
-from promptlab.stats import smallest_effect_macro, smallest_margin
-from promptlab.stats.macro import MACRO_RANDOM_FROM
-from promptlab.stats.sentences import interval, points
+from promptlab.stats import MACRO_RANDOM_FROM, interval, points, smallest_effect_macro, smallest_margin
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""

@@ -17,7 +17,7 @@ from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
 from promptlab.sources.spec.experiment import load_experiment
-from promptlab.stats.families import ADJUSTMENT
+from promptlab.stats import ADJUSTMENT
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200

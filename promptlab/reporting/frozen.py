@@ -12,7 +12,7 @@ from promptlab.nouns import CONTROLS, ROLES, Manifest, ModelAsked, Price, Prompt
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import load_experiment
-from promptlab.stats.families import ADJUSTMENT
+from promptlab.stats import ADJUSTMENT
 
 METHODS = {"fdr_bh": "Benjamini-Hochberg: of what is found, at most that share is false on average",
            "holm": "Holm: any false finding with at most that chance"}  # fmt: skip

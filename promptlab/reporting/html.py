@@ -31,7 +31,7 @@ from promptlab.reporting.rows import (
     result,
 )
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
-from promptlab.stats.sentences import interval, p_text, points
+from promptlab.stats import interval, p_text, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
 MOST_DRAWN = 12

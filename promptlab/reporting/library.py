@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
+from promptlab.design.cross import matched_placebos
 from promptlab.design.render import PRESETS, render_input, stimulus_text
 from promptlab.design.render import render as rendered
-from promptlab.design.stimuli import matched_placebos
 from promptlab.nouns import Arm, Benchmark, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task
 from promptlab.reporting.rescore import item_of
 from promptlab.reporting.store import Store, records

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, Plan
-from promptlab.stats.intervals import wilson
+from promptlab.stats import wilson
 
 ORACLE_NOTE = (
     "With an oracle: the scorer tells the loop when an answer is right, so a score says that one of the attempts was right (pass@k). "

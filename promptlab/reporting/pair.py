@@ -12,11 +12,7 @@ import pandas as pd
 from promptlab.nouns import Manifest, Plan, Setting, Status, UsageProblem, did_you_mean
 from promptlab.record.store import Run
 from promptlab.reporting.rescore import rescored
-from promptlab.stats import adjust
-from promptlab.stats.cells import Pairs, paired_test
-from promptlab.stats.macro import macro
-from promptlab.stats.sentences import interval, p_text, points
-from promptlab.stats.tables import item_tables
+from promptlab.stats import Pairs, adjust, interval, item_tables, macro, p_text, paired_test, points
 
 EXPLORATORY = (
     "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "

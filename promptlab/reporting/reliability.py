@@ -18,8 +18,7 @@ from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.reporting.totals import FLAGS, KEY, Row
 from promptlab.reporting.words import or_unknown
-from promptlab.stats.analysis import MOST_UNEVEN
-from promptlab.stats.intervals import unpaired_difference, wilson
+from promptlab.stats import MOST_UNEVEN, unpaired_difference, wilson
 
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE

@@ -14,9 +14,7 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries
-from promptlab.stats import published_headline, replication_check
-from promptlab.stats.published import Replication
-from promptlab.stats.tables import Place, averaged
+from promptlab.stats import Place, Replication, averaged, published_headline, replication_check
 
 Paper = Literal["emotionprompt", "negativeprompt"]
 PAPERS: tuple[Paper, ...] = ("emotionprompt", "negativeprompt")

@@ -22,8 +22,7 @@ from promptlab.reporting.replicate import (
 from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import verdict
-from promptlab.stats.sentences import interval, points
-from promptlab.stats.tables import Place
+from promptlab.stats import Place, interval, points
 
 BY_NAME = "by-name"
 """A model of the run stands for the paper's model of the same name, if there is one."""

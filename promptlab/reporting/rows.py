@@ -14,10 +14,7 @@ from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table
-from promptlab.stats.looks import LookRow
-from promptlab.stats.published import Protocol
-from promptlab.stats.sentences import interval, p_text, points
-from promptlab.stats.supplement import BestRow, ByStimulusRow, ComponentRow, ProtocolRow, SpreadRow
+from promptlab.stats import BestRow, ByStimulusRow, ComponentRow, LookRow, Protocol, ProtocolRow, SpreadRow, interval, p_text, points
 
 Contrast = SpreadRow | ByStimulusRow | LookRow
 

@@ -15,9 +15,7 @@ from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
 from promptlab.scoring.metrics import METRICS
-from promptlab.stats import Looks, analyse
-from promptlab.stats.analysis import Analysis, Result, judge
-from promptlab.stats.tables import ItemTable, averaged
+from promptlab.stats import Analysis, ItemTable, Looks, Result, analyse, averaged, judge
 
 TREATED = ("stimulus", "loop")
 MOST_TRIALS = 400_000

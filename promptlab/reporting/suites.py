@@ -15,7 +15,7 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, Plan, PlannedModel, RunProblem
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.rescore import rescored
-from promptlab.stats.intervals import unpaired_difference
+from promptlab.stats import unpaired_difference
 
 SUITES = ("official", "twin")
 CAVEAT = (

@@ -9,7 +9,7 @@ import pandas as pd
 
 from promptlab.nouns import VERDICTS, Comparison
 from promptlab.reporting.store import RIGHT
-from promptlab.stats.sentences import interval, p_text, points
+from promptlab.stats import interval, p_text, points
 
 TINTS: Mapping[str, str] = {
     "▲": "background-color: #cfe5f6; color: #0b3a5e",

@@ -7,6 +7,8 @@ bundle/
 
 Reading trusts nothing: only files that the manifest lists, of the names above, no links, bounded sizes, every checksum and every
 line's own digest; and nothing is imported before all of it is checked. A checksum tells damage, not who wrote the answers.
+
+Stored answers can be scored again too: the experiment as it is now, over what a run recorded. Nothing is sent then.
 """
 
 from __future__ import annotations
@@ -17,18 +19,23 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import promptlab
-from promptlab.nouns import Call, CallRow, Completion, ModelAsked, digest, read_bytes, row_of
-from promptlab.nouns.errors import FileProblems, Problem, RunProblem, UsageProblem
+from promptlab.nouns import Call, CallRow, Completion, ModelAsked, Scorer, UsageProblem, digest, read_bytes, row_of
+from promptlab.nouns.errors import FileProblems, Problem, RunProblem
+from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, write_whole
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.cache.rows import MISREAD, body_of, completion_of, is_answer_to, request_from, write_json
+from promptlab.running.progress import Execution, Progress
 from promptlab.running.replay import Replayed
+from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.strategies.loop import DRAWS_A_ROUND
@@ -301,3 +308,31 @@ def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None = None) -> Study:
+    """The experiment of a run as its files are now, perhaps under another scorer; UsageProblem where that would be the same run.
+
+    `experiment` is the file where it is no longer at the path that the run knows.
+    """
+    plan = run.plan
+    if plan.imported:
+        raise UsageProblem(f"{run.folder}: an imported run holds no requests, so its answers cannot be scored again")
+    path = experiment or Path(run.manifest.experiment_path or "")
+    if not path.is_file():
+        raise UsageProblem(f"the run comes from {path}, which is not there; name the file with --experiment")
+    study = resolve(path, len(plan.looks) or None, scorer=scorer)
+    if study.run_id == run.id:
+        raise UsageProblem(f"{run.id}: nothing has changed since, neither the metric nor the scorer, so there is nothing to score again")
+    return study
+
+
+def rescore(run: Run, study: Study, runs: Path, observe: Callable[[Progress], None]) -> Sweep:
+    """A sweep of `study` whose answers all come from the record of `run`; trials that need another answer are left out and counted."""
+    with tempfile.TemporaryDirectory(prefix="promptlab-") as folder:
+        answers = Cache(Path(folder))
+        found = of_run(run)
+        while block := list(islice(found, BLOCK)):
+            answers.put_many(block)
+        answers.close()
+        return run_sweep(study, runs, Path(folder), Execution(cache="replay"), observe)

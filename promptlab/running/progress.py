@@ -1,9 +1,27 @@
-"""How a sweep is run, and how far it is."""
+"""How a sweep is run, how far it is, and its manifest, kept true while the run goes on.
+
+Progress shows where a person sees it: a bar on a terminal, a line in a notebook that is updated in place, plain lines, or nothing.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import importlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
 
+import promptlab
+from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled
+from promptlab.planning.resolve import Study
+from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice
 
@@ -64,3 +82,186 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+
+
+State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
+MANIFEST_EVERY_S = 2.0
+EXPERIMENT = "experiment.yaml"
+PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pyarrow", "diskcache")
+
+
+class KeptManifest:
+    """Keeps the manifest true while the run goes on."""
+
+    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float) -> None:
+        self._study = study
+        self._writer = writer
+        self._progress = progress
+        self._hashes = {**study.hashes, "plan": plan_digest}
+        self._versions, self._commit = _versions(), _commit()
+        self._written_at = 0.0
+        before = Manifest(created_at=now())
+        with suppress(RunProblem):  # nothing of earlier sessions
+            before = Run(writer.folder).manifest
+        self._before = before
+        self._served = {name: set(versions) for name, versions in before.served.items()}
+        self.effective: Mapping[str, Any] = {}
+        self.spent_before = before.spent.usd, before.spent.tokens
+        self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
+        self.paid_before_usd = paid_before_usd
+        self.served_at: Mapping[str, str] = before.served_at
+        self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
+
+    def seen(self, model: str, version_: str | None) -> None:
+        """Note the version that a model answered as; write the manifest where the last one is old."""
+        if version_:
+            self._served.setdefault(model, set()).add(version_)
+        if time.monotonic() - self._written_at > MANIFEST_EVERY_S:
+            self.write("running")
+
+    def write(self, state: State) -> None:
+        """Write the manifest in this state."""
+        study, progress, before = self._study, self._progress, self._before
+        self._written_at = time.monotonic()
+        models = study.models
+        simulated = tuple(model.name for model in models if model.simulated)
+        usd, tokens = self.spent()
+        self._writer.write_manifest(
+            filled(
+                Manifest,
+                self,
+                progress,
+                study.experiment,
+                study,
+                id=self._writer.folder.name,
+                state=state,
+                simulated=bool(simulated),
+                simulated_models=simulated,
+                created_at=before.created_at or now(),
+                updated_at=now(),
+                sessions=before.sessions + 1,
+                counts=Tally(
+                    planned=progress.n_planned,
+                    done=progress.n_recorded_before + progress.n_done,
+                    errors=progress.n_errors,
+                    cached=progress.n_cached,
+                    skipped=progress.n_skipped,
+                    sent=before.counts.sent + progress.n_sent,
+                    unpriced=before.counts.unpriced + progress.n_unpriced,
+                ),
+                paid_usd=self.paid_before_usd + progress.paid_usd,
+                spent=Spent(usd=usd, tokens=tokens),
+                hashes=self._hashes,
+                models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
+                batches=self.batches(),
+                served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},
+                versions=self._versions,
+                commit=self._commit,
+                experiment_path=os.path.relpath(self._writer.folder / EXPERIMENT if study.files is not None else study.path),
+                more=before.more,
+            )
+        )
+
+
+def _versions() -> dict[str, str]:
+    found = {"promptlab": promptlab.__version__}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+def _commit() -> str | None:
+    """The commit of promptlab's own code, where it runs from a checkout."""
+    root = Path(promptlab.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+Place = Literal["terminal", "notebook", "lines", "nowhere"]
+Observe = Callable[[Progress], None]
+Show = Callable[[Progress, float], None]
+"""Shows counts, with the seconds since the start."""
+REDRAWN_S = 0.1
+LINE_EVERY_S = 5.0
+NOTEBOOK_EVERY_S = 0.5
+
+
+def place_of_python() -> Place:
+    """Where Python runs: in a notebook's kernel, on a terminal, or where nobody looks."""
+    ipython = sys.modules.get("IPython")
+    if ipython is not None and hasattr(ipython.get_ipython(), "kernel"):
+        return "notebook"
+    return "terminal" if sys.stderr.isatty() else "nowhere"
+
+
+@contextlib.contextmanager
+def watched(place: Place, say: Callable[[str], None] = print) -> Iterator[Observe]:
+    """What to call with the counts of a sweep, as often as one likes; `say` prints the plain lines."""
+    with contextlib.ExitStack() as until_the_end:
+        if place == "terminal":
+            show, every_s = until_the_end.enter_context(_bar()), REDRAWN_S
+        elif place == "notebook":
+            show, every_s = _updated(), NOTEBOOK_EVERY_S
+        else:
+            show, every_s = (lambda p, seconds: say(_line(p, seconds))) if place == "lines" else (lambda p, seconds: None), LINE_EVERY_S
+        started = time.monotonic()
+        next_at = started + (every_s if place == "lines" else 0)
+
+        def observe(p: Progress) -> None:
+            nonlocal next_at
+            now = time.monotonic()
+            if now >= next_at or (place != "lines" and _n_recorded(p) >= p.n_planned):
+                next_at = now + every_s
+                show(p, now - started)
+
+        yield observe
+
+
+def _n_recorded(p: Progress) -> int:
+    return p.n_recorded_before + p.n_done
+
+
+def _detail(p: Progress, seconds: float) -> str:
+    return f"{p.n_done / max(seconds, 1e-6):.0f}/s  ${p.paid_usd:.4f}  {p.n_errors} errors"
+
+
+def _line(p: Progress, seconds: float) -> str:
+    left = (p.n_planned - _n_recorded(p)) / p.n_done * seconds if p.n_done else float("nan")
+    return f"{_n_recorded(p):,}/{p.n_planned:,} trials  {_detail(p, seconds)}  about {left:.0f} s left"
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Show]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[detail]}"), TimeRemainingColumn()
+    with Bar(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
+        task = bar.add_task("trials", total=None, detail="")
+        yield lambda p, seconds: bar.update(task, total=p.n_planned, completed=_n_recorded(p), detail=_detail(p, seconds))
+
+
+def _updated() -> Show:
+    """One output of the cell, as plain text, replaced by the next; the last one holds no time, so that it is the same each time."""
+    display: Any = importlib.import_module("IPython.display").display
+    handle: Any = None
+
+    def show(p: Progress, seconds: float) -> None:
+        nonlocal handle
+        whole = _n_recorded(p) >= p.n_planned
+        text = f"{p.n_planned:,} of {p.n_planned:,} trials recorded, {p.n_errors:,} errors" if whole else _line(p, seconds)
+        shown = {"text/plain": text}
+        if handle is None:
+            handle = display(shown, raw=True, display_id=True)
+        else:
+            handle.update(shown, raw=True)
+
+    return show

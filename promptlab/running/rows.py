@@ -15,7 +15,7 @@ from promptlab.running.cache import NotCached
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows
-from promptlab.stats.looks import ArmKey
+from promptlab.stats import ArmKey
 
 WATCH_EVERY_S = 5.0
 GC_EVERY = 100_000

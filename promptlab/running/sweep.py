@@ -21,11 +21,9 @@ from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_mo
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
-from promptlab.running.manifest import EXPERIMENT, KeptManifest, State
-from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
+from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
-from promptlab.stats import Looks
-from promptlab.stats.looks import ArmKey
+from promptlab.stats import ArmKey, Looks
 
 if TYPE_CHECKING:
     from promptlab.running.fleet.cluster import Cluster
@@ -233,7 +231,7 @@ class _Session:
         """By several processes; True where it was interrupted."""
         if not serve_gpus:
             return await self._shared({})
-        from promptlab.running.fleet.offline import serving
+        from promptlab.running.fleet.cluster import serving
 
         with serving(self._study, self._how.ray_address, serve_gpus) as served_at:
             self._manifest.served_at = served_at

@@ -1,7 +1,7 @@
 """Tables that people keep items in, read row by row: CSV, TSV, JSON, JSON lines, Parquet.
 
 A row that cannot be read is a row with a problem, so that all of them are told at once; only a file that cannot be read as
-a whole raises FileProblems.
+a whole raises FileProblems. Datasets of the Hugging Face hub come as the Parquet files that the hub makes of every public one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from promptlab.nouns import FileProblems, read_bytes
+from promptlab.nouns import DataMissing, FileProblems, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
@@ -55,10 +55,11 @@ def read_table(path: Path) -> Table:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise FileProblems.one(path, f"files that end in {path.suffix!r} are not read; known: {', '.join(READERS)}")
-    return reader(path, _content(path))
+    return reader(path, content_of(path))
 
 
-def _content(path: Path) -> bytes:
+def content_of(path: Path) -> bytes:
+    """The bytes of a file of bounded size; FileProblems where it is absent or cannot be read."""
     try:
         return read_bytes(path, SIZE_LIMIT)
     except FileNotFoundError:
@@ -133,7 +134,7 @@ def _value(text: str) -> Any:  # noqa: ANN401
 
 def read_json(path: Path) -> Any:  # noqa: ANN401
     """The value of a JSON file; FileProblems names the line where it ends to be JSON."""
-    return _parsed(path, _content(path))
+    return _parsed(path, content_of(path))
 
 
 def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
@@ -199,3 +200,49 @@ READERS: Mapping[str, Callable[[Path, bytes], Table]] = {
     ".json": _json,
     ".parquet": _parquet,
 }
+
+
+PARQUET_BRANCH = "refs/convert/parquet"
+
+
+def dataset_files(name: str, config: str, split: str, revision: str | None = None, endpoint: str | None = None) -> tuple[list[Path], str]:
+    """The local copies of a split's Parquet files, downloaded once into the hub's own cache, and the commit they come from.
+
+    `revision` is a commit of the dataset's Parquet branch (None: its newest). DataMissing says what is not there, what is
+    there instead, or that the hub cannot be reached; a private dataset needs the variable HF_TOKEN.
+    """
+    import httpx
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    api = HfApi(endpoint=endpoint, library_name="promptlab")
+    where = f"the dataset {name!r}"
+    try:
+        info = api.dataset_info(name, revision=revision or PARQUET_BRANCH, files_metadata=True)
+        parts = {s.rfilename: s.size or 0 for s in info.siblings or () if s.rfilename.endswith(".parquet")}
+        splits = sorted({tuple(path.split("/")[:2]) for path in parts if path.count("/") >= 2})
+        wanted = sorted(path for path in parts if path.startswith(f"{config}/{split}/"))
+        if not wanted:
+            has = ", ".join(f"config: {c}, split: {s}" for c, s in splits[:12]) or "no Parquet files"
+            raise DataMissing(f"{where} has no split {split!r} in the configuration {config!r}; it has {has}")
+        size = sum(parts[path] for path in wanted)
+        if size > SIZE_LIMIT:
+            raise DataMissing(
+                f"{where}: the split has {size:,} bytes; at most {SIZE_LIMIT // 2**20} MB are read. Save a part of it as Parquet"
+            )
+        found = [Path(api.hf_hub_download(name, path, repo_type="dataset", revision=info.sha)) for path in wanted]
+    except OfflineModeIsEnabled:
+        raise DataMissing(f"{where} cannot be fetched: HF_HUB_OFFLINE is set; unset it, or save the dataset as Parquet") from None
+    except HFValidationError as error:
+        raise DataMissing(f"{where}: {error}; write hf:owner/name") from None
+    except HfHubHTTPError as error:
+        status = error.response.status_code if error.response is not None else "no answer"
+        raise DataMissing(
+            f"{where} cannot be fetched: the hub answered {status}. Check the name and the revision; a private or gated dataset needs "
+            "the variable HF_TOKEN"
+        ) from None
+    except (httpx.HTTPError, OSError) as error:
+        raise DataMissing(
+            f"{where} cannot be fetched: {type(error).__name__}. Without a connection, save it as Parquet and name that"
+        ) from None
+    return found, str(info.sha)

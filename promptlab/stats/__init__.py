@@ -1,54 +1,14 @@
 """The statistical core: pure functions, arrays in, named results out. docs/statistics.md says why these and not others."""
 
-from promptlab.stats.best import best_stimulus as best_stimulus
-from promptlab.stats.best import maxt_stepdown as maxt_stepdown
-from promptlab.stats.components import glmm_logit as glmm_logit
-from promptlab.stats.components import variance_components as variance_components
-from promptlab.stats.intervals import accuracy_ci as accuracy_ci
-from promptlab.stats.intervals import effect_sizes as effect_sizes
-from promptlab.stats.intervals import matched_odds_ratio as matched_odds_ratio
-from promptlab.stats.intervals import risk_difference_ci as risk_difference_ci
-from promptlab.stats.looks import LookRow as LookRow
-from promptlab.stats.looks import Looks as Looks
-from promptlab.stats.looks import Saved as Saved
-from promptlab.stats.looks import analyse as analyse
-from promptlab.stats.looks import look_plan as look_plan
-from promptlab.stats.looks import saved as saved
-from promptlab.stats.macro import macro_effect as macro_effect
-from promptlab.stats.macro import random_effects as random_effects
-from promptlab.stats.macro import shrink_effects as shrink_effects
-from promptlab.stats.multiplicity import adjust as adjust
-from promptlab.stats.multiplicity import adjust_pvalues as adjust_pvalues
-from promptlab.stats.multiplicity import hierarchical_fdr as hierarchical_fdr
-from promptlab.stats.multiplicity import min_discordant as min_discordant
-from promptlab.stats.multiplicity import replicability_count as replicability_count
-from promptlab.stats.options import bootstrap_ci as bootstrap_ci
-from promptlab.stats.options import cochran_q as cochran_q
-from promptlab.stats.options import wilcoxon_signed as wilcoxon_signed
-from promptlab.stats.paired import cluster_mean as cluster_mean
-from promptlab.stats.paired import mcnemar as mcnemar
-from promptlab.stats.paired import mean_difference_ci as mean_difference_ci
-from promptlab.stats.paired import signflip_many as signflip_many
-from promptlab.stats.paired import signflip_test as signflip_test
-from promptlab.stats.paired import tost_binary as tost_binary
-from promptlab.stats.paired import tost_paired as tost_paired
-from promptlab.stats.power import power_mcnemar as power_mcnemar
-from promptlab.stats.power import power_paired_t as power_paired_t
-from promptlab.stats.power import power_unpaired as power_unpaired
-from promptlab.stats.power import sample_size_miller as sample_size_miller
-from promptlab.stats.power import sample_size_tost as sample_size_tost
-from promptlab.stats.power import smallest_effect_macro as smallest_effect_macro
-from promptlab.stats.power import smallest_effect_mcnemar as smallest_effect_mcnemar
-from promptlab.stats.power import smallest_margin as smallest_margin
-from promptlab.stats.published import best_of_protocol as best_of_protocol
-from promptlab.stats.published import published_headline as published_headline
-from promptlab.stats.published import replication_check as replication_check
-from promptlab.stats.sequential import conditional_power as conditional_power
-from promptlab.stats.sequential import e_bh as e_bh
-from promptlab.stats.sequential import eprocess_discordant as eprocess_discordant
-from promptlab.stats.sequential import group_sequential_boundaries as group_sequential_boundaries
-from promptlab.stats.supplement import Supplement as Supplement
-from promptlab.stats.supplement import supplement as supplement
-from promptlab.stats.tables import DuplicateKeys as DuplicateKeys
-from promptlab.stats.tables import Paired as Paired
-from promptlab.stats.tables import pair_scores as pair_scores
+from promptlab.stats.analysis import *
+from promptlab.stats.best import *
+from promptlab.stats.components import *
+from promptlab.stats.intervals import *
+from promptlab.stats.looks import *
+from promptlab.stats.macro import *
+from promptlab.stats.multiplicity import *
+from promptlab.stats.paired import *
+from promptlab.stats.power import *
+from promptlab.stats.sentences import *
+from promptlab.stats.supplement import *
+from promptlab.stats.tables import *

@@ -17,12 +17,10 @@ from scipy import stats as st
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Hypothesis, Plan, Status, Verdict
 from promptlab.stats import sentences as say
-from promptlab.stats.cells import Pairs, cell_equivalence, min_level, paired_test, task_se
-from promptlab.stats.families import ADJUSTMENT, contrast_of
 from promptlab.stats.macro import macro, macro_equivalence, repeated
-from promptlab.stats.multiplicity import adjust
-from promptlab.stats.sequential import Looked
-from promptlab.stats.tables import ItemTable, item_tables
+from promptlab.stats.multiplicity import ADJUSTMENT, adjust, contrast_of
+from promptlab.stats.power import Looked
+from promptlab.stats.tables import ItemTable, Pairs, cell_equivalence, item_tables, min_level, paired_test, task_se
 
 LEAST_ITEMS = 20
 MOST_MISSING = 0.05

@@ -20,8 +20,8 @@ from scipy import stats as st
 from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook, Setting, flat
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, silenced
-from promptlab.stats.families import contrast_of
-from promptlab.stats.sequential import Looked, conditional_power, planned_drift, repeated_bound
+from promptlab.stats.multiplicity import contrast_of
+from promptlab.stats.power import Looked, conditional_power, planned_drift, repeated_bound
 from promptlab.stats.tables import Place
 
 FUTILITY = 0.10

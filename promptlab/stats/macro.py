@@ -14,9 +14,9 @@ from scipy import stats as st
 from statsmodels.stats.meta_analysis import combine_effects
 
 from promptlab.nouns import Status
-from promptlab.stats.cells import POWER_Z, Estimate
 from promptlab.stats.intervals import Array, Numbers
-from promptlab.stats.sequential import Looked, repeated_bound, repeated_p
+from promptlab.stats.power import Looked, repeated_bound, repeated_p
+from promptlab.stats.tables import POWER_Z, Estimate
 
 MACRO_RANDOM_FROM = 10
 

@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from promptlab.nouns import NONE_ARM, Comparison, InSetting, Plan, Setting, Status
-from promptlab.stats.best import best_stimulus
+from promptlab.stats.best import Protocol, best_of_protocol, best_stimulus
 from promptlab.stats.components import components_of
 from promptlab.stats.macro import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
-from promptlab.stats.published import Protocol, best_of_protocol
 from promptlab.stats.sentences import p_text, points
 from promptlab.stats.tables import ItemTable, Place, averaged, item_tables
 

@@ -12,9 +12,18 @@ from typing import Any
 from promptlab.nouns import NONE_ARM, Answer, Call, Reader, Role, Setting, Steps, Stimulus, UsageProblem, Verifier, checked
 from promptlab.nouns.arm import Arm, Placement, Strategy, Trial
 from promptlab.strategies.logprobs import LOGPROBS
-from promptlab.strategies.single import SINGLE
 from promptlab.strategies.vote import vote
 
+
+def _single(call: Call, trial: Trial, verifier: Verifier | None) -> Steps[Answer]:
+    """Ask once and take what comes."""
+    del trial, verifier
+    completion = yield call
+    return Answer(completion.text, completion.outcome)
+
+
+SINGLE = Strategy("single", _single)
+"""One question, one answer."""
 Entry = str | Mapping[str, Mapping[str, Any]]
 """A strategy by its name, or its name with values of parameters, as in {name: {parameter: value}}."""
 STRATEGIES: Mapping[str, Callable[..., Strategy]] = {"single": lambda: SINGLE, "logprobs": lambda: LOGPROBS, "vote": vote}

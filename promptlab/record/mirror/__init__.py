@@ -12,9 +12,18 @@ part before it: what parts.json has of later ones is newer than the journal. Onl
 fsspec knows no lock. Two writers that start in the same moment may both go on until their next sign of life; then one ends.
 """
 
+from pathlib import Path
+
 from promptlab.record.mirror.copies import INDEX, JOURNAL, MANIFEST
 from promptlab.record.mirror.lease import WRITER, Pusher
 from promptlab.record.mirror.place import Place, fetched, is_address
-from promptlab.record.store import now
+from promptlab.record.store import Run, now
 
-__all__ = ["INDEX", "JOURNAL", "MANIFEST", "WRITER", "Place", "Pusher", "fetched", "is_address", "now"]
+__all__ = ["INDEX", "JOURNAL", "MANIFEST", "WRITER", "Place", "Pusher", "fetched", "is_address", "now", "open_run"]
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a recorded run: `open_run("runs/quickstart-1a2b3c4d").trials()` is its frame. One at an address (s3://...) is fetched first."""
+    if isinstance(folder, str) and "://" in folder:
+        return Run(fetched(folder))
+    return Run(Path(folder))

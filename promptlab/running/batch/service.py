@@ -1,20 +1,26 @@
 """What promptlab needs of a batch API, which models have one, what an answer costs there, and what its files of results say.
 
+There are two ways to one: OpenAI's API over HTTP, at OpenAI and at any server that follows it, and LiteLLM.
+
 All that a provider sends comes from outside: anything may be wrong in it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import secrets as random
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from promptlab.nouns import Model, Reply, UsageProblem, redact_known
+from promptlab.nouns import Call, Model, Reply, UsageProblem, redact_known
 from promptlab.planning.resolve import Study
-from promptlab.running.gateway.providers import DIRECT, base_of
-from promptlab.running.gateway.wire import WireError, read_boundary, safe
+from promptlab.running.gateway.by_litellm import LiteLLMWire
+from promptlab.running.gateway.direct import DirectWire
+from promptlab.running.gateway.providers import DIRECT, base_of, not_direct
+from promptlab.running.gateway.wire import WireError, given, read_boundary, safe
 
 MAX_REQUESTS = 50_000
 """Requests in one file at most: OpenAI's limit."""
@@ -184,24 +190,21 @@ class Service:
         raise WireError("request", "the provider's list of batches could not be read far enough back", 404)
 
 
+LEFT_OUT = ("not readable", "about requests that this batch does not hold", "about a request that an earlier line had answered")
+UNREADABLE, UNKNOWN, REPEATED = LEFT_OUT
+
+
 @dataclass(slots=True)
 class Results:
     """By key: what every request of a batch that was answered brought. Lines that cannot be used are counted."""
 
     heard: dict[str, Reply | WireError] = field(default_factory=dict)
-    n_unreadable: int = 0
-    n_unknown: int = 0
-    n_repeated: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
 
     @property
     def odd(self) -> str:
         """The lines that could not be used, in words; empty where there were none."""
-        counts = (
-            (self.n_unreadable, "not readable"),
-            (self.n_unknown, "about requests that this batch does not hold"),
-            (self.n_repeated, "about a request that an earlier line had answered"),
-        )
-        return ", ".join(f"{n:,} {what}" for n, what in counts if n)
+        return ", ".join(f"{self.left_out[what]:,} {what}" for what in LEFT_OUT if self.left_out[what])
 
 
 def read_results(files: Iterable[bytes], keys: Mapping[str, str], read: Read, secrets: tuple[str, ...]) -> Results:
@@ -215,13 +218,13 @@ def read_results(files: Iterable[bytes], keys: Mapping[str, str], read: Read, se
             line = None
         name = line.get("custom_id") if isinstance(line, dict) else None
         if not isinstance(line, dict) or not isinstance(name, str):
-            results.n_unreadable += 1
+            results.left_out[UNREADABLE] += 1
         elif name not in keys:
-            results.n_unknown += 1
+            results.left_out[UNKNOWN] += 1
         elif name in named:
-            results.n_repeated += 1
+            results.left_out[REPEATED] += 1
         elif (heard := _heard(line, read, secrets)) is None:
-            results.n_unreadable += 1
+            results.left_out[UNREADABLE] += 1
         else:
             named.add(name)
             if not isinstance(heard, str):
@@ -248,3 +251,101 @@ def _heard(line: Mapping[str, Any], read: Read, secrets: tuple[str, ...]) -> Rep
     message = f"{error.get('message')} [{code}]"
     boundary = read_boundary(429, message)
     return WireError("quota" if boundary == "quota" else read_boundary(500, message), safe(message, secrets))
+
+
+class OpenAIBatches(DirectWire, Service):
+    """The same keys, headers, proxies, bodies and readings as the direct wire's, for files of requests."""
+
+    def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], translated: Callable[[Model, Call], dict[str, Any]]) -> None:
+        super().__init__(models, secrets)
+        self._translated = translated
+
+    def body(self, model: Model, call: Call) -> dict[str, Any]:
+        if not_direct(model, call.sampling):
+            return self._translated(model, call)  # LiteLLM renames parameters
+        return self._body(self._targets.get(model.name) or self._target(model), call)
+
+    def read(self, model: Model, status: int, data: bytes) -> Reply:
+        """The reply in the body of one response, of whatever provider; WireError where it is none."""
+        if status >= 300:
+            raise self._refused(status, {}, data)
+        return self._reply(DIRECT[model.provider].served_prefix if model.provider in DIRECT else "", status, data)
+
+    async def upload(self, model: Model, lines: bytes) -> str:
+        mark = f"promptlab-{random.token_hex(16)}"
+        head = (
+            f'--{mark}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+            f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="promptlab.jsonl"\r\n'
+            f"Content-Type: application/jsonl\r\n\r\n"
+        )
+        data = head.encode() + lines + f"\r\n--{mark}--\r\n".encode()
+        kind = f"multipart/form-data; boundary={mark}"
+        return self.id_of(self._json(await self.exchange(model, "POST", "files", data, kind, timeout_s=FILE_TIMEOUT_S)))
+
+    async def create(self, model: Model, file: str, tag: str) -> Remote:
+        wanted = {"input_file_id": file, "endpoint": ENDPOINT, "completion_window": WINDOW, "metadata": {TAG: tag}}
+        return self.remote_of(self._json(await self.exchange(model, "POST", "batches", json.dumps(wanted).encode())))
+
+    async def status(self, model: Model, batch: str) -> Remote:
+        return self.remote_of(self._json(await self.exchange(model, "GET", f"batches/{quote(batch, safe='')}")))
+
+    async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        more = f"&after={quote(after, safe='')}" if after else ""
+        return self._json(await self.exchange(model, "GET", f"batches?limit={LISTED_AT_ONCE}{more}"))
+
+    async def content(self, model: Model, file: str) -> bytes:
+        path = f"files/{quote(file, safe='')}/content"
+        return await self.exchange(model, "GET", path, timeout_s=FILE_TIMEOUT_S, limit=LARGEST_RESULTS)
+
+    def _json(self, data: bytes) -> Any:  # noqa: ANN401
+        try:
+            return json.loads(data)
+        except (ValueError, RecursionError):
+            shown = safe(data[:1000].decode(errors="replace"), self._secrets)
+            raise WireError("server", f"the answer is no JSON: {shown!r}") from None
+
+
+class LiteLLMBatches(LiteLLMWire, Service):
+    """The same keys, parameters and readings of errors as LiteLLM's wire."""
+
+    def body(self, model: Model, call: Call) -> dict[str, Any]:
+        name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
+        messages = [dict(message) for message in call.messages]
+        if provider == "vertex_ai":  # translated by LiteLLM when the file is sent
+            return {"model": name, "messages": messages, **call.sampling}
+        known = self._litellm.LlmProviders(provider)
+        config = self._litellm.utils.ProviderConfigManager.get_provider_chat_config(model=name, provider=known)
+        asked = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **call.sampling)
+        body = config.transform_request(model=name, messages=messages, optional_params=asked, litellm_params={}, headers={})
+        more = body.pop("extra_body", None) or {}
+        return given({**body, "model": name, **more, "stream": None})
+
+    async def upload(self, model: Model, lines: bytes) -> str:
+        sent = await self._ask(model, "acreate_file", FILE_TIMEOUT_S, file=("promptlab.jsonl", lines), purpose="batch")
+        return self.id_of(_plain(sent))
+
+    async def create(self, model: Model, file: str, tag: str) -> Remote:
+        wanted = {"completion_window": WINDOW, "endpoint": ENDPOINT, "input_file_id": file, "metadata": {TAG: tag}}
+        return self.remote_of(_plain(await self._ask(model, "acreate_batch", **wanted)))
+
+    async def status(self, model: Model, batch: str) -> Remote:
+        return self.remote_of(_plain(await self._ask(model, "aretrieve_batch", batch_id=batch)))
+
+    async def page(self, model: Model, after: str | None) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        found = _plain(await self._ask(model, "alist_batches", after=after, limit=LISTED_AT_ONCE))
+        return {**found, "data": [_plain(body) for body in found.get("data") or ()]}
+
+    async def content(self, model: Model, file: str) -> bytes:
+        data = (await self._ask(model, "afile_content", FILE_TIMEOUT_S, file_id=file)).content
+        return data if isinstance(data, bytes) else str(data).encode()
+
+    async def _ask(self, model: Model, function: str, timeout_s: float | None = None, /, **arguments: Any) -> Any:  # noqa: ANN401
+        """What a function of LiteLLM's returns."""
+        return await self._asked(model, function, timeout_s or model.timeout_s, custom_llm_provider=model.provider, **arguments)
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (a litellm type)
+    dump = getattr(value, "model_dump", None)
+    if dump is not None:
+        return dump()
+    return value if isinstance(value, dict) else dict(getattr(value, "__dict__", {}))

@@ -17,9 +17,8 @@ from typing import Any
 from promptlab.nouns import CALL_COLUMNS, Call, CallRow, Completion, Trial, TrialRow
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import part_rows
-from promptlab.running.batch.ledger import FOLDER, Ledger, Part
 from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
-from promptlab.running.batch.submission import Ended, Submitter
+from promptlab.running.batch.submission import FOLDER, Ended, Ledger, Part, Submitter
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending
 from promptlab.running.gateway import Reply, WireError

@@ -19,7 +19,7 @@ from typing import Any
 from promptlab.nouns import PromptlabError
 from promptlab.running.budget import tokens_reached, usd_reached
 from promptlab.running.progress import REASONS
-from promptlab.stats.looks import ArmKey
+from promptlab.stats import ArmKey
 
 CHUNKS_A_WORKER = 64
 """About so many chunks a worker gets in all: small enough that nobody waits long for the last one."""

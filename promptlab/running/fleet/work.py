@@ -21,7 +21,7 @@ from promptlab.running.engine import engine_of
 from promptlab.running.fleet.hub import Message, Socket
 from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
 from promptlab.running.rows import rows, unrecorded
-from promptlab.stats.looks import ArmKey
+from promptlab.stats import ArmKey
 
 TALK_EVERY_S = 0.05
 ROWS_A_MESSAGE = 64
