@@ -13,7 +13,7 @@ import pytest
 import runs
 from promptlab.record.store import Run
 from promptlab.reporting import compare, side_of
-from promptlab.reporting.export import written
+from promptlab.reporting.formats import written
 
 
 @pytest.fixture(scope="module")

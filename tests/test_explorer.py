@@ -29,7 +29,7 @@ from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, RunWriter
 from promptlab.reporting import charts, flips, words
-from promptlab.reporting.store import records
+from promptlab.reporting.prepared import records
 
 PAGES = ["overview", "matrix", "compare", "loops", "replication", "cost", "plan", "design", "library", "samples"]
 EXPERIMENT = """name: {name}

@@ -19,8 +19,8 @@ from promptlab.explorer import cost, load
 from promptlab.explorer.filters import Filters
 from promptlab.explorer.plain import CELL
 from promptlab.record.store import Run
-from promptlab.reporting import charts, reliability, totals
-from promptlab.reporting.store import Store
+from promptlab.reporting import charts, reliability
+from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
 from promptlab.stats.intervals import wilson
 from test_explorer import HIDDEN, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
@@ -124,7 +124,7 @@ def test_one_unknown_price_makes_the_price_of_a_right_answer_unknown(rich: Path,
     assert row["price of a right answer"] == "unknown"
     assert row["price of the answers"] == f"at least ${own['cost_usd'].sum():.4f} simulated"
     store = store_of(rich / "demo")
-    [sentence] = reliability.unpriced(store, totals.sums_of(store))
+    [sentence] = reliability.unpriced(store, reliability.sums_of(store))
     assert sentence.startswith(f"sim/null: the price of {n_unknown} answers is unknown")
     other = cost.tables(store, Filters({"model": "sim/null"}))
     assert row_of(titled(other, "What a right answer costs").frame, arm="none")["price of a right answer"] == "unknown"
@@ -187,7 +187,7 @@ def test_missing_answers_by_arm_and_end(shown: list[Table], trials: pd.DataFrame
 def test_a_sentence_says_where_missing_answers_differ(rich: Path, trials: pd.DataFrame, tmp_path: Path) -> None:
     store = store_of(rich / "demo")
     setting = next(iter(store.settings.values()))
-    arms = totals.by_arm(store, totals.sums_of(store), PLANTED, setting)
+    arms = reliability.by_arm(store, reliability.sums_of(store), PLANTED, setting)
     [sentence] = reliability.uneven(arms)
     lost = of(trials, EP02)["score"].isna().mean()
     assert sentence.startswith("Arms differ in how many trials have no score: none 0.0 %, emotionprompt/EP02 ")
@@ -195,7 +195,7 @@ def test_a_sentence_says_where_missing_answers_differ(rich: Path, trials: pd.Dat
     assert "more than 2 points" in sentence
     folder, _ = write_run(tmp_path)
     even = store_of(folder)
-    [sentence] = reliability.uneven(totals.by_arm(even, totals.sums_of(even), PLANTED, setting))
+    [sentence] = reliability.uneven(reliability.by_arm(even, reliability.sums_of(even), PLANTED, setting))
     assert sentence.startswith("No arm differs from none by more than chance allows")
     assert reliability.uneven([]) == []
 
@@ -239,7 +239,7 @@ def test_requests_and_form_of_the_answers(shown: list[Table], trials: pd.DataFra
 def test_charts_hold_the_same_numbers_and_say_simulated(rich: Path, trials: pd.DataFrame) -> None:
     store = store_of(rich / "demo")
     setting = next(iter(store.settings.values()))
-    arms = totals.by_arm(store, totals.sums_of(store), PLANTED, setting)
+    arms = reliability.by_arm(store, reliability.sums_of(store), PLANTED, setting)
     rows = reliability.missing_rows(arms)
     own = of(trials, EP02)
     point = next(row for row in rows if (row["row"], row["kind"]) == (EP02, reliability.LOST))
@@ -248,7 +248,7 @@ def test_charts_hold_the_same_numbers_and_say_simulated(rich: Path, trials: pd.D
     drawn = charts.svg(charts.estimates(rows, [reliability.LOST, reliability.BAD], "%", "Missing", store.simulated))
     assert "SIMULATED: Missing" in drawn
     assert point["words"] in drawn
-    times = reliability.time_rows(arms, totals.spreads_of(store, PLANTED, setting))
+    times = reliability.time_rows(arms, reliability.spreads_of(store, PLANTED, setting))
     assert all(row["low"] <= row["value"] <= row["high"] for row in times)
     assert len(times) == len(arms)
 

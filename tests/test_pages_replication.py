@@ -20,8 +20,8 @@ from promptlab.nouns.plan import PlannedArm
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import charts, replicate, replicated
+from promptlab.reporting.prepared import Store
 from promptlab.reporting.replicate import headline, stimuli_of
-from promptlab.reporting.store import Store
 from test_explorer import BARE, HIDDEN, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 from test_pages_cost import edit, titled
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from promptlab.cli.main import app
 from promptlab.explorer import shell
-from promptlab.explorer.printed import filters_of, page_tables, text_of
+from promptlab.explorer.shell import filters_of, page_tables, text_of
 from promptlab.nouns.errors import UsageProblem
 from promptlab.record.store import Run
 from promptlab.reporting.table import Table

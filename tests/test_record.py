@@ -21,7 +21,7 @@ from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
 from promptlab.record.store.files import line_of, part_rows, schema, whole_lines
 from promptlab.record.store.writing import table_of, write_part
-from promptlab.reporting.export import long_frame
+from promptlab.reporting.formats import long_frame
 from promptlab.running.bundle import of_run
 from promptlab.running.cache import Cache
 from promptlab.running.cache.rows import NOT_STORED, body_of, completion_of, packed

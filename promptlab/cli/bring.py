@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from promptlab.cli.options import AsJson, Runs
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.common import AsJson, Runs, exit_json, print_table, say
 from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
@@ -59,21 +58,13 @@ def bring(
         "cluster": cluster, "outcome": outcome,
     }  # fmt: skip
     options = Options(
-        kind=from_,
-        baseline=baseline,
-        placebos=tuple(placebo or ()),
-        columns={what: column for what, column in columns.items() if column is not None},
-        metric=metric,
-        scorer=scorer,
-        scale=_scale(scale),
-        per_model=per_model,
-        force=force,
-    )
+        kind=from_, baseline=baseline, placebos=tuple(placebo or ()), metric=metric, scorer=scorer, scale=_scale(scale),
+        columns={what: column for what, column in columns.items() if column is not None}, per_model=per_model, force=force,
+    )  # fmt: skip
     done = bring(files, runs, options, name=name, arm_names=_arm_names(arm_name or ()))
     if as_json:
-        print_json(_row(done))
-    else:
-        _say(done)
+        exit_json(_row(done))
+    _say(done)
 
 
 def _scale(given: str | None) -> tuple[float, float] | None:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import AsJson, ExperimentFile
-from promptlab.cli.screen import print_json, print_rows, say
+from promptlab.cli.common import AsJson, ExperimentFile, exit_json, print_rows, say
 from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, UsageProblem
 
 if TYPE_CHECKING:
@@ -65,20 +64,13 @@ def ls(as_json: AsJson = False) -> None:
         for (model, api_base), n in sorted(counts.items())
     ]
     oldest, newest = map(_at, stored_at or (None, None))
-    made: dict[str, Any] = {
-        "folder": str(folder),
-        "answers": sum(row["answers"] for row in rows),
-        "bytes": n_bytes,
-        "oldest": oldest,
-        "newest": newest,
-        "without_request": n_silent,
-        "damaged": n_damaged,
-        "models": rows,
-    }
+    n_answers = sum(row["answers"] for row in rows)
     if as_json:
-        print_json(made)
-        return
-    say(f"{made['answers']:,} answers in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {oldest or '-'} to {newest or '-'}")
+        exit_json({
+            "folder": str(folder), "answers": n_answers, "bytes": n_bytes, "oldest": oldest, "newest": newest,
+            "without_request": n_silent, "damaged": n_damaged, "models": rows,
+        })  # fmt: skip
+    say(f"{n_answers:,} answers in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {oldest or '-'} to {newest or '-'}")
     if rows:
         print_rows("", [row | row["outcomes"] for row in rows], ["model", "api_base", "answers", *outcomes])
     if n_silent:
@@ -125,8 +117,8 @@ def why(
         raise UsageProblem(f"{experiment}: no trial is meant by these options; `promptlab plan {experiment}` lists tasks and arms")
     if as_json:
         rows = [_miss_row(miss) for miss in misses]
-        print_json({"trials": n_trials, "missing": n_missing, "stored_calls": n_stored, "without_request": n_silent, "explained": rows})
-        return
+        counted = {"trials": n_trials, "missing": n_missing, "stored_calls": n_stored, "without_request": n_silent}
+        exit_json({**counted, "explained": rows})
     say(f"{n_trials:,} trials: {n_trials - n_missing:,} are answered by the cache, {n_missing:,} need a call that is not stored")
     for miss in misses:
         _say_miss(miss)
@@ -171,6 +163,13 @@ def export(
     from promptlab.sources.spec.experiment import load_experiment
 
     n_missing = 0
+
+    def counted(cache: Cache) -> Iterator[Replayed]:
+        nonlocal n_missing
+        for one in replayed(study, cache):
+            n_missing += one.missing is not None
+            yield one
+
     if source.is_dir():
         run = Run(source)
         about: dict[str, Any] = {"experiment": run.manifest.name, "run": run.id}
@@ -186,14 +185,7 @@ def export(
         others = bundle.other_files(study.experiment)
         about = {"experiment": study.experiment.name, "run": study.run_id}
         with _opened("replay") as found:
-
-            def counted() -> Iterator[Replayed]:
-                nonlocal n_missing
-                for one in replayed(study, found):
-                    n_missing += one.missing is not None
-                    yield one
-
-            done = bundle.write(bundle.of_replay(counted()), study.design.n_trials, study.text, about, to)
+            done = bundle.write(bundle.of_replay(counted(found)), study.design.n_trials, study.text, about, to)
     say(f"exported:      {done.n_answers:,} answers to {to}{' (SIMULATED: promptlab made them up)' if done.simulated else ''}")
     if n_missing:
         say(f"missing:       {n_missing:,} trials need an answer that is not stored; sweep first, or `promptlab cache why {source}`")
@@ -267,8 +259,7 @@ def prune(
     models = Counter(row.request["model"] if row.request else UNKNOWN_MODEL for row in rows)
     problems = Counter(row.problem for row in rows if row.problem)
     if as_json:
-        print_json({"answers": n_all, "meant": len(rows), "removed": n_gone, "models": models, "problems": problems, "bytes": n_bytes})
-        return
+        exit_json({"answers": n_all, "meant": len(rows), "removed": n_gone, "models": models, "problems": problems, "bytes": n_bytes})
     verb = f"{n_gone:,} of {n_all:,} answers removed" if yes else f"{len(rows):,} of {n_all:,} answers would be removed"
     say(f"{verb}: " + (", ".join(f"{n:,} of {name}" for name, n in models.most_common()) or "none fits"))
     for problem, n in problems.most_common():

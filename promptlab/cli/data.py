@@ -1,16 +1,20 @@
-"""`promptlab data`: the official files, imported or pulled once, verified always."""
+"""`promptlab data`, `task` and `stimuli`: the official files, verified always; tasks and libraries of the user's own, looked over first."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import AsJson
-from promptlab.cli.screen import print_json, print_rows, say
-from promptlab.nouns import EXIT_ERROR
+from promptlab.cli.common import AsJson, exit_json, print_json, print_rows, say
+from promptlab.nouns import EXIT_ERROR, EXIT_USAGE
+from promptlab.sources.official import files as official
+
+if TYPE_CHECKING:
+    from promptlab.nouns import Item, Stimulus, Task
 
 data = typer.Typer(name="data", help="The official data files: import, pull, list, verify.", no_args_is_help=True)
 
@@ -20,8 +24,6 @@ def import_(
     directory: Annotated[Path, typer.Argument(help="A folder or checkout that holds the official files.", show_default=False)],
 ) -> None:
     """Copy the official files out of a folder; each is checked against its SHA-256 first."""
-    from promptlab.sources.official import files as official
-
     done = official.import_from(directory)
     say(f"{len(done.copied)} files imported, {len(done.kept)} were there already, {len(done.missing)} are missing, in {done.folder}")
     for path in done.missing:
@@ -31,8 +33,6 @@ def import_(
 @data.command("pull")
 def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file paths; all when left out.")] = None) -> None:
     """Download the official files from their public GitHub addresses at pinned commits; verified files are skipped."""
-    from promptlab.sources.official import files as official
-
     done = official.pull(names or None, lambda path, n, total: say(f"{n}/{total} {path}"))
     say(f"{len(done.copied)} files pulled, {len(done.kept)} were there already, in {done.folder}")
 
@@ -40,8 +40,6 @@ def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file p
 @data.command("ls")
 def ls(as_json: AsJson = False) -> None:
     """Every official file, whether it is here, and where it comes from."""
-    from promptlab.sources.official import files as official
-
     rows = [asdict(state) for state in official.listing()]
     note = f"in {official.data_dir()}; get them with `promptlab data import DIR` or `promptlab data pull`"
     print_rows("Official files", rows, {"path": "file", "state": "state", "bytes": "bytes", "licence": "licence"}, note, as_json=as_json)
@@ -50,8 +48,6 @@ def ls(as_json: AsJson = False) -> None:
 @data.command("verify")
 def verify(as_json: AsJson = False) -> None:
     """Compute every file's SHA-256 anew; exit code 1 when one is damaged."""
-    from promptlab.sources.official import files as official
-
     rows = [asdict(state) for state in official.verify()]
     damaged = [row for row in rows if row["state"] == "damaged"]
     if as_json:
@@ -63,3 +59,126 @@ def verify(as_json: AsJson = False) -> None:
             say(f"damaged: {row['path']}; import or pull it again")
     if damaged:
         raise typer.Exit(EXIT_ERROR)
+
+
+task = typer.Typer(name="task", help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
+MOST_TOLD = 20
+
+
+@task.callback()
+def _task() -> None:
+    """Keeps `check` a command of its own while it is the only one."""
+
+
+@task.command("check")
+def check_task(
+    file: Annotated[Path, typer.Argument(help="A task file (YAML), or a BIG-bench task.json.", show_default=False)], as_json: AsJson = False
+) -> None:
+    """Say what is wrong with a task of your own, row by row, and show three prompts. Exit code 2 when something is wrong."""
+    from promptlab.sources import own
+
+    loaded = own.load_own(file)
+    checked, found = own.check_task(loaded), loaded.task
+    examples = [{"item": item.id, "prompt": prompt, "targets": list(item.targets)} for item, prompt in first_prompts(found)]
+    row: dict[str, Any] = {
+        "task": found.id, "n_items": len(found.items), "n_demos": len(found.demos), "metric": found.metric,
+        "says": "scored by" if found.parameters else "every right answer scores 1 by", "chance": found.chance,
+        "base_prompts": dict(found.base_prompts), "source": found.source,
+        "gold_below_1": [{"item": item.id, "target": target, "score": score} for item, target, score in checked.gold.below_1],
+        "gold_failed": [{"item": item.id, "target": target, "why": why} for item, target, why in checked.gold.failed],
+        "notes": list(checked.notes), "examples": examples,
+    }  # fmt: skip
+    if as_json:
+        print_json(row)
+    else:
+        _say(file, row)
+    if any(checked.gold):
+        raise typer.Exit(EXIT_USAGE)
+
+
+def first_prompts(found: Task) -> list[tuple[Item, str]]:
+    """The first three items of a task, and what a model is asked for each."""
+    from promptlab.design.render import PRESETS, render
+    from promptlab.strategies import plain_arm
+
+    arm = plain_arm(next(iter(found.base_prompts)), PRESETS["paper"])
+    return [(item, render(found, item, arm)[-1]["content"]) for item in found.items[:3]]
+
+
+def _say(file: Path, row: dict[str, Any]) -> None:
+    for example in row["examples"]:
+        say(f"--- item {example['item']}, answers {example['targets']}\n{example['prompt']}\n")
+    wrong, failed = row["gold_below_1"], row["gold_failed"]
+    for one in wrong[:MOST_TOLD]:
+        say(f"item {one['item']}: the right answer {one['target']!r} scores {one['score']:g} by the metric {row['metric']}")
+    for one in failed[:MOST_TOLD]:
+        say(f"the right answer {one['target']!r} gets no score: {one['why']}")
+    for these, what in ((wrong, "do not score 1"), (failed, "get no score")):
+        if len(these) > MOST_TOLD:
+            say(f"and {len(these) - MOST_TOLD:,} more right answers that {what}")
+    for note in row["notes"]:
+        say(f"note: {note}")
+    if failed:
+        say(f"{file}: {len(failed):,} right answers get no score; correct the metric")
+    if wrong:
+        say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or correct the answers")
+    elif not failed:
+        say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, {row['says']} {row['metric']})")
+        say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")
+
+
+stimuli = typer.Typer(name="stimuli", help="Stimulus libraries of your own: check one before it is asked.", no_args_is_help=True)
+PER_STIMULUS = 3
+
+
+@stimuli.callback()
+def _stimuli() -> None:
+    """Keeps `check` a command of its own while it is the only one."""
+
+
+@stimuli.command("check")
+def check_stimuli(
+    file: Annotated[Path, typer.Argument(help="A library of stimuli, placebos, paraphrases or cues (YAML).", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with a library, and how long each text is and what it would be compared with. Exit code 2 when it is wrong."""
+    from promptlab.sources.spec.libraries import all_stimuli, is_cue_file, load_cues
+    from promptlab.sources.tokens import DEFAULT, n_tokens
+
+    if is_cue_file(file):
+        library = load_cues(file)
+        counts = {emotion: len(library.of(emotion)) for emotion in dict.fromkeys(cue.emotion for cue in library.cues)}
+        if as_json:
+            exit_json({"library": library.name, "cues": counts})
+        say(f"{file}: ok ({library.name}, cues: " + ", ".join(f"{n} {emotion}" for emotion, n in counts.items()) + ")")
+        return
+    known, shipped = all_stimuli([file]), all_stimuli()
+    own = [s for name, s in known.items() if name not in shipped]
+    rows: list[dict[str, Any]] = []
+    for s in own:
+        near = matched(s, known.values()) if s.role == "stimulus" else ()
+        apart = [abs(n_tokens(p.text) - n_tokens(s.text)) for p in near]
+        facts = {"stimulus": s.id, "role": s.role, "n_words": s.n_words, "n_tokens": n_tokens(s.text)}
+        rows.append({**facts, "placebos": [p.id for p in near], "tokens_apart": apart, "text": s.text})
+    if as_json:
+        exit_json(rows)
+    heads = {"n_words": "words", "n_tokens": "tokens", "placebos": "compared with"}
+    columns = {key: heads.get(key, key) for key in ("stimulus", "role", *heads, "text")}
+    print_rows("", rows, columns, f"tokens by {DEFAULT}")
+    far = [r["stimulus"] for r in rows if r["tokens_apart"] and min(r["tokens_apart"]) > 1]
+    if far:
+        say(f"note: no neutral sentence within a token of {', '.join(far)}; add some of that length, or use kinds: [shuffled, whitespace]")
+    unknown = [s.id for s in own if s.role == "paraphrase" and s.of not in known]
+    if unknown:
+        say(f"note: {', '.join(unknown)} reword stimuli that are in no library here")
+    say(f"{file}: ok ({len(own)} texts); name it in an experiment under stimulus_files")
+
+
+def matched(stimulus: Stimulus, known: Iterable[Stimulus]) -> tuple[Stimulus, ...]:
+    """The neutral sentences that a stimulus would be matched with."""
+    from promptlab.design.stimuli import matched_placebos
+    from promptlab.sources.tokens import n_tokens
+
+    neutral = [s for s in known if s.role == "placebo"]
+    lengths = {s.id: n_tokens(s.text) for s in (stimulus, *neutral)}
+    return matched_placebos([stimulus], neutral, lengths, PER_STIMULUS, ["neutral"], 0)

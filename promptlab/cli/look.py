@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from promptlab.cli.options import AsJson, RunsAnywhere, run_folder
-from promptlab.cli.screen import print_json, print_rows, say
-from promptlab.nouns import EXIT_ERROR, UsageProblem, did_you_mean
+from promptlab.cli.common import AsJson, RunsAnywhere, exit_json, print_json, print_rows, run_folder, say
+from promptlab.nouns import EXIT_ERROR, DataMissing, RunProblem, UsageProblem, did_you_mean
 
 ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
 show = typer.Typer(name="show", help="Show one run, task, stimulus or model.", no_args_is_help=True)
@@ -24,7 +24,6 @@ Name = Annotated[str, typer.Argument(show_default=False)]
 @ls.command("runs")
 def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     """The runs in a folder or at an address, newest first."""
-    from promptlab.nouns import RunProblem
     from promptlab.record.mirror import Place, is_address
     from promptlab.record.store import Run, runs_in
 
@@ -36,24 +35,14 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
         except RunProblem as error:
             rows.append({"run": folder.name, "state": f"unreadable: {error}"})
             continue
-        m = run.manifest
-        rows.append(
-            {
-                "run": folder.name,
-                "state": "running" if place and run.state == "interrupted" and place.writer(run.id) else run.state,
-                "simulated": m.simulated,
-                "done": m.counts.done,
-                "planned": m.counts.planned,
-                "errors": m.counts.errors,
-                "waiting": m.batches.get("waiting_trials", 0),
-                "paid_usd": m.paid_usd,
-                "updated_at": m.updated_at,
-                "question": m.question,
-            }
-        )
+        m, state = run.manifest, run.state
+        rows.append({
+            "run": folder.name, "state": "running" if place and state == "interrupted" and place.writer(run.id) else state,
+            "simulated": m.simulated, **{name: getattr(m.counts, name) for name in ("done", "planned", "errors")},
+            "waiting": m.batches.get("waiting_trials", 0), **{name: getattr(m, name) for name in ("paid_usd", "updated_at", "question")},
+        })  # fmt: skip
     if as_json:
-        print_json(rows)
-        return
+        exit_json(rows)
     if not rows:
         say(f"no runs in {runs}; `promptlab sweep experiments/quickstart.yaml` makes one")
         return
@@ -66,18 +55,14 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
 @ls.command("tasks")
 def ls_tasks(as_json: AsJson = False) -> None:
     """The tasks, from promptlab's own items and from the official files."""
-    from promptlab.nouns import DataMissing
     from promptlab.sources.tasks import entries, load_task, task_names
 
     rows: list[dict[str, Any]] = []
     for name, entry in entries().items():
-        row: dict[str, Any] = {"task": name, **{key: getattr(entry, key) for key in OF_TASK}}
+        row: dict[str, Any] = {"task": name, **_named(entry, OF_TASK), "twin": None, "official": None, "base_prompts": entry.base_prompts}
         for suite in ("twin", "official"):
-            try:
+            with contextlib.suppress(DataMissing):
                 row[suite] = len(load_task(name, suite).items) if name in task_names(suite) else None
-            except DataMissing:
-                row[suite] = None
-        row["base_prompts"] = entry.base_prompts
         rows.append(row)
     missing = "official: not imported yet; `promptlab data import DIR` or `promptlab data pull`"
     note = "" if any(row["official"] for row in rows) else missing
@@ -104,8 +89,7 @@ def ls_models(as_json: AsJson = False) -> None:
     rows = [{"model": f"sim/{name}", "title": m.title, "truth": m.truth, "simulated": True} for name, m in sim_models().items()]
     table = PriceTable.load()
     if as_json:
-        print_json({"simulated": rows, "price_table": table.source, "n_priced": len(table.entries)})
-        return
+        exit_json({"simulated": rows, "price_table": table.source, "n_priced": len(table.entries)})
     print_rows("Simulated models (SIMULATED: no key, no network)", rows, ["model", "truth"])
     usual = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY")
     keys = [name for name in usual if os.environ.get(name)]
@@ -127,7 +111,7 @@ def show_run(
 @show.command("task")
 def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
-    from promptlab.cli.own import first_prompts
+    from promptlab.cli.data import first_prompts
     from promptlab.nouns import SCORERS
     from promptlab.scoring.rules import task_metric
     from promptlab.sources.tasks import load_task, task_names
@@ -137,37 +121,20 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
     if name not in task_names(suite):  # type: ignore[arg-type]  # checked above
         raise UsageProblem(f"the task {name!r} is not known; {did_you_mean(name, task_names(suite))}".rstrip("; "))  # type: ignore[arg-type]
     task = load_task(name, suite)  # type: ignore[arg-type]
-    shown: list[dict[str, Any]] = [
-        {
-            "item": item.id,
-            "prompt": prompt,
-            "targets": item.targets,
-            "scores": {
-                reply: {scorer: task_metric(task, scorer)(text, item).score for scorer in SCORERS}
-                for reply, text in (
-                    ("the answer", item.targets[0]),
-                    ('"The answer is ..."', f"The answer is {item.targets[0]}."),
-                    ("the input again", item.input),
-                )
-            },
-        }
-        for item, prompt in first_prompts(task)
-    ]
+    shown: list[dict[str, Any]] = []
+    for item, prompt in first_prompts(task):
+        right = item.targets[0]
+        replies = {"the answer": right, '"The answer is ..."': f"The answer is {right}.", "the input again": item.input}
+        scores = {reply: {s: task_metric(task, s)(text, item).score for s in SCORERS} for reply, text in replies.items()}
+        shown.append({"item": item.id, "prompt": prompt, "targets": item.targets, "scores": scores})
     row = {
-        "task": task.id,
-        **{key: getattr(task, key) for key in ("benchmark", "metric", "strict", "chance")},
-        "n_items": len(task.items),
-        "n_demos": len(task.demos),
-        "base_prompts": dict(task.base_prompts),
-        "source": task.source,
-        "licence": task.licence,
-        "defects": task.defects,
-        "examples": shown,
-    }
+        "task": task.id, **_named(task, ("benchmark", "metric", "strict", "chance")),
+        "n_items": len(task.items), "n_demos": len(task.demos), "base_prompts": dict(task.base_prompts),
+        **_named(task, ("source", "licence", "defects")),
+    }  # fmt: skip
     if as_json:
-        print_json(row)
-        return
-    _say_fields({key: value for key, value in row.items() if key != "examples"})
+        exit_json({**row, "examples": shown})
+    _say_fields(row)
     for example in shown:
         say(f"\n--- item {example['item']}, answers {list(example['targets'])}\n{example['prompt']}")
         for reply, scores in example["scores"].items():
@@ -177,7 +144,7 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
 @show.command("stimulus")
 def show_stimulus(name: Name, as_json: AsJson = False) -> None:
     """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
-    from promptlab.cli.own import matched
+    from promptlab.cli.data import matched
     from promptlab.sources.spec.libraries import all_stimuli
 
     known = all_stimuli()
@@ -202,16 +169,10 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
     if model.simulated and name.removeprefix("sim/") not in sims:
         raise UsageProblem(f"the simulated model {name!r} is not known; {did_you_mean(name, [f'sim/{s}' for s in sims])}")
     price = sim_prices(sims).get(name) if model.simulated else PriceTable.load().price(model)
-    row: dict[str, Any] = {
-        "model": name,
-        "simulated": model.simulated,
-        "input_usd_per_mtok": price.input_usd_per_mtok if price else None,
-        "output_usd_per_mtok": price.output_usd_per_mtok if price else None,
-        "price_source": price.source if price else "unknown: add 'price' to the model in the experiment",
-    }
-    if model.simulated:
-        row |= sims[name.removeprefix("sim/")].model_dump(mode="json")
-    _show(row, as_json)
+    each = {key: getattr(price, key, None) for key in ("input_usd_per_mtok", "output_usd_per_mtok")}
+    source = price.source if price else "unknown: add 'price' to the model in the experiment"
+    truth = sims[name.removeprefix("sim/")].model_dump(mode="json") if model.simulated else {}
+    _show({"model": name, "simulated": model.simulated, **each, "price_source": source, **truth}, as_json)
 
 
 def schema() -> None:
@@ -232,8 +193,7 @@ def repair(
 
     done = repair_run(run, dry_run)
     if as_json:
-        print_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
-        return
+        exit_json({**done._asdict(), "needed": done.needed, "dry_run": dry_run})
     if not done.needed:
         say(f"{run}: nothing to repair ({done.n_trials:,} trials, {done.n_errors:,} errors)")
         return
@@ -275,15 +235,15 @@ def _stimulus(s: Any) -> dict[str, Any]:  # noqa: ANN401
     from promptlab.sources.tokens import DEFAULT, n_tokens
 
     row = {"stimulus": s.id, "role": s.role, "n_words": s.n_words, f"n_tokens ({DEFAULT})": n_tokens(s.text), "demands": list(s.demands)}
-    others = ("of", "text", "theory", "theory_earlier", "joined_by", "valence", "code_number", "source")
-    return row | {name: getattr(s, name) for name in others}
+    return row | _named(s, ("of", "text", "theory", "theory_earlier", "joined_by", "valence", "code_number", "source"))
+
+
+def _named(of: object, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(of, name) for name in names}
 
 
 def _show(row: Mapping[str, Any], as_json: bool) -> None:
-    if as_json:
-        print_json(row)
-    else:
-        _say_fields(row)
+    (print_json if as_json else _say_fields)(row)
 
 
 def _say_fields(fields: Mapping[str, Any], indent: int = 0) -> None:

@@ -9,7 +9,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, look, notebook, own, plan, report, sweep, view
+from promptlab.cli import bring, cache, data, export, look, plan, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -25,11 +25,11 @@ app = typer.Typer(
 )
 for before_judging in (plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
-for judging in (report.report, report.scores, report.compare, report.replicate, export.export, notebook.notebook, view.view):
+for judging in (report.report, report.scores, report.compare, report.replicate, export.export, export.notebook, view.view):
     app.command()(judging)
 app.command("import")(bring.bring)
 app.command()(look.schema)
-for group in (look.ls, look.show, own.task, own.stimuli, data.data, cache.cache, look.runs):
+for group in (look.ls, look.show, data.task, data.stimuli, data.data, cache.cache, look.runs):
     app.add_typer(group)
 
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.options import LOOKS, AsJson, Batch, Concurrency, ExperimentFile, Runs, Sequential
-from promptlab.cli.screen import print_json, print_table, say, show
+from promptlab.cli.common import LOOKS, AsJson, Batch, Concurrency, ExperimentFile, Runs, Sequential, exit_json, print_table, say, show
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
@@ -48,8 +47,7 @@ def plan(
     if shown is not None:
         made = replace(made, outlook=outlook(priced, shown["discordance_high"]))
     if as_json:
-        print_json({**made.plain(), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})})
-        return
+        exit_json({**made.plain(), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})})
     show_plan(made, concurrency)
     if shown is not None:
         say(
@@ -113,8 +111,7 @@ def calibrate(
 
     found = judge(study, sweeps, effect / 100, baseline, discordance, observe)
     if as_json:
-        print_json(asdict(found))
-        return
+        exit_json(asdict(found))
     a, f = found.false_gain, found.found
     seen = "" if found.estimates_mean is None else f" Where it was found, the mean estimate was {100 * found.estimates_mean:+.1f} points."
     say(
@@ -159,27 +156,19 @@ def show_plan(made: Plan, concurrency: int) -> None:
         f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions "
         f"x {made.replicates} replicate(s) = {counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
     )
-    print_table(
-        "Arms",
-        ["arm", "role", "words", "text"],
-        [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms],
-        f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else "",
-    )
-    print_table(
-        "Cost",
-        ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"],
+    arms = [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms]
+    note = f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else ""
+    print_table("Arms", ["arm", "role", "words", "text"], arms, note)
+    costs = [
         [
-            [
-                e.model + (" (SIMULATED)" if e.simulated else ""),
-                e.calls,
-                f"{e.input_tokens[0]:,}-{e.input_tokens[1]:,}",
-                f"{e.output_tokens[0]:,}-{e.output_tokens[1]:,}",
-                *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
-                "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
-            ]
-            for e in made.estimates
-        ],
-    )
+            e.model + (" (SIMULATED)" if e.simulated else ""), e.calls,
+            *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
+            *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
+            "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
+        ]
+        for e in made.estimates
+    ]  # fmt: skip
+    print_table("Cost", ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"], costs)
     low, high = minutes(made.estimates, concurrency)
     if made.waves is not None:
         say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")

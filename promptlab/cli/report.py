@@ -9,14 +9,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from promptlab.cli.options import AsJson, run_folder
-from promptlab.cli.screen import print_json, print_table, say
+from promptlab.cli.common import AsJson, RunFolder, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
-
-RunFolder = Annotated[
-    Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
-]
-
 
 Format = Literal["terminal", "markdown", "html", "json", "csv"]
 
@@ -64,15 +58,14 @@ def _write(text: str, out: Path | None) -> None:
 
 def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
-    from promptlab.explorer.printed import filters_of, page_tables, text_of
+    from promptlab.explorer.shell import filters_of, page_tables, text_of
     from promptlab.record.store import Run
 
     found = page_tables(run, page, filters_of(where))
     simulated = Run(run).manifest.simulated
     if format == "terminal" and out is None:
         for shown in found:
-            title = f"SIMULATED: {shown.title}" if simulated else shown.title
-            print_table(title, list(shown.frame.columns), shown.frame.astype(object).values.tolist(), shown.note)
+            show(shown._replace(title=f"SIMULATED: {shown.title}" if simulated else shown.title))
         return
     _write(text_of(found, "csv" if format == "terminal" else format, simulated), out)
 
@@ -86,8 +79,7 @@ def scores(run: RunFolder, as_json: AsJson = False) -> None:
     found = Run(run)
     rows = scorer_table(found.trials(), found.items(), found.plan).to_dict("records")
     if as_json:
-        print_json(rows)
-        return
+        exit_json(rows)
     columns = ["model", "setting", "task", "n", *SCORERS, "normalised", "compliant", "echoed", "declined"]
     shown = [[f"{v:.3f}" if isinstance(v := row.get(c), float) else v for c in columns] for row in rows]
     simulated = " (SIMULATED)" if found.manifest.simulated else ""
@@ -112,20 +104,18 @@ def compare(
 
     from promptlab import api
     from promptlab.reporting import EXPLORATORY
-    from promptlab.stats import interval, p_text, points
+    from promptlab.stats import interval, p_figure, points
 
     found = api.compare(run_a, arm, against, other=run_b, model=model, other_model=model_b, strategy=strategy, force=force)
     if as_json:
-        print_json({**asdict(found), "note": EXPLORATORY})
-        return
+        exit_json({**asdict(found), "note": EXPLORATORY})
     mark = "SIMULATED: " if found.a.simulated or found.b.simulated else ""
     heads = ["task", "n", "first", "second", "points", "95 % CI", "gained/lost", "p", "Holm"]
     rows = [
         [
             r.task or "mean over the tasks", r.n, f"{100 * r.mean_a:.1f}", f"{100 * r.mean_b:.1f}", points(r.diff),
-            interval(r.ci_low, r.ci_high), "-" if r.gained is None else f"{r.gained}/{r.lost}",
-            p_text(r.p_value).removeprefix("p = ").removeprefix("p "),
-            "-" if r.task is None else p_text(r.p_holm).removeprefix("p = ").removeprefix("p "),
+            interval(r.ci_low, r.ci_high), "-" if r.gained is None else f"{r.gained}/{r.lost}", p_figure(r.p_value),
+            "-" if r.task is None else p_figure(r.p_holm),
         ]
         for r in found.rows
     ]  # fmt: skip
@@ -157,21 +147,15 @@ def replicate(
     found = compare(Run(run), paper, {model: name for model, _, name in pairs})
     if as_json:
         cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
-        print_json({**asdict(found), "cells": cells})
-        return
-    rows = []
-    for c in found.cells:
-        expected = f"{100 * c.check.prediction_low:+.1f} to {100 * c.check.prediction_high:+.1f}" if c.check else "-"
-        average, best = (
-            "-" if value is None or c.original is None else f"{value - c.original:+.1f}"
-            for value in (c.published_average, c.published_best)
-        )
-        rows.append(
-            [
-                c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks, average, expected, f"{c.our_average:+.1f}",
-                f"{c.our_low:+.1f} to {c.our_high:+.1f}", best, f"{c.our_best_per_task:+.1f}", c.verdict,
-            ]
-        )  # fmt: skip
+        exit_json({**asdict(found), "cells": cells})
+    rows = [
+        [
+            c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks, c.gain(c.published_average, "-"),
+            c.expected("-"), f"{c.our_average:+.1f}", f"{c.our_low:+.1f} to {c.our_high:+.1f}", c.gain(c.published_best, "-"),
+            f"{c.our_best_per_task:+.1f}", c.verdict,
+        ]
+        for c in found.cells
+    ]  # fmt: skip
     heads = [
         "model", "benchmark", "prompt, shots", "tasks", "paper's mean", "a repetition's range", "here", "95 % CI", "paper's best",
         "best per task here", "verdict",

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptlab.api import CacheUse
-from promptlab.cli.options import LOOKS, Batch, Concurrency, ExperimentFile, RunsAnywhere, Sequential, path
+from promptlab.cli.common import LOOKS, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
-from promptlab.cli.report import RunFolder, after_sweep
-from promptlab.cli.screen import say
+from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, Scorer, UsageProblem
 
 if TYPE_CHECKING:
@@ -99,18 +98,9 @@ def sweep(
     from promptlab.running.sweep import run_sweep
 
     execution = Execution(
-        concurrency=concurrency,
-        cache=use,
-        wire=wire,
-        max_cost_usd=max_cost,
-        max_tokens=max_tokens,
-        workers=workers,
-        ray=engine == "ray",
-        ray_address=ray_address,
-        batch=batch,
-        batch_wait_s=batch_wait or 0,
-    )
-
+        concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
+        ray=engine == "ray", ray_address=ray_address, batch=batch, batch_wait_s=batch_wait or 0,
+    )  # fmt: skip
     study = resolve(experiment, LOOKS if sequential else None)
     for note in study.notes:
         say(f"note: {note}")
@@ -122,7 +112,7 @@ def sweep(
     started = time.monotonic()
     with contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
-            viewer = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
+            keep_serving = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
             with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
                 done = run_sweep(study, folder, home() / "cache", execution, observe, gpus if serve_vllm else 0)
             del study  # judging reads the record: of a large design there is nothing left to hold
@@ -132,8 +122,8 @@ def sweep(
             if done.progress.n_recorded_before + done.progress.n_done:
                 after_sweep(done.folder, write_html=report)
         code = _last_words(done, pusher, experiment)
-        if viewer is not None and done.state != "interrupted":
-            viewer.keep()
+        if keep_serving is not None and done.state != "interrupted":
+            keep_serving()
     raise typer.Exit(code)
 
 

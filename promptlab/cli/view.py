@@ -12,16 +12,15 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlencode
 
 import typer
 
-from promptlab.cli.options import RunsAnywhere, run_folder
-from promptlab.cli.screen import say
+from promptlab.cli.common import RunsAnywhere, run_folder, say
 from promptlab.nouns import UsageProblem
 
 LOOPBACK = "127.0.0.1"
@@ -82,28 +81,21 @@ def address(host: str, port: int) -> str:
     return f"http://[{shown}]:{port}" if ":" in shown else f"http://{shown}:{port}"
 
 
-@dataclass(frozen=True)
-class Viewer:
-    """An explorer that serves while something else goes on."""
-
-    url: str
-    server: subprocess.Popen[bytes]
-
-    def keep(self) -> None:
-        """Serve on until Ctrl-C; only a terminal has someone who could press it."""
-        if self.server.poll() is not None:
-            say(f"note: the explorer ended by itself with code {self.server.returncode}; open it again with: promptlab view")
-        elif sys.stdout.isatty():
-            say(f"explorer:      {self.url} goes on serving; Ctrl-C ends it")
-            with contextlib.suppress(KeyboardInterrupt):
-                self.server.wait()
-        else:
-            say("explorer:      ended with the sweep, since this is not a terminal; open it again with: promptlab view")
+def _keep(url: str, server: subprocess.Popen[bytes]) -> None:
+    """Serve on until Ctrl-C; only a terminal has someone who could press it."""
+    if server.poll() is not None:
+        say(f"note: the explorer ended by itself with code {server.returncode}; open it again with: promptlab view")
+    elif sys.stdout.isatty():
+        say(f"explorer:      {url} goes on serving; Ctrl-C ends it")
+        with contextlib.suppress(KeyboardInterrupt):
+            server.wait()
+    else:
+        say("explorer:      ended with the sweep, since this is not a terminal; open it again with: promptlab view")
 
 
 @contextlib.contextmanager
-def beside(folder: Path) -> Iterator[Viewer]:
-    """The explorer on a run that is being made, on a free port of this machine, until the block ends.
+def beside(folder: Path) -> Iterator[Callable[[], None]]:
+    """The explorer on a run that is being made, on a free port of this machine, until the block ends; what it gives keeps it serving.
 
     The browser opens it as soon as server and run are there, where there is a browser.
     """
@@ -115,7 +107,7 @@ def beside(folder: Path) -> Iterator[Viewer]:
     try:
         say(f"explorer:      {url}")
         threading.Thread(target=_show, args=(url, port, folder, server), daemon=True).start()
-        yield Viewer(url, server)
+        yield partial(_keep, url, server)
     finally:
         _end(server)
 

@@ -14,7 +14,7 @@ from promptlab.explorer.load import folders, open_other
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
-from promptlab.reporting.store import Store, records
+from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
 from promptlab.stats import points, wilson
 
@@ -119,20 +119,15 @@ def _listed(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) 
     number = filters.page_number("n", n_pages, drops=("item", "pair"))
     names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
     item = filters.choice("item", every, names[0])
-    of_a, of_b = (side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b))
-    first_a, first_b = (rows.drop_duplicates("item").set_index("item").loc[names] for rows in (of_a, of_b))
-    frame = pd.DataFrame(
-        {
-            "shown": [plain.CHOSEN if name == item else "" for name in names],
-            "item": names,
-            "input": first_a["input"].to_list(),
-            "right answers": [trial.targets(row).replace("\n", "  or  ") for row in records(first_a)],
-            "answer A": first_a["answer"].to_list(),
-            "answer B": first_b["answer"].to_list(),
-        }
-    )
-    of_item_a, of_item_b = (rows[rows["item"] == item] for rows in (of_a, of_b))
-    return Listed(kind, number, n_pages, names, frame, of_a=of_item_a, of_b=of_item_b)
+    sides = [side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b)]
+    firsts = [rows.drop_duplicates("item").set_index("item").loc[names].reset_index() for rows in sides]
+    rows = [
+        [plain.CHOSEN if name == item else "", name, one["input"], trial.targets(one).replace("\n", "  or  "), one["answer"], two["answer"]]
+        for name, one, two in zip(names, *map(records, firsts), strict=True)
+    ]
+    frame = pd.DataFrame(rows, columns=["shown", "item", "input", "right answers", "answer A", "answer B"])
+    of_a, of_b = (rows[rows["item"] == item] for rows in sides)
+    return Listed(kind, number, n_pages, names, frame, of_a=of_a, of_b=of_b)
 
 
 def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Place) -> Side | None:
@@ -199,9 +194,7 @@ def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.D
         {f"{row['base_prompt']}-{row['replicate']}": row for row in records(rows)}
         for rows in (rows_a.sort_values(keys).drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
     )
-    labels = {
-        key: f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for key, row in of_a.items() if key in of_b
-    }  # fmt: skip
+    labels = {key: f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for key, row in of_a.items() if key in of_b}
     if not labels:
         st.caption("The two arms never asked this item with the same base prompt and repeat.")
         return
@@ -212,7 +205,14 @@ def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.D
     plain.line(f"Item {row_a['item']}. Right: {trial.targets(row_a)}".replace("\n", "  or  "))
     for column, side, row, name in zip(st.columns(2), (a, b), (row_a, row_b), "AB", strict=True):
         with column:
-            _one(side, row, name)
+            plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
+            if trial.added(side.store, row):
+                st.caption("The prompt; the added text stands between ▶ and ◀")
+            else:
+                st.caption("The prompt; nothing was added in this arm")
+            trial.messages(side.store, row)
+            st.caption("The answer")
+            plain.block(row["answer"])
     st.caption("The answers word by word: [-only in A-], {+only in B+}")
     same = row_a["answer"] == row_b["answer"]
     plain.block("The two answers are the same." if same else flips.word_diff(row_a["answer"], row_b["answer"]))
@@ -221,17 +221,6 @@ def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.D
         st.button("Everything recorded about answer A", on_click=go, kwargs=_link(a, row_a, a))
     with two:
         st.button("Everything recorded about answer B", on_click=go, kwargs=_link(b, row_b, a))
-
-
-def _one(side: Side, row: Mapping[str, Any], name: str) -> None:
-    plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
-    if trial.added(side.store, row):
-        st.caption("The prompt; the added text stands between ▶ and ◀")
-    else:
-        st.caption("The prompt; nothing was added in this arm")
-    trial.messages(side.store, row)
-    st.caption("The answer")
-    plain.block(row["answer"])
 
 
 def _link(side: Side, row: Mapping[str, Any], here: Side) -> dict[str, Any]:
@@ -247,21 +236,19 @@ def _tasks(a: Side, b: Side, task: str) -> None:
     st.caption("The largest loss of A against B comes first.")
     dots = []
     for row in records(frame):
-        bounds = [wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95) for name in ("A", "B")]
-        half = [(high - low) / 2 for low, high in bounds]
-        dots.append(
-            {"task": row["task"], "a": row["B"] / 100, "b": row["A"] / 100, "n": row["items"], "half_a": half[1], "half_b": half[0]}
-        )
-    take.chart(
-        charts.scatter(dots, (f"B: {b.arm}, %", f"A: {a.arm}, %"), "Above the line A is better", a.store.simulated or b.store.simulated),
-        "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.",
-    )  # fmt: skip
+        dots.append({"task": row["task"], "n": row["items"]})
+        for axis, name in (("a", "B"), ("b", "A")):
+            low, high = wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95)
+            dots[-1] |= {axis: row[name] / 100, f"half_{axis}": (high - low) / 2}
+    simulated = a.store.simulated or b.store.simulated
+    drawn = charts.scatter(dots, (f"B: {b.arm}, %", f"A: {a.arm}, %"), "Above the line A is better", simulated)
+    take.chart(drawn, "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.")
 
     def choose(row: int, _: str) -> None:
         go(task=str(frame["task"].iloc[row]), **dict.fromkeys(OF_A_PAIR))
 
     st.caption("Click a row: the items of that task are then shown above.")
-    marked = frame.round(1)
-    marked.insert(0, "shown", [plain.CHOSEN if name == task else "" for name in frame["task"]])
+    shown = [plain.CHOSEN if name == task else "" for name in frame["task"]]
+    marked = frame.round(1).assign(shown=shown)[["shown", *frame.columns]]
     plain.choosable(marked, f"tasks/{a.model}/{a.arm}/{b.arm}/{b.store.folder.name}", choose)
     take.frame(frame, "tasks")

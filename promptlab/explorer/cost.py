@@ -10,9 +10,9 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, model_of, setting_of
 from promptlab.nouns import AA_ARM, NONE_ARM, Setting
 from promptlab.reporting import charts, reliability
-from promptlab.reporting.store import Store
+from promptlab.reporting.prepared import Store
+from promptlab.reporting.reliability import EVERY_REPLICATE, Row, asked_again, by_arm, spreads_of, sums_of
 from promptlab.reporting.table import Table
-from promptlab.reporting.totals import EVERY_REPLICATE, Row, asked_again, by_arm, spreads_of, sums_of
 
 PARTS = {
     "money": "Money", "time": "Tokens and time", "missing": "Missing and form", "repeats": "Asked again", "requests": "Requests",
@@ -30,7 +30,7 @@ def render(store: Store, filters: Filters) -> None:
     arms = by_arm(store, sums, model, setting)
     if part == "money":
         take.section("What it cost", reliability.spend_table(store, sums), "spend")
-        take.section("What a right answer costs", reliability.cost_table(arms, reliability.is_simulated(store, model)), "cost")
+        take.section("What a right answer costs", reliability.cost_table(arms, store.plan.model_of[model].simulated), "cost")
     elif part == "time":
         _time(store, arms, model, setting)
     elif part == "missing":
@@ -40,8 +40,8 @@ def render(store: Store, filters: Filters) -> None:
         _baseline(store, model, setting)
     else:
         st.subheader("Requests")
-        for sentence in reliability.served(store):
-            plain.line(sentence)
+        for served in store.manifest.several_versions:
+            plain.line(f"{served}: a difference may be one between versions.")
         take.shown(reliability.request_table(store, sums), "requests")
 
 
@@ -50,10 +50,10 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     sums = sums_of(store)
     model, setting = model_of(store, filters), setting_of(store, filters)
     arms = by_arm(store, sums, model, setting)
-    arm, again = _again(store, filters, arms, model, setting) if reliability.has_repeats(store) else (NONE_ARM, [])
+    arm, again = _again(store, filters, arms, model, setting) if store.plan.replicates > 1 else (NONE_ARM, [])
     return [
         reliability.spend_table(store, sums),
-        reliability.cost_table(arms, reliability.is_simulated(store, model)),
+        reliability.cost_table(arms, store.plan.model_of[model].simulated),
         reliability.time_table(arms, spreads_of(store, model, setting)),
         reliability.missing_table(arms),
         reliability.again_table(store, again, arm),
@@ -68,10 +68,9 @@ def _time(store: Store, arms: Sequence[Row], model: str, setting: Setting) -> No
     spreads = spreads_of(store, model, setting)
     timed = reliability.time_rows(arms, spreads)
     if timed:
-        take.chart(
-            charts.estimates(timed, ["median"], "seconds; the line holds 90 of 100 answers", "Time of an answer", store.simulated),
-            "time", "For each arm the median time of an answer, and from which to which time 90 of 100 answers took; as in the table.",
-        )  # fmt: skip
+        drawn = charts.estimates(timed, ["median"], "seconds; the line holds 90 of 100 answers", "Time of an answer", store.simulated)
+        about = "For each arm the median time of an answer, and from which to which time 90 of 100 answers took; as in the table."
+        take.chart(drawn, "time", about)
     take.shown(reliability.time_table(arms, spreads), "tokens-and-time")
 
 
@@ -82,17 +81,16 @@ def _missing(store: Store, arms: Sequence[Row]) -> None:
     lost = reliability.missing_rows(arms)
     if lost:
         kinds = [reliability.LOST, reliability.BAD]
-        take.chart(
-            charts.estimates(lost, kinds, "% of the trials of an arm", "Missing answers by arm", store.simulated),
-            "missing", "For each arm the share of trials without a score, and with any other end than ok, each with its 95 % interval.",
-        )  # fmt: skip
+        about = "For each arm the share of trials without a score, and with any other end than ok, each with its 95 % interval."
+        drawn = charts.estimates(lost, kinds, "% of the trials of an arm", "Missing answers by arm", store.simulated)
+        take.chart(drawn, "missing", about)
     take.shown(reliability.missing_table(arms), "missing")
     take.section("Form of the answers", reliability.form_table(arms), "form")
 
 
 def _repeats(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> None:
     st.subheader("Does asking again give the same?")
-    if not reliability.has_repeats(store):
+    if store.plan.replicates < 2:
         plain.line(reliability.ONCE_NOTE)
         return
     arm, again = _again(store, filters, arms, model, setting)
@@ -121,9 +119,7 @@ def _baseline(store: Store, model: str, setting: Setting) -> None:
 def _agreement(store: Store, rows: Sequence[Row], title: str, name: str, table: Table) -> None:
     points = reliability.agreement_rows(rows)
     if points:
-        kinds = [reliability.SAME_SCORE, reliability.SAME_TEXT]
-        take.chart(
-            charts.estimates(points, kinds, "% of the questions asked again", title, store.simulated, (0.0, 100.0)),
-            name, "For each task how many questions got the same score, and the same text, when asked again, with 95 % intervals.",
-        )  # fmt: skip
+        kinds, axis = [reliability.SAME_SCORE, reliability.SAME_TEXT], "% of the questions asked again"
+        about = "For each task how many questions got the same score, and the same text, when asked again, with 95 % intervals."
+        take.chart(charts.estimates(points, kinds, axis, title, store.simulated, (0.0, 100.0)), name, about)
     take.shown(table, name)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters
-from promptlab.planning.audit import Check, audit
+from promptlab.planning.audit import audit
 from promptlab.record.store import Run
 from promptlab.reporting import deviations
-from promptlab.reporting.store import Store
-from promptlab.reporting.table import Table
+from promptlab.reporting.prepared import Store
+from promptlab.reporting.table import Table, table
 
 PARTS = {"frozen": "As it was frozen", "plan": "Plan and hypotheses", "again": "Where it comes from, and again"}
 
@@ -25,27 +23,18 @@ def render(store: Store, filters: Filters) -> None:
     plain.line(deviations.headline(store, found, odd))
     part = filters.switch("Part", "part", PARTS, "frozen")
     if part == "frozen":
-        _as_frozen(store, found, cells, odd)
+        take.section("Does what is here match what was frozen?", deviations.hash_table(found), "hashes")
+        take.section("Deviations from the plan", odd, "deviations")
+        take.folded("Arms and tasks with fewer trials than planned", deviations.gap_table(store, cells), "missing-trials")
+        take.folded("Versions that served the answers", deviations.version_table(store), "served-versions")
+        take.folded("Parameters asked and sent", deviations.parameter_table(store), "parameters")
     elif part == "plan":
-        _the_plan(store, filters)
+        take.section("The frozen plan", deviations.term_table(store), "plan")
+        take.section("Families of hypotheses", deviations.family_table(store), "families")
+        if family := _family(store, filters):
+            take.shown(deviations.hypothesis_table(store, family), "hypotheses")
     else:
         _again(store)
-
-
-def _as_frozen(store: Store, found: Sequence[Check], cells: pd.DataFrame, odd: Table) -> None:
-    take.section("Does what is here match what was frozen?", deviations.hash_table(found), "hashes")
-    take.section("Deviations from the plan", odd, "deviations")
-    take.folded("Arms and tasks with fewer trials than planned", deviations.gap_table(store, cells), "missing-trials")
-    take.folded("Versions that served the answers", deviations.version_table(store), "served-versions")
-    take.folded("Parameters asked and sent", deviations.parameter_table(store), "parameters")
-
-
-def _the_plan(store: Store, filters: Filters) -> None:
-    take.section("The frozen plan", deviations.term_table(store), "plan")
-    take.section("Families of hypotheses", deviations.family_table(store), "families")
-    family = _family(store, filters)
-    if family:
-        take.shown(deviations.hypothesis_table(store, family), "hypotheses")
 
 
 def _family(store: Store, filters: Filters) -> str | None:
@@ -64,7 +53,6 @@ def _again(store: Store) -> None:
     st.subheader("Do it again")
     if store.plan.imported:
         st.caption("This run was imported from results of another tool, so promptlab cannot ask it again.")
-        return
     for title, command in deviations.commands(store):
         plain.line(title)
         plain.block(command)
@@ -73,18 +61,11 @@ def _again(store: Store) -> None:
 def tables(store: Store, filters: Filters) -> list[Table]:
     """Every table of the page, and the texts that it shows, as frames."""
     found, cells = audit(Run(store.folder)), deviations.counted_cells(store)
+    by_store = (deviations.version_table, deviations.parameter_table, deviations.term_table, deviations.family_table)
     made = [
-        deviations.hash_table(found),
-        deviations.deviation_table(store, cells),
-        deviations.gap_table(store, cells),
-        deviations.version_table(store),
-        deviations.parameter_table(store),
-        deviations.term_table(store),
-        deviations.family_table(store),
-        deviations.hypothesis_table(store, _family(store, filters)),
-        deviations.provenance_table(store),
+        deviations.hash_table(found), deviations.deviation_table(store, cells), deviations.gap_table(store, cells),
+        *(of(store) for of in by_store), deviations.hypothesis_table(store, _family(store, filters)), deviations.provenance_table(store),
         Table("The experiment file", "", pd.DataFrame({"line": (deviations.experiment_text(store) or "").splitlines()})),
-    ]
-    if not store.plan.imported:
-        made.append(Table("Do it again", "", pd.DataFrame(deviations.commands(store), columns=["what", "command"])))
-    return made
+    ]  # fmt: skip
+    again = deviations.commands(store)
+    return [*made, *([table("Do it again", "", ("what", "command"), again)] if again else ())]

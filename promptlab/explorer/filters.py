@@ -14,7 +14,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from promptlab.explorer import plain
 from promptlab.nouns import CONTROLS, Setting
-from promptlab.reporting.store import Store
+from promptlab.reporting.prepared import Store
 
 NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",
          "n", "trial", "loop", "paper", "as", "other", "model_b", "sort", "by",
@@ -120,8 +120,7 @@ class Filters:
             drop = dict.fromkeys(drops)
             with back:
                 st.button("Previous page", disabled=value == 1, width="stretch", on_click=go, kwargs={**drop, name: str(value - 1)})
-            with where:
-                st.text(f"Page {value:,} of {n_pages:,}", text_alignment="center", width="stretch")
+            where.text(f"Page {value:,} of {n_pages:,}", text_alignment="center", width="stretch")
             with on:
                 st.button("Next page", disabled=value == n_pages, width="stretch", on_click=go, kwargs={**drop, name: str(value + 1)})
         return value

@@ -12,7 +12,7 @@ from promptlab.explorer.filters import Filters, go
 from promptlab.nouns import NONE_ARM
 from promptlab.reporting import library
 from promptlab.reporting.library import Known, Sentence, View
-from promptlab.reporting.store import Store
+from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
 
 
@@ -73,8 +73,7 @@ def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
     view = _chosen(store, filters, every, tasks)
     _notes(store, view)
     take.shown(library.about_table(view), "task")
-    with st.expander("How its base prompts ask"):
-        take.shown(library.prompt_texts(view), "base-prompts")
+    take.folded("How its base prompts ask", library.prompt_texts(view), "base-prompts")
     number = filters.page_number("three", view.n_pages)
     items = view.items(store, number)
     if not items:

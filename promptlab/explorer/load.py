@@ -16,8 +16,7 @@ from promptlab.explorer import plain
 from promptlab.explorer.filters import moved
 from promptlab.nouns import UNREADABLE, PromptlabError, RunProblem, first_line
 from promptlab.record.store import Run, runs_in
-from promptlab.reporting.prepared import Stamp, stamp
-from promptlab.reporting.store import Store
+from promptlab.reporting.prepared import Stamp, Store, stamp
 
 REREAD_S = 15.0
 

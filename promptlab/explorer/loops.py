@@ -13,7 +13,7 @@ from promptlab.explorer.filters import OF_A_PAIR, Filters, model_of, task_of
 from promptlab.explorer.trial import messages_of
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
-from promptlab.reporting.store import Store, records
+from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown, score_word
 from promptlab.stats import wilson
@@ -39,15 +39,12 @@ def render(store: Store, filters: Filters) -> None:
     if not rows:
         st.caption("Nothing is recorded yet for this choice.")
         return
-    take.chart(
-        charts.rounds(rows, "Items solved by round (pass@k)", store.simulated), f"rounds-{strategy}",
-        "For each arm the share of items solved by each round, with 95 % intervals; the table below says the same.",
-    )  # fmt: skip
+    about = "For each arm the share of {}, with 95 % intervals; the table below says the same."
+    drawn = charts.rounds(rows, "Items solved by round (pass@k)", store.simulated)
+    take.chart(drawn, f"rounds-{strategy}", about.format("items solved by each round"))
     st.subheader("Drift: are right answers talked away")
-    take.chart(
-        charts.drift(with_intervals(rows), "Right answers at each round", store.simulated), f"drift-{strategy}",
-        "For each arm the share of right answers at each round, with 95 % intervals; the table below says the same.",
-    )  # fmt: skip
+    drawn = charts.drift(with_intervals(rows), "Right answers at each round", store.simulated)
+    take.chart(drawn, f"drift-{strategy}", about.format("right answers at each round"))
     for sentence in drift_words(rows):
         plain.line(sentence)
     st.subheader("Round by round")
@@ -84,27 +81,21 @@ def _chosen(store: Store, filters: Filters) -> tuple[str, str, Rows, Rows]:
 
 def round_table(rows: Rows) -> pd.DataFrame:
     """Percentages as words, one row for each arm and round."""
-    return pd.DataFrame(
-        {
-            "arm": [row["arm"] for row in rows],
-            "round": [row["round"] for row in rows],
-            "items asked": [row["n_asked"] for row in rows],
-            "solved so far": [f"{100 * row['pass_at_k']:.1f} %" for row in rows],
-            "95 % interval": [f"{100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f}" for row in rows],
-            "right at this round": [f"{100 * row['accuracy']:.1f} %" for row in rows],
-            "turned right": [row["gained"] for row in rows],
-            "turned wrong": [row["lost"] for row in rows],
-        }
-    )
+    shown = [
+        [
+            row["arm"], row["round"], row["n_asked"], f"{100 * row['pass_at_k']:.1f} %",
+            f"{100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f}", f"{100 * row['accuracy']:.1f} %", row["gained"], row["lost"],
+        ]
+        for row in rows
+    ]  # fmt: skip
+    heads = ["arm", "round", "items asked", "solved so far", "95 % interval", "right at this round", "turned right", "turned wrong"]
+    return pd.DataFrame(shown, columns=heads)
 
 
 def with_intervals(rows: Rows) -> list[dict[str, Any]]:
     """The same rows with `low` and `high`: Wilson's 95 % interval of the share that is right at the round."""
-    found = []
-    for row in rows:
-        low, high = wilson(round(row["accuracy"] * row["n"]), row["n"], 0.95)
-        found.append({**row, "low": low, "high": high})
-    return found
+    ends = (wilson(round(row["accuracy"] * row["n"]), row["n"], 0.95) for row in rows)
+    return [{**row, "low": low, "high": high} for row, (low, high) in zip(rows, ends, strict=True)]
 
 
 def drift_words(rows: Rows) -> list[str]:
@@ -123,8 +114,8 @@ def drift_words(rows: Rows) -> list[str]:
 
 def emotion_table(rows: Rows) -> pd.DataFrame:
     """Counts of what the next answer did, by arm and emotion."""
-    columns = {"arm": [row["arm"] for row in rows], "emotion": [row["emotion"] for row in rows], "remarks": [row["n"] for row in rows]}
-    return pd.DataFrame(columns | {way.replace("_", " to "): [row[way] for row in rows] for way in WAYS})
+    names = {"arm": "arm", "emotion": "emotion", "n": "remarks"} | {way: way.replace("_", " to ") for way in WAYS}
+    return pd.DataFrame(rows, columns=list(names)).rename(columns=names)
 
 
 def _conversation(store: Store, filters: Filters, model: str, strategy: str) -> None:

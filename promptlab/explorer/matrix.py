@@ -11,7 +11,7 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_PAIR, Filters, choose, go
 from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
 from promptlab.reporting import charts, words
-from promptlab.reporting.store import Store
+from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
 from promptlab.stats import points
 

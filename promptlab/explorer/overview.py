@@ -14,7 +14,8 @@ from promptlab.explorer.filters import Filters, choose
 from promptlab.explorer.load import kept_fresh
 from promptlab.nouns import VERDICTS, Comparison, Setting
 from promptlab.reporting import charts, words
-from promptlab.reporting.store import Store
+from promptlab.reporting.prepared import Store
+from promptlab.reporting.replicated import Figure
 from promptlab.reporting.table import Table
 
 FEWEST_TIED = 2
@@ -51,10 +52,8 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         _headline(store)
         return
     if any(c.diff is not None for c in means):
-        take.chart(
-            charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), "overview",
-            "For each added text its difference in points with a 95 % interval, n and the verdict; the table below says the same.",
-        )  # fmt: skip
+        about = "For each added text its difference in points with a 95 % interval, n and the verdict; the table below says the same."
+        take.chart(charts.forest(means, "Difference in points, averaged over the tasks", store.simulated), "overview", about)
         plain.line(f"The grey band: differences below {100 * store.plan.margins.mean:g} points, which this run counts as none.")
     for sentence in ties(store, model, setting):
         plain.line(sentence)
@@ -68,9 +67,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
             for note in c.notes:
                 plain.line(f"    Note: {note}")
     with st.expander("What the verdicts mean"):
-        plain.table(
-            pd.DataFrame([(f"{wording.sign} {v}", wording.meaning) for v, wording in VERDICTS.items()], columns=["verdict", "means"])
-        )
+        plain.table(pd.DataFrame({"verdict": f"{wording.sign} {v}", "means": wording.meaning} for v, wording in VERDICTS.items()))
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
         for table in reporting.beside_tables(store.report):
@@ -85,7 +82,8 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         if not aa:
             st.caption("Nothing is recorded yet.")
     with st.expander("About this run"):
-        _truth(store)
+        for simulated in (m for m in store.plan.models if m.truth):
+            plain.line(f"What the simulated model {simulated.name} was made to do: {simulated.truth}.")
         plain.table(_about(store))
 
 
@@ -110,16 +108,12 @@ def published_beside_honest(store: Store, model: str, setting: Setting) -> list[
     rows: list[dict[str, Any]] = []
 
     def add(figure: str, kind: str, value: float, ends: tuple[float | None, float | None], about: str) -> None:
-        low, high = (None if end is None else 100 * end for end in ends)
-        span = "" if low is None or high is None else f" ({about} {low:+.1f} to {high:+.1f})"
-        words = f"{100 * value:+.1f}{span}"
-        rows.append({"figure": figure, "kind": kind, "points": 100 * value, "low": low, "high": high, "words": words})
+        low, high = ends
+        span = "" if low is None or high is None else f" ({about} {100 * low:+.1f} to {100 * high:+.1f})"
+        rows.append(Figure(figure, kind, value, low, high, "").drawn(f"{100 * value:+.1f}{span}"))
 
     beside = store.report.beside
-    for row in beside.protocols:
-        if (row.model, row.setting) != (model, setting):
-            continue
-        p = row.protocol
+    for p in (row.protocol for row in beside.protocols if (row.model, row.setting) == (model, setting)):
         add("papers: the best of each task", "published", p.best_per_task, p.null_best_per_task[::2], "dice")
         add("papers: the best over the tasks", "published", p.best_single, p.null_best_single[::2], "dice")
     if not rows:
@@ -135,41 +129,29 @@ def published_beside_honest(store: Store, model: str, setting: Setting) -> list[
 
 def ties(store: Store, model: str, setting: Setting) -> list[str]:
     """Which sentences cannot be told from the best one: their intervals over the tasks reach its estimate."""
-    means = [
-        c
-        for control in store.controls[:1]
-        for c in store.comparisons(model, setting, control, ["stimulus"])
-        if c.diff is not None and c.ci_high is not None
-    ]
+    every = store.comparisons(model, setting, store.controls[0], ["stimulus"])
+    means = [c for c in every if c.diff is not None and c.ci_high is not None]
     if len(means) < FEWEST_TIED:
         return []
     best = max(means, key=lambda c: c.diff or 0.0)
     tied = [c.treated for c in means if c is not best and (c.ci_high or 0.0) >= (best.diff or 0.0)]
-    if not tied:
-        return []
-    return [f"{best.treated} has the largest estimate; {len(tied)} of {len(means) - 1} others cannot be told from it: {', '.join(tied)}."]
+    return (
+        []
+        if not tied
+        else [f"{best.treated} has the largest estimate; {len(tied)} of {len(means) - 1} others cannot be told from it: {', '.join(tied)}."]
+    )
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
     """The verdicts over the tasks, the papers' arithmetic beside them, and what stands beside the verdicts."""
     model, control, setting = choose(store, filters)
     verdicts = _verdicts(store, store.comparisons(model, setting, control, ["primary", "stimulus"]))
-    published = pd.DataFrame(published_beside_honest(store, model, setting))
-    return [
-        Table(OVER_TASKS, "", verdicts),
-        Table("The papers' arithmetic beside it", "", published),
-        *reporting.beside_tables(store.report),
-    ]
+    published = Table("The papers' arithmetic beside it", "", pd.DataFrame(published_beside_honest(store, model, setting)))
+    return [Table(OVER_TASKS, "", verdicts), published, *reporting.beside_tables(store.report)]
 
 
 def _verdicts(store: Store, shown: Sequence[Comparison]) -> pd.DataFrame:
     return words.verdict_table(shown, {name: arm.text for name, arm in store.arms.items()})
-
-
-def _truth(store: Store) -> None:
-    for model in store.plan.models:
-        if model.truth:
-            plain.line(f"What the simulated model {model.name} was made to do: {model.truth}.")
 
 
 def _about(store: Store) -> pd.DataFrame:

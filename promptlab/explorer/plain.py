@@ -92,11 +92,7 @@ def clean(frame: pd.DataFrame) -> pd.DataFrame:
 def _styled(frame: pd.DataFrame, tinted: list[Hashable]) -> Any:  # noqa: ANN401
     if not tinted or frame.empty:
         return frame
-
-    def style(value: object) -> str:
-        return next((css for sign, css in TINTS.items() if str(value).startswith(sign)), "")
-
-    return frame.style.map(style, subset=tinted)
+    return frame.style.map(lambda value: next((css for sign, css in TINTS.items() if str(value).startswith(sign)), ""), subset=tinted)
 
 
 def _height(n_rows: int, shown: int = MOST_ROWS_SHOWN) -> int:

@@ -16,7 +16,7 @@ from promptlab.planning.draft import FILE, Choices, Draft, drafted, experiment_t
 from promptlab.planning.size import MOST_ITEMS
 from promptlab.reporting import charts
 from promptlab.reporting.planned import Measured, curve, curve_table, file_tables, in_a_sentence, measured, short_table, ways_table
-from promptlab.reporting.store import Store, records
+from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
 
 FLIPS = 10.0

@@ -11,8 +11,8 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, model_of
 from promptlab.reporting import PAPERS, charts, replicated
+from promptlab.reporting.prepared import Store
 from promptlab.reporting.replicate import N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
-from promptlab.reporting.store import Store
 from promptlab.reporting.table import Table
 from promptlab.stats import interval, points
 
@@ -32,13 +32,7 @@ def render(store: Store, filters: Filters) -> None:
     protocol = replicated.figures(store, model, paper)
     st.subheader("The papers' protocol beside the honest figure")
     if protocol:
-        rows = [
-            {
-                "figure": f.figure, "kind": f.kind, "points": 100 * f.value, "low": None if f.low is None else 100 * f.low,
-                "high": None if f.high is None else 100 * f.high, "words": f"{points(f.value)} ({interval(f.low, f.high)})",
-            }
-            for f in protocol
-        ]  # fmt: skip
+        rows = [f.drawn(f"{points(f.value)} ({interval(f.low, f.high)})") for f in protocol]
         take.chart(
             charts.protocol(rows, "What is reported, and what can be said", store.simulated), "protocol",
             "Each figure of the papers' protocol with the range that it has when nothing works, and the mean over all sentences with its "
@@ -72,13 +66,9 @@ def _cells(store: Store, found: replicated.Found, model: str, paper: Paper) -> N
     plain.line(replicated.in_short(cells, model))
     st.subheader("Cell by cell")
     if cells:
-        take.chart(
-            charts.estimates(
-                replicated.chart_rows(cells), replicated.KINDS, "mean gain of all sentences, in points", TITLES[paper], store.simulated
-            ),
-            "replication",
-            "For each cell the paper's mean gain with the range of a repetition, and this run's with its 95 % interval.",
-        )
+        rows, axis = replicated.chart_rows(cells), "mean gain of all sentences, in points"
+        about = "For each cell the paper's mean gain with the range of a repetition, and this run's with its 95 % interval."
+        take.chart(charts.estimates(rows, replicated.KINDS, axis, TITLES[paper], store.simulated), "replication", about)
     take.shown(replicated.cell_table(found, model), "replication")
     take.section("The figure of the abstract", replicated.abstract_table(found), "abstract")
     take.section("What differs from the paper", replicated.difference_table(found, model), "differences")

@@ -68,8 +68,7 @@ def _draw(runs: Table, warned: Table, broken: Table) -> None:
         _choosable(runs.frame, "runs")
         take.frame(runs.frame, "runs")
     if not warned.frame.empty:
-        with st.expander("Warnings one by one"):
-            take.shown(warned, "warnings")
+        take.folded("Warnings one by one", warned, "warnings")
     if not broken.frame.empty:
         st.subheader("Runs that cannot be read")
         plain.line(broken.note)
@@ -89,8 +88,7 @@ def _choosable(frame: pd.DataFrame, name: str) -> None:
 
 def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:
     """A row for each run, and name and reason of those that cannot be read."""
-    rows: list[Row] = []
-    broken: list[Row] = []
+    rows, broken = list[Row](), list[Row]()
     for name, folder in found.items():
         try:
             with readable(f"{folder / 'manifest.json'}: not complete"):
@@ -108,43 +106,30 @@ def row_of(name: str, state: str, manifest: Manifest, asked: Mapping[str, Mappin
     """
     counts = manifest.counts
     models, simulated = list(manifest.models), list(manifest.simulated_models)
+    mark = "" if not simulated else "SIMULATED" if len(simulated) >= len(models) else f"SIMULATED: {', '.join(simulated)}"
     return {
-        "run": name,
-        "state": state,
-        "SIMULATED": "" if not simulated else "SIMULATED" if len(simulated) >= len(models) else f"SIMULATED: {', '.join(simulated)}",
-        "warnings": warnings(manifest, asked),
-        "question": manifest.question or "none stated",
-        "trials": f"{int(counts.done):,} of {int(counts.planned):,}",
-        "errors": int(counts.errors),
+        "run": name, "state": state, "SIMULATED": mark, "warnings": warnings(manifest, asked),
+        "question": manifest.question or "none stated", "name": manifest.name or "none", "models": ", ".join(models) or "unknown",
+        "trials": f"{int(counts.done):,} of {int(counts.planned):,}", "errors": int(counts.errors),
         "cost": paid_words(float(manifest.paid_usd), int(counts.unpriced), len(simulated), len(models)),
-        "models": ", ".join(models) or "unknown",
         "updated": str(manifest.updated_at).replace("T", " ").replace("+00:00", " UTC"),
-        "name": manifest.name or "none",
-    }
+    }  # fmt: skip
 
 
 def warnings(manifest: Manifest, asked: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """What may spoil a comparison or is still open, in words."""
-    found = []
-    for model, versions in manifest.served.items():
-        if len(versions) > 1:
-            found.append(f"{model} was served by {len(versions)} versions ({', '.join(versions)})")
-    imported = bool(manifest.imported)
-    effective = {} if imported else manifest.effective  # what an imported run asked for is not known
-    for model, sent in effective.items():
-        if differs := differences(asked.get(model), sent):
-            found.append(f"{model}: {', '.join(differs)}")
-    if waiting := manifest.batches.get("waiting_trials"):
-        found.append(f"{waiting:,} trials wait in {manifest.batches['open']:,} batch(es)")
-    for model, why in manifest.stopped.items():
-        found.append(f"the provider of {model} stopped: {why}")
-    if unpriced := manifest.counts.unpriced:
-        found.append(f"the price of {unpriced:,} calls is unknown")
-    if manifest.budget_reached:
-        found.append(str(manifest.budget_reached))
-    if imported:
-        found.append("imported: nothing was fixed before the results were there")
-    return found
+    waiting, unpriced = manifest.batches.get("waiting_trials"), manifest.counts.unpriced
+    effective = {} if manifest.imported else manifest.effective  # what an imported run asked for is not known
+    differ = {model: differences(asked.get(model), sent) for model, sent in effective.items()}
+    return [
+        *manifest.several_versions,
+        *(f"{model}: {', '.join(differs)}" for model, differs in differ.items() if differs),
+        *([f"{waiting:,} trials wait in {manifest.batches['open']:,} batch(es)"] if waiting else ()),
+        *(f"the provider of {model} stopped: {why}" for model, why in manifest.stopped.items()),
+        *([f"the price of {unpriced:,} calls is unknown"] if unpriced else ()),
+        *([str(manifest.budget_reached)] if manifest.budget_reached else ()),
+        *(["imported: nothing was fixed before the results were there"] if manifest.imported else ()),
+    ]
 
 
 def differences(asked: Mapping[str, Any] | None, sent: Mapping[str, Any]) -> list[str]:

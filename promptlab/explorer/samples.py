@@ -10,7 +10,7 @@ from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import kept_fresh
 from promptlab.nouns import OUTCOMES
 from promptlab.reporting import words
-from promptlab.reporting.store import RIGHT, WHOLE, Store
+from promptlab.reporting.prepared import RIGHT, WHOLE, Store
 from promptlab.reporting.table import Table
 
 PAGE_ROWS = 50
@@ -27,7 +27,12 @@ def render(store: Store, filters: Filters) -> None:
     n_found = count(store, sieve)
     asked = filters.get("trial")
     counted = store.stamp
-    kept_fresh(store, lambda newest: _counts(newest, n_found if newest.stamp == counted else count(newest, sieve)))
+
+    def counts(newest: Store) -> None:
+        n = n_found if newest.stamp == counted else count(newest, sieve)
+        plain.line(f"{n:,} of {newest.n_trials:,} answers." + (" Click one to read it below." if n else ""))
+
+    kept_fresh(store, counts)
     number = filters.page_number("n", max(1, -(-n_found // PAGE_ROWS)), drops=("trial",))
     page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     if page.empty:
@@ -43,10 +48,6 @@ def render(store: Store, filters: Filters) -> None:
     plain.choosable(shown, f"samples/{number}/{key}", choose, height=420)
     take.frame(shown.drop(columns="shown"), f"answers-{number}")
     trial.show(store, chosen)
-
-
-def _counts(store: Store, n_found: int) -> None:
-    plain.line(f"{n_found:,} of {store.n_trials:,} answers." + (" Click one to read it below." if n_found else ""))
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
@@ -112,18 +113,9 @@ def select(store: Store, sieve: Sieve, start: int, n: int) -> pd.DataFrame:
 
 
 def _table(page: pd.DataFrame, chosen: str) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "shown": [plain.CHOSEN if name == chosen else "" for name in page["trial"]],
-            "score": [words.score_word(score) for score in page["score"]],
-            "task": page["task"],
-            "item": page["item"],
-            "arm": [
-                arm if strategy == "single" else f"{arm} [{strategy}]" for arm, strategy in zip(page["arm"], page["strategy"], strict=True)
-            ],
-            "input": page["input"],
-            "answer": page["answer"],
-            "outcome": page["outcome"],
-            "model": page["model"],
-        }
+    shown = page.assign(
+        shown=[plain.CHOSEN if name == chosen else "" for name in page["trial"]],
+        score=[words.score_word(score) for score in page["score"]],
+        arm=page["arm"].where(page["strategy"] == "single", page["arm"] + " [" + page["strategy"] + "]"),
     )
+    return shown[["shown", "score", "task", "item", "arm", "input", "answer", "outcome", "model"]]

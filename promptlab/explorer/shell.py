@@ -1,19 +1,27 @@
-"""The frame around every page: which run, how far it is, SIMULATED, and where to go."""
+"""The frame around every page: which run, how far it is, SIMULATED, and where to go.
+
+Also what a page shows, as tables for the terminal and for files: `promptlab report RUN --page NAME`.
+"""
 
 from __future__ import annotations
 
 import functools
 import importlib
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 
 from promptlab.explorer import load, plain, take
-from promptlab.explorer.filters import OF_A_RUN, Filters, moved
+from promptlab.explorer.filters import NAMES, OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
-from promptlab.nouns import Manifest, PromptlabError, RunProblem
+from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, did_you_mean
+from promptlab.reporting import written
+from promptlab.reporting.formats import section
+from promptlab.reporting.prepared import Store
+from promptlab.reporting.table import Table
 from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
@@ -69,11 +77,7 @@ def show(run: Path | None, runs: Path) -> None:
     filters = Filters()
     take.answers_of()
     notes = st.container()
-    names = list(found)
-    name = None
-    if names:
-        with right:
-            name = filters.pick("Run", "run", names, names[0], drops=OF_A_RUN)
+    name = filters.pick("Run", "run", found, next(iter(found)), drops=OF_A_RUN, place=right) if found else None
     page = filters.switch("Page", "page", {key: label for key, (label, _) in PAGES.items()}, FIRST, drops=("part",))
     try:
         if name is None and page in WITHOUT_A_RUN:
@@ -155,18 +159,14 @@ def _strip(folder: Path, live: bool) -> None:
 def status(state: str, manifest: Manifest) -> str:
     """How far the run is, in one line; costs that nobody knows are said to be unknown."""
     counts = manifest.counts
-    words = [STATES.get(state, "in a state that this version does not know")]
-    words.append(f"{int(counts.done):,} of {int(counts.planned):,} trials")
-    if counts.errors:
-        words.append(f"{int(counts.errors):,} failed")
-    if counts.cached:
-        words.append(f"{int(counts.cached):,} answers from the cache")
-    n_models, n_simulated = len(manifest.models), len(manifest.simulated_models)
-    words.append(paid_words(float(manifest.paid_usd), int(counts.unpriced), n_simulated, n_models))
-    text = "  ·  ".join(words)
-    if manifest.last_error:
-        text += f"\nLast error: {plain.clip(str(manifest.last_error), 300)}"
-    return text
+    words = [
+        STATES.get(state, "in a state that this version does not know"), f"{int(counts.done):,} of {int(counts.planned):,} trials",
+        *([f"{int(counts.errors):,} failed"] if counts.errors else ()),
+        *([f"{int(counts.cached):,} answers from the cache"] if counts.cached else ()),
+        paid_words(float(manifest.paid_usd), int(counts.unpriced), len(manifest.simulated_models), len(manifest.models)),
+    ]  # fmt: skip
+    error = f"\nLast error: {plain.clip(str(manifest.last_error), 300)}" if manifest.last_error else ""
+    return "  ·  ".join(words) + error
 
 
 def _nothing(runs: Path) -> None:
@@ -176,3 +176,50 @@ def _nothing(runs: Path) -> None:
     st.code("promptlab sweep experiments/quickstart.yaml", language=None)
     st.caption("If your runs are elsewhere:")
     st.code("promptlab view --runs FOLDER", language=None)
+
+
+def filters_of(given: Sequence[str]) -> dict[str, str]:
+    """`name=value` pairs as in the explorer's address; UsageProblem for any other."""
+    found = {}
+    for pair in given:
+        name, sign, value = pair.partition("=")
+        if not sign:
+            raise UsageProblem(f"--where takes name=value, found {pair!r}; the names are those in the explorer's address, such as task=sum")
+        if name not in NAMES or name in ("run", "page"):
+            raise UsageProblem(f"the filter {name!r} is not known; {did_you_mean(name, NAMES)}".rstrip("; "))
+        found[name] = value
+    return found
+
+
+def page_tables(folder: Path, page: str, given: Mapping[str, str]) -> list[Table]:
+    """The tables of a page of one run. UsageProblem for a page that is not there, or a value that the run does not know."""
+    if page not in PAGES:
+        raise UsageProblem(f"the page {page!r} is not known; {did_you_mean(page, PAGES)}".rstrip("; "))
+    filters = Filters(given)
+    module = page_module(page)
+    if page == OF_ALL_RUNS:
+        found: list[Table] = module.tables(load.folders(folder.resolve().parent), filters)
+    else:
+        found = module.tables(Store.of(folder), filters)
+    if filters.notes:
+        raise UsageProblem(f"the run does not know {', '.join(filters.notes)}; open `promptlab view` to see which values there are")
+    return found
+
+
+def text_of(found: Sequence[Table], format: str, simulated: bool) -> str:  # noqa: A002 (the option's word)
+    """The tables as `csv` (one below the other), `json` or `markdown`; text of others is spelled out and runs nowhere."""
+    titles = [f"SIMULATED: {shown.title}" if simulated else shown.title for shown in found]
+    if format == "json":
+        value = [
+            {"title": title, "note": shown.note, "rows": json.loads(shown.frame.to_json(orient="records", double_precision=15))}
+            for title, shown in zip(titles, found, strict=True)
+        ]
+        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    parts = []
+    for title, shown in zip(titles, found, strict=True):
+        rows = [[plain.cell(value, 2_000) for value in row] for row in shown.frame.astype(object).values.tolist()]
+        if format == "markdown":
+            parts.append("\n".join(section(title, shown.note, shown.head, rows)) + "\n")
+        else:
+            parts.append(f'"{title.replace(chr(34), chr(39))}"\n' + written(shown.frame, ".csv").decode("utf-8"))
+    return "\n".join(parts)

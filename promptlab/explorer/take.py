@@ -66,11 +66,10 @@ def frame(rows: pd.DataFrame, name: str) -> None:
     """Downloads of a table: CSV, where no cell is run as a formula, and Parquet. Of a simulated model the file and every row say so."""
     rows, name = _labelled(rows), _marked(name)
     with st.popover("Download this table", type="tertiary"):
-        for_csv, for_parquet = partial(written, rows, ".csv"), partial(written, rows, ".parquet")
-        st.download_button("CSV", for_csv, f"{name}.csv", "text/csv", key=f"take/{name}.csv", on_click="ignore")
-        st.download_button(
-            "Parquet", for_parquet, f"{name}.parquet", "application/vnd.apache.parquet", key=f"take/{name}.parquet", on_click="ignore"
-        )
+        for label, mime in (("CSV", "text/csv"), ("Parquet", "application/vnd.apache.parquet")):
+            ending = f".{label.lower()}"
+            file = f"{name}{ending}"
+            st.download_button(label, partial(written, rows, ending), file, mime, key=f"take/{file}", on_click="ignore")
 
 
 def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None) -> None:  # noqa: ANN401 (altair's own type varies)
@@ -80,25 +79,16 @@ def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | Non
     """
     spec = drawn.to_dict(validate=False)  # the tests check the charts
     name = _marked(name)
-    if choose is None:
-        st.vega_lite_chart(spec=spec, width="content", theme=None, alt=plain.cell(about, 300))
-    else:
-        key = f"chart/{name}"
-        st.vega_lite_chart(
-            spec=spec, width="content", theme=None, alt=plain.cell(about, 300), key=key, on_select=partial(_clicked, key, choose),
-            selection_mode=charts.PICKED,
-        )  # fmt: skip
+    key = f"chart/{name}"
+    clicked: Any = {"key": key, "on_select": partial(_clicked, key, choose), "selection_mode": charts.PICKED} if choose else {}
+    st.vega_lite_chart(spec=spec, width="content", theme=None, alt=plain.cell(about, 300), **clicked)
     with st.popover("Download this chart", type="tertiary"):
-        for_svg, for_png = partial(_svg, drawn), partial(charts.png, drawn)
-        st.download_button("SVG", for_svg, f"{name}.svg", "image/svg+xml", key=f"take/{name}.svg", on_click="ignore")
-        st.download_button("PNG", for_png, f"{name}.png", "image/png", key=f"take/{name}.png", on_click="ignore")
+        for label, made, mime in (("SVG", partial(charts.svg, drawn), "image/svg+xml"), ("PNG", partial(charts.png, drawn), "image/png")):
+            file = f"{name}.{label.lower()}"
+            st.download_button(label, made, file, mime, key=f"take/{file}", on_click="ignore")
 
 
 def _clicked(key: str, choose: Callable[[str], None]) -> None:
     picked = st.session_state[key].selection.get(charts.PICKED) or []
     if picked and isinstance(cell := picked[0].get("cell"), str):
         choose(cell)
-
-
-def _svg(drawn: Any) -> bytes:  # noqa: ANN401 (altair's own type varies)
-    return charts.svg(drawn).encode()

@@ -11,9 +11,9 @@ import streamlit as st
 
 from promptlab.explorer import plain
 from promptlab.nouns import OUTCOMES, CallRow, RunProblem, Setting, facts_of
+from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.rescore import scores_of
-from promptlab.reporting.store import Store, records
-from promptlab.reporting.table import Table
+from promptlab.reporting.table import Table, table
 from promptlab.reporting.words import mark, or_unknown, score_word
 
 CALL_FACTS = facts_of(CallRow)
@@ -40,7 +40,7 @@ def show(store: Store, trial: str) -> None:
             st.caption("What was made of the replies, which stand on the left as they came")
         plain.block(row["answer"])
         st.caption("What the metric read in it")
-        plain.block("(no answer found)" if pd.isna(row["extracted"]) else row["extracted"])
+        plain.block(read_in(row))
         st.caption("What counts as right")
         plain.block(targets(row))
         if not pd.isna(row["error"]):
@@ -62,11 +62,10 @@ def tables(store: Store, name: str) -> list[Table]:
         for number, call in enumerate(records(calls), start=1)
         for message in [*messages_of(call["messages"]), {"role": "reply", "content": call["text"]}]
     ]
-    read = "(no answer found)" if pd.isna(row["extracted"]) else row["extracted"]
-    came = [("answer", row["answer"]), ("what the metric read in it", read), ("right", targets(row))]
+    came = [("answer", row["answer"]), ("what the metric read in it", read_in(row)), ("right", targets(row))]
     return [
-        Table("What was sent", who, pd.DataFrame(sent, columns=["call", "role", "text"])),
-        Table("What came back", who, pd.DataFrame(came, columns=["what", "text"])),
+        table("What was sent", who, ("call", "role", "text"), sent),
+        table("What came back", who, ("what", "text"), came),
         Table("What is recorded about it", who, facts(row, calls, by_scorer(store, row))),
     ]
 
@@ -75,6 +74,11 @@ def added(store: Store, row: Mapping[str, Any]) -> str | None:
     """The text that the trial's arm adds to the prompt."""
     arm = store.arms.get(str(row["arm"]))
     return arm.text or None if arm else None
+
+
+def read_in(row: Mapping[str, Any]) -> str:
+    """What the metric read in an answer."""
+    return "(no answer found)" if pd.isna(row["extracted"]) else str(row["extracted"])
 
 
 def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:

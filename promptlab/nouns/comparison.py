@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptlab.nouns.setting import InSetting, Setting, flat
-from promptlab.nouns.words import Control, Status, Verdict
-
-Scope = Literal["cell", "stimulus", "primary"]
+from promptlab.nouns.words import Control, Scope, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -299,6 +299,10 @@ class ModelAsked(Typed):
     litellm_name: str = ""
     api_base: str | None = None
 
+    @property
+    def words(self) -> str:
+        return self.litellm_name + (f" at {self.api_base}" if self.api_base else "")
+
 
 class Manifest(Typed):
     """What a run folder says about itself; rewritten whole while the run goes on."""
@@ -342,6 +346,12 @@ class Manifest(Typed):
     def read(cls, data: Mapping[str, Any]) -> Manifest:
         """A manifest of any readable format."""
         return typed(cls, {name: value for name, value in data.items() if name != "format"})
+
+    @property
+    def several_versions(self) -> list[str]:
+        """A sentence, without its end, for each model that more than one version served."""
+        served = ((model, versions) for model, versions in self.served.items() if len(versions) > 1)
+        return [f"{model} was served by {len(versions)} versions ({', '.join(versions)})" for model, versions in served]
 
     def plain(self) -> dict[str, Any]:
         """As manifest.json holds it."""

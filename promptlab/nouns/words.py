@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, get_args
 
+Scope = Literal["cell", "stimulus", "primary"]
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
 Role = Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]
@@ -60,6 +61,21 @@ class ControlWording(NamedTuple):
     phrase: str
 
 
+class ScopeWording(NamedTuple):
+    """A scope as the title of its table, and what a family of it is about."""
+
+    title: str
+    about: str
+
+
+class AdjustmentWording(NamedTuple):
+    """A correction for many comparisons: its name, what it controls, and what it promises."""
+
+    name: str
+    controls: str
+    promise: str
+
+
 # Okabe and Ito's colours, told apart by every kind of colour vision; shape and word say the same.
 VERDICTS: Mapping[Verdict, VerdictWording] = {
     "helps": VerdictWording(
@@ -110,6 +126,18 @@ OUTCOMES: dict[str, str] = {
     "parse_failed": "no answer found in the text",
     "error": "the call failed",
 }
+SCOPES: Mapping[Scope, ScopeWording] = {
+    "primary": ScopeWording("All sentences of a library, over the tasks", "libraries over the tasks"),
+    "stimulus": ScopeWording("Each sentence, over the tasks", "sentences over the tasks"),
+    "cell": ScopeWording("Each sentence in each task", "single tasks"),
+}
+ADJUSTMENTS: Mapping[str, AdjustmentWording] = {
+    "fdr_bh": AdjustmentWording("Benjamini-Hochberg", "false discovery rate (Benjamini-Hochberg)",
+                                "Benjamini-Hochberg: of what is found, at most that share is false on average"),
+    "holm": AdjustmentWording("Holm", "family-wise error (Holm)", "Holm: any false finding with at most that chance"),
+}  # fmt: skip
+BENCHMARKS: Mapping[str, str] = {"instruction_induction": "Instruction Induction", "bigbench": "BIG-bench"}
+"""Those of the papers; a task of the user's own belongs to none."""
 BAD_ENDS: tuple[str, ...] = ("error", *(outcome for outcome in get_args(Outcome) if outcome not in ("ok", "error")))
 """Every outcome but `ok`, lost calls first."""
 SCORERS: tuple[Scorer, ...] = get_args(Scorer)

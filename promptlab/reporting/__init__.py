@@ -2,14 +2,13 @@
 
 from promptlab.reporting.build import Report, arm_table, build, comparison_frame, headline, verdicts
 from promptlab.reporting.decide import Winner, winner
-from promptlab.reporting.export import FRAMES, written
-from promptlab.reporting.formats import to_csv, to_json, to_markdown
+from promptlab.reporting.formats import FRAMES, to_csv, to_json, to_markdown, written
 from promptlab.reporting.html import to_html
 from promptlab.reporting.pair import EXPLORATORY, PairReport, compare, side_of
 from promptlab.reporting.replicate import PAPERS, replicate
 from promptlab.reporting.rescore import scorer_table
 from promptlab.reporting.rows import beside_tables
-from promptlab.reporting.terminal import to_text
+from promptlab.reporting.whole import to_text
 
 __all__ = [
     "EXPLORATORY",

@@ -73,8 +73,14 @@ class Report(Judged):
         return [c for c in self.comparisons if all(getattr(c, name) == value for name, value in wanted.items())]
 
     @property
+    def complete(self) -> bool:
+        """Whether every trial that the plan still wants is recorded."""
+        skipped = self.saved.n_trials if self.saved else 0
+        return self.state == "complete" and self.n_trials + skipped >= self.plan.counts.trials
+
+    @property
     def models(self) -> list[str]:
-        return [model.name for model in self.plan.models]
+        return list(self.plan.model_of)
 
     def name(self, c: Comparison) -> str:
         """The sentence of a comparison, with what tells its setting from the others where a run has several."""
@@ -127,13 +133,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
 
 def _must_fit(run: Run, trials: pd.DataFrame, plan: Plan) -> None:
     """A plan that does not name what the trials hold belongs to another run, or was edited."""
-    planned = {
-        "model": plan.model_of,
-        "task": plan.task_of,
-        "arm": {arm.name for arm in plan.arms},
-        "setting": plan.setting_of,
-    }
-    for column, names in planned.items():
+    arms = {arm.name for arm in plan.arms}
+    for column, names in {"model": plan.model_of, "task": plan.task_of, "arm": arms, "setting": plan.setting_of}.items():
         odd = next((str(name) for name in trials[column].unique() if name not in names), None)
         if odd is not None:
             raise RunProblem(f"{run.folder}: the trials hold the {column} {odd!r}, which plan.json does not name; was the folder edited?")
@@ -141,7 +142,10 @@ def _must_fit(run: Run, trials: pd.DataFrame, plan: Plan) -> None:
 
 def comparison_frame(report: Report) -> pd.DataFrame:
     """All comparisons as a frame with the columns of `schema.COMPARISON_COLUMNS`; lists are joined by '; '."""
-    rows = [{name: _flat(value) for name, value in flat(c).items()} for c in report.comparisons]
+    rows = [
+        {name: "; ".join(map(str, value)) if isinstance(value, tuple) else value for name, value in flat(c).items()}
+        for c in report.comparisons
+    ]
     return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
 
 
@@ -150,37 +154,29 @@ def verdicts(run: Run | str | Path) -> pd.DataFrame:
     return comparison_frame(build(run if isinstance(run, Run) else open_run(run)))
 
 
-def _flat(value: Any) -> Any:  # noqa: ANN401
-    return "; ".join(str(part) for part in value) if isinstance(value, tuple) else value
-
-
 def arm_table(report: Report) -> pd.DataFrame:
     """One row for each model, setting and arm: trials, mean score, what was lost, how answers ended, tokens and cost (None: unknown).
 
     Settings are never pooled: the score of a loop with an oracle is not the score of a single answer.
     """
-    rows = []
+    return pd.DataFrame([row for row, _ in by_arm(report)])
+
+
+def by_arm(report: Report) -> list[tuple[dict[str, Any], pd.DataFrame]]:
+    """The rows of `arm_table`, each with its trials."""
+    found = []
     for (model, setting, arm), group in report.trials.groupby(["model", "setting", "arm"], sort=False, observed=True):
-        ends = Counter(group["outcome"])
-        known = group["cost_usd"].notna().all()
-        rows.append(
-            {
-                "model": model,
-                "setting": report.plan.setting_of[str(setting)].words,
-                "arm": arm,
-                "role": group["role"].iloc[0],
-                "n": len(group),
-                "mean_score": None if group["score"].isna().all() else float(group["score"].mean()),
-                **{outcome: ends.get(outcome, 0) for outcome in BAD_ENDS},
-                "output_tokens_mean": None if group["output_tokens"].isna().all() else float(group["output_tokens"].mean()),
-                "cost_usd": float(group["cost_usd"].sum()) if known else None,
-            }
-        )
-    frame = pd.DataFrame(rows)
-    if len(frame):
-        order = {arm.name: i for i, arm in enumerate(report.plan.arms)}
-        frame = frame.sort_values(["model", "setting", "arm"], key=lambda s: s.map(order) if s.name == "arm" else s, ignore_index=True)
-    return frame
+        ends, scores, tokens = Counter(group["outcome"]), group["score"], group["output_tokens"]
+        row = {
+            "model": model, "setting": report.plan.setting_of[str(setting)].words, "arm": arm, "role": group["role"].iloc[0],
+            "n": len(group), "mean_score": None if scores.isna().all() else float(scores.mean()),
+            **{outcome: ends.get(outcome, 0) for outcome in BAD_ENDS},
+            "output_tokens_mean": None if tokens.isna().all() else float(tokens.mean()),
+            "cost_usd": float(group["cost_usd"].sum()) if group["cost_usd"].notna().all() else None,
+        }  # fmt: skip
+        found.append((row, group))
+    order = {arm.name: i for i, arm in enumerate(report.plan.arms)}
+    return sorted(found, key=lambda one: (one[0]["model"], one[0]["setting"], order[one[0]["arm"]]))
 
 
 def headline(report: Report) -> list[str]:
@@ -192,19 +188,14 @@ def headline(report: Report) -> list[str]:
     if report.plan.imported:
         found += list(report.plan.notes)
     n, planned = report.n_trials, report.plan.counts.trials
-    n_skipped = report.saved.n_trials if report.saved else 0
     if report.saved:
         found.append(looks_words(report))
-    if n + n_skipped < planned or report.state != "complete":
+    if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     if waiting := (batches := report.manifest.batches).get("waiting_trials"):
         found.append(f"{waiting:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them.")
-    for model, versions in report.manifest.served.items():
-        if len(versions) > 1:
-            found.append(
-                f"{model} was served by {len(versions)} versions ({', '.join(versions)}), "
-                "so a difference between arms may be one between versions, and no effect of a sentence."
-            )
+    so = "so a difference between arms may be one between versions, and no effect of a sentence."
+    found += [f"{served}, {so}" for served in report.manifest.several_versions]
     for model in report.models:
         found += _of_model(report, model)
     if report.oracles:
@@ -242,17 +233,14 @@ def _of_model(report: Report, model: str) -> list[str]:
     failed = [c for c in report.of("aa", model) if c.status == "aa_failed"]
     if failed:
         return [failed[0].sentence]
-    found = []
+    found, n_tasks = [], len(report.plan.tasks)
+    where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
     for control in report.controls:
-        over_tasks = report.of("stimulus", model, control)
+        over_tasks, cells = report.of("stimulus", model, control), report.of("cell", model, control)
         groups = {verdict: [c for c in over_tasks if c.verdict == verdict] for verdict in VERDICTS}
-        against = f"Against {CONTROLS[control].name}"
-        n_tasks = len(report.plan.tasks)
-        where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
         parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in groups.items() if group]
-        found.append(f"{model}. {against}, {where}: {'; '.join(parts)}.")
-        cells = report.of("cell", model, control)
-        found.append(f"{model}. {against}, task by task: {tally(cells)} of {len(cells)}.")
+        against = f"{model}. Against {CONTROLS[control].name}"
+        found += [f"{against}, {where}: {'; '.join(parts)}.", f"{against}, task by task: {tally(cells)} of {len(cells)}."]
     found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))
@@ -265,5 +253,4 @@ def tally(comparisons: Sequence[Comparison]) -> str:
 
 
 def _names(report: Report, group: Sequence[Comparison]) -> str:
-    shown = [f"{report.name(c)} ({100 * c.diff:+.1f} points)" if c.diff is not None else report.name(c) for c in group]
-    return ", ".join(shown)
+    return ", ".join(f"{report.name(c)} ({100 * c.diff:+.1f} points)" if c.diff is not None else report.name(c) for c in group)

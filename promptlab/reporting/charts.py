@@ -46,20 +46,11 @@ def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> al
         for c in comparisons
     ]
     margin = max((100 * c.margin for c in comparisons), default=0.0)
-    ends = [abs(v) for row in rows for v in (row["diff"], row["low"], row["high"]) if v is not None]
-    reach = max([*ends, margin, 5.0]) * 1.1
-    x = alt.X("x:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), title="difference in points (right: more right answers)")
+    x = _around_zero(rows, "diff", max(margin, 5.0), "difference in points (right: more right answers)")
     present = [v for v in VERDICTS if any(row["verdict"] == v for row in rows)] or ["unclear"]
-    looks = {name: [getattr(VERDICTS[v], name) for v in present] for name in ("colour", "shape")}
-    band = (
-        alt.Chart(_data([{"from": -margin, "to": margin}]))
-        .mark_rect(color="#888888", opacity=0.15)
-        .encode(x=_of(x, "from"), x2=alt.X2("to:Q"))
-    )
-    by_verdict = {
-        "color": alt.Color("verdict:N", scale=alt.Scale(domain=present, range=looks["colour"]), legend=None),
-        "shape": alt.Shape("verdict:N", scale=alt.Scale(domain=present, range=looks["shape"]), legend=None),
-    }
+    by_verdict = _looks("verdict", present, [VERDICTS[v].colour for v in present], [VERDICTS[v].shape for v in present])
+    inside = alt.Chart(_data([{"from": -margin, "to": margin}])).mark_rect(color="#888888", opacity=0.15)
+    band = inside.encode(x=_of(x, "from"), x2=alt.X2("to:Q"))
     layers = _intervals(rows, _names("row"), x, "diff", by_verdict, {"strokeWidth": 2.5}, tooltip=("row", "words"))
     height = max(2, len({row["row"] for row in rows})) * ROW_PX
     return _layered([band, *layers], _title(title, simulated), 380, height)
@@ -87,9 +78,8 @@ def matrix(
         for c in comparisons
     ]
     reach = max([abs(row["diff"]) for row in rows if row["diff"] is not None] + [10.0])
-    data = _data(rows)
     n_rows, n_columns = len({row["stimulus"] for row in rows}), len({row["task"] for row in rows})
-    base = alt.Chart(data).encode(
+    base = alt.Chart(_data(rows)).encode(
         x=alt.X("task:N", sort=None, title=None, axis=alt.Axis(labelAngle=-30, labelLimit=220, orient="top", ticks=False, domain=False)),
         y=alt.Y("stimulus:N", sort=None, title=None, axis=alt.Axis(labelLimit=420, ticks=False, domain=False)),
         tooltip=_tooltip("stimulus", "task", "shown", "verdict"),
@@ -101,8 +91,7 @@ def matrix(
             alt.value("#E4E4E4"),
         )
     )
-    picked = alt.selection_point(name=PICKED, fields=["cell"], toggle=False)
-    shaded = shaded.add_params(picked)
+    shaded = shaded.add_params(alt.selection_point(name=PICKED, fields=["cell"], toggle=False))
     hatch = base.mark_text(fontSize=20, opacity=0.22, fontWeight="normal", color="#000000", clip=True).encode(text=alt.Text("hatch:N"))
     text = base.mark_text(fontSize=12).encode(
         text=alt.Text("shown:N"),
@@ -110,9 +99,8 @@ def matrix(
     )
     signs = "▲ helps  ·  ▼ hurts  ·  ■ same  ·  ◆ less than the margin"
     legend = f"{signs}  ·  hatched: nothing can be concluded (● unclear, ✕ no verdict)"
-    framed = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}")).mark_rect(
-        fill=None, stroke=INK, strokeWidth=3
-    )
+    picked = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}"))
+    framed = picked.mark_rect(fill=None, stroke=INK, strokeWidth=3)
     return _layered([shaded, hatch, text, framed], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
 
 
@@ -139,13 +127,9 @@ def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> 
     `rows` have `figure`, `kind` ("published" or "honest"), `points`, `low`, `high` (None: no range) and `words`. The range of a
     published figure is what dice alone would give it; that of an honest one its 95 % interval.
     """
-    kinds = {"published": "#D55E00", "honest": "#0072B2"}
-    ends = [abs(value) for row in rows for value in (row["points"], row["low"], row["high"]) if value is not None]
-    reach = max([*ends, 2.0]) * 1.1
-    x = alt.X("x:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), title="difference in points")
-    colour = alt.Color("kind:N", scale=alt.Scale(domain=list(kinds), range=list(kinds.values())), legend=None)
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=["diamond", "circle"]), legend=None)
-    line, by_kind = {"strokeWidth": 3, "opacity": 0.55}, {"color": colour, "shape": shape}
+    x = _around_zero(rows, "points", 2.0, "difference in points")
+    by_kind = _looks("kind", ["published", "honest"], ["#D55E00", "#0072B2"], ["diamond", "circle"])
+    line = {"strokeWidth": 3, "opacity": 0.55}
     layers = _intervals(rows, _names("figure"), x, "points", by_kind, line, tooltip=("figure", "words"))
     return _layered(layers, _title(title, simulated), 300, max(2, len(rows)) * ROW_PX)
 
@@ -168,13 +152,11 @@ def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: s
     data = _data(values)
     scale = alt.Scale(domain=[0, 100], nice=False)
     x, y = alt.X("a:Q", scale=scale, title=inert(titles[0])), alt.Y("b:Q", scale=scale, title=inert(titles[1]))
-    equal = (
-        alt.Chart(_data([{"a": 0, "b": 0}, {"a": 100, "b": 100}]))
-        .mark_line(color="#888888", strokeDash=[4, 4], strokeWidth=1)
-        .encode(x=x, y=y)
-    )
-    across = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(x=alt.X("low_a:Q", scale=scale), x2=alt.X2("high_a:Q"), y=y)
-    up = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6).encode(y=alt.Y("low_b:Q", scale=scale), y2=alt.Y2("high_b:Q"), x=x)
+    ends = alt.Chart(_data([{"a": 0, "b": 0}, {"a": 100, "b": 100}]))
+    equal = ends.mark_line(color="#888888", strokeDash=[4, 4], strokeWidth=1).encode(x=x, y=y)
+    rule = alt.Chart(data).mark_rule(color="#56B4E9", opacity=0.6)
+    across = rule.encode(x=alt.X("low_a:Q", scale=scale), x2=alt.X2("high_a:Q"), y=y)
+    up = rule.encode(y=alt.Y("low_b:Q", scale=scale), y2=alt.Y2("high_b:Q"), x=x)
     point = alt.Chart(data).mark_point(filled=True, size=60, opacity=1, color="#0072B2").encode(x=x, y=y, tooltip=_tooltip("words"))
     return _layered([equal, across, up, point], _title(title, simulated), 320, 320)
 
@@ -193,10 +175,7 @@ def estimates(
     scale = alt.Scale(domain=[low * 1.05 if low < 0 else low, high if ends else high * 1.05], nice=False)
     shapes = ["circle", "diamond", "square", "triangle-up"]
     legend = None if len(kinds) == 1 else alt.Legend(title=None, orient="top", labelLimit=420, symbolOpacity=1)
-    by_kind: dict[str, Any] = {
-        "color": alt.Color("kind:N", sort=None, scale=alt.Scale(domain=list(kinds), range=LINES[: len(kinds)]), legend=legend),
-        "shape": alt.Shape("kind:N", scale=alt.Scale(domain=list(kinds), range=shapes[: len(kinds)]), legend=legend),
-    }
+    by_kind = _looks("kind", list(kinds), LINES[: len(kinds)], shapes[: len(kinds)], legend, sort=None)
     if len(kinds) > 1:
         by_kind["yOffset"] = alt.YOffset("kind:N", sort=list(kinds), scale=alt.Scale(domain=list(kinds)))
     y = _names("row", scale=alt.Scale(paddingInner=0.3, paddingOuter=0.15))
@@ -222,43 +201,37 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
         for row in rows
     ]  # fmt: skip
     effects = list(dict.fromkeys(value["effect"] for value in values))
-    data, ends = _data(values), [value["items"] for value in values] or [1]
+    ends = [value["items"] for value in values] or [1]
     x = alt.X("items:Q", title="items a task", scale=alt.Scale(type="log", domain=[min(ends), max(ends)], nice=False),
               axis=alt.Axis(format=",d", labelOverlap=True, values=_decades(min(ends), max(ends))))  # fmt: skip
-    y_title, scale = "runs that see the effect, %", alt.Scale(domain=[0, 100])
-    y = alt.Y("power:Q", title=y_title, scale=scale)
+    y = alt.Y("power:Q", title="runs that see the effect, %", scale=alt.Scale(domain=[0, 100]))
     legend = alt.Legend(title="true effect", symbolType="stroke", symbolSize=400)
     colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=legend)
     dash = alt.StrokeDash("effect:N", sort=effects, legend=legend)
-    wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=alt.Y("power:Q", title=y_title, scale=scale))
+    wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=y)
     goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
     goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
     chosen = alt.Chart(_data([{"items": n_items, "words": f"{n_items:,} items"}])).encode(x=alt.X("items:Q"))
     here = chosen.mark_rule(color="#888888")
     here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text=WORDS)
-    base = alt.Chart(data)
+    base = alt.Chart(_data(values))
     line = base.mark_line(interpolate="monotone").encode(
         x=x, y=y, color=colour, strokeDash=dash, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
     )
-    point = (
-        base.transform_filter(f"datum.asked && datum.items == {n_items:d}")
-        .mark_point(filled=True, size=110, opacity=1)
-        .encode(x=x, y=y, color=colour)
-    )
+    there = base.transform_filter(f"datum.asked && datum.items == {n_items:d}")
+    point = there.mark_point(filled=True, size=110, opacity=1).encode(x=x, y=y, color=colour)
     hover = base.mark_point(filled=True, size=40, opacity=0).encode(x=x, y=y, tooltip=_tooltip("words"))
     return _layered([goal, goal_words, here, here_words, line, point, hover], _title(title, simulated), 460, 300)
 
 
 def svg(chart: alt.LayerChart) -> str:
     """The chart as SVG text: drawn in this process, without a browser or the network."""
-    drawn: str = vl_convert.vegalite_to_svg(_inert(chart.to_dict(validate=False)))
-    return drawn
+    return str(vl_convert.vegalite_to_svg(_inert(chart.to_dict(validate=False))))
 
 
 def png(chart: alt.LayerChart) -> bytes:
     """The chart as a PNG at twice its size, drawn here."""
-    drawn: bytes = vl_convert.vegalite_to_png(_inert(chart.to_dict(validate=False)), scale=2)
-    return drawn
+    return bytes(vl_convert.vegalite_to_png(_inert(chart.to_dict(validate=False)), scale=2))
 
 
 def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
@@ -288,15 +261,13 @@ def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simul
     )
     last = max((int(row["round"]) for row in rows), default=1)
     x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
-    scale = alt.Scale(domain=[0, 100])
     legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
-    colour = alt.Color("arm:N", sort=None, scale=alt.Scale(domain=arms, range=LINES), legend=legend)
+    looks = (alt.Color, LINES, legend), (alt.StrokeDash, DASHES, None), (alt.Shape, POINTS, legend)
+    colour, dash, shape = (kind("arm:N", sort=None, scale=alt.Scale(domain=arms, range=of), legend=own) for kind, of, own in looks)
     base = alt.Chart(data)
-    low, y = alt.Y("low:Q", title=y_title, scale=scale), alt.Y("share:Q", title=y_title, scale=scale)
+    low, y = (alt.Y(f"{name}:Q", title=y_title, scale=alt.Scale(domain=[0, 100])) for name in ("low", "share"))
     interval = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=x, y=low, y2=alt.Y2("high:Q"), color=colour)
-    dash = alt.StrokeDash("arm:N", sort=None, scale=alt.Scale(domain=arms, range=DASHES), legend=None)
     line = base.mark_line(strokeWidth=1.5).encode(x=x, y=y, color=colour, strokeDash=dash)
-    shape = alt.Shape("arm:N", sort=None, scale=alt.Scale(domain=arms, range=POINTS), legend=legend)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x=x, y=y, color=colour, shape=shape, tooltip=_tooltip("words"))
     return _layered([interval, line, points], _title(title, simulated), 460, 300)
 
@@ -305,6 +276,20 @@ def _names(field: str, **more: Any) -> alt.Y:  # noqa: ANN401 (channels of altai
     """The rows of a chart, by name."""
     axis = alt.Axis(labelLimit=420, labelPadding=8, ticks=False, domain=False)
     return alt.Y(f"{field}:N", sort=None, title=None, axis=axis, **more)
+
+
+def _around_zero(rows: Sequence[Mapping[str, Any]], value: str, least: float, title: str) -> alt.X:
+    """An axis in points that reaches as far to the left as to the right, and holds every value and interval."""
+    reach = 1.1 * max([abs(row[name]) for row in rows for name in (value, "low", "high") if row[name] is not None] + [least])
+    return alt.X("x:Q", scale=alt.Scale(domain=[-reach, reach], nice=False), title=title)
+
+
+def _looks(
+    field: str, values: Sequence[str], colours: Sequence[str], shapes: Sequence[str], legend: alt.Legend | None = None, **more: Any  # noqa: ANN401
+) -> dict[str, Any]:  # fmt: skip
+    """A colour and a shape for each value of a field."""
+    colour = alt.Color(f"{field}:N", scale=alt.Scale(domain=list(values), range=list(colours)), legend=legend, **more)
+    return {"color": colour, "shape": alt.Shape(f"{field}:N", scale=alt.Scale(domain=list(values), range=list(shapes)), legend=legend)}
 
 
 def _of(x: alt.X, field: str) -> alt.X:
@@ -322,11 +307,8 @@ def _intervals(
     unshaped = {name: channel for name, channel in channels.items() if name != "shape"}
     offset = {name: channel for name, channel in unshaped.items() if name != "color"}
     interval = base.transform_filter("isValid(datum.low)").mark_rule(**line).encode(y=y, x=_of(x, "low"), x2=alt.X2("high:Q"), **unshaped)
-    point = (
-        base.transform_filter(f"isValid(datum.{value})")
-        .mark_point(filled=True, size=size, opacity=1)
-        .encode(y=y, x=_of(x, value), tooltip=_tooltip(*tooltip), **channels)
-    )
+    known = base.transform_filter(f"isValid(datum.{value})").mark_point(filled=True, size=size, opacity=1)
+    point = known.encode(y=y, x=_of(x, value), tooltip=_tooltip(*tooltip), **channels)
     words = base.mark_text(align="left", dx=8, fontSize=11, **text).encode(y=y, x=alt.value("width"), text=WORDS, **offset)
     return [zero, interval, point, words]
 

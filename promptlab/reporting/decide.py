@@ -60,7 +60,11 @@ def lines(report: Report) -> list[Line]:
             over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
-            own += [_line(report, c, plain.get(c.treatment), texts.get(c.treatment)) for c in over if c.control == controls[0]]
+            for c in (c for c in over if c.control == controls[0]):
+                today = plain.get(c.treatment)
+                kind, do, because = _advice(report, c, today if today is not c else None)
+                own.append(Line(comparison=c, name=report.name(c), text=texts.get(c.treatment), says=_says(c),
+                                against=CONTROLS[c.control].phrase, kind=kind, do=do, because=because))  # fmt: skip
         found += sorted(own, key=lambda line: list(VERDICTS).index(line.comparison.verdict))
     return found
 
@@ -101,34 +105,20 @@ def about(n: int) -> str:
 
 def cautions(report: Report) -> list[str]:
     """What stands against reading the lines as they are, in short."""
-    found = []
-    if not complete(report):
-        found.append("The run is not finished, so every figure may still move.")
-    if any(c.status == "aa_failed" for c in report.of("aa")):
-        found.append("A model's baseline differs from its own repeat; nothing about that model can be read.")
-    if any(len(versions) > 1 for versions in report.manifest.served.values()):
-        found.append("A model was served by more than one version during the run; a difference may be one between versions.")
-    if "none" in report.controls and "placebo" not in report.controls:
-        found.append("There were no neutral sentences to compare with, so a gain may come from any added text.")
-    if report.oracles:
-        found.append("Loops with an oracle were told when an answer was right; nobody has that in use.")
-    lost = sum(c.status == "missing_pairs" for c in report.of("stimulus"))
-    if lost and complete(report):
-        found.append(f"{lost} of {len(report.of('stimulus'))} comparisons over the tasks lack too many answers to be judged.")
-    return found
-
-
-def complete(report: Report) -> bool:
-    """Whether every trial that the plan still wants is recorded."""
-    skipped = report.saved.n_trials if report.saved else 0
-    return report.state == "complete" and report.n_trials + skipped >= report.plan.counts.trials
-
-
-def _line(report: Report, c: Comparison, plain: Comparison | None, text: str | None) -> Line:
-    kind, do, because = _advice(report, c, plain if plain is not c else None)
-    return Line(
-        comparison=c, name=report.name(c), text=text, says=_says(c), against=CONTROLS[c.control].phrase, kind=kind, do=do, because=because
-    )
+    over = report.of("stimulus")
+    lost = sum(c.status == "missing_pairs" for c in over)
+    against = {
+        "The run is not finished, so every figure may still move.": not report.complete,
+        "A model's baseline differs from its own repeat; nothing about that model can be read.":
+            any(c.status == "aa_failed" for c in report.of("aa")),
+        "A model was served by more than one version during the run; a difference may be one between versions.":
+            bool(report.manifest.several_versions),
+        "There were no neutral sentences to compare with, so a gain may come from any added text.":
+            "none" in report.controls and "placebo" not in report.controls,
+        "Loops with an oracle were told when an answer was right; nobody has that in use.": bool(report.oracles),
+        f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
+    }  # fmt: skip
+    return [caution for caution, stands in against.items() if stands]
 
 
 def _says(c: Comparison) -> str:
@@ -162,7 +152,7 @@ def _advice(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Ki
     """What to do, and why. A sentence that beats neutral text must also beat the prompt that is in use today."""
     if c.status == "aa_failed":
         return "wait", "Decide nothing", REASONS["aa_failed"]
-    if not complete(report):
+    if not report.complete:
         return "wait", "Wait", "Finish the run first."
     if c.verdict == "refused":
         return "wait", "Not settled", REASONS.get(c.status, "See the sentence of this comparison.")

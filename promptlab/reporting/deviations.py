@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shlex
 from collections.abc import Mapping, Sequence
@@ -9,20 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import CONTROLS, VERDICTS, Hypothesis, Manifest, Plan, PlannedModel, PromptlabError
+from promptlab.nouns import ADJUSTMENTS, CONTROLS, SCOPES, Manifest, Plan, PlannedModel
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
+from promptlab.reporting.frozen import experiment_of
+from promptlab.reporting.prepared import Store
 from promptlab.reporting.sensitivity import key_of
-from promptlab.reporting.store import Store
-from promptlab.reporting.table import Table
-from promptlab.sources.prices import paid_words
-from promptlab.sources.spec.experiment import load_experiment
+from promptlab.reporting.table import Table, table
 from promptlab.stats import ADJUSTMENT
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
 """Arms and tasks with too few trials that are listed, the emptiest first."""
-HOW = {"fdr_bh": "false discovery rate (Benjamini-Hochberg)", "holm": "family-wise error (Holm)"}
 
 
 def headline(store: Store, found: Sequence[Check], odd: Table) -> str:
@@ -64,12 +63,8 @@ def planned_cells(plan: Plan) -> pd.DataFrame:
     rows = []
     for setting in plan.settings:
         each = plan.replicates * (1 if setting.strategy in own else len(plan.base_prompts))
-        rows += [
-            (model, setting.id, arm.name, task.name, task.n_items * each)
-            for model in plan.model_of
-            for arm in plan.arms_of(setting)
-            for task in plan.tasks
-        ]
+        every = itertools.product(plan.model_of, plan.arms_of(setting), plan.tasks)
+        rows += [(model, setting.id, arm.name, task.name, task.n_items * each) for model, arm, task in every]
     return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
 
 
@@ -81,49 +76,38 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
     short = None if state == "running" else False
     rows: list[tuple[str, str, str, str]] = []
 
-    def add(what: str, wanted: object, is_now: object, fine: bool | None) -> None:
+    def add(what: str, wanted: str, is_now: str, fine: bool | None) -> None:
         untold = NOT_YET if state == "running" else UNKNOWN
-        rows.append((what, untold if fine is None else AS_PLANNED if fine else DEVIATES, str(wanted), str(is_now)))
+        rows.append((what, untold if fine is None else AS_PLANNED if fine else DEVIATES, wanted, is_now))
 
     skipped = f", {n_skipped:,} not sent because of a look" if n_skipped else ""
     add("trials recorded", f"{planned:,}", f"{n:,}{skipped}", n + n_skipped >= planned or short)
     wanted = cells[cells["planned"] > 0]
-    for what, name in (("arms", "arm"), ("tasks", "task")):
-        without = [str(key) for key, part in wanted.groupby(name, sort=False) if not part["n"].sum()]
-        add(
-            f"{what} with any trial",
-            f"{wanted[name].nunique():,}",
-            _listed(wanted[name].nunique() - len(without), without),
-            not without or short,
-        )
+    for name in ("arm", "task"):
+        without, n_wanted = [str(key) for key, part in wanted.groupby(name, sort=False) if not part["n"].sum()], wanted[name].nunique()
+        add(f"{name}s with any trial", f"{n_wanted:,}", _listed(n_wanted - len(without), without), not without or short)
     if not plan.imported:
         extra = int(cells.loc[cells["planned"] == 0, "n"].sum())
         add("trials outside the plan", "0", f"{extra:,}", not extra)
     n_errors = int(cells["errors"].sum())
     add("calls that failed and were not asked again", "0", f"{n_errors:,}", not n_errors)
-    if looks := plan.looks:
-        between, taken = len(looks) - 1, len({row.look for row in store.report.looks if row.look < len(looks) - 1})
-        add("looks before the end", f"{between:,}", f"{taken:,} taken", taken == between or short)
-    else:
-        add("looks before the end", "none", "none", True)
-    served = m.served
-    several = {name: versions for name, versions in served.items() if len(versions) > 1}
-    said = "; ".join(f"{name}: {', '.join(map(str, versions))}" for name, versions in several.items())
-    add("versions that served one model", "1", said or ("1" if served else "unknown"), not several if served else None)
-    sent = parameter_table(store).frame
-    changed = [f"{row.model}: {row.parameter}" for row in sent.itertuples() if row.says == DEVIATES]
-    known = bool(m.effective)
-    add("parameters sent", "as asked", ", ".join(changed) or ("as asked" if known else "unknown"), not changed if known else None)
-    sessions = m.sessions
-    add("sessions", "1", f"{sessions:,}" if sessions else "unknown", sessions == 1 if sessions else None)
-    reached = m.budget_reached
-    budget = m.budget_usd
-    add("budget", "none" if budget is None else f"${budget:g}", f"reached: {reached}" if reached else "not reached", not reached)
-    stopped = m.stopped
-    add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in stopped.items()) or "none", not stopped)
+    between = len(plan.looks) - 1
+    taken = len({row.look for row in store.report.looks if row.look < between})
+    looks = (f"{between:,}", f"{taken:,} taken") if plan.looks else ("none", "none")
+    add("looks before the end", *looks, not plan.looks or taken == between or short)
+    several = {name: versions for name, versions in m.served.items() if len(versions) > 1}
+    said = "; ".join(f"{name}: {', '.join(versions)}" for name, versions in several.items())
+    add("versions that served one model", "1", said or ("1" if m.served else "unknown"), not several if m.served else None)
+    changed = [f"{row.model}: {row.parameter}" for row in parameter_table(store).frame.itertuples() if row.says == DEVIATES]
+    found = ", ".join(changed) or ("as asked" if m.effective else "unknown")
+    add("parameters sent", "as asked", found, not changed if m.effective else None)
+    add("sessions", "1", f"{m.sessions:,}" if m.sessions else "unknown", m.sessions == 1 if m.sessions else None)
+    limit, reached = "none" if m.budget_usd is None else f"${m.budget_usd:g}", m.budget_reached
+    add("budget", limit, f"reached: {reached}" if reached else "not reached", not reached)
+    add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in m.stopped.items()) or "none", not m.stopped)
     add("how it ended", "complete", state, state == "complete" or short)
     note = "Not every deviation does harm: a second session goes on where the first ended. Each is a question that the report must answer."
-    return Table("Deviations from the plan", note, pd.DataFrame(rows, columns=["what", "says", "planned", "found"]))
+    return table("Deviations from the plan", note, ("what", "says", "planned", "found"), rows)
 
 
 def _listed(n: int, without: Sequence[str]) -> str:
@@ -136,16 +120,9 @@ def gap_table(store: Store, cells: pd.DataFrame) -> Table:
     """Arms and tasks with fewer trials than planned, the emptiest first."""
     short = cells[cells["n"] < cells["planned"]]
     short = short.assign(share=short["n"] / short["planned"]).sort_values("share", kind="stable").head(MOST_GAPS)
-    frame = pd.DataFrame(
-        {
-            "arm": short["arm"],
-            "task": short["task"],
-            "model": short["model"],
-            "layout": [store.plan.setting_of[setting].words for setting in short["setting"]],
-            "planned": short["planned"],
-            "recorded": short["n"],
-            "of them failed": short["errors"],
-        }
+    short["layout"] = [store.plan.setting_of[setting].words for setting in short["setting"]]
+    frame = short[["arm", "task", "model", "layout", "planned", "n", "errors"]].rename(
+        columns={"n": "recorded", "errors": "of them failed"}
     )
     n = int((cells["n"] < cells["planned"]).sum())
     note = f"{n:,} of {len(cells):,} are short of trials" + (f"; the {MOST_GAPS} emptiest are listed." if n > MOST_GAPS else ".")
@@ -172,12 +149,8 @@ def parameter_table(store: Store) -> Table:
         asked = {**store.plan.sampling, **model.sampling}
         sent = store.manifest.effective.get(name)
         for key in dict.fromkeys([*asked, *(sent or {})]):
-            if sent is None:
-                says = UNKNOWN
-            elif key in asked:
-                says = AS_PLANNED if key in sent and sent[key] == asked[key] else DEVIATES
-            else:
-                says = "● added"
+            same = sent is not None and key in sent and sent[key] == asked.get(key)
+            says = UNKNOWN if sent is None else "● added" if key not in asked else AS_PLANNED if same else DEVIATES
             rows.append((name, key, says, _json(asked, key, "not asked"), "unknown" if sent is None else _json(sent, key, "not sent")))
     note = (
         "As the sweep found them before its first call. Added ones are promptlab's or the provider's own; a simulated model takes the "
@@ -228,47 +201,32 @@ def family_names(store: Store) -> list[str]:
 def family_table(store: Store) -> Table:
     """The families of hypotheses: their size, level and adjustment."""
     plan = store.plan
-    found: dict[str, list[Hypothesis]] = {}
-    for h in plan.hypotheses:
-        found.setdefault(h.family, []).append(h)
     rows = []
-    for family, planned in found.items():
+    for family in family_names(store):
+        planned = [h for h in plan.hypotheses if h.family == family]
         scope = planned[0].scope
-        rows.append(
-            {
-                "family": family,
-                "is about": {"primary": "libraries over the tasks", "stimulus": "sentences over the tasks"}.get(scope, "single tasks"),
-                "hypotheses": len(planned),
-                "level": f"{plan.fdr if scope == 'cell' else plan.alpha:g}",
-                "adjusted by": HOW.get(ADJUSTMENT[scope], ADJUSTMENT[scope]),
-                "margin": f"{100 * (plan.margins.cell if scope == 'cell' else plan.margins.mean):g} points",
-                "measured against": ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(h.control for h in planned)),
-            }
-        )
+        level, margin = (plan.fdr, plan.margins.cell) if scope == "cell" else (plan.alpha, plan.margins.mean)
+        against = ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(h.control for h in planned))
+        adjustment = ADJUSTMENTS[ADJUSTMENT[scope]].controls
+        rows.append([family, SCOPES[scope].about, len(planned), f"{level:g}", adjustment, f"{100 * margin:g} points", against])
     note = f"{len(plan.hypotheses):,} hypotheses. What is in no family gets no verdict."
-    return Table("Families of hypotheses", note, pd.DataFrame(rows))
+    heads = ("family", "is about", "hypotheses", "level", "adjusted by", "margin", "measured against")
+    return table("Families of hypotheses", note, heads, rows)
 
 
 def hypothesis_table(store: Store, family: str | None) -> Table:
     """The hypotheses of one family with their verdicts."""
     planned = [h for h in store.plan.hypotheses if h.family == family]
-    verdicts = {key_of(c): c.verdict for c in store.report.comparisons}
-    frame = pd.DataFrame(
-        {
-            "added text": [h.treatment if h.scope != "primary" else f"all of {h.library}" for h in planned],
-            "task": [h.task or "mean over the tasks" for h in planned],
-            "measured against": [CONTROLS[h.control].phrase for h in planned],
-            "model": [h.model for h in planned],
-            "layout": [h.setting.words for h in planned],
-            "verdict": [_verdict(verdicts, h) for h in planned],
-        }
-    )
-    return Table("Hypotheses of one family", f"Those of {family}." if family else "None were planned.", frame)
-
-
-def _verdict(verdicts: Mapping[Any, str], h: Hypothesis) -> str:
-    found = verdicts.get(key_of(h))
-    return f"{VERDICTS[found].sign} {found}" if found in VERDICTS else "none yet"  # type: ignore[index]  # a verdict
+    verdicts = {key_of(c): words.verdict(c) for c in store.report.comparisons}
+    rows = [
+        [
+            h.treatment if h.scope != "primary" else f"all of {h.library}", h.task or "mean over the tasks", CONTROLS[h.control].phrase,
+            h.model, h.setting.words, verdicts.get(key_of(h), "none yet"),
+        ]
+        for h in planned
+    ]  # fmt: skip
+    heads = ("added text", "task", "measured against", "model", "layout", "verdict")
+    return table("Hypotheses of one family", f"Those of {family}." if family else "None were planned.", heads, rows)
 
 
 def provenance_table(store: Store) -> Table:
@@ -290,24 +248,21 @@ def provenance_table(store: Store) -> Table:
     rows += [(f"model {model.name}", _model_words(model, m)) for model in plan.models]
     if provenance := m.provenance:
         rows.append(("imported from", f"{provenance.get('tool')}: {', '.join(str(f.get('file')) for f in provenance.get('files', ()))}"))
-    paid = paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
-    rows.append(("cost", paid))
+    rows.append(("cost", store.report.paid))
     return Table("Where it comes from", "As manifest.json and plan.json say it.", pd.DataFrame(rows, columns=["what", "value"]).astype(str))
 
 
 def _model_words(model: PlannedModel, manifest: Manifest) -> str:
-    price = manifest.prices.get(model.name)
-    parts = [model.litellm_name + (" (SIMULATED)" if model.simulated else "")]
-    if model.api_base:
-        parts.append(f"at {model.api_base}")
-    if model.sampling:
-        parts.append(f"with {json.dumps(model.sampling, ensure_ascii=False)}")
-    parts.append(
-        f"{price.input_usd_per_mtok:g} and {price.output_usd_per_mtok:g} USD per million tokens in and out ({price.source})"
-        if price
-        else "price unknown"
-    )
-    return ", ".join(parts)
+    price, cost = manifest.prices.get(model.name), "price unknown"
+    if price:
+        cost = f"{price.input_usd_per_mtok:g} and {price.output_usd_per_mtok:g} USD per million tokens in and out ({price.source})"
+    parts = [
+        model.litellm_name + (" (SIMULATED)" if model.simulated else ""),
+        f"at {model.api_base}" if model.api_base else "",
+        f"with {json.dumps(model.sampling, ensure_ascii=False)}" if model.sampling else "",
+        cost,
+    ]
+    return ", ".join(filter(None, parts))
 
 
 def experiment_text(store: Store) -> str | None:
@@ -319,26 +274,23 @@ def experiment_text(store: Store) -> str | None:
 
 
 def commands(store: Store) -> list[tuple[str, str]]:
-    """What to do, and the command for it."""
+    """What to do, and the command for it; nothing of an imported run, which promptlab cannot ask again."""
+    if store.plan.imported:
+        return []
     folder = shlex.quote(str(store.folder))
     file = shlex.quote(str(store.folder / "experiment.yaml"))
     sequential = ""
     others: list[str] = []
-    try:
-        experiment, _ = load_experiment(store.folder / "experiment.yaml")
+    if experiment := experiment_of(store.folder):
         sequential = " --sequential" if store.plan.looks and experiment.analysis.looks == 1 else ""
         cues = [entry.cues for entry in experiment.loops if entry.cues != "heart"]
         others = [*experiment.task_files, *experiment.stimulus_files, *cues, *(program.factory for program in experiment.programs)]
-    except (PromptlabError, OSError):
-        pass
     found = [
         ("Ask all of it again, into another folder:", f"promptlab sweep {file}{sequential} --runs again --cache off"),
         ("Put its answers into a folder that can be handed on:", f"promptlab cache export {folder} --to bundle"),
-        (
-            "Replay those answers, without a key and without a call:",
-            f"promptlab cache import bundle && promptlab sweep bundle/experiment.yaml{sequential} --cache replay --runs again",
-        ),
-    ]
+        ("Replay those answers, without a key and without a call:",
+         f"promptlab cache import bundle && promptlab sweep bundle/experiment.yaml{sequential} --cache replay --runs again"),
+    ]  # fmt: skip
     if others:
         found.append(("The experiment also reads these files; put them beside it first:", "\n".join(others)))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from promptlab.nouns import NONE_ARM, Comparison, Setting
-from promptlab.reporting.store import RIGHT, Store
+from promptlab.record.store import Run
+from promptlab.reporting.build import Report
+from promptlab.reporting.prepared import RIGHT, Store
 
 KINDS = ("a", "b", "both", "neither")
 MOST_WORDS = 1_500
@@ -133,3 +136,34 @@ def default_kind(asked: str | None, pairs: pd.DataFrame, n: Mapping[str, int]) -
     """The kind of the item that is asked for, else the more telling one."""
     of_item = pairs.loc[pairs["item"] == asked, "kind"]
     return str(of_item.iloc[0]) if len(of_item) else most_telling(n)
+
+
+def largest(run: Run, report: Report, model: str, control: str | None) -> str:
+    """The item that changed most in the cell with the largest difference: both scores, both prompts as they were sent, both answers."""
+    judged = [c for c in report.of("cell", model, control) if c.diff]
+    if not judged:
+        return "No cell has a difference yet."
+    c = max(judged, key=lambda c: abs(c.diff or 0.0))
+    trials, columns = report.trials, ["item", "base_prompt", "replicate", "trial", "arm", "score"]
+    mine = trials.loc[(trials["model"] == c.model) & (trials["task"] == c.task) & (trials["setting"] == c.setting.id), columns]
+    sides = mine[mine["arm"].isin(c.control_arms)], mine[mine["arm"] == c.treatment]
+    pairs = sides[0].merge(sides[1], on=columns[:3], suffixes=("_control", "_treated"))
+    change = (pairs["score_treated"] - pairs["score_control"]) * (1 if (c.diff or 0.0) > 0 else -1)
+    rows = pairs.assign(change=change).dropna(subset=["change"]).to_dict("records")
+    pair, items = max(rows, key=lambda row: row["change"], default={"change": 0.0}), run.items()
+    if pair["change"] <= 0:
+        return "No single item flipped."
+    [targets] = items.loc[(items["task"] == c.task) & (items["item"] == pair["item"]), "targets"][:1]
+    found = [f"{c.task}, item {pair['item']}; right: {' or '.join(map(str, targets))}"]
+    for side in ("control", "treated"):
+        found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", _said(run.calls_of(str(pair[f"trial_{side}"])))]
+    return "\n".join(found)
+
+
+def _said(calls: pd.DataFrame) -> str:
+    """The messages of a trial's last call, and its answer."""
+    if calls.empty:
+        return "(no call is recorded)"
+    last = calls.iloc[-1]
+    said = [f"{message.get('role')}: {message.get('content')}" for message in json.loads(last["messages"])]
+    return "\n".join([*said, f"answer: {last['text']}"])

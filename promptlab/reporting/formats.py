@@ -1,4 +1,4 @@
-"""Markdown for pull requests, JSON for programs, CSV for spreadsheets."""
+"""Markdown for pull requests, JSON for programs, CSV for spreadsheets; and trials in the columns that other tools read."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from promptlab.nouns import CONTROLS, flat, inert
+import pandas as pd
+
+from promptlab.nouns import CONTROLS, SCOPES, TrialRow, facts_of, flat, inert
+from promptlab.record.store import Run
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
-from promptlab.reporting.rows import COLUMNS, SCOPES, baseline_table, beside_tables, cells, gap_table, loop_tables, records
+from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HARMLESS = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( to [+-]?\d[\d,]*(\.\d+)?)?( %)?")
@@ -21,6 +24,8 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
 
 def to_json(report: Report) -> str:
     """The whole report as JSON: headline, comparisons, arms, plan and manifest; missing values are null."""
+    beside = report.beside
+    each = {"best_in_task": beside.bests, "by_stimulus": beside.by_stimulus, "spread_over_tasks": beside.spreads}
     value = {
         "run": report.run,
         "simulated": report.simulated,
@@ -29,13 +34,11 @@ def to_json(report: Report) -> str:
         "comparisons": records(comparison_frame(report)),
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
-        "papers_protocol": [{**flat(row), "protocol": row.protocol._asdict()} for row in report.beside.protocols],
-        "best_in_task": [flat(row) for row in report.beside.bests],
-        "by_stimulus": [flat(row) for row in report.beside.by_stimulus],
-        "spread_over_tasks": [flat(row) for row in report.beside.spreads],
+        "papers_protocol": [{**flat(row), "protocol": row.protocol._asdict()} for row in beside.protocols],
+        **{name: [flat(row) for row in rows] for name, rows in each.items()},
         "looks": [flat(row) for row in report.looks],
         "saved": asdict(report.saved) if report.saved else None,
-        "variance_components": [flat(row) for row in report.beside.components],
+        "variance_components": [flat(row) for row in beside.components],
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),
         "loop_arms": list(report.loop_arms),
@@ -62,7 +65,7 @@ def to_markdown(report: Report) -> str:
     m, plan = report.manifest, report.plan
     lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
-    for scope, title in SCOPES.items():
+    for scope, (title, _) in SCOPES.items():
         rows = [cells(report, c) for c in report.of(scope)]
         lines += ["", *section(title, "", COLUMNS, rows)] if rows else ["", f"## {title}", "", "(none)"]
     lines += ["", "## The baseline against its own repeat", ""]
@@ -100,3 +103,95 @@ def neutral(value: Any) -> Any:  # noqa: ANN401
     if isinstance(value, str) and value.lstrip(" \ufeff").startswith(FORMULA) and not HARMLESS.fullmatch(value):
         return "'" + value
     return "" if value is None else value
+
+
+LONG = (
+    "model", "simulated", "suite", "task", "item", "cluster", "arm", "role", "stimulus", "library", "base_prompt",
+    "setting", "placement", "shots", "strategy",
+    "replicate", "score", "outcome", "extracted", "rule", "answer", "oracle",
+    "input_tokens", "output_tokens", "cost_usd", "latency_s", "model_version", "error", *facts_of(TrialRow),
+)  # fmt: skip
+
+
+def long_frame(run: Run) -> pd.DataFrame:
+    """One row a trial: factors, score, outcome, answer, tokens, cost."""
+    return run.trials()[list(LONG)]
+
+
+def evalstats_frame(run: Run) -> pd.DataFrame:
+    """The columns model, prompt, item, run, score of evalstats; items are named by task as well, trials without a score left out."""
+    trials = run.trials()
+    scored = trials[trials["score"].notna()]
+    return pd.DataFrame(
+        {
+            "model": scored["model"],
+            "prompt": _prompt_names(run, scored),
+            "item": scored["task"] + "/" + scored["item"],
+            "run": scored["replicate"] + 1,
+            "score": scored["score"],
+            "simulated": scored["simulated"],
+        }
+    ).reset_index(drop=True)
+
+
+def inspect_frame(run: Run) -> pd.DataFrame:
+    """Columns as in inspect_ai's samples_df: a row a trial, one evaluation for each model, task and prompt, epochs from 1."""
+    trials = run.trials()
+    items = run.items().set_index(["task", "item"])
+    prompts = _prompt_names(run, trials)
+    place = [(task, item) for task, item in zip(trials["task"], trials["item"], strict=True)]
+    return pd.DataFrame(
+        {
+            "sample_id": trials["trial"],
+            "eval_id": run.id + "/" + trials["model"] + "/" + trials["task"] + "/" + prompts,
+            "log": run.id,
+            "task_name": trials["task"],
+            "model": trials["model"],
+            "id": trials["item"],
+            "epoch": trials["replicate"] + 1,
+            "input": [items["input"].get(key) for key in place],
+            "choices": [json.dumps(list(items["choices"].get(key, ())), ensure_ascii=False) for key in place],
+            "target": [", ".join(items["targets"].get(key, ())) for key in place],
+            **{f"metadata_{name}": trials[name] for name in ("arm", "role", "base_prompt", "simulated")},
+            f"score_{run.plan.scorer or 'imported'}": trials["score"],
+            "total_tokens": trials["input_tokens"] + trials["output_tokens"],
+            "total_time": trials["latency_s"],
+            "error": trials["error"].fillna("").where(trials["outcome"] == "error", ""),
+            "retries": (trials["attempts"] - 1).clip(lower=0),
+        }
+    )
+
+
+FRAMES: Mapping[str, Callable[[Run], pd.DataFrame]] = {"long": long_frame, "evalstats": evalstats_frame, "inspect-frame": inspect_frame}
+
+
+def written(frame: pd.DataFrame, ending: str) -> bytes:
+    """The frame as `.csv`, `.jsonl` or `.parquet`. In CSV a text that a spreadsheet could run gets a leading apostrophe."""
+    if ending == ".parquet":
+        out = io.BytesIO()
+        frame.to_parquet(out, index=False)
+        return out.getvalue()
+    if ending == ".jsonl":
+        return str(frame.to_json(orient="records", lines=True, force_ascii=False)).encode("utf-8", "replace")
+    safe = frame.map(_for_csv)
+    return str(safe.to_csv(index=False, lineterminator="\n")).encode("utf-8", "replace")
+
+
+def _for_csv(value: Any) -> Any:  # noqa: ANN401
+    """Several lines stay several lines; what hides or reorders text is spelled out."""
+    if not isinstance(value, str):
+        return value
+    return neutral("\n".join(inert(line) for line in value.split("\n")))
+
+
+def _prompt_names(run: Run, trials: pd.DataFrame) -> pd.Series:
+    """The arm, with what tells its setting and base prompt from others where a run has several."""
+    names = trials["arm"].astype(str)
+    if trials["base_prompt"].nunique() > 1:
+        names = names + " | base_prompt=" + trials["base_prompt"].astype(str)
+    factors = {own: run.plan.setting_of[own].canonical() for own in trials["setting"].unique()}
+    for name in dict.fromkeys(name for values in factors.values() for name in values):
+        values = trials["setting"].map({own: str(found.get(name)) for own, found in factors.items()})
+        if values.nunique() > 1:
+            names = names + f" | {name}=" + values
+    return names

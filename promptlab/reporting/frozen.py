@@ -6,17 +6,16 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns import CONTROLS, ROLES, Manifest, ModelAsked, Price, PromptlabError, Scope
+from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
-from promptlab.sources.spec.experiment import load_experiment
+from promptlab.sources.spec.experiment import Experiment, load_experiment
 from promptlab.stats import ADJUSTMENT
 
-METHODS = {"fdr_bh": "Benjamini-Hochberg: of what is found, at most that share is false on average",
-           "holm": "Holm: any false finding with at most that chance"}  # fmt: skip
-NOT_SENT = "not sent under this name"
+NOT_SENT, ADDED = "not sent under this name", "added by promptlab or the provider's rules"
 
 
 class Step(NamedTuple):
@@ -49,12 +48,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("sampling", _json(plan.sampling) if plan.sampling else "nothing asked: the provider's defaults"),
         ("size", ", ".join(f"{name} {getattr(plan.counts, name):,}" for name in ("models", "tasks", "items", "arms", "trials"))),
     ]
-    if plan.ran_by and plan.ran_by != plan.scorer:
-        found.append(("scorer of the run", f"{plan.ran_by}; this report scores the stored answers anew"))
-    if plan.defects:
-        found.append(("known defects of items", plan.defects))
-    if plan.encoding:
-        found.append(("length of texts counted by", plan.encoding))
+    anew = f"{plan.ran_by}; this report scores the stored answers anew" if plan.ran_by and plan.ran_by != plan.scorer else ""
+    extra = (("scorer of the run", anew), ("known defects of items", plan.defects), ("length of texts counted by", plan.encoding))
+    found += [(name, str(value)) for name, value in extra if value]
     for loop in plan.loops:
         oracle = "told by an oracle when right" if loop.oracle else "no oracle"
         found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds, {loop.mode}, settles on {loop.settle}, {oracle}"))
@@ -73,15 +69,7 @@ def parameters(report: Report) -> Table:
         asked = {**report.plan.sampling, **(model.sampling if model else {})}
         for key in dict.fromkeys((*asked, *sent)):
             was, now = (_json(part[key]) if key in part else None for part in (asked, sent))
-            note = (
-                NOT_SENT
-                if now is None
-                else "added by promptlab or the provider's rules"
-                if was is None
-                else "as asked"
-                if was == now
-                else "changed"
-            )
+            note = NOT_SENT if now is None else ADDED if was is None else "as asked" if was == now else "changed"
             rows.append([name, str(key), was or "-", now or "-", note])
     return table("Parameters asked and sent", "", ("model", "parameter", "asked", "sent", "note"), rows)
 
@@ -95,16 +83,15 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
         ("promptlab's own code", f"commit {m.commit}" if m.commit else "no commit is known", False),
         ("versions", ", ".join(f"{name} {value}" for name, value in m.versions.items()), False),
         ("first and last written", f"{m.created_at} to {m.updated_at}", False),
-        ("models asked", "; ".join(_model_words(name, model) for name, model in m.models.items()), False),
+        ("models asked", "; ".join(f"{name}: {model.words}" for name, model in m.models.items()), False),
         ("served by", "; ".join(f"{name}: {_versions(versions)}" for name, versions in m.served.items()) or "nothing yet", False),
         ("prices, USD per million tokens", "; ".join(f"{name}: {_price(p)}" for name, p in m.prices.items()) or "none recorded", False),
-        ("calls", _calls(m), False),
+        ("calls", f"{m.counts.sent:,} sent in {m.sessions} session{'' if m.sessions == 1 else 's'}; in the last, {m.counts.cached:,} "
+                  f"answers came from the cache and {m.counts.errors:,} calls failed", False),
         ("budget", "none set" if m.budget_usd is None else f"${m.budget_usd:g}", False),
-    ]
-    if m.last_error:
-        found.append(("last error", m.last_error, True))
-    for model, why in m.stopped.items():
-        found.append((f"stopped asking {model}", str(why), False))
+        *([("last error", m.last_error, True)] if m.last_error else ()),
+        *((f"stopped asking {model}", str(why), False) for model, why in m.stopped.items()),
+    ]  # fmt: skip
     for source in (m.provenance or {}).get("files", ()):
         found.append(("imported from", f"{source.get('file')} ({source.get('tool')}), SHA-256 {source.get('sha256')}", True))
     return found
@@ -117,46 +104,35 @@ def steps(report: Report) -> list[Step]:
     if m.experiment_path:
         path = shlex.quote(m.experiment_path)
         bundle = shlex.quote(f"{report.run}-answers")
-        looks = " --sequential" if _asked_for_looks(report) else ""
+        experiment = experiment_of(report.folder) if report.folder else None
+        looks = " --sequential" if report.plan.looks and (experiment is None or experiment.analysis.looks == 1) else ""
         found = [
-            Step(
-                "Ask again, or resume: the same file on the same data is the same run, and nothing recorded or stored is asked twice.",
-                [f"promptlab sweep {path}{looks}"],
-            ),
+            Step("Ask again, or resume: the same file on the same data is the same run, and nothing recorded or stored is asked twice.",
+                 [f"promptlab sweep {path}{looks}"]),
             Step("Hand the answers on as plain files, with their requests and checksums.", [f"promptlab cache export {run} --to {bundle}"]),
-            Step(
-                "Replay them elsewhere, without key or network; every trial is asked of the stored answers.",
-                [f"promptlab cache import {bundle}", f"promptlab sweep {bundle}/experiment.yaml{looks} --cache replay"],
-            ),
-        ]
+            Step("Replay them elsewhere, without key or network; every trial is asked of the stored answers.",
+                 [f"promptlab cache import {bundle}", f"promptlab sweep {bundle}/experiment.yaml{looks} --cache replay"]),
+        ]  # fmt: skip
     by_another = [f"promptlab report {run} --scorer reference"] if m.experiment_path else []
-    found += [
-        Step("Judge the record again; no model is asked.", [f"promptlab report {run} --format html", *by_another]),
-        Step(
-            "Every figure, for a program or a spreadsheet.",
-            [f"promptlab report {run} --format json", f"promptlab report {run} --format csv"],
-        ),
-    ]
+    judge, figures = "Judge the record again; no model is asked.", "Every figure, for a program or a spreadsheet."
+    found.append(Step(judge, [f"promptlab report {run} --format html", *by_another]))
+    found.append(Step(figures, [f"promptlab report {run} --format {name}" for name in ("json", "csv")]))
     return found
 
 
-def _asked_for_looks(report: Report) -> bool:
-    """Whether looks were asked for at the sweep and not in the file, so that the command needs the option again."""
-    if not report.plan.looks:
-        return False
-    if report.folder is None:
-        return True
+def experiment_of(folder: Path) -> Experiment | None:
+    """The experiment of a run folder; None where its file cannot be read."""
     try:
-        return load_experiment(report.folder / "experiment.yaml")[0].analysis.looks == 1
+        return load_experiment(folder / "experiment.yaml")[0]
     except (PromptlabError, OSError):
-        return True
+        return None
 
 
 def _families(report: Report) -> Table:
     plan = report.plan
-    sizes: Counter[tuple[str, Scope]] = Counter((h.family, h.scope) for h in plan.hypotheses)
+    sizes = Counter((h.family, h.scope) for h in plan.hypotheses)
     rows = [
-        [family, f"{n:,}", METHODS[ADJUSTMENT[scope]], f"{plan.fdr if scope == 'cell' else plan.alpha:g}"]
+        [family, f"{n:,}", ADJUSTMENTS[ADJUSTMENT[scope]].promise, f"{plan.fdr if scope == 'cell' else plan.alpha:g}"]
         for (family, scope), n in sizes.items()
     ]
     note = "Every comparison that was planned counts in its family, judged or not; what is not in one gets no verdict."
@@ -217,12 +193,8 @@ def _models(report: Report) -> Table:
 
 
 def _power(report: Report) -> Table:
-    rows = [
-        [
-            f"{100 * p.discordance:g} %", *(_seen(effect) for effect in (p.cell_alone, p.cell_in_family, p.mean, p.mean_like_these)),
-        ]
-        for p in report.plan.power
-    ]  # fmt: skip
+    effects = ("cell_alone", "cell_in_family", "mean", "mean_like_these")
+    rows = [[f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)] for p in report.plan.power]
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
     heads = ("answers that change", "one task alone", "one task, strictest of its family", "mean over these tasks", "tasks like these")
     return table("The smallest differences that the design could see", note, heads, rows)
@@ -232,24 +204,12 @@ def _seen(value: float | None) -> str:
     return "nothing" if value is None else f"{100 * value:.1f}"
 
 
-def _model_words(name: str, model: ModelAsked) -> str:
-    return f"{name}: {model.litellm_name}" + (f" at {model.api_base}" if model.api_base else "")
-
-
 def _versions(versions: Sequence[str]) -> str:
     return ", ".join(versions) + (" (MORE THAN ONE VERSION)" if len(versions) > 1 else "")
 
 
 def _price(p: Price | None) -> str:
     return "unknown" if not p else f"{p.input_usd_per_mtok:g} in, {p.output_usd_per_mtok:g} out ({p.source})"
-
-
-def _calls(m: Manifest) -> str:
-    n = m.counts
-    return (
-        f"{n.sent:,} sent in {m.sessions} {'session' if m.sessions == 1 else 'sessions'}; in the last, {n.cached:,} answers came from "
-        f"the cache and {n.errors:,} calls failed"
-    )
 
 
 def _json(value: object) -> str:

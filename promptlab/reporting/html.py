@@ -12,26 +12,13 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from promptlab.nouns import CONTROLS, VERDICTS, Comparison, inert
-from promptlab.reporting import frozen
+from promptlab.nouns import CONTROLS, SCOPES, VERDICTS, Comparison, inert
+from promptlab.reporting import frozen, rows
 from promptlab.reporting.build import Report, headline, tally
 from promptlab.reporting.decide import Line, cautions, lines
-from promptlab.reporting.rows import (
-    LOOKS_TITLE,
-    PROTOCOL_TITLE,
-    SCOPES,
-    arm_words,
-    baseline_table,
-    beside_tables,
-    cells,
-    gap_table,
-    loop_tables,
-    named,
-    paired_protocol,
-    result,
-)
+from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
-from promptlab.stats import interval, p_text, points
+from promptlab.stats import interval, p_figure, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
 MOST_DRAWN = 12
@@ -67,16 +54,16 @@ def to_html(report: Report) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     told = lines(report)
     scored = rescoring(report)
-    extremes = bounds(report)
-    beside = beside_tables(report)
-    looks = [table for table in beside if table.title == LOOKS_TITLE]
-    loops = loop_tables(report)
+    beside = rows.beside_tables(report)
+    looks = [table for table in beside if table.title == rows.LOOKS_TITLE]
+    loops = rows.loop_tables(report)
     sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
     sections = {name: title for name, title in sections.items() if {"loops": loops, "looks": looks}.get(name, True)}
     return template.render(
         report=report,
-        m=report.manifest,
-        plan=report.plan,
+        frozen=frozen,
+        rows=rows,
+        verdicts=VERDICTS,
         sections=sections,
         titles={name: f"{number}. {title}" for number, (name, title) in enumerate(sections.items(), 1)},
         lines=told,
@@ -86,31 +73,18 @@ def to_html(report: Report) -> str:
         forests=_forests(report),
         matrices=_matrices(report),
         drawn_rounds=_rounds(report),
-        facts=frozen.facts(report),
-        design=frozen.design(report),
         row=lambda c: _row(report, c),
         groups=_groups(report),
         scored=scored,
         scored_rows=_scored(report, scored, [*report.of("primary"), *report.of("stimulus")]),
         scored_cells=_scored(report, scored, [c for c in report.of("cell") if scored.changes(c)]),
         most_by_task=MOST_TRIALS_BY_TASK,
-        extremes=[_extreme(report, bound) for bound in extremes],
-        n_held=sum(bound.holds for bound in extremes),
-        protocols=paired_protocol(report),
-        protocol_tables=[table for table in beside if table.title == PROTOCOL_TITLE],
-        arms=arm_words(report),
-        beside=[table for table in beside if table.title not in (PROTOCOL_TITLE, LOOKS_TITLE)],
+        extremes=[_extreme(report, bound) for bound in bounds(report)],
+        beside=beside,
         loops=loops,
         looks=looks,
         look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],
-        baselines=baseline_table(report),
-        gaps=gap_table(report, report.gaps),
-        parameters=frozen.parameters(report),
-        provenance=frozen.provenance(report),
         effective=json.dumps(report.manifest.effective, indent=2, ensure_ascii=False),
-        steps=frozen.steps(report),
-        meanings={verdict: wording.meaning for verdict, wording in VERDICTS.items()},
-        marks={verdict: wording.sign for verdict, wording in VERDICTS.items()},
         figures=_figures,
         points=points,
         interval=interval,
@@ -147,7 +121,7 @@ def _scorer_caution(told: Sequence[Line], scored: Rescoring) -> list[str]:
 def _row(report: Report, c: Comparison) -> dict[str, Any]:
     """A comparison as the words of its row."""
     shown = cells(report, c)
-    p = "-" if c.p_value is None else p_text(c.p_value).removeprefix("p = ").removeprefix("p ")
+    p = "-" if c.p_value is None else p_figure(c.p_value)
     figures = [shown[6], shown[7], shown[4], shown[5], shown[8], p, shown[9], str(c.n_family) if c.n_family else "-"]
     return {"names": shown[:4], "figures": figures, "method": c.method or "-", "notes": c.notes, "sentence": c.sentence}
 
@@ -155,7 +129,7 @@ def _row(report: Report, c: Comparison) -> dict[str, Any]:
 def _groups(report: Report) -> list[dict[str, Any]]:
     """Tables of comparisons in the order of their scope; long ones folded sentence by sentence."""
     found: list[dict[str, Any]] = []
-    for scope, title in SCOPES.items():
+    for scope, (title, _) in SCOPES.items():
         members = report.of(scope)
         if len(members) <= MOST_OPEN:
             found.append({"title": title, "parts": [("", members)] if members else []})
@@ -195,29 +169,21 @@ def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
 
 def _forests(report: Report) -> list[dict[str, Any]]:
     """For each model and control the forest of sentences over tasks, as SVG."""
-    from promptlab.reporting import charts  # altair takes a quarter of a second, and most commands draw nothing
-
-    return [
-        {"title": title, "svg": _described(charts.svg(charts.forest(over, title, simulated)), title, over)}
-        for over, title, simulated in _pictured(report, "stimulus")
-    ]
+    found = _pictured(report, "stimulus")
+    return [{"title": title, "svg": _drawn("forest", over, title, simulated, _described(over))} for over, title, simulated in found]
 
 
 def _matrices(report: Report) -> list[dict[str, Any]]:
     """For each model and control the matrix of cells: drawn where tasks are few, else as a table with tasks down."""
-    from promptlab.reporting import charts
-
     found: list[dict[str, Any]] = []
     for each, title, simulated in _pictured(report, "cell"):
         tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
         if len(tasks) <= MOST_DRAWN:
-            whole = f"{title}: task by task"
-            found.append({"title": title, "svg": _described(charts.svg(charts.matrix(each, whole, simulated)), whole, each)})
+            found.append({"title": title, "svg": _drawn("matrix", each, f"{title}: task by task", simulated, _described(each))})
             continue
         by = {(str(c.task), c.treated): c for c in each}
-        rows = [(task, [by.get((task, name)) for name in names]) for task in tasks]
-        mark = "SIMULATED: " if simulated else ""
-        found.append({"title": f"{mark}{title}", "svg": None, "names": names, "rows": rows})
+        lined = [(task, [by.get((task, name)) for name in names]) for task in tasks]
+        found.append({"title": f"{'SIMULATED: ' if simulated else ''}{title}", "svg": None, "names": names, "rows": lined})
     return found
 
 
@@ -232,27 +198,25 @@ def _pictured(report: Report, scope: str) -> Iterator[tuple[list[Comparison], st
 
 def _rounds(report: Report) -> list[Markup]:
     """Items solved by round for each model and loop, as SVG."""
-    from promptlab.reporting import charts
-
     drawn = []
     for model, loop in dict.fromkeys((str(row["model"]), str(row["loop"])) for row in report.rounds):
-        rows = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
-        title = f"{model}, {loop}: items solved by round"
-        last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in rows}
-        drawn.append(
-            _titled(charts.svg(charts.rounds(rows, title, model in report.manifest.simulated_models)), title, "; ".join(last.values()))
-        )
+        of_loop = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
+        last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in of_loop}
+        simulated = model in report.manifest.simulated_models
+        drawn.append(_drawn("rounds", of_loop, f"{model}, {loop}: items solved by round", simulated, "; ".join(last.values())))
     return drawn
 
 
-def _described(drawn: str, title: str, comparisons: Sequence[Comparison]) -> Markup:
-    many = len(comparisons) > MOST_OPEN
-    words = tally(comparisons) if many else "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
-    return _titled(drawn, title, words)
+def _described(comparisons: Sequence[Comparison]) -> str:
+    if len(comparisons) > MOST_OPEN:
+        return tally(comparisons)
+    return "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
 
 
-def _titled(drawn: str, title: str, words: str) -> Markup:
-    """A drawing with a title and a description for those who do not see it."""
-    start, _, rest = drawn.partition(">")
+def _drawn(chart: str, what: Sequence[Any], title: str, simulated: bool, words: str) -> Markup:
+    """A chart as SVG, with a title and a description for those who do not see it."""
+    from promptlab.reporting import charts  # altair takes a quarter of a second, and most commands draw nothing
+
+    start, _, rest = charts.svg(getattr(charts, chart)(what, title, simulated)).partition(">")
     said = f"<title>{escape(inert(title))}</title><desc>{escape(inert(words))}</desc>"
     return Markup(f'{start} role="img" aria-label="{escape(inert(title))}">{said}{rest}')  # noqa: S704 (vl-convert escapes the texts in it)

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-import pandas as pd
-
-from promptlab.design.cross import matched_placebos
 from promptlab.design.render import PRESETS, render_input, stimulus_text
 from promptlab.design.render import render as rendered
-from promptlab.nouns import Arm, Benchmark, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task
+from promptlab.design.stimuli import matched_placebos
+from promptlab.nouns import BENCHMARKS, Arm, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task, filled
+from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.rescore import item_of
-from promptlab.reporting.store import Store, records
-from promptlab.reporting.table import Table
+from promptlab.reporting.table import Table, table
 from promptlab.reporting.words import mark, or_unknown
 from promptlab.sources.official import files as official
 from promptlab.sources.spec.libraries import all_stimuli
@@ -30,7 +28,6 @@ MOST_SHOTS = 10
 ROLES = {"all": "All", "stimulus": "Under test", "placebo": "Neutral", "paraphrase": "Reworded", "loop": "Loops"}
 SUITES = {"run": "This run", "twin": "promptlab's own items", "official": "Official benchmark files"}
 BRING = "promptlab data import DIR\npromptlab data pull"
-BENCHMARKS: Mapping[Benchmark, str] = {"instruction_induction": "Instruction Induction", "bigbench": "BIG-bench", "own": "your own"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +68,15 @@ def sentences(store: Store | None) -> list[Sentence]:
     encoding = str(store.plan.encoding or DEFAULT) if store else DEFAULT
     found: dict[str, Sentence] = {}
     for arm in store.plan.arms if store else ():
-        name = str(arm.name)
-        if arm.role in ("baseline", "aa") or name in found:
+        if arm.role in ("baseline", "aa") or arm.name in found:
             continue
-        text = None if arm.text is None else str(arm.text)
-        stimulus = _thawed(arm)
-        found[name] = Sentence(
-            name=name, role="loop" if arm.loop else str(arm.role), text=text, stimulus=None if arm.loop else stimulus, in_run=True,
-            n_tokens=arm.n_tokens, placebos=tuple(map(str, store.plan.placebos_of.get(name, ()))) if store else (),
-            theory=str(arm.theory or ""), source=str(arm.source or ""),
+        found[arm.name] = Sentence(
+            name=arm.name, role="loop" if arm.loop else arm.role, text=arm.text, stimulus=None if arm.loop else _thawed(arm), in_run=True,
+            n_tokens=arm.n_tokens, placebos=tuple(store.plan.placebos_of.get(arm.name, ())) if store else (),
+            theory=arm.theory or "", source=arm.source or "",
         )  # fmt: skip
-    found = {s.name: s for s in sorted(found.values(), key=lambda s: list(ROLES).index(s.role) if s.role in ROLES else len(ROLES))}
-    found |= {sentence.name: sentence for sentence in shipped(encoding) if sentence.name not in found}
-    return list(found.values())
+    ours = sorted(found.values(), key=lambda s: list(ROLES).index(s.role) if s.role in ROLES else len(ROLES))
+    return [*ours, *(sentence for sentence in shipped(encoding) if sentence.name not in found)]
 
 
 @lru_cache(maxsize=4)
@@ -93,10 +86,9 @@ def shipped(encoding: str) -> tuple[Sentence, ...]:
     neutral = [s for s in known.values() if s.role == "placebo"]
     lengths = {s.id: n_tokens(s.text, encoding) for s in known.values()}
     return tuple(
-        Sentence(
-            name=s.id, role=s.role, text=s.text, stimulus=s, in_run=False, n_tokens=lengths[s.id],
+        filled(
+            Sentence, s, name=s.id, stimulus=s, in_run=False, n_tokens=lengths[s.id],
             placebos=tuple(p.id for p in matched_placebos([s], neutral, lengths, MATCHED, ["neutral"], 0)) if s.role == "stimulus" else (),
-            theory=s.theory, source=s.source,
         )
         for s in known.values()
     )  # fmt: skip
@@ -105,10 +97,9 @@ def shipped(encoding: str) -> tuple[Sentence, ...]:
 def _thawed(arm: PlannedArm) -> Stimulus | None:
     """An arm's text as the noun that prompts are made of; of an imported run as far as it is known."""
     if arm.stimulus:
-        told = {key: value for key, value in arm.stimulus.items() if key in Stimulus.__dataclass_fields__}
-        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in told.items()}
-        return Stimulus(**fields)
-    return Stimulus(str(arm.name), str(arm.text)) if arm.text and not arm.loop else None
+        fields: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in arm.stimulus.items()}
+        return Stimulus(**{key: value for key, value in fields.items() if key in Stimulus.__dataclass_fields__})
+    return Stimulus(arm.name, arm.text) if arm.text and not arm.loop else None
 
 
 def roles_in(every: Sequence[Sentence]) -> dict[str, str]:
@@ -125,24 +116,17 @@ def of_role(every: Sequence[Sentence], role: str) -> list[Sentence]:
 def sentence_table(store: Store | None, every: Sequence[Sentence], role: str) -> Table:
     """The sentences of one role, with how often a run used them."""
     listed = of_role(every, role)
-    frame = pd.DataFrame(
-        {
-            "id": [s.name for s in listed],
-            "text": [s.text or "" for s in listed],
-            "role": [s.role for s in listed],
-            "words": [len(s.text.split()) if s.text else 0 for s in listed],
-            "tokens": [or_unknown(s.n_tokens) for s in listed],
-            "compared with": [", ".join(s.placebos) for s in listed],
-            "theory": [s.theory for s in listed],
-            "asks for": [", ".join(s.stimulus.demands) if s.stimulus else "" for s in listed],
-            "source": [s.source for s in listed],
-        }
-    )
-    note = f"{len(listed):,} texts. Click one to see it in a prompt. Neutral sentences are matched by tokens, then by words."
-    if store:
-        frame.insert(1, "in this run", ["yes" if s.in_run else "" for s in listed])
-        note += " Those of this run stand first."
-    return Table("Sentences", note, frame)
+    rows = [
+        [
+            s.name, *(["yes" if s.in_run else ""] if store else ()), s.text or "", s.role, len(s.text.split()) if s.text else 0,
+            or_unknown(s.n_tokens), ", ".join(s.placebos), s.theory, ", ".join(s.stimulus.demands) if s.stimulus else "", s.source,
+        ]
+        for s in listed
+    ]  # fmt: skip
+    first = " Those of this run stand first." if store else ""
+    note = f"{len(listed):,} texts. Click one to see it in a prompt. Neutral sentences are matched by tokens, then by words.{first}"
+    heads = ("text", "role", "words", "tokens", "compared with", "theory", "asks for", "source")
+    return table("Sentences", note, ("id", *(("in this run",) if store else ()), *heads), rows)
 
 
 def suites_in(store: Store | None) -> dict[str, str]:
@@ -168,11 +152,8 @@ def library(suite: Suite) -> tuple[Known, ...]:
 
 def _known(task: Task | PlannedTask, n_items: int, in_run: bool) -> Known:
     entry = entries().get(task.name) if task.suite != "own" else None
-    return Known(
-        id=f"{task.suite}/{task.name}", name=task.name, suite=task.suite, in_run=in_run, n_items=n_items,
-        benchmark=BENCHMARKS[entry.benchmark if entry else "own"], metric=task.metric, chance=task.chance,
-        base_prompts=task.base_prompts, defects=task.defects, licence=task.licence, source=task.source,
-    )  # fmt: skip
+    benchmark = BENCHMARKS[entry.benchmark] if entry else "your own"
+    return filled(Known, task, id=f"{task.suite}/{task.name}", in_run=in_run, n_items=n_items, benchmark=benchmark)
 
 
 def _chance(known: Known) -> str:
@@ -181,22 +162,16 @@ def _chance(known: Known) -> str:
 
 def task_table(tasks: Sequence[Known]) -> Table:
     """The tasks with their scorers, chance and sources."""
-    frame = pd.DataFrame(
-        {
-            "task": [task.id for task in tasks],
-            "in this run": ["yes" if task.in_run else "" for task in tasks],
-            "items": [task.n_items for task in tasks],
-            "benchmark": [task.benchmark for task in tasks],
-            "scored by": [task.metric for task in tasks],
-            "chance": [_chance(task) for task in tasks],
-            "asked by": [", ".join(task.base_prompts) for task in tasks],
-            "known defects": [str(len(task.defects)) if task.defects else "" for task in tasks],
-            "licence": [task.licence for task in tasks],
-            "source": [task.source for task in tasks],
-        }
-    )
+    rows = [
+        [
+            task.id, "yes" if task.in_run else "", task.n_items, task.benchmark, task.metric, _chance(task), ", ".join(task.base_prompts),
+            str(len(task.defects)) if task.defects else "", task.licence, task.source,
+        ]
+        for task in tasks
+    ]  # fmt: skip
     note = f"{len(tasks):,} tasks. Click one to see its prompts. Chance is the expected score of blind guessing."
-    return Table("Tasks", note, frame)
+    heads = ("task", "in this run", "items", "benchmark", "scored by", "chance", "asked by", "known defects", "licence", "source")
+    return table("Tasks", note, heads, rows)
 
 
 @dataclass(frozen=True)
@@ -239,16 +214,11 @@ def layouts_of(store: Store | None) -> dict[str, Placement]:
 def whole_task(store: Store | None, known: Known) -> Task:
     """The task that prompts are made of: as the run froze it, its items left to a query; else from promptlab's files."""
     if store and known.in_run:
-        of_run = [task for task in store.plan.tasks if f"{task.suite}/{task.name}" == known.id]
-        for task in of_run:
-            frame = Frame(**task.frame)
+        for task in (task for task in store.plan.tasks if f"{task.suite}/{task.name}" == known.id):
             demos = tuple(Demo(demo["input"], demo["output"], tuple(demo["choices"])) for demo in task.demos)
-            return Task(
-                name=known.name, suite=known.suite, benchmark="own", metric=known.metric, base_prompts=known.base_prompts, items=(),
-                demos=demos, chance=known.chance, frame=frame, options=task.options,
-            )  # fmt: skip
-    found = task_here(known.name, known.suite)
-    return found if found else Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())
+            frame = Frame(**task.frame)
+            return filled(Task, known, benchmark="own", items=(), demos=demos, frame=frame, options=task.options)
+    return task_here(known.name, known.suite) or Task(known.name, known.suite, "own", known.metric, known.base_prompts, ())
 
 
 def marked(view: View, item: Item, text: str) -> str:
@@ -270,30 +240,24 @@ def about_table(view: View) -> Table:
         ("licence", known.licence),
         *(("known defect", defect) for defect in known.defects),
     ]
-    return Table("About the task", "", pd.DataFrame(rows, columns=["what", "value"]))
+    return table("About the task", "", ("what", "value"), rows)
 
 
 def prompt_texts(view: View) -> Table:
     """The base prompts of one task."""
-    rows = list(view.known.base_prompts.items())
-    return Table("Base prompts", "", pd.DataFrame(rows, columns=["base prompt", "text"]))
+    return table("Base prompts", "", ("base prompt", "text"), view.known.base_prompts.items())
 
 
 def prompt_table(view: View, items: Sequence[Item]) -> Table:
     """Whole prompts for some items, message by message."""
-    frame = pd.DataFrame(
+    rows = [
         [
-            {
-                "item": item.id,
-                "role": message["role"],
-                "message": marked(view, item, message["content"]),
-                "input": render_input(item.input, item.choices, view.task, view.layout),
-                "right answers": "  or  ".join(item.targets),
-            }
-            for item in items
-            for message in rendered(view.task, item, view.arm)
+            item.id, message["role"], marked(view, item, message["content"]),
+            render_input(item.input, item.choices, view.task, view.layout), "  or  ".join(item.targets),
         ]
-    )
+        for item in items
+        for message in rendered(view.task, item, view.arm)
+    ]  # fmt: skip
     name = view.sentence.name if view.sentence else "nothing"
     note = f"{name} added to {view.known.id}, base prompt {view.prompt}, layout {view.layout.name}. The added text is between ▶ and ◀."
-    return Table("Prompts", note, frame)
+    return table("Prompts", note, ("item", "role", "message", "input", "right answers"), rows)

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Manifest, Plan, Setting, Status, UsageProblem, did_you_mean
+from promptlab.nouns import Setting, Status, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
+from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
-from promptlab.stats import Pairs, adjust, interval, item_tables, macro, p_text, paired_test, points
+from promptlab.stats import Estimate, Pairs, adjust, interval, item_tables, macro, p_text, paired_test, points
 
 EXPLORATORY = (
     "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "
     "comparisons that could have been looked at."
 )
 ALPHA = 0.05
-
-
-class HasPlan(Protocol):
-    """A run or a report."""
-
-    @property
-    def plan(self) -> Plan: ...
-    @property
-    def manifest(self) -> Manifest: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +52,7 @@ class PairRow:
     p_value: float | None
     p_holm: float | None
     method: str
-    status: Status = "not_planned"
+    status: Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +117,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
-    shared = _shared_items(run_a, plan_a, run_b, plan_b)
+    shared = _shared_items(run_a, run_b)
     clusters = trials_a.dropna(subset=["cluster"]).drop_duplicates(["task", "item"]).set_index(["task", "item"])["cluster"].to_dict()
     tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b)))
     pairs, dropped = [], 0
@@ -148,34 +139,13 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
     tests = [paired_test(p, ALPHA) for p in pairs]
     holm = adjust([t.p_value for t in tests], "holm")
-    rows = [
-        PairRow(
-            task=p.task,
-            n=len(p.s),
-            mean_a=float(p.b.mean()),
-            mean_b=float(p.s.mean()),
-            diff=t.diff,
-            ci_low=t.ci_low,
-            ci_high=t.ci_high,
-            gained=t.gained,
-            lost=t.lost,
-            p_value=t.p_value,
-            p_holm=float(h),
-            method=t.method,
-        )
-        for p, t, h in zip(pairs, tests, holm, strict=True)
-    ]
+    of_pairs = zip(pairs, tests, holm, strict=True)
+    rows = [_row(t, p.task, len(p.s), (float(p.b.mean()), float(p.s.mean())), float(h)) for p, t, h in of_pairs]
     if len(pairs) > 1:
-        m = macro(
-            np.array([t.diff for t in tests]), np.array([p.d.std(ddof=1) / np.sqrt(len(p.d)) if len(p.d) > 1 else 0.0 for p in pairs])
-        )
-        rows.append(
-            PairRow(
-                task=None, n=sum(len(p.s) for p in pairs), mean_a=float(np.mean([r.mean_a for r in rows])),
-                mean_b=float(np.mean([r.mean_b for r in rows])), diff=m.diff, ci_low=m.ci_low, ci_high=m.ci_high, gained=None,
-                lost=None, p_value=m.p_value, p_holm=m.p_value, method=m.method,
-            )
-        )  # fmt: skip
+        errors = [p.d.std(ddof=1) / np.sqrt(len(p.d)) if len(p.d) > 1 else 0.0 for p in pairs]
+        m = macro(np.array([t.diff for t in tests]), np.array(errors))
+        means = float(np.mean([r.mean_a for r in rows])), float(np.mean([r.mean_b for r in rows]))
+        rows.append(_row(m, None, sum(len(p.s) for p in pairs), means, m.p_value))
     last = rows[-1]
     where = f"over {len(pairs)} tasks" if last.task is None else f"in {last.task}"
     text = (
@@ -185,34 +155,37 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     return PairReport(a, b, tuple(rows), tuple(notes), text)
 
 
-def _shared_items(run_a: Run, plan_a: Plan, run_b: Run, plan_b: Plan) -> set[tuple[str, str]]:
+def _row(found: Estimate, task: str | None, n: int, means: tuple[float, float], p_holm: float | None) -> PairRow:
+    given = {"task": task, "n": n, "mean_a": means[0], "mean_b": means[1], "p_holm": p_holm, "status": "not_planned"}
+    return filled(PairRow, found, **({"gained": None, "lost": None} if task is None else {}), **given)
+
+
+def _shared_items(run_a: Run, run_b: Run) -> set[tuple[str, str]]:
     """Items that both runs name alike and ask in the same words, of the same suite."""
-    suites = [{t.name: t.suite for t in plan.tasks} for plan in (plan_a, plan_b)]
-    asked = [_texts(run.items()) for run in ((run_a,) if run_a.folder == run_b.folder else (run_a, run_b))]
-    first, second = asked[0], asked[-1]
-    return {key for key, text in first.items() if second.get(key) == text and suites[0].get(key[0]) == suites[1].get(key[0])}
+    first, *others = [_texts(run) for run in ((run_a,) if run_a.folder == run_b.folder else (run_a, run_b))]
+    return {key for key, text in first.items() if all(other.get(key) == text for other in others)}
 
 
-def _texts(items: pd.DataFrame) -> dict[tuple[str, str], tuple[Any, ...]]:
-    columns = [items[name].tolist() for name in ("task", "item", "input", "choices", "targets")]
-    return {(task, item): (asked, tuple(choices), tuple(targets)) for task, item, asked, choices, targets in zip(*columns, strict=True)}
+def _texts(run: Run) -> dict[tuple[str, str], tuple[Any, ...]]:
+    suites = {t.name: t.suite for t in run.plan.tasks}
+    rows = run.items().to_dict("records")
+    return {(r["task"], r["item"]): (r["input"], tuple(r["choices"]), tuple(r["targets"]), suites.get(r["task"])) for r in rows}
 
 
-def differences(a: HasPlan, model_a: str, setting_a: Setting, b: HasPlan, model_b: str, setting_b: Setting) -> list[str]:
+def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Report, model_b: str, setting_b: Setting) -> list[str]:
     """What else differs between two runs, so that a difference is not put down to the arm alone."""
-    pairs: list[tuple[str, Any, Any]] = [(name, getattr(a.plan, name), getattr(b.plan, name)) for name in ("seed", "replicates", "defects")]
-    pairs += [
-        ("sampling as sent", a.manifest.effective.get(model_a), b.manifest.effective.get(model_b)),
-        ("served by", _listed(a.manifest.served.get(model_a)), _listed(b.manifest.served.get(model_b))),
+    sides = [
+        {
+            **{name: getattr(run.plan, name) for name in ("seed", "replicates", "defects")},
+            "sampling as sent": run.manifest.effective.get(model),
+            "served by": ", ".join(run.manifest.served.get(model, ())) or "nobody said",
+        }
+        for run, model in ((a, model_a), (b, model_b))
     ]
-    found = [f"{name}: {one} and {other}" for name, one, other in pairs if one != other]
+    found = [f"{name}: {one} and {sides[1][name]}" for name, one in sides[0].items() if one != sides[1][name]]
     tasks_a, tasks_b = ({t.name: t.base_prompts for t in run.plan.tasks} for run in (a, b))
     if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
         found.append("the base prompts are not the same")
     if setting_a != setting_b:
         found.append(f"settings: {setting_a.canonical()} and {setting_b.canonical()}")
     return found
-
-
-def _listed(names: Sequence[str] | None) -> str:
-    return ", ".join(names) if names else "nobody said"

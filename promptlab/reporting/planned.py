@@ -13,7 +13,7 @@ from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts
 from promptlab.planning.size import MOST_ITEMS
-from promptlab.reporting.prepared import Prepared
+from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table, table
 
 EFFECTS = (1.0, 2.0, 3.0, 5.0, 10.0)
@@ -42,7 +42,7 @@ class Measured(NamedTuple):
     n_pairs: int = 0
 
 
-def measured(run: Prepared, model: str) -> Measured:
+def measured(run: Store, model: str) -> Measured:
     """What one model of a run shows: flips against the baseline, flips between its two askings, and the baseline's mean score.
 
     For scores between 0 and 1 the mean squared difference, which for right and wrong is the share that flips.
@@ -57,17 +57,16 @@ def power_table(rows: Sequence[PowerRow]) -> Table:
     """The smallest effects that a design sees: rows of a plan's `power`."""
     words = [
         [
-            f"{100 * p.discordance:.0f} %", _points(p.cell_alone), _points(p.cell_in_family), _points(p.mean),
-            "needs 3 tasks" if p.mean_like_these is None else _points(p.mean_like_these),
+            f"{100 * p.discordance:.0f} %",
+            *map(_points, (p.cell_alone, p.cell_in_family, p.mean)),
+            _points(p.mean_like_these, "needs 3 tasks"),
         ]
         for p in rows
-    ]  # fmt: skip
-    note = ""
-    if rows:
-        note = (
-            f"A cell has {rows[0].n_items_cell} items or more; in it at least {rows[0].least_changed} answers must change, all one "
-            f"way, before anything can be told. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
-        )
+    ]
+    note = (
+        f"A cell has {rows[0].n_items_cell} items or more; in it at least {rows[0].least_changed} answers must change, all one "
+        f"way, before anything can be told. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
+    ) if rows else ""  # fmt: skip
     columns = ["answers that change", "one cell, alone", "one cell, among all", "mean over these tasks", "mean over tasks like these"]
     return table("Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)", note, columns, words)
 
@@ -76,18 +75,12 @@ def outlook_table(rows: Sequence[OutlookRow]) -> Table:
     """What more items of the same tasks buy: rows of a plan's `outlook`."""
     words = [
         [
-            f"{min(r.n_items)}" if min(r.n_items) == max(r.n_items) else f"{min(r.n_items)} to {max(r.n_items)}",
-            r.calls,
-            "unknown" if r.usd[1] is None else f"{r.usd[0]:.2f} to {r.usd[1]:.2f}",
-            _points(r.cell),
-            _points(r.mean),
-            "-" if r.mean_like_these is None else _points(r.mean_like_these),
-            _points(r.margin_cell),
-            _points(r.margin_mean),
-            f"{r.n_hopeless_cells} of {len(r.n_items)}",
+            " to ".join(map(str, dict.fromkeys((min(r.n_items), max(r.n_items))))), r.calls,
+            "unknown" if r.usd[1] is None else f"{r.usd[0]:.2f} to {r.usd[1]:.2f}", _points(r.cell), _points(r.mean),
+            _points(r.mean_like_these, "-"), _points(r.margin_cell), _points(r.margin_mean), f"{r.n_hopeless_cells} of {len(r.n_items)}",
         ]
         for r in rows
-    ]
+    ]  # fmt: skip
     columns = [
         "items a task", "calls", "USD", "seen: a task", "seen: the mean", "like these", "same: a task", "same: the mean", "hopeless",
     ]  # fmt: skip
@@ -222,8 +215,8 @@ def _share(value: float) -> str:
     return "more than 99.9 %" if value > 0.5 else "less than 0.1 %"
 
 
-def _points(value: float | None) -> str:
-    return "x" if value is None else f"{100 * value:.1f}"
+def _points(value: float | None, otherwise: str = "x") -> str:
+    return otherwise if value is None else f"{100 * value:.1f}"
 
 
 def _in_points(value: float | None, otherwise: str = "x") -> str:

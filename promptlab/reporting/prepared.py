@@ -23,7 +23,20 @@ from typing import TYPE_CHECKING, Any, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from promptlab.nouns import PromptlabError, RunProblem, first_line, home
+from promptlab.nouns import (
+    AA_ARM,
+    NONE_ARM,
+    UNREADABLE,
+    Comparison,
+    Manifest,
+    Plan,
+    PlannedArm,
+    PromptlabError,
+    RunProblem,
+    Setting,
+    first_line,
+    home,
+)
 from promptlab.record.store import Run, write_trials
 from promptlab.reporting.build import Judged, Report, build
 
@@ -38,6 +51,9 @@ MOST_KEPT = 12
 """Runs that are kept ready; the one looked at longest ago goes first."""
 MOST_ROWS_HELD = 3_000
 MOST_ANSWERS_HELD = 100
+RIGHT = 0.5
+"""An answer counts as right from this score on; graded metrics give scores in between."""
+WHOLE = "SELECT t.*, i.input, i.targets FROM trials t LEFT JOIN items i USING (suite, task, item)"
 Stamp = tuple[tuple[str, int, int], ...]
 Row = dict[str, Any]
 
@@ -55,8 +71,11 @@ class _Kept(BaseModel):
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A run ready for looking. `report` holds everything of `promptlab.reporting.build` but the trials, which `query` reads."""
+class Store:
+    """A run ready for looking. `report` holds everything of `promptlab.reporting.build` but the trials, which `query` reads.
+
+    Nothing here grows with the run.
+    """
 
     folder: Path
     report: Report
@@ -111,10 +130,81 @@ class Prepared:
         return found
 
     def calls(self, trial: str) -> pd.DataFrame:
-        """The calls of one trial, in turn order."""
-        found = self.query("SELECT part FROM trials WHERE trial = ?", [trial])
-        part = None if found.empty else int(found["part"].iloc[0])
-        return Run(self.folder).calls_of(trial, part)
+        """The calls of one trial, in turn order; damage in the folder is a RunProblem."""
+        try:
+            found = self.query("SELECT part FROM trials WHERE trial = ?", [trial])
+            part = None if found.empty else int(found["part"].iloc[0])
+            return Run(self.folder).calls_of(trial, part)
+        except UNREADABLE as error:
+            raise RunProblem(f"{self.folder / 'calls'}: the calls of trial {trial} cannot be read ({first_line(error)})") from None
+
+    @property
+    def n_trials(self) -> int:
+        return self.report.n_trials
+
+    @property
+    def plan(self) -> Plan:
+        return self.report.plan
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.report.manifest
+
+    @property
+    def simulated(self) -> bool:
+        return self.manifest.simulated
+
+    @property
+    def models(self) -> list[str]:
+        return self.report.models
+
+    @property
+    def tasks(self) -> list[str]:
+        return list(self.plan.task_of)
+
+    @property
+    def arms(self) -> dict[str, PlannedArm]:
+        """The arms of the plan by name."""
+        return {arm.name: arm for arm in self.plan.arms}
+
+    @property
+    def stimuli(self) -> list[str]:
+        return [name for name, arm in self.arms.items() if arm.role in ("stimulus", "loop")]
+
+    @property
+    def controls(self) -> list[str]:
+        """The controls that were planned, neutral sentences and neutral feedback first."""
+        return self.report.controls or ["none"]
+
+    @property
+    def settings(self) -> dict[str, Setting]:
+        """Settings by the words that name them."""
+        return {setting.words: setting for setting in self.plan.settings}
+
+    def arm_words(self) -> dict[str, str]:
+        """How each arm is shown in a list: its name and the beginning of its text."""
+        words = {name: f"{name}{' (neutral)' if arm.role == 'placebo' else ''}: {arm.text}" for name, arm in self.arms.items()}
+        plain = {NONE_ARM: "the prompt without any added text", AA_ARM: "the same again, to see how much answers vary by themselves"}
+        return words | {name: f"{name}: {said}" for name, said in plain.items() if name in words}
+
+    def comparisons(self, model: str, setting: Setting, control: str | None, scopes: Sequence[str]) -> list[Comparison]:
+        """The planned comparisons of one model and setting, in the plan's order."""
+        return [c for c in self.report.of(None, model, control, setting) if c.scope in scopes]
+
+    def whole(self, model: str, setting: Setting, task: str, arms: Sequence[str], items: Sequence[str]) -> pd.DataFrame:
+        """Trials with everything recorded, and `input` and `targets` of the item: for as many items as a page shows."""
+        asked = "t.model = ? AND t.setting = ? AND t.task = ? AND list_contains(?, t.arm) AND list_contains(?, t.item)"
+        return self.query(f"{WHOLE} WHERE {asked} ORDER BY t.order", [model, setting.id, task, list(arms), list(items)])
+
+    def trial(self, trial: str) -> dict[str, Any] | None:
+        """Everything recorded of one trial, with `input` and `targets` of its item; None where there is no such trial."""
+        found = self.query(f"{WHOLE} WHERE t.trial = ?", [trial])
+        return None if found.empty else records(found)[0]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """The rows of a frame by column name."""
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def stamp(folder: Path) -> Stamp:

@@ -13,13 +13,59 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES
-from promptlab.reporting.store import Store
+from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting
+from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.reporting.table import Table
-from promptlab.reporting.totals import FLAGS, KEY, Row
 from promptlab.reporting.words import or_unknown
 from promptlab.stats import MOST_UNEVEN, unpaired_difference, wilson
 
+FLAGS = ("compliant", "echoed", "declined")
+Row = dict[str, Any]
+SUMS = f"""
+    WITH kinds AS (
+        SELECT model, setting, arm, outcome, cached, compliant, echoed, declined,
+            attempts > greatest(n_calls, 1) AS again, score >= {RIGHT} AS is_right, outcome <> 'error' AS fine,
+            count(*) AS n, count(score) AS n_scored, count(cost_usd) AS n_priced, count(paid_usd) AS n_paid,
+            sum(cost_usd) AS cost_usd, sum(paid_usd) AS paid_usd, sum(input_tokens)::DOUBLE AS input_tokens,
+            sum(output_tokens)::DOUBLE AS output_tokens, count(input_tokens) AS n_input, count(output_tokens) AS n_output,
+            sum(n_calls) AS n_calls, sum(latency_s) AS latency_s, max(attempts) AS most_attempts
+        FROM trials GROUP BY ALL
+    )
+    SELECT model, setting, arm, sum(n) AS n, sum(n) FILTER (WHERE fine) AS n_fine, sum(n_scored) AS n_scored,
+        sum(n) FILTER (WHERE is_right) AS n_right, sum(n - n_priced) FILTER (WHERE fine) AS n_unpriced,
+        sum(n - n_paid) FILTER (WHERE fine) AS n_unpaid, sum(cost_usd) AS cost_usd, sum(paid_usd) AS paid_usd,
+        sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens, sum(latency_s) FILTER (WHERE fine) AS latency_s,
+        sum(n_input) AS n_input, sum(n_output) AS n_output, sum(n_calls) AS n_calls, sum(n) FILTER (WHERE cached) AS n_cached,
+        sum(n) FILTER (WHERE again) AS n_again, max(most_attempts) AS most_attempts,
+        {", ".join(f"sum(n) FILTER (WHERE outcome = '{end}') AS {end}" for end in BAD_ENDS)},
+        {", ".join(f"sum(n) FILTER (WHERE {flag}) AS {flag}, sum(n) FILTER (WHERE {flag} IS NOT NULL) AS n_{flag}" for flag in FLAGS)}
+    FROM kinds GROUP BY ALL ORDER BY model, setting
+"""  # noqa: S608 (fixed text)
+"""One row for each arm of a model and setting, in two steps: the first leaves few rows, so that the many sums of the second are quick."""
+KEY = ("model", "setting", "arm")
+AMOUNTS = ("cost_usd", "paid_usd", "input_tokens", "output_tokens", "latency_s")
+SPREADS = """
+    SELECT arm, quantile_disc(input_tokens, [0.5, 0.95]) AS input_tokens, quantile_disc(output_tokens, [0.5, 0.95]) AS output_tokens,
+        quantile_disc(latency_s, [0.05, 0.5, 0.95]) FILTER (WHERE outcome <> 'error') AS latency_s,
+        count(input_tokens) AS n_input_tokens, count(output_tokens) AS n_output_tokens,
+        count(*) FILTER (WHERE outcome <> 'error') AS n_latency_s
+    FROM trials WHERE model = ? AND setting = ? GROUP BY arm
+"""
+AGAIN = """
+    WITH asked AS (
+        SELECT task, item, base_prompt, count(score) AS n_scored, max(score) - min(score) < 1e-9 AS same_score,
+            count(*) FILTER (WHERE outcome <> 'error') AS n_texts,
+            min(hash(answer)) FILTER (WHERE outcome <> 'error') = max(hash(answer)) FILTER (WHERE outcome <> 'error') AS same_text
+        FROM trials
+        WHERE model = ? AND setting = ? AND list_contains(?, arm) AND replicate < ?
+        GROUP BY task, item, base_prompt
+    )
+    SELECT task, count(*) FILTER (WHERE n_scored > 1) AS n_scored, count(*) FILTER (WHERE n_scored > 1 AND same_score) AS same_score,
+        count(*) FILTER (WHERE n_texts > 1) AS n_texts, count(*) FILTER (WHERE n_texts > 1 AND same_text) AS same_text,
+        max(n_texts) AS most
+    FROM asked GROUP BY task
+"""
+EVERY_REPLICATE = 2_147_483_647
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 LOST, BAD = "no score: the call failed", "any other end than ok"
@@ -55,6 +101,47 @@ REQUESTS_NOTE = "Asked again: trials with more requests than calls, because the 
 FORM_NOTE = "Of the answers for which it is known: in the form asked for, the input said back, a refusal in words. No score depends on it."
 
 
+def sums_of(store: Store) -> list[Row]:
+    """Counts and sums of every arm of every model and setting; what nothing was recorded of is 0."""
+    return [
+        {
+            name: value if name in KEY else (0 if pd.isna(value) else float(value) if name in AMOUNTS else int(value))
+            for name, value in row.items()
+        }
+        for row in records(store.query(SUMS))
+    ]
+
+
+def by_arm(store: Store, sums: Sequence[Row], model: str, setting: Setting) -> list[Row]:
+    """The sums of one model and setting, one row for each recorded arm in the plan's order."""
+    found = {row["arm"]: row for row in sums if (row["model"], row["setting"]) == (model, setting.id)}
+    return [found[arm] for arm in store.arms if arm in found]
+
+
+def spreads_of(store: Store, model: str, setting: Setting) -> dict[str, Row]:
+    """Quantiles by arm: median and p95 of tokens, and p5, median and p95 of seconds; None where nothing is known."""
+    n_of = {"input_tokens": 2, "output_tokens": 2, "latency_s": 3}
+    return {
+        str(row["arm"]): {name: [None] * n if row[f"n_{name}"] == 0 else list(row[name]) for name, n in n_of.items()}
+        for row in records(store.query(SPREADS, [model, setting.id]))
+    }
+
+
+def asked_again(store: Store, model: str, setting: Setting, arms: Sequence[str], below: int) -> list[Row]:
+    """Questions with more than one answer in these arms, of replicates below a number: how many agree, over all tasks and in each."""
+    found = {str(row["task"]): row for row in records(store.query(AGAIN, [model, setting.id, list(arms), below]))}
+    counts = ("n_scored", "same_score", "n_texts", "same_text")
+    rows: list[Row] = [
+        {"task": task, **{name: int(found[task][name]) for name in (*counts, "most")}}
+        for task in store.tasks
+        if task in found and (found[task]["n_texts"] or found[task]["n_scored"])
+    ]
+    if len(rows) < 2:
+        return rows
+    total = {name: sum(int(row[name]) for row in rows) for name in counts}
+    return [{"task": "all tasks", **total, "most": max(int(row["most"]) for row in rows)}, *rows]
+
+
 def unpriced(store: Store, sums: Sequence[Row]) -> list[str]:
     """Which models have answers whose price is unknown, how many, and why."""
     prices = store.manifest.prices
@@ -71,12 +158,12 @@ def spend_table(store: Store, sums: Sequence[Row]) -> Table:
     """Every model and setting: what was paid, what the answers cost, tokens, and the price of a right answer."""
     rows = []
     for model, setting, total in _by_setting(store, sums):
-        simulated = is_simulated(store, model)
+        simulated = store.plan.model_of[model].simulated
         paid = "nothing (simulated)" if simulated else usd(total["paid_usd"], total["n_unpaid"], total["n_fine"])
         rows.append(
             (
                 model, setting, f"{total['n']:,}", paid, _price(total, simulated), f"{total['n_unpriced']:,}",
-                _count(total["input_tokens"], total["n_input"]), _count(total["output_tokens"], total["n_output"]),
+                *(or_unknown(total[f"{way}_tokens"] if total[f"n_{way}"] else None, "{:,.0f}") for way in ("input", "output")),
                 f"{total['n_right']:,}", each(total, simulated),
             )
         )  # fmt: skip
@@ -149,16 +236,15 @@ def uneven(arms: Sequence[Row]) -> list[str]:
     if baseline is None or not others:
         return []
     found = []
-    for what, count in (("no score", _n_lost), ("any other end than ok", _n_bad)):
+    for what, count in (("no score", _n_lost), (BAD, _n_bad)):
         differ = []
         reference = _scores(count(baseline), baseline["n"])
         for row in others:
-            found_difference = unpaired_difference(_scores(count(row), row["n"]), reference, conf=1 - ALPHA / len(others))
-            low, high = found_difference.ci or (0.0, 0.0)
+            gap = unpaired_difference(_scores(count(row), row["n"]), reference, conf=1 - ALPHA / len(others))
+            low, high = gap.ci or (0.0, 0.0)
             if low > 0 or high < 0:
-                diff = found_difference.diff
-                words = f"{100 * diff:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}"
-                differ.append((abs(diff), f"{row['arm']} {_percent(count(row), row['n'])} ({words})"))
+                words = f"{100 * gap.diff:+.1f} points, {100 * low:+.1f} to {100 * high:+.1f}"
+                differ.append((abs(gap.diff), f"{row['arm']} {_percent(count(row), row['n'])} ({words})"))
         if differ:
             differ.sort(reverse=True)
             more = f", and {len(differ) - NAMED} more arms" if len(differ) > NAMED else ""
@@ -178,7 +264,7 @@ def _scores(k: int, n: int) -> np.ndarray:
 
 def again_table(store: Store, again: Sequence[Row], arm: str) -> Table:
     """Task by task, how often all repeats of a question got the same score, and gave the same text."""
-    note = f"Arm {arm}. {AGAIN_NOTE}" if has_repeats(store) else ONCE_NOTE
+    note = f"Arm {arm}. {AGAIN_NOTE}" if store.plan.replicates > 1 else ONCE_NOTE
     return Table("Does asking again give the same?", note, _agreement_frame(again))
 
 
@@ -220,15 +306,6 @@ def request_table(store: Store, sums: Sequence[Row]) -> Table:
     ]  # fmt: skip
     columns = ["model", "setting", "trials", "calls", "from the cache", "asked again", "requests of one trial, at most", "failed for good"]
     return Table("Requests", REQUESTS_NOTE, pd.DataFrame(rows, columns=columns))
-
-
-def served(store: Store) -> list[str]:
-    """Which models were served by more than one version."""
-    return [
-        f"{model} was served by {len(versions)} versions ({', '.join(versions)}): a difference may be one between versions."
-        for model, versions in store.manifest.served.items()
-        if len(versions) > 1
-    ]
 
 
 def form_table(arms: Sequence[Row]) -> Table:
@@ -302,17 +379,3 @@ def _n_bad(row: Row) -> int:
 
 def _percent(k: int, n: int) -> str:
     return f"{100 * k / n:.1f} %"
-
-
-def _count(value: float, n: int) -> str:
-    return f"{value:,.0f}" if n else "unknown"
-
-
-def is_simulated(store: Store, model: str) -> bool:
-    """Whether this model of the run is simulated."""
-    return model in store.plan.model_of and store.plan.model_of[model].simulated
-
-
-def has_repeats(store: Store) -> bool:
-    """Whether every question is asked more than once in each arm."""
-    return store.plan.replicates > 1

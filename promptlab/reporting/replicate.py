@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Literal, NamedTuple
@@ -11,7 +12,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean
+from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries
 from promptlab.stats import Place, Replication, averaged, published_headline, replication_check
@@ -51,6 +52,14 @@ class Cell(InSetting):
     obstacles: tuple[str, ...]
     """Those of the deviations for which the cell is not compared."""
     setting: Setting
+
+    def gain(self, value: float | None, otherwise: str) -> str:
+        """A figure of the paper as its gain over the paper's baseline."""
+        return otherwise if value is None or self.original is None else f"{value - self.original:+.1f}"
+
+    def expected(self, otherwise: str) -> str:
+        """Where a repetition of the paper's figure falls."""
+        return f"{100 * self.check.prediction_low:+.1f} to {100 * self.check.prediction_high:+.1f}" if self.check else otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,6 @@ class _Here:
     benchmark: str
     base_prompt: str
     found: Sequence[TaskMeans]
-    n_stimuli: int
 
 
 @cache
@@ -149,7 +157,7 @@ def check_names(plan: Plan, paper: Paper, same_as: Mapping[str, str]) -> None:
 
 def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
     stimuli, benchmarks, looped = stimuli_of(plan, paper), benchmarks_of(plan), plan.looped
-    held: dict[tuple[str, Place], list[TaskMeans]] = {}
+    held: dict[tuple[str, Place], list[TaskMeans]] = defaultdict(list)
     for base_prompt in plan.base_prompts:
         own = trials[(trials["base_prompt"] == base_prompt) & trials["arm"].isin([NONE_ARM, *stimuli])]
         for place, task, _, (arms,), means, _, _ in averaged(own, ["arm"]):
@@ -158,45 +166,34 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
             columns = [list(arms).index(name) for name in (NONE_ARM, *stimuli) if name in arms]
             whole = means[:, columns][np.isfinite(means[:, columns]).all(axis=1)]
             if len(columns) > 1 and len(whole) > 1:
-                held.setdefault((base_prompt, place), []).append(_condensed(task, whole))
+                d = whole[:, 1:].mean(axis=1) - whole[:, 0]
+                changed, arm_means = float((np.abs(whole[:, 1:] - whole[:, :1]) > SAME).mean()), tuple(map(float, whole.mean(axis=0)))
+                made = TaskMeans(task, len(whole), float(d.mean()), float(d.std(ddof=1)), arm_means, changed)
+                held[base_prompt, place].append(made)
     return held
-
-
-def _condensed(task: str, table: np.ndarray) -> TaskMeans:
-    """Items by arms, the baseline first, as what a cell needs of them."""
-    d = table[:, 1:].mean(axis=1) - table[:, 0]
-    changed = float((np.abs(table[:, 1:] - table[:, :1]) > SAME).mean())
-    return TaskMeans(task, len(table), float(d.mean()), float(d.std(ddof=1)), tuple(float(m) for m in table.mean(axis=0)), changed)
 
 
 def beside_paper(plan: Plan, simulated: bool, paper: Paper, same_as: Mapping[str, str], held: Held) -> ReplicationReport:
     """A run's tasks beside the paper's table; UsageProblem where none of them can stand there. `replicate` makes `held` from trials."""
     check_names(plan, paper, same_as)
-    known, n_stimuli = models_of(paper), len(stimuli_of(plan, paper))
-    benchmarks = benchmarks_of(plan)
+    known, benchmarks = models_of(paper), benchmarks_of(plan)
     cells: list[Cell] = []
     for (base_prompt, (model, setting)), rows in held.items():
         for benchmark in dict.fromkeys(benchmarks[row.task] for row in rows):
             found = [row for row in rows if benchmarks[row.task] == benchmark]
             here = _Here(
-                paper=paper, model=model, setting=plan.setting_of[setting], benchmark=benchmark, base_prompt=base_prompt, found=found,
-                n_stimuli=n_stimuli,
-            )  # fmt: skip
+                paper=paper, model=model, setting=plan.setting_of[setting], benchmark=benchmark, base_prompt=base_prompt, found=found
+            )
             cells.append(_cell(plan, here, same_as.get(model, model if model in known else None)))
     if not cells:
         raise UsageProblem("the run has no scores of the baseline and a stimulus on a task of the paper's benchmarks")
     heads = []
     for benchmark in dict.fromkeys(c.benchmark for c in cells):
-        mine = [c for c in cells if c.benchmark == benchmark]
-        positive = [c for c in mine if c.our_baseline > 0]
-        ours = (
-            published_headline(
-                [c.base_prompt for c in positive], [c.our_baseline for c in positive], [c.our_baseline + c.our_average for c in positive],
-                [c.our_baseline + c.our_best_per_task for c in positive],
-            ).headline_percent
-            if positive
-            else None
-        )  # fmt: skip
+        positive = [c for c in cells if c.benchmark == benchmark and c.our_baseline > 0]
+        ours = None
+        if positive:
+            base, average, best = np.array([(c.our_baseline, c.our_average, c.our_best_per_task) for c in positive]).T
+            ours = published_headline([c.base_prompt for c in positive], base, base + average, base + best).headline_percent
         heads.append((benchmark, headline(paper, benchmark), ours))
     source = next(r["source"] for r in published() if r["paper"] == paper)
     return ReplicationReport(paper, source, simulated, tuple(cells), tuple(heads))
@@ -204,12 +201,12 @@ def beside_paper(plan: Plan, simulated: bool, paper: Paper, same_as: Mapping[str
 
 def _cell(plan: Plan, here: _Here, paper_model: str | None) -> Cell:
     paper, benchmark, base_prompt, found = here.paper, here.benchmark, here.base_prompt, here.found
-    widths = [1 / (1 - (plan.task_of[row.task].low or 0.0)) if benchmark == "bigbench" else 1.0 for row in found]
     lows = [(plan.task_of[row.task].low or 0.0) if benchmark == "bigbench" else 0.0 for row in found]
-    effects = np.array([w * row.diff for w, row in zip(widths, found, strict=True)])
-    ses = np.array([w * row.sd / np.sqrt(row.n_items) for w, row in zip(widths, found, strict=True)])
-    gains = [w * (max(row.means[1:]) - row.means[0]) for w, row in zip(widths, found, strict=True)]
-    base = [w * (row.means[0] - low) for w, low, row in zip(widths, lows, found, strict=True)]
+    widths = 1 / (1 - np.array(lows))
+    effects = widths * [row.diff for row in found]
+    ses = widths * [row.sd for row in found] / np.sqrt([row.n_items for row in found])
+    gains = widths * [max(row.means[1:]) - row.means[0] for row in found]
+    base = widths * [row.means[0] - low for low, row in zip(lows, found, strict=True)]
     changed = float(np.mean([row.changed for row in found]))
     facts = {
         r["condition"]: float(r["value"])
@@ -226,11 +223,10 @@ def _cell(plan: Plan, here: _Here, paper_model: str | None) -> Cell:
             n_tasks=N_TASKS[benchmark], n_items=N_ITEMS, scale=float(np.mean(widths)),
         )  # fmt: skip
     stop, others = _deviations(plan, here, paper_model, bool(facts))
-    return Cell(
-        model=here.model,
+    return filled(
+        Cell,
+        here,
         paper_model=paper_model,
-        benchmark=benchmark,
-        base_prompt=base_prompt,
         original=facts.get("original"),
         published_average=facts.get("average"),
         published_best=facts.get("best"),
@@ -245,48 +241,37 @@ def _cell(plan: Plan, here: _Here, paper_model: str | None) -> Cell:
         verdict="not comparable" if stop or check is None else check.agreement,
         deviations=(*stop, *others),
         obstacles=tuple(stop),
-        setting=here.setting,
     )
 
 
-def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: bool) -> tuple[list[str], list[str]]:
+def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: bool) -> Iterator[list[str]]:
     """What makes the cells not comparable, and what else differs."""
     model, setting = here.model, here.setting
-    paper, benchmark, base_prompt, found, n_stimuli = here.paper, here.benchmark, here.base_prompt, here.found, here.n_stimuli
-    stop, others = [], []
-    if paper_model is None:
-        stop.append(f"{model} is no model of the paper (say which one it is with --same-as)")
-    elif not has_facts:
-        stop.append(f"the paper has no cell for {setting.shots} examples and the base prompt {base_prompt!r} in this benchmark")
-    if plan.model_of[model].simulated:
-        stop.append("the model is simulated")
+    paper, benchmark, base_prompt, found = here.paper, here.benchmark, here.base_prompt, here.found
+    n_stimuli = len(stimuli_of(plan, paper))
     suites = {plan.task_of[row.task].suite for row in found}
-    if suites != {"official"}:
-        stop.append(f"other items: suite {', '.join(sorted(suites))}, the paper used the official ones")
-    if plan.scorer == "strict":
-        stop.append("another scorer: strict, the papers used their benchmarks' own (reference) or, in code, a lenient one (negativeprompt)")
-    if len(found) != N_TASKS[benchmark]:
-        stop.append(f"{len(found)} of the paper's {N_TASKS[benchmark]} tasks")
-    n_items = [row.n_items for row in found]
-    if set(n_items) != {N_ITEMS}:
-        others.append(f"{_range(n_items)} items a task, the paper's code drew {N_ITEMS} without a seed, anew for each stimulus")
-    else:
-        others.append("items are drawn once and shared by all arms; the paper's code drew them anew for each stimulus")
-    wanted = 11 if paper == "emotionprompt" else 10
-    if n_stimuli != wanted:
-        stop.append(f"{n_stimuli} of the paper's {wanted} stimuli")
-    if setting.placement not in ("paper", "negativeprompt-code"):
-        others.append(f"placement {setting.placement}")
-    if setting.strategy != "single":
-        others.append(f"strategy {setting.strategy}")
+    n_items, wanted = sorted({row.n_items for row in found}), 11 if paper == "emotionprompt" else 10
     temperature = plan.sampling.get("temperature")
-    if temperature != 0.7:
-        others.append(f"temperature {'of the provider' if temperature is None else temperature}, the papers name 0.7 where they name one")
-    if plan.defects != "keep":
-        others.append(f"known defects of the items: {plan.defects}")
-    others.append("the papers give neither seeds nor model snapshots nor item-level results")
-    return stop, others
-
-
-def _range(values: Sequence[int]) -> str:
-    return str(min(values)) if len(set(values)) == 1 else f"{min(values)} to {max(values)}"
+    stop = {
+        f"{model} is no model of the paper (say which one it is with --same-as)": paper_model is None,
+        f"the paper has no cell for {setting.shots} examples and the base prompt {base_prompt!r} in this benchmark":
+            paper_model is not None and not has_facts,
+        "the model is simulated": plan.model_of[model].simulated,
+        f"other items: suite {', '.join(sorted(suites))}, the paper used the official ones": suites != {"official"},
+        "another scorer: strict, the papers used their benchmarks' own (reference) or, in code, a lenient one (negativeprompt)":
+            plan.scorer == "strict",
+        f"{len(found)} of the paper's {N_TASKS[benchmark]} tasks": len(found) != N_TASKS[benchmark],
+        f"{n_stimuli} of the paper's {wanted} stimuli": n_stimuli != wanted,
+    }  # fmt: skip
+    n_words = " to ".join(map(str, dict.fromkeys((n_items[0], n_items[-1]))))
+    others = {
+        f"{n_words} items a task, the paper's code drew {N_ITEMS} without a seed, anew for each stimulus": n_items != [N_ITEMS],
+        "items are drawn once and shared by all arms; the paper's code drew them anew for each stimulus": n_items == [N_ITEMS],
+        f"placement {setting.placement}": setting.placement not in ("paper", "negativeprompt-code"),
+        f"strategy {setting.strategy}": setting.strategy != "single",
+        f"temperature {'of the provider' if temperature is None else temperature}, the papers name 0.7 where they name one":
+            temperature != 0.7,
+        f"known defects of the items: {plan.defects}": plan.defects != "keep",
+        "the papers give neither seeds nor model snapshots nor item-level results": True,
+    }  # fmt: skip
+    return ([what for what, differs in found.items() if differs] for found in (stop, others))

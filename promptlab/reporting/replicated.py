@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, UsageProblem
+from promptlab.nouns import BENCHMARKS, NONE_ARM, UsageProblem
+from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.replicate import (
     SAME,
     Cell,
@@ -19,14 +20,12 @@ from promptlab.reporting.replicate import (
     beside_paper,
     stimuli_of,
 )
-from promptlab.reporting.store import Store, records
 from promptlab.reporting.table import Table
-from promptlab.reporting.words import verdict
+from promptlab.reporting.words import or_unknown, verdict
 from promptlab.stats import Place, interval, points
 
 BY_NAME = "by-name"
 """A model of the run stands for the paper's model of the same name, if there is one."""
-BENCHMARKS = {"instruction_induction": "Instruction Induction", "bigbench": "BIG-bench"}
 AGREEMENTS = {
     "consistent": "consistent: inside the range of a repetition",
     "smaller": "smaller than the paper's",
@@ -79,6 +78,11 @@ class Figure(NamedTuple):
     low: float | None
     high: float | None
     verdict: str
+
+    def drawn(self, words: str) -> dict[str, Any]:
+        """A row of `charts.protocol`, in points."""
+        low, high = (None if end is None else 100 * end for end in (self.low, self.high))
+        return {"figure": self.figure, "kind": self.kind, "points": 100 * self.value, "low": low, "high": high, "words": words}
 
 
 def beside(store: Store, paper: Paper, model: str, like: str = BY_NAME) -> Found:
@@ -143,10 +147,9 @@ def cell_table(found: Found, model: str) -> Table:
     cells = cells_of(found, model)
     rows = [
         (
-            cell_name(c, cells), _gain(c.published_average, c.original),
-            f"{100 * c.check.prediction_low:+.1f} to {100 * c.check.prediction_high:+.1f}" if c.check else "unknown",
-            f"{c.our_average:+.1f}", f"{c.our_low:+.1f} to {c.our_high:+.1f}", AGREEMENTS[c.verdict], c.n_tasks, c.n_items,
-            _plain(c.original), _plain(c.our_baseline), _gain(c.published_best, c.original), f"{c.our_best_per_task:+.1f}",
+            cell_name(c, cells), c.gain(c.published_average, "unknown"), c.expected("unknown"), f"{c.our_average:+.1f}",
+            f"{c.our_low:+.1f} to {c.our_high:+.1f}", AGREEMENTS[c.verdict], c.n_tasks, c.n_items, or_unknown(c.original, "{:.1f}"),
+            f"{c.our_baseline:.1f}", c.gain(c.published_best, "unknown"), f"{c.our_best_per_task:+.1f}",
         )
         for c in cells
     ]  # fmt: skip
@@ -187,10 +190,8 @@ def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
         if row.model != model:
             continue
         p, where = row.protocol, f" [{row.setting.words}]" if several else ""
-        for name, value, null in (
-            ("best sentence of each task, chosen on its own items", p.best_per_task, p.null_best_per_task),
-            ("best single sentence, chosen on the same items", p.best_single, p.null_best_single),
-        ):
+        best = "best sentence of each task, chosen on its own items", "best single sentence, chosen on the same items"
+        for name, value, null in zip(best, (p.best_per_task, p.best_single), (p.null_best_per_task, p.null_best_single), strict=True):
             dice = "within what dice give" if null[0] <= value <= null[2] else "outside what dice give"
             found.append(Figure(name + where, "published", value, null[0], null[2], dice))
     for c in store.report.comparisons:
@@ -204,11 +205,8 @@ def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
 def cell_name(cell: Cell, among: Sequence[Cell]) -> str:
     """A cell as a person reads it: benchmark, base prompt, examples, and what else tells it from the others."""
     parts = [BENCHMARKS[cell.benchmark], f"{cell.base_prompt} prompt", f"{cell.shots} examples"]
-    if len({c.placement for c in among}) > 1:
-        parts.append(f"placement {cell.placement}")
-    if len({c.strategy for c in among}) > 1:
-        parts.append(cell.strategy)
-    return ", ".join(parts)
+    parts += [f"placement {cell.placement}"] if len({c.placement for c in among}) > 1 else []
+    return ", ".join(parts + ([cell.strategy] if len({c.strategy for c in among}) > 1 else []))
 
 
 def in_short(cells: Sequence[Cell], model: str) -> str:
@@ -249,11 +247,3 @@ def protocol_table(found: Sequence[Figure]) -> Table:
 def cells_of(found: Found, model: str) -> list[Cell]:
     """The cells of one model."""
     return [c for c in found.report.cells if c.model == model] if found.report else []
-
-
-def _plain(value: float | None) -> str:
-    return "unknown" if value is None else f"{value:.1f}"
-
-
-def _gain(value: float | None, base: float | None) -> str:
-    return "unknown" if value is None or base is None else f"{value - base:+.1f}"

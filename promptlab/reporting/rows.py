@@ -9,21 +9,17 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import BAD_ENDS, CONTROLS, SCORERS, Comparison
-from promptlab.reporting.build import Report, arm_table, looks_words, tally
+from promptlab.reporting.build import Report, by_arm, looks_words, tally
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table
 from promptlab.stats import BestRow, ByStimulusRow, ComponentRow, LookRow, Protocol, ProtocolRow, SpreadRow, interval, p_text, points
+from promptlab.stats.sentences import p_figure
 
 Contrast = SpreadRow | ByStimulusRow | LookRow
 
 PLACE = ("model", "setting")
-SCOPES = {
-    "primary": "All sentences of a library, over the tasks",
-    "stimulus": "Each sentence, over the tasks",
-    "cell": "Each sentence in each task",
-}
 COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 """What `cells` gives of a comparison."""
 LOOKS_TITLE = "Planned looks"
@@ -40,7 +36,7 @@ def cells(report: Report, c: Comparison) -> list[str]:
     flips = "-" if c.gained is None else f"{c.gained}/{c.lost}"
     where = c.task or f"mean over {c.n_tasks}"
     ci = interval(c.ci_low, c.ci_high) if c.diff is not None else "-"
-    p = "-" if c.p_adjusted is None else p_text(c.p_adjusted).removeprefix("p = ").removeprefix("p ")
+    p = "-" if c.p_adjusted is None else p_figure(c.p_adjusted)
     return [
         c.model, report.name(c), where, CONTROLS[c.control].name, str(c.n_pairs), str(c.n_missing),
         points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
@@ -56,12 +52,7 @@ def arm_words(report: Report) -> Table:
     """Rows of `arm_table` as words, and after them what is recorded and how it came; settings only where there are several."""
     rows = []
     planned = sum(task.n_items for task in report.plan.tasks) * report.plan.answers_an_item  # of one arm, looks aside
-    groups = {
-        (str(model), report.plan.setting_of[str(setting)].words, str(arm)): group
-        for (model, setting, arm), group in report.trials.groupby(["model", "setting", "arm"], sort=False, observed=True)
-    }
-    for row in records(arm_table(report)):
-        group = groups[str(row["model"]), str(row["setting"]), str(row["arm"])]
+    for row, group in by_arm(report):
         asked = group.loc[~group["cached"].astype(bool) & (group["outcome"] != "error"), "latency_s"].astype(float)
         rows.append(
             [
@@ -100,24 +91,15 @@ def paired_protocol(report: Report) -> list[Table]:
         same = next((c for c in over if first is not None and c.control == control and c.treatment == first.treatment), None)
         means = [f"{c.treatment}: {result(c)}" for c in mine if c.scope == "primary" and c.control == control]
         rows = [
-            [
-                "Best sentence of each task, chosen on the items that judge it",
-                _with_percent(p),
-                _band(p.null_best_per_task),
-                f"{tally(in_tasks)} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them",
-            ],
-            [
-                "Best single sentence over the tasks",
-                points(p.best_single),
-                _band(p.null_best_single),
-                "no sentence can be judged" if same is None else f"{same.treatment}: {result(same)}, {against}",
-            ],
+            ["Best sentence of each task, chosen on the items that judge it", _with_percent(p), _band(p.null_best_per_task),
+             f"{tally(in_tasks)} of {len(in_tasks)} sentences in tasks, {against}, corrected for all of them"],
+            ["Best single sentence over the tasks", points(p.best_single), _band(p.null_best_single),
+             "no sentence can be judged" if same is None else f"{same.treatment}: {result(same)}, {against}"],
             ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
-        ]
+        ]  # fmt: skip
         title = named(report, row.model) + (f", {row.setting.words}" if len(report.plan.settings) > 1 else "")
-        found.append(
-            table(title, "", ("figure", "published arithmetic, points", "the same if nothing worked", "what can be said here"), rows)
-        )
+        heads = ("figure", "published arithmetic, points", "the same if nothing worked", "what can be said here")
+        found.append(table(title, "", heads, rows))
     return found
 
 

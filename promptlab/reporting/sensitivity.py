@@ -57,9 +57,8 @@ def rescoring(report: Report) -> Rescoring:
     if report.folder is None or trials.empty:
         return Rescoring(own, {}, False, "There is no answer to score yet.")
     if not any(task.metric in METRICS for task in plan.tasks):
-        return Rescoring(
-            own, {}, False, "These scores were given by a rule that is not promptlab's, and stay as recorded under every scorer."
-        )
+        why_not = "These scores were given by a rule that is not promptlab's, and stay as recorded under every scorer."
+        return Rescoring(own, {}, False, why_not)
     if len(trials) > MOST_TRIALS:
         return Rescoring(own, {}, False, f"A run of more than {MOST_TRIALS:,} trials is not scored anew for a report.")
     items = Run(report.folder).items()
@@ -91,22 +90,15 @@ class Bound:
         return self.against.verdict == self.favour.verdict
 
 
-def anything_missing(report: Report) -> bool:
-    """Whether any planned score is not there."""
-    over = [c for c in report.comparisons if c.scope in ("primary", "stimulus")]
-    return any(c.n_missing for c in over) or bool(report.trials["score"].isna().any())
-
-
 def bounds(report: Report) -> list[Bound]:
     """Both extremes of every comparison over the tasks, judged as the plan judges; empty where nothing is missing.
 
     Trials that were never recorded are missing too. Where looks ended a sentence, only what was planned up to that look counts.
     """
-    if report.trials.empty or not anything_missing(report):
-        return []
-    planned = [h for h in report.plan.hypotheses if h.scope != "cell"]
     over = {key_of(c): c for c in report.comparisons if c.scope in ("primary", "stimulus")}
-    pairs = [(h, over[key_of(h)]) for h in planned if key_of(h) in over]
+    if report.trials.empty or not (any(c.n_missing for c in over.values()) or report.trials["score"].isna().any()):
+        return []
+    pairs = [(h, over[key_of(h)]) for h in report.plan.hypotheses if key_of(h) in over]
     extremes = []
     for favour in (False, True):
         known: dict[int | None, Analysis] = {}
@@ -114,7 +106,9 @@ def bounds(report: Report) -> list[Bound]:
         for h, c in pairs:
             look = _look_of(report, c)
             if look not in known:
-                known[look] = _filled(_analysis(report, look), report, favour)
+                looks = Looks(report.plan, report.looks)
+                analysis = Analysis(report.trials, report.plan) if look is None else looks.until(report.trials, look)
+                known[look] = _filled(analysis, report, favour)
             results.append(known[look].compare(h))
         extremes.append(judge(results))
     return [Bound(c, low, high) for (_, c), low, high in zip(pairs, *extremes, strict=True) if c.status != "aa_failed"]
@@ -124,12 +118,6 @@ def _look_of(report: Report, c: Comparison) -> int | None:
     """The look (from 0) up to which a comparison was planned; None in a run without looks."""
     looks = report.plan.looks
     return next((k for k, look in enumerate(looks) if sum(look.items) == c.n_planned), len(looks) - 1 if looks else None)
-
-
-def _analysis(report: Report, look: int | None) -> Analysis:
-    if look is None:
-        return Analysis(report.trials, report.plan)
-    return Looks(report.plan, report.looks).until(report.trials, look)
 
 
 def _filled(analysis: Analysis, report: Report, favour: bool) -> Analysis:

@@ -53,7 +53,8 @@ def suite_gaps(run: Run, trials: pd.DataFrame, plan: Plan) -> list[dict[str, Any
         for key, values in here.items():
             name = models.get(key[0])
             same = None if name is None else theirs.get((name, *key[1:]))
-            if same is not None and key not in found and _same_prompts(plan, other_plan, key[-1]):
+            prompts = [task.base_prompts if (task := p.task_of.get(key[-1])) else None for p in (plan, other_plan)]
+            if same is not None and key not in found and prompts[0] == prompts[1]:
                 official, twin = (values, same) if mine == "official" else (same, values)
                 found[key] = _row(plan, key, official, twin, other.id)
     return _with_means(list(found.values()))
@@ -72,11 +73,6 @@ def _sent(model: PlannedModel) -> tuple[str, str | None, str]:
     return model.litellm_name, model.api_base, json.dumps(model.sampling or {}, sort_keys=True)
 
 
-def _same_prompts(plan: Plan, other: Plan, task: str) -> bool:
-    mine, theirs = (found.base_prompts if (found := p.task_of.get(task)) else None for p in (plan, other))
-    return mine == theirs
-
-
 def _item_means(trials: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
     """By model, setting and task: the mean score of each item without any stimulus, and its cluster."""
     base = trials[(trials["arm"] == NONE_ARM) & trials["score"].notna()]
@@ -89,23 +85,11 @@ def _item_means(trials: pd.DataFrame) -> dict[tuple[str, ...], pd.DataFrame]:
 def _row(plan: Plan, key: tuple[str, ...], official: pd.DataFrame, twin: pd.DataFrame, other: str) -> dict[str, Any]:
     gap = unpaired_difference(official["score"].to_numpy(float), twin["score"].to_numpy(float), _clusters(official), _clusters(twin))
     setting, (low, high) = plan.setting_of[key[1]], gap.ci or (None, None)
-    return {
-        "model": key[0],
-        "simulated": plan.model_of[key[0]].simulated,
-        "setting": setting.id,
-        **setting.canonical(),
-        "task": key[-1],
-        "n_official": len(official),
-        "official": float(official["score"].mean()),
-        "n_twin": len(twin),
-        "twin": float(twin["score"].mean()),
-        "diff": gap.diff,
-        "se": gap.se,
-        "ci_low": low,
-        "ci_high": high,
-        "method": gap.method,
-        "other_run": other,
-    }
+    means = {"n_official": len(official), "official": float(official["score"].mean()),
+             "n_twin": len(twin), "twin": float(twin["score"].mean())}  # fmt: skip
+    place = {"model": key[0], "simulated": plan.model_of[key[0]].simulated, "setting": setting.id, **setting.canonical(), "task": key[-1]}
+    figures = {"diff": gap.diff, "se": gap.se, "ci_low": low, "ci_high": high, "method": gap.method}
+    return {**place, **means, **figures, "other_run": other}
 
 
 def _clusters(items: pd.DataFrame) -> list[str] | None:
@@ -119,29 +103,19 @@ def _with_means(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for row in rows:
         groups.setdefault((row["model"], row["setting"]), []).append(row)
-    out = []
+    out: list[dict[str, Any]] = []
     for group in groups.values():
         out += group
         k = len(group)
         if k < 2:
             continue
-        diff = sum(row["diff"] for row in group) / k
+        means = {name: sum(row[name] for row in group) / k for name in ("official", "twin", "diff")}
         known = [row["se"] for row in group if row["se"] is not None]
         se = math.sqrt(sum(s**2 for s in known)) / k if len(known) == k else None
-        out.append(
-            {
-                **group[0],
-                "task": None,
-                "n_official": sum(row["n_official"] for row in group),
-                "official": sum(row["official"] for row in group) / k,
-                "n_twin": sum(row["n_twin"] for row in group),
-                "twin": sum(row["twin"] for row in group) / k,
-                "diff": diff,
-                "se": se,
-                "ci_low": None if se is None else max(-1.0, diff - 1.96 * se),
-                "ci_high": None if se is None else min(1.0, diff + 1.96 * se),
-                "method": f"mean over these {k} tasks, normal",
-                "other_run": "; ".join(dict.fromkeys(row["other_run"] for row in group)),
-            }
-        )
+        ends = (None, None) if se is None else (max(-1.0, means["diff"] - 1.96 * se), min(1.0, means["diff"] + 1.96 * se))
+        counts = {name: sum(row[name] for row in group) for name in ("n_official", "n_twin")}
+        others = "; ".join(dict.fromkeys(row["other_run"] for row in group))
+        method = f"mean over these {k} tasks, normal"
+        figures = {"se": se, "ci_low": ends[0], "ci_high": ends[1], "method": method, "other_run": others}
+        out.append({**group[0], "task": None, **counts, **means, **figures})
     return out

@@ -1,56 +1,37 @@
-"""A report as an object that shows itself: what `promptlab.report` returns."""
+"""A report as an object that shows itself, what `promptlab.report` returns; and its verdicts on a terminal, as wide as it is."""
 
 from __future__ import annotations
 
 import io
-from dataclasses import fields
+from collections.abc import Sequence
 
-import pandas as pd
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from promptlab.nouns import Scorer, inert
+from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, Scorer, filled, inert
 from promptlab.record.store import Run
-from promptlab.reporting import build as judged
+from promptlab.reporting import formats
 from promptlab.reporting.build import Report as Judged
-from promptlab.reporting.build import arm_table, comparison_frame, headline
-from promptlab.reporting.formats import to_csv, to_json, to_markdown
+from promptlab.reporting.build import arm_table, build, comparison_frame, headline
 from promptlab.reporting.html import to_html
-from promptlab.reporting.terminal import WIDTH_OFF_TERMINAL, to_text
+from promptlab.reporting.rows import cells, gap_table
+
+COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
+WIDTH_OFF_TERMINAL = 132
+FEW = 6
+"""Tasks whose gap between the suites is listed whether or not it is one."""
 
 
 class Report(Judged):
     """A run with its comparisons. Shown as text, in notebooks too: what models answered is never shown as HTML of its own."""
 
-    @property
-    def headline(self) -> list[str]:
-        """The sentences that come first: what was found, and what keeps it from being believed."""
-        return headline(self)
-
-    @property
-    def frame(self) -> pd.DataFrame:
-        """One row for each comparison; effects and intervals as fractions, p-values as computed and adjusted."""
-        return comparison_frame(self)
-
-    @property
-    def arms(self) -> pd.DataFrame:
-        """One row for each model, setting and arm: trials, mean score, outcomes, tokens and cost."""
-        return arm_table(self)
-
-    def to_html(self) -> str:
-        """The whole report as one HTML file that needs no other."""
-        return to_html(self)
-
-    def to_markdown(self) -> str:
-        """The whole report as Markdown."""
-        return to_markdown(self)
-
-    def to_json(self) -> str:
-        """The whole report as JSON."""
-        return to_json(self)
-
-    def to_csv(self) -> str:
-        """All comparisons as CSV."""
-        return to_csv(self)
+    headline = property(headline)
+    frame = property(comparison_frame)
+    """One row for each comparison; effects and intervals as fractions, p-values as computed and adjusted."""
+    arms = property(arm_table)
+    """One row for each model, setting and arm: trials, mean score, outcomes, tokens and cost."""
+    to_html, to_markdown, to_json, to_csv = to_html, formats.to_markdown, formats.to_json, formats.to_csv
 
     def __repr__(self) -> str:
         text = io.StringIO()
@@ -60,5 +41,54 @@ class Report(Judged):
 
 def whole(run: Run, scorer: Scorer | None = None) -> Report:
     """Judge a run by its frozen plan, as `build` does."""
-    built = judged(run, scorer)
-    return Report(**{field.name: getattr(built, field.name) for field in fields(built)})
+    return filled(Report, build(run, scorer))
+
+
+def to_text(report: Judged, console: Console | None = None) -> None:
+    """Print headline and verdicts. Cells without a finding are counted, not listed."""
+    console = console or Console()
+    if not console.is_terminal and console.width < WIDTH_OFF_TERMINAL:
+        console = Console(width=WIDTH_OFF_TERMINAL, file=console.file)
+    console.print()
+    for sentence in headline(report):
+        console.print(Text(sentence, style="bold" if sentence.startswith("SIMULATED") else ""))
+    n_hidden = 0
+    for model in report.models:
+        for control in report.controls:
+            shown = report.of("primary", model, control) + report.of("stimulus", model, control)
+            every = report.of("cell", model, control)
+            found = [c for c in every if c.verdict in FINDINGS]
+            n_hidden += len(every) - len(found)
+            mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
+            console.print(_table(report, f"{mark}{model}, against {CONTROLS[control].name}", shown + found))
+    if report.gaps:
+        n_hidden += _say_gaps(report, console)
+    if n_hidden:
+        console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
+
+
+def _table(report: Judged, title: str, comparisons: Sequence[Comparison]) -> Table:
+    table = Table(title=Text(title), title_justify="left", header_style="bold")
+    for column in COLUMNS:
+        table.add_column(column, justify="left" if column in ("sentence", "task", "verdict") else "right", no_wrap=column != "sentence")
+    for c in comparisons:
+        _, treatment, where, _, *rest = cells(report, c)
+        name = f"{treatment} (all)" if c.scope == "primary" else treatment
+        table.add_row(*(Text(cell, style=VERDICTS[c.verdict].style if cell == c.verdict else "") for cell in (name, where, *rest)))
+    return table
+
+
+def _say_gaps(report: Judged, console: Console) -> int:
+    """Official minus twin, and how many rows without a finding were left out."""
+    shown = [
+        row
+        for row in report.gaps
+        if row["task"] is None or len(report.gaps) <= FEW or (row["ci_low"] or 0) > 0 or (row["ci_high"] or 0) < 0
+    ]
+    found = gap_table(report, shown)
+    title = Text(f"{found.title}, without any stimulus")
+    table = Table(*found.head, title=title, title_justify="left", header_style="bold", caption=Text(found.note))
+    for row in found.rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+    return len(report.gaps) - len(shown)

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from promptlab.nouns import VERDICTS, Comparison
-from promptlab.reporting.store import RIGHT
-from promptlab.stats import interval, p_text, points
+from promptlab.reporting.prepared import RIGHT
+from promptlab.stats import interval, p_figure, points
 
 TINTS: Mapping[str, str] = {
     "▲": "background-color: #cfe5f6; color: #0b3a5e",
@@ -32,20 +32,15 @@ def treated(c: Comparison) -> str:
 
 def verdict_table(comparisons: Sequence[Comparison], texts: Mapping[str, str | None], *also: str) -> pd.DataFrame:
     """One row per comparison; differences in points. `also` names further fields of a comparison that come first."""
-    return pd.DataFrame(
-        {name: [getattr(c, name) for c in comparisons] for name in also}
-        | {
-            "verdict": [verdict(c) for c in comparisons],
-            "added text": [f"all of {c.library}" if c.scope == "primary" else c.treated for c in comparisons],
-            "points": [points(c.diff) for c in comparisons],
-            "95 % interval": [interval(c.ci_low, c.ci_high) for c in comparisons],
-            "adjusted p": [p_text(c.p_adjusted).removeprefix("p ").removeprefix("= ") for c in comparisons],
-            "tasks": [c.n_tasks for c in comparisons],
-            "pairs": [c.n_pairs for c in comparisons],
-            "missing": [c.n_missing for c in comparisons],
-            "its words": [texts.get(c.treatment) or "" for c in comparisons],
-        }
-    )
+    rows = [
+        [
+            *(getattr(c, name) for name in also), verdict(c), f"all of {c.library}" if c.scope == "primary" else c.treated, points(c.diff),
+            interval(c.ci_low, c.ci_high), p_figure(c.p_adjusted), c.n_tasks, c.n_pairs, c.n_missing, texts.get(c.treatment) or "",
+        ]
+        for c in comparisons
+    ]  # fmt: skip
+    heads = ["verdict", "added text", "points", "95 % interval", "adjusted p", "tasks", "pairs", "missing", "its words"]
+    return pd.DataFrame(rows, columns=[*also, *heads])
 
 
 def score_word(score: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from promptlab.nouns import CONTROLS, Comparison
+from promptlab.nouns import ADJUSTMENTS, CONTROLS, Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,6 @@ class Figures:
     """Of the item differences of a cell."""
 
 
-ADJUSTED = {"fdr_bh": "Benjamini-Hochberg", "holm": "Holm"}
-
-
 def p_text(p: float | None) -> str:
     """`p = .013`, `p < .0001`; never `p = 0`."""
     if p is None:
@@ -31,6 +28,11 @@ def p_text(p: float | None) -> str:
     if p < 1e-4:
         return "p < .0001"
     return f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.1 else f"p = {min(p, 1.0):.2f}".replace("0.", ".", 1)
+
+
+def p_figure(p: float | None) -> str:
+    """The same as a cell of a table: `.013`, `< .0001`."""
+    return p_text(p).removeprefix("p ").removeprefix("= ")
 
 
 def points(value: float | None) -> str:
@@ -60,7 +62,7 @@ def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
     by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI)"
     against = f"against {CONTROLS[f.c.control].phrase}"
-    tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTED[f.c.adjustment]} over {f.c.n_family}"
+    tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.c.n_family}"
     if f.c.task is None:
         over = f"{f.c.n_tasks} tasks" if f.c.n_tasks > 1 else "1 task"
         return f"Over {over} {f.treatment} {what} the mean score by {by} {against} ({tail})."

@@ -1,16 +1,53 @@
-"""Printing for people and for programs."""
+"""What commands have in common: arguments and options, and printing for people and for programs."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-from promptlab.nouns import inert
+import typer
+
+from promptlab.nouns import UsageProblem, inert
 
 if TYPE_CHECKING:
     from promptlab.reporting.table import Table
+
+
+def path(text: str | Path) -> Path:
+    """A local folder, for commands that work in it."""
+    if "://" in str(text):
+        raise UsageProblem(f"{text}: this command needs a local folder; sweep, view and ls take an address")
+    return Path(text)
+
+
+def run_folder(text: str | Path) -> Path:
+    """A run folder; one at an address is fetched first."""
+    if "://" not in str(text):
+        return Path(text)
+    from promptlab.record.mirror import fetched
+
+    return fetched(str(text))
+
+
+ExperimentFile = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
+Runs = Annotated[Path, typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept.", parser=path, metavar="PATH")]
+RunsAnywhere = Annotated[
+    str,
+    typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept: a folder, or an address such as s3://bucket/runs."),
+]
+Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls under way at once.")]
+LOOKS = 4
+Sequential = Annotated[
+    bool, typer.Option("--sequential", help=f"Plan {LOOKS} looks at which a sentence may stop early (analysis.looks of the experiment).")
+]
+Batch = Annotated[bool, typer.Option("--batch", help="Through the providers' batch APIs: half the price at most, within a day.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+RunFolder = Annotated[
+    Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
+]
 
 WIDTH_OFF_TERMINAL = 132
 """A pipe or a file has no width; what is made for 80 columns there would only be broken apart."""
@@ -19,6 +56,12 @@ WIDTH_OFF_TERMINAL = 132
 def print_json(value: object) -> None:
     """One JSON document on stdout and nothing else."""
     sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def exit_json(value: object) -> NoReturn:
+    """One JSON document on stdout as all that a command prints."""
+    print_json(value)
+    raise typer.Exit
 
 
 def show(table: Table) -> None:
