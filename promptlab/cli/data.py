@@ -176,7 +176,7 @@ def check_stimuli(
 
 def matched(stimulus: Stimulus, known: Iterable[Stimulus]) -> tuple[Stimulus, ...]:
     """The neutral sentences that a stimulus would be matched with."""
-    from promptlab.design.stimuli import matched_placebos
+    from promptlab.design.cross import matched_placebos
     from promptlab.sources.tokens import n_tokens
 
     neutral = [s for s in known if s.role == "placebo"]

@@ -97,6 +97,9 @@ class Comparison(InSetting):
     ci_fixed_high: float | None = None
     se: float | None = None
     """Standard error of a cell's difference, robust where items come in clusters."""
+    unwhole_control: float | None = None
+    unwhole_treatment: float | None = None
+    """Shares of answers that were cut, empty, refused, or nothing but a thought."""
     oracle: bool = False
     """Whether an oracle stopped the loops that are compared: such a score is not that of a single answer."""
 

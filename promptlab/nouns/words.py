@@ -36,6 +36,7 @@ Status = Literal[
     "not_planned",
     "cannot_be_significant",
     "aa_failed",
+    "uneven_answers",
 ]
 NONE_ARM = "none"
 AA_ARM = "none_aa"
@@ -138,6 +139,14 @@ ADJUSTMENTS: Mapping[str, AdjustmentWording] = {
 }  # fmt: skip
 BENCHMARKS: Mapping[str, str] = {"instruction_induction": "Instruction Induction", "bigbench": "BIG-bench"}
 """Those of the papers; a task of the user's own belongs to none."""
+UNWHOLE: dict[str, str] = {
+    "truncated": "truncated",
+    "empty": "empty",
+    "refused": "refused",
+    "thought_only": "nothing but a thought",
+    "error": "failed",
+}
+"""Ends of answers that are not whole, as a sentence says them."""
 BAD_ENDS: tuple[str, ...] = ("error", *(outcome for outcome in get_args(Outcome) if outcome not in ("ok", "error")))
 """Every outcome but `ok`, lost calls first."""
 SCORERS: tuple[Scorer, ...] = get_args(Scorer)

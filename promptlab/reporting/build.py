@@ -17,7 +17,7 @@ from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arm
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
 from promptlab.sources.prices import paid_words
-from promptlab.stats import LookRow, Looks, Saved, Supplement, analyse, place_of, saved, supplement
+from promptlab.stats import LookRow, Looks, Saved, Shares, Supplement, analyse, ended, place_of, remedy, saved, shares_of, supplement
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,8 @@ class Judged:
     """What stopping early left unasked; None in a sweep without looks."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
+    shares: tuple[Shares, ...]
+    """How many answers of each arm are not whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +126,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
         emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
         gaps=gaps,
+        shares=tuple(shares_of(trials)),
         beside=supplement(trials, plan, comparisons),
         looks=tuple(looks.rows) if looks else (),
         saved=saved(trials, looks) if looks else None,
@@ -194,6 +197,7 @@ def headline(report: Report) -> list[str]:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     if waiting := (batches := report.manifest.batches).get("waiting_trials"):
         found.append(f"{waiting:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them.")
+    found += unwhole(report)
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
     for model in report.models:
@@ -211,6 +215,25 @@ def headline(report: Report) -> list[str]:
             f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
             "put down to what the sentences say."
         )
+    return found
+
+
+MOST_UNWHOLE = 0.02
+"""Share of an arm's answers that may be cut, empty, refused, thoughts alone or failed before the first screen says so."""
+MOST_NAMED = 4
+
+
+def unwhole(report: Report) -> list[str]:
+    """One sentence for each model with an arm of which more answers than that are not whole; the arms with most of them are named."""
+    found = []
+    for model in report.models:
+        arms = sorted((one for one in report.shares if one.model == model), key=lambda one: -one.unwhole)
+        many = [one for one in arms if one.unwhole > MOST_UNWHOLE]
+        if not many:
+            continue
+        named = "; ".join(f"{one.arm} {ended(one.shares)}" for one in many[:MOST_NAMED])
+        more = f"; and {len(many) - MOST_NAMED} more arms" if len(many) > MOST_NAMED else ""
+        found.append(f"Answers of {model} that are not whole: {named}{more}. {remedy(many[0].shares)}")
     return found
 
 

@@ -143,6 +143,7 @@ REASONS = {
     "cannot_be_significant": "Too few answers changed for any test; ask more items.",
     "zero_variance": "Every task moved alike, so there is no error to judge it by; ask more items.",
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
+    "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): mend that first.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
 }
 """What stands in the way of a verdict, by its status."""

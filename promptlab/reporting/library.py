@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from promptlab.design.cross import matched_placebos
 from promptlab.design.render import PRESETS, render_input, stimulus_text
 from promptlab.design.render import render as rendered
-from promptlab.design.stimuli import matched_placebos
 from promptlab.nouns import BENCHMARKS, Arm, Demo, Frame, Item, Placement, PlannedArm, PlannedTask, Stimulus, Suite, Task, filled
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.rescore import item_of

@@ -7,6 +7,7 @@ from promptlab.stats.intervals import *
 from promptlab.stats.looks import *
 from promptlab.stats.macro import *
 from promptlab.stats.multiplicity import *
+from promptlab.stats.outcomes import *
 from promptlab.stats.paired import *
 from promptlab.stats.power import *
 from promptlab.stats.sentences import *

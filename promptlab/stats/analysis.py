@@ -42,10 +42,14 @@ class Result:
 
 
 class Analysis:
-    """Item means of a run, and the comparisons between its arms. `at` says at which planned look its trials end."""
+    """Item means of a run, and the comparisons between its arms. `at` says at which planned look its trials end.
 
-    def __init__(self, trials: pd.DataFrame, plan: Plan, at: Looked | None = None) -> None:
+    With `complete` false the trials are a chosen part, and items that are not among them do not count as missing.
+    """
+
+    def __init__(self, trials: pd.DataFrame, plan: Plan, at: Looked | None = None, *, complete: bool = True) -> None:
         self.plan = plan
+        self.complete = complete
         self.at = at
         self.n_items = {task.name: task.n_items for task in plan.tasks}
         self.family_sizes = Counter(h.family for h in plan.hypotheses)
@@ -78,7 +82,9 @@ class Analysis:
         clusters = np.array([names.get(item, item) for item in table.items[both]]) if names else None
         if clusters is not None and len(set(clusters)) == len(clusters):
             clusters = None
-        lost_s, lost_b = n_planned - int(has_s.sum()), n_planned - int(has_b.sum())
+        if not self.complete:
+            n_planned = int(both.sum())
+        lost_s, lost_b = max(n_planned - int(has_s.sum()), 0), max(n_planned - int(has_b.sum()), 0)
         return Pairs(table.task, s[both], b[both], clusters, n_planned, n_missing_s=lost_s, n_missing_b=lost_b, notes=table.notes)
 
     def compare(self, h: Hypothesis) -> Result:

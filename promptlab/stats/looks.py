@@ -21,6 +21,7 @@ from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, silenced
 from promptlab.stats.multiplicity import contrast_of
+from promptlab.stats.outcomes import weighed
 from promptlab.stats.power import Looked, conditional_power, planned_drift, repeated_bound
 from promptlab.stats.tables import Place
 
@@ -192,17 +193,21 @@ def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
 
 
 def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> list[Comparison]:
-    """All planned comparisons of a run, then its A/A comparisons.
+    """All planned comparisons of a run, then its A/A comparisons, with what answers that are not whole mean for them.
 
     `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its planned looks decided.
     """
     if plan.looks:
         comparisons, aa = _looked(trials, Looks(plan, looks))
     else:
-        analysis = Analysis(trials, plan)
-        comparisons, aa = judge([analysis.compare(h) for h in plan.hypotheses]), analysis.aa()
+        comparisons, aa = _judged(Analysis(trials, plan))
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
-    return [silenced(c) if c.model in failed else c for c in comparisons] + aa
+    found = [silenced(c) if c.model in failed else c for c in comparisons] + aa
+    return weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+
+
+def _judged(analysis: Analysis) -> tuple[list[Comparison], list[Comparison]]:
+    return judge([analysis.compare(h) for h in analysis.plan.hypotheses]), analysis.aa()
 
 
 def _looked(trials: pd.DataFrame, looks: Looks) -> tuple[list[Comparison], list[Comparison]]:

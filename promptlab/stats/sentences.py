@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, Comparison
+from promptlab.nouns import ADJUSTMENTS, CONTROLS, UNWHOLE, Comparison, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +175,49 @@ def aa_failed(model: str) -> str:
         f"The baseline of {model} differs from its own repeat more than chance allows, so no difference of this model can be read. "
         "Likely causes: a model version that changed during the run, a shared seed, a cache that mixes draws."
     )
+
+
+def ended(shares: Mapping[str, float]) -> str:
+    """Shares of answers that are not whole: "40 % truncated, 2 % refused"."""
+    some = [f"{_percent(shares[end])} {words}" for end, words in UNWHOLE.items() if shares.get(end)]
+    return ", ".join(some) or "all whole"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.1f} %".replace(".0 ", " ")
+
+
+REMEDIES = {
+    "truncated": "Raise max_tokens and run again",
+    "thought_only": "Raise max_tokens or lower the reasoning effort and run again",
+    "empty": "Look at an empty answer, raise max_tokens if a limit ended it, and run again",
+    "refused": "Read what was refused",
+    "error": "Run again: failed calls are sent again",
+}
+"""What to do about answers that are not whole, by the end that is most frequent."""
+
+
+def remedy(shares: Mapping[str, float]) -> str:
+    """What to do about the most frequent of the ends; '' where all answers are whole."""
+    some = {end: shares[end] for end in REMEDIES if shares.get(end)}
+    return REMEDIES[max(some, key=lambda end: some[end])] + "." if some else ""
+
+
+def uneven_answers(treatment: Mapping[str, float], control: Mapping[str, float], without: Verdict) -> str:
+    """Why arms whose answers ended differently get no verdict."""
+    both = {end: max(treatment.get(end, 0.0), control.get(end, 0.0)) for end in UNWHOLE}
+    return (
+        f"The answers ended differently (treatment {ended(treatment)}; control {ended(control)}), and without those that are not whole "
+        f"the verdict would be {without!r}: this difference is not one of the text. {remedy(both)}"
+    )
+
+
+def rests_on(share: float, treatment: Mapping[str, float], control: Mapping[str, float]) -> str:
+    """That a verdict rests mainly on answers that are not whole."""
+    return f" It rests mainly ({_percent(share)}) on answers that are not whole: treatment {ended(treatment)}; control {ended(control)}."
+
+
+def agreement_of_nothing(odd: float, shares: Mapping[str, float]) -> str:
+    """An A/A check whose answers say nothing."""
+    what = f"{_percent(odd)} of the baseline's answers are not whole ({ended(shares)})"
+    return f"{what}: that its repeat scores alike says nothing. {remedy(shares)}"

@@ -210,6 +210,8 @@ def sense(reply: Reply, item: Item) -> Scored:
 
 def _same(read: str) -> bool | None:
     first = next(iter(read.split()), "")
+    if first in ("yes", "no") and len(_SAME.findall(read)) > 1:
+        return first == "yes"  # what follows explains
     if (_DIFFERENT.search(read) and _SAME.search(read) and first not in ("yes", "no")) or len(_SAME.findall(read)) > 1:
         return None  # both are named
     if first in ("yes", "true"):

@@ -1,0 +1,188 @@
+"""Answers that are not whole: their shares are said, and a verdict that they make is refused."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from promptlab.stats.outcomes import ends, shares_of
+from promptlab.stats.sentences import ended, remedy
+from runs import run
+
+SENTENCE = "This is very important to my career."
+
+
+def test_ends_of_answers() -> None:
+    trials = pd.DataFrame(
+        [
+            {"outcome": "ok", "rule": "whole", "reasoning_tokens": 5},
+            {"outcome": "parse_failed", "rule": "thought only", "reasoning_tokens": None},
+            {"outcome": "empty", "rule": None, "reasoning_tokens": 900},
+            {"outcome": "empty", "rule": None, "reasoning_tokens": None},
+            {"outcome": "truncated", "rule": "thought only", "reasoning_tokens": 9},
+            {"outcome": "error", "rule": None, "reasoning_tokens": None},
+        ]
+    )
+    assert list(ends(trials)) == ["ok", "thought_only", "thought_only", "empty", "truncated", "error"]
+    assert list(ends(trials[["outcome"]])) == ["ok", "parse_failed", "empty", "empty", "truncated", "error"]
+
+
+def test_shares_are_those_of_each_arm() -> None:
+    rng = np.random.default_rng(1)
+    trials = pd.DataFrame(
+        {
+            "model": "m",
+            "setting": "s",
+            "arm": rng.choice(["a", "b"], 500),
+            "outcome": rng.choice(["ok", "truncated", "refused", "error"], 500),
+        }
+    )
+    for one in shares_of(trials):
+        mine = trials[trials["arm"] == one.arm]
+        assert one.n == len(mine)
+        assert one.shares == {end: pytest.approx((mine["outcome"] == end).mean()) for end in ("truncated", "refused", "error")}
+        assert one.unwhole == pytest.approx((mine["outcome"] != "ok").mean())
+
+
+def test_shares_in_words() -> None:
+    assert ended({"truncated": 0.4, "refused": 0.021, "error": 0.0}) == "40 % truncated, 2.1 % refused"
+    assert ended({}) == "all whole"
+    assert remedy({"truncated": 0.1, "thought_only": 0.3}).startswith("Raise max_tokens or lower")
+    assert remedy({}) == ""
+
+
+class Always(BaseHTTPRequestHandler):
+    """A server that is always right, but for what a test spoils in answers to prompts with the sentence."""
+
+    protocol_version = "HTTP/1.1"
+    spoil: Callable[[str], dict[str, Any]] = staticmethod(lambda answer: {})
+    everywhere = False
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        prompt = body["messages"][-1]["content"]
+        a, b = (int(word) for word in prompt.rsplit("Input:", 1)[1].split("\n")[0].split()[:2])
+        answer = str(a + b)
+        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": answer}}
+        spoiled = (a * 31 + b) % 10 < (10 if type(self).everywhere else 4) and (SENTENCE in prompt or type(self).everywhere)
+        if spoiled:
+            changes = type(self).spoil(answer)
+            choice["message"] |= {key: value for key, value in changes.items() if key in ("content", "reasoning_content")}
+            choice["finish_reason"] = changes.get("finish_reason", "stop")
+        data = json.dumps(
+            {
+                "id": "x", "object": "chat.completion", "created": 1, "model": "right", "choices": [choice],
+                "usage": {"prompt_tokens": 30, "completion_tokens": 5, "total_tokens": 35},
+            }
+        ).encode()  # fmt: skip
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, type[Always]]]:
+    class Mine(Always):
+        pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Mine)
+    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{httpd.server_port}/v1", Mine
+    httpd.shutdown()
+    httpd.server_close()
+
+
+FILE = """name: right
+question: What do spoiled answers do to a verdict?
+suite: twin
+tasks: [sum]
+models:
+  - {{model: openai/right, name: right, api_base: "{url}", price: {{input_usd_per_mtok: 1, output_usd_per_mtok: 1}}}}
+stimuli: [emotionprompt/EP02]
+controls: {{placebos: [], no_placebo_reason: "only endings matter"}}
+placements: [paper]
+items: 100
+sampling: {{temperature: 0, max_tokens: 64}}
+seed: 1
+"""
+
+
+def judged(tmp_path: Path, url: str) -> tuple[dict[str, Any], str]:
+    """The comparison over tasks, and what the terminal printed."""
+    (tmp_path / "right.yaml").write_text(FILE.format(url=url), encoding="utf-8")
+    done = run("sweep", "right.yaml", "--runs", "runs", "--cache", "off", cwd=tmp_path)
+    folder = next((tmp_path / "runs").glob("right-*"))
+    report = run("report", str(folder), "--format", "json", cwd=tmp_path)
+    found = json.loads(report.stdout)
+    text = run("report", str(folder), "--format", "markdown", cwd=tmp_path).stdout
+    (one,) = [c for c in found["comparisons"] if c["scope"] == "cell" and c["control"] == "none"]
+    return one | {"headline": found["headline"]}, done.stdout + done.stderr + text
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda answer: {"content": "Well,", "finish_reason": "length"}, "truncated"),
+        (lambda answer: {"content": "", "finish_reason": "stop"}, "empty"),
+        (lambda answer: {"content": "", "finish_reason": "content_filter"}, "refused"),
+        (lambda answer: {"content": "<think>" + "hm " * 3000}, "nothing but a thought"),
+    ],
+    ids=["cut", "empty", "refused", "thought"],
+)
+def test_spoiled_answers_of_one_arm_make_no_verdict(
+    spoil: Callable[[str], dict[str, Any]], words: str, tmp_path: Path, server: tuple[str, type[Always]]
+) -> None:
+    url, handler = server
+    handler.spoil = staticmethod(spoil)
+    one, printed = judged(tmp_path, url)
+    assert one["verdict"] == "refused"
+    assert one["status"] == "uneven_answers"
+    assert words in one["sentence"]
+    assert any(words in sentence for sentence in one["headline"])
+    assert printed.count("that are not whole") >= 2, "terminal and Markdown"
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda answer: {"content": f"<think>{'Let me think about it. ' * 1200}</think>{answer}"},
+        lambda answer: {"content": f"Answer: {int(answer) - 1} + 1 = {answer}"},
+    ],
+    ids=["long thought", "equation"],
+)
+def test_right_answers_in_another_form_change_nothing(
+    spoil: Callable[[str], dict[str, Any]], tmp_path: Path, server: tuple[str, type[Always]]
+) -> None:
+    url, handler = server
+    handler.spoil = staticmethod(spoil)
+    one, printed = judged(tmp_path, url)
+    assert one["verdict"] not in ("helps", "hurts")
+    assert one["diff"] == 0
+    assert "that are not whole" not in printed
+
+
+def test_an_aa_check_of_empty_answers_is_no_agreement(tmp_path: Path, server: tuple[str, type[Always]]) -> None:
+    url, handler = server
+    handler.spoil = staticmethod(lambda answer: {"content": ""})
+    handler.everywhere = True
+    text = FILE.format(url=url).replace("items: 100", "items: 40")
+    (tmp_path / "right.yaml").write_text(text, encoding="utf-8")
+    run("sweep", "right.yaml", "--runs", "runs", "--no-report", "--cache", "off", cwd=tmp_path)
+    folder = next((tmp_path / "runs").glob("right-*"))
+    found = json.loads(run("report", str(folder), "--format", "json", cwd=tmp_path).stdout)
+    (check,) = [c for c in found["comparisons"] if c["scope"] == "aa" and c["task"] is None]
+    assert "says nothing" in check["sentence"]
+    assert "agrees with its own repeat" not in json.dumps(found)
