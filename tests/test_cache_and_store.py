@@ -833,3 +833,21 @@ def test_records_come_part_by_part(tmp_path: Path) -> None:
     found = list(Run(tmp_path / "r").records())
     assert [trial["trial"] for trial, _ in found] == [f"t{i}" for i in range(PART_ROWS + 5)]
     assert all(calls[0]["text"] == f"answer {i}" for i, (_, calls) in enumerate(found))
+
+
+def test_of_lines_that_a_full_disk_takes_in_part_the_whole_ones_are_kept(tmp_path: Path) -> None:
+    class Full:
+        def write(self, data: bytes) -> int:
+            return len(data) - 5
+
+        def close(self) -> None: ...
+
+    writer = RunWriter(tmp_path)
+    writer._journal = Full()  # type: ignore[assignment]
+    with pytest.raises(RunProblem, match="No space left"):
+        writer.append_lines(
+            [files.line_of(row(TRIAL_COLUMNS, trial=f"t{n}", order=n), [row(CALL_COLUMNS, trial=f"t{n}")]) for n in range(3)]
+        )
+    writer.close()
+    [part] = (tmp_path / "trials").glob("*.parquet")
+    assert [found["trial"] for found in files.part_rows(part, TRIAL_COLUMNS)] == ["t0", "t1"]

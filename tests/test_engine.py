@@ -17,6 +17,7 @@ from promptlab.nouns.call import Answer, Call, Completion, Model, Price, Scored
 from promptlab.nouns.errors import BudgetReached
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item
+from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.nouns.redact import MARK, known_secrets, redact, redact_known
 from promptlab.nouns.words import AA_ARM, NONE_ARM, LoopMode
 from promptlab.running.budget import Budget
@@ -294,7 +295,10 @@ def test_a_row_sums_its_calls_and_an_unknown_stays_unknown() -> None:
 )  # fmt: skip
 def test_only_an_error_has_no_score(text: str, outcome: Any, expected: tuple[str, float | None]) -> None:
     made = engine(Answers(replace(PAID, text=text, outcome=outcome)))
-    row = asdict(asyncio.run(made.run(trial(made)))[0])
+    made_row, calls = asyncio.run(made.run(trial(made)))
+    assert vars(made_row).keys() == TRIAL_COLUMNS.keys(), "rows are made without their initialiser"
+    assert all(vars(call).keys() == CALL_COLUMNS.keys() for call in calls)
+    row = asdict(made_row)
     assert (row["outcome"], row["score"]) == expected
     assert [row[name] is None for name in ("compliant", "echoed", "declined")] == [outcome == "error"] * 3
 

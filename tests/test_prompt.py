@@ -13,12 +13,12 @@ CHAT = Prompt("expert", ({"role": "system", "content": "You sort {kind}."}, {"ro
 
 def test_a_chat_names_its_variables_and_fills_them_once() -> None:
     assert CHAT.variables == ["kind", "text", "labels"]
-    filled = CHAT.filled({"kind": "tickets", "text": "{labels} {{kind}}", "labels": "a, b"})
+    filled = CHAT.filler("text", {"kind": "tickets", "labels": "a, b"})("{labels} {{kind}}")
     assert [message["role"] for message in filled] == ["system", "user"]
     assert [message["content"] for message in filled] == ["You sort tickets.", "{labels} {{kind}}\nOne of: a, b"]
     assert CHAT.canonical()[1] == {"role": "user", "content": "{text}\nOne of: {labels}"}
     with pytest.raises(KeyError, match="labels"):
-        CHAT.filled({"kind": "x", "text": "y"})
+        CHAT.filler("text", {"kind": "x"})
 
 
 @given(st.text(), st.text())

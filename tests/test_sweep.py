@@ -123,15 +123,16 @@ def test_a_full_disk_stops_the_sweep_and_keeps_what_is_there(tmp_path: Path, mon
     from promptlab.record import store
 
     path = experiment(tmp_path, tasks="sum", models=served(server.url))
-    real, written = store.RunWriter.append, []
+    real, written = store.RunWriter.append_lines, []
 
-    def append(self: store.RunWriter, trial: Any, calls: Any) -> None:
-        if len(written) == 30:
+    def append(self: store.RunWriter, lines: list[bytes]) -> None:
+        fits = lines[: 30 - len(written)]
+        written.extend(fits)
+        real(self, fits)
+        if fits != lines:
             raise RunProblem(f"{self.folder}: {os.strerror(errno.ENOSPC)}")
-        written.append(trial)
-        real(self, trial, calls)
 
-    monkeypatch.setattr(store.RunWriter, "append", append)
+    monkeypatch.setattr(store.RunWriter, "append_lines", append)
     with pytest.raises(RunProblem, match="No space left"):
         sweep(path, tmp_path / "runs", tmp_path / "cache")
     assert len(only_run(tmp_path / "runs").trials()) == 30

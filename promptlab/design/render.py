@@ -7,7 +7,7 @@ item or a stimulus is never searched for placeholders again.
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 
@@ -125,18 +125,26 @@ def prompt_of(layout: str, template: str, has_system: bool) -> Prompt:
 
 def render(task: Task, item: Item, arm: Arm) -> tuple[Mapping[str, str], ...]:
     """The chat messages of one trial: the arm's prompt with every variable replaced once."""
-    placement = arm.placement
-    stimulus = stimulus_text(arm.stimulus, task, item)
-    joined_by = arm.stimulus.joined_by if arm.stimulus else None
-    shown = render_input(item.input, item.choices, task, placement)
-    if stimulus is not None and placement.position == "after_input":
-        shown = placement.separator.join((shown, stimulus))
-    return prompt_of(placement.name, placement.template, stimulus is not None and placement.position == "system").filled(
-        {
-            **_values(task.frame),
-            "instruction": join(task.base_prompts[arm.setting.prompt or ""], stimulus, placement, joined_by),
-            "demos": render_demos(task.demos[: arm.setting.shots], task, placement),
-            "input": shown,
-            "stimulus": stimulus or "",
-        }
-    )
+    return renderer(task, arm)(item)
+
+
+def renderer(task: Task, arm: Arm) -> Callable[[Item], tuple[Mapping[str, str], ...]]:
+    """`render` for the items of one task in one arm: what they share is worked out once."""
+    placement, stimulus = arm.placement, arm.stimulus
+    prompt = prompt_of(placement.name, placement.template, stimulus is not None and placement.position == "system")
+    demos = render_demos(task.demos[: arm.setting.shots], task, placement)
+
+    def said(text: str | None) -> Callable[[str], tuple[Mapping[str, str], ...]]:
+        instruction = join(task.base_prompts[arm.setting.prompt or ""], text, placement, stimulus.joined_by if stimulus else None)
+        return prompt.filler("input", {**_values(task.frame), "instruction": instruction, "demos": demos, "stimulus": text or ""})
+
+    fixed = None if stimulus and stimulus.wordings else said(stimulus.text if stimulus else None)
+
+    def rendered(item: Item) -> tuple[Mapping[str, str], ...]:
+        text = stimulus_text(stimulus, task, item)
+        shown = render_input(item.input, item.choices, task, placement)
+        if text is not None and placement.position == "after_input":
+            shown = placement.separator.join((shown, text))
+        return (fixed or said(text))(shown)
+
+    return rendered

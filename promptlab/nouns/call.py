@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from promptlab.nouns.identity import KEY_VERSION, _sampling_json, digest_of_text, plain_json
+from promptlab.nouns.identity import KEY_VERSION, _sampling_json, digest_of_text, plain_json, word_json
 from promptlab.nouns.words import Outcome, Purpose
 
 
@@ -71,8 +71,8 @@ class Call:
     def key_as(self, model: str) -> str:
         """The key of the same request under another name of its model."""
         return digest_of_text(
-            f'{{"api_base":{plain_json(self.api_base)},"draw":{self.draw},"messages":{plain_json([dict(m) for m in self.messages])},'
-            f'"model":{plain_json(model)},"sampling":{_sampling_json(self.sampling)},"version":{KEY_VERSION}}}'
+            f'{{"api_base":{word_json(self.api_base)},"draw":{self.draw},"messages":{plain_json(self.messages)},'
+            f'"model":{word_json(model)},"sampling":{_sampling_json(self.sampling)},"version":{KEY_VERSION}}}'
         )
 
 

@@ -13,6 +13,7 @@ import orjson
 KEY_VERSION = 1
 """Part of every cache key: raised when the meaning of a key changes, so that old entries become misses."""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+_PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict)
 
 
 def digest(value: object) -> str:
@@ -23,9 +24,15 @@ def digest(value: object) -> str:
 def plain_json(value: object) -> str:
     """The canonical JSON of a value without fractions (which are written in more than one way): the same text, in a tenth of the time."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+        return orjson.dumps(value, default=dict, option=orjson.OPT_SORT_KEYS).decode()
     except TypeError:  # half a surrogate pair, a long number
-        return _CANONICAL.encode(value)
+        return _PLAIN.encode(value)
+
+
+@lru_cache(maxsize=256)
+def word_json(word: str | None) -> str:
+    """The canonical JSON of a name that many requests hold."""
+    return plain_json(word)
 
 
 def _sampling_json(sampling: Mapping[str, Any]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from promptlab.nouns.words import Benchmark, Suite
@@ -99,9 +100,13 @@ class Prompt:
         """The names between braces, in order, with repeats."""
         return [name for message in self.messages for name in variables(message["content"])]
 
-    def filled(self, values: Mapping[str, str]) -> tuple[Mapping[str, str], ...]:
-        """The messages with every variable replaced once: values are never searched again. KeyError for one without a value."""
-        return tuple({**message, "content": fill(message["content"], values)} for message in self.messages)
+    def filler(self, variable: str, values: Mapping[str, str]) -> Callable[[str], tuple[Mapping[str, str], ...]]:
+        """Gives the messages for each value of `variable`; all others are put in once.
+
+        Every variable is replaced once: values are never searched again. KeyError for one without a value.
+        """
+        around = [(message, _around(message["content"], variable, values)) for message in self.messages]
+        return lambda value: tuple([{**message, "content": value.join(texts)} for message, texts in around])
 
     def canonical(self) -> list[dict[str, str]]:
         """What decides its answers, as plain data."""
@@ -110,7 +115,26 @@ class Prompt:
 
 def fill(template: str, values: Mapping[str, str]) -> str:
     """Replace every {name} once, from left to right; a name without a value raises KeyError."""
-    return VARIABLE.sub(lambda match: values[match.group(1)], template)
+    parts = list(_split(template))
+    parts[1::2] = [values[name] for name in parts[1::2]]
+    return "".join(parts)
+
+
+@lru_cache(maxsize=1024)
+def _split(template: str) -> tuple[str, ...]:
+    """Text and names by turns: text comes first and last."""
+    return tuple(VARIABLE.split(template))
+
+
+def _around(template: str, variable: str, values: Mapping[str, str]) -> list[str]:
+    """The filled texts before, between and after the places of one variable."""
+    texts = [""]
+    for n, part in enumerate(_split(template)):
+        if n % 2 and part == variable:
+            texts.append("")
+        else:
+            texts[-1] += values[part] if n % 2 else part
+    return texts
 
 
 def variables(template: str) -> list[str]:

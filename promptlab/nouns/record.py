@@ -129,6 +129,13 @@ def columns_of(kind: type[Any]) -> Mapping[str, str]:
     return {f.name: str(f.type).replace(" | None", "?") for f in fields(kind)}
 
 
+def made_of(kind: type[Kind], values: dict[str, Any]) -> Kind:
+    """A row of a value for every column, in a quarter of the time that calling its kind takes."""
+    row = object.__new__(kind)
+    row.__dict__ = values
+    return row
+
+
 def row_of(kind: type[Kind], row: Mapping[str, Any]) -> Kind:
     """A stored row as its dataclass: what it lacks is None, what is not known is ignored."""
     return kind(**{name: row[name] for name in kind.__dataclass_fields__ if name in row})  # type: ignore[attr-defined]

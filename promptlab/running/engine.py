@@ -13,18 +13,18 @@ from itertools import islice
 from types import MappingProxyType
 from typing import Any, cast
 
-from promptlab.design.cross import Design, draw_number
-from promptlab.design.render import render
-from promptlab.nouns import Call, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Task, Trial, Work
+from promptlab.design.cross import Design
+from promptlab.nouns import Call, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, NotCached, WriteBehind, request_of
+from promptlab.running.first import FirstCalls
 from promptlab.running.gateway import Gateway
 from promptlab.running.gateway.wire import storable
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
-from promptlab.running.trial_rows import Finished, Made, Rows, constants, rows_of, total
+from promptlab.running.trial_rows import Finished, Made, Rows, rows_of, total
 from promptlab.sources.prices import cost_usd
 from promptlab.strategies import begun
 
@@ -78,57 +78,37 @@ class Engine:
     judges: Sequence[Model] = ()
     """Models that only scorings ask."""
     _models: dict[str, Model] = field(init=False)
-    _tasks: dict[str, Task] = field(init=False)
+    _first: FirstCalls = field(init=False)
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
     behind: WriteBehind = field(init=False)
     """Answers on their way into the cache; where they can no longer be kept, nothing more is sent."""
     failures: dict[str, Completion] = field(init=False, default_factory=dict)
     """By key: what failed by another way than the gateway, and is not sent again."""
-    _sampling: dict[str, dict[str, Any]] = field(init=False)
-    """By model name: one mapping for all its calls."""
     _texts: dict[int, tuple[Mapping[str, Any], str]] = field(init=False, default_factory=dict)
     _come: set[str] = field(init=False, default_factory=set)
     """Keys whose answers came since trials were last looked up together."""
-    _of_arm: dict[tuple[int, str], dict[str, Any]] = field(init=False, default_factory=dict)
-    """What the rows of an arm (by its `id`: the design keeps it) and a model share."""
     _workers: ThreadPoolExecutor = field(init=False)
     """Where the user's own metrics run."""
 
     def __post_init__(self) -> None:
         self._models = {model.name: model for model in (*self.judges, *self.design.models)}
-        self._tasks = {task.id: task for task in self.design.tasks}
-        self._sampling = {
-            model.name: {**({"seed": self.design.seed} if model.simulated else {}), **self.sampling, **model.sampling}
-            for model in self.design.models
-        }
+        self._first = FirstCalls(self.design, self.sampling)
         self.behind = WriteBehind(self.cache)
         self._workers = ThreadPoolExecutor(SCORED_AT_ONCE, thread_name_prefix="promptlab-metrics")
 
     def call(self, trial: Trial) -> Call:
         """The first call of a trial."""
-        model, arm = self._models[trial.model], trial.arm
-        draw = draw_number(trial, self.design.replicates)
-        sampling = self._sampling[model.name]
-        if arm.setting.sampling:
-            sampling = {**sampling, **dict(arm.setting.sampling)}
-        if "seed" in sampling:  # one seed for all would make every repeat the same answer
-            sampling = {**sampling, "seed": sampling["seed"] + draw}
-        return Call(
-            model=trial.model,
-            messages=() if "prompts" in arm.strategy.needs else render(self._tasks[trial.task], trial.item, arm),
-            sampling=sampling,
-            draw=draw,
-            api_base=model.api_base,
-        )
+        return self._first.call(trial)
 
     def effective(self) -> dict[str, dict[str, Any]]:
         """What each provider is sent besides the messages; UsageProblem when one does not accept what the experiment requests."""
+        asked = self._first.sampling
         for own in {written({**a.strategy.sampling, **dict(a.setting.sampling)}): a for a in self.design.arms}.values():
             for model in self.design.models:
-                self.gateway.effective(model, {**self._sampling[model.name], **dict(own.setting.sampling), **own.strategy.sampling})
+                self.gateway.effective(model, {**asked[model.name], **dict(own.setting.sampling), **own.strategy.sampling})
         for judge in self.judges:
             self.gateway.effective(judge, judge.sampling)
-        return {model.name: self.gateway.effective(model, self._sampling[model.name]) for model in self.design.models}
+        return {model.name: self.gateway.effective(model, asked[model.name]) for model in self.design.models}
 
     def _written(self, params: Mapping[str, Any]) -> str:
         """Parameters as JSON; those of one call after the other are often one mapping."""
@@ -136,7 +116,7 @@ class Engine:
         if known is None or known[0] is not params:
             if len(self._texts) >= BLOCK:
                 self._texts.clear()
-            known = self._texts[id(params)] = params, written(dict(params), ordered=True)
+            known = self._texts[id(params)] = params, written(params, ordered=True)
         return known[1]
 
     def steps(self, trial: Trial, made: Sequence[Made]) -> Steps[Finished]:
@@ -364,10 +344,7 @@ class Engine:
         return cost_usd(self.prices.get(call.model), n_input, n_output) or 0.0, n_input + n_output
 
     def _rows(self, trial: Trial, done: Finished, made: Sequence[Made]) -> Rows:
-        place = id(trial.arm), trial.model
-        if (of_arm := self._of_arm.get(place)) is None:
-            of_arm = self._of_arm[place] = constants(trial.arm, self._models[trial.model].simulated)
-        return rows_of(trial, self._tasks[trial.task], done, made, of_arm, self._written)
+        return rows_of(trial, self._first.shared(trial).row, done, made, self._written)
 
 
 def _end_of(call: Call) -> str:

@@ -1,4 +1,4 @@
-"""Trials become rows, many at a time, each yielded when it may be recorded. The only place with concurrency besides gateway and cache."""
+"""Trials become rows, many at a time, yielded when they may be recorded. The only place with concurrency besides gateway and cache."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import sys
 import threading
 from collections import deque
 from collections.abc import AsyncGenerator, Iterable, Iterator, Set
+from typing import TYPE_CHECKING
 
 from promptlab.nouns import BudgetReached, ProviderStopped, Trial
 from promptlab.running.cache import NotCached
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows
-from promptlab.stats import ArmKey
+
+if TYPE_CHECKING:
+    from promptlab.stats import ArmKey
 
 WATCH_EVERY_S = 5.0
 GC_EVERY = 100_000
@@ -53,9 +56,13 @@ class _Workers:
             task.add_done_callback(self._ended)
             self.tasks.add(task)
 
-    def next_over(self) -> Rows | None:
-        """The next trial that may be recorded."""
-        return self.over.popleft()[1] if self.over and self.engine.behind.is_kept(self.over[0][0]) else None
+    def take(self) -> list[Rows]:
+        """The trials that may be recorded now."""
+        taken = list(self.stored)
+        self.stored.clear()
+        while self.over and self.engine.behind.is_kept(self.over[0][0]):
+            taken.append(self.over.popleft()[1])
+        return taken
 
     async def wait(self, seconds: float) -> None:
         """Until there is news, or for so long."""
@@ -105,8 +112,8 @@ class _Workers:
         return None
 
 
-async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
-    """Run the trials of `todo`; yield each as it finishes, at most `concurrency` under way.
+async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[list[Rows], None]:
+    """Run the trials of `todo`; yield those that finished since, at most `concurrency` under way.
 
     Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models
     only; a reached budget, or providers that fall silent, end the sweep. All are told in `engine.progress`. `todo` may end and
@@ -117,12 +124,11 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
     try:
         while True:
             workers.fill()
-            if workers.stored:
-                while workers.stored:
-                    yield counted(workers.stored.popleft(), progress)
-                await asyncio.sleep(0)
-            elif (came := workers.next_over()) is not None:
-                yield counted(came, progress)
+            is_stored = bool(workers.stored)
+            if taken := workers.take():
+                yield [counted(some, progress) for some in taken]
+                if is_stored:
+                    await asyncio.sleep(0)
             elif not workers.tasks and not workers.over:
                 engine.behind.flush()
                 if (problem := engine.behind.failed or workers.broken) is not None:
@@ -152,8 +158,7 @@ def tuned() -> Iterator[None]:
     with _TUNED_LOCK:
         _TUNED.append((gc.get_threshold(), sys.getswitchinterval()))
         if len(_TUNED) == 1:
-            gc.collect()
-            gc.freeze()
+            gc.freeze()  # garbage as well, until the end: looking for it takes longer than starting
             gc.set_threshold(GC_EVERY, *gc.get_threshold()[1:])
             sys.setswitchinterval(SWITCH_S)
     try:

@@ -20,8 +20,8 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from promptlab.design.cross import Design
-from promptlab.design.render import render, render_input, stimulus_text
-from promptlab.nouns import LETTERS, Arm, Item, Loop, Program, Reply, Task, digest, unfenced
+from promptlab.design.render import render_input, renderer, stimulus_text
+from promptlab.nouns import LETTERS, Arm, Item, Loop, Program, Reply, Task, digest_of_text, plain_json, unfenced
 from promptlab.running.gateway.wire import SimulatedError
 from promptlab.sources.spec.libraries import Rate, SimModel
 from promptlab.sources.tokens import n_tokens
@@ -61,21 +61,19 @@ class World:
         self._inputs: dict[str, tuple[Task, Item]] = {}
         self._pools = {task.id: sorted({item.targets[0] for item in task.items}) for task in design.tasks}
         for task in design.tasks:
+            renderers = [(arm, renderer(task, arm)) for arm in design.arms if "prompts" not in arm.strategy.needs]
             for item in task.items:
                 for arm in self._programs:
                     self._inputs.setdefault(render_input(item.input, item.choices, task, arm.placement).strip(), (task, item))
-                for arm in design.arms:
-                    if "prompts" in arm.strategy.needs:
-                        continue
-                    key = digest([dict(message) for message in render(task, item, arm)])
-                    self._shown.setdefault(key, Shown(task, item, arm, pool=self._pools[task.id]))
+                for arm, rendered in renderers:
+                    self._shown.setdefault(_digest(rendered(item)), Shown(task, item, arm, pool=self._pools[task.id]))
         loops = [loop for arm in design.arms if isinstance(loop := arm.strategy.parameters, Loop)]
         self._emotions = {cue.text: cue.emotion for loop in loops for step in loop.cues for cue in step}
 
     async def __call__(self, model: str, messages: Sequence[Mapping[str, str]], sampling: Mapping[str, Any]) -> Reply:
         """Answer one request the way the model's YAML says."""
         sim = self._models[model]
-        key = digest([dict(message) for message in messages])
+        key = _digest(messages)
         draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
         shown = None if sim.agreement is not None else self.shown(messages)
         if shown is None and sim.agreement is None:
@@ -90,7 +88,7 @@ class World:
     def shown(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
         """The trial that a conversation began with, and the emotion of its last remark."""
         for n_first in (len(messages), 1, 2):
-            shown = self._shown.get(digest([dict(message) for message in messages[:n_first]]))
+            shown = self._shown.get(_digest(messages[:n_first]))
             if shown is None:
                 continue
             if n_first == len(messages):
@@ -124,6 +122,10 @@ class World:
             if rng.random() < 0.5:
                 raise SimulatedError(429, "simulated: too many requests", {"retry-after-ms": "20"})
             raise SimulatedError(500, "simulated: server error")
+
+
+def _digest(messages: Sequence[Mapping[str, str]]) -> str:
+    return digest_of_text(plain_json(messages))
 
 
 def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence[Mapping[str, str]], max_tokens: int | None) -> Reply:

@@ -17,6 +17,7 @@ from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, as_recorded
 from promptlab.record.store import Run, RunWriter, frozen_plan
+from promptlab.record.store.files import line_of
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
@@ -204,9 +205,10 @@ class _Session:
                 todo = unrecorded(engine, trials(self._study.design, start, end), self._recorded.trials, unneeded)
                 source = waves.rows(todo, end, stop) if waves else rows(engine, todo, self._how.concurrency, stop)
                 async with aclosing(source) as finished:
-                    async for row, calls in finished:
-                        self._writer.append(row, calls)
-                        manifest.seen(row.model, row.model_version)
+                    async for some in finished:
+                        self._writer.append_lines([line_of(*both) for both in some])
+                        for row, _ in some:
+                            manifest.seen(row.model, row.model_version)
                         self._observe(progress)
                 if stop.is_set() or progress.budget_reached or progress.stalled or (waves and waves.held):
                     break
@@ -243,7 +245,7 @@ class _Session:
         study, how, manifest = self._study, self._how, self._manifest
         most_usd, most_tokens = _limits(study, how)
         usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
-        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, self._writer.append_line)
+        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._writer.append_lines([line]))
         manifest.spent = lambda: (usd.lent, int(tokens.lent))
         theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
-from promptlab.nouns import Arm, Call, CallRow, Completion, Outcome, Scored, Task, Trial, TrialRow, shared, totals
+from promptlab.nouns import Arm, Call, CallRow, Completion, Model, Outcome, Scored, Task, Trial, TrialRow, made_of, shared, totals
 from promptlab.record.store.files import written
 from promptlab.running.gateway.wire import storable
 from promptlab.scoring.metrics import compliant, declines, echoed
@@ -36,15 +36,10 @@ class Finished:
 
 
 def rows_of(
-    trial: Trial,
-    task: Task,
-    done: Finished,
-    made: Sequence[Made],
-    of_arm: Mapping[str, Any],
-    parameters: Callable[[Mapping[str, Any]], str],
+    trial: Trial, shared: Mapping[str, Any], done: Finished, made: Sequence[Made], parameters: Callable[[Mapping[str, Any]], str]
 ) -> Rows:
-    """The trial's row and those of its calls. `of_arm` is what all trials of its arm and model share; `parameters` writes JSON."""
-    name, arm = trial.id, trial.arm
+    """The trial's row and those of its calls. `shared` are the `constants` of its row; `parameters` writes JSON."""
+    name, arm, item = trial.id, trial.arm, trial.item
     text, outcome, scored = done.text, done.outcome, done.scored
     completions = [completion for _, _, completion in made]
     answers = [completion for call, _, completion in made if call.purpose != "score"]
@@ -53,62 +48,70 @@ def rows_of(
     by_call = done.by_call
     attempts = [value for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
     attempts = attempts[-1:] if arm.program else attempts  # the calls before the last are steps of its own
-    row = TrialRow(
-        trial=name,
-        order=trial.order,
-        model=trial.model,
-        suite=task.suite,
-        task=task.name,
-        item=trial.item.id,
-        cluster=trial.item.cluster,
-        replicate=trial.replicate,
-        outcome=outcome,
-        score=None if scored is None else scored.score,
-        extracted=None if scored is None else scored.extracted,
-        rule=None if scored is None else scored.rule or None,
-        compliant=None if outcome == "error" else compliant(text, trial.item),
-        echoed=None if outcome == "error" else echoed(text, trial.item),
-        declined=None if outcome == "error" else outcome == "refused" or declines(text),
-        answer=text,
-        n_rounds=len(attempts),
-        solved_round=_solved(attempts, arm.strategy.solved_at),
-        n_calls=len(made),
-        paid_usd=total([0.0 if one.cached else one.cost_usd for one in completions]),
-        cached=all(one.cached for one in completions),
-        model_version=last.model_version if last else None,
-        error=storable(error) if error else error,
-        **of_arm,
-        **(
-            dict(zip(TOTALS, TOTALS_OF(completions[0]), strict=True))
-            if len(completions) == 1
-            else {field: total([getattr(one, field) for one in completions]) for field in TOTALS}
-        ),
+    is_missing = outcome == "error"
+    row = made_of(
+        TrialRow,
+        {
+            "trial": name,
+            "order": trial.order,
+            "item": item.id,
+            "cluster": item.cluster,
+            "replicate": trial.replicate,
+            "outcome": outcome,
+            "score": None if scored is None else scored.score,
+            "extracted": None if scored is None else scored.extracted,
+            "rule": None if scored is None else scored.rule or None,
+            "compliant": None if is_missing else compliant(text, item),
+            "echoed": None if is_missing else echoed(text, item),
+            "declined": None if is_missing else outcome == "refused" or declines(text),
+            "answer": text,
+            "n_rounds": len(attempts),
+            "solved_round": _solved(attempts, arm.strategy.solved_at),
+            "n_calls": len(made),
+            "paid_usd": total([0.0 if one.cached else one.cost_usd for one in completions]),
+            "cached": all(one.cached for one in completions),
+            "model_version": last.model_version if last else None,
+            "error": storable(error) if error else error,
+            **shared,
+            **(
+                dict(zip(TOTALS, TOTALS_OF(completions[0]), strict=True))
+                if len(completions) == 1
+                else {field: total([getattr(one, field) for one in completions]) for field in TOTALS}
+            ),
+        },
     )
     return row, [
-        CallRow(
-            trial=name,
-            turn=turn,
-            key=key,
-            messages=written([dict(m) for m in call.messages]),
-            requested=parameters(call.sampling),
-            effective=parameters(completion.effective),
-            top_logprobs=written(completion.top_logprobs) if completion.top_logprobs else None,
-            round=call.round,
-            purpose=call.purpose,
-            cue=call.cue,
-            emotion=call.emotion,
-            score=by_call[turn],
-            **_facts(completion),
+        made_of(
+            CallRow,
+            {
+                "trial": name,
+                "turn": turn,
+                "key": key,
+                "messages": written(call.messages),
+                "requested": parameters(call.sampling),
+                "effective": parameters(completion.effective),
+                "top_logprobs": written(completion.top_logprobs) if completion.top_logprobs else None,
+                "round": call.round,
+                "purpose": call.purpose,
+                "cue": call.cue,
+                "emotion": call.emotion,
+                "score": by_call[turn],
+                **dict(zip(SHARED, FACTS_OF(completion), strict=True)),
+                "text": storable(completion.text),
+            },
         )
         for turn, (call, key, completion) in enumerate(made)
     ]
 
 
-def constants(arm: Arm, simulated: bool) -> dict[str, Any]:
-    """What the rows of all trials of an arm and a model share."""
+def constants(arm: Arm, task: Task, model: Model) -> dict[str, Any]:
+    """What the rows of all trials of an arm, a task and a model share."""
     setting = arm.setting
     return {
-        "simulated": simulated,
+        "model": model.name,
+        "simulated": model.simulated,
+        "suite": task.suite,
+        "task": task.name,
         "arm": arm.name,
         "role": arm.role,
         "stimulus": arm.stimulus.id if arm.stimulus else None,
@@ -127,12 +130,6 @@ def _solved(attempts: Sequence[float | None], solved_at: float) -> int | None:
         if value is not None and value >= solved_at:
             return number
     return None
-
-
-def _facts(completion: Completion) -> dict[str, Any]:
-    found = dict(zip(SHARED, FACTS_OF(completion), strict=True))
-    found["text"] = storable(completion.text)
-    return found
 
 
 def completion_in(call: CallRow) -> Completion:

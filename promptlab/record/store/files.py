@@ -109,9 +109,9 @@ def schema(columns: Mapping[str, str]) -> pa.Schema:
 def written(value: object, *, ordered: bool = False) -> str:
     """JSON in one cell of a frame: text as it is, keys as they are or in order."""
     try:
-        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS if ordered else 0).decode()
+        return orjson.dumps(value, default=dict, option=orjson.OPT_SORT_KEYS if ordered else 0).decode()
     except TypeError:  # half a surrogate pair, which only JSON's own escapes can hold
-        return json.dumps(value, sort_keys=ordered)
+        return json.dumps(value, default=dict, sort_keys=ordered)
 
 
 def line_of(trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> bytes:

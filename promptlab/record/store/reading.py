@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from promptlab.nouns import CALL_COLUMNS, READABLE, TRIAL_COLUMNS, Manifest, Plan, RunProblem, did_you_mean, digest
 from promptlab.record.store.files import Row, is_locked, part_rows, read_part, runs_in, schema, whole_lines
+
+if TYPE_CHECKING:
+    import pandas as pd  # its import takes long: only who reads frames needs it
 
 FEW_VALUES = [name for name, kind in TRIAL_COLUMNS.items() if kind.startswith("str") and name not in ("trial", "extracted", "answer")]
 Whole = TypeVar("Whole", Plan, Manifest)
@@ -58,6 +60,8 @@ class Run:
 
         `compact` makes columns with few values categorical: a million trials take a third of the memory.
         """
+        import pandas as pd
+
         table = self._table("trials", TRIAL_COLUMNS, FEW_VALUES if compact else ())
         order = table["order"].to_numpy()
         rank = np.argsort(order, kind="stable")
@@ -100,6 +104,8 @@ class Run:
 
     def part_of(self) -> pd.Series[int]:
         """The number of the part that holds each trial, by the trial's order; -1 for the journal. Of one trial the last counts."""
+        import pandas as pd
+
         found = [
             (int(path.stem.removeprefix("part-")), pq.read_table(path, columns=["order"])["order"].to_numpy())
             for path in self._parts("trials")

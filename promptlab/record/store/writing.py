@@ -57,21 +57,23 @@ class RunWriter:
 
     def append(self, trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> None:
         """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
-        self.append_line(line_of(trial, calls))
+        self.append_lines([line_of(trial, calls)])
 
-    def append_line(self, line: bytes) -> None:
-        """The same for a trial that `line_of` has already written, perhaps in another process."""
+    def append_lines(self, lines: Sequence[bytes]) -> None:
+        """The same for trials that `line_of` has already written, perhaps in another process."""
+        data = b"".join(lines)
         if self._making and self._making[1].done():
             self._end_part()
         try:
             if self._journal is None:
                 self._journal = self._path.open("ab", buffering=0)
-            if self._journal.write(line) != len(line):  # a full disk may take half a line without an error
+            if (n := self._journal.write(data)) != len(data):  # a full disk may take half of it without an error
+                self._open += [line + b"\n" for line in data[:n].split(b"\n")[:-1]]
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {space_left(self.folder)}") from None
-        self._open.append(line)
-        self._n_bytes += len(line)
+        self._open += lines
+        self._n_bytes += len(data)
         if len(self._open) - (self._making[0] if self._making else 0) >= PART_ROWS or self._n_bytes >= PART_BYTES:
             self._end_part()
             self._begin_part()

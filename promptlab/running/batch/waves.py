@@ -113,7 +113,7 @@ class Waves:
         """Close every connection."""
         await self._submitter.aclose()
 
-    async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[Rows, None]:
+    async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[list[Rows], None]:
         """Collect what has ended, yield the trials that this finishes, send the next wave; and again, while there is time to wait.
 
         `until` is the order at which the segment of these trials ends. What is under way at the end is in the ledger.
@@ -130,7 +130,7 @@ class Waves:
                     self._close(batch)
                 async with aclosing(self._wave(until, stop)) as finished:
                     async for row, calls in finished:
-                        yield counted(self._attributed(row, calls), self._progress)
+                        yield [counted(self._attributed(row, calls), self._progress)]
                 first, pause = False, FIRST_PAUSE_S
             under_way = any(part.model not in self._progress.stopped for part in self._open(until))
             left_s = self._ends_at - time.monotonic()

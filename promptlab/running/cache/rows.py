@@ -89,24 +89,27 @@ def completion_of(body: object) -> Completion:
 
     ValueError where a field is missing or is what `body_of` would not have written. Digests do not tell who wrote a row.
     """
-    if not isinstance(body, dict) or not body.keys() >= set(ALWAYS):
+    if not isinstance(body, dict):
         raise ValueError("a completion lacks fields")
-    known: dict[str, Any] = {}
-    unknown: dict[str, Any] = {}
-    for name, value in body.items():
-        kinds = STORED.get(name)
-        if kinds is None:
-            unknown[name] = value
-            continue
-        kind = type(value)
-        if kind not in kinds or ((kind is int or kind is float) and not 0 <= value < MOST):  # NaN is in no range
-            raise ValueError("a field of the completion is of another kind")
-        known[name] = value
-    if known["outcome"] not in ANSWERS or known.get("attempts") == 0:
-        raise ValueError("a field of the completion is of another kind")
+    numbers, strange = _form(tuple(body), tuple(map(type, body.values())))
+    known = dict(body)
+    unknown = {name: known.pop(name) for name in strange}
+    if known["outcome"] not in ANSWERS or known.get("attempts") == 0 or not all(0 <= known[name] < MOST for name in numbers):
+        raise ValueError("a field of the completion is of another kind")  # NaN is in no range
     if "top_logprobs" in known:
         known["top_logprobs"] = tuple((str(token), float(value)) for token, value in known["top_logprobs"])
     return Completion(**known, cached=True, unknown=unknown)
+
+
+@lru_cache(maxsize=256)
+def _form(names: tuple[str, ...], kinds: tuple[type, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which fields of a stored completion are numbers, and which are not known; ValueError where one lacks or is of another kind."""
+    if not set(names) >= set(ALWAYS):
+        raise ValueError("a completion lacks fields")
+    known = {name: kind for name, kind in zip(names, kinds, strict=True) if name in STORED}
+    if any(kind not in STORED[name] for name, kind in known.items()):
+        raise ValueError("a field of the completion is of another kind")
+    return tuple(name for name, kind in known.items() if kind in (int, float)), tuple(name for name in names if name not in known)
 
 
 def request_from(value: object) -> Request:

@@ -8,6 +8,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -233,6 +234,5 @@ SELECT json_extract(value, '$[0]'), 1, ?1, ?1, 0, 0, {MODE_RAW}, json_extract(va
 """  # noqa: S608 (a constant)
 """Rows as diskcache writes them, in one statement, which holds the interpreter up only once."""
 
-
-def _decoded(data: bytes) -> str:
-    return data.decode("utf-8", "replace")  # a flipped byte is one damaged row, not an error of the whole database
+_decoded = methodcaller("decode", "utf-8", "replace")
+"""A flipped byte is one damaged row, not an error of the whole database."""

@@ -14,12 +14,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptlab.nouns import PromptlabError
 from promptlab.running.budget import tokens_reached, usd_reached
 from promptlab.running.progress import REASONS
-from promptlab.stats import ArmKey
+
+if TYPE_CHECKING:
+    from promptlab.stats import ArmKey
 
 CHUNKS_A_WORKER = 64
 """About so many chunks a worker gets in all: small enough that nobody waits long for the last one."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Set
 from contextlib import aclosing
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from promptlab.design.cross import trials
 from promptlab.nouns import Trial
@@ -21,7 +21,9 @@ from promptlab.running.engine import engine_of
 from promptlab.running.fleet.hub import Message, Socket
 from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
 from promptlab.running.rows import rows, unrecorded
-from promptlab.stats import ArmKey
+
+if TYPE_CHECKING:
+    from promptlab.stats import ArmKey
 
 TALK_EVERY_S = 0.05
 ROWS_A_MESSAGE = 64
@@ -72,10 +74,11 @@ class Worker:
                         await asyncio.sleep(TALK_EVERY_S)
                         continue
                 async with aclosing(rows(self._engine, self, self._how.concurrency, self._stop)) as finished:
-                    async for row, calls in finished:
-                        self._finished.append([row.trial, row.outcome, row.error, line_of(row, calls).decode()])
-                        if row.model_version:
-                            self._served.setdefault(row.model, set()).add(row.model_version)
+                    async for some in finished:
+                        for row, calls in some:
+                            self._finished.append([row.trial, row.outcome, row.error, line_of(row, calls).decode()])
+                            if row.model_version:
+                                self._served.setdefault(row.model, set()).add(row.model_version)
                         if len(self._finished) >= ROWS_A_MESSAGE:
                             await self._exchange()
                 if self._progress.budget_reached:

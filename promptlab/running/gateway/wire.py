@@ -9,7 +9,7 @@ import email.utils
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC
 from typing import Any, Literal, Protocol
 
@@ -156,13 +156,14 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         outcome = "empty"
     n_input, n_output = _count(said.input_tokens), _count(said.output_tokens)
     known = n_input is not None and n_output is not None and (n_output > 0 or (n_input > 0 and not text))
-    return replace(
-        said,
-        text=text,
-        outcome=outcome,
-        model_version=storable(said.model_version) if said.model_version else None,
-        input_tokens=n_input if known else None,
-        output_tokens=n_output if known else None,
+    return Reply(
+        text,
+        outcome,
+        said.finish_reason,
+        storable(said.model_version) if said.model_version else None,
+        n_input if known else None,
+        n_output if known else None,
+        top_logprobs=said.top_logprobs,
         fingerprint=clean(said.fingerprint, LONGEST_FINGERPRINT),
         reasoning=clean(reasoning),
         reasoning_tokens=_count(said.reasoning_tokens),
@@ -207,7 +208,7 @@ def read_top_logprobs(logprobs: Any) -> tuple[tuple[str, float], ...]:  # noqa: 
 
 
 def _field(value: Any, name: str) -> Any:  # noqa: ANN401
-    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    return None if value is None else value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
 def read_boundary(status: int | None, text: str, kind: str = "") -> Boundary:

@@ -1,0 +1,62 @@
+"""The first calls of trials. What the trials of one task, arm and model share is worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from promptlab.design.cross import Design, draw_number
+from promptlab.design.render import renderer
+from promptlab.nouns import Arm, Call, Item, Model, Trial
+from promptlab.running.trial_rows import constants
+
+Sampling = Mapping[str, Any]
+
+
+class Shared(NamedTuple):
+    """What trials of one task, arm and model share."""
+
+    arm: Arm
+    """Kept, so that its `id` stays its own."""
+    model: Model
+    render: Callable[[Item], tuple[Mapping[str, str], ...]]
+    sampling: dict[int, Sampling]
+    """One mapping for each draw."""
+    row: Mapping[str, Any]
+    """The constants of their rows."""
+
+
+class FirstCalls:
+    """Makes the first call of each trial of a design. `sampling` is what the experiment asks all models for."""
+
+    def __init__(self, design: Design, sampling: Sampling) -> None:
+        self._design = design
+        self._tasks = {task.id: task for task in design.tasks}
+        self._models = {model.name: model for model in design.models}
+        self.sampling = {
+            model.name: {**({"seed": design.seed} if model.simulated else {}), **sampling, **model.sampling} for model in design.models
+        }
+        """By model name: what arms without parameters of their own send."""
+        self._shared: dict[tuple[str, int, str], Shared] = {}
+
+    def shared(self, trial: Trial) -> Shared:
+        """What this trial has in common with others."""
+        place = trial.task, id(trial.arm), trial.model
+        found = self._shared.get(place)
+        if found is None:
+            task, model, arm = self._tasks[trial.task], self._models[trial.model], trial.arm
+            render = (lambda _: ()) if "prompts" in arm.strategy.needs else renderer(task, arm)
+            found = self._shared[place] = Shared(arm, model, render, {}, constants(arm, task, model))
+        return found
+
+    def call(self, trial: Trial) -> Call:
+        """The first call of a trial."""
+        shared, draw = self.shared(trial), draw_number(trial, self._design.replicates)
+        sampling = shared.sampling.get(draw)
+        if sampling is None:
+            sampling = shared.sampling[draw] = self._drawn({**self.sampling[trial.model], **dict(trial.arm.setting.sampling)}, draw)
+        return Call(trial.model, shared.render(trial.item), sampling, draw, shared.model.api_base)
+
+    def _drawn(self, sampling: Sampling, draw: int) -> Sampling:
+        """One seed for all draws would make every repeat the same answer."""
+        return {**sampling, "seed": sampling["seed"] + draw} if "seed" in sampling else sampling
