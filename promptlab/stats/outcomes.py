@@ -23,6 +23,8 @@ ODD = tuple(end for end in UNWHOLE if end != "error")
 
 def ends(trials: pd.DataFrame) -> pd.Series[str]:
     """How each trial's answer ended: its outcome, or `thought_only` where it holds a thought and nothing else."""
+    if "outcome" not in trials:
+        return pd.Series("ok", index=trials.index)
     found = trials["outcome"].astype(str)
     thought = pd.Series(False, index=trials.index)
     if "rule" in trials:

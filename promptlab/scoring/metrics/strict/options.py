@@ -148,8 +148,8 @@ def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
     return asked, re.compile(
         rf"(?<!not )\b(?P<bigger>{names})s? (?:is|are)(?! not\b| n't) (?:the )?{_BIGGER}\b(?! than (?!{the}(?:{names})))"
         rf"|\b{_SMALLER} than {the}(?P<other>{names})\b"
-        rf"|\b(?:the )?{_BIGGER}\b(?: (?:one|animal|of the two|of these|of them|animal of the two|of the pair))*(?: is"
-        rf"| would be|:)(?! not\b)\s*{the}[\"'*]?(?P<named>{names})\b"
+        rf"|\b(?:the )?{_BIGGER}\b(?: (?:one|animal|of the two|of these|of them|animal of the two|of the pair|of the two animals|of both|of these two))*(?: is"
+        rf"| would be|:)(?! not\b)\s*{the}[\"'*]?(?P<named>{names})\b(?!s?,? (?:and|or) (?:an? |the )?(?:{names})\b)"
         rf"|\b(?P<smaller>{names})s? (?:is|are)(?! not\b) (?:the )?{_SMALLER}\b|\bthe {_SMALLER}(?: (?:one|animal"
         rf"|of the two))* is {the}[\"'*]?(?P<small>{names})\b"
     )
@@ -184,7 +184,7 @@ def cause(reply: Reply, item: Item) -> Scored:
             else set()
         )
         if len(chosen) != 1 and (
-            opening := re.match(r"sentence ([12]) (?:is|was) the cause\b|(?:the )?cause (?:is|was) sentence ([12])\b", read)
+            opening := re.match(r"sentence ([12]) (?:is|was) the cause\b|(?:the )?cause (?:of (?:sentence [12]|it|this) )?(?:is|was) sentence ([12])\b", read)
         ):
             chosen = {opening[1] or opening[2]}
         if len(chosen) == 1:
@@ -208,18 +208,21 @@ def sense(reply: Reply, item: Item) -> Scored:
     return Scored(0.0, None)
 
 
+_NOT_SAME = re.compile(r"\b(?:not|no|don't|do not) (?:\w+ ){0,3}(?:same|identical|similar)\b")
+_NOT_DIFFERENT = re.compile(r"\bnot (?:\w+ )?(?:different|distinct|unrelated)")
+
+
 def _same(read: str) -> bool | None:
+    """What a text says about two senses: the same, not, or None where it says both or nothing. A leading yes or no counts."""
+    says_not = _NOT_SAME.search(read) is not None
+    says_same = _SAME.search(_NOT_SAME.sub(" ", read)) is not None
+    differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read)) is not None
     first = next(iter(read.split()), "")
-    if first in ("yes", "no") and len(_SAME.findall(read)) > 1:
-        return first == "yes"  # what follows explains
-    if (_DIFFERENT.search(read) and _SAME.search(read) and first not in ("yes", "no")) or len(_SAME.findall(read)) > 1:
-        return None  # both are named
-    if first in ("yes", "true"):
-        return True
-    if first in ("no", "false"):
+    if first in ("yes", "true", "no", "false"):
+        same = first in ("yes", "true")
+        return None if (same and says_not) or (not same and says_same and not differs) else same
+    if (says_same and (says_not or differs)) or len(_SAME.findall(read)) > 2:
+        return None
+    if says_not or differs:
         return False
-    if _DIFFERENT.search(read) and not _SAME.search(read):
-        return bool(re.search(r"\bnot (?:\w+ )?(?:different|distinct|unrelated)", read))
-    if _SAME.search(read):
-        return not re.search(r"\bnot (?:\w+ ){0,3}(?:same|identical|similar)\b|\bno\b", read)
-    return None
+    return True if says_same or _NOT_DIFFERENT.search(read) else None
