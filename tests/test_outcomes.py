@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from promptlab.nouns import Call, Completion, Model, Price, finish_outcome
+from promptlab.nouns import Call, Completion, Model, Price, digest, finish_outcome
 from promptlab.running.batch.service import OpenAIBatches, read_results
+from promptlab.running.bundle import _exchange
+from promptlab.running.cache.rows import body_of
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice, WireError
 from promptlab.running.gateway.failures import read_boundary, read_fault, read_wait
 from scripted import Scripted, chat, stream
@@ -246,3 +248,16 @@ def test_times_and_errors_in_messages() -> None:
     assert read_fault({"code": "502", "message": "x"}) == ('{"code": "502", "message": "x"}', "x", 502)
     assert [(read_fault({"code": code}) or ("", "", 0))[2] for code in ("rate_limit_exceeded", "overloaded_error", None)] == [429, 503, 0]
     assert read_fault({"message": "", "code": None}) is read_fault("") is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "outcome", "is_taken"), [("stop", "ok", True), ("error", "ok", False), ("length", "ok", False), (None, "ok", True)]
+)
+def test_no_bundle_brings_a_failure_as_an_answer(reason: str | None, outcome: Any, is_taken: bool) -> None:
+    body = body_of(Completion("yes", outcome, reason))
+    row = {"key": "a" * 64, "digest": digest(["a" * 64, body, None]), "completion": body, "request": None}
+    if is_taken:
+        assert _exchange(row).completion.outcome == outcome
+    else:
+        with pytest.raises(ValueError, match="is not what the finish reason"):
+            _exchange(row)

@@ -17,7 +17,7 @@ PROVING: frozenset[Boundary] = frozenset({"rate", "policy", "length", "size"})
 """Failures that only a server sends that knows the model and takes the key."""
 AT_FIRST: frozenset[Boundary] = frozenset({"request", "server", "connection"})
 """Failures that stop a model only while it has answered nothing yet."""
-AGAIN = "run the same command again"
+RESUME = "run the same command again"
 
 
 class Probation:
@@ -119,28 +119,28 @@ def stop_reason(model: Model, error: WireError) -> str:
     status = f"HTTP {error.status}: " if error.status else ""
     match error.boundary:
         case "quota":
-            return f"the account or quota at {where} is used up ({status}{said}); top it up or wait for its reset, and {AGAIN}"
+            return f"the account or quota at {where} is used up ({status}{said}); top it up or wait for its reset, and {RESUME}"
         case "auth" if error.status is None:
-            return f"{said}, and {AGAIN}"
+            return f"{said}, and {RESUME}"
         case "auth":
-            return f"{where} refused {key_sent(model)} ({status}{said}); set it right, and {AGAIN}"
+            return f"{where} refused {key_sent(model)} ({status}{said}); set it right, and {RESUME}"
         case "model":
             return (
                 f"{where} knows no model {model.litellm_name.partition('/')[2] or model.litellm_name!r} or no such path "
-                f"({status}{said}); correct 'model' or 'api_base' in the experiment, or load the model there, and {AGAIN}"
+                f"({status}{said}); correct 'model' or 'api_base' in the experiment, or load the model there, and {RESUME}"
             )
         case "certificate":
             return (
                 f"the certificate of {where} is not trusted ({said}); name the file of its authority in SSL_CERT_FILE, or correct "
-                f"'api_base', and {AGAIN}"
+                f"'api_base', and {RESUME}"
             )
         case "unreachable":
-            return f"nothing answers at {where} ({said}); start the server or correct 'api_base', and {AGAIN}"
+            return f"nothing answers at {where} ({said}); start the server or correct 'api_base', and {RESUME}"
         case "forbidden":
-            return f"{where} answers every call with a page ({status}{said}); look for a proxy or firewall in between, and {AGAIN}"
+            return f"{where} answers every call with a page ({status}{said}); look for a proxy or firewall in between, and {RESUME}"
         case "setup":
-            return f"{said}; install it, and {AGAIN}"
+            return f"{said}; install it, and {RESUME}"
         case "request":
-            return f"{where} refused the first {STOPS_AFTER['request']} calls alike ({status}{said}); correct the experiment, and {AGAIN}"
+            return f"{where} refused the first {STOPS_AFTER['request']} calls alike ({status}{said}); correct the experiment, and {RESUME}"
         case _:
-            return f"{where} failed {STOPS_AFTER['server']} times without one answer ({status}{said}); check 'api_base', and {AGAIN} later"
+            return f"{where} failed {STOPS_AFTER['server']} times without one answer ({status}{said}); check 'api_base', and {RESUME} later"
