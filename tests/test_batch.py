@@ -370,7 +370,7 @@ def test_requests_in_the_error_file_are_errors_and_asked_again(tmp_path: Path, s
     done = lab.sweep(batch_wait_s=5)
     frame, n = lab.run().trials(), done.progress.n_errors
     assert (done.state, frame["outcome"].eq("error").sum(), frame["score"].isna().sum()) == ("incomplete", n, n)
-    assert frame["error"].dropna().unique().tolist() == ["request: HTTP 404: broken on purpose"]
+    assert frame["error"].dropna().unique().tolist() == ["model: HTTP 404: broken on purpose"]
     assert lab.run().manifest.paid_usd == pytest.approx((done.progress.n_planned - n) * ONE_CALL)
     lab.finish()
     assert [(part["n_requests"], part["n_errors"]) for part in lab.parts()] == [(done.progress.n_planned, n), (n, 0)]
@@ -412,12 +412,12 @@ def no_canary(*folders: Path) -> None:
 @pytest.mark.parametrize(
     ("model", "refused", "expected"),
     [
-        ("echo-401", None, "the provider refused the key in MY_PROVIDER"),
-        ("quota", None, "the provider's quota is used up"),
-        ("ok", "POST /v1/files", "the provider refused the key in MY_PROVIDER"),
-        ("ok", "POST /v1/batches", "the provider refused the key in MY_PROVIDER"),
-        ("ok", "GET /v1/batches/batch_1", "the provider refused the key in MY_PROVIDER"),
-        ("ok", "GET /v1/files/file-2/content", "the provider refused the key in MY_PROVIDER"),
+        ("echo-401", None, "refused the key in MY_PROVIDER"),
+        ("quota", None, "is used up"),
+        ("ok", "POST /v1/files", "refused the key in MY_PROVIDER"),
+        ("ok", "POST /v1/batches", "refused the key in MY_PROVIDER"),
+        ("ok", "GET /v1/batches/batch_1", "refused the key in MY_PROVIDER"),
+        ("ok", "GET /v1/files/file-2/content", "refused the key in MY_PROVIDER"),
     ],
 )
 def test_a_wrong_key_and_a_used_up_quota_stop_the_model(

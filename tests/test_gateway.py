@@ -14,8 +14,8 @@ from promptlab.nouns.call import Call, Completion, Model, Price
 from promptlab.nouns.errors import ProviderStopped, UsageProblem
 from promptlab.nouns.redact import known_secrets, redact
 from promptlab.running.gateway import Gateway, PriceTable, WireError
+from promptlab.running.gateway.failures import read_boundary
 from promptlab.running.gateway.gateway import RetryPolicy
-from promptlab.running.gateway.wire import read_boundary
 from promptlab.sources.prices import cost_usd
 from servers import Server
 
@@ -53,7 +53,6 @@ def test_an_answer_with_its_price(server: Server) -> None:
         ("fail-429-2", "ok", 3),
         ("fail-500-99", "error", 5),
         ("fail-400-99", "error", 1),
-        ("fail-404-99", "error", 1),
         ("reset", "error", 5),
         ("badjson", "error", 5),
         ("empty", "empty", 1),
@@ -77,11 +76,11 @@ def test_missing_usage_is_an_unknown_cost(server: Server) -> None:
     assert (found.input_tokens, found.output_tokens, found.cost_usd) == (None, None, None)
 
 
-@pytest.mark.parametrize("name", ["echo-401", "quota"])
-def test_what_no_later_call_can_change_stops_the_model(server: Server, name: str) -> None:
+@pytest.mark.parametrize(("name", "n_requests"), [("echo-401", 3), ("quota", 1), ("fail-404-99", 3)])
+def test_what_no_later_call_can_change_stops_the_model(server: Server, name: str, n_requests: int) -> None:
     with pytest.raises(ProviderStopped, match="run the same command again"):
         ask(server, name)
-    assert len(server.requests) == 1
+    assert len(server.requests) == n_requests
 
 
 @pytest.mark.parametrize("name", ["hang", "drip"])
@@ -108,11 +107,11 @@ def test_a_pause_beyond_the_cap_gives_up(server: Server) -> None:
     assert time.monotonic() - started < 5
 
 
-def test_a_refused_connection_is_an_error_and_not_a_crash() -> None:
+def test_a_refused_connection_stops_the_model_and_names_the_address() -> None:
     dead = Server()
     dead.server_close()
-    [found] = ask(dead, "ok")
-    assert found.outcome == "error"
+    with pytest.raises(ProviderStopped, match=f"nothing answers at {dead.url}"):
+        ask(dead, "ok")
 
 
 def test_a_parameter_that_a_provider_does_not_take_is_told_before_the_first_call() -> None:

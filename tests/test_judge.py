@@ -200,6 +200,16 @@ def test_no_judge_is_asked_before_a_sweep(tmp_path: Path, server: servers.Server
     assert not server.requests
 
 
+def test_a_judge_that_stops_is_named_as_one(tmp_path: Path, server: servers.Server) -> None:
+    done, run = sweep(resolve(served_by(tmp_path, server, "fail-404-9999", items=40)), tmp_path, "runs")
+    assert list(done.progress.stopped) == ["judge"]
+    assert done.progress.stopped["judge"].startswith("the judge judge: http://127.0.0.1")
+    assert "knows no model 'fail-404-9999'" in done.progress.stopped["judge"]
+    assert (done.exit_code, done.progress.n_errors, len(run.trials())) == (3, 0, 0)
+    assert sum(body["model"] != "ok" for body in server.requests) <= 10
+    assert sum(body["model"] == "ok" for body in server.requests) < done.progress.n_planned
+
+
 def test_what_is_no_judgement_leaves_trials_missing(tmp_path: Path, server: servers.Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
     done, run = sweep(resolve(served_by(tmp_path, server, "judge-9", items=5)), tmp_path, "runs")

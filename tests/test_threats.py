@@ -56,7 +56,8 @@ from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, RetryPolicy, wire
-from promptlab.running.gateway.wire import read_retry_after, read_top_logprobs
+from promptlab.running.gateway.failures import read_retry_after
+from promptlab.running.gateway.wire import read_top_logprobs
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served

@@ -34,6 +34,7 @@ def plan(
     """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
     from promptlab.planning.plan import make_plan, outlook, repriced
     from promptlab.planning.resolve import resolve
+    from promptlab.running.gateway.providers import asked_where
 
     study = resolve(experiment, LOOKS if sequential else None)
     made, priced = make_plan(study), study
@@ -49,6 +50,9 @@ def plan(
     if as_json:
         exit_json({**made.plain(), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})})
     show_plan(made, concurrency)
+    for model in study.models:
+        if not model.simulated:
+            say(f"{model.name}: {asked_where(model)}")
     if shown is not None:
         say(
             f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "

@@ -208,11 +208,11 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "
         + (f"{p.n_skipped:,} not needed after a look, " if p.n_skipped else "")
-        + f"{p.n_cached:,} answers from the cache, {p.n_errors:,} errors, {paid}, {seconds:.1f} s"
+        + f"{p.n_cached:,} answers from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )
     for message in p.stopped.values():
         say(f"stopped: {message}")
-    for message in p.notes:
+    for message in (*p.notes, *p.noted.values()):
         say(f"note: {message}")
     if p.stalled:
         say(f"given up: {p.stalled}")

@@ -31,6 +31,8 @@ class Model:
     sampling: Mapping[str, Any] = field(default_factory=dict)
     price: Price | None = None
     timeout_s: float = 60.0
+    retries: int | None = None
+    """How often a failed call is sent again; None: as often as promptlab finds right."""
 
     def canonical(self) -> dict[str, Any]:
         """What decides its answers, as plain data."""

@@ -57,7 +57,11 @@ class ScoringFailed(PromptlabError):
 
 
 class ProviderStopped(PromptlabError):
-    """A provider refused in a way that no later call can change (wrong key, exhausted quota)."""
+    """No later call to `model` can succeed: a wrong key, an exhausted quota, no server, no such model."""
+
+    def __init__(self, message: str, model: str = "") -> None:
+        super().__init__(message)
+        self.model = model
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,9 @@ One map a vocabulary, in the order in which its words are shown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 Scope = Literal["cell", "stimulus", "primary"]
@@ -150,3 +152,38 @@ UNWHOLE: dict[str, str] = {
 BAD_ENDS: tuple[str, ...] = ("error", *(outcome for outcome in get_args(Outcome) if outcome not in ("ok", "error")))
 """Every outcome but `ok`, lost calls first."""
 SCORERS: tuple[Scorer, ...] = get_args(Scorer)
+_ENDS: dict[Outcome, str] = {
+    "ok": "stop end_turn stop_sequence complete completed eos eos_token tool_calls tool_use function_call",
+    "truncated": """length max_tokens max_len model_length max_output_tokens max_completion_tokens token_limit time_limit compaction
+        model_context_window_exceeded incomplete""",
+    "refused": """content_filter content_filtered refusal safety image_safety guardrail_intervened error_toxic recitation language
+        blocklist prohibited_content spii sensitive""",
+    "error": """error insufficient_system_resource abort aborted cancelled canceled timeout failed network_error
+        malformed_function_call malformed_response unexpected_tool_call too_many_tool_calls missing_thought_signature""",
+}
+
+
+@lru_cache(maxsize=256)
+def finish_word(reason: str) -> str:
+    """A finish reason without what providers write differently: letter case, `_`, and prefixes of an enumeration."""
+    word = "".join(filter(str.isalnum, re.split(r"[.:/]", reason)[-1].lower()))
+    return word.removeprefix("finishreason").removeprefix("reason") or word
+
+
+FINISH_OUTCOMES: dict[str, Outcome] = {finish_word(word): outcome for outcome, words in _ENDS.items() for word in words.split()}
+"""What each finish reason of a provider, as `finish_word` writes it, says of its answer. Whatever is not `ok` here is not complete."""
+
+
+def finish_outcome(reason: str | None, text: str, refusal: object = None) -> Outcome:
+    """The outcome of an answer that ended for this reason: `ok` for the reasons of the allow-list alone.
+
+    An unknown or missing reason makes a text `truncated`, and no text an `error`.
+    """
+    known = FINISH_OUTCOMES.get(finish_word(reason or ""))
+    if known == "error" or (known is None and not refusal and not text.strip()):
+        return "error"
+    if refusal or known == "refused":
+        return "refused"
+    if known != "ok":
+        return "truncated"
+    return "ok" if text.strip() else "empty"

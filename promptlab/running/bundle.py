@@ -27,7 +27,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import promptlab
-from promptlab.nouns import Call, CallRow, Completion, ModelAsked, Scorer, UsageProblem, digest, read_bytes, row_of
+from promptlab.nouns import (
+    FINISH_OUTCOMES,
+    Call,
+    CallRow,
+    Completion,
+    ModelAsked,
+    Scorer,
+    UsageProblem,
+    digest,
+    finish_word,
+    read_bytes,
+    row_of,
+)
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, write_whole
@@ -302,7 +314,11 @@ def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)
         raise ValueError("the line does not match its digest")
     if request is not None and not is_answer_to(key, request_from(request)):
         raise ValueError("the key is not that of the request")
-    return Exchange(key, completion_of(row["completion"]), request)
+    completion = completion_of(row["completion"])
+    known = FINISH_OUTCOMES.get(finish_word(completion.finish_reason or ""), "ok")
+    if known == "error" or (known != "ok" and completion.outcome in ("ok", "empty")):
+        raise ValueError(f"the outcome is not what the finish reason {completion.finish_reason!r} says")
+    return Exchange(key, completion, request)
 
 
 def _sha256(path: Path) -> str:

@@ -365,6 +365,7 @@ def engine_of(
     if execution is not None:
         models = [replace(model, api_base=served_at.get(model.name, model.api_base)) for model in study.models]
         world = World(design, study.sims) if any(model.simulated for model in models) else None
-        gateway = Gateway(models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency)
+        gateway = Gateway(models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency, workers=execution.workers)
+        progress.noted = gateway.notes
     sampling = study.experiment.sampling.asked()
     return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import re
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import promptlab
-from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled
+from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
 from promptlab.planning.resolve import Study
 from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
@@ -44,6 +46,8 @@ class Progress:
     paid_usd: float = 0.0
     n_sent: int = 0
     last_error: str | None = None
+    errors: Counter[str] = field(default_factory=Counter)
+    """How often trials failed in each way, by what errors alike begin with."""
     stopped: dict[str, str] = field(default_factory=dict)
     budget_reached: str | None = None
     stalled: str | None = None
@@ -54,8 +58,28 @@ class Progress:
     """Batches that are not collected."""
     notes: list[str] = field(default_factory=list)
     """What became of batches that did not end well."""
+    noted: Mapping[str, str] = field(default_factory=dict)
+    """By model: what a reader of its answers must know."""
+
+    def failed(self, error: str | None) -> None:
+        """Count a trial that has no score."""
+        self.n_errors += 1
+        self.last_error = error
+        self.errors[kind_of(error)] += 1
+
+    @property
+    def n_errors_in_words(self) -> str:
+        """How many trials failed, and how most of them did."""
+        most = f", mostly {self.errors.most_common(1)[0][0]}" if self.errors else ""
+        return f"{self.n_errors:,} errors{most}"
 
 
+def kind_of(error: str | None) -> str:
+    """What errors alike have in common: where a call failed, its status, and the first words that the provider says."""
+    return inert(re.sub(r"\d{4,}|0x[0-9a-f]+", "#", " ".join((error or "unknown").split()))[:KIND_LENGTH])
+
+
+KIND_LENGTH = 60
 COUNTS = ("n_sent", "n_cached", "n_skipped", "n_unpriced", "n_not_cached", "paid_usd")
 """What is summed over the workers of a sweep."""
 REASONS = ("first_not_cached", "budget_reached", "stalled")
@@ -229,7 +253,7 @@ def _n_recorded(p: Progress) -> int:
 
 
 def _detail(p: Progress, seconds: float) -> str:
-    return f"{p.n_done / max(seconds, 1e-6):.0f}/s  ${p.paid_usd:.4f}  {p.n_errors} errors"
+    return f"{p.n_done / max(seconds, 1e-6):.0f}/s  ${p.paid_usd:.4f}  {p.n_errors_in_words}"
 
 
 def _line(p: Progress, seconds: float) -> str:
@@ -243,7 +267,13 @@ def _bar() -> Iterator[Show]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = TextColumn("trials"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[detail]}"), TimeRemainingColumn()
+    columns = (
+        TextColumn("trials"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        TimeRemainingColumn(),
+    )
     with Bar(*columns, console=Console(stderr=True), refresh_per_second=4) as bar:
         task = bar.add_task("trials", total=None, detail="")
         yield lambda p, seconds: bar.update(task, total=p.n_planned, completed=_n_recorded(p), detail=_detail(p, seconds))

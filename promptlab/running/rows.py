@@ -84,7 +84,7 @@ class _Workers:
                 done = await self.engine.go_on(pending)
                 self.over.append((pending.number, done))
             except Exception as error:
-                if not _told(error, pending.trial.model, self.engine.progress):
+                if not _told(error, self.engine):
                     self.broken = self.broken or error
             if self.engine.behind.is_kept(pending.number):
                 self.news.set()
@@ -176,7 +176,7 @@ def tuned() -> Iterator[None]:
 def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[ArmKey] = frozenset()) -> Iterator[Trial]:
     """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
     for trial in segment:
-        if trial.model in engine.progress.stopped or (recorded and trial.id in recorded):
+        if _is_stopped(engine, trial) or (recorded and trial.id in recorded):
             continue
         if unneeded and (trial.model, trial.arm.setting.id, trial.arm.name) in unneeded:
             engine.progress.n_skipped += 1
@@ -184,10 +184,20 @@ def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unn
         yield trial
 
 
-def _told(error: Exception, model: str, progress: Progress) -> bool:
+def _is_stopped(engine: Engine, trial: Trial) -> bool:
+    """Whether a trial's model is stopped, or one that judges its answer."""
+    stopped = engine.progress.stopped
+    return bool(stopped) and any(
+        name in stopped for name in (trial.model, *(m.name for m in engine.scorings[trial.task, trial.model].models))
+    )
+
+
+def _told(error: Exception, engine: Engine) -> bool:
     """Whether a trial ended without a row for a reason that is no fault of promptlab's: then it is told in `progress`."""
+    progress = engine.progress
     if isinstance(error, ProviderStopped):
-        progress.stopped.setdefault(model, str(error))
+        is_judge = all(model.name != error.model for model in engine.design.models)
+        progress.stopped.setdefault(error.model, f"{'the judge ' if is_judge else ''}{error}")
     elif isinstance(error, NotCached):
         progress.n_not_cached += 1
     elif isinstance(error, BudgetReached):
@@ -202,6 +212,5 @@ def counted(result: Rows, progress: Progress) -> Rows:
     row, _ = result
     progress.n_done += 1
     if row.outcome == "error":
-        progress.n_errors += 1
-        progress.last_error = row.error
+        progress.failed(row.error)
     return result

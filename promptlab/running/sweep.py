@@ -48,7 +48,7 @@ class Sweep:
         p = self.progress
         waits = f"{p.n_waiting:,} trials wait in {p.n_batches:,} batch(es)" if p.n_waiting else ""
         missing = f"{p.n_not_cached:,} trials need an answer that is not in the cache" if p.n_not_cached else ""
-        errors = f"{p.n_errors:,} errors, the last: {p.last_error}" if p.n_errors else ""
+        errors = f"{p.n_errors_in_words}, the last: {p.last_error}" if p.n_errors else ""
         return "; ".join(filter(None, (p.budget_reached, p.stalled, *p.stopped.values(), waits, missing, errors))) or "it was stopped"
 
     @property
@@ -293,7 +293,7 @@ class _Session:
         p = self._progress
         for name in COUNTS:
             setattr(p, name, hub.total(name))
-        for name in ("n_done", "n_errors", "last_error", *REASONS):
+        for name in ("n_done", "n_errors", "last_error", "errors", "noted", *REASONS):
             setattr(p, name, getattr(hub, name))
         p.stopped.update(hub.stopped)
         self._manifest.effective = hub.effective

@@ -19,8 +19,9 @@ from promptlab.nouns import Call, Model, Reply, UsageProblem, redact_known
 from promptlab.planning.resolve import Study
 from promptlab.running.gateway.by_litellm import LiteLLMWire
 from promptlab.running.gateway.direct import DirectWire
+from promptlab.running.gateway.failures import WireError, read_boundary
 from promptlab.running.gateway.providers import DIRECT, base_of, not_direct
-from promptlab.running.gateway.wire import WireError, given, read_boundary, safe
+from promptlab.running.gateway.wire import given, safe
 
 MAX_REQUESTS = 50_000
 """Requests in one file at most: OpenAI's limit."""

@@ -27,8 +27,8 @@ from promptlab.nouns import Call, Model, RunProblem, digest
 from promptlab.record.store import now, write_whole
 from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, LiteLLMBatches, OpenAIBatches, Remote, Results, read_results
 from promptlab.running.gateway import RetryPolicy, WireError
-from promptlab.running.gateway.gateway import stop_reason
-from promptlab.running.gateway.wire import RETRIED, STOPPING, Boundary
+from promptlab.running.gateway.failures import RETRIED, STOPPING, Boundary
+from promptlab.running.gateway.stopping import stop_reason
 from promptlab.running.progress import Progress
 
 FORMAT = 1
@@ -157,7 +157,9 @@ def _part(path: Path, entry: Mapping[str, Any]) -> Part:
 
 SETTLE_S = 10.0
 """After so long a batch that was begun stands in its provider's list."""
-CERTAIN: frozenset[Boundary] = frozenset({"auth", "quota", "rate", "policy", "request"})
+CERTAIN: frozenset[Boundary] = frozenset(
+    {"auth", "quota", "rate", "policy", "request", "model", "length", "setup", "unreachable", "certificate"}
+)
 """Where a failure says that nothing was begun; after the others it may have been."""
 POLICY = RetryPolicy(attempts=4, rate_attempts=4)
 T = TypeVar("T")
@@ -232,7 +234,7 @@ class Submitter:
                 else:
                     self._note(part, remote)
             except WireError as error:
-                if part.number not in self._doubtful and error.boundary in ("request", "policy"):
+                if part.number not in self._doubtful and error.boundary in ("request", "policy", "model", "length"):
                     self.unsent(model.name, error)
                     refused.append(part)
                 else:

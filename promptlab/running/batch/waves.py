@@ -22,7 +22,7 @@ from promptlab.running.batch.submission import FOLDER, Ended, Ledger, Part, Subm
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending
 from promptlab.running.gateway import Reply, WireError
-from promptlab.running.gateway.wire import STOPPING
+from promptlab.running.gateway.failures import STOPPING
 from promptlab.running.rows import counted
 from promptlab.running.trial_rows import Rows, total
 from promptlab.sources.prices import cost_usd

@@ -11,14 +11,14 @@ import json
 import socket
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from promptlab.nouns import PromptlabError
 from promptlab.running.budget import tokens_reached, usd_reached
-from promptlab.running.progress import REASONS
+from promptlab.running.progress import REASONS, kind_of
 
 if TYPE_CHECKING:
     from promptlab.stats import ArmKey
@@ -77,6 +77,8 @@ class Hub:
         self.served: dict[str, set[str]] = {}
         self.n_done = self.n_errors = self.n_not_cached = 0
         self.last_error: str | None = None
+        self.errors: Counter[str] = Counter()
+        self.noted: dict[str, str] = {}
         self.first_not_cached: str | None = None
         self.halt = False
         self.ended = False
@@ -181,11 +183,14 @@ class Hub:
             if outcome == "error":
                 self.n_errors += 1
                 self.last_error = error
+                self.errors[kind_of(error)] += 1
         worker.counts = message.get("counts", worker.counts)
         self.usd.give_back(message.get("give_back", (0, 0))[0])
         self.tokens.give_back(message.get("give_back", (0, 0))[1])
         for model, why in message.get("stopped", {}).items():
             self.stopped.setdefault(model, why)
+        for model, note in message.get("noted", {}).items():
+            self.noted.setdefault(model, note)
         for name in ("failed", "effective", *REASONS):
             setattr(self, name, getattr(self, name) or message.get(name, getattr(self, name)))
         for model, versions in message.get("served", {}).items():

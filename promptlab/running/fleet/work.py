@@ -116,6 +116,7 @@ class Worker:
                 "counts": {name: getattr(self._progress, name) for name in COUNTS},
                 "served": {model: sorted(versions) for model, versions in self._served.items()},
                 "stopped": dict(self._progress.stopped),
+                "noted": dict(self._progress.noted),
                 "pauses": self._gateway.pauses(),
                 "effective": self._effective,
                 **{name: getattr(self._progress, name) for name in REASONS},

@@ -6,14 +6,31 @@ deadline (a server that drips one byte a second held a call for minutes), so bot
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import contextlib
+import json
+import logging
 import os
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from promptlab.nouns import Call, Model, Reply, UsageProblem, redact
+from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_finish
+from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.providers import own_key
-from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, WireError, given, late, read_answer
+from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, given, late, read_answer
+
+UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ollama"}
+"""Providers whose responses LiteLLM does not hand to `logger_fn`, and its own names for them."""
+PACKAGES = {"google.auth": "google-auth", "google": "google-auth", "google.oauth2": "google-auth", "botocore": "boto3"}
+"""What to install for a module of another name."""
+PREFIXES = re.compile(r"^(?:litellm\.\w+: )+(?:\w+: )*(?:\w+(?:Exception|Error) (?:\w+ )?- )?")
+DEEPEST = 12
+RECEIVED = re.compile(r"Received: (['\"].*['\"])\. Check the reverse proxy", re.DOTALL)
+"""How LiteLLM quotes a body that is no JSON, such as a stream that nobody asked for."""
 
 
 class LiteLLMWire(Wire):
@@ -28,6 +45,7 @@ class LiteLLMWire(Wire):
         litellm.suppress_debug_info = True  # else an error banner goes to stdout, into the middle of --json
         litellm.drop_params = False  # dropping a parameter in silence changes the experiment
         litellm.cache = None
+        logging.getLogger("LiteLLM").setLevel(logging.ERROR)  # it warns of each unknown finish reason, which a note tells once
         self._litellm = litellm
         self._optional_params = get_optional_params
         if simulator is not None:
@@ -50,12 +68,46 @@ class LiteLLMWire(Wire):
     async def send(self, call: Call) -> Reply:
         model = self._models[call.model]
         messages = [dict(message) for message in call.messages]
-        response = await self._asked(
-            model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, num_retries=0, **call.sampling
+        _TAP.set(tap := _Tap())
+        if unlogged := UNLOGGED.get(model.provider):
+            self._listen(unlogged)
+        response, failure = None, None
+        try:
+            response = await self._asked(
+                model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, num_retries=0, logger_fn=tap,
+                **call.sampling,
+            )  # fmt: skip
+        except WireError as error:
+            failure = error
+        raw = tap.body()
+        served = getattr(response, "model", None)
+        is_fault = failure is None or failure.status is None
+        if isinstance(raw, dict) and ("choices" in raw or (is_fault and raw.get("error"))):
+            try:
+                return self._completion(raw, served or raw.get("model"), response)
+            except UNREADABLE:
+                failure = failure or WireError("server", "the answer is no chat completion", 200, billed=True)
+        if failure is not None or response is None or not response.choices:
+            raise failure or WireError("server", "the answer is no chat completion", 200, billed=True)
+        choice = response.choices[0]
+        fields = getattr(choice, "provider_specific_fields", None) or {}
+        ended = native_finish(raw)
+        message = choice.message
+        said = Said(
+            str(getattr(message, "content", None) or ""),
+            (fields.get("native_finish_reason") or choice.finish_reason) if ended is None else ended,
+            getattr(message, "reasoning_content", None),
         )
-        choice = response.choices[0] if response.choices else None
-        text = str(getattr(choice.message, "content", None) or "") if choice else ""
-        return read_answer(response, text, getattr(choice, "finish_reason", None), getattr(response, "model", None), self._secrets)
+        return read_answer(response, said, served, self._secrets)
+
+    def _listen(self, provider: str) -> None:
+        """Let the tap hear what LiteLLM does not hand to `logger_fn`: its client, which it keeps for each event loop, gets a hook."""
+        from litellm.llms.custom_httpx.http_handler import get_async_httpx_client
+
+        client = get_async_httpx_client(self._litellm.LlmProviders(provider), params={"ssl_verify": None}).client
+        hooks = client.event_hooks
+        if _hook not in hooks["response"]:
+            client.event_hooks = {**hooks, "response": [*hooks["response"], _hook]}
 
     async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
         """What a function of LiteLLM's returns, asked once with the model's address and key; WireError for whatever it raises."""
@@ -66,15 +118,93 @@ class LiteLLMWire(Wire):
         except TimeoutError:
             raise late(timeout_s) from None
         except Exception as error:  # litellm raises the classes of many libraries
+            if isinstance(tap := arguments.get("logger_fn"), _Tap):
+                tap.failed(error)
             raise self._classified(error) from None
 
     def _classified(self, error: Exception) -> WireError:
         if isinstance(error, WireError):
             return error
+        for cause in _causes(error):
+            if isinstance(cause, ImportError):
+                package = PACKAGES.get(cause.name or "", cause.name or "")
+                return WireError(
+                    "setup", f"LiteLLM needs the package {package!r} for this model, and it is not installed: pip install {package}"
+                )
+            is_of_client = type(cause).__module__.partition(".")[0] in ("aiohttp", "httpx") and "Status" not in type(cause).__name__
+            if is_of_client or (isinstance(cause, OSError) and not isinstance(cause, TimeoutError)):
+                return self._unheard(cause)
         status = getattr(error, "status_code", None)
-        said = f"{str(error)[:READ_LIMIT]} {getattr(error, 'code', '')} {str(getattr(error, 'body', ''))[:READ_LIMIT]}"
-        headers = getattr(error, "litellm_response_headers", None) or getattr(getattr(error, "response", None), "headers", None) or {}
-        return self._error(status, said, str(error), headers, type(error).__name__)
+        status = status if isinstance(status, int) else None
+        chain = [str(error)[:READ_LIMIT]]
+        headers: Mapping[str, str] = {}
+        for cause in _causes(error):  # what a provider says may stand in the inner error alone
+            chain.append(f"{getattr(cause, 'code', '')} {str(getattr(cause, 'body', ''))[:READ_LIMIT]}")
+            headers = (
+                headers
+                or getattr(cause, "litellm_response_headers", None)
+                or getattr(getattr(cause, "response", None), "headers", None)
+                or {}
+            )
+        said = " ".join(chain)
+        return self._error(status, said, _message(str(error)), headers, type(error).__name__)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """An error and what led to it: LiteLLM wraps the errors of many libraries, and says less than they do."""
+    cause: BaseException | None = error
+    for _ in range(DEEPEST):
+        if cause is None:
+            return
+        yield cause
+        cause = cause.__cause__ or cause.__context__
+
+
+def _message(text: str) -> str:
+    """What the provider itself says in LiteLLM's wording of an error."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if message := read_message(json.JSONDecoder().raw_decode(text, text.index("{"))[0]):
+            return message
+    return PREFIXES.sub("", text)
+
+
+class _Tap:
+    """Keeps what a provider really sent. LiteLLM reads unknown finish reasons as `stop`, and forms that it does not know as errors."""
+
+    def __init__(self) -> None:
+        self._text: str | None = None
+
+    def __call__(self, details: Mapping[str, Any]) -> None:
+        """LiteLLM's `logger_fn`: called before a request, and with the response."""
+        if details.get("log_event_type") == "post_api_call" and isinstance(text := details.get("original_response"), str):
+            self._text = text
+
+    def failed(self, error: Exception) -> None:
+        """Take the response from an error that quotes it."""
+        for cause in _causes(error) if self._text is None else ():
+            if found := RECEIVED.search(str(cause)):
+                with contextlib.suppress(ValueError, SyntaxError):
+                    self._text = str(ast.literal_eval(found[1]))
+
+    async def hook(self, response: Any) -> None:  # noqa: ANN401 (httpx)
+        """Keep a response of httpx."""
+        await response.aread()
+        self._text = response.text
+
+    def body(self) -> Any:  # noqa: ANN401 (whatever a provider sends)
+        """The JSON of the response; None where it is not known, or is none."""
+        try:
+            return body_of(self._text.encode("utf-8", "surrogatepass")) if self._text else None
+        except UNREADABLE:
+            return None
+
+
+_TAP: ContextVar[_Tap | None] = ContextVar("tap", default=None)
+
+
+async def _hook(response: Any) -> None:  # noqa: ANN401 (httpx)
+    if (tap := _TAP.get()) is not None:
+        await tap.hook(response)
 
 
 def _handler(litellm: Any, simulator: Simulator) -> Any:  # noqa: ANN401 (litellm types)

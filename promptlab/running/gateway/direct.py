@@ -21,8 +21,10 @@ import orjson
 
 from promptlab.nouns import Call, Model, Reply, UsageProblem
 from promptlab.running.gateway import wire
+from promptlab.running.gateway.answers import UNREADABLE, body_of
+from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
-from promptlab.running.gateway.wire import Wire, WireError, given, late, read_answer, safe, too_large
+from promptlab.running.gateway.wire import Wire, given, late, safe, too_large
 
 if TYPE_CHECKING:
     import aiohttp
@@ -35,16 +37,6 @@ OPENAI_HEADERS: Mapping[str, str] = {
     "OPENAI_PROJECT_ID": "OpenAI-Project",
 }
 """Variables that OpenAI's own client turns into headers; the last one that is set holds."""
-FINISH_REASONS: Mapping[str, str] = {
-    **dict.fromkeys(("length", "max_tokens", "MAX_TOKENS", "compaction"), "length"),
-    **dict.fromkeys(("tool_calls", "tool_use"), "tool_calls"),
-    "function_call": "function_call",
-    **dict.fromkeys(
-        ("content_filter", "content_filtered", "refusal", "sensitive", "guardrail_intervened", "ERROR_TOXIC"), "content_filter"
-    ),
-    **dict.fromkeys(("SAFETY", "RECITATION", "LANGUAGE", "OTHER", "BLOCKLIST", "PROHIBITED_CONTENT", "SPII"), "content_filter"),
-}
-"""LiteLLM's reading of what servers call the end of an answer; whatever is not here is `stop`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +117,7 @@ class DirectWire(Wire):
         except TimeoutError:
             raise late(target.timeout_s) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            raise WireError("connection", safe(f"{type(error).__name__}: {error}", self._secrets)) from None
+            raise self._unheard(error) from None
         if response.status >= 300:
             raise self._refused(response.status, response.headers, answer)
         return response.status, answer
@@ -174,26 +166,13 @@ class DirectWire(Wire):
 
     def _reply(self, served_prefix: str, status: int, data: bytes) -> Reply:
         try:
-            answer = _parsed(data)
-            if isinstance(answer, dict) and (fault := _fault(answer.get("error"))):
-                message, code = fault
-                raise WireError("server", safe(message, self._secrets)) if code is None else self._error(code, message, message, {})
-            choices = answer["choices"]
-            if not isinstance(choices, list):
-                raise TypeError
-            choice = choices[0] if choices else None
-            said = choice["message"] if choice is not None else {}
-            (text, reasoning), tool_calls = _text(said), said.get("tool_calls")
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            answer = body_of(data)
+            served = answer.get("model")
+            return self._completion(answer, f"{served_prefix}{served}" if served else None)
+        except UNREADABLE:
             shown = safe(data[: wire.READ_LIMIT].decode(errors="replace"), self._secrets)
-            raise WireError("server", f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT], status) from None
-        finish = None
-        if choice is not None:
-            finish = FINISH_REASONS.get(str(choice.get("finish_reason") or choice.get("finish_details")), "stop")
-            finish = "tool_calls" if finish == "stop" and tool_calls else finish
-        served = answer.get("model")
-        served = f"{served_prefix}{served}" if served else None
-        return read_answer(answer, text, finish, served, self._secrets, reasoning=reasoning)
+            message = f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT]
+            raise WireError("server", message, status, billed=True) from None
 
 
 def _written(body: Mapping[str, Any]) -> bytes:
@@ -201,13 +180,6 @@ def _written(body: Mapping[str, Any]) -> bytes:
         return orjson.dumps(body)
     except TypeError:  # half a surrogate pair, a long number
         return json.dumps(body).encode()
-
-
-def _parsed(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
-    try:
-        return orjson.loads(data)
-    except orjson.JSONDecodeError:  # half a surrogate pair, a number that is none: what LiteLLM reads as well
-        return json.loads(data)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
@@ -223,41 +195,13 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def _text(message: Mapping[str, Any]) -> tuple[str, str | None]:
-    """The answer, and the reasoning that some servers leave in it, as LiteLLM reads them."""
-    content = message.get("content")
-    if content is None:
-        return "", None
-    if not isinstance(content, str):
-        raise TypeError
-    if "reasoning_content" in message or "reasoning" in message:
-        return content, None
-    thought = wire.THOUGHT.match(content) if content.startswith("<") else None
-    return (content[thought.end() :], thought[1]) if thought else (content, None)
-
-
-def _fault(error: Any) -> tuple[str, int | None] | None:  # noqa: ANN401 (whatever a server sends)
-    """The message and status of an error that came with status 200; some servers send an empty one beside every answer."""
-    if isinstance(error, dict):
-        code = error.get("code")
-        if not error.get("message") and code is None:
-            return None
-        return str(error.get("message")), code if isinstance(code, int) and 400 <= code < 600 else None
-    return (str(error), None) if error else None
-
-
 def _complaint(data: bytes) -> tuple[str, str]:
     """What an error's body says: for telling errors apart, and for people."""
     text = data[: wire.READ_LIMIT].decode(errors="replace")
     try:
-        body = json.loads(data) if data[:1] == b"{" else None
+        return text, read_message(json.loads(data) if data[:1] in (b"{", b"[") else None) or text
     except (ValueError, RecursionError):
-        body = None
-    if not isinstance(body, dict):
         return text, text
-    error = body.get("error", body)
-    message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    return text, str(message or text)
 
 
 def _proxy(base: str) -> str | None:

@@ -9,11 +9,13 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
-from promptlab.nouns import Call, Completion, Model, Price, ProviderStopped, Reply, known_secrets
+from promptlab.nouns import FINISH_OUTCOMES, Call, Completion, Model, Price, ProviderStopped, Reply, finish_word, known_secrets
 from promptlab.running.gateway.direct import DirectWire
+from promptlab.running.gateway.failures import REPEATED, RETRIED, STOPS_AFTER, UNPAID, WireError
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.providers import not_direct
-from promptlab.running.gateway.wire import MESSAGE_LIMIT, RETRIED, STOPPING, SimulatedError, Simulator, Wire, WireError, given, judged, late
+from promptlab.running.gateway.stopping import Probation, is_of_all, stop_reason
+from promptlab.running.gateway.wire import MESSAGE_LIMIT, SimulatedError, Simulator, Wire, given, judged, late
 from promptlab.sources.prices import cost_usd
 
 WireChoice = Literal["auto", "litellm", "direct"]
@@ -72,7 +74,7 @@ class Gateway:
 
     `wire` chooses how models are asked: `auto` directly where LiteLLM would send the same, simulated ones in this process, the
     rest over LiteLLM; `litellm` everything over LiteLLM; `direct` nothing over it. No choice changes an answer or a record.
-    `concurrency` is the most that one provider is asked at once.
+    `concurrency` is the most that one provider is asked at once, by this process; `workers` processes share the sweep.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Gateway:
         policy: RetryPolicy | None = None,
         wire: WireChoice = "auto",
         concurrency: int = 64,
+        workers: int = 1,
     ) -> None:
         self.secrets = known_secrets(tuple(m.api_key_env for m in models if m.api_key_env))
         """Values that must not be shown; held in memory only."""
@@ -97,6 +100,9 @@ class Gateway:
         lanes: dict[tuple[str, str | None, str | None], Limiter] = {}
         self._lanes = {m.name: lanes.setdefault((m.provider, m.api_base, m.api_key_env), Limiter(concurrency)) for m in models}
         self._stopped: dict[str, str] = {}
+        self._probations = {model.name: Probation(workers) for model in models}
+        self.notes: dict[str, str] = {}
+        """By model: what a reader of its answers must know."""
         self._direct = DirectWire(models, self.secrets)
         self._simulated = SimulatedWire(models, self.secrets, simulator) if simulator else None
         self._litellm: Wire | None = None
@@ -151,20 +157,28 @@ class Gateway:
     async def _complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None) -> Completion:
         model = self._models[call.model]
         wire, effective = self._route(model, call.sampling)
-        lane = self._lanes[model.name]
+        lane, probation = self._lanes[model.name], self._probations[model.name]
         started = time.monotonic()
         attempt = 0
         while True:
             attempt += 1
-            sent_at = await lane.acquire()
+            is_probe = False if probation.is_proven else await probation.enter()
+            try:
+                sent_at = await lane.acquire()
+            except BaseException:
+                if is_probe:
+                    probation.leave()
+                raise
             try:
                 if why := self._stopped.get(model.name) or lane.stopped:
-                    raise ProviderStopped(f"{model.name}: {why}")
+                    probation.stop()
+                    raise ProviderStopped(f"{model.name}: {why}", model.name)
                 self.n_sent += 1
                 asked_at = time.monotonic()
                 reply = await wire.send(call)
                 self._heard_at = time.monotonic()
                 lane.answered(self._heard_at - asked_at)
+                probation.answered()
                 return self._completion(call, effective, reply, attempt, self._heard_at - asked_at)
             except WireError as error:
                 if error.answered:
@@ -172,24 +186,27 @@ class Gateway:
                 wait = self._next(model, lane, error, attempt, sent_at)
                 if wait is None:
                     return self._completion(call, effective, error, attempt, time.monotonic() - started)
-                perhaps_paid = error.boundary == "timeout" and not error.answered
+                perhaps_paid = error.billed
             finally:
                 lane.release()
+                if is_probe:
+                    probation.leave()
             if perhaps_paid and before_resending is not None:
                 await before_resending()
             await asyncio.sleep(wait)
 
     def _next(self, model: Model, lane: Limiter, error: WireError, attempt: int, sent_at: float) -> float | None:
         """Seconds after which a failed call is tried again, and what its failure means for others; None: no more."""
-        policy = self._policy
-        if error.boundary in STOPPING:
+        policy, probation = self._policy, self._probations[model.name]
+        if probation.failed(error, sent_at):
             why = stop_reason(model, error)
-            if error.status == 403:  # perhaps of this model alone
-                self._stopped.setdefault(model.name, why)
-            else:
+            if is_of_all(error) and not (error.boundary == "auth" and self._takes_key(lane)):
                 lane.stop(why)
-            raise ProviderStopped(f"{model.name}: {why}") from None
-        if error.boundary not in RETRIED:
+            else:
+                self._stopped.setdefault(model.name, why)
+            probation.stop()
+            raise ProviderStopped(f"{model.name}: {why}", model.name) from None
+        if error.boundary not in RETRIED | REPEATED:
             return None
         if error.status in OVERLOAD_STATUS:
             lane.overloaded(sent_at)
@@ -200,13 +217,20 @@ class Gateway:
             )
             self._stopped.setdefault(model.name, f"{error.message}; run the same command again then")
             return None
-        if attempt >= (policy.rate_attempts if error.boundary == "rate" else policy.attempts):
+        most = policy.rate_attempts if error.boundary == "rate" else policy.attempts
+        if error.boundary in REPEATED:  # up to the end, which leaves no failed trials behind
+            most = max(most, STOPS_AFTER[error.boundary])
+        if attempt >= (most if model.retries is None else model.retries + 1):
             return None
-        wait = policy.wait_s(attempt, error, self._rng)
-        if error.boundary != "rate":
+        wait = policy.wait_s(max(attempt, probation.n_alike), error, self._rng)
+        if error.boundary not in ("rate", "unreachable"):
             return wait
         lane.pause(wait)  # everybody waits, not only the one who was told
         return 0.0
+
+    def _takes_key(self, lane: Limiter) -> bool:
+        """Whether a model was answered with the key that all of a lane share."""
+        return any(self._probations[name].has_answered for name, own in self._lanes.items() if own is lane)
 
     def _route(self, model: Model, sampling: Mapping[str, Any]) -> _Route:
         """Chosen and computed once for each model and set of parameters; only the seed differs between calls."""
@@ -239,22 +263,20 @@ class Gateway:
         """An answer with its price, or a failure in words."""
         how = {"latency_s": latency_s, "attempts": attempt, "requested": call.sampling, "effective": effective}
         if isinstance(heard, Reply):
+            if heard.outcome == "truncated" and finish_word(heard.finish_reason or "") not in FINISH_OUTCOMES:
+                self.notes.setdefault(
+                    call.model,
+                    f"{call.model}: an answer ended with the finish reason {heard.finish_reason!r}, which promptlab does not know; "
+                    f"such answers count as truncated",
+                )
             return Completion.of(heard, cost_usd=cost_usd(self._prices.get(call.model), heard.input_tokens, heard.output_tokens), **how)
         status = f"HTTP {heard.status}: " if heard.status else ""
         return Completion.of(
             Reply("", "refused" if heard.boundary == "policy" else "error"),
-            cost_usd=0.0 if heard.boundary == "request" else None,
+            cost_usd=0.0 if heard.boundary in UNPAID else None,
             error=f"{heard.boundary}: {status}{heard.message}"[:MESSAGE_LIMIT],
             **how,
         )
-
-
-def stop_reason(model: Model, error: WireError) -> str:
-    """Why no later call to a model can succeed, and what to do."""
-    if error.boundary == "quota":
-        return f"the provider's quota is used up ({error.message}); top it up and run the same command again"
-    where = f"the key in {model.api_key_env}" if model.api_key_env else f"the key of provider {model.provider!r} in the environment"
-    return f"the provider refused {where} ({error.message}); set it right and run the same command again"
 
 
 def _seconds(seconds: float) -> str:

@@ -7,9 +7,11 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
-from promptlab.nouns import Model
-from promptlab.running.gateway.wire import NO_KEY, WireError
+from promptlab.nouns import Model, redact
+from promptlab.running.gateway.failures import WireError
+from promptlab.running.gateway.wire import NO_KEY
 
 PLAIN_PARAMETERS = frozenset(
     {"temperature", "top_p", "max_tokens", "seed", "stop", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs"}
@@ -54,6 +56,34 @@ DIRECT: Mapping[str, Provider] = {
     ),
 }
 
+OWN_HOSTS: Mapping[str, tuple[str, ...]] = {
+    "openai": (".api.openai.com",),
+    "together_ai": ("api.together.xyz",),
+    "azure": (".openai.azure.com", ".cognitiveservices.azure.com", ".services.ai.azure.com"),
+    "anthropic": ("api.anthropic.com",),
+    "gemini": ("generativelanguage.googleapis.com",),
+    "mistral": ("api.mistral.ai",),
+    "deepseek": ("api.deepseek.com",),
+    "xai": ("api.x.ai",),
+    "cohere": ("api.cohere.com", "api.cohere.ai"),
+    "fireworks_ai": ("api.fireworks.ai",),
+    "moonshot": ("api.moonshot.ai", "api.moonshot.cn"),
+    "perplexity": ("api.perplexity.ai",),
+}
+"""Public hosts beside those of DIRECT to which a provider's usual key may go; with a dot in front: and all below it."""
+SEVERAL = frozenset({"AWS_ACCESS_KEY_ID", "GOOGLE_APPLICATION_CREDENTIALS"})
+"""Variables that are one of several ways to give the same credentials."""
+USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
+    "gemini": ("GEMINI_API_KEY", "GOOGLE_API_KEY"),
+    "azure": ("AZURE_API_KEY", "AZURE_OPENAI_API_KEY"),
+    "bedrock": ("AWS_ACCESS_KEY_ID",),
+    "sagemaker": ("AWS_ACCESS_KEY_ID",),
+    "vertex_ai": ("GOOGLE_APPLICATION_CREDENTIALS",),
+    "huggingface": ("HF_TOKEN", "HUGGINGFACE_API_KEY"),
+    "perplexity": ("PERPLEXITYAI_API_KEY", "PERPLEXITY_API_KEY"),
+}
+"""Variables that LiteLLM reads for providers whose variable is not their name and _API_KEY."""
+
 
 def not_direct(model: Model, sampling: Mapping[str, Any]) -> str | None:
     """Why a model is asked over LiteLLM and not directly; None where both send the same."""
@@ -77,6 +107,50 @@ def base_of(model: Model) -> str | None:
     return model.api_base or next(filter(None, map(os.environ.get, provider.base_env)), None) or provider.base
 
 
+def address_of(model: Model) -> str:
+    """Where a model is asked, in words."""
+    return redact((base_of(model) if model.provider in DIRECT else model.api_base) or f"the provider {model.provider!r}")
+
+
+def key_variable(model: Model) -> str | None:
+    """The variable whose key a model is sent; None where it is sent none, as a server of the user's own is."""
+    if model.api_key_env:
+        return model.api_key_env
+    if model.simulated or (model.api_base and not _is_own_host(model)):
+        return None
+    known = DIRECT.get(model.provider)
+    usual = known.key_env if known else USUAL_KEYS.get(model.provider, (f"{model.provider.upper()}_API_KEY",))
+    return next(filter(os.environ.get, usual), usual[0])
+
+
+def asked_where(model: Model) -> str:
+    """Where a model will be asked, and with which key, in words."""
+    variable = key_variable(model)
+    key = f"the key in {variable}" if variable else "no key ('api_key_env' names the variable of one)"
+    is_missing = variable is not None and not os.environ.get(variable) and variable not in SEVERAL
+    return f"asked at {address_of(model)}, with {key}{', which is not set' if is_missing else ''}"
+
+
+def key_sent(model: Model) -> str:
+    """The key that a model was sent, in words; what to set where it was sent none."""
+    variable = key_variable(model)
+    if variable is None:
+        return "the call without a key: none is sent to an 'api_base' of your own, until 'api_key_env' names its variable"
+    if not os.environ.get(variable) and variable not in SEVERAL:
+        return f"the call without a key: {variable} is not set"
+    return f"the key in {variable}"
+
+
+def _is_own_host(model: Model) -> bool:
+    """Whether the experiment's address of a model is one of its provider's public ones, which its usual key is for."""
+    address = urlsplit(model.api_base or "")
+    known = DIRECT.get(model.provider)
+    hosts = (urlsplit(known.base or "").hostname,) if known else ()
+    host = address.hostname or ""
+    own = (*hosts, *OWN_HOSTS.get(model.provider, ()))
+    return address.scheme == "https" and any(name and (host.endswith(name) if name[0] == "." else host == name) for name in own)
+
+
 def own_key(model: Model) -> str | None:
     """The key that the experiment names for a model, or NO_KEY for a server of the user's own; None: the provider's usual key."""
     if model.api_key_env:
@@ -84,7 +158,7 @@ def own_key(model: Model) -> str | None:
         if not key:
             raise WireError("auth", f"the variable {model.api_key_env} is not set; export it with the key of {model.name!r}")
         return key
-    return NO_KEY if model.api_base or model.simulated else None
+    return NO_KEY if model.simulated or (model.api_base and not _is_own_host(model)) else None
 
 
 def key_of(model: Model) -> str:

@@ -1,23 +1,16 @@
-"""What every wire to a model shares: the reply, the error, and the rules by which an answer or a failure is read.
-
-Errors are told apart by status code: the classes of client libraries differ between versions and providers.
-"""
+"""What every wire to a model shares: how it is used, and how an answer or a failure becomes a Reply or a WireError."""
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from promptlab.nouns import Call, Model, Outcome, Reply, redact, redact_known
+from promptlab.nouns import Call, Model, Reply, finish_outcome, redact, redact_known
+from promptlab.running.gateway.answers import Said, fault_in, said_in
+from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
 
-Boundary = Literal["auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size"]
-RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection"})
-STOPPING: frozenset[Boundary] = frozenset({"auth", "quota"})
 LONGEST_FINGERPRINT = 200
 MESSAGE_LIMIT = 500
 READ_LIMIT = 20_000
@@ -28,25 +21,10 @@ MOST_TOKENS = 10**8
 MOST_USD = 10**6
 """No request costs as much."""
 LEAST_LOGPROB = -1e9
+SSL_NOISE = re.compile(r" ssl:(?:<[^>]*>|\S+)")
+"""What aiohttp says of its TLS settings in every error."""
 NO_KEY = "none"
 """What a server of the user's own is sent in place of a key: never the key of a public provider that happens to be set."""
-THOUGHT = re.compile(r"<(?:think|thinking|budget:thinking)>(.*?)</(?:think|thinking|budget:thinking)>", re.DOTALL)
-
-
-class WireError(Exception):
-    """A request that brought no answer: at which boundary, with what status, and when to come back."""
-
-    def __init__(self, boundary: Boundary, message: str, status: int | None = None, retry_after_s: float | None = None) -> None:
-        super().__init__(message)
-        self.boundary = boundary
-        self.message = message
-        self.status = status
-        self.retry_after_s = retry_after_s
-
-    @property
-    def answered(self) -> bool:
-        """Whether a server said this, and not its silence."""
-        return self.boundary != "connection" and (self.boundary != "timeout" or self.status is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +62,21 @@ class Wire:
 
     def _error(self, status: int | None, said: str, message: str, headers: Mapping[str, str], kind: str = "") -> WireError:
         """A provider's error: `said` is all that tells errors apart, `message` is for people, `kind` the class of a library's error."""
-        return WireError(read_boundary(status, said, kind), safe(message, self._secrets), status, read_retry_after(headers))
+        return WireError(read_boundary(status, said, kind), safe(message, self._secrets), status, read_retry_after(headers, said))
+
+    def _unheard(self, error: BaseException) -> WireError:
+        """The error of a connection that brought no answer, as the system or a client library words it."""
+        said = f"{type(error).__name__}: {SSL_NOISE.sub('', str(error))}"
+        return self._error(None, said, said, {}, type(error).__name__)
+
+    def _completion(self, answer: Any, model_version: str | None, facts: Any = None) -> Reply:  # noqa: ANN401 (whatever a server sends)
+        """The reply in a chat completion; WireError for the error in one. `facts` is what its usage is read from, if not the same."""
+        if fault := read_fault(fault_in(answer)):
+            said, message, status = fault
+            if status is None:
+                raise WireError("server", safe(message, self._secrets), billed=True)
+            raise self._error(status, said, message, {})
+        return read_answer(facts or answer, said_in(answer), model_version, self._secrets)
 
 
 def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -99,33 +91,28 @@ def late(seconds: float) -> WireError:
 
 def read_answer(
     response: Any,  # noqa: ANN401 (a library's type, or a provider's dictionary)
-    text: str,
-    finish_reason: str | None,
+    answer: Said,
     model_version: str | None,
     secrets: tuple[str, ...],
-    *,
-    reasoning: str | None = None,
 ) -> Reply:
-    """The reply that a chat completion amounts to, with the answer's text and the end that a wire read in it.
-
-    `reasoning` is what the wire took out of the text; a field of its own comes first.
+    """The reply that a chat completion amounts to, with what a wire read in it.
 
     Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
     """
     choices = _field(response, "choices")
     choice = choices[0] if choices else None
     message, usage = _field(choice, "message"), _field(response, "usage")
-    refusal = _field(message, "refusal") or _field(_field(message, "provider_specific_fields"), "refusal")
+    refusal = answer.refusal or _field(_field(message, "provider_specific_fields"), "refusal")
     said = Reply(
-        text,
+        answer.text,
         "ok",
-        finish_reason,
+        answer.finish_reason,
         model_version or None,
         _field(usage, "prompt_tokens"),
         _field(usage, "completion_tokens"),
         top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
         fingerprint=_field(response, "system_fingerprint"),
-        reasoning=_field(message, "reasoning_content") or _field(message, "reasoning") or reasoning,
+        reasoning=answer.reasoning,
         reasoning_tokens=_field(_field(usage, "completion_tokens_details"), "reasoning_tokens"),
         cached_input_tokens=_first(
             _field(_field(usage, "prompt_tokens_details"), "cached_tokens"),
@@ -138,7 +125,10 @@ def read_answer(
 
 
 def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
-    """What a provider said, as it may be stored: its outcome named, text redacted, and None for what is no count or no text."""
+    """What a provider said, as it may be stored: its outcome named, text redacted, and None for what is no count or no text.
+
+    WireError where its end says that it is no answer.
+    """
     reasoning = said.reasoning if isinstance(said.reasoning, str) else ""
     if len(said.text) + len(reasoning) > LARGEST_ANSWER_BYTES:
         raise too_large()
@@ -147,19 +137,18 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         return redact_known(storable(text[:length]), secrets) if isinstance(text, str) and text else None
 
     text = clean(said.text) or ""
-    outcome: Outcome = "ok"
-    if refusal or said.finish_reason == "content_filter":
-        outcome, text = "refused", text or clean(str(refusal or "")) or ""
-    elif said.finish_reason == "length":
-        outcome = "truncated"
-    elif not text.strip():
-        outcome = "empty"
+    reason = clean(said.finish_reason, LONGEST_FINGERPRINT)
+    outcome = finish_outcome(reason, text, refusal)
+    if outcome == "error":
+        raise WireError("server", f"the answer is not finished: finish reason {reason!r}, {len(text):,} characters", billed=True)
+    if outcome == "refused":
+        text = text or clean(str(refusal or "")) or ""
     n_input, n_output = _count(said.input_tokens), _count(said.output_tokens)
     known = n_input is not None and n_output is not None and (n_output > 0 or (n_input > 0 and not text))
     return Reply(
         text,
         outcome,
-        said.finish_reason,
+        reason,
         storable(said.model_version) if said.model_version else None,
         n_input if known else None,
         n_output if known else None,
@@ -209,44 +198,6 @@ def read_top_logprobs(logprobs: Any) -> tuple[tuple[str, float], ...]:  # noqa: 
 
 def _field(value: Any, name: str) -> Any:  # noqa: ANN401
     return None if value is None else value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-
-
-def read_boundary(status: int | None, text: str, kind: str = "") -> Boundary:
-    """Where a request failed: by its status, then by what the provider says; `kind` is the class of a library's error."""
-    lowered = text.lower()
-    if status in (401, 403) or (status == 400 and "api key" in lowered and "invalid" in lowered):
-        return "auth"
-    if status in (402, 429) and ("insufficient_quota" in lowered or "exceeded your current quota" in lowered or status == 402):
-        return "quota"
-    if status == 429:
-        return "rate"
-    if status in (408, 504) or "timeout" in kind.lower():
-        return "timeout"
-    if "contentpolicy" in kind.lower() or "content_policy" in lowered or "content_filter" in lowered:
-        return "policy"
-    if kind == "APIError" and status is None:  # an error that came with status 200
-        return "server"
-    if status is None or "connection error" in lowered or "connect" in kind.lower():
-        return "connection"
-    return "server" if status >= 500 or status == 409 else "request"
-
-
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that a server asks to wait, in seconds, milliseconds or as a date; 0 for the past, None where it says nothing."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        value = headers.get(name)
-        if value is None:
-            continue
-        try:
-            return max(0.0, float(value) * unit)
-        except ValueError:
-            pass
-        try:
-            when = email.utils.parsedate_to_datetime(value)
-        except (ValueError, TypeError):
-            return None
-        return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
-    return None
 
 
 def safe(text: str, secrets: tuple[str, ...]) -> str:

@@ -63,6 +63,7 @@ class ModelEntry(Part):
     sampling: Sampling = Sampling()
     price: PriceEntry | None = None
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    retries: Annotated[int, Field(ge=0, le=100, description="how often a failed call is sent again")] | None = Field(None, exclude=True)
 
     @field_validator("model")
     @classmethod

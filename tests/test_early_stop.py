@@ -1,0 +1,303 @@
+"""A model that cannot answer stops after a few attempts, in one sentence; what concerns one trial, or passes, stops nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from contextlib import aclosing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptlab.nouns import Call, Model, ProviderStopped
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice
+from promptlab.running.gateway.providers import key_sent, key_variable
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import Sweep, run_sweep
+from runs import experiment, run
+from scripted import Answer, Scripted, chat, error
+
+QUICK = RetryPolicy(first_wait_s=0.01, longest_wait_s=0.02)
+WIRES: tuple[WireChoice, ...] = ("direct", "litellm")
+MOST = 10
+STOPS: dict[str, tuple[Answer, str]] = {
+    "no model": (error(404, "The model `m` does not exist or you do not have access to it.", "model_not_found"), "knows no model 'm'"),
+    "no model, 400": (error(400, "m is not a valid model ID", 400), "knows no model 'm'"),
+    "no path": ((404, b"<html>not here</html>", "text/html"), "correct 'model' or 'api_base'"),
+    "no credit": (error(402, "This request requires more credits", 402), "is used up"),
+    "quota": (error(429, "You exceeded your current quota", "insufficient_quota"), "is used up"),
+    "low balance": (error(400, "Your credit balance is too low to access the Anthropic API."), "is used up"),
+    "daily": (error(429, "You exceeded your current quota. Please retry in 30s.", 429, details="RequestsPerDayPerProject"), "is used up"),
+    "key": (error(401, "Incorrect API key provided", "invalid_api_key"), "none is sent to an 'api_base' of your own"),
+    "no access": (error(403, "You have no access"), "refused the call without a key"),
+    "firewall": ((403, b"<html>blocked</html>", "text/html"), "proxy or firewall"),
+    "parameter": (error(400, "Unsupported value: 'temperature' does not support 0 with this model."), "correct the experiment"),
+}  # fmt: skip
+
+
+def closed_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+
+
+def all_asked(model: Model, choice: WireChoice, n: int = 100, policy: RetryPolicy = QUICK) -> tuple[list[Any], Gateway]:
+    async def ask() -> tuple[list[Any], Gateway]:
+        calls = [Call("m", ({"role": "user", "content": f"q {i}"},), {}, api_base=model.api_base) for i in range(n)]
+        async with aclosing(Gateway([model], {"m": None}, policy=policy, wire=choice, concurrency=64)) as gateway:
+            return await asyncio.gather(*map(gateway.complete, calls), return_exceptions=True), gateway
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize("choice", WIRES)
+@pytest.mark.parametrize("name", STOPS)
+def test_a_model_that_cannot_answer_stops_at_once(name: str, choice: WireChoice) -> None:
+    answer, sentence = STOPS[name]
+    with Scripted(lambda _, __: answer) as server:
+        found, gateway = all_asked(Model("m", "openai/m", server.url), choice)
+        assert len(server.requests) <= MOST
+        assert gateway.n_sent <= MOST
+    stops = {str(one) for one in found if isinstance(one, ProviderStopped)}
+    failed = [one for one in found if not isinstance(one, ProviderStopped)]
+    assert len(stops) == 1
+    said = stops.pop()
+    assert sentence in said
+    assert "litellm" not in said.lower()
+    assert 6 <= len(failed) < MOST if name == "parameter" else not failed
+
+
+@pytest.mark.parametrize("choice", WIRES)
+@pytest.mark.parametrize("kind", ["port", "name"])
+def test_nobody_at_the_address(kind: str, choice: WireChoice) -> None:
+    base = closed_port() if kind == "port" else "http://no-such-host.invalid/v1"
+    found, gateway = all_asked(Model("m", "openai/m", base), choice)
+    assert {type(one) for one in found} == {ProviderStopped}
+    assert len({str(one) for one in found}) == 1
+    assert f"nothing answers at {base} (" in str(found[0])
+    assert "start the server or correct 'api_base', and run the same command again" in str(found[0])
+    assert "ssl:" not in str(found[0])
+    assert gateway.n_sent <= MOST
+
+
+@pytest.fixture(scope="module")
+def untrusted(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of a server with a certificate that nobody signed."""
+    folder = tmp_path_factory.mktemp("certificate")
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl makes the certificate")
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out own.pem -days 2 -subj /CN=localhost"
+    subprocess.run(command.split(), cwd=folder, check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", folder / "key.pem")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    return f"https://127.0.0.1:{server.server_port}/v1"
+
+
+@pytest.mark.parametrize("choice", WIRES)
+def test_a_certificate_that_is_not_trusted(untrusted: str, choice: WireChoice) -> None:
+    found, gateway = all_asked(Model("m", "openai/m", untrusted), choice)
+    assert {type(one) for one in found} == {ProviderStopped}
+    assert "SSL_CERT_FILE" in str(found[0])
+    assert gateway.n_sent <= MOST
+
+
+@pytest.mark.parametrize("choice", WIRES)
+def test_what_concerns_one_trial_or_passes_stops_nothing(choice: WireChoice) -> None:
+    def answer(body: dict[str, Any], number: int) -> Answer:
+        n = int(body["messages"][0]["content"].split()[1])
+        if n % 5 == 0:
+            return error(403, "Your chosen model requires moderation and your input was flagged", 403, metadata={"flagged_input": "x"})
+        if n % 5 == 1:
+            return error(400, "This model's maximum context length is 8 tokens.", "context_length_exceeded")
+        if number <= 6:
+            retry = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0.02s"}
+            message = "You exceeded your current quota, please check your plan and billing details. Please retry in 0.02s."
+            return error(429, message, 429, details=[{"quotaId": "GenerateRequestsPerMinutePerProject"}, retry])
+        return 200, chat()
+
+    with Scripted(answer) as server:
+        found, _ = all_asked(Model("m", "openai/m", server.url), choice, 50)
+    assert [one.outcome for one in found] == ["refused", "error", "ok", "ok", "ok"] * 10
+
+
+@pytest.mark.parametrize("choice", WIRES)
+def test_a_package_that_litellm_lacks_is_named_and_nothing_is_retried(choice: WireChoice, monkeypatch: pytest.MonkeyPatch) -> None:
+    import litellm
+
+    async def lacks(**_: Any) -> None:
+        try:
+            raise ModuleNotFoundError("No module named 'google.auth'", name="google.auth")
+        except ImportError as problem:
+            raise litellm.APIConnectionError(str(problem), "vertex_ai", "m") from problem
+
+    monkeypatch.setattr(litellm, "acompletion", lacks)
+    found, gateway = all_asked(Model("m", "vertex_ai/gemini-2.0-flash"), "litellm")
+    assert "pip install google-auth" in str(found[0])
+    assert gateway.n_sent <= 4
+
+
+def test_an_outage_is_waited_for_and_then_ends_the_model() -> None:
+    server = Scripted(lambda _, __: (200, chat()))
+    model = Model("m", "openai/m", server.url)
+    address = server.server_address
+
+    async def ask() -> list[Any]:
+        async with aclosing(Gateway([model], {"m": None}, policy=RetryPolicy(first_wait_s=0.05, longest_wait_s=0.5))) as gateway:
+
+            async def several(n: int) -> list[Any]:
+                calls = [Call("m", ({"role": "user", "content": f"q {i}"},), {}) for i in range(n)]
+                return await asyncio.gather(*map(gateway.complete, calls), return_exceptions=True)
+
+            first = await several(20)
+            server.shutdown()
+            server.server_close()
+            await gateway._direct.aclose()  # the connections that it kept
+            soon = asyncio.create_task(several(20))
+            await asyncio.sleep(0.15)
+            again = ThreadingHTTPServer(address, server.RequestHandlerClass, bind_and_activate=False)
+            again.allow_reuse_address = True
+            again.__dict__.update({name: server.__dict__[name] for name in ("answer", "requests", "keys", "lock")})
+            again.server_bind()
+            again.server_activate()
+            threading.Thread(target=again.serve_forever, args=(0.02,), daemon=True).start()
+            second = await soon
+            again.shutdown()
+            again.server_close()
+            await gateway._direct.aclose()
+            return [first, second, await several(20), gateway.n_sent]
+
+    first, second, third, n_sent = asyncio.run(ask())
+    assert {one.outcome for one in (*first, *second)} == {"ok"}
+    assert {type(one) for one in third} == {ProviderStopped}
+    assert n_sent < 120
+
+
+def sweeping(path: Path, runs: Path, concurrency: int = 64) -> tuple[Sweep, Run]:
+    done = run_sweep(resolve(path), runs, None, Execution(concurrency), lambda _: None)
+    return done, Run(done.folder)
+
+
+def served_at(url: str, more: str = "") -> str:
+    return f"  - {{model: openai/m, name: served, api_base: '{url}'{more}}}"
+
+
+@pytest.mark.parametrize("what", ["port", "no model", "no credit"])
+def test_many_trials_end_after_ten_attempts_and_go_on_after_repair(tmp_path: Path, what: str) -> None:
+    is_well = threading.Event()
+    server = Scripted(lambda _, __: (200, chat("4")) if is_well.is_set() else STOPS[what][0])
+    with server:
+        if what == "port":
+            server.shutdown()
+            server.server_close()
+        path = experiment(tmp_path, tasks="sum", items=100, models=served_at(server.url), more="replicates: 3\n")
+        done, found = sweeping(path, tmp_path / "runs")
+        assert done.progress.n_planned == 1200
+        assert (done.state, done.exit_code) == ("incomplete", 3)
+        assert 0 < done.progress.n_sent <= MOST
+        assert done.progress.n_errors == 0
+        assert list(done.progress.stopped) == ["served"]
+        assert done.reason == done.progress.stopped["served"]
+        is_well.set()
+        if what == "port":
+            return
+        again, found = sweeping(path, tmp_path / "runs")
+        assert (again.state, again.exit_code) == ("complete", 0)
+        assert len(found.trials()) == again.progress.n_planned
+
+
+def test_the_command_says_one_sentence(tmp_path: Path) -> None:
+    base = closed_port()
+    path = experiment(tmp_path, tasks="sum", models=served_at(base))
+    done = run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--concurrency", "64", env={"PROMPTLAB_HOME": str(tmp_path)})
+    assert done.returncode == 3
+    assert done.stdout.count(base) == 1
+    assert f"stopped: served: nothing answers at {base} (" in done.stdout
+    assert "last error" not in done.stdout
+
+
+def test_one_stopping_model_stops_no_other(tmp_path: Path) -> None:
+    def answer(body: dict[str, Any], _: int) -> Answer:
+        return (200, chat("4")) if body["model"] == "fine" else STOPS["no model"][0]
+
+    with Scripted(answer) as server:
+        models = served_at(server.url) + f"\n  - {{model: openai/fine, name: fine, api_base: '{server.url}'}}"
+        done, found = sweeping(experiment(tmp_path, tasks="sum", models=models), tmp_path / "runs")
+        assert list(done.progress.stopped) == ["served"]
+        assert found.trials()["model"].value_counts().to_dict() == {"fine": done.progress.n_planned // 2}
+        assert sum(body["model"] == "m" for body in server.requests) <= MOST
+
+
+def test_retries_can_be_none_and_the_progress_names_the_most_frequent_error(tmp_path: Path) -> None:
+    def answer(_: dict[str, Any], number: int) -> Answer:
+        return (200, chat("4")) if number % 4 == 1 else error(504, "upstream 10.0.0.1 is late") if number % 4 else error(500, "broken")
+
+    with Scripted(answer) as server:
+        path = experiment(tmp_path, tasks="sum", models=served_at(server.url, ", retries: 0"))
+        done, _ = sweeping(path, tmp_path / "runs", 1)
+        assert len(server.requests) == done.progress.n_planned
+    assert f"{done.progress.n_errors:,} errors, mostly timeout: HTTP 504: upstream" in done.progress.n_errors_in_words
+
+
+def test_failures_in_one_arm_are_missing_and_give_no_verdict(tmp_path: Path) -> None:
+    """40 % of one arm's answers end with "error": none of them is scored as an empty answer."""
+
+    def right(prompt: str) -> str:
+        first, second = (int(word) for word in prompt.rsplit("Input: ", maxsplit=1)[-1].split("\n", maxsplit=1)[0].split()[-2:])
+        return str(first + second)
+
+    def answer(body: dict[str, Any], _: int) -> Answer:
+        prompt = body["messages"][-1]["content"]
+        text = right(prompt)
+        is_failed = "career" in prompt and int(text) % 5 < 2
+        return 200, chat("", "error") if is_failed else chat(text)
+
+    with Scripted(answer) as server:
+        path = experiment(tmp_path, tasks="sum", models=served_at(server.url, ", retries: 0"))
+        done, found = sweeping(path, tmp_path / "runs", 4)
+    trials = found.trials()
+    failed = trials[trials["outcome"] == "error"]
+    assert 0 < len(failed) == done.progress.n_errors
+    assert failed["arm"].nunique() == 1
+    assert failed["score"].isna().all()
+    assert trials.drop(failed.index)["score"].eq(1).all()
+    shown = run("report", str(done.folder))
+    assert not any(word in shown.stdout for word in (" helps ", " hurts "))
+
+
+@pytest.mark.parametrize(
+    ("model", "variable"),
+    [
+        (Model("m", "openai/m"), "OPENAI_API_KEY"),
+        (Model("m", "openai/m", "http://127.0.0.1:1/v1"), None),
+        (Model("m", "openai/m", "http://127.0.0.1:1/v1", "MY_KEY"), "MY_KEY"),
+        (Model("m", "openai/m", "https://api.openai.com/v1"), "OPENAI_API_KEY"),
+        (Model("m", "openai/m", "https://eu.api.openai.com/v1"), "OPENAI_API_KEY"),
+        (Model("m", "openai/m", "http://api.openai.com/v1"), None),
+        (Model("m", "openai/m", "https://api.openai.com.example.org/v1"), None),
+        (Model("m", "azure/m", "https://mine.openai.azure.com"), "AZURE_API_KEY"),
+        (Model("m", "azure/m", "https://mine.example.org"), None),
+        (Model("m", "gemini/m"), "GEMINI_API_KEY"),
+        (Model("m", "anthropic/m", "https://api.anthropic.com"), "ANTHROPIC_API_KEY"),
+        (Model("m", "sim/null"), None),
+    ],
+)
+def test_whose_key_is_sent(model: Model, variable: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "AZURE_API_KEY", "GEMINI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY", "MY_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    assert key_variable(model) == variable
+    assert (f"{variable} is not set" if variable else "api_key_env") in key_sent(model)
+    if variable:
+        monkeypatch.setenv(variable, "a-key")
+        assert key_sent(model) == f"the key in {variable}"
