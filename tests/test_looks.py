@@ -171,12 +171,12 @@ def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study
 def test_an_interrupted_sweep_goes_on_to_the_same_decisions(swept: tuple[Study, Run], tmp_path: Path) -> None:
     made, run = swept
     third = run.plan.looks[1].order
-    sent = 0
+    interrupted = False
 
-    def interrupt(_: Any) -> None:
-        nonlocal sent
-        sent += 1
-        if sent == third - 100:
+    def interrupt(progress: Any) -> None:
+        nonlocal interrupted
+        if progress.n_done >= third - 100 and not interrupted:
+            interrupted = True
             os.kill(os.getpid(), signal.SIGINT)
 
     first = run_sweep(made, tmp_path / "runs", None, Execution(32), interrupt)
