@@ -231,10 +231,15 @@ def unwhole(report: Report) -> list[str]:
         many = [one for one in arms if one.unwhole > MOST_UNWHOLE]
         if not many:
             continue
-        named = "; ".join(f"{one.arm} {ended(one.shares)}" for one in many[:MOST_NAMED])
+        named = "; ".join(f"{one.arm}{_apart(report, one.setting)} {ended(one.shares)}" for one in many[:MOST_NAMED])
         more = f"; and {len(many) - MOST_NAMED} more arms" if len(many) > MOST_NAMED else ""
         found.append(f"Answers of {model} that are not whole: {named}{more}. {remedy(many[0].shares)}")
     return found
+
+
+def _apart(report: Report, setting: str) -> str:
+    parts = report.plan.setting_of[setting].apart(report.plan.settings)
+    return f" [{', '.join(parts)}]" if parts else ""
 
 
 def looks_words(report: Report) -> str:
