@@ -148,7 +148,8 @@ def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
     return asked, re.compile(
         rf"(?<!not )\b(?P<bigger>{names})s? (?:is|are)(?! not\b| n't) (?:the )?{_BIGGER}\b(?! than (?!{the}(?:{names})))"
         rf"|\b{_SMALLER} than {the}(?P<other>{names})\b"
-        rf"|\b(?:the )?{_BIGGER}\b(?: (?:one|animal|of the two|of these|of them|animal of the two|of the pair|of the two animals|of both|of these two))*(?: is"
+        rf"|\b(?:the )?{_BIGGER}\b(?: (?:one|animal|of the two|of these|of them|animal of the two|of the pair"
+        rf"|of the two animals|of both|of these two))*(?: is"
         rf"| would be|:)(?! not\b)\s*{the}[\"'*]?(?P<named>{names})\b(?!s?,? (?:and|or) (?:an? |the )?(?:{names})\b)"
         rf"|\b(?P<smaller>{names})s? (?:is|are)(?! not\b) (?:the )?{_SMALLER}\b|\bthe {_SMALLER}(?: (?:one|animal"
         rf"|of the two))* is {the}[\"'*]?(?P<small>{names})\b"
@@ -184,7 +185,10 @@ def cause(reply: Reply, item: Item) -> Scored:
             else set()
         )
         if len(chosen) != 1 and (
-            opening := re.match(r"sentence ([12]) (?:is|was) the cause\b|(?:the )?cause (?:of (?:sentence [12]|it|this) )?(?:is|was) sentence ([12])\b", read)
+            opening := re.match(
+                r"sentence ([12]) (?:is|was) the cause\b|(?:the )?cause (?:of (?:sentence [12]|it|this) )?(?:is|was) sentence ([12])\b",
+                read,
+            )
         ):
             chosen = {opening[1] or opening[2]}
         if len(chosen) == 1:
