@@ -22,8 +22,9 @@ from promptlab.nouns.redact import MARK, known_secrets, redact, redact_known
 from promptlab.nouns.words import AA_ARM, NONE_ARM, LoopMode
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, NotCached
-from promptlab.running.engine import UNKNOWN_OUTPUT_TOKENS, Engine
+from promptlab.running.engine import Engine
 from promptlab.running.gateway import Gateway
+from promptlab.running.paying import UNKNOWN_OUTPUT_TOKENS
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Finished
 from promptlab.strategies import begun
@@ -41,6 +42,7 @@ class Answers:
         self.completions = list(completions)
         self.asked: list[Call] = []
         self.n_sent = 0
+        self.doubts: dict[str, str] = {}
         self.repeats = 0
         """How often a request times out and is sent again."""
 
@@ -164,11 +166,11 @@ def test_a_replay_sends_nothing(tmp_path: Path) -> None:
 def test_what_a_request_can_take_at_most() -> None:
     made = engine(Answers(PAID))
     call = Call("m", ({"role": "system", "content": "a" * 10}, {"role": "user", "content": "b" * 90}), {"max_tokens": 5})
-    assert made.upper_cost(call) == (50 + 16 + 10 * 5, 50 + 16 + 5)
+    assert made.payer.upper_cost(call) == (50 + 16 + 10 * 5, 50 + 16 + 5)
     unlimited = replace(call, sampling={})
-    assert made.upper_cost(unlimited) == (66 + 10 * UNKNOWN_OUTPUT_TOKENS, 66 + UNKNOWN_OUTPUT_TOKENS)
+    assert made.payer.upper_cost(unlimited) == (66 + 10 * UNKNOWN_OUTPUT_TOKENS, 66 + UNKNOWN_OUTPUT_TOKENS)
     assert UNKNOWN_OUTPUT_TOKENS >= 4096
-    assert engine(Answers(PAID), price=None).upper_cost(call) == (0.0, 71)
+    assert engine(Answers(PAID), price=None).payer.upper_cost(call) == (0.0, 71)
 
 
 SETTLED: dict[str, tuple[Completion | BaseException, int, float | None, int | None]] = {
@@ -188,7 +190,7 @@ def test_what_is_set_aside_is_settled_by_what_it_took_and_what_is_unknown_counts
     made = engine(Answers(completion), budget=Budget(10_000.0, 10_000))
     cast(Answers, made.gateway).repeats = repeats
     call = made.call(trial(made))
-    most_usd, most_tokens = made.upper_cost(call)
+    most_usd, most_tokens = made.payer.upper_cost(call)
     if isinstance(completion, BaseException):
         with pytest.raises(type(completion)):
             asyncio.run(made.complete(call, "k"))

@@ -505,7 +505,7 @@ def test_requests_that_time_out_count_against_the_cap_each_time(tmp_path: Path, 
     study = resolve(path)
     engine = engine_of(study, None, Budget(None), Progress(0, 0), Execution())
     gateway = engine.gateway
-    _, most = engine.upper_cost(engine.call(next(trials(study.design))))
+    _, most = engine.payer.upper_cost(engine.call(next(trials(study.design))))
     asyncio.run(gateway.aclose())
     cap = most * 6 + most // 2
     done, _ = sweep(path, tmp_path / "runs", concurrency=2, max_tokens=cap)

@@ -121,12 +121,13 @@ FACTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("choice", WIRES)
 @pytest.mark.parametrize("name", FACTS)
-def test_what_a_provider_says_beside_its_answer_is_kept_and_prices_nothing(server: Server, name: str, choice: WireChoice) -> None:
+def test_what_a_provider_says_beside_its_answer_is_kept_and_its_own_price_holds(server: Server, name: str, choice: WireChoice) -> None:
     names = ("reasoning", "reasoning_tokens", "cached_input_tokens", "reported_cost_usd")
     found = asked(server, name, choice, temperature=0, max_tokens=5)
     assert {key: found[key] for key in names} == {**dict.fromkeys(names), **FACTS[name]}
     plain = asked(server, "ok", choice, temperature=0, max_tokens=5)
-    assert (found["text"], found["cost_usd"], found["output_tokens"]) == ("four", plain["cost_usd"], plain["output_tokens"])
+    cost = plain["cost_usd"] if found["reported_cost_usd"] is None else found["reported_cost_usd"]
+    assert (found["text"], found["cost_usd"], found["output_tokens"]) == ("four", cost, plain["output_tokens"])
 
 
 @pytest.mark.parametrize("odd", ["1", -1, True, 1.5, [], 10**12, float("nan")], ids=str)

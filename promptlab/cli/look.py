@@ -168,8 +168,10 @@ def show_model(name: Name, as_json: AsJson = False) -> None:
     model = Model(name, name)
     if model.simulated and name.removeprefix("sim/") not in sims:
         raise UsageProblem(f"the simulated model {name!r} is not known; {did_you_mean(name, [f'sim/{s}' for s in sims])}")
-    price = sim_prices(sims).get(name) if model.simulated else PriceTable.load().price(model)
-    each = {key: getattr(price, key, None) for key in ("input_usd_per_mtok", "output_usd_per_mtok")}
+    table = PriceTable.load()
+    price = sim_prices(sims).get(name) if model.simulated else table.price(model)
+    each = {key: getattr(price, key, None) for key in ("input_usd_per_mtok", "output_usd_per_mtok", "cached_input_usd_per_mtok")}
+    each["most_output_tokens"] = table.most_output(name)
     source = price.source if price else "unknown: add 'price' to the model in the experiment"
     truth = sims[name.removeprefix("sim/")].model_dump(mode="json") if model.simulated else {}
     _show({"model": name, "simulated": model.simulated, **each, "price_source": source, **truth}, as_json)

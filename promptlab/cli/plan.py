@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli.common import LOOKS, AsJson, Batch, Concurrency, ExperimentFile, Runs, Sequential, exit_json, print_table, say, show
+from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
@@ -34,6 +35,7 @@ def plan(
     """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
     from promptlab.planning.plan import make_plan, outlook, repriced
     from promptlab.planning.resolve import resolve
+    from promptlab.running.engine import sent_otherwise
     from promptlab.running.gateway.providers import asked_where
 
     study = resolve(experiment, LOOKS if sequential else None)
@@ -53,6 +55,12 @@ def plan(
     for model in study.models:
         if not model.simulated:
             say(f"{model.name}: {asked_where(model)}")
+    try:
+        differing = sent_otherwise(study)
+    except UsageProblem as problem:
+        differing = [str(problem)]
+    for note in differing:
+        say(f"note: {note}")
     if shown is not None:
         say(
             f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "
@@ -69,7 +77,6 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
     from promptlab.record.store import Run
     from promptlab.running.progress import Execution
     from promptlab.running.sweep import run_sweep
-    from promptlab.sources.prices import paid_words
 
     small = pilot_of(study)
     done = run_sweep(small, runs, home() / "cache", Execution(concurrency), lambda _: None)
@@ -78,9 +85,7 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
             f"the pilot is {done.state}: {done.progress.last_error or '; '.join(done.progress.stopped.values())}; {done.folder}"
         )
     run = Run(done.folder)
-    m = run.manifest
-    words = paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
-    return {**pilot_shows(run.trials()), "paid": words, "run": str(done.folder)}
+    return {**pilot_shows(run.trials()), "paid": run.manifest.paid, "run": str(done.folder)}
 
 
 def calibrate(
@@ -173,6 +178,10 @@ def show_plan(made: Plan, concurrency: int) -> None:
         for e in made.estimates
     ]  # fmt: skip
     print_table("Cost", ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"], costs)
+    for e in made.estimates:
+        if e.usd_cached is not None:
+            low, high = e.usd_cached
+            say(f"{e.model}: {low:.4f} to {high:.4f} USD where the provider reads what prompts share from its cache")
     low, high = minutes(made.estimates, concurrency)
     if made.waves is not None:
         say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")

@@ -34,9 +34,10 @@ Wire = Literal["auto", "litellm", "direct"]
 def check(experiment: ExperimentFile) -> None:
     """Say everything that is wrong with an experiment file, and nothing if nothing is."""
     from promptlab.planning.resolve import resolve
+    from promptlab.running.engine import sent_otherwise
 
     study = resolve(experiment)
-    for note in study.notes:
+    for note in (*study.notes, *sent_otherwise(study)):
         say(f"note: {note}")
     say(f"{experiment}: ok ({study.design.n_trials:,} trials, run {study.run_id})")
 
@@ -200,10 +201,10 @@ def me() -> str:
 
 
 def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  # noqa: ANN401
-    from promptlab.sources.prices import paid_words
+    from promptlab.nouns import paid_words
 
     p = done.progress
-    paid = paid_words(p.paid_usd, p.n_unpriced, n_simulated, n_models)
+    paid = paid_words(p.paid_usd, p.unsure_usd, p.n_unpriced, n_simulated, n_models)
     n_recorded = p.n_recorded_before + p.n_done
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "

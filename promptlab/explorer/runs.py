@@ -16,10 +16,9 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
 from promptlab.explorer.load import again_every, opened, readable
-from promptlab.nouns import UNREADABLE, Manifest, PromptlabError
+from promptlab.nouns import UNREADABLE, Manifest, PromptlabError, as_sent, merged
 from promptlab.record.store import frozen_plan
 from promptlab.reporting.table import Table
-from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
 OPENED = "runs_opened"
@@ -111,7 +110,7 @@ def row_of(name: str, state: str, manifest: Manifest, asked: Mapping[str, Mappin
         "run": name, "state": state, "SIMULATED": mark, "warnings": warnings(manifest, asked),
         "question": manifest.question or "none stated", "name": manifest.name or "none", "models": ", ".join(models) or "unknown",
         "trials": f"{int(counts.done):,} of {int(counts.planned):,}", "errors": int(counts.errors),
-        "cost": paid_words(float(manifest.paid_usd), int(counts.unpriced), len(simulated), len(models)),
+        "cost": manifest.paid,
         "updated": str(manifest.updated_at).replace("T", " ").replace("+00:00", " UTC"),
     }  # fmt: skip
 
@@ -164,4 +163,6 @@ def _planned(folder: str, changed_at: int, size: int) -> dict[str, dict[str, Any
     """What is frozen in the plan is read once."""
     del changed_at, size  # only parts of the key
     plan, _ = frozen_plan(Path(folder))
-    return {model.name: {**({"seed": plan.seed} if model.simulated else {}), **plan.sampling, **model.sampling} for model in plan.models}
+    return {
+        model.name: as_sent(merged({"seed": plan.seed} if model.simulated else {}, plan.sampling, model.sampling)) for model in plan.models
+    }

@@ -22,7 +22,6 @@ from promptlab.reporting import written
 from promptlab.reporting.formats import section
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
-from promptlab.sources.prices import paid_words
 
 LIVE_S = 3.0
 FIRST = "overview"
@@ -163,7 +162,7 @@ def status(state: str, manifest: Manifest) -> str:
         STATES.get(state, "in a state that this version does not know"), f"{int(counts.done):,} of {int(counts.planned):,} trials",
         *([f"{int(counts.errors):,} failed"] if counts.errors else ()),
         *([f"{int(counts.cached):,} answers from the cache"] if counts.cached else ()),
-        paid_words(float(manifest.paid_usd), int(counts.unpriced), len(manifest.simulated_models), len(manifest.models)),
+        manifest.paid,
     ]  # fmt: skip
     error = f"\nLast error: {plain.clip(str(manifest.last_error), 300)}" if manifest.last_error else ""
     return "  ·  ".join(words) + error

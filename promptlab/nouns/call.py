@@ -1,23 +1,77 @@
-"""Models as the experiment names them, requests, their answers, and what a strategy and a metric return."""
+"""Models as the experiment names them and their prices, requests, their answers, and what a strategy and a metric return."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
 from promptlab.nouns.identity import KEY_VERSION, _sampling_json, digest_of_text, plain_json, word_json
+from promptlab.nouns.redact import MARK
 from promptlab.nouns.words import Outcome, Purpose
+
+CONNECTION = ("headers", "api_version", "region", "organisation", "chat_template")
+"""Sampling parameters that decide an answer and are not sent in the body of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tier:
+    """Prices of a request with more input tokens than `above_tokens`, in USD per million; None: as the input."""
+
+    above_tokens: int
+    input_usd_per_mtok: float
+    output_usd_per_mtok: float
+    cached_input_usd_per_mtok: float | None = None
+    written_input_usd_per_mtok: float | None = None
+
+
+Rates = TypeVar("Rates", "Price", Tier)
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What tokens cost, in USD per million."""
+    """What tokens cost, in USD per million; `request_usd` is a fee for each request, such as that of a search."""
 
     input_usd_per_mtok: float
     output_usd_per_mtok: float
     source: str = ""
+    cached_input_usd_per_mtok: float | None = None
+    """Of input tokens that the provider reads from its cache; None: as the input."""
+    written_input_usd_per_mtok: float | None = None
+    """Of input tokens that it writes to its cache."""
+    reasoning_usd_per_mtok: float | None = None
+    """Of reasoning tokens; None: as the output."""
+    request_usd: float = 0.0
+    tiers: tuple[Tier, ...] = ()
+    """By rising `above_tokens`; the last that fits holds for all tokens of a request."""
+
+    def cost(self, n_input: float, n_output: float, n_cached: float = 0, n_written: float = 0, n_reasoning: float = 0) -> float:
+        """USD of one request. Cached and written tokens are part of the input, reasoning tokens of the output."""
+        rates: Price | Tier = self
+        for tier in self.tiers:
+            rates = tier if n_input > tier.above_tokens else rates
+        n_cached = min(n_cached, n_input)
+        n_written = min(n_written, n_input - n_cached)
+        n_reasoning = min(n_reasoning, n_output) if self.reasoning_usd_per_mtok is not None else 0
+        full = rates.input_usd_per_mtok
+        cached, written = rates.cached_input_usd_per_mtok, rates.written_input_usd_per_mtok
+        usd = (n_input - n_cached - n_written) * full + (n_output - n_reasoning) * rates.output_usd_per_mtok
+        usd += n_cached * (full if cached is None else cached) + n_written * (full if written is None else written)
+        return (usd + n_reasoning * (self.reasoning_usd_per_mtok or 0.0)) / 1e6 + self.request_usd
+
+    def most(self, n_input: int, n_output: int) -> float:
+        """The most that a request of so many tokens can cost."""
+        return max(self.cost(n_input, n_output, 0, n_written, n_reasoning) for n_written in (0, n_input) for n_reasoning in (0, n_output))
+
+    def times(self, share: float, source: str) -> Price:
+        """The price with tokens at a share of it."""
+        return _times(replace(self, source=source, tiers=tuple(_times(tier, share) for tier in self.tiers)), share)
+
+
+def _times(rates: Rates, share: float) -> Rates:
+    names = [name for name in rates.__dataclass_fields__ if name.endswith("_per_mtok") and getattr(rates, name) is not None]
+    return replace(rates, **{name: getattr(rates, name) * share for name in names})
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +83,7 @@ class Model:
     api_base: str | None = None
     api_key_env: str | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters of its requests; `params` goes into the body as it is, and those in CONNECTION do not go into the body."""
     price: Price | None = None
     timeout_s: float = 60.0
     retries: int | None = None
@@ -45,6 +100,43 @@ class Model:
     @property
     def provider(self) -> str:
         return self.litellm_name.split("/", 1)[0] if "/" in self.litellm_name else "openai"
+
+    @property
+    def header_envs(self) -> Mapping[str, str]:
+        """Names of headers, with the variables that hold their values."""
+        return {name: value["env"] for name, value in self.sampling.get("headers", {}).items()}
+
+
+def merged(*samplings: Mapping[str, Any]) -> dict[str, Any]:
+    """Sampling parameters, where the later ones hold; those under `params` are merged one by one."""
+    found: dict[str, Any] = {}
+    for sampling in samplings:
+        params = {**found.get("params", {}), **sampling.get("params", {})}
+        found = {**found, **sampling, **({"params": params} if params else {})}
+    return found
+
+
+def in_body(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """The sampling parameters that belong into a request's body, without `params`."""
+    return {name: value for name, value in sampling.items() if name not in CONNECTION and name != "params"}
+
+
+def as_sent(sampling: Mapping[str, Any]) -> dict[str, Any]:
+    """Sampling parameters by the names that a request gives them, as they may be recorded: headers without their values."""
+    beside = {name: sampling[name] for name in CONNECTION if name in sampling}
+    headers = {"headers": dict.fromkeys(sampling["headers"], MARK)} if "headers" in sampling else {}
+    return {**in_body(sampling), **sampling.get("params", {}), **beside, **headers}
+
+
+def most_output(sampling: Mapping[str, Any]) -> int | None:
+    """The most output tokens that a request allows, reasoning included; None where it sets no limit."""
+    asked = {**sampling, **sampling.get("params", {})}
+    limits = [asked[name] for name in ("max_tokens", "max_completion_tokens", "max_output_tokens") if type(asked.get(name)) is int]
+    if not limits:
+        return None
+    thinking = asked.get("thinking")
+    budget = thinking.get("budget_tokens", 0) if isinstance(thinking, Mapping) else 0
+    return int(max(limits) + (budget if budget >= max(limits) else 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +190,8 @@ class Reply:
     """Tokens of that reasoning; most providers count them among the output tokens, some beside them."""
     cached_input_tokens: int | None = field(default=None, kw_only=True)
     """Those input tokens that the provider had in its own cache, and may price lower."""
+    written_input_tokens: int | None = field(default=None, kw_only=True)
+    """Those that it wrote into its cache, and may price higher."""
     reported_cost_usd: float | None = field(default=None, kw_only=True)
     """The price that the provider itself reports."""
 
@@ -111,6 +205,10 @@ class Completion(Reply):
     """An answer and its price. A None cost is unknown, never free; `error` is redacted text."""
 
     cost_usd: float | None = None
+    fee_usd: float | None = None
+    """The fee of the request that is part of the cost."""
+    at_most_usd: float | None = None
+    """The most it can have cost, where an attempt failed after it may have been billed or the usage is not known."""
     latency_s: float = 0.0
     cached: bool = False
     attempts: int = 1

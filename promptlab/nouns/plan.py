@@ -138,6 +138,8 @@ class Estimate(Typed):
     usd: tuple[float | None, ...]
     price: tuple[Any, ...] | None
     """USD per million input and output tokens, and who says so."""
+    usd_cached: tuple[float, ...] | None = None
+    """The same as `usd`, where the provider reads the beginnings that prompts share from its cache; None where none are long enough."""
     seconds_one_by_one: tuple[float, ...]
 
 
@@ -323,6 +325,8 @@ class Manifest(Typed):
     sessions: int = 0
     counts: Tally = field(default_factory=Tally)
     paid_usd: float = 0.0
+    unsure_usd: float = 0.0
+    """What requests that failed after they may have been billed, or whose usage is not known, may have cost besides."""
     spent: Spent = field(default_factory=Spent)
     last_error: str | None = None
     stopped: Mapping[str, str] = field(default_factory=dict)
@@ -353,6 +357,22 @@ class Manifest(Typed):
         served = ((model, versions) for model, versions in self.served.items() if len(versions) > 1)
         return [f"{model} was served by {len(versions)} versions ({', '.join(versions)})" for model, versions in served]
 
+    @property
+    def paid(self) -> str:
+        """What the run cost so far, in words."""
+        return paid_words(self.paid_usd, self.unsure_usd, self.counts.unpriced, len(self.simulated_models), len(self.models))
+
     def plain(self) -> dict[str, Any]:
         """As manifest.json holds it."""
         return {"format": FORMAT, **fields_of(self)}
+
+
+def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_models: int, n_models: int) -> str:
+    """What a run cost, in words: a simulated price is no money, and an unknown one is not 0."""
+    if n_simulated_models == n_models:
+        paid = f"${paid_usd:.4f} in simulated prices, nothing paid"
+    else:
+        paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid"
+        paid += f" (at most ${paid_usd + unsure_usd:.4f})" if unsure_usd > 0 else ""
+        paid += ", simulated prices included" if n_simulated_models else ""
+    return paid + (f"; the price of {n_unpriced:,} calls is unknown" if n_unpriced else "")

@@ -70,6 +70,7 @@ class TrialRow:
     error: str | None = None
     reasoning_tokens: int | None = _fact("reasoning tokens", total=True)
     cached_input_tokens: int | None = _fact("input tokens from the provider's cache", total=True)
+    written_input_tokens: int | None = _fact("input tokens written to the provider's cache", total=True)
     reported_cost_usd: float | None = _fact("price that the provider reports, in USD", total=True)
 
 
@@ -107,6 +108,9 @@ class CallRow:
     reasoning: str | None = _fact("reasoning")
     reasoning_tokens: int | None = _fact("reasoning tokens")
     cached_input_tokens: int | None = _fact("input tokens from the provider's cache")
+    written_input_tokens: int | None = _fact("input tokens written to the provider's cache")
+    fee_usd: float | None = _fact("fee of the request, in USD")
+    at_most_usd: float | None = _fact("cost at most, in USD")
     reported_cost_usd: float | None = _fact("price that the provider reports, in USD")
 
 

@@ -6,7 +6,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from promptlab.nouns.identity import canonical_json
+from promptlab.nouns.identity import canonical_json, digest_of_text
+
+LONGEST_LEVEL = 60
+"""Characters of a level in the name of a setting; of a longer one its hash."""
+
+
+class Fixed(dict[str, Any]):
+    """A mapping that is a level of a factor: it is never changed, so that it can be hashed."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(canonical_json(self))
+
+
+def fixed(value: Any) -> Any:  # noqa: ANN401
+    """A level of a factor as a value that can be hashed."""
+    return Fixed(value) if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +54,7 @@ class Setting:
 
     @property
     def _factors(self) -> dict[str, str]:
-        own = {name: f"{name} {value}" for name, value in self.sampling}
+        own = {name: f"{name} {_level(value) if isinstance(value, dict) else value}" for name, value in self.sampling}
         return {"placement": self.placement, "shots": f"{self.shots} examples", "strategy": self.strategy, **own}
 
     @property
@@ -64,7 +79,10 @@ class Setting:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Setting:
         """A setting from plain data, such as a row of the plan."""
-        return cls(plain["placement"], plain["shots"], plain["strategy"], tuple(sorted(plain.get("sampling", {}).items())))
+        sampling = plain.get("sampling", {})
+        return cls(
+            plain["placement"], plain["shots"], plain["strategy"], tuple((name, fixed(value)) for name, value in sorted(sampling.items()))
+        )
 
 
 class InSetting:
@@ -97,4 +115,9 @@ def flat(row: InSetting) -> dict[str, Any]:
 
 def setting_id(placement: str, shots: int, strategy: str, sampling: Mapping[str, Any]) -> str:
     """`placement/shots/strategy`, and `/name=value` for each parameter of its own."""
-    return "/".join([placement, str(shots), strategy, *(f"{name}={canonical_json(sampling[name])}" for name in sorted(sampling))])
+    return "/".join([placement, str(shots), strategy, *(f"{name}={_level(sampling[name])}" for name in sorted(sampling))])
+
+
+def _level(value: object) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= LONGEST_LEVEL else digest_of_text(text)[:8]

@@ -16,9 +16,10 @@ from promptlab.planning.plan import outlook, power
 from promptlab.planning.price import estimate, minutes
 from promptlab.planning.resolve import Study, resolve
 from promptlab.planning.size import Over, Size
-from promptlab.sources.prices import PriceTable
-from promptlab.sources.spec.experiment import Experiment, Sampling
+from promptlab.sources.prices import PriceTable, provider_of
+from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.spec.libraries import all_stimuli, sim_models
+from promptlab.sources.spec.models import Sampling
 from promptlab.sources.tasks import task_here, task_names
 
 FILE = "planned.yaml"
@@ -26,8 +27,6 @@ KEPT = 8
 """Experiments kept in memory with their items."""
 FIRST = ("emotionprompt", "negativeprompt")
 """Libraries that come first where no run says which."""
-PROVIDERS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere"}
-"""Providers in the price table that have another name in front of a model."""
 SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "max_tokens": 64}
 
 
@@ -181,9 +180,7 @@ def priced_models() -> tuple[str, ...]:
     for name, entry in sorted(table.entries.items()):
         if not isinstance(entry, dict) or entry.get("mode") not in ("chat", "completion", "responses"):
             continue
-        provider = str(entry.get("litellm_provider", ""))
-        provider = "vertex_ai" if provider.startswith("vertex_ai") else PROVIDERS.get(provider, provider.removeprefix("text-completion-"))
-        whole = name if "/" in name else f"{provider}/{name}"
+        whole = name if "/" in name else f"{provider_of(entry)}/{name}"
         if table.price(Model(whole, whole)) is not None:
             found[whole] = None
     return tuple(found)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, overload
 
 from promptlab.design.cross import Design
 from promptlab.design.render import render
-from promptlab.nouns import Arm, Call, Counts, Estimate, Item, Model, Scoring, Steps, Task, Trial
+from promptlab.nouns import Arm, Call, Counts, Estimate, Item, Model, Price, Scoring, Steps, Task, Trial, merged, most_output
+from promptlab.planning.requests import cached_tokens, caches_by_itself
 from promptlab.planning.resolve import Study
-from promptlab.sources.prices import cost_usd
 from promptlab.strategies import begun
 
 SECONDS_A_CALL = (0.4, 3.0)
@@ -57,7 +57,7 @@ def _judged(study: Study) -> list[tuple[Task, Scoring, tuple[int, int]]]:
 def _estimated_judge(study: Study, judge: Model) -> Estimate:
     """The same for a model that scores: the answers that it reads are as long as their models may make them."""
     asked = study.experiment.sampling.asked()
-    longest = max({**asked, **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1]) for model in study.design.models)
+    longest = max(most_output(merged(asked, model.sampling)) or OUTPUT_TOKENS_UNSET[1] for model in study.design.models)
     answers = (min(OUTPUT_TOKENS_UNSET[0], longest), longest)
     calls, tokens = [0, 0], [0, 0]
     for task, scoring, n_calls in _judged(study):
@@ -67,7 +67,7 @@ def _estimated_judge(study: Study, judge: Model) -> Estimate:
             for i in (0, 1):
                 calls[i] += n_calls[i]
                 tokens[i] += int(n_calls[i] * (chars / CHARS_A_TOKEN[i] + answers[i]))
-    return _priced(study, judge, calls, tokens, judge.sampling.get("max_tokens", OUTPUT_TOKENS_UNSET[1]))
+    return _priced(study, judge, calls, tokens, most_output(judge.sampling) or OUTPUT_TOKENS_UNSET[1])
 
 
 def estimate(study: Study, model_name: str) -> Estimate:
@@ -87,13 +87,17 @@ def estimate(study: Study, model_name: str) -> Estimate:
         most_chars += every / max(len(sample), 1) * len(task.items) * design.replicates
     a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
     n_calls = [a_pass * sum(arm.strategy.n_first for arm in design.arms), a_pass * sum(arm.strategy.max_calls for arm in design.arms)]
-    most = {**study.experiment.sampling.asked(), **model.sampling}.get("max_tokens", OUTPUT_TOKENS_UNSET[1])
+    asked = merged(study.experiment.sampling.asked(), model.sampling)
+    most = max(most_output(merged(asked, dict(arm.setting.sampling))) or OUTPUT_TOKENS_UNSET[1] for arm in design.arms)
     tokens = [int(chars / CHARS_A_TOKEN[0]), int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most)]
-    return _priced(study, model, n_calls, tokens, most)
+    price = study.prices[model.name]
+    may_cache = price is not None and price.cached_input_usd_per_mtok is not None and caches_by_itself(model)
+    cached = cached_tokens(design) if may_cache else 0
+    return _priced(study, model, n_calls, tokens, most, cached=cached)
 
 
-def _priced(study: Study, model: Model, n_calls: Sequence[int], n_input: Sequence[int], most: int) -> Estimate:
-    """A row of the estimates: calls and input tokens low and high, and the most tokens of one answer."""
+def _priced(study: Study, model: Model, n_calls: Sequence[int], n_input: Sequence[int], most: int, *, cached: int = 0) -> Estimate:
+    """A row of the estimates: calls and input tokens low and high, the most tokens of one answer, and input that may be cached."""
     tokens = [(n_input[0], n_calls[0] * min(OUTPUT_TOKENS_UNSET[0], most)), (n_input[1], n_calls[1] * most)]
     price = study.prices[model.name]
     seconds = SECONDS_A_CALL
@@ -106,10 +110,22 @@ def _priced(study: Study, model: Model, n_calls: Sequence[int], n_input: Sequenc
         calls=n_calls[1],
         input_tokens=(tokens[0][0], tokens[1][0]),
         output_tokens=(tokens[0][1], tokens[1][1]),
-        usd=tuple(cost_usd(price, *pair) for pair in tokens),
+        usd=tuple(_usd(price, n, *pair) for n, pair in zip(n_calls, tokens, strict=True)),
+        usd_cached=tuple(_usd(price, n, *pair, cached) for n, pair in zip(n_calls, tokens, strict=True))
+        if cached and price is not None
+        else None,
         price=None if price is None else (price.input_usd_per_mtok, price.output_usd_per_mtok, price.source),
         seconds_one_by_one=(n_calls[0] * seconds[0], n_calls[1] * seconds[1]),
     )
+
+
+@overload
+def _usd(price: None, n_calls: int, n_input: int, n_output: int, n_cached: int = 0) -> None: ...
+@overload
+def _usd(price: Price, n_calls: int, n_input: int, n_output: int, n_cached: int = 0) -> float: ...
+def _usd(price: Price | None, n_calls: int, n_input: int, n_output: int, n_cached: int = 0) -> float | None:
+    """What so many calls cost that take so many tokens together."""
+    return None if price is None else n_calls * price.cost(*(n / max(n_calls, 1) for n in (n_input, n_output, n_cached)))
 
 
 def minutes(estimates: Sequence[Estimate], concurrency: int) -> tuple[float, float]:

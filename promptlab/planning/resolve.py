@@ -15,6 +15,7 @@ from promptlab.design.loops import loop_arms, missing_emotions, policy_name
 from promptlab.nouns import Arm, Call, Loop, Model, Price, Scorer, Scoring, Stimulus, Strategy, Task, Trial, digest, filled, shipped
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
+from promptlab.planning.requests import are_chats
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.objects import GIVEN, as_files
 from promptlab.sources.own import gold_notes, load_own
@@ -56,6 +57,8 @@ class Study:
     """Of an experiment built in Python: what was given as objects, as the text of files by path from `path`; None for one in a file."""
     judges: tuple[Model, ...] = ()
     """Models that only scorings ask."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """By model name: the most tokens of one answer, where the price table says it."""
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -371,6 +374,10 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
     levels = experiment.vary.samplings()
     settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies, levels)
     arms = (*(cross(stimuli, placebos, settings) if stimuli else ()), *looped)
+    for index, model in enumerate(models):
+        if table.is_completion(model.litellm_name) and "chat_template" not in model.sampling and are_chats(arms, tasks):
+            what = f"{model.name!r} completes one text, and requests have several messages"
+            resolver.problem(f"{what}; add chat_template to it, as in '{{role}}: {{content}} '", "models", index)
     resolver.first_calls(made.values(), arms, tasks)
     if resolver.problems:
         raise FileProblems(resolver.problems)
@@ -379,4 +386,5 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
         design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed), sims=sims, prices=prices,
         price_source=table.source, n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
+        limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
     )  # fmt: skip

@@ -16,7 +16,6 @@ from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
-from promptlab.sources.prices import paid_words
 from promptlab.stats import LookRow, Looks, Saved, Shares, Supplement, analyse, ended, place_of, remedy, saved, shares_of, supplement
 
 
@@ -63,8 +62,7 @@ class Report(Judged):
     @property
     def paid(self) -> str:
         """What the run cost so far, in words."""
-        m = self.manifest
-        return paid_words(m.paid_usd, m.counts.unpriced, len(m.simulated_models), len(m.models))
+        return self.manifest.paid
 
     def of(
         self, scope: str | None, model: str | None = None, control: str | None = None, setting: Setting | None = None

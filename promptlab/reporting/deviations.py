@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, SCOPES, Manifest, Plan, PlannedModel
+from promptlab.nouns import ADJUSTMENTS, CONTROLS, SCOPES, Manifest, Plan, PlannedModel, as_sent, merged
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
 from promptlab.reporting.frozen import experiment_of
@@ -146,7 +146,7 @@ def parameter_table(store: Store) -> Table:
     """What the experiment asks of each model beside the messages, and what its provider was sent."""
     rows = []
     for name, model in store.plan.model_of.items():
-        asked = {**store.plan.sampling, **model.sampling}
+        asked = as_sent(merged(store.plan.sampling, model.sampling))
         sent = store.manifest.effective.get(name)
         for key in dict.fromkeys([*asked, *(sent or {})]):
             same = sent is not None and key in sent and sent[key] == asked.get(key)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError
+from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError, as_sent, merged
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
@@ -66,7 +66,7 @@ def parameters(report: Report) -> Table:
     rows = []
     for name, sent in report.manifest.effective.items():
         model = report.plan.model_of.get(name)
-        asked = {**report.plan.sampling, **(model.sampling if model else {})}
+        asked = as_sent(merged(report.plan.sampling, model.sampling if model else {}))
         for key in dict.fromkeys((*asked, *sent)):
             was, now = (_json(part[key]) if key in part else None for part in (asked, sent))
             note = NOT_SENT if now is None else ADDED if was is None else "as asked" if was == now else "changed"

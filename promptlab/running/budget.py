@@ -85,7 +85,8 @@ class Budget:
 
 def usd_reached(limit: float, state: str, usd: float) -> str:
     """Why a request that could cost so many USD is not sent."""
-    return f"the budget of ${limit:g} is reached: {state}, and the next request could cost ${usd:.4f}"
+    hint = " (set max_tokens to set less aside for each)" if usd > limit / 2 else ""
+    return f"the budget of ${limit:g} is reached: {state}, and the next request could cost ${usd:.4f}{hint}"
 
 
 def tokens_reached(limit: float, state: str, tokens: int) -> str:

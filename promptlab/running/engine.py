@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from promptlab.design.cross import Design
-from promptlab.nouns import Call, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work
+from promptlab.nouns import Call, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work, merged
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
@@ -22,19 +22,16 @@ from promptlab.running.cache import Cache, NotCached, WriteBehind, request_of
 from promptlab.running.first import FirstCalls
 from promptlab.running.gateway import Gateway
 from promptlab.running.gateway.wire import storable
+from promptlab.running.paying import Payer
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
-from promptlab.running.trial_rows import Finished, Made, Rows, rows_of, total
-from promptlab.sources.prices import cost_usd
+from promptlab.running.trial_rows import Finished, Made, Rows, rows_of
 from promptlab.strategies import begun
 
 BLOCK = 64
 """Trials whose first answers are looked up together, and trials with stored answers that are done before anything else gets its turn."""
 FRESH_S = 1.0
 """For how long it holds that the cache has no answer, as far as other processes go."""
-UNKNOWN_OUTPUT_TOKENS = 4096
-"""What an answer may cost at most, in tokens, where the experiment sets no max_tokens."""
-
 SCORED_AT_ONCE = 32
 """Threads in which metrics of the user's own run."""
 
@@ -77,6 +74,9 @@ class Engine:
     progress: Progress
     judges: Sequence[Model] = ()
     """Models that only scorings ask."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """By model name: the most tokens that one answer can have, where that is known."""
+    payer: Payer = field(init=False)
     _models: dict[str, Model] = field(init=False)
     _first: FirstCalls = field(init=False)
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
@@ -94,6 +94,7 @@ class Engine:
         self._models = {model.name: model for model in (*self.judges, *self.design.models)}
         self._first = FirstCalls(self.design, self.sampling)
         self.behind = WriteBehind(self.cache)
+        self.payer = Payer(self._models, self.prices, self.limits, gateway=self.gateway, budget=self.budget, progress=self.progress)
         self._workers = ThreadPoolExecutor(SCORED_AT_ONCE, thread_name_prefix="promptlab-metrics")
 
     def call(self, trial: Trial) -> Call:
@@ -101,14 +102,18 @@ class Engine:
         return self._first.call(trial)
 
     def effective(self) -> dict[str, dict[str, Any]]:
-        """What each provider is sent besides the messages; UsageProblem when one does not accept what the experiment requests."""
-        asked = self._first.sampling
+        """What each provider is sent besides the messages, and a note of what differs from what the experiment requests.
+
+        UsageProblem when one does not accept that.
+        """
+        asked = [(judge, judge.sampling) for judge in self.judges]
+        plain = self._first.sampling
         for own in {written({**a.strategy.sampling, **dict(a.setting.sampling)}): a for a in self.design.arms}.values():
             for model in self.design.models:
-                self.gateway.effective(model, {**asked[model.name], **dict(own.setting.sampling), **own.strategy.sampling})
-        for judge in self.judges:
-            self.gateway.effective(judge, judge.sampling)
-        return {model.name: self.gateway.effective(model, asked[model.name]) for model in self.design.models}
+                asked.append((model, merged(plain[model.name], dict(own.setting.sampling), own.strategy.sampling)))
+        found = [changed for model, sampling in asked if (changed := self.gateway.changed(model, sampling))]
+        self.progress.notes += [note for note in dict.fromkeys(found) if note not in self.progress.notes]
+        return {model.name: self.gateway.effective(model, plain[model.name]) for model in self.design.models}
 
     def _written(self, params: Mapping[str, Any]) -> str:
         """Parameters as JSON; those of one call after the other are often one mapping."""
@@ -310,38 +315,11 @@ class Engine:
         return call.key_as(self._models[call.model].litellm_name)
 
     async def _paid(self, call: Call, key: str) -> Completion:
-        usd, tokens = self.upper_cost(call)
-        await self.budget.reserve(usd, tokens)
-        completion, reserved = None, True
-
-        async def reserve_anew() -> None:
-            nonlocal reserved
-            self.budget.settle(usd, tokens, None, None)  # the request that timed out counts as answered at the longest
-            reserved = False
-            await self.budget.reserve(usd, tokens)
-            reserved = True
-
-        try:
-            completion = await self.gateway.complete(call, reserve_anew)
-        finally:
-            if reserved and completion is None:
-                self.budget.settle(usd, tokens, 0.0, 0)
-            elif reserved and completion is not None:
-                self.budget.settle(usd, tokens, completion.cost_usd, total([completion.input_tokens, completion.output_tokens]))
-            self.progress.n_sent = self.gateway.n_sent
-        if completion.cost_usd is None and completion.outcome != "error":
-            self.progress.n_unpriced += 1
-        self.progress.paid_usd += completion.cost_usd or 0.0
+        completion = await self.payer.paid(call)
         if self.cache is not None and completion.outcome != "error":
             self._come.add(key)
             self.behind.put(key, completion, request_of(call, self._models[call.model].litellm_name))
         return completion
-
-    def upper_cost(self, call: Call) -> tuple[float, int]:
-        """An upper estimate of what a request takes, in USD and tokens: one token for every two characters, and the longest answer."""
-        n_input = sum(len(message["content"]) for message in call.messages) // 2 + 16
-        n_output = call.sampling.get("max_tokens", UNKNOWN_OUTPUT_TOKENS)
-        return cost_usd(self.prices.get(call.model), n_input, n_output) or 0.0, n_input + n_output
 
     def _rows(self, trial: Trial, done: Finished, made: Sequence[Made]) -> Rows:
         return rows_of(trial, self._first.shared(trial).row, done, made, self._written)
@@ -368,4 +346,15 @@ def engine_of(
         gateway = Gateway(models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency, workers=execution.workers)
         progress.noted = gateway.notes
     sampling = study.experiment.sampling.asked()
-    return Engine(design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges)
+    return Engine(
+        design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges,
+        limits=study.limits,
+    )  # fmt: skip
+
+
+def sent_otherwise(study: Study) -> list[str]:
+    """What providers would be sent otherwise than the experiment asks for, in words; UsageProblem where one does not take it."""
+    progress = Progress(0)
+    if not all(model.simulated for model in study.models):
+        engine_of(study, None, Budget(None), progress, Execution()).effective()
+    return progress.notes

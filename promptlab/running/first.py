@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from promptlab.design.cross import Design, draw_number
 from promptlab.design.render import renderer
-from promptlab.nouns import Arm, Call, Item, Model, Trial
+from promptlab.nouns import Arm, Call, Item, Model, Trial, merged
 from promptlab.running.trial_rows import constants
 
 Sampling = Mapping[str, Any]
@@ -34,7 +34,7 @@ class FirstCalls:
         self._tasks = {task.id: task for task in design.tasks}
         self._models = {model.name: model for model in design.models}
         self.sampling = {
-            model.name: {**({"seed": design.seed} if model.simulated else {}), **sampling, **model.sampling} for model in design.models
+            model.name: merged({"seed": design.seed} if model.simulated else {}, sampling, model.sampling) for model in design.models
         }
         """By model name: what arms without parameters of their own send."""
         self._shared: dict[tuple[str, int, str], Shared] = {}
@@ -54,7 +54,7 @@ class FirstCalls:
         shared, draw = self.shared(trial), draw_number(trial, self._design.replicates)
         sampling = shared.sampling.get(draw)
         if sampling is None:
-            sampling = shared.sampling[draw] = self._drawn({**self.sampling[trial.model], **dict(trial.arm.setting.sampling)}, draw)
+            sampling = shared.sampling[draw] = self._drawn(merged(self.sampling[trial.model], dict(trial.arm.setting.sampling)), draw)
         return Call(trial.model, shared.render(trial.item), sampling, draw, shared.model.api_base)
 
     def _drawn(self, sampling: Sampling, draw: int) -> Sampling:

@@ -44,6 +44,8 @@ class Progress:
     """Trials that a replay could not answer."""
     first_not_cached: str | None = None
     paid_usd: float = 0.0
+    unsure_usd: float = 0.0
+    """What failed requests may have cost besides, and answers whose usage is not known."""
     n_sent: int = 0
     last_error: str | None = None
     errors: Counter[str] = field(default_factory=Counter)
@@ -80,7 +82,7 @@ def kind_of(error: str | None) -> str:
 
 
 KIND_LENGTH = 60
-COUNTS = ("n_sent", "n_cached", "n_skipped", "n_unpriced", "n_not_cached", "paid_usd")
+COUNTS = ("n_sent", "n_cached", "n_skipped", "n_unpriced", "n_not_cached", "paid_usd", "unsure_usd")
 """What is summed over the workers of a sweep."""
 REASONS = ("first_not_cached", "budget_reached", "stalled")
 """What holds for a sweep as soon as one worker says so."""
@@ -174,6 +176,7 @@ class KeptManifest:
                     unpriced=before.counts.unpriced + progress.n_unpriced,
                 ),
                 paid_usd=self.paid_before_usd + progress.paid_usd,
+                unsure_usd=before.unsure_usd + progress.unsure_usd,
                 spent=Spent(usd=usd, tokens=tokens),
                 hashes=self._hashes,
                 models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},

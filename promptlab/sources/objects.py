@@ -18,6 +18,7 @@ from pydantic import BaseModel, PrivateAttr
 
 from promptlab.nouns import FileProblems, Problem
 from promptlab.sources.spec import experiment as spec
+from promptlab.sources.spec.models import NAME
 from promptlab.sources.spec.strict_yaml import Document, Loc, parsed, validate, written
 
 FILE = Path("experiment.yaml")
@@ -152,7 +153,7 @@ def _tasks(tasks: Sequence[str | Mapping[str, Any]], files: dict[str, str], plac
             names.append(task)
             continue
         name = task.get("name")
-        if not isinstance(name, str) or not re.fullmatch(spec.NAME, name):
+        if not isinstance(name, str) or not re.fullmatch(NAME, name):
             raise FileProblems.one(place, f"'name' must be letters, digits, '.', '_' or '-', at most 64; found {name!r}")
         if name in names:
             raise FileProblems.one(place, f"two tasks are called {name!r}; give one of them another 'name'")

@@ -6,21 +6,30 @@ The table is read as a file, without importing litellm, so that a plan costs mil
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
-from promptlab.nouns import Model, Price, digest
+from promptlab.nouns import Model, Price, Tier, digest
 from promptlab.sources.spec.libraries import SimModel
 from promptlab.sources.tokens import litellm_folder
 
 FILE = "model_prices_and_context_window_backup.json"
 
 
+PROVIDERS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere", "text-completion-openai": "openai"}
+"""Providers in the price table that have another name in front of a model."""
+ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
+SEARCHES = re.compile(r"^perplexity/|-search(?:-preview|-api)?\b")
+"""Models that search for every request."""
+M = 1_000_000
+
+
 @dataclass(frozen=True, slots=True)
 class PriceTable:
-    """USD per million tokens by model name."""
+    """LiteLLM's table: prices, limits and modes by model name."""
 
     entries: Mapping[str, Any]
     source: str
@@ -33,6 +42,13 @@ class PriceTable:
             return cls({}, "no table found")
         return cls(json.loads(path.read_text(encoding="utf-8")), f"litellm {version('litellm')}")
 
+    def entry(self, litellm_name: str) -> Mapping[str, Any]:
+        """What the table says of a model: by its whole name, or by the rest of it where that belongs to the same provider; else nothing."""
+        provider, _, rest = litellm_name.partition("/")
+        whole, bare = self.entries.get(litellm_name), self.entries.get(rest)
+        found = whole if isinstance(whole, dict) else bare if isinstance(bare, dict) and provider_of(bare) == provider else {}
+        return found if litellm_name != "sample_spec" else {}
+
     def price(self, model: Model) -> Price | None:
         """What one model costs; None when nobody says, which is not the same as free.
 
@@ -40,33 +56,79 @@ class PriceTable:
         """
         if model.price is not None:
             return model.price
-        if model.api_base is not None:
+        entry = self.entry(model.litellm_name) if model.api_base is None else {}
+        if "input_cost_per_token" not in entry or "output_cost_per_token" not in entry:
             return None
-        entry = self.entries.get(model.litellm_name) or self.entries.get(model.litellm_name.split("/", 1)[-1])
-        if not isinstance(entry, dict) or "input_cost_per_token" not in entry or "output_cost_per_token" not in entry:
-            return None
-        return Price(entry["input_cost_per_token"] * 1e6, entry["output_cost_per_token"] * 1e6, self.source)
+        served = model.sampling.get("params", {}).get("service_tier")
+        tier = f"_{served}" if f"input_cost_per_token_{served}" in entry else ""
+        reasoning = entry.get("output_cost_per_reasoning_token")
+        return Price(
+            **_rates(entry, tier), source=self.source, tiers=_tiers(entry, tier), request_usd=_fee(entry, model),
+            reasoning_usd_per_mtok=None if reasoning in (None, entry["output_cost_per_token"]) else reasoning * M,
+        )  # fmt: skip
+
+    def most_output(self, litellm_name: str) -> int | None:
+        """The most tokens that one answer of a model can have, reasoning included; None where the table does not say."""
+        entry = self.entry(litellm_name)
+        limit = entry.get("max_output_tokens") or entry.get("max_tokens")
+        return int(limit) if isinstance(limit, int | float) and limit > 0 else None
+
+    def is_completion(self, litellm_name: str) -> bool:
+        """Whether a model completes one text, and takes no chat messages."""
+        return litellm_name.startswith("text-completion-") or self.entry(litellm_name).get("mode") == "completion"
+
+
+def provider_of(entry: Mapping[str, Any]) -> str:
+    """What stands before the name of a model of this entry."""
+    provider = str(entry.get("litellm_provider", ""))
+    return "vertex_ai" if provider.startswith("vertex_ai") else PROVIDERS.get(provider, provider.removeprefix("text-completion-"))
+
+
+def _rates(entry: Mapping[str, Any], suffix: str = "") -> dict[str, Any]:
+    """The four prices of an entry whose keys end like this, in USD per million tokens."""
+    keys = ("input_cost_per_token", "output_cost_per_token", "cache_read_input_token_cost", "cache_creation_input_token_cost")
+    plain, output, cached, written = (entry.get(key + suffix) for key in keys)
+    plain = entry["input_cost_per_token"] if plain is None else plain
+    return {
+        "input_usd_per_mtok": plain * M,
+        "output_usd_per_mtok": (entry["output_cost_per_token"] if output is None else output) * M,
+        "cached_input_usd_per_mtok": None if cached is None else cached * M,
+        "written_input_usd_per_mtok": None if not written else written * M,  # 0 where nothing is charged beyond the input
+    }
+
+
+def _tiers(entry: Mapping[str, Any], suffix: str) -> tuple[Tier, ...]:
+    """Prices of long requests."""
+    above = sorted(int(found[1]) for key in entry if (found := ABOVE.fullmatch(key)))
+    tiers = [Tier(n * 1000, **_rates(entry, f"_above_{n}k_tokens{suffix if _has(entry, n, suffix) else ''}")) for n in above]
+    ranges = [part for part in entry.get("tiered_pricing") or () if part.get("range", [0])[0] and "input_cost_per_token" in part]
+    return (*tiers, *(Tier(int(part["range"][0]), **_rates({**entry, **part})) for part in ranges))
+
+
+def _has(entry: Mapping[str, Any], n: int, suffix: str) -> bool:
+    return f"input_cost_per_token_above_{n}k_tokens{suffix}" in entry
+
+
+def _fee(entry: Mapping[str, Any], model: Model) -> float:
+    """The fee of a request to a model that searches for each; the size of the search is the provider's usual one where none is asked."""
+    fees = entry.get("search_context_cost_per_query")
+    if not isinstance(fees, dict) or not SEARCHES.search(model.litellm_name):
+        return float(entry.get("input_cost_per_request") or 0.0)
+    options = model.sampling.get("params", {}).get("web_search_options") or {}
+    size = options.get("search_context_size") or ("low" if model.provider == "perplexity" else "medium")
+    return float(fees.get(f"search_context_size_{size}") or 0.0)
 
 
 def cost_usd(price: Price | None, input_tokens: int | None, output_tokens: int | None) -> float | None:
     """Tokens times price; None when either is unknown."""
     if price is None or input_tokens is None or output_tokens is None:
         return None
-    return (input_tokens * price.input_usd_per_mtok + output_tokens * price.output_usd_per_mtok) / 1e6
+    return price.cost(input_tokens, output_tokens)
 
 
 def price_digest(models: Mapping[str, Price | None]) -> str:
     """SHA-256 of the prices that an experiment uses: part of what is frozen before the first call."""
     return digest({name: [p.input_usd_per_mtok, p.output_usd_per_mtok] if p else None for name, p in sorted(models.items())})
-
-
-def paid_words(paid_usd: float, n_unpriced: int, n_simulated_models: int, n_models: int) -> str:
-    """What a run cost, in words: a simulated price is no money, and an unknown one is not 0."""
-    if n_simulated_models == n_models:
-        paid = f"${paid_usd:.4f} in simulated prices, nothing paid"
-    else:
-        paid = f"{'at least ' if n_unpriced else ''}${paid_usd:.4f} paid{', simulated prices included' if n_simulated_models else ''}"
-    return paid + (f"; the price of {n_unpriced:,} calls is unknown" if n_unpriced else "")
 
 
 def sim_prices(models: Mapping[str, SimModel]) -> dict[str, Price]:

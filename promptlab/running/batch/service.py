@@ -20,8 +20,9 @@ from promptlab.planning.resolve import Study
 from promptlab.running.gateway.by_litellm import LiteLLMWire
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.failures import WireError, read_boundary
+from promptlab.running.gateway.parameters import given, messages_of, request_body
 from promptlab.running.gateway.providers import DIRECT, base_of, not_direct
-from promptlab.running.gateway.wire import given, safe
+from promptlab.running.gateway.wire import safe
 
 MAX_REQUESTS = 50_000
 """Requests in one file at most: OpenAI's limit."""
@@ -108,12 +109,7 @@ def at_batch_prices(study: Study) -> Study:
     for model in study.models:
         price, share = prices[model.name], price_share(model)
         if price is not None and share != 1:
-            prices[model.name] = replace(
-                price,
-                input_usd_per_mtok=price.input_usd_per_mtok * share,
-                output_usd_per_mtok=price.output_usd_per_mtok * share,
-                source=f"{price.source or 'given'}, times {share:g} by batch",
-            )
+            prices[model.name] = price.times(share, f"{price.source or 'given'}, times {share:g} by batch")
     return replace(study, prices=prices)
 
 
@@ -311,12 +307,12 @@ class LiteLLMBatches(LiteLLMWire, Service):
 
     def body(self, model: Model, call: Call) -> dict[str, Any]:
         name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
-        messages = [dict(message) for message in call.messages]
+        messages = messages_of(call)
         if provider == "vertex_ai":  # translated by LiteLLM when the file is sent
-            return {"model": name, "messages": messages, **call.sampling}
+            return {"model": name, "messages": messages, **request_body(call.sampling)}
         known = self._litellm.LlmProviders(provider)
         config = self._litellm.utils.ProviderConfigManager.get_provider_chat_config(model=name, provider=known)
-        asked = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **call.sampling)
+        asked = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **self._parameters(model, call.sampling))
         body = config.transform_request(model=name, messages=messages, optional_params=asked, litellm_params={}, headers={})
         more = body.pop("extra_body", None) or {}
         return given({**body, "model": name, **more, "stream": None})

@@ -25,7 +25,6 @@ from promptlab.running.gateway import Reply, WireError
 from promptlab.running.gateway.failures import STOPPING
 from promptlab.running.rows import counted
 from promptlab.running.trial_rows import Rows, total
-from promptlab.sources.prices import cost_usd
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 60.0
@@ -125,9 +124,9 @@ class Waves:
                 self._forget(part)
             ended = await self._submitter.ended(self._open(until))
             if first or ended:
-                self._store({key: heard for batch in ended for key, heard in batch.results.heard.items()})
+                priced = self._store({key: heard for batch in ended for key, heard in batch.results.heard.items()})
                 for batch in ended:
-                    self._close(batch)
+                    self._close(batch, priced)
                 async with aclosing(self._wave(until, stop)) as finished:
                     async for row, calls in finished:
                         yield [counted(self._attributed(row, calls), self._progress)]
@@ -162,7 +161,7 @@ class Waves:
                 if call.model not in busy and not stop.is_set() and (line := self._line(call, key)):
                     if call.model in drafts and not drafts[call.model].takes(line):
                         await self._send(call.model, drafts.pop(call.model), until)
-                    drafts.setdefault(call.model, _Draft()).add(key, line, *self._engine.upper_cost(call))
+                    drafts.setdefault(call.model, _Draft()).add(key, line, *self._engine.payer.upper_cost(call))
         for model, draft in drafts.items():
             if stop.is_set():
                 self._unsent(draft)
@@ -209,9 +208,9 @@ class Waves:
         self._progress.n_cached += sum(call.cached for call in attributed)
         return replace(row, paid_usd=total(costs), cached=all(call.cached for call in attributed)), attributed
 
-    def _store(self, heard: Mapping[str, Reply | WireError]) -> None:
-        """Make answers durable; their requests are known to the trials that wait for them."""
-        done: set[str] = set()
+    def _store(self, heard: Mapping[str, Reply | WireError]) -> dict[str, Completion]:
+        """Make answers durable, and return them by key; their requests are known to the trials that wait for them."""
+        done: dict[str, Completion] = {}
         kept: Kept = []
         for trial in self._left if heard else ():
             pending = self._drive(trial)
@@ -221,8 +220,10 @@ class Waves:
             for call, key in zip(pending.calls, pending.keys, strict=True):
                 if key in done or (answer := heard.get(key)) is None or _stops(answer):
                     continue
-                done.add(key)
-                completion = self._engine.gateway.answered(call, answer)
+                completion = done[key] = self._engine.gateway.answered(call, answer)
+                self._engine.payer.seen(call.model, completion)
+                if completion.cost_usd is None:
+                    completion.at_most_usd = self._engine.payer.upper_cost(call)[0] or None
                 if completion.outcome == "error":
                     self._engine.failures[key] = completion
                 else:
@@ -231,33 +232,37 @@ class Waves:
                 self._keep(kept)
                 kept = []
         self._keep(kept)
+        return done
 
     def _keep(self, answers: Kept) -> None:
         for cache in (self._engine.cache, self._also):
             if cache is not None and answers:
                 cache.put_many(answers)
 
-    def _close(self, batch: Ended) -> None:
-        """Settle a batch whose answers are stored."""
+    def _close(self, batch: Ended, priced: Mapping[str, Completion]) -> None:
+        """Settle a batch whose answers are stored; those that no trial waits for any more are priced by their tokens alone."""
         part, remote, results = batch
         progress, heard = self._progress, results.heard
         keys = self._ledger.keys(part).values()
         unfinished = [key for key in keys if key not in heard or _stops(heard[key])]
-        usages = [usage for answer in heard.values() if (usage := _usage(answer))]
-        costs = [cost_usd(self._engine.prices.get(part.model), *usage) for usage in usages]
-        tokens = [total(usage) for usage in usages]
+        unknown, answered = Call(part.model, (), {}), self._engine.gateway.answered
+        answers = [priced.get(key) or answered(unknown, answer) for key, answer in heard.items() if _is_answer(answer)]
+        costs = [answer.cost_usd for answer in answers]
+        tokens = [total([answer.input_tokens, answer.output_tokens]) for answer in answers]
+        unsure_usd = costs.count(None) * part.reserved_usd / part.n_requests
         part.paid_usd = sum(cost for cost in costs if cost is not None)
-        part.n_answers, part.n_unfinished = len(usages), len(unfinished)
+        part.n_answers, part.n_unfinished = len(answers), len(unfinished)
         part.n_errors = part.n_requests - part.n_answers - part.n_unfinished
         part.closed = True
         self._ledger.save()
         self._budget.settle(  # what is not known counts as what was set aside
             part.reserved_usd,
             part.reserved_tokens,
-            part.paid_usd + costs.count(None) * part.reserved_usd / part.n_requests,
+            part.paid_usd + unsure_usd,
             sum(n for n in tokens if n is not None) + tokens.count(None) * part.reserved_tokens // part.n_requests,
         )
         progress.paid_usd += part.paid_usd
+        progress.unsure_usd += unsure_usd
         progress.n_unpriced += costs.count(None)
         self._pending.difference_update(keys)
         self._later.update(unfinished)
@@ -283,7 +288,7 @@ class Waves:
         progress = self._progress
         if key in self._pending or key in self._later or call.model in progress.stopped or progress.budget_reached:
             return None
-        usd, tokens = self._engine.upper_cost(call)
+        usd, tokens = self._engine.payer.upper_cost(call)
         if not self._budget.fits(usd, tokens):
             progress.budget_reached = self._budget.reason(usd, tokens, by_batch=True)
             return None
@@ -309,11 +314,9 @@ class Waves:
         self._later.update(draft.keys)
 
 
-def _usage(answer: Reply | WireError) -> tuple[int | None, int | None] | None:
-    """Tokens in and out of an answer, as far as they are known; None for an error, which costs nothing. A refusal is an answer."""
-    if isinstance(answer, Reply):
-        return answer.input_tokens, answer.output_tokens
-    return (None, None) if answer.boundary == "policy" else None
+def _is_answer(heard: Reply | WireError) -> bool:
+    """Whether something was paid for; an error costs nothing, and a refusal is an answer."""
+    return isinstance(heard, Reply) or heard.boundary == "policy"
 
 
 def _stops(answer: Reply | WireError) -> bool:

@@ -15,13 +15,16 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
+from types import SimpleNamespace
 from typing import Any
 
-from promptlab.nouns import Call, Model, Reply, UsageProblem, redact
+from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, in_body, redact
 from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_finish
 from promptlab.running.gateway.failures import WireError, read_message
+from promptlab.running.gateway.parameters import arguments_of, given, messages_of
 from promptlab.running.gateway.providers import own_key
-from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, given, late, read_answer
+from promptlab.running.gateway.usage import COST_HEADER
+from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer
 
 UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ollama"}
 """Providers whose responses LiteLLM does not hand to `logger_fn`, and its own names for them."""
@@ -29,6 +32,10 @@ PACKAGES = {"google.auth": "google-auth", "google": "google-auth", "google.oauth
 """What to install for a module of another name."""
 PREFIXES = re.compile(r"^(?:litellm\.\w+: )+(?:\w+: )*(?:\w+(?:Exception|Error) (?:\w+ )?- )?")
 DEEPEST = 12
+BODIES = frozenset({"openai", "azure", "openrouter", "gemini", "vertex_ai", "text-completion-openai", "custom_openai"})
+"""Providers besides the OpenAI-compatible ones to which LiteLLM passes a body of the caller's own."""
+INTERNAL = frozenset({"json_mode", "fake_stream", "extra_body"})
+"""What LiteLLM tells itself among the parameters."""
 RECEIVED = re.compile(r"Received: (['\"].*['\"])\. Check the reverse proxy", re.DOTALL)
 """How LiteLLM quotes a body that is no JSON, such as a stream that nobody asked for."""
 
@@ -52,22 +59,58 @@ class LiteLLMWire(Wire):
             litellm.custom_provider_map = [{"provider": "sim", "custom_handler": _handler(litellm, simulator)}]
 
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
-        name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
+        arguments_of(model)
         try:
-            sent = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **sampling)
+            sent = self.translated(model, sampling)
         except Exception as error:
             if getattr(error, "status_code", None) is None and "Unsupported" not in type(error).__name__:
                 raise
-            text = redact(str(error), self._secrets).splitlines()[0]
+            text = redact(str(error), self._secrets).splitlines()[0].partition(" To drop these")[0]
             raise UsageProblem(
                 f"the model {model.name!r} does not take these sampling parameters: {text}; "
                 f"change 'sampling' in the experiment, or under this model alone"
             ) from None
-        return given({**sent, "stream": None})
+        thinking = sent.get("thinking")
+        budget = thinking.get("budget_tokens") if isinstance(thinking, dict) else None
+        if budget and model.provider == "anthropic" and budget >= (limit := sent.get("max_tokens") or budget + 1):
+            raise UsageProblem(
+                f"the model {model.name!r} would think for up to {budget:,} tokens, and max_tokens is {limit:,}; set it higher"
+            )
+        beside = {name: value for name, value in as_sent(sampling).items() if name in CONNECTION}
+        return given({**sent, "stream": None, **beside})
+
+    def translated(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters as LiteLLM sends them to this provider."""
+        name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
+        asked = self._parameters(model, sampling)
+        sent = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **asked)
+        if self._litellm.model_cost.get(name, {}).get("mode") == "responses" and provider in ("openai", "azure"):
+            sent = self._as_responses(name, sent)
+        return {key: value for key, value in {**sent, **(sent.get("extra_body") or {})}.items() if key not in INTERNAL}
+
+    def _as_responses(self, name: str, sent: dict[str, Any]) -> dict[str, Any]:
+        """The same for a model of the Responses API, which lacks some of them."""
+        from litellm.completion_extras.litellm_responses_transformation.transformation import LiteLLMResponsesTransformationHandler
+
+        body = LiteLLMResponsesTransformationHandler().transform_request(
+            model=name, messages=[{"role": "user", "content": ""}], optional_params=dict(sent), litellm_params={}, headers={},
+            litellm_logging_obj=SimpleNamespace(),
+        )  # fmt: skip
+        return {key: value for key, value in body.items() if key not in ("model", "input", "client", "litellm_logging_obj")}
+
+    def _parameters(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
+        """Sampling parameters as arguments of LiteLLM's functions: `params` as a body of its own, where the provider takes one."""
+        params = sampling.get("params")
+        if not params:
+            return in_body(sampling)
+        takes_body = model.provider in BODIES or model.provider in self._litellm.openai_compatible_providers
+        return {**in_body(sampling), **({"extra_body": params} if takes_body else {**params, "allowed_openai_params": sorted(params)})}
 
     async def send(self, call: Call) -> Reply:
         model = self._models[call.model]
-        messages = [dict(message) for message in call.messages]
+        messages = messages_of(call)
+        if len(messages) > 1 and self._is_completion(model):
+            raise WireError("request", f"the model {model.name!r} completes one text and takes no chat; add chat_template to the model")
         _TAP.set(tap := _Tap())
         if unlogged := UNLOGGED.get(model.provider):
             self._listen(unlogged)
@@ -75,7 +118,7 @@ class LiteLLMWire(Wire):
         try:
             response = await self._asked(
                 model, "acompletion", model.timeout_s, model=model.litellm_name, messages=messages, num_retries=0, logger_fn=tap,
-                **call.sampling,
+                **self._parameters(model, call.sampling),
             )  # fmt: skip
         except WireError as error:
             failure = error
@@ -84,11 +127,11 @@ class LiteLLMWire(Wire):
         is_fault = failure is None or failure.status is None
         if isinstance(raw, dict) and ("choices" in raw or (is_fault and raw.get("error"))):
             try:
-                return self._completion(raw, served or raw.get("model"), response)
+                return self._completion(raw, served or raw.get("model"), response, _cost_header(response))
             except UNREADABLE:
-                failure = failure or WireError("server", "the answer is no chat completion", 200, billed=True)
+                failure = failure or WireError("server", "the answer is no chat completion", 200)
         if failure is not None or response is None or not response.choices:
-            raise failure or WireError("server", "the answer is no chat completion", 200, billed=True)
+            raise failure or WireError("server", "the answer is no chat completion", 200)
         choice = response.choices[0]
         fields = getattr(choice, "provider_specific_fields", None) or {}
         ended = native_finish(raw)
@@ -98,7 +141,12 @@ class LiteLLMWire(Wire):
             (fields.get("native_finish_reason") or choice.finish_reason) if ended is None else ended,
             getattr(message, "reasoning_content", None),
         )
-        return read_answer(response, said, served, self._secrets)
+        return read_answer(response, said, served, self._secrets, _cost_header(response))
+
+    def _is_completion(self, model: Model) -> bool:
+        """Whether a model completes one text: LiteLLM would send it each message as a prompt of its own."""
+        name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
+        return str(provider).startswith("text-completion") or bool(self._litellm.model_cost.get(name, {}).get("mode") == "completion")
 
     def _listen(self, provider: str) -> None:
         """Let the tap hear what LiteLLM does not hand to `logger_fn`: its client, which it keeps for each event loop, gets a hook."""
@@ -112,7 +160,7 @@ class LiteLLMWire(Wire):
     async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
         """What a function of LiteLLM's returns, asked once with the model's address and key; WireError for whatever it raises."""
         try:
-            to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, "max_retries": 0}
+            to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, "max_retries": 0, **arguments_of(model)}
             async with asyncio.timeout(timeout_s):
                 return await getattr(self._litellm, function)(**arguments, **to)
         except TimeoutError:
@@ -148,6 +196,12 @@ class LiteLLMWire(Wire):
             )
         said = " ".join(chain)
         return self._error(status, said, _message(str(error)), headers, type(error).__name__)
+
+
+def _cost_header(response: Any) -> object:  # noqa: ANN401 (a litellm type)
+    """What a proxy says in a header that the request cost."""
+    headers = (getattr(response, "_hidden_params", None) or {}).get("additional_headers") or {}
+    return headers.get(f"llm_provider-{COST_HEADER}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

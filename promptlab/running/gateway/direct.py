@@ -14,7 +14,7 @@ import ssl
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import orjson
@@ -23,8 +23,10 @@ from promptlab.nouns import Call, Model, Reply, UsageProblem
 from promptlab.running.gateway import wire
 from promptlab.running.gateway.answers import UNREADABLE, body_of
 from promptlab.running.gateway.failures import WireError, read_message
+from promptlab.running.gateway.parameters import headers_of, messages_of, request_body
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
-from promptlab.running.gateway.wire import Wire, given, late, safe, too_large
+from promptlab.running.gateway.usage import COST_HEADER
+from promptlab.running.gateway.wire import Wire, late, safe, too_large
 
 if TYPE_CHECKING:
     import aiohttp
@@ -53,6 +55,14 @@ class _Target:
     certificates: ssl.SSLContext | bool
 
 
+class _Answer(NamedTuple):
+    """What a server said."""
+
+    status: int
+    body: bytes
+    cost_header: str | None
+
+
 class DirectWire(Wire):
     """Sends one call at a time; one session for each event loop, opened by the first call."""
 
@@ -65,7 +75,7 @@ class DirectWire(Wire):
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         if why := not_direct(model, sampling):
             raise UsageProblem(f"the model {model.name!r} cannot be asked directly: {why}; leave the choice to promptlab (--wire auto)")
-        return given(sampling)
+        return super().effective(model, sampling)
 
     async def send(self, call: Call) -> Reply:
         target = self._targets.get(call.model) or self._target(self._models[call.model])
@@ -91,8 +101,7 @@ class DirectWire(Wire):
         target = self._targets.get(model.name) or self._target(model)
         base = str(target.url).partition(f"/{ENDPOINT}")[0]
         target = replace(target, headers={**target.headers, "Content-Type": kind}, timeout_s=timeout_s or target.timeout_s)
-        _, answer = await self._answered(target, method, URL(f"{base}/{path}", encoded=True), data, limit)
-        return answer
+        return (await self._answered(target, method, URL(f"{base}/{path}", encoded=True), data, limit)).body
 
     async def aclose(self) -> None:
         """Close the session; the next call opens another one."""
@@ -101,11 +110,10 @@ class DirectWire(Wire):
         self._session = self._loop = None
 
     def _body(self, target: _Target, call: Call) -> dict[str, Any]:
-        messages = [dict(message) for message in call.messages]
-        return {"model": target.name, "messages": messages, **given(call.sampling), **target.extra}
+        return {"model": target.name, "messages": messages_of(call), **target.extra, **request_body(call.sampling)}
 
-    async def _answered(self, target: _Target, method: str, url: URL, data: bytes | None, limit: int | None = None) -> tuple[int, bytes]:
-        """Status and body of an answer; WireError where there is none, or an error."""
+    async def _answered(self, target: _Target, method: str, url: URL, data: bytes | None, limit: int | None = None) -> _Answer:
+        """An answer; WireError where there is none, or an error."""
         import aiohttp
 
         request = self._open().request(
@@ -120,7 +128,7 @@ class DirectWire(Wire):
             raise self._unheard(error) from None
         if response.status >= 300:
             raise self._refused(response.status, response.headers, answer)
-        return response.status, answer
+        return _Answer(response.status, answer, response.headers.get(COST_HEADER))
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -149,6 +157,7 @@ class DirectWire(Wire):
         }
         if model.provider == "openai" and model.api_base is None:
             headers |= {header: value for name, header in OPENAI_HEADERS.items() if (value := os.environ.get(name))}
+        headers |= headers_of(model)
         target = _Target(
             url=URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"), name=model.litellm_name.partition("/")[2], extra=provider.extra,
             served_prefix=provider.served_prefix, timeout_s=model.timeout_s, headers=headers, proxy=_proxy(base),
@@ -164,15 +173,15 @@ class DirectWire(Wire):
         said, message = _complaint(data)
         return self._error(status, said, message, headers)
 
-    def _reply(self, served_prefix: str, status: int, data: bytes) -> Reply:
+    def _reply(self, served_prefix: str, status: int, data: bytes, cost_header: str | None = None) -> Reply:
         try:
             answer = body_of(data)
             served = answer.get("model")
-            return self._completion(answer, f"{served_prefix}{served}" if served else None)
+            return self._completion(answer, f"{served_prefix}{served}" if served else None, cost_header=cost_header)
         except UNREADABLE:
             shown = safe(data[: wire.READ_LIMIT].decode(errors="replace"), self._secrets)
             message = f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT]
-            raise WireError("server", message, status, billed=True) from None
+            raise WireError("server", message, status) from None
 
 
 def _written(body: Mapping[str, Any]) -> bytes:

@@ -20,8 +20,6 @@ Boundary = Literal[
 """`model`: no such model. `length`: more text than the model takes. `setup`: a package is missing. `forbidden`: 403 with a page."""
 RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection", "unreachable", "forbidden"})
 STOPPING: frozenset[Boundary] = frozenset({"auth", "quota", "setup"})
-UNPAID: frozenset[Boundary] = frozenset({"request", "model", "length", "setup", "unreachable", "certificate"})
-"""Where a provider certainly charges nothing."""
 STOPS_AFTER: Mapping[Boundary, int] = {
     "quota": 1, "setup": 1, "auth": 3, "model": 3, "certificate": 3, "unreachable": 6, "forbidden": 6, "request": 7, "server": 30,
     "connection": 30,
@@ -63,25 +61,26 @@ CODES: tuple[tuple[str, int], ...] = (
 
 
 class WireError(Exception):
-    """A request that brought no answer: at which boundary, with what status, and when to come back.
+    """A request that brought no answer: at which boundary, with what status, and when to come back."""
 
-    `billed`: the provider may charge for it. `package`: what `setup` lacks.
-    """
-
-    def __init__(
-        self, boundary: Boundary, message: str, status: int | None = None, retry_after_s: float | None = None, *, billed: bool = False
-    ) -> None:
+    def __init__(self, boundary: Boundary, message: str, status: int | None = None, retry_after_s: float | None = None) -> None:
         super().__init__(message)
         self.boundary = boundary
         self.message = message
         self.status = status
         self.retry_after_s = retry_after_s
-        self.billed = billed or (boundary == "timeout" and status is None)
 
     @property
     def answered(self) -> bool:
         """Whether a server said this, and not its silence."""
         return self.boundary not in ("connection", "unreachable", "certificate") and (self.boundary != "timeout" or self.status is not None)
+
+    @property
+    def may_be_billed(self) -> bool:
+        """Whether the model may have answered all the same: no answer in time, a cut connection, a failure behind the server."""
+        if self.boundary == "server":  # with Retry-After, or as overloaded, a server has turned the request away
+            return self.status not in (409, 529) and not (self.status == 503 and self.retry_after_s is not None)
+        return self.boundary in ("timeout", "size", "connection")
 
     @property
     def kind(self) -> str:

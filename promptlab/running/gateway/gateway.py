@@ -11,12 +11,13 @@ from typing import Any, Literal, NamedTuple
 
 from promptlab.nouns import FINISH_OUTCOMES, Call, Completion, Model, Price, ProviderStopped, Reply, finish_word, known_secrets
 from promptlab.running.gateway.direct import DirectWire
-from promptlab.running.gateway.failures import REPEATED, RETRIED, STOPS_AFTER, UNPAID, WireError
+from promptlab.running.gateway.failures import REPEATED, RETRIED, STOPS_AFTER, WireError
 from promptlab.running.gateway.limiter import Limiter
+from promptlab.running.gateway.parameters import differences, request_body
 from promptlab.running.gateway.providers import not_direct
 from promptlab.running.gateway.stopping import Probation, is_of_all, stop_reason
-from promptlab.running.gateway.wire import MESSAGE_LIMIT, SimulatedError, Simulator, Wire, given, judged, late
-from promptlab.sources.prices import cost_usd
+from promptlab.running.gateway.usage import booked
+from promptlab.running.gateway.wire import MESSAGE_LIMIT, SimulatedError, Simulator, Wire, judged, late
 
 WireChoice = Literal["auto", "litellm", "direct"]
 OVERLOAD_STATUS = frozenset({429, 503, 529})
@@ -53,7 +54,7 @@ class SimulatedWire(Wire):
         name = model.litellm_name.removeprefix("sim/")
         try:
             async with asyncio.timeout(model.timeout_s):
-                reply = await self._simulator(name, call.messages, given(call.sampling))
+                reply = await self._simulator(name, call.messages, request_body(call.sampling))
         except TimeoutError:
             raise late(model.timeout_s) from None
         except SimulatedError as error:
@@ -87,9 +88,12 @@ class Gateway:
         concurrency: int = 64,
         workers: int = 1,
     ) -> None:
-        self.secrets = known_secrets(tuple(m.api_key_env for m in models if m.api_key_env))
+        named = [name for m in models for name in (m.api_key_env, *m.header_envs.values()) if name]
+        self.secrets = known_secrets(tuple(named))
         """Values that must not be shown; held in memory only."""
         self.n_sent = 0
+        self.doubts: dict[str, str] = {}
+        """By model: what was wrong with the first usage that could not be believed."""
         self.patience_s = 3 * max((model.timeout_s for model in models), default=0.0) + 120.0
         self._models = {model.name: model for model in models}
         self._prices = dict(prices)
@@ -115,10 +119,15 @@ class Gateway:
         """What the provider is sent for `sampling`; UsageProblem when it does not take one."""
         return self._route(model, sampling).effective
 
+    def changed(self, model: Model, sampling: Mapping[str, Any]) -> str | None:
+        """What of `sampling` the provider is sent otherwise, in words; None where it is sent as it is."""
+        found = differences(sampling, self.effective(model, sampling))
+        return f"{model.name}: {'; '.join(found)}" if found else None
+
     async def complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None = None) -> Completion:
         """One answer. Every failure that the provider may recover from is retried; what is left becomes outcome `error`.
 
-        `before_resending` is awaited before a request that timed out is sent anew: the provider may have answered it, and be paid.
+        `before_resending` is awaited before a request is sent anew that may have been billed, though it brought no answer.
         ProviderStopped is raised when no later call to this model can succeed (wrong key, exhausted quota).
         """
         if not self._n_inside:
@@ -186,7 +195,7 @@ class Gateway:
                 wait = self._next(model, lane, error, attempt, sent_at)
                 if wait is None:
                     return self._completion(call, effective, error, attempt, time.monotonic() - started)
-                perhaps_paid = error.billed
+                perhaps_paid = error.may_be_billed and not model.simulated
             finally:
                 lane.release()
                 if is_probe:
@@ -262,6 +271,7 @@ class Gateway:
     def _completion(self, call: Call, effective: Mapping[str, Any], heard: Reply | WireError, attempt: int, latency_s: float) -> Completion:
         """An answer with its price, or a failure in words."""
         how = {"latency_s": latency_s, "attempts": attempt, "requested": call.sampling, "effective": effective}
+        price = self._prices.get(call.model)
         if isinstance(heard, Reply):
             if heard.outcome == "truncated" and finish_word(heard.finish_reason or "") not in FINISH_OUTCOMES:
                 self.notes.setdefault(
@@ -269,11 +279,14 @@ class Gateway:
                     f"{call.model}: an answer ended with the finish reason {heard.finish_reason!r}, which promptlab does not know; "
                     f"such answers count as truncated",
                 )
-            return Completion.of(heard, cost_usd=cost_usd(self._prices.get(call.model), heard.input_tokens, heard.output_tokens), **how)
+            reply, cost, fee, doubt = booked(heard, call, price)
+            if doubt and price is not None:
+                self.doubts.setdefault(call.model, f"{call.model}: {doubt}; such answers count as the most that they can cost")
+            return Completion.of(reply, cost_usd=cost, fee_usd=fee, **how)
         status = f"HTTP {heard.status}: " if heard.status else ""
         return Completion.of(
             Reply("", "refused" if heard.boundary == "policy" else "error"),
-            cost_usd=0.0 if heard.boundary in UNPAID else None,
+            cost_usd=None if heard.boundary == "policy" or heard.may_be_billed else 0.0,
             error=f"{heard.boundary}: {status}{heard.message}"[:MESSAGE_LIMIT],
             **how,
         )

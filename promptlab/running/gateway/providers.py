@@ -17,6 +17,8 @@ PLAIN_PARAMETERS = frozenset(
     {"temperature", "top_p", "max_tokens", "seed", "stop", "frequency_penalty", "presence_penalty", "logprobs", "top_logprobs"}
 )
 """What every provider below takes as it is. `reasoning_effort` is spelled differently by each, so LiteLLM translates it."""
+PUT_BESIDE = frozenset({"params", "headers", "chat_template"})
+"""What no provider is sent as a parameter of this name."""
 TRANSLATED_NAMES = re.compile(
     r"(?:^|[/:])o\d|gpt-(?![34]|oss)|instruct-|turbo-instruct|davinci|babbage|codex|computer-use|deep-research|search|audio|responses/",
     re.IGNORECASE,
@@ -91,7 +93,7 @@ def not_direct(model: Model, sampling: Mapping[str, Any]) -> str | None:
         return f"the provider {model.provider!r} has an interface of its own"
     if TRANSLATED_NAMES.search(model.litellm_name.partition("/")[2]):
         return "LiteLLM translates parameters for models of this name"
-    if odd := sorted(sampling.keys() - PLAIN_PARAMETERS):
+    if odd := sorted(sampling.keys() - PLAIN_PARAMETERS - PUT_BESIDE - ({"organisation"} if model.provider == "openai" else set())):
         return f"LiteLLM translates {', '.join(odd)}"
     base = base_of(model)
     if base is None:

@@ -7,19 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from promptlab.nouns import Call, Model, Reply, finish_outcome, redact, redact_known
+from promptlab.nouns import Call, Model, Reply, as_sent, finish_outcome, redact, redact_known
 from promptlab.running.gateway.answers import Said, fault_in, said_in
 from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
+from promptlab.running.gateway.parameters import given, headers_of
+from promptlab.running.gateway.usage import counted, read_usage
+from promptlab.running.gateway.usage import field_of as _field
 
 LONGEST_FINGERPRINT = 200
 MESSAGE_LIMIT = 500
 READ_LIMIT = 20_000
 """How much of a provider's message is looked at, in characters: redaction comes before the cut to MESSAGE_LIMIT."""
 LARGEST_ANSWER_BYTES = 32 * 2**20
-MOST_TOKENS = 10**8
-"""No request takes as many; a usage beyond is none."""
-MOST_USD = 10**6
-"""No request costs as much."""
 LEAST_LOGPROB = -1e9
 SSL_NOISE = re.compile(r" ssl:(?:<[^>]*>|\S+)")
 """What aiohttp says of its TLS settings in every error."""
@@ -51,7 +50,8 @@ class Wire:
 
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters that the provider will really be sent for `sampling`; UsageProblem when it does not take one."""
-        return given(sampling)
+        headers_of(model)
+        return given(as_sent(sampling))
 
     async def send(self, call: Call) -> Reply:
         """One request with a wall-clock deadline; WireError when it brings no answer."""
@@ -69,19 +69,14 @@ class Wire:
         said = f"{type(error).__name__}: {SSL_NOISE.sub('', str(error))}"
         return self._error(None, said, said, {}, type(error).__name__)
 
-    def _completion(self, answer: Any, model_version: str | None, facts: Any = None) -> Reply:  # noqa: ANN401 (whatever a server sends)
+    def _completion(self, answer: Any, model_version: str | None, facts: Any = None, cost_header: object = None) -> Reply:  # noqa: ANN401
         """The reply in a chat completion; WireError for the error in one. `facts` is what its usage is read from, if not the same."""
         if fault := read_fault(fault_in(answer)):
             said, message, status = fault
             if status is None:
-                raise WireError("server", safe(message, self._secrets), billed=True)
+                raise WireError("server", safe(message, self._secrets))
             raise self._error(status, said, message, {})
-        return read_answer(facts or answer, said_in(answer), model_version, self._secrets)
-
-
-def given(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Those parameters that have a value."""
-    return {name: value for name, value in parameters.items() if value is not None and value != {}}
+        return read_answer(facts or answer, said_in(answer), model_version, self._secrets, cost_header)
 
 
 def late(seconds: float) -> WireError:
@@ -94,32 +89,25 @@ def read_answer(
     answer: Said,
     model_version: str | None,
     secrets: tuple[str, ...],
+    cost_header: object = None,
 ) -> Reply:
-    """The reply that a chat completion amounts to, with what a wire read in it.
+    """The reply that a chat completion amounts to, with what a wire read in it; `cost_header` is the value of COST_HEADER.
 
     Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
     """
     choices = _field(response, "choices")
     choice = choices[0] if choices else None
-    message, usage = _field(choice, "message"), _field(response, "usage")
+    message = _field(choice, "message")
     refusal = answer.refusal or _field(_field(message, "provider_specific_fields"), "refusal")
     said = Reply(
         answer.text,
         "ok",
         answer.finish_reason,
         model_version or None,
-        _field(usage, "prompt_tokens"),
-        _field(usage, "completion_tokens"),
         top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
         fingerprint=_field(response, "system_fingerprint"),
         reasoning=answer.reasoning,
-        reasoning_tokens=_field(_field(usage, "completion_tokens_details"), "reasoning_tokens"),
-        cached_input_tokens=_first(
-            _field(_field(usage, "prompt_tokens_details"), "cached_tokens"),
-            _field(usage, "prompt_cache_hit_tokens"),  # DeepSeek
-            _field(usage, "cache_read_input_tokens"),  # Anthropic
-        ),
-        reported_cost_usd=_field(usage, "cost"),  # OpenRouter
+        **read_usage(_field(response, "usage"), cost_header),
     )
     return judged(said, refusal, secrets)
 
@@ -140,37 +128,25 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
     reason = clean(said.finish_reason, LONGEST_FINGERPRINT)
     outcome = finish_outcome(reason, text, refusal)
     if outcome == "error":
-        raise WireError("server", f"the answer is not finished: finish reason {reason!r}, {len(text):,} characters", billed=True)
+        raise WireError("server", f"the answer is not finished: finish reason {reason!r}, {len(text):,} characters")
     if outcome == "refused":
         text = text or clean(str(refusal or "")) or ""
-    n_input, n_output = _count(said.input_tokens), _count(said.output_tokens)
-    known = n_input is not None and n_output is not None and (n_output > 0 or (n_input > 0 and not text))
-    return Reply(
+    found = Reply(
         text,
         outcome,
         reason,
         storable(said.model_version) if said.model_version else None,
-        n_input if known else None,
-        n_output if known else None,
+        said.input_tokens,
+        said.output_tokens,
         top_logprobs=said.top_logprobs,
         fingerprint=clean(said.fingerprint, LONGEST_FINGERPRINT),
         reasoning=clean(reasoning),
-        reasoning_tokens=_count(said.reasoning_tokens),
-        cached_input_tokens=_count(said.cached_input_tokens),
-        reported_cost_usd=_amount(said.reported_cost_usd),
+        reasoning_tokens=said.reasoning_tokens,
+        cached_input_tokens=said.cached_input_tokens,
+        written_input_tokens=said.written_input_tokens,
+        reported_cost_usd=said.reported_cost_usd,
     )
-
-
-def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
-
-
-def _amount(value: object) -> float | None:
-    return float(value) if type(value) in (int, float) and 0 <= value < MOST_USD else None  # type: ignore[operator, arg-type]  # NaN is in no range
-
-
-def _first(*values: object) -> Any:  # noqa: ANN401
-    return next((value for value in values if value is not None), None)
+    return counted(found)
 
 
 def storable(text: str) -> str:
@@ -194,10 +170,6 @@ def read_top_logprobs(logprobs: Any) -> tuple[tuple[str, float], ...]:  # noqa: 
         for token, value in pairs
         if isinstance(token, str) and type(value) in (int, float) and value < 1  # the logarithm of a probability, give or take
     )
-
-
-def _field(value: Any, name: str) -> Any:  # noqa: ANN401
-    return None if value is None else value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
 def safe(text: str, secrets: tuple[str, ...]) -> str:

@@ -20,8 +20,8 @@ from promptlab.scoring.metrics.strict import STRICT
 from promptlab.scoring.own import is_own, own_scoring, settled
 from promptlab.scoring.rules import task_scoring
 from promptlab.sources.own.rows import Collector, load_task_json, read_row
-from promptlab.sources.spec.experiment import NAME
 from promptlab.sources.spec.libraries import TaskFile
+from promptlab.sources.spec.models import NAME
 from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.sources.tables import READERS, Table, dataset_files, read_table
 from promptlab.sources.tasks import entries

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import FileProblems, Frame, Item, Problem, Task, did_you_mean
-from promptlab.sources.spec.experiment import NAME
 from promptlab.sources.spec.libraries import TaskFile
+from promptlab.sources.spec.models import NAME
 from promptlab.sources.tables import Row, read_json
 
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")

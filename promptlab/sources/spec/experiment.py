@@ -3,87 +3,17 @@
 from __future__ import annotations
 
 import itertools
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
-from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from promptlab.design.defects import Handling
 from promptlab.design.render import FRAME_FIELDS, PRESETS
-from promptlab.nouns import Model, Placement, Price, UsageProblem, checked, did_you_mean, filled, variables
-from promptlab.nouns.words import LoopMode, Position, Scorer, Settle
+from promptlab.nouns import LoopMode, Placement, Position, Scorer, Settle, UsageProblem, checked, did_you_mean, filled, fixed, variables
+from promptlab.sources.spec.models import NAME, ModelEntry, Params, Part, ResponseFormat, Sampling, Thinking, is_unset
 from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.strategies import STRATEGIES, strategy_of
-
-NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
-"""Names that become file names; the pattern is Rust's, whose `$` does not accept a trailing newline."""
-
-
-class Part(BaseModel):
-    """A block of a file: unknown keys are errors, values are not converted between types."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Sampling(Part):
-    """What is asked of the model beside the messages. A key left out is left to the provider."""
-
-    temperature: Annotated[float, Field(ge=0, le=2, description="0 is greedy; repeats then mostly agree")] | None = None
-    top_p: Annotated[float, Field(gt=0, le=1)] | None = None
-    max_tokens: Annotated[int, Field(ge=1, le=1_000_000, description="upper limit of an answer's length")] | None = None
-    seed: Annotated[int, Field(ge=0)] | None = None
-    stop: list[str] | None = None
-    frequency_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    presence_penalty: Annotated[float, Field(ge=-2, le=2)] | None = None
-    reasoning_effort: str | None = None
-
-    def asked(self) -> dict[str, Any]:
-        """Only what the file says."""
-        return self.model_dump(exclude_none=True)
-
-
-class PriceEntry(Part):
-    """USD per million tokens, where the price table does not know the model or your contract differs."""
-
-    input_usd_per_mtok: Annotated[float, Field(ge=0)]
-    output_usd_per_mtok: Annotated[float, Field(ge=0)]
-
-
-class ModelEntry(Part):
-    """One model: `sim/planted`, `openai/gpt-4o-mini`, `anthropic/...`, or any OpenAI-compatible server with `api_base`."""
-
-    model: Annotated[str, Field(min_length=1, description="a LiteLLM name such as openai/gpt-4o-mini, or sim/planted")]
-    name: Annotated[str, Field(pattern=NAME, description="the short name in frames and reports")] | None = None
-    api_base: Annotated[str, Field(pattern=r"^https?://\S+$", description="address of an OpenAI-compatible server")] | None = None
-    api_key_env: (
-        Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="name of the variable that holds the key")] | None
-    ) = None
-    sampling: Sampling = Sampling()
-    price: PriceEntry | None = None
-    timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
-    retries: Annotated[int, Field(ge=0, le=100, description="how often a failed call is sent again")] | None = Field(None, exclude=True)
-
-    @field_validator("model")
-    @classmethod
-    def _litellm_name(cls, value: str) -> str:
-        if not re.match(r"^[A-Za-z0-9][A-Za-z0-9._:@/-]*\Z", value):
-            raise ValueError(f"{value!r} is not a model name; write provider/model, for example openai/gpt-4o-mini")
-        return value
-
-    @field_validator("api_base")
-    @classmethod
-    def _no_secret(cls, value: str | None) -> str | None:
-        if value is not None and "@" in urlsplit(value).netloc:
-            raise ValueError("an address must not hold a user or password: it is written into the record; name a variable in api_key_env")
-        return value
-
-    def resolved(self) -> Model:
-        """The entry as the noun that the rest of promptlab uses."""
-        price = filled(Price, self.price, source="experiment file") if self.price else None
-        return filled(Model, self, name=self.name or self.model, litellm_name=self.model, sampling=self.sampling.asked(), price=price)
-
 
 Preset = Literal["paper", "negativeprompt-code", "instruction-induction", "ape", "bigbench", "promptbench", "letters"]
 
@@ -229,10 +159,14 @@ class Vary(Part):
 
     temperature: list[Annotated[float, Field(ge=0, le=2)]] = []
     reasoning_effort: list[Annotated[str, Field(min_length=1)]] = []
+    max_completion_tokens: Annotated[list[Annotated[int, Field(ge=1, le=1_000_000)]], Field(exclude_if=is_unset)] = []
+    thinking: Annotated[list[Thinking], Field(exclude_if=is_unset)] = []
+    response_format: Annotated[list[ResponseFormat], Field(exclude_if=is_unset)] = []
+    params: Annotated[list[Params], Field(exclude_if=is_unset)] = []
 
     def samplings(self) -> list[dict[str, Any]]:
         """Every combination of levels, as what is sent in place of the experiment's own sampling."""
-        levels = {name: list(dict.fromkeys(values)) for name, values in self if values}
+        levels = {name: list(dict.fromkeys(map(fixed, values))) for name, values in self.model_dump(mode="json").items() if values}
         return [dict(zip(levels, chosen, strict=True)) for chosen in itertools.product(*levels.values())]
 
 
@@ -296,7 +230,8 @@ class Experiment(Part):
     vary: Annotated[
         Vary,
         Field(
-            description="parameters with several levels, each a setting: temperature, reasoning_effort", exclude_if=lambda v: v == Vary()
+            description="parameters with several levels, each a setting: temperature, reasoning_effort, params, thinking",
+            exclude_if=lambda v: v == Vary(),
         ),
     ] = Vary()
     items: Annotated[int, Field(ge=1, description="items per task (fewer where a task has fewer)")] = 100

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, fi
 from promptlab.nouns import PACKAGE, Cue, FileProblems, Model, Problem, Stimulus, UsageProblem, checked, filled, shipped
 from promptlab.nouns.words import Benchmark, Demand, Emotion, Valence
 from promptlab.scoring.rules import SCORINGS
-from promptlab.sources.spec.experiment import NAME, ModelEntry, Part, PriceEntry
+from promptlab.sources.spec.models import NAME, ModelEntry, Part, PriceEntry
 from promptlab.sources.spec.strict_yaml import Document, load, read
 
 

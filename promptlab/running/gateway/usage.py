@@ -1,0 +1,152 @@
+"""What a provider says a request took, in every form that is known, and what that comes to in USD.
+
+Sources: the API references of OpenAI, Anthropic, Google, DeepSeek, xAI, OpenRouter and Perplexity, and LiteLLM's readings of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from promptlab.nouns import Call, Price, Reply
+
+COST_HEADER = "x-litellm-response-cost"
+"""What a LiteLLM proxy says a request cost, in USD."""
+MOST_TOKENS = 10**7
+"""No request takes as many; a usage beyond is none."""
+MOST_USD = 10**6
+"""No request costs as much."""
+CHARS_OF_ONE_TOKEN, CHARS_A_TOKEN = 64, 256
+"""No text of one token is longer, and no text has more characters for each further token; a usage that says so is none."""
+LEAST_SHARE = 0.05
+"""A provider's own price below this share of the known one is not believed: caches and batches save less."""
+
+
+class Booked(NamedTuple):
+    """A reply with the usage that can be believed, its price in USD (None: unknown), the fee in it, and what is wrong with the usage."""
+
+    reply: Reply
+    cost_usd: float | None
+    fee_usd: float | None
+    doubt: str | None
+
+
+def field_of(value: Any, *names: str) -> Any:  # noqa: ANN401 (a library's type, or a provider's dictionary)
+    """A field of a field, by name; None where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+    return value
+
+
+def read_usage(usage: Any, header: object = None) -> dict[str, Any]:  # noqa: ANN401
+    """The fields of a Reply that a usage says, by name. `header` is the value of COST_HEADER.
+
+    Input tokens include cached and written ones, and output tokens the reasoning, whatever the provider includes.
+    """
+    n_input = _first(usage, "prompt_tokens", "input_tokens", "promptTokenCount")
+    n_output = _first(usage, "completion_tokens", "output_tokens", "candidatesTokenCount")
+    inside, outside = ("prompt_tokens_details", "input_tokens_details"), ("completion_tokens_details", "output_tokens_details")
+    details = [field_of(usage, name) for name in inside]
+    cached = _most(
+        *(field_of(one, "cached_tokens") for one in details),  # OpenAI, and LiteLLM for Gemini
+        *(field_of(usage, name) for name in ("prompt_cache_hit_tokens", "cache_read_input_tokens", "cachedContentTokenCount")),
+    )
+    written = _most(  # Anthropic, OpenRouter
+        field_of(usage, "cache_creation_input_tokens"),
+        *(field_of(one, name) for one in details for name in ("cache_creation_tokens", "cache_write_tokens")),
+    )
+    reasoning = _most(
+        *(field_of(usage, name, "reasoning_tokens") for name in outside),
+        *(field_of(usage, name) for name in ("reasoning_tokens", "thoughtsTokenCount")),
+    )
+    total = count(_first(usage, "total_tokens", "totalTokenCount"))
+    if count(n_input) is not None and count(n_output) is not None:
+        aside = (cached or 0) + (written or 0)
+        if aside and (aside > n_input or total == n_input + aside + n_output or _is_anthropic(usage)):
+            n_input += aside
+        if total is not None and total > n_input + n_output:
+            n_output = total - n_input  # xAI and Gemini count reasoning in the sum alone
+        elif reasoning is not None and reasoning > n_output:
+            n_output += reasoning
+    return {
+        "input_tokens": n_input,
+        "output_tokens": n_output,
+        "reasoning_tokens": reasoning,
+        "cached_input_tokens": cached,
+        "written_input_tokens": written,
+        "reported_cost_usd": _reported(usage, header),
+    }
+
+
+def counted(said: Reply) -> Reply:
+    """The reply itself, with None for what is no count of tokens and no amount, and for a usage that is filled with zeros."""
+    n_input, n_output = count(said.input_tokens), count(said.output_tokens)
+    known = n_input is not None and n_output is not None and (n_output > 0 or (n_input > 0 and not said.text))
+    said.input_tokens, said.output_tokens = (n_input, n_output) if known else (None, None)
+    said.reasoning_tokens = count(said.reasoning_tokens)
+    said.cached_input_tokens, said.written_input_tokens = count(said.cached_input_tokens), count(said.written_input_tokens)
+    said.reported_cost_usd = amount(said.reported_cost_usd)
+    return said
+
+
+def booked(reply: Reply, call: Call, price: Price | None) -> Booked:
+    """What a reply cost: as the provider reports it, else by its tokens. An impossible usage is unknown, and counts as the most."""
+    n_input, n_output = reply.input_tokens, reply.output_tokens
+    doubt = None if n_input is not None or not reply.text else "it reports no usage, or none that can be"
+    if n_input is not None and n_output is not None:
+        n_sent, n_answered = sum(len(message["content"]) for message in call.messages), len(reply.text) + len(reply.reasoning or "")
+        for n, chars, what in ((n_input, n_sent, "sent"), (n_output, n_answered, "answered")):
+            if chars > max(0, CHARS_OF_ONE_TOKEN + (n - 1) * CHARS_A_TOKEN):
+                doubt = f"it reports {n:,} tokens for {chars:,} characters {what}"
+        if doubt:
+            return Booked(replace(reply, input_tokens=None, output_tokens=None), None, None, doubt)
+    cost = None
+    if price is not None and n_input is not None and n_output is not None:
+        n_cached, n_written = reply.cached_input_tokens or 0, reply.written_input_tokens or 0
+        cost = price.cost(n_input, n_output, n_cached, n_written, reply.reasoning_tokens or 0)
+    fee = price.request_usd if price is not None and cost is not None and price.request_usd else None
+    reported = reply.reported_cost_usd
+    if reported is None:
+        return Booked(reply, cost, fee, doubt)
+    if cost is not None and reported < LEAST_SHARE * cost:
+        return Booked(reply, cost, fee, f"it reports a price of ${reported:.6g} for an answer of ${cost:.6g}")
+    return Booked(reply, reported, None, None)
+
+
+def count(value: object) -> int | None:
+    """A number of tokens; None for whatever is none."""
+    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
+
+
+def amount(value: object) -> float | None:
+    """An amount in USD; None for whatever is none."""
+    return float(value) if type(value) in (int, float) and 0 <= value < MOST_USD else None  # type: ignore[operator, arg-type]  # NaN is in no range
+
+
+def _first(usage: Any, *names: str) -> Any:  # noqa: ANN401
+    return next((value for name in names if (value := field_of(usage, name)) is not None), None)
+
+
+def _most(*values: object) -> int | None:
+    return max((n for value in values if (n := count(value)) is not None), default=None)
+
+
+def _is_anthropic(usage: Any) -> bool:  # noqa: ANN401
+    """Whether cached tokens stand beside the input, as in Anthropic's own usage."""
+    own = isinstance(usage, Mapping) and "input_tokens" in usage and "prompt_tokens" not in usage
+    return own and ("cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage)
+
+
+def _reported(usage: Any, header: object) -> float | None:  # noqa: ANN401
+    """What the provider says the request cost: in the usage (OpenRouter, Perplexity), or in a proxy's header."""
+    cost = field_of(usage, "cost")
+    said = amount(field_of(cost, "total_cost") if isinstance(cost, Mapping) else cost)
+    if said is not None and field_of(usage, "is_byok"):
+        said += amount(field_of(usage, "cost_details", "upstream_inference_cost")) or 0.0  # paid with a key of the user's own
+    if said is None and isinstance(header, str):
+        try:
+            said = amount(float(header))
+        except ValueError:
+            said = None
+    return said
