@@ -125,7 +125,8 @@ def same(a: Run, b: Run, *but: str) -> None:
     """The same trials and the same calls, whichever way they were asked."""
     pd.testing.assert_frame_equal(settled(a, *but), settled(b, *but))
     order = ["trial", "turn"]
-    calls = [r.calls().drop(columns=["latency_s", "cached", "attempts", *but]).sort_values(order, ignore_index=True) for r in (a, b)]
+    dropped = ["latency_s", "cached", "attempts", "at_most_usd", *but]
+    calls = [r.calls().drop(columns=dropped).sort_values(order, ignore_index=True) for r in (a, b)]
     pd.testing.assert_frame_equal(*calls)
 
 
