@@ -23,8 +23,9 @@ from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_
 from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.parameters import arguments_of, given, messages_of
 from promptlab.running.gateway.providers import own_key
+from promptlab.running.gateway.redirects import SENDING, refuse_redirects
 from promptlab.running.gateway.usage import COST_HEADER
-from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer
+from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
 
 UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ollama"}
 """Providers whose responses LiteLLM does not hand to `logger_fn`, and its own names for them."""
@@ -53,6 +54,7 @@ class LiteLLMWire(Wire):
         litellm.drop_params = False  # dropping a parameter in silence changes the experiment
         litellm.cache = None
         logging.getLogger("LiteLLM").setLevel(logging.ERROR)  # it warns of each unknown finish reason, which a note tells once
+        refuse_redirects()
         self._litellm = litellm
         self._optional_params = get_optional_params
         if simulator is not None:
@@ -159,6 +161,7 @@ class LiteLLMWire(Wire):
 
     async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
         """What a function of LiteLLM's returns, asked once with the model's address and key; WireError for whatever it raises."""
+        SENDING.set(True)
         try:
             to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, "max_retries": 0, **arguments_of(model)}
             async with asyncio.timeout(timeout_s):
@@ -174,6 +177,8 @@ class LiteLLMWire(Wire):
         if isinstance(error, WireError):
             return error
         for cause in _causes(error):
+            if isinstance(cause, WireError):  # wrapped by LiteLLM
+                return WireError(cause.boundary, safe(cause.message, self._secrets), cause.status)
             if isinstance(cause, ImportError):
                 package = PACKAGES.get(cause.name or "", cause.name or "")
                 return WireError(

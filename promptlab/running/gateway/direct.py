@@ -25,6 +25,7 @@ from promptlab.running.gateway.answers import UNREADABLE, body_of
 from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.parameters import headers_of, messages_of, request_body
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
+from promptlab.running.gateway.redirects import redirected
 from promptlab.running.gateway.usage import COST_HEADER
 from promptlab.running.gateway.wire import Wire, late, safe, too_large
 
@@ -169,7 +170,7 @@ class DirectWire(Wire):
     def _refused(self, status: int, headers: Mapping[str, str], data: bytes) -> WireError:
         if status < 400:
             where = safe(headers.get("Location", "nowhere"), self._secrets)
-            return WireError("request", f"the address redirects to {where}; set api_base to the address that answers", status)
+            return redirected(where, status)
         said, message = _complaint(data)
         return self._error(status, said, message, headers)
 
