@@ -174,17 +174,17 @@ def forked(study: Study, runs: Path, cache: Path | None, tell: int) -> int:
     code = 70
     try:
         appended: list[str] = []
-        real = RunWriter.append
+        real = RunWriter.append_lines
 
-        def append(self: RunWriter, trial: Any, calls: Any) -> None:
-            real(self, trial, calls)
-            appended.append(trial.trial)
+        def append(self: RunWriter, lines: Any) -> None:
+            real(self, lines)
+            appended.extend(json.loads(line)["trial"]["trial"] for line in lines)
 
         def observe(_: Progress) -> None:
             while appended:
                 os.write(tell, f"{appended.pop()}\n".encode())
 
-        RunWriter.append = append  # type: ignore[method-assign]  # of this child alone
+        RunWriter.append_lines = append  # type: ignore[method-assign]  # of this child alone
         code = run_sweep(study, runs, cache, Execution(CONCURRENCY, "use" if cache else "off"), observe).exit_code
     except BaseException:
         traceback.print_exc()
