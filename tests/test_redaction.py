@@ -11,6 +11,7 @@ import pytest
 from promptlab.nouns.redact import redact_known
 from promptlab.running.gateway.answers import Said
 from promptlab.running.gateway.wire import read_answer
+from promptlab.sources.spec.models import ModelEntry
 
 SECRET = "sk-Abc9_def/ghi+JKL012mnopQRS345"
 
@@ -72,3 +73,20 @@ def test_every_field_that_a_server_controls_is_redacted() -> None:
     assert SECRET not in repr(reply)
     assert coded[4:-4] not in repr(reply)
     assert reply.text == "yes [redacted]" or reply.text.startswith("yes [redacted]")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://x.example/v1?api_key=sk-abcdefghijkl",
+        "https://x.example/v1?api-version=1",
+        "https://x.example/v1#key",
+        "https://user@x.example/v1",
+        "https://user:pass@x.example/v1",
+        "https://x.example/sk-abcdefghijklmnop/v1",
+    ],
+)
+def test_an_address_holds_no_secret(address: str) -> None:
+    with pytest.raises(ValueError, match="must not hold"):
+        ModelEntry.model_validate({"model": "openai/m", "api_base": address})
+    assert ModelEntry.model_validate({"model": "openai/m", "api_base": "https://x.example/v1/"}).api_base == "https://x.example/v1"

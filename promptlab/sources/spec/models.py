@@ -174,9 +174,15 @@ class ModelEntry(Sent):
     @field_validator("api_base")
     @classmethod
     def _no_secret(cls, value: str | None) -> str | None:
-        if value is not None and "@" in urlsplit(value).netloc:
-            raise ValueError("an address must not hold a user or password: it is written into the record; name a variable in api_key_env")
-        return value and value.rstrip("/")
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if "@" in parts.netloc or parts.query or parts.fragment or redact(value) != value:
+            raise ValueError(
+                "an address must not hold a user or password, a key, or anything behind '?' or '#': it is written into the record; name a "
+                "variable in api_key_env, and an API version in api_version"
+            )
+        return value.rstrip("/")
 
     def resolved(self) -> Model:
         """The entry as the noun that the rest of promptlab uses."""
