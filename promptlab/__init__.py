@@ -7,7 +7,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING
+
+if sys.platform == "win32":
+    raise ImportError(
+        "promptlab runs on Linux and macOS, not on Windows itself: use it inside WSL (https://learn.microsoft.com/windows/wsl)"
+    )
 
 # Without it, importing litellm fetches a price list over the network, and prices are part of a result.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")

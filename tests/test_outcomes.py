@@ -223,7 +223,7 @@ def test_what_litellm_calls_stop_is_looked_up_in_the_response(
         (400, "The model `gpt-4.1-mimi` does not exist", "model"),
         (400, "The provided model identifier is invalid.", "model"),
         (403, "no access, model_not_found", "model"),
-        (400, "Unsupported value: 'temperature' does not support 0 with this model. Only the default is supported.", "request"),
+        (400, "Unsupported value: 'temperature' does not support 0 with this model. Only the default is supported.", "parameter"),
         (400, "This model's maximum context length is 8192 tokens.", "length"),
         (400, "prompt is too long: 210000 tokens > 200000 maximum", "length"),
         (None, "Cannot connect to host 127.0.0.1:9 [Connect call failed]", "unreachable"),

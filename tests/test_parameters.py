@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from billing import Said, Scripted, chat
-from promptlab.nouns import Call, Completion, FileProblems, Model, UsageProblem, merged, most_output
+from promptlab.nouns import Call, Completion, FileProblems, Model, merged, most_output
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.running.engine import sent_otherwise
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice
 from promptlab.running.gateway.parameters import differences, messages_of
+from promptlab.running.preflight import preflight
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.sources.spec.models import ModelEntry
@@ -132,8 +132,7 @@ def test_what_is_refused_says_why(tmp_path: Path, keys: str, why: str) -> None:
 def test_a_header_without_its_variable_is_refused_before_anything_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MY_ORG", raising=False)
     study = resolve(experiment(tmp_path, models="  - {model: openai/m, name: m, headers: {X-Org: {env: MY_ORG}}}"))
-    with pytest.raises(UsageProblem, match="the variable MY_ORG is not set"):
-        sent_otherwise(study)
+    assert any(finding.is_error and "the variable MY_ORG is not set" in str(finding) for finding in preflight(study))
 
 
 def test_each_parameter_is_part_of_the_run_and_only_where_it_is_set(tmp_path: Path) -> None:
@@ -232,14 +231,14 @@ def test_differences_in_words() -> None:
     ],
 )
 def test_check_says_what_litellm_changes(tmp_path: Path, model: str, note: str | None) -> None:
-    notes = sent_otherwise(resolve(experiment(tmp_path, models=f"  - {model}")))
-    assert (notes == []) if note is None else any(note in told for told in notes), notes
+    notes = [finding.found for finding in preflight(resolve(experiment(tmp_path, models=f"  - {model}")))]
+    assert not any("sent" in told for told in notes if "key" not in told) if note is None else any(note in told for told in notes), notes
 
 
 def test_a_thinking_budget_beyond_the_answers_limit_is_refused(tmp_path: Path) -> None:
     model = "  - {model: anthropic/claude-sonnet-4-5, name: m, sampling: {temperature: 1, reasoning_effort: low}}"
-    with pytest.raises(UsageProblem, match="would think for up to 1,024 tokens, and max_tokens is 64"):
-        sent_otherwise(resolve(experiment(tmp_path, models=model)))
+    [found] = [finding for finding in preflight(resolve(experiment(tmp_path, models=model))) if finding.is_error]
+    assert "would think for up to 1,024 tokens, and max_tokens is 64" in found.found
 
 
 def test_later_parameters_hold_and_params_are_merged() -> None:

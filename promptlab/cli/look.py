@@ -80,9 +80,19 @@ def ls_stimuli(as_json: AsJson = False) -> None:
     print_rows("", rows, columns, note, as_json=as_json)
 
 
+MOST_MODELS = 40
+"""Rows that `ls models` shows to people."""
+
+
 @ls.command("models")
-def ls_models(as_json: AsJson = False) -> None:
-    """The simulated models, and how to name real ones."""
+def ls_models(
+    words: Annotated[list[str] | None, typer.Argument(help="Parts of a name, provider or mode: each must be there.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """The simulated models, or those of LiteLLM's table that have all these words."""
+    if words:
+        _ls_priced([word.lower() for word in words], as_json)
+        return
     from promptlab.sources.prices import PriceTable
     from promptlab.sources.spec.libraries import sim_models
 
@@ -93,8 +103,32 @@ def ls_models(as_json: AsJson = False) -> None:
     print_rows("Simulated models (SIMULATED: no key, no network)", rows, ["model", "truth"])
     usual = ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GEMINI_API_KEY", "MISTRAL_API_KEY", "GROQ_API_KEY")
     keys = [name for name in usual if os.environ.get(name)]
-    say("Real models: any LiteLLM name, such as openai/gpt-4o-mini, and any OpenAI-compatible server by api_base.")
+    say("Real models: `promptlab ls models WORDS` searches LiteLLM's table, as in `promptlab ls models openai mini`.")
+    say("Any LiteLLM name, such as openai/gpt-4o-mini, and any OpenAI-compatible server by api_base.")
     say(f"Prices: {table.source}, {len(table.entries):,} entries. Keys in the environment: {', '.join(keys) or 'none of the usual ones'}.")
+
+
+def _ls_priced(words: Sequence[str], as_json: bool) -> None:
+    """Models of LiteLLM's table: context and output in tokens, prices in USD per million tokens."""
+    from promptlab.nouns import Model
+    from promptlab.sources.prices import PriceTable
+
+    table, rows = PriceTable.load(), []
+    for name, entry in sorted(table.named().items()):
+        if all(word in f"{name} {entry['mode']}".lower() for word in words):
+            price = table.price(Model(name, name))
+            rates = {key: getattr(price, f"{key}_usd_per_mtok", None) for key in ("input", "output", "cached_input")}
+            thinks = "yes" if entry.get("supports_reasoning") else "no"
+            row = {"model": name, "mode": entry["mode"], "context": entry.get("max_input_tokens"), "most_output": table.most_output(name)}
+            rows.append({**row, **rates, "reasoning": thinks, "retires": entry.get("deprecation_date")})
+    if as_json:
+        exit_json(rows)
+    if not rows:
+        raise UsageProblem(f"{table.source} has no model with {' and '.join(map(repr, words))}; try fewer words")
+    left = len(rows) - MOST_MODELS
+    note = f"{left:,} more; add a word, or --json for all. " if left > 0 else ""
+    heads = {key: key.replace("_", " ") for key in rows[0]} | {"input": "USD/M in", "output": "USD/M out", "cached_input": "cached"}
+    print_rows(f"{table.source}: {len(rows):,} models", rows[:MOST_MODELS], heads, f"{note}`promptlab check FILE` says what a model takes.")
 
 
 @show.command("run")

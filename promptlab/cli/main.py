@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
+import io
+import json
 import os
 import sys
 
@@ -50,6 +53,10 @@ def main() -> None:
     """Run the command; an error raised on purpose is its message on stderr and its own exit code."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # the sums are short; on a busy machine more threads spend minutes on waiting
     gc.set_threshold(GC_EVERY)  # items and trials are many and stay: to look through them at every 700th takes a fifth of the time
+    codecs.register_error("as-json", _as_json)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="as-json")
     try:
         refuse_poisoned()
         app()
@@ -61,3 +68,10 @@ def main() -> None:
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()
         raise SystemExit(EXIT_ERROR) from None
+
+
+def _as_json(error: UnicodeError) -> tuple[str, int]:
+    """Characters that a console lacks, written as JSON writes them: nothing is lost, and JSON stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end

@@ -35,8 +35,8 @@ def plan(
     """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
     from promptlab.planning.plan import make_plan, outlook, repriced
     from promptlab.planning.resolve import resolve
-    from promptlab.running.engine import sent_otherwise
     from promptlab.running.gateway.providers import asked_where
+    from promptlab.running.preflight import preflight
 
     study = resolve(experiment, LOOKS if sequential else None)
     made, priced = make_plan(study), study
@@ -55,12 +55,8 @@ def plan(
     for model in study.models:
         if not model.simulated:
             say(f"{model.name}: {asked_where(model)}")
-    try:
-        differing = sent_otherwise(study)
-    except UsageProblem as problem:
-        differing = [str(problem)]
-    for note in differing:
-        say(f"note: {note}")
+    for finding in preflight(study):
+        say(str(finding))
     if shown is not None:
         say(
             f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "
@@ -100,7 +96,6 @@ def calibrate(
     """How often this design would report a gain that is not there, and find one that is. Asks no model."""
     from dataclasses import asdict
 
-    from promptlab.nouns import UsageProblem
     from promptlab.planning.calibrate import calibrate as judge
     from promptlab.planning.resolve import resolve
 

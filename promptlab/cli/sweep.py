@@ -18,7 +18,7 @@ from promptlab.api import CacheUse
 from promptlab.cli.common import LOOKS, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
-from promptlab.nouns import EXIT_INCOMPLETE, Scorer, UsageProblem
+from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, Scorer, UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.record.mirror import Pusher
@@ -32,13 +32,19 @@ Wire = Literal["auto", "litellm", "direct"]
 
 
 def check(experiment: ExperimentFile) -> None:
-    """Say everything that is wrong with an experiment file, and nothing if nothing is."""
+    """Say everything that is wrong with an experiment file and its models. Sends nothing."""
     from promptlab.planning.resolve import resolve
-    from promptlab.running.engine import sent_otherwise
+    from promptlab.running.preflight import preflight
 
     study = resolve(experiment)
-    for note in (*study.notes, *sent_otherwise(study)):
+    for note in study.notes:
         say(f"note: {note}")
+    found = preflight(study)
+    for finding in found:
+        if not finding.is_error:
+            say(str(finding))
+    if errors := [finding.problem for finding in found if finding.is_error]:
+        raise FileProblems(errors)
     say(f"{experiment}: ok ({study.design.n_trials:,} trials, run {study.run_id})")
 
 
@@ -72,6 +78,9 @@ def sweep(
         bool, typer.Option("--serve-vllm", help="With --engine ray: start vLLM there for models hosted_vllm/NAME without api_base.")
     ] = False,
     gpus: Annotated[int, typer.Option(min=1, help="GPUs of each model that --serve-vllm serves.")] = 1,
+    probe: Annotated[
+        bool, typer.Option("--probe/--no-probe", help="Send each model's first trial alone, to find a wrong key or name at once.")
+    ] = True,
     batch: Batch = False,
     batch_wait: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
@@ -95,16 +104,19 @@ def sweep(
     from promptlab.cli.view import beside
     from promptlab.nouns import home
     from promptlab.planning.resolve import resolve
+    from promptlab.running.preflight import preflight
     from promptlab.running.progress import Execution, watched
     from promptlab.running.sweep import run_sweep
 
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
-        ray=engine == "ray", ray_address=ray_address, batch=batch, batch_wait_s=batch_wait or 0,
+        ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
     )  # fmt: skip
     study = resolve(experiment, LOOKS if sequential else None)
     for note in study.notes:
         say(f"note: {note}")
+    for finding in preflight(study, execution) if use != "replay" else ():
+        say(str(finding))
     simulated = [model.name for model in study.models if model.simulated]
     if simulated:
         say(f"SIMULATED. {', '.join(simulated)}: promptlab makes up the answers; they say nothing about any real model.")

@@ -16,7 +16,7 @@ from promptlab.planning.plan import outlook, power
 from promptlab.planning.price import estimate, minutes
 from promptlab.planning.resolve import Study, resolve
 from promptlab.planning.size import Over, Size
-from promptlab.sources.prices import PriceTable, provider_of
+from promptlab.sources.prices import PriceTable
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.spec.libraries import all_stimuli, sim_models
 from promptlab.sources.spec.models import Sampling
@@ -177,13 +177,7 @@ def priced_models() -> tuple[str, ...]:
     planted = "sim/planted"
     found = {planted: None, **found} if planted in found else found
     table = PriceTable.load()
-    for name, entry in sorted(table.entries.items()):
-        if not isinstance(entry, dict) or entry.get("mode") not in ("chat", "completion", "responses"):
-            continue
-        whole = name if "/" in name else f"{provider_of(entry)}/{name}"
-        if table.price(Model(whole, whole)) is not None:
-            found[whole] = None
-    return tuple(found)
+    return (*found, *(name for name in sorted(table.named()) if table.price(Model(name, name)) is not None))
 
 
 def suite_of(plan: Plan) -> Suite:

@@ -106,14 +106,16 @@ class Engine:
 
         UsageProblem when one does not accept that.
         """
-        asked = [(judge, judge.sampling) for judge in self.judges]
-        plain = self._first.sampling
+        found = [changed for model, sampling in self.samplings() if (changed := self.gateway.changed(model, sampling))]
+        self.progress.notes += [note for note in dict.fromkeys(found) if note not in self.progress.notes]
+        return {model.name: self.gateway.effective(model, self._first.sampling[model.name]) for model in self.design.models}
+
+    def samplings(self) -> Iterator[tuple[Model, Mapping[str, Any]]]:
+        """Each model with every set of parameters that it is asked with."""
+        yield from ((judge, judge.sampling) for judge in self.judges)
         for own in {written({**a.strategy.sampling, **dict(a.setting.sampling)}): a for a in self.design.arms}.values():
             for model in self.design.models:
-                asked.append((model, merged(plain[model.name], dict(own.setting.sampling), own.strategy.sampling)))
-        found = [changed for model, sampling in asked if (changed := self.gateway.changed(model, sampling))]
-        self.progress.notes += [note for note in dict.fromkeys(found) if note not in self.progress.notes]
-        return {model.name: self.gateway.effective(model, plain[model.name]) for model in self.design.models}
+                yield model, merged(self._first.sampling[model.name], dict(own.setting.sampling), own.strategy.sampling)
 
     def _written(self, params: Mapping[str, Any]) -> str:
         """Parameters as JSON; those of one call after the other are often one mapping."""
@@ -343,18 +345,18 @@ def engine_of(
     if execution is not None:
         models = [replace(model, api_base=served_at.get(model.name, model.api_base)) for model in study.models]
         world = World(design, study.sims) if any(model.simulated for model in models) else None
-        gateway = Gateway(models, study.prices, world, wire=execution.wire, concurrency=execution.concurrency, workers=execution.workers)
+        gateway = Gateway(
+            models,
+            study.prices,
+            world,
+            wire=execution.wire,
+            concurrency=execution.concurrency,
+            workers=execution.workers,
+            probe=execution.probe and study.experiment.probe,
+        )
         progress.noted = gateway.notes
     sampling = study.experiment.sampling.asked()
     return Engine(
         design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges,
         limits=study.limits,
     )  # fmt: skip
-
-
-def sent_otherwise(study: Study) -> list[str]:
-    """What providers would be sent otherwise than the experiment asks for, in words; UsageProblem where one does not take it."""
-    progress = Progress(0)
-    if not all(model.simulated for model in study.models):
-        engine_of(study, None, Budget(None), progress, Execution()).effective()
-    return progress.notes

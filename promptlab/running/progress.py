@@ -104,6 +104,8 @@ class Execution:
     ray: bool = False
     """Whether the workers are tasks of a Ray cluster instead of processes of this machine."""
     ray_address: str | None = None
+    probe: bool = True
+    """Whether the first trial of each real model goes alone, before any other."""
     batch: bool = False
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0

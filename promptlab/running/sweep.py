@@ -22,6 +22,7 @@ from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_mo
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
+from promptlab.running.open_files import with_room
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import ArmKey, Looks
@@ -148,8 +149,11 @@ class _Session:
     def __post_init__(self) -> None:
         study, writer = self._study, self._writer
         self._recorded = writer.recorded()
+        self._how, fewer = with_room(self._how)
         self._plan, plan_digest = freeze(study, writer)
-        self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials))
+        self._progress = Progress(
+            n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=[fewer] if fewer else []
+        )
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd)
 
     async def run(self, serve_gpus: int) -> Sweep:

@@ -24,6 +24,8 @@ PROVIDERS = {"bedrock_converse": "bedrock", "cohere_chat": "cohere", "text-compl
 ABOVE = re.compile(r"input_cost_per_token_above_(\d+)k_tokens")
 SEARCHES = re.compile(r"^perplexity/|-search(?:-preview|-api)?\b")
 """Models that search for every request."""
+TEXT_MODES = ("chat", "completion", "responses")
+"""Kinds of models that answer a prompt with text."""
 M = 1_000_000
 
 
@@ -48,6 +50,11 @@ class PriceTable:
         whole, bare = self.entries.get(litellm_name), self.entries.get(rest)
         found = whole if isinstance(whole, dict) else bare if isinstance(bare, dict) and provider_of(bare) == provider else {}
         return found if litellm_name != "sample_spec" else {}
+
+    def named(self) -> dict[str, Mapping[str, Any]]:
+        """The models that answer prompts with text, by the name that an experiment gives them."""
+        chats = {name: entry for name, entry in self.entries.items() if isinstance(entry, dict) and entry.get("mode") in TEXT_MODES}
+        return {name if "/" in name else f"{provider_of(entry)}/{name}": entry for name, entry in chats.items()}
 
     def price(self, model: Model) -> Price | None:
         """What one model costs; None when nobody says, which is not the same as free.

@@ -18,11 +18,12 @@ from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
-from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, in_body, redact
+from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, did_you_mean, in_body, redact
 from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_finish
 from promptlab.running.gateway.failures import WireError, read_message
+from promptlab.running.gateway.network import bundle, check, is_checked, spare_loopback
 from promptlab.running.gateway.parameters import arguments_of, given, messages_of
-from promptlab.running.gateway.providers import own_key
+from promptlab.running.gateway.providers import asked_at, install, own_key
 from promptlab.running.gateway.redirects import SENDING, refuse_redirects
 from promptlab.running.gateway.usage import COST_HEADER
 from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
@@ -55,6 +56,10 @@ class LiteLLMWire(Wire):
         litellm.cache = None
         logging.getLogger("LiteLLM").setLevel(logging.ERROR)  # it warns of each unknown finish reason, which a note tells once
         refuse_redirects()
+        spare_loopback()
+        if not is_checked():
+            os.environ["SSL_VERIFY"] = "false"  # the only spelling that it knows
+        litellm.ssl_verify = bundle() or True
         self._litellm = litellm
         self._optional_params = get_optional_params
         if simulator is not None:
@@ -83,7 +88,11 @@ class LiteLLMWire(Wire):
 
     def translated(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters as LiteLLM sends them to this provider."""
-        name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
+        try:
+            name, provider, *_ = self._litellm.get_llm_provider(model.litellm_name, api_base=model.api_base)
+        except self._litellm.BadRequestError:
+            hint = did_you_mean(model.provider, provider_names())
+            raise UsageProblem(f"LiteLLM knows no provider {model.provider!r}, as {model.name!r} names it; {hint}".rstrip("; ")) from None
         asked = self._parameters(model, sampling)
         sent = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **asked)
         if self._litellm.model_cost.get(name, {}).get("mode") == "responses" and provider in ("openai", "azure"):
@@ -162,6 +171,7 @@ class LiteLLMWire(Wire):
     async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
         """What a function of LiteLLM's returns, asked once with the model's address and key; WireError for whatever it raises."""
         SENDING.set(True)
+        check(asked_at(model))
         try:
             to = {"api_base": model.api_base, "api_key": own_key(model), "timeout": timeout_s, "max_retries": 0, **arguments_of(model)}
             async with asyncio.timeout(timeout_s):
@@ -182,7 +192,7 @@ class LiteLLMWire(Wire):
             if isinstance(cause, ImportError):
                 package = PACKAGES.get(cause.name or "", cause.name or "")
                 return WireError(
-                    "setup", f"LiteLLM needs the package {package!r} for this model, and it is not installed: pip install {package}"
+                    "setup", f"LiteLLM needs the package {package!r} for this model, and it is not installed: {install(package)}"
                 )
             is_of_client = type(cause).__module__.partition(".")[0] in ("aiohttp", "httpx") and "Status" not in type(cause).__name__
             if is_of_client or (isinstance(cause, OSError) and not isinstance(cause, TimeoutError)):
@@ -207,6 +217,13 @@ def _cost_header(response: Any) -> object:  # noqa: ANN401 (a litellm type)
     """What a proxy says in a header that the request cost."""
     headers = (getattr(response, "_hidden_params", None) or {}).get("additional_headers") or {}
     return headers.get(f"llm_provider-{COST_HEADER}")
+
+
+def provider_names() -> list[str]:
+    """Every provider that LiteLLM knows."""
+    import litellm
+
+    return [str(getattr(name, "value", name)) for name in litellm.provider_list]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -7,15 +7,12 @@ unchanged; redirections are not followed, because prompts and keys are for the a
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
 import os
 import ssl
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 import orjson
 
@@ -23,6 +20,7 @@ from promptlab.nouns import Call, Model, Reply, UsageProblem
 from promptlab.running.gateway import wire
 from promptlab.running.gateway.answers import UNREADABLE, body_of
 from promptlab.running.gateway.failures import WireError, read_message
+from promptlab.running.gateway.network import certificates, proxy_of
 from promptlab.running.gateway.parameters import headers_of, messages_of, request_body
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
 from promptlab.running.gateway.redirects import redirected
@@ -161,8 +159,8 @@ class DirectWire(Wire):
         headers |= headers_of(model)
         target = _Target(
             url=URL(base if ENDPOINT in base else f"{base}/{ENDPOINT}"), name=model.litellm_name.partition("/")[2], extra=provider.extra,
-            served_prefix=provider.served_prefix, timeout_s=model.timeout_s, headers=headers, proxy=_proxy(base),
-            certificates=_certificates() if base.startswith("https") else True,
+            served_prefix=provider.served_prefix, timeout_s=model.timeout_s, headers=headers, proxy=proxy_of(base),
+            certificates=certificates() if base.startswith("https") else True,
         )  # fmt: skip
         self._targets[model.name] = target
         return target
@@ -212,27 +210,3 @@ def _complaint(data: bytes) -> tuple[str, str]:
         return text, read_message(json.loads(data) if data[:1] in (b"{", b"[") else None) or text
     except (ValueError, RecursionError):
         return text, text
-
-
-def _proxy(base: str) -> str | None:
-    """The proxy that the environment names for an address: looked up once, as LiteLLM does."""
-    address = urlsplit(base)
-    if urllib.request.proxy_bypass(address.hostname or ""):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(address.scheme) or proxies.get("all")
-
-
-@functools.cache
-def _certificates() -> ssl.SSLContext:
-    """The system's certificates and certifi's, or those that SSL_CERT_FILE names alone."""
-    named = os.environ.get("SSL_CERT_FILE")
-    if named and os.path.exists(named):
-        return ssl.create_default_context(cafile=named)
-    context = ssl.create_default_context()
-    try:
-        import certifi
-    except ImportError:
-        return context
-    context.load_verify_locations(certifi.where())
-    return context

@@ -15,17 +15,17 @@ from typing import Any, Literal
 
 Boundary = Literal[
     "auth", "quota", "rate", "server", "timeout", "connection", "policy", "request", "size",
-    "model", "length", "setup", "unreachable", "certificate", "forbidden",
+    "model", "parameter", "length", "setup", "unreachable", "certificate", "forbidden",
 ]  # fmt: skip
 """`model`: no such model. `length`: more text than the model takes. `setup`: a package is missing. `forbidden`: 403 with a page."""
 RETRIED: frozenset[Boundary] = frozenset({"rate", "server", "timeout", "connection", "unreachable", "forbidden"})
 STOPPING: frozenset[Boundary] = frozenset({"auth", "quota", "setup"})
 STOPS_AFTER: Mapping[Boundary, int] = {
-    "quota": 1, "setup": 1, "auth": 3, "model": 3, "certificate": 3, "unreachable": 6, "forbidden": 6, "request": 7, "server": 30,
-    "connection": 30,
+    "quota": 1, "setup": 1, "auth": 3, "model": 3, "parameter": 3, "certificate": 3, "unreachable": 6, "forbidden": 6, "request": 7,
+    "server": 30, "connection": 30,
 }  # fmt: skip
 """After so many failures alike in a row, and no answer in between, no more is sent to a model."""
-REPEATED: frozenset[Boundary] = frozenset({"auth", "model", "certificate", "unreachable"})
+REPEATED: frozenset[Boundary] = frozenset({"auth", "model", "parameter", "certificate", "unreachable"})
 """A call is sent again all the same, a few times, so that its model stops without failed trials."""
 FLAGGED = re.compile(
     r"content.?polic|content.?filter|content.?management|requires moderation|flagged_input|(?:input|prompt) was flagged"
@@ -44,6 +44,11 @@ NO_MODEL = re.compile(
 TOO_LONG = re.compile(
     r"context.?(?:length|window)|maximum (?:number of tokens|context)|prompt is too long|too many (?:input )?tokens|string_above_max_length"
 )
+NOT_TAKEN = re.compile(
+    r"unsupported[_ ](?:value|parameter)|unrecognized (?:request )?argument|extra inputs are not permitted|unknown (?:name|parameter|field)"
+    r"|(?:temperature|top_[pk]|max_tokens|seed|stop|reasoning\S*|penalty|logprobs)\W.{0,60}(?:(?:not |un)support|deprecated|not allowed)"
+)
+"""How a provider says that it does not take a parameter, or not this value of it."""
 PAGE = re.compile(r"<(?:!doctype\s+)?html")
 NOT_FOUND = re.compile(
     r"connect call failed|connection refused|actively refused|name or service not known|nodename nor servname|getaddrinfo failed"
@@ -113,7 +118,9 @@ def read_boundary(status: int | None, text: str, kind: str = "") -> Boundary:
         return "forbidden" if PAGE.search(lowered) else "auth"
     if status is None or status >= 500 or status == 409:
         return "server"
-    return "length" if TOO_LONG.search(lowered) else "request"
+    if TOO_LONG.search(lowered):
+        return "length"
+    return "parameter" if NOT_TAKEN.search(lowered) else "request"
 
 
 def _limited(status: int, lowered: str) -> Boundary:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from promptlab.nouns import FINISH_OUTCOMES, Call, Completion, Model, Price, ProviderStopped, Reply, finish_word, known_secrets
+from promptlab.running.gateway import network
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.failures import REPEATED, RETRIED, STOPS_AFTER, WireError
 from promptlab.running.gateway.limiter import Limiter
 from promptlab.running.gateway.parameters import differences, request_body
 from promptlab.running.gateway.providers import not_direct
-from promptlab.running.gateway.stopping import Probation, is_of_all, stop_reason
+from promptlab.running.gateway.stopping import PROBES, Probation, is_of_all, stop_reason
 from promptlab.running.gateway.usage import booked
 from promptlab.running.gateway.wire import MESSAGE_LIMIT, SimulatedError, Simulator, Wire, judged, late
 
@@ -76,6 +77,7 @@ class Gateway:
     `wire` chooses how models are asked: `auto` directly where LiteLLM would send the same, simulated ones in this process, the
     rest over LiteLLM; `litellm` everything over LiteLLM; `direct` nothing over it. No choice changes an answer or a record.
     `concurrency` is the most that one provider is asked at once, by this process; `workers` processes share the sweep.
+    With `probe` the first call to each real model goes alone, until it is answered or stops the model.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class Gateway:
         wire: WireChoice = "auto",
         concurrency: int = 64,
         workers: int = 1,
+        *,
+        probe: bool = True,
     ) -> None:
         named = [name for m in models for name in (m.api_key_env, *m.header_envs.values()) if name]
         self.secrets = known_secrets(tuple(named))
@@ -104,9 +108,12 @@ class Gateway:
         lanes: dict[tuple[str, str | None, str | None], Limiter] = {}
         self._lanes = {m.name: lanes.setdefault((m.provider, m.api_base, m.api_key_env), Limiter(concurrency)) for m in models}
         self._stopped: dict[str, str] = {}
-        self._probations = {model.name: Probation(workers) for model in models}
+        probes = 1 if probe else PROBES
+        self._probations = {model.name: Probation(workers, probes, is_proven=model.simulated) for model in models}
         self.notes: dict[str, str] = {}
         """By model: what a reader of its answers must know."""
+        if not network.is_checked() and not all(model.simulated for model in models):
+            self.notes["SSL_VERIFY"] = network.UNCHECKED
         self._direct = DirectWire(models, self.secrets)
         self._simulated = SimulatedWire(models, self.secrets, simulator) if simulator else None
         self._litellm: Wire | None = None
@@ -168,41 +175,41 @@ class Gateway:
         wire, effective = self._route(model, call.sampling)
         lane, probation = self._lanes[model.name], self._probations[model.name]
         started = time.monotonic()
-        attempt = 0
-        while True:
-            attempt += 1
-            is_probe = False if probation.is_proven else await probation.enter()
-            try:
+        attempt, is_probe = 0, False
+        try:
+            while True:
+                attempt += 1
+                is_probe = is_probe or (not probation.is_proven and await probation.enter())
                 sent_at = await lane.acquire()
-            except BaseException:
-                if is_probe:
-                    probation.leave()
-                raise
-            try:
-                if why := self._stopped.get(model.name) or lane.stopped:
-                    probation.stop()
-                    raise ProviderStopped(f"{model.name}: {why}", model.name)
-                self.n_sent += 1
-                asked_at = time.monotonic()
-                reply = await wire.send(call)
-                self._heard_at = time.monotonic()
-                lane.answered(self._heard_at - asked_at)
-                probation.answered()
-                return self._completion(call, effective, reply, attempt, self._heard_at - asked_at)
-            except WireError as error:
-                if error.answered:
+                try:
+                    if why := self._stopped.get(model.name) or lane.stopped:
+                        probation.stop()
+                        raise ProviderStopped(f"{model.name}: {why}", model.name)
+                    self.n_sent += 1
+                    asked_at = time.monotonic()
+                    reply = await wire.send(call)
                     self._heard_at = time.monotonic()
-                wait = self._next(model, lane, error, attempt, sent_at)
-                if wait is None:
-                    return self._completion(call, effective, error, attempt, time.monotonic() - started)
-                perhaps_paid = error.may_be_billed and not model.simulated
-            finally:
-                lane.release()
-                if is_probe:
-                    probation.leave()
-            if perhaps_paid and before_resending is not None:
-                await before_resending()
-            await asyncio.sleep(wait)
+                    lane.answered(self._heard_at - asked_at)
+                    probation.answered()
+                    return self._completion(call, effective, reply, attempt, self._heard_at - asked_at)
+                except WireError as error:
+                    if error.answered:
+                        self._heard_at = time.monotonic()
+                    wait = self._next(model, lane, error, attempt, sent_at)
+                    if wait is None:
+                        return self._completion(call, effective, error, attempt, time.monotonic() - started)
+                    perhaps_paid = error.may_be_billed and not model.simulated
+                    if is_probe and (probation.has_answered or error.boundary not in REPEATED):  # else it goes first again
+                        probation.leave()
+                        is_probe = False
+                finally:
+                    lane.release()
+                if perhaps_paid and before_resending is not None:
+                    await before_resending()
+                await asyncio.sleep(wait)
+        finally:
+            if is_probe:
+                probation.leave()
 
     def _next(self, model: Model, lane: Limiter, error: WireError, attempt: int, sent_at: float) -> float | None:
         """Seconds after which a failed call is tried again, and what its failure means for others; None: no more."""
@@ -215,7 +222,7 @@ class Gateway:
                 self._stopped.setdefault(model.name, why)
             probation.stop()
             raise ProviderStopped(f"{model.name}: {why}", model.name) from None
-        if error.boundary not in RETRIED | REPEATED:
+        if error.boundary not in RETRIED | REPEATED or (error.boundary == "parameter" and probation.has_answered):
             return None
         if error.status in OVERLOAD_STATUS:
             lane.overloaded(sent_at)

@@ -86,6 +86,16 @@ USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
 }
 """Variables that LiteLLM reads for providers whose variable is not their name and _API_KEY."""
 
+LOCAL = frozenset({"ollama", "ollama_chat", "hosted_vllm", "vllm", "lm_studio", "llamafile", "xinference", "docker_model_runner"})
+"""Servers of the user's own: they need no key, and their models have whatever names were loaded."""
+EXTRAS: Mapping[str, str] = {"mcp": "responses", "google-auth": "vertex", "boto3": "bedrock"}
+"""The extra of promptlab that brings a package which LiteLLM needs for some models."""
+
+
+def install(package: str) -> str:
+    """The command that installs a package which a model needs."""
+    return f"pip install 'promptlab-bench[{EXTRAS[package]}]'" if package in EXTRAS else f"pip install {package}"
+
 
 def not_direct(model: Model, sampling: Mapping[str, Any]) -> str | None:
     """Why a model is asked over LiteLLM and not directly; None where both send the same."""
@@ -114,6 +124,12 @@ def address_of(model: Model) -> str:
     return redact((base_of(model) if model.provider in DIRECT else model.api_base) or f"the provider {model.provider!r}")
 
 
+def asked_at(model: Model) -> str:
+    """The address of a model's server; of a public provider that LiteLLM knows, only how it is reached."""
+    base = base_of(model) if model.provider in DIRECT else model.api_base
+    return base or ("http://localhost" if model.provider in LOCAL else "https:")
+
+
 def key_variable(model: Model) -> str | None:
     """The variable whose key a model is sent; None where it is sent none, as a server of the user's own is."""
     if model.api_key_env:
@@ -121,6 +137,8 @@ def key_variable(model: Model) -> str | None:
     if model.simulated or (model.api_base and not _is_own_host(model)):
         return None
     known = DIRECT.get(model.provider)
+    if model.provider in LOCAL and not (known and any(map(os.environ.get, known.key_env))):
+        return None
     usual = known.key_env if known else USUAL_KEYS.get(model.provider, (f"{model.provider.upper()}_API_KEY",))
     return next(filter(os.environ.get, usual), usual[0])
 

@@ -10,13 +10,15 @@ from promptlab.running.gateway.failures import STOPS_AFTER, Boundary, WireError
 from promptlab.running.gateway.providers import address_of, key_sent
 
 PROBES = 4
-"""Calls to a model under way until one of them is answered."""
+"""Calls to a model under way until one of them is answered, where its first trial does not go alone."""
 PATIENCE_S = 30.0
 """After so long without a failure the others go as well: a model may think for minutes, and what stops it is heard sooner."""
 PROVING: frozenset[Boundary] = frozenset({"rate", "policy", "length", "size"})
 """Failures that only a server sends that knows the model and takes the key."""
-AT_FIRST: frozenset[Boundary] = frozenset({"request", "server", "connection"})
+AT_FIRST: frozenset[Boundary] = frozenset({"request", "parameter", "server", "connection"})
 """Failures that stop a model only while it has answered nothing yet."""
+UNDECIDED: frozenset[Boundary] = frozenset({"server", "connection", "timeout"})
+"""Failures that may pass: a few calls find out sooner than one alone whether these do."""
 RESUME = "run the same command again"
 
 
@@ -26,10 +28,10 @@ class Probation:
     `sharers` processes have a probation each, and together no more probes and failures than one.
     """
 
-    def __init__(self, sharers: int = 1) -> None:
+    def __init__(self, sharers: int = 1, probes: int = PROBES, *, is_proven: bool = False) -> None:
         self._sharers = sharers
-        self._probes = max(1, PROBES // sharers)
-        self.is_proven = False
+        self._probes = max(1, probes // sharers)
+        self.is_proven = is_proven
         """Whether all calls may be sent at once."""
         self.has_answered = False
         self._since = 0.0
@@ -77,6 +79,8 @@ class Probation:
     def failed(self, error: WireError, sent_at: float) -> bool:
         """Whether a failure is the last of so many alike that no more should be sent."""
         limit = STOPS_AFTER.get(error.boundary)
+        if error.boundary in UNDECIDED:
+            self._probes = max(1, PROBES // self._sharers)
         if error.boundary in PROVING:
             self._pass()
         if limit is None or (error.boundary in AT_FIRST and self.has_answered):
@@ -129,6 +133,8 @@ def stop_reason(model: Model, error: WireError) -> str:
                 f"{where} knows no model {model.litellm_name.partition('/')[2] or model.litellm_name!r} or no such path "
                 f"({status}{said}); correct 'model' or 'api_base' in the experiment, or load the model there, and {RESUME}"
             )
+        case "parameter":
+            return f"{where} does not take a parameter ({status}{said}); change 'sampling' in the experiment, and {RESUME}"
         case "certificate":
             return (
                 f"the certificate of {where} is not trusted ({said}); name the file of its authority in SSL_CERT_FILE, or correct "

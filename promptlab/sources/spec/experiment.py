@@ -252,6 +252,7 @@ class Experiment(Part):
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()
     budget_usd: Annotated[float, Field(gt=0, description="the run stops before it could spend more")] | None = None
+    probe: Annotated[bool, Field(description="the first trial of each model goes alone, before any other; not hashed")] = True
 
     @model_validator(mode="after")
     def _something(self) -> Experiment:
@@ -301,8 +302,8 @@ class Experiment(Part):
         return self.model_copy(update=update) if update else self
 
     def canonical(self) -> dict[str, Any]:
-        """The experiment as plain data with every default filled in: what is hashed."""
-        return self.model_dump(mode="json")
+        """The experiment as plain data with every default filled in: what is hashed. How it is sent is no part of it."""
+        return self.model_dump(mode="json", exclude={"probe"})
 
 
 def load_experiment(path: Path) -> tuple[Experiment, Document]:
