@@ -121,7 +121,7 @@ def beta_binomial(right: Numbers, asked: Numbers) -> BetaBinomial:
         size = (total - float((n**2).sum()) / total) / (m - 1)
         whole = between + (size - 1) * within
         rho = min(1.0, max(0.0, (between - within) / whole)) if whole > 0 else 0.0
-    own = n * rho / (1 + (n - 1) * rho) if rho > 0 else np.zeros_like(n)
+    own = np.divide(rho * n, 1 - rho + rho * n, out=np.zeros_like(n), where=asked_items)
     return BetaBinomial(mean, rho, mean + own * (share - mean))
 
 
