@@ -43,7 +43,14 @@ class Shrunken(NamedTuple):
 
 
 def shrunken(
-    effect: Numbers, se: Numbers, *, margin: float, correlation: float = SHARED, scale: float = SCALE, conf: float = 0.95
+    effect: Numbers,
+    se: Numbers,
+    *,
+    margin: float,
+    correlation: float = SHARED,
+    scale: float = SCALE,
+    conf: float = 0.95,
+    draws: int = DRAWS,
 ) -> Shrunken:
     """Normal-normal shrinkage of the arms of a family that share one control, averaged over tau (half-normal prior of that scale).
 
@@ -72,11 +79,11 @@ def shrunken(
     drawn = np.concatenate(
         [
             rng.multivariate_normal(fit.mean, fit.cov, size=n, method="eigh")
-            for fit, n in zip(fits, rng.multinomial(DRAWS, weights), strict=True)
+            for fit, n in zip(fits, rng.multinomial(draws, weights), strict=True)
             if n
         ]
     )
-    best = np.bincount(np.where(drawn.max(axis=1) > 0, drawn.argmax(axis=1), len(y)), minlength=len(y) + 1)[:-1] / DRAWS
+    best = np.bincount(np.where(drawn.max(axis=1) > 0, drawn.argmax(axis=1), len(y)), minlength=len(y) + 1)[:-1] / draws
     return Shrunken(
         tau=float(weights @ taus), effect=mean, low=mean - half, high=mean + half, above_zero=above[0], above_margin=above[1], best=best
     )

@@ -10,8 +10,8 @@ from scipy import stats as st
 
 from promptlab.stats.intervals import Array, Interval, Numbers
 
-FEW_LABELS = 30
-"""Below so many human labels take `small_low` and `small_high`: the normal interval then covers about 92 to 94 %."""
+FEW_LABELS = 50
+"""Below so many human labels take `small_low` and `small_high`: the normal interval then covers 93 % in place of 95."""
 
 
 class PPIMean(NamedTuple):
@@ -24,7 +24,7 @@ class PPIMean(NamedTuple):
     judge_weight: float
     """From 0 (the judge tells nothing, human labels alone) to 1 (the judge's labels count in full)."""
     small_low: float
-    """The same interval by Student's t with n - 1 degrees of freedom and variances over n - 1: for fewer than 30 human labels."""
+    """The same interval by Student's t with n - 1 degrees of freedom and variances over n - 1: for few human labels."""
     small_high: float
     human_estimate: float
     human_low: float
