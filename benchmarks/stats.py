@@ -61,6 +61,8 @@ def trials_of(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
     frame = pd.DataFrame({name: pd.Series(values, dtype=text) for name, values in columns.items()})
     return frame.assign(
         setting=pd.Series([SETTING.id], dtype=text).repeat(len(frame)).to_numpy(), replicate=at[4], score=score, cluster=None,
+        base_prompt=pd.Series(["human"], dtype=text).repeat(len(frame)).to_numpy(), outcome="ok", cost_usd=rng.random(len(frame)),
+        input_tokens=rng.integers(50, 90, len(frame)), output_tokens=rng.integers(1, 40, len(frame)), latency_s=rng.random(len(frame)),
     )  # fmt: skip
 
 

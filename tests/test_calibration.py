@@ -186,3 +186,61 @@ def test_p_values_of_continuous_scores_are_uniform() -> None:
     d = rng.normal(0, 0.2, (R, 60))
     p = stats.signflip_many(d, 4_999)
     assert st.kstest(p, "uniform").pvalue > 0.001
+
+
+PPI_DESIGNS = [(20, 200, 0.8), (30, 300, 0.8), (60, 600, 0.5), (60, 600, 0.95), (100, 1_000, 0.0)]
+
+
+@pytest.mark.parametrize(("n", "more", "rho"), PPI_DESIGNS)
+def test_few_human_labels_and_a_biased_judge_cover_the_truth_and_the_judge_alone_does_not(n: int, more: int, rho: float) -> None:
+    rng, runs = np.random.default_rng([6, n, more]), max(R, 1_000)
+    y = np.rint(rng.normal(0.2, 1, (runs, n + more)))  # differences of marks: the mean stays .2
+    f = np.rint(rho * y + math.sqrt(1 - rho**2) * rng.normal(0, 1, y.shape) + (1 - rho) * 0.2 + 1 / 3)
+    held, judge, width = 0, 0, []
+    for human, said in zip(y, f, strict=True):
+        found = stats.ppi_mean(human[:n], said[:n], said[n:])
+        low, high = (found.small_low, found.small_high) if n < stats.FEW_LABELS else (found.ci_low, found.ci_high)
+        held += low <= 0.2 <= high
+        judge += abs(said.mean() - 0.2) <= 1.96 * said.std(ddof=1) / math.sqrt(len(said))
+        width.append((high - low) / (found.human_high - found.human_low))
+    assert held / runs >= 0.93 - (0 if WHOLE else 0.01)
+    assert judge / runs <= 0.2, "a judge alone is no interval"
+    assert np.mean(width) <= {0.95: 0.65, 0.8: 0.85}.get(rho, 1.01)
+
+
+@pytest.mark.parametrize(("items", "repeats"), [(20, 3), (60, 10), (298, 25)][: 3 if WHOLE else 2])
+def test_the_largest_change_of_a_question_passes_its_chance_bound_in_5_percent(items: int, repeats: int) -> None:
+    rng = np.random.default_rng([7, items])
+    passed = []
+    for _ in range(R):
+        p = rng.beta(0.6, 0.7, items)
+        a, b = rng.binomial(repeats, p), rng.binomial(repeats, p)
+        asked = np.full(items, repeats)
+        passed.append(stats.largest_by_chance(a, asked, b, asked).p(float(np.abs(a - b).max()) / repeats) <= 0.05)
+    assert np.mean(passed) <= MOST
+
+
+@pytest.mark.parametrize("k", [1, 3, 5, 12] if WHOLE else [3, 12])
+def test_shrunken_effects_cover(k: int) -> None:
+    rng, own = np.random.default_rng([8, k]), 0.02
+    for tau in (0.0, 0.01, 0.02, 0.05) if WHOLE else (0.0, 0.05):
+        held = []
+        for _ in range(R):
+            true = rng.normal(0.01, tau, k)
+            errors = own * (rng.normal(0, math.sqrt(0.5)) + rng.normal(0, math.sqrt(0.5), k))  # one control for all arms
+            found = stats.shrunken(true + errors, np.full(k, own), margin=0.02, draws=10)
+            held.append(((found.low <= true) & (true <= found.high)).mean())
+        assert np.mean(held) >= looser(0.93), (k, tau, np.mean(held))
+
+
+def test_the_gate_lets_through_what_is_a_margin_worse_in_5_percent() -> None:
+    rng, margin = np.random.default_rng(9), 0.05
+    d = rng.normal(-margin, 0.3, (5 * R, 40))
+    se = d.std(axis=1, ddof=1) / math.sqrt(40)
+    passed = [stats.non_inferior(float(m), float(e), margin, df=39).passes for m, e in zip(d.mean(axis=1), se, strict=True)]
+    assert np.mean(passed) <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / len(passed))
+    gained, lost = (rng.binomial(200, rate, R) for rate in (0.05, 0.1))
+    ends = [newcombe(100, int(b), int(c), 100 - int(b + c), 0.95) for b, c in zip(gained, lost, strict=True)]
+    errors = [(high - low) / 2 / float(st.norm.ppf(0.975)) for low, high in ends]
+    passed = [stats.non_inferior((b - c) / 200, e, margin).passes for b, c, e in zip(gained, lost, errors, strict=True)]
+    assert np.mean(passed) <= MOST

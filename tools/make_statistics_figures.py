@@ -16,10 +16,11 @@ import pandas as pd
 from scipy import stats as st
 
 from promptlab import stats
+from promptlab.nouns import VERDICTS
 from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
-from promptlab.reporting.charts import COLOURS, FONT, INK, LINES, svg
+from promptlab.reporting.charts import FONT, INK, LINES, svg
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.components import components_of
 from promptlab.stats.intervals import newcombe
@@ -316,7 +317,7 @@ def same() -> alt.LayerChart:
     title = "difference in points; thick 90 %, thin 95 %"
     y = alt.Y("row:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, ticks=False, domain=False, labelPadding=6))
     present = [row["verdict"] for row in rows]
-    palette = [COLOURS[v] for v in present]  # type: ignore[index]
+    palette = [VERDICTS[v].colour for v in present]
     colour = alt.Color("verdict:N", scale=alt.Scale(domain=present, range=palette), legend=None)
     band = alt.Chart(alt.InlineData(values=[{"a": -5, "b": 5}])).mark_rect(color="#888888", opacity=0.18)
     zero = alt.Chart(alt.InlineData(values=[{"x": 0}])).mark_rule(color=GREY)
@@ -605,6 +606,67 @@ def looks() -> alt.LayerChart:
     return styled(drawn, "Looking early costs, unless it was planned", "300 items, 20 % of answers change, no effect")
 
 
+def swings() -> alt.LayerChart:
+    """The largest change of a single question where nothing works."""
+    rows: Rows = []
+    for n in (50, 298):
+        for k in (3, 5, 10, 25, 50, 100):
+            null = stats.planned_swing(n, k)
+            rows += [
+                {"x": k, "y": 100 * null.quantile(q), "kind": f"{n} questions, {word}"} for q, word in ((0.5, "median"), (0.95, "95 %"))
+            ]
+    told("swings", f"without simulation; {series(rows)}")
+    p = np.random.default_rng(SEED).beta(0.6, 0.7, 200_000)
+    told("swings", "pass@k, pass^k: " + "; ".join(f"k {k}: {(1 - (1 - p) ** k).mean():.3f}, {(p**k).mean():.3f}" for k in (1, 3, 10)))
+    kinds = sorted({row["kind"] for row in rows})
+    drawn = alt.layer(*lines(rows, "answers to each question, each arm", "largest change, points", kinds, log_x=True))
+    return styled(drawn, "What single questions change by chance", "chances of a right answer follow Beta(.6, .7), no effect")
+
+
+def decision() -> alt.LayerChart:
+    """The arm with the largest estimate: its raw gain, its shrunken gain, and its true gain."""
+    runs, own = 600, 0.02
+    kinds = ["raw gain of the largest", "drawn together", "true gain of the largest"]
+    rows: Rows = []
+    for k in (2, 5, 11, 21):
+        rng = np.random.default_rng([SEED, k])
+        found = []
+        for _ in range(runs):
+            true = rng.normal(0, 0.01, k)
+            raw = true + own * math.sqrt(0.5) * (rng.normal() + rng.normal(0, 1, k))
+            i = int(raw.argmax())
+            s = stats.shrunken(raw, np.full(k, own), margin=0.02, draws=10)
+            found.append([raw[i], s.effect[i], true[i], (s.low[i] <= true[i]) and (true[i] <= s.high[i])])
+        means = np.mean(found, axis=0)
+        rows += [{"x": k, "y": 100 * float(y), "kind": kind} for kind, y in zip(kinds, means, strict=False)]
+        told("decision", f"{k} arms: the interval of the largest holds the truth in {100 * means[3]:.1f} %")
+    told("decision", f"{runs} runs a point, seed {SEED}; {series(rows)}")
+    drawn = alt.layer(*lines(rows, "sentences", "points", kinds))
+    return styled(drawn, "The largest of many is partly luck", "error 2 points, half of it shared; true effects spread by 1 point around 0")
+
+
+def judge() -> alt.LayerChart:
+    """Human labels with those of a judge: width of the interval, and whether it holds the truth."""
+    runs, truth = 1_000, 0.2
+    rows: Rows = []
+    for n, more in ((30, 300), (100, 1_000)):
+        for rho in (0.0, 0.2, 0.5, 0.8, 0.95):
+            rng = np.random.default_rng([SEED, n, int(100 * rho)])
+            y = rng.normal(truth, 1, (runs, n + more))
+            f = rho * y + math.sqrt(1 - rho**2) * rng.normal(0, 1, y.shape) + (1 - rho) * truth + 1 / 3
+            found = [stats.ppi_mean(a[:n], b[:n], b[n:]) for a, b in zip(y, f, strict=True)]
+            held = np.mean([r.ci_low <= truth <= r.ci_high for r in found])
+            alone = np.mean(np.abs(f.mean(axis=1) - truth) <= 1.96 * f.std(axis=1) / math.sqrt(n + more))
+            told("judge", f"n {n}, rho {rho}: holds the truth {100 * held:.1f} %, the judge alone {100 * alone:.1f} %")
+            width = np.mean([(r.ci_high - r.ci_low) / (r.human_high - r.human_low) for r in found])
+            rows.append({"x": 100 * rho, "y": 100 * float(width), "kind": f"{n} human labels, {more:,} of the judge"})
+    told("judge", f"{runs:,} runs a point, seed {SEED}; {series(rows)}")
+    kinds = list(dict.fromkeys(row["kind"] for row in rows))
+    marks = lines(rows, "correlation of judge and people, hundredths", "width, % of human labels alone", kinds, top=110)
+    drawn = alt.layer(*level(100, "human labels alone", above=True), *marks)
+    return styled(drawn, "A judge that agrees makes labels go further", "the judge is biased by a third of a point")
+
+
 def options() -> None:
     """Why two known methods are no defaults; without a figure."""
     runs = 2_000
@@ -632,7 +694,7 @@ def options() -> None:
 FIGURES: Mapping[str, Callable[[], alt.LayerChart]] = {
     "repeats": repeats, "midp": midp_or_exact, "coverage": coverage, "families": families, "tasks": tasks, "same": same,
     "missing": missing, "aa": again, "best": best, "protocol": protocol, "spread": spread, "components": components, "seen": seen,
-    "looks": looks,
+    "looks": looks, "swings": swings, "decision": decision, "judge": judge,
 }  # fmt: skip
 
 

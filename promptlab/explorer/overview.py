@@ -70,7 +70,7 @@ def _results(store: Store, model: str, control: str, setting: Setting) -> None:
         plain.table(pd.DataFrame({"verdict": f"{wording.sign} {v}", "means": wording.meaning} for v, wording in VERDICTS.items()))
     with st.expander("Beside the verdicts"):
         st.caption("Of the whole run. Nothing here is a verdict.")
-        for table in reporting.beside_tables(store.report):
+        for table in (*reporting.arm_tables(store.report), *reporting.beside_tables(store.report)):
             plain.line(table.title)
             plain.line(table.note)
             plain.table(table.frame)
@@ -147,7 +147,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     model, control, setting = choose(store, filters)
     verdicts = _verdicts(store, store.comparisons(model, setting, control, ["primary", "stimulus"]))
     published = Table("The papers' arithmetic beside it", "", pd.DataFrame(published_beside_honest(store, model, setting)))
-    return [Table(OVER_TASKS, "", verdicts), published, *reporting.beside_tables(store.report)]
+    return [Table(OVER_TASKS, "", verdicts), published, *reporting.arm_tables(store.report), *reporting.beside_tables(store.report)]
 
 
 def _verdicts(store: Store, shown: Sequence[Comparison]) -> pd.DataFrame:

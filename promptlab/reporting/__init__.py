@@ -1,5 +1,6 @@
 """A recorded run as verdicts for people: on the terminal, as Markdown, as one HTML file, as JSON and CSV."""
 
+from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report, arm_table, build, comparison_frame, headline, verdicts
 from promptlab.reporting.decide import Winner, winner
 from promptlab.reporting.formats import FRAMES, to_csv, to_json, to_markdown, written
@@ -18,6 +19,7 @@ __all__ = [
     "Report",
     "Winner",
     "arm_table",
+    "arm_tables",
     "beside_tables",
     "build",
     "compare",

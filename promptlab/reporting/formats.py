@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -14,8 +15,10 @@ import pandas as pd
 
 from promptlab.nouns import CONTROLS, SCOPES, TrialRow, facts_of, flat, inert
 from promptlab.record.store import Run
+from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
+from promptlab.stats import ArmRow
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HARMLESS = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( to [+-]?\d[\d,]*(\.\d+)?)?( %)?")
@@ -25,7 +28,10 @@ SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
 def to_json(report: Report) -> str:
     """The whole report as JSON: headline, comparisons, arms, plan and manifest; missing values are null."""
     beside = report.beside
-    each = {"best_in_task": beside.bests, "by_stimulus": beside.by_stimulus, "spread_over_tasks": beside.spreads}
+    each = {
+        "best_in_task": beside.bests, "by_stimulus": beside.by_stimulus, "spread_over_tasks": beside.spreads, "repeats": beside.repeats,
+        "largest_changes": beside.swings,
+    }  # fmt: skip
     value = {
         "run": report.run,
         "simulated": report.simulated,
@@ -36,6 +42,7 @@ def to_json(report: Report) -> str:
         "baselines": records(report.baselines),
         "papers_protocol": [{**flat(row), "protocol": row.protocol._asdict()} for row in beside.protocols],
         **{name: [flat(row) for row in rows] for name, rows in each.items()},
+        "decision": [_decision(**found) for found in decisions(report)],
         "looks": [flat(row) for row in report.looks],
         "saved": asdict(report.saved) if report.saved else None,
         "variance_components": [flat(row) for row in beside.components],
@@ -47,6 +54,11 @@ def to_json(report: Report) -> str:
         "manifest": report.manifest.plain(),
     }
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _decision(row: ArmRow, **what: Any) -> dict[str, Any]:  # noqa: ANN401
+    figures = flat(row) | {name: getattr(row, name)._asdict() for name in ("cost", "tokens", "seconds")}
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in (figures | what).items()}
 
 
 def to_csv(report: Report) -> str:
@@ -71,7 +83,7 @@ def to_markdown(report: Report) -> str:
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
     gaps = [gap_table(report, report.gaps)] if report.gaps else []
-    for found in (*beside_tables(report), *loop_tables(report), baseline_table(report), *gaps):
+    for found in (*arm_tables(report), *beside_tables(report), *loop_tables(report), baseline_table(report), *gaps):
         lines += ["", *section(found.title, found.note, found.head, found.rows)]
     lines += ["", "## Why some got no verdict", ""]
     lines += [

@@ -14,6 +14,7 @@ from markupsafe import Markup, escape
 
 from promptlab.nouns import CONTROLS, SCOPES, VERDICTS, Comparison, inert
 from promptlab.reporting import frozen, rows
+from promptlab.reporting.arms import decision_table, repeat_tables
 from promptlab.reporting.build import Report, headline, tally
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.rows import cells, named, result
@@ -31,6 +32,7 @@ LONGEST_FIGURE = 30
 
 SECTIONS = {
     "found": "What was found",
+    "decision": "Decision",
     "tasks": "Task by task",
     "design": "Design, fixed before the first call",
     "comparisons": "Every comparison",
@@ -54,11 +56,14 @@ def to_html(report: Report) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     told = lines(report)
     scored = rescoring(report)
-    beside = rows.beside_tables(report)
+    beside = [*rows.beside_tables(report), *repeat_tables(report)]
+    decision = decision_table(report)
     looks = [table for table in beside if table.title == rows.LOOKS_TITLE]
     loops = rows.loop_tables(report)
     sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
-    sections = {name: title for name, title in sections.items() if {"loops": loops, "looks": looks}.get(name, True)}
+    sections = {
+        name: title for name, title in sections.items() if {"loops": loops, "looks": looks, "decision": decision.rows}.get(name, True)
+    }
     return template.render(
         report=report,
         frozen=frozen,
@@ -81,6 +86,7 @@ def to_html(report: Report) -> str:
         most_by_task=MOST_TRIALS_BY_TASK,
         extremes=[_extreme(report, bound) for bound in bounds(report)],
         beside=beside,
+        decision=decision,
         loops=loops,
         looks=looks,
         look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],

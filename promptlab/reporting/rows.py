@@ -20,6 +20,7 @@ from promptlab.stats.sentences import p_figure
 Contrast = SpreadRow | ByStimulusRow | LookRow
 
 PLACE = ("model", "setting")
+CONTRAST = (*PLACE, "sentence", "against")
 COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 """What `cells` gives of a comparison."""
 LOOKS_TITLE = "Planned looks"
@@ -190,7 +191,6 @@ def beside_tables(report: Report) -> list[Table]:
     def pair(r: Contrast) -> list[str]:
         return [*place(r), r.treatment, CONTROLS[r.control].name]
 
-    contrast = (*PLACE, "sentence", "against")
     tables = [
         table(
             PROTOCOL_TITLE, PROTOCOL_NOTE,
@@ -219,12 +219,12 @@ def beside_tables(report: Report) -> list[Table]:
         ),
         table(
             "Does a sentence do anything anywhere, and where", BY_STIMULUS_NOTE,
-            (*contrast, "p, no task", "any effect", "in the tasks"),
+            (*CONTRAST, "p, no task", "any effect", "in the tasks"),
             [[*pair(r), p_text(r.p_simes), "yes" if r.selected else "no", ", ".join(r.tasks) or "none"] for r in beside.by_stimulus],
         ),
         table(
             "How tasks differ", SPREAD_NOTE,
-            (*contrast, "tasks", "points", "tau", "I2", "another task", "replicated in", "tasks by Holm"),
+            (*CONTRAST, "tasks", "points", "tau", "I2", "another task", "replicated in", "tasks by Holm"),
             [
                 [
                     *pair(r), str(r.n_tasks), points(r.estimate), f"{100 * r.tau:.1f}", f"{r.i2_percent:.0f} %",
@@ -236,7 +236,7 @@ def beside_tables(report: Report) -> list[Table]:
         table(
             LOOKS_TITLE,
             f"What each look decided on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
-            (*contrast, "look", "items", "points", "p", "level", "chance ahead", "decision"),
+            (*CONTRAST, "look", "items", "points", "p", "level", "chance ahead", "decision"),
             [
                 [
                     *pair(r), str(r.look + 1), str(r.n_pairs), "-" if r.diff is None else points(r.diff),

@@ -12,13 +12,17 @@ from rich.text import Text
 from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, Scorer, filled, inert
 from promptlab.record.store import Run
 from promptlab.reporting import formats
+from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
 from promptlab.reporting.html import to_html
-from promptlab.reporting.rows import cells, gap_table
+from promptlab.reporting.rows import PLACE, cells, gap_table
+from promptlab.reporting.table import Table as Found
 
 COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 WIDTH_OFF_TERMINAL = 132
+ROOMY = {"against", "points", "tokens", "seconds", "of questions"}
+"""Columns of the tables of arms that a terminal has no room for."""
 FEW = 6
 """Tasks whose gap between the suites is listed whether or not it is one."""
 
@@ -63,6 +67,8 @@ def to_text(report: Judged, console: Console | None = None) -> None:
             console.print(_table(report, f"{mark}{model}, against {CONTROLS[control].name}", shown + found))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
+    for of_arms in arm_tables(report):
+        _print(console, narrow(of_arms))
     if n_hidden:
         console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
 
@@ -78,6 +84,21 @@ def _table(report: Judged, title: str, comparisons: Sequence[Comparison]) -> Tab
     return table
 
 
+def narrow(found: Found) -> Found:
+    """A table of arms for a terminal: one question for each sentence, no column that says the same in all rows, none of the roomy ones."""
+    frame = found.frame.drop_duplicates([name for name in (*PLACE, "sentence", "arm") if name in found.frame])
+    return found._replace(frame=frame[[n for n in found.head if not (n in ROOMY or (n in PLACE and frame[n].nunique() < 2))]])
+
+
+def _print(console: Console, found: Found, caption: str = "") -> None:
+    table = Table(*found.head, title=Text(found.title), title_justify="left", header_style="bold", caption=Text(caption))
+    for column in table.columns:
+        column.overflow = "fold"
+    for row in found.rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
 def _say_gaps(report: Judged, console: Console) -> int:
     """Official minus twin, and how many rows without a finding were left out."""
     shown = [
@@ -86,9 +107,5 @@ def _say_gaps(report: Judged, console: Console) -> int:
         if row["task"] is None or len(report.gaps) <= FEW or (row["ci_low"] or 0) > 0 or (row["ci_high"] or 0) < 0
     ]
     found = gap_table(report, shown)
-    title = Text(f"{found.title}, without any stimulus")
-    table = Table(*found.head, title=title, title_justify="left", header_style="bold", caption=Text(found.note))
-    for row in found.rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    _print(console, found._replace(title=f"{found.title}, without any stimulus"), found.note)
     return len(report.gaps) - len(shown)

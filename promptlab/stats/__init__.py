@@ -1,8 +1,10 @@
 """The statistical core: pure functions, arrays in, named results out. docs/statistics.md says why these and not others."""
 
+from promptlab.stats.agreement import *
 from promptlab.stats.analysis import *
 from promptlab.stats.best import *
 from promptlab.stats.components import *
+from promptlab.stats.decision import *
 from promptlab.stats.intervals import *
 from promptlab.stats.looks import *
 from promptlab.stats.macro import *
@@ -10,6 +12,8 @@ from promptlab.stats.multiplicity import *
 from promptlab.stats.outcomes import *
 from promptlab.stats.paired import *
 from promptlab.stats.power import *
+from promptlab.stats.ppi import *
+from promptlab.stats.repeats import *
 from promptlab.stats.sentences import *
 from promptlab.stats.supplement import *
 from promptlab.stats.tables import *

@@ -218,7 +218,7 @@ def unpaired_difference(
     if not len(x) or not len(y):
         raise ValueError("both groups need at least one score")
     diff = float(x.mean() - y.mean())
-    (sx, dx), (sy, dy) = _error(x, first_clusters), _error(y, second_clusters)
+    (sx, dx), (sy, dy) = error_of_mean(x, first_clusters), error_of_mean(y, second_clusters)
     se = None if sx is None or sy is None else math.hypot(sx, sy)
     if first_clusters is None and second_clusters is None and np.isin(x, (0, 1)).all() and np.isin(y, (0, 1)).all():
         return UnpairedDifference(diff, se, _newcombe(x, y, conf), "Newcombe, independent groups")
@@ -230,7 +230,7 @@ def unpaired_difference(
     return UnpairedDifference(diff, se, (max(-1.0, diff - half), min(1.0, diff + half)), "Welch, clustered" if clustered else "Welch")
 
 
-def _error(values: Array, clusters: Sequence[object] | None) -> tuple[float | None, float]:
+def error_of_mean(values: Array, clusters: Sequence[object] | None) -> tuple[float | None, float]:
     """The standard error of a mean (CR1 over clusters; an item without one is its own), and its degrees of freedom."""
     n = len(values)
     codes = np.arange(n) if clusters is None else np.unique(np.asarray(clusters), return_inverse=True)[1]

@@ -15,8 +15,10 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, Comparison, InSetting, Plan, Setting, Status
 from promptlab.stats.best import Protocol, best_of_protocol, best_stimulus
 from promptlab.stats.components import components_of
+from promptlab.stats.decision import ArmRow, arm_rows
 from promptlab.stats.macro import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
+from promptlab.stats.repeats import RepeatRow, Repeats, SwingRow, repeats_of
 from promptlab.stats.sentences import p_text, points
 from promptlab.stats.tables import ItemTable, Place, averaged, item_tables
 
@@ -119,12 +121,15 @@ class Supplement(NamedTuple):
     protocols: tuple[ProtocolRow, ...]
     components: tuple[ComponentRow, ...]
     by_stimulus: tuple[ByStimulusRow, ...]
+    arms: tuple[ArmRow, ...] = ()
+    repeats: tuple[RepeatRow, ...] = ()
+    swings: tuple[SwingRow, ...] = ()
 
 
 def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]) -> Supplement:
     """All of it for a run; lists are empty where the design has nothing to say."""
     if plan.looks:  # arms that stopped at different looks have not answered the same items
-        return Supplement((), (), (), (), ())
+        return Supplement((), (), (), (), (), tuple(arm_rows(trials, plan, comparisons)))
     failed = {c.model for c in comparisons if c.status == "aa_failed"}
     settings, looped = plan.setting_of, plan.looped
     stimuli = [arm.name for arm in plan.arms if arm.role == "stimulus"]
@@ -147,8 +152,15 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
             if place[0] not in failed and settings[place[1]].strategy not in looped and len(arms) > 1:
                 cubes.setdefault(place, []).append(cube)
         components = [row for (model, own), of_tasks in cubes.items() for row in _components(of_tasks, model, settings[own])]
-    within = tuple(_by_stimulus(comparisons, failed, plan.fdr))
-    return Supplement(tuple(bests), tuple(_spreads(comparisons, failed)), tuple(protocols), tuple(components), within)
+    within, arms = tuple(_by_stimulus(comparisons, failed, plan.fdr)), tuple(arm_rows(trials, plan, comparisons))
+    again = Repeats()
+    if plan.replicates > 1:
+        again = repeats_of(trials[~trials["model"].isin(failed)], plan.replicates, stimuli, settings)
+    spreads = tuple(_spreads(comparisons, failed))
+    return Supplement(
+        bests=tuple(bests), spreads=spreads, protocols=tuple(protocols), components=tuple(components), by_stimulus=within, arms=arms,
+        repeats=again.rows, swings=again.swings,
+    )  # fmt: skip
 
 
 def _tables(by_task: Mapping[str, ItemTable], stimuli: Sequence[str]) -> dict[str, np.ndarray]:

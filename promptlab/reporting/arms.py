@@ -1,0 +1,122 @@
+"""What to do with each arm, with the figures for it; and what repeats of the same question say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptlab.nouns import CONTROLS
+from promptlab.reporting.build import Report
+from promptlab.reporting.decide import Kind, lines, needed
+from promptlab.reporting.rows import CONTRAST, PLACE, named
+from promptlab.reporting.table import Table, table
+from promptlab.stats import ArmRow, Extra, Interval, decided, interval, p_text, points
+
+DECISION_NOTE = (
+    "Each sentence against what it would take the place of. Points are drawn towards those of the other sentences, because the largest of "
+    "many is partly luck; the range holds the true effect with a chance of 95 %, and so do the chances beside it. Costs, tokens and "
+    "seconds are for each answer, more than the incumbent's. Ship: better by the test that was planned, against neutral text where there "
+    "is any and against the incumbent; keep: shown not to be; collect: neither is shown."
+)
+REPEATS_NOTE = (
+    "Right once: at least one of so many answers is right (pass@k). Right every time: all are (pass^k). Flaky: items with right and wrong "
+    "answers. Ranges are 95 % intervals over items. A score of one half or more counts as right."
+)
+SWINGS_NOTE = (
+    "The questions that changed most. Where the sentence does nothing, the largest change among all questions has the median and the "
+    "upper end given here (it passes that once in twenty); p is the chance that some question changes as much. Drawn: what is left of "
+    "the change when what chance explains is taken away."
+)
+KINDS: Mapping[Kind, tuple[bool, bool]] = {"go": (True, True), "no": (False, True), "wait": (False, False)}
+"""Whether a line says that the sentence is better, and whether the question is settled."""
+
+
+def decisions(report: Report) -> list[dict[str, Any]]:
+    """Each arm's figures, what to do, why, and how many more items a task it takes (None: not asked, or not to be told)."""
+    said = {(line.comparison.model, line.comparison.setting.id, line.comparison.treatment): line for line in lines(report)}
+    found = []
+    for row in report.beside.arms:
+        line = said.get((row.model, row.setting.id, row.treatment))
+        if line is not None:
+            what = decided(*KINDS[line.kind])
+            need = needed(report, line.comparison) if what == "collect more" else None
+            found.append({"row": row, "decision": what, "because": line.because, "more_items": need.more if need else None})
+    return found
+
+
+def decision_table(report: Report) -> Table:
+    """What to do with each sentence, and the figures for it; without rows where nothing was judged over the tasks."""
+    rows = []
+    for found in decisions(report):
+        r: ArmRow = found["row"]
+        more = found["more_items"]
+        rows.append(
+            [
+                named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, points(r.diff),
+                f"{points(r.shrunk)} ({interval(r.ci_low, r.ci_high)})",
+                *(_chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
+                _extra(r.cost, 1000, "{:+.4f}"), _extra(r.tokens, 1, "{:+.1f}"), _extra(r.seconds, 1, "{:+.2f}"),
+                "-" if r.usd_per_right is None else f"{r.usd_per_right:.6f}",
+                f"{found['decision']}: {more:,} items a task" if more else found["decision"],
+            ]
+        )  # fmt: skip
+    margin = f"{100 * report.plan.margins.mean:g}"
+    heads = (
+        *CONTRAST, "points", "drawn together (95 %)", "better", f"by {margin} or more", "the best", "USD for 1,000 answers", "tokens",
+        "seconds", "USD for one more right", "decision",
+    )  # fmt: skip
+    return table("Decision", DECISION_NOTE, heads, rows)
+
+
+def arm_tables(report: Report) -> list[Table]:
+    """The decision, and what repeats say: the tables that have rows."""
+    decision = decision_table(report)
+    return [*([decision] if decision.rows else []), *repeat_tables(report)]
+
+
+def _chance(p: float) -> str:
+    return "> 99 %" if p > 0.99 else "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+
+
+def _extra(e: Extra, scale: float, form: str) -> str:
+    if e.diff is None:
+        return "unknown"
+    ends = f" ({form.format(scale * e.ci[0])} to {form.format(scale * e.ci[1])})" if e.ci else ""
+    return form.format(scale * e.diff) + ends
+
+
+def _percent(value: float | None, ends: Interval | None = None) -> str:
+    words = "-" if value is None else f"{100 * value:.1f}"
+    return f"{words} ({100 * ends[0]:.1f} to {100 * ends[1]:.1f})" if ends else words
+
+
+def repeat_tables(report: Report) -> list[Table]:
+    """What repeats say, as words; nothing where every question was asked once."""
+    tables = [
+        table(
+            "Answers to the same question, asked again", REPEATS_NOTE,
+            (*PLACE, "arm", "items", "answers each", "right, %", "right once, %", "right every time, %", "flaky, %",
+             "two answers differ, %"),
+            [
+                [
+                    named(report, r.model), r.setting.words, r.arm, str(r.n_items), str(r.repeats), _percent(r.pass_1),
+                    _percent(r.pass_at, r.pass_at_ci), _percent(r.pass_every, r.pass_every_ci), _percent(r.flaky, r.flaky_ci),
+                    _percent(r.disagree),
+                ]
+                for r in report.beside.repeats
+            ],
+        ),
+        table(
+            "Single questions that changed most", SWINGS_NOTE,
+            (*CONTRAST, "task", "item", "right", "points", "drawn", "largest, if nothing worked", "of questions", "p"),
+            [
+                [
+                    named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, r.task, r.item,
+                    f"{r.right_control}/{r.asked_control} to {r.right_treatment}/{r.asked_treatment}", points(r.diff), points(r.shrunk),
+                    f"{100 * r.null_median:.0f} (95 %: {100 * r.null_95:.0f})", str(r.n_items), p_text(r.p_largest),
+                ]
+                for r in report.beside.swings
+            ],
+        ),
+    ]  # fmt: skip
+    return [found for found in tables if len(found.frame)]
