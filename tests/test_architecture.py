@@ -30,7 +30,7 @@ OWNERS = {
     "diskcache": "running.cache", "yaml": "sources.spec", "pydantic": "sources.spec sources.objects reporting.prepared",
     "huggingface_hub": "sources.tables",
     "httpx": "sources.tables", "pooch": "sources.official", "requests": "sources.official", "platformdirs": "nouns.places",
-    "fsspec": "record.mirror", "pyarrow": "record sources.tables importers", "duckdb": "reporting.prepared",
+    "fsspec": "record.mirror", "pyarrow": "record sources.tables sources.foreign importers", "duckdb": "reporting.prepared",
     "pandas": "record stats reporting explorer planning", "scipy": "stats", "statsmodels": "stats", "gpboost": "stats",
     "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.charts", "jinja2": "reporting", "typer": "cli",
     "rich": "cli reporting running.progress",

@@ -37,7 +37,6 @@ from promptlab.nouns import (
     UsageProblem,
     digest,
     finish_word,
-    read_bytes,
     row_of,
 )
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem
@@ -49,6 +48,7 @@ from promptlab.running.progress import Execution, Progress
 from promptlab.running.replay import Replayed
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
+from promptlab.sources.foreign import read_bytes
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.strategies.loop import DRAWS_A_ROUND
 

@@ -15,7 +15,24 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, Manifest, Plan, RunProblem, Task, TrialRow
-from promptlab.record.store.files import DAMAGED, Row, line_of, locked, part_rows, schema, space_left, whole_lines, write_whole
+from promptlab.record.store.files import (
+    DAMAGED,
+    MEND,
+    Row,
+    clear,
+    damaged_lines,
+    journal_of,
+    leftovers,
+    line_of,
+    locked,
+    part_rows,
+    parts_in,
+    schema,
+    set_aside,
+    space_left,
+    whole_lines,
+    write_whole,
+)  # fmt: skip
 from promptlab.record.store.reading import Recorded, Run, recorded_in
 
 SAME_ROW = ("trial", "outcome", "answer", "latency_s", "attempts", "error")
@@ -30,8 +47,11 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for sub in (folder, folder / "trials", folder / "calls"):
+            if sub != folder and os.path.lexists(sub) and (sub.is_symlink() or not sub.is_dir()):
+                raise RunProblem(f"{sub}: no folder of this run, but a link or a file; {MEND.format(folder)}")
             sub.mkdir(parents=True, exist_ok=True)
         self._lock = locked(folder)
+        clear(leftovers(folder))
         self._path = folder / "journal.jsonl"
         self._journal: IO[bytes] | None = None
         self._open: list[bytes] = []
@@ -41,7 +61,7 @@ class RunWriter:
         self._making: tuple[int, Future[None]] | None = None
         """How many of the lines a part is being made of, and when it is there."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
-        if self._path.exists():
+        if os.path.lexists(self._path):
             try:
                 self._take_over()
             except BaseException:
@@ -50,7 +70,9 @@ class RunWriter:
 
     def _take_over(self) -> None:
         """The journal of a process that ended."""
-        lines = list(whole_lines(self._path.read_bytes()))
+        data = journal_of(self.folder)
+        lines = list(whole_lines(data))
+        set_aside(self.folder, damaged_lines(data))
         n = n_in_newest_part(self.folder, [row["trial"] for _, row in lines])
         self._open = [line + b"\n" for line, _ in lines[n:]]
         self._compact()
@@ -216,7 +238,7 @@ def next_part(folder: Path) -> int:
 
 def n_in_newest_part(folder: Path, trials: Sequence[Row]) -> int:
     """How many of a journal's first rows are the newest part: a process ended before it took them out. Asked again is another row."""
-    newest = max((folder / "trials").glob("part-*.parquet"), default=None)
+    newest = max(parts_in(folder, "trials"), default=None)
     if newest is None:
         return 0
     try:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from diskcache.core import DBNAME, DEFAULT_SETTINGS, METADATA, MODE_RAW, MODE_TEXT
 
-from promptlab.nouns import RunProblem, read_bytes
+from promptlab.nouns import RunProblem
+from promptlab.sources.foreign import read_bytes
 
 log = logging.getLogger("promptlab.cache")
 SETTINGS = {**DEFAULT_SETTINGS, "eviction_policy": "none", "cull_limit": 0}
