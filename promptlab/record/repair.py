@@ -23,14 +23,12 @@ from promptlab.record.store.files import (
     now,
     part_rows,
     parts_in,
-    read_file,
     set_aside,
     whole_lines,
     write_whole,
 )  # fmt: skip
-from promptlab.record.store.reading import frozen_plan, items_in, looks_in
+from promptlab.record.store.reading import frozen_plan, items_in, looks_in, manifest_in
 from promptlab.record.store.writing import write_manifest
-from promptlab.sources.foreign import json_value
 
 FILES = ("manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock")
 KINDS = {**dict.fromkeys(FILES, stat.S_ISREG), **dict.fromkeys(("trials", "calls"), stat.S_ISDIR)}
@@ -183,13 +181,12 @@ def _read(path: Path, columns: Mapping[str, str]) -> tuple[list[Row], str]:
 
 def _manifest(folder: Path) -> tuple[Manifest | None, str]:
     """The manifest, or None and why it cannot be read (nothing when it is missing)."""
-    path = folder / "manifest.json"
-    if not path.exists():
+    if not os.path.lexists(folder / "manifest.json"):
         return None, ""
     try:
-        return Manifest.read(json_value(read_file(path))), ""
-    except UNREADABLE as error:
-        return None, f"it holds no manifest ({first_line(error)})"
+        return manifest_in(folder), ""
+    except RunProblem as error:
+        return None, first_line(error).partition(": ")[2]
 
 
 def _is_of_another(manifest: Manifest, folder: Path) -> bool:

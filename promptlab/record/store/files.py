@@ -191,9 +191,11 @@ def _fits(row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
         if value is None:
             if bare == kind:
                 return False
-        elif type(value) not in KINDS[bare] or ((most := MOST.get((type(value), bare))) and not -most - 1 <= value <= most):
-            return False
-        elif bare == "int" and value != int(value):
+        elif (
+            type(value) not in KINDS[bare]
+            or ((most := MOST.get((type(value), bare))) and not -most - 1 <= value <= most)
+            or (bare == "int" and value != int(value))
+        ):
             return False
     return True
 

@@ -48,7 +48,7 @@ class Run:
         if not folder.is_dir():
             names = [p.name for p in runs_in(folder.parent)]
             raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
-        self.manifest = _typed(folder / "manifest.json", Manifest)[0]
+        self.manifest = manifest_in(folder)
 
     @property
     def id(self) -> str:
@@ -150,6 +150,11 @@ class Run:
 
     def _journal(self) -> list[dict[str, Any]]:
         return journal_rows(journal_of(self.folder))
+
+
+def manifest_in(folder: Path) -> Manifest:
+    """The manifest of a run; RunProblem where there is none that can be read."""
+    return _typed(folder / "manifest.json", Manifest)[0]
 
 
 def items_in(folder: Path) -> Iterator[Row]:
