@@ -49,7 +49,8 @@ def sweep(
     sequential: Sequential = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
     cache: Annotated[
-        CacheUse, typer.Option(help="Paid answers: use and keep them; refresh: ask again and overwrite; off; replay: send nothing.")
+        CacheUse,
+        typer.Option(help="Paid answers: use and keep them; refresh: ask again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[

@@ -14,6 +14,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from promptlab.nouns import RunProblem
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -49,6 +51,30 @@ def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     if len(content) > limit:
         raise OSError(f"more than the limit of {limit // 2**20} MB")
     return content
+
+
+def make_private(folder: Path, what: str, so: str) -> None:
+    """Make a folder for its owner alone; RunProblem for one that others can write to (`so` says what follows), or that lies elsewhere."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.lstat()
+    except OSError as error:
+        raise RunProblem(f"{folder}: {what} cannot be made there: {error.strerror}; set PROMPTLAB_HOME to another folder") from None
+    if stat.S_ISLNK(found.st_mode):
+        raise RunProblem(
+            f"{folder}: {what} is a symbolic link to {os.path.realpath(folder)!r}, and is used only where it really lies; "
+            f"set PROMPTLAB_HOME to a folder that holds it, or remove the link"
+        )
+    if os.geteuid() not in (0, found.st_uid):
+        raise RunProblem(f"{folder}: {what} belongs to another user (uid {found.st_uid}); set PROMPTLAB_HOME to a folder of your own")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o022:
+        raise RunProblem(
+            f"{folder}: others can write into {what} (mode {mode:04o}), so {so}; "
+            f"if nobody did, run `chmod 700 {folder}` and the same command again, else move the folder away"
+        )
+    if mode != 0o700:
+        folder.chmod(0o700)
 
 
 def json_value(text: bytes | str, n_packed: int | None = None) -> Any:  # noqa: ANN401

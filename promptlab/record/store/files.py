@@ -186,18 +186,18 @@ def set_aside(folder: Path, lines: Sequence[bytes]) -> None:
 
 def _fits(row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
     """Whether a row has what its columns take."""
-    for name, kind in columns.items():
-        value, bare = row.get(name), kind.rstrip("?")
-        if value is None:
-            if bare == kind:
-                return False
-        elif (
-            type(value) not in KINDS[bare]
-            or ((most := MOST.get((type(value), bare))) and not -most - 1 <= value <= most)
-            or (bare == "int" and value != int(value))
-        ):
-            return False
-    return True
+    return all(_takes(kind, row.get(name)) for name, kind in columns.items())
+
+
+def _takes(kind: str, value: object) -> bool:
+    """Whether a column of this kind takes the value."""
+    bare = kind.rstrip("?")
+    if value is None or type(value) not in KINDS[bare]:
+        return value is None and bare != kind
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return True
+    most = MOST[type(value), bare]
+    return -most - 1 <= value <= most and (bare == "float" or value == int(value))
 
 
 def read_file(path: Path, limit: int = JSON_LIMIT) -> bytes:
