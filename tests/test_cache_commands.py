@@ -338,9 +338,7 @@ def test_an_answer_of_ones_own_stays_unless_told(bundle: Path, tmp_path: Path, h
     assert len(cache) == 12
 
 
-def test_a_planted_answer_is_used_only_where_imported_ones_are_asked_for(
-    bundle: Path, tmp_path: Path, home: Path, server: Server
-) -> None:
+def test_a_planted_answer_is_used_only_where_imported_ones_are_asked_for(bundle: Path, tmp_path: Path, home: Path, server: Server) -> None:
     model = served(server.url, more=", price: {input_usd_per_mtok: 1, output_usd_per_mtok: 1}")
     path = experiment(tmp_path, items=3, tasks="sum", models=model)
     _, found = sweep(path, tmp_path / "runs", tmp_path / "sender")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -30,12 +32,15 @@ from promptlab.record.store.files import (
     schema,
     set_aside,
     space_left,
+    sync,
     whole_lines,
     write_whole,
 )  # fmt: skip
 from promptlab.record.store.reading import Recorded, Run, recorded_in
 
 SAME_ROW = ("trial", "outcome", "answer", "latency_s", "attempts", "error")
+SYNC_WITHIN_S = 0.2
+"""So long after it is written a trial also survives a power cut."""
 PART_ROWS = 2_000
 PART_BYTES = 64 * 2**20
 """A part is made of so many trials, or of as many as fill so much of the journal."""
@@ -61,6 +66,9 @@ class RunWriter:
         self._making: tuple[int, Future[None]] | None = None
         """How many of the lines a part is being made of, and when it is there."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="promptlab-sync")
+        self._sync: Future[None] | None = None
+        self._closing = threading.Event()
         if os.path.lexists(self._path):
             try:
                 self._take_over()
@@ -78,7 +86,7 @@ class RunWriter:
         self._compact()
 
     def append(self, trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> None:
-        """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
+        """Record one trial: after this returns, a killed process loses nothing of it, and `SYNC_WITHIN_S` later a power cut neither."""
         self.append_lines([line_of(trial, calls)])
 
     def append_lines(self, lines: Sequence[bytes]) -> None:
@@ -94,11 +102,22 @@ class RunWriter:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {space_left(self.folder)}") from None
+        if self._sync is None or self._sync.done():
+            if self._sync and (failed := self._sync.exception()):
+                raise RunProblem(f"{self._path}: cannot be written: {failed}; {space_left(self.folder)}")
+            self._sync = self._syncer.submit(self._sync_soon)
         self._open += lines
         self._n_bytes += len(data)
         if len(self._open) - (self._making[0] if self._making else 0) >= PART_ROWS or self._n_bytes >= PART_BYTES:
             self._end_part()
             self._begin_part()
+
+    def _sync_soon(self) -> None:
+        """Make durable what is in the journal by then; a journal that has become a part is so already."""
+        self._closing.wait(SYNC_WITHIN_S)
+        with contextlib.suppress(FileNotFoundError):
+            sync(self._path)
+            sync(self.folder)
 
     def recorded(self) -> Recorded:
         """What needs no further call (everything recorded whose outcome is not an error), and what was paid so far."""
@@ -149,6 +168,8 @@ class RunWriter:
             self._compact()
         finally:
             self._thread.shutdown()
+            self._closing.set()
+            self._syncer.shutdown()
             if self._journal:
                 self._journal.close()
             os.close(self._lock)

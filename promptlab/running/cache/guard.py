@@ -20,8 +20,10 @@ from promptlab.nouns import RunProblem
 from promptlab.sources.foreign import make_private, read_bytes
 
 log = logging.getLogger("promptlab.cache")
-SETTINGS = {**DEFAULT_SETTINGS, "eviction_policy": "none", "cull_limit": 0}
-"""All of diskcache's settings, so that none is taken from the file. Its defaults drop entries without a word beyond 1 GiB."""
+SETTINGS = {**DEFAULT_SETTINGS, "eviction_policy": "none", "cull_limit": 0, "sqlite_synchronous": 2}
+"""All of diskcache's settings, so that none is taken from the file. Its defaults drop entries without a word beyond 1 GiB, and what a
+power cut finds in no checkpoint; here each transaction is synced before anything follows from it.
+"""
 DROPS_ROWS = ("eviction_policy", "cull_limit")
 KNOWN = frozenset(SETTINGS) | frozenset(METADATA)
 VALUE_LIMIT = 64 * 2**20
