@@ -32,7 +32,7 @@ OWNERS = {
     "httpx": "sources.tables", "pooch": "sources.official", "requests": "sources.official", "platformdirs": "nouns.places",
     "fsspec": "record.mirror", "pyarrow": "record sources.tables sources.foreign importers", "duckdb": "reporting.prepared",
     "pandas": "record stats reporting explorer planning", "scipy": "stats", "statsmodels": "stats", "gpboost": "stats",
-    "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.charts", "jinja2": "reporting", "typer": "cli",
+    "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.drawing", "jinja2": "reporting", "typer": "cli",
     "rich": "cli reporting running.progress",
 }  # fmt: skip
 """Who may import a heavy library: parts, or modules of parts."""

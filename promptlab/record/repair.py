@@ -153,6 +153,8 @@ def _of_parts(folder: Path, aside: dict[Path, str], plan: Plan | None) -> _Found
     for name in sorted(names):
         pair = [folder / kind / name for kind in ("trials", "calls")]
         if not os.path.lexists(pair[0]):  # a crash between the two: the journal has these trials
+            if why := _read(pair[1], CALL_COLUMNS)[1]:
+                aside[pair[1]] = why
             continue
         (trials, of_trials), (calls, of_calls) = _read(pair[0], TRIAL_COLUMNS), _read(pair[1], CALL_COLUMNS)
         if not of_trials and not of_calls and (why := _unlike(trials, calls, plan)):

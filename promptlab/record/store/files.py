@@ -17,8 +17,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow
+from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow
 from promptlab.sources.foreign import check_regular, json_value, parquet_table, read_bytes
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
@@ -281,7 +282,11 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
             factors = [table[name].cast(pa.string()) for name in ("placement", "shots", "strategy")]
             table = table.append_column("setting", pc.binary_join_element_wise(*factors, "/"))
             there.add("setting")
-        for name in [name for name in columns if name not in there]:  # a run of an earlier version
+        if missing := [name for name in columns if name not in there]:
+            names = set(pq.read_schema(path).names)
+            if strange := names - {*TRIAL_COLUMNS, *CALL_COLUMNS, *ITEM_COLUMNS}:
+                raise ValueError(f"the column {missing[0]} is missing, and {min(strange)!r} is none that any version writes")
+        for name in missing:  # a run of an earlier version
             if not columns[name].endswith("?"):
                 raise pa.ArrowInvalid(f"the column {name} is missing")
             table = table.append_column(name, pa.nulls(len(table), ARROW[columns[name].rstrip("?")]))
