@@ -198,3 +198,43 @@ def test_every_flipped_bit_of_a_journal_line_is_seen(whole: tuple[Study, Path]) 
         damaged = bytearray(line)
         damaged[rng.randrange(len(line))] ^= 1 << rng.randrange(8)
         assert list(whole_lines(bytes(damaged))) == [], damaged
+
+
+def test_a_name_is_no_pattern(whole: tuple[Study, Path], tmp_path: Path) -> None:
+    from promptlab.reporting.prepared import Store
+
+    _, untouched = whole
+    other = tmp_path / "aXb" / untouched.name
+    run = tmp_path / "a*b[1]?" / untouched.name
+    for folder in (other, run):
+        shutil.copytree(untouched, folder)
+    shutil.rmtree(other / "trials")
+    store = Store.of(run)
+    assert len(store.query("SELECT * FROM items")) == len(Run(run).items())
+    assert len(store.query("SELECT * FROM trials")) == len(Run(run).trials())
+
+
+@pytest.mark.parametrize("how", ["changed", "others can write", "a link"])
+def test_what_is_kept_of_a_run_is_only_used_as_it_was_made(
+    whole: tuple[Study, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    from promptlab.reporting import prepared
+
+    monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
+    _, run = whole
+    kept = prepared.Store.of(run) and prepared.place(run)
+    assert (kept.parent.stat().st_mode & 0o777, kept.stat().st_mode & 0o777) == (0o700, 0o700)
+    if how == "changed":
+        judged = kept / "judged.json"
+        judged.write_bytes(judged.read_bytes().replace(b"unclear", b"helps", 1).replace(b"refused", b"helps", 1))
+        before = judged.read_bytes()
+        prepared.Store.of(run)
+        assert judged.read_bytes() != before, "made anew"
+        return
+    if how == "others can write":
+        kept.parent.chmod(0o777)
+    else:
+        kept.parent.rename(tmp_path / "elsewhere")
+        kept.parent.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PromptlabError, match=r"others can write|symbolic link"):
+        prepared.Store.of(run)

@@ -18,7 +18,7 @@ from promptlab.api import CacheUse
 from promptlab.cli.common import LOOKS, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
-from promptlab.nouns import EXIT_INCOMPLETE, Scorer, UsageProblem
+from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, Scorer, UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.record.mirror import Pusher
@@ -112,7 +112,7 @@ def sweep(
     n_models = len(study.models)
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
-    with contextlib.ExitStack() as until_the_end:
+    with _resumable(), contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
             keep_serving = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
             with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
@@ -177,6 +177,17 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
     else:
         say(f"incomplete; the same command asks only for what is missing:    {again}")
     return done.exit_code
+
+
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """An interrupt that ends the command anywhere in the block ends it with what to type to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one would cut the line off
+        say(f"interrupted; nothing that was recorded is lost. Resume with:    {me()} {' '.join(sys.argv[1:])}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 @contextlib.contextmanager

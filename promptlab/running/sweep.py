@@ -107,6 +107,8 @@ async def arun_sweep(
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
+                if stop.is_set():  # what is under way is given up
+                    work.cancel()
                 stop.set()
                 await work
                 raise
