@@ -663,12 +663,13 @@ def test_a_file_is_durable_before_it_takes_its_name(tmp_path: Path, monkeypatch:
     real = os.fsync
 
     def fsync(handle: int) -> None:
-        seen.append((Path(f"/proc/self/fd/{handle}").read_bytes(), path.exists()))
+        synced = Path(f"/proc/self/fd/{handle}")
+        seen.append((b"its folder" if synced.is_dir() else synced.read_bytes(), path.exists()))
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
     files.write_whole(path, b"whole")
-    assert seen == [(b"whole", False)], "all of it, under another name"
+    assert seen == [(b"whole", False), (b"its folder", True)], "all of it, under another name, and then the name"
     assert path.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [path]
 
