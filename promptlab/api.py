@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 CANCELLED_EVERY_S = 0.1
 """How often a blocked event loop looks whether its task is to end."""
-CacheUse = Literal["use", "refresh", "off", "replay"]
+CacheUse = Literal["use", "refresh", "off", "imported", "replay"]
 ProgressShown = bool | Callable[["Progress"], None]
 
 
@@ -80,7 +80,8 @@ async def arun(
     """Run an experiment in the running event loop and return the recorded run; several may run at once.
 
     `runs` is the folder of run folders (the variable PROMPTLAB_RUNS, else `runs`). `cache`: use and keep paid answers, refresh them,
-    leave the cache `off`, or `replay` from it and send nothing. `max_cost` (USD) and `max_tokens` (input and output) limit the whole
+    leave the cache `off`, use `imported` answers too,
+    or `replay` from it and send nothing. `max_cost` (USD) and `max_tokens` (input and output) limit the whole
     run, earlier sessions included. `concurrency` calls are under way at once, over all of `workers` processes. `progress`: a bar where
     somebody sees it, False for none, or a function that is called with the counts.
 

@@ -31,9 +31,9 @@ OWNERS = {
     "huggingface_hub": "sources.tables",
     "httpx": "sources.tables running.gateway.redirects",
     "pooch": "sources.official", "requests": "sources.official", "platformdirs": "nouns.places",
-    "fsspec": "record.mirror", "pyarrow": "record sources.tables importers", "duckdb": "reporting.prepared",
+    "fsspec": "record.mirror", "pyarrow": "record sources.tables sources.foreign importers", "duckdb": "reporting.prepared",
     "pandas": "record stats reporting explorer planning", "scipy": "stats", "statsmodels": "stats", "gpboost": "stats",
-    "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.charts", "jinja2": "reporting", "typer": "cli",
+    "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.drawing", "jinja2": "reporting", "typer": "cli",
     "rich": "cli reporting running.progress",
 }  # fmt: skip
 """Who may import a heavy library: parts, or modules of parts."""

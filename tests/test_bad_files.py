@@ -45,7 +45,7 @@ def test_bad_file(path: Path, command: str, monkeypatch: pytest.MonkeyPatch, cap
     ("content", "expected"),
     [
         (b"name: caf\xe9\n", ":1: not UTF-8 text"),
-        (b"name: x\n" + b"#" * 6_000_000, "at most 5,000,000 are read"),
+        (b"name: x\n" + b"#" * 6_000_000, "more than the limit of 5 MB"),
         (b"a: " + b"[" * 40 + b"]" * 40, "nested deeper than"),
     ],
 )

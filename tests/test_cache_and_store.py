@@ -516,7 +516,8 @@ def test_a_crash_between_part_and_journal_counts_what_was_paid_once(tmp_path: Pa
         writer.append(row(TRIAL_COLUMNS, trial=f"t{i}", order=i, outcome="ok", paid_usd=0.25), [])
     journal = (tmp_path / "r" / "journal.jsonl").read_bytes()
     writer.close()
-    (tmp_path / "r" / "journal.jsonl").write_bytes(journal + journal.splitlines(keepends=True)[0].replace(b"t0", b"t9"))
+    another = files.line_of(row(TRIAL_COLUMNS, trial="t9", order=0, outcome="ok", paid_usd=0.25), [])
+    (tmp_path / "r" / "journal.jsonl").write_bytes(journal + another)
     writer = RunWriter(tmp_path / "r")
     found = writer.recorded()
     writer.close()
@@ -662,12 +663,13 @@ def test_a_file_is_durable_before_it_takes_its_name(tmp_path: Path, monkeypatch:
     real = os.fsync
 
     def fsync(handle: int) -> None:
-        seen.append((Path(f"/proc/self/fd/{handle}").read_bytes(), path.exists()))
+        synced = Path(f"/proc/self/fd/{handle}")
+        seen.append((b"its folder" if synced.is_dir() else synced.read_bytes(), path.exists()))
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
     files.write_whole(path, b"whole")
-    assert seen == [(b"whole", False)], "all of it, under another name"
+    assert seen == [(b"whole", False), (b"its folder", True)], "all of it, under another name, and then the name"
     assert path.read_bytes() == b"whole"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -278,7 +278,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "a key that is no key": (lambda f: rewritten(f, lambda r: r.update(key="../../x")), "the key is no SHA-256"),
     "nested without end": (
         lambda f: ((f / "answers.jsonl").write_bytes(b"[" * 200_000 + b"\n"), resealed(f)),
-        "no answer as promptlab writes it (RecursionError)",
+        "nested too deeply",
     ),
     "no JSON": (lambda f: ((f / "answers.jsonl").write_bytes(b"\x80\x04pickle.\n"), resealed(f)), "answers.jsonl:1: no answer"),
     "a file more": (lambda f: (f / "setup.py").write_text("boo", encoding="ascii"), "does not list 'setup.py'"),
@@ -331,11 +331,43 @@ def test_an_answer_of_ones_own_stays_unless_told(bundle: Path, tmp_path: Path, h
     rewritten(folder, lambda row: row["completion"].update(text="another"))
     shown = said("cache", "import", folder)
     assert "1 stored answers are others than the bundle's: kept as they were" in shown
-    cache = Cache(home / "cache")
+    cache = Cache(home / "cache", "imported")
     assert cache.get_many([key])[key].text != "another"
     assert "replaced" in said("cache", "import", folder, "--replace")
     assert cache.get_many([key])[key].text == "another"
     assert len(cache) == 12
+
+
+def test_a_planted_answer_is_used_only_where_imported_ones_are_asked_for(bundle: Path, tmp_path: Path, home: Path, server: Server) -> None:
+    model = served(server.url, more=", price: {input_usd_per_mtok: 1, output_usd_per_mtok: 1}")
+    path = experiment(tmp_path, items=3, tasks="sum", models=model)
+    _, found = sweep(path, tmp_path / "runs", tmp_path / "sender")
+    said("cache", "export", found.folder, "--to", tmp_path / "planted")
+    rewritten(tmp_path / "planted", lambda row: row["completion"].update(text="PLANTED"))
+    said("cache", "import", tmp_path / "planted")
+    for use, n_planted in (("use", 0), ("imported", 1), ("replay", 1)):
+        _, again = sweep(path, tmp_path / use, home, use)
+        assert (again.trials()["answer"] == "PLANTED").sum() == n_planted, use
+    assert "were imported from bundles" in said("cache", "ls")
+
+
+@pytest.mark.parametrize("how", ["no request", "a redacted address"])
+def test_a_line_that_does_not_say_what_it_answers_answers_nothing(bundle: Path, tmp_path: Path, home: Path, how: str) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(bundle, folder)
+
+    def change(row: dict[str, Any]) -> None:
+        if how == "no request":
+            row["request"] = None
+        else:
+            row["request"]["api_base"] = "https://[redacted]@host/v1"
+
+    rewritten(folder, change)
+    key = json.loads((folder / "answers.jsonl").read_text(encoding="ascii").splitlines()[0])["key"]
+    shown = said("cache", "import", folder)
+    assert "11 new answers" in shown
+    assert "1 lines that do not say what they are answers to" in shown
+    assert Cache(home / "cache", "replay").get(key) is None
 
 
 def test_a_large_export_is_split_and_the_same_every_time(tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

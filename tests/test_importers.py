@@ -588,7 +588,7 @@ def test_deep_json(tmp_path: Path) -> None:
     path = tmp_path / "e.eval"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("header.json", "[" * 100_000)
-    with pytest.raises(FileProblems, match=r"header\.json: nested too deeply"):
+    with pytest.raises(FileProblems, match=r"header\.json: .* nested too deeply"):
         bring([path], tmp_path / "runs")
 
 

@@ -199,9 +199,9 @@ def test_a_file_of_two_gigabytes_is_refused_unread(tmp_path: Path) -> None:
 
 
 def test_a_small_file_that_unpacks_to_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlab.sources.tables.UNPACKED_LIMIT", 1000)
+    monkeypatch.setattr("promptlab.sources.foreign.SMALL_BYTES", 1000)
     content = parquet(tmp_path, [{"q": "x" * 1000 + str(n), "a": "1"} for n in range(100)])
-    assert "bytes unpacked" in told(tmp_path, content, "t.parquet")
+    assert "unpacks to" in told(tmp_path, content, "t.parquet")
 
 
 def test_a_pipe_is_no_table(tmp_path: Path) -> None:

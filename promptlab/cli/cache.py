@@ -45,9 +45,11 @@ def _opened(use: Use = "use", make: bool = False) -> Iterator[Cache]:
 @cache.command("ls")
 def ls(as_json: AsJson = False) -> None:
     """How many answers are stored, of which models, with which outcomes, and since when."""
+    from promptlab.running.cache import IMPORTED
+
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     stored_at: list[float] = []
-    n_silent = n_damaged = 0
+    n_silent = n_damaged = n_imported = 0
     with _opened() as found:
         for row in found.stored():
             if row.completion is None:
@@ -55,6 +57,7 @@ def ls(as_json: AsJson = False) -> None:
                 continue
             stored_at = [min([*stored_at, row.stored_at]), max([*stored_at, row.stored_at])]
             n_silent += row.request is None
+            n_imported += row.key.startswith(IMPORTED)
             model = (row.request["model"], row.request["api_base"] or "") if row.request else (UNKNOWN_MODEL, "")
             counts[model][row.completion.outcome] += 1
         folder, n_bytes = found.folder, found.n_bytes()
@@ -68,11 +71,13 @@ def ls(as_json: AsJson = False) -> None:
     if as_json:
         exit_json({
             "folder": str(folder), "answers": n_answers, "bytes": n_bytes, "oldest": oldest, "newest": newest,
-            "without_request": n_silent, "damaged": n_damaged, "models": rows,
+            "without_request": n_silent, "imported": n_imported, "damaged": n_damaged, "models": rows,
         })  # fmt: skip
     say(f"{n_answers:,} answers in {folder}, {n_bytes / 1e6:,.1f} MB, stored from {oldest or '-'} to {newest or '-'}")
     if rows:
         print_rows("", [row | row["outcomes"] for row in rows], ["model", "api_base", "answers", *outcomes])
+    if n_imported:
+        say(f"{n_imported:,} were imported from bundles; sweeps use them with --cache imported or replay only")
     if n_silent:
         say(f"{n_silent:,} were stored by an earlier promptlab, which did not keep the request; they are used as they are")
     if n_damaged:
@@ -138,6 +143,8 @@ def _miss_row(miss: Miss) -> dict[str, Any]:
 
 
 def _say_miss(miss: Miss) -> None:
+    from promptlab.running.cache import IMPORTED
+
     t = miss.trial
     turn = f", round {miss.call.round}, {miss.call.purpose}" if miss.call.round or miss.call.purpose != "answer" else ""
     say(f"\ntrial {t.id} ({t.task}, item {t.item.id}, arm {t.arm.name}, {t.model}, replicate {t.replicate}{turn})")
@@ -145,7 +152,7 @@ def _say_miss(miss: Miss) -> None:
     if miss.nearest is None:
         say("  and nothing is stored that it could be compared with")
         return
-    say(f"  nearest {miss.nearest[:12]}, stored {_at(miss.stored_at)}, differs in (stored -> asked):")
+    say(f"  nearest {miss.nearest.removeprefix(IMPORTED)[:12]}, stored {_at(miss.stored_at)}, differs in (stored -> asked):")
     for line in miss.differs or ("nothing that is stored: the address was kept without its credentials",):
         say(f"    {line}")
 
@@ -192,7 +199,7 @@ def export(
     if done.n_otherwise:
         say(f"left out:      {done.n_otherwise:,} further answers to requests that were asked more than once; the first of each is kept")
     if done.n_without_request:
-        say(f"note:          {done.n_without_request:,} answers say no request; they are replayed all the same")
+        say(f"note:          {done.n_without_request:,} answers say no request, so whoever imports them cannot use them")
     for name in others:
         say(f"not in it:     {name}, which the experiment reads as well; send it along")
     say(f"replay it:     promptlab cache import {to} && promptlab sweep {to / 'experiment.yaml'} --cache replay")
@@ -205,7 +212,10 @@ def import_(
     folder: Annotated[Path, typer.Argument(help="A folder that `promptlab cache export` made.", show_default=False)],
     replace: Annotated[bool, typer.Option("--replace", help="Where a stored answer differs, take the bundle's.")] = False,
 ) -> None:
-    """Check every file of a bundle and put its answers into the cache. One that is stored and differs stays, unless --replace."""
+    """Check every file of a bundle and put its answers into the cache, marked: `--cache replay` and `imported` use them, others do not.
+
+    Where a stored answer differs, that one is used, unless --replace.
+    """
     from promptlab.running import bundle
     from promptlab.sources.spec.experiment import load_experiment
 
@@ -218,6 +228,8 @@ def import_(
     if done.n_differ:
         what = "replaced" if replace else "kept as they were; --replace takes the bundle's"
         say(f"differ:        {done.n_differ:,} stored answers are others than the bundle's: {what}")
+    if done.n_unusable:
+        say(f"left out:      {done.n_unusable:,} lines that do not say what they are answers to (no request, or a redacted address)")
     path = folder / "experiment.yaml"
     try:
         for name in bundle.other_files(load_experiment(path)[0]):

@@ -1,6 +1,7 @@
 """The explorer's server as a child process: it ends when whoever started it does, however that ends.
 
-The parent holds the other end of stdin. Streamlit is run as a module, so that nothing of it is imported here.
+The parent holds the other end of stdin. Streamlit is run as a module, so that nothing of it is imported here. It checks the host
+on its websocket only; here every request is checked, files and downloads included.
 """
 
 from __future__ import annotations
@@ -9,13 +10,63 @@ import os
 import runpy
 import sys
 import threading
+from collections.abc import Collection, Iterable
+from itertools import pairwise
+from typing import Any
+from urllib.parse import urlsplit
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+"""Names under which other programs of this machine have pages, too."""
 
 
 def main() -> None:
     """`python -m promptlab.cli.serve ARGUMENTS-OF-STREAMLIT`."""
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    options = sys.argv[1 : sys.argv.index("--")]
+    guard_every_route([name for flag, name in pairwise(options) if flag == "--server.allowedHosts"])
     sys.argv = ["streamlit", *sys.argv[1:]]
     runpy.run_module("streamlit", run_name="__main__", alter_sys=True)
+
+
+def guard_every_route(hosts: Collection[str]) -> None:
+    """Have the server answer only what is asked of one of these hosts, from no page but its own."""
+    from starlette.applications import Starlette
+
+    answer = Starlette.__call__
+
+    async def checked(self: Starlette, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI)
+        if scope["type"] == "lifespan" or is_asked_rightly(scope["headers"], hosts):
+            await answer(self, scope, receive, send)
+        elif scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            await send({"type": "http.response.start", "status": 403, "headers": [(b"content-type", b"text/plain")]})
+            await send({"type": "http.response.body", "body": b"The explorer answers only under the name that it was started with."})
+
+    Starlette.__call__ = checked  # type: ignore[method-assign]
+
+
+def is_asked_rightly(headers: Iterable[tuple[bytes, bytes]], hosts: Collection[str]) -> bool:
+    """Whether a request names one of the hosts, and comes from no other page: a link that is followed may, nothing else."""
+    found: dict[str, list[str]] = {}
+    for name, value in headers:
+        found.setdefault(name.decode("latin-1").lower(), []).append(value.decode("latin-1"))
+    host, origin = found.get("host", []), found.get("origin", [])
+    if len(host) != 1 or len(origin) > 1 or _name(f"//{host[0]}") not in {name.lower().strip("[]") for name in hosts}:
+        return False
+    if origin and urlsplit(origin[0]).netloc != host[0] and (_name(origin[0]) in LOCAL or _name(origin[0]) not in hosts):
+        return False
+    return found.get("sec-fetch-site") != ["cross-site"] or found.get("sec-fetch-mode") == ["navigate"]
+
+
+def _name(address: str) -> str:
+    """The host of an address in lower case, without its port; empty where it is no address."""
+    try:
+        parts = urlsplit(address)
+        return "" if "@" in parts.netloc or parts.path or parts.query else (parts.hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def _end_with_the_parent() -> None:

@@ -18,7 +18,7 @@ from promptlab.api import CacheUse
 from promptlab.cli.common import LOOKS, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
-from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, Scorer, UsageProblem
+from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.record.mirror import Pusher
@@ -55,7 +55,8 @@ def sweep(
     sequential: Sequential = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
     cache: Annotated[
-        CacheUse, typer.Option(help="Paid answers: use and keep them; refresh: ask again and overwrite; off; replay: send nothing.")
+        CacheUse,
+        typer.Option(help="Paid answers: use and keep them; refresh: ask again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
@@ -123,7 +124,7 @@ def sweep(
     n_models = len(study.models)
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, {len(study.design.models)} model(s), {len(study.design.tasks)} task(s)")
     started = time.monotonic()
-    with contextlib.ExitStack() as until_the_end:
+    with _resumable(), contextlib.ExitStack() as until_the_end:
         with _followed(runs, study.run_id, batch) as (folder, pusher):
             keep_serving = until_the_end.enter_context(beside(folder / study.run_id)) if view else None
             with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:
@@ -188,6 +189,17 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
     else:
         say(f"incomplete; the same command asks only for what is missing:    {again}")
     return done.exit_code
+
+
+@contextlib.contextmanager
+def _resumable() -> Iterator[None]:
+    """An interrupt that ends the command anywhere in the block ends it with what to type to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a third one would cut the line off
+        say(f"interrupted; nothing that was recorded is lost. Resume with:    {me()} {' '.join(sys.argv[1:])}")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 @contextlib.contextmanager

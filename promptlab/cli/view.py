@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -37,6 +37,9 @@ def view(
     allow_remote: Annotated[
         bool, typer.Option("--allow-remote", help="Let other machines reach it. There is no password: they can read every run.")
     ] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option("--allow-host", help="A further name to answer to: that of a proxy in front of it.")
+    ] = None,
 ) -> None:
     """Open the explorer on this machine's own address. It reads run folders and calls no model."""
     from promptlab.record.store import Run
@@ -55,7 +58,7 @@ def view(
         what = f"the run {run}" if run is not None else f"all runs in {runs}"
         say(f"WARNING: anyone who reaches port {port} of this machine can read {what}. There is no password.")
     say(f"explorer:      {address(host, port)}    (Ctrl-C ends it)")
-    server = _started(host, port, where)
+    server = _started(host, port, where, also=allow_host or [])
     try:
         code = server.wait()
     except KeyboardInterrupt:
@@ -112,7 +115,7 @@ def beside(folder: Path) -> Iterator[Callable[[], None]]:
         _end(server)
 
 
-def _started(host: str, port: int, where: list[str], *, quiet: bool = False) -> subprocess.Popen[bytes]:
+def _started(host: str, port: int, where: list[str], *, quiet: bool = False, also: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """The server's process; `quiet` keeps it from the terminal, its Ctrl-C included."""
     from promptlab.nouns import shipped
 
@@ -130,7 +133,7 @@ def _started(host: str, port: int, where: list[str], *, quiet: bool = False) -> 
         "runner.postScriptGC": "false",  # a whole collection after every drawing keeps the browser waiting for the end of it
         "logger.hideWelcomeMessage": "true",
     }
-    known = dict.fromkeys(["localhost", LOOPBACK, *(_names_of_this_machine() if host in EVERY_ADDRESS else [host])])
+    known = dict.fromkeys(["localhost", LOOPBACK, *(_names_of_this_machine() if host in EVERY_ADDRESS else [host]), *also])
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]
     flags += [part for name in known for part in ("--server.allowedHosts", name)]  # no rebinding of another name
     command = [sys.executable, "-m", "promptlab.cli.serve", "run", str(shipped("app.py")), *flags, "--", *where]

@@ -5,16 +5,15 @@ Also the parts of a page that keep up with a sweep: drawn again every 15 seconds
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
 
 from promptlab.explorer import plain
 from promptlab.explorer.filters import moved
-from promptlab.nouns import UNREADABLE, PromptlabError, RunProblem, first_line
+from promptlab.nouns import PromptlabError, readable
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.prepared import Stamp, Store, stamp
 
@@ -29,17 +28,6 @@ def folders(runs: Path) -> dict[str, Path]:
             if path.name not in found and any((path / name).exists() for name in ("plan.json", "trials", "journal.jsonl")):
                 found[path.name] = path
     return found
-
-
-@contextlib.contextmanager
-def readable(what: str) -> Iterator[None]:
-    """Damage of any kind within the block, or the function, is a RunProblem that says `what` is wrong."""
-    try:
-        yield
-    except PromptlabError:
-        raise
-    except UNREADABLE as error:
-        raise RunProblem(f"{what} ({type(error).__name__}: {first_line(error)})") from None
 
 
 def opened(folder: Path) -> Run:

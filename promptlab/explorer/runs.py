@@ -15,8 +15,8 @@ import streamlit as st
 
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import OF_A_RUN, Filters, go
-from promptlab.explorer.load import again_every, opened, readable
-from promptlab.nouns import UNREADABLE, Manifest, PromptlabError, as_sent, merged
+from promptlab.explorer.load import again_every, opened
+from promptlab.nouns import UNREADABLE, Manifest, PromptlabError, as_sent, merged, readable
 from promptlab.record.store import frozen_plan
 from promptlab.reporting.table import Table
 

@@ -17,7 +17,7 @@ import streamlit as st
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import NAMES, OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
-from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, did_you_mean
+from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, did_you_mean, readable
 from promptlab.reporting import written
 from promptlab.reporting.formats import section
 from promptlab.reporting.prepared import Store
@@ -154,7 +154,7 @@ def _strip(folder: Path, live: bool) -> None:
     strip()
 
 
-@load.readable("manifest.json: not complete")
+@readable("manifest.json: not complete")
 def status(state: str, manifest: Manifest) -> str:
     """How far the run is, in one line; costs that nobody knows are said to be unknown."""
     counts = manifest.counts

@@ -11,7 +11,7 @@ from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, tabular
 from promptlab.importers.pairing import Paired, pair
 from promptlab.importers.record import NAME, Import, run_name, write
 from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
-from promptlab.importers.tabular import parsed, read_file, too_deep
+from promptlab.importers.tabular import parsed, read_file
 from promptlab.importers.values import name_of
 from promptlab.nouns import NONE_ARM, PlannedArm, UsageProblem, filled
 from promptlab.sources import tables
@@ -92,7 +92,7 @@ def bring(
         reading = read(files, options)
         paired = pair(reading, options, files[0].path)
     except RecursionError:
-        raise too_deep(files[0].path) from None
+        raise refusal(files[0].path, "nested too deeply, which no evaluation tool writes") from None
     chosen = name or run_name(files[0].path.stem if len(files) == 1 else next(iter(paired.items)))
     what = Import(chosen, paired, reading, options, {file.sha256: file.arm for file in files if file.arm})
     tests = sign_tests(paired) if reading.reconstructed else ()

@@ -20,11 +20,14 @@ from typing import Any, TypeVar
 from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
 from promptlab.importers.values import mapping, name_of, number, short, task_name, text, whole
 from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean
+from promptlab.sources.foreign import json_value
 from promptlab.sources.tables import READERS, Row, Table, content_of
 
 UNPACKED_LIMIT = 2**30
 """Bytes of all entries of an archive together."""
 ENTRY_LIMIT = 64 * 2**20
+MOST_DENSE = 100
+"""Bytes that a byte of an archive unpacks to at most, beyond the limit of one entry."""
 MOST_ENTRIES = 200_000
 ZSTD = 93
 """The compression method of a zip entry that Python 3.11 does not know and newer inspect_ai logs use."""
@@ -38,24 +41,17 @@ def read_file(path: Path, arm: str | None = None) -> File:
     return File(path, content, hashlib.sha256(content).hexdigest(), arm)
 
 
-def parsed(path: Path, content: bytes, place: str = "", line: int | None = None) -> Any:  # noqa: ANN401
-    """The value of JSON text; FileProblems says why it is none."""
+def parsed(path: Path, content: bytes, place: str = "", line: int | None = None, n_packed: int | None = None) -> Any:  # noqa: ANN401
+    """The value of JSON text that came as `n_packed` bytes; FileProblems says why it is none."""
     inside = f"{place}: " if place else ""
     try:
-        return json.loads(content.decode("utf-8-sig"))
+        return json_value(content.decode("utf-8-sig"), n_packed)
     except UnicodeDecodeError:
         raise refusal(path, f"{inside}not UTF-8 text", line) from None
     except json.JSONDecodeError as error:
         raise refusal(path, f"{inside}not JSON: {error.msg}; is the file whole?", line or error.lineno) from None
-    except RecursionError:
-        raise too_deep(path, place) from None
-    except ValueError:  # a number of thousands of digits
-        raise refusal(path, f"{inside}not JSON that can be read: a number is too long", line) from None
-
-
-def too_deep(path: Path, place: str = "") -> Exception:
-    """What is said of JSON that is nested deeper than any tool writes it."""
-    return refusal(path, f"{place}: nested too deeply" if place else "nested too deeply, which no evaluation tool writes")
+    except ValueError as error:  # nested too deeply, or a number of thousands of digits
+        raise refusal(path, f"{inside}not JSON that can be read: {error}", line) from None
 
 
 def json_lines(file: File) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -82,12 +78,12 @@ class Archive:
         if len(self.entries) > MOST_ENTRIES:
             raise refusal(file.path, f"the archive holds {len(self.entries):,} files; at most {MOST_ENTRIES:,} are read")
         unpacked = sum(info.file_size for info in self._zip.infolist())
-        if unpacked > UNPACKED_LIMIT:
-            raise refusal(file.path, f"the archive holds {unpacked:,} bytes unpacked; at most {UNPACKED_LIMIT // 2**20} MB are read")
+        if unpacked > (limit := min(UNPACKED_LIMIT, max(ENTRY_LIMIT, MOST_DENSE * len(file.content)))):
+            raise refusal(file.path, f"the archive holds {unpacked:,} bytes unpacked; of its size at most {limit // 2**20} MB are read")
 
     def json(self, name: str) -> Any:  # noqa: ANN401
         """The value of one entry."""
-        return parsed(self._file.path, self._bytes(name), name)
+        return parsed(self._file.path, self._bytes(name), name, n_packed=self.entries[name].compress_size)
 
     def _bytes(self, name: str) -> bytes:
         info = self.entries[name]

@@ -11,8 +11,9 @@ PromptlabError                  1   something went wrong, and the message says w
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,8 +93,22 @@ class FileProblems(PromptlabError):
         return cls([Problem(Path(file), line, message)])
 
 
-UNREADABLE = (PromptlabError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)
+UNREADABLE = (
+    PromptlabError, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, ArithmeticError, RecursionError,
+    NotImplementedError,
+)  # fmt: skip
 """What a damaged run folder can raise on its way through the reader and the analysis."""
+
+
+@contextlib.contextmanager
+def readable(what: str) -> Iterator[None]:
+    """Damage of any kind within the block, or the function, is a RunProblem that says `what` is wrong."""
+    try:
+        yield
+    except PromptlabError:
+        raise
+    except UNREADABLE as error:
+        raise RunProblem(f"{what} ({type(error).__name__}: {first_line(error)})") from error
 
 
 def first_line(error: BaseException) -> str:

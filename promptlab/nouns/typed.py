@@ -9,11 +9,11 @@ Parameters that a file may set are the keyword parameters of the function that m
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from functools import cache
 from types import NoneType
-from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 from promptlab.nouns.errors import UsageProblem, did_you_mean
 
@@ -80,19 +80,31 @@ def _fields(kind: Callable[..., Any]) -> dict[str, tuple[str, Callable[[Any], An
 
 def _reader(kind: Any) -> Callable[[Any], Any]:  # noqa: ANN401
     """How a field of this annotation is read."""
-    inner = get_args(kind)
+    inner, origin = get_args(kind), get_origin(kind)
     if isinstance(kind, type) and is_dataclass(kind):
         return lambda data: typed(kind, data)
-    if get_origin(kind) is tuple:
+    if kind in PLAIN:
+        return lambda data: _of_kind(data, kind)
+    if origin is Literal:
+        return lambda data: _of_kind(data, str, inner)
+    if origin is tuple:
         part = _reader(inner[0])
-        return lambda data: tuple(map(part, data))
-    if get_origin(kind) is Mapping:
+        return lambda data: tuple(map(part, _of_kind(data, (list, tuple))))
+    if origin is Mapping:
         of = _reader(inner[1])
         return lambda data: {name: of(value) for name, value in data.items()}
     if NoneType in inner:
         some = _reader(next(one for one in inner if one is not NoneType))
         return lambda data: None if data is None else some(data)
     return lambda data: data
+
+
+def _of_kind(data: Any, kind: Any, known: Container[Any] = ()) -> Any:  # noqa: ANN401
+    """The data; TypeError where it is of another kind, or none of those that are known."""
+    right = type(data) is int if kind is int else type(data) in (int, float) if kind is float else isinstance(data, kind)
+    if not right or (known and data not in known):
+        raise TypeError(f"{repr(data)[:60]} stands where {'one of ' + str(known) if known else PLAIN.get(kind, 'a list')} should")
+    return data
 
 
 PLAIN: Mapping[type, str] = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}

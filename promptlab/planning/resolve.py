@@ -124,7 +124,7 @@ class _Resolver:
 
     def meant(self, pattern: str, known: Sequence[str], what: str, *loc: str | int) -> list[str]:
         """The names that a name or glob means, in the order in which they are known; a problem where there is none."""
-        found = [name for name in known if name == pattern or fnmatchcase(name, pattern)]
+        found = [pattern] if pattern in known else [name for name in known if fnmatchcase(name, pattern)]
         if not found:
             self.problem(f"the {what} {pattern!r} is not known; {did_you_mean(pattern, known)}", *loc)
         return found

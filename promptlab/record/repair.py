@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
-from collections.abc import Mapping
-from dataclasses import replace
+import os
+import stat
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, Manifest, RunProblem
-from promptlab.record.store.files import DAMAGED, Row, held, is_locked, journal_rows, now, part_rows, write_whole
+from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, UNREADABLE, Manifest, Plan, RunProblem, first_line
+from promptlab.record.store.files import (
+    DAMAGED,
+    Row,
+    clear,
+    damaged_lines,
+    held,
+    is_locked,
+    journal_of,
+    leftovers,
+    now,
+    part_rows,
+    parts_in,
+    set_aside,
+    whole_lines,
+    write_whole,
+)  # fmt: skip
+from promptlab.record.store.reading import frozen_plan, items_in, looks_in, manifest_in
 from promptlab.record.store.writing import write_manifest
+
+FILES = ("manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock")
+KINDS = {**dict.fromkeys(FILES, stat.S_ISREG), **dict.fromkeys(("trials", "calls"), stat.S_ISDIR)}
 
 
 class Repair(NamedTuple):
@@ -47,101 +67,180 @@ def repair(folder: Path, dry_run: bool = False) -> Repair:
         raise RunProblem(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
     if is_locked(folder):
         raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
+    aside = {path: why for name, right in KINDS.items() if (why := _strange(path := folder / name, right))}
+    if not dry_run and aside.pop(folder / "lock", ""):
+        _move_aside(folder, folder / "lock")
     with contextlib.nullcontext() if dry_run else held(folder):
-        return _repair(folder, dry_run)
+        return _repair(folder, aside, dry_run)
 
 
-def _repair(folder: Path, dry_run: bool) -> Repair:
-    leftovers = [path for place in (".", "trials", "calls") for path in sorted((folder / place).glob(".*.tmp")) if not _is_written(path)]
-    aside: dict[Path, str] = {}
-    last: dict[str, str] = {}
-    lost: set[str] = set()
-    all_known = True
-    paid_usd = 0.0
-    for name in sorted({path.name for kind in ("trials", "calls") for path in (folder / kind).glob("part-*.parquet")}):
-        pair = [folder / kind / name for kind in ("trials", "calls")]
-        if not pair[0].exists():  # a crash between the two: the journal has these trials
-            continue
-        (trials, of_trials), (calls, of_calls) = _read(pair[0], TRIAL_COLUMNS), _read(pair[1], CALL_COLUMNS)
-        if not of_trials and not of_calls:
-            for row in trials:
-                last[row["trial"]] = row["outcome"]
-                paid_usd += row["paid_usd"] or 0.0
-            continue
-        all_known = all_known and not (of_trials and of_calls)
-        lost |= {row["trial"] for row in [*trials, *calls]}
-        aside |= {path: why or "its other half cannot be read" for path, why in zip(pair, (of_trials, of_calls), strict=True)}
-    journal = folder / "journal.jsonl"
-    lines = [line for line in journal.read_bytes().split(b"\n") if line.strip()] if journal.exists() else []
-    good = [line for line in lines if journal_rows(line)]
-    for line in good:
-        [found] = journal_rows(line)
-        last[found["trial"]["trial"]] = found["trial"]["outcome"]
-        paid_usd += found["trial"].get("paid_usd") or 0.0
+def _strange(path: Path, right: Callable[[int], bool]) -> str:
+    """Why a file or folder of a run is not used as it is; empty where it is missing or of the right kind."""
+    return "it is a link, or no file of this kind" if os.path.lexists(path) and not right(path.lstat().st_mode) else ""
+
+
+def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
+    left = leftovers(folder)
     manifest, why = _manifest(folder)
     if why:
-        aside[folder / "manifest.json"] = why
+        aside.setdefault(folder / "manifest.json", why)
+    if manifest is not None and _is_of_another(manifest, folder):
+        aside[folder / "manifest.json"], manifest = "it is of another run", None
+    plan, why = _plan(folder, manifest)
+    if why:
+        aside.setdefault(folder / "plan.json", why)
+    if why := _damage(looks_in, folder):
+        aside.setdefault(folder / "looks.json", why)
+    found = _of_parts(folder, aside, plan)
+    last = found.last
+    journal = folder / "journal.jsonl"
+    data = b"" if journal in aside else journal_of(folder)
+    lines, good = [line for line in data.split(b"\n") if line.strip()], list(whole_lines(data))
+    for _, line in good:
+        row = line["trial"]
+        last[row["trial"]] = row["outcome"]
+        found.items.add((row["suite"], row["task"], row["item"]))
+        found.paid_usd += row.get("paid_usd") or 0.0
+    if plan is not None and (why := _damage(lambda: _check_items(folder, found.items))):
+        aside.setdefault(folder / "items.parquet", why)
     told = Manifest() if manifest is None else manifest
     n_errors = sum(outcome == "error" for outcome in last.values())
-    n_lost = len(lost - set(last)) if all_known else max(len(lost - set(last)), told.counts.done - len(last))
+    n_lost = len(found.lost - set(last)) if found.all_known else max(len(found.lost - set(last)), told.counts.done - len(last))
     state = {"running": "interrupted", "complete": "incomplete" if aside else "complete"}.get(told.state, told.state)
-    right = replace(told, state=state, counts=replace(told.counts, done=len(last), errors=n_errors), paid_usd=paid_usd)
+    right = replace(told, state=state, counts=replace(told.counts, done=len(last), errors=n_errors), paid_usd=found.paid_usd)
     changed = manifest is not None and (bool(aside) or state != told.state or right.counts != told.counts)
     if not dry_run:
-        for path in leftovers:
-            path.unlink(missing_ok=True)
+        clear(left)
         for path in aside:
-            if path.exists():
+            if os.path.lexists(path):
                 _move_aside(folder, path)
         if len(good) < len(lines):
-            write_whole(journal, b"".join(line + b"\n" for line in good))
+            set_aside(folder, damaged_lines(data))
+            write_whole(journal, b"".join(line + b"\n" for line, _ in good))
         if changed:
             write_manifest(folder, replace(right, updated_at=now()))
     return Repair(
-        leftovers=tuple(str(path.relative_to(folder)) for path in leftovers),
+        leftovers=tuple(str(path.relative_to(folder)) for path in left),
         n_torn=len(lines) - len(good),
         aside=tuple((str(path.relative_to(folder)), reason) for path, reason in aside.items()),
         n_lost=n_lost,
         n_trials=len(last),
         n_errors=n_errors,
-        paid_usd=paid_usd,
+        paid_usd=found.paid_usd,
         paid_before_usd=None if manifest is None or manifest.simulated else manifest.paid_usd,
         manifest=changed,
     )
 
 
+@dataclass
+class _Found:
+    """What the parts of a run hold."""
+
+    last: dict[str, str] = field(default_factory=dict)
+    """The last outcome of each trial."""
+    items: set[tuple[str, str, str]] = field(default_factory=set)
+    lost: set[str] = field(default_factory=set)
+    """Trials in parts that go aside."""
+    all_known: bool = True
+    """Whether those are all that go aside."""
+    paid_usd: float = 0.0
+
+
+def _of_parts(folder: Path, aside: dict[Path, str], plan: Plan | None) -> _Found:
+    """Read all parts; those that cannot be kept are put into `aside`."""
+    found = _Found()
+    names = {path.name for kind in ("trials", "calls") if folder / kind not in aside for path in parts_in(folder, kind)}
+    for name in sorted(names):
+        pair = [folder / kind / name for kind in ("trials", "calls")]
+        if not os.path.lexists(pair[0]):  # a crash between the two: the journal has these trials
+            if why := _read(pair[1], CALL_COLUMNS)[1]:
+                aside[pair[1]] = why
+            continue
+        (trials, of_trials), (calls, of_calls) = _read(pair[0], TRIAL_COLUMNS), _read(pair[1], CALL_COLUMNS)
+        if not of_trials and not of_calls and (why := _unlike(trials, calls, plan)):
+            of_trials = of_calls = why
+        if not of_trials and not of_calls:
+            for row in trials:
+                found.items.add((row["suite"], row["task"], row["item"]))
+                found.last[row["trial"]] = row["outcome"]
+                found.paid_usd += row["paid_usd"] or 0.0
+            continue
+        found.all_known = found.all_known and not (of_trials and of_calls)
+        found.lost |= {row["trial"] for row in [*trials, *calls]}
+        aside |= {path: why or "its other half cannot be read" for path, why in zip(pair, (of_trials, of_calls), strict=True)}
+    return found
+
+
 def _read(path: Path, columns: Mapping[str, str]) -> tuple[list[Row], str]:
     """The rows of a part, and why it has none that can be read."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return [], "it is missing"
     try:
         return part_rows(path, columns), ""
     except RunProblem as error:
-        return [], str(error.__cause__).splitlines()[0].rsplit("': ", 1)[-1][:200]
+        return [], first_line(error.__cause__ or error).rsplit("': ", 1)[-1]
 
 
 def _manifest(folder: Path) -> tuple[Manifest | None, str]:
     """The manifest, or None and why it cannot be read (nothing when it is missing)."""
-    path = folder / "manifest.json"
-    if not path.exists():
+    if not os.path.lexists(folder / "manifest.json"):
         return None, ""
     try:
-        return Manifest.read(json.loads(path.read_bytes())), ""
-    except ValueError as error:
-        return None, f"it is not readable as JSON ({error})"
-    except (TypeError, AttributeError):
-        return None, "it holds no manifest"
+        return manifest_in(folder), ""
+    except RunProblem as error:
+        return None, first_line(error).partition(": ")[2]
 
 
-def _is_written(path: Path) -> bool:
-    """Whether the process that a temporary file is named after still runs."""
-    number = path.name.rsplit(".", 2)[-2]
-    return number.isdigit() and Path("/proc", number).exists()
+def _is_of_another(manifest: Manifest, folder: Path) -> bool:
+    """Whether the folder's plan, not its manifest, belongs to it."""
+    with contextlib.suppress(RunProblem):
+        plan, found = frozen_plan(folder)
+        return plan.run == folder.name != manifest.id and manifest.hashes.get("plan", found) != found
+    return False
+
+
+def _plan(folder: Path, manifest: Manifest | None) -> tuple[Plan | None, str]:
+    """The plan, or None and why it is none (nothing when it is missing)."""
+    if not os.path.lexists(folder / "plan.json"):
+        return None, ""
+    try:
+        plan, found = frozen_plan(folder)
+    except RunProblem as error:
+        return None, first_line(error).partition(": ")[2]
+    frozen = manifest.hashes.get("plan", found) if manifest else found
+    return (plan, "") if found == frozen else (None, "it is not the plan that the manifest names")
+
+
+def _unlike(trials: list[Row], calls: list[Row], plan: Plan | None) -> str:
+    """Why two halves of a part do not belong together, or not to this run."""
+    with_calls, those = {row["trial"] for row in calls}, {row["trial"]: row["n_calls"] for row in trials}
+    if not with_calls <= set(those) or any(n and trial not in with_calls for trial, n in those.items()):
+        return "its two halves are not of the same trials"
+    known = plan and not plan.imported and (plan.model_of, plan.task_of, plan.setting_of)
+    if known and any(row[name] not in of for row in trials for name, of in zip(("model", "task", "setting"), known, strict=True)):
+        return "it holds trials of another run"
+    return ""
+
+
+def _check_items(folder: Path, wanted: set[tuple[str, str, str]]) -> None:
+    """Raise where the items cannot be read, or lack some that were asked."""
+    there = {(row["suite"], row["task"], row["item"]) for row in items_in(folder)}
+    if missing := wanted - there:
+        raise RunProblem(f"items.parquet: it lacks {len(missing):,} items that trials have")
+
+
+def _damage(read: Callable[..., object], *arguments: object) -> str:
+    """What goes wrong in reading; empty where nothing does."""
+    try:
+        read(*arguments)
+    except UNREADABLE as error:
+        return first_line(error).rpartition(": ")[2]
+    return ""
 
 
 def _move_aside(folder: Path, path: Path) -> None:
     place = folder / DAMAGED / path.relative_to(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
-    while place.exists():
+    while os.path.lexists(place):
         place = place.with_name(f"{place.name}.again")
     path.rename(place)

@@ -10,7 +10,20 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import BAD_ENDS, COMPARISON_COLUMNS, CONTROLS, VERDICTS, Comparison, Manifest, Plan, RunProblem, Scorer, Setting, flat
+from promptlab.nouns import (
+    BAD_ENDS,
+    COMPARISON_COLUMNS,
+    CONTROLS,
+    VERDICTS,
+    Comparison,
+    Manifest,
+    Plan,
+    RunProblem,
+    Scorer,
+    Setting,
+    flat,
+    readable,
+)  # fmt: skip
 from promptlab.record.mirror import open_run
 from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
@@ -102,34 +115,35 @@ class Report(Judged):
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
     """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
-    plan, trials = run.plan, run.trials(compact=True)
-    _must_fit(run, trials, plan)
-    as_run = trials
-    if scorer is not None and scorer != plan.scorer:
-        trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
-    looks = Looks.thawed(plan, run.looks) if plan.looks else None
-    comparisons = tuple(analyse(trials, plan, looks.rows if looks else ()))
-    gaps = tuple(suite_gaps(run, trials, plan))
-    calls = run.calls() if plan.loops else None
-    return Report(
-        run=run.id,
-        manifest=run.manifest,
-        plan=plan,
-        state=run.state,
-        trials=trials,
-        n_trials=len(trials),
-        comparisons=comparisons,
-        baselines=scorer_table(trials, run.each_item(), plan),
-        rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
-        loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
-        emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
-        gaps=gaps,
-        shares=tuple(shares_of(trials)),
-        beside=supplement(trials, plan, comparisons),
-        looks=tuple(looks.rows) if looks else (),
-        saved=saved(trials, looks) if looks else None,
-        folder=run.folder,
-    )
+    with readable(f"{run.folder}: not a complete run"):
+        plan, trials = run.plan, run.trials(compact=True)
+        _must_fit(run, trials, plan)
+        as_run = trials
+        if scorer is not None and scorer != plan.scorer:
+            trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
+        looks = Looks.thawed(plan, run.looks) if plan.looks else None
+        comparisons = tuple(analyse(trials, plan, looks.rows if looks else ()))
+        gaps = tuple(suite_gaps(run, trials, plan))
+        calls = run.calls() if plan.loops else None
+        return Report(
+            run=run.id,
+            manifest=run.manifest,
+            plan=plan,
+            state=run.state,
+            trials=trials,
+            n_trials=len(trials),
+            comparisons=comparisons,
+            baselines=scorer_table(trials, run.each_item(), plan),
+            rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
+            loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
+            emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
+            gaps=gaps,
+            shares=tuple(shares_of(trials)),
+            beside=supplement(trials, plan, comparisons),
+            looks=tuple(looks.rows) if looks else (),
+            saved=saved(trials, looks) if looks else None,
+            folder=run.folder,
+        )
 
 
 def _must_fit(run: Run, trials: pd.DataFrame, plan: Plan) -> None:

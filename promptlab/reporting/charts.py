@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
-import vl_convert
 from altair.utils.schemapi import debug_mode
 
 from promptlab.nouns import VERDICTS, Comparison, inert
+from promptlab.reporting.drawing import picture
 
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
@@ -225,13 +225,13 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
 
 
 def svg(chart: alt.LayerChart) -> str:
-    """The chart as SVG text: drawn in this process, without a browser or the network."""
-    return str(vl_convert.vegalite_to_svg(_inert(chart.to_dict(validate=False))))
+    """The chart as SVG text, drawn without a browser or the network; NotDrawn where it cannot be."""
+    return picture(_inert(chart.to_dict(validate=False)), "svg").decode()
 
 
 def png(chart: alt.LayerChart) -> bytes:
-    """The chart as a PNG at twice its size, drawn here."""
-    return bytes(vl_convert.vegalite_to_png(_inert(chart.to_dict(validate=False)), scale=2))
+    """The chart as a PNG at twice its size, drawn here; NotDrawn where it cannot be."""
+    return picture(_inert(chart.to_dict(validate=False)), "png")
 
 
 def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)

@@ -17,6 +17,7 @@ from promptlab.reporting import frozen, rows
 from promptlab.reporting.arms import decision_table, repeat_tables
 from promptlab.reporting.build import Report, headline, tally
 from promptlab.reporting.decide import Line, cautions, lines
+from promptlab.reporting.drawing import NotDrawn
 from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
 from promptlab.stats import interval, p_figure, points
@@ -223,6 +224,9 @@ def _drawn(chart: str, what: Sequence[Any], title: str, simulated: bool, words: 
     """A chart as SVG, with a title and a description for those who do not see it."""
     from promptlab.reporting import charts  # altair takes a quarter of a second, and most commands draw nothing
 
-    start, _, rest = charts.svg(getattr(charts, chart)(what, title, simulated)).partition(">")
+    try:
+        start, _, rest = charts.svg(getattr(charts, chart)(what, title, simulated)).partition(">")
+    except NotDrawn as error:
+        return Markup("<p>The chart {} could not be drawn ({}); the tables hold its numbers.</p>").format(repr(inert(title)), inert(error))
     said = f"<title>{escape(inert(title))}</title><desc>{escape(inert(words))}</desc>"
     return Markup(f'{start} role="img" aria-label="{escape(inert(title))}">{said}{rest}')  # noqa: S704 (vl-convert escapes the texts in it)

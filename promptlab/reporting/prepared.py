@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from promptlab.nouns import (
     AA_ARM,
@@ -38,15 +39,19 @@ from promptlab.nouns import (
     home,
 )
 from promptlab.record.store import Run, write_trials
+from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
+from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 3
+VERSION = 4
 """Raised when what is kept changes, so that older files are made anew."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is made ready by a process of its own."""
+JUDGED_LIMIT = 2**30
+VIEWS, WRITABLE = "the folder of prepared runs", "what it holds need not be what was found"
 MOST_KEPT = 12
 """Runs that are kept ready; the one looked at longest ago goes first."""
 MOST_ROWS_HELD = 3_000
@@ -238,7 +243,8 @@ def keep(run: Run, report: Report, now: Stamp) -> None:
     kept = place(run.folder)
     temporary = kept.with_name(f".{kept.name}.{os.getpid()}")
     try:
-        temporary.mkdir(parents=True, exist_ok=True)
+        make_private(kept.parent, VIEWS, WRITABLE)
+        temporary.mkdir(mode=0o700, exist_ok=True)
         write_trials(temporary / "trials.parquet", report.trials, run.part_of())
         _write(temporary, now, report)
         with _one_at_a_time:
@@ -260,17 +266,28 @@ def _write(where: Path, now: Stamp, report: Report) -> None:
         baselines=json.loads(report.baselines.to_json(orient="records", double_precision=15)),
         judged=Judged(**{name: getattr(report, name) for name in Judged.__dataclass_fields__}),
     )  # fmt: skip
-    (where / "judged.json").write_text(kept.model_dump_json(), encoding="utf-8")
+    judged = kept.model_dump_json().encode()
+    (where / "judged.json").write_bytes(_digest(judged, where).encode() + b"\n" + judged)
+
+
+def _digest(judged: bytes, where: Path) -> str:
+    """What tells damage in a prepared run: the SHA-256 of the verdicts and of the trials."""
+    with (where / "trials.parquet").open("rb") as file:
+        return hashlib.sha256(hashlib.file_digest(file, "sha256").digest() + judged).hexdigest()
 
 
 def _kept(folder: Path, wanted: Stamp | None) -> _Kept | None:
     """What is kept of the run, where it can be read and is of the state wanted (None: of any)."""
+    where = place(folder)
+    make_private(where.parent, VIEWS, WRITABLE)
     try:
-        kept = _Kept.model_validate_json((place(folder) / "judged.json").read_bytes())
-    except (OSError, ValidationError):
+        digest, _, judged = read_bytes(where / "judged.json", JUDGED_LIMIT, where.parent).partition(b"\n")
+        check_regular(where / "trials.parquet", LARGEST_PART, where.parent)
+        kept = _Kept.model_validate_json(judged)
+        right = digest.decode() == _digest(judged, where)
+    except (OSError, ValueError):
         return None
-    fits = kept.version == VERSION and (wanted is None or kept.stamp == wanted)
-    return kept if fits and (place(folder) / "trials.parquet").exists() else None
+    return kept if right and kept.version == VERSION and (wanted is None or kept.stamp == wanted) else None
 
 
 def _make(folder: Path) -> None:
@@ -301,15 +318,24 @@ def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
     }  # fmt: skip
     db = duckdb.connect(":memory:", config=config)
     try:
-        db.read_parquet(str(place(folder) / "trials.parquet")).create_view("trials")
-        db.read_parquet(str(folder / "items.parquet")).create_view("items")
+        db.read_parquet(_name(place(folder) / "trials.parquet")).create_view("trials")
+        db.read_parquet(_name(folder / "items.parquet")).create_view("items")
     except duckdb.Error as error:
         raise RunProblem(f"{folder / 'items.parquet'}: cannot be read ({first_line(error)}); restore it from a copy") from None
     return db
 
 
+def _name(path: Path) -> str:
+    """A path that DuckDB takes as it stands: it would read `*`, `?` and `[` in a name as a pattern."""
+    return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", str(path))
+
+
 def _forget_oldest(kept: Path) -> None:
-    found = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    folders = [path for path in kept.parent.iterdir() if path.is_dir()]
+    found = [path for path in folders if not path.name.startswith(".")]
+    for path in folders:
+        if path.name.startswith(".") and not is_alive(path.name.rpartition(".")[2]):  # its process was killed
+            shutil.rmtree(path, ignore_errors=True)
     for path in sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[MOST_KEPT:]:
         shutil.rmtree(path, ignore_errors=True)
 

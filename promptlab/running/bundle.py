@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import promptlab
 from promptlab.nouns import (
     FINISH_OUTCOMES,
+    MARK,
     Call,
     CallRow,
     Completion,
@@ -37,18 +38,18 @@ from promptlab.nouns import (
     UsageProblem,
     digest,
     finish_word,
-    read_bytes,
     row_of,
 )
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, write_whole
-from promptlab.running.cache import Cache, Request, request_of
-from promptlab.running.cache.rows import MISREAD, body_of, completion_of, is_answer_to, request_from, write_json
+from promptlab.running.cache import IMPORTED, Cache, Request, request_of
+from promptlab.running.cache.rows import MISREAD, body_of, completion_of, request_from, write_json
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.replay import Replayed
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
+from promptlab.sources.foreign import json_value, read_bytes
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.strategies.loop import DRAWS_A_ROUND
 
@@ -95,6 +96,8 @@ class Imported(NamedTuple):
     n_same: int
     n_differ: int
     n_replaced: int
+    n_unusable: int
+    """Lines without a request, or with a redacted address: nothing says what they are answers to, so they answer nothing."""
     simulated: bool
 
 
@@ -206,30 +209,34 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def import_bundle(folder: Path, cache: Cache, replace: bool = False) -> Imported:
-    """Put a bundle's answers into the cache; one that is there and differs stays, unless `replace`."""
+    """Put a bundle's answers into the cache, marked as imported; where one is there and differs, that is used on, unless `replace`."""
     manifest = read(folder)
-    counts = [0, 0, 0]
+    counts, n_unusable = [0, 0, 0], 0
     simulated = False
     for name in sorted(manifest["files"]):
         block: dict[str, Exchange] = {}
         n_bytes = 0
         for exchange, size in _exchanges(folder / name) if name != EXPERIMENT else ():
+            if exchange.request is None or MARK in (exchange.request["api_base"] or ""):
+                n_unusable += 1
+                continue
             block[exchange.key] = exchange
             n_bytes += size
-            simulated = simulated or (exchange.request is not None and exchange.request["model"].startswith("sim/"))
+            simulated = simulated or exchange.request["model"].startswith("sim/")
             if len(block) >= BLOCK or n_bytes >= BLOCK_BYTES:
                 _import_block(block, cache, replace, counts)
                 block, n_bytes = {}, 0
         _import_block(block, cache, replace, counts)
     n_new, n_same, n_differ = counts
-    return Imported(n_new, n_same, n_differ, n_differ if replace else 0, simulated)
+    return Imported(n_new, n_same, n_differ, n_differ if replace else 0, n_unusable, simulated)
 
 
 def _import_block(block: Mapping[str, Exchange], cache: Cache, replace: bool, counts: list[int]) -> None:
-    here = cache.get_many(block)
+    found = cache.get_many([*block, *(IMPORTED + key for key in block)])
+    here = {key: answer for key in block if (answer := found.get(IMPORTED + key) or found.get(key))}
     new = [e for e in block.values() if e.key not in here]
     other = [e for e in block.values() if e.key in here and body_of(here[e.key]) != body_of(e.completion)]
-    cache.put_many([*new, *other] if replace else new)
+    cache.put_many([e._replace(key=IMPORTED + e.key) for e in ([*new, *other] if replace else new)])
     for i, n in enumerate((len(new), len(block) - len(new) - len(other), len(other))):
         counts[i] += n
 
@@ -240,9 +247,7 @@ def _manifest(folder: Path) -> dict[str, Any]:
     if folder.is_dir() and not os.path.lexists(path):
         raise FileProblems([Problem(path, None, "missing, so this folder is no bundle; `promptlab cache export` makes one")])
     try:
-        if path.is_symlink():
-            raise OSError("a symbolic link")
-        found = json.loads(read_bytes(path, MANIFEST_LIMIT))
+        found = json_value(read_bytes(path, MANIFEST_LIMIT, folder))
     except OSError as error:
         raise FileProblems([Problem(path, None, f"cannot be read: {error.strerror or error}; {again}")]) from None
     except MISREAD as error:
@@ -297,7 +302,7 @@ def _exchanges(path: Path) -> Iterator[tuple[Exchange, int]]:
             if len(line) > LINE_LIMIT:
                 raise FileProblems([Problem(path, number, f"more than {LINE_LIMIT:,} bytes; do not import this bundle")])
             try:
-                exchange = _exchange(json.loads(line))
+                exchange = _exchange(json_value(line))
             except MISREAD as error:
                 why = str(error) if type(error) is ValueError else f"no answer as promptlab writes it ({type(error).__name__})"
                 raise FileProblems([Problem(path, number, f"{why}; do not import this bundle")]) from None
@@ -312,7 +317,7 @@ def _exchange(row: Any) -> Exchange:  # noqa: ANN401 (whatever the file holds)
         raise ValueError("the key is no SHA-256")
     if row["digest"] != digest([key, row["completion"], request]):
         raise ValueError("the line does not match its digest")
-    if request is not None and not is_answer_to(key, request_from(request)):
+    if request is not None and MARK not in (request_from(request)["api_base"] or "") and digest(request) != key:
         raise ValueError("the key is not that of the request")
     completion = completion_of(row["completion"])
     known = FINISH_OUTCOMES.get(finish_word(completion.finish_reason or ""), "ok")

@@ -108,6 +108,8 @@ async def arun_sweep(
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
+                if stop.is_set():  # what is under way is given up
+                    work.cancel()
                 stop.set()
                 await work
                 raise
@@ -309,12 +311,14 @@ class _Session:
 
 def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:
     """The plan of a run and its digest; plan, items and experiment are written once, and a run that has them keeps them."""
-    if not (writer.folder / "plan.json").exists():
+    missing = [name for name in (EXPERIMENT, "items.parquet", "plan.json") if not (writer.folder / name).exists()]
+    if missing:  # all of it at the start of a run, or what repair moved aside
         writer.write_text(EXPERIMENT, study.text)
         for name, text in (study.files or {}).items():
             (writer.folder / name).parent.mkdir(exist_ok=True)
             writer.write_text(name, text)
         writer.write_items(study.design.tasks)
+    if "plan.json" in missing:
         writer.write_plan(make_plan(study))
     return frozen_plan(writer.folder)
 

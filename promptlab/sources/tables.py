@@ -17,11 +17,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from promptlab.nouns import DataMissing, FileProblems, read_bytes
+from promptlab.nouns import DataMissing, FileProblems
+from promptlab.sources.foreign import json_value, parquet_table, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
-UNPACKED_LIMIT = 4 * SIZE_LIMIT
 LONG_NUMBER = re.compile(r"[0-9]{16}")
 """What orjson may read as a fraction."""
 
@@ -139,12 +139,10 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
 
 def _parsed(path: Path, content: bytes) -> Any:  # noqa: ANN401
     try:
-        return json.loads(_decoded(path, content))
+        return json_value(_decoded(path, content))
     except json.JSONDecodeError as error:
         raise FileProblems.one(path, f"not JSON: {error.msg}; is the file whole?", error.lineno) from None
-    except RecursionError:
-        raise FileProblems.one(path, "not JSON: nested too deeply") from None
-    except ValueError as error:  # a whole number of thousands of digits
+    except ValueError as error:  # nested too deeply, or a whole number of thousands of digits
         raise FileProblems.one(path, f"not JSON that can be read: {error}") from None
 
 
@@ -164,14 +162,9 @@ def _object(number: int, line: int | None, value: object) -> Row:
 
 def _parquet(path: Path, content: bytes) -> Table:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(io.BytesIO(content))
-        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.metadata.num_row_groups))
-        if size > UNPACKED_LIMIT:
-            raise FileProblems.one(path, f"holds {size:,} bytes unpacked; at most {UNPACKED_LIMIT // 2**20} MB are read")
-        table = file.read()
+        table = parquet_table(content)
         values = table.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         raise FileProblems.one(path, f"not a readable Parquet file: {str(error).splitlines()[0][:200]}") from None

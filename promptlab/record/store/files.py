@@ -8,7 +8,9 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,23 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow
+from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, RunProblem, Setting, TrialRow
+from promptlab.sources.foreign import check_regular, json_value, parquet_table, read_bytes
 
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 DAMAGED = "damaged"
 """Where repair puts what cannot be read."""
+AFTER = b'{"after":'
+"""How the first line of a fetched journal begins; it is no trial."""
+MEND = "restore it from a copy, or move it aside with `promptlab runs repair {}`"
+"""What to do about a file that cannot be read."""
+CHECKSUM = b',"crc32":'
+"""What stands before the CRC-32 of a journal's line without it."""
+KINDS = {"str": (str,), "int": (int, float), "float": (float, int), "bool": (bool,)}
+MOST = {(int, "int"): 2**63 - 1, (float, "int"): 2**53, (int, "float"): 2**53, (float, "float"): sys.float_info.max}
+"""What a column holds at most of a number of Python."""
+JSON_LIMIT = 64 * 2**20
+JOURNAL_LIMIT = 2**30
 ARROW = {"str": pa.string(), "int": pa.int64(), "float": pa.float64(), "bool": pa.bool_()}
 Row = Mapping[str, Any]
 
@@ -35,10 +49,20 @@ def write_whole(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+        sync(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise RunProblem(f"{path}: cannot be written: {error.strerror}; {space_left(path.parent)}") from None
+
+
+def sync(path: Path) -> None:
+    """Make durable what a file holds, or which names a folder holds."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def now() -> str:
@@ -55,7 +79,7 @@ def runs_in(folder: Path) -> list[Path]:
 def is_locked(folder: Path) -> bool:
     """Whether a process is writing this run now."""
     try:
-        handle = os.open(folder / "lock", os.O_RDWR)
+        handle = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return False
     try:
@@ -79,7 +103,12 @@ def held(folder: Path) -> Iterator[None]:
 
 def locked(folder: Path) -> int:
     """An open file that keeps every other writer out until it is closed; RunProblem where one is in the folder."""
-    handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+    path = folder / "lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        check_regular(path, JSON_LIMIT)
+    except OSError as error:
+        raise RunProblem(f"{path}: cannot be used ({error.strerror or error}); {MEND.format(folder)}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -118,38 +147,124 @@ def line_of(trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> bytes:
     """One trial with its calls as a line of the journal."""
     line = {"trial": trial, "calls": list(calls)}
     try:
-        return orjson.dumps(line) + b"\n"
+        data = orjson.dumps(line)
     except TypeError:  # half a surrogate pair, which only JSON's own escapes can hold
-        return json.dumps(line, ensure_ascii=True, default=vars).encode() + b"\n"
+        data = json.dumps(line, ensure_ascii=True, default=vars).encode()
+    return b"%b%b%d}\n" % (data[:-1], CHECKSUM, zlib.crc32(data))
 
 
 def journal_rows(data: bytes) -> list[dict[str, Any]]:
-    """The whole lines of a journal: each a trial with its calls, of the kinds that a part takes."""
-    return [row for _, row in whole_lines(data) if _fits(row)]
+    """The rows of a journal's whole lines: each a trial with its calls."""
+    return [row for _, row in whole_lines(data)]
 
 
 def whole_lines(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
-    """The lines of a journal that are whole, with the rows in them."""
+    """The lines of a journal that are as they were written, each with its rows, of the kinds that a part takes.
+
+    Lines of earlier versions have no checksum. What is no such line is the torn tail of a killed process, or damaged.
+    """
     for line in data.split(b"\n"):
+        before, mark, checksum = line.rpartition(CHECKSUM)
+        if mark and checksum != b"%d}" % zlib.crc32(before + b"}"):
+            continue
         try:
-            row = json.loads(line)
-        except ValueError:
-            continue  # the torn tail of a killed process
-        if isinstance(row, dict) and "trial" in row:
-            trial = row["trial"]
-            if isinstance(trial, dict) and "setting" not in trial and "placement" in trial:  # a run of format 1
+            row = json_value(line)
+            trial, calls = row["trial"], row["calls"]
+            if "setting" not in trial:  # a run of format 1
                 trial["setting"] = Setting.of(trial).id
-                line = line_of(trial, row.get("calls", ())).rstrip(b"\n")  # noqa: PLW2901
+                line = line_of(trial, calls).rstrip(b"\n")  # noqa: PLW2901
+            fits = len(row) == (3 if mark else 2) and _fits(trial, TRIAL_COLUMNS) and all(_fits(call, CALL_COLUMNS) for call in calls)
+            if b"\\ud" in line:
+                json.dumps(row, ensure_ascii=False).encode()  # half a surrogate pair is no text of a part
+        except (ValueError, KeyError, TypeError, AttributeError):
+            continue
+        if fits:
             yield line, row
 
 
-def _fits(row: Mapping[str, Any]) -> bool:
+def damaged_lines(data: bytes) -> list[bytes]:
+    """The lines of a journal that were written whole and are not so any more; the torn tail of a killed process is none."""
+    return [line for line in data.split(b"\n")[:-1] if line.strip() and not line.startswith(AFTER) and not journal_rows(line)]
+
+
+def set_aside(folder: Path, lines: Sequence[bytes]) -> None:
+    """Keep damaged lines beside the run: nothing that could be read by a person is thrown away."""
+    if lines:
+        (folder / DAMAGED).mkdir(exist_ok=True)
+        with (folder / DAMAGED / "journal.jsonl").open("ab") as file:
+            file.write(b"".join(line + b"\n" for line in lines))
+
+
+def _fits(row: Mapping[str, Any], columns: Mapping[str, str]) -> bool:
+    """Whether a row has what its columns take."""
+    return all(_takes(kind, row.get(name)) for name, kind in columns.items())
+
+
+def _takes(kind: str, value: object) -> bool:
+    """Whether a column of this kind takes the value."""
+    bare = kind.rstrip("?")
+    if value is None or type(value) not in KINDS[bare]:
+        return value is None and bare != kind
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return True
+    most = MOST[type(value), bare]
+    return -most - 1 <= value <= most and (bare == "float" or value == int(value))
+
+
+def read_file(path: Path, limit: int = JSON_LIMIT) -> bytes:
+    """A file of a run folder; FileNotFoundError where it is missing, RunProblem where it is no regular file of the folder, or too large."""
     try:
-        pa.Table.from_pylist([row["trial"]], schema=schema(TRIAL_COLUMNS))
-        pa.Table.from_pylist(row["calls"], schema=schema(CALL_COLUMNS))
-        return isinstance(row["trial"]["trial"], str)
-    except (pa.ArrowException, KeyError, TypeError, AttributeError, ValueError):
+        return read_bytes(path, limit, path.parent)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {MEND.format(path.parent)}") from error
+
+
+def journal_of(folder: Path) -> bytes:
+    """The journal of a run folder; empty where there is none."""
+    try:
+        return read_file(folder / "journal.jsonl", JOURNAL_LIMIT)
+    except FileNotFoundError:
+        return b""
+
+
+def leftovers(folder: Path) -> list[Path]:
+    """Temporary files in a run folder of processes that have ended."""
+    found = [path for place in (".", "trials", "calls") for path in sorted((folder / place).glob(".*.tmp"))]
+    return [path for path in found if not is_alive(path.name.rsplit(".", 2)[-2])]
+
+
+def clear(paths: Iterable[Path]) -> None:
+    """Remove files, those that are gone already included."""
+    for path in paths:
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
+def is_alive(pid: str) -> bool:
+    """Whether a process of this number runs."""
+    if not pid.isdigit():
         return False
+    try:
+        os.kill(int(pid), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+PART = re.compile(r"part-\d{5,9}\.parquet\Z")
+
+
+def parts_in(folder: Path, kind: str) -> list[Path]:
+    """The parts of a run folder, `trials` or `calls`, in their order."""
+    return sorted(path for path in (folder / kind).glob("part-*.parquet") if PART.match(path.name))
+
+
+def _run_of(path: Path) -> Path:
+    return path.parent.parent if PART.match(path.name) else path.parent
 
 
 def part_rows(path: Path, columns: Mapping[str, str]) -> list[Row]:
@@ -161,20 +276,23 @@ def part_rows(path: Path, columns: Mapping[str, str]) -> list[Row]:
 def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
     """These columns of one Parquet part; RunProblem where it cannot be read. A nullable column that the part lacks is null."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            there = set(file.schema_arrow.names)
-            table = file.read(columns=[name for name in columns if name in there], use_threads=False)
+        table = parquet_table(path, {*columns, "placement", "shots", "strategy"} if "setting" in columns else columns, _run_of(path))
+        there = set(table.column_names)
         if "setting" in columns and "setting" not in there:  # a run of format 1
             factors = [table[name].cast(pa.string()) for name in ("placement", "shots", "strategy")]
             table = table.append_column("setting", pc.binary_join_element_wise(*factors, "/"))
             there.add("setting")
-        for name in [name for name in columns if name not in there]:  # a run of an earlier version
+        if missing := [name for name in columns if name not in there]:
+            names = set(pq.read_schema(path).names)
+            if strange := names - {*TRIAL_COLUMNS, *CALL_COLUMNS, *ITEM_COLUMNS}:
+                raise ValueError(f"the column {missing[0]} is missing, and {min(strange)!r} is none that any version writes")
+        for name in missing:  # a run of an earlier version
             if not columns[name].endswith("?"):
                 raise pa.ArrowInvalid(f"the column {name} is missing")
             table = table.append_column(name, pa.nulls(len(table), ARROW[columns[name].rstrip("?")]))
-        return table.select(list(columns)).cast(schema(columns))
-    except (pa.ArrowException, OSError) as error:
-        raise RunProblem(
-            f"{path}: a part cannot be read ({error}); restore it from a copy, or move it aside with "
-            f"`promptlab runs repair {path.parent.parent}`"
-        ) from error
+        table = table.select(list(columns)).cast(schema(columns))
+        if empty := [name for name, kind in columns.items() if not kind.endswith("?") and table[name].null_count]:
+            raise ValueError(f"the column {empty[0]} has rows without a value")
+        return table
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise RunProblem(f"{path}: a part cannot be read ({error}); {MEND.format(_run_of(path))}") from error

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns import CALL_COLUMNS, READABLE, TRIAL_COLUMNS, Manifest, Plan, RunProblem, did_you_mean, digest
-from promptlab.record.store.files import Row, is_locked, part_rows, read_part, runs_in, schema, whole_lines
+from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, READABLE, TRIAL_COLUMNS, Manifest, Plan, RunProblem, did_you_mean, digest, readable
+from promptlab.record.store.files import (
+    MEND,
+    Row,
+    is_locked,
+    journal_of,
+    journal_rows,
+    part_rows,
+    parts_in,
+    read_file,
+    read_part,
+    runs_in,
+    schema,
+)
+from promptlab.sources.foreign import json_value
 
 if TYPE_CHECKING:
     import pandas as pd  # its import takes long: only who reads frames needs it
@@ -33,7 +48,7 @@ class Run:
         if not folder.is_dir():
             names = [p.name for p in runs_in(folder.parent)]
             raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
-        self.manifest = _typed(folder / "manifest.json", Manifest)[0]
+        self.manifest = manifest_in(folder)
 
     @property
     def id(self) -> str:
@@ -47,7 +62,7 @@ class Run:
     @property
     def looks(self) -> dict[str, Any]:
         """What the planned looks decided so far; empty in a run without looks."""
-        return _json(self.folder / "looks.json") if (self.folder / "looks.json").exists() else {}
+        return looks_in(self.folder)
 
     @property
     def state(self) -> str:
@@ -92,23 +107,19 @@ class Run:
 
     def items(self) -> pd.DataFrame:
         """The items of the run; `targets` and `choices` are lists."""
-        frame: pd.DataFrame = pq.read_table(self.folder / "items.parquet").to_pandas()
+        frame: pd.DataFrame = read_part(self.folder / "items.parquet", ITEM_COLUMNS).to_pandas()
         return frame.assign(targets=frame["targets"].map(json.loads), choices=frame["choices"].map(json.loads))
 
     def each_item(self) -> Iterator[Row]:
         """The same, one item after the other: of hundreds of thousands none has to stay."""
-        with pq.ParquetFile(self.folder / "items.parquet") as file:
-            for batch in file.iter_batches(ITEMS_AT_ONCE):
-                for row in batch.to_pylist():
-                    yield {**row, "targets": json.loads(row["targets"]), "choices": json.loads(row["choices"])}
+        return items_in(self.folder)
 
     def part_of(self) -> pd.Series[int]:
         """The number of the part that holds each trial, by the trial's order; -1 for the journal. Of one trial the last counts."""
         import pandas as pd
 
         found = [
-            (int(path.stem.removeprefix("part-")), pq.read_table(path, columns=["order"])["order"].to_numpy())
-            for path in self._parts("trials")
+            (int(path.stem.removeprefix("part-")), read_part(path, {"order": "int"})["order"].to_numpy()) for path in self._parts("trials")
         ]
         found.append((JOURNAL, np.array([line["trial"]["order"] for line in self._journal()], dtype=np.int64)))
         orders = np.concatenate([orders for _, orders in found])
@@ -121,7 +132,7 @@ class Run:
         wanted = schema(CALL_COLUMNS)
         rows = [row for line in self._journal() for row in line["calls"] if row["trial"] == trial]
         paths = [path for path in self._parts("calls") if part in (None, JOURNAL) or path.stem == f"part-{part:05d}"]
-        tables = [pq.read_table(path, schema=wanted, filters=[("trial", "=", trial)]) for path in paths]
+        tables = [found.filter(pc.equal(found["trial"], trial)) for found in (read_part(path, CALL_COLUMNS) for path in paths)]
         frame: pd.DataFrame = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=wanted)]).to_pandas()
         return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
 
@@ -135,11 +146,29 @@ class Run:
         return pa.concat_tables(tables).unify_dictionaries()
 
     def _parts(self, kind: str) -> list[Path]:
-        return sorted((self.folder / kind).glob("part-*.parquet"))
+        return parts_in(self.folder, kind)
 
     def _journal(self) -> list[dict[str, Any]]:
-        path = self.folder / "journal.jsonl"
-        return [row for _, row in whole_lines(path.read_bytes())] if path.exists() else []
+        return journal_rows(journal_of(self.folder))
+
+
+def manifest_in(folder: Path) -> Manifest:
+    """The manifest of a run; RunProblem where there is none that can be read."""
+    return _typed(folder / "manifest.json", Manifest)[0]
+
+
+def items_in(folder: Path) -> Iterator[Row]:
+    """The items of a run folder one by one; RunProblem where one cannot be read."""
+    path = folder / "items.parquet"
+    with readable(f"{path}: not the items of a run; {MEND.format(folder)}"):
+        for batch in read_part(path, ITEM_COLUMNS).to_batches(ITEMS_AT_ONCE):
+            for row in batch.to_pylist():
+                yield {**row, "targets": json_value(row["targets"]), "choices": json_value(row["choices"])}
+
+
+def looks_in(folder: Path) -> dict[str, Any]:
+    """What the planned looks of a run folder decided so far."""
+    return _json(folder / "looks.json") if os.path.lexists(folder / "looks.json") else {}
 
 
 def frozen_plan(folder: Path) -> tuple[Plan, str]:
@@ -159,18 +188,18 @@ def _typed(path: Path, kind: type[Whole]) -> tuple[Whole, dict[str, Any]]:
             found[name]
         return kind.read(found), found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited?") from None
+        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited? {MEND.format(path.parent)}") from None
 
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = json_value(read_file(path))
     except FileNotFoundError:
         raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
     except ValueError as error:
-        raise RunProblem(f"{path}: not readable as JSON ({error}); restore it from a copy, or run the sweep again") from None
+        raise RunProblem(f"{path}: not readable as JSON ({error}); {MEND.format(path.parent)}") from None
     if not isinstance(found, dict):
-        raise RunProblem(f"{path}: holds no object; restore it from a copy, or run the sweep again")
+        raise RunProblem(f"{path}: holds no object; {MEND.format(path.parent)}")
     return found
 
 
@@ -192,8 +221,7 @@ class Recorded(NamedTuple):
 def recorded_in(folder: Path) -> Recorded:
     """What the parts of a run folder hold; its journal is not read."""
     columns = ["trial", "outcome", "paid_usd", "input_tokens", "output_tokens", "cached"]
-    parts = sorted((folder / "trials").glob("part-*.parquet"))
-    rows = [row for path in parts for row in part_rows(path, {name: TRIAL_COLUMNS[name] for name in columns})]
+    rows = [row for path in parts_in(folder, "trials") for row in part_rows(path, {name: TRIAL_COLUMNS[name] for name in columns})]
     last = {row["trial"]: row["outcome"] for row in rows}
     done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
     tokens = sum((row["input_tokens"] or 0) + (row["output_tokens"] or 0) for row in rows if not row["cached"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -15,10 +17,30 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, Manifest, Plan, RunProblem, Task, TrialRow
-from promptlab.record.store.files import DAMAGED, Row, line_of, locked, part_rows, schema, space_left, whole_lines, write_whole
+from promptlab.record.store.files import (
+    DAMAGED,
+    MEND,
+    Row,
+    clear,
+    damaged_lines,
+    journal_of,
+    leftovers,
+    line_of,
+    locked,
+    part_rows,
+    parts_in,
+    schema,
+    set_aside,
+    space_left,
+    sync,
+    whole_lines,
+    write_whole,
+)  # fmt: skip
 from promptlab.record.store.reading import Recorded, Run, recorded_in
 
 SAME_ROW = ("trial", "outcome", "answer", "latency_s", "attempts", "error")
+SYNC_WITHIN_S = 0.2
+"""So long after it is written a trial also survives a power cut."""
 PART_ROWS = 2_000
 PART_BYTES = 64 * 2**20
 """A part is made of so many trials, or of as many as fill so much of the journal."""
@@ -30,8 +52,11 @@ class RunWriter:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for sub in (folder, folder / "trials", folder / "calls"):
+            if sub != folder and os.path.lexists(sub) and (sub.is_symlink() or not sub.is_dir()):
+                raise RunProblem(f"{sub}: no folder of this run, but a link or a file; {MEND.format(folder)}")
             sub.mkdir(parents=True, exist_ok=True)
         self._lock = locked(folder)
+        clear(leftovers(folder))
         self._path = folder / "journal.jsonl"
         self._journal: IO[bytes] | None = None
         self._open: list[bytes] = []
@@ -41,7 +66,10 @@ class RunWriter:
         self._making: tuple[int, Future[None]] | None = None
         """How many of the lines a part is being made of, and when it is there."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
-        if self._path.exists():
+        self._syncer = ThreadPoolExecutor(1, thread_name_prefix="promptlab-sync")
+        self._sync: Future[None] | None = None
+        self._closing = threading.Event()
+        if os.path.lexists(self._path):
             try:
                 self._take_over()
             except BaseException:
@@ -50,13 +78,15 @@ class RunWriter:
 
     def _take_over(self) -> None:
         """The journal of a process that ended."""
-        lines = list(whole_lines(self._path.read_bytes()))
+        data = journal_of(self.folder)
+        lines = list(whole_lines(data))
+        set_aside(self.folder, damaged_lines(data))
         n = n_in_newest_part(self.folder, [row["trial"] for _, row in lines])
         self._open = [line + b"\n" for line, _ in lines[n:]]
         self._compact()
 
     def append(self, trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> None:
-        """Acknowledge one trial: after this returns, a killed process loses nothing of it."""
+        """Record one trial: after this returns, a killed process loses nothing of it, and `SYNC_WITHIN_S` later a power cut neither."""
         self.append_lines([line_of(trial, calls)])
 
     def append_lines(self, lines: Sequence[bytes]) -> None:
@@ -72,11 +102,22 @@ class RunWriter:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {space_left(self.folder)}") from None
+        if self._sync is None or self._sync.done():
+            if self._sync and (failed := self._sync.exception()):
+                raise RunProblem(f"{self._path}: cannot be written: {failed}; {space_left(self.folder)}")
+            self._sync = self._syncer.submit(self._sync_soon)
         self._open += lines
         self._n_bytes += len(data)
         if len(self._open) - (self._making[0] if self._making else 0) >= PART_ROWS or self._n_bytes >= PART_BYTES:
             self._end_part()
             self._begin_part()
+
+    def _sync_soon(self) -> None:
+        """Make durable what is in the journal by then; a journal that has become a part is so already."""
+        self._closing.wait(SYNC_WITHIN_S)
+        with contextlib.suppress(FileNotFoundError):
+            sync(self._path)
+            sync(self.folder)
 
     def recorded(self) -> Recorded:
         """What needs no further call (everything recorded whose outcome is not an error), and what was paid so far."""
@@ -127,6 +168,8 @@ class RunWriter:
             self._compact()
         finally:
             self._thread.shutdown()
+            self._closing.set()
+            self._syncer.shutdown()
             if self._journal:
                 self._journal.close()
             os.close(self._lock)
@@ -216,7 +259,7 @@ def next_part(folder: Path) -> int:
 
 def n_in_newest_part(folder: Path, trials: Sequence[Row]) -> int:
     """How many of a journal's first rows are the newest part: a process ended before it took them out. Asked again is another row."""
-    newest = max((folder / "trials").glob("part-*.parquet"), default=None)
+    newest = max(parts_in(folder, "trials"), default=None)
     if newest is None:
         return 0
     try:

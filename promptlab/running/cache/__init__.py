@@ -7,6 +7,6 @@ diskcache does, `rows` says what a row holds, `store` keeps them.
 
 from promptlab.running.cache.behind import WriteBehind
 from promptlab.running.cache.rows import Request, request_of
-from promptlab.running.cache.store import Cache, NotCached, Stored, Use
+from promptlab.running.cache.store import IMPORTED, Cache, NotCached, Stored, Use
 
-__all__ = ["Cache", "NotCached", "Request", "Stored", "Use", "WriteBehind", "request_of"]
+__all__ = ["IMPORTED", "Cache", "NotCached", "Request", "Stored", "Use", "WriteBehind", "request_of"]

@@ -16,11 +16,14 @@ from pathlib import Path
 
 from diskcache.core import DBNAME, DEFAULT_SETTINGS, METADATA, MODE_RAW, MODE_TEXT
 
-from promptlab.nouns import RunProblem, read_bytes
+from promptlab.nouns import RunProblem
+from promptlab.sources.foreign import make_private, read_bytes
 
 log = logging.getLogger("promptlab.cache")
-SETTINGS = {**DEFAULT_SETTINGS, "eviction_policy": "none", "cull_limit": 0}
-"""All of diskcache's settings, so that none is taken from the file. Its defaults drop entries without a word beyond 1 GiB."""
+SETTINGS = {**DEFAULT_SETTINGS, "eviction_policy": "none", "cull_limit": 0, "sqlite_synchronous": 2}
+"""All of diskcache's settings, so that none is taken from the file. Its defaults drop entries without a word beyond 1 GiB, and what a
+power cut finds in no checkpoint; here each transaction is synced before anything follows from it.
+"""
 DROPS_ROWS = ("eviction_policy", "cull_limit")
 KNOWN = frozenset(SETTINGS) | frozenset(METADATA)
 VALUE_LIMIT = 64 * 2**20
@@ -41,26 +44,7 @@ def make_folder(folder: Path) -> None:
     """Make the folder for its owner alone; RunProblem for one that others can write to, or that is not where it seems to be."""
     if os.path.expandvars(os.path.expanduser(folder)) != str(folder):  # diskcache would do so, and open another folder
         raise RunProblem(f"{folder}: the cache cannot be in a folder with '~' or a variable in its name; set PROMPTLAB_HOME to another one")
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        found = folder.lstat()
-    except OSError as error:
-        raise RunProblem(f"{folder}: the cache cannot be made there: {error.strerror}; set PROMPTLAB_HOME to another folder") from None
-    if stat.S_ISLNK(found.st_mode):
-        raise RunProblem(
-            f"{folder}: the cache is a symbolic link to {os.path.realpath(folder)!r}, and is used only where it really lies; "
-            f"set PROMPTLAB_HOME to a folder that holds it, or remove the link"
-        )
-    if os.geteuid() not in (0, found.st_uid):
-        raise RunProblem(f"{folder}: the cache belongs to another user (uid {found.st_uid}); set PROMPTLAB_HOME to a folder of your own")
-    mode = stat.S_IMODE(found.st_mode)
-    if mode & 0o022:
-        raise RunProblem(
-            f"{folder}: others can write into the cache (mode {mode:04o}), so its answers need not be a provider's; "
-            f"if nobody did, run `chmod 700 {folder}` and the same command again, else move the folder away"
-        )
-    if mode != 0o700:
-        folder.chmod(0o700)
+    make_private(folder, "the cache", "its answers need not be a provider's")
     for name in (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm", f"{DBNAME}-journal"):
         path = folder / name
         if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):

@@ -68,11 +68,6 @@ def shown_address(api_base: str) -> str:
     return redact(bare, known_secrets())
 
 
-def is_answer_to(key: str, request: Request) -> bool:
-    """Whether the key is the request's; an address that was redacted cannot tell, and is believed."""
-    return MARK in (request["api_base"] or "") or digest(request) == key
-
-
 def body_of(completion: Completion) -> dict[str, Any]:
     """A completion as it is stored, with what came with it that this version does not know."""
     body = {name: getattr(completion, name) for name in ALWAYS}

@@ -21,8 +21,11 @@ from promptlab.running.cache.guard import SETTINGS, NotText, check_database, mak
 from promptlab.running.cache.rows import Request, packed, request_in, unpacked
 
 log = logging.getLogger("promptlab.cache")
-Use = Literal["use", "refresh", "off", "replay"]
-"""Reuse answers and keep new ones; ask all again and overwrite; neither read nor write; only what is there, and send nothing."""
+Use = Literal["use", "refresh", "off", "imported", "replay"]
+"""Reuse answers and keep new ones; ask all again and overwrite; neither read nor write; as `use`, and imported answers too; only what is
+there, imported or not, and send nothing."""
+IMPORTED = "imported:"
+"""What stands before the key of an answer out of a bundle: nobody can tell who gave it, so it is used only where that is asked for."""
 PRAGMAS = ("synchronous", "cache_size", "mmap_size")
 """Those of diskcache's settings that belong to a connection."""
 BLOCK = 900
@@ -82,6 +85,7 @@ class Cache:
     def __init__(self, folder: Path, use: Use = "use") -> None:
         self.folder = folder
         self.use = use
+        self._also_imported = use in ("imported", "replay")
         self._asked_again: set[str] = set()
         make_folder(folder)
         try:
@@ -99,6 +103,8 @@ class Cache:
         """The stored answer; None when there is none, or when the row is damaged (with a warning)."""
         if self.use == "refresh" and key not in self._asked_again:
             return None
+        if self._also_imported and (found := next(self._answers(_SELECT_ONE, (IMPORTED + key,)), None)):
+            return found[1]
         return next((completion for _, completion in self._answers(_SELECT_ONE, (key,))), None)
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Completion]:
@@ -108,6 +114,9 @@ class Cache:
         for start in range(0, len(wanted), BLOCK):
             block = wanted[start : start + BLOCK]
             found.update(self._answers(_select(len(block)), block))
+            if self._also_imported:
+                imported = self._answers(_select(len(block)), [IMPORTED + key for key in block])
+                found.update({key.removeprefix(IMPORTED): completion for key, completion in imported})
         return found
 
     def put(self, key: str, completion: Completion, request: Request | None = None) -> None:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-from promptlab.nouns import PACKAGE, DataMissing, UsageProblem, did_you_mean, home, read_bytes
+from promptlab.nouns import PACKAGE, DataMissing, UsageProblem, did_you_mean, home
+from promptlab.sources.foreign import read_bytes
 
 State = Literal["present", "absent", "damaged"]
 Progress = Callable[[str, int, int], None]

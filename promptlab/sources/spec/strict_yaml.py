@@ -18,9 +18,11 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from promptlab.nouns import FileProblems, Problem, UsageProblem, did_you_mean
+from promptlab.sources.foreign import read_bytes
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = 5 * 2**20
 MAX_DEPTH = 20
+MAX_VALUES = 50_000
 PLAIN = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 """Texts that are written without quotes."""
 Loc = tuple[str | int, ...]
@@ -35,6 +37,26 @@ class Scalars(yaml.SafeLoader):
     """The safe loader with the scalars of YAML 1.2's core schema."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}
+    n_values = depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """The next value; what no file of ours holds ends the reading where it stands."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        self.n_values += 1
+        self.depth += 1
+        if isinstance(event, yaml.AliasEvent) or event.anchor is not None:
+            raise Refused(event.start_mark, "anchors and aliases (& and *) are not read; write the value out, or quote the text")
+        if self.n_values > MAX_VALUES:
+            raise Refused(event.start_mark, f"more than {MAX_VALUES:,} values; split the file, or keep items in a table")
+        if self.depth > MAX_DEPTH + 2:
+            raise Refused(event.start_mark, f"nested deeper than {MAX_DEPTH} levels")
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+class Refused(Exception):
+    """Where a file holds what is not read, and what that is."""
 
 
 KINDS: Mapping[str, tuple[str, Sequence[str], Callable[[str], Any]]] = {
@@ -77,12 +99,10 @@ def read(path: Path) -> Document:
 def parsed(path: Path, text: str) -> Document:
     """The document that a text is; `path` names it in problems. Libraries are read for every experiment, and are the same each time."""
     try:
-        may = "&" in text or "*" in text
-        marks = [t for t in yaml.scan(text, Loader=Scalars) if isinstance(t, yaml.AnchorToken | yaml.AliasToken)] if may else []
-        if marks:
-            line = marks[0].start_mark.line + 1
-            raise FileProblems.one(path, "anchors and aliases (& and *) are not read; write the value out, or quote the text", line)
         node = yaml.compose(text, Loader=Scalars)
+    except Refused as refused:
+        mark, why = refused.args
+        raise FileProblems.one(path, why, mark.line + 1) from None
     except yaml.YAMLError as error:
         raise FileProblems([_syntax_problem(path, text, error)]) from None
     if node is None:
@@ -144,18 +164,15 @@ def checked(plain: object, noun: type[Noun], what: str) -> Noun:
 
 def _text(path: Path) -> str:
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FileProblems.one(path, f"the file has {size:,} bytes; at most {MAX_BYTES:,} are read")
-        return path.read_text(encoding="utf-8-sig")
+        return read_bytes(path, MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ""
         raise FileProblems.one(path, f"there is no such file; {near}".rstrip("; ")) from None
     except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        line = error.object[: error.start].count(b"\n") + 1
         raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
     except OSError as error:
-        raise FileProblems.one(path, f"cannot be read: {error.strerror}") from None
+        raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
 
 
 def _syntax_problem(path: Path, text: str, error: yaml.YAMLError) -> Problem:
@@ -185,7 +202,11 @@ def _construct(node: yaml.Node, loc: Loc, path: Path, lines: dict[Loc, int], pro
     if isinstance(node, yaml.SequenceNode):
         return [_construct(child, (*loc, i), path, lines, problems) for i, child in enumerate(node.value)]
     _, _, meant = KINDS.get(node.tag.removeprefix(YAML), ("", "", str))
-    return meant(node.value)
+    try:
+        return meant(node.value)
+    except ValueError:  # a whole number of thousands of digits, or a tag that does not fit
+        problems.append(Problem(path, line, f"not {node.tag.removeprefix(YAML)}: {node.value[:40]!r}"))
+        return None
 
 
 def _mapping(node: yaml.MappingNode, loc: Loc, path: Path, lines: dict[Loc, int], problems: list[Problem]) -> dict[str, Any]:

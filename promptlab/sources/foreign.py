@@ -1,0 +1,141 @@
+"""Files that somebody else may have written: regular ones only, with bounds on bytes, rows, nesting and what they unpack to.
+
+What is not such a file is an OSError, what cannot be read a ValueError, each with one sentence; the bounds hold before anything is
+unpacked, so that a small file never takes much memory.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from promptlab.nouns import RunProblem
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+SMALL = 2_000_000
+"""Values that any file may hold; a larger number needs as many bytes."""
+SMALL_BYTES = 256 * 2**20
+"""What any file may unpack to; more needs a file of an eighth of it."""
+LARGEST_PART = 2**30
+ENCODINGS = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"})
+"""Ways in which Parquet writes values that unpack to a size that is known, or of which each different value is written out once."""
+
+
+def check_regular(path: Path, limit: int, within: Path | None = None) -> int:
+    """The size of a regular file, not larger than `limit` bytes and, with `within`, not by a link outside that folder; else OSError."""
+    status = path.stat()  # asked before opening: opening a device may do something
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("not a regular file")
+    if status.st_size > limit:
+        raise OSError(f"{status.st_size:,} bytes is more than the limit of {limit // 2**20} MB")
+    if within is not None and not os.path.realpath(path).startswith(os.path.join(os.path.realpath(within), "")):
+        raise OSError("a link to a file outside the folder, which is not followed")
+    return status.st_size
+
+
+def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
+    """The bytes of such a file; OSError for anything else, and for files of more than `limit` bytes, which are not read."""
+    check_regular(path, limit, within)
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe that came since would be waited for for ever
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("not a regular file")
+        content = file.read(limit + 1)
+    if len(content) > limit:
+        raise OSError(f"more than the limit of {limit // 2**20} MB")
+    return content
+
+
+def make_private(folder: Path, what: str, so: str) -> None:
+    """Make a folder for its owner alone; RunProblem for one that others can write to (`so` says what follows), or that lies elsewhere."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        found = folder.lstat()
+    except OSError as error:
+        raise RunProblem(f"{folder}: {what} cannot be made there: {error.strerror}; set PROMPTLAB_HOME to another folder") from None
+    if stat.S_ISLNK(found.st_mode):
+        raise RunProblem(
+            f"{folder}: {what} is a symbolic link to {os.path.realpath(folder)!r}, and is used only where it really lies; "
+            f"set PROMPTLAB_HOME to a folder that holds it, or remove the link"
+        )
+    if os.geteuid() not in (0, found.st_uid):
+        raise RunProblem(f"{folder}: {what} belongs to another user (uid {found.st_uid}); set PROMPTLAB_HOME to a folder of your own")
+    mode = stat.S_IMODE(found.st_mode)
+    if mode & 0o022:
+        raise RunProblem(
+            f"{folder}: others can write into {what} (mode {mode:04o}), so {so}; "
+            f"if nobody did, run `chmod 700 {folder}` and the same command again, else move the folder away"
+        )
+    if mode != 0o700:
+        folder.chmod(0o700)
+
+
+def json_value(text: bytes | str, n_packed: int | None = None) -> Any:  # noqa: ANN401
+    """The value of JSON text; ValueError where it is none, or nested too deeply, or much larger than the `n_packed` bytes it came as."""
+    if n_packed is not None and isinstance(text, str) and len(text) > SMALL:
+        n_values = sum(map(text.count, ",[{"))
+        if n_values > max(SMALL, n_packed):
+            raise ValueError(f"it holds {n_values:,} values, packed into {n_packed:,} bytes")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def parquet_table(source: Path | bytes, columns: Collection[str] | None = None, within: Path | None = None) -> pa.Table:
+    """A Parquet file, or those of some columns that it has; OSError, ValueError or ArrowException where it is none.
+
+    Nor where it would unpack to more than a file of its size may. Text that is repeated often stays a dictionary where it is long.
+    """
+    import pyarrow.parquet as pq
+
+    n_bytes = len(source) if isinstance(source, bytes) else check_regular(source, LARGEST_PART, within)
+
+    def opened(**options: Any) -> pq.ParquetFile:  # noqa: ANN401
+        return pq.ParquetFile(io.BytesIO(source) if isinstance(source, bytes) else source, page_checksum_verification=True, **options)
+
+    with opened() as file:
+        wanted = [name for name in file.schema_arrow.names if columns is None or name in columns]
+        meta = file.metadata
+        groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
+        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
+        chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".", 1)[0] in wanted]
+        limit, most = max(SMALL_BYTES, 8 * n_bytes), max(SMALL, 2 * n_bytes)
+        size = sum(chunk.total_uncompressed_size for chunk in chunks)
+        n_values = max(sum(chunk.num_values for chunk in chunks), meta.num_rows * len(wanted))
+        if size > limit or n_values > most:
+            raise ValueError(
+                f"it has {n_bytes:,} bytes and unpacks to {n_values:,} values and {size:,} bytes, which is too much to be read"
+            )
+        if strange := {name for chunk in chunks for name in chunk.encodings} - ENCODINGS:
+            raise ValueError(f"it is written in the encoding {min(strange)}, which is not read")
+        shared = {chunk.path_in_schema for chunk in chunks if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page}
+        longest = [max(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == path) for path in shared]
+        if meta.num_rows * sum(longest) <= limit:  # however often each of its values is repeated
+            return file.read(columns=wanted, use_threads=False)
+    with opened(read_dictionary=sorted(shared)) as file:
+        table = file.read(columns=wanted, use_threads=False)
+    if (size := sum(_unpacked(chunk) for column in table.columns for chunk in column.chunks)) > limit:
+        raise ValueError(f"it has {n_bytes:,} bytes and unpacks to {size:,}, which is too much to be read")
+    return table
+
+
+def _unpacked(array: pa.Array) -> int:
+    """Bytes of an array without its dictionaries."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_struct(array.type):
+        return sum(map(_unpacked, array.flatten()))
+    if pa.types.is_nested(array.type) and hasattr(array, "flatten"):
+        return _unpacked(array.flatten())
+    if not pa.types.is_dictionary(array.type):
+        return int(array.nbytes)
+    return int(pc.sum(pc.take(pc.binary_length(array.dictionary), array.indices)).as_py() or 0)

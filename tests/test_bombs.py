@@ -1,0 +1,183 @@
+"""Files of one megabyte that unpack to much, nest deeply or repeat themselves: refused in one sentence, in little time and memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conftest import ROOT
+
+MEGABYTE = 10**6
+LONGEST_S = 5.0
+MOST_MB = 500
+READ = """
+import sys, time
+from pathlib import Path
+from promptlab.nouns import PromptlabError
+from promptlab.importers.importing import bring
+from promptlab.record.store import Run
+from promptlab.record.repair import repair
+from promptlab.running import bundle
+from promptlab.running.cache import Cache
+from promptlab.sources.own.load import load_own
+from promptlab.sources.spec.experiment import load_experiment
+def most_mb():
+    status = Path("/proc/self/status")
+    text = status.read_text() if status.exists() else "VmHWM: 0 kB"
+    return int(text.split("VmHWM:")[1].split()[0]) / 1024
+what, path = sys.argv[1], Path(sys.argv[2])
+started = time.process_time()
+try:
+    {
+        "import": lambda: bring([path], path.parent / "runs"),
+        "experiment": lambda: load_experiment(path),
+        "table": lambda: load_own(path),
+        "items": lambda: Run(path).items(),
+        "trials": lambda: Run(path).trials(),
+        "manifest": lambda: Run(path),
+        "repair": lambda: repair(path),
+        "bundle": lambda: bundle.import_bundle(path, Cache(path.parent / "cache")),
+    }[what]()
+    said = ""
+except PromptlabError as error:
+    said = str(error)
+print(time.process_time() - started, most_mb(), said[:300].replace("\\n", " "), sep="|")
+"""
+
+
+def refused(what: str, path: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", READ, what, str(path)], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env={"HOME": "/"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    seconds, megabytes, said = done.stdout.strip("\n").split("|", 2)
+    assert float(seconds) < LONGEST_S, done.stdout
+    assert float(megabytes) < MOST_MB, done.stdout
+    return said
+
+
+def parquet(table: pa.Table, **options: object) -> bytes:
+    sink = io.BytesIO()
+    pq.write_table(table, sink, **options)
+    return sink.getvalue()
+
+
+def repeated() -> bytes:
+    """A text of half a megabyte, a hundred thousand times: a dictionary of one entry."""
+    text = pa.array(["".join(chr(33 + (i * i) % 90) for i in range(MEGABYTE // 2))])
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * 100_000, pa.int32()), text)
+    return parquet(pa.table({"input": column, "target": column}))
+
+
+def zeros() -> bytes:
+    return parquet(pa.table({"input": ["x" * 20_000_000] * 14, "target": ["1"] * 14}), use_dictionary=False, compression="zstd")
+
+
+def rows() -> bytes:
+    return parquet(pa.table({f"c{n}": np.ones(20_000_000, np.int8) for n in range(3)}), row_group_size=20_000_000)
+
+
+PARQUET: dict[str, Callable[[], bytes]] = {"repeated": repeated, "zeros": zeros, "rows": rows}
+
+
+@pytest.mark.parametrize("kind", PARQUET)
+def test_parquet(tmp_path: Path, kind: str) -> None:
+    data = PARQUET[kind]()
+    assert len(data) <= 2 * MEGABYTE
+    (tmp_path / "t.parquet").write_bytes(data)
+    assert "too much to be read" in refused("import", tmp_path / "t.parquet")
+    run = tmp_path / "run"
+    (run / "trials").mkdir(parents=True)
+    (run / "manifest.json").write_text('{"format": 2, "counts": {}}')
+    (run / "items.parquet").write_bytes(data)
+    (run / "trials" / "part-00000.parquet").write_bytes(data)
+    assert "runs repair" in refused("items", run)
+    assert "runs repair" in refused("trials", run)
+
+
+def in_zip(name: str, data: bytes) -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("header.json", '{"eval": {}, "status": "success"}' if name != "header.json" else data)
+        if name != "header.json":
+            archive.writestr(name, data)
+    return sink.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data", [b"[" + b"[]," * 20_000_000 + b"[]]", b" " * 70_000_000, b"[" * 30_000_000], ids=["lists", "blanks", "deep"]
+)
+def test_zip(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "log.eval").write_bytes(in_zip("header.json", data))
+    assert (tmp_path / "log.eval").stat().st_size <= MEGABYTE
+    assert refused("import", tmp_path / "log.eval")
+
+
+JSON = {
+    "deep": "[" * MEGABYTE, "lists": "[" + "[]," * (MEGABYTE // 3) + "[]]", "number": "9" * MEGABYTE,
+    "objects": "[" + "{}," * (MEGABYTE // 3) + "{}]", "keys": json.dumps({str(n): {} for n in range(70_000)}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", JSON)
+def test_json(tmp_path: Path, kind: str) -> None:
+    text = JSON[kind]
+    for name in ("t.json", "t.jsonl"):
+        (tmp_path / name).write_text(text)
+        assert refused("import", tmp_path / name)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "manifest.json").write_text(text)
+    assert refused("manifest", run)
+    (run / "journal.jsonl").write_text(text)
+    refused("repair", run)
+    assert (run / "damaged" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("line", ["1", "{}", '{"trial":{},"calls":[]}', '{"trial":{"placement":"a","shots":0,"strategy":"b"},"calls":[]}'])
+def test_many_short_lines(tmp_path: Path, line: str) -> None:
+    text = f"{line}\n" * (MEGABYTE // (len(line) + 1))
+    (tmp_path / "t.jsonl").write_text(text)
+    assert refused("import", tmp_path / "t.jsonl")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").write_text('{"format": 2, "counts": {}}')
+    (tmp_path / "run" / "journal.jsonl").write_text(text)
+    refused("repair", tmp_path / "run")
+
+
+YAML = {
+    "values": "a:\n" + "- b\n" * (MEGABYTE // 4), "flow": "a: [" + "[]," * (MEGABYTE // 3) + "]", "deep": "a: " + "[" * MEGABYTE,
+    "maps": "a: " + "{a: " * (MEGABYTE // 4), "number": "a: " + "9" * MEGABYTE,
+    "aliases": "a: &a [x, x]\n" + "".join(f"b{n}: [*a, *a]\n" for n in range(60_000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", YAML)
+def test_yaml(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "e.yaml").write_text(YAML[kind])
+    assert refused("experiment", tmp_path / "e.yaml")
+    (tmp_path / "t.yaml").write_text(YAML[kind])
+    assert refused("table", tmp_path / "t.yaml")
+
+
+@pytest.mark.parametrize("name", ["t.json.gz", "t.json", "t.parquet", "t.eval", "t.csv"])
+def test_gzip(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(gzip.compress(b"[" + b"[]," * 50_000_000, compresslevel=1)[:MEGABYTE])
+    assert refused("import", tmp_path / name)
+
+
+def test_a_bundle(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "manifest.json").write_text("[" * MEGABYTE)
+    assert "not readable as JSON" in refused("bundle", tmp_path / "b")

@@ -1,0 +1,240 @@
+"""Damaged run folders: whatever is flipped, cut, deleted, swapped or linked, reading ends in one clear sentence or in the right frame,
+and repair with a sweep gives back what was there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from conftest import ROOT
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError
+from promptlab.planning.resolve import Study, resolve
+from promptlab.record.repair import repair
+from promptlab.record.store import Run, RunWriter
+from promptlab.record.store.files import line_of, whole_lines
+from promptlab.reporting.build import build
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
+from runs import experiment
+
+N_MUTATIONS = int(os.environ.get("PROMPTLAB_MUTATIONS", "60"))
+ELSEWHERE = ROOT / "README.md"
+
+
+def swept(study: Study, runs: Path) -> Path:
+    return run_sweep(study, runs, None, Execution(), lambda _: None).folder
+
+
+def frames(folder: Path) -> tuple[pd.DataFrame, ...]:
+    run = Run(folder)
+    trials = run.trials().drop(columns=list(CIRCUMSTANCE_COLUMNS))
+    calls = run.calls().drop(columns=["latency_s", "cached", "attempts"]).sort_values(["trial", "turn"], ignore_index=True)
+    return trials, calls, run.items()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
+    """A tiny run of three parts and a journal, as a killed process leaves it."""
+    folder = tmp_path_factory.mktemp("whole")
+    study = resolve(experiment(folder, items=3))
+    run = swept(study, folder)
+    lines = [line_of(*both) for both in Run(run).records()]
+    for kind in ("trials", "calls"):
+        shutil.rmtree(run / kind)
+    third = len(lines) // 4
+    for start in range(0, 3 * third, third):
+        writer = RunWriter(run)
+        writer.append_lines(lines[start : start + third])
+        writer.close()
+    (run / "journal.jsonl").write_bytes(b"".join(lines[3 * third :]))
+    return study, run
+
+
+def flipped(rng: random.Random, path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+    path.write_bytes(data)
+
+
+def cut(rng: random.Random, path: Path) -> None:
+    data = path.read_bytes()
+    path.write_bytes(data[: rng.randrange(len(data))])
+
+
+def value_changed(rng: random.Random, path: Path) -> None:
+    """A field of a JSON file, or of a journal's line, is deleted or of another type."""
+    text = path.read_text(encoding="utf-8")
+    lines = [text] if path.suffix == ".json" else text.splitlines()
+    at = rng.randrange(len(lines))
+    document = json.loads(lines[at])
+    place = document
+    while True:
+        key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
+        if not (isinstance(place[key], dict | list) and place[key]) or rng.random() < 0.2:
+            break
+        place = place[key]
+    if rng.random() < 0.4:
+        del place[key]
+    else:
+        place[key] = rng.choice([None, 5, -1, 1e308, 10**30, "x", "", [], {}, [[]], True, "\ud800", {"a": {"b": []}}])
+    lines[at] = json.dumps(document)
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def linked(_: random.Random, path: Path) -> None:
+    path.unlink()
+    path.symlink_to(ELSEWHERE)
+
+
+def piped(_: random.Random, path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def emptied(_: random.Random, path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def removed(_: random.Random, path: Path) -> None:
+    path.unlink()
+
+
+def made_a_folder(_: random.Random, path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def swapped(rng: random.Random, path: Path) -> None:
+    others = sorted(p for p in path.parent.parent.rglob("*") if p.is_file() and p != path and p.suffix == path.suffix)
+    if others:
+        shutil.copyfile(rng.choice(others), path)
+
+
+Mutation = Callable[[random.Random, Path], None]
+MUTATIONS: tuple[Mutation, ...] = (flipped, flipped, flipped, cut, value_changed, value_changed, linked, piped, emptied, removed,
+                                   made_a_folder, swapped)  # fmt: skip
+
+
+def attempted(read: Callable[[], object]) -> str:
+    """What a reader says of damage; anything but an error raised on purpose fails the test."""
+    try:
+        read()
+    except PromptlabError as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.parametrize("seed", range(N_MUTATIONS))
+def test_whatever_is_damaged_is_told_and_mended(whole: tuple[Study, Path], tmp_path: Path, seed: int) -> None:
+    study, untouched = whole
+    rng = random.Random(seed)
+    run = tmp_path / untouched.name
+    shutil.copytree(untouched, run)
+    files = sorted(path for path in run.rglob("*") if path.is_file() and path.name not in ("report.html", "lock"))
+    for path in rng.sample(files, rng.choice([1, 1, 1, 2])):
+        mutation = rng.choice(MUTATIONS if path.suffix in (".json", ".jsonl") else [m for m in MUTATIONS if m is not value_changed])
+        if path.is_file():
+            mutation(rng, path)
+    for read in (lambda: build(Run(run)), lambda: frames(run), lambda: list(Run(run).records()), lambda: swept(study, tmp_path)):
+        attempted(read)
+    repair(run)
+    swept(study, tmp_path)
+    for mended, before in zip(frames(run), frames(untouched_and_complete(study, untouched)), strict=True):
+        pd.testing.assert_frame_equal(mended, before)
+    build(Run(run))
+    assert not repair(run).aside
+
+
+_complete: dict[Path, Path] = {}
+
+
+def untouched_and_complete(study: Study, run: Path) -> Path:
+    if run not in _complete:
+        _complete[run] = run.parent / "complete" / run.name
+        shutil.copytree(run, _complete[run])
+        swept(study, _complete[run].parent)
+    return _complete[run]
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "plan.json", "items.parquet", "journal.jsonl", "lock", "trials", "calls"])
+@pytest.mark.parametrize("how", ["link", "pipe"])
+def test_links_and_pipes_in_a_run_folder_are_not_followed(whole: tuple[Study, Path], tmp_path: Path, name: str, how: str) -> None:
+    study, untouched = whole
+    run = tmp_path / untouched.name
+    shutil.copytree(untouched, run)
+    path = run / name
+    outside = tmp_path / "outside"
+    if path.exists():
+        path.rename(outside)
+    else:
+        outside.write_text("somebody else's")
+    before = outside.stat().st_mtime_ns if outside.is_dir() else outside.read_bytes()
+    path.symlink_to(outside) if how == "link" else os.mkfifo(path)
+    for read in (partial(swept, study, tmp_path), partial(frames, run)):
+        said = attempted(read)
+        assert not said or str(run) in said
+    repair(run)
+    swept(study, tmp_path)
+    for mended, whole_frame in zip(frames(run), frames(untouched_and_complete(study, untouched)), strict=True):
+        pd.testing.assert_frame_equal(mended, whole_frame)
+    assert before == (outside.stat().st_mtime_ns if outside.is_dir() else outside.read_bytes())
+
+
+def test_every_flipped_bit_of_a_journal_line_is_seen(whole: tuple[Study, Path]) -> None:
+    _, run = whole
+    line = (run / "journal.jsonl").read_bytes().split(b"\n")[0]
+    assert len(list(whole_lines(line))) == 1
+    rng = random.Random(0)
+    for _ in range(300):
+        damaged = bytearray(line)
+        damaged[rng.randrange(len(line))] ^= 1 << rng.randrange(8)
+        assert list(whole_lines(bytes(damaged))) == [], damaged
+
+
+def test_a_name_is_no_pattern(whole: tuple[Study, Path], tmp_path: Path) -> None:
+    from promptlab.reporting.prepared import Store
+
+    _, untouched = whole
+    other = tmp_path / "aXb" / untouched.name
+    run = tmp_path / "a*b[1]?" / untouched.name
+    for folder in (other, run):
+        shutil.copytree(untouched, folder)
+    shutil.rmtree(other / "trials")
+    store = Store.of(run)
+    assert len(store.query("SELECT * FROM items")) == len(Run(run).items())
+    assert len(store.query("SELECT * FROM trials")) == len(Run(run).trials())
+
+
+@pytest.mark.parametrize("how", ["changed", "others can write", "a link"])
+def test_what_is_kept_of_a_run_is_only_used_as_it_was_made(
+    whole: tuple[Study, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    from promptlab.reporting import prepared
+
+    monkeypatch.setenv("PROMPTLAB_HOME", str(tmp_path / "home"))
+    _, run = whole
+    kept = prepared.Store.of(run) and prepared.place(run)
+    assert (kept.parent.stat().st_mode & 0o777, kept.stat().st_mode & 0o777) == (0o700, 0o700)
+    if how == "changed":
+        judged = kept / "judged.json"
+        judged.write_bytes(judged.read_bytes().replace(b"unclear", b"helps", 1).replace(b"refused", b"helps", 1))
+        before = judged.read_bytes()
+        prepared.Store.of(run)
+        assert judged.read_bytes() != before, "made anew"
+        return
+    if how == "others can write":
+        kept.parent.chmod(0o777)
+    else:
+        kept.parent.rename(tmp_path / "elsewhere")
+        kept.parent.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PromptlabError, match=r"others can write|symbolic link"):
+        prepared.Store.of(run)
