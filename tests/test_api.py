@@ -358,3 +358,17 @@ def test_every_snippet_runs(page: str, tmp_path: Path) -> None:
         exec(snippet, names)
     assert names["run"].state == "complete"
     assert isinstance(names["report"], promptlab.Report)
+
+
+def test_a_run_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from promptlab.nouns import run_named
+
+    (tmp_path / "kept" / "quick-1234").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert run_named(Path("quick-1234")) == Path("quick-1234")
+    monkeypatch.setenv("PROMPTLAB_RUNS", str(tmp_path / "kept"))
+    assert run_named(Path("quick-1234")) == tmp_path / "kept" / "quick-1234"
+    assert run_named(Path("other/quick-1234")) == Path("other/quick-1234")
+    (tmp_path / "kept" / "quick-1234" / "manifest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(promptlab.RunProblem, match="quick-1234"):
+        promptlab.open_run("quick-1235")

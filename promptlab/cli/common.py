@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from promptlab.nouns import UsageProblem, inert
+from promptlab.nouns import UsageProblem, inert, run_named
 
 if TYPE_CHECKING:
     from promptlab.reporting.table import Table
@@ -24,9 +24,9 @@ def path(text: str | Path) -> Path:
 
 
 def run_folder(text: str | Path) -> Path:
-    """A run folder; one at an address is fetched first."""
+    """A run folder, by its path or by its name in the folder of runs; one at an address is fetched first."""
     if "://" not in str(text):
-        return Path(text)
+        return run_named(Path(text))
     from promptlab.record.mirror import fetched
 
     return fetched(str(text))

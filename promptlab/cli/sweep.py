@@ -231,7 +231,8 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     paid = paid_words(p.paid_usd, p.unsure_usd, p.n_unpriced, n_simulated, n_models)
     n_recorded = p.n_recorded_before + p.n_done
     say(
-        f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), {p.n_sent:,} calls sent, "
+        f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), "
+        f"{p.n_sent:,} call{'' if p.n_sent == 1 else 's'} sent, "
         + (f"{p.n_skipped:,} not needed after a look, " if p.n_skipped else "")
         + f"{p.n_cached:,} answers from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )

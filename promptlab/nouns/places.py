@@ -20,3 +20,15 @@ def shipped(name: str) -> Path:
     """The path of `stimuli`, `experiments`, `notebooks` or `app.py`: beside the package in a checkout, inside it in an installed wheel."""
     inside = PACKAGE / "shipped_files" / name
     return inside if inside.exists() else PACKAGE.parent / name
+
+
+def runs_folder() -> Path:
+    """Where runs are kept on this machine: the variable PROMPTLAB_RUNS unless it is an address, else `runs`."""
+    chosen = os.environ.get("PROMPTLAB_RUNS", "")
+    return Path(chosen).expanduser() if chosen and "://" not in chosen else Path("runs")
+
+
+def run_named(run: Path) -> Path:
+    """The folder of a run: the path itself, or the run of that name in `runs_folder()`."""
+    kept = runs_folder() / run
+    return kept if len(run.parts) == 1 and not run.exists() and kept.is_dir() else run

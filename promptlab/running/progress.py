@@ -262,8 +262,8 @@ def _detail(p: Progress, seconds: float) -> str:
 
 
 def _line(p: Progress, seconds: float) -> str:
-    left = (p.n_planned - _n_recorded(p)) / p.n_done * seconds if p.n_done else float("nan")
-    return f"{_n_recorded(p):,}/{p.n_planned:,} trials  {_detail(p, seconds)}  about {left:.0f} s left"
+    left = f"  about {(p.n_planned - _n_recorded(p)) / p.n_done * seconds:.0f} s left" if p.n_done else ""
+    return f"{_n_recorded(p):,}/{p.n_planned:,} trials  {_detail(p, seconds)}{left}"
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ fsspec knows no lock. Two writers that start in the same moment may both go on u
 
 from pathlib import Path
 
+from promptlab.nouns import run_named
 from promptlab.record.mirror.copies import INDEX, JOURNAL, MANIFEST
 from promptlab.record.mirror.lease import WRITER, Pusher
 from promptlab.record.mirror.place import Place, fetched, is_address
@@ -23,7 +24,10 @@ __all__ = ["INDEX", "JOURNAL", "MANIFEST", "WRITER", "Place", "Pusher", "fetched
 
 
 def open_run(folder: str | Path) -> Run:
-    """Open a recorded run: `open_run("runs/quickstart-1a2b3c4d").trials()` is its frame. One at an address (s3://...) is fetched first."""
+    """Open a recorded run: `open_run("runs/quickstart-1a2b3c4d").trials()` is its frame. One at an address (s3://...) is fetched first.
+
+    The name alone is looked for in the folder of runs, too: PROMPTLAB_RUNS, else `runs`.
+    """
     if isinstance(folder, str) and "://" in folder:
         return Run(fetched(folder))
-    return Run(Path(folder))
+    return Run(run_named(Path(folder)))

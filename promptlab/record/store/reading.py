@@ -13,7 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, READABLE, TRIAL_COLUMNS, Manifest, Plan, RunProblem, did_you_mean, digest, readable
+from promptlab.nouns import (
+    CALL_COLUMNS,
+    ITEM_COLUMNS,
+    READABLE,
+    TRIAL_COLUMNS,
+    Manifest,
+    Plan,
+    RunProblem,
+    did_you_mean,
+    digest,
+    readable,
+    runs_folder,
+)
 from promptlab.record.store.files import (
     MEND,
     Row,
@@ -46,7 +58,7 @@ class Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not folder.is_dir():
-            names = [p.name for p in runs_in(folder.parent)]
+            names = [p.name for where in dict.fromkeys((folder.parent, runs_folder())) for p in runs_in(where)]
             raise RunProblem(f"{folder}: there is no such run; {did_you_mean(folder.name, names)}".rstrip("; "))
         self.manifest = manifest_in(folder)
 
