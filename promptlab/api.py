@@ -30,7 +30,7 @@ CacheUse = Literal["use", "refresh", "off", "imported", "replay"]
 ProgressShown = bool | Callable[["Progress"], None]
 
 
-def plan(experiment: str | Path | Experiment) -> Plan:
+def plan(experiment: str | Path | Experiment, *, allow_code: bool = False) -> Plan:
     """What an experiment will send, cost and be able to detect, as `promptlab plan` shows it; sends nothing.
 
     The plan has attributes: `.counts.trials`, `.estimates` by model, `.power`, `.arms`, `.hypotheses`. FileProblems lists everything
@@ -38,8 +38,9 @@ def plan(experiment: str | Path | Experiment) -> Plan:
     """
     from promptlab.planning.plan import make_plan
     from promptlab.planning.resolve import resolve
+    from promptlab.sources.spec.user import consent
 
-    return make_plan(resolve(_source(experiment)))
+    return make_plan(resolve(_source(experiment), consent=consent(allow_code)))
 
 
 def run(
@@ -52,6 +53,7 @@ def run(
     concurrency: int = 16,
     workers: int = 1,
     progress: ProgressShown = True,
+    allow_code: bool = False,
 ) -> Run:
     """Run an experiment, from its file or as an object, and return the recorded run. The same call resumes where the last one ended.
 
@@ -61,7 +63,7 @@ def run(
     return _until_done(
         arun(
             experiment, runs=runs, cache=cache, max_cost=max_cost, max_tokens=max_tokens, concurrency=concurrency, workers=workers,
-            progress=progress,
+            progress=progress, allow_code=allow_code,
         )
     )  # fmt: skip
 
@@ -76,6 +78,7 @@ async def arun(
     concurrency: int = 16,
     workers: int = 1,
     progress: ProgressShown = True,
+    allow_code: bool = False,
 ) -> Run:
     """Run an experiment in the running event loop and return the recorded run; several may run at once.
 
@@ -83,7 +86,8 @@ async def arun(
     leave the cache `off`, use `imported` answers too,
     or `replay` from it and send nothing. `max_cost` (USD) and `max_tokens` (input and output) limit the whole
     run, earlier sessions included. `concurrency` calls are under way at once, over all of `workers` processes. `progress`: a bar where
-    somebody sees it, False for none, or a function that is called with the counts.
+    somebody sees it, False for none, or a function that is called with the counts. `allow_code` runs the code that files name (metrics,
+    programs); functions that are given as objects are the caller's own and need no consent.
 
     Cancelling it sends nothing more and records what is under way before CancelledError is raised; a second time gives that up.
     A run that is not complete gives a UserWarning that says why; `.state` says it too. Errors: FileProblems, UsageProblem, RunProblem.
@@ -93,11 +97,12 @@ async def arun(
     from promptlab.record.store import Run
     from promptlab.running.progress import Execution, place_of_python, watched
     from promptlab.running.sweep import arun_sweep
+    from promptlab.sources.spec.user import consent
 
     folder = str(runs if runs is not None else os.environ.get("PROMPTLAB_RUNS", "runs"))
     if "://" in folder:
         raise UsageProblem(f"{folder}: runs must be a local folder here; `promptlab sweep --runs {folder}` works at an address")
-    study = resolve(_source(experiment))
+    study = resolve(_source(experiment), consent=consent(allow_code))
     how = Execution(concurrency, cache, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers)
     place = watched(place_of_python() if progress else "nowhere") if isinstance(progress, bool) else contextlib.nullcontext(progress)
     with place as observe:

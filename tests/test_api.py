@@ -28,11 +28,11 @@ from servers import Server
 
 NAMES = """BudgetReached DataMissing Experiment FileProblems Item Plan PromptlabError Report Run RunProblem Scored UsageProblem __version__
 arun compare open_run plan report run score verdicts"""
-RUN = "experiment, runs=None, cache='use', max_cost=None, max_tokens=None, concurrency=16, workers=1, progress=True"
+RUN = "experiment, runs=None, cache='use', max_cost=None, max_tokens=None, concurrency=16, workers=1, progress=True, allow_code=False"
 SIGNATURES = {
     "run": RUN,
     "arun": RUN,
-    "plan": "experiment",
+    "plan": "experiment, allow_code=False",
     "open_run": "folder",
     "report": "run, scorer=None",
     "compare": "run, a='none', b=None, other=None, model=None, other_model=None, strategy=None, force=False",

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import ROOT
+from promptlab.nouns.arm import Scoring
 from promptlab.nouns.call import Call, Scored
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.item import Item
+from promptlab.scoring.code import Consent, found
 from promptlab.scoring.metrics import METRICS, bigbench, metric
 from promptlab.scoring.metrics import instruction_induction as ii
 from promptlab.scoring.metrics.bigbench import choice
@@ -360,7 +363,11 @@ def test_names() -> None:
     published = ["ii_em", "ii_f1", "ii_exact_set", "ii_contains", "bigbench_exact", "bigbench_operators", "choice"]
     assert [name for name in METRICS if not name.startswith("strict_")] == published
     assert metric("choice") is choice
-    scored = own_scoring("promptlab.scoring.metrics.bigbench:choice")
+
+    def scoring(name: str) -> Scoring:
+        return own_scoring(found(name, f"the metric {name!r}", Path("t.yaml"), [], Consent(everything=True, packages=("promptlab",))))
+
+    scored = scoring("promptlab.scoring.metrics.bigbench:choice")
     assert settled(scored.steps("b", Item("1", "x", ("b",), ("a", "b")), Call("", (), {}))) == Scored(1.0, "b")
     with pytest.raises(UsageProblem, match=r"'ii_emm'.*did you mean 'ii_em'"):
         metric("ii_emm")
@@ -372,7 +379,7 @@ def test_names() -> None:
         "promptlab.scoring.metrics.bigbench:re",
     ):
         with pytest.raises(UsageProblem, match=name):
-            own_scoring(name)
+            scoring(name)
 
 
 @pytest.mark.parametrize(("task", "name"), SIX.items())

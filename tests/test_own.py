@@ -17,6 +17,7 @@ import pytest
 import runs
 from conftest import ROOT
 from promptlab.nouns.errors import DataMissing, FileProblems
+from promptlab.scoring.code import Consent
 from promptlab.sources.own import Own, check_task, load_own
 from promptlab.sources.tables import dataset_files, read_table
 
@@ -225,13 +226,13 @@ def test_right_answers_that_do_not_score_1_are_found(tmp_path: Path) -> None:
     assert [(item.id, target, score) for item, target, score in checked.gold.below_1] == [("3", "nothing", 0.0)]
 
 
-def test_a_metric_of_the_users_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_metric_of_the_users_own(tmp_path: Path) -> None:
     (tmp_path / "politeness.py").write_text(
         "from promptlab import Scored\n\ndef polite(answer, item):\n    return Scored(float('please' in answer), None)\n",
         encoding="utf-8",
     )
-    monkeypatch.chdir(tmp_path)
-    checked = check_task(loaded(tmp_path, "q,a\nx,please do\ny,do it\n", metric="politeness:polite"))
+    path = task(tmp_path, "q,a\nx,please do\ny,do it\n", metric="politeness:polite")
+    checked = check_task(load_own(path, Consent(everything=True)))
     assert [item.id for item, _, _ in checked.gold.below_1] == ["2"]
 
 

@@ -25,9 +25,11 @@ from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.running.engine import Execution
 from promptlab.running.sweep import Sweep, run_sweep
+from promptlab.scoring.code import Consent, found
 from promptlab.scoring.own import own_scoring, settled
 
 TASK = "items: t.csv\ncolumns: {input: q, target: a}\nmetric: mine:score\nbase_prompts: Add.\n"
+ALL = Consent(everything=True)
 RIGHT = "def score(answer, item):\n    return answer.strip() in item.targets\n"
 
 
@@ -40,7 +42,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (tmp_path / "t.csv").write_text(f"q,a\n{rows}", encoding="utf-8")
     (tmp_path / "t.yaml").write_text(TASK, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend("")
     yield tmp_path
     sys.modules.pop("mine", None)
 
@@ -50,7 +51,7 @@ def metric(here: Path, source: str) -> None:
 
 
 def study(here: Path, **values: Any) -> Study:
-    return resolve(runs.experiment(here, **{"tasks": "t", "items": 20, "more": "task_files: [t.yaml]\n", **values}))
+    return resolve(runs.experiment(here, **{"tasks": "t", "items": 20, "more": "task_files: [t.yaml]\n", **values}), consent=ALL)
 
 
 def sweep(here: Path, found: Study, where: str = "runs", **how: Any) -> tuple[Sweep, Run]:
@@ -60,7 +61,8 @@ def sweep(here: Path, found: Study, where: str = "runs", **how: Any) -> tuple[Sw
 
 def scored(source: str, here: Path, answer: str = "x") -> Scored:
     metric(here, source)
-    return settled(own_scoring("mine:score").steps(answer, Item("7", "q", ("x",)), Call("", (), {})))
+    code = found("mine:score", "the metric 'mine:score'", here / "t.yaml", [here], ALL)
+    return settled(own_scoring(code).steps(answer, Item("7", "q", ("x",)), Call("", (), {})))
 
 
 def test_what_counts_as_a_score(here: Path) -> None:
@@ -115,18 +117,18 @@ def test_a_trial_without_a_score_is_missing_and_the_sweep_goes_on(here: Path) ->
 def test_the_command_tells_the_same_problems_without_stopping_at_the_first(here: Path) -> None:
     metric(here, "def score(answer, item):\n    return 1 if item.id < '18' else {'18': 2, '19': None}.get(item.id, 0.5)\n")
     env = {"PROMPTLAB_HOME": str(here / "home")}
-    found = runs.run("task", "check", "t.yaml", env=env, cwd=here)
+    found = runs.run("task", "check", "t.yaml", "--allow-code", env=env, cwd=here)
     assert found.returncode == 2
     assert "on item '18' returned the score 2.0" in found.stdout
     assert "on item '19' returned NoneType: None" in found.stdout
     assert "item 2: the right answer '2' scores 0.5" in found.stdout
-    value = json.loads(runs.run("task", "check", "t.yaml", "--json", env=env, cwd=here).stdout)
+    value = json.loads(runs.run("task", "check", "t.yaml", "--allow-code", "--json", env=env, cwd=here).stdout)
     assert [row["item"] for row in value["gold_failed"]] == ["18", "19"]
     path = runs.experiment(here, tasks="t", items=20, more="task_files: [t.yaml]\n")
-    notes = runs.run("check", str(path), env=env, cwd=here)
+    notes = runs.run("check", str(path), "--allow-code", env=env, cwd=here)
     assert notes.returncode == 0
     assert "2 right answers of items that are asked get no score" in notes.stdout
-    swept = runs.run("sweep", str(path), "--runs", "runs", env=env, cwd=here)
+    swept = runs.run("sweep", str(path), "--runs", "runs", "--allow-code", env=env, cwd=here)
     assert swept.returncode == 3
     assert "last error: the metric 'mine:score' on item '1" in swept.stdout
 
@@ -218,13 +220,13 @@ def test_stored_answers_are_scored_again_by_the_metric_as_it_is_now(here: Path) 
     env = {"PROMPTLAB_HOME": str(here / "home")}
     _, old = sweep(here, study(here))
     before = (old.folder / "manifest.json").read_bytes(), old.trials()
-    same = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    same = runs.run("rescore", str(old.folder), "--allow-code", env=env, cwd=here)
     assert (same.returncode, "nothing has changed" in same.stderr) == (2, True)
     metric(here, "def score(answer, item):\n    return 'Add. 1' not in item.input and len(answer) % 2 == 0\n")
-    done = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    done = runs.run("rescore", str(old.folder), "--allow-code", env=env, cwd=here)
     assert done.returncode == 0, done.stderr
     assert "0 calls sent" in done.stdout
-    new = Run(here / "runs" / resolve(path).run_id)
+    new = Run(here / "runs" / resolve(path, consent=ALL).run_id)
     assert new.id != old.id
     assert new.manifest.counts.sent == 0
     assert (old.folder / "manifest.json").read_bytes() == before[0]
@@ -246,10 +248,10 @@ def test_another_scorer_and_trials_without_an_answer(here: Path) -> None:
     path.write_text(path.read_text().replace("scorer: reference", "scorer: strict"))
     assert (new.id, new.plan.scorer) == (resolve(path).run_id, "strict")
     path.write_text(path.read_text().replace("items: 5", "items: 6"))
-    more = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    more = runs.run("rescore", str(old.folder), "--allow-code", env=env, cwd=here)
     assert more.returncode == 3
     assert "not in the cache" in more.stdout
     assert "completes this run" in more.stdout
     path.unlink()
-    gone = runs.run("rescore", str(old.folder), env=env, cwd=here)
+    gone = runs.run("rescore", str(old.folder), "--allow-code", env=env, cwd=here)
     assert (gone.returncode, "name the file with --experiment" in gone.stderr) == (2, True)

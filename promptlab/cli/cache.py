@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.common import AsJson, ExperimentFile, exit_json, print_rows, say
+from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, exit_json, print_rows, say
 from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, UsageProblem
 
 if TYPE_CHECKING:
@@ -92,11 +92,13 @@ def why(
     task: Annotated[str | None, typer.Option(help="Only this task.")] = None,
     item: Annotated[str | None, typer.Option(help="Only this item.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=200, help="Missing calls to explain.")] = 5,
+    allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Which calls of an experiment are not stored, and what the nearest stored request has that is different. Sends nothing."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.replay import explained, replayed
+    from promptlab.sources.spec.user import consent
 
     def wanted(t: Trial) -> bool:
         return (
@@ -106,7 +108,7 @@ def why(
             and (item is None or t.item.id == item)
         )
 
-    study = resolve(experiment)
+    study = resolve(experiment, consent=consent(allow_code))
     n_trials = n_missing = n_stored = 0
     told: list[Replayed] = []
     with _opened("replay", make=True) as found:
@@ -161,6 +163,7 @@ def _say_miss(miss: Miss) -> None:
 def export(
     source: Annotated[Path, typer.Argument(help="A run folder, or an experiment's YAML file.", show_default=False)],
     to: Annotated[Path, typer.Option("--to", help="The folder to make.", show_default=False)],
+    allow_code: AllowCode = False,
 ) -> None:
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
     from promptlab.planning.resolve import resolve
@@ -168,6 +171,7 @@ def export(
     from promptlab.running import bundle
     from promptlab.running.replay import replayed
     from promptlab.sources.spec.experiment import load_experiment
+    from promptlab.sources.spec.user import consent
 
     n_missing = 0
 
@@ -188,7 +192,7 @@ def export(
         others = bundle.other_files(load_experiment(path)[0])
         done = bundle.write(bundle.of_run(run), run.manifest.counts.done, text, about, to)
     else:
-        study = resolve(source)
+        study = resolve(source, consent=consent(allow_code))
         others = bundle.other_files(study.experiment)
         about = {"experiment": study.experiment.name, "run": study.run_id}
         with _opened("replay") as found:

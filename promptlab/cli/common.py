@@ -44,6 +44,10 @@ Sequential = Annotated[
     bool, typer.Option("--sequential", help=f"Plan {LOOKS} looks at which a sentence may stop early (analysis.looks of the experiment).")
 ]
 Batch = Annotated[bool, typer.Option("--batch", help="Through the providers' batch APIs: half the price at most, within a day.")]
+AllowCode = Annotated[
+    bool,
+    typer.Option("--allow-code", help="Run the code that these files name (metrics, programs). Read it first: it can do all that you can."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)

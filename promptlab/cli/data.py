@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.common import AsJson, exit_json, print_json, print_rows, say
+from promptlab.cli.common import AllowCode, AsJson, exit_json, print_json, print_rows, say
 from promptlab.nouns import EXIT_ERROR, EXIT_USAGE
 from promptlab.sources.official import files as official
 
@@ -72,17 +72,22 @@ def _task() -> None:
 
 @task.command("check")
 def check_task(
-    file: Annotated[Path, typer.Argument(help="A task file (YAML), or a BIG-bench task.json.", show_default=False)], as_json: AsJson = False
+    file: Annotated[Path, typer.Argument(help="A task file (YAML), or a BIG-bench task.json.", show_default=False)],
+    allow_code: AllowCode = False,
+    as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with a task of your own, row by row, and show three prompts. Exit code 2 when something is wrong."""
     from promptlab.sources import own
+    from promptlab.sources.spec.user import consent
 
-    loaded = own.load_own(file)
+    loaded = own.load_own(file, consent(allow_code))
     checked, found = own.check_task(loaded), loaded.task
     examples = [{"item": item.id, "prompt": prompt, "targets": list(item.targets)} for item, prompt in first_prompts(found)]
+    says = "scored by" if found.parameters else "every right answer scores 1 by"
+    says = "not scored by" if found.own is not None and found.own.refused else says
     row: dict[str, Any] = {
         "task": found.id, "n_items": len(found.items), "n_demos": len(found.demos), "metric": found.metric,
-        "says": "scored by" if found.parameters else "every right answer scores 1 by", "chance": found.chance,
+        "says": says, "chance": found.chance,
         "base_prompts": dict(found.base_prompts), "source": found.source,
         "gold_below_1": [{"item": item.id, "target": target, "score": score} for item, target, score in checked.gold.below_1],
         "gold_failed": [{"item": item.id, "target": target, "why": why} for item, target, why in checked.gold.failed],

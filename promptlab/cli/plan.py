@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from promptlab.cli.common import LOOKS, AsJson, Batch, Concurrency, ExperimentFile, Runs, Sequential, exit_json, print_table, say, show
+from promptlab.cli.common import (
+    LOOKS,
+    AllowCode,
+    AsJson,
+    Batch,
+    Concurrency,
+    ExperimentFile,
+    Runs,
+    Sequential,
+    exit_json,
+    print_table,
+    say,
+    show,
+)
 from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
@@ -30,6 +43,7 @@ def plan(
     sequential: Sequential = False,
     batch: Batch = False,
     runs: Runs = Path("runs"),
+    allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
@@ -37,8 +51,9 @@ def plan(
     from promptlab.planning.resolve import resolve
     from promptlab.running.gateway.providers import asked_where
     from promptlab.running.preflight import preflight
+    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None)
+    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
     made, priced = make_plan(study), study
     if batch:
         from promptlab.running.batch import at_batch_prices, check_models
@@ -89,6 +104,7 @@ def calibrate(
     sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Made-up runs of each kind.")] = 200,
     effect: Annotated[float, typer.Option(min=-50, max=50, help="Points that the planted effect moves every task by.")] = 3.0,
     sequential: Sequential = False,
+    allow_code: AllowCode = False,
     baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
     discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
     as_json: AsJson = False,
@@ -98,8 +114,9 @@ def calibrate(
 
     from promptlab.planning.calibrate import calibrate as judge
     from promptlab.planning.resolve import resolve
+    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment, LOOKS if sequential else None)
+    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
     if discordance >= 2 * baseline * (1 - baseline):
         raise UsageProblem(
             f"two runs of a model that is right on {baseline:g} of the items cannot disagree on {discordance:g}; "

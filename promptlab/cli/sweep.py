@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptlab.api import CacheUse
-from promptlab.cli.common import LOOKS, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
+from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
 
 if TYPE_CHECKING:
+    from promptlab.planning.resolve import Study
     from promptlab.record.mirror import Pusher
     from promptlab.running.sweep import Sweep
 
@@ -31,12 +32,13 @@ Wire = Literal["auto", "litellm", "direct"]
 """How models are asked; no choice changes an answer or a record."""
 
 
-def check(experiment: ExperimentFile) -> None:
-    """Say everything that is wrong with an experiment file and its models. Sends nothing."""
+def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
+    """Say everything that is wrong with an experiment file and its models. Sends nothing; runs code that it names with --allow-code only."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
+    from promptlab.sources.spec.user import consent
 
-    study = resolve(experiment)
+    study = resolve(experiment, consent=consent(allow_code))
     for note in study.notes:
         say(f"note: {note}")
     found = preflight(study)
@@ -82,6 +84,7 @@ def sweep(
     probe: Annotated[
         bool, typer.Option("--probe/--no-probe", help="Send each model's first trial alone, to find a wrong key or name at once.")
     ] = True,
+    allow_code: AllowCode = False,
     batch: Batch = False,
     batch_wait: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
@@ -97,7 +100,7 @@ def sweep(
     if dry_run and view:
         raise UsageProblem("--view shows a run, and --dry-run makes none; leave one of them out")
     if dry_run:
-        plan(experiment, concurrency, sequential=sequential, batch=batch)
+        plan(experiment, concurrency, sequential=sequential, batch=batch, allow_code=allow_code)
         return
     if no_cache and cache != "use":
         raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
@@ -108,14 +111,14 @@ def sweep(
     from promptlab.running.preflight import preflight
     from promptlab.running.progress import Execution, watched
     from promptlab.running.sweep import run_sweep
+    from promptlab.sources.spec.user import consent
 
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
         ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
     )  # fmt: skip
-    study = resolve(experiment, LOOKS if sequential else None)
-    for note in study.notes:
-        say(f"note: {note}")
+    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    _say_first(study)
     for finding in preflight(study, execution) if use != "replay" else ():
         say(str(finding))
     simulated = [model.name for model in study.models if model.simulated]
@@ -141,6 +144,14 @@ def sweep(
     raise typer.Exit(code)
 
 
+def _say_first(study: Study) -> None:
+    for note in study.notes:
+        say(f"note: {note}")
+    for code in study.code:
+        if not code.refused:
+            say(code.shown())
+
+
 def rescore(
     run: RunFolder,
     scorer: Annotated[Scorer | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
@@ -148,15 +159,18 @@ def rescore(
         Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
     ] = None,
     runs: Annotated[Path | None, typer.Option(help="Where the new run goes; beside the old one by default.", parser=path)] = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""
     from promptlab.record.store import Run
     from promptlab.running.bundle import rescore as again
     from promptlab.running.bundle import study_again
     from promptlab.running.progress import watched
+    from promptlab.sources.spec.user import consent
 
     old = Run(run)
-    study = study_again(old, experiment, scorer)
+    study = study_again(old, experiment, scorer, consent(allow_code))
+    _say_first(study)
     say(f"run {study.run_id}: {study.design.n_trials:,} trials, from the answers of {old.id}")
     started = time.monotonic()
     with watched("terminal" if sys.stdout.isatty() else "lines", say) as observe:

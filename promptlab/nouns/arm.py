@@ -137,6 +137,8 @@ class Scoring:
     """The models that it asks, with all the sampling parameters that they are sent."""
     identity: Any = None
     """What decides its scores beside its name, as plain data: part of a run's identity."""
+    refused: str = ""
+    """Why it gives no score: it is code, and nobody has consented to run it."""
 
     def steps(self, answer: str, item: Item, call: Call) -> Steps[Scored]:
         """The score of one answer."""

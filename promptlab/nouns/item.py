@@ -77,6 +77,8 @@ class Task:
     """What a scoring that is no plain metric is made with."""
     fixed_order: bool = False
     """Whether options keep the published order instead of one drawn by the seed."""
+    own: Any = field(default=None, compare=False, repr=False)
+    """The `Scoring` by a function of the user's own, which is the rule of every scorer."""
 
     @property
     def id(self) -> str:

@@ -16,6 +16,12 @@ def home() -> Path:
     return Path(chosen).expanduser() if chosen else platformdirs.user_data_path("promptlab")
 
 
+def configuration() -> Path:
+    """The user's configuration file: the variable PROMPTLAB_CONFIG, else config.yaml in the platform's place for configuration."""
+    chosen = os.environ.get("PROMPTLAB_CONFIG")
+    return Path(chosen).expanduser() if chosen else platformdirs.user_config_path("promptlab") / "config.yaml"
+
+
 def shipped(name: str) -> Path:
     """The path of `stimuli`, `experiments`, `notebooks` or `app.py`: beside the package in a checkout, inside it in an installed wheel."""
     inside = PACKAGE / "shipped_files" / name

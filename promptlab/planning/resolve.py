@@ -16,8 +16,10 @@ from promptlab.nouns import Arm, Call, Loop, Model, Price, Scorer, Scoring, Stim
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
 from promptlab.planning.requests import are_chats
+from promptlab.scoring.code import Code, Consent
+from promptlab.scoring.code import found as find
 from promptlab.scoring.rules import task_scoring
-from promptlab.sources.objects import GIVEN, as_files
+from promptlab.sources.objects import GIVEN, as_files, given_code
 from promptlab.sources.own import gold_notes, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
 from promptlab.sources.spec.experiment import Experiment, load_experiment
@@ -59,6 +61,8 @@ class Study:
     """Models that only scorings ask."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """By model name: the most tokens of one answer, where the price table says it."""
+    code: tuple[Code, ...] = ()
+    """Functions that its files name, with consent or without."""
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -109,11 +113,13 @@ class _Resolver:
     experiment: Experiment
     document: Document
     base: Path
+    consent: Consent
     problems: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     available: dict[str, int] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     """Task files by the id of their task."""
+    code: list[Code] = field(default_factory=list)
 
     def problem(self, message: str, *loc: str | int) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
@@ -144,13 +150,14 @@ class _Resolver:
         found: dict[str, Task] = {}
         for index, name in enumerate(self.experiment.task_files):
             try:
-                own = load_own(self.file(name))
+                own = load_own(self.file(name), self.consent, [self.base])
             except FileProblems as error:
                 self.problems.extend(error.problems)
                 continue
             if own.task.name in found or own.task.name in entries():
                 self.problem(f"the task {own.task.name!r} exists already; give this one another 'name'", "task_files", index)
             self.files[own.task.id] = name
+            self.code += [own.code] if own.code else []
             self.notes += [f"{own.task.id}: {note}" for note in own.notes]
             found[own.task.name] = own.task
         return found
@@ -294,7 +301,6 @@ class _Resolver:
         e = self.experiment
         if not e.programs:
             return {}
-        from promptlab.programs import load, under_test
 
         if e.shots != [0]:
             self.problem("a program brings its own demonstrations; leave 'shots' at 0", "shots")
@@ -304,9 +310,15 @@ class _Resolver:
         found: dict[str, Callable[[Mapping[str, Task]], Strategy]] = {}
         for index, entry in enumerate(e.programs):
             try:
-                found[entry.name] = partial(under_test, load(entry, self.base))
+                code = find(entry.factory, f"the program {entry.factory!r}", self.document.path, [self.base], self.consent)
+                if code.refused:
+                    raise UsageProblem(code.refused)
+                from promptlab.programs import load, under_test
+
+                found[entry.name] = partial(under_test, load(entry, self.base, code))
+                self.code.append(code)
             except UsageProblem as error:
-                self.problem(str(error), "programs", index)
+                self.problem(str(error), "programs", index, "factory")
         return found
 
     def first_calls(self, programs: Iterable[Strategy], arms: Sequence[Arm], tasks: Sequence[Task]) -> None:
@@ -325,23 +337,33 @@ class _Resolver:
                         break
 
 
-def resolve(source: Path | Experiment, looks: int | None = None, base: Path | None = None, scorer: Scorer | None = None) -> Study:
+def resolve(
+    source: Path | Experiment,
+    looks: int | None = None,
+    base: Path | None = None,
+    scorer: Scorer | None = None,
+    *,
+    consent: Consent | None = None,
+) -> Study:
     """Read and resolve an experiment file, or an experiment; FileProblems tells everything that is wrong with it at once.
 
     `looks` stands in for the experiment's own number of planned looks where that is 1, `scorer` for its scorer, and `base` for the
-    file's folder, which its paths are relative to.
+    file's folder, which its paths are relative to. Code that a file names runs only with `consent`; without it a metric of that kind
+    gives no score, and a program is a problem.
     """
+    given = consent or Consent()
     with hashes.nothing_to_collect():
         if isinstance(source, Path):
             experiment, document = load_experiment(source)
-            return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base)
+            return _resolved(experiment.as_asked(looks, scorer), document, source.parent if base is None else base, given)
         with as_files(source) as (document, folder, files):
-            study = _resolved(validate(document, Experiment).as_asked(looks, scorer), document, folder)
+            given = replace(given, given=given_code(source))
+            study = _resolved(validate(document, Experiment).as_asked(looks, scorer), document, folder, given)
         return replace(study, path=Path(document.path.name), files=files)
 
 
-def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
-    resolver = _Resolver(experiment, document, base)
+def _resolved(experiment: Experiment, document: Document, base: Path, consent: Consent) -> Study:
+    resolver = _Resolver(experiment, document, base, consent)
     known = resolver.stimuli()
     sims = sim_models()
     stimuli = resolver.chosen(known)
@@ -387,4 +409,5 @@ def _resolved(experiment: Experiment, document: Document, base: Path) -> Study:
         price_source=table.source, n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
+        code=tuple(resolver.code),
     )  # fmt: skip

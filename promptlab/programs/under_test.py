@@ -6,12 +6,8 @@ threads, no async version needed), and its requests go through cache, budget, re
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import inspect
 import json
 import logging
-import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +22,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 from promptlab.design.render import join, render_input, stimulus_text
 from promptlab.nouns import Program, Steps, Strategy, Task, Trial, UsageProblem, Verifier, did_you_mean, filled, known_secrets, redact
 from promptlab.nouns.call import Answer, Call, Completion
+from promptlab.scoring.code import Code, function_of
 from promptlab.sources.spec.experiment import ProgramEntry
 from promptlab.strategies.loop import again
 
@@ -41,11 +38,11 @@ class Loaded:
     module: dspy.Module
 
 
-def load(entry: ProgramEntry, folder: Path) -> Loaded:
+def load(entry: ProgramEntry, folder: Path, code: Code) -> Loaded:
     """Make the program that an experiment names; UsageProblem says what is wrong with it. Runs the code of its factory."""
     logging.getLogger("dspy").setLevel(logging.ERROR)  # its adapters warn of every reply that they ask for again
     dspy.configure_cache(enable_disk_cache=False, enable_memory_cache=False)
-    made, this = _made(entry, folder), f"the program of {entry.factory!r}"
+    made, this = _made(code), f"the program of {entry.factory!r}"
     if entry.state is not None:
         path = folder / entry.state
         if path.suffix != ".json":
@@ -67,21 +64,17 @@ def load(entry: ProgramEntry, folder: Path) -> Loaded:
     if entry.output is not None and entry.output not in outputs and len(predictors) == 1:
         raise UsageProblem(f"{this} has no output {entry.output!r}; {did_you_mean(entry.output, outputs)}")
     names = {"input": entry.input or inputs[0], "output": entry.output or outputs[-1]}
-    return Loaded(filled(Program, entry, **names, state=_state(made), source=_source(entry.factory)), made)
+    return Loaded(filled(Program, entry, **names, state=_state(made), source=code.sha256), made)
 
 
-def _made(entry: ProgramEntry, folder: Path) -> dspy.Module:
-    module_name, _, function = entry.factory.partition(":")
-    for place in ("", str(folder.resolve())):  # modules of the folder that the user works in, and of the experiment's
-        if place not in sys.path:
-            sys.path.append(place)
+def _made(code: Code) -> dspy.Module:
+    factory = function_of(code)
     try:
-        factory = getattr(importlib.import_module(module_name), function)
         made = factory()
     except Exception as error:
-        raise UsageProblem(f"the program {entry.factory!r} cannot be made: {_said(error)}") from None
+        raise UsageProblem(f"{code.what} cannot be made: {_said(error)}") from None
     if not isinstance(made, dspy.Module):
-        raise UsageProblem(f"{entry.factory!r} returned {type(made).__name__}, not a dspy.Module")
+        raise UsageProblem(f"{code.name!r} returned {type(made).__name__}, not a dspy.Module")
     return made
 
 
@@ -91,14 +84,6 @@ def _state(module: dspy.Module) -> str:
     for predictor in copy.predictors():
         predictor.lm = None
     return json.dumps(copy.dump_state(), sort_keys=True, ensure_ascii=False, default=str)
-
-
-def _source(factory: str) -> str | None:
-    module = sys.modules[factory.partition(":")[0]]
-    try:
-        return hashlib.sha256(Path(inspect.getsourcefile(module) or "").read_bytes()).hexdigest()
-    except (OSError, TypeError):
-        return None
 
 
 class _Bridge:

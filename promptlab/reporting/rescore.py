@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, SCORERS, Item, Plan, PlannedTask, Scored, Scorer
-from promptlab.scoring.metrics import METRICS, Metric, scorer_metric
+from promptlab.nouns import NONE_ARM, SCORERS, Item, Metric, Plan, PlannedTask, Scored, Scorer
+from promptlab.scoring.metrics import METRICS, scorer_metric
 
 ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted", "rule")
 MOST_KNOWN = 50_000

@@ -49,6 +49,7 @@ from promptlab.running.progress import Execution, Progress
 from promptlab.running.replay import Replayed
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
+from promptlab.scoring.code import Consent
 from promptlab.sources.foreign import json_value, read_bytes
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.strategies.loop import DRAWS_A_ROUND
@@ -331,7 +332,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None = None) -> Study:
+def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None = None, consent: Consent | None = None) -> Study:
     """The experiment of a run as its files are now, perhaps under another scorer; UsageProblem where that would be the same run.
 
     `experiment` is the file where it is no longer at the path that the run knows.
@@ -342,7 +343,7 @@ def study_again(run: Run, experiment: Path | None = None, scorer: Scorer | None 
     path = experiment or Path(run.manifest.experiment_path or "")
     if not path.is_file():
         raise UsageProblem(f"the run comes from {path}, which is not there; name the file with --experiment")
-    study = resolve(path, len(plan.looks) or None, scorer=scorer)
+    study = resolve(path, len(plan.looks) or None, scorer=scorer, consent=consent)
     if study.run_id == run.id:
         raise UsageProblem(f"{run.id}: nothing has changed since, neither the metric nor the scorer, so there is nothing to score again")
     return study

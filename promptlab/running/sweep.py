@@ -92,6 +92,8 @@ async def arun_sweep(
     """
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
+    if refused := [code.refused for code in study.code if code.refused]:
+        raise UsageProblem("; ".join(refused))
     study = as_recorded(study, runs)
     folder = runs / study.run_id
     _limits(study, execution)
@@ -291,6 +293,7 @@ class _Session:
             "folder": str(self._writer.folder.resolve()),
             "cache_folder": str(self._cache_folder) if self._cache_folder else None,
             "execution": asdict(theirs),
+            "code": {code.name: code.folder for code in study.code},
         }
         return Processes(hub, setup, how.workers)
 

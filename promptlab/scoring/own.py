@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import importlib
-import importlib.util
 import inspect
-import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from numbers import Real
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TypeVar
 
-from promptlab.nouns import Call, Item, Scored, Scoring, ScoringFailed, Steps, UsageProblem, Work
+from promptlab.nouns import Call, Item, Metric, Scored, Scoring, ScoringFailed, Steps, UsageProblem, Work
 from promptlab.scoring.answers.thoughts import spoken
+from promptlab.scoring.code import Code, function_of
 
 T = TypeVar("T")
 SHOWN = 200
 """Characters of a value that a message quotes."""
-_loaded: dict[str, str] = {}
-"""SHA-256 of the source that each module in this process was made from."""
 
 
 def is_own(name: str) -> bool:
@@ -31,24 +26,26 @@ def is_own(name: str) -> bool:
     return ":" in name and not name.startswith("regex:")
 
 
-def own_scoring(name: str) -> Scoring:
-    """The scoring of `package.module:function`, found from the folder that the user works in; UsageProblem where there is none.
+def own_scoring(code: Code) -> Scoring:
+    """The scoring by a function that a task file names; UsageProblem where it is none. Without consent nothing runs and nothing is scored.
 
     The function takes the answer without thoughts, and its item,
     may be `async`, and returns a `Scored`, a number from 0 to 1, or a truth value.
     """
-    module_name, _, function_name = name.partition(":")
-    try:
-        module, files = _module(module_name)
-        function = getattr(module, function_name)
-    except (ImportError, AttributeError, ValueError) as error:  # ValueError: no module name before the colon
-        raise UsageProblem(f"the metric {name!r} cannot be loaded: {error}") from None
+    files = {code.file} if code.file else set()
+    if code.refused:
+        return Scoring(code.name, None, partial(_not_run, why=code.refused), identity=_identity(files), refused=code.refused)
+    function = function_of(code)
     if not callable(function):
-        raise UsageProblem(f"the metric {name!r} is not a function, found {type(function).__name__}")
-    if (code := getattr(inspect.unwrap(function), "__code__", None)) and Path(code.co_filename).is_file():
-        files |= {Path(code.co_filename).resolve()}  # where a package only passes it on
-    source = hashlib.sha256("".join(sorted(map(_digest, files))).encode()).hexdigest()
-    return Scoring(name, None, partial(_scored, name=name, function=function), identity=source)
+        raise UsageProblem(f"{code.what} is not a function, found {type(function).__name__}")
+    if (compiled := getattr(inspect.unwrap(function), "__code__", None)) and Path(compiled.co_filename).is_file():
+        files |= {Path(compiled.co_filename).resolve()}  # where a package only passes it on
+    return Scoring(code.name, None, partial(_scored, name=code.name, function=function), identity=_identity(files))
+
+
+def timed_scoring(name: str, metric: Metric) -> Scoring:
+    """The scoring by a metric that may take long: run as work, never in the event loop."""
+    return Scoring(name, None, partial(_timed, name=name, metric=metric))
 
 
 def settled(steps: Steps[T]) -> T:
@@ -81,6 +78,23 @@ async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401
     return await result
 
 
+def _not_run(answer: str, item: Item, call: Call, *, why: str) -> Steps[Scored]:
+    raise ScoringFailed(why)
+    yield  # a generator that asks nothing
+
+
+def _timed(answer: str, item: Item, call: Call, *, name: str, metric: Metric) -> Steps[Scored]:
+    result = yield Work(metric, (answer, item))
+    if isinstance(result, ScoringFailed):
+        raise ScoringFailed(f"item {item.id!r}: {result}")
+    return result if isinstance(result, Scored) else _believed(result, answer, f"the metric {name!r} on item {item.id!r}")
+
+
+def _identity(files: Iterable[Path]) -> str:
+    each = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    return hashlib.sha256("".join(each).encode()).hexdigest()
+
+
 def _scored(answer: str, item: Item, call: Call, *, name: str, function: Callable[..., Any]) -> Steps[Scored]:
     del call
     answer = spoken(answer)
@@ -108,33 +122,3 @@ def _believed(result: object, answer: str, which: str) -> Scored:
 
 def _shown(text: str) -> str:
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def _module(name: str) -> tuple[ModuleType, set[Path]]:
-    """A module as its file is now, and that file: a file that changed while this process runs is another metric."""
-    if "" not in sys.path:  # as `python -m` does: modules of the folder that the user works in
-        sys.path.append("")
-    importlib.invalidate_caches()
-    spec = importlib.util.find_spec(name)
-    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
-        return importlib.import_module(name), set()
-    path = Path(spec.origin).resolve()
-    data = path.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    module = sys.modules.get(name)
-    if module is None or _loaded.setdefault(name, digest) != digest:
-        # from the very bytes that are hashed: Python's own cache knows a file by its size and the second of its last change
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        try:
-            exec(compile(data, str(path), "exec"), module.__dict__)  # noqa: S102 (code that the user named)
-        except BaseException as error:
-            del sys.modules[name]
-            if isinstance(error, ImportError) or not isinstance(error, Exception):
-                raise
-            raise ImportError(f"{type(error).__name__}: {error}") from error
-    _loaded[name] = digest
-    return module, {path}

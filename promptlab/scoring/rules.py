@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from promptlab.nouns import Scorer, Scoring, Task
+from promptlab.nouns import Metric, Scorer, Scoring, Task
 from promptlab.scoring.judged import judge
-from promptlab.scoring.metrics import Metric, scorer_metric
-from promptlab.scoring.own import is_own, own_scoring
+from promptlab.scoring.metrics import scorer_metric
+from promptlab.scoring.own import timed_scoring
 
 SCORINGS: Mapping[str, Callable[..., Scoring]] = {"judge": judge}
 """What `metric` of a task file may name beside metrics; keyword arguments are the parameters that it may set."""
@@ -22,6 +22,8 @@ def task_scoring(task: Task, scorer: Scorer, model: str = "") -> Scoring:
     """The scoring of a task under a scorer; one that the user wrote or set up is the rule of every scorer."""
     if task.metric in SCORINGS:
         return SCORINGS[task.metric](**task.parameters)
-    if is_own(task.metric):
-        return own_scoring(task.metric)
-    return Scoring(task.metric, task_metric(task, scorer, model))
+    if task.own is not None:
+        own: Scoring = task.own
+        return own
+    metric = task_metric(task, scorer, model)
+    return timed_scoring(task.metric, metric) if task.metric.startswith("regex:") else Scoring(task.metric, metric)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,8 @@ class Experiment(spec.Experiment):
     """What was given as objects, as files: text by path from the experiment's file."""
     _places: dict[str, str] = PrivateAttr()
     """The place of each file's object, such as `tasks[0]`, by the same path."""
+    _code: dict[str, str | None] = PrivateAttr()
+    """Functions that were given as objects, by name: the folder that their module is imported from."""
 
     def __init__(
         self,
@@ -59,7 +62,8 @@ class Experiment(spec.Experiment):
     ) -> None:
         files: dict[str, str] = {}
         places: dict[str, str] = {}
-        fields = {"name": name, "question": question, "tasks": _tasks(tasks, files, places), "models": models}
+        code: dict[str, str | None] = {}
+        fields = {"name": name, "question": question, "tasks": _tasks(tasks, files, places, code), "models": models}
         fields |= {"stimuli": _stimuli(stimuli, files, places)} if stimuli else {}
         for key, given in (("task_files", "tasks["), ("stimulus_files", "stimuli")):
             own = [path for path, place in places.items() if place.startswith(given)]
@@ -69,7 +73,12 @@ class Experiment(spec.Experiment):
         with _placed(Path(), document, {}):
             checked = validate(document, spec.Experiment)
         super().__init__(**{key: getattr(checked, key) for key in checked.model_fields_set})
-        self._folder, self._files, self._places = Path(folder), files, places
+        self._folder, self._files, self._places, self._code = Path(folder), files, places, code
+
+
+def given_code(experiment: spec.Experiment) -> Mapping[str, str | None]:
+    """Functions that the caller's own code gave an experiment, by name, each with the folder that its module is imported from."""
+    return experiment._code if isinstance(experiment, Experiment) else {}
 
 
 @contextlib.contextmanager
@@ -142,8 +151,8 @@ def _spelled(place: str, loc: Loc) -> str:
     return place
 
 
-def _tasks(tasks: Sequence[str | Mapping[str, Any]], files: dict[str, str], places: dict[str, str]) -> object:
-    """The names of the tasks; those that are objects are written to `files`."""
+def _tasks(tasks: Sequence[str | Mapping[str, Any]], files: dict[str, str], places: dict[str, str], code: dict[str, str | None]) -> object:
+    """The names of the tasks; those that are objects are written to `files`, and their functions to `code`."""
     if isinstance(tasks, str) or not isinstance(tasks, Sequence):
         return tasks  # which the file's own rules refuse
     names = []
@@ -168,6 +177,7 @@ def _tasks(tasks: Sequence[str | Mapping[str, Any]], files: dict[str, str], plac
                     own["columns"] = {"input": "input", "target": "target"}
         if callable(metric := own.get("metric")):
             own["metric"] = _name_of(metric, f"{place}.metric")
+            code[own["metric"]] = _imported_from(metric)
         files[f"{GIVEN}/{name}.yaml"] = _document(_plain(own)).text
         places[f"{GIVEN}/{name}.yaml"] = place
     return names
@@ -197,6 +207,14 @@ def _name_of(function: Callable[..., Any], place: str) -> str:
             place, "a metric given as a function must be defined with def in a module of its own: its source is part of what a run is"
         )
     return f"{module}:{name}"
+
+
+def _imported_from(function: Callable[..., Any]) -> str | None:
+    """The folder that the packages of a function's module lie in; None for a module without a file."""
+    module = sys.modules[function.__module__]
+    path = Path(getattr(module, "__file__", None) or "")
+    depth = module.__name__.count(".") + (path.name == "__init__.py")
+    return str(path.resolve().parents[depth]) if path.suffix == ".py" else None
 
 
 def _stimuli(stimuli: Any, files: dict[str, str], places: dict[str, str]) -> object:  # noqa: ANN401

@@ -72,7 +72,7 @@ CASES = {
     for case in (
         *(Case(name) for name in ("quickstart", "stack", "wordings", "shots", "logprobs", "looks", "own", "served")),
         *(Case(name, concurrency=1) for name in ("placements", "heart_oracle", "heart_free", "heart_judge", "served_loop")),
-        Case("program"),
+        Case("program", options=("--allow-code",)),
         Case("outcomes", code=3),
         Case("import_promptfoo", ("promptfoo.json",), ("--placebo", "neutral")),
         Case("import_table", ("table.csv",), TABLE),

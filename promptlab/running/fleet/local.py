@@ -52,11 +52,13 @@ async def _work(handle: int) -> None:
     from promptlab.record.store import recorded_in
     from promptlab.running.fleet.work import Worker
     from promptlab.running.progress import Execution
+    from promptlab.scoring.code import Consent
 
     link = Socket(*await asyncio.open_connection(sock=socket.socket(fileno=handle), limit=LONGEST_LINE))
     setup = await link.heard()
     try:
-        study = resolve(Path(setup["experiment"]), setup["looks"], Path(setup["base"]))
+        consent = Consent(given=setup["code"])  # to what the sweep has consent for, and to nothing that a file says
+        study = resolve(Path(setup["experiment"]), setup["looks"], Path(setup["base"]), consent=consent)
         if setup["run"] not in (study.run_id, replace(study, format=1).run_id):
             await link.exchange({"failed": f"{setup['experiment']} changed while its sweep was starting; run the same command again"})
             return

@@ -7,17 +7,16 @@ A scorer is a rule for every task: `reference` is the benchmark authors' own, `n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
-from promptlab.nouns import Item, Scored, Scorer, UsageProblem, did_you_mean
+from promptlab.nouns import Item, Metric, Scored, Scorer, ScoringFailed, UsageProblem, did_you_mean
 from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.metrics import bigbench, negativeprompt
 from promptlab.scoring.metrics import instruction_induction as ii
 from promptlab.scoring.metrics.strict import STRICT
-
-Metric = Callable[[str, Item], Scored]
+from promptlab.scoring.patterns import searched
 
 
 def metric(name: str) -> Metric:
@@ -25,10 +24,12 @@ def metric(name: str) -> Metric:
     if name in METRICS:
         return METRICS[name]
     if name.startswith("regex:"):
+        pattern = name.removeprefix("regex:")
         try:
-            return bigbench.exact_str_match(name.removeprefix("regex:"))
-        except re.error as error:
+            searched(pattern, "")
+        except (UsageProblem, ScoringFailed) as error:
             raise UsageProblem(f"the metric {name!r} is no pattern: {error}") from None
+        return bigbench.matched(partial(searched, pattern))
     raise UsageProblem(
         f"the metric {name!r} is not known; {did_you_mean(name, METRICS)}; or write package.module:function, or regex:PATTERN"
     )

@@ -29,10 +29,18 @@ def exact_str_match(pattern: str = DEFAULT_PATTERN, stop: str | None = None) -> 
     compiled = re.compile(pattern)
     group = min(compiled.groups, 1)
 
-    def score(answer: str, item: Item) -> Scored:
-        text = answer.partition(stop)[0] if stop else answer
+    def searched(text: str) -> str:
         found = compiled.search(text)
-        extracted = (found[group] or "") if found else ""
+        return (found[group] or "") if found else ""
+
+    return matched(searched, stop)
+
+
+def matched(search: Callable[[str], str], stop: str | None = None) -> Callable[[str, Item], Scored]:
+    """A metric that is 1 when what `search` finds in an answer, before `stop`, is one of the targets."""
+
+    def score(answer: str, item: Item) -> Scored:
+        extracted = search(answer.partition(stop)[0] if stop else answer)
         return Scored(float(extracted in item.targets), extracted or None)
 
     return score

@@ -14,7 +14,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import Call, DataMissing, Demo, FileProblems, Item, Scorer, ScoringFailed, Task, UsageProblem, did_you_mean, filled
+from promptlab.nouns import (
+    Call,
+    DataMissing,
+    Demo,
+    FileProblems,
+    Item,
+    Scorer,
+    Scoring,
+    ScoringFailed,
+    Task,
+    UsageProblem,
+    did_you_mean,
+    filled,
+)
+from promptlab.scoring.code import Code, Consent, found
 from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
 from promptlab.scoring.own import is_own, own_scoring, settled
@@ -34,10 +48,15 @@ class Own:
     task: Task
     paths: tuple[Path, ...]
     notes: tuple[str, ...]
+    code: Code | None = None
+    """The function that it names as its metric."""
 
 
-def load_own(path: Path) -> Own:
-    """A task file (YAML) or a BIG-bench task.json; FileProblems tells everything that is wrong, row by row."""
+def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] = ()) -> Own:
+    """A task file (YAML) or a BIG-bench task.json; FileProblems tells everything that is wrong, row by row.
+
+    A function that it names as its metric lies beside it, or in a folder of `beside`, and runs with consent alone.
+    """
     if path.suffix.lower() == ".json":
         task, notes = load_task_json(path)
         return Own(task, (path,), notes)
@@ -48,6 +67,7 @@ def load_own(path: Path) -> Own:
     if not re.fullmatch(NAME, name):
         raise FileProblems([document.problem((), f"the file's name {name!r} is no name for a task; add 'name'")])
     rule = _metric(spec, document)
+    code, scoring = _own_scoring(rule, document, consent or Consent(), beside) if is_own(rule) else (None, None)
     tables, source = _tables(spec.items, "items", spec, document)
     items = _items(spec, document, tables)
     demos: tuple[Demo, ...] = ()
@@ -69,8 +89,21 @@ def load_own(path: Path) -> Own:
         demos=demos,
         low=spec.chance or 0.0,
         source="; ".join(part for part in (spec.source, source) if part),
+        own=scoring,
     )
-    return Own(task, (path, *(table.path for table in tables)), ())
+    return Own(task, (path, *(table.path for table in tables)), (code.refused,) if code and code.refused else (), code)
+
+
+def _own_scoring(name: str, document: Document, consent: Consent, beside: Sequence[Path]) -> tuple[Code, Scoring]:
+    """The function of the user's own that scores a task, and the scoring by it."""
+    path = document.path
+    try:
+        code = found(name, f"the metric {name!r}", path, [path.parent, *beside], consent)
+        if code.refused:
+            code = replace(code, refused=f"{path}:{document.line(('metric',))}: {code.refused}")
+        return code, own_scoring(code)
+    except UsageProblem as error:
+        raise FileProblems([document.problem(("metric",), str(error))]) from None
 
 
 def _metric(spec: TaskFile, document: Document) -> str:
@@ -79,7 +112,8 @@ def _metric(spec: TaskFile, document: Document) -> str:
         return next(iter(spec.metric))
     name = f"strict_{spec.metric}" if spec.metric in STRICT else spec.metric
     try:
-        own_scoring(name) if is_own(name) else metric(name)
+        if not is_own(name):
+            metric(name)
     except UsageProblem as error:
         known = [*STRICT, *(n for n in METRICS if not n.startswith("strict_"))]
         hint = f"; kinds of answers: {', '.join(STRICT)}" if ":" not in name else ""
@@ -199,7 +233,7 @@ def _scores(task: Task, pairs: Sequence[tuple[str, Item]], scorer: Scorer = "ref
     scoring = task_scoring(task, scorer)
     if (metric := scoring.metric) is not None:
         return [metric(text, item).score for text, item in pairs]
-    if scoring.models:
+    if scoring.models or scoring.refused:
         return [None] * len(pairs)
 
     def scored(pair: tuple[str, Item]) -> float | str:

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import FileProblems, Frame, Item, Problem, Task, did_you_mean
+from promptlab.nouns import FileProblems, Frame, Item, Problem, ScoringFailed, Task, UsageProblem, did_you_mean
+from promptlab.scoring.patterns import searched
 from promptlab.sources.spec.libraries import TaskFile
 from promptlab.sources.spec.models import NAME
 from promptlab.sources.tables import Row, read_json
@@ -257,8 +258,8 @@ def _rule(path: Path, document: Mapping[str, Any], items: tuple[Item, ...]) -> t
     pattern = document.get("output_regex")
     if chosen == "exact_str_match" and isinstance(pattern, str) and pattern:
         try:
-            re.compile(pattern)
-        except re.error as error:
+            searched(pattern, "")
+        except (UsageProblem, ScoringFailed) as error:
             raise FileProblems.one(path, f"'output_regex' {shown(pattern)} is no pattern: {error}") from None
         return f"regex:{pattern}", "", notes
     return rule, strict, notes
