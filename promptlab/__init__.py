@@ -17,6 +17,8 @@ if sys.platform == "win32":
 
 # Without it, importing litellm fetches a price list over the network, and prices are part of a result.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
+# Without it, importing litellm reads keys and addresses from a file .env of whatever folder this is.
+os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
 
 __version__ = "0.1.0"
 __all__ = [

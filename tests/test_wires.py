@@ -20,6 +20,7 @@ import pytest
 
 from conftest import ROOT
 from promptlab.nouns.call import Call, Completion, Model, Price
+from promptlab.nouns.environment import PUBLIC, address_variables
 from promptlab.nouns.errors import ProviderStopped, UsageProblem
 from promptlab.nouns.redact import redact
 from promptlab.planning.resolve import resolve
@@ -175,7 +176,7 @@ def test_prompts_and_keys_go_to_the_given_address_only(server: Server, status: i
 @pytest.mark.parametrize("provider", DIRECT)
 def test_both_wires_send_the_same_request_with_the_same_key(server: Server, provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
     known = DIRECT[provider]
-    monkeypatch.setenv(known.base_env[0], server.url)
+    monkeypatch.setenv(address_variables(provider)[0], server.url)
     monkeypatch.setenv(known.key_env[0], KEY)
     model = Model("m", f"{provider}/some/ok")
     messages = ({"role": "system", "content": "be brief"}, {"role": "user", "content": "Zoë 😀"}, {"role": "assistant", "content": "yes"})
@@ -223,12 +224,13 @@ def test_a_proxy_of_the_environment_is_used(server: Server, choice: WireChoice, 
 def test_the_table_of_providers_is_litellms() -> None:
     import litellm
 
-    for name, provider in DIRECT.items():
+    for name in DIRECT:
+        public = PUBLIC.get(name)
         assert name == "openai" or name in litellm.provider_list
         _, found, _, base = litellm.get_llm_provider(f"{name}/some-model")
         assert found == name
-        assert base in (None, provider.base)
-        assert provider.base is None or base == provider.base or f'"{provider.base}"' in inspect.getsource(litellm.main)
+        assert base in (None, public)
+        assert public is None or base == public or f'"{public}"' in inspect.getsource(litellm.main)
 
 
 def test_the_direct_wire_takes_only_what_litellm_passes_on_unchanged(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,8 +238,8 @@ def test_the_direct_wire_takes_only_what_litellm_passes_on_unchanged(monkeypatch
 
     from promptlab.running.gateway.by_litellm import LiteLLMWire
 
-    for provider in DIRECT.values():
-        monkeypatch.setenv(provider.base_env[0], "http://127.0.0.1:1/v1")
+    for provider in DIRECT:
+        monkeypatch.setenv(address_variables(provider)[0], "http://127.0.0.1:1/v1")
     over, direct = LiteLLMWire([], ()), DirectWire([], ())
     names = {"openai/my-own", "openai/gpt-oss-20b", "hosted_vllm/qwen/qwen3-8b", "lm_studio/m", "llamafile/m", "openrouter/openai/gpt-4o"}
     for name, entry in litellm.model_cost.items():

@@ -33,7 +33,7 @@ Wire = Literal["auto", "litellm", "direct"]
 
 
 def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
-    """Say everything that is wrong with an experiment file and its models. Sends nothing; runs code that it names with --allow-code only."""
+    """Say everything that is wrong with an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
     from promptlab.sources.spec.user import consent

@@ -88,6 +88,8 @@ class Model:
     timeout_s: float = 60.0
     retries: int | None = None
     """How often a failed call is sent again; None: as often as promptlab finds right."""
+    base_env: str | None = None
+    """The variable that `api_base` comes from, where it is not the experiment's."""
 
     def canonical(self) -> dict[str, Any]:
         """What decides its answers, as plain data."""

@@ -13,6 +13,7 @@ from promptlab.design.cross import Design, cross, draw, matched_placebos, n_avai
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
 from promptlab.nouns import Arm, Call, Loop, Model, Price, Scorer, Scoring, Stimulus, Strategy, Task, Trial, digest, filled, shipped
+from promptlab.nouns.environment import ignored, located, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
 from promptlab.planning.requests import are_chats
@@ -63,6 +64,8 @@ class Study:
     """By model name: the most tokens of one answer, where the price table says it."""
     code: tuple[Code, ...] = ()
     """Functions that its files name, with consent or without."""
+    from_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the environment decides about who is asked: variables and their values by model name."""
 
     @property
     def models(self) -> tuple[Model, ...]:
@@ -92,6 +95,7 @@ class Study:
             "prices": price_digest(dict(self.prices)),
             "simulators": hashes.hash_of_simulators(self.models, self.sims),
             **({"metrics": digest(own)} if own and self.format > 1 else {}),
+            **({"addresses": digest(self.from_environment)} if self.from_environment else {}),
         }
 
     @property
@@ -199,6 +203,10 @@ class _Resolver:
         found: dict[str, Model] = {}
         for index, entry in enumerate(self.experiment.models):
             model = entry.resolved()
+            try:
+                model = located(model)
+            except UsageProblem as error:
+                self.problem(str(error), "models", index)
             whole, sim = model.litellm_name, sims.get(model.litellm_name.removeprefix("sim/"))
             if model.simulated and sim is None:
                 hint = did_you_mean(whole, [f"sim/{name}" for name in sims])
@@ -392,6 +400,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         raise FileProblems(resolver.problems)
     by_id = {task.id: task for task in tasks}
     made = {name: under_test(by_id) for name, under_test in loaded.items()}
+    decided = _from_environment((*models, *judges), resolver.notes)
     strategies = [made[entry] if isinstance(entry, str) and entry in made else strategy_of(entry) for entry in experiment.strategies]
     levels = experiment.vary.samplings()
     settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies, levels)
@@ -409,5 +418,17 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         price_source=table.source, n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
-        code=tuple(resolver.code),
+        code=tuple(resolver.code), from_environment=decided,
     )  # fmt: skip
+
+
+def _from_environment(models: Sequence[Model], notes: list[str]) -> dict[str, dict[str, str]]:
+    """What the environment decides about these models; `notes` says it, and what is not heard."""
+    every = {m.name: {**({m.base_env: m.api_base or ""} if m.base_env else {}), **variables_of(m)} for m in models}
+    found = {name: values for name, values in every.items() if values}
+    for name, values in found.items():
+        shown = ", ".join(f"{variable}={value}" for variable, value in values.items())
+        notes.append(f"{name}: {shown} in the environment decides where it is asked, and is part of the run")
+    if (names := ignored()) and not all(model.simulated for model in models):
+        notes.append(f"{', '.join(names)}: set in the environment, and not heard; what is sent is what the experiment says")
+    return found

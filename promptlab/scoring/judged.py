@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptlab.nouns import Call, Completion, Item, Model, Scored, Scoring, ScoringFailed, Steps, UsageProblem, fenced
+from promptlab.nouns.environment import located
 from promptlab.scoring.answers.thoughts import spoken
 
 SAMPLING = {"temperature": 0.0, "max_tokens": 16}
@@ -30,7 +31,7 @@ def judge(model: Model, rubric: str = RUBRIC, scale: int = 5) -> Scoring:
     """
     if not 1 <= scale <= 100:
         raise UsageProblem(f"scale of the metric 'judge' must be from 1 to 100, found {scale}")
-    asked = replace(model, sampling={**SAMPLING, **model.sampling})
+    asked = replace(located(model), sampling={**SAMPLING, **model.sampling})
 
     def run(answer: str, item: Item, call: Call) -> Steps[Scored]:
         del call

@@ -59,11 +59,12 @@ class PriceTable:
     def price(self, model: Model) -> Price | None:
         """What one model costs; None when nobody says, which is not the same as free.
 
-        A model behind an address of the user's own has no table price: the table's is that of the public provider.
+        A model behind an address of the experiment's has no table price: the table's is that of the public provider. It holds for an
+        address of the environment, which mostly passes on to that provider.
         """
         if model.price is not None:
             return model.price
-        entry = self.entry(model.litellm_name) if model.api_base is None else {}
+        entry = self.entry(model.litellm_name) if model.api_base is None or model.base_env else {}
         if "input_cost_per_token" not in entry or "output_cost_per_token" not in entry:
             return None
         served = model.sampling.get("params", {}).get("service_tier")

@@ -77,7 +77,7 @@ def not_batched(model: Model) -> str | None:
         return None
     if model.provider not in DIRECT:
         return f"the provider {model.provider!r} has no batch API that follows OpenAI's, or none that LiteLLM can list"
-    if model.provider in NONE_OF_ITS_OWN and model.api_base is None:
+    if model.provider in NONE_OF_ITS_OWN and (model.api_base is None or model.base_env):
         return f"the provider {model.provider!r} has no batch API that follows OpenAI's"
     base = base_of(model)
     if base is None:
@@ -97,7 +97,7 @@ def check_models(study: Study) -> None:
 
 def price_share(model: Model) -> float:
     """What an answer costs by batch, as a share of the ordinary price; 1 where no discount is known."""
-    if model.api_base is None:
+    if model.api_base is None or model.base_env:
         return 0.5 if model.provider in HALF_PRICE else 1.0
     host = urlsplit(model.api_base).hostname or ""
     return 0.5 if any(host.endswith(known) if known.startswith(".") else host == known for known in HALF_PRICE_HOSTS) else 1.0

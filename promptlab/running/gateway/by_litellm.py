@@ -13,12 +13,13 @@ import json
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from types import SimpleNamespace
 from typing import Any
 
-from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, did_you_mean, in_body, redact
+from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, did_you_mean, ignored, in_body, redact
 from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_finish
 from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.network import bundle, check, is_checked, spare_loopback
@@ -47,8 +48,7 @@ class LiteLLMWire(Wire):
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], simulator: Simulator | None = None) -> None:
         super().__init__(models, secrets)
-        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-        import litellm
+        litellm = _loaded()
         from litellm.utils import get_optional_params
 
         litellm.suppress_debug_info = True  # else an error banner goes to stdout, into the middle of --json
@@ -221,9 +221,7 @@ def _cost_header(response: Any) -> object:  # noqa: ANN401 (a litellm type)
 
 def provider_names() -> list[str]:
     """Every provider that LiteLLM knows."""
-    import litellm
-
-    return [str(getattr(name, "value", name)) for name in litellm.provider_list]
+    return [str(getattr(name, "value", name)) for name in _loaded().provider_list]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -281,6 +279,18 @@ _TAP: ContextVar[_Tap | None] = ContextVar("tap", default=None)
 async def _hook(response: Any) -> None:  # noqa: ANN401 (httpx)
     if (tap := _TAP.get()) is not None:
         await tap.hook(response)
+
+
+def _loaded() -> Any:  # noqa: ANN401 (a module)
+    """LiteLLM, imported so that it reads no `.env`, fetches nothing, and hears no variable that would change a request unseen."""
+    if (names := ignored()) and "litellm" in sys.modules and os.environ.get("LITELLM_MODE") != "PRODUCTION":
+        raise UsageProblem(f"litellm was imported with {', '.join(names)} set, which changes requests; unset it and start anew")
+    for name in names:
+        del os.environ[name]
+    os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}
+    import litellm
+
+    return litellm
 
 
 def _handler(litellm: Any, simulator: Simulator) -> Any:  # noqa: ANN401 (litellm types)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from promptlab.nouns import Model, redact
+from promptlab.nouns import PUBLIC, Model, located, redact
 from promptlab.running.gateway.failures import WireError
 from promptlab.running.gateway.wire import NO_KEY
 
@@ -28,10 +28,8 @@ TRANSLATED_NAMES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """An OpenAI-compatible provider as LiteLLM knows it: address and key, each with the variables that may give them."""
+    """An OpenAI-compatible provider as LiteLLM knows it: the variables that may give its key, and what is special about its answers."""
 
-    base: str | None
-    base_env: tuple[str, ...]
     key_env: tuple[str, ...]
     needs_key: bool = True
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -41,21 +39,13 @@ class Provider:
 
 
 DIRECT: Mapping[str, Provider] = {
-    "openai": Provider("https://api.openai.com/v1", ("OPENAI_BASE_URL", "OPENAI_API_BASE"), ("OPENAI_API_KEY",)),
-    "openrouter": Provider(
-        "https://openrouter.ai/api/v1", ("OPENROUTER_API_BASE",), ("OPENROUTER_API_KEY", "OR_API_KEY"), extra={"usage": {"include": True}}
-    ),
-    "groq": Provider("https://api.groq.com/openai/v1", ("GROQ_API_BASE",), ("GROQ_API_KEY",)),
-    "together_ai": Provider(
-        "https://api.together.ai/v1",
-        ("TOGETHER_AI_API_BASE",),
-        ("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"),
-    ),
-    "hosted_vllm": Provider(None, ("HOSTED_VLLM_API_BASE",), ("HOSTED_VLLM_API_KEY",), needs_key=False),
-    "lm_studio": Provider(None, ("LM_STUDIO_API_BASE",), ("LM_STUDIO_API_KEY",), needs_key=False, served_prefix="lm_studio/"),
-    "llamafile": Provider(
-        "http://127.0.0.1:8080/v1", ("LLAMAFILE_API_BASE",), ("LLAMAFILE_API_KEY",), needs_key=False, served_prefix="llamafile/"
-    ),
+    "openai": Provider(("OPENAI_API_KEY",)),
+    "openrouter": Provider(("OPENROUTER_API_KEY", "OR_API_KEY"), extra={"usage": {"include": True}}),
+    "groq": Provider(("GROQ_API_KEY",)),
+    "together_ai": Provider(("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN")),
+    "hosted_vllm": Provider(("HOSTED_VLLM_API_KEY",), needs_key=False),
+    "lm_studio": Provider(("LM_STUDIO_API_KEY",), needs_key=False, served_prefix="lm_studio/"),
+    "llamafile": Provider(("LLAMAFILE_API_KEY",), needs_key=False, served_prefix="llamafile/"),
 }
 
 OWN_HOSTS: Mapping[str, tuple[str, ...]] = {
@@ -115,13 +105,12 @@ def not_direct(model: Model, sampling: Mapping[str, Any]) -> str | None:
 
 def base_of(model: Model) -> str | None:
     """The address of a model's server: the experiment's, else the environment's, else the provider's public one."""
-    provider = DIRECT[model.provider]
-    return model.api_base or next(filter(None, map(os.environ.get, provider.base_env)), None) or provider.base
+    return located(model).api_base or PUBLIC.get(model.provider)
 
 
 def address_of(model: Model) -> str:
     """Where a model is asked, in words."""
-    return redact((base_of(model) if model.provider in DIRECT else model.api_base) or f"the provider {model.provider!r}")
+    return redact((base_of(model) if model.provider in DIRECT else located(model).api_base) or f"the provider {model.provider!r}")
 
 
 def asked_at(model: Model) -> str:
@@ -162,10 +151,11 @@ def key_sent(model: Model) -> str:
 
 
 def _is_own_host(model: Model) -> bool:
-    """Whether the experiment's address of a model is one of its provider's public ones, which its usual key is for."""
+    """Whether a model's address is one of its provider's public ones, or the environment's: those that its usual key is for."""
+    if model.base_env:
+        return True
     address = urlsplit(model.api_base or "")
-    known = DIRECT.get(model.provider)
-    hosts = (urlsplit(known.base or "").hostname,) if known else ()
+    hosts = (urlsplit(PUBLIC.get(model.provider, "")).hostname,)
     host = address.hostname or ""
     own = (*hosts, *OWN_HOSTS.get(model.provider, ()))
     return address.scheme == "https" and any(name and (host.endswith(name) if name[0] == "." else host == name) for name in own)

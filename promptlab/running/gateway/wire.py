@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from promptlab.nouns import Call, Model, Reply, as_sent, finish_outcome, redact, redact_known
+from promptlab.nouns.environment import located
 from promptlab.running.gateway.answers import Said, fault_in, said_in
 from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
 from promptlab.running.gateway.parameters import given, headers_of
@@ -45,7 +46,7 @@ class Wire:
     """One way to ask models; every wire gives the same Reply or WireError for the same behaviour of a provider."""
 
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...]) -> None:
-        self._models = {model.name: model for model in models}
+        self._models = {model.name: located(model) for model in models}
         self._secrets = secrets
 
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,20 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import (
-    Call,
-    DataMissing,
-    Demo,
-    FileProblems,
-    Item,
-    Scorer,
-    Scoring,
-    ScoringFailed,
-    Task,
-    UsageProblem,
-    did_you_mean,
-    filled,
-)
+from promptlab.nouns import Call, DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem
+from promptlab.nouns.errors import did_you_mean
+from promptlab.nouns.typed import filled
 from promptlab.scoring.code import Code, Consent, found
 from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
