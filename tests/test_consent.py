@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 
 import promptlab
 import runs
+from conftest import ROOT
 from promptlab.nouns.call import Call
 from promptlab.nouns.errors import FileProblems, ScoringFailed, UsageProblem
 from promptlab.nouns.item import Item
@@ -241,3 +245,15 @@ def test_runs_with_patterns_keep_their_scores(here: Path) -> None:
     for answer, score, item in zip(trials["answer"], trials["score"], trials["item"], strict=True):
         match = re.search(r"(\d+)", answer)
         assert score == float(bool(match) and match[1] == str(2 * (int(item) - 1))), answer
+
+
+def test_a_module_in_the_working_directory_takes_the_place_of_none(here: Path) -> None:
+    """Neither in workers nor in what prepares a run for reading: those are processes of Python's own, started in that directory."""
+    write(here / "sent", "number")
+    for name in ("orjson", "yaml", "pyarrow", "aiohttp"):
+        (here / f"{name}.py").write_text(EVIL.format(mark=str(here / "RAN")), encoding="utf-8")
+    command = [sys.executable, "-P", "-m", "promptlab", "sweep", "sent/small.yaml", "--workers", "2"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "PROMPTLAB_HOME": str(here / "home")}
+    done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, timeout=runs.LONGEST_S, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not (here / "RAN").exists()

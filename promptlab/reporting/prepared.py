@@ -294,7 +294,7 @@ def _make(folder: Path) -> None:
     if _n_recorded(folder) < OWN_PROCESS_FROM:
         prepare(folder)
         return
-    command = [sys.executable, "-m", "promptlab.reporting.prepared", str(folder)]
+    command = [sys.executable, "-P", "-m", "promptlab.reporting.prepared", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 (our own module)
     if done.returncode:
         said = done.stderr.strip().splitlines()

@@ -26,7 +26,7 @@ class Processes:
         self._threads: list[threading.Thread] = []
         for number in range(workers):
             ours, theirs = socket.socketpair()
-            command = [sys.executable, "-m", "promptlab.running.fleet.local", str(theirs.fileno())]
+            command = [sys.executable, "-P", "-m", "promptlab.running.fleet.local", str(theirs.fileno())]
             process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)  # noqa: S603
             theirs.close()
             ours.sendall(line(setup))
