@@ -257,3 +257,13 @@ def test_a_module_in_the_working_directory_takes_the_place_of_none(here: Path) -
     done = subprocess.run(command, cwd=here, env=env, capture_output=True, text=True, timeout=runs.LONGEST_S, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert not (here / "RAN").exists()
+
+
+def test_what_the_cache_is_asked_next_may_depend_on_scores(here: Path) -> None:
+    run(here, "cache", "why", "sent/small.yaml")
+    more = "task_files: [t.yaml]\nstrategies: [{vote: {samples: 3}}]\n"
+    path = runs.experiment(here / "sent", name="voted", tasks="t", items=5, more=more)
+    path.write_text(path.read_text().replace("temperature: 0,", "temperature: 1,"))
+    assert "without your consent" in run(here, "cache", "why", str(path), code=2)
+    assert not (here / "RAN").exists()
+    run(here, "cache", "why", str(path), "--allow-code")

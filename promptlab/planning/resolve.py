@@ -67,6 +67,11 @@ class Study:
     from_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What the environment decides about who is asked: variables and their values by model name."""
 
+    def need_consent(self) -> None:
+        """UsageProblem where it names code that nobody has consented to run."""
+        if refused := [code.refused for code in self.code if code.refused]:
+            raise UsageProblem("; ".join(refused))
+
     @property
     def models(self) -> tuple[Model, ...]:
         """Every model that is asked anything."""

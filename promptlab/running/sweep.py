@@ -92,8 +92,7 @@ async def arun_sweep(
     """
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
-    if refused := [code.refused for code in study.code if code.refused]:
-        raise UsageProblem("; ".join(refused))
+    study.need_consent()
     study = as_recorded(study, runs)
     folder = runs / study.run_id
     _limits(study, execution)
