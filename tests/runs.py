@@ -74,7 +74,8 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str], seconds
 def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """One command from its start to its end; see warm.py for where it runs."""
     whole = _environment(env)
-    if sys.platform == "linux" and all(name == "PROMPTLAB_HOME" or name.endswith("_API_KEY") for name in env or {}):  # read when used
+    late = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG")  # read when used, as keys are
+    if sys.platform == "linux" and all(name in late or name.endswith("_API_KEY") for name in env or {}):
         return _warm().run(arguments, whole, cwd or ROOT, LONGEST_S)
     process = start(*arguments, env=env, cwd=cwd)
     out, err = process.communicate(timeout=LONGEST_S)
