@@ -30,15 +30,18 @@ _ES = (
     r"\b(?:respuesta|resultado|solución|conclusión|traducción|solucion|traduccion|resposta|resultado|risposta"
     r"|risultato)\b[^\n:=.]{0,40}?(?:\s*[:=]|\s(?:es|sería|seria|será|é|è)\b(?: entonces)?|\sno es\b)"
 )
-_ZH = r"(?:最终答案|正确答案|答案|结果|結果|结论|結論|答(?![えこ])|译文|翻译)(?:应该|應該|应当)?(?:不?是|为|為|等于|等於)?\s*[:=]?"
-_JA = r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳)(?:は|が)?\s*[、,:=]?"
-_KO = r"(?:최종 ?답변?|정답|답변|답|결과|결론|해답|번역)(?:은|는|이|가)?\s*[:=]?"
+_ZH = (
+    r"(?:最终答案|正确答案|答案|结果|結果|结论|結論|答(?![えこ])|译文|翻译|反义词|同义词|复数)"
+    r"(?:应该|應該|应当)?(?:不?是|为|為|等于|等於)?\s*[:=]?"
+)
+_JA = r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳|対義語|反対語|類義語|合計)(?:は|が)?\s*[、,:=]?"
+_KO = r"(?:최종 ?답변?|정답|답변|답|결과|결론|해답|번역|합계?|반의어|반대말|유의어|동의어)(?:은|는|이|가)?\s*[:=]?"
 _ANSWER = r"(?:answer|ans|answers|response|solution|conclusion|verdict|final (?:result|choice|decision))"
 _LESSER = r"(?:result|output|total|sum|difference|product|translation|count|value|completion|completed sequence|sorted list)"
 CONCLUDES = re.compile(
     rf"(?P<final>\bfinal {_ANSWER}\b|最终答案|最終的な答え|최종 ?답변?)?(?:"
-    rf"(?P<answer>(?<![\w<\"])(?:{_ANSWER})\b{_MODIFIED}{_LINK}|(?<=final)\s*{_LINK}|{_DE}|{_FR}|{_ES}|(?:(?<![\w])"
-    rf"|(?<=的)|(?<=最)){_ZH}|{_JA}|{_KO})"
+    rf"(?P<answer>(?<![\w<\"])(?:{_ANSWER})\b{_MODIFIED}{_LINK}|(?<=final)\s*{_LINK}|{_DE}|{_FR}|{_ES}|"
+    rf"{_ZH}|{_JA}|{_KO})"
     rf"|(?P<lesser>(?<![\w<\"])\b{_LESSER}\b{_MODIFIED}{_LINK}))[\s:]*",
     re.I,
 )
@@ -119,6 +122,7 @@ _INSTEAD = re.compile(
     r"(?:,|;)?\s*\b(?:but(?: rather)?|sondern|mais|sino|rather|instead)\b,?\s+(?:it(?:'s| is) )?|，?而是|, it(?:'s| is) ", re.I
 )
 _LINK_NEGATED = re.compile(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno es|n'est|不是)[\s:]*$", re.I)
+_NOT_THIS = re.compile(r"^[^\n.。]{1,60}?(?:ではなく|じゃなくて|이 아니라|가 아니라)[、,]?\s*(\S.*)$", re.S)
 _NEGATED_AFTER = re.compile(r"^[^\n.!?。]{0,60}?(?:ではありません|ではない|じゃない|이 아닙니다|가 아닙니다|이 아니|가 아니|\bpas\b)")
 CORRECTS = re.compile(
     r"(?:^|[.!?\n,;…]|\.\.\.| -)\s*(?:(?:oh |oops,? |hmm,? |no,? )?(?:wait|correction|scratch that|i meant?"
@@ -203,6 +207,7 @@ def conclusions(text: str) -> list[Conclusion]:
         named = (match["quoted"] or match["said"]).strip(" \"'*_")
         if (
             named
+            and not re.search(r"\b(?:this|that|it)$", named, re.I)
             and not re.match(r"(?:this|that|it|which|what|who|one|here|there|of these|so|he|she|they|the)$", named, re.I)
             and not re.search(r"\bnot$|n't$|\b(?:answer|think|believe)\b", named, re.I)
         ):
@@ -230,6 +235,8 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
         tail = tail[instead.end() :]
+    if (other := _NOT_THIS.match(tail)) is not None:
+        tail = other[1]
     if _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
     said = _plain_end(_NOT_OTHER.sub("", tail)) or _plain_end(tail)
@@ -277,6 +284,8 @@ def _trimmed(text: str, spans: list[tuple[int, int]], dropped: Callable[[str], b
     return spans[first:last]
 
 
+_GREETING = re.compile(rf"{_SAID}[!,. ]*", re.I)
+_NUMBER_WORD = re.compile(r"\d|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundred)\b", re.I)
 _PROVOKED = re.compile(
     r"\b(?:do|did|done|give|try|tried|trying) (?:it )?my (?:very |absolute )?(?:best|hardest)\b|\bmy best shot\b"
     r"|\b(?:my|your) (?:career|job|success|future)\b|\bcount on me\b|\bbeliev(?:e|ing) in (?:me|you|yourself"
@@ -287,6 +296,8 @@ _PROVOKED = re.compile(
     r"|^thank(?:s| you)\b|^(?:i am|i'm|you are|you're) (?:not )?(?:good enough|capable|smart|proud|sure"
     r"|certain|ready|happy to|glad to)\b|\b(?:challenges|opportunit(?:y|ies)) for growth\b|^(?:i hope|hope) (?:this"
     r"|that|it)\b"
+    r"|\bhappy to help\b|\bchallenge accepted\b|\banother look\b|\b(?:that|this|it) is my final answer\b|\bmy abilit(?:y|ies)\b"
+    r"|\b(?:certain|sure|confident) that (?:this|that|it) is\b"
     r"|\bstay focused\b|\bdouble[- ]check(?:ed)?\b|^i (?:appreciate|understand (?:that|how|the)|take this)\b"
     r"|\btake(?:n)? (?:a deep breath|this seriously)\b|\bpromise\b|\bhard work\b|\bno pressure\b",
     re.I,
@@ -295,12 +306,12 @@ _PROVOKED = re.compile(
 
 def provoked(sentence: str) -> bool:
     """Whether a sentence answers a stimulus and not the task: a promise, thanks, words on confidence or a career."""
-    return _PROVOKED.search(sentence) is not None
+    return _PROVOKED.search(sentence) is not None or _GREETING.fullmatch(sentence) is not None
 
 
 def is_remark(sentence: str) -> bool:
     """Whether a sentence is talk around an answer: a greeting, a promise, thanks."""
-    return _REMARK.match(sentence.strip(" \"'*_")) is not None
+    return _REMARK.match(sentence.strip(" \"'*_")) is not None and _NUMBER_WORD.search(sentence) is None
 
 
 def statement(text: str) -> str | None:

@@ -14,9 +14,9 @@ from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
 
 CONFIDENCE = re.compile(
-    r"[\s(\[,;.|-]*\b(?:my |overall )?(?:confidence|certainty)(?: (?:score|level|rating))?\s*(?:is|of|[:=])?\s*"
+    r"[\s(\[,;.|-]{0,6}\b(?:my |overall )?(?:confidence|certainty)(?: (?:score|level|rating))?\s*(?:is|of|[:=])?\s*"
     r"(?:\d+(?:\.\d+)?(?:\s*(?:%|/\s*\d+|out of \d+))?|very high|high|low|medium)[)\]]*\.?"
-    r"|[\s(\[,;-]*\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
+    r"|[\s(\[,;-]{0,6}\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
     re.I,
 )
 _HTML = re.compile(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)

@@ -13,24 +13,29 @@ _FENCE = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```
 _ANSWER_KEYS = (
     *("final_answer", "finalanswer", "final answer", "final", "answer", "correct_answer", "answers", "prediction", "label", "choice"),
     *("solution", "result", "output", "response", "value", "conclusion", "text", "content", "total", "sum"),
+    *("antonym", "opposite", "synonym", "plural", "translation", "rhyme", "rhymes", "passive", "negation", "letter", "letters"),
     *("antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "答案", "答え", "回答", "정답", "답"),
 )
 _ASIDE_KEYS = re.compile(
-    r"reason|explan|rational|thought|think|analysis|steps?$|confiden|note|comment|question|input|working|justif|begründ|why|chain|prob|score$",
+    r"reason|explan|rational|thought|think|analysis|steps?$|confiden|note|comment|question|input|working"
+    r"|justif|begründ|why|chain|prob|score$",
     re.I,
 )
 _TAGGED = re.compile(
-    r"<(?P<name>answer|final_answer|final-answer|finalanswer|final|result|output|response|solution|antwort|réponse|reponse|respuesta)\b[^<>]{0,60}>"
+    r"<(?P<name>answer|final_answer|final-answer|finalanswer|final|result|output|response|solution|antwort"
+    r"|réponse|reponse|respuesta)\b[^<>]{0,60}>"
     r"(?P<body>.*?)(?:</(?P=name)\s*>|\Z)",
     re.S | re.I,
 )
+_ONE_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>[^<]*)</(?P=name)\s*>")
 _BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
 _HASHED = re.compile(r"^[ \t]*#{4}[ \t]*(?!#)(?P<body>\S[^\n]*)$", re.M)
 _KEYED = re.compile(
     r"""["'](?:final_?answer|final answer|answer)["']\s*:\s*(?:"(?P<text>(?:[^"\\]|\\.)*)"?|(?P<number>-?\d[\d.,]*|true|false))""", re.I
 )
 _LONGEST_JSON = 200_000
-_WRAPS = ("`", "{", "[", "<", "\\", "#")
+_WRAPS = ("`", "{", "[", "<", "\\", "#", "|-", "| -")
+_TABLE = re.compile(r"^\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)+\|?[ \t]*\n(?P<rows>(?:[^\n]*\|[^\n]*(?:\n|\Z))+)\s*\Z", re.M)
 
 
 def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
@@ -40,7 +45,7 @@ def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
     """
     if not any(mark in reply for mark in _WRAPS):
         return None
-    for rule, opened in (("tag", _tagged), ("box", _boxed), ("json", _json), ("fence", _fenced), ("hash", _hashed)):
+    for rule, opened in (("table", _tabled), ("tag", _tagged), ("box", _boxed), ("json", _json), ("fence", _fenced), ("hash", _hashed)):
         inner = opened(reply)
         if inner is not None:
             again = unwrapped(inner, depth - 1) if inner != reply and depth else None
@@ -48,8 +53,17 @@ def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
     return None
 
 
+def _tabled(reply: str) -> str | None:
+    """The last cell of a Markdown table that ends the reply."""
+    found = _TABLE.search(reply) if "|" in reply and "--" in reply else None
+    cells = [cell.strip() for cell in found["rows"].strip().split("\n")[-1].strip(" |").split("|")] if found else []
+    return cells[-1] if len(cells) > 1 and cells[-1] else None
+
+
 def _tagged(reply: str) -> str | None:
     found = [match for match in _TAGGED.finditer(reply) if match["body"].strip()] if "<" in reply else []
+    if not found and (whole := _ONE_TAG.fullmatch(reply.strip())) is not None:
+        return whole["body"].strip() or None
     return found[-1]["body"].strip() if found else None
 
 

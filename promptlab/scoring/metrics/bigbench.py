@@ -94,8 +94,14 @@ _LIST_CAME_BEFORE = re.compile(rf"{_LISTED}{_CLOSE}(?:/|&|\bor\b|\band\b){_GAP}$
 _TURNED_DOWN = (
     re.compile(
         rf"(?:\b(?:not|never|neither|nor|unlike|except|instead of|rather than)\b|n't\b){_NEAR}"
-        rf"(?:(?:the|an?|option|choice|really|actually|quite|exactly|necessarily|entirely|completely|fully|purely|very|particularly)\b{_NEAR}){{0,4}}{_OPTION}(?:{_CLOSE}n?or\b{_NEAR}{_OPTION})*"
+        rf"(?:(?:the|an?|option|choice|really|actually|quite|exactly|necessarily|entirely|completely|fully|purely"
+        rf"|very|particularly)\b{_NEAR}){{0,4}}{_OPTION}(?:{_CLOSE}n?or\b{_NEAR}{_OPTION})*"
     ),
+    re.compile(
+        r"\b(?:don't|do not|doesn't|didn't|cannot|can't) (?:think|believe)\b(?: that)?(?: (?:it(?:'s| is| was)|this is|the answer is))?"
+        rf"{_NEAR}{_OPTION}"
+    ),
+    re.compile(rf"{_OPTION}{_CLOSE}\s?[❌✗✘]|[❌✗✘]\s?{_NEAR}{_OPTION}"),
     re.compile(
         rf"{_OPTION}{_CLOSE}(?:is|are|was|would|does|do|seems?)(?:n't| not)\b(?! (?:only|just|merely))"
         r"(?=(?: \w+){0,3}? (?:humorous|funny|funniest|funnier|correct|right|best|answer|choice|it)\b)"

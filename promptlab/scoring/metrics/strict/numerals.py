@@ -43,6 +43,13 @@ _COMPARED = re.compile(
     r"|almost|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
     re.I,
 )
+_REJECTED = re.compile(
+    r"(?:[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:don't|do not|doesn't|didn't|cannot|can't|won't|not) (?:think"
+    r"|believe|say|mean)\b(?: that)?(?: (?:it(?:'s| is| would be| was)|there (?:are|is)|the answer is))?"
+    r"|\bdoubt\b(?: that)?(?: it(?:'s| is))?|\banything but|\brefuse to say|\b(?:could|might|may) be|\bnicht, dass es"
+    r"|\b(?:wrong|incorrect) answer is)\s*(?:the number\s*)?$",
+    re.I,
+)
 _DENIED = re.compile(
     r"(?:\b(?:not|never|neither|nor|instead of|unlike|except|isn't|aren't|wasn't|can't be|cannot be|couldn't be"
     r"|doesn't (?:equal|make)|don't (?:get|make)|nicht|kein\w*|n'est pas|pas|no es)|n't|不是|不)"
@@ -52,9 +59,10 @@ _DENIED = re.compile(
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
     r"|becomes?|comes? (?:out )?to|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
-    r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|es|son"
+    r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
+    r"|igual a|zusammen|insgesamt|au total|en total|i\.e\.,?|or rather|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
-    r"|->|→|⇒|=>|是|等于|得到|得|为|は|合計|모두|총)"
+    r"|->|→|⇒|=>|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|there (?:is|are)|the number|also|now|us|you|me|to)?[\s:]*$",
     re.I,
@@ -105,7 +113,7 @@ def _ends_in_figure(text: str) -> bool:
 
 
 def _barred(before: str) -> bool:
-    return bool(before.strip()) and (_COMPARED.search(before) is not None or _DENIED.search(before) is not None)
+    return bool(before.strip()) and any(pattern.search(before) is not None for pattern in (_COMPARED, _DENIED, _REJECTED))
 
 
 def _decimal(digits: str) -> Decimal:
@@ -151,8 +159,24 @@ def concluded(text: str) -> tuple[bool, Decimal | None]:
     return False, None
 
 
+def _before(text: str, one: Figure) -> str:
+    return text[max(0, one.start - 80) : one.start].rstrip("$€£ ") + " "
+
+
+_ASIDE = re.compile(
+    r",?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s?\(|;\s|\s-\s(?=[A-Za-z])|,\sand\s(?:the"
+    r"|its|their)\s|\s[—–]\s",
+    re.I,
+)
+_IN_TOTAL = re.compile(r"^(?:\s[\w-]+){0,2}\s(?:in total|altogether|in all|overall|en tout|insgesamt|en total)\b", re.I)
+
+
 def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     text = _LABEL.sub(" ", text)
+    if (aside := _ASIDE.search(text)) is not None and aside.start() and figures(text[: aside.start()]):
+        settled, value = _of_sentence(text[: aside.start()], alone=False)
+        if settled and value is not None:
+            return True, value
     if "=" in text and (equal := _equated(text)) is not None:
         return True, equal
     every = figures(text)
@@ -161,6 +185,10 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         return bool(every) and alone, None
     if len(_values(usable)) == 1:
         return True, usable[0].value
+    usable = [*usable[:5], *usable[5:][-40:]]
+    totals = [one for one in usable if _IN_TOTAL.match(text[one.end : one.end + 60])]
+    if len(_values(totals)) == 1:
+        return True, totals[0].value
     between = [text[a.end : b.start] for a, b in pairwise(usable)]
     operators = [re.fullmatch(_OPERATOR, gap, re.I) is not None for gap in between]
     first = usable[0]
@@ -168,6 +196,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         not text[: first.start].strip(" \"'(*$€£")
         and not operators[0]
         and not _OR.fullmatch(between[0])
+        and not re.search(r",\s*(?:and\s+)?$|\sand\s+$", between[0])
         and re.match(
             r"\s*(?:%|[A-Za-z°%]+)?(?:\s+[A-Za-z-]+){0,3}\s*(?:[.:!;(\n]|,\s|$|\b(?:because|since|as|is (?:the|my|what))\b|\s-\s)",
             text[first.end :],
@@ -180,7 +209,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         return True, heads[0].value
     for n in range(len(usable) - 1, -1, -1):
         one = usable[n]
-        if _VERB.search(text[: one.start].rstrip("$€£ ") + " ") is None:
+        if _VERB.search(_before(text, one)) is None:
             continue
         if n < len(between) and (operators[n] or _OR.fullmatch(between[n])):
             if operators[n] and _VERB.search(between[-1]) is None:
@@ -236,14 +265,20 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     cut = EXPLANATION.search(text, 1)
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
     parts = [_LABEL.sub(" ", part) for part in sentences(body)]
-    stated = [part for part in parts if not part.endswith("?")] or parts
+    stated = [part for part in parts if not part.endswith("?")] or (parts if _bare(text.rstrip("? ")) is not None else [])
     if stated and (bare := _bare(stated[0])) is not None:
         return bare, "first line"
+    if (checked := _checked(stated)) is not None:
+        return checked, "equation"
     for part in reversed(stated):
         if "=" in part and (value := _equated(part)) is not None:
             return value, "equation"
         found = [one for one in figures(part) if not one.barred]
-        if found and (_VERB.search(part[: found[-1].start].rstrip("$€£ ") + " ") or len(stated) == 1):
+        if found and (
+            any(_IN_TOTAL.match(part[one.end : one.end + 60]) for one in found)
+            or _VERB.search(_before(part, found[-1]))
+            or len(stated) == 1
+        ):
             settled, value = _of_sentence(part)
             if settled:
                 return value, "statement"
@@ -258,7 +293,24 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     return None, ""
 
 
-_BARRED_AFTER = re.compile(r"\s*(?:[<>≤≥≠](?!-)|ではありません|ではない|じゃない|이 아니|가 아니|이 아닙|가 아닙)")
+_BARRED_AFTER = re.compile(
+    r"\s*(?:[<>≤≥≠](?!-)|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对|[❌✗✘]"
+    r"|\((?:wrong|incorrect|false|not)\b|(?:is|are|was|would be|ist|est|es)\s+(?:not\b|n't|wrong|incorrect"
+    r"|false|too (?:high|low|big|small|large)|impossible|falsch|faux|incorrect\w*|close)\b)",
+    re.I,
+)
+
+
+def _checked(parts: list[str]) -> Decimal | None:
+    """The result of a first equation that a second one only checks, by going back to a number of the first."""
+    equations = [part for part in parts if "=" in part]
+    if len(equations) != 2:
+        return None
+    first, second = (_equated(part) for part in equations)
+    asked, again = ({one.value for one in figures(part.partition("=")[0])} for part in equations)
+    return first if second in asked and first in again and len(asked) > 1 else None
+
+
 _DIGIT = re.compile(r"\d")
 _PLAIN = re.compile(r"-?\d+(?:\.\d+)?\.?")
 

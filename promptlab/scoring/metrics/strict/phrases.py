@@ -42,6 +42,8 @@ def word(reply: Reply, item: Item) -> Scored:
             yield from ((bare, rule) for bare in _bare(reading))
             if len(reading) > 300:
                 continue
+            if len(reading) < 200 and not _DENIES.search(reading):
+                yield from ((bare, rule) for tail in _told(reading, asked) for bare in _bare(tail))
             if (says := replies.SAYS.match(reading)) is not None:
                 tail = says["tail"].strip(" \"'.!")
                 head = says["head"].strip(" \"'")
@@ -58,8 +60,29 @@ def word(reply: Reply, item: Item) -> Scored:
     return replies.found(reply, item, readings)
 
 
+_SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
+_QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
+_BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?)\s*")
+
+
+def _told(reading: str, asked: str) -> Iterator[str]:
+    """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what stands beside the input."""
+    if (last := _SAYS_LAST.match(reading)) is not None:
+        yield last["tail"].strip(" \"'.!")
+    quoted = {text for text in _QUOTED.findall(reading) if key(text) != asked}
+    if len(quoted) == 1:
+        yield quoted.pop()
+    if (bare := replies.NUMBERED.sub("", reading, count=1)) != reading:
+        yield bare.strip()
+    beside = _BESIDE.split(reading, maxsplit=1)
+    if len(beside) == 2 and key(beside[0]) == asked:
+        yield beside[1]
+
+
 def _bare(text: str) -> Iterator[str]:
     yield text
+    if (plain := _ADVERB.sub("", text)) != text:
+        yield plain.strip(replies.OUTSIDE)
     without = replies.ARTICLE.sub("", text.strip(replies.OUTSIDE))
     if without != text:
         yield without
@@ -68,6 +91,11 @@ def _bare(text: str) -> Iterator[str]:
         yield named
 
 
+_ADVERB = re.compile(
+    r"^(?:therefore|thus|probably|simply|likely|definitely|just|maybe|clearly|actually)[\s:,]+|,?\s+(?:indeed"
+    r"|probably)$",
+    re.I,
+)
 _NAMED = re.compile(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym)\s+", re.I)
 
 

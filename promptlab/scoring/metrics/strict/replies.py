@@ -28,7 +28,9 @@ SAYS = re.compile(
 )
 ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|to)(?:\s+|(?<='))", re.I)
 EXPLAINS = re.compile(
-    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|which|meaning|and i am|but|not|rather than|so|and not)\b"
+    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|i think|i believe|i guess|of course|definitely|for sure"
+    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not"
+    r"|rather than|so|and not)\b"
     r"|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s"
 )
 LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
