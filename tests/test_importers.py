@@ -85,9 +85,9 @@ def test_promptfoo(tmp_path: Path) -> None:
     assert small.diff == pytest.approx(-6 / 24)
     assert small.p_value == pytest.approx(2 * 0.5**6 - 0.5**6)
     assert small.verdict == "hurts"
-    large = cell(report, "career", "sum-large")  # the failed call is missing: 23 pairs, and arms that lost different shares get no verdict
+    large = cell(report, "career", "sum-large")  # the failed call is missing: 23 pairs
     assert (large.gained, large.lost, large.n_pairs, large.n_missing) == (5, 1, 23, 1)
-    assert (large.verdict, large.status) == ("refused", "missing_pairs")
+    assert (large.verdict, large.missing_control + large.missing_treatment) == ("unclear", pytest.approx(1 / 24))
     neutral = cell(report, "career", "sum-large", "placebo")  # the neutral arm fixes sum 3 and breaks sum 2
     assert (neutral.gained, neutral.lost) == (5, 1)
     trials = Run(done.folder).trials()
@@ -283,14 +283,16 @@ def test_missing_is_not_zero(tmp_path: Path) -> None:
     assert trials["outcome"].value_counts().to_dict() == {"ok": 58, "error": 2}
     found = cell(judged(done), "kind")
     assert (found.gained, found.lost, found.n_pairs, found.n_missing) == (7, 0, 28, 2)
-    assert found.status == "missing_pairs"
+    assert (found.verdict, found.missing_treatment) == ("helps", pytest.approx(2 / 30)), "even with both counted as wrong"
 
 
 def test_items_of_one_arm_only_are_told_and_refused_by_the_report(tmp_path: Path) -> None:
     lines = [line for line in rows() if not (line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2"))]
     done = bring([table(tmp_path, lines)], tmp_path / "runs")
     assert any("3 of 30 items are in only one" in note for note in done.notes)
-    assert cell(judged(done), "kind").status == "missing_pairs"
+    found = cell(judged(done), "kind")
+    assert (found.missing_treatment, found.missing_control) == (pytest.approx(0.1), 0.0)
+    assert found.worst_high - found.worst_low == pytest.approx(0.1)
 
 
 def test_a_repeated_baseline_is_an_aa_arm(tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study
     assert helps.ci_low is not None
     assert helps.ci_low > 0
     assert all(c.verdict == "refused" and c.diff is not None for c in report.of("cell"))
-    assert {c.status for c in report.of("cell")} == {"not_planned", "no_discordant_pairs"}
+    assert {c.status for c in report.of("cell")} == {"not_planned"}
     assert all("first of these sentences" in c.sentence for c in report.of("primary"))
     text = to_markdown(report)
     assert "stops: boundary passed" in text

@@ -228,7 +228,7 @@ def families() -> alt.LayerChart:
 def tasks() -> alt.LayerChart:
     """How often a mean effect is reported that is 0 over all tasks of the kind, by how much tasks differ."""
     runs, k, n, psi = 4_000, 20, 100, 0.1
-    kinds = ["t over tasks (default from 10 tasks on)", "these tasks' own error"]
+    kinds = ["t over tasks (for tasks like these)", "these tasks' own error"]
     rows: Rows = []
     for points in range(6):
         rng = np.random.default_rng([SEED, points])

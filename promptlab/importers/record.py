@@ -136,6 +136,7 @@ def make_plan(what: Import) -> Plan:
         hashes=_hashes(reading),
         alpha=analysis.alpha,
         fdr=analysis.fdr,
+        generalise=analysis.generalise,
         margins=Margins(cell=analysis.margin_cell_points / 100, mean=analysis.margin_mean_points / 100),
         replicates=max((r.repeat for r in paired.results if r.repeat < 10**6), default=0) + 1,
         sampling=next(iter(params.values())) if len(params) == 1 else {},

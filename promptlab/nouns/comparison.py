@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptlab.nouns.setting import InSetting, Setting, flat
-from promptlab.nouns.words import Control, Scope, Status, Verdict
+from promptlab.nouns.words import Control, Generalise, Scope, Status, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +95,20 @@ class Comparison(InSetting):
     notes: tuple[str, ...] = ()
     ci_fixed_low: float | None = None
     ci_fixed_high: float | None = None
+    """Of a mean over tasks: the interval for these tasks."""
+    ci_like_low: float | None = None
+    ci_like_high: float | None = None
+    """The interval for tasks like these; None with one task, or where all tasks moved alike."""
+    generalises: Generalise = "these"
+    """Which tasks the verdict and `ci_low`, `ci_high` are about."""
     se: float | None = None
-    """Standard error of a cell's difference, robust where items come in clusters."""
+    """Standard error of one task's difference, robust where items come in clusters."""
+    missing_control: float | None = None
+    missing_treatment: float | None = None
+    """Shares of the planned answers that have no score."""
+    worst_low: float | None = None
+    worst_high: float | None = None
+    """Where the difference would lie if every missing answer were at its worst for the treatment, and at its best."""
     unwhole_control: float | None = None
     unwhole_treatment: float | None = None
     """Shares of answers that were cut, empty, refused, or nothing but a thought."""

@@ -14,7 +14,7 @@ from promptlab.nouns.call import Price
 from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
-from promptlab.nouns.words import Role, Scorer, Suite
+from promptlab.nouns.words import Generalise, Role, Scorer, Suite
 
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
@@ -194,6 +194,8 @@ class Plan(Typed):
     alpha: float = 0.05
     fdr: float = 0.05
     margins: Margins = field(default_factory=Margins)
+    generalise: Generalise = "these"
+    """Which tasks a verdict over the tasks is about."""
     replicates: int = 1
     seed: int = 0
     sampling: Mapping[str, Any] = field(default_factory=dict)

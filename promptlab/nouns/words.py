@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
 Scope = Literal["cell", "stimulus", "primary"]
+Generalise = Literal["these", "like_these"]
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
 Role = Literal["baseline", "aa", "placebo", "stimulus", "loop", "loop_control"]
@@ -102,7 +103,7 @@ VERDICTS: Mapping[Verdict, VerdictWording] = {
 FINDINGS: tuple[Verdict, ...] = ("helps", "hurts", "negligible")
 """The verdicts that say that something was found."""
 CONTROLS: Mapping[str, ControlWording] = {
-    "placebo": ControlWording("neutral sentences", "neutral sentences of its length"),
+    "placebo": ControlWording("neutral sentences", "these neutral sentences of its length"),
     "none": ControlWording("no added text", "no added text"),
     "neutral_feedback": ControlWording("neutral feedback", "the same loop with one affect-free remark"),
     "neutral_paraphrase": ControlWording("neutral feedback in many wordings", "the same loop with as many affect-free wordings"),

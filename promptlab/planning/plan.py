@@ -49,6 +49,7 @@ def make_plan(study: Study) -> Plan:
         suite=" + ".join(dict.fromkeys(t.suite for t in design.tasks)),
         alpha=experiment.analysis.alpha,
         fdr=experiment.analysis.fdr,
+        generalise=experiment.analysis.generalise,
         margins=Margins(cell=experiment.analysis.margin_cell_points / 100, mean=experiment.analysis.margin_mean_points / 100),
         sampling=experiment.sampling.asked(),
         models=tuple(

@@ -85,6 +85,10 @@ class Report(Judged):
         wanted = {name: value for name, value in asked.items() if value is not None}
         return [c for c in self.comparisons if all(getattr(c, name) == value for name, value in wanted.items())]
 
+    def shown(self, scope: str, model: str | None = None, control: str | None = None) -> list[Comparison]:
+        """What is listed of one scope: with one task its cells are its means, and are listed once."""
+        return [] if scope == "cell" and len(self.plan.tasks) == 1 else self.of(scope, model, control)
+
     @property
     def complete(self) -> bool:
         """Whether every trial that the plan still wants is recorded."""
@@ -280,7 +284,8 @@ def _of_model(report: Report, model: str) -> list[str]:
         groups = {verdict: [c for c in over_tasks if c.verdict == verdict] for verdict in VERDICTS}
         parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in groups.items() if group]
         against = f"{model}. Against {CONTROLS[control].name}"
-        found += [f"{against}, {where}: {'; '.join(parts)}.", f"{against}, task by task: {tally(cells)} of {len(cells)}."]
+        found.append(f"{against}, {where}: {'; '.join(parts)}.")
+        found += [f"{against}, task by task: {tally(cells)} of {len(cells)}."] if n_tasks > 1 else []
     found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))

@@ -13,7 +13,7 @@ from typing import Literal
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
-from promptlab.stats import MACRO_RANDOM_FROM, interval, points, smallest_effect_macro, smallest_margin
+from promptlab.stats import interval, points, smallest_effect_macro, smallest_margin
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
@@ -73,7 +73,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     """How many more items per task it takes to see a difference of the margin over the tasks, and to show that there is none.
 
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
-    very comparison, and from ten tasks on with the measured spread between tasks. None where nothing was measured.
+    very comparison, and for a claim about tasks like these with the measured spread between tasks. None where nothing was measured.
     """
     same = [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
     measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
@@ -83,7 +83,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     discordance = sum(square for _, square in measured) / len(measured)
     own = (c.model, c.setting, c.control, c.treatment)
     spreads = (r.tau for r in report.beside.spreads if (r.model, r.setting, r.control, r.treatment) == own)
-    tau = next(spreads, 0.0) if len(now) >= MACRO_RANDOM_FROM else 0.0
+    tau = next(spreads, 0.0) if c.generalises == "like_these" and len(now) > 1 else 0.0
     size = max(1, c.n_family)
     alpha = report.plan.alpha
 
@@ -91,7 +91,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
         then = [n + more for n in now]
         return (
             smallest_effect_macro(then, discordance, tau, alpha / size) <= c.margin
-            and smallest_margin(then, discordance, tau, 0.05 / size) <= c.margin
+            and smallest_margin(then, discordance, tau, alpha / size) <= c.margin
         )
 
     return Needed(fewest(enough, MOST_MORE), c.margin)
@@ -137,7 +137,7 @@ def _says(c: Comparison) -> str:
 
 
 REASONS = {
-    "missing_pairs": "Too many answers are missing to compare.",
+    "missing_pairs": "What is missing could turn the result: ask for the missing answers.",
     "n_too_small": "Too few items for a verdict; ask more.",
     "no_discordant_pairs": "Not one answer changed, so there is nothing to test; only more items could show a change.",
     "cannot_be_significant": "Too few answers changed for any test; ask more items.",
@@ -158,7 +158,7 @@ def _advice(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Ki
     if c.verdict == "refused":
         return "wait", "Not settled", REASONS.get(c.status, "See the sentence of this comparison.")
     if c.verdict == "unclear":
-        return "wait", "Not settled", _more_words(report, c)
+        return "wait", "Not settled", REASONS.get(c.status) or _more_words(report, c)
     if c.oracle and c.verdict == "helps":
         return "no", "Do not ship it", "It was told when an answer was right; in use nobody knows that."
     if c.verdict == "helps":

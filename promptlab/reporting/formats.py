@@ -78,7 +78,7 @@ def to_markdown(report: Report) -> str:
     lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
     for scope, (title, _) in SCOPES.items():
-        rows = [cells(report, c) for c in report.of(scope)]
+        rows = [cells(report, c) for c in report.shown(scope)]
         lines += ["", *section(title, "", COLUMNS, rows)] if rows else ["", f"## {title}", "", "(none)"]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
@@ -90,7 +90,7 @@ def to_markdown(report: Report) -> str:
         f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROLS[c.control].name}: "
         f"{escaped(c.sentence)}"
         for c in report.comparisons
-        if c.verdict == "refused" and c.scope != "aa"
+        if c.scope != "aa" and (c.verdict == "refused" or (c.verdict == "unclear" and c.status != "ok"))
     ] or ["- none"]
     lines += ["", "## Provenance", ""]
     lines += [f"- {name}: `{value}`" for name, value in m.hashes.items()]

@@ -137,7 +137,7 @@ def _groups(report: Report) -> list[dict[str, Any]]:
     """Tables of comparisons in the order of their scope; long ones folded sentence by sentence."""
     found: list[dict[str, Any]] = []
     for scope, (title, _) in SCOPES.items():
-        members = report.of(scope)
+        members = report.shown(scope)
         if len(members) <= MOST_OPEN:
             found.append({"title": title, "parts": [("", members)] if members else []})
             continue
@@ -167,7 +167,8 @@ def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
     c = bound.comparison
     return {
         "names": _names(report, c),
-        "missing": f"{c.n_missing} of {c.n_planned}",
+        "missing": f"{100 * (c.missing_treatment or 0):.1f} % / {100 * (c.missing_control or 0):.1f} %",
+        "all": interval(c.worst_low, c.worst_high),
         "results": [_result(one) for one in (c, bound.against, bound.favour)],
         "holds": bound.holds,
         "word": "may change" if not bound.holds else "holds" if bound.against.verdict == c.verdict else f"{bound.against.verdict} at both",

@@ -12,7 +12,7 @@ from promptlab.nouns import Setting, Status, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
-from promptlab.stats import Estimate, Pairs, adjust, interval, item_tables, macro, p_text, paired_test, points
+from promptlab.stats import Inference, adjust, infer, interval, item_tables, p_text, points
 
 EXPLORATORY = (
     "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "
@@ -118,7 +118,6 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
     shared = _shared_items(run_a, run_b)
-    clusters = trials_a.dropna(subset=["cluster"]).drop_duplicates(["task", "item"]).set_index(["task", "item"])["cluster"].to_dict()
     tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b)))
     pairs, dropped = [], 0
     for task in plan_a.task_of:
@@ -130,20 +129,19 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         dropped += len(set(scores[0]) | set(scores[1])) - len(kept)
         if not kept:
             continue
-        group = np.array([str(clusters.get((task, n), n)) for n in kept])
-        x, y = (np.array([s[n] for n in kept]) for s in scores)
-        pairs.append(Pairs(task, y, x, group if len(set(group)) < len(group) else None, len(kept)))
+        here = set(kept)
+        x, y = (np.array([s[n] if n in here else np.nan for n in tables_a[task].items]) for s in scores)
+        pairs.append(tables_a[task].pairs(y, x))
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
         notes.append(f"{dropped} item(s) left out: not in both runs, another text, or without a score")
-    tests = [paired_test(p, ALPHA) for p in pairs]
+    tests = [infer([p], ALPHA) for p in pairs]
     holm = adjust([t.p_value for t in tests], "holm")
     of_pairs = zip(pairs, tests, holm, strict=True)
     rows = [_row(t, p.task, len(p.s), (float(p.b.mean()), float(p.s.mean())), float(h)) for p, t, h in of_pairs]
     if len(pairs) > 1:
-        errors = [p.d.std(ddof=1) / np.sqrt(len(p.d)) if len(p.d) > 1 else 0.0 for p in pairs]
-        m = macro(np.array([t.diff for t in tests]), np.array(errors))
+        m = infer(pairs, ALPHA)
         means = float(np.mean([r.mean_a for r in rows])), float(np.mean([r.mean_b for r in rows]))
         rows.append(_row(m, None, sum(len(p.s) for p in pairs), means, m.p_value))
     last = rows[-1]
@@ -155,9 +153,10 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     return PairReport(a, b, tuple(rows), tuple(notes), text)
 
 
-def _row(found: Estimate, task: str | None, n: int, means: tuple[float, float], p_holm: float | None) -> PairRow:
-    given = {"task": task, "n": n, "mean_a": means[0], "mean_b": means[1], "p_holm": p_holm, "status": "not_planned"}
-    return filled(PairRow, found, **({"gained": None, "lost": None} if task is None else {}), **given)
+def _row(found: Inference, task: str | None, n: int, means: tuple[float, float], p_holm: float | None) -> PairRow:
+    low, high = found.ci or (None, None)
+    given = {"task": task, "n": n, "mean_a": means[0], "mean_b": means[1], "ci_low": low, "ci_high": high, "p_holm": p_holm}
+    return filled(PairRow, found, **given, status="not_planned")
 
 
 def _shared_items(run_a: Run, run_b: Run) -> set[tuple[str, str]]:

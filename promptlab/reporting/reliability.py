@@ -17,7 +17,7 @@ from promptlab.nouns import AA_ARM, BAD_ENDS, NONE_ARM, OUTCOMES, Setting
 from promptlab.reporting.prepared import RIGHT, Store, records
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown
-from promptlab.stats import MOST_UNEVEN, unpaired_difference, wilson
+from promptlab.stats import unpaired_difference, wilson
 
 FLAGS = ("compliant", "echoed", "declined")
 Row = dict[str, Any]
@@ -250,8 +250,8 @@ def uneven(arms: Sequence[Row]) -> list[str]:
             more = f", and {len(differ) - NAMED} more arms" if len(differ) > NAMED else ""
             found.append(
                 f"Arms differ in how many trials have {what}: {NONE_ARM} {_percent(count(baseline), baseline['n'])}, "
-                f"{', '.join(words for _, words in differ[:NAMED])}{more}. What is missing may be the effect. Where a stimulus and its "
-                f"control differ by more than {100 * MOST_UNEVEN:g} points in answers without a score, no verdict is given."
+                f"{', '.join(words for _, words in differ[:NAMED])}{more}. What is missing may be the effect. Where the answers "
+                "that only one side lost could turn a verdict, none is given."
             )
     ways = "in how many trials have no score or end otherwise than ok"
     return found or [f"No arm differs from {NONE_ARM} by more than chance allows {ways} (95 % intervals over {len(others)} arms together)."]

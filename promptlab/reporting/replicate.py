@@ -15,7 +15,7 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries
-from promptlab.stats import Place, Replication, averaged, published_headline, replication_check
+from promptlab.stats import Place, Replication, error_of, item_tables, published_headline, replication_check
 
 Paper = Literal["emotionprompt", "negativeprompt"]
 PAPERS: tuple[Paper, ...] = ("emotionprompt", "negativeprompt")
@@ -81,8 +81,8 @@ class TaskMeans(NamedTuple):
     n_items: int
     diff: float
     """Mean over items of the mean of all stimuli minus the baseline."""
-    sd: float
-    """Standard deviation of that difference between items."""
+    se: float
+    """Standard error of that difference, robust where items come in clusters."""
     means: tuple[float, ...]
     """Mean score of each arm, the baseline first."""
     changed: float
@@ -160,15 +160,16 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
     held: dict[tuple[str, Place], list[TaskMeans]] = defaultdict(list)
     for base_prompt in plan.base_prompts:
         own = trials[(trials["base_prompt"] == base_prompt) & trials["arm"].isin([NONE_ARM, *stimuli])]
-        for place, task, _, (arms,), means, _, _ in averaged(own, ["arm"]):
-            if plan.setting_of[place[1]].strategy in looped or task not in benchmarks or NONE_ARM not in arms:
+        for place, task, table in ((place, task, table) for place, of in item_tables(own).items() for task, table in of.items()):
+            if plan.setting_of[place[1]].strategy in looped or task not in benchmarks or NONE_ARM not in table.arms:
                 continue
-            columns = [list(arms).index(name) for name in (NONE_ARM, *stimuli) if name in arms]
-            whole = means[:, columns][np.isfinite(means[:, columns]).all(axis=1)]
-            if len(columns) > 1 and len(whole) > 1:
-                d = whole[:, 1:].mean(axis=1) - whole[:, 0]
+            present = [name for name in stimuli if name in table.arms]
+            here = np.isfinite(table.mean([NONE_ARM, *present]))
+            whole = table.scores[here][:, [table.arms[name] for name in (NONE_ARM, *present)]]
+            if present and len(whole) > 1:
+                found = table.pairs(table.mean([NONE_ARM, *present]) * 0 + table.mean(present), table.mean([NONE_ARM]))
                 changed, arm_means = float((np.abs(whole[:, 1:] - whole[:, :1]) > SAME).mean()), tuple(map(float, whole.mean(axis=0)))
-                made = TaskMeans(task, len(whole), float(d.mean()), float(d.std(ddof=1)), arm_means, changed)
+                made = TaskMeans(task, len(whole), float(found.d.mean()), error_of(found), arm_means, changed)
                 held[base_prompt, place].append(made)
     return held
 
@@ -204,7 +205,7 @@ def _cell(plan: Plan, here: _Here, paper_model: str | None) -> Cell:
     lows = [(plan.task_of[row.task].low or 0.0) if benchmark == "bigbench" else 0.0 for row in found]
     widths = 1 / (1 - np.array(lows))
     effects = widths * [row.diff for row in found]
-    ses = widths * [row.sd for row in found] / np.sqrt([row.n_items for row in found])
+    ses = widths * [row.se for row in found]
     gains = widths * [max(row.means[1:]) - row.means[0] for row in found]
     base = widths * [row.means[0] - low for low, row in zip(lows, found, strict=True)]
     changed = float(np.mean([row.changed for row in found]))

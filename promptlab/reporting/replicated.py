@@ -116,7 +116,7 @@ def _held(store: Store, paper: Paper) -> Held:
             for task in (task for task in tasks if (*setting, task) in rows):
                 row = rows[(*setting, task)]
                 means = tuple(float(row[f"m{i}"]) for i in range(len(names)))
-                made = TaskMeans(task, int(row["n_items"]), float(row["diff"]), float(row["sd"]), means, float(row["changed"]))
+                made = TaskMeans(task, int(row["n_items"]), float(row["diff"]), float(row["se"]), means, float(row["changed"]))
                 held.setdefault((base_prompt, setting), []).append(made)
     return held
 
@@ -131,13 +131,20 @@ def _task_means(n_arms: int) -> str:
     whole = " AND ".join(f"{name} IS NOT NULL" for name in arms)
     return f"""
         WITH of_items AS (
-            SELECT model, setting, task, item, {cell} FROM trials
+            SELECT model, setting, task, item, coalesce(any_value(cluster), item) AS unit, {cell} FROM trials
             WHERE base_prompt = ? AND list_contains(?, arm) AND NOT list_contains(?::VARCHAR[], strategy) AND list_contains(?, task)
             GROUP BY model, setting, task, item
+        ), whole AS (
+            SELECT *, {diff} AS d, {changed} AS moved, count(*) OVER own AS n, avg({diff}) OVER own AS mean
+            FROM of_items WHERE {whole} WINDOW own AS (PARTITION BY model, setting, task)
+        ), units AS (
+            SELECT model, setting, task, unit, any_value(n) AS n, pow(sum(d - mean), 2) / nullif(1 - count(*) / any_value(n), 0) AS square
+            FROM whole GROUP BY model, setting, task, unit
+        ), errors AS (
+            SELECT model, setting, task, coalesce(sqrt(sum(square)), 0) / any_value(n) AS se FROM units GROUP BY model, setting, task
         )
-        SELECT model, setting, task, count(*) AS n_items, avg({diff}) AS diff, stddev_samp({diff}) AS sd,
-            avg({changed}) AS changed, {means}
-        FROM of_items WHERE {whole} GROUP BY model, setting, task HAVING count(*) > 1
+        SELECT model, setting, task, count(*) AS n_items, avg(d) AS diff, any_value(se) AS se, avg(moved) AS changed, {means}
+        FROM whole JOIN errors USING (model, setting, task) GROUP BY model, setting, task HAVING count(*) > 1
         ORDER BY model, setting, task
     """  # noqa: S608 (column names made here; values are bound)
 

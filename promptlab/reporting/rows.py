@@ -35,11 +35,14 @@ DECISIONS = {
 def cells(report: Report, c: Comparison) -> list[str]:
     """One comparison as the words of a table's row."""
     flips = "-" if c.gained is None else f"{c.gained}/{c.lost}"
-    where = c.task or f"mean over {c.n_tasks}"
+    tasks = report.plan.tasks
+    where = c.task or (tasks[0].name if len(tasks) == 1 else f"mean over {c.n_tasks}")
     ci = interval(c.ci_low, c.ci_high) if c.diff is not None else "-"
     p = "-" if c.p_adjusted is None else p_figure(c.p_adjusted)
+    lost = f"{100 * (c.missing_treatment or 0):.1f} % / {100 * (c.missing_control or 0):.1f} %"
+    hidden = not c.n_missing and (c.missing_treatment or c.missing_control)  # answers, of items that keep another one
     return [
-        c.model, report.name(c), where, CONTROLS[c.control].name, str(c.n_pairs), str(c.n_missing),
+        c.model, report.name(c), where, CONTROLS[c.control].name, str(c.n_pairs), lost if hidden else str(c.n_missing),
         points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
     ]  # fmt: skip
 

@@ -60,7 +60,7 @@ def to_text(report: Judged, console: Console | None = None) -> None:
     for model in report.models:
         for control in report.controls:
             shown = report.of("primary", model, control) + report.of("stimulus", model, control)
-            every = report.of("cell", model, control)
+            every = report.shown("cell", model, control)
             found = [c for c in every if c.verdict in FINDINGS]
             n_hidden += len(every) - len(found)
             mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""

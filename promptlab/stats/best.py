@@ -148,8 +148,11 @@ def best_stimulus(
     n_resamples: int = RESAMPLES,
     n_bootstrap: int = 2_000,
     fewest: int = FEWEST_ITEMS,
+    clusters: Sequence[object] | Array | None = None,
 ) -> Best:
     """The best of several stimuli on one task: rows stimuli, columns items without missing pairs.
+
+    With `clusters` (a name for each item) whole clusters are flipped, drawn and left out, never single items.
 
     `estimate` is the median over `partitions` random splits of the mean difference of the stimulus that won on the other
     folds; `ci` is simultaneous (maxT) around the naive value, so the estimate lies nearer its lower end. All rows alike: no
@@ -158,6 +161,10 @@ def best_stimulus(
     table = _table(differences)
     if not np.isfinite(table).all():
         raise ValueError("an item lacks a pair for some stimulus; keep the items that all of them have")
+    if clusters is not None:
+        codes = np.unique(np.asarray(clusters), return_inverse=True)[1]
+        units = np.array([np.bincount(codes, weights=row) for row in table])
+        table = units * (units.shape[1] / table.shape[1])  # its mean over clusters is the mean over items
     n_stimuli, n_items = table.shape
     means = table.mean(axis=1)
     winner = int(means.argmax())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -71,7 +72,7 @@ def risk_difference_ci(a: int, b: int, c: int, d: int, conf: float = 0.95) -> Ri
     return RiskDifference((b - c) / n, newcombe(a, b, c, d, conf), tango(b, c, n, z), bonett_price(b, c, n, z))
 
 
-def newcombe(a: int, b: int, c: int, d: int, conf: float) -> Interval:
+def newcombe(a: float, b: float, c: float, d: float, conf: float) -> Interval:
     """Two Wilson intervals put together, with the continuity-corrected correlation of the pairs."""
     n = a + b + c + d
     p1, p2 = (a + b) / n, (a + c) / n
@@ -85,17 +86,18 @@ def newcombe(a: int, b: int, c: int, d: int, conf: float) -> Interval:
     return max(-1.0, p1 - p2 - below), min(1.0, p1 - p2 + above)  # rounding alone can pass the ends
 
 
-def tango(b: int, c: int, n: int, z: float) -> Interval:
+def tango_score(b: float, c: float, n: float, delta: float) -> float:
+    """The score statistic of "the difference is `delta`" (Tango 1998); falls as `delta` rises."""
+    half = -b - c + (2 * n - b + c) * delta
+    p21 = (math.sqrt(max(0.0, half**2 + 8 * n * c * delta * (1 - delta))) - half) / (4 * n)
+    variance = n * (2 * p21 + delta * (1 - delta))
+    gap = b - c - n * delta
+    return gap / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, gap) if gap else 0.0
+
+
+def tango(b: float, c: float, n: float, z: float) -> Interval:
     """The differences that the score test with critical value z does not reject."""
-
-    def score(delta: float) -> float:
-        half = -b - c + (2 * n - b + c) * delta
-        p21 = (math.sqrt(max(0.0, half**2 + 8 * n * c * delta * (1 - delta))) - half) / (4 * n)
-        variance = n * (2 * p21 + delta * (1 - delta))
-        gap = b - c - n * delta
-        return gap / math.sqrt(variance) if variance > 0 else math.copysign(math.inf, gap) if gap else 0.0
-
-    estimate = (b - c) / n
+    score, estimate = partial(tango_score, b, c, n), (b - c) / n
     return _crossing(score, -1.0, estimate, z), _crossing(score, estimate, 1.0, -z)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from scipy import stats as st
 
 from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook, Setting, flat
 from promptlab.stats import sentences as say
-from promptlab.stats.analysis import Analysis, Result, judge, silenced
+from promptlab.stats.analysis import Analysis, Result, judge, settled, silenced
 from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.outcomes import weighed
 from promptlab.stats.power import Looked, conditional_power, planned_drift, repeated_bound
@@ -27,6 +27,8 @@ from promptlab.stats.tables import Place
 
 FUTILITY = 0.10
 """The conditional power below which an arm is given up."""
+MOST_MISSING = 0.05
+"""A look at which one side lacks more of its answers decides nothing, and is taken again when they are there."""
 ArmKey = tuple[str, str, str]
 """Model, id of the setting, and arm."""
 Decision = Literal["continue", "efficacy", "futility", "undecided"]
@@ -111,7 +113,8 @@ class Looks:
         c = result.comparison
         decision: Decision = "undecided"
         power = None
-        if result.figures is not None and c.p_value is not None and c.diff is not None and result.fixed_p is not None:
+        lost = max(c.missing_treatment or 0.0, c.missing_control or 0.0) > MOST_MISSING
+        if result.figures is not None and c.p_value is not None and result.fixed_p is not None and not lost:
             z = float(st.norm.isf(result.fixed_p / 2))
             bound = repeated_bound(level, self.fractions, len(self.fractions) - 1)
             power = conditional_power(z, self.fractions[look], bound, planned_drift(level))
@@ -206,42 +209,78 @@ def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> 
     return weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
 
 
+def extremes(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> tuple[list[Comparison], list[Comparison]]:
+    """The planned comparisons as they would be judged with the excess loss of one side against, and for, the treatments."""
+    results = _results(trials, Looks(plan, looks))
+    against, favour = (_once(judge(results(side)), plan) for side in (False, True))
+    return against, favour
+
+
+def _once(found: list[Comparison], plan: Plan) -> list[Comparison]:
+    """With one task a sentence is judged once: its cell is its mean."""
+    if len(plan.tasks) != 1:
+        return found
+    twins = {(place_of(c), c.treatment, c.control): c for c in found if c.scope == "stimulus"}
+    made = []
+    for c in found:
+        twin = twins.get((place_of(c), c.treatment, c.control)) if c.scope == "cell" else None
+        made.append(c if twin is None else replace(twin, scope="cell", task=c.task, suite=c.suite))
+    return made
+
+
 def _judged(analysis: Analysis) -> tuple[list[Comparison], list[Comparison]]:
-    return judge([analysis.compare(h) for h in analysis.plan.hypotheses]), analysis.aa()
+    return _once(settled(_of(analysis)), analysis.plan), analysis.aa()
+
+
+def _of(analysis: Analysis) -> Callable[[bool | None], list[Result]]:
+    """The results of an analysis: as recorded, or at an extreme."""
+
+    def results(favour: bool | None) -> list[Result]:
+        own = analysis if favour is None else analysis.at_worst(favour)
+        return [own.compare(h) for h in analysis.plan.hypotheses]
+
+    return results
+
+
+def _results(trials: pd.DataFrame, looks: Looks) -> Callable[[bool | None], list[Result]]:
+    """The results of a run: as recorded, or at an extreme; each hypothesis on the items up to the look that ended it."""
+    if not looks.ends:
+        return _of(Analysis(trials, looks.plan))
+    at: dict[tuple[int, bool | None], Analysis] = {}
+
+    def results(favour: bool | None) -> list[Result]:
+        found = []
+        for h in looks.plan.hypotheses:
+            end, _ = _end(looks, h)
+            if (end, favour) not in at:
+                until = at.get((end, None)) or looks.until(trials, end)
+                at[end, None] = until
+                at[end, favour] = until if favour is None else until.at_worst(favour)
+            found.append(at[end, favour].compare(h))
+        return found
+
+    return results
 
 
 def _looked(trials: pd.DataFrame, looks: Looks) -> tuple[list[Comparison], list[Comparison]]:
     """Each hypothesis on the items up to the look that ended it, with repeated p-values and intervals."""
     last = len(looks.ends) - 1
-    at: dict[int, Analysis] = {}
-
-    def until(look: int) -> Analysis:
-        if look not in at:
-            at[look] = looks.until(trials, look)
-        return at[look]
-
-    results: list[Result] = []
-    ends: list[tuple[int, str]] = []
-    for h in looks.plan.hypotheses:
-        end, why = _end(looks, h, last)
-        results.append(until(end).compare(h))
-        ends.append((end, why))
     judged = []
-    for c, (end, why) in zip(judge(results), ends, strict=True):
-        if c.status in ("ok", "zero_variance") and c.scope != "cell":
-            c = replace(c, sentence=c.sentence + say.after_look(end + 1, last + 1, why))  # noqa: PLW2901
-        judged.append(c)
+    for h, c in zip(looks.plan.hypotheses, settled(_results(trials, looks)), strict=True):
+        end, why = _end(looks, h)
+        said = c.verdict != "refused" and (c.scope != "cell" or len(looks.plan.tasks) == 1)
+        judged.append(replace(c, sentence=c.sentence + say.after_look(end + 1, last + 1, why)) if said else c)
     places = {place_of(h): 0 for h in looks.deciding}
     for h in looks.deciding:
-        places[place_of(h)] = max(places[place_of(h)], _end(looks, h, last)[0])
+        places[place_of(h)] = max(places[place_of(h)], _end(looks, h)[0])
     aa = []
     for look in sorted(set(places.values())):
         of_look = {place for place, end in places.items() if end == look}
-        aa += [c for c in until(look).aa() if place_of(c) in of_look]
-    return judged, aa
+        aa += [c for c in looks.until(trials, look).aa() if place_of(c) in of_look]
+    return _once(judged, looks.plan), aa
 
 
-def _end(looks: Looks, h: Hypothesis, last: int) -> tuple[int, str]:
+def _end(looks: Looks, h: Hypothesis) -> tuple[int, str]:
     """The look (from 0) up to which a hypothesis has all its arms, and why it ended there ('' at the last).
 
     The mean over a library ends with the first of its treatments that stopped: beyond that, its arms have not the same items.
@@ -249,6 +288,6 @@ def _end(looks: Looks, h: Hypothesis, last: int) -> tuple[int, str]:
     members = contrast_of(h, looks.plan).treatments
     rows = [row for row in (looks.ended(place_of(h), name) for name in members) if row is not None]
     if not rows:
-        return last, ""
+        return len(looks.ends) - 1, ""
     first = min(rows, key=lambda row: row.look)
     return first.look, "member" if h.scope == "primary" and len(members) > 1 else first.decision

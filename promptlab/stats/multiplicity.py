@@ -58,7 +58,7 @@ def contrast_of(h: Hypothesis, plan: Plan) -> Contrast:
         controls = tuple(tuple(plan.placebos_of[name]) for name in members)
     else:  # a control of a loop is an arm of its own
         controls = ((h.control,),)
-    margin = plan.margins.cell if h.scope == "cell" else plan.margins.mean
+    margin = plan.margins.cell if h.scope == "cell" or len(plan.tasks) == 1 else plan.margins.mean  # one task: the mean is the cell
     return Contrast(treatments=tuple(members), controls=controls, scope=h.scope, family=h.family, margin=margin)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats as st
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
-from scipy.special import betaln
+from scipy.special import betaln, ndtri
 
 from promptlab.stats.intervals import Array
 
@@ -191,6 +191,18 @@ class Looked(NamedTuple):
     @property
     def words(self) -> str:
         return f"look {self.look + 1} of {len(self.fractions)}"
+
+    def bound(self, alpha: float) -> float:
+        """The |z| that a two-sided test at `alpha` must reach here."""
+        return repeated_bound(alpha, self.fractions, self.look)
+
+    def repeated(self, p: float) -> float:
+        """The repeated form of a two-sided p-value."""
+        return repeated_p(float(-ndtri(p / 2)), self.fractions, self.look)
+
+    def one_sided(self, p: float) -> float:
+        """The repeated form of a one-sided p-value."""
+        return repeated_p(float(-ndtri(p)), self.fractions, self.look) / 2 if p < 0.5 else 1.0
 
 
 class EProcess(NamedTuple):

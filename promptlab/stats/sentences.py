@@ -16,10 +16,15 @@ class Figures:
     c: Comparison
     treatment: str
     diff: float
-    ci90_low: float | None
-    ci90_high: float | None
+    low: float | None
+    high: float | None
+    """The interval that lies inside the margin where a difference is shown to be small."""
+    conf: float = 0.90
+    """Its level."""
     sd: float | None = None
-    """Of the item differences of a cell."""
+    """Of the item differences of one task."""
+    task: str | None = None
+    """The task, where there is only one."""
 
 
 def p_text(p: float | None) -> str:
@@ -37,8 +42,11 @@ def p_figure(p: float | None) -> str:
 
 
 def points(value: float | None) -> str:
-    """A fraction as signed points with one decimal."""
-    return "n/a" if value is None else f"{100 * value:+.1f}".replace("-0.0", "+0.0")
+    """A fraction as signed points with one decimal; with as many as its sign needs where it is nearly 0."""
+    if value is None:
+        return "n/a"
+    near = 0 < abs(100 * value) < 0.05
+    return f"{100 * value:+.1g}" if near and abs(100 * value) > 1e-7 else f"{100 * value:+.1f}".replace("-0.0", "+0.0")
 
 
 def interval(low: float | None, high: float | None) -> str:
@@ -64,11 +72,24 @@ def _change(f: Figures) -> str:
     by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI)"
     against = f"against {CONTROLS[f.c.control].phrase}"
     tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.c.n_family}"
-    if f.c.task is None:
-        over = f"{f.c.n_tasks} tasks" if f.c.n_tasks > 1 else "1 task"
-        return f"Over {over} {f.treatment} {what} the mean score by {by} {against} ({tail})."
+    if f.task is None:
+        return f"Over {_tasks(f.c)} {f.treatment} {what} the mean score by {by} {against} ({tail}){_other(f.c)}."
     flips = f"{flipped(f.c)}; " if f.c.gained is not None else f"{f.c.n_pairs} items; "
-    return f"{f.treatment} {what} {f.c.task} by {by} {against} ({flips}{tail})."
+    return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail})."
+
+
+def _tasks(c: Comparison) -> str:
+    """What a mean over tasks is about."""
+    if c.generalises == "like_these":
+        return f"tasks like these {c.n_tasks}"
+    return f"these {c.n_tasks} tasks" if c.n_tasks > 1 else "the only task with answers"
+
+
+def _other(c: Comparison) -> str:
+    """The interval for the tasks that the verdict is not about."""
+    if c.generalises == "these":
+        return "" if c.ci_like_low is None else f"; for tasks like these {interval(c.ci_like_low, c.ci_like_high)}"
+    return "" if c.ci_fixed_low is None else f"; for these tasks alone {interval(c.ci_fixed_low, c.ci_fixed_high)}"
 
 
 def negligible(f: Figures) -> str:
@@ -78,22 +99,27 @@ def negligible(f: Figures) -> str:
 
 def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
-    where = f"on average over these {f.c.n_tasks} tasks" if f.c.task is None else f"to {f.c.task}"
+    where = f"on average over {_tasks(f.c)}" if f.task is None else f"to {f.task}"
+    none = f" No answer changed on {f.c.n_pairs} items." if f.c.gained == f.c.lost == 0 else ""
     return (
         f"Whatever {f.treatment} does {where} against {CONTROLS[f.c.control].phrase}, it is smaller than {100 * f.c.margin:g} points "
-        f"(90 % CI {interval(f.ci90_low, f.ci90_high)})."
+        f"({100 * f.conf:g} % CI {interval(f.low, f.high)}).{none}"
     )
 
 
-def unsettled(f: Figures) -> str:
-    """Neither a change nor its absence is shown; what it would take."""
+def unsettled(f: Figures, why: str = "") -> str:
+    """Neither a change nor its absence is shown; what stands against it (`why`), and what it would take."""
     text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {CONTROLS[f.c.control].phrase}"
+    if f.task is None:
+        text += f" over {_tasks(f.c)}{_other(f.c)}"
     if f.c.gained is not None:
         text += f"; {flipped(f.c)}"
     text += f"; adjusted {p_text(f.c.p_adjusted)}."
+    if why:
+        return f"{text} {why}"
     if f.c.mde is not None:
         text += f" This design could see {100 * f.c.mde:.1f} points or more (power 80 %, before any correction)"
-        if f.sd and f.c.task is not None:
+        if f.sd and f.task is not None:
             text += f"; about {items_for(f.sd, f.c.margin):,} items would be needed for {100 * f.c.margin:g}"
         text += "."
     return text
@@ -104,17 +130,19 @@ def items_for(sd: float, effect: float) -> int:
     return math.ceil(((1.959964 + 0.841621) * sd / effect) ** 2)
 
 
-def no_change(n: int) -> str:
-    """All ties."""
-    return (
-        f"No answer changed on {n} items; with 95 % confidence at most {100 * (1 - 0.05 ** (1 / n)):.1f} % of items change. "
-        "There is nothing to test; more items would narrow that bound."
-    )
+def no_change(n: int, n_exact: int, margin: float, alpha: float) -> str:
+    """All ties, and too few of them to show that changes are rare."""
+    enough = math.ceil(math.log(alpha) / math.log(1 - margin))
+    most = 100 * (1 - alpha ** (1 / n_exact))
+    text = f"No answer changed on {n} items; with {100 * (1 - alpha):g} % confidence at most {most:.1f} % of items change."
+    if n_exact >= enough:
+        return text
+    return f"{text} {enough:,} items without a change would show that less than {100 * margin:g} % do."
 
 
 def too_few_items(n: int, least: int) -> str:
-    """Not enough pairs for a verdict."""
-    return f"Only {n} items are paired; a verdict needs at least {least}. Ask for more items."
+    """Not enough pairs for a finding."""
+    return f"Only {n} items are paired; a finding needs at least {least}. Ask for more items."
 
 
 def too_few_changes(n_changed: int, n: int, least: int) -> str:
@@ -125,23 +153,31 @@ def too_few_changes(n_changed: int, n: int, least: int) -> str:
     )
 
 
+def too_few_clusters(n: int) -> str:
+    """Not enough groups of items for a test."""
+    return f"The items form {n} clusters of uneven weight or too few of them: a finding needs at least 10. Ask items of more clusters."
+
+
+ONE_TASK = "One task says nothing about tasks like it; ask more tasks."
+ALL_ALIKE = "Every task moved by exactly the same amount, so there is no error to judge it by."
 AGAIN = " Run the sweep again: it asks only for what is missing."
 """What to do about missing answers, where there is a sweep to run again."""
 
 
-def missing(n_missing: int, n_planned: int, low: float, high: float, again: str = AGAIN) -> str:
-    """Too many lost pairs, with worst-case bounds."""
-    return (
-        f"{n_missing} of {n_planned} pairs are missing; scored against and for the stimulus, the difference would lie anywhere from "
-        f"{points(low)} to {points(high)} points.{again}"
-    )
+def unfinished(n: int, n_planned: int, again: str = AGAIN) -> str:
+    """Trials that were never recorded."""
+    recorded = f"{n} of {n_planned} planned pairs are recorded"
+    return f"The run is not at its end: {recorded}, and a verdict now would be a look that nobody planned.{again}"
 
 
-def uneven(low: float, high: float, n_planned: int, again: str = AGAIN) -> str:
-    """Arms lose answers at different rates."""
+def lost(c: Comparison, against: Comparison, favour: Comparison) -> str:
+    """One side lost more answers than the other, and what they were would decide."""
+    of_treatment, of_control = _percent(c.missing_treatment or 0.0), _percent(c.missing_control or 0.0)
     return (
-        f"The two arms lost different shares of their answers ({100 * low:.1f} % and {100 * high:.1f} % of {n_planned}); "
-        f"what is missing may be the effect.{again}"
+        f"{of_treatment} of the treatment's answers and {of_control} of the control's are missing. With those that only one side lacks "
+        f"counted against the treatment, the difference would be {points(against.diff)} points ({against.verdict}); for it, "
+        f"{points(favour.diff)} ({favour.verdict}). As recorded it is {points(c.diff)} ({c.verdict}); all missing answers together leave "
+        f"{interval(c.worst_low, c.worst_high)}. What is missing may be the effect."
     )
 
 

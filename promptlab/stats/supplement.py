@@ -145,7 +145,7 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
         if len(present) > 1:
             tables = _tables(by_task, present)
             bests += [_best(unit, present, plan.seed, model, setting) for unit in _units(tables)]
-            protocols += [_protocol(tables, plan.seed, model, setting)] if tables else []
+            protocols += [_protocol({task: scores for task, (scores, _) in tables.items()}, plan.seed, model, setting)] if tables else []
     if plan.replicates > 1:
         cubes: dict[Place, list[np.ndarray]] = {}
         for place, _, _, (arms, _), cube, _, _ in averaged(trials[trials["arm"].isin([NONE_ARM, *stimuli])], ["arm", "replicate"]):
@@ -163,33 +163,33 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
     )  # fmt: skip
 
 
-def _tables(by_task: Mapping[str, ItemTable], stimuli: Sequence[str]) -> dict[str, np.ndarray]:
-    """For each task the scores of the baseline and all stimuli on the items that all of them have: arms by items."""
+def _tables(by_task: Mapping[str, ItemTable], stimuli: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray | None]]:
+    """For each task the scores of the baseline and all stimuli on the items that all of them have, arms by items; and the clusters."""
     found = {}
     for task, table in by_task.items():
         if all(name in table.arms for name in (NONE_ARM, *stimuli)):
             scores = table.scores[:, [table.arms[name] for name in (NONE_ARM, *stimuli)]]
-            whole = scores[np.isfinite(scores).all(axis=1)]
-            if len(whole) > 1:
-                found[task] = whole.T
+            whole = np.isfinite(scores).all(axis=1)
+            if whole.sum() > 1:
+                found[task] = scores[whole].T, None if table.clusters is None else table.clusters[whole]
     return found
 
 
-Unit = tuple[str | None, np.ndarray]
-"""A task (None: all tasks, each as one unit), and differences from the baseline: stimuli by items."""
+Unit = tuple[str | None, np.ndarray, np.ndarray | None]
+"""A task (None: all tasks, each as one unit), differences from the baseline (stimuli by items), and the clusters of the items."""
 
 
-def _units(tables: Mapping[str, np.ndarray]) -> list[Unit]:
-    units: list[Unit] = [(task, table[1:] - table[:1]) for task, table in tables.items()]
+def _units(tables: Mapping[str, tuple[np.ndarray, np.ndarray | None]]) -> list[Unit]:
+    units: list[Unit] = [(task, table[1:] - table[:1], clusters) for task, (table, clusters) in tables.items()]
     if len(tables) >= TASKS_AS_UNITS:
-        units.append((None, np.array([d.mean(axis=1) for _, d in units]).T))
+        units.append((None, np.array([d.mean(axis=1) for _, d, _ in units]).T, None))
     return units
 
 
 def _best(unit: Unit, stimuli: Sequence[str], seed: int, model: str, setting: Setting) -> BestRow:
-    task, d = unit
+    task, d, clusters = unit
     fewest = {} if task else {"fewest": TASKS_AS_UNITS}
-    b = best_stimulus(d, seed=seed, n_resamples=RESAMPLES, n_bootstrap=BOOTSTRAPS, **fewest)
+    b = best_stimulus(d, seed=seed, n_resamples=RESAMPLES, n_bootstrap=BOOTSTRAPS, clusters=clusters, **fewest)
     winner = None if b.winner is None else stimuli[b.winner]
     where = f"in {task}" if task else f"on average over {d.shape[1]} tasks"
     low, high = b.ci if b.ci is not None else (None, None)

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from promptlab.design.defects import Handling
 from promptlab.design.render import FRAME_FIELDS, PRESETS
-from promptlab.nouns import LoopMode, Placement, Position, Scorer, Settle, UsageProblem, checked, did_you_mean, filled, fixed, variables
+from promptlab.nouns import Placement, UsageProblem, checked, did_you_mean, filled, fixed, variables
+from promptlab.nouns.words import Generalise, LoopMode, Position, Scorer, Settle
 from promptlab.sources.spec.models import NAME, ModelEntry, Params, Part, ResponseFormat, Sampling, Thinking, is_unset
 from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.strategies import STRATEGIES, strategy_of
@@ -148,6 +149,10 @@ class Analysis(Part):
     fdr: Annotated[float, Field(gt=0, lt=0.5, description="false discovery rate over the cells of a model")] = 0.05
     margin_mean_points: Annotated[float, Field(gt=0, le=100, description="smaller mean effects count as the same")] = 2.0
     margin_cell_points: Annotated[float, Field(gt=0, le=100, description="smaller effects in one task count as the same")] = 5.0
+    generalise: Annotated[
+        Generalise,
+        Field(description="which tasks a verdict over the tasks is about: these, or tasks like them", exclude_if=lambda of: of == "these"),
+    ] = "these"
     looks: Annotated[
         int,
         Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),

@@ -1,0 +1,296 @@
+"""One inference for every scope: items in pairs, of one task or of several, to a test, intervals, and a test of equivalence.
+
+The rule is one function of the data. A mean over tasks has equal weights; with one task it is that task.
+
+- p: McNemar's mid-p for single right-or-wrong answers of one task; else sign flips within tasks (of whole clusters, where items come in
+  clusters), each task's items weighted alike. Over several tasks with more than 200 changed items the t law of the interval.
+- interval and equivalence: Newcombe's and Tango's score methods on the pooled table for single right-or-wrong answers; else t with the
+  tasks' own errors (CR2 in clusters) and pooled Satterthwaite degrees of freedom. With fewer than 10 changed items, the bound that so
+  few changes set by themselves must hold too.
+- tasks like these: t over the task effects (Hartung and Knapp), k - 1 degrees of freedom.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from scipy.special import bdtr, bdtri, ndtr, ndtri, stdtr, stdtrit
+
+from promptlab.nouns import Comparison, Status
+from promptlab.stats.intervals import Array, Interval, newcombe, tango, tango_score
+from promptlab.stats.multiplicity import min_discordant
+from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, mcnemar, signflip_test
+from promptlab.stats.power import Looked
+
+LEAST_CLUSTERS = 10
+LEAST_DF = 4.0
+"""Below so many degrees of freedom Satterthwaite's approximation is not to be trusted (Pustejovsky and Tipton 2018)."""
+FEW = 10
+"""Below so many changed items the exact bound decides with the others whether a difference is small."""
+MANY = 200
+"""Beyond so many changed items sign flips over several tasks and t agree, and t is quicker."""
+LOOK_CLOSER = 0.01
+COCHRAN = 25
+"""Items needed for each unit of squared skewness before a mean of skewed differences can be trusted (Cochran 1977)."""
+ONE_ITEM = 0.25
+TIED = 1e-9
+POWER_Z = 1.959964 + 0.841621
+DOMINATED = "dominated_by_few_items: a few items make most of the difference, so interval and test are less sure than they say"
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """One treatment and one control on the same items: item means, and what is missing."""
+
+    task: str
+    s: np.ndarray
+    b: np.ndarray
+    clusters: np.ndarray | None
+    n_planned: int
+    notes: tuple[str, ...] = ()
+
+    @property
+    def d(self) -> np.ndarray:
+        """Item differences, rounded so that equal ones are equal in floats too."""
+        d: np.ndarray = np.round(self.s - self.b, DECIMALS)
+        return d
+
+    @property
+    def n_missing(self) -> int:
+        return self.n_planned - len(self.s)
+
+    @property
+    def codes(self) -> np.ndarray:
+        """The independent unit of each item, from 0: its cluster, or itself."""
+        codes: np.ndarray = np.arange(len(self.s)) if self.clusters is None else np.unique(self.clusters, return_inverse=True)[1]
+        return codes
+
+
+FIELDS = frozenset(Comparison.__dataclass_fields__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """A mean over tasks of mean item differences, its test, and the law of its intervals. None is "cannot be given"."""
+
+    diff: float
+    p_value: float | None
+    method: str
+    ci_method: str
+    error: float
+    df: float
+    table: tuple[float, float, float, float] | None = None
+    """Pooled shares of single answers as counts of that many items: both right, gained, lost, both wrong."""
+    gained: int | None = None
+    lost: int | None = None
+    n_nonzero: int = 0
+    n_exact: int = 0
+    """Independent units for the exact bound: as many as if all tasks had the fewest."""
+    ups: int = 0
+    downs: int = 0
+    """Units whose difference is above 0, and below."""
+    sd: float = 0.0
+    """Of the item differences of one task."""
+    status: Status = "ok"
+    notes: tuple[str, ...] = ()
+    conf: float = 0.95
+
+    def put_into(self, comparison: Comparison) -> Comparison:
+        """The comparison with all that both have a name for."""
+        low, high = self.ci or (None, None)
+        return replace(comparison, **{n: getattr(self, n) for n in SHARED}, ci_low=low, ci_high=high, mde=self.mde)
+
+    @property
+    def mde(self) -> float | None:
+        """The difference that is seen with 80 % power before any correction; None without an error."""
+        return POWER_Z * self.error if self.error > 0 else None
+
+    @cached_property
+    def ci(self) -> Interval | None:
+        """The interval that is shown: 95 %, or at a planned look the repeated one."""
+        return self.interval(self.conf)
+
+    def interval(self, conf: float) -> Interval | None:
+        """A two-sided interval; None where all differences are one constant other than 0."""
+        if not self.n_nonzero and self.n_exact:
+            half = 1 - float(((1 - conf) / 2) ** (1 / self.n_exact))
+            return -half, half
+        if self.table is not None:
+            return newcombe(*self.table, conf)
+        if not self.error:
+            return None
+        half = float(stdtrit(self.df, (1 + conf) / 2)) * self.error
+        return max(-1.0, self.diff - half), min(1.0, self.diff + half)
+
+    def equivalence(self, margin: float, alpha: float) -> tuple[float, float, float] | None:
+        """p of the two one-sided tests, and the interval that lies inside the margin exactly where p is at most `alpha`."""
+        few = self.n_nonzero < FEW and self.n_exact > 0
+        if not self.n_nonzero and few:
+            p, low, high = 0.0, 0.0, 0.0
+        elif self.table is not None:
+            _, b, c, _ = self.table
+            n = sum(self.table)
+            p = max(float(ndtr(x)) for x in (-tango_score(b, c, n, -margin), tango_score(b, c, n, margin)))
+            low, high = tango(b, c, n, float(ndtri(1 - alpha)))
+        elif self.error:
+            p = max(float(stdtr(self.df, x / self.error)) for x in (-(self.diff + margin), self.diff - margin))
+            half = float(stdtrit(self.df, 1 - alpha)) * self.error
+            low, high = self.diff - half, self.diff + half
+        else:
+            return None
+        if few:
+            p = max(p, *(float(bdtr(x, self.n_exact, margin)) for x in (self.ups, self.downs)))
+            low, high = min(low, -self._bound(self.downs, alpha)), max(high, self._bound(self.ups, alpha))
+        return p, max(-1.0, low), min(1.0, high)
+
+    def _bound(self, changed: int, alpha: float) -> float:
+        """The largest share of units that change one way, where `changed` of them did (Clopper and Pearson 1934)."""
+        return float(bdtri(changed, self.n_exact, alpha)) if changed < self.n_exact else 1.0
+
+    def repeated(self, at: Looked) -> Inference:
+        """The same as a planned look may judge it: repeated p-value and repeated interval."""
+        conf = 1 - 2 * float(ndtr(-at.bound(0.05)))
+        p = None if self.p_value is None else at.repeated(self.p_value)
+        return replace(self, p_value=p, conf=conf, method=f"{self.method}, repeated at {at.words}")
+
+
+SHARED = tuple(name for name in Inference.__dataclass_fields__ if name in FIELDS)
+
+
+def infer(pairs: Sequence[Pairs], rate: float = 0.05, n_family: int = 1, exact: bool = False) -> Inference:
+    """The mean over these tasks of the treatment's mean difference; every task with equal weight, ValueError without an item.
+
+    Where sign vectors are random and p is small, as many more are drawn as the smallest threshold of the family needs (`rate` over
+    `n_family`). `exact` takes the exact p (the sign test on the changed answers) in the place of mid-p.
+    """
+    if not pairs or any(not len(p.s) for p in pairs):
+        raise ValueError("every task needs at least one pair")
+    k, ds = len(pairs), [p.d for p in pairs]
+    fewest = min(len(d) for d in ds)
+    clustered = any(p.clusters is not None for p in pairs)
+    table = None if clustered else _table(pairs)
+    error, df = _error(pairs)
+    units = [np.round(np.bincount(p.codes, weights=d) * fewest / len(d), DECIMALS) for p, d in zip(pairs, ds, strict=True)]
+    moved = np.concatenate(units)
+    n_changed, changed = int(sum(np.count_nonzero(d) for d in ds)), int(np.count_nonzero(moved))
+    found = Inference(
+        diff=float(np.mean([d.mean() for d in ds])), p_value=None, method="", ci_method=_interval_method(k, clustered, table is not None),
+        error=error, df=df, table=table, n_nonzero=n_changed, n_exact=k * min(map(len, units)),
+        ups=int((moved > 0).sum()), downs=int((moved < 0).sum()), status=_status(pairs, units, error, df),
+        notes=_notes(pairs, units, clustered, table is not None),
+    )  # fmt: skip
+    if k == 1:
+        sd = float(ds[0].std(ddof=1)) if len(ds[0]) > 1 else 0.0
+        found = replace(found, gained=int((ds[0] > 0).sum()), lost=int((ds[0] < 0).sum()), sd=sd)
+    if k == 1 and table is not None:
+        counted = mcnemar(*map(round, table))
+        return replace(found, p_value=counted.p_exact if exact else counted.p_midp, method="McNemar exact" if exact else "McNemar mid-p")
+    if k > 1 and changed > MANY and not exact:
+        p = None if not error else 2 * float(stdtr(df, -abs(found.diff) / error))
+        return replace(found, p_value=p, method=f"t, these {k} tasks")
+    flips = _flips(moved, rate, n_family)
+    what = " by cluster" if clustered else " on item means" if k == 1 else ""
+    method = f"sign-flip {'exact' if exact else 'mid-p'}{what}{'' if k == 1 else ' within tasks'}"
+    return replace(found, p_value=flips.p_full if exact else flips.p_midp, method=method)
+
+
+def like_these(pairs: Sequence[Pairs]) -> Inference | None:
+    """The same mean for tasks like these: t over the task effects; None with one task, or where all tasks moved alike."""
+    effects = np.array([p.d.mean() for p in pairs])
+    k = len(effects)
+    if k < 2 or effects.std() < TIED:
+        return None
+    error, diff = float(effects.std(ddof=1)) / math.sqrt(k), float(effects.mean())
+    p = 2 * float(stdtr(k - 1, -abs(diff) / error))
+    changed = int(sum(np.count_nonzero(p.d) for p in pairs))
+    return Inference(diff=diff, p_value=p, method="t over tasks", ci_method="t over tasks", error=error, df=k - 1.0, n_nonzero=changed)
+
+
+def _table(pairs: Sequence[Pairs]) -> tuple[float, float, float, float] | None:
+    """The mean over tasks of the four shares, as counts of the items that give a mean over tasks its variance; None for other scores."""
+    if not all(np.isin(side, (0.0, 1.0)).all() for p in pairs for side in (p.s, p.b)):
+        return None
+    n = np.array([len(p.s) for p in pairs], dtype=np.float64)
+    s, b = [p.s > 0.5 for p in pairs], [p.b > 0.5 for p in pairs]
+    counts = np.array([((x & y).sum(), (x & ~y).sum(), (~x & y).sum(), (~x & ~y).sum()) for x, y in zip(s, b, strict=True)])
+    change = (counts[:, 1] + counts[:, 2] + 0.5) / (n + 1)  # smoothed: a task without a change is not one that cannot change
+    items = len(n) * change.sum() / (change / n).sum()
+    pooled = (counts / n[:, None]).mean(axis=0) * items
+    return float(pooled[0]), float(pooled[1]), float(pooled[2]), float(pooled[3])
+
+
+def _error(pairs: Sequence[Pairs]) -> tuple[float, float]:
+    """The standard error of the mean over these tasks, and its degrees of freedom pooled over them (Satterthwaite 1946)."""
+    variances, per_df = [], []
+    for p in pairs:
+        n, d = len(p.s), p.d
+        if p.clusters is None:
+            variances.append(float(d.var(ddof=1)) / n if n > 1 else 0.0)
+            per_df.append(max(n - 1.0, 1.0))
+        else:
+            fit = cluster_mean(difference=d, cluster=p.clusters)
+            variances.append((fit.se_cr2 or 0.0) ** 2)
+            per_df.append(fit.df_cr2 or 1.0)
+    v, each = np.array(variances), np.array(per_df)
+    if v.sum() < TIED**2:
+        return 0.0, float(each.sum())
+    return math.sqrt(float(v.sum())) / len(pairs), float(v.sum() ** 2 / (v**2 / each).sum())
+
+
+def error_of(pairs: Pairs) -> float:
+    """The standard error of one task's mean item difference, robust where items come in clusters; 0 with fewer than two items."""
+    return _error([pairs])[0]
+
+
+def _status(pairs: Sequence[Pairs], units: Sequence[Array], error: float, df: float) -> Status:
+    if any(p.clusters is not None for p in pairs):
+        few = sum(map(len, units)) < LEAST_CLUSTERS or any(p.clusters is not None and len(u) < 2 for p, u in zip(pairs, units, strict=True))
+        if few or (error > 0 and df < LEAST_DF):
+            return "too_few_clusters"
+    if not error and any(np.count_nonzero(u) for u in units):
+        return "zero_variance"
+    return "ok"
+
+
+def _notes(pairs: Sequence[Pairs], units: Sequence[Array], clustered: bool, single: bool) -> tuple[str, ...]:
+    found = []
+    if clustered:
+        n_items, n_units = sum(len(p.s) for p in pairs), sum(map(len, units))
+        found.append(f"{n_items} items in {n_units} clusters; whole clusters are flipped, the interval is cluster-robust (CR2)")
+    elif not single and dominated(np.concatenate(units)):
+        found.append(DOMINATED)
+    return (*found, *dict.fromkeys(note for p in pairs for note in p.notes))
+
+
+def _interval_method(k: int, clustered: bool, single: bool) -> str:
+    method = "CR2 t" if clustered else "Newcombe" if single else "t on item differences"
+    return method if k == 1 else f"{method}, these {k} tasks"
+
+
+def dominated(d: np.ndarray) -> bool:
+    """Whether few items carry the mean: one has over a quarter of the squares, or there are too few for so skewed a set."""
+    squares = d**2
+    total = float(squares.sum())
+    sd = float(d.std())
+    if total == 0 or sd < TIED:
+        return False
+    skewness = float(((d - d.mean()) ** 3).mean()) / sd**3
+    return float(squares.max()) > ONE_ITEM * total or len(d) < COCHRAN * skewness**2
+
+
+def _flips(d: Array, rate: float, n_family: int) -> SignFlip:
+    none = np.zeros_like(d)
+    flips = signflip_test(stimulus=d, baseline=none)
+    if "random" in flips.method and flips.p_midp <= LOOK_CLOSER:
+        flips = signflip_test(stimulus=d, baseline=none, n_resamples=max(RESAMPLES, int(20 * n_family / rate)))
+    return flips
+
+
+def min_level(rate: float, exact: bool = False) -> int:
+    """Discordant pairs below which no test at `rate` can reject, even without any correction."""
+    found = min_discordant(alpha=rate)
+    return int(found.exact if exact else found.midp)
