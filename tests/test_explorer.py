@@ -269,7 +269,7 @@ def test_overview_has_verdicts_in_words_and_signs(opened: Any, demo: Path) -> No
     by_name = dict(zip(table["added text"], table["verdict"], strict=True))
     assert by_name["emotionprompt/EP02"] == "▲ helps"
     assert by_name["negativeprompt/NP10"] == "▼ hurts"
-    assert "Over 2 tasks" in texts(app)
+    assert "Over these 2 tasks" in texts(app)
     assert "Does it help?" in texts(app)
     app.selectbox(key="pick_control").set_value("none").run()
     assert app.query_params["control"] == "none"
