@@ -24,7 +24,7 @@ from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import sensitivity
 from promptlab.reporting.build import Report, build, headline
-from promptlab.reporting.decide import about, lines, needed
+from promptlab.reporting.decide import about, lines, needed, reason
 from promptlab.reporting.formats import to_csv, to_json, to_markdown
 from promptlab.reporting.frozen import steps
 from promptlab.reporting.html import to_html
@@ -189,6 +189,18 @@ def test_refusals_give_their_reason(planted: Path) -> None:
     assert all(c.sentence and reports.formats.escaped(c.sentence) in text for c in refused)
     page = "".join(parsed(to_html(report)).words)
     assert all(c.sentence in page for c in refused)
+
+
+def test_the_terminal_says_why_a_row_finds_nothing(planted: Path) -> None:
+    report = of(planted)
+    said = " ".join(re.sub(r"[^\x20-\x7e\n]", " ", run("report", str(planted)).stdout).split())
+    nothing = [c for c in report.comparisons if c.verdict in ("unclear", "refused") and c.scope != "aa"]
+    over = [c for c in nothing if c.scope != "cell"]
+    assert over, "the sentence without an effect is not shown to have none"
+    for c in over:
+        assert re.search(rf"{c.verdict}: [^:]*{re.escape(report.name(c))}[^:]*: {re.escape(reason(report, c))}", said)
+    single = sum(map(int, re.findall(r"(?:unclear|refused): (\d+) in single tasks: \w", said)))
+    assert single == len([c for c in nothing if c.scope == "cell"]) > 0
 
 
 def test_a_run_with_hardly_anything_recorded_gets_a_report(planted: Path, tmp_path: Path) -> None:

@@ -145,8 +145,16 @@ REASONS = {
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): mend that first.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
+    "not_planned": "Looks were planned for means over the tasks, so a single task gets no verdict.",
 }
 """What stands in the way of a verdict, by its status."""
+
+
+def reason(report: Report, c: Comparison) -> str:
+    """Why a comparison is without a finding, in one short clause; '' where it has one."""
+    if c.verdict == "refused":
+        return REASONS.get(c.status, c.sentence)
+    return (REASONS.get(c.status) or _more_words(report, c)) if c.verdict == "unclear" else ""
 
 
 def _advice(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Kind, str, str]:
@@ -158,7 +166,7 @@ def _advice(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Ki
     if c.verdict == "refused":
         return "wait", "Not settled", REASONS.get(c.status, "See the sentence of this comparison.")
     if c.verdict == "unclear":
-        return "wait", "Not settled", REASONS.get(c.status) or _more_words(report, c)
+        return "wait", "Not settled", reason(report, c)
     if c.oracle and c.verdict == "helps":
         return "no", "Do not ship it", "It was told when an answer was right; in use nobody knows that."
     if c.verdict == "helps":

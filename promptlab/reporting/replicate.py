@@ -15,7 +15,7 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.sources.tasks import entries
-from promptlab.stats import Place, Replication, error_of, item_tables, published_headline, replication_check
+from promptlab.stats import Place, Replication, error_of_task, item_tables, published_headline, replication_check
 
 Paper = Literal["emotionprompt", "negativeprompt"]
 PAPERS: tuple[Paper, ...] = ("emotionprompt", "negativeprompt")
@@ -169,7 +169,7 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
             if present and len(whole) > 1:
                 found = table.pairs(table.mean([NONE_ARM, *present]) * 0 + table.mean(present), table.mean([NONE_ARM]))
                 changed, arm_means = float((np.abs(whole[:, 1:] - whole[:, :1]) > SAME).mean()), tuple(map(float, whole.mean(axis=0)))
-                made = TaskMeans(task, len(whole), float(found.d.mean()), error_of(found), arm_means, changed)
+                made = TaskMeans(task, len(whole), float(found.d.mean()), error_of_task(found), arm_means, changed)
                 held[base_prompt, place].append(made)
     return held
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
 from promptlab.reporting.rows import PLACE, cells, gap_table
 from promptlab.reporting.table import Table as Found
@@ -23,6 +25,9 @@ COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost
 WIDTH_OFF_TERMINAL = 132
 ROOMY = {"against", "points", "tokens", "seconds", "of questions"}
 """Columns of the tables of arms that a terminal has no room for."""
+OPEN = ("unclear", "refused")
+"""Verdicts that find nothing, and say why."""
+WIDE = "The interval leaves open whether there is a difference; more items narrow it."
 FEW = 6
 """Tasks whose gap between the suites is listed whether or not it is one."""
 
@@ -65,6 +70,8 @@ def to_text(report: Judged, console: Console | None = None) -> None:
             n_hidden += len(every) - len(found)
             mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
             console.print(_table(report, f"{mark}{model}, against {CONTROLS[control].name}", shown + found))
+            for line in _reasons(report, shown, [c for c in every if c not in found]):
+                console.print(Text(line))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
     for of_arms in arm_tables(report):
@@ -82,6 +89,18 @@ def _table(report: Judged, title: str, comparisons: Sequence[Comparison]) -> Tab
         name = f"{treatment} (all)" if c.scope == "primary" else treatment
         table.add_row(*(Text(cell, style=VERDICTS[c.verdict].style if cell == c.verdict else "") for cell in (name, where, *rest)))
     return table
+
+
+def _reasons(report: Judged, listed: Sequence[Comparison], hidden: Sequence[Comparison]) -> list[str]:
+    """Why some rows have no finding: those that are listed by name, single tasks by number."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for c in listed:
+        if c.verdict in OPEN:
+            _, name, where, *_ = cells(report, c)
+            groups.setdefault((c.verdict, reason(report, c)), []).append(f"{name}{' (all)' if c.scope == 'primary' else ''}, {where}")
+    tasks = Counter((c.verdict, reason(report, c) if c.status != "ok" else WIDE) for c in hidden if c.verdict in OPEN)
+    said = [f"{verdict}: {'; '.join(names)}: {why}" for (verdict, why), names in groups.items()]
+    return said + [f"{verdict}: {n} in single tasks: {why}" for (verdict, why), n in tasks.items()]
 
 
 def narrow(found: Found) -> Found:

@@ -19,7 +19,7 @@ from scipy import stats as st
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Hypothesis, Plan, Status
 from promptlab.stats import sentences as say
-from promptlab.stats.core import Inference, Pairs, error_of, infer, like_these, min_level
+from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_these, min_level
 from promptlab.stats.multiplicity import ADJUSTMENT, adjust, contrast_of
 from promptlab.stats.power import Looked
 from promptlab.stats.tables import ItemTable, item_tables
@@ -180,7 +180,7 @@ class Analysis:
             own, wide = these.ci or (None, None), (like and like.ci) or (None, None)
             done = replace(done, ci_fixed_low=own[0], ci_fixed_high=own[1], ci_like_low=wide[0], ci_like_high=wide[1])
         if len(some) == 1:
-            done = replace(done, se=error_of(some[0]))
+            done = replace(done, se=error_of_task(some[0]))
         if self._unfinished(h, losses):
             return refused(done, "missing_pairs", say.unfinished(blank.n_pairs, blank.n_planned, self.again), rate)
         if self.at is not None and h.scope == "cell" and len(self.n_items) > 1:

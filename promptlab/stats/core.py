@@ -102,7 +102,7 @@ class Inference:
     def put_into(self, comparison: Comparison) -> Comparison:
         """The comparison with all that both have a name for."""
         low, high = self.ci or (None, None)
-        return replace(comparison, **{n: getattr(self, n) for n in SHARED}, ci_low=low, ci_high=high, mde=self.mde)
+        return replace(comparison, **{n: getattr(self, n) for n in CARRIED}, ci_low=low, ci_high=high, mde=self.mde)
 
     @property
     def mde(self) -> float | None:
@@ -158,7 +158,7 @@ class Inference:
         return replace(self, p_value=p, conf=conf, method=f"{self.method}, repeated at {at.words}")
 
 
-SHARED = tuple(name for name in Inference.__dataclass_fields__ if name in FIELDS)
+CARRIED = tuple(name for name in Inference.__dataclass_fields__ if name in FIELDS)
 
 
 def infer(pairs: Sequence[Pairs], rate: float = 0.05, n_family: int = 1, exact: bool = False) -> Inference:
@@ -241,7 +241,7 @@ def _error(pairs: Sequence[Pairs]) -> tuple[float, float]:
     return math.sqrt(float(v.sum())) / len(pairs), float(v.sum() ** 2 / (v**2 / each).sum())
 
 
-def error_of(pairs: Pairs) -> float:
+def error_of_task(pairs: Pairs) -> float:
     """The standard error of one task's mean item difference, robust where items come in clusters; 0 with fewer than two items."""
     return _error([pairs])[0]
 
