@@ -23,9 +23,22 @@ CIRCUMSTANCES = ["rule", "latency_s", "cached", "attempts", "paid_usd"]
 N_BEFORE = 45
 """Trials in the journal of the run that was killed."""
 KEPT = ("scope", "model", "task", "strategy", "control", "treatment", "n_pairs")
-VERDICT = ("diff", "p_value", "gained", "lost", "status", "verdict")
-TOO_LITTLE = ("n_too_small", "no_discordant_pairs", "cannot_be_significant", "zero_variance", "too_few_clusters")
-"""Statuses of verdicts that the earlier version refused for want of items, clusters or changed answers."""
+NUMBERS = ("diff", "p_value", "p_adjusted", "ci_low", "ci_high")
+RENAMED = ("refused", "unclear")
+"""Too little to tell was refused and is unclear; statuses say as before what is too little."""
+NO_CHANGE_INTERVAL = "no answer changed: the exact bound in the place of a score interval"
+OVER_TASKS = "a mean over tasks met a normal law; now sign flips within tasks, and Newcombe's interval or t"
+CHANGED = {
+    ("looked", "primary", "placebo", "emotionprompt"): "9 answers gained and none lost at a first look: p .0395, which Holm doubles",
+    (
+        "looked",
+        "primary",
+        "none",
+        "emotionprompt",
+    ): "8 answers gained and none lost at a first look: mid-p .0039, and the boundary asks .003",
+    ("looked", "stimulus", "none", "emotionprompt/EP02"): "the same 8 answers",
+}
+"""Findings of the earlier version that the data do not carry: its normal law took 8 gained of 40 for p .0014 before the look."""
 AUDIT = "Does what is here match what was frozen?"
 
 
@@ -57,29 +70,46 @@ def frame(run: Path) -> pd.DataFrame:
 def judged(folder: Path, runs: str) -> dict[str, Any]:
     """What a report says of a run, in the form of verdicts.json."""
     report = json.loads(said(folder, "report", str(only(folder / runs)), "--format", "json"))
-    rows = [{name: c[name] for name in (*KEPT, *VERDICT)} for c in report["comparisons"]]
-    assert report["headline"]
-    return {"run": report["run"], "state": report["state"], "comparisons": rows}
+    names = (*KEPT, *NUMBERS, "gained", "lost", "status", "verdict")
+    rows = [{name: c[name] for name in names} for c in report["comparisons"]]
+    return {"run": report["run"], "state": report["state"], "headline": report["headline"], "comparisons": rows}
 
 
 def agrees(found: dict[str, Any], runs: str) -> None:
-    """What is found is what verdicts.json has for the run; numbers up to the last digits."""
+    """What is found is what verdicts.json has for the run, numbers up to the last digits; what differs is named above."""
     wanted = json.loads((HERE / "verdicts.json").read_text(encoding="utf-8"))[runs]
     assert [found[name] for name in ("run", "state")] == [wanted[name] for name in ("run", "state")]
-    assert len(found["comparisons"]) == len(wanted["comparisons"])
+    assert len(found["headline"]) >= len({line.split(", ")[0] for line in wanted["headline"]}), "a line for each control at least"
     for now, before in zip(found["comparisons"], wanted["comparisons"], strict=True):
-        assert {name: now[name] for name in KEPT} == {name: before[name] for name in KEPT}
-        assert now["diff"] == (None if before["diff"] is None else pytest.approx(before["diff"], rel=1e-9, abs=1e-12)), before
-        if before["task"] is not None and before["gained"] is not None:
-            assert (now["gained"], now["lost"]) == (before["gained"], before["lost"])
-        if before["task"] is not None and before["p_value"] is not None and now["p_value"] is not None:
-            assert now["p_value"] == pytest.approx(before["p_value"], rel=1e-9, abs=1e-12), "the test of one task is the same"
-        if before["verdict"] not in ("refused", "unclear"):
-            few = before["task"] is None and now["p_value"] > before["p_value"]  # few changes over few tasks met a normal law
-            assert now["verdict"] == before["verdict"] or (few and now["verdict"] == "unclear")
-        elif now["verdict"] != before["verdict"]:  # too little to tell is unclear now, and no change at all may be shown to be the same
-            assert now["verdict"] in ("unclear", "same"), before
-            assert before["status"] in ("ok", "missing_pairs", *TOO_LITTLE)  # one answer of 24 is missing, and could not turn it
+        unlike = {name for name in before if not same(now[name], before[name])}
+        assert not unlike - allowed(now, before, runs), (unlike, now, before)
+
+
+def same(now: object, before: object) -> bool:
+    return now == (pytest.approx(before, rel=1e-9, abs=1e-12) if isinstance(before, float) else before)
+
+
+def allowed(now: dict[str, Any], before: dict[str, Any], runs: str) -> set[str]:
+    """Columns of one comparison that may differ from what the earlier version said, each for its reason."""
+    found: set[str] = set()
+    if (runs, *(before[name] for name in ("scope", "control", "treatment"))) in CHANGED:
+        assert (before["verdict"], now["verdict"]) == ("helps", "unclear")
+        found |= {"verdict"}
+    if before["task"] is None:  # OVER_TASKS
+        found |= {"ci_low", "ci_high", "p_value", "p_adjusted"}
+        if runs == "imported":  # one task: its mean is the task, counts and all
+            found |= {"gained", "lost"}
+        if before["p_value"] is not None and runs != "imported":
+            assert now["p_value"] >= before["p_value"], OVER_TASKS
+    elif before["gained"] == before["lost"] == 0:
+        assert now["ci_high"] == -now["ci_low"] > before["ci_high"], NO_CHANGE_INTERVAL
+        found |= {"ci_low", "ci_high"}
+    if (before["verdict"], now["verdict"]) == RENAMED and before["status"] in ("n_too_small", "missing_pairs"):
+        found |= {"verdict", "p_adjusted"}
+        if before["status"] == "missing_pairs":
+            assert runs == "imported", "one answer of 24 is missing, and neither extreme turns the verdict"
+            found |= {"status"}
+    return found
 
 
 @pytest.mark.parametrize("runs", RUNS)
@@ -137,9 +167,10 @@ def test_the_looks_decide_what_they_decided(folder: Path) -> None:
     said(folder, "sweep", "looked.yaml", "--runs", "again", "--no-report")
     again = json.loads((only(folder / "again") / "looks.json").read_text(encoding="utf-8"))["looks"]
     assert {row.pop("setting") for row in again} == {"paper/0/single"}
-    unlike = ("p", "conditional_power")  # the law of the mean over two tasks is t now, or sign flips
-    for row, then in zip(again, before["looks"], strict=True):
-        assert {name: row[name] for name in row if name not in unlike} == {name: then[name] for name in then if name not in unlike}
+    [row], [then] = again, before["looks"]
+    assert row | {"p": 0, "conditional_power": 0} == then | {"p": 0, "conditional_power": 0}
+    assert (round(then["p"], 4), round(row["p"], 4)) == (0.0192, 0.0395), OVER_TASKS
+    assert row["conditional_power"] > 0.95
     then, now = frame(only(folder / "looked")), frame(only(folder / "again"))
     pd.testing.assert_frame_equal(now.drop(columns=CIRCUMSTANCES), then.drop(columns=CIRCUMSTANCES))
 
