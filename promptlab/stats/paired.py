@@ -218,9 +218,11 @@ def _convolved(steps: npt.NDArray[np.int64], total: int) -> tuple[float, float]:
     reach = int(steps.sum())
     law = np.ones(1)
     for step, count in zip(*np.unique(steps, return_counts=True), strict=True):
-        of_this = np.zeros(2 * int(step) * int(count) + 1)
-        of_this[:: 2 * int(step)] = _halves(int(count))
-        law = np.convolve(law, of_this)
+        weights, apart = _halves(int(count)), 2 * int(step)
+        longer = np.zeros(len(law) + apart * int(count))
+        for i, weight in enumerate(weights):  # only every `apart`-th place is not 0
+            longer[i * apart : i * apart + len(law)] += weight * law
+        law = longer
     sums = np.abs(np.arange(-reach, reach + 1))
     return float(law[sums > total].sum()), float(law[sums == total].sum())
 
