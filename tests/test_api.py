@@ -201,7 +201,8 @@ def test_an_interrupted_script_says_so_and_goes_on(tmp_path: Path, server: Serve
     path = runs.experiment(tmp_path, tasks="sum", models=runs.served(server.url, "slow-50"))
     script = (
         "import os, signal, sys, promptlab\n"
-        "def observe(p):\n    if p.n_done == 10: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sent = []\n"
+        "def observe(p):\n    if p.n_done >= 10 and not sent: sent.append(os.kill(os.getpid(), signal.SIGINT))\n"
         "inside = sys.argv[2] == 'inside'\n"
         "async def cell(): promptlab.run(sys.argv[1], cache='off', concurrency=4, progress=observe)\n"
         "try:\n    __import__('asyncio').run(cell()) if inside else cell().send(None)\n"
