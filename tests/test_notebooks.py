@@ -215,7 +215,7 @@ def test_a_notebook_for_a_run_is_written_and_runs(name: str, loops: bool, tmp_pa
     for c in built.of("cell", control=control):
         assert f"{VERDICTS[c.verdict].sign} {100 * c.diff:+.1f}" in shown["matrix-0"]
     odd = [c for c in built.of("cell", control=control) if c.verdict in ("refused", "hurts") or c.n_missing]
-    assert odd
+    assert odd or loops, "few changes in loops are unclear, and nothing there is refused"
     for c in odd:
         assert c.sentence in shown["look-0"]
     best = max(built.of("cell", control=control), key=lambda c: abs(c.diff or 0))

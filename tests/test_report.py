@@ -625,7 +625,8 @@ def test_no_text_of_plan_or_manifest_becomes_markup(planted: Path, tmp_path: Pat
     folder = shutil.copytree(planted, tmp_path / planted.name)
     names = frozenset({
         "task", "arm", "role", "name", "family", "scope", "model", "treatment", "library", "control", "placement", "strategy", "metric",
-        "strict", "suite", "stimuli_of", "placebos_of", "scorer", "position", "low", "settings", "hypotheses", "state", "models", "generalise", "options",
+        "strict", "suite", "stimuli_of", "placebos_of", "scorer", "position", "low", "settings", "hypotheses", "state", "models",
+        "generalise", "options",
     })  # fmt: skip
     plan, manifest = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("plan.json", "manifest.json"))
     models = [everywhere(model, frozenset({"name"})) for model in plan["models"]]
