@@ -239,7 +239,7 @@ def test_an_unknown_price_is_unknown(tmp_path: Path, server: Server) -> None:
     assert not report.simulated
     page = to_html(report)
     assert "SIMULATED" not in page
-    assert page.count('<td class="n">unknown</td>') == 4
+    assert page.count('<td class="n">unknown</td>') == 5, "four of prices, one of the decision's cost"
 
 
 def test_simulated_money_is_not_called_paid(planted: Path) -> None:
