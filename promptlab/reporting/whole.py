@@ -75,7 +75,8 @@ def to_text(report: Judged, console: Console | None = None) -> None:
     if report.gaps:
         n_hidden += _say_gaps(report, console)
     for of_arms in arm_tables(report):
-        _print(console, narrow(of_arms))
+        narrowed = narrow(of_arms)
+        _print(console, narrowed._replace(title=f"{'SIMULATED ' if report.simulated else ''}{narrowed.title}"))
     if n_hidden:
         console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
 
