@@ -46,7 +46,7 @@ _COMPARED = re.compile(
 _REJECTED = re.compile(
     r"(?:[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:don't|do not|doesn't|didn't|cannot|can't|won't|not) (?:think"
     r"|believe|say|mean)\b(?: that)?(?: (?:it(?:'s| is| would be| was)|there (?:are|is)|the answer is))?"
-    r"|\bdoubt\b(?: that)?(?: it(?:'s| is))?|\banything but|\brefuse to say|\b(?:could|might|may) be|\bnicht, dass es"
+    r"|\bdoubt\b(?: that)?(?: it(?:'s| is))?|\banything but|\brefuse to say|\bnicht, dass es"
     r"|\b(?:wrong|incorrect) answer is)\s*(?:the number\s*)?$",
     re.I,
 )
@@ -169,7 +169,7 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = re.compile(
-    r",?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s?\(|;\s|\s-\s(?=[A-Za-z])|,\sand\s(?:the"
+    r",?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s?\(|\s-\s(?=[A-Za-z])|,\sand\s(?:the"
     r"|its|their)\s|\s[—–]\s",
     re.I,
 )
@@ -271,11 +271,15 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
     parts = [_LABEL.sub(" ", part) for part in sentences(body)]
     stated = [part for part in parts if not part.endswith("?")] or (parts if _bare(text.rstrip("? ")) is not None else [])
-    if stated and (bare := _bare(stated[0])) is not None:
+    if stated and (bare := _bare(stated[0])) is not None and (len(stated) == 1 or _bare(stated[1]) in (None, bare)):
         return bare, "first line"
     if (checked := _checked(stated)) is not None:
         return checked, "equation"
     for part in reversed(stated):
+        if (aside := _ASIDE.search(part)) is not None and aside.start() and figures(part[: aside.start()]):
+            settled, value = _of_sentence(part[: aside.start()], alone=False)
+            if settled and value is not None:
+                return value, "statement"
         if "=" in part and (value := _equated(part)) is not None:
             return value, "equation"
         found = [one for one in figures(part) if not one.barred]
@@ -301,7 +305,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
 _BARRED_AFTER = re.compile(
     r"\s*(?:[<>≤≥≠](?!-)|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对|[❌✗✘]"
     r"|\((?:wrong|incorrect|false|not)\b|(?:is|are|was|would be|ist|est|es)\s+(?:not\b|n't|wrong|incorrect"
-    r"|false|too (?:high|low|big|small|large)|impossible|falsch|faux|incorrect\w*|close)\b)",
+    r"|false|too (?:high|low|big|small|large)|impossible|an? (?:common |typical |frequent )?(?:wrong|mistake"
+    r"|error)|falsch|faux|incorrect\w*|close)\b)",
     re.I,
 )
 
@@ -341,9 +346,16 @@ def _bare(text: str) -> Decimal | None:
     )
 
 
+def denied(reply: Reply) -> bool:
+    """Whether a reply concludes only what the answer is not."""
+    return reply.concluded is not None and not reply.concluded.text and reply.corrected is None
+
+
 def spelled(reply: Reply, item: Item) -> Scored:
     """A number in English words; with or without "and", hyphens and commas; digits do not count."""
     wanted = {n for target in item.targets for n in spelled_number(fold(target))}
+    if denied(reply):
+        return Scored(0.0, None, "denied")
     concluded = reply.concluded is not None and bool(reply.concluded.text)
     for reading, rule in replies.readings(reply):
         if concluded and rule != "conclusion":
@@ -358,6 +370,11 @@ def spelled(reply: Reply, item: Item) -> Scored:
     return Scored(0.0, None)
 
 
+_NOT_LEVEL = re.compile(
+    r"(?:^\W*(?:less than|more than|at least|at most|below|above|under|over)|\bnot|n't)\s+(?:a\s+)?[0-5]\b(?!.*\b(?:but"
+    r"|it is|it's)\b)",
+    re.I,
+)
 _NO_LEVEL = re.compile(
     r"\bsentences? \d\b(?: and \d)?|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b", re.I
 )
@@ -365,6 +382,8 @@ _NO_LEVEL = re.compile(
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
+    if denied(reply) or (reply.concluded is None and _NOT_LEVEL.search(reply.text)):
+        return Scored(0.0, None, "denied")
     concluded = [(reply.concluded.text, "conclusion")] if reply.concluded else []
     places = (*concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
     for raw, rule in places:

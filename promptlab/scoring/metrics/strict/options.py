@@ -28,6 +28,8 @@ def _settled(reply: Reply, item: Item) -> Scored:
 
 
 def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    if reply.corrected is not None:
+        yield reply.corrected, "correction"
     if reply.wrapper:
         yield reply.text, reply.wrapper
     if reply.concluded is not None:

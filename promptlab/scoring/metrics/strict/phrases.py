@@ -187,6 +187,8 @@ _BRACKETS = re.compile(r"[\[\]{}()<>]")
 
 def brackets(reply: Reply, item: Item) -> Scored:
     """Closing brackets in order; the whole sequence with its completion counts as well."""
+    if reply.concluded is not None and not reply.concluded.text:
+        return Scored(0.0, None, "denied")
     text = re.sub("[-=]>", " ", CONFIDENCE.sub("", fold(reply.aloud)))
     if (box := text.rfind("\\boxed{")) >= 0:  # its brackets need not be balanced
         text = text[box + 7 :].rstrip(" $.").removesuffix("}")
