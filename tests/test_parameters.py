@@ -206,7 +206,7 @@ def test_an_experiment_of_chats_does_not_take_a_text_completion_model(tmp_path: 
     resolve(experiment(tmp_path, models=model.format(", chat_template: '{role}: {content} '"), more=loop))
 
 
-# --- what differs from what was asked ---------------------------------------------------------------------------------------------
+# --- how a request differs from the experiment --------------------------------------------------------------------------------
 
 
 def test_differences_in_words() -> None:

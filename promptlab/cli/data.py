@@ -61,7 +61,7 @@ def verify(as_json: AsJson = False) -> None:
         raise typer.Exit(EXIT_ERROR)
 
 
-task = typer.Typer(name="task", help="Tasks of your own: check a task file before it is asked.", no_args_is_help=True)
+task = typer.Typer(name="task", help="Tasks of your own: check a task file before a sweep uses it.", no_args_is_help=True)
 MOST_TOLD = 20
 
 
@@ -102,7 +102,7 @@ def check_task(
 
 
 def first_prompts(found: Task) -> list[tuple[Item, str]]:
-    """The first three items of a task, and what a model is asked for each."""
+    """The first three items of a task, and the prompt that a model gets for each."""
     from promptlab.design.render import PRESETS, render
     from promptlab.strategies import plain_arm
 
@@ -132,7 +132,7 @@ def _say(file: Path, row: dict[str, Any]) -> None:
         say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")
 
 
-stimuli = typer.Typer(name="stimuli", help="Stimulus libraries of your own: check one before it is asked.", no_args_is_help=True)
+stimuli = typer.Typer(name="stimuli", help="Stimulus libraries of your own: check one before a sweep uses it.", no_args_is_help=True)
 PER_STIMULUS = 3
 
 

@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def guard_every_route(hosts: Collection[str]) -> None:
-    """Have the server answer only what is asked of one of these hosts, from no page but its own."""
+    """Have the server answer only requests to one of these hosts, from no page but its own."""
     from starlette.applications import Starlette
 
     answer = Starlette.__call__

@@ -1,4 +1,4 @@
-"""Items and tasks, what is asked; and prompts: what a model is sent, with named variables for what changes from item to item."""
+"""Items and tasks, the questions; and prompts, what a model gets, with named variables for what changes from item to item."""
 
 from __future__ import annotations
 

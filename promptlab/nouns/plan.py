@@ -298,7 +298,7 @@ class Spent(Typed):
 
 
 class ModelAsked(Typed):
-    """Under which name, and at which address, a model was asked."""
+    """The name and the address under which a run used a model."""
 
     litellm_name: str = ""
     api_base: str | None = None

@@ -23,7 +23,7 @@ class TrialRow:
     """One trial. `task` is the bare name, `suite` beside it.
 
     `compliant` (the reply has the form that was asked for), `echoed` (it is the input again) and `declined` (it refuses in words)
-    stand beside the score and never change it. `rule` names how `extracted` was found in the answer.
+    never change the score. `rule` names how `extracted` was found in the answer.
     `cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when
     every call came from the cache).
     """

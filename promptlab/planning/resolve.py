@@ -65,7 +65,7 @@ class Study:
     code: tuple[Code, ...] = ()
     """Functions that its files name, with consent or without."""
     from_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """What the environment decides about who is asked: variables and their values by model name."""
+    """What the environment decides about where requests go: variables and their values by model name."""
 
     def need_consent(self) -> None:
         """UsageProblem where it names code that nobody has consented to run."""

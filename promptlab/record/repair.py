@@ -223,7 +223,7 @@ def _unlike(trials: list[Row], calls: list[Row], plan: Plan | None) -> str:
 
 
 def _check_items(folder: Path, wanted: set[tuple[str, str, str]]) -> None:
-    """Raise where the items cannot be read, or lack some that were asked."""
+    """Raise where the items cannot be read, or lack some that a trial used."""
     there = {(row["suite"], row["task"], row["item"]) for row in items_in(folder)}
     if missing := wanted - there:
         raise RunProblem(f"items.parquet: it lacks {len(missing):,} items that trials have")

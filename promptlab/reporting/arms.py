@@ -91,7 +91,7 @@ def _percent(value: float | None, ends: Interval | None = None) -> str:
 
 
 def repeat_tables(report: Report) -> list[Table]:
-    """What repeats say, as words; nothing where every question was asked once."""
+    """What repeats say, as words; nothing where each question has one answer."""
     tables = [
         table(
             "Answers to the same question, asked again", REPEATS_NOTE,

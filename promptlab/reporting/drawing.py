@@ -70,7 +70,7 @@ def main() -> None:
             chart = order["chart"]
             found = vl_convert.vegalite_to_svg(chart).encode() if order["kind"] == "svg" else vl_convert.vegalite_to_png(chart, scale=2)
             length = len(found)
-        except Exception as error:  # of any kind: it is told
+        except Exception as error:  # of any kind: the page shows it
             found = str(error).encode("utf-8", "replace")[:500]
             length = -len(found)
         with contextlib.suppress(BrokenPipeError):

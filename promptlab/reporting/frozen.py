@@ -114,7 +114,7 @@ def steps(report: Report) -> list[Step]:
                  [f"promptlab cache import {bundle}", f"promptlab sweep {bundle}/experiment.yaml{looks} --cache replay"]),
         ]  # fmt: skip
     by_another = [f"promptlab report {run} --scorer reference"] if m.experiment_path else []
-    judge, figures = "Judge the record again; no model is asked.", "Every figure, for a program or a spreadsheet."
+    judge, figures = "Judge the record again; nothing is sent.", "Every figure, for a program or a spreadsheet."
     found.append(Step(judge, [f"promptlab report {run} --format html", *by_another]))
     found.append(Step(figures, [f"promptlab report {run} --format {name}" for name in ("json", "csv")]))
     return found

@@ -1,4 +1,4 @@
-"""Whether a verdict hangs on the scorer, or on answers that are missing. No model is asked.
+"""Whether a verdict hangs on the scorer, or on answers that are missing. Nothing is sent.
 
 The stored answers are judged by each scorer; and what one side lost more than the other is scored against the sentence, then for it.
 """

@@ -111,7 +111,7 @@ class Engine:
         return {model.name: self.gateway.effective(model, self._first.sampling[model.name]) for model in self.design.models}
 
     def samplings(self) -> Iterator[tuple[Model, Mapping[str, Any]]]:
-        """Each model with every set of parameters that it is asked with."""
+        """Each model with every set of parameters that its requests have."""
         yield from ((judge, judge.sampling) for judge in self.judges)
         for own in {written({**a.strategy.sampling, **dict(a.setting.sampling)}): a for a in self.design.arms}.values():
             for model in self.design.models:
@@ -253,7 +253,7 @@ class Engine:
                 after = self.step(pending, sent)
                 if not isinstance(after, Pending):
                     return after
-                await self.behind.kept(pending.number)  # so that whatever ends this process, only what is under way is asked again
+                await self.behind.kept(pending.number)  # so that whatever ends this process, only what is under way is sent again
 
     async def worked(self, pending: Pending) -> Pending | Rows:
         """A trial that waits for work, until it needs an answer that is not stored."""

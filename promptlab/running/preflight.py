@@ -1,6 +1,6 @@
 """What will go wrong with an experiment's models, as far as this machine can know: nothing is sent, nothing is downloaded.
 
-LiteLLM is imported only where a model is asked over it.
+LiteLLM is imported only where a model needs it.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ class _Looker:
 
 
 def thinks(model: Model, entry: Mapping[str, Any], sampling: Mapping[str, Any]) -> bool:
-    """Whether a model will think before it answers, as far as its table entry, its name and what is asked of it say."""
+    """Whether a model will think before it answers, as far as its table entry, its name and its parameters say."""
     effort = sampling.get("reasoning_effort") or entry.get("default_reasoning_effort")
     if effort is not None or sampling.get("thinking"):
         return effort != "none"

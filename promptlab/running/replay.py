@@ -39,7 +39,7 @@ class Miss(NamedTuple):
 def replayed(study: Study, cache: Cache, wanted: Callable[[Trial], bool] = lambda _: True) -> Iterator[Replayed]:
     """Every wanted trial, driven by stored answers up to the first that is missing. Sends nothing and needs no key."""
     if any(arm.strategy.needs & {"verifier", "reader"} for arm in study.design.arms):
-        study.need_consent()  # what is asked next depends on scores
+        study.need_consent()  # the next prompt depends on scores
     engine = engine_of(study, cache, Budget(None), Progress(n_planned=study.design.n_trials), None)
     for trial in trials(study.design):
         if wanted(trial):

@@ -118,7 +118,7 @@ def _has(entry: Mapping[str, Any], n: int, suffix: str) -> bool:
 
 
 def _fee(entry: Mapping[str, Any], model: Model) -> float:
-    """The fee of a request to a model that searches for each; the size of the search is the provider's usual one where none is asked."""
+    """The fee of a request to a model that searches for each; the provider chooses the size of a search that sets none."""
     fees = entry.get("search_context_cost_per_query")
     if not isinstance(fees, dict) or not SEARCHES.search(model.litellm_name):
         return float(entry.get("input_cost_per_request") or 0.0)

@@ -325,7 +325,7 @@ def planned_drift(alpha: float) -> float:
 
 
 def expected_share(fractions: Sequence[float], alpha: float, drift: float, futility: float, n: int = 20_000) -> tuple[float, float]:
-    """The share of the items that is asked on average, and the power, when the expected z at the end is `drift`.
+    """The share of the items that is sent on average, and the power, when the expected z at the end is `drift`.
 
     Simulated, `n` times with a fixed seed; stops at |z| beyond the boundary, or where the conditional power falls below `futility`.
     """

@@ -252,7 +252,7 @@ class Repeats(NamedTuple):
 
 
 def repeats_of(trials: pd.DataFrame, repeats: int, stimuli: Sequence[str], settings: Mapping[str, Setting]) -> Repeats:
-    """Both tables of a run whose questions were asked `repeats` times in each arm."""
+    """Both tables of a run with `repeats` answers to each question in each arm."""
     rows: list[RepeatRow] = []
     swings: list[SwingRow] = []
     for (model, own), (names, arms) in _by_place(trials).items():

@@ -27,7 +27,7 @@ DAMAGED = "damaged"
 """Where repair puts what cannot be read."""
 AFTER = b'{"after":'
 """How the first line of a fetched journal begins; it is no trial."""
-MEND = "restore it from a copy, or move it aside with `promptlab runs repair {}`"
+REMEDY = "restore it from a copy, or move it aside with `promptlab runs repair {}`"
 """What to do about a file that cannot be read."""
 CHECKSUM = b',"crc32":'
 """What stands before the CRC-32 of a journal's line without it."""
@@ -108,7 +108,7 @@ def locked(folder: Path) -> int:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         check_regular(path, JSON_LIMIT)
     except OSError as error:
-        raise RunProblem(f"{path}: cannot be used ({error.strerror or error}); {MEND.format(folder)}") from None
+        raise RunProblem(f"{path}: cannot be used ({error.strerror or error}); {REMEDY.format(folder)}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -218,7 +218,7 @@ def read_file(path: Path, limit: int = JSON_LIMIT) -> bytes:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {MEND.format(path.parent)}") from error
+        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {REMEDY.format(path.parent)}") from error
 
 
 def journal_of(folder: Path) -> bytes:
@@ -295,4 +295,4 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
             raise ValueError(f"the column {empty[0]} has rows without a value")
         return table
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise RunProblem(f"{path}: a part cannot be read ({error}); {MEND.format(_run_of(path))}") from error
+        raise RunProblem(f"{path}: a part cannot be read ({error}); {REMEDY.format(_run_of(path))}") from error

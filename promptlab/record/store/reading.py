@@ -27,7 +27,7 @@ from promptlab.nouns import (
     runs_folder,
 )
 from promptlab.record.store.files import (
-    MEND,
+    REMEDY,
     Row,
     is_locked,
     journal_of,
@@ -172,7 +172,7 @@ def manifest_in(folder: Path) -> Manifest:
 def items_in(folder: Path) -> Iterator[Row]:
     """The items of a run folder one by one; RunProblem where one cannot be read."""
     path = folder / "items.parquet"
-    with readable(f"{path}: not the items of a run; {MEND.format(folder)}"):
+    with readable(f"{path}: not the items of a run; {REMEDY.format(folder)}"):
         for batch in read_part(path, ITEM_COLUMNS).to_batches(ITEMS_AT_ONCE):
             for row in batch.to_pylist():
                 yield {**row, "targets": json_value(row["targets"]), "choices": json_value(row["choices"])}
@@ -200,7 +200,7 @@ def _typed(path: Path, kind: type[Whole]) -> tuple[Whole, dict[str, Any]]:
             found[name]
         return kind.read(found), found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited? {MEND.format(path.parent)}") from None
+        raise RunProblem(f"{path}: has not the fields that it must have ({error}); was it edited? {REMEDY.format(path.parent)}") from None
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -209,9 +209,9 @@ def _json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise RunProblem(f"{path}: missing, so this folder is not a run; run the sweep again, or point at another folder") from None
     except ValueError as error:
-        raise RunProblem(f"{path}: not readable as JSON ({error}); {MEND.format(path.parent)}") from None
+        raise RunProblem(f"{path}: not readable as JSON ({error}); {REMEDY.format(path.parent)}") from None
     if not isinstance(found, dict):
-        raise RunProblem(f"{path}: holds no object; {MEND.format(path.parent)}")
+        raise RunProblem(f"{path}: holds no object; {REMEDY.format(path.parent)}")
     return found
 
 

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, Manifest, Plan, RunProblem, Task, TrialRow
 from promptlab.record.store.files import (
     DAMAGED,
-    MEND,
+    REMEDY,
     Row,
     clear,
     damaged_lines,
@@ -53,7 +53,7 @@ class RunWriter:
         self.folder = folder
         for sub in (folder, folder / "trials", folder / "calls"):
             if sub != folder and os.path.lexists(sub) and (sub.is_symlink() or not sub.is_dir()):
-                raise RunProblem(f"{sub}: no folder of this run, but a link or a file; {MEND.format(folder)}")
+                raise RunProblem(f"{sub}: no folder of this run, but a link or a file; {REMEDY.format(folder)}")
             sub.mkdir(parents=True, exist_ok=True)
         self._lock = locked(folder)
         clear(leftovers(folder))

@@ -1,7 +1,7 @@
-"""Files and batches handed over to providers and collected from them: nothing is begun twice, and what goes wrong is told.
+"""Files and batches handed over to providers and collected from them: no batch starts twice, and a note says what went wrong.
 
 `batches.json` holds every batch of a run and what is known of it, written before and after each request that could cost money. The
-keys of a batch's requests stand beside it, in `batches/0001.json`, because they never change. A batch goes through these states:
+keys of a batch's requests are in `batches/0001.json`, because they never change. A batch goes through these states:
 
 prepared    its file is not known to be there; nothing can have been paid: it is forgotten, and its requests are sent anew
 uploaded    its file is there, and it may exist: it is looked for by tag and file before it is begun
@@ -101,7 +101,7 @@ class Ledger:
         return part
 
     def drop(self, part: Part) -> None:
-        """Forget a part that nobody was asked to begin."""
+        """Forget a part that no provider has started."""
         self.parts.remove(part)
         self.save()
         self._keys_path(part).unlink(missing_ok=True)

@@ -25,7 +25,7 @@ Use = Literal["use", "refresh", "off", "imported", "replay"]
 """Reuse answers and keep new ones; ask all again and overwrite; neither read nor write; as `use`, and imported answers too; only what is
 there, imported or not, and send nothing."""
 IMPORTED = "imported:"
-"""What stands before the key of an answer out of a bundle: nobody can tell who gave it, so it is used only where that is asked for."""
+"""What stands before the key of an answer out of a bundle: nobody can tell who gave it, so only `imported` and `replay` use it."""
 PRAGMAS = ("synchronous", "cache_size", "mmap_size")
 """Those of diskcache's settings that belong to a connection."""
 BLOCK = 900

@@ -1,6 +1,6 @@
 """What a failed request means: at which boundary it failed, whether another attempt may go well, and after how many a model stops.
 
-Errors are told apart by status code and by what the provider says: the classes of client libraries differ between versions.
+Status code and message tell errors apart: the classes of client libraries differ between versions.
 """
 
 from __future__ import annotations

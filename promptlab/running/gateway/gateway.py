@@ -76,7 +76,7 @@ class Gateway:
 
     `wire` chooses how models are asked: `auto` directly where LiteLLM would send the same, simulated ones in this process, the
     rest over LiteLLM; `litellm` everything over LiteLLM; `direct` nothing over it. No choice changes an answer or a record.
-    `concurrency` is the most that one provider is asked at once, by this process; `workers` processes share the sweep.
+    `concurrency` limits the requests of this process to one provider at a time; `workers` processes share the sweep.
     With `probe` the first call to each real model goes alone, until it is answered or stops the model.
     """
 

@@ -1,4 +1,4 @@
-"""What a request holds besides its messages: what goes into the body, what goes beside it, and how that differs from what was asked."""
+"""What a request holds besides its messages: what goes into the body, what goes beside it, and its differences from the file."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def messages_of(call: Call) -> list[dict[str, str]]:
 
 
 def differences(requested: Mapping[str, Any], sent: Mapping[str, Any]) -> Sequence[str]:
-    """What a provider is sent otherwise than it was asked for, in words."""
+    """How a request differs from the experiment file, in words."""
     asked = {**in_body(requested), **requested.get("params", {})}
     more = {name: value for name, value in sent.items() if name not in asked and name not in CONNECTION}
     said = []

@@ -109,7 +109,7 @@ def base_of(model: Model) -> str | None:
 
 
 def address_of(model: Model) -> str:
-    """Where a model is asked, in words."""
+    """Where a model's requests go, in words."""
     return redact((base_of(model) if model.provider in DIRECT else located(model).api_base) or f"the provider {model.provider!r}")
 
 

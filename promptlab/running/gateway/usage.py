@@ -133,7 +133,7 @@ def _most(*values: object) -> int | None:
 
 
 def _is_anthropic(usage: Any) -> bool:  # noqa: ANN401
-    """Whether cached tokens stand beside the input, as in Anthropic's own usage."""
+    """Whether the input leaves cached tokens out, as in Anthropic's own usage."""
     own = isinstance(usage, Mapping) and "input_tokens" in usage and "prompt_tokens" not in usage
     return own and ("cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage)
 

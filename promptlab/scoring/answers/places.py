@@ -88,7 +88,7 @@ class Reply:
 
     @_Once
     def corrected(self) -> str | None:
-        """What stands behind the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
+        """What follows the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
         since = self.concluded.at if self.concluded is not None and self.concluded.text else 0
         last = None
         for match in said.CORRECTS.finditer(self.head, since):

@@ -29,7 +29,7 @@ _MARKS = "<◁["
 def spoken(reply: str) -> str:
     """The reply without thoughts, whatever their form and length, and up to the token that ends the turn.
 
-    A thought that was never closed is no answer: what stands behind its mark is gone. A closing mark alone ends a thought
+    A thought that was never closed is no answer: what follows its mark is gone. A closing mark alone ends a thought
     that began with the reply.
     """
     if not any(mark in reply for mark in _MARKS) and not reply.startswith("analysis"):

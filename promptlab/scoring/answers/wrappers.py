@@ -118,7 +118,7 @@ def _fenced(reply: str) -> str | None:
 
 
 def _hashed(reply: str) -> str | None:
-    """What stands behind "####" on the last line that begins with it, unless that line is a heading over more text."""
+    """What follows "####" on the last line that begins with it, unless that line is a heading over more text."""
     found = list(_HASHED.finditer(reply)) if "####" in reply else []
     if not found:
         return None

@@ -1,6 +1,6 @@
-"""From a file of the user's own to a Task; everything wrong with its rows is told at once.
+"""From a file of the user's own to a Task; one message lists everything wrong with its rows.
 
-And what there is to know about a task before anything is asked: wrong gold answers, small numbers, what guessing would score.
+And what there is to know about a task before a sweep: wrong gold answers, small numbers, what guessing would score.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def check_task(own: Own) -> Checked:
 
 
 def check_gold(task: Task) -> Gold:
-    """What the task's own metrics make of its right answers. No model is asked: what only a judge can score is not looked at."""
+    """What the task's own metrics make of its right answers. Nothing is sent: answers that only a judge can score are left out."""
     if task.metric in REFLEXIVE and not task.strict:
         return Gold((), ())
     pairs = [(target, item) for item in task.items for target in item.targets]

@@ -96,7 +96,7 @@ class Sent(Part):
 
 
 class Sampling(Sent):
-    """What is asked of the model beside the messages. A key left out is left to the provider."""
+    """Parameters of a request besides its messages. The provider decides where a key is left out."""
 
     temperature: Annotated[float, Field(ge=0, le=2, description="0 is greedy; repeats then mostly agree")] | None = None
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None

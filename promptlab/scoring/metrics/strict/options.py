@@ -91,7 +91,7 @@ _CLAUSE_ENDS = re.compile(
 
 
 def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """The text without what it rules out, and its first clause where more than options stands behind it: the rest explains."""
+    """The text without what it rules out, and its first clause where more than options follows it: the rest explains."""
     without = _RULED_OUT.sub(" ", text)
     if without != text:
         yield without, "not ruled out"
