@@ -27,11 +27,11 @@ TOP = {"__init__", "__main__", "api", "guard", "schema"}
 OWNERS = {
     "litellm": "running.gateway running.batch", "openai": "running.gateway running.batch", "aiohttp": "running.gateway",
     "yarl": "running.gateway", "certifi": "running.gateway", "ray": "running.fleet", "dspy": "programs", "greenlet": "programs",
-    "diskcache": "running.cache", "yaml": "sources.spec", "pydantic": "sources.spec sources.objects reporting.prepared",
+    "diskcache": "running.cache", "yaml": "sources.spec sources.foreign", "pydantic": "sources.spec sources.objects reporting.prepared",
     "huggingface_hub": "sources.tables",
     "httpx": "sources.tables running.gateway.redirects",
     "pooch": "sources.official", "requests": "sources.official", "platformdirs": "nouns.places",
-    "fsspec": "record.mirror", "pyarrow": "record sources.tables sources.foreign importers", "duckdb": "reporting.prepared",
+    "fsspec": "record.mirror", "pyarrow": "record sources.tables sources.foreign importers", "openpyxl": "sources.tables", "duckdb": "reporting.prepared",
     "pandas": "record stats reporting explorer planning", "scipy": "stats", "statsmodels": "stats", "gpboost": "stats",
     "streamlit": "explorer", "altair": "reporting.charts", "vl_convert": "reporting.drawing", "jinja2": "reporting", "typer": "cli",
     "rich": "cli reporting running.progress",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -13,12 +14,13 @@ from promptlab.cli.common import AsJson, Runs, exit_json, print_table, say
 from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
-    from promptlab.importers import Brought
+    from promptlab.importers import Brought, Explained
 
 
 From = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 Column = Annotated[str | None, typer.Option(help="A table's column that holds it.", show_default=False)]
 Variable = Annotated[str | None, typer.Option(help="A table's column that holds it, or promptfoo's test variable.", show_default=False)]
+Several = list[str] | None
 
 
 def bring(
@@ -28,18 +30,33 @@ def bring(
     runs: Runs = Path("runs"),
     name: Annotated[str | None, typer.Option(help="The run's name; from the file's name when left out.")] = None,
     from_: Annotated[From, typer.Option("--from", help="promptfoo, inspect, lm-eval, table or counts; found out when left out.")] = "auto",
-    baseline: Annotated[str | None, typer.Option(help="The arm without the added text.")] = None,
-    placebo: Annotated[list[str] | None, typer.Option(help="An arm with a neutral text; may be given several times.")] = None,
-    arm_name: Annotated[list[str] | None, typer.Option(help="FILE=NAME: the arm that a file holds; may be given several times.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what the files hold and which choices there are, and import nothing.")
+    ] = False,
+    baseline: Annotated[str | None, typer.Option(help="The arm without the added text, by its name or its prompt.")] = None,
+    placebo: Annotated[Several, typer.Option(help="An arm with a neutral text; may be given several times.")] = None,
+    arms: Annotated[str | None, typer.Option(help="ARM,ARM: take these arms only.")] = None,
+    drop: Annotated[Several, typer.Option(help="Leave an arm out; may be given several times.")] = None,
+    arm_name: Annotated[Several, typer.Option(help="FILE=NAME: the arm that a file holds; may be given several times.")] = None,
+    task_name: Annotated[str | None, typer.Option(help="What the task is called.")] = None,
     metric: Annotated[
-        str | None, typer.Option(help="The score to take where a tool gives several; lm-eval: METRIC or METRIC,FILTER.")
+        str | None,
+        typer.Option(help="The score to take where there are several; promptfoo: pass or score; lm-eval: METRIC or METRIC,FILTER."),
     ] = None,
     scorer: Annotated[str | None, typer.Option(help="The scorer of inspect_ai to take where there are several.")] = None,
+    lower_is_better: Annotated[
+        bool | None, typer.Option("--lower-is-better/--higher-is-better", help="The direction of the score, where the files do not say it.")
+    ] = None,
     scale: Annotated[str | None, typer.Option(help="LOW,HIGH: the ends of the scores' scale, where it is not 0,1.")] = None,
+    wide: Annotated[Several, typer.Option(help="ARM=COLUMN,ARM=COLUMN: a table with a row an item and a column of scores an arm.")] = None,
+    sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, where several hold rows.")] = None,
     per_model: Annotated[bool, typer.Option("--per-model", help="Counts: judge every model by itself instead of all together.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Import arms that were asked with different versions or parameters.")] = False,
     item: Variable = None,
-    arm: Variable = None,
+    arm: Annotated[
+        str | None,
+        typer.Option(help="A table's column that holds it, promptfoo's test variable, or `model`: compare models.", show_default=False),
+    ] = None,
     score: Column = None,
     model: Column = None,
     task: Column = None,
@@ -50,21 +67,64 @@ def bring(
     outcome: Column = None,
     as_json: AsJson = False,
 ) -> None:
-    """Turn results of promptfoo, inspect_ai, lm-evaluation-harness or a table into a run that `report` and `view` read."""
-    from promptlab.importers import Options, bring
+    """Turn results of another tool, or a table, into a run that `report` and `view` read; docs/import.md shows a command for each."""
+    from promptlab import importers
 
     columns = {
         "item": item, "arm": arm, "score": score, "model": model, "task": task, "repeat": repeat, "answer": answer, "prompt": prompt,
         "cluster": cluster, "outcome": outcome,
     }  # fmt: skip
-    options = Options(
+    options = importers.Options(
         kind=from_, baseline=baseline, placebos=tuple(placebo or ()), metric=metric, scorer=scorer, scale=_scale(scale),
         columns={what: column for what, column in columns.items() if column is not None}, per_model=per_model, force=force,
+        arms=tuple(part.strip() for part in (arms or "").split(",") if part.strip()), drop=tuple(drop or ()), wide=tuple(wide or ()),
+        sheet=sheet, task_name=task_name, higher_is_better=None if lower_is_better is None else not lower_is_better,
     )  # fmt: skip
-    done = bring(files, runs, options, name=name, arm_names=_arm_names(arm_name or ()))
+    if explain:
+        told = importers.explain(files, options, _arm_names(arm_name or ()))
+        if as_json:
+            exit_json(asdict(told))
+        _say_explained(told, files)
+        return
+    done = importers.bring(files, runs, options, name=name, arm_names=_arm_names(arm_name or ()), watch=_watch())
     if as_json:
         exit_json(_row(done))
     _say(done)
+
+
+def _watch() -> Callable[[str, float], None]:
+    """Lines on stderr about an import that takes more than some seconds."""
+    next_at = time.monotonic() + QUIET_S
+
+    def watch(what: str, share: float) -> None:
+        nonlocal next_at
+        if time.monotonic() >= next_at:
+            next_at = time.monotonic() + QUIET_S
+            typer.echo(f"{what}: {100 * share:.0f} %", err=True)
+
+    return watch
+
+
+def _say_explained(told: Explained, files: Sequence[Path]) -> None:
+    say(f"recognised:    {', '.join(told.tools)}, as --from {told.kind}")
+    for name, value in told.found.items():
+        say(f"{name}:".ljust(15) + value)
+    if told.arms:
+        print_table(
+            "Arms", ["arm", "results", "with a score", "prompt or text"], [[*arm[:3], " ".join(arm[3].split())[:100]] for arm in told.arms]
+        )
+    for note in told.notes:
+        say(f"note:          {note}")
+    say(f"choices:       {', '.join(told.flags)}")
+    say(
+        f"to be chosen:  {told.open}"
+        if told.open
+        else f"import it:     promptlab import {' '.join(map(str, files))} and the flags given here"
+    )
+
+
+QUIET_S = 3.0
+"""So long nothing is said."""
 
 
 def _scale(given: str | None) -> tuple[float, float] | None:

@@ -14,9 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
-from promptlab.importers.tabular import cell_text, chosen_columns, each_row, read_rows
-from promptlab.importers.values import name_of, task_name, whole
+from promptlab.importers.cells import cell_text
+from promptlab.importers.files import File
+from promptlab.importers.results import Options, Reading, Result, Source, listed
+from promptlab.importers.tabular import chosen_columns, each_row, read_rows
+from promptlab.importers.values import name_of, refusal, task_name, whole
 from promptlab.nouns import NONE_ARM, UsageProblem
 from promptlab.sources.tables import Row
 

@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
-from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, tabular
+from promptlab.importers import counts, inspect_log, lm_eval, promptfoo, promptfoo_files, tabular
+from promptlab.importers.files import File, Stream, read_file
 from promptlab.importers.pairing import Paired, pair
 from promptlab.importers.record import NAME, Import, run_name, write
-from promptlab.importers.results import COLUMNS, File, Kind, Options, Reading, refusal
-from promptlab.importers.tabular import parsed, read_file
-from promptlab.importers.values import name_of
+from promptlab.importers.results import BY_MODEL, COLUMNS, Kind, Options, Reading
+from promptlab.importers.values import name_of, refusal
 from promptlab.nouns import NONE_ARM, PlannedArm, UsageProblem, filled
 from promptlab.sources import tables
 
 READERS: Mapping[Kind, tuple[Callable[[Sequence[File], Options], Reading], frozenset[str]]] = {
-    "promptfoo": (promptfoo.read, frozenset({"item", "arm", "cluster", "metric"})),
-    "inspect": (inspect_log.read, frozenset({"scorer", "arm-name"})),
-    "lm-eval": (lm_eval.read, frozenset({"metric", "arm-name"})),
-    "table": (tabular.read, frozenset({*COLUMNS, "arm-name"})),
+    "promptfoo": (promptfoo.read, frozenset({"item", "arm", "cluster", "metric", "arm-name", "task-name"})),
+    "inspect": (inspect_log.read, frozenset({"arm", "scorer", "arm-name", "task-name"})),
+    "lm-eval": (lm_eval.read, frozenset({"arm", "metric", "arm-name", "task-name"})),
+    "table": (tabular.read, frozenset({*COLUMNS, "metric", "wide", "sheet", "arm-name", "task-name"})),
     "counts": (counts.read, frozenset({"arm", "model", "task", "cluster", "per-model"})),
 }
 """How files of a kind are read, and the flags that mean something for them.
 
-Other flags are refused, because one without effect would not be noticed.
+Other flags are refused, because one without effect would not be noticed. --baseline, --placebo, --arms, --drop, --scale,
+--lower-is-better and --force mean something for all.
 """
+Watch = Callable[[str, float], None]
+"""Told what is being done, and how much of it is done, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +71,13 @@ def bring(
     *,
     name: str | None = None,
     arm_names: Mapping[str, str] | None = None,
+    watch: Watch = lambda what, share: None,
 ) -> Brought:
     """Import files of another tool as one run below `runs`; the same files and options give the same run.
 
-    `arm_names` gives the arm of a file by its path as in `paths`, or by its bare name. Raises FileProblems for what is wrong with
-    a file, UsageProblem for a choice that has to be made or was made wrongly; nothing is written then.
+    `arm_names` gives the arm of a file by its path as in `paths`, or by its bare name. `watch` is told how far a long import is.
+    Raises FileProblems for what is wrong with a file, UsageProblem for a choice that has to be made or was made wrongly; nothing is
+    written then.
     """
     options = options or Options()
     if name is not None and not NAME.match(name):
@@ -79,24 +85,17 @@ def bring(
                            "have at most 64 characters")  # fmt: skip
     if options.scale is not None and not options.scale[0] < options.scale[1]:
         raise UsageProblem(f"--scale {options.scale[0]:g},{options.scale[1]:g}: the low end must be below the high end")
-    files = _files(paths, arm_names or {})
-    kinds = {file.path.name: kind_of(file) if options.kind == "auto" else options.kind for file in files}
-    if len(set(kinds.values())) > 1:
-        raise UsageProblem(
-            "the files are of several tools (" + ", ".join(f"{n}: {k}" for n, k in kinds.items()) + "); import them one by one"
-        )
-    kind = next(iter(kinds.values()))
-    read, flags = READERS[kind]
-    _check_flags(kind, flags, options, bool(arm_names))
+    files = read_files(paths, arm_names or {}, watch)
+    kind = kind_of_all(files, options)
     try:
-        reading = read(files, options)
-        paired = pair(reading, options, files[0].path)
+        reading = read_as(kind, files, options)
+        paired = pair(reading, options, files, READERS[kind][1])
     except RecursionError:
         raise refusal(files[0].path, "nested too deeply, which no evaluation tool writes") from None
-    chosen = name or run_name(files[0].path.stem if len(files) == 1 else next(iter(paired.items)))
-    what = Import(chosen, paired, reading, options, {file.sha256: file.arm for file in files if file.arm})
+    chosen = name or run_name(files[0].path.name.split(".")[0] if len(files) == 1 else min(paired.items))
+    what = Import(chosen, paired, reading, options, _given_arms(files))
     tests = sign_tests(paired) if reading.reconstructed else ()
-    folder, written = write(what, runs, [sign_words(tests)] if tests else [])
+    folder, written = write(what, runs, [sign_words(tests)] if tests else [], partial(watch, "writing the run"))
     return filled(
         Brought,
         paired,
@@ -112,9 +111,36 @@ def bring(
     )
 
 
+def _given_arms(files: Sequence[File]) -> dict[str, str]:
+    """The arms that the user gave, by the digest of a file, in whatever order the files are."""
+    named = [file for file in files if file.arm]
+    return {file.sha256: ", ".join(sorted(str(other.arm) for other in named if other.sha256 == file.sha256)) for file in named}
+
+
+def read_as(kind: Kind, files: Sequence[File], options: Options) -> Reading:
+    """What files of one kind hold, with notes on how they had to be read."""
+    reading = READERS[kind][0](files, options)
+    notes = tuple(dict.fromkeys(note for file in files for note in file.notes))
+    return replace(reading, notes=(*notes, *reading.notes)) if notes else reading
+
+
+def kind_of_all(files: Sequence[File], options: Options) -> Kind:
+    """The kind of the files; UsageProblem where there are several, or where a flag means nothing for it."""
+    kinds = {str(file.path): kind_of(file) if options.kind == "auto" else options.kind for file in files}
+    if len(set(kinds.values())) > 1:
+        raise UsageProblem(
+            "the files are of several tools (" + ", ".join(f"{n}: {k}" for n, k in kinds.items()) + "); import them one by one"
+        )
+    kind = next(iter(kinds.values()))
+    _check_flags(kind, READERS[kind][1], options, any(file.arm for file in files))
+    return kind
+
+
 def kind_of(file: File) -> Kind:
     """Which tool wrote a file, from its name's end and its first content."""
-    suffix = file.path.suffix.lower()
+    suffix = file.suffix
+    if suffix in (".xlsx", ".xlsm"):
+        return "table"
     if suffix == ".eval" or file.content[:2] == b"PK":
         return "inspect"
     if suffix in (".jsonl", ".ndjson"):
@@ -125,25 +151,34 @@ def kind_of(file: File) -> Kind:
             return "table"  # whose reader says what is wrong, line by line
         if isinstance(row, dict) and lm_eval.is_sample(row):
             return "lm-eval"
-        return "promptfoo" if isinstance(row, dict) and {"promptIdx", "testIdx"} <= set(row) else "table"
+        return "promptfoo" if isinstance(row, dict) and promptfoo_files.is_line(row) else "table"
     if suffix == ".json":
-        value = parsed(file.path, file.content)
-        if promptfoo.is_promptfoo(value):
-            return "promptfoo"
-        if inspect_log.is_log(value):
-            return "inspect"
-        if isinstance(value, list):
-            return "table"
-        raise refusal(
-            file.path,
-            "a JSON document of no known tool: promptfoo's have results.results, inspect_ai's eval and status, a table is a list of "
-            "objects; say which it is with --from, or make a table of it",
-        )
-    if suffix in (".csv", ".tsv") and counts.are_counts(counts.header(file)):
-        return "counts"
-    if suffix in tables.READERS:
+        return _kind_of_json(Stream(file))
+    if suffix in (".yaml", ".yml"):
+        return "promptfoo"
+    if suffix in (".csv", ".tsv"):
+        return "counts" if counts.are_counts(counts.header(file)) else "promptfoo" if promptfoo_files.is_table(file) else "table"
+    if suffix in (*tables.READERS, ".xls", ".ods", ".numbers"):
         return "table"
-    raise refusal(file.path, f"files that end in {suffix!r} are not read; known: .json, .jsonl, .eval, .csv, .tsv, .parquet")
+    raise refusal(
+        file.path,
+        f"files that end in {suffix!r} are not read; known: .json, .jsonl, .eval, .yaml, .csv, .tsv, .xlsx, .parquet, and each of them packed "
+        "as .gz. Tools that write pages or text (.html, .xml, .txt) write JSON or CSV as well: export that",
+    )
+
+
+def _kind_of_json(stream: Stream) -> Kind:
+    keys = set()
+    for key in stream.members() if stream.peek() == "{" else ():
+        keys.add(key)
+        if {"eval", "status"} <= keys:
+            return "inspect"
+        if key == "results" and stream.peek() == "{":
+            if promptfoo_files.is_results(stream):
+                return "promptfoo"
+        else:
+            stream.value()
+    return "table"
 
 
 def sign_tests(paired: Paired) -> tuple[SignTest, ...]:
@@ -178,22 +213,32 @@ def sign_words(tests: Sequence[SignTest]) -> str:
 
 
 def _check_flags(kind: Kind, known: frozenset[str], options: Options, arm_names: bool) -> None:
-    flags = {"metric": options.metric, "scorer": options.scorer, "per-model": options.per_model or None, "arm-name": arm_names or None}
+    flags = {
+        "metric": options.metric, "scorer": options.scorer, "per-model": options.per_model or None, "arm-name": arm_names or None,
+        "wide": options.wide or None, "sheet": options.sheet, "task-name": options.task_name,
+    }  # fmt: skip
     given = {*options.columns, *(flag for flag, value in flags.items() if value is not None)}
     if wrong := sorted(given - known):
         take = ", ".join(f"--{flag}" for flag in sorted(known))
         raise UsageProblem(f"--{wrong[0]} means nothing for files of the kind {kind!r}, which take {take}")
+    arm = options.columns.get("arm", BY_MODEL)
+    if kind in ("inspect", "lm-eval") and arm != BY_MODEL:
+        raise UsageProblem(
+            f"--arm {arm}: files of the kind {kind!r} take --arm {BY_MODEL} only; name the arm of a file with --arm-name FILE=NAME"
+        )
 
 
-def _files(paths: Sequence[Path], arm_names: Mapping[str, str]) -> list[File]:
+def read_files(paths: Sequence[Path], arm_names: Mapping[str, str], watch: Watch = lambda what, share: None) -> list[File]:
+    """The files, each with the arm that the user gave it."""
     unused = set(arm_names)
     files = []
+    names = [path.name for path in paths]
     for path in paths:
         key = next((k for k in (str(path), path.name) if k in arm_names), None)
+        if key == path.name != str(path) and names.count(path.name) > 1:
+            raise UsageProblem(f"--arm-name {key}=...: several files are called so; name them by their paths")
         unused.discard(key or "")
-        files.append(read_file(path, None if key is None else name_of(arm_names[key])))
+        files.append(read_file(path, None if key is None else name_of(arm_names[key]), partial(watch, f"reading {path.name}")))
     if unused:
         raise UsageProblem(f"--arm-name {min(unused)}=...: this file is not among those given")
-    if len({file.sha256 for file in files}) != len(files):
-        raise UsageProblem("one file is given twice, or two files have the same content; two arms never have exactly the same results file")
     return files

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
-from promptlab.importers.tabular import Archive, parsed
-from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
-from promptlab.nouns import Outcome, UsageProblem, did_you_mean
+from promptlab.importers.files import Archive, File, parsed
+from promptlab.importers.results import BY_MODEL, Described, Options, Reading, Result, Source, compare_models, listed, places, unnamed
+from promptlab.importers.values import entries, mapping, name_of, number, refusal, sampling, secrets_in, short, task_name, text, whole
+from promptlab.nouns import Outcome, UsageProblem, did_you_mean, digest
 
 LETTERS: Mapping[str, float] = {"C": 1.0, "I": 0.0, "P": 0.5, "N": 0.0, "true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
 STOPPED: Mapping[str, Outcome] = {"max_tokens": "truncated", "model_length": "truncated", "content_filter": "refused"}
@@ -49,24 +49,43 @@ def read(files: Sequence[File], options: Options) -> Reading:
     ]
     results: list[Result] = []
     notes: list[str] = []
-    for log, one, place in zip(logs, described, places(described), strict=True):
+    arms = places(described, options.task_name)
+    for index, (log, one, place) in enumerate(zip(logs, described, arms, strict=True)):
         if log.head.get("status") != "success":
             notes.append(f"{log.file.path.name}: inspect_ai calls this log {text(log.head.get('status'))!r}, so samples may be missing")
         params = sampling(log.eval.get("model_generate_config"), mapping(log.head.get("plan")).get("config"))
         for sample in log.samples:
-            results.append(_result(sample, log, {"arm": place.arm, "model": one.model, "task": place.task}, (scorer, key), params))
+            where = {"arm": place.arm, "model": one.model, "task": place.task, "file": index}
+            results.append(_result(sample, log, where, (scorer, key), params))
+        log.file.watch((index + 1) / len(logs))
+    _say_what_is_asked(results)
+    if options.columns.get("arm") == BY_MODEL:
+        compare_models(results)
     return Reading(
         tuple(results),
         tuple(Source(log.file.path.name, log.file.sha256, "inspect_ai", _version(log)) for log in logs),
         metric=f"{scorer}/{key}" if key else scorer,
         notes=tuple(notes),
-        one_arm=UNNAMED if len(files) > 1 else "a log of inspect_ai holds one arm; give the logs of all arms",
+        one_arm=unnamed(files, "a log of inspect_ai"),
+        by_content=True,
         secrets=tuple(set().union(*(secrets_in(log.eval.get("model_args")) for log in logs))),
     )
 
 
+def _say_what_is_asked(results: Sequence[Result]) -> None:
+    """Where the arms do not change what samples ask, that tells them apart; inspect_ai may have counted their ids up by itself."""
+    inputs: dict[tuple[str, str], set[str]] = {}
+    for r in results:
+        inputs.setdefault((r.task, r.arm), set()).add(r.input)
+    for task in {task for task, _ in inputs}:
+        of = [found for (t, _), found in inputs.items() if t == task]
+        if set(of[0]).intersection(*of[1:]):
+            for r in results:
+                r.content = digest([r.input, r.targets, r.choices]) if r.task == task else r.content
+
+
 def _log(file: File) -> Log:
-    if file.path.suffix.lower() == ".json":
+    if file.suffix == ".json":
         head = parsed(file.path, file.content)
         if not is_log(head):
             raise refusal(file.path, "not a log of inspect_ai: it has no eval or no status")
@@ -157,7 +176,7 @@ def _result(sample: Mapping[str, Any], log: Log, place: Mapping[str, Any], score
         input_tokens=whole(usage.get("input_tokens")),
         output_tokens=whole(usage.get("output_tokens")),
         cost_usd=number(usage.get("total_cost")) or None,
-        latency_s=number(sample.get("working_time")) or number(output.get("time")) or 0.0,
+        latency_s=number(sample.get("working_time")) or number(output.get("time")) or None,
         finish_reason=stop or None,
         error=failure or (None if score is not None else "not scored"),
     )

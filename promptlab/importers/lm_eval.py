@@ -11,9 +11,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from promptlab.importers.results import UNNAMED, Described, File, Options, Reading, Result, Source, listed, places, refusal
-from promptlab.importers.tabular import as_messages, json_lines, parsed, read_file
-from promptlab.importers.values import mapping, name_of, number, sampling, secrets_in, task_name, text
+from promptlab.importers.cells import as_messages
+from promptlab.importers.files import File, json_lines, parsed, read_file
+from promptlab.importers.results import (
+    BY_MODEL,
+    Described,
+    Options,
+    Place,
+    Reading,
+    Result,
+    Source,
+    compare_models,
+    listed,
+    places,
+    unnamed,
+)
+from promptlab.importers.values import mapping, name_of, number, refusal, sampling, secrets_in, task_name, text
 from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
 
 NAMED = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?)\Z")
@@ -34,13 +47,15 @@ def read(files: Sequence[File], options: Options) -> Reading:
     params: list[dict[str, Any]] = []
     texts: dict[str, str] = {}
     secrets: set[str] = set()
-    for file in files:
+    directions: list[Mapping[str, Any]] = []
+    names = [NAMED.fullmatch(file.path.name.removesuffix(".gz").rpartition(".")[0]) for file in files]
+    for file, found in zip(files, names, strict=True):
         samples.append(list(json_lines(file)))
-        found = NAMED.fullmatch(file.path.stem)
-        task = task_name(found["task"] if found else file.path.stem)
+        task = task_name(found["task"] if found and all(names) else "task")  # a file that was renamed no longer says its task
         beside = _results_beside(file, found["time"]) if found else None
         told = mapping(parsed(beside.path, beside.content)) if beside else {}
         config = mapping(told.get("config"))
+        directions.append(mapping(mapping(told.get("higher_is_better")).get(found["task"] if found else "")))
         model = told.get("model_name") or mapping(config.get("model_args")).get("model") or _folder_model(file.path) or "model"
         system = text(told.get("system_instruction"))
         described.append(Described(file, task, name_of(model), {"system instruction": system} if system else {}))
@@ -50,32 +65,47 @@ def read(files: Sequence[File], options: Options) -> Reading:
         sources += [Source(f.path.name, f.sha256, "lm-evaluation-harness", version) for f in (file, beside) if f]
     metric, chosen_filter = _metric(samples, files, options.metric)
     results: list[Result] = []
-    for place, one, rows, known in zip(places(described), described, samples, params, strict=True):
+    arms = places(described, options.task_name)
+    for index, (place, one, rows, known) in enumerate(zip(arms, described, samples, params, strict=True)):
         if instruction := one.facts.get("system instruction"):
             texts.setdefault(place.arm, instruction)
         for line, row in rows:
             if _filter(row) == chosen_filter:
-                results.append(_result(row, line, one=one, arm=place.arm, task=place.task, metric=metric, known=known))
-    _same_documents(results, samples, files, chosen_filter)
+                results.append(_result(row, line, one=one, place=place, file=index, metric=metric, known=known))
+    if options.columns.get("arm") == BY_MODEL:
+        compare_models(results)
     return Reading(
         tuple(results),
         tuple(sources),
         metric=metric if chosen_filter == NO_FILTER else f"{metric},{chosen_filter}",
         texts=texts,
-        one_arm=UNNAMED if len(files) > 1 else "lm-evaluation-harness writes one file for each task; give the files of all arms",
+        one_arm=unnamed(files, "a file of lm-evaluation-harness's samples"),
         secrets=tuple(secrets),
+        higher_is_better=_direction(metric, directions, files[0].path),
+        metrics=tuple(dict.fromkeys(m for rows in samples for _, row in rows for m in _metrics(row))),
+        by_content=True,
     )
 
 
-def _result(row: Mapping[str, Any], line: int, one: Described, arm: str, task: str, metric: str, known: Mapping[str, Any]) -> Result:
+def _direction(metric: str, told: Sequence[Mapping[str, Any]], path: Path) -> bool | None:
+    """Whether more is better of a metric, as the results files say it."""
+    found = {bool(of[metric]) for of in told if isinstance(of.get(metric), bool)}
+    if len(found) > 1:
+        raise refusal(
+            path, f"the results files disagree whether more is better of {metric}; evaluate the arms with one version of the task"
+        )
+    return next(iter(found), None)
+
+
+def _result(row: Mapping[str, Any], line: int, *, one: Described, place: Place, file: int, metric: str, known: Mapping[str, Any]) -> Result:
     if "doc_id" not in row:
         raise refusal(one.file.path, "a sample has no doc_id, so it cannot be paired with another arm's", line)
     prompt, asked = _asked(row.get("arguments"))
     score = number(row.get(metric))
     return Result(
-        arm=arm,
+        arm=place.arm,
         model=one.model,
-        task=task,
+        task=place.task,
         item=text(row["doc_id"]),
         score=score,
         where=f"{one.file.path.name} line {line}",
@@ -85,6 +115,8 @@ def _result(row: Mapping[str, Any], line: int, one: Described, arm: str, task: s
         input=_input(row.get("doc")),
         targets=(text(row["target"]),) if row.get("target") is not None and not isinstance(row["target"], list | dict) else (),
         params={**known, **sampling(asked)},
+        content=text(row.get("doc_hash")),
+        file=file,
         error=None if score is not None else f"the harness wrote no number for {metric}: {text(row.get(metric))[:80]!r}",
     )
 
@@ -147,20 +179,6 @@ def _metrics(row: Mapping[str, Any]) -> list[str]:
         return [str(name) for name in named if str(name) in row]
     known = {"doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "doc_hash", "prompt_hash", "target_hash"}
     return [name for name, value in row.items() if name not in known and number(value) is not None]
-
-
-def _same_documents(results: Sequence[Result], samples: Sequence[Sequence[Row]], files: Sequence[File], chosen: str) -> None:
-    """One doc_id must be one document in all files."""
-    hashes = [text(row.get("doc_hash")) for rows in samples for _, row in rows if _filter(row) == chosen]
-    seen: dict[tuple[str, str], tuple[str, Result]] = {}
-    for result, hashed in zip(results, hashes, strict=True):
-        first = seen.setdefault((result.task, result.item), (hashed, result))
-        if hashed and first[0] and first[0] != hashed:
-            raise refusal(
-                files[0].path,
-                f"doc_id {result.item} is one document in {first[1].where} and another in {result.where} (their doc_hash differs), so the "
-                "files cannot be paired; evaluate the arms on the same documents",
-            )
 
 
 def _results_beside(file: File, time: str) -> File | None:

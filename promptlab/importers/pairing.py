@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptlab.importers.results import Options, Reading, Result, listed, refusal
+from promptlab.importers.results import Options, Reading, Result, arm_names_for, listed
+from promptlab.importers.values import known_by, refusal
+from promptlab.importers.files import File
 from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean
 
 BASELINES = ("none", "baseline", "original", "control", "default")
@@ -16,11 +19,16 @@ MOST_UNPAIRED = 0.05
 PER_DRAW = ("seed",)
 """Parameters that may differ between two answers which are compared."""
 PROMPTS_COMPARED = 5
+LOSSES = re.compile(
+    r"(?i)(?:^|[^a-z])(?:brier|loss|nll|perplexity|ppl|bits_per_byte|error_?rate|errors?|wer|cer|ter|m[as]e|rmse|ece|edit_distance|levenshtein|"
+    r"distance|toxicity|bias|hallucinations?|latency|cost|seconds|duration|penalty|regret|risk|harm|harmful|violations?)(?:[^a-z]|$)"
+)
+"""Names of scores of which less is better, as far as a name can tell."""
 
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """Results that can be compared: scores in [0, 1], the baseline under the name that the analysis knows."""
+    """Results that can be compared: scores in [0, 1] of which more is better, the baseline under the name that the analysis knows."""
 
     results: tuple[Result, ...]
     arms: tuple[PlannedArm, ...]
@@ -35,44 +43,132 @@ class Paired:
         return [arm.name for arm in self.arms if arm.role == role]
 
 
-def pair(reading: Reading, options: Options, path: Path) -> Paired:
-    """Pair what was read; FileProblems or UsageProblem says what stands against it and what to do."""
+def pair(reading: Reading, options: Options, files: Sequence[File], flags: frozenset[str] = frozenset()) -> Paired:
+    """Pair what was read; FileProblems or UsageProblem says what stands against it and what to do, in flags that the files' kind takes."""
+    path = files[0].path
     results = list(reading.results)
     if not results:
         raise refusal(path, "there are no results in it")
     notes: list[str] = list(reading.notes)
-    baseline, arms = _arms(results, reading, options, path)
-    results = _scaled(results, options, path)
-    _unique(results, path)
+    notes += _asked_again(results, reading, files)
+    results = _chosen(results, options)
+    notes += _by_content(results, path)
+    baseline, arms = _arms(results, reading, options, path, "arm" in flags)
+    notes += _scale(results, reading, options, path)
+    _unique(results, path, flags)
     _same_items(results, path)
     notes += _same_settings(results, options.force, path)
-    notes += _overlap(results, baseline, path)
+    left_out, more = _overlap(results, baseline, path)
+    notes += more
+    if left_out:
+        results = [r for r in results if r.arm not in left_out]
+        arms = [arm for arm in arms if arm.name not in left_out]
     notes += _missing(results, path)
-    renamed = [replace(r, arm=NONE_ARM) if r.arm == baseline else r for r in results]
-    added = _added_texts(renamed)
+    for r in results:
+        r.arm = NONE_ARM if r.arm == baseline else r.arm
+    added = _added_texts(results)
     return Paired(
-        results=tuple(renamed),
+        results=tuple(results),
         arms=tuple(replace(arm, text=added.get(arm.name, arm.text)) for arm in arms),
-        items=_items(renamed),
+        items=_items(results),
         models=tuple(dict.fromkeys(r.model for r in results)),
         notes=tuple(notes),
     )
 
 
-def _arms(results: Sequence[Result], reading: Reading, options: Options, path: Path) -> tuple[str, list[PlannedArm]]:
+def _asked_again(results: list[Result], reading: Reading, files: Sequence[File]) -> list[str]:
+    """The same prompt asked again in another file: a repeat of each item, or where there is no other prompt an A/A check.
+
+    Only where the files show that it is the same prompt. Which file is the first follows from their content.
+    """
+    if len(files) < 2 or any(file.arm for file in files):
+        return []
+    rank = {i: n for n, i in enumerate(sorted(range(len(files)), key=lambda i: files[i].sha256))}
+    copies = [i for i in range(1, len(files)) if files[i].sha256 in {file.sha256 for file in files[:i]}]
+    arms = {r.arm for r in results}
+    if len(arms) == 1 and len(files) == 2 and (copies or _same_prompts(results)):
+        for r in results:
+            r.arm = AA_ARM if rank[r.file] else NONE_ARM
+        return ["both files hold answers to the same prompt: the second is taken as its repeat (A/A), and nothing was added to it"]
+    if copies:
+        results[:] = [r for r in results if r.file not in copies]
+        return [f"{len(copies)} file(s) with the same content as another were left out"]
+    at: dict[tuple[str, str, str, str], dict[int, int]] = defaultdict(dict)
+    for r in sorted(results, key=lambda r: rank[r.file]) if reading.by_content else []:
+        repeats = at[r.model, r.task, r.arm, r.item]
+        repeats[r.file] = max(repeats.get(r.file, 0), r.repeat + 1)
+    if len(arms) == 1 or not any(len(repeats) > 1 for repeats in at.values()):
+        return []
+    for r in results:
+        r.repeat += sum(n for i, n in at[r.model, r.task, r.arm, r.item].items() if rank[i] < rank[r.file])
+    return ["the same prompts were asked of the same test cases in several files; these are taken as repeats of one item"]
+
+
+def _same_prompts(results: Iterable[Result]) -> bool:
+    """Whether two files show that they asked the same of every item that both have."""
+    asked: dict[tuple[str, str, str], dict[int, object]] = defaultdict(dict)
+    for r in results:
+        asked[r.model, r.task, r.item].setdefault(r.file, r.messages)
+    both = [list(found.values()) for found in asked.values() if len(found) == 2]
+    return bool(both) and all(one and one == two for one, two in both)
+
+
+def _chosen(results: list[Result], options: Options) -> list[Result]:
+    """The results of the arms that the user wants."""
+    names = list(dict.fromkeys(r.arm for r in results))
+    for flag, wanted in (("arms", options.arms), ("drop", options.drop)):
+        for name in wanted:
+            if name not in names:
+                raise UsageProblem(f"--{flag} {name}: there is no such arm; {did_you_mean(name, names) or 'the arms are ' + listed(names)}")
+    kept = set(options.arms or names) - set(options.drop)
+    return results if kept == set(names) else [r for r in results if r.arm in kept]
+
+
+def _by_content(results: Sequence[Result], path: Path) -> list[str]:
+    """Items are paired by what they ask where their ids, which tools count up, mean other items in another arm."""
+    of: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    contents: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for r in results:
+        if r.content:
+            of[r.task][r.item].add(r.content)
+            contents[r.task, r.arm].setdefault(r.content, r.item)
+    notes = []
+    for task, ids in of.items():
+        mine = [found for (t, _), found in contents.items() if t == task]
+        shared = set(mine[0]).intersection(*mine[1:])
+        apart = all(len(found) == len(set(found.values())) for found in mine)
+        changed = next((item for item, found in ids.items() if len(found) > 1), None)
+        if changed is None:
+            continue
+        if not shared or not apart:
+            first, second = [r for r in {r.content: r for r in results if (r.task, r.item) == (task, changed)}.values()][:2]
+            raise refusal(
+                path,
+                f"the item {changed!r} asks one thing in {first.where} and another in {second.where}, so one id means two items and the files "
+                "cannot be paired; evaluate the arms on the same items",
+            )
+        for r in results:
+            if r.task == task and r.content:
+                r.item = known_by("item", r.content)
+        notes.append(f"task {task!r}: the files number their items differently, so items are paired by what they ask")
+    return notes
+
+
+def _arms(results: Sequence[Result], reading: Reading, options: Options, path: Path, by_arm: bool) -> tuple[str, list[PlannedArm]]:
     names = list(dict.fromkeys(r.arm for r in results))
     if len(names) < 2:
         why = f"; {reading.one_arm}" if reading.one_arm else ""
+        or_name = ", or name what tells them apart with --arm" if by_arm and not reading.one_arm else ""
         raise refusal(
             path,
-            f"there is only one arm ({listed(names)}){why}. A comparison needs answers to the same items with and without the added "
-            "text: import a result that holds both, or name the column that tells them apart with --arm",
+            f"there is only one arm ({listed(names)}){why.rstrip('.')}. A comparison needs answers to the same items with and without the added "
+            f"text: import results that hold both{or_name}",
         )
     baseline = _baseline(names, reading.texts, options.baseline)
     if NONE_ARM in names and baseline != NONE_ARM:
         raise UsageProblem(
             f"the file has an arm {NONE_ARM!r} beside the baseline {baseline!r}, and promptlab calls every baseline {NONE_ARM!r}; "
-            f"use --baseline {NONE_ARM}, or give that arm another name"
+            f"use --baseline {NONE_ARM}, or leave that arm out with --drop {NONE_ARM}"
         )
     for name in options.placebos:
         if name not in names:
@@ -83,20 +179,21 @@ def _arms(results: Sequence[Result], reading: Reading, options: Options, path: P
         name: "baseline" if name == baseline else "placebo" if name in options.placebos else "aa" if name == AA_ARM else "stimulus"
         for name in names
     }
-    if "stimulus" not in roles.values():
+    if options.placebos and "stimulus" not in roles.values():
         raise UsageProblem("all arms are baseline or placebos, so no added text is left to judge; leave one out of --placebo")
     order = ("baseline", "aa", "placebo", "stimulus")
     arms = [
         PlannedArm(name=NONE_ARM if name == baseline else name, imported_as=name, role=roles[name], text=reading.texts.get(name))
-        for name in names
+        for name in sorted(names)  # not as they come: the order of rows and files says nothing
     ]
     return baseline, sorted(arms, key=lambda arm: order.index(arm.role))
 
 
 def _baseline(names: Sequence[str], texts: Mapping[str, str], given: str | None) -> str:
     if given is not None:
-        if given in names:
-            return given
+        alike = [name for name in names if " ".join(texts.get(name, "").split()) == " ".join(given.split())]
+        if given in names or len(alike) == 1:
+            return given if given in names else alike[0]
         raise UsageProblem(f"--baseline {given}: there is no such arm; {did_you_mean(given, names) or 'the arms are ' + listed(names)}")
     obvious = [name for name in names if name.strip().lower() in BASELINES]
     if len(obvious) == 1:
@@ -110,12 +207,14 @@ def _baseline(names: Sequence[str], texts: Mapping[str, str], given: str | None)
     )
 
 
-def _scaled(results: Sequence[Result], options: Options, path: Path) -> list[Result]:
-    """Scores in [0, 1]; a result without a score is missing, whatever its tool called it."""
+def _scale(results: Sequence[Result], reading: Reading, options: Options, path: Path) -> list[str]:
+    """Put scores into [0, 1] with more being better; a result without a score is missing, whatever its tool called it."""
     low, high = options.scale or (0.0, 1.0)
-    known = [r.score for r in results if r.score is not None]
-    if known and (min(known) < low or max(known) > high):
-        worst = next(r for r in results if r.score is not None and not low <= r.score <= high)
+    less_is_better, notes = _direction(reading, options)
+    found = [r for r in results if r.score is not None]
+    worst = next((r for r in found if not low <= (r.score or 0.0) <= high), None)
+    if worst is not None:
+        known = [r.score or 0.0 for r in found]
         remedy = (
             f"--scale LOW,HIGH maps another scale, for example --scale {min(0.0, *known):g},{max(known):g} if those are its ends"
             if options.scale is None
@@ -125,29 +224,47 @@ def _scaled(results: Sequence[Result], options: Options, path: Path) -> list[Res
             path,
             f"scores lie between {min(known):g} and {max(known):g} ({worst.where}: {worst.score:g}), outside {low:g} to {high:g}; {remedy}",
         )
-    found = []
     for r in results:
         if r.score is None:
-            found.append(replace(r, outcome="error", error=r.error or "no score in the file"))
-        else:
-            found.append(replace(r, score=(r.score - low) / (high - low)))
-    return found
+            r.outcome, r.error = "error", r.error or "no score in the file"
+        elif options.scale or less_is_better:
+            share = (r.score - low) / (high - low)
+            r.score = 1 - share if less_is_better else share
+    return notes
 
 
-def _unique(results: Iterable[Result], path: Path) -> None:
-    seen: dict[tuple[object, ...], Result] = {}
-    twice: list[tuple[Result, Result]] = []
+def _direction(reading: Reading, options: Options) -> tuple[bool, list[str]]:
+    """Whether less is better of this score: as the user says, else the files; asked where the name is that of a loss."""
+    chosen = options.higher_is_better
+    if chosen is None and reading.higher_is_better is None and LOSSES.search(reading.metric):
+        raise UsageProblem(
+            f"of the score {reading.metric!r} less may be better, and the files do not say so; say it with --lower-is-better or "
+            "--higher-is-better"
+        )
+    less = not (chosen if chosen is not None else reading.higher_is_better is not False)
+    if not less:
+        return False, []
+    who = "as --lower-is-better says" if chosen is not None else "as the files say"
+    return True, [f"less is better of {reading.metric!r}, {who}: stored is 1 minus the score, so that a positive effect is a better one"]
+
+
+def _unique(results: Iterable[Result], path: Path, flags: frozenset[str]) -> None:
+    seen: dict[tuple[str, str, str, int], dict[str, str]] = defaultdict(dict)
+    n, first = 0, None
     for r in results:
-        key = (r.model, r.task, r.arm, r.item, r.repeat)
-        if seen.setdefault(key, r) is not r:
-            twice.append((seen[key], r))
-    if twice:
-        first, second = twice[0]
+        before = seen[r.model, r.task, r.arm, r.repeat].setdefault(r.item, r.where)
+        if before is not r.where:
+            n, first = n + 1, first or (before, r)
+    if first is not None:
+        where, r = first
+        repeats = "If they are repeats, name the column that numbers them with --repeat; " if "repeat" in flags else ""
+        others = [f"--{flag}" for flag in ("model", "task") if flag in flags]
+        apart = f"{'if' if repeats else 'If'} they are of several models or tasks, name those with {' or '.join(others)}" if others else ""
         raise refusal(
             path,
-            f"{len(twice):,} results stand twice for one model, task, arm, item and repeat, first {first.where} and {second.where} "
-            f"(model {first.model!r}, task {first.task!r}, arm {first.arm!r}, item {first.item!r}). If they are repeats, name the column "
-            "that numbers them with --repeat; if they are of several models or tasks, name those with --model or --task",
+            f"{n:,} results stand twice for one model, task, arm, item and repeat, first {where} and {r.where} "
+            f"(model {r.model!r}, task {r.task!r}, arm {r.arm!r}, item {r.item!r}). "
+            + (f"{repeats}{apart}" or "Name the arm of each file with --arm-name FILE=NAME, or give one of the files only"),
         )
 
 
@@ -191,26 +308,27 @@ def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[s
     return notes
 
 
-def _overlap(results: Sequence[Result], baseline: str, path: Path) -> list[str]:
-    """Items that two arms share, for each model and task."""
+def _overlap(results: Sequence[Result], baseline: str, path: Path) -> tuple[set[str], list[str]]:
+    """The arms that share no item with the baseline, and notes on those that share few, for each model and task."""
     of: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
         of[(r.model, r.task)][r.arm].add(r.item)
-    n_shared = 0
+    n_shared: Counter[str] = Counter()
     notes = []
     for (model, task), arms in of.items():
         base = arms.get(baseline, set())
         for arm, items in arms.items():
             if arm == baseline:
                 continue
-            n_shared += len(base & items)
+            n_shared[arm] += len(base & items)
             alone = len(base ^ items)
-            if alone > MOST_UNPAIRED * len(base | items):
+            if base & items and alone > MOST_UNPAIRED * len(base | items):
                 notes.append(
-                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items are in only one of the arms {arm!r} and "
-                    f"{baseline!r}; more than {100 * MOST_UNPAIRED:g} % unpaired gets no verdict"
+                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items were asked in only one of the arms {arm!r} and "
+                    f"{baseline!r}; only items that both were asked are compared. Where a tool leaves out failed calls, these are among the rest"
                 )
-    if not n_shared:
+    left_out = {arm for arm, n in n_shared.items() if not n}
+    if len(left_out) == len(n_shared):
         first: dict[str, Result] = {}
         for r in results:
             first.setdefault(r.arm, r)
@@ -220,14 +338,20 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path) -> list[str]:
             f"no item was answered by one model both under {baseline!r} and under another arm, so nothing can be paired ({shown}); the "
             "same item needs the same id, task and model name in both",
         )
-    return notes
+    if left_out:
+        others = ",".join(sorted(left_out))
+        notes.append(
+            f"the arms {listed(sorted(left_out))} share no item with {baseline!r} and are left out; to compare them with each other import "
+            f"again with --arms {others} and the --baseline among them"
+        )
+    return left_out, notes
 
 
 def _missing(results: Sequence[Result], path: Path) -> list[str]:
     n = sum(1 for r in results if r.score is None)
     if n == len(results):
         raise refusal(path, "no result has a score, so there is nothing to judge; score the answers first")
-    sizes = Counter((r.model, r.task, r.arm, r.item) for r in results)
+    sizes = Counter((r.model, r.task, r.arm, r.item) for r in results) if any(r.repeat for r in results) else {}
     notes = [f"{n:,} of {len(results):,} results have no score (a failed call is missing, never 0)"] if n else []
     if len(set(sizes.values())) > 1:
         low, high = min(sizes.values()), max(sizes.values())

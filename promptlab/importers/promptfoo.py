@@ -1,260 +1,260 @@
-"""promptfoo's result files: `promptfoo eval -o out.json` (or .jsonl), today's results.results and the older results.table.
+"""promptfoo's results: `promptfoo eval -o out.json` (or .jsonl, .yaml, .csv), of every version since 2023.
 
-Arms are the prompts, items the test cases, models the providers. Of the configuration only sampling parameters are kept.
+An arm is a prompt: its label and its template, whatever its place. An item is a test case: its variables and what it asserts. A
+model is a provider. Of the configuration only sampling parameters are kept.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
-from promptlab.importers.tabular import as_messages, json_lines, parsed
-from promptlab.importers.values import entries, mapping, name_of, number, sampling, secrets_in, short, task_name, text, whole
-from promptlab.nouns import Outcome, digest
+from promptlab.importers.cells import as_messages
+from promptlab.importers.files import File
+from promptlab.importers.promptfoo_files import FAILED_CALL, document
+from promptlab.importers.results import BY_MODEL, Options, Reading, Result, Source, arm_names_for, compare_models, files_named, listed
+from promptlab.importers.values import (
+    entries, known_by, mapping, name_of, number, refusal, sampling, secrets_in, short, task_name, text, whole,
+)  # fmt: skip
+from promptlab.nouns import Outcome, UsageProblem
 
-FAILED_CALL = 2
-"""promptfoo's failureReason of a call that failed; 1 is an assertion that did, which is a wrong answer."""
 FINISHED: Mapping[str, Outcome] = {"length": "truncated", "max_tokens": "truncated", "content_filter": "refused", "safety": "refused"}
 ANSWER_CHECKS = ("equals", "contains", "icontains", "iequals", "starts-with", "is-exactly")
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """The parts of a result file that are read."""
-
-    rows: list[Mapping[str, Any]]
-    prompts: Sequence[Any]
-    config: Mapping[str, Any]
-    version: str | None
-
-
-def is_promptfoo(value: object) -> bool:
-    """Whether a JSON document is a result file of promptfoo."""
-    inside = mapping(mapping(value).get("results"))
-    return isinstance(inside.get("results"), list) or "body" in mapping(inside.get("table"))
+PASS, SCORE = "pass", "score"
+UNASSERTED = "No assertions"
+"""The reason that promptfoo gives for passing an answer that nothing was asserted about."""
+Arm = tuple[str, str]
+"""A label, and the template or the value that it stands for."""
 
 
 def read(files: Sequence[File], options: Options) -> Reading:
     """All results of the files, a score for each prompt, provider and test case."""
+    files_named(files)
+    readers = [_Reader(file, index, options) for index, file in enumerate(files)]
+    places: dict[Arm, int] = {}
     results: list[Result] = []
-    sources: list[Source] = []
-    texts: dict[str, str] = {}
-    secrets: set[str] = set()
-    one_arm = ""
-    for file in files:
-        document = _document(file)
-        reader = _Reader(file, document, options)
+    for reader in readers:
         found = reader.results()
+        for arm, place in reader.arms.items():
+            places[arm] = min(place, places.get(arm, place))
         results += found
-        texts |= reader.texts
-        secrets |= secrets_in(document.config.get("providers")) | secrets_in(document.config.get("env"))
-        secrets |= secrets_in(document.config.get("defaultTest")) | secrets_in([row.get("provider") for row in document.rows])
-        sources.append(Source(file.path.name, file.sha256, "promptfoo", document.version))
-        one_arm = reader.one_arm(found)
-        _scored_by_something(file, document)
+    names = _names(places)
+    for r in results:
+        r.arm = names[readers[r.file].arm_of[r.arm]]
+    _name_tasks(results, readers, options)
+    if options.columns.get("arm") == BY_MODEL and not any(BY_MODEL in reader.variables for reader in readers):
+        compare_models(results)
+    notes = _notes(results, readers, options)
+    texts = {names[arm]: arm[1] or arm[0] for arm in places if not any(file.arm for file in files)}
     return Reading(
         tuple(results),
-        tuple(sources),
-        metric=f"promptfoo {options.metric or 'score'}",
+        tuple(reader.source for reader in readers),
+        metric=f"promptfoo {options.metric or PASS}",
         texts=texts,
-        notes=_notes(results),
-        one_arm=one_arm,
-        secrets=tuple(secrets),
+        notes=notes,
+        one_arm=_one_arm(files, results, readers, next(iter(texts.values()), "")),
+        secrets=tuple(set().union(*(reader.secrets for reader in readers))),
+        metrics=(PASS, SCORE, *dict.fromkeys(name for reader in readers for name in reader.named)),
+        by_content="item" not in options.columns,
     )
 
 
-def _document(file: File) -> Document:
-    if file.path.suffix.lower() in (".jsonl", ".ndjson"):
-        rows: list[Mapping[str, Any]] = [row for _, row in json_lines(file)]
-        if not all("promptIdx" in row and "testIdx" in row for row in rows):
-            raise refusal(file.path, "not promptfoo's JSON lines: a line has no promptIdx or no testIdx")
-        return Document(rows, (), {}, None)
-    value = parsed(file.path, file.content)
-    if not is_promptfoo(value):
-        raise refusal(file.path, "not a result file of promptfoo: neither results.results nor results.table stands in it")
-    inside = value["results"]
-    version = mapping(value.get("metadata")).get("promptfooVersion")
-    version = str(version)[:40] if version else f"(results version {inside.get('version')})" if inside.get("version") else None
-    prompts = inside.get("prompts") or mapping(mapping(inside.get("table")).get("head")).get("prompts")
-    rows = [row for row in entries(inside.get("results")) if isinstance(row, dict)]
-    return Document(rows or list(_table_rows(inside)), prompts if isinstance(prompts, list) else (), mapping(value.get("config")), version)
-
-
-def _table_rows(inside: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The cells of an older file's table in the shape of today's results."""
-    table = mapping(inside.get("table"))
-    head = mapping(table.get("head"))
-    names = [str(name) for name in entries(head.get("vars"))]
-    prompts = entries(head.get("prompts"))
-    for index, line in enumerate(entries(table.get("body"))):
-        values = mapping(line).get("vars")
-        given = dict(zip(names, values, strict=False)) if isinstance(values, list) else mapping(values)
-        for column, cell in enumerate(entries(mapping(line).get("outputs"))):
-            cell = mapping(cell)  # noqa: PLW2901
-            prompt = mapping(prompts[column]) if column < len(prompts) else {}
-            yield {
-                **cell,
-                "testIdx": index,
-                "promptIdx": column,
-                "vars": given,
-                "provider": {"id": cell.get("provider") or prompt.get("provider")},
-                "prompt": {"raw": cell.get("prompt"), "label": prompt.get("label") or prompt.get("display") or prompt.get("raw")},
-                "response": {"output": cell.get("text"), "tokenUsage": cell.get("tokenUsage"), "cached": cell.get("cached")},
-                "testCase": mapping(line).get("test") or {},
-            }
-
-
 class _Reader:
-    """The results of one file."""
+    """The results of one file. Until all files are read, the arm of a result is its place and label in this file."""
 
-    def __init__(self, file: File, document: Document, options: Options) -> None:
+    def __init__(self, file: File, index: int, options: Options) -> None:
         self._file = file
-        self._rows = document.rows
-        self._prompts = document.prompts
+        self._index = index
         self._options = options
-        self._params = _provider_params(document.config)
-        self._arms: dict[str, str] = {}
-        self._items: dict[str, str] = {}
-        self._variables: dict[str, None] = {}
-        self.texts: dict[str, str] = {}
+        self._wanted = options.columns.get("arm")
+        self._in_test: set[tuple[str, str, str]] = set()
+        self._repeats: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._places: dict[str, tuple[int | None, str]] = {}
+        self._labels: set[str] = set()
+        self._n_judged = self._n_asserted = 0
+        self.arms: dict[Arm, int] = {}
+        self.arm_of: dict[str, Arm] = {}
+        self.variables: dict[str, None] = {}
+        self.named: dict[str, None] = {}
+        self.secrets: set[str] = set()
+        self.items: set[str] = set()
 
     def results(self) -> list[Result]:
-        seen: Counter[tuple[str, str, str]] = Counter()
-        in_test: set[tuple[str, str, object]] = set()
-        found = []
-        for number_, row in enumerate(self._rows, 1):
-            where = f"result {number_}"
-            given = mapping(row.get("vars"))
-            self._variables.update(dict.fromkeys(given))
-            arm = self._arm(row, given, where)
-            provider = mapping(row.get("provider")) or {"id": row.get("provider")}
-            model = name_of(provider.get("label") or provider.get("id") or "provider")
-            item = self._item(row, given)
-            key = (model, arm, item)
-            if "testIdx" in row:
-                place = (model, arm, text(row["testIdx"]))
-                if place in in_test:
-                    raise refusal(
-                        self._file.path,
-                        f"{where}: the prompt {arm!r} was asked of the provider {model!r} twice in one test case, so its answers "
-                        "cannot be told apart; give the providers labels that differ in promptfoo's configuration",
-                    )
-                in_test.add(place)
-            found.append(self._result(row, given, {"arm": arm, "model": model, "item": item, "repeat": seen[key], "where": where}))
-            seen[key] += 1
-        return found
+        self._document = found = document(self._file)
+        results = [self._result(row, f"result {n} of {self._file.path.name}") for n, row in enumerate(found.rows, 1)]
+        if self._n_judged and not self._n_asserted:
+            raise refusal(
+                self._file.path, "no test case asserts anything, so promptfoo passed every answer; add assertions and evaluate again"
+            )
+        for name in ("providers", "env", "defaultTest"):
+            self.secrets |= secrets_in(found.config.get(name))
+        params = _provider_params(found.config)
+        for r in results:
+            r.params = params.get(r.model, r.params)
+        for key, (place, label) in self._places.items():
+            head = mapping(found.prompts[place]) if place is not None and place < len(found.prompts) else {}
+            template = text(head.get("raw")) if not self._wanted and not self._file.arm else label if self._wanted else ""
+            self.arm_of[key] = arm = (label, "" if template == label and not self._wanted else template)
+            self.arms[arm] = min(place or 0, self.arms.get(arm, place or 0))
+        if self._file.arm and len(self._labels) > 1:
+            raise UsageProblem(f"--arm-name {self._file.path}=...: this file holds several prompts, so it is no single arm")
+        self.description = text(found.config.get("description")).strip()
+        return results
 
-    def _result(self, row: Mapping[str, Any], given: Mapping[str, Any], place: Mapping[str, Any]) -> Result:
+    @property
+    def source(self) -> Source:
+        return Source(self._file.path.name, self._file.sha256, "promptfoo", self._document.version)
+
+    def _result(self, row: Mapping[str, Any], where: str) -> Result:
+        given = {name: value for name, value in mapping(row.get("vars")).items() if not name.startswith("_") and name != "sessionId"}
+        self.variables.update(dict.fromkeys(given))
+        provider = mapping(row.get("provider")) or {"id": row.get("provider")}
+        if isinstance(row.get("provider"), dict):
+            self.secrets |= secrets_in(row["provider"])
+        model = name_of(provider.get("label") or provider.get("id") or "provider")
+        arm = self._arm(row, given, where)
+        item = self._item(row, given)
+        if "testIdx" in row:
+            place = (model, arm, text(row["testIdx"]))
+            if place in self._in_test:
+                raise refusal(
+                    self._file.path,
+                    f"{where}: the prompt {self._places[arm][1]!r} was asked of the provider {model!r} twice in one test case, so its answers "
+                    "cannot be told apart; give the providers labels that differ in promptfoo's configuration",
+                )
+            self._in_test.add(place)
+        repeat = self._repeats[model, arm, item]
+        self._repeats[model, arm, item] += 1
         response = mapping(row.get("response"))
         usage = mapping(response.get("tokenUsage")) or mapping(row.get("tokenUsage"))
         failed = _failed(row)
         answer = "" if failed else text(response.get("output"))
-        score = None if failed else self._score(row, place["where"])
-        provider = mapping(row.get("provider"))
-        outcome: Outcome = "error" if failed else FINISHED.get(text(response.get("finishReason")), "ok" if answer.strip() else "empty")
+        latency = number(row.get("latencyMs"))
         cluster = self._options.columns.get("cluster")
+        cached = bool(response.get("cached"))
+        self._note_assertions(row, failed)
         return Result(
-            **place,
-            task=task_name(self._file.path.stem),
-            score=score,
-            outcome=outcome,
+            arm=arm,
+            model=model,
+            task="",
+            item=item,
+            score=None if failed else self._score(row, where),
+            where=where,
+            repeat=repeat,
+            outcome="error" if failed else FINISHED.get(text(response.get("finishReason")), "ok" if answer.strip() else "empty"),
             answer=answer,
             messages=as_messages(mapping(row.get("prompt")).get("raw")),
-            input=_words({k: v for k, v in given.items() if k != self._options.columns.get("arm")}),
+            input=_words({k: v for k, v in given.items() if k != self._wanted}),
             targets=_targets(row),
             cluster=short(text(given.get(cluster))) if cluster else None,
-            params=self._params.get(text(provider.get("label")) or text(provider.get("id"))) or {},
             input_tokens=whole(usage.get("prompt")),
             output_tokens=whole(usage.get("completion")),
             cost_usd=number(row.get("cost")) or None,  # 0 is what promptfoo writes where it knows no price
-            latency_s=(number(row.get("latencyMs")) or 0.0) / 1000,
+            latency_s=latency / 1000 if latency and not cached else None,
             finish_reason=text(response.get("finishReason")) or None,
-            cached=bool(response.get("cached")),
+            cached=cached,
             error=text(row.get("error") or response.get("error")) if failed else None,
+            file=self._index,
         )
 
     def _score(self, row: Mapping[str, Any], where: str) -> float | None:
-        metric = self._options.metric
-        if metric is None:
-            return number(row.get("score"))
+        metric = self._options.metric or PASS
         named = mapping(row.get("namedScores"))
+        self.named.update(dict.fromkeys(named))
+        if metric == PASS:
+            return number(row.get("success", row.get("pass", mapping(row.get("gradingResult")).get("pass"))))
+        if metric == SCORE:
+            return number(row.get("score"))
         if named and metric not in named:
-            raise refusal(self._file.path, f"{where}: there is no metric {metric!r}; its named scores are {listed(list(named))}")
+            raise refusal(self._file.path, f"{where}: there is no metric {metric!r}; choose {PASS}, {SCORE} or {listed(list(named))}")
         return number(named.get(metric))
 
     def _arm(self, row: Mapping[str, Any], given: Mapping[str, Any], where: str) -> str:
-        variable = self._options.columns.get("arm")
-        if variable is not None:
-            if variable not in given:
-                raise refusal(self._file.path, f"{where}: there is no test variable {variable!r}; the variables are {listed(list(given))}")
-            value = text(given[variable])
-            name = self._named(value, value or "none")
-            self.texts.setdefault(name, value)
-            return name
         prompt = mapping(row.get("prompt"))
-        index = whole(row.get("promptIdx"))
-        head = mapping(self._prompts[index]) if index is not None and index < len(self._prompts) else {}
-        label = text(prompt.get("label") or head.get("label") or prompt.get("raw"))
-        name = self._named(text(row.get("promptId")) or label, label)
-        self.texts.setdefault(name, text(head.get("raw")) or label)
-        return name
-
-    def _named(self, key: str, label: str) -> str:
-        """A name for each prompt: its label, or a number where the label is the prompt itself or somebody else's."""
-        if key not in self._arms:
-            name = name_of(label)
-            if not name or "\n" in label.strip() or name != short(name) or "{{" in name or name in self._arms.values():
-                name = f"prompt-{len(self._arms) + 1}"
-            self._arms[key] = name
-        return self._arms[key]
+        place = whole(row.get("promptIdx"))
+        label = text(prompt.get("label") or prompt.get("display") or row.get("promptId"))
+        label = label or (f"prompt {place}" if place is not None else text(prompt.get("raw")))
+        if self._wanted and (self._wanted != BY_MODEL or self._wanted in given):
+            if self._wanted not in given:
+                raise refusal(
+                    self._file.path, f"{where}: there is no test variable {self._wanted!r}; the variables are {listed(list(given))}"
+                )
+            label, place = text(given[self._wanted]), None
+        if self._file.arm:
+            self._labels.add(label)
+            label, place = self._file.arm, None
+        key = f"{'' if place is None else place}\0{label}"
+        self._places.setdefault(key, (place, label))
+        return key
 
     def _item(self, row: Mapping[str, Any], given: Mapping[str, Any]) -> str:
-        """A test case is its variables and what it asserts; the place of a test changes with promptfoo's repeats."""
+        """A test case is its variables and what it asserts; its place changes with repeats, and with whoever edits the file."""
         wanted = self._options.columns.get("item")
         if wanted is not None:
             if wanted not in given:
                 raise refusal(self._file.path, f"there is no test variable {wanted!r}; the variables are {listed(list(given))}")
-            return short(" ".join(text(given[wanted]).split()))
-        test = mapping(row.get("testCase"))
-        checks = [[mapping(a).get("type"), mapping(a).get("value")] for a in entries(test.get("assert"))]
-        others = {k: v for k, v in given.items() if k != self._options.columns.get("arm")}
-        key = digest([others, checks if not self._options.columns.get("arm") else [], test.get("description")])
-        return self._items.setdefault(key, f"test-{len(self._items) + 1:03d}")
+            item = short(" ".join(text(given[wanted]).split()))
+        else:
+            test = mapping(row.get("testCase"))
+            checks = [[mapping(a).get("type"), mapping(a).get("value")] for a in entries(test.get("assert"))]
+            others = {k: v for k, v in given.items() if k != self._wanted}
+            by_variable = self._wanted is not None and self._wanted in given
+            item = known_by("test", others, [] if by_variable else checks, *([] if others else [test.get("description")]))
+        self.items.add(item)
+        return item
 
-    def one_arm(self, found: Sequence[Result]) -> str:
-        """Why a file of one prompt holds no comparison."""
-        providers = len({r.model for r in found})
-        label = next(iter(self.texts.values()), "")
-        return (
-            f"promptfoo asked one prompt only, {' '.join(label.split())[:80]!r}, of {providers} provider(s) in {len(self._items)} test "
-            "cases; what differs between these results is the test case or the provider, and never what was added to one and the same "
-            f"test case. Where a test variable tells the arms apart, name it: --arm VARIABLE (the variables are "
-            f"{listed(list(self._variables))})"
+    def _note_assertions(self, row: Mapping[str, Any], failed: bool) -> None:
+        graded = mapping(row.get("gradingResult"))
+        self._n_judged += not failed
+        self._n_asserted += not failed and bool(
+            number(row.get("score")) != 1
+            or graded.get("componentResults")
+            or mapping(row.get("testCase")).get("assert")
+            or text(graded.get("reason")) not in ("", UNASSERTED)
+            or "gradingResult" not in row  # files of 2023 do not say what was asserted
         )
+
+
+def _names(places: Mapping[Arm, int]) -> dict[Arm, str]:
+    """A name for each prompt: its label, or a number where the label is the prompt itself. Numbers follow the places of the prompts.
+
+    A label without its template, as JSON lines have it, is the one prompt of that label.
+    """
+    names: dict[Arm, str] = {}
+    order = sorted(places, key=lambda arm: (places[arm], arm))
+    for number_, arm in enumerate(order, 1):
+        label, template = arm
+        name = name_of(label) or "none"
+        alike = [other for other in order if other[0] == label]
+        if not template and len({other[1] for other in alike if other[1]}) == 1:
+            continue
+        if "\n" in label.strip() or name != short(name) or "{{" in name:
+            name = f"prompt-{number_}"
+        if name in names.values():
+            name = next(f"{name}-{n}" for n in range(2, len(places) + 2) if f"{name}-{n}" not in names.values())
+        names[arm] = name
+    return names | {arm: names[next(other for other in names if other[0] == arm[0])] for arm in order if arm not in names}
+
+
+def _name_tasks(results: Sequence[Result], readers: Sequence[_Reader], options: Options) -> None:
+    """The eval's own description; one task where arms come from evals that are described differently."""
+    arms: dict[str, set[str]] = defaultdict(set)
+    for r in results:
+        arms[readers[r.file].description].add(r.arm)
+    apart = len(arms) == 1 or all(name and len(of) > 1 for name, of in arms.items())
+    for r in results:
+        r.task = task_name(options.task_name or (readers[r.file].description if apart else "") or "promptfoo")
 
 
 def _failed(row: Mapping[str, Any]) -> bool:
     """Whether the call failed: promptfoo writes `error` for a failed assertion too, and score 0 for both."""
     if "failureReason" in row:
         return bool(row["failureReason"] == FAILED_CALL)
-    if mapping(row.get("response")).get("error"):
+    response = mapping(row.get("response"))
+    if response.get("error"):
         return True
-    return bool(row.get("error")) and not mapping(row.get("gradingResult"))
-
-
-def _scored_by_something(file: File, document: Document) -> None:
-    """A test without assertions passes whatever the answer is, which says nothing about it."""
-    judged = [row for row in document.rows if not _failed(row)]
-    if judged and all(
-        number(row.get("score")) == 1
-        and not mapping(row.get("gradingResult")).get("componentResults")
-        and not mapping(row.get("testCase")).get("assert")
-        for row in judged
-    ):
-        raise refusal(file.path, "no test case asserts anything, so promptfoo passed every answer; add assertions and evaluate again")
+    return bool(row.get("error")) and not mapping(row.get("gradingResult")) and response.get("output") is None
 
 
 def _targets(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -270,22 +270,40 @@ def _words(given: Mapping[str, Any]) -> str:
 
 
 def _provider_params(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """Sampling parameters by the label or id of a provider."""
-    listed_ = config.get("providers") or config.get("targets")
+    """Sampling parameters by the name of a provider."""
     found = {}
-    for entry in entries(listed_):
+    for entry in entries(config.get("providers") or config.get("targets")):
         provider = mapping(entry)
         if len(provider) == 1 and "id" not in provider:  # {"openai:gpt-4o": {"config": {}}}
             name, inside = next(iter(provider.items()))
             provider = {"id": name, **mapping(inside)}
-        name = text(provider.get("label")) or text(provider.get("id"))
-        if name:
+        if name := name_of(provider.get("label") or provider.get("id")):
             found[name] = sampling(provider.get("config"))
     return found
 
 
-def _notes(results: Sequence[Result]) -> tuple[str, ...]:
-    notes = []
+def _one_arm(files: Sequence[File], results: Sequence[Result], readers: Sequence[_Reader], label: str) -> str:
+    """Why files of one prompt hold no comparison."""
+    providers = list(dict.fromkeys(r.model for r in results))
+    variables = list(dict.fromkeys(name for reader in readers for name in reader.variables))
+    n_items = len(set().union(*(reader.items for reader in readers)))
+    models = "To compare the providers on this prompt: --arm model. " if len(providers) > 1 else ""
+    apart = f" Where the files are the arms, name them: {arm_names_for(files)}" if len(files) > 1 else ""
+    return (
+        f"promptfoo asked one prompt only, {' '.join(label.split())[:80]!r}, of {len(providers)} provider(s) in {n_items} test cases. "
+        f"{models}Where a test variable tells the arms apart, name it: --arm VARIABLE (the variables are {listed(variables)}). Give the "
+        f"result file of the other prompt as well where it was evaluated by itself.{apart}"
+    )
+
+
+def _notes(results: Sequence[Result], readers: Sequence[_Reader], options: Options) -> tuple[str, ...]:
+    metric = options.metric or PASS
+    meant = {
+        PASS: "promptfoo's own pass: 1 where every assertion of a test case passed (or its threshold was reached), else 0. --metric score takes the "
+        "weighted share of assertions instead",
+        SCORE: "promptfoo's score: the weighted share of a test case's assertions; --metric pass takes its own pass or fail instead",
+    }
+    notes = [f"the score is {meant.get(metric, f'the named score {metric!r}')}"]
     if n_cached := sum(r.cached for r in results):
         notes.append(f"{n_cached:,} of {len(results):,} answers came from promptfoo's cache, so repeats among them are not new draws")
     if any(r.repeat for r in results):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,22 +14,28 @@ import promptlab
 from promptlab.importers.pairing import Paired
 from promptlab.importers.results import Options, Reading, Result
 from promptlab.importers.values import without_keys
-from promptlab.nouns import CallRow, Control, Frame, Manifest, ModelAsked, RunProblem, Setting, Tally, Task, TrialRow, digest, shared
+from promptlab.nouns import (
+    CallRow, Control, Frame, Item, Manifest, ModelAsked, RunProblem, Setting, Tally, Task, TrialRow, digest, digest_of_text, plain_json, shared,
+)  # fmt: skip
 from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.record.store import RunWriter, frozen_plan, now
+from promptlab.record.store.files import line_of
 from promptlab.sources.spec.experiment import Analysis
 from promptlab.stats import hypotheses
 
 SETTING = Setting("imported")
 """Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""
+FACTORS = SETTING.canonical()
 LIBRARY = "imported"
 BASE_PROMPT = "imported"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
-VERSION = 1
+VERSION = 2
 """Part of every run id: raised when a file would be read to other rows than before."""
 T = TypeVar("T")
 OF_TRIAL, OF_CALL = shared(TrialRow, Result), shared(CallRow, Result)
+TOGETHER = 1_000
+"""Rows that are written at once: an import that is killed begins anew."""
 NOT_FROZEN = "imported: not frozen before the data"
 
 
@@ -58,7 +64,9 @@ def run_name(text: str) -> str:
     return name or "imported"
 
 
-def write(what: Import, runs: Path, more_notes: Sequence[str] = ()) -> tuple[Path, bool]:
+def write(
+    what: Import, runs: Path, more_notes: Sequence[str] = (), watch: Callable[[float], None] = lambda share: None
+) -> tuple[Path, bool]:
     """Write the run folder; one that is complete is left as it is. Returns the folder and whether it was written now."""
     folder = runs / what.run_id
     if (folder / "manifest.json").exists():
@@ -77,8 +85,11 @@ def write(what: Import, runs: Path, more_notes: Sequence[str] = ()) -> tuple[Pat
         base_prompts = {BASE_PROMPT: ""}
         writer.write_items(Task(task, "own", "own", "imported", base_prompts, items) for task, items in what.paired.items.items())
         arms = {arm.name: arm for arm in what.paired.arms}
-        for order, result in enumerate(what.paired.results):
-            writer.append(*rows(result, arms[result.arm], order))
+        results = what.paired.results
+        for start in range(0, len(results), TOGETHER):
+            part = results[start : start + TOGETHER]
+            writer.append_lines([line_of(*rows(result, arms[result.arm], order)) for order, result in enumerate(part, start)])
+            watch(start / len(results))
     finally:
         writer.close()
     writer.write_manifest(_manifest(what, *frozen_plan(folder)))
@@ -91,22 +102,29 @@ def without_secrets(paired: Paired, reading: Reading, more_notes: Sequence[str])
 
     def clean(value: Any) -> Any:  # noqa: ANN401 (a text, or texts in tuples and mappings)
         if isinstance(value, str):
-            return without_keys(redact_known(value, secrets)).encode("utf-8", "replace").decode("utf-8")
+            if not value:
+                return value
+            found = without_keys(redact_known(value, secrets))
+            return found if found.isascii() else found.encode("utf-8", "replace").decode("utf-8")
         if isinstance(value, Mapping):
             return {name: clean(part) for name, part in value.items()}
         return tuple(map(clean, value)) if isinstance(value, tuple) else value
 
+    for r in paired.results:
+        r.answer, r.extracted, r.messages = clean(r.answer), clean(r.extracted), clean(r.messages)
+        r.error = r.error and redact(clean(r.error))[:2000]
+        r.model_version = r.model_version and clean(r.model_version)[:200]
+
     def cleaned(whole: T, *names: str) -> T:
         return replace(whole, **{name: clean(getattr(whole, name)) for name in names})  # type: ignore[type-var]
 
-    results = [cleaned(r, "answer", "extracted", "messages", "error", "model_version") for r in paired.results]
     return replace(
         paired,
-        results=tuple(
-            replace(r, error=r.error and redact(r.error)[:2000], model_version=r.model_version and r.model_version[:200]) for r in results
-        ),
         arms=tuple(cleaned(arm, "text") for arm in paired.arms),
-        items={task: tuple(cleaned(item, "input", "targets", "choices") for item in items) for task, items in paired.items.items()},
+        items={
+            task: tuple(Item(i.id, clean(i.input), clean(i.targets), clean(i.choices), i.cluster) for i in items)
+            for task, items in paired.items.items()
+        },
         notes=clean((*paired.notes, *more_notes)),
     )
 
@@ -120,9 +138,9 @@ def make_plan(what: Import) -> Plan:
     # no primary hypotheses: arms that only share a file are no library, so their mean over all of them means nothing
     planned = hypotheses(list(paired.models), tasks, [(name, LIBRARY) for name in stimuli], [SETTING], controls, primary=())
     analysis = Analysis()
-    params = {json.dumps(dict(r.params), sort_keys=True): dict(r.params) for r in paired.results}
+    params = {json.dumps(dict(p), sort_keys=True): dict(p) for p in {id(r.params): r.params for r in paired.results}.values()}
     params_of = {r.model: dict(r.params) for r in reversed(paired.results) if r.params}
-    asked = f"Does {stimuli[0]!r}" if len(stimuli) == 1 else f"Do {len(stimuli)} arms"
+    asked = f"Does {stimuli[0]!r}" if len(stimuli) == 1 else f"Do {len(stimuli)} arms" if stimuli else "Does a repeat of the baseline"
     tool = _tool(reading)
     simulated = {r.model for r in paired.results if r.simulated}  # made-up answers stay labelled wherever they were exported to
     return Plan(
@@ -168,11 +186,10 @@ def make_plan(what: Import) -> Plan:
 
 def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[CallRow]]:
     """One result as a row of the trials frame and one of the calls frame."""
-    factors = SETTING.canonical()
-    parts = [result.task, result.item, result.arm, BASE_PROMPT, *factors.values(), result.model, result.repeat]
-    trial = digest(parts)[:20]
+    parts = [result.task, result.item, result.arm, BASE_PROMPT, *FACTORS.values(), result.model, result.repeat]
+    trial = digest_of_text(plain_json(parts))[:20]
     stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
-    params = json.dumps(dict(result.params), sort_keys=True)
+    params = json.dumps(dict(result.params), sort_keys=True) if result.params else "{}"
     row = TrialRow(
         **{name: getattr(result, name) for name in OF_TRIAL},
         trial=trial,
@@ -184,7 +201,7 @@ def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[Ca
         library=LIBRARY if stimulus else None,
         base_prompt=BASE_PROMPT,
         setting=SETTING.id,
-        **factors,
+        **FACTORS,
         replicate=result.repeat,
         oracle=False,
         n_rounds=1,
@@ -196,7 +213,7 @@ def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[Ca
         trial=trial,
         turn=0,
         key="",
-        messages=json.dumps([dict(m) for m in result.messages], ensure_ascii=False),
+        messages=json.dumps([dict(m) for m in result.messages], ensure_ascii=False) if result.messages else "[]",
         requested=params,
         effective=params,
         text=result.answer,

@@ -6,20 +6,21 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 
-from promptlab.importers.values import name_of, short
-from promptlab.nouns import FileProblems, Outcome, UsageProblem
+from promptlab.importers.files import File
+from promptlab.importers.values import name_of, short, task_name
+from promptlab.nouns import Outcome, UsageProblem
 
 Kind = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 KINDS: tuple[Kind, ...] = ("auto", "promptfoo", "inspect", "lm-eval", "table", "counts")
 COLUMNS = ("item", "arm", "score", "model", "task", "repeat", "answer", "prompt", "cluster", "outcome")
 """What a column of a table can be named as holding."""
-UNNAMED = "the files do not say how they differ; say it with --arm-name FILE=NAME for each"
+BY_MODEL = "model"
+"""What --arm takes where models are to be compared, and not prompts."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: half a million are made in some seconds, and freezing triples the time of each
 class Result:
     """One answer to one item under one arm, as a tool scored it. `score` is on the tool's own scale; None is missing."""
 
@@ -45,28 +46,21 @@ class Result:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
-    latency_s: float = 0.0
+    latency_s: float | None = None
     attempts: int = 1
     finish_reason: str | None = None
     cached: bool = False
     error: str | None = None
     marked_simulated: bool = False
+    content: str = ""
+    """A digest of what the item asks, where the tool numbers its items and says what they ask; empty: the id alone tells."""
+    file: int = 0
+    """The place of its file among those given."""
 
     @property
     def simulated(self) -> bool:
         """Whether promptlab made the answer up: the file says so, or the model is one of promptlab's simulated ones."""
         return self.marked_simulated or self.model.startswith("sim/")
-
-
-@dataclass(frozen=True, slots=True)
-class File:
-    """A file as it was read, once."""
-
-    path: Path
-    content: bytes
-    sha256: str
-    arm: str | None = None
-    """The arm that the user gave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +91,12 @@ class Reading:
     """Keys that stand in the file, to be taken out of everything that is stored."""
     reconstructed: bool = False
     """Whether items were made up from counts."""
+    higher_is_better: bool | None = None
+    """What the files say about the metric's direction."""
+    metrics: tuple[str, ...] = ()
+    """The scores that --metric can choose from."""
+    by_content: bool = False
+    """Whether items are known by what they ask, so that the same item in two files is one item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,22 +106,53 @@ class Options:
     kind: Kind = "auto"
     baseline: str | None = None
     placebos: tuple[str, ...] = ()
+    arms: tuple[str, ...] = ()
+    """The only arms that are taken; empty: all."""
+    drop: tuple[str, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
+    wide: tuple[str, ...] = ()
+    """ARM=COLUMN for each arm of a table with a row an item and a column an arm."""
+    sheet: str | None = None
     metric: str | None = None
     scorer: str | None = None
     scale: tuple[float, float] | None = None
+    higher_is_better: bool | None = None
+    task_name: str | None = None
     per_model: bool = False
     force: bool = False
-
-
-refusal = FileProblems.one
-"""One reason why a file is not imported."""
 
 
 def listed(names: Sequence[object], most: int = 8) -> str:
     """Names as a message quotes them, cut after `most`."""
     shown = [repr(str(name))[:80] for name in names[:most]]
     return ", ".join(shown) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def quoted(text: str) -> str:
+    """A word of a command as a shell takes it."""
+    return text if re.fullmatch(r"[\w./=,:%+-]+", text, re.ASCII) else "'" + text.replace("'", "'\\''") + "'"
+
+
+def arm_names_for(files: Sequence[File]) -> str:
+    """The flags that name the arm of each file, ready to be completed."""
+    shown = [f"--arm-name {quoted(f'{file.path}={name}')}" for file, name in zip(files[:4], ("none", "ARM", "ARM2", "ARM3"), strict=False)]
+    return " ".join(shown)
+
+
+def compare_models(results: Sequence[Result]) -> None:
+    """Make arms of models, on the same prompt: each prompt becomes a task of its own where there are several."""
+    several = len({r.arm for r in results}) > 1
+    for r in results:
+        r.task = task_name(f"{r.task}-{r.arm}") if several else r.task
+        r.arm, r.model, r.model_version = r.model, "all models", None
+
+
+def unnamed(files: Sequence[File], what: str) -> str:
+    """Why there is one arm, where each file is one and they do not say how they differ."""
+    models = "; to compare their models: --arm model"
+    if len(files) == 1:
+        return f"{what} holds one arm; give the files of all arms"
+    return f"the files do not say how they differ; name the arm of each: {arm_names_for(files)}{models}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +174,14 @@ class Place:
     task: str
 
 
-def places(files: Sequence[Described]) -> list[Place]:
+def places(files: Sequence[Described], given_task: str | None = None) -> list[Place]:
     """An arm and a task for each file: as the user names them, else by the facts that differ, else by the tasks' names."""
-    given = [d.file.arm for d in files]
-    if any(given):
-        unnamed = [d.file.path.name for d, arm in zip(files, given, strict=True) if not arm]
-        if unnamed:
-            raise UsageProblem(f"--arm-name is given for some files and not for {listed(unnamed)}; name them all")
+    found = _places(files)
+    return [Place(place.arm, given_task) for place in found] if given_task else found
+
+
+def _places(files: Sequence[Described]) -> list[Place]:
+    if files_named([d.file for d in files]):
         return _one_task([Place(str(d.file.arm), d.task) for d in files])
     varying = [key for key in dict.fromkeys(k for d in files for k in d.facts) if len({d.facts.get(key, "") for d in files}) > 1]
     if varying:
@@ -157,6 +189,14 @@ def places(files: Sequence[Described]) -> list[Place]:
     if len({d.task for d in files}) > 1:
         return _one_task([Place(d.task, d.task) for d in files])
     return [Place(files[0].task, d.task) for d in files]
+
+
+def files_named(files: Sequence[File]) -> bool:
+    """Whether the user named the arm of each file; UsageProblem where only some are named."""
+    unnamed = [file.path.name for file in files if not file.arm]
+    if unnamed and len(unnamed) < len(files):
+        raise UsageProblem(f"--arm-name is given for some files and not for {listed(unnamed)}; name them all")
+    return not unnamed
 
 
 def _arm(facts: Mapping[str, str], varying: Sequence[str]) -> str:

@@ -1,120 +1,20 @@
-"""Files of other tools, read with bounds and never executed; and long tables.
-
-A long table has one row for each item and arm, and for each model, task and repeat where there are several.
-"""
+"""Tables: one row for each item and arm (and for each model, task and repeat where there are several), or one column for each arm."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import io
-import json
-import struct
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
-from pathlib import Path
+import re
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeVar
 
-from promptlab.importers.results import File, Options, Reading, Result, Source, listed, refusal
-from promptlab.importers.values import mapping, name_of, number, short, task_name, text, whole
+from promptlab.importers.cells import as_messages, cell, cell_text, plain, read_score, repeat_of, targets_of
+from promptlab.importers.files import File, parsed
+from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, listed, quoted
+from promptlab.importers.shapes import Shaped, document_table, scores_in, shaped
+from promptlab.importers.values import known_by, name_of, number, refusal, short, task_name, text, whole
 from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean
-from promptlab.sources.foreign import json_value
-from promptlab.sources.tables import READERS, Row, Table, content_of
-
-UNPACKED_LIMIT = 2**30
-"""Bytes of all entries of an archive together."""
-ENTRY_LIMIT = 64 * 2**20
-MOST_DENSE = 100
-"""Bytes that a byte of an archive unpacks to at most, beyond the limit of one entry."""
-MOST_ENTRIES = 200_000
-ZSTD = 93
-"""The compression method of a zip entry that Python 3.11 does not know and newer inspect_ai logs use."""
-
-
-def read_file(path: Path, arm: str | None = None) -> File:
-    """A file's bytes and their digest; FileProblems when it is absent, no regular file, or too large."""
-    content = content_of(path)
-    if not content.strip():
-        raise refusal(path, "the file is empty")
-    return File(path, content, hashlib.sha256(content).hexdigest(), arm)
-
-
-def parsed(path: Path, content: bytes, place: str = "", line: int | None = None, n_packed: int | None = None) -> Any:  # noqa: ANN401
-    """The value of JSON text that came as `n_packed` bytes; FileProblems says why it is none."""
-    inside = f"{place}: " if place else ""
-    try:
-        return json_value(content.decode("utf-8-sig"), n_packed)
-    except UnicodeDecodeError:
-        raise refusal(path, f"{inside}not UTF-8 text", line) from None
-    except json.JSONDecodeError as error:
-        raise refusal(path, f"{inside}not JSON: {error.msg}; is the file whole?", line or error.lineno) from None
-    except ValueError as error:  # nested too deeply, or a number of thousands of digits
-        raise refusal(path, f"{inside}not JSON that can be read: {error}", line) from None
-
-
-def json_lines(file: File) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and object of every line that is not blank."""
-    for line, row in enumerate(file.content.split(b"\n"), 1):
-        if not row.strip():
-            continue
-        value = parsed(file.path, row, line=line)
-        if not isinstance(value, dict):
-            raise refusal(file.path, f"expected a JSON object, found {type(value).__name__}", line)
-        yield line, value
-
-
-class Archive:
-    """A zip file that is read entry by entry, never unpacked to a disk."""
-
-    def __init__(self, file: File) -> None:
-        self._file = file
-        try:
-            self._zip = zipfile.ZipFile(io.BytesIO(file.content))
-            self.entries = {info.filename: info for info in self._zip.infolist() if not info.is_dir()}
-        except (zipfile.BadZipFile, ValueError, NotImplementedError, OSError, struct.error) as error:
-            raise refusal(file.path, f"not a readable zip archive: {error}") from None
-        if len(self.entries) > MOST_ENTRIES:
-            raise refusal(file.path, f"the archive holds {len(self.entries):,} files; at most {MOST_ENTRIES:,} are read")
-        unpacked = sum(info.file_size for info in self._zip.infolist())
-        if unpacked > (limit := min(UNPACKED_LIMIT, max(ENTRY_LIMIT, MOST_DENSE * len(file.content)))):
-            raise refusal(file.path, f"the archive holds {unpacked:,} bytes unpacked; of its size at most {limit // 2**20} MB are read")
-
-    def json(self, name: str) -> Any:  # noqa: ANN401
-        """The value of one entry."""
-        return parsed(self._file.path, self._bytes(name), name, n_packed=self.entries[name].compress_size)
-
-    def _bytes(self, name: str) -> bytes:
-        info = self.entries[name]
-        path = self._file.path
-        if info.file_size > ENTRY_LIMIT:
-            raise refusal(path, f"{name}: {info.file_size:,} bytes unpacked; at most {ENTRY_LIMIT // 2**20} MB are read")
-        if info.flag_bits & 0x1:
-            raise refusal(path, f"{name}: encrypted; write the log without a password")
-        try:
-            if info.compress_type == ZSTD:
-                return self._zstd(info)
-            with self._zip.open(info) as entry:
-                return entry.read(info.file_size + 1)
-        except NotImplementedError:
-            raise refusal(path, f"{name}: packed by method {info.compress_type}, which is not read; pack it with deflate") from None
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, struct.error) as error:
-            raise refusal(path, f"{name}: damaged ({str(error)[:200]})") from None
-
-    def _zstd(self, info: zipfile.ZipInfo) -> bytes:
-        import pyarrow as pa
-
-        start = info.header_offset
-        name_length, extra_length = struct.unpack("<HH", self._file.content[start + 26 : start + 30])
-        start += 30 + name_length + extra_length
-        packed = self._file.content[start : start + info.compress_size]
-        with pa.CompressedInputStream(pa.BufferReader(packed), "zstd") as stream:
-            unpacked = bytes(stream.read(info.file_size + 1))
-        if len(unpacked) != info.file_size or zlib.crc32(unpacked) != info.CRC:
-            raise ValueError("the content does not match its checksum")
-        return unpacked
-
+from promptlab.sources.tables import READERS, Row, Table, read_sheet
 
 T = TypeVar("T")
 OBVIOUS: Mapping[str, tuple[str, ...]] = {
@@ -151,39 +51,63 @@ OUTCOMES: Mapping[str, Outcome] = {
     "refused": "refused", "content_filter": "refused", "empty": "empty", "parse_failed": "parse_failed",
     "error": "error", "exception": "error", "timeout": "error",
 }  # fmt: skip
-SCORES = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0, **dict.fromkeys(("", "na", "n/a", "nan", "none", "null"))}
 MOST_TOLD = 20
+MOST_ARMS = 12
+"""Columns of scores that can be arms; more are many scores of one answer."""
 
 
 def read(files: Sequence[File], options: Options) -> Reading:
     """All rows of the tables; FileProblems tells every row that cannot be read."""
+    named = files_named(files)
     results: list[Result] = []
     guessed: dict[str, None] = {}
-    columns: dict[str, str] = {}
-    for file in files:
-        table = read_rows(file)
-        columns, guesses = chosen_columns(table, options.columns, OBVIOUS)
+    metrics: dict[str, None] = {}
+    metric, one_arm, tool = "score", "", "a table"
+    sources = []
+    for index, file in enumerate(files):
+        found = opened(file, options.sheet)
+        tool = found.shape.tool if found.shape else "a table"
+        metrics.update(dict.fromkeys(found.scores))
+        columns, guesses = chosen_columns(found.table, options.columns, OBVIOUS, found.columns)
         guessed.update(dict.fromkeys(guesses))
-        if file.arm is not None:
-            columns = {**columns, "arm": ""}
-        _need(table, columns)
-        results += each_row(table, partial(_result, columns=columns, file=file, task=files[0].path.stem if len(files) == 1 else "items"))
+        metric, arms = _arms(found, columns, file, options)
+        if "item" not in columns and not found.asked:
+            raise _missing(found, columns, options)
+        of_file = [_Rows(found, {**columns, **arm}, file, index, options) for arm in arms]
+        results += each_row(found.table, of_file, file)
+        sources.append(Source(file.path.name, file.sha256, tool))
+        one_arm = _one_arm(found, columns, files, named)
     return Reading(
         tuple(results),
-        tuple(Source(file.path.name, file.sha256, "a table") for file in files),
-        metric=columns.get("score", "score"),
+        tuple(sources),
+        metric=metric if tool == "a table" else f"{tool} {metric}",
         guessed=tuple(guessed),
-        one_arm=f"the column {columns.get('arm')!r} holds one value only" if columns.get("arm") else "",
+        one_arm=one_arm,
+        metrics=tuple(metrics),
     )
 
 
-def read_rows(file: File) -> Table:
+def opened(file: File, sheet: str | None = None) -> Shaped:
+    """The file as a table, with what its columns say about the tool that wrote it."""
+    return shaped(read_rows(file, sheet))
+
+
+def read_rows(file: File, sheet: str | None = None) -> Table:
     """The file as a table, by the end of its name."""
-    reader = READERS.get(file.path.suffix.lower())
+    reader = READERS.get(file.suffix)
+    if file.content.startswith(b"\xd0\xcf\x11\xe0") or file.suffix in (".xls", ".ods", ".numbers"):
+        raise refusal(file.path, "an older or other spreadsheet; save it as .xlsx or .csv")
     if reader is None:
-        raise refusal(file.path, f"files that end in {file.path.suffix!r} are not read as tables; known: {', '.join(READERS)}")
+        raise refusal(file.path, f"files that end in {file.suffix!r} are not read as tables; known: {', '.join(READERS)}")
+    if sheet is not None and reader is not read_sheet:
+        raise UsageProblem(f"--sheet {sheet}: {file.path.name} is no Excel file")
     try:
-        table = reader(file.path, file.content)
+        if reader is read_sheet:
+            table = read_sheet(file.path, file.content, sheet)
+        elif file.suffix == ".json":
+            table = document_table(file, parsed(file.path, file.content, n_packed=file.n_packed))
+        else:
+            table = reader(file.path.with_suffix("") if file.n_packed else file.path, file.content)
     except RecursionError:
         raise refusal(file.path, "nested too deeply for a table") from None
     except ValueError as error:
@@ -193,8 +117,10 @@ def read_rows(file: File) -> Table:
     return table
 
 
-def chosen_columns(table: Table, given: Mapping[str, str], obvious: Mapping[str, Sequence[str]]) -> tuple[dict[str, str], list[str]]:
-    """Which column holds what: as the user says, else by obvious names; and what was guessed, in words."""
+def chosen_columns(
+    table: Table, given: Mapping[str, str], obvious: Mapping[str, Sequence[str]], shaped_as: Mapping[str, str] | None = None
+) -> tuple[dict[str, str], list[str]]:
+    """Which column holds what: as the user says, else as the tool's shape says, else by obvious names; and what was guessed, in words."""
     found: dict[str, str] = {}
     for what, column in given.items():
         if column not in table.columns:
@@ -202,9 +128,13 @@ def chosen_columns(table: Table, given: Mapping[str, str], obvious: Mapping[str,
                 f"--{what} {column}: {table.path.name} has no column {column!r}; {did_you_mean(column, table.columns)}".rstrip("; ")
             )
         found[what] = column
+    if shaped_as is not None:
+        found = {what: column for what, column in shaped_as.items() if column not in found.values()} | found
     by_name = {column.strip().lower(): column for column in reversed(table.columns)}
     guesses = []
     for what, names in {**obvious, **FURTHER}.items():
+        if shaped_as and what in ("item", "answer", "prompt"):
+            continue
         taken = {column for other, column in found.items() if what in obvious or other != "item"}
         name = next((n for n in names if n in by_name and by_name[n] not in taken), None)
         if what not in found and name is not None:
@@ -213,22 +143,148 @@ def chosen_columns(table: Table, given: Mapping[str, str], obvious: Mapping[str,
     return found, guesses
 
 
-def _need(table: Table, columns: Mapping[str, str]) -> None:
-    missing = [what for what in NEEDED if what not in columns]
-    if missing:
-        said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in missing)
-        raise refusal(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)
+def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Options) -> tuple[str, list[dict[str, str]]]:
+    """The score's name, and for each arm that has columns of its own what these are; one entry without an arm where rows tell it."""
+    if options.wide:
+        pairs = _wide(found.table, options.wide)
+        return _affix([column for _, column in pairs])[2] or "score", [
+            {"arm": "", "arm name": arm, "score": column} for arm, column in pairs
+        ]
+    if "score" in options.columns:
+        metric, of = options.columns["score"], {"": options.columns["score"]}
+    elif found.shape:
+        metric, of = _metric(found, options.metric)
+    elif options.metric:
+        if options.metric not in found.table.columns:
+            raise UsageProblem(
+                f"--metric {options.metric}: no column of {file.path.name} is called so; {did_you_mean(options.metric, found.table.columns)}"
+            )
+        metric, of = options.metric, {"": options.metric}
+    elif "score" in columns and ("arm" in columns or file.arm is not None or "item" not in columns or not _candidates(found, columns)[1:]):
+        metric, of = columns["score"], {"": columns["score"]}
+    else:
+        raise _missing(found, columns, options)
+    if set(of) != {""}:
+        if file.arm is not None:
+            raise UsageProblem(f"--arm-name {file.path}=...: this file holds several arms, {listed(sorted(of))}; leave --arm-name out")
+        answers = [found.answers.get(arm, columns.get("answer", "")) for arm in of]
+        return metric, [
+            {"arm": "", "arm name": arm or "none", "score": column, "answer": answer}
+            for (arm, column), answer in zip(of.items(), answers, strict=True)
+        ]
+    if file.arm is not None:
+        return metric, [{"arm": "", "arm name": file.arm, "score": of[""]}]
+    if "arm" in columns:
+        return metric, [{"score": of[""]}]
+    if found.shape:  # one run a file: told as such once all files are read
+        return metric, [{"arm": "", "arm name": "run", "score": of[""]}]
+    raise _missing(found, columns, options)
 
 
-def each_row(table: Table, read_row: Callable[[Row], T | str]) -> list[T]:
-    """What is read in every row; FileProblems where `read_row` says in words what is wrong with one."""
+def _metric(found: Shaped, wanted: str | None) -> tuple[str, dict[str, str]]:
+    names = list(found.scores)
+    tool = found.shape.tool if found.shape else "the table"
+    if not names:
+        raise refusal(
+            found.table.path,
+            f"{tool} wrote no score into it; name the column with --score COLUMN. The columns are {listed(found.table.columns, 30)}",
+        )
+    if wanted is not None and wanted not in names:
+        raise UsageProblem(
+            f"--metric {wanted}: {tool} wrote no such score; {did_you_mean(wanted, names) or 'the scores are ' + listed(names)}"
+        )
+    if wanted is None and len(names) > 1:
+        raise UsageProblem(
+            f"the file holds several scores of {tool} ({listed(names, 20)}); choose one with --metric, for example --metric {quoted(names[0])}"
+        )
+    return wanted or names[0], dict(found.scores[wanted or names[0]])
+
+
+def _wide(table: Table, given: Sequence[str]) -> list[tuple[str, str]]:
+    """The arms of a wide table and their columns."""
+    pairs = []
+    for word in given:
+        for part in [word] if word.partition("=")[2] in table.columns else re.split(r",(?=[^,=]+(?:=|,|\Z))", word):
+            arm, sign, column = part.partition("=")
+            column = column if sign else arm
+            if column not in table.columns:
+                raise UsageProblem(
+                    f"--wide {part}: {table.path.name} has no column {column!r}; {did_you_mean(column, table.columns)}".rstrip("; ")
+                )
+            pairs.append((name_of(arm) or column, column))
+    if len({arm for arm, _ in pairs}) < len(pairs):
+        raise UsageProblem(f"--wide {' '.join(given)}: one arm stands twice; give each column an arm of its own")
+    return pairs
+
+
+def _candidates(found: Shaped, columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Arms and columns that may be a wide table's."""
+    others = [column for what, column in columns.items() if what != "score"]
+    names = list(scores_in(found.table, others))
+    start, end, _ = _affix(names)
+    return [(name[len(start) : len(name) - len(end)] or name, name) for name in names] if len(names) <= MOST_ARMS else []
+
+
+def _affix(names: Sequence[str]) -> tuple[str, str, str]:
+    """What names begin and end with alike, cut at marks between words; and that as a word."""
+    if len(names) < 2:
+        return "", "", ""
+    low, high = min(names), max(names)
+    start = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)
+    back = [name[::-1] for name in names]
+    low, high = min(back), max(back)
+    end = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)[::-1]
+    start = re.sub(r"[^_.\-/: ]*\Z", "", start)
+    end = re.sub(r"\A[^_.\-/: ]*", "", end)
+    return start, end, (start or end).strip("_.-/: ")
+
+
+def _missing(found: Shaped, columns: Mapping[str, str], options: Options) -> Exception:
+    """What a table lacks, and the flags that would say it."""
+    table, arms = found.table, _candidates(found, columns)
+    lacks = [what for what in NEEDED if what not in columns and not (what == "item" and found.asked)]
+    if "arm" in lacks and len(arms) > 1 and "item" not in lacks:
+        wide = ",".join(f"{arm}={column}" for arm, column in arms)
+        flag = (
+            f"--wide {quoted(wide)}"
+            if "," not in "".join(c for _, c in arms)
+            else " ".join(f"--wide {quoted(f'{a}={c}')}" for a, c in arms)
+        )
+        return UsageProblem(
+            f"{table.path.name} has one row for each {columns['item']!r} and several columns of scores. If each is an arm, import it with {flag} "
+            f"(ARM=COLUMN for each; leave out what is no arm). If it has a row for each arm, name the arm's column with --arm COLUMN. The "
+            f"columns are {listed(table.columns, 30)}"
+        )
+    said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in lacks)
+    if lacks == ["arm"]:
+        said += f"; or where each file is an arm, name them: {arm_names_for([File(table.path, b'', '')])} and so on for each file"
+    return FileProblems.one(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)
+
+
+def _one_arm(found: Shaped, columns: Mapping[str, str], files: Sequence[File], named: bool) -> str:
+    if not named and found.shape and "arm" not in columns:
+        given = files if len(files) > 1 else [files[0], replace(files[0], path=files[0].path.with_name(f"OTHER{files[0].path.suffix}"))]
+        return (
+            f"{found.shape.tool} writes a file for each run. Give the files of all runs and name the arm of each: {arm_names_for(given)}. Where a "
+            f"column tells the arms apart, name it with --arm COLUMN; the columns are {listed(found.table.columns, 30)}"
+        )
+    return f"the column {columns['arm']!r} holds one value only; name another with --arm COLUMN" if columns.get("arm") else ""
+
+
+def each_row(table: Table, read_row: Callable[[Row], T | str] | Sequence[Callable[[Row], T | str]], file: File | None = None) -> list[T]:
+    """What is read in every row; FileProblems where one of `read_row` says in words what is wrong with one."""
     found: list[T] = []
     problems: list[Problem] = []
-    for row in table.rows:
-        one = row.problem or read_row(row)
-        if isinstance(one, str):
-            problems.append(Problem(table.path, row.line, f"row {row.number}: {one}"))
-        else:
+    total = len(table.rows)
+    readers = read_row if isinstance(read_row, Sequence) else [read_row]
+    for row in table.drained():
+        if file is not None and row.number % 5000 == 0:
+            file.watch(row.number / total)
+        for one_of in readers:
+            one = row.problem or one_of(row)
+            if isinstance(one, str):
+                problems.append(Problem(table.path, row.line, f"row {row.number}: {one}"))
+                break
             found.append(one)
     if problems:
         told = problems[:MOST_TOLD]
@@ -238,111 +294,93 @@ def each_row(table: Table, read_row: Callable[[Row], T | str]) -> list[T]:
     return found
 
 
-def _result(row: Row, columns: Mapping[str, str], file: File, task: str) -> Result | str:
-    cells = {what: row.values.get(column) for what, column in columns.items() if column}
-    names = {what: cell_text(cells.get(what)) for what in ("item", "arm", "model", "task", "repeat", "cluster", "outcome")}
-    arm = file.arm if not columns.get("arm") else names["arm"]
-    for what, value in (("item", names["item"]), ("arm", arm)):
-        if not value:
-            return f"{columns.get(what) or what!r} is empty"
-    score = read_score(cells.get("score"))
-    if isinstance(score, str):
-        return score
-    outcome = OUTCOMES.get(names["outcome"].lower()) if names["outcome"] else "ok"
-    if outcome is None:
-        return (
-            f"the outcome {names['outcome']!r} is not known (a wrong answer and a failed call must not be mixed up); known: "
-            f"{', '.join(OUTCOMES)}. Name another column with --outcome, or change the value"
+class _Rows:
+    """Reads the rows of one table, or those of one arm of it, with what is the same in all of them found once."""
+
+    def __init__(self, found: Shaped, columns: Mapping[str, str], file: File, index: int, options: Options) -> None:
+        self._arm = columns.get("arm name", "")
+        self._columns = {what: column for what, column in columns.items() if column and what != "arm name"}
+        self._asked = () if "item" in columns else found.asked
+        self._sampling = [name for name in SAMPLING if name in found.table.columns]
+        self._task = options.task_name
+        self._index, self._prefix = index, f"{file.path.name} row "
+        self._params: dict[tuple[Any, ...], dict[str, Any]] = {}
+        self._repeats: dict[tuple[str, str, str], int] = defaultdict(int)
+
+    def __call__(self, row: Row) -> Result | str:
+        values, columns = row.values, self._columns
+        get = {what: values.get(column) for what, column in columns.items()}
+        arm = self._arm or cell_text(get.get("arm"))
+        item, shown = self._item(values, get)
+        for what, value in (("item", item), ("arm", arm)):
+            if not value:
+                return f"{columns.get(what) or what!r} is empty"
+        score = read_score(get.get("score"))
+        if isinstance(score, str):
+            return score
+        outcome: Outcome = "ok"
+        if "outcome" in columns and (word := cell_text(get["outcome"])):
+            outcome = OUTCOMES.get(word.lower(), outcome)
+            if word.lower() not in OUTCOMES:
+                return (
+                    f"the outcome {word!r} is not known (a wrong answer and a failed call must not be mixed up); known: "
+                    f"{', '.join(OUTCOMES)}. Name another column with --outcome, or change the value"
+                )
+        model = name_of(cell_text(get.get("model")) or "model") if "model" in columns else "model"
+        found = Result(
+            name_of(arm),
+            model,
+            task_name(self._task or (cell_text(get.get("task")) if "task" in columns else "") or "items"),
+            item,
+            None if outcome == "error" else score,
+            f"{self._prefix}{row.number}",
+            outcome=outcome,
+            input=shown,
+            params=self._sampled(values),
+            file=self._index,
         )
-    if outcome == "error":
-        score = None
-    return Result(
-        arm=name_of(arm),
-        model=name_of(names["model"] or "model"),
-        task=task_name(names["task"] or task),
-        item=short(names["item"]),
-        score=score,
-        where=f"row {row.number}",
-        repeat=_repeat(cells.get("repeat")),
-        outcome=outcome,
-        answer=text(_value(cells.get("answer"))),
-        messages=as_messages(cells.get("prompt")),
-        input=text(_value(cells.get("input"))) or names["item"],
-        targets=_targets(cells.get("target")),
-        cluster=names["cluster"] or None,
-        model_version=cell_text(cells.get("version")) or None,
-        params={p: _plain(row.values[p]) for p in SAMPLING if _value(row.values.get(p)) is not None},
-        input_tokens=whole(_plain(cells.get("input_tokens"))),
-        output_tokens=whole(_plain(cells.get("output_tokens"))),
-        cost_usd=number(_plain(cells.get("cost_usd"))),
-        latency_s=number(_plain(cells.get("latency_s"))) or 0.0,
-        error=cell_text(cells.get("error")) or None,
-        marked_simulated=cell_text(cells.get("simulated")).lower() in ("true", "1", "yes"),
-    )
-
-
-def read_score(value: object) -> float | str | None:
-    """A score, None where there is none, or what is wrong with it in words."""
-    value = _value(value)
-    if value is None:
-        return None
-    if isinstance(value, str) and (word := value.strip().lower()) in SCORES:
-        return SCORES[word]
-    if (found := number(_plain(value))) is not None:
+        if "repeat" in columns:
+            found.repeat = repeat_of(get["repeat"])
+        elif self._asked:  # rows that are known by what they ask
+            found.repeat = self._repeats[arm, model, item]
+            self._repeats[arm, model, item] += 1
+        self._rest(found, get)
         return found
-    return f"the score {repr(str(value))[:60]} is no number; scores are numbers, true or false, or empty where there is none"
 
+    def _item(self, values: Mapping[str, Any], get: Mapping[str, Any]) -> tuple[str, str]:
+        if self._asked:
+            asked = [cell(values.get(name)) for name in self._asked]
+            return known_by("item", asked), text(asked[0]) if len(asked) == 1 else "\n".join(
+                text(part) for part in asked if part is not None
+            )
+        name = cell_text(get.get("item"))
+        return short(name), text(cell(get.get("input"))) or name
 
-def cell_text(value: object) -> str:
-    """A cell as one line of text; whole numbers that a table kept as floats lose their '.0'."""
-    value = _value(value)
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return "" if value is None else " ".join(text(value).split())
+    def _sampled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        found = tuple(text(v) if isinstance(v := plain(values.get(name)), list | dict) else v for name in self._sampling)
+        if found not in self._params:
+            self._params[found] = {name: value for name, value in zip(self._sampling, found, strict=True) if value is not None}
+        return self._params[found]
 
-
-def as_messages(value: object) -> tuple[Mapping[str, str], ...]:
-    """A prompt as messages: a list of messages as it is, a list as JSON text read, any other text as the user's."""
-    value = _value(value)
-    if isinstance(value, str) and value.lstrip().startswith("[{"):
-        with contextlib.suppress(ValueError, RecursionError):
-            value = json.loads(value)
-    if isinstance(value, list) and value and all("role" in mapping(m) and "content" in mapping(m) for m in value):
-        return tuple({"role": text(m["role"]), "content": text(m["content"])} for m in value)
-    return ({"role": "user", "content": text(value)},) if value is not None and value != "" else ()
-
-
-def _value(value: object) -> Any:  # noqa: ANN401
-    """The cell without the not-a-numbers that tables keep for nothing, and nothing that JSON could not hold."""
-    if isinstance(value, float) and value != value:  # noqa: PLR0124 (not a number)
-        return None
-    if value is None or isinstance(value, str | bool | int | float | list | dict):
-        return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _plain(value: object) -> Any:  # noqa: ANN401
-    """A number where the text is one."""
-    value = _value(value)
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            return value
-    return value
-
-
-def _repeat(value: object) -> int:
-    """A repeat as a number; names of repeats get one that depends on the name alone."""
-    found = whole(_plain(value))
-    if found is not None:
-        return found
-    name = cell_text(value)
-    return int(hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:12], 16) if name else 0
-
-
-def _targets(value: object) -> tuple[str, ...]:
-    value = _value(value)
-    if value is None or value == "":
-        return ()
-    return tuple(text(part) for part in value) if isinstance(value, list) else (text(value),)
+    def _rest(self, found: Result, get: Mapping[str, Any]) -> None:
+        """The facts that a table may have: of most it has few."""
+        for what in self._columns.keys() - {"item", "arm", "score", "model", "task", "outcome", "repeat", "input"}:
+            value = get[what]
+            if what == "answer":
+                found.answer = text(cell(value))
+            elif what == "prompt":
+                found.messages = as_messages(value)
+            elif what == "target":
+                found.targets = targets_of(value)
+            elif what == "cluster":
+                found.cluster = cell_text(value) or None
+            elif what == "version":
+                found.model_version = cell_text(value) or None
+            elif what in ("input_tokens", "output_tokens"):
+                setattr(found, what, whole(plain(value)))
+            elif what in ("cost_usd", "latency_s"):
+                setattr(found, what, number(plain(value)))
+            elif what == "error":
+                found.error = cell_text(value) or None
+            elif what == "simulated":
+                found.marked_simulated = cell_text(value).lower() in ("true", "1", "yes")

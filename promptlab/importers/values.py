@@ -7,9 +7,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
-from promptlab.nouns import MARK, SHORTEST, inert
+from promptlab.nouns import MARK, SHORTEST, FileProblems, digest_of_text, inert, plain_json
+
+refusal = FileProblems.one
+"""One reason why a file is not imported."""
 
 PARAMETERS = (
     "temperature", "top_p", "top_k", "min_p", "max_tokens", "max_completion_tokens", "max_gen_toks", "frequency_penalty",
@@ -90,13 +94,19 @@ def name_of(value: object) -> str:
 
     Control characters are spelled out here and not where they are shown: the library that draws charts ends the process at one.
     """
-    name = without_keys(" ".join(text(value).split()))
+    return _name(text(value))
+
+
+@lru_cache(maxsize=4096)
+def _name(value: str) -> str:
+    name = without_keys(" ".join(value.split()))
     name = re.sub(r"(?i)\bfile://\S*/", "", name)
     name = ADDRESS.sub(lambda m: f"{m[1]}://{m[2]}", name)
     name = re.sub(r"(?:(?<=\s)|^)(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\:]+[/\\])+", "", name)
     return inert(re.sub("[\ufffe\uffff]", "?", name).strip())
 
 
+@lru_cache(maxsize=4096)
 def task_name(value: object) -> str:
     """A task's name as one that a file could have: others become it with dashes for what a file name must not hold."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", name_of(value)).strip("-._")
@@ -108,3 +118,8 @@ def short(value: str) -> str:
     if len(value) <= LONGEST_NAME:
         return value
     return f"{value[: LONGEST_NAME - 10].rstrip()}… {hashlib.sha256(value.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def known_by(prefix: str, *asked: object) -> str:
+    """A name for what is known by its content alone: the same in every file, wherever it stands."""
+    return f"{prefix}-{digest_of_text(plain_json(list(asked)))[:12]}"

@@ -24,6 +24,7 @@ SMALL = 2_000_000
 SMALL_BYTES = 256 * 2**20
 """What any file may unpack to; more needs a file of an eighth of it."""
 LARGEST_PART = 2**30
+LARGEST_YAML = 32 * 2**20
 ENCODINGS = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"})
 """Ways in which Parquet writes values that unpack to a size that is known, or of which each different value is written out once."""
 
@@ -139,3 +140,36 @@ def _unpacked(array: pa.Array) -> int:
     if not pa.types.is_dictionary(array.type):
         return int(array.nbytes)
     return int(pc.sum(pc.take(pc.binary_length(array.dictionary), array.indices)).as_py() or 0)
+
+
+def yaml_value(text: str) -> Any:  # noqa: ANN401
+    """The value of YAML that a program wrote, aliases included; ValueError where it is none, or means much more than its bytes hold."""
+    import yaml
+
+    if len(text) > LARGEST_YAML:
+        raise ValueError(f"{len(text):,} characters; at most {LARGEST_YAML:,} are read, and JSON is read in a tenth of the time")
+
+    class Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+        def flatten_mapping(self, node: object) -> None:
+            """Keys `<<` are not merged: a chain of them copies without bound."""
+
+    try:
+        value = yaml.load(text, Loader=Loader)  # noqa: S506 (a safe loader: plain data only)
+        n_values = _expanded(value, {})
+    except yaml.YAMLError as error:
+        raise ValueError(str(error).splitlines()[0]) from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if n_values > max(SMALL, len(text)):
+        raise ValueError(f"its aliases stand for {n_values:,} values")
+    return value
+
+
+def _expanded(value: object, known: dict[int, int]) -> int:
+    """How many values there are, each alias counted as what it stands for."""
+    if not isinstance(value, dict | list):
+        return 1
+    if id(value) not in known:
+        known[id(value)] = SMALL * SMALL  # what an alias inside itself would stand for
+        known[id(value)] = 1 + sum(_expanded(part, known) for part in (value.values() if isinstance(value, dict) else value))
+    return known[id(value)]

@@ -1,4 +1,4 @@
-"""Tables that people keep items in, read row by row: CSV, TSV, JSON, JSON lines, Parquet.
+"""Tables that people keep items in, read row by row: CSV, TSV, JSON, JSON lines, Parquet, Excel.
 
 A row that cannot be read is a row with a problem, so that all of them are told at once; only a file that cannot be read as
 a whole raises FileProblems. Datasets of the Hugging Face hub come as the Parquet files that the hub makes of every public one.
@@ -10,6 +10,8 @@ import csv
 import io
 import json
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from promptlab.nouns import DataMissing, FileProblems
-from promptlab.sources.foreign import json_value, parquet_table, read_bytes
+from promptlab.sources.foreign import SMALL, json_value, parquet_table, read_bytes
 
 SIZE_LIMIT = 256 * 2**20
 """Bytes of a file; larger ones are refused unread."""
@@ -79,7 +81,11 @@ def _decoded(path: Path, content: bytes) -> str:
 def _csv(path: Path, content: bytes) -> Table:
     text = _decoded(path, content)
     head = text.split("\n", 1)[0]
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in head and "," not in head else ","
+    if named := re.fullmatch(r'"?sep=(.)"?\r?', head):  # as Excel says it
+        text, delimiter = text[len(head) + 1 :], named[1]
+    else:
+        bare = re.sub(r'"[^"]*"', "", head)
+        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=bare.count)
     limit = csv.field_size_limit(SIZE_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[Row] = []
@@ -185,6 +191,68 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
         return {}
 
 
+def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
+    """A sheet of an Excel file: the one that is named, else the only one with rows. The first row that holds anything names the columns."""
+    import openpyxl
+
+    check_zipped(path, content)
+    try:
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True, keep_links=False)
+        names = [wanted] if wanted else [sheet.title for sheet in book.worksheets if sheet.sheet_state == "visible"]
+        if unknown := [name for name in names if name not in book.sheetnames]:
+            raise FileProblems.one(path, f"has no sheet {unknown[0]!r}; its sheets are {', '.join(book.sheetnames)}")
+        found = {name: rows for name in names if (rows := list(_cells(book[name], max(SMALL, len(content)))))}
+    except FileProblems:
+        raise
+    except Exception as error:  # openpyxl raises whatever its parsers do
+        raise FileProblems.one(path, f"not a readable Excel file: {str(error).splitlines()[0][:200] if str(error) else error!r}") from None
+    if len(found) > 1:
+        raise FileProblems.one(path, f"several sheets hold rows ({', '.join(found)}); choose one with --sheet")
+    held: list[tuple[int, tuple[Any, ...]]] = next(iter(found.values()), [(1, ())])
+    numbers, rows = zip(*held, strict=True)
+    columns = [str(name).strip() if name is not None else f"column {n}" for n, name in enumerate(rows[0], 1)]
+    if len(set(columns)) != len(columns):
+        raise FileProblems.one(path, f"two columns have one name: {', '.join(columns)}", numbers[0])
+    made = [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(zip(numbers[1:], rows[1:], strict=True), 1)]
+    return Table(path, tuple(columns), made)
+
+
+def _cells(sheet: Any, most: int) -> Iterator[tuple[int, tuple[Any, ...]]]:  # noqa: ANN401
+    """The rows of a sheet that hold anything, without empty cells at their ends; ValueError for more cells than `most`."""
+    n_cells = 0
+    sheet.reset_dimensions()
+    for line, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        n_cells += 1 + len(row)
+        if n_cells > most:
+            raise ValueError(f"it holds more than {most:,} cells")
+        while row and row[-1] is None:
+            row = row[:-1]  # noqa: PLW2901
+        if row:
+            yield line, row
+
+
+def check_zipped(path: Path, content: bytes) -> None:
+    """Refuse an Excel file that unpacks to much more than its size, or defines entities."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(info.file_size for info in archive.infolist())
+            if size > (limit := min(SIZE_LIMIT, max(SIZE_LIMIT // 4, 100 * len(content)))):
+                raise FileProblems.one(path, f"unpacks to {size:,} bytes; of its size at most {limit // 2**20} MB are read")
+            for info in archive.infolist():
+                with archive.open(info) as entry:
+                    part = entry.read(info.file_size + 1)
+                if len(part) > info.file_size or b"<!ENTITY" in part or b"<!DOCTYPE" in part:
+                    raise FileProblems.one(
+                        path, "no Excel file as a spreadsheet program writes it: damaged, or with definitions of its own"
+                    )
+                if part.count(b"<") > max(4 * SMALL, 8 * len(content)):
+                    raise FileProblems.one(
+                        path, f"unpacks to more than {max(4 * SMALL, 8 * len(content)):,} parts, which is too much to be read"
+                    )
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise FileProblems.one(path, f"not a readable Excel file: {str(error)[:200]}") from None
+
+
 READERS: Mapping[str, Callable[[Path, bytes], Table]] = {
     ".csv": _csv,
     ".tsv": _csv,
@@ -192,6 +260,8 @@ READERS: Mapping[str, Callable[[Path, bytes], Table]] = {
     ".ndjson": _json_lines,
     ".json": _json,
     ".parquet": _parquet,
+    ".xlsx": read_sheet,
+    ".xlsm": read_sheet,
 }
 
 

@@ -22,7 +22,7 @@ from promptlab.stats import sentences as say
 from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_these, min_level
 from promptlab.stats.multiplicity import ADJUSTMENT, adjust, contrast_of
 from promptlab.stats.power import Looked
-from promptlab.stats.tables import ItemTable, item_tables
+from promptlab.stats.tables import ItemTable, Place, item_tables
 
 LEAST_ITEMS = 20
 UNFINISHED = 0.05
@@ -105,27 +105,45 @@ class Analysis:
         if key not in self._known:
             table = self._table(h, task)
             if self.favour is not None:
-                table = self._filled(table, contrast, self.loss(h, task))
+                table = self._filled(table, h, contrast, self.loss(h, task))
             b = np.mean([table.mean(arms) for arms in contrast.controls], axis=0)
-            planned = self.n_items[task] if self.complete else None
-            self._known[key] = table.pairs(table.mean(contrast.treatments), b, planned)
+            self._known[key] = table.pairs(table.mean(contrast.treatments), b, self._n_planned(h, task, contrast))
         return self._known[key]
+
+    @cached_property
+    def _rows(self) -> dict[Place, dict[str, ItemTable]]:
+        """How many trials of each item and arm are recorded, scored or not, as the counts of tables."""
+        return item_tables(self.trials.assign(score=1.0))
+
+    def _asked(self, h: Hypothesis, task: str, contrast: Contrast) -> np.ndarray:
+        """Of imported results: how often each item was asked, 0 where an arm of the contrast was not asked it at all."""
+        table, arms = self._rows[h.model, h.setting.id][task], [*contrast.treatments, *contrast.control_arms]
+        if any(arm not in table.arms for arm in arms):
+            return np.zeros(len(table.items))
+        asked = table.counts[:, [table.arms[arm] for arm in arms]]
+        return np.where(asked.min(axis=1) > 0, asked.max(axis=1), 0.0)
+
+    def _n_planned(self, h: Hypothesis, task: str, contrast: Contrast) -> int | None:
+        """The pairs that should be there: of imported results those that both sides were asked; None for those that are there."""
+        if not self.complete or not self.plan.imported:
+            return self.n_items[task] if self.complete else None
+        known = task in self._rows.get((h.model, h.setting.id), {})
+        return int((self._asked(h, task, contrast) > 0).sum()) if known else 0
 
     def _table(self, h: Hypothesis, task: str) -> ItemTable:
         empty = ItemTable(task=task, items=np.empty(0, dtype=object), arms={}, scores=np.empty((0, 0)), counts=np.empty((0, 0)))
         return self.tables.get((h.model, h.setting.id), {}).get(task) or empty
 
-    def _due(self, table: ItemTable) -> np.ndarray:
+    def _due(self, table: ItemTable, h: Hypothesis) -> np.ndarray:
         """Answers that each item of a task should have in each arm, items without any record included."""
-        least = 1 if self.plan.imported else self.plan.answers_an_item
-        most = table.counts.max(axis=1, initial=0) if self.plan.imported else np.zeros(len(table.items))
-        unseen = np.full(max(self.n_items[table.task] - len(table.items), 0), least)
-        return np.concatenate([np.maximum(most, least), unseen])
+        if self.plan.imported:
+            return self._asked(h, table.task, contrast_of(h, self.plan)) if len(table.items) else np.zeros(0)
+        return np.full(max(self.n_items[table.task], len(table.items)), self.plan.answers_an_item)
 
     def loss(self, h: Hypothesis, task: str) -> Loss:
         """What each side of a contrast lost in one task, in answers."""
         table, contrast = self._table(h, task), contrast_of(h, self.plan)
-        due, sides = self._due(table), []
+        due, sides = self._due(table, h), []
         for arms in (contrast.treatments, [arm for group in contrast.controls for arm in group]):
             columns = [table.arms[arm] for arm in arms if arm in table.arms]
             had = np.minimum(table.counts[:, columns], due[: len(table.items), None])
@@ -134,9 +152,9 @@ class Analysis:
         planned_, lost, scores = zip(*sides, strict=True)
         return Loss(planned=planned_, lost=lost, scores=scores)
 
-    def _filled(self, table: ItemTable, contrast: Contrast, loss: Loss) -> ItemTable:
+    def _filled(self, table: ItemTable, h: Hypothesis, contrast: Contrast, loss: Loss) -> ItemTable:
         """The table with the excess loss of the side that lost more, at 0 or 1; what both sides lost alike stays missing."""
-        shares, due = loss.shares, self._due(table)
+        shares, due = loss.shares, self._due(table, h)
         more = int(shares[1] > shares[0])
         share = 1 - shares[1 - more] / shares[more] if shares[more] else 0.0
         worst = float(self.favour == (more == 0))
@@ -152,7 +170,7 @@ class Analysis:
             put = share * np.maximum(due - had[:, i], 0)
             part = had[:, i] > 0
             scores[part, i] = (scores[part, i] * had[part, i] + worst * put[part]) / (had[part, i] + put[part])
-            empty = np.flatnonzero(~part)
+            empty = np.flatnonzero(~part & (due > 0))
             empty = empty[np.argsort(~other[empty], kind="stable")]  # an item that makes a pair first
             scores[empty[: round(share * len(empty) + 0.499)], i] = worst
         unseen = np.array([f"(not recorded {i})" for i in range(n_more)], dtype=object)
@@ -231,7 +249,7 @@ class Analysis:
         tasks = list(self.n_items) if h.task is None else [h.task]
         arms = (*contrast.treatments, *contrast.control_arms)
         here = sum(int(self.recorded.get((h.model, h.setting.id, task, arm), 0)) for task in tasks for arm in arms)
-        planned = sum(int(self._due(self._table(h, task)).sum()) for task in tasks) * len(arms)
+        planned = sum(int(self._due(self._table(h, task), h).sum()) for task in tasks) * len(arms)
         return here < (1 - UNFINISHED) * planned
 
     def _blank(self, h: Hypothesis, pairs: Sequence[Pairs], losses: Sequence[Loss]) -> Comparison:
@@ -281,7 +299,8 @@ class Analysis:
                 table = tables.get(task)
                 if table is None or not table.has(NONE_ARM) or not table.has(AA_ARM):
                     continue
-                p = table.pairs(table.mean([AA_ARM]), table.mean([NONE_ARM]), self.n_items[task] if self.complete else None)
+                planned = self._n_planned(h, task, contrast_of(h, self.plan))
+                p = table.pairs(table.mean([AA_ARM]), table.mean([NONE_ARM]), planned)
                 if len(p.s):
                     cells.append((p, self._aa_cell(replace(h, task=task), p)))
             found += [c for _, c in cells]

@@ -1,0 +1,218 @@
+"""The shapes in which evaluation tools export rows: LangSmith, Langfuse, MLflow, W&B, Braintrust, DSPy, DeepEval, ragas, OpenAI evals, HELM.
+
+A shape is known by its columns. It says which of them tell the item, which hold scores, and under which name the answer stands;
+everything else is a table's. Rows that such a tool numbers anew in each run are known by what they ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from promptlab.importers.cells import inside, read_score
+from promptlab.importers.files import File
+from promptlab.importers.values import entries, mapping, number, refusal
+from promptlab.sources.tables import Row, Table
+
+LISTS = ("testCases", "test_cases", "test_results", "testResults", "results", "rows", "data", "samples", "examples", "records", "events")
+"""Keys under which a document keeps its rows."""
+MOST_SPREAD = 200
+"""Columns that the cells of one column may become."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How one tool's rows are read. Columns are patterns that must match the whole name."""
+
+    tool: str
+    needs: tuple[str, ...] = ()
+    """Every one of these is a column."""
+    scores: str = ""
+    """Columns that are scores: the groups `metric` (else it is called pass) and `arm`, where the name says them."""
+    item: str = ""
+    """Columns with an id that the same item has in every run; none: what is asked tells."""
+    asked: str = ""
+    """Columns that say what is asked."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """By what they hold: answer, target, model, task, repeat, error, and what counts as passed."""
+    spread: str = ""
+    """Columns of several named values each."""
+    one_arm: str = "it holds one run, so give the file of the other as well"
+
+
+SHAPES = (
+    Shape(
+        "LangSmith", (r"feedback\..+",), r"feedback\.(?P<metric>.+?)(?: \((?P<arm>[^()]+)\))?", "example_id|reference_example_id|id", r"inputs?(\..+)?",
+        {"answer": r"outputs?(?:\..+?)?(?: \(([^()]+)\))?", "target": r"reference(_outputs?)?\..+", "error": "error"},
+    ),
+    Shape(
+        "DeepEval", ("metricsData|metrics_data", "input"), r"metrics_?[Dd]ata\.(?P<metric>.+)|success", "", "input|expectedOutput|expected_output",
+        {"answer": "actualOutput|actual_output", "target": "expectedOutput|expected_output"}, r"metricsData|metrics_data",
+    ),
+    Shape(
+        "HELM", ("instance_id", "stats"), r"stats\.(?P<metric>.+)", "instance_id", "",
+        {"repeat": "train_trial_index", "answer": "predicted_text"}, "stats",
+    ),
+    Shape(
+        "Langfuse", ("scores", "input", "timestamp|name|traceId"), r"scores\.(?P<metric>.+)", "datasetItemId|dataset_item_id", "input",
+        {"answer": "output", "target": "expectedOutput|expected_output"}, "scores",
+    ),
+    Shape(
+        "Braintrust", (r"scores(\..+)?", "input", "expected|output"), r"scores\.(?P<metric>.+)", "dataset_record_id", "input|expected",
+        {"answer": "output", "target": "expected", "model": r"metadata\.model", "error": "error"}, "scores|metadata",
+    ),
+    Shape(
+        "MLflow", (r".+/(?:score|value)|assessments",), r"(?P<metric>.+?)(?:/v\d+)?/(?:score|value)|assessments\.(?P<other>.+)", "", r"inputs?(/.+)?|request|question",
+        {"answer": "outputs?|predictions?|response|prediction", "target": r"targets?|ground_truth|expectations?(/.+)?"}, "assessments",
+    ),
+    Shape("DSPy", ("example", "prediction", "score"), "(?P<metric>score)", "", "example", {"answer": "prediction"}),
+    Shape("DSPy", (r"example_.+", r"pred_.+"), "", "", r"example_.+|question|input", {"answer": r"pred_.+", "target": "example_answer"}),
+    Shape(
+        "OpenAI evals", ("sample_id", "event_id"), r"data\.(?P<metric>(?!expected|sampled|picked|options?$|prompt|answer|reference|completion).+)", "sample_id", "",
+        {"answer": r"data\.sampled", "target": r"data\.expected", "model": "spec.model", "task": "spec.task"}, "data",
+    ),
+    Shape(
+        "ragas", ("user_input", "response"), "", "", "user_input", {"answer": "response", "target": "reference"},
+    ),
+    Shape(
+        "ragas", ("question", "answer", "contexts"), "", "", "question", {"answer": "answer", "target": "ground_truths?"},
+    ),
+)  # fmt: skip
+NOT_SCORES = re.compile(
+    r"(?i)(.*[_./ ])?(id|ids|index|idx|nr|no|number|row|seed|epoch|repeat|cluster|tokens?|latency|cost|duration|time|timestamp|length|n|"
+    r"created_at|execution_time|temperature|top_p|max_tokens|year|age|retrieved_contexts|reference_contexts|contexts|unnamed: \d+)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Shaped:
+    """A table with what its shape says about its columns."""
+
+    table: Table
+    shape: Shape | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """By what they hold."""
+    scores: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By metric: the score's column by arm; the arm is empty where the shape says none."""
+    answers: Mapping[str, str] = field(default_factory=dict)
+    """The answer's column by arm."""
+    asked: tuple[str, ...] = ()
+
+
+def document_table(file: File, value: object) -> Table:
+    """A JSON document as a table: a list of objects, columns with data, or rows under one of the known keys."""
+    rows = _rows_of(value)
+    if rows is None:
+        raise refusal(
+            file.path,
+            "a JSON document of no known tool: promptfoo's have results.results, inspect_ai's eval and status, a table is a list of objects; "
+            "make a list of objects of it, one for each answer",
+        )
+    made = [Row(n, None, row, None if isinstance(row, dict) else "expected a JSON object") for n, row in enumerate(rows, 1)]
+    return Table(file.path, tuple(dict.fromkeys(name for row in made if not row.problem for name in row.values)), made)
+
+
+def _rows_of(value: object) -> list[Any] | None:
+    if isinstance(value, list):
+        triples = value and all(isinstance(row, list) and len(row) == 3 and isinstance(row[0], dict) for row in value)
+        return [dict(zip(("example", "prediction", "score"), row, strict=True)) for row in value] if triples else value
+    document = mapping(value)
+    columns, data = document.get("columns"), document.get("data")
+    if isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
+        return [dict(zip(map(str, columns), row, strict=False)) for row in data]
+    for name in LISTS:
+        if isinstance(rows := document.get(name), list) and rows and isinstance(rows[0], dict | list):
+            return _rows_of(rows)
+    parts = list(document.values())
+    if parts and all(isinstance(part, list) and len(part) == len(parts[0]) for part in parts):
+        return [dict(zip(document, row, strict=True)) for row in zip(*parts, strict=True)]
+    if parts and all(isinstance(part, dict) and part.keys() == parts[0].keys() for part in parts):
+        return [{name: part[key] for name, part in document.items()} for key in parts[0]]
+    return None
+
+
+def events(table: Table) -> Table:
+    """OpenAI evals' log as one row for each scored sample, HELM's without its perturbed copies; any other table as it is."""
+    if {"instance_id", "stats"} <= set(table.columns):
+        return Table(table.path, table.columns, [row for row in table.rows if not row.values.get("perturbation")])
+    if not {"spec", "event_id"} <= set(table.columns):
+        return table
+    spec: Mapping[str, Any] = next((mapping(row.values["spec"]) for row in table.rows if "spec" in row.values), {})
+    known = {"spec.model": (entries(spec.get("completion_fns")) or [""])[0], "spec.task": spec.get("base_eval") or spec.get("eval_name")}
+    rows = [
+        Row(row.number, row.line, {**row.values, **known})
+        for row in table.rows
+        if "sample_id" in row.values
+        and row.values.get("type") not in ("sampling", "raw_sample", "function_call", "embedding")
+        and any(number(part) is not None for part in mapping(row.values.get("data")).values())
+    ]
+    return Table(table.path, ("sample_id", "event_id", "type", "data", *known), rows)
+
+
+def shaped(table: Table) -> Shaped:
+    """What the table's columns say about the tool that wrote it."""
+    table = events(table)
+    for shape in SHAPES:
+        if all(any(re.fullmatch(need, name) for name in table.columns) for need in shape.needs):
+            return _as(shape, spread(table, shape.spread))
+    return Shaped(table)
+
+
+def _as(shape: Shape, table: Table) -> Shaped:
+    names = table.columns
+    scores: dict[str, dict[str, str]] = {}
+    for name in names:
+        if shape.scores and (found := re.fullmatch(shape.scores, name)):
+            named = found.groupdict()
+            metric = named.get("metric") or named.get("other") or "pass"
+            scores.setdefault(metric, {})[named.get("arm") or ""] = name
+    if not shape.scores:
+        scores = {name: {"": name} for name in scores_in(table, [n for n in names if _matches(shape, n)])}
+    else:
+        scores = {metric: of for metric, of in scores.items() if any(_are_scores(table, name) for name in of.values())}
+    columns = {what: col for what, pattern in shape.columns.items() if (col := _first(pattern, names))}
+    if shape.item and (item := next((n for part in shape.item.split("|") if (n := _first(part, names))), None)):
+        columns["item"] = item
+    answers = {
+        arm: name
+        for name in names
+        if (found := re.fullmatch(shape.columns.get("answer", ""), name)) and (arm := (*found.groups(), None)[0])
+    }
+    asked = tuple(name for name in names if shape.asked and re.fullmatch(shape.asked, name))
+    return Shaped(table, shape, columns, scores, answers, asked)
+
+
+def _matches(shape: Shape, name: str) -> bool:
+    return any(re.fullmatch(p, name) for p in (*shape.needs, *shape.columns.values(), shape.asked) if p)
+
+
+def _first(pattern: str, names: Sequence[str]) -> str | None:
+    return next((name for name in names if re.fullmatch(pattern, name)), None)
+
+
+def spread(table: Table, pattern: str) -> Table:
+    """The table with a column for each named value of the columns that hold several."""
+    wanted = [name for name in table.columns if pattern and re.fullmatch(pattern, name)]
+    if not wanted:
+        return table
+    added: dict[str, None] = {}
+    rows = []
+    for row in table.rows:
+        parts = {name: value for column in wanted for name, value in inside(column, row.values.get(column))}
+        added.update(dict.fromkeys(parts))
+        rows.append(row._replace(values={**row.values, **parts}))
+    if len(added) > MOST_SPREAD:
+        raise refusal(table.path, f"the column {wanted[0]!r} holds {len(added):,} different names, which are no metrics")
+    return Table(table.path, (*table.columns, *added), rows)
+
+
+def scores_in(table: Table, others: Sequence[str]) -> Iterator[str]:
+    """Columns whose cells are all scores, and not what an item is called."""
+    return (name for name in table.columns if name not in others and not NOT_SCORES.fullmatch(name) and _are_scores(table, name))
+
+
+def _are_scores(table: Table, name: str) -> bool:
+    values = [read_score(row.values.get(name)) for row in table.rows]
+    return not any(isinstance(value, str) for value in values) and any(value is not None for value in values)
