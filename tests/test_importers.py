@@ -18,7 +18,8 @@ import pytest
 
 import runs
 from conftest import ROOT
-from promptlab.importers import Brought, Options, bring, tabular
+from promptlab.importers import Brought, Options, bring
+from promptlab.importers import files as bounds
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
@@ -135,7 +136,7 @@ def test_lm_eval_metrics_and_filters(tmp_path: Path) -> None:
 
 
 def test_inspect(tmp_path: Path) -> None:
-    assert {info.compress_type for info in zipfile.ZipFile(INSPECT[0]).infolist()} == {tabular.ZSTD}  # as inspect_ai writes them now
+    assert {info.compress_type for info in zipfile.ZipFile(INSPECT[0]).infolist()} == {bounds.ZSTD}  # as inspect_ai writes them now
     done = bring(INSPECT, tmp_path)
     assert (done.kind, done.tools, done.tasks) == ("inspect", ("inspect_ai 0.3.285",), ("sums",))
     assert [(a.name, a.text) for a in done.arms] == [("none", None), ("career", CAREER)]
@@ -286,12 +287,16 @@ def test_missing_is_not_zero(tmp_path: Path) -> None:
     assert (found.verdict, found.missing_treatment) == ("helps", pytest.approx(2 / 30)), "even with both counted as wrong"
 
 
-def test_items_of_one_arm_only_are_told_and_refused_by_the_report(tmp_path: Path) -> None:
+def test_only_items_that_both_arms_were_asked_are_compared(tmp_path: Path) -> None:
     lines = [line for line in rows() if not (line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2"))]
     done = bring([table(tmp_path, lines)], tmp_path / "runs")
-    assert any("3 of 30 items are in only one" in note for note in done.notes)
+    assert any("3 of 30 items were asked in only one" in note for note in done.notes)
     found = cell(judged(done), "kind")
-    assert (found.missing_treatment, found.missing_control) == (pytest.approx(0.1), 0.0)
+    assert (found.gained, found.lost, found.n_pairs, found.n_missing) == (5, 1, 27, 0)
+    assert (found.missing_treatment, found.missing_control) == (0.0, 0.0)
+    failed = [{**line, "score": ""} if line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2") else line for line in rows()]
+    found = cell(judged(bring([table(tmp_path, failed)], tmp_path / "runs")), "kind")  # a failed call is missing
+    assert (found.n_pairs, found.n_missing, found.missing_treatment) == (27, 3, pytest.approx(0.1))
     assert found.worst_high - found.worst_low == pytest.approx(0.1)
 
 
@@ -451,7 +456,7 @@ def test_command_line(tmp_path: Path) -> None:
         (rows(), {"placebos": ("kind",)}, r"no added text is left to judge"),
         (rows(), {"baseline": "kind"}, r"beside the baseline 'kind'.*use --baseline none"),
         ([*rows(), {"item": "x", "arm": "control", "score": 1}], {}, r"several arms could be the baseline \('none', 'control'\)"),
-        ([*rows(), rows()[0]], {}, r"1 results stand twice .* first row 1 and row 61 .*--repeat"),
+        ([*rows(), rows()[0]], {}, r"1 results stand twice .* first table.csv row 1 and table.csv row 61 .*--repeat"),
         ([{**r, "score": 50 * int(str(r["score"]))} for r in rows()], {}, r"between 0 and 50 .*outside 0 to 1; --scale LOW,HIGH"),
         (rows(), {"scale": (1, 0)}, r"low end must be below"),
         ([{**r, "score": 7} for r in rows()], {"scale": (1, 5)}, r"outside 1 to 5; give the ends of the scale itself"),
@@ -486,7 +491,7 @@ def test_refusals_of_files(tmp_path: Path) -> None:
         with pytest.raises(PromptlabError, match=said):
             bring([path], tmp_path / "runs", options)
 
-    refuses("a.json", '{"x": 1}', "no known tool.*--from")
+    refuses("a.json", '{"x": 1}', "no known tool.*make a list of objects")
     refuses("a.json", '{"x": 1}', "not a result file of promptfoo", options=Options(kind="promptfoo"))
     refuses("a.json", '{"x": ', "not JSON.*is the file whole")
     refuses("a.json", b"\xff\xfe\x00", "not UTF-8")
@@ -530,7 +535,7 @@ def test_documents_that_differ_are_not_paired(tmp_path: Path) -> None:
     shutil.copy(LM_EVAL[0], files[0])
     lines = [{**json.loads(line), "doc_hash": "other"} for line in LM_EVAL[1].read_text().splitlines()]
     files[1].write_text("\n".join(map(json.dumps, lines)))
-    with pytest.raises(FileProblems, match=r"doc_id 0 is one document in .* and another"):
+    with pytest.raises(FileProblems, match=r"the item '0' asks one thing in .* and another in .* evaluate the arms on the same items"):
         bring(files, tmp_path / "runs")
 
 
@@ -551,10 +556,10 @@ def test_zip_bombs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.eval"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("header.json", "{}")
-        archive.writestr("samples/a.json", b"[" + b" " * (tabular.ENTRY_LIMIT + 1))
+        archive.writestr("samples/a.json", b"[" + b" " * (bounds.ENTRY_LIMIT + 1))
     with pytest.raises(FileProblems, match="at most 64 MB are read"):
         bring([path], tmp_path / "runs")
-    monkeypatch.setattr(tabular, "UNPACKED_LIMIT", 2**20)
+    monkeypatch.setattr(bounds, "UNPACKED_LIMIT", 2**20)
     with pytest.raises(FileProblems, match=r"the archive holds .* at most 1 MB"):
         bring([path], tmp_path / "runs")
     content = io.BytesIO()

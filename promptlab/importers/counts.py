@@ -146,7 +146,7 @@ def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix:
         )
     cluster = block[0].model if by_model else None
 
-    def made(arm: str, item: int, score: float) -> Result:
+    def made(arm: str, item: int, score: float | None) -> Result:
         return Result(arm, model, task, f"{prefix}{item + 1}", score, f"item {item + 1}", input=MADE_UP, cluster=cluster)
 
     results = [made(NONE_ARM, item, float(item >= wrong)) for item in range(total)]
@@ -154,7 +154,7 @@ def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix:
         kept_right = wrong + line.lost
         unchanged = [*range(total - 1, kept_right - 1, -1), *range(wrong - 1, line.gained - 1, -1)]
         left_out = set(unchanged[: total - line.gained - line.lost - line.ties])  # a variant may have fewer items than the others
-        right = {item: float(item < line.gained or item >= kept_right) for item in range(total) if item not in left_out}
+        right = {item: None if item in left_out else float(item < line.gained or item >= kept_right) for item in range(total)}
         results += [made(line.arm, item, score) for item, score in right.items()]
     return results
 

@@ -163,7 +163,9 @@ class _Reader:
         named = mapping(row.get("namedScores"))
         self.named.update(dict.fromkeys(named))
         if metric == PASS:
-            return number(row.get("success", row.get("pass", mapping(row.get("gradingResult")).get("pass"))))
+            told = (row.get("success"), row.get("pass"), mapping(row.get("gradingResult")).get("pass"))
+            known = next((number(value) for value in told if isinstance(value, bool)), None)
+            return float(row["failureReason"] == 0) if known is None and "failureReason" in row else known
         if metric == SCORE:
             return number(row.get("score"))
         if named and metric not in named:

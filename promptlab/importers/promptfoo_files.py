@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +21,7 @@ FAILED_CALL = 2
 FACTS = ("Status", "Score", "Named Scores", "Grader Reason", "Comment")
 """The columns after each prompt's in a CSV file; older files write the mark before the answer."""
 MARK = re.compile(r"\[(PASS|FAIL|ERROR)\](?: \((\d+(?:\.\d+)?)\))? ?")
+CUT = "\n---\n"
 COLUMN = re.compile(r"\[([^\]]*)\] (.+)", re.DOTALL)
 Row = Mapping[str, Any]
 
@@ -147,6 +150,8 @@ def _older(table: Mapping[str, Any]) -> Iterator[Row]:
         given = dict(zip(names, values, strict=False)) if isinstance(values, list) else mapping(values)
         for column, cell in enumerate(entries(mapping(line).get("outputs"))):
             cell = mapping(cell)  # noqa: PLW2901
+            reason, cut, answer = str(cell.get("text") or "").partition(CUT)
+            failed = bool(cut) and not answer.strip() and not cell.get("pass") and not cell.get("gradingResult")
             prompt = mapping(prompts[column]) if column < len(prompts) else {}
             yield {
                 **cell,
@@ -155,7 +160,12 @@ def _older(table: Mapping[str, Any]) -> Iterator[Row]:
                 "vars": given,
                 "provider": {"id": cell.get("provider") or prompt.get("provider")},
                 "prompt": {"raw": cell.get("prompt"), "label": prompt.get("label") or prompt.get("display") or prompt.get("raw")},
-                "response": {"output": cell.get("text"), "tokenUsage": cell.get("tokenUsage"), "cached": cell.get("cached")},
+                "response": {
+                    "output": answer if cut and not cell.get("pass") else cell.get("text"),
+                    "tokenUsage": cell.get("tokenUsage"),
+                    "cached": cell.get("cached"),
+                    "error": reason if failed else None,
+                },
                 "testCase": mapping(line).get("test") or {},
             }
 
@@ -182,26 +192,41 @@ def _table(file: File) -> Iterator[Row]:
         asked = [i for i, cell in enumerate(first) if MARK.match(cell)]
     if not asked:
         raise refusal(file.path, "not a CSV file of promptfoo: no column of a prompt, with Status and Score after it, stands in it", 1)
+    ends = [*asked[1:], len(head)] if FACTS[0] in head else [start + 1 for start in asked]
+    facts = {i for start, end in zip(asked, ends, strict=True) for i in range(start, end)}
     for line, row in enumerate((first, *rows)):
         if len(row) < len(head):
             raise refusal(file.path, f"row {line + 1} has {len(row)} cells, and the first line names {len(head)}")
-        given = dict(zip(head[: asked[0]], row, strict=False))
-        for index, (start, end) in enumerate(zip(asked, [*asked[1:], len(head)], strict=True)):
-            named = COLUMN.fullmatch(head[start])
+        given = {name: value for i, (name, value) in enumerate(zip(head, row, strict=False)) if i not in facts}
+        for index, (start, end) in enumerate(zip(asked, ends, strict=True)):
+            provider, label = _heading(head[start])
             yield {
                 "promptIdx": index,
                 "testIdx": line,
                 "vars": given,
-                "provider": {"id": named[1] if named else "provider"},
-                "prompt": {"label": named[2] if named else head[start]},
+                "provider": {"id": provider},
+                "prompt": {"label": label},
                 **_judged(file, row[start], dict(zip(head[start + 1 : end], row[start + 1 : end], strict=False)), line),
             }
+
+
+def _heading(name: str) -> tuple[str, str]:
+    """Provider and label of a prompt's column; files of 2023 put the whole prompt there, as JSON."""
+    if name.startswith("{"):
+        with contextlib.suppress(ValueError, RecursionError):
+            prompt = mapping(json.loads(name))
+            return "provider", str(prompt.get("display") or prompt.get("raw") or name)
+    found = COLUMN.fullmatch(name)
+    return (found[1], found[2]) if found else ("provider", name)
 
 
 def _judged(file: File, answer: str, facts: Mapping[str, str], line: int) -> Row:
     status, score = facts.get("Status", ""), facts.get("Score")
     if not status and (mark := MARK.match(answer)):
         status, score, answer = mark[1], mark[2], answer[mark.end() :]
+        if status == "FAIL":  # the reason stands before the answer, and after a failed call there is none
+            reason, cut, answer = answer.partition(CUT)
+            status, answer = ("ERROR", reason) if cut and not answer.strip() else (status, answer if cut else reason)
     if status not in ("PASS", "FAIL", "ERROR"):
         raise refusal(file.path, f"row {line + 1}: the status {status[:40]!r} is none of promptfoo's (PASS, FAIL, ERROR)")
     found = read_score(score)

@@ -70,7 +70,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
         metrics.update(dict.fromkeys(found.scores))
         columns, guesses = chosen_columns(found.table, options.columns, OBVIOUS, found.columns)
         guessed.update(dict.fromkeys(guesses))
-        metric, arms = _arms(found, columns, file, options)
+        metric, arms = _arms(found, columns, file, options, alone=len(files) == 1)
         if "item" not in columns and not found.asked:
             raise _missing(found, columns, options)
         of_file = [_Rows(found, {**columns, **arm}, file, index, options) for arm in arms]
@@ -143,7 +143,7 @@ def chosen_columns(
     return found, guesses
 
 
-def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Options) -> tuple[str, list[dict[str, str]]]:
+def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Options, *, alone: bool) -> tuple[str, list[dict[str, str]]]:
     """The score's name, and for each arm that has columns of its own what these are; one entry without an arm where rows tell it."""
     if options.wide:
         pairs = _wide(found.table, options.wide)
@@ -176,7 +176,7 @@ def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Option
         return metric, [{"arm": "", "arm name": file.arm, "score": of[""]}]
     if "arm" in columns:
         return metric, [{"score": of[""]}]
-    if found.shape:  # one run a file: told as such once all files are read
+    if found.shape or not alone:  # one run a file: told as such once all files are read
         return metric, [{"arm": "", "arm name": "run", "score": of[""]}]
     raise _missing(found, columns, options)
 
@@ -262,13 +262,14 @@ def _missing(found: Shaped, columns: Mapping[str, str], options: Options) -> Exc
 
 
 def _one_arm(found: Shaped, columns: Mapping[str, str], files: Sequence[File], named: bool) -> str:
-    if not named and found.shape and "arm" not in columns:
-        given = files if len(files) > 1 else [files[0], replace(files[0], path=files[0].path.with_name(f"OTHER{files[0].path.suffix}"))]
-        return (
-            f"{found.shape.tool} writes a file for each run. Give the files of all runs and name the arm of each: {arm_names_for(given)}. Where a "
-            f"column tells the arms apart, name it with --arm COLUMN; the columns are {listed(found.table.columns, 30)}"
-        )
-    return f"the column {columns['arm']!r} holds one value only; name another with --arm COLUMN" if columns.get("arm") else ""
+    if named or "arm" in columns:
+        return f"the column {columns['arm']!r} holds one value only; name another with --arm COLUMN" if columns.get("arm") else ""
+    other = replace(files[0], path=files[0].path.with_name(f"OTHER{files[0].path.suffix}"))
+    what = f"{found.shape.tool} writes a file for each run" if found.shape else "no column tells the arms apart"
+    return (
+        f"{what}. Name the arm of each file: {arm_names_for(files if len(files) > 1 else [files[0], other])}. Where a column tells the arms "
+        f"apart, name it with --arm COLUMN; the columns are {listed(found.table.columns, 30)}"
+    )
 
 
 def each_row(table: Table, read_row: Callable[[Row], T | str] | Sequence[Callable[[Row], T | str]], file: File | None = None) -> list[T]:
