@@ -12,7 +12,10 @@ from typing import Any
 
 from promptlab.importers.values import mapping, number, text, whole
 
-RIGHT = "true yes y t pass passed correct right success succeeded ✓ ✔ ✔️ ☑ ✅ 👍 wahr richtig ja vrai oui verdadero cierto sí si vero verdadeiro sim"
+RIGHT = (
+    "true yes y t pass passed correct right success succeeded ✓ ✔ ✔️ ☑ ✅ 👍 "
+    "wahr richtig ja vrai oui verdadero cierto sí si vero verdadeiro sim"
+)
 WRONG = "false no n f fail failed incorrect wrong failure ✗ ✘ ✖ ✕ × ☒ ❌ ❎ 👎 falsch nein faux non falso não nao onwaar"
 NOTHING = "na n/a nan none null nil - -- – — #n/a #value! #ref! #div/0! #name? #num! <na> error"
 WORDS: Mapping[str, float | None] = {

@@ -162,7 +162,8 @@ def kind_of(file: File) -> Kind:
         return "table"
     raise refusal(
         file.path,
-        f"files that end in {suffix!r} are not read; known: .json, .jsonl, .eval, .yaml, .csv, .tsv, .xlsx, .parquet, and each of them packed "
+        f"files that end in {suffix!r} are not read; known: .json, .jsonl, .eval, .yaml, .csv, .tsv, .xlsx, .parquet, "
+        "and each of them packed "
         "as .gz. Tools that write pages or text (.html, .xml, .txt) write JSON or CSV as well: export that",
     )
 

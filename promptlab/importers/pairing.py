@@ -9,9 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from promptlab.importers.results import Options, Reading, Result, arm_names_for, listed
-from promptlab.importers.values import known_by, refusal
 from promptlab.importers.files import File
+from promptlab.importers.results import Options, Reading, Result, listed
+from promptlab.importers.values import known_by, refusal
 from promptlab.nouns import AA_ARM, NONE_ARM, Item, PlannedArm, Role, UsageProblem, did_you_mean
 
 BASELINES = ("none", "baseline", "original", "control", "default")
@@ -135,16 +135,17 @@ def _by_content(results: Sequence[Result], path: Path) -> list[str]:
     notes = []
     for task, ids in of.items():
         mine = [found for (t, _), found in contents.items() if t == task]
-        shared = set(mine[0]).intersection(*mine[1:])
+        shared = len(set().union(*mine)) < sum(map(len, mine))
         apart = all(len(found) == len(set(found.values())) for found in mine)
         changed = next((item for item, found in ids.items() if len(found) > 1), None)
         if changed is None:
             continue
         if not shared or not apart:
-            first, second = [r for r in {r.content: r for r in results if (r.task, r.item) == (task, changed)}.values()][:2]
+            first, second = list({r.content: r for r in results if (r.task, r.item) == (task, changed)}.values())[:2]
             raise refusal(
                 path,
-                f"the item {changed!r} asks one thing in {first.where} and another in {second.where}, so one id means two items and the files "
+                f"the item {changed!r} asks one thing in {first.where} and another in {second.where}, so one id means "
+                "two items and the files "
                 "cannot be paired; evaluate the arms on the same items",
             )
         for r in results:
@@ -161,7 +162,8 @@ def _arms(results: Sequence[Result], reading: Reading, options: Options, path: P
         or_name = ", or name what tells them apart with --arm" if by_arm and not reading.one_arm else ""
         raise refusal(
             path,
-            f"there is only one arm ({listed(names)}){why.rstrip('.')}. A comparison needs answers to the same items with and without the added "
+            f"there is only one arm ({listed(names)}){why.rstrip('.')}. A comparison needs answers to the same items "
+            "with and without the added "
             f"text: import results that hold both{or_name}",
         )
     baseline = _baseline(names, reading.texts, options.baseline)
@@ -324,8 +326,10 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path) -> tuple[set[
             alone = len(base ^ items)
             if base & items and alone > MOST_UNPAIRED * len(base | items):
                 notes.append(
-                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items were asked in only one of the arms {arm!r} and "
-                    f"{baseline!r}; only items that both were asked are compared. Where a tool leaves out failed calls, these are among the rest"
+                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items were asked in only one "
+                    f"of the arms {arm!r} and "
+                    f"{baseline!r}; only items that both were asked are compared. Where a tool leaves out failed calls, "
+                    "these are among the rest"
                 )
     left_out = {arm for arm, n in n_shared.items() if not n}
     if len(left_out) == len(n_shared):

@@ -15,7 +15,18 @@ from promptlab.importers.files import File
 from promptlab.importers.promptfoo_files import FAILED_CALL, document
 from promptlab.importers.results import BY_MODEL, Options, Reading, Result, Source, arm_names_for, compare_models, files_named, listed
 from promptlab.importers.values import (
-    entries, known_by, mapping, name_of, number, refusal, sampling, secrets_in, short, task_name, text, whole,
+    entries,
+    known_by,
+    mapping,
+    name_of,
+    number,
+    refusal,
+    sampling,
+    secrets_in,
+    short,
+    task_name,
+    text,
+    whole,
 )  # fmt: skip
 from promptlab.nouns import Outcome, UsageProblem
 
@@ -120,7 +131,8 @@ class _Reader:
             if place in self._in_test:
                 raise refusal(
                     self._file.path,
-                    f"{where}: the prompt {self._places[arm][1]!r} was asked of the provider {model!r} twice in one test case, so its answers "
+                    f"{where}: the prompt {self._places[arm][1]!r} was asked of the provider {model!r} twice in one "
+                    "test case, so its answers "
                     "cannot be told apart; give the providers labels that differ in promptfoo's configuration",
                 )
             self._in_test.add(place)
@@ -301,7 +313,8 @@ def _one_arm(files: Sequence[File], results: Sequence[Result], readers: Sequence
 def _notes(results: Sequence[Result], readers: Sequence[_Reader], options: Options) -> tuple[str, ...]:
     metric = options.metric or PASS
     meant = {
-        PASS: "promptfoo's own pass: 1 where every assertion of a test case passed (or its threshold was reached), else 0. --metric score takes the "
+        PASS: "promptfoo's own pass: 1 where every assertion of a test case passed (or its threshold was reached), "
+        "else 0. --metric score takes the "
         "weighted share of assertions instead",
         SCORE: "promptfoo's score: the weighted share of a test case's assertions; --metric pass takes its own pass or fail instead",
     }

@@ -6,7 +6,8 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,7 +16,22 @@ from promptlab.importers.pairing import Paired
 from promptlab.importers.results import Options, Reading, Result
 from promptlab.importers.values import without_keys
 from promptlab.nouns import (
-    CallRow, Control, Frame, Item, Manifest, ModelAsked, RunProblem, Setting, Tally, Task, TrialRow, digest, digest_of_text, plain_json, shared,
+    CallRow,
+    Control,
+    Frame,
+    Item,
+    Manifest,
+    ModelAsked,
+    RunProblem,
+    Setting,
+    Tally,
+    Task,
+    TrialRow,
+    digest,
+    digest_of_text,
+    made_of,
+    plain_json,
+    shared,
 )  # fmt: skip
 from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel, PlannedTask
 from promptlab.nouns.redact import known_secrets, redact, redact_known
@@ -26,7 +42,7 @@ from promptlab.stats import hypotheses
 
 SETTING = Setting("imported")
 """Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""
-FACTORS = SETTING.canonical()
+FACTORS, SETTING_ID = SETTING.canonical(), SETTING.id
 LIBRARY = "imported"
 BASE_PROMPT = "imported"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
@@ -34,6 +50,9 @@ VERSION = 2
 """Part of every run id: raised when a file would be read to other rows than before."""
 T = TypeVar("T")
 OF_TRIAL, OF_CALL = shared(TrialRow, Result), shared(CallRow, Result)
+TRIAL_VALUES, CALL_VALUES = attrgetter(*OF_TRIAL), attrgetter(*OF_CALL)
+UNKNOWN = {kind: {f.name: f.default for f in fields(kind) if f.default is not MISSING} for kind in (TrialRow, CallRow)}
+"""What a kind of row holds where nothing is known."""
 TOGETHER = 1_000
 """Rows that are written at once: an import that is killed begins anew."""
 NOT_FROZEN = "imported: not frozen before the data"
@@ -184,14 +203,21 @@ def make_plan(what: Import) -> Plan:
     )
 
 
+def partly(kind: type[T], known: dict[str, Any], **more: Any) -> T:  # noqa: ANN401
+    """A row of what is known of it; the rest is unknown."""
+    return made_of(kind, {**UNKNOWN[kind], **known, **more})  # type: ignore[index]
+
+
 def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[CallRow]]:
     """One result as a row of the trials frame and one of the calls frame."""
     parts = [result.task, result.item, result.arm, BASE_PROMPT, *FACTORS.values(), result.model, result.repeat]
     trial = digest_of_text(plain_json(parts))[:20]
     stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
     params = json.dumps(dict(result.params), sort_keys=True) if result.params else "{}"
-    row = TrialRow(
-        **{name: getattr(result, name) for name in OF_TRIAL},
+    n_calls = 1 if result.messages or result.answer else 0
+    row = partly(
+        TrialRow,
+        dict(zip(OF_TRIAL, TRIAL_VALUES(result), strict=True)),
         trial=trial,
         order=order,
         simulated=result.simulated,
@@ -200,16 +226,19 @@ def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[Ca
         stimulus=stimulus,
         library=LIBRARY if stimulus else None,
         base_prompt=BASE_PROMPT,
-        setting=SETTING.id,
+        setting=SETTING_ID,
         **FACTORS,
         replicate=result.repeat,
         oracle=False,
         n_rounds=1,
-        n_calls=1 if result.messages or result.answer else 0,
+        n_calls=n_calls,
         paid_usd=0.0,
     )
-    call = CallRow(
-        **{name: getattr(result, name) for name in OF_CALL},
+    if not n_calls:
+        return row, []
+    call = partly(
+        CallRow,
+        dict(zip(OF_CALL, CALL_VALUES(result), strict=True)),
         trial=trial,
         turn=0,
         key="",
@@ -220,7 +249,7 @@ def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[Ca
         round=0,
         purpose="answer",
     )
-    return row, [call] if row.n_calls else []
+    return row, [call]
 
 
 def _manifest(what: Import, plan: Plan, plan_digest: str) -> Manifest:

@@ -1,4 +1,4 @@
-"""The shapes in which evaluation tools export rows: LangSmith, Langfuse, MLflow, W&B, Braintrust, DSPy, DeepEval, ragas, OpenAI evals, HELM.
+"""The shapes in which tools export rows: LangSmith, Langfuse, MLflow, W&B, Braintrust, DSPy, DeepEval, ragas, OpenAI evals, HELM.
 
 A shape is known by its columns. It says which of them tell the item, which hold scores, and under which name the answer stands;
 everything else is a table's. Rows that such a tool numbers anew in each run are known by what they ask.
@@ -39,16 +39,17 @@ class Shape:
     """By what they hold: answer, target, model, task, repeat, error, and what counts as passed."""
     spread: str = ""
     """Columns of several named values each."""
-    one_arm: str = "it holds one run, so give the file of the other as well"
 
 
 SHAPES = (
     Shape(
-        "LangSmith", (r"feedback\..+",), r"feedback\.(?P<metric>.+?)(?: \((?P<arm>[^()]+)\))?", "example_id|reference_example_id|id", r"inputs?(\..+)?",
+        "LangSmith", (r"feedback\..+",),
+        r"feedback\.(?P<metric>.+?)(?: \((?P<arm>[^()]+)\))?", "example_id|reference_example_id|id", r"inputs?(\..+)?",
         {"answer": r"outputs?(?:\..+?)?(?: \(([^()]+)\))?", "target": r"reference(_outputs?)?\..+", "error": "error"},
     ),
     Shape(
-        "DeepEval", ("metricsData|metrics_data", "input"), r"metrics_?[Dd]ata\.(?P<metric>.+)|success", "", "input|expectedOutput|expected_output",
+        "DeepEval", ("metricsData|metrics_data", "input"),
+        r"metrics_?[Dd]ata\.(?P<metric>.+)|success", "", "input|expectedOutput|expected_output",
         {"answer": "actualOutput|actual_output", "target": "expectedOutput|expected_output"}, r"metricsData|metrics_data",
     ),
     Shape(
@@ -64,13 +65,16 @@ SHAPES = (
         {"answer": "output", "target": "expected", "model": r"metadata\.model", "error": "error"}, "scores|metadata",
     ),
     Shape(
-        "MLflow", (r".+/(?:score|value)|assessments",), r"(?P<metric>.+?)(?:/v\d+)?/(?:score|value)|assessments\.(?P<other>.+)", "", r"inputs?(/.+)?|request|question",
+        "MLflow", (r".+/(?:score|value)|assessments",),
+        r"(?P<metric>.+?)(?:/v\d+)?/(?:score|value)|assessments\.(?P<other>.+)", "",
+        r"inputs?(/.+)?|request|question",
         {"answer": "outputs?|predictions?|response|prediction", "target": r"targets?|ground_truth|expectations?(/.+)?"}, "assessments",
     ),
     Shape("DSPy", ("example", "prediction", "score"), "(?P<metric>score)", "", "example", {"answer": "prediction"}),
     Shape("DSPy", (r"example_.+", r"pred_.+"), "", "", r"example_.+|question|input", {"answer": r"pred_.+", "target": "example_answer"}),
     Shape(
-        "OpenAI evals", ("sample_id", "event_id"), r"data\.(?P<metric>(?!expected|sampled|picked|options?$|prompt|answer|reference|completion).+)", "sample_id", "",
+        "OpenAI evals", ("sample_id", "event_id"),
+        r"data\.(?P<metric>(?!expected|sampled|picked|options?$|prompt|answer|reference|completion).+)", "sample_id", "",
         {"answer": r"data\.sampled", "target": r"data\.expected", "model": "spec.model", "task": "spec.task"}, "data",
     ),
     Shape(
@@ -107,7 +111,8 @@ def document_table(file: File, value: object) -> Table:
     if rows is None:
         raise refusal(
             file.path,
-            "a JSON document of no known tool: promptfoo's have results.results, inspect_ai's eval and status, a table is a list of objects; "
+            "a JSON document of no known tool: promptfoo's have results.results, inspect_ai's eval and status, a table "
+            "is a list of objects; "
             "make a list of objects of it, one for each answer",
         )
     made = [Row(n, None, row, None if isinstance(row, dict) else "expected a JSON object") for n, row in enumerate(rows, 1)]

@@ -157,7 +157,8 @@ def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Option
     elif options.metric:
         if options.metric not in found.table.columns:
             raise UsageProblem(
-                f"--metric {options.metric}: no column of {file.path.name} is called so; {did_you_mean(options.metric, found.table.columns)}"
+                f"--metric {options.metric}: no column of {file.path.name} is called so; "
+                f"{did_you_mean(options.metric, found.table.columns)}"
             )
         metric, of = options.metric, {"": options.metric}
     elif "score" in columns and ("arm" in columns or file.arm is not None or "item" not in columns or not _candidates(found, columns)[1:]):
@@ -195,7 +196,8 @@ def _metric(found: Shaped, wanted: str | None) -> tuple[str, dict[str, str]]:
         )
     if wanted is None and len(names) > 1:
         raise UsageProblem(
-            f"the file holds several scores of {tool} ({listed(names, 20)}); choose one with --metric, for example --metric {quoted(names[0])}"
+            f"the file holds several scores of {tool} ({listed(names, 20)}); choose one with --metric, for example "
+            f"--metric {quoted(names[0])}"
         )
     return wanted or names[0], dict(found.scores[wanted or names[0]])
 
@@ -251,7 +253,8 @@ def _missing(found: Shaped, columns: Mapping[str, str], options: Options) -> Exc
             else " ".join(f"--wide {quoted(f'{a}={c}')}" for a, c in arms)
         )
         return UsageProblem(
-            f"{table.path.name} has one row for each {columns['item']!r} and several columns of scores. If each is an arm, import it with {flag} "
+            f"{table.path.name} has one row for each {columns['item']!r} and several columns of scores. If each is an "
+            f"arm, import it with {flag} "
             f"(ARM=COLUMN for each; leave out what is no arm). If it has a row for each arm, name the arm's column with --arm COLUMN. The "
             f"columns are {listed(table.columns, 30)}"
         )
@@ -267,7 +270,8 @@ def _one_arm(found: Shaped, columns: Mapping[str, str], files: Sequence[File], n
     other = replace(files[0], path=files[0].path.with_name(f"OTHER{files[0].path.suffix}"))
     what = f"{found.shape.tool} writes a file for each run" if found.shape else "no column tells the arms apart"
     return (
-        f"{what}. Name the arm of each file: {arm_names_for(files if len(files) > 1 else [files[0], other])}. Where a column tells the arms "
+        f"{what}. Name the arm of each file: {arm_names_for(files if len(files) > 1 else [files[0], other])}. Where a "
+        "column tells the arms "
         f"apart, name it with --arm COLUMN; the columns are {listed(found.table.columns, 30)}"
     )
 
