@@ -22,7 +22,8 @@ from promptlab.importers.pairing import pair
 from promptlab.nouns import NONE_ARM
 from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
 
-TOOLS = Path(__file__).parent / "imported" / "tools"
+HERE = Path(__file__).parent / "imported"
+TOOLS = HERE / "tools"
 CAREER = "This is very important to my career."
 Scores = Mapping[str, Mapping[int, float | None]]
 """By arm and item."""
@@ -69,6 +70,10 @@ class Written:
     paths: list[Path]
     options: Options = Options(baseline="none")  # noqa: RUF009
     arm_names: dict[str, str] | None = None
+
+
+def gunzip(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes())
 
 
 class Writer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -84,7 +86,7 @@ def bring(
         told = importers.explain(files, options, _arm_names(arm_name or ()))
         if as_json:
             exit_json(asdict(told))
-        _say_explained(told, files)
+        _say_explained(told)
         return
     done = importers.bring(files, runs, options, name=name, arm_names=_arm_names(arm_name or ()), watch=_watch())
     if as_json:
@@ -105,7 +107,7 @@ def _watch() -> Callable[[str, float], None]:
     return watch
 
 
-def _say_explained(told: Explained, files: Sequence[Path]) -> None:
+def _say_explained(told: Explained) -> None:
     say(f"recognised:    {', '.join(told.tools)}, as --from {told.kind}")
     for name, value in told.found.items():
         say(f"{name}:".ljust(15) + value)
@@ -116,11 +118,8 @@ def _say_explained(told: Explained, files: Sequence[Path]) -> None:
     for note in told.notes:
         say(f"note:          {note}")
     say(f"choices:       {', '.join(told.flags)}")
-    say(
-        f"to be chosen:  {told.open}"
-        if told.open
-        else f"import it:     promptlab import {' '.join(map(str, files))} and the flags given here"
-    )
+    command = shlex.join(word for word in sys.argv[1:] if word != "--explain")
+    say(f"to be chosen:  {told.open}" if told.open else f"import it:     promptlab {command}")
 
 
 QUIET_S = 3.0

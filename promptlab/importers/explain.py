@@ -45,7 +45,7 @@ def explain(paths: Sequence[Path], options: Options, arm_names: Mapping[str, str
     try:
         reading = read_as(kind, files, options)
     except PromptlabError as error:
-        return Explained(kind, tools or ("a table",), found, (), str(error), (), flags)
+        return Explained(kind, tools or ("a table",), found, arms=(), open=str(error), notes=(), flags=flags)
     found |= _facts(reading)
     sizes: Counter[str] = Counter(r.arm for r in reading.results)
     scored: Counter[str] = Counter(r.arm for r in reading.results if r.score is not None)
@@ -56,7 +56,7 @@ def explain(paths: Sequence[Path], options: Options, arm_names: Mapping[str, str
     except PromptlabError as error:
         told = str(error)
     tools = tuple(dict.fromkeys(f"{s.tool} {s.version}" if s.version else s.tool for s in reading.sources))
-    return Explained(kind, tools, found, arms, told, notes, flags)
+    return Explained(kind, tools, found, arms=arms, open=told, notes=notes, flags=flags)
 
 
 def _facts(reading: Reading) -> dict[str, Any]:

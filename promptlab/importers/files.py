@@ -77,7 +77,7 @@ def read_file(path: Path, arm: str | None = None, watch: Callable[[float], None]
         content, encoding = _utf8(path, content)
         if encoding:
             notes.append(f"{path.name} was read as {encoding}")
-    return File(path, content, hashlib.sha256(raw).hexdigest(), arm, tuple(notes), n_packed, watch or unwatched)
+    return File(path, content, hashlib.sha256(raw).hexdigest(), arm, notes=tuple(notes), n_packed=n_packed, watch=watch or unwatched)
 
 
 def _gunzipped(path: Path, raw: bytes) -> bytes:
