@@ -58,9 +58,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (made / "variable.json").write_text(json.dumps({"results": {"version": 3, "results": rows}}))
     two = Writer(tmp_path_factory.mktemp("two"), SCORES, 2)
     for tool, name, end in (
-        ("table_by_arm", "", ".csv"), ("braintrust", "braintrust-", ".jsonl"), ("ragas", "ragas-", ".csv"), ("langfuse", "langfuse-", ".csv"),
-        ("deepeval", "deepeval-", ".json"), ("dspy", "dspy-", ".json"), ("mlflow", "mlflow-", ".json"), ("openai_evals", "evals-", ".jsonl"),
-        ("helm", "helm-", ".json"),
+        ("table_by_arm", "", ".csv"), ("braintrust", "braintrust-", ".jsonl"), ("ragas", "ragas-", ".csv"),
+        ("langfuse", "langfuse-", ".csv"), ("deepeval", "deepeval-", ".json"), ("dspy", "dspy-", ".json"), ("mlflow", "mlflow-", ".json"),
+        ("openai_evals", "evals-", ".jsonl"), ("helm", "helm-", ".json"),
     ):  # fmt: skip
         for path, arm in (getattr(two, tool)().arm_names or {}).items():
             shutil.copy(path, made / f"{name}{({'none': 'a', 'cot': 'b'}[arm]) if name else arm}{end}")

@@ -29,7 +29,7 @@ from promptlab.importers.results import (
 from promptlab.importers.values import mapping, name_of, number, refusal, sampling, secrets_in, task_name, text
 from promptlab.nouns import FileProblems, UsageProblem, did_you_mean
 
-NAMED = re.compile(r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?)\Z")
+NAMED = re.compile(r"samples_(?P<task>.+?)(?:_(?P<time>\d{4}-\d\d-\d\dT\d\d[-:]\d\d[-:]\d\d(?:\.\d+)?))?\Z")
 NO_FILTER = "none"
 Row = tuple[int, dict[str, Any]]
 
@@ -52,7 +52,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
     for file, found in zip(files, names, strict=True):
         samples.append(list(json_lines(file)))
         task = task_name(found["task"] if found and all(names) else "task")  # a file that was renamed no longer says its task
-        beside = _results_beside(file, found["time"]) if found else None
+        beside = _results_beside(file, found["time"]) if found and found["time"] else None
         told = mapping(parsed(beside.path, beside.content)) if beside else {}
         config = mapping(told.get("config"))
         directions.append(mapping(mapping(told.get("higher_is_better")).get(found["task"] if found else "")))

@@ -58,7 +58,7 @@ def pair(reading: Reading, options: Options, files: Sequence[File], flags: froze
     _unique(results, path, flags)
     _same_items(results, path)
     notes += _same_settings(results, options.force, path)
-    left_out, more = _overlap(results, baseline, path)
+    left_out, more = _overlap(results, baseline, path, models_too="arm" in flags and "score" not in flags)
     notes += more
     if left_out:
         results = [r for r in results if r.arm not in left_out]
@@ -310,7 +310,7 @@ def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[s
     return notes
 
 
-def _overlap(results: Sequence[Result], baseline: str, path: Path) -> tuple[set[str], list[str]]:
+def _overlap(results: Sequence[Result], baseline: str, path: Path, *, models_too: bool) -> tuple[set[str], list[str]]:
     """The arms that share no item with the baseline, and notes on those that share few, for each model and task."""
     of: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for r in results:
@@ -336,11 +336,12 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path) -> tuple[set[
         first: dict[str, Result] = {}
         for r in results:
             first.setdefault(r.arm, r)
+        apart = "; to compare the models themselves: --arm model" if models_too and len({r.model for r in first.values()}) > 1 else ""
         shown = "; ".join(f"{r.arm}: {r.model}, {r.task}, item {r.item}" for r in list(first.values())[:3])
         raise refusal(
             path,
             f"no item was answered by one model both under {baseline!r} and under another arm, so nothing can be paired ({shown}); the "
-            "same item needs the same id, task and model name in both",
+            f"same item needs the same id, task and model name in both{apart}",
         )
     if left_out:
         others = ",".join(sorted(left_out))
