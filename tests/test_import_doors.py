@@ -214,8 +214,11 @@ class Writer:
         return Written([self.csv(self.each(lambda arm, i, score: {"item": f"q{i}", "arm": arm, "score": "" if score is None else score}))])
 
     def table_of_words(self) -> Written:
-        words = {1: ["pass", "✓", "100%", "TRUE", "1,0"], 0: ["fail", "✗", "0%", "False", "0"], None: ["", "n/a"]}
-        rows = self.each(lambda arm, i, score: {"id": i, "arm": arm, "score": self.rng.choice(words[score])})  # type: ignore[index]
+        right, wrong = self.rng.choice(
+            [("pass", "fail"), ("✓", "✗"), ("100%", "0%"), ("TRUE", "false"), ("1,0", "0,0"), ("WAHR", "FALSCH")]
+        )
+        word = {1: right, 0: wrong, None: self.rng.choice(["", "n/a", "-"])}
+        rows = self.each(lambda arm, i, score: {"id": i, "arm": arm, "score": word[score]})  # type: ignore[index]
         return Written([self.csv(rows)])
 
     def table_packed(self) -> Written:
@@ -446,6 +449,37 @@ def test_arms_are_chosen_and_dropped(tmp_path: Path) -> None:
     )
     with pytest.raises(UsageProblem, match="--drop othr: there is no such arm; did you mean 'other'"):
         counts([path], replace(options, drop=("othr",)))
+
+
+def test_a_row_of_a_wide_table_needs_no_id(tmp_path: Path) -> None:
+    rows = [{"Prompt A": int(i > 2), "Prompt B": int(i > 1)} for i in range(5)]
+    for order in (rows, rows[::-1]):
+        path = Writer(tmp_path, {}, len(list(tmp_path.iterdir()))).csv(order)
+        assert counts([path], Options(wide=("none=Prompt A,b=Prompt B",))) == {"b": (1, 0, 5)}
+
+
+def test_items_without_an_id_are_told_by_what_they_ask(tmp_path: Path) -> None:
+    rows = [{"input": f"q{i}", "arm": arm, "score": int(i % 2 or arm == "b")} for i in range(6) for arm in ("none", "b")]
+    path = Writer(tmp_path, {}, 1).csv(random.Random(3).sample(rows, 12))
+    assert counts([path]) == {"b": (3, 0, 6)}
+
+
+def test_percentages_and_numbers_are_not_mixed(tmp_path: Path) -> None:
+    rows = [{"id": i, "arm": arm, "score": ("50%", 1)[i % 2]} for i in range(4) for arm in ("none", "b")]
+    with pytest.raises(FileProblems, match="written another way than those above"):
+        counts([Writer(tmp_path, {}, 1).csv(rows)])
+
+
+def test_progress_is_told(tmp_path: Path) -> None:
+    from promptlab.importers import bring
+
+    rows = [{"id": i, "arm": arm, "score": i % 2} for i in range(3000) for arm in ("none", "b")]
+    told: list[tuple[str, float]] = []
+    path = Writer(tmp_path, {}, 1).csv(rows)
+    bring([path], tmp_path / "runs", watch=lambda what, share: told.append((what, share)))
+    assert told[0][0] == f"reading {path.name}"
+    assert ("writing the run", 0.5) in told
+    assert all(0 <= share <= 1 for _, share in told)
 
 
 def test_models_are_compared(tmp_path: Path) -> None:

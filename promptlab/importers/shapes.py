@@ -13,13 +13,18 @@ from typing import Any
 
 from promptlab.importers.cells import inside, read_score
 from promptlab.importers.files import File
-from promptlab.importers.values import entries, mapping, number, refusal
+from promptlab.importers.values import entries, mapping, name_of, number, refusal
+from promptlab.nouns import UsageProblem, did_you_mean
 from promptlab.sources.tables import Row, Table
 
 LISTS = ("testCases", "test_cases", "test_results", "testResults", "results", "rows", "data", "samples", "examples", "records", "events")
 """Keys under which a document keeps its rows."""
 MOST_SPREAD = 200
 """Columns that the cells of one column may become."""
+
+
+MOST_ARMS = 12
+"""Columns of scores that can be arms; more are many scores of one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,3 +252,42 @@ def scores_in(table: Table, others: Sequence[str]) -> Iterator[str]:
 def _are_scores(table: Table, name: str) -> bool:
     values = [read_score(row.values.get(name)) for row in table.rows]
     return not any(isinstance(value, str) for value in values) and any(value is not None for value in values)
+
+
+def wide_arms(table: Table, given: Sequence[str]) -> list[tuple[str, str]]:
+    """The arms of a wide table and their columns."""
+    pairs = []
+    for word in given:
+        for part in [word] if word.partition("=")[2] in table.columns else re.split(r",(?=[^,=]+(?:=|,|\Z))", word):
+            arm, sign, column = part.partition("=")
+            column = column if sign else arm
+            if column not in table.columns:
+                raise UsageProblem(
+                    f"--wide {part}: {table.path.name} has no column {column!r}; {did_you_mean(column, table.columns)}".rstrip("; ")
+                )
+            pairs.append((name_of(arm) or column, column))
+    if len({arm for arm, _ in pairs}) < len(pairs):
+        raise UsageProblem(f"--wide {' '.join(given)}: one arm stands twice; give each column an arm of its own")
+    return pairs
+
+
+def candidates(found: Shaped, columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Arms and columns that may be a wide table's."""
+    others = [column for what, column in columns.items() if what != "score"]
+    names = list(scores_in(found.table, others))
+    start, end, _ = affix(names)
+    return [(name[len(start) : len(name) - len(end)] or name, name) for name in names] if len(names) <= MOST_ARMS else []
+
+
+def affix(names: Sequence[str]) -> tuple[str, str, str]:
+    """What names begin and end with alike, cut at marks between words; and that as a word."""
+    if len(names) < 2:
+        return "", "", ""
+    low, high = min(names), max(names)
+    start = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)
+    back = [name[::-1] for name in names]
+    low, high = min(back), max(back)
+    end = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)[::-1]
+    start = re.sub(r"[^_.\-/: ]*\Z", "", start)
+    end = re.sub(r"\A[^_.\-/: ]*", "", end)
+    return start, end, (start or end).strip("_.-/: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import Any, TypeVar
 from promptlab.importers.cells import as_messages, cell, cell_text, plain, read_score, repeat_of, targets_of
 from promptlab.importers.files import File, parsed
 from promptlab.importers.results import Options, Reading, Result, Source, arm_names_for, files_named, listed, quoted
-from promptlab.importers.shapes import Shaped, document_table, scores_in, shaped
+from promptlab.importers.shapes import Shaped, affix, candidates, document_table, shaped, wide_arms
 from promptlab.importers.values import known_by, name_of, number, refusal, short, task_name, text, whole
 from promptlab.nouns import FileProblems, Outcome, Problem, UsageProblem, did_you_mean
 from promptlab.sources.tables import READERS, Row, Table, read_sheet
@@ -52,8 +51,7 @@ OUTCOMES: Mapping[str, Outcome] = {
     "error": "error", "exception": "error", "timeout": "error",
 }  # fmt: skip
 MOST_TOLD = 20
-MOST_ARMS = 12
-"""Columns of scores that can be arms; more are many scores of one answer."""
+DIGITS_OR_PERCENT = frozenset("0123456789%")
 
 
 def read(files: Sequence[File], options: Options) -> Reading:
@@ -69,10 +67,13 @@ def read(files: Sequence[File], options: Options) -> Reading:
         tool = found.shape.tool if found.shape else "a table"
         metrics.update(dict.fromkeys(found.scores))
         columns, guesses = chosen_columns(found.table, options.columns, OBVIOUS, found.columns)
+        if "item" not in columns and not found.asked and "input" in columns:
+            found = replace(found, asked=(columns["input"],))
+            guesses.append(f"items are told by what the column {columns['input']!r} asks")
         guessed.update(dict.fromkeys(guesses))
         metric, arms = _arms(found, columns, file, options, alone=len(files) == 1)
-        if "item" not in columns and not found.asked:
-            raise _missing(found, columns, options)
+        if "item" not in columns and not found.asked and not (options.wide and len(files) == 1):  # a row of a wide table is one item
+            raise _missing(found, columns)
         of_file = [_Rows(found, {**columns, **arm}, file, index, options) for arm in arms]
         results += each_row(found.table, of_file, file)
         sources.append(Source(file.path.name, file.sha256, tool))
@@ -146,8 +147,8 @@ def chosen_columns(
 def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Options, *, alone: bool) -> tuple[str, list[dict[str, str]]]:
     """The score's name, and for each arm that has columns of its own what these are; one entry without an arm where rows tell it."""
     if options.wide:
-        pairs = _wide(found.table, options.wide)
-        return _affix([column for _, column in pairs])[2] or "score", [
+        pairs = wide_arms(found.table, options.wide)
+        return affix([column for _, column in pairs])[2] or "score", [
             {"arm": "", "arm name": arm, "score": column} for arm, column in pairs
         ]
     if "score" in options.columns:
@@ -161,10 +162,10 @@ def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Option
                 f"{did_you_mean(options.metric, found.table.columns)}"
             )
         metric, of = options.metric, {"": options.metric}
-    elif "score" in columns and ("arm" in columns or file.arm is not None or "item" not in columns or not _candidates(found, columns)[1:]):
+    elif "score" in columns and ("arm" in columns or file.arm is not None or "item" not in columns or not candidates(found, columns)[1:]):
         metric, of = columns["score"], {"": columns["score"]}
     else:
-        raise _missing(found, columns, options)
+        raise _missing(found, columns)
     if set(of) != {""}:
         if file.arm is not None:
             raise UsageProblem(f"--arm-name {file.path}=...: this file holds several arms, {listed(sorted(of))}; leave --arm-name out")
@@ -179,7 +180,7 @@ def _arms(found: Shaped, columns: Mapping[str, str], file: File, options: Option
         return metric, [{"score": of[""]}]
     if found.shape or not alone:  # one run a file: told as such once all files are read
         return metric, [{"arm": "", "arm name": "run", "score": of[""]}]
-    raise _missing(found, columns, options)
+    raise _missing(found, columns)
 
 
 def _metric(found: Shaped, wanted: str | None) -> tuple[str, dict[str, str]]:
@@ -202,50 +203,11 @@ def _metric(found: Shaped, wanted: str | None) -> tuple[str, dict[str, str]]:
     return wanted or names[0], dict(found.scores[wanted or names[0]])
 
 
-def _wide(table: Table, given: Sequence[str]) -> list[tuple[str, str]]:
-    """The arms of a wide table and their columns."""
-    pairs = []
-    for word in given:
-        for part in [word] if word.partition("=")[2] in table.columns else re.split(r",(?=[^,=]+(?:=|,|\Z))", word):
-            arm, sign, column = part.partition("=")
-            column = column if sign else arm
-            if column not in table.columns:
-                raise UsageProblem(
-                    f"--wide {part}: {table.path.name} has no column {column!r}; {did_you_mean(column, table.columns)}".rstrip("; ")
-                )
-            pairs.append((name_of(arm) or column, column))
-    if len({arm for arm, _ in pairs}) < len(pairs):
-        raise UsageProblem(f"--wide {' '.join(given)}: one arm stands twice; give each column an arm of its own")
-    return pairs
-
-
-def _candidates(found: Shaped, columns: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Arms and columns that may be a wide table's."""
-    others = [column for what, column in columns.items() if what != "score"]
-    names = list(scores_in(found.table, others))
-    start, end, _ = _affix(names)
-    return [(name[len(start) : len(name) - len(end)] or name, name) for name in names] if len(names) <= MOST_ARMS else []
-
-
-def _affix(names: Sequence[str]) -> tuple[str, str, str]:
-    """What names begin and end with alike, cut at marks between words; and that as a word."""
-    if len(names) < 2:
-        return "", "", ""
-    low, high = min(names), max(names)
-    start = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)
-    back = [name[::-1] for name in names]
-    low, high = min(back), max(back)
-    end = next((low[:i] for i, c in enumerate(low) if c != high[i : i + 1]), low)[::-1]
-    start = re.sub(r"[^_.\-/: ]*\Z", "", start)
-    end = re.sub(r"\A[^_.\-/: ]*", "", end)
-    return start, end, (start or end).strip("_.-/: ")
-
-
-def _missing(found: Shaped, columns: Mapping[str, str], options: Options) -> Exception:
+def _missing(found: Shaped, columns: Mapping[str, str]) -> Exception:
     """What a table lacks, and the flags that would say it."""
-    table, arms = found.table, _candidates(found, columns)
+    table, arms = found.table, candidates(found, columns)
     lacks = [what for what in NEEDED if what not in columns and not (what == "item" and found.asked)]
-    if "arm" in lacks and len(arms) > 1 and "item" not in lacks:
+    if "arm" in lacks and len(arms) > 1:
         wide = ",".join(f"{arm}={column}" for arm, column in arms)
         flag = (
             f"--wide {quoted(wide)}"
@@ -253,12 +215,13 @@ def _missing(found: Shaped, columns: Mapping[str, str], options: Options) -> Exc
             else " ".join(f"--wide {quoted(f'{a}={c}')}" for a, c in arms)
         )
         return UsageProblem(
-            f"{table.path.name} has one row for each {columns['item']!r} and several columns of scores. If each is an "
-            f"arm, import it with {flag} "
-            f"(ARM=COLUMN for each; leave out what is no arm). If it has a row for each arm, name the arm's column with --arm COLUMN. The "
+            f"{table.path.name} has several columns of scores. If a row is an item and each of these an arm, import it with {flag} "
+            "(ARM=COLUMN for each; leave out what is no arm). If there is a row for each arm, name the arm's column with --arm COLUMN. The "
             f"columns are {listed(table.columns, 30)}"
         )
     said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in lacks)
+    if lacks == ["score"] and arms:
+        said += f" (scores stand in {listed([column for _, column in arms])})"
     if lacks == ["arm"]:
         said += f"; or where each file is an arm, name them: {arm_names_for([File(table.path, b'', '')])} and so on for each file"
     return FileProblems.one(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)
@@ -311,18 +274,23 @@ class _Rows:
         self._index, self._prefix = index, f"{file.path.name} row "
         self._params: dict[tuple[Any, ...], dict[str, Any]] = {}
         self._repeats: dict[tuple[str, str, str], int] = defaultdict(int)
+        self._percent: bool | None = None
 
     def __call__(self, row: Row) -> Result | str:
         values, columns = row.values, self._columns
         get = {what: values.get(column) for what, column in columns.items()}
         arm = self._arm or cell_text(get.get("arm"))
-        item, shown = self._item(values, get)
+        item, shown = self._item(row, get)
         for what, value in (("item", item), ("arm", arm)):
             if not value:
                 return f"{columns.get(what) or what!r} is empty"
         score = read_score(get.get("score"))
         if isinstance(score, str):
             return score
+        if score and (way := str(get["score"]).rstrip()[-1:]) in DIGITS_OR_PERCENT and (way == "%") is not self._percent:
+            if self._percent is not None:
+                return f"the score {get['score']!r} is written another way than those above (with or without %); write all of them alike"
+            self._percent = way == "%"
         outcome: Outcome = "ok"
         if "outcome" in columns and (word := cell_text(get["outcome"])):
             outcome = OUTCOMES.get(word.lower(), outcome)
@@ -352,13 +320,13 @@ class _Rows:
         self._rest(found, get)
         return found
 
-    def _item(self, values: Mapping[str, Any], get: Mapping[str, Any]) -> tuple[str, str]:
+    def _item(self, row: Row, get: Mapping[str, Any]) -> tuple[str, str]:
         if self._asked:
-            asked = [cell(values.get(name)) for name in self._asked]
+            asked = [cell(row.values.get(name)) for name in self._asked]
             return known_by("item", asked), text(asked[0]) if len(asked) == 1 else "\n".join(
                 text(part) for part in asked if part is not None
             )
-        name = cell_text(get.get("item"))
+        name = cell_text(get.get("item")) if "item" in self._columns else f"row {row.number}"
         return short(name), text(cell(get.get("input"))) or name
 
     def _sampled(self, values: Mapping[str, Any]) -> dict[str, Any]:
