@@ -177,7 +177,9 @@ class _Reader:
         if metric == PASS:
             told = (row.get("success"), row.get("pass"), mapping(row.get("gradingResult")).get("pass"))
             known = next((number(value) for value in told if isinstance(value, bool)), None)
-            return float(row["failureReason"] == 0) if known is None and "failureReason" in row else known
+            if known is None and (share := number(row.get("score"))) is not None:  # a file that leaves its own verdict out
+                return float(share > 0 and row["failureReason"] == 0) if "failureReason" in row else float(share >= 1)
+            return known
         if metric == SCORE:
             return number(row.get("score"))
         if named and metric not in named:
