@@ -419,7 +419,17 @@ def wide(folder: Path, scores: Mapping[str, Sequence[object]]) -> Path:
     )
 
 
-@pytest.mark.parametrize("name", ["brier_score", "val_loss", "word_perplexity", "wer", "rmse", "toxicity", "error_rate"])
+LOSSES = (
+    "brier_score", "val_loss", "word_perplexity", "wer", "rmse", "toxicity", "error_rate", "BrierScore", "valLoss", "logloss", "is_wrong",
+    "failed", "mistakes", "time", "pct_stereotype", "Answer Hallucination",
+)  # fmt: skip
+GAINS = (
+    "accuracy", "exact_match", "certainty", "Answer Relevancy", "terse", "closeness", "answer_correctness", "glossary", "sometimes",
+    "unbiased", "timeliness", "faithfulness",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOSSES)
 def test_the_direction_of_a_loss_is_asked(name: str, tmp_path: Path) -> None:
     rows = [{"id": i, "arm": arm, name: value} for i in range(6) for arm, value in (("none", 0.2), ("career", 0.4))]
     path = Writer(tmp_path, {}, 1).csv(rows)
@@ -432,7 +442,7 @@ def test_the_direction_of_a_loss_is_asked(name: str, tmp_path: Path) -> None:
     assert counts([path], scaled) == {"career": (0, 6, 6)}
 
 
-@pytest.mark.parametrize("name", ["accuracy", "exact_match", "certainty", "Answer Relevancy", "terse", "closeness", "answer_correctness"])
+@pytest.mark.parametrize("name", GAINS)
 def test_other_scores_are_better_when_more(name: str, tmp_path: Path) -> None:
     rows = [{"id": i, "arm": arm, name: value} for i in range(6) for arm, value in (("none", 0.2), ("career", 0.4))]
     assert counts([Writer(tmp_path, {}, 1).csv(rows)], Options(columns={"score": name})) == {"career": (6, 0, 6)}

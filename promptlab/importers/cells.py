@@ -67,7 +67,10 @@ def _no_score(value: object) -> str:
 
 def cell_text(value: object) -> str:
     """A cell as one line of text; whole numbers that a table kept as floats lose their '.0'."""
-    if not isinstance(value, str):
+    if isinstance(value, str):
+        if value.isalnum() and value.isascii():
+            return value
+    else:
         value = cell(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)

@@ -21,8 +21,10 @@ PER_DRAW = ("seed",)
 """Parameters that may differ between two answers which are compared."""
 PROMPTS_COMPARED = 5
 LOSSES = re.compile(
-    r"(?i)(?:^|[^a-z])(?:brier|loss|nll|perplexity|ppl|bits_per_byte|error_?rate|errors?|wer|cer|ter|m[as]e|rmse|ece|edit_distance|levenshtein|"
-    r"distance|toxicity|bias|hallucinations?|latency|cost|seconds|duration|penalty|regret|risk|harm|harmful|violations?)(?:[^a-z]|$)"
+    r"(?:^|[^a-z])(?:brier|(?:log_?)?loss(?:es)?|nll|perplexity|ppl|(?:cross_?)?entropy|divergence|bits_per_(?:byte|char)|errors?|mistakes?|wrong|"
+    r"incorrect|fail(?:ed|ures?|ing)?|miss(?:es|_rate)|false_(?:positives?|negatives?)|fpr|fnr|wer|cer|ter|s?mape|m[as]e|rmse|ece|distance|"
+    r"levenshtein|toxicity|bias|hallucinations?|stereotypes?|noise_sensitivity|latency|costs?|price|seconds|time|duration|tokens?|penalty|regret|"
+    r"risks?|harm(?:ful)?|violations?|defects?|attack_success)(?:[^a-z]|$)"
 )
 """Names of scores of which less is better, as far as a name can tell."""
 
@@ -171,7 +173,7 @@ def _scale(results: Sequence[Result], reading: Reading, options: Options, path: 
 def _direction(reading: Reading, options: Options) -> tuple[bool, list[str]]:
     """Whether less is better of this score: as the user says, else the files; asked where the name is that of a loss."""
     chosen = options.higher_is_better
-    if chosen is None and reading.higher_is_better is None and LOSSES.search(reading.metric):
+    if chosen is None and reading.higher_is_better is None and LOSSES.search(re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reading.metric).lower()):
         raise UsageProblem(
             f"of the score {reading.metric!r} less may be better, and the files do not say so; say it with --lower-is-better or "
             "--higher-is-better"

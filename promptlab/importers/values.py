@@ -47,6 +47,8 @@ def text(value: object) -> str:
     """A value as text: strings as they are, nothing as nothing, everything else as JSON. Half surrogate pairs become '?'."""
     if value is None:
         return ""
+    if isinstance(value, str) and value.isascii():
+        return value
     found = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
     return found.encode("utf-8", "replace").decode("utf-8")
 
