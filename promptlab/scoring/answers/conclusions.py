@@ -125,9 +125,13 @@ _LINK_NEGATED = re.compile(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno e
 _NOT_THIS = re.compile(r"^[^\n.。]{1,60}?(?:ではなく|じゃなくて|이 아니라|가 아니라)[、,]?\s*(\S.*)$", re.S)
 _NEGATED_AFTER = re.compile(r"^[^\n.!?。]{0,60}?(?:ではありません|ではない|じゃない|이 아닙니다|가 아닙니다|이 아니|가 아니|\bpas\b)")
 CORRECTS = re.compile(
-    r"(?:^|[.!?\n,;…]|\.\.\.| -)\s*(?:(?:oh |oops,? |hmm,? |no,? )?(?:wait|correction|scratch that|i meant?"
-    r"|oops|on second thought|let me correct that|sorry)\b[\s,:.!-]*(?:no\b[\s,:.!-]*)?)"
-    r"(?:actually[\s,:]*)?|(?:[.!?\n;…]|\.\.\.)\s*actually,\s*|(?<=[?])\s*no,\s+",
+    r"(?:^|[.!?\n,;…(]|\.\.\.| -)\s*(?:(?:oh|oops|hmm|ah|äh|no|nein|hang on)[,.!]? ){0,2}"
+    r"(?:(?:wait|correction|scratch that|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
+    r"|let me correct (?:that|myself)|i was (?:wrong|mistaken)|or rather|edit|revised answer|sorry,? (?:i meant?|no)|sorry(?=[,:.!-])"
+    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is|'s))?[\s,:.!-]*"
+    r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*)*)"
+    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?"
+    r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
     re.I,
 )
 _NOT_OTHER = re.compile(

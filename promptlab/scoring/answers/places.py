@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from promptlab.scoring.answers import conclusions as said
+from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.text import fold
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
@@ -23,7 +26,14 @@ _HTML = re.compile(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|
 _HEADING = re.compile(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
 _NEXT_TURN = re.compile(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|q)\s*:", re.I)
 _FENCES = re.compile(r"(?m)^\s*```[\w+-]*\s*$|```")
-_OUTSIDE = " \"'*_`"
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
+_POWER = re.compile(r"(?<=10)[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
+_RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
+"""The line under a sum that is written in columns."""
+_ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?\n]{1,100}\?\s+(?=\S)", re.I)
+"""A question that lists the alternatives before the reply answers it."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
 
@@ -84,7 +94,8 @@ class Reply:
         """The text before a next item of the model's own."""
         turn = _NEXT_TURN.search(self.text)
         head = self.text[: turn.start()].strip() if turn else ""
-        return self.text if not head or head.endswith(":") else head
+        head = self.text if not head or head.endswith(":") else head
+        return _ASKS.sub("", head, count=1) if "?" in head else head
 
     @_Once
     def corrected(self) -> str | None:
@@ -94,7 +105,14 @@ class Reply:
         for match in said.CORRECTS.finditer(self.head, since):
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
-        return said.without_remarks(self.head[last:]) if last else None
+        return said.without_remarks(self.head[last:]).strip(" ()") if last else None
+
+    @_Once
+    def denied(self) -> bool:
+        """Whether it says only what its answer is not."""
+        if self.concluded is not None or self.corrected is not None:
+            return self.concluded is not None and not self.concluded.text and self.corrected is None
+        return denies(self.unremarked)
 
     @_Once
     def unremarked(self) -> str:
@@ -133,13 +151,25 @@ def _plain(text: str) -> str:
         text = _FENCES.sub("", text)
     if "\\" in text or "{,}" in text:
         text = latex(text)
+    if "&" in text and ";" in text:
+        text = html.unescape(text)
+    if "10" in text and not text.isascii():
+        text = _POWER.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]), text)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
+    if "\n" in text:
+        text = _RULE.sub(" = ", text)
     if "#" in text or ">" in text or "\n" in text:
         text = _HEADING.sub("", text)
     text = fold(text)
+    if "[" in text:
+        text = _CITED.sub("", text)
     if "onfidence" in text or "ertain" in text or "%" in text:
         text = CONFIDENCE.sub("", text)
     if "**" in text or "__" in text:
         text = text.replace("**", "").replace("__", "")
+    if "*" in text:
+        text = _EMPHASIS.sub(r"\1", text)
     if "$" in text and (math := re.fullmatch(r"\$+\s*([^$]+?)\s*\$+[.]?", text.strip())) is not None:
         text = math[1]
     return text.strip()

@@ -12,10 +12,13 @@ _TRANSLATED = str.maketrans(
         **dict.fromkeys("“”„‟″«»‹›「」『』", '"'),
         **dict.fromkeys("‐‑‒−﹣－", "-"),
         **dict.fromkeys("–—―", " - "),
+        **{sign: f" {top}/{low}" for sign, top, low in (("½", 1, 2), ("⅓", 1, 3), ("⅔", 2, 3), ("¼", 1, 4), ("¾", 3, 4), ("⅛", 1, 8))},
         **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\ufe0f", ""),
     }
 )
 _SPECIAL = re.compile(f"[{''.join(map(chr, _TRANSLATED))}]")
+_DASHED = re.compile(r"(?:(?<=^)|(?<=[\n\s:=(]))[–—―](?=\d)")
+"""A dash that is a minus: digits touch it, and nothing else does."""
 _ARROW = re.compile(r"[-=]+>|<[-=]+(?=\s)|[⇒⟹➜➔→]")
 _SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SIGNS = "*+<>=^%¬±×÷≤≥≠≈∧∨√∞∪∩⊂⊆∈∉∀∃#"
@@ -38,6 +41,9 @@ _CONTRACTED = (
     (re.compile(r"\b(i|you|he|she|it|we|they|who|that|there)'d\b"), r"\1 would"),
     (re.compile(r"\b(he|she|it|that|this|there|here|what|where|who|how|when)'s\b"), r"\1 is"),
 )
+_CJK = "\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
+_SCRIPTS = re.compile(rf"(?<=[A-Za-z)])(?=[{_CJK}])|(?<=[{_CJK}])(?=[A-Za-z(])")
+"""Where Latin letters touch letters of East Asia: no word goes on there."""
 CACHED = 16_384
 """Texts that are kept in compared form: those of the items of a task, and the last replies."""
 
@@ -47,8 +53,10 @@ def fold(text: str) -> str:
     """Compatibility forms, kinds of quotes, dashes and spaces made one; case kept; lines stay lines."""
     text = text.replace("`", "'")
     if not text.isascii():
+        text = _DASHED.sub("-", text)
         text = text.translate(_TRANSLATED) if _SPECIAL.search(text) else text
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFC", text))
+        text = _SCRIPTS.sub(" ", text)
     lines = text.splitlines()
     if len(lines) == 1:
         return " ".join(text.split())

@@ -4,56 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
-from promptlab.design.defects import NUMBER_WORDS
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import EXPLANATION, sentences
-from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
+from promptlab.scoring.metrics.strict.notations import arabic, spelled_number
 
-_CURRENCY = r"[$€£¥₹]"
-_FIGURE = re.compile(
-    rf"(?<![A-Za-zÀ-ɏ\d_.,:^/])(?<![A-Za-z]'){_CURRENCY}?\s?(?P<sign>[-+]?)\s?{_CURRENCY}?\s?(?P<digits>"
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]*\d)|\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:\.\d{3})+,\d+(?!\d)"
-    r"|\d{1,3}(?:[ ']\d{3})+(?:\.\d+)?(?![\d.,]*\d)|\d+,\d{1,2}(?![\d,])"
-    r"|\d+(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+)(?![\d:]*[:]\d)(?!\s*\^|\*\*)(?!(?:st|nd|rd|th)\b)(?![A-Za-z]\d"
-    r"|x\b)(?P<scale>\s?(?:thousand|million|billion)\b)?",
-    re.I,
-)
-_MINUS = re.compile(
-    r"(?:\b(?:minus|negative|neg\.?|moins|menos)\s*|(?<=[:=(])\s*-\s+|\b(?:is|are|be|equals|ist|est|es)\s+-\s+|マイナス|负|負|마이너스\s*)$",
-    re.I,
-)
 _OPERATOR = r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*"
 _LABEL = re.compile(
     r"(?m)^\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)\s*#?\d{1,3}\s*[:.)-]?\s+|^[ \t]*[-*•][ \t]+(?=\S)"
     r"|\b(?:step|sentence|question|example|option|item|line|input|number|no\.)\s+#?\d{1,3}\b(?=\s*[:,)]"
     r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
-    re.I,
-)
-_COMPARED = re.compile(
-    r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other|rather) than|\bat (?:least"
-    r"|most)|\b(?:over|under|above|below|up to|no more than|not more than|between|within|near(?:ly)?"
-    r"|almost|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
-    re.I,
-)
-_REJECTED = re.compile(
-    r"(?:[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:don't|do not|doesn't|didn't|cannot|can't|won't|not) (?:think"
-    r"|believe|say|mean)\b(?: that)?(?: (?:it(?:'s| is| would be| was)|there (?:are|is)|the answer is))?"
-    r"|\bdoubt\b(?: that)?(?: it(?:'s| is))?|\banything but|\brefuse to say|\bnicht, dass es"
-    r"|\b(?:wrong|incorrect) answer is)\s*(?:the number\s*)?$",
-    re.I,
-)
-_DENIED = re.compile(
-    r"(?:\b(?:not|never|neither|nor|instead of|unlike|except|isn't|aren't|wasn't|can't be|cannot be|couldn't be"
-    r"|doesn't (?:equal|make)|don't (?:get|make)|nicht|kein\w*|n'est pas|pas|no es)|n't|不是|不)"
-    r"\s*(?:be|equal(?: to)?|exactly|simply|just|just the number|the number|necessarily|really|actually|a)?\s*$",
     re.I,
 )
 _VERB = re.compile(
@@ -67,80 +35,7 @@ _VERB = re.compile(
     r"|approximately|around|roughly|there (?:is|are)|the number|also|now|us|you|me|to)?[\s:]*$",
     re.I,
 )
-_OR = re.compile(r"\s*(?:,?\s*\bor\b(?: maybe| perhaps| even)?|/|,?\s*\bto\b|-|,|,?\s*\band\b|~)\s*(?:or|and|maybe)?\s*$", re.I)
 _ITEMS = re.compile(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number of a text: its value and place, and whether the text only compares with it or denies it."""
-
-    value: Decimal
-    start: int
-    end: int
-    barred: bool
-
-
-MOST = 200
-"""Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""
-
-
-def figures(text: str) -> list[Figure]:
-    """The numbers of a text in digits; where there are none, those in words."""
-    found: list[Figure] = []
-    matches = list(_FIGURE.finditer(text)) if _DIGIT.search(text) else []
-    for match in matches if len(matches) <= MOST else [*matches[: MOST // 2], *matches[-MOST // 2 :]]:
-        start = match.start("digits")
-        sign = match["sign"]
-        if sign == "-" and not _signs(text, match.start("sign"), start):
-            sign = ""
-        begin = match.start("sign") if sign else start
-        value = _decimal(match["digits"]) * _SCALES.get((match["scale"] or "").strip().casefold(), 1)
-        before = text[max(0, match.start() - 40) : match.start()] + text[match.start() : begin].replace("$", "")
-        if before.strip() and (minus := _MINUS.search(before)) is not None and not _ends_in_figure(before[: minus.start()]):
-            value, before = -value, before[: minus.start()]
-        also = bool(found) and found[-1].barred and _OR.fullmatch(text[found[-1].end : begin]) is not None
-        compares = _BARRED_AFTER.match(text, match.end()) is not None
-        found.append(Figure(-value if sign == "-" else value, begin, match.end(), also or compares or _barred(before)))
-    return found or _in_words(text)
-
-
-def _signs(text: str, at: int, digits: int) -> bool:
-    """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark stands before it; no bullet, no operator."""
-    before = text[:at].rstrip()
-    if before and (before[-1].isalnum() or before[-1] in ")%") and (text[at - 1] != " " or digits - at > 1):
-        return bool(re.search(r"\b(?:is|are|be|equals?|get|gives?|makes?|ist|est|es)$", before, re.I)) and text[at - 1] == " "
-    return digits - at == 1 or (digits - at > 1 and bool(before) and before[-1] in ":=($€£") or text[at + 1 : digits].strip() != ""
-
-
-def _ends_in_figure(text: str) -> bool:
-    return bool(re.search(r"(?:\d|\b(?:" + "|".join((*_UNITS, *_TENS, *_SCALES)) + r"))\s*$", text, re.I))
-
-
-def _barred(before: str) -> bool:
-    return bool(before.strip()) and any(pattern.search(before) is not None for pattern in (_COMPARED, _DENIED, _REJECTED))
-
-
-def _decimal(digits: str) -> Decimal:
-    if re.fullmatch(r"\d+,\d{1,2}|\d{1,3}(?:\.\d{3})+,\d+", digits):
-        return Decimal(digits.replace(".", "").replace(",", "."))
-    if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", digits):
-        return Decimal(digits.replace(".", ""))
-    return Decimal(re.sub(r"[, ']", "", digits))
-
-
-def _in_words(text: str) -> list[Figure]:
-    found = []
-    for value, start, end in _spelled(text):
-        before = text[max(0, start - 60) : start]
-        minus = re.search(r"\b(?:minus|negative)[\s-]+$", before, re.I)
-        negative = minus is not None and not _ends_in_figure(before[: minus.start()])
-        found.append(
-            Figure(Decimal(-value if negative else value), start, end, _barred(before[: minus.start()] if minus and negative else before))
-        )
-    return found
-
-
 _ENUMERATED = re.compile(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
 
@@ -200,7 +95,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     if (
         not text[: first.start].strip(" \"'(*$€£")
         and not operators[0]
-        and not _OR.fullmatch(between[0])
+        and not OR.fullmatch(between[0])
         and not re.search(r",\s*(?:and\s+)?$|\sand\s+$", between[0])
         and re.match(
             r"\s*(?:%|[A-Za-z°%]+)?(?:\s+[A-Za-z-]+){0,3}\s*(?:[.:!;(\n]|,\s|$|\b(?:because|since|as|is (?:the|my|what))\b|\s-\s)",
@@ -216,27 +111,27 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         one = usable[n]
         if _VERB.search(_before(text, one)) is None:
             continue
-        if n < len(between) and (operators[n] or _OR.fullmatch(between[n])):
+        if n < len(between) and (operators[n] or OR.fullmatch(between[n])):
             if operators[n] and _VERB.search(between[-1]) is None:
                 continue
             return True, None
         return True, one.value
     if colon and (tails := [one for one in figures(tail) if not one.barred]) and len(_values(tails)) == 1:
         return True, tails[0].value
-    if all(_OR.fullmatch(gap) or op for gap, op in zip(between, operators, strict=True)):
+    if all(OR.fullmatch(gap) or op for gap, op in zip(between, operators, strict=True)):
         return alone, None
     return False, None
 
 
 def _equated(text: str) -> Decimal | None:
     """The number that an equation ends in; the one before it where the other side is a sum: "5 = 2 + 3"."""
-    parts = re.split(r"(?<![<>!=])=(?!=|>)", text)
+    parts = re.split(r"(?<![<>!=])=+(?!>)", text)
     for left, right in zip(parts[-2::-1], parts[:0:-1], strict=False):
         rights = [one for one in figures(right) if not one.barred]
         lefts = [one for one in figures(left) if not one.barred]
         sums = len(rights) > 1 and re.match(_OPERATOR, right[rights[0].end :], re.I) is not None
         if rights and not sums:
-            if len(rights) > 1 and _OR.fullmatch(right[rights[0].end : rights[1].start]):
+            if len(rights) > 1 and OR.fullmatch(right[rights[0].end : rights[1].start]):
                 continue
             return rights[0].value
         if sums and len(_values(lefts)) == 1 and not re.search(rf"{_OPERATOR}$", left[: lefts[0].start], re.I):
@@ -246,15 +141,31 @@ def _equated(text: str) -> Decimal | None:
 
 def number(reply: Reply, item: Item) -> Scored:
     """A number: what the reply concludes; else its bare first line, its last equation or statement, or the only number at all."""
-    value, rule = _number(reply)
+    plain = reply.text if _PLAIN.fullmatch(reply.text) else arabic(reply.text)
+    value, rule = _number(reply if plain == reply.text else located(plain))
     if value is None:
         return Scored(0.0, None, rule)
-    return Scored(float(value in _wanted(item.targets)), str(value), rule)
+    wanted = _wanted(item.targets)
+    return Scored(float(value in wanted or any(other in wanted for other in _also(value, plain))), str(value), rule)
+
+
+_DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergibt|ist|sind|es|son|suma|respuesta|resultado|total de)\b", re.I)
+"""What tells that a full stop stands between thousands."""
+
+
+def _also(value: Decimal, text: str) -> Iterator[Decimal]:
+    """What else the same figure means: a full stop between thousands, a percentage, a minus that stands apart."""
+    if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and _DOTTED.search(text):
+        yield 1000 * value
+    if "%" in text:
+        yield value / 100
+    if text.startswith("- ") and "\n" not in text:
+        yield -value
 
 
 @lru_cache(maxsize=CACHED)
 def _wanted(targets: tuple[str, ...]) -> frozenset[Decimal]:
-    return frozenset(one.value for target in targets for one in figures(fold(target)))
+    return frozenset(one.value for target in targets for one in figures(arabic(fold(target))))
 
 
 def _number(reply: Reply) -> tuple[Decimal | None, str]:
@@ -302,15 +213,6 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     return None, ""
 
 
-_BARRED_AFTER = re.compile(
-    r"\s*(?:[<>≤≥≠](?!-)|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对|[❌✗✘]"
-    r"|\((?:wrong|incorrect|false|not)\b|(?:is|are|was|would be|ist|est|es)\s+(?:not\b|n't|wrong|incorrect"
-    r"|false|too (?:high|low|big|small|large)|impossible|an? (?:common |typical |frequent )?(?:wrong|mistake"
-    r"|error)|falsch|faux|incorrect\w*|close)\b)",
-    re.I,
-)
-
-
 def _checked(parts: list[str]) -> Decimal | None:
     """The result of a first equation that a second one only checks, by going back to a number of the first."""
     equations = [part for part in parts if "=" in part]
@@ -346,15 +248,10 @@ def _bare(text: str) -> Decimal | None:
     )
 
 
-def denied(reply: Reply) -> bool:
-    """Whether a reply concludes only what the answer is not."""
-    return reply.concluded is not None and not reply.concluded.text and reply.corrected is None
-
-
 def spelled(reply: Reply, item: Item) -> Scored:
     """A number in English words; with or without "and", hyphens and commas; digits do not count."""
     wanted = {n for target in item.targets for n in spelled_number(fold(target))}
-    if denied(reply):
+    if reply.denied:
         return Scored(0.0, None, "denied")
     concluded = reply.concluded is not None and bool(reply.concluded.text)
     for reading, rule in replies.readings(reply):
@@ -382,7 +279,7 @@ _NO_LEVEL = re.compile(
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
-    if denied(reply) or (reply.concluded is None and _NOT_LEVEL.search(reply.text)):
+    if reply.denied or (reply.concluded is None and _NOT_LEVEL.search(reply.text)):
         return Scored(0.0, None, "denied")
     concluded = [(reply.concluded.text, "conclusion")] if reply.concluded else []
     places = (*concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
@@ -405,50 +302,3 @@ def level(reply: Reply, item: Item) -> Scored:
         if any(said and said == key(target.partition("-")[2]) for target in item.targets):
             return Scored(1.0, said, rule)
     return Scored(0.0, key(reply.text) or None)
-
-
-_UNITS = {name: n for n, name in enumerate(NUMBER_WORDS[:20])}
-_TENS = {name: 10 * n for n, name in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), 2)}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
-_WORD = re.compile(r"[a-z]+", re.I)
-
-
-def spelled_number(text: str) -> list[int]:
-    """Every number that a text spells out, in order; "one hundred and four" is one number, "one, two" are two."""
-    return [value for value, _, _ in _spelled(text)]
-
-
-def _spelled(text: str) -> Iterator[tuple[int, int, int]]:
-    """(value, start, end) of every number that a text spells out."""
-    total = group = 0
-    last = 0  # the smallest place that the open number has filled; 0 when none is open
-    start = end = 0
-    for match in _WORD.finditer(text):
-        name = match[0].casefold()
-        if name in _SCALES and last:
-            scale = _SCALES[name]
-            if scale == 100:
-                group *= 100
-            else:
-                total, group = total + group * scale, 0
-            last, end = scale, match.end()
-            continue
-        value = _UNITS.get(name, _TENS.get(name))
-        if value is None:
-            if name == "and" and last >= 100:
-                continue
-            if last:
-                yield total + group, start, end
-            total = group = last = 0
-            continue
-        place = 10 if name in _TENS else 1
-        fits = last >= 100 or (last == 10 and place == 1 and value and value < 10)
-        if last and not fits:
-            yield total + group, start, end
-            total = group = last = 0
-        if not last:
-            start = match.start()
-        group += value
-        last, end = place, match.end()
-    if last:
-        yield total + group, start, end

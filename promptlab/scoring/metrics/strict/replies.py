@@ -8,6 +8,7 @@ from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key
 
@@ -41,8 +42,11 @@ OUTSIDE = " \"'*_`¡¿"
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 
 
-def read(kind: Kind) -> Callable[[str, Item], Scored]:
-    """The kind as a metric, with what holds for all: nothing is read in an empty reply, nor in the input again unless that is an answer."""
+def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
+    """The kind as a metric, with what holds for all: nothing is read in an empty reply, nor in the input again unless that is an answer.
+
+    A reply that only denies says nothing, unless it chooses among options; where the input opens it, the rest is read as well.
+    """
 
     @wraps(kind)
     def score(answer: str, item: Item) -> Scored:
@@ -53,12 +57,33 @@ def read(kind: Kind) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "thought only")
         if (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input)) and said not in map(key, item.targets):
             return Scored(0.0, None, "echo")
+        if not chooses and reply.denied and said not in map(key, item.targets) and not _denying(item.targets):
+            return Scored(0.0, None, "denied")
         scored = kind(reply, item)
+        if not scored.score and (rest := _behind(reply.text, item.input)):
+            scored = kind(located(rest), item)
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
 
     return score
+
+
+@lru_cache(maxsize=CACHED)
+def _denying(targets: tuple[str, ...]) -> bool:
+    """Whether an answer itself is a denial."""
+    return any(denies(fold(target)) for target in targets)
+
+
+def _behind(text: str, asked: str) -> str:
+    """What follows the input where a reply opens with it; nothing where it does not."""
+    asked = fold(asked)
+    if not asked or text[: len(asked)].casefold() != asked.casefold() or len(asked) > 500:
+        return ""
+    return _LINKED.sub("", text[len(asked) :], count=1) if _LINKED.match(text, len(asked)) else ""
+
+
+_LINKED = re.compile(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
 
 
 def bulleted(text: str) -> str:
