@@ -45,6 +45,15 @@ CONCLUDES = re.compile(
     rf"|(?P<lesser>(?<![\w<\"])\b{_LESSER}\b{_MODIFIED}{_LINK}))[\s:]*",
     re.I,
 )
+_WRONG_ONE = re.compile(r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting)\s$", re.I)
+_BESIDE = re.compile(r"difference|product", re.I)
+"""Results that a reply may give beside the sum that it was asked for."""
+EXTRA = re.compile(
+    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note(?: that)?|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the|me|to|more)"
+    r"|would you like|for comparison|as a check|let me know|otherwise|if (?:it|he|she|they|the|you)\b[^.\n]{0,60} (?:were|had)|had )\b",
+    re.I,
+)
+"""What opens a part that no longer answers."""
 _LATIN = (
     *(
         "answer",
@@ -181,7 +190,7 @@ MOST = 50
 
 
 class Conclusion(NamedTuple):
-    """A place where a reply says its answer: how strongly it says so (3 final, 2 answer, 1 result), where, and the text there.
+    """A place where a reply says its answer: how strongly it says so (3 final, 2 answer, 1 result, 0 another result), where, and the text there.
 
     `raw` keeps what may only lead to the answer or follow it ("I think it is ..."); `text` is empty where it denies an answer.
     """
@@ -200,7 +209,9 @@ def conclusions(text: str) -> list[Conclusion]:
     headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)}
     ends = [(match.end(), match) for match in deque(CONCLUDES.finditer(text), MOST)]
     for end, match in ends:
-        strength = 3 if match["final"] else 2 if match["answer"] else 1
+        strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
+        if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
+            continue
         if (said := _tail(text, end, match[0])) is not None:
             found.append(Conclusion(*said, strength, match.start()))
     known = {end for end, _ in ends}
@@ -235,7 +246,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
         tail = tail[lead.end() :]
     if NEGATED.match(tail) or _LINK_NEGATED.search(link):
-        instead = _INSTEAD.search(tail, 3)
+        instead = _INSTEAD.search(tail, 1)
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
         tail = tail[instead.end() :]

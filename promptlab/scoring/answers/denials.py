@@ -9,8 +9,12 @@ _NOT = (
     r"|rather than|unlike|except|nothing|nicht|kein\w{0,2}|n'est pas|pas|no es|ne sont pas|doubt|doubtful|disagree|deny|unlikely|refuse"
     r"|wrong to|incorrect to|mistake to|impossible)\b|n't\b|cannot\b|不是|不|並非|并非)"
 )
+_THING = (
+    r"(?:correct |right |final |best |larger |plural |first |second )?(?:answer|result|sum|total|number|difference|count|word|letter|opposite"
+    r"|antonym|synonym|translation|plural|rhyme|cause|sentence|review|value|option|choice|solution|level|meaning|animal)"
+)
 _ON = (
-    r"(?:\s*\b(?:be|been|to|a|an|the|at all|really|actually|exactly|quite|very|simply|just the|necessarily|entirely|completely|fully|purely"
+    rf"(?:,?\s*\b(?:(?:the|my) {_THING}|be|been|to|a|an|the|at all|really|actually|exactly|quite|very|simply|just the|necessarily|entirely|completely|fully|purely"
     r"|particularly|equal|make|get|it|it's|it is|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|mean|consider"
     r"|considered|described|as|sound|seem|seems|look|looks|imply|implies|number|option|choice|answer|whether|if|confident|convinced"
     r"|agree|es|dass|ist|que|of)\b)"
@@ -19,13 +23,13 @@ DENIES = rf"{_NOT}(?! (?:only|just|merely)\b){_ON}{{0,7}}"
 """What denies the thing that follows it: "not", "I doubt that it is", "I wouldn't call this"; a pattern without its flags."""
 _WRONG = (
     r"(?:wrong|incorrect|false|mistaken|impossible|falsch|faux|incorrecto|(?:the|a|an) (?:common |typical |frequent )?(?:wrong|mistake"
-    r"|error|incorrect)\w*|too (?:high|low|big|small|large)|not (?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|opposite"
+    r"|error|incorrect)\w*|close\b|too (?:high|low|big|small|large)|not (?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|opposite"
     r"|antonym|case)))"
 )
 DENIED_AFTER = (
-    rf"\s*[\"')]?\s*(?:[❌✗✘✖]|(?:-|:|\()\s*{_WRONG}\b|(?:is|are|was|were|would be|ist|est|es|seems)\s+(?:(?:simply|clearly|definitely"
+    rf"\s*[\"')]?\s*(?:[❌✗✘✖]|(?:-|:|\()\s*{_WRONG}\b|(?:is|are|was|were|would be|ist|est|es|seems|too)\s+(?:(?:simply|clearly|definitely"
     rf"|obviously) )?{_WRONG}\b"
-    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case))\b"
+    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case|sum|result|total))\b"
     r"|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
@@ -33,13 +37,9 @@ _DENIED_BEFORE = re.compile(rf"{DENIES}\s*[\"'(]*$", re.I)
 _OFFERS = re.compile(
     r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:so )?(?:it|this|that)(?:'s| is| would be) (?!not\b)|\n|而是", re.I
 )
-_THING = (
-    r"(?:correct |right |final |best |larger |plural |first |second )?(?:answer|result|sum|total|number|difference|count|word|letter|opposite"
-    r"|antonym|synonym|translation|plural|rhyme|cause|sentence|option|choice|solution|level|meaning|animal)"
-)
 _OPENS = re.compile(
     rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo)?\s*"
-    rf")?(?:so |really |very |certainly |definitely |clearly |probably |seriously |highly )?{DENIES}\s*\S",
+    rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously |highly )?{DENIES}\s*\S",
     re.I,
 )
 _CLOSES = re.compile(rf"^[^\n]{{1,300}}?{DENIED_AFTER}\W*$", re.I)
@@ -57,7 +57,7 @@ def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
     if len(text) > 400:
         return False
-    if _LABELLED.match(text) or _CLOSES.match(text):
+    if _CLOSES.match(text):
         return True
-    opens = _OPENS.match(text)
+    opens = _LABELLED.match(text) or _OPENS.match(text)
     return opens is not None and _OFFERS.search(text, opens.end()) is None

@@ -19,6 +19,7 @@ from promptlab.scoring.answers.wrappers import latex, unwrapped
 CONFIDENCE = re.compile(
     r"[\s(\[,;.|-]{0,6}\b(?:my |overall )?(?:confidence|certainty)(?: (?:score|level|rating))?\s*(?:is|of|[:=])?\s*"
     r"(?:\d+(?:\.\d+)?(?:\s*(?:%|/\s*\d+|out of \d+))?|very high|high|low|medium)[)\]]*\.?"
+    r"|,? with (?:a )?probability (?:of )?[\d.]+%?|\bmy confidence in (?:this|it|that)[\w ]* is \d+(?:\s?%|/\d+)?:?"
     r"|[\s(\[,;-]{0,6}\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
     re.I,
 )
@@ -29,6 +30,10 @@ _FENCES = re.compile(r"(?m)^\s*```[\w+-]*\s*$|```")
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
 _POWER = re.compile(r"(?<=10)[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_WORKED = re.compile(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
+"""A calculator's notes in worked solutions: "2+3=<<2+3=5>>5"."""
+_SHOWN = re.compile(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
+"""Code whose output stands behind it or below."""
 _CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
 _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
@@ -66,6 +71,8 @@ class Reply:
 
     def __init__(self, answer: str) -> None:
         aloud = spoken(answer)
+        if "&lt;" in aloud:
+            aloud = html.unescape(aloud)
         self.thought_only = not aloud.strip() and bool(answer.strip())
         if len(aloud) > LONGEST:
             aloud = f"{aloud[: LONGEST // 2]}\n{aloud[-LONGEST // 2 :]}"
@@ -95,7 +102,11 @@ class Reply:
         turn = _NEXT_TURN.search(self.text)
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
-        return _ASKS.sub("", head, count=1) if "?" in head else head
+        head = _ASKS.sub("", head, count=1) if "?" in head else head
+        extra = said.EXTRA.search(head, 1)
+        if extra is None or not head[: extra.start()].strip() or any(one.strength > 1 for one in said.conclusions(head[extra.start() :])):
+            return head
+        return head[: extra.start()].strip()
 
     @_Once
     def corrected(self) -> str | None:
@@ -149,7 +160,11 @@ def _plain(text: str) -> str:
         text = _HTML.sub(" ", text)
     if "```" in text:
         text = _FENCES.sub("", text)
-    if "\\" in text or "{,}" in text:
+    if "<<" in text:
+        text = _WORKED.sub(r"\1", text)
+    if ">>> " in text or "print(" in text:
+        text = _SHOWN.sub("= ", text)
+    if "\\" in text or "{,}" in text or "~" in text:
         text = latex(text)
     if "&" in text and ";" in text:
         text = html.unescape(text)
@@ -164,7 +179,7 @@ def _plain(text: str) -> str:
     text = fold(text)
     if "[" in text:
         text = _CITED.sub("", text)
-    if "onfidence" in text or "ertain" in text or "%" in text:
+    if "onfidence" in text or "robability" in text or "ertain" in text or "%" in text:
         text = CONFIDENCE.sub("", text)
     if "**" in text or "__" in text:
         text = text.replace("**", "").replace("__", "")

@@ -13,7 +13,7 @@ _TRANSLATED = str.maketrans(
         **dict.fromkeys("‐‑‒−﹣－", "-"),
         **dict.fromkeys("–—―", " - "),
         **{sign: f" {top}/{low}" for sign, top, low in (("½", 1, 2), ("⅓", 1, 3), ("⅔", 2, 3), ("¼", 1, 4), ("¾", 3, 4), ("⅛", 1, 8))},
-        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\ufe0f", ""),
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\u200e\u200f\ufe0f\u20e3", ""),
     }
 )
 _SPECIAL = re.compile(f"[{''.join(map(chr, _TRANSLATED))}]")

@@ -27,7 +27,8 @@ _TAGGED = re.compile(
     r"(?P<body>.*?)(?:</(?P=name)\s*>|\Z)",
     re.S | re.I,
 )
-_ONE_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>[^<]*)</(?P=name)\s*>")
+_ONE_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>.*)</(?P=name)\s*>", re.S)
+_CLOSED = re.compile(r"(?:\A|\n)(?P<body>[^\n<>]+)</(?:answer|final_answer|final|result|output)>\s*\Z", re.I)
 _BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
 _HASHED = re.compile(r"^[ \t]*#{4}[ \t]*(?!#)(?P<body>\S[^\n]*)$", re.M)
 _KEYED = re.compile(
@@ -64,6 +65,8 @@ def _tagged(reply: str) -> str | None:
     found = [match for match in _TAGGED.finditer(reply) if match["body"].strip()] if "<" in reply else []
     if not found and (whole := _ONE_TAG.fullmatch(reply.strip())) is not None:
         return whole["body"].strip() or None
+    if not found and "</" in reply and (closed := _CLOSED.search(reply)) is not None:
+        return closed["body"].strip() or None
     return found[-1]["body"].strip() if found else None
 
 
@@ -86,10 +89,13 @@ def _boxed(reply: str) -> str | None:
 _LATEX = (
     (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|texttt|operatorname|emph|underline)\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\{,\}"), ","),
-    (re.compile(r"\\[,;!: ]|~|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
+    (re.compile(r"\\[,;!: ]|(?<!~)~(?!~)|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
     (re.compile(r"\\times\b|\\cdot\b"), "×"),
     (re.compile(r"\\div\b"), "÷"),
-    (re.compile(r"\\d?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
+    (re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)"), r" \1/\2"),
+    (re.compile(r"\\(?:begin|end)\{array\}(?:\{\w*\})?|\\\\"), "\n"),
+    (re.compile(r"\\hline"), "\n---\n"),
+    (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r" \1/\2"),
     (re.compile(r"\\([$%#&_{}])"), r"\1"),
     (re.compile(r"\\[()\[\]]"), " "),
 )
@@ -97,9 +103,9 @@ _LATEX = (
 
 def latex(text: str) -> str:
     """The text without the commands of LaTeX that only set it."""
-    if "\\" not in text and "{,}" not in text:
+    if "\\" not in text and "{,}" not in text and "~" not in text:
         return text
-    text = re.sub(r"(\d)\\[,;:! ](?=\d)", r"\1,", text)
+    text = re.sub(r"(\d)(?:\\[,;:! ]|~)(?=\d)", r"\1,", text)
     for pattern, plain in _LATEX:
         text = pattern.sub(plain, text)
     return text

@@ -28,7 +28,7 @@ _COMPARED = re.compile(
     re.I,
 )
 _REJECTED = re.compile(
-    r"(?:[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:wrong|incorrect|previous|old|earlier|first)(?: \w+)? (?:answer|guess|result)"
+    r"(?:(?:^|\n)\s*[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:wrong|incorrect|previous|old|earlier|first)(?: \w+)? (?:answer|guess|result)"
     r"(?: is| was|:|,)|\bpreviously[\w ,]{0,20}|\bcould (?:also )?be|\bif it were|\bdifference (?:is|would be|:)|\bproduct (?:of [^.\n]{1,20} )?"
     r"(?:is|would be|:))\s*(?:the number\s*)?$",
     re.I,
@@ -63,7 +63,7 @@ def figures(text: str) -> list[Figure]:
         value = _decimal(match["digits"])
         before = text[max(0, match.start() - 60) : match.start()] + text[match.start() : begin].replace("$", "")
         if before.strip() and (minus := _MINUS.search(before)) is not None and not re.search(r"\d\s*$", before[: minus.start()]):
-            value, before = -value, before[: minus.start()]
+            value, begin, before = -value, begin - len(before) + minus.start(), before[: minus.start()]
         also = bool(found) and found[-1].barred and OR.fullmatch(text[found[-1].end : begin]) is not None
         compares = _AFTER.match(text, match.end()) is not None
         found.append(Figure(-value if sign == "-" else value, begin, match.end(), also or compares or _barred(before)))

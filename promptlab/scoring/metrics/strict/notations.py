@@ -106,7 +106,7 @@ _MYRIADS = {"万": 10**4, "萬": 10**4, "만": 10**4, "億": 10**8, "亿": 10**8
 _CHINESE = "零〇一二两兩三四五六七八九十百千万萬億亿"
 _KOREAN = "영공일이삼사오육칠팔구십백천만억"
 _EAST = re.compile(
-    rf"(?<![\u4e00-\u9fff])[{_CHINESE}]+(?=\s*(?:[。.!！、,，です个個つ本台只件枚人]|$))|[{_CHINESE}]*[十百千][{_CHINESE}]*"
+    rf"(?<![\u4e00-\u9fff])[{_CHINESE}]+(?=\s*(?:[。.!！、,，です个個つ本台只件枚人]|$))|[{_CHINESE}]*[十百千](?!分之)(?<!之[十百千])[{_CHINESE}]*"
     rf"|(?<=[是为為有：は共])[{_CHINESE}]+"
     rf"|(?<![\uac00-\ud7af])[{_KOREAN}]+(?=\s*(?:입니다|이에요|예요|이다|개|[.!]|$))"
 )
@@ -154,7 +154,7 @@ _SCALED = re.compile(
 )
 _DOZEN = re.compile(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])dozen\b", re.I)
 _DIGIT = re.compile(r"\d")
-_SPLIT = re.compile(r"(?<=[\n.!?;。！？])(?=\s)|(?<=。)")
+_SPLIT = re.compile(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
 _SET = re.compile(
     r"[⁄/^万萬만億亿억]|\dk\b|\d k\b|hundred|thousand|million|billion|dozen|tens\b|half|halves|third|quarter|fourth|fifth|point|komma", re.I
 )

@@ -28,9 +28,9 @@ _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
     r"|becomes?|comes? (?:out )?to|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
     r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
-    r"|igual a|zusammen|insgesamt|au total|en total|i\.e\.,?|or rather|es|son"
+    r"|igual a|zusammen|insgesamt|au total|en total|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
-    r"|->|→|⇒|=>|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
+    r"|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|there (?:is|are)|the number|also|now|us|you|me|to)?[\s:]*$",
     re.I,
@@ -64,7 +64,7 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = re.compile(
-    r",?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s?\(|\s-\s(?=[A-Za-z])|,\sand\s(?:the"
+    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\(|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s-\s(?=[A-Za-z])|,\sand\s(?:the"
     r"|its|their)\s|\s[—–]\s",
     re.I,
 )
@@ -131,6 +131,8 @@ def _equated(text: str) -> Decimal | None:
         lefts = [one for one in figures(left) if not one.barred]
         sums = len(rights) > 1 and re.match(_OPERATOR, right[rights[0].end :], re.I) is not None
         if rights and not sums:
+            if len(rights) > 1 and _VERB.search(_before(right, rights[-1])):
+                return rights[-1].value
             if len(rights) > 1 and OR.fullmatch(right[rights[0].end : rights[1].start]):
                 continue
             return rights[0].value
@@ -143,6 +145,8 @@ def number(reply: Reply, item: Item) -> Scored:
     """A number: what the reply concludes; else its bare first line, its last equation or statement, or the only number at all."""
     plain = reply.text if _PLAIN.fullmatch(reply.text) else arabic(reply.text)
     value, rule = _number(reply if plain == reply.text else located(plain))
+    if (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
+        value, rule = _beside_input(plain, item.input, value, rule)
     if value is None:
         return Scored(0.0, None, rule)
     wanted = _wanted(item.targets)
@@ -153,13 +157,28 @@ _DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergib
 """What tells that a full stop stands between thousands."""
 
 
+def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tuple[Decimal | None, str]:
+    """The only number of a text that its input does not hold, where the text says those of the input again."""
+    given = _given(asked)
+    usable = _values([one for one in figures(_unnumbered(text)) if not one.barred])
+    new = usable - given
+    return (new.pop(), "new number") if len(new) == 1 and usable & given and (value is None or value in given) else (value, rule)
+
+
+@lru_cache(maxsize=CACHED)
+def _given(asked: str) -> frozenset[Decimal]:
+    """The numbers of an input; "a violin" is one."""
+    asked = arabic(fold(asked))
+    return frozenset(_values(figures(asked)) | ({Decimal(1)} if re.search(r"\ban?\b", asked) else set()))
+
+
 def _also(value: Decimal, text: str) -> Iterator[Decimal]:
     """What else the same figure means: a full stop between thousands, a percentage, a minus that stands apart."""
     if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and _DOTTED.search(text):
         yield 1000 * value
     if "%" in text:
         yield value / 100
-    if text.startswith("- ") and "\n" not in text:
+    if "\n" not in text and re.search(r"(?:^|: ?)- \d", text):
         yield -value
 
 
@@ -173,7 +192,9 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         return Decimal(reply.text.rstrip(".")), reply.wrapper or "whole"
     if (bare := _bare(reply.text)) is not None:
         return bare, reply.wrapper or "whole"
-    for text, rule in ((reply.corrected, "correction"), (reply.concluded.text if reply.concluded else None, "conclusion")):
+    says = reply.concluded
+    said = says.text if says is not None and (says.strength or _bare(reply.head.split("\n", 1)[0]) is None) else None
+    for text, rule in ((reply.corrected, "correction"), (said, "conclusion")):
         settled, value = concluded(text) if text else (False, None)
         if settled and (value is not None or rule == "conclusion"):
             return value, rule
@@ -181,7 +202,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     cut = EXPLANATION.search(text, 1)
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
     parts = [_LABEL.sub(" ", part) for part in sentences(body)]
-    stated = [part for part in parts if not part.endswith("?")] or (parts if _bare(text.rstrip("? ")) is not None else [])
+    stated = [part for part in parts if not part.endswith("?")]
+    stated = stated if any(figures(part) for part in stated) else parts
     if stated and (bare := _bare(stated[0])) is not None and (len(stated) == 1 or _bare(stated[1]) in (None, bare)):
         return bare, "first line"
     if (checked := _checked(stated)) is not None:
@@ -198,6 +220,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
             any(_IN_TOTAL.match(part[one.end : one.end + 60]) for one in found)
             or _VERB.search(_before(part, found[-1]))
             or len(stated) == 1
+            or (part is stated[-1] and _bare(part) is not None)
         ):
             settled, value = _of_sentence(part)
             if settled:
