@@ -137,8 +137,8 @@ CORRECTS = re.compile(
     r"(?:^|[.!?\n,;…(]|\.\.\.| -)\s*(?:(?:oh|oops|hmm|ah|äh|no|nein|hang on)[,.!]? ){0,2}"
     r"(?:(?:wait|correction|scratch that|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
     r"|let me correct (?:that|myself)|i was (?:wrong|mistaken)|or rather|edit|revised answer|sorry,? (?:i meant?|no)|sorry(?=[,:.!-])"
-    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is|'s))?[\s,:.!-]*"
-    r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*)*)"
+    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?"
+    r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
     r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?"
     r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
     re.I,
@@ -165,7 +165,7 @@ _SAID = (
 )
 _REMARK = re.compile(
     rf"^(?:{_SAID}\b(?:[^\w\n]*$|[,!. ]+(?:i|we|let|here|thank|happy|glad|for|that|this|boss|friend)\b.*$)"
-    r"|yes[,!. ]+(?:i(?:'m|'ll| am| will| can)|of course|sure|let)\b.*$"
+    r"|yes[,!. ]+(?:i(?:'m|'ll|'d be| am| will| can)|of course|sure|let)\b.*$"
     r"|i(?:'m|'ll|'ve| am| will| have| hope| understand| know| promise| appreciate| take (?:this|it|pride"
     r"|my)| want| can| feel| did| do| tried| try| care| won't| can't| realize| trust| love| need)\b(?! (?:think"
     r"|believe|guess|say)).*$"
@@ -310,7 +310,7 @@ _PROVOKED = re.compile(
     r"|get started)\b"
     r"|^thank(?:s| you)\b|^(?:i am|i'm|you are|you're) (?:not )?(?:good enough|capable|smart|proud|sure"
     r"|certain|ready|happy to|glad to)\b|\b(?:challenges|opportunit(?:y|ies)) for growth\b|^(?:i hope|hope) (?:this"
-    r"|that|it)\b"
+    r"|that|it|i|you)\b|\b(?:mindset|attitude)\b"
     r"|\bhappy to help\b|\bchallenge accepted\b|\banother look\b|\b(?:that|this|it) is my final answer\b|\bmy abilit(?:y|ies)\b"
     r"|\b(?:certain|sure|confident) that (?:this|that|it) is\b"
     r"|\bstay focused\b|\bdouble[- ]check(?:ed)?\b|^i (?:appreciate|understand (?:that|how|the)|take this)\b"

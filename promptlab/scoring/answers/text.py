@@ -63,14 +63,18 @@ def fold(text: str) -> str:
     return "\n".join(line for raw in lines if (line := " ".join(raw.split())))
 
 
+def full(text: str) -> str:
+    """A folded text with its contractions written out."""
+    if "'" in text or "can not" in text:
+        for pattern, words in _CONTRACTED:
+            text = pattern.sub(words, text)
+    return text
+
+
 @lru_cache(maxsize=CACHED)
 def key(text: str) -> str:
     """What two texts are compared by: folded, without case, contractions and punctuation, with the signs that carry meaning."""
-    text = fold(text).casefold()
-    if "'" in text or "can not" in text:
-        for pattern, full in _CONTRACTED:
-            text = pattern.sub(full, text)
-        text = text.replace("'", "")
+    text = full(fold(text).casefold()).replace("'", "")
     bare = text.strip(' .!?,;:()"')
     if bare.replace(" ", "").isalnum():
         return bare

@@ -11,7 +11,7 @@ from promptlab.scoring.answers.conclusions import conclusions
 
 _FENCE = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)
 _ANSWER_KEYS = (
-    *("final_answer", "finalanswer", "final answer", "final", "answer", "correct_answer", "answers", "prediction", "label", "choice"),
+    *("final_answer", "finalanswer", "final answer", "final", "answer", "correct_answer", "answers", "prediction", "verdict", "label", "choice"),
     *("solution", "result", "output", "response", "value", "conclusion", "text", "content", "total", "sum"),
     *("antonym", "opposite", "synonym", "plural", "translation", "rhyme", "rhymes", "passive", "negation", "letter", "letters"),
     *("antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "答案", "答え", "回答", "정답", "답"),
@@ -170,7 +170,7 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
-    """The answer in a parsed value: by its key, or the only one that is no aside; parts of a list with commas between."""
+    """The answer in a parsed value: by its key, or the only one that is no aside; else "key: value" on lines; a list with commas."""
     if depth > 5 or value is None:
         return None
     if isinstance(value, dict):
@@ -178,8 +178,11 @@ def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
         for name in _ANSWER_KEYS:
             if name in by_key:
                 return _value(by_key[name], depth + 1)
-        rest = [inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)]
-        return _value(rest[0], depth + 1) if len(rest) == 1 else None
+        rest = {name: inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)}
+        if len(rest) == 1 and not isinstance(inner := next(iter(rest.values())), bool):
+            return _value(inner, depth + 1)
+        parts = {name: _value(inner, depth + 1) for name, inner in rest.items()}
+        return "\n".join(f"{name.replace('_', ' ')}: {part}" for name, part in parts.items() if part is not None) or None
     if isinstance(value, list | tuple | set):
         parts = [_value(part, depth + 1) for part in value]
         return None if None in parts or not parts else ", ".join(str(part) for part in parts)

@@ -9,13 +9,13 @@ from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.answers.denials import denies
+from promptlab.scoring.answers.places import Reply, located
+from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import phrases, replies
-
-_POLARITY = {"pos": "positive", "neg": "negative"}
-
+from promptlab.scoring.metrics.strict.polarity import in_options
+from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 def _settled(reply: Reply, item: Item) -> Scored:
     """The option that the clearest place of a reply settles on."""
@@ -42,22 +42,36 @@ def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]
 
 
 def label(reply: Reply, item: Item) -> Scored:
-    """One of the item's options, where an abbreviation is clear."""
-    options = [option.casefold() for option in item.choices]
-    for text in (reply.concluded.text if reply.concluded else "", reply.unremarked, reply.text):
-        short = key(text)
-        if short in _POLARITY and _POLARITY[short] in options:
-            return bigbench.choice(_POLARITY[short], item)
-    return _settled(reply, item)
+    """One of the item's options."""
+    return _settled(_in_options(reply, item.choices), item)
 
 
-_INFLECTED = {"entails": "entailment", "entailed": "entailment", "contradicts": "contradiction", "contradicted": "contradiction"}
-_LOOSE = re.compile(r"\bnon[ -]?entailment\b", re.I)
+def _in_options(reply: Reply, options: tuple[str, ...]) -> Reply:
+    """The reply with synonyms and denials as options."""
+    text = in_options(reply.head, options)
+    return reply if text == reply.text else located(text)
+
+
 _RULED_OUT = re.compile(
     r"\b(?:rul(?:es?|ed|ing) out|exclud(?:es?|ed|ing)|eliminat(?:es?|ed|ing)|no longer|can't be|cannot be"
     r"|instead of|rather than)\s+(?:the )?[\w-]+(?:\s+(?:and|or)\s+(?:the )?[\w-]+)?",
     re.I,
 )
+_PLACED = re.compile(r"\W*(?:the )?(?:(?P<first>first|former|1st|1)|(?P<second>second|latter|2nd|2))(?: one| statement| option| sentence)?\b\W*", re.I)
+_SARCASM = Roles(
+    re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅", re.I),
+    re.compile(
+        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*|true statement)\b|❌", re.I
+    ),
+    re.compile(r"\bmore (?:sarcastic|ironic)\b"),
+    re.compile(r"\bless (?:sarcastic|ironic)\b"),
+)
+_LETTERED = re.compile(
+    r"(?:\b(?:statement|option|sentence|choice) )?\(?\b(?:(?P<o0>a)|(?P<o1>b))\b(?:\)|(?=[\s:=.,;]|$))"
+    r"|\bthe (?:(?P<p0>first|former)|(?P<p1>second|latter))(?: one| statement| option| sentence)?\b",
+    re.I,
+)
+_AB = re.compile(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
 
 
 def choice(reply: Reply, item: Item) -> Scored:
@@ -65,13 +79,9 @@ def choice(reply: Reply, item: Item) -> Scored:
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)
-    for text in (reply.text, reply.unremarked):
-        if (inflected := _INFLECTED.get(key(text))) is not None and inflected in options:
-            return bigbench.choice(inflected, item)
-        if key(text) in ("true", "false") and {key(option) for option in options} == {"yes", "no"}:
-            return bigbench.choice(next(option for option in options if key(option) == ("yes" if key(text) == "true" else "no")), item)
-    if "non-entailment" in options and _LOOSE.search(reply.text):
-        reply = Reply(_LOOSE.sub("non-entailment", reply.whole))
+    if [key(option) for option in options] == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
+        return replace(bigbench.choice(options[chosen], item), rule="role")
+    reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
         keys = {key(replies.ARTICLE.sub("", option)): option for option in options}
@@ -83,6 +93,18 @@ def choice(reply: Reply, item: Item) -> Scored:
             if (opened := bigbench.choice(head, item)).extracted is not None:
                 return replace(opened, rule=rule)
     return scored
+
+
+def _of_statements(reply: Reply, item: Item) -> int | None:
+    """Which of the statements (a) and (b) of the input a reply means, by its place, its words or its role."""
+    if (placed := _PLACED.fullmatch(reply.unremarked)) is not None:
+        return 0 if placed["first"] else 1
+    if (both := _AB.search(fold(item.input))) is not None:
+        said = key(reply.text)
+        quotes = [i for i in (0, 1) if key(both[f"o{i}"]) and key(both[f"o{i}"]) in said]
+        if len(quotes) == 1 and not said.startswith(("a ", "b ")):
+            return quotes[0]
+    return by_role(reply.head, _LETTERED, _SARCASM)
 
 
 _CLAUSE_ENDS = re.compile(
@@ -105,29 +127,31 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield text[: end.start()], "first clause"
 
 
-_BIGGER = (
-    r"(?:much |far |significantly |considerably |slightly |definitely |clearly )*(?:larger|bigger|greater"
-    r"|taller|heavier|longer|largest|biggest|more massive)"
+_SIZES = Roles(
+    re.compile(
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous|giant|wins|outweighs|yes|größer\w*)\b"
+        r"|plus grand|más grande|大き|더 [크큽]|✅",
+        re.I,
+    ),
+    re.compile(r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|little|dwarfed|no|kleiner\w*)\b|小さ|더 작|❌", re.I),
+    re.compile(
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over|outsizes?)\b"
+        r"|より大き|größer als|plus grand|más grande",
+        re.I,
+    ),
+    re.compile(r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with|beside)\b|kleiner als", re.I),
 )
-_SMALLER = r"(?:much |far |significantly |considerably |slightly |definitely |clearly )*(?:smaller|shorter|lighter|tinier|smallest)"
-
-
-_COMPARES = re.compile(r"er\b|est\b|more massive")
 
 
 def larger(reply: Reply, item: Item) -> Scored:
     """One of the two animals of the input."""
-    asked, said = _pair(item)
-    places = [reply.concluded.text] if reply.concluded is not None else []
-    for place in dict.fromkeys((*places, reply.unremarked, reply.text)):
-        text = place.casefold()
-        if said is not None and _COMPARES.search(text) and (found := said.search(text)) is not None:
-            if (name := found["bigger"] or found["other"] or found["named"]) is not None:
-                return replace(bigbench.choice(name, asked), rule="statement")
-            small = found["small"] or found["smaller"]
-            other = next((option for option in asked.choices if fold(option).casefold() != small), None)
-            if other is not None:
-                return replace(bigbench.choice(other, asked), rule="statement")
+    asked, mentions = _pair(item)
+    places = [reply.corrected] if reply.corrected is not None else [reply.concluded.text] if reply.concluded is not None else []
+    arrow = re.split(r"\s(?:→|[-=]+>)\s", reply.head)
+    for place in dict.fromkeys((*places, *(arrow[-1:] if len(arrow) > 1 else []), reply.unremarked, reply.text)):
+        if mentions is not None and (chosen := by_role(place, mentions, _SIZES)) is not None:
+            return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
+        text = in_options(place, asked.choices).casefold()
         scored = bigbench.choice(text, asked)
         if scored.extracted is None:
             for head, _ in _opening(text, asked.choices):
@@ -140,64 +164,77 @@ def larger(reply: Reply, item: Item) -> Scored:
 
 @lru_cache(maxsize=4096)
 def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
-    """The item with its two names as options, and the pattern of a sentence that compares them."""
+    """The item with its two names as options, and the pattern of their mentions."""
     pair = tuple(name.strip() for name in item.input.split(","))
     asked = replace(item, input="", choices=pair)
-    if not all(pair):
+    if len(pair) != 2 or not all(pair):
         return asked, None
-    names = "|".join(re.escape(fold(name).casefold()) for name in sorted(pair, key=len, reverse=True))
-    the = r"(?:the |an? )?"
-    return asked, re.compile(
-        rf"(?<!not )\b(?P<bigger>{names})s? (?:is|are)(?! not\b| n't) (?:the )?{_BIGGER}\b(?! than (?!{the}(?:{names})))"
-        rf"|\b{_SMALLER} than {the}(?P<other>{names})\b"
-        rf"|\b(?:the )?{_BIGGER}\b(?: (?:one|animal|of the two|of these|of them|animal of the two|of the pair"
-        rf"|of the two animals|of both|of these two))*(?: is"
-        rf"| would be|:)(?! not\b)\s*{the}[\"'*]?(?P<named>{names})\b(?!s?,? (?:and|or) (?:an? |the )?(?:{names})\b)"
-        rf"|\b(?P<smaller>{names})s? (?:is|are)(?! not\b) (?:the )?{_SMALLER}\b|\bthe {_SMALLER}(?: (?:one|animal"
-        rf"|of the two))* is {the}[\"'*]?(?P<small>{names})\b"
-    )
+    names = sorted(enumerate(pair), key=lambda one: -len(one[1]))
+    return asked, re.compile("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
+
+
+_CAUSES = Roles(
+    re.compile(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
+    re.compile(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
+    re.compile(
+        r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in|brought about"
+        r"|then|which is why|the cause of)\b|→|[-=]>",
+        re.I,
+    ),
+    re.compile(
+        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after|as)\b|←|<[-=]", re.I
+    ),
+)
+_BECAUSE = re.compile(r"^\W*(?:because|since|as|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
 
 
 def cause(reply: Reply, item: Item) -> Scored:
     """One of the two sentences of the input, or its number."""
-    found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", item.input.strip(), re.S)
-    if found is None:
+    pair, mentions = _sentences(item.input)
+    if mentions is None:
         return phrases.text(reply, item)
-    pair = found.groups()
-    keys = [key(sentence) for sentence in pair]
-    concluded = [reply.concluded.text] if reply.concluded is not None else []
-    settled = [key(reading).removeprefix("sentence 1 ").removeprefix("sentence 2 ") for reading, _ in replies.readings(reply)]
-    only = {str(keys.index(k) + 1) for k in settled if k in keys}
-    for text in dict.fromkeys((*concluded, reply.unremarked, reply.text)):
-        read = key(text)
-        numbered = set(re.findall(r"\b(?:sentence|statement|number|option) ([12])\b", read)) or ({read} if read in ("1", "2") else set())
-        numbered |= {
-            place
-            for place, word in (("1", "first"), ("2", "second"))
-            if re.search(rf"\bthe {word} (?:one|sentence|statement)\b|^{word}$", read)
-        }
-        named = {str(i + 1) for i, k in enumerate(keys) if f" {k} " in f" {read} "}
-        chosen = (
-            named
-            if len(named) == 1
-            else numbered
-            if len(numbered) == 1 and not named
-            else only
-            if len(only) == 1 and len(named) < 2
-            else set()
-        )
-        if len(chosen) != 1 and (
-            opening := re.match(
-                r"sentence ([12]) (?:is|was) the cause\b|(?:the )?cause (?:of (?:sentence [12]|it|this) )?(?:is|was) sentence ([12])\b",
-                read,
-            )
-        ):
-            chosen = {opening[1] or opening[2]}
-        if len(chosen) == 1:
-            sentence = pair[int(chosen.pop()) - 1]
-            right = key(sentence) in {key(target).removeprefix("sentence 1 ").removeprefix("sentence 2 ") for target in item.targets}
-            return Scored(float(right), sentence, "conclusion" if concluded and text is concluded[0] else "whole")
-    return Scored(0.0, None)
+    chosen, rule = _cause(reply, pair, mentions)
+    if chosen is None:
+        return Scored(0.0, None)
+    sentence = pair[chosen]
+    right = key(sentence) in {re.sub("^sentence [12] ", "", key(target)) for target in item.targets}
+    return Scored(float(right), sentence, rule)
+
+
+@lru_cache(maxsize=4096)
+def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
+    """The two sentences of an input, and the pattern of their mentions in compared form: their words, number or place."""
+    found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", asked.strip(), re.S)
+    if found is None:
+        return (), None
+    numbered = r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장) ?#?{n}(?!\d)|(?<=: ){n}(?!\d)|\bthe {place}(?: one| sentence| statement| event)?\b"
+    each = (
+        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*|{numbered.format(n=i + 1, place=place)})"
+        for i, place in enumerate(("(?:first|former)", "(?:second|latter)"))
+    )
+    return found.groups(), re.compile("|".join(each), re.I)
+
+
+def _loosely(sentence: str) -> str:
+    """A pattern of a sentence's words with any punctuation between and behind them."""
+    return r"\b" + r"\W+".join(map(re.escape, key(sentence).split())) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
+
+
+def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
+    text = full(reply.corrected or (reply.whole if reply.wrapper == "table" else reply.head))
+    if (chosen := by_role(text, mentions, _CAUSES)) is not None:
+        return chosen, "role"
+    concluded = [text] if reply.corrected else [full(reply.concluded.text)] if reply.concluded is not None else []
+    for place in dict.fromkeys((*concluded, full(reply.unremarked), full(reply.text))):
+        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+        named = set(re.findall("[\ue000\ue001]", marked))
+        if _BECAUSE.match(marked):
+            named = {re.findall("[\ue000\ue001]", marked)[0]}
+        if not named and place.strip(" .()") in ("1", "2"):
+            return int(place.strip(" .()")) - 1, "whole"
+        if len(named) == 1 and not denies(place):
+            return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
+    return None, ""
 
 
 _DIFFERENT = re.compile(r"\b(?:different|differs?|distinct|unrelated)\b")
