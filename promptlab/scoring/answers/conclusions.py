@@ -50,7 +50,7 @@ _BESIDE = re.compile(r"difference|product", re.I)
 """Results that a reply may give beside the sum that it was asked for."""
 EXTRA = re.compile(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note(?: that)?|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the|me|to|more)"
-    r"|would you like|for comparison|as a check|let me know|otherwise|if (?:it|he|she|they|the|you)\b[^.\n]{0,60} (?:were|had)|had )\b",
+    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|the|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
     re.I,
 )
 """What opens a part that no longer answers."""

@@ -36,7 +36,7 @@ def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]
         yield reply.concluded.text, "conclusion"
     if reply.unremarked != reply.text:
         remarks = f" {key(reply.text.replace(reply.unremarked, ' '))} "
-        if reply.unremarked and not any(f" {key(option)} " in remarks for option in options):
+        if reply.unremarked and not any(remarks.startswith(f" {key(option)} ") for option in options):
             yield reply.unremarked, "without remarks"
     yield reply.whole, "whole"
 
@@ -57,7 +57,11 @@ _RULED_OUT = re.compile(
     r"|instead of|rather than)\s+(?:the )?[\w-]+(?:\s+(?:and|or)\s+(?:the )?[\w-]+)?",
     re.I,
 )
-_PLACED = re.compile(r"\W*(?:the )?(?:(?P<first>first|former|1st|1)|(?P<second>second|latter|2nd|2))(?: one| statement| option| sentence)?\b\W*", re.I)
+_PLACED = re.compile(
+    r"\W*(?:the )?(?:(?P<first>first|former|1st|1)|(?P<second>second|latter|2nd|2))(?: one| statement| option| sentence)?\W*"
+    r"|\W*(?:statement|option|sentence|choice) \(?(?:(?P<a>a|1)|b|2)\)?\W*",
+    re.I,
+)
 _SARCASM = Roles(
     re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅", re.I),
     re.compile(
@@ -67,9 +71,10 @@ _SARCASM = Roles(
     re.compile(r"\bless (?:sarcastic|ironic)\b"),
 )
 _LETTERED = re.compile(
-    r"(?:\b(?:statement|option|sentence|choice) )?\(?\b(?:(?P<o0>a)|(?P<o1>b))\b(?:\)|(?=[\s:=.,;]|$))"
-    r"|\bthe (?:(?P<p0>first|former)|(?P<p1>second|latter))(?: one| statement| option| sentence)?\b",
-    re.I,
+    r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)|(?P<q1>b))(?= ?[:=]|$))"
+    r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
+    r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
+    re.I | re.M,
 )
 _AB = re.compile(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
 
@@ -79,8 +84,8 @@ def choice(reply: Reply, item: Item) -> Scored:
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)
-    if [key(option) for option in options] == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
-        return replace(bigbench.choice(options[chosen], item), rule="role")
+    if sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
+        return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
@@ -98,7 +103,7 @@ def choice(reply: Reply, item: Item) -> Scored:
 def _of_statements(reply: Reply, item: Item) -> int | None:
     """Which of the statements (a) and (b) of the input a reply means, by its place, its words or its role."""
     if (placed := _PLACED.fullmatch(reply.unremarked)) is not None:
-        return 0 if placed["first"] else 1
+        return 0 if placed["first"] or placed["a"] else 1
     if (both := _AB.search(fold(item.input))) is not None:
         said = key(reply.text)
         quotes = [i for i in (0, 1) if key(both[f"o{i}"]) and key(both[f"o{i}"]) in said]
@@ -108,7 +113,7 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
 
 
 _CLAUSE_ENDS = re.compile(
-    r";\s|,\s(?:while|whereas|and not|not|but|because|since|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
+    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
 )
 
 

@@ -90,12 +90,13 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         return text
     words = _words(options)
     if words.yes_no:
-        text = _NO_NOUN.sub("", text).rstrip(" ❌✗✘")
-    for option, pattern in (*words.clear, *words.loose):
-        if pattern is not None:
-            text = pattern.sub(lambda match, option=option: f" {option}" if match[0][:1] != " " else f" {option}", text).strip()
+        text = _NO_NOUN.sub("without ", text)
+        text = text if "✅" in text else text.rstrip(" ❌✗✘")
     if words.truths is not None:
         text = words.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
+    for option, pattern in (*words.clear, *words.loose):
+        if pattern is not None:
+            text = pattern.sub(f" {option}", text).strip()
     if (most := _largest(text, words)) is not None:
         return most
     denied: set[str] = set()
