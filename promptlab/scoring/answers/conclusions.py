@@ -50,7 +50,7 @@ _BESIDE = re.compile(r"difference|product", re.I)
 """Results that a reply may give beside the sum that it was asked for."""
 EXTRA = re.compile(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note(?: that)?|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the|me|to|more)"
-    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|the|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
+    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
     re.I,
 )
 """What opens a part that no longer answers."""
@@ -122,7 +122,7 @@ _STATES = re.compile(
     re.I,
 )
 NEGATED = re.compile(
-    r"^(?:(?:definitely|certainly|probably|clearly|simply|likely|most likely|obviously) )?(?:not|never"
+    r"^(?:(?:definitely|certainly|probably|clearly|simply|likely|most likely|obviously) )?(?:not|never(?=\s+\w)"
     r"|neither|n't|nicht|kein\w*|pas|no es|不是|並非|并非)\b(?! only)"
     r"|^(?:hardly|anything but|unlikely)\b|^不",
     re.I,
@@ -137,9 +137,9 @@ CORRECTS = re.compile(
     r"(?:^|[.!?\n,;…(]|\.\.\.| -)\s*(?:(?:oh|oops|hmm|ah|äh|no|nein|hang on)[,.!]? ){0,2}"
     r"(?:(?:wait|correction|scratch that|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
     r"|let me correct (?:that|myself)|i was (?:wrong|mistaken)|or rather|edit|revised answer|sorry,? (?:i meant?|no)|sorry(?=[,:.!-])"
-    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?"
+    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
-    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?"
+    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
     re.I,
 )

@@ -7,7 +7,7 @@ import re
 _NOT = (
     r"(?:\b(?:not|never|neither|nor|hardly|scarcely|barely|anything but|far from|by no means|in no way|no way|no longer|instead of"
     r"|rather than|unlike|except|nothing|nicht|kein\w{0,2}|n'est pas|pas|no es|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?|disagree|deny|unlikely|refuse"
-    r"|wrong to|incorrect to|mistake to|impossible)\b|n't\b|cannot\b|不是|不|並非|并非)"
+    r"|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不是|不|並非|并非)"
 )
 _THING = (
     r"(?:correct |right |final |best |larger |plural |first |second )?(?:answer|result|sum|total|number|difference|count|word|letter|opposite"
@@ -38,8 +38,8 @@ _OFFERS = re.compile(
     r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:so )?(?:it|this|that)(?:'s| is| would be) (?!not\b)|\n|而是", re.I
 )
 _OPENS = re.compile(
-    rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo)?\s*"
-    rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously |highly )?{DENIES}\s*\S",
+    rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
+    rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously |highly )?{DENIES}\s+[\"'(]*\w",
     re.I,
 )
 _CLOSES = re.compile(rf"^[^\n]{{1,300}}?{DENIED_AFTER}\W*$", re.I)
@@ -51,6 +51,20 @@ _LABELLED = re.compile(
 def denied_before(before: str) -> bool:
     """Whether a text denies what comes next."""
     return _DENIED_BEFORE.search(before) is not None
+
+
+def offered(text: str) -> str:
+    """What a text that denies something first says instead: "not X but Y"; nothing where it does not."""
+    opens = _OPENS.match(text)
+    instead = _INSTEAD.search(text, opens.end()) if opens is not None and len(text) <= 400 else None
+    return text[instead.end() :].strip() if instead is not None else ""
+
+
+_INSTEAD = re.compile(
+    r"[,;]?\s*\b(?:but(?: rather)?|sondern|mais|sino|instead|rather(?! than))\b,?\s+(?:it(?:'s| is) )?|[,;.]\s*(?:so )?it(?:'s| is) (?!not\b)|，?而是"
+    r"|(?<=\w), (?=\w+\W*$)",
+    re.I,
+)
 
 
 def denies(text: str) -> bool:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from promptlab.scoring.answers import conclusions as said
-from promptlab.scoring.answers.denials import denies
+from promptlab.scoring.answers.denials import denies, offered
 from promptlab.scoring.answers.text import fold
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
@@ -118,7 +118,7 @@ class Reply:
         for match in said.CORRECTS.finditer(self.head, since):
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
-        return said.without_remarks(self.head[last:]).strip(" ()") if last else None
+        return said.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None
 
     @_Once
     def denied(self) -> bool:

@@ -53,9 +53,10 @@ class _Words:
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
+        after = r"(?!)" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = re.compile(
             rf"(?:{DENIES}|\bthan|\b(?:there(?: is|'s)|is|have|has|an?) no |^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
-            rf"|(?P<after>{one})(?:{DENIED_AFTER}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
+            rf"|(?P<after>{one})(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
         self.truths = None if self.yes_no or "true" in keys else re.compile(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)

@@ -23,16 +23,17 @@ _FILLER = re.compile(
 )
 PREFIX = re.compile(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = re.compile(
-    r"^(?P<head>.{1,200}?)\s(?:is|are|was|would be|should be|becomes|means|ist|sind|lautet|heißt|est|sont"
-    r"|es|son|=|->|=>|→)[\s:]+(?P<tail>.+)$",
+    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|ist|sind|lautet|heißt|est|sont"
+    r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
 ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|to)(?:\s+|(?<='))", re.I)
 EXPLAINS = re.compile(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|i think|i believe|i guess|of course|definitely|for sure"
-    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not"
+    r"|the (?:opposite|antonym|synonym|plural)|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not"
     r"|rather than|so|and not)\b"
-    r"|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s"
+    r"|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s",
+    re.I,
 )
 LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 NUMBERED = re.compile(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
@@ -72,7 +73,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
 @lru_cache(maxsize=CACHED)
 def _denying(targets: tuple[str, ...]) -> bool:
     """Whether an answer itself is a denial."""
-    return any(denies(fold(target)) for target in targets)
+    return any(denies(fold(text)) for target in targets for text in (target, f"X is {target}", f"{target} X"))
 
 
 def _behind(text: str, asked: str) -> str:
@@ -113,13 +114,14 @@ def _parts(place: Place) -> Iterator[str]:
 def readings(reply: Reply) -> Iterator[tuple[str, str]]:
     """Every part of every place with its rule, and what is left of it without quotes, a prefix or a remark behind it."""
     for place in reply.places:
-        whole = place.rule != "conclusion" and reply.concluded is not None and bool(reply.concluded.text)
+        settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
+        whole = settled and place.rule not in ("conclusion", "correction")
         for part in (place.text,) if whole else _parts(place):
             bare = part.strip(OUTSIDE)
             yield bare, place.rule
             if whole:
                 continue
-            if (match := PREFIX.match(bare)) is not None and not place.explicit:
+            if (match := PREFIX.match(bare)) is not None and not place.explicit and not _OTHER.search(match[0]):
                 yield bare[match.end() :].strip(OUTSIDE), place.rule
             if (end := bare.find(". ")) > 0:
                 yield bare[:end], place.rule
@@ -127,6 +129,32 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
                     yield bare[:end].strip(OUTSIDE), place.rule
             if (match := EXPLAINS.search(bare)) is not None and match.start():
                 yield bare[: match.start()].strip(OUTSIDE), place.rule
+        if not whole:
+            yield from ((told, place.rule) for told in _announced(place.text))
+
+
+_ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
+_OTHER = re.compile(
+    r"\b(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect|previous\w*|false)\b[^:]*[:：→]?\s*$", re.I
+)
+"""What a word before a colon says of something else than the answer."""
+_EASTERN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
+
+
+def _announced(text: str) -> Iterator[str]:
+    """What stands behind a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
+    if len(text) > 2000:
+        return
+    for match in _ANNOUNCES.finditer(text):
+        if not _OTHER.search(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]):
+            line = text[match.end() :].split("\n", 1)[0].strip(OUTSIDE)
+            yield line
+            if (end := line.find(". ")) > 0:
+                yield line[:end].strip(OUTSIDE)
+            if (cut := EXPLAINS.search(line)) is not None and cut.start():
+                yield line[: cut.start()].strip(OUTSIDE)
+    if _CJK.search(text):
+        yield _EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
 
 
 @lru_cache(maxsize=CACHED)
