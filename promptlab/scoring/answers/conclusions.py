@@ -49,7 +49,7 @@ _WRONG_ONE = re.compile(r"\b(?:wrong|incorrect|previous|earlier|old|first|common
 _BESIDE = re.compile(r"difference|product", re.I)
 """Results that a reply may give beside the sum that it was asked for."""
 EXTRA = re.compile(
-    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note(?: that)?|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the|me|to|more)"
+    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the|me|to|more)"
     r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
     re.I,
 )

@@ -281,12 +281,13 @@ def spelled(reply: Reply, item: Item) -> Scored:
         if concluded and rule != "conclusion":
             continue
         says = replies.SAYS.match(reading)
-        for part in (says["tail"], reading) if says else (reading,):
+        quoted = re.findall(r"\"([^\"]+)\"", reading)
+        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.NUMBERED.sub("", reading)):
             if any(c.isdigit() for c in part):
                 continue
-            found = spelled_number(part)
+            found = set(spelled_number(part))
             if len(found) == 1:
-                return Scored(float(found[0] in wanted), part, rule)
+                return Scored(float(found.pop() in wanted), part, rule)
     return Scored(0.0, None)
 
 
@@ -296,16 +297,23 @@ _NOT_LEVEL = re.compile(
     re.I,
 )
 _NO_LEVEL = re.compile(
-    r"\bsentences? \d\b(?: and \d)?|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b", re.I
+    r"\bsentences? \d\b(?: and \d)?|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
+    r"|\([a-z ]+\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b", re.I
 )
 
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
-    if reply.denied or (reply.concluded is None and _NOT_LEVEL.search(reply.text)):
+    words = {key(target.partition("-")[2]) for target in item.targets}
+    if key(reply.text) in words:
+        return Scored(1.0, key(reply.text), "whole")
+    if reply.corrected is None and (
+        (reply.concluded is not None and not reply.concluded.text) or (reply.concluded is None and _NOT_LEVEL.search(reply.text))
+    ):
         return Scored(0.0, None, "denied")
+    corrected = [(reply.corrected, "correction")] if reply.corrected else []
     concluded = [(reply.concluded.text, "conclusion")] if reply.concluded else []
-    places = (*concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
+    places = (*corrected, *concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
     for raw, rule in places:
         place = _NO_LEVEL.sub(" ", raw)
         found = set(re.findall(r"(?<![\d.])[0-5](?:\.0+)?(?![\d.]*\d)", place))
@@ -319,9 +327,10 @@ def level(reply: Reply, item: Item) -> Scored:
                 and not re.match(r"\W*[0-5]\s*(?:or|,|-|/)\s*[0-5]", place)
             ):
                 level = lead[1]
+            if level is None and (value := _number(located(place))[0]) is not None:
+                level = str(value)[:1]
             return Scored(float(level is not None and level in {target[:1] for target in item.targets}), level, rule)
     for raw, rule in places:
-        said = key(raw)
-        if any(said and said == key(target.partition("-")[2]) for target in item.targets):
-            return Scored(1.0, said, rule)
+        if key(raw) in words:
+            return Scored(1.0, key(raw), rule)
     return Scored(0.0, key(reply.text) or None)

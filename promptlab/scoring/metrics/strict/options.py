@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import denies
+from promptlab.scoring.answers.denials import DENIES, denies
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
@@ -84,7 +84,7 @@ def choice(reply: Reply, item: Item) -> Scored:
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)
-    if sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
+    if reply.concluded is None and sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
@@ -242,35 +242,52 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
     return None, ""
 
 
-_DIFFERENT = re.compile(r"\b(?:different|differs?|distinct|unrelated)\b")
-_SAME = re.compile(r"\b(?:same|identical|similar)\b")
+_SAME = re.compile(
+    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich|dasselbe|dieselbe|même|mismo|misma)\b|相同|一样|同じ|같[은다아]"
+)
+_DIFFERENT = re.compile(
+    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich|verschieden|différent\w*|diferente\w*|distinto)\b"
+    r"|不同|不一样|不相同|違う|異なる|다르|다른|같지 않"
+)
+_ELSEWHERE = re.compile(
+    r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples|situations)(?: are| is)?(?: \w+)?"
+    r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*|\bno different (?:sense|meaning)\b"
+)
+"""What may be the same or differ besides the meaning."""
+_NOT_SAME = re.compile(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
+_NOT_DIFFERENT = re.compile(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
+_TRUTH = {"yes": True, "true": True, "t": True, "y": True, "no": False, "false": False, "f": False, "n": False}
 
 
 def sense(reply: Reply, item: Item) -> Scored:
     """Same or not the same, in the words that models use for it."""
-    places = [(last.text or last.raw[0], "conclusion") for last in reply.conclusions[-1:]]
+    corrected = [(reply.corrected, "correction")] if reply.corrected else []
+    places = [*corrected, *((last.text or last.raw[0], "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
-        if (same := _same(key(place))) is not None:
+        if (same := _same(_SHARED.sub(r" ", full(fold(place).casefold())))) is not None:
             right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
             return Scored(float(right), "same" if same else "not the same", rule)
     return Scored(0.0, None)
 
 
-_NOT_SAME = re.compile(r"\b(?:not|no|don't|do not) (?:\w+ ){0,3}(?:same|identical|similar)\b")
-_NOT_DIFFERENT = re.compile(r"\bnot (?:\w+ )?(?:different|distinct|unrelated)")
+_SHARED = re.compile(r"[^\w']+(?<![:])")
 
 
 def _same(read: str) -> bool | None:
     """What a text says about two senses: the same, not, or None where it says both or nothing. A leading yes or no counts."""
+    if (told := re.search(r"\b(same|different)[\w ]*: *(true|yes|false|no)\b", read)) is not None:
+        return (told[1] == "same") == _TRUTH[told[2]]
+    read = _ELSEWHERE.sub(" ", read)
     says_not = _NOT_SAME.search(read) is not None
+    not_different = _NOT_DIFFERENT.search(read) is not None
     says_same = _SAME.search(_NOT_SAME.sub(" ", read)) is not None
     differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read)) is not None
     first = next(iter(read.split()), "")
-    if first in ("yes", "true", "no", "false"):
-        same = first in ("yes", "true")
-        return None if (same and says_not) or (not same and says_same and not differs) else same
+    if first in _TRUTH and (len(first) > 1 or read.strip() == first):
+        same = _TRUTH[first]
+        return None if (same and says_not) or (not same and says_same and not differs and not not_different) else same
     if (says_same and (says_not or differs)) or len(_SAME.findall(read)) > 2:
         return None
     if says_not or differs:
         return False
-    return True if says_same or _NOT_DIFFERENT.search(read) else None
+    return True if says_same or not_different else None

@@ -11,6 +11,7 @@ _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
 _CLAUSES = re.compile(r"[;\n。]|[.!?](?=\s|$)|,|、|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=[✅❌✔✗✘])(?=\s*\S)", re.I)
 _BOTH = re.compile(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
+_OF = re.compile(f"(?<=cause|ffect) of {_ONE}", re.I)
 _PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
 _DENIES = re.compile(DENIES, re.I)
 
@@ -33,7 +34,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     if len(text) > 2000 or not any(pattern.search(text) for pattern in (roles.asked, roles.other, roles.first, roles.second)):
         return None
     marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
-    marked = _BOTH.sub(" ", marked)
+    marked = _BOTH.sub(" ", marked.replace("cause and effect", " "))
     good: set[int] = set()
     bad: set[int] = set()
     for pair in _PAIR.finditer(marked):
@@ -42,7 +43,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
         if left == right or bool(first) == bool(second):
             continue
         good.add(left if bool(first) != (_DENIES.search(pair["between"]) is not None) else right)
-    for clause in _CLAUSES.split(marked) if not good else ():
+    for clause in _CLAUSES.split(_OF.sub("", marked)) if not good else ():
         named = {ord(mark) - _FIRST for mark in re.findall(_ONE, clause or "")}
         if len(named) != 1 or " than " in clause:
             continue
