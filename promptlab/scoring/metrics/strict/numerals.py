@@ -307,9 +307,8 @@ def level(reply: Reply, item: Item) -> Scored:
     words = {key(target.partition("-")[2]) for target in item.targets}
     if key(reply.text) in words:
         return Scored(1.0, key(reply.text), "whole")
-    if reply.corrected is None and (
-        (reply.concluded is not None and not reply.concluded.text) or (reply.concluded is None and _NOT_LEVEL.search(reply.text))
-    ):
+    named = any(word and key(reply.text).startswith(word) for word in words)
+    if not named and reply.corrected is None and (reply.denied or (reply.concluded is None and _NOT_LEVEL.search(reply.text))):
         return Scored(0.0, None, "denied")
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
     concluded = [(reply.concluded.text, "conclusion")] if reply.concluded else []

@@ -264,26 +264,26 @@ def sense(reply: Reply, item: Item) -> Scored:
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
     places = [*corrected, *((last.text or last.raw[0], "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
-        if (same := _same(_SHARED.sub(r" ", full(fold(place).casefold())))) is not None:
+        if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip())) is not None:
             right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
             return Scored(float(right), "same" if same else "not the same", rule)
     return Scored(0.0, None)
 
 
-_SHARED = re.compile(r"[^\w']+(?<![:])")
+_PUNCTUATION = re.compile(r"(?:[^\w':]|_)+")
 
 
 def _same(read: str) -> bool | None:
     """What a text says about two senses: the same, not, or None where it says both or nothing. A leading yes or no counts."""
-    if (told := re.search(r"\b(same|different)[\w ]*: *(true|yes|false|no)\b", read)) is not None:
+    if (told := re.search(r"\b(same|different)[\w ]*: ?(true|yes|false|no)\b", read)) is not None:
         return (told[1] == "same") == _TRUTH[told[2]]
     read = _ELSEWHERE.sub(" ", read)
     says_not = _NOT_SAME.search(read) is not None
     not_different = _NOT_DIFFERENT.search(read) is not None
-    says_same = _SAME.search(_NOT_SAME.sub(" ", read)) is not None
+    says_same = _SAME.search(_DIFFERENT.sub(" ", _NOT_SAME.sub(" ", read))) is not None
     differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read)) is not None
     first = next(iter(read.split()), "")
-    if first in _TRUTH and (len(first) > 1 or read.strip() == first):
+    if first in _TRUTH and not _SAME.match(read) and (len(first) > 1 or read.strip() == first):
         same = _TRUTH[first]
         return None if (same and says_not) or (not same and says_same and not differs and not not_different) else same
     if (says_same and (says_not or differs)) or len(_SAME.findall(read)) > 2:
