@@ -10,7 +10,7 @@ _NOT = (
     r"|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不是|不|並非|并非)"
 )
 _THING = (
-    r"(?:correct |right |final |best |larger |plural |first |second )?(?:answer|result|sum|total|number|difference|count|word|letter|opposite"
+    r"(?:correct |right |final |best |larger |plural |first |second )?(?:answer|letters?|order|words?|sequence|list|form|animals|result|sum|total|number|difference|count|word|letter|opposite"
     r"|antonym|synonym|translation|plural|rhyme|cause|sentence|review|value|option|choice|solution|level|meaning|animal)"
 )
 _ON = (
@@ -39,10 +39,12 @@ _OFFERS = re.compile(
 )
 _OPENS = re.compile(
     rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
-    rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously |highly )?{DENIES}\s+[\"'(]*\w",
+    rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously |highly )?{DENIES}\s+[^\s,.;]",
     re.I,
 )
-_CLOSES = re.compile(rf"^[^\n]{{1,300}}?{DENIED_AFTER}\W*$", re.I)
+_CLOSES = re.compile(
+    rf"^[^\n]{{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
+)
 _LABELLED = re.compile(
     r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I
 )

@@ -128,6 +128,11 @@ class Reply:
         return denies(self.unremarked)
 
     @_Once
+    def said(self) -> str:
+        """The part to look through: what it corrects itself to, else what it concludes, else all without remarks."""
+        return self.corrected or (self.concluded.text if self.concluded is not None else "") or self.unremarked
+
+    @_Once
     def unremarked(self) -> str:
         """The text without remarks around it and without an explanation below it; the same object where it has none."""
         text = said.without_remarks(self.head)

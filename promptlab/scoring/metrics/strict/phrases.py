@@ -148,7 +148,7 @@ def letter(reply: Reply, item: Item) -> Scored:
     if scored.score or len(reply.text) > 500:
         return scored
     first = bool(item.targets) and item.input[:1].casefold() == item.targets[0].casefold()
-    text = (reply.corrected or reply.unremarked).casefold()
+    text = reply.said.casefold()
     told = {found["letter"] for found in (_STARTS if first else _SECOND).finditer(text)} or set(_SINGLE.findall(text))
     if len(told) == 1 and item.targets:
         return Scored(float(told == {item.targets[0].casefold()}), told.pop(), "only letter")
@@ -193,7 +193,7 @@ def letters(reply: Reply, item: Item) -> Scored:
         for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
             if (tokens := key(form).replace("-", " ").split()) == wanted:
                 return Scored(1.0, " ".join(tokens), rule)
-        single = [match.casefold() for match in _ONE_LETTER.findall(reading)]
+        single = [] if _DENIES.search(reading) else [match.casefold() for match in _ONE_LETTER.findall(reading)]
         if single == wanted:
             return Scored(1.0, " ".join(single), rule)
     concluded = reply.concluded.text if reply.concluded else reply.text
@@ -208,8 +208,10 @@ def sequence(reply: Reply, item: Item) -> Scored:
     wanted = _wanted(item.targets)
     text = reply.text
     given = {word for word in _sortable(item.input.rpartition(":")[2] or item.input)}
-    named = [word for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", (reply.corrected or reply.head).casefold()) if word in given]
-    if given and len(wanted[0]) > 1 and len(named) in (len(given), 2 * len(given)) and named[-len(given) :] in wanted:
+    named = [word for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())]
+    strange = [word for word in named if word not in given and len(named) <= len(given) + 3]
+    named = [word for word in named if word in given]
+    if given and not strange and len(wanted[0]) > 1 and len(named) in (len(given), 2 * len(given)) and named[-len(given) :] in wanted:
         return Scored(1.0, " ".join(named[-len(given) :]), "in order")
     # Readings take marks and words away: where a word of a target stands nowhere, no reading holds the target.
     said = {form for word in (*_sortable(text), *_sortable(text.replace(":", " "))) for form in (word, word.strip("'_"))}
@@ -219,7 +221,7 @@ def sequence(reply: Reply, item: Item) -> Scored:
         for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
             for said_so in (
                 form,
-                *([form.partition(":")[2]] if ":" in form else []),
+                *([form.partition(":")[2]] if ":" in form and not replies.other_label(form.partition(":")[0]) else []),
                 *([says["tail"]] if (says := replies.SAYS.match(form)) else []),
             ):
                 if (tokens := _sortable(said_so)) and tokens in wanted:
@@ -258,8 +260,8 @@ def brackets(reply: Reply, item: Item) -> Scored:
     lines = text.split("\n")
     places = [*lines, text.replace("\n", " ")] if reply.concluded is None else [reply.concluded.text, text.replace("\n", " "), *lines[:1]]
     places += [reply.text] if reply.wrapper else []
-    places += _RUN.findall(text)[-1:]
-    places += [told for told in re.split(r":|→|\bis\b|;|, because", text)[1:] if told]
+    if reply.concluded is None and not reply.denied:
+        places += [*_RUN.findall(text)[-1:], *re.split(r":|→|\bis\b|;|, because", text)[1:]]
     for place in places:
         read = "".join(_BRACKETS.findall(place))
         if read and (read in wanted or read.removeprefix(asked) in wanted):
@@ -276,7 +278,7 @@ def listed(reply: Reply, item: Item) -> Scored:
         lambda reading: {key(replies.ARTICLE.sub("", part.strip(replies.OUTSIDE))) for part in replies.LISTED.split(reading) if key(part)},
     )
     if not scored.score and len(reply.text) < 2000 and "," in item.input:
-        named = _members((reply.corrected or reply.head).casefold(), [fold(part).strip().casefold() for part in item.input.split(",")])
+        named = _members(reply.said.casefold(), [fold(part).strip().casefold() for part in item.input.split(",")])
         if {key(name) for name in named} in wanted:
             return Scored(1.0, ", ".join(sorted(named)), "members")
     return scored
@@ -300,6 +302,8 @@ def _members(text: str, items: list[str]) -> set[str]:
     for line in text.split("\n"):
         for part in _PARTS.split(line):
             named = {match["item"] for match in one.finditer(part)}
+            if named and any(re.fullmatch(r"\w+", chunk.strip(" *.")) and not one.search(chunk) for chunk in replies.LISTED.split(part)):
+                return set()
             excludes = _OUT.search(part) is not None
             if part.rstrip().endswith(":"):
                 out = excludes
@@ -321,9 +325,9 @@ def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[st
     for raw, rule in replies.readings(reply):
         plain = replies.bulleted(raw)
         spans = [raw, plain, plain.replace("\n", ", ")]
-        spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span))]
+        spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
         spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
-        if ":" in raw.split("\n")[0]:
+        if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
             spans.append(replies.bulleted(raw.partition(":")[2].strip()).replace("\n", ", "))
         for span in spans:
             read = parts(span.strip(replies.OUTSIDE + ".!"))

@@ -58,7 +58,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             return Scored(0.0, None, "thought only")
         if (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input)) and said not in map(key, item.targets):
             return Scored(0.0, None, "echo")
-        if not chooses and reply.denied and said not in map(key, item.targets) and not _denying(item.targets):
+        if not chooses and reply.denied and (said not in map(key, item.targets) or _CROSS.search(reply.text)) and not _denying(item.targets):
             return Scored(0.0, None, "denied")
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input)):
@@ -68,6 +68,9 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
 
     return score
+
+
+_CROSS = re.compile("[❌✗✘✖]")
 
 
 @lru_cache(maxsize=CACHED)
@@ -104,9 +107,9 @@ def _parts(place: Place) -> Iterator[str]:
         yield lines[0]
         if len(lines[0].split()) > 6 or lines[0].endswith((":", ".", "!")):
             yield lines[-1]
-    if (match := PREFIX.match(lines[0])) is not None:
+    if (match := PREFIX.match(lines[0])) is not None and not other_label(match[0]):
         yield lines[0][match.end() :]
-    elif lines[0].endswith(":") and len(lines) > 1:
+    elif lines[0].endswith(":") and len(lines) > 1 and not other_label(lines[0]):
         yield lines[1]
         yield " ".join(lines[1:])
 
@@ -121,7 +124,7 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
             yield bare, place.rule
             if whole:
                 continue
-            if (match := PREFIX.match(bare)) is not None and not place.explicit and not _OTHER.search(match[0]):
+            if (match := PREFIX.match(bare)) is not None and not place.explicit and not other_label(match[0]):
                 yield bare[match.end() :].strip(OUTSIDE), place.rule
             if (end := bare.find(". ")) > 0:
                 yield bare[:end], place.rule
@@ -141,12 +144,17 @@ _OTHER = re.compile(
 _EASTERN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 
 
+def other_label(label: str) -> bool:
+    """Whether what stands before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
+    return _OTHER.search(label) is not None
+
+
 def _announced(text: str) -> Iterator[str]:
     """What stands behind a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
     if len(text) > 2000:
         return
     for match in _ANNOUNCES.finditer(text):
-        if not _OTHER.search(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]):
+        if not other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]):
             line = text[match.end() :].split("\n", 1)[0].strip(OUTSIDE)
             yield line
             if (end := line.find(". ")) > 0:
