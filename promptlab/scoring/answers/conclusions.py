@@ -8,6 +8,8 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+from promptlab.scoring.answers.denials import denied_before
+
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with)\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
 _ADVERB = (
     r"(?:therefore|thus|then|hence|simply|just|probably|clearly|likely|most likely|indeed|definitely|certainly|actually|obviously|really)"
@@ -160,7 +162,7 @@ EXPLANATION = re.compile(
     re.I,
 )
 _SAID = (
-    r"(?:sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|no problem|thanks|thank you"
+    r"(?:sure thing|sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|sure thing|no problem|thanks|thank you"
     r"|you're welcome|hello|hi|hey|got it|understood|perfect|no worries|my pleasure)"
 )
 _REMARK = re.compile(
@@ -211,6 +213,9 @@ def conclusions(text: str) -> list[Conclusion]:
     for end, match in ends:
         strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
         if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
+            continue
+        if denied_before(text[max(0, match.start() - 60) : match.start()].rpartition("\n")[2]):
+            found.append(Conclusion("", (), strength, match.start()))
             continue
         if (said := _tail(text, end, match[0])) is not None:
             found.append(Conclusion(*said, strength, match.start()))

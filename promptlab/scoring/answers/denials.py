@@ -27,7 +27,7 @@ _WRONG = (
     r"|antonym|case)))"
 )
 DENIED_AFTER = (
-    rf"\s*[\"')]?\s*(?:[❌✗✘✖]|(?:-|:|\()\s*{_WRONG}\b|(?:is|are|was|were|would be|ist|est|es|seems|too)\s+(?:(?:simply|clearly|definitely"
+    rf"\s*[\"')]?\s*(?:\?\s*(?:no|nope|nein|non)\b[.!]*\s*$|[❌✗✘✖]|(?:-|:|\()\s*{_WRONG}\b|(?:is|are|was|were|would be|ist|est|es|seems|too)\s+(?:(?:simply|clearly|definitely"
     rf"|obviously) )?{_WRONG}\b"
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case|sum|result|total))\b"
     r"|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对)"
@@ -35,7 +35,7 @@ DENIED_AFTER = (
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = re.compile(rf"{DENIES}\s*[\"'(]*$", re.I)
 _OFFERS = re.compile(
-    r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:so )?(?:it|this|that)(?:'s| is| would be) (?!not\b)|\n|而是", re.I
+    r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:so )?(?:it|this|that)(?:'s| is| would be) (?!not\b)|\n|→|而是", re.I
 )
 _OPENS = re.compile(
     rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
@@ -58,13 +58,16 @@ def denied_before(before: str) -> bool:
 def offered(text: str) -> str:
     """What a text that denies something first says instead: "not X but Y"; nothing where it does not."""
     opens = _OPENS.match(text)
+    if (short := _SHORT.fullmatch(text)) is not None:
+        return short[1]
     instead = _INSTEAD.search(text, opens.end()) if opens is not None and len(text) <= 400 else None
     return text[instead.end() :].strip() if instead is not None else ""
 
 
+_SHORT = re.compile(r"\W*not \w+, (\w+)\W*", re.I)
 _INSTEAD = re.compile(
     r"[,;]?\s*\b(?:but(?: rather)?|sondern|mais|sino|instead|rather(?! than))\b,?\s+(?:it(?:'s| is) )?|[,;.]\s*(?:so )?it(?:'s| is) (?!not\b)|，?而是"
-    r"|(?<=\w), (?=\w+\W*$)",
+    r"|;\s+",
     re.I,
 )
 

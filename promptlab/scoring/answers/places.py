@@ -25,7 +25,7 @@ CONFIDENCE = re.compile(
 )
 _HTML = re.compile(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
 _HEADING = re.compile(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
-_NEXT_TURN = re.compile(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|q)\s*:", re.I)
+_NEXT_TURN = re.compile(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|example \d+|problem|exercise|q)\s*:", re.I)
 _FENCES = re.compile(r"(?m)^\s*```[\w+-]*\s*$|```")
 _STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
 _EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
@@ -37,7 +37,8 @@ _SHOWN = re.compile(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 _CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
 _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
-_ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?\n]{1,100}\?\s+(?=\S)", re.I)
+_COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
+_ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
 """A question that lists the alternatives before the reply answers it."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
@@ -130,7 +131,8 @@ class Reply:
     @_Once
     def said(self) -> str:
         """The part to look through: what it corrects itself to, else what it concludes, else all without remarks."""
-        return self.corrected or (self.concluded.text if self.concluded is not None else "") or self.unremarked
+        answers = self.concluded is not None and self.concluded.strength > 1
+        return self.corrected or (self.concluded.text if self.concluded is not None and answers else "") or self.unremarked
 
     @_Once
     def unremarked(self) -> str:
@@ -180,7 +182,8 @@ def _plain(text: str) -> str:
     if "~~" in text:
         text = _STRUCK.sub(" ", text)
     if "\n" in text:
-        text = _RULE.sub(" = ", text)
+        summed = _RULE.sub(" = ", text)
+        text = _COLUMN.sub(r" \1 ", summed) if summed != text else text
     if "#" in text or ">" in text or "\n" in text:
         text = _HEADING.sub("", text)
     text = fold(text)

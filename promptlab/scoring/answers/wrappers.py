@@ -55,10 +55,15 @@ def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
 
 
 def _tabled(reply: str) -> str | None:
-    """The last cell of a Markdown table that ends the reply."""
+    """A Markdown table that ends the reply: one row as "heading: cell" on lines, several as "first cell: the others"."""
     found = _TABLE.search(reply) if "|" in reply and "--" in reply else None
-    cells = [cell.strip() for cell in found["rows"].strip().split("\n")[-1].strip(" |").split("|")] if found else []
-    return cells[-1] if len(cells) > 1 and cells[-1] else None
+    if found is None:
+        return None
+    rows = [[cell.strip() for cell in row.strip(" |").split("|")] for row in found["rows"].strip().split("\n")]
+    heads = [cell.strip() for cell in reply[: found.start()].strip().rpartition("\n")[2].strip(" |").split("|")]
+    if len(rows) == 1:
+        return "\n".join(f"{head}: {cell}" for head, cell in zip(heads, rows[0], strict=False) if cell) if len(rows[0]) > 1 else rows[0][0]
+    return "\n".join(": ".join(filter(None, (row[0], ", ".join(row[1:])))) for row in rows)
 
 
 def _tagged(reply: str) -> str | None:

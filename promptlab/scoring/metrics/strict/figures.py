@@ -23,7 +23,7 @@ _MINUS = re.compile(
 )
 _COMPARED = re.compile(
     r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other) than|\bat (?:least"
-    r"|most)|\b(?:over|under|above|below|up to|no more than|not more than|between|within|near(?:ly)?"
+    r"|most)|\b(?:over|under|above|below|(?<!add )(?<!adds )(?<!sums )up to|no more than|not more than|between|within|near(?:ly)?"
     r"|almost|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
     re.I,
 )

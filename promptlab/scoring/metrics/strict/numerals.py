@@ -64,7 +64,7 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = re.compile(
-    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\(|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s-\s(?=[A-Za-z])|,\sand\s(?:the"
+    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\(|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s|\s[—–]\s",
     re.I,
 )
@@ -187,13 +187,16 @@ def _wanted(targets: tuple[str, ...]) -> frozenset[Decimal]:
     return frozenset(one.value for target in targets for one in figures(arabic(fold(target))))
 
 
+_WONDERS = re.compile(r"\W*(?:is|are|was|does|do|could|would|can|might|should)\b", re.I)
+
+
 def _number(reply: Reply) -> tuple[Decimal | None, str]:
     if _PLAIN.fullmatch(reply.text):
         return Decimal(reply.text.rstrip(".")), reply.wrapper or "whole"
     if (bare := _bare(reply.text)) is not None:
         return bare, reply.wrapper or "whole"
     says = reply.concluded
-    said = says.text if says is not None and (says.strength or _bare(reply.head.split("\n", 1)[0]) is None) else None
+    said = says.text if says is not None and (says.strength or not figures(reply.head[: says.at])) else None
     for text, rule in ((reply.corrected, "correction"), (said, "conclusion")):
         settled, value = concluded(text) if text else (False, None)
         if settled and (value is not None or rule == "conclusion"):
@@ -201,9 +204,9 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1)
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
-    parts = [_LABEL.sub(" ", part) for part in sentences(body)]
+    parts = [_LABEL.sub(" ", part) for sentence in sentences(body) for part in sentence.split("; ")]
     stated = [part for part in parts if not part.endswith("?")]
-    stated = stated if any(figures(part) for part in stated) else parts
+    stated = stated if any(figures(part) for part in stated) else [part for part in parts if not _WONDERS.match(part)]
     if stated and (bare := _bare(stated[0])) is not None and (len(stated) == 1 or _bare(stated[1]) in (None, bare)):
         return bare, "first line"
     if (checked := _checked(stated)) is not None:
@@ -232,7 +235,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     for part in stated:
         settled, value = _of_sentence(part, alone=False)
         if settled:
-            return value, "first line"
+            return value, "statement"
     return None, ""
 
 
@@ -281,7 +284,7 @@ def spelled(reply: Reply, item: Item) -> Scored:
         if concluded and rule != "conclusion":
             continue
         says = replies.SAYS.match(reading)
-        quoted = re.findall(r"\"([^\"]+)\"", reading)
+        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
         for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.NUMBERED.sub("", reading)):
             if any(c.isdigit() for c in part):
                 continue

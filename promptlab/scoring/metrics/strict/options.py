@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from os.path import commonprefix
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
@@ -94,10 +95,22 @@ def choice(reply: Reply, item: Item) -> Scored:
             for place in (reply.text, *(text for text, _ in _places(reply, options))):
                 if (same := keys.get(key(replies.ARTICLE.sub("", place)))) is not None:
                     return bigbench.choice(same, item)
+        if (core := _by_core(reply.said, options)) is not None:
+            return replace(bigbench.choice(core, item), rule="core")
         for head, rule in _opening(reply.text, options):
             if (opened := bigbench.choice(head, item)).extracted is not None:
                 return replace(opened, rule=rule)
     return scored
+
+
+def _by_core(text: str, options: tuple[str, ...]) -> str | None:
+    """The only option whose own words a text has, where several options begin alike: "Sam's office" of "The office was Sam's office"."""
+    words = [key(option).split() for option in options]
+    long = [each for each in words if len(each) > 2]
+    shared = len(commonprefix(long)) if len(long) > 1 else 0
+    said = f" {key(text)} "
+    named = [option for option, each in zip(options, words, strict=True) if f" {' '.join(each[shared:] if each in long else each)} " in said]
+    return named[0] if shared and len(named) == 1 else None
 
 
 def _of_statements(reply: Reply, item: Item) -> int | None:
@@ -226,7 +239,7 @@ def _loosely(sentence: str) -> str:
 
 
 def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
-    text = full(reply.corrected or (reply.whole if reply.wrapper == "table" else reply.head))
+    text = full(reply.corrected or reply.head)
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
     concluded = [text] if reply.corrected else [full(reply.concluded.text)] if reply.concluded is not None else []

@@ -32,7 +32,7 @@ def _sentences(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _QUOTES = re.compile(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
-_SAID_OF = re.compile(r"^(?:the|a|an|one|its)\s", re.I)
+_SAID_OF = re.compile(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
 _DENIES = re.compile(DENIES, re.I)
 
 
@@ -92,7 +92,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     if (bare := replies.NUMBERED.sub("", reading, count=1)) != reading:
         yield bare.strip()
     beside = _BESIDE.split(reading, maxsplit=1)
-    if len(beside) == 2 and key(beside[0]) == asked:
+    if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
 
 
@@ -123,7 +123,7 @@ _ADVERB = re.compile(
     r"|probably)$",
     re.I,
 )
-_NAMED = re.compile(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym)\s+", re.I)
+_NAMED = re.compile(r"^(?:word|letter|term|phrase|name|plural(?: form)?|opposite|antonym|synonym|opp\.|ant\.|syn\.)\s+", re.I)
 
 
 def rhyme(reply: Reply, item: Item) -> Scored:
@@ -203,13 +203,16 @@ def letters(reply: Reply, item: Item) -> Scored:
 _ONE_LETTER = re.compile(r"(?<!\w)[A-Za-z](?!\w)")
 
 
+_JOINS = frozenset({"and", "then", "sorted"})
+
+
 def sequence(reply: Reply, item: Item) -> Scored:
     """Words in order, separated by spaces, commas or lines."""
     wanted = _wanted(item.targets)
     text = reply.text
     given = {word for word in _sortable(item.input.rpartition(":")[2] or item.input)}
     named = [word for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())]
-    strange = [word for word in named if word not in given and len(named) <= len(given) + 3]
+    strange = [word for word in named if word not in given | _JOINS and len(word) > 1 and not word.isdigit() and len(named) <= len(given) + 3]
     named = [word for word in named if word in given]
     if given and not strange and len(wanted[0]) > 1 and len(named) in (len(given), 2 * len(given)) and named[-len(given) :] in wanted:
         return Scored(1.0, " ".join(named[-len(given) :]), "in order")
@@ -325,6 +328,7 @@ def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[st
     for raw, rule in replies.readings(reply):
         plain = replies.bulleted(raw)
         spans = [raw, plain, plain.replace("\n", ", ")]
+        spans += [replies.NUMBERED.sub(" ", raw), " ".join(_QUOTED.findall(raw))]
         spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
         spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
         if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):

@@ -29,13 +29,13 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
 _NO_NOUN = re.compile(
-    r"\bno (?=(?:\w+ )?(?:way|idea|answers?|information|comment|one|doubts?|question|worries|problem|need|matter|reason|ifs|wonder|more|longer"
+    r"\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason|ifs|wonder|more|longer"
     r"|evidence|indication|contradiction|difference|clue|opinion|context|telling|point|sense|explicit|direct|definite|means)\b)",
     re.I,
 )
 _TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b", re.I)
 _CLUE = re.compile(
-    rf"[^\x00-\x7f]|{DENIES}|{DENIED_AFTER}|\bno \w|\bthan\b|\d|[:=]\s*(?:true|false|yes|no)\b|\b(?:wrong|right|yep|yeah|yup|yea|affirmative|absolutely"
+    rf"[^\x00-\x7f]|{DENIES}|{DENIED_AFTER}|\bno \w|\b(?:than|if)\b|\d|[:=]\s*(?:true|false|yes|no)\b|\b(?:wrong|right|yep|yeah|yup|yea|affirmative|absolutely"
     r"|definitely|certainly|of course|nope|nah|untrue|odd|entail|contradict|non[ -]?entailment|ja|oui|si|nein|non|positiv|negativ|pos|neg"
     r"|falso|faux|falsch|wahr|vrai|[tf])",
     re.I,
@@ -53,9 +53,9 @@ class _Words:
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
-        after = r"(?!)" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
+        after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = re.compile(
-            rf"(?:{DENIES}|\bthan|\b(?:there(?: is|'s)|is|have|has|an?) no |^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
+            rf"(?:{DENIES}|\bthan|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|is|have|has|an?) no |^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
             rf"|(?P<after>{one})(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )

@@ -32,7 +32,7 @@ EXPLAINS = re.compile(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|i think|i believe|i guess|of course|definitely|for sure"
     r"|the (?:opposite|antonym|synonym|plural)|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not"
     r"|rather than|so|and not)\b"
-    r"|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s",
+    r"|,\s(?:nicht|pas|et non|y no)\b|\?\s+yes\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s",
     re.I,
 )
 LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
@@ -56,9 +56,9 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         reply = located(answer)
         if reply.thought_only:
             return Scored(0.0, None, "thought only")
-        if (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input)) and said not in map(key, item.targets):
+        if (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input)) and said not in map(key, item.targets) and not _MARKS.search(reply.whole):
             return Scored(0.0, None, "echo")
-        if not chooses and reply.denied and (said not in map(key, item.targets) or _CROSS.search(reply.text)) and not _denying(item.targets):
+        if not chooses and reply.denied and (said not in map(key, item.targets) or _MARKS.search(reply.text)) and not _denying(item.targets):
             return Scored(0.0, None, "denied")
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input)):
@@ -70,7 +70,7 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
     return score
 
 
-_CROSS = re.compile("[❌✗✘✖]")
+_MARKS = re.compile("[❌✗✘✖✅✓✔]")
 
 
 @lru_cache(maxsize=CACHED)
@@ -138,7 +138,9 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
 
 _ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = re.compile(
-    r"\b(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect|previous\w*|false)\b[^:]*[:：→]?\s*$", re.I
+    r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect"
+    r"|previous\w*|false)\b[^:,.]{0,25}[:：]\s*$",
+    re.I,
 )
 """What a word before a colon says of something else than the answer."""
 _EASTERN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
@@ -198,5 +200,7 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
         if reading and (first is None or (rule == "conclusion" and first[1] != rule)):
             first = (reading, rule)
         if read and read in targets:
+            return Scored(1.0, reading, rule)
+        if "'s" in reading and any(key(reading.replace("'s", verb)) in targets for verb in (" is", " has")):
             return Scored(1.0, reading, rule)
     return Scored(0.0, *first) if first else Scored(0.0, None)
