@@ -118,7 +118,7 @@ _STATES = re.compile(
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:the |it |that )?"
     r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
     r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\bmy (?:guess|pick|choice"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|das ist|es ist|eso es|esto es) |\bmy (?:guess|pick|choice"
     r"|suggestion|vote) (?:is|would be)[\s:]+"
     r"|\b(?:it|that|this)(?: is|'s| would be| should be| must be)[\s:]+|\b(?:here(?:'s| is| you go)|behold)[^\n:.]{0,60}:\s*",
     re.I,

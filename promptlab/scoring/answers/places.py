@@ -105,8 +105,10 @@ class Reply:
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
         extra = said.EXTRA.search(head, 1)
-        if extra is None or not head[: extra.start()].strip() or (
-            not extra["other"] and any(one.strength > 1 for one in said.conclusions(head[extra.start() :]))
+        if (
+            extra is None
+            or not head[: extra.start()].strip()
+            or (not extra["other"] and any(one.strength > 1 for one in said.conclusions(head[extra.start() :])))
         ):
             return head
         return head[: extra.start()].strip()

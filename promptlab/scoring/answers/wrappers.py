@@ -11,7 +11,19 @@ from promptlab.scoring.answers.conclusions import conclusions
 
 _FENCE = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)
 _ANSWER_KEYS = (
-    *("final_answer", "finalanswer", "final answer", "final", "answer", "correct_answer", "answers", "prediction", "verdict", "label", "choice"),
+    *(
+        "final_answer",
+        "finalanswer",
+        "final answer",
+        "final",
+        "answer",
+        "correct_answer",
+        "answers",
+        "prediction",
+        "verdict",
+        "label",
+        "choice",
+    ),
     *("solution", "result", "output", "response", "value", "conclusion", "text", "content", "total", "sum"),
     *("antonym", "opposite", "synonym", "plural", "translation", "rhyme", "rhymes", "passive", "negation", "letter", "letters"),
     *("antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "答案", "答え", "回答", "정답", "답"),

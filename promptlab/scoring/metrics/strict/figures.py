@@ -24,7 +24,7 @@ _MINUS = re.compile(
 _COMPARED = re.compile(
     r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other) than|\bat (?:least"
     r"|most)|\b(?:over|under|above|below|(?<!add )(?<!adds )(?<!sums )up to|no more than|not more than|between|within|near(?:ly)?"
-    r"|almost|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
+    r"|almost|no|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
     re.I,
 )
 _REJECTED = re.compile(
@@ -34,7 +34,10 @@ _REJECTED = re.compile(
     re.I,
 )
 _AFTER = re.compile(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
-OR = re.compile(r"\s*(?:,?\s*\bor\b(?: maybe| perhaps| even)?|/|,?\s*\bto\b|-|,|,?\s*\band\b|~)\s*(?:or|and|maybe)?\s*$", re.I)
+OR = re.compile(
+    r"\s*(?:,?\s*\bor\b(?: maybe| perhaps| even)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,|,?\s*\band\b|~)\s*(?:or|and|maybe)?\s*$",
+    re.I,
+)
 _DIGIT = re.compile(r"\d")
 MOST = 200
 """Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""

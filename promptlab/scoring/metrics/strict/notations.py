@@ -68,9 +68,18 @@ def _german() -> dict[str, int]:
 
 
 def _french() -> dict[str, int]:
-    ones = "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf".split()
+    ones = (
+        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf".split()
+    )
     names = {name: n for n, name in enumerate(ones)}
-    tens = ((20, "vingt", 10), (30, "trente", 10), (40, "quarante", 10), (50, "cinquante", 10), (60, "soixante", 20), (80, "quatre-vingt", 20))
+    tens = (
+        (20, "vingt", 10),
+        (30, "trente", 10),
+        (40, "quarante", 10),
+        (50, "cinquante", 10),
+        (60, "soixante", 20),
+        (80, "quatre-vingt", 20),
+    )
     for base, ten, many in tens:
         names |= {ten + ("s" if base == 80 else ""): base} | {f"{ten}-{ones[k]}": base + k for k in range(1, many)}
         names |= {f"{ten} et {one}": base + k for k, one in ((1, "un"), (11, "onze")) if k < many}
@@ -95,7 +104,7 @@ _TIMES = {"hundert": 100, "cent": 100, "cents": 100, "tausend": 1000, "eintausen
 _ATOMS = {**_german(), **_french(), **_spanish(), **_HUNDREDS, **_TIMES}
 _ATOM = re.compile("|".join(sorted(map(re.escape, _ATOMS), key=len, reverse=True)), re.I)
 _FOREIGN = re.compile(rf"(?<!\w)(?:{_ATOM.pattern})(?:(?:[ -]|und| y | et )?(?:{_ATOM.pattern}))*(?!\w)", re.I)
-_COMMON = frozenset({"once", "un", "uno", "six", "cent", "cents", "null", "eins", "elf", "sept", "mil", "dos", "dix", "mille", "vier"})
+_COMMON = frozenset({"once", "un", "uno", "six", "cent", "cents", "null", "eins", "elf", "mil"})
 """Number words that are other words elsewhere: alone they count only where they are all that a text says."""
 _DIGITS = {**dict(zip("零一二三四五六七八九", range(10), strict=True)), "〇": 0, "两": 2, "兩": 2} | {
     **dict(zip("영일이삼사오육칠팔구", range(10), strict=True)),
@@ -143,9 +152,12 @@ def _eastern(match: re.Match[str]) -> str:
 
 _HALVES = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "eighth": 8, "tenth": 10}
 _PART = re.compile(
-    rf"\b(?:(?P<whole>\d+) and )?(?P<top>an?|one|\d+)?[ -]?\b(?P<part>{'|'.join(_HALVES)}|halves)s?\b(?! (?:of|a dozen|a|is|was|number))", re.I
+    rf"\b(?:(?P<whole>\d+) and )?(?P<top>an?|one|\d+)?[ -]?\b(?P<part>{'|'.join(_HALVES)}|halves)s?\b(?! (?:of|a dozen|a|is|was|number))",
+    re.I,
 )
-_FRACTION = re.compile(r"(?<![\d/.,])(?:(?P<whole>\d{1,6})[ -]?(?=\d{1,6}\s?[/⁄]|\())?\(?(?P<top>\d{1,6})\)?\s?[/⁄]\s?\(?(?P<low>[1-9]\d{0,5})\)?(?![\d/])")
+_FRACTION = re.compile(
+    r"(?<![\d/.,])(?:(?P<whole>\d{1,6})[ -]?(?=\d{1,6}(?:\s?[/⁄]| over )|\())?\(?(?P<top>\d{1,6})\)?(?:\s?[/⁄]\s?| over )\(?(?P<low>[1-9]\d{0,5})\)?(?![\d/])"
+)
 _POINT = re.compile(r"(?<=\d) (?:point|komma|comma|coma|virgule) (?=\d)", re.I)
 _SCALED = re.compile(
     r"(?<![\w.,])(?P<digits>\d[\d,]*(?:\.\d+)?)(?:\s?(?:[×x*·]|\btimes\b)\s?10\s?\^?\s?\{?(?P<power>[-+]?\d{1,2})\}?"
@@ -156,7 +168,8 @@ _DOZEN = re.compile(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])
 _DIGIT = re.compile(r"\d")
 _SPLIT = re.compile(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
 _SET = re.compile(
-    r"[⁄/^万萬만億亿억]|\dk\b|\d k\b|hundred|thousand|million|billion|dozen|tens\b|half|halves|third|quarter|fourth|fifth|point|komma", re.I
+    r"[⁄/^万萬만億亿억]|\dk\b|\d k\b|hundred|thousand|million|billion|dozen|tens\b|half|halves|third|quarter|fourth|fifth|point|komma| over ",
+    re.I,
 )
 """What a text holds where digits alone are not its numbers."""
 

@@ -301,7 +301,8 @@ _NOT_LEVEL = re.compile(
 )
 _NO_LEVEL = re.compile(
     r"\bsentences? \d\b(?: and \d)?|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
-    r"|\([a-z ]+\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b", re.I
+    r"|\([a-z ]+\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
+    re.I,
 )
 
 
@@ -333,6 +334,6 @@ def level(reply: Reply, item: Item) -> Scored:
                 level = str(value)[:1]
             return Scored(float(level is not None and level in {target[:1] for target in item.targets}), level, rule)
     for raw, rule in places:
-        if key(raw) in words:
+        if any(re.match(rf"{word}(?! not\b)(?!\w)", key(raw)) for word in words):
             return Scored(1.0, key(raw), rule)
     return Scored(0.0, key(reply.text) or None)

@@ -18,6 +18,7 @@ from promptlab.scoring.metrics.strict import phrases, replies
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
+
 def _settled(reply: Reply, item: Item) -> Scored:
     """The option that the clearest place of a reply settles on."""
     scored = Scored(0.0, None)
@@ -66,7 +67,8 @@ _PLACED = re.compile(
 _SARCASM = Roles(
     re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅", re.I),
     re.compile(
-        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*|true statement)\b|❌", re.I
+        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*|true statement)\b|❌",
+        re.I,
     ),
     re.compile(r"\bmore (?:sarcastic|ironic)\b"),
     re.compile(r"\bless (?:sarcastic|ironic)\b"),
@@ -109,7 +111,9 @@ def _by_core(text: str, options: tuple[str, ...]) -> str | None:
     long = [each for each in words if len(each) > 2]
     shared = len(commonprefix(long)) if len(long) > 1 else 0
     said = f" {key(text)} "
-    named = [option for option, each in zip(options, words, strict=True) if f" {' '.join(each[shared:] if each in long else each)} " in said]
+    named = [
+        option for option, each in zip(options, words, strict=True) if f" {' '.join(each[shared:] if each in long else each)} " in said
+    ]
     return named[0] if shared and len(named) == 1 else None
 
 
@@ -126,7 +130,7 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
 
 
 _CLAUSE_ENDS = re.compile(
-    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
+    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
 )
 
 
@@ -154,10 +158,13 @@ _SIZES = Roles(
     re.compile(r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|little|dwarfed|no|kleiner\w*)\b|小さ|더 작|❌", re.I),
     re.compile(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over|outsizes?)\b"
-        r"|より大き|größer als|plus grand|más grande",
+        r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|より大き|größer als|plus grand|más grande",
         re.I,
     ),
-    re.compile(r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with|beside)\b|kleiner als", re.I),
+    re.compile(
+        r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with|beside)\b|kleiner als",
+        re.I,
+    ),
 )
 
 
@@ -200,7 +207,8 @@ _CAUSES = Roles(
         re.I,
     ),
     re.compile(
-        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after|as)\b|←|<[-=]", re.I
+        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after|as)\b|←|<[-=]",
+        re.I,
     ),
 )
 _BECAUSE = re.compile(r"^\W*(?:because|since|as|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)

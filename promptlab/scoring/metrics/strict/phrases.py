@@ -79,6 +79,7 @@ def _only_other(reading: str, asked: str) -> str | None:
 
 _SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
+_MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?)\s*")
 
 
@@ -91,6 +92,8 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield quoted.pop()
     if (bare := replies.NUMBERED.sub("", reading, count=1)) != reading:
         yield bare.strip()
+    if (many := _MANY.fullmatch(reading)) is not None:
+        yield many[1]
     beside = _BESIDE.split(reading, maxsplit=1)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
@@ -178,7 +181,9 @@ def f1(reply: Reply, item: Item) -> Scored:
     readings = [main.strip(replies.OUTSIDE), main.split("\n", 1)[0].strip(replies.OUTSIDE)]
     readings += [part.strip(replies.OUTSIDE) for part in others if key(part).split() in targets]
     scored = [(max((token_f1(key(part).split(), target) for target in targets), default=0.0), part, rule) for part in readings if part]
-    scored = [one for one in scored if not _DENIES.search(one[1]) or any(_DENIES.search(target) for target in item.targets)] or [(0.0, "", "")]
+    scored = [one for one in scored if not _DENIES.search(one[1]) or any(_DENIES.search(target) for target in item.targets)] or [
+        (0.0, "", "")
+    ]
     best, read, rule = max(scored, key=lambda one: one[0], default=(0.0, "", ""))
     return Scored(best, read or None, rule) if best else Scored(0.0, None)
 
@@ -212,7 +217,9 @@ def sequence(reply: Reply, item: Item) -> Scored:
     text = reply.text
     given = {word for word in _sortable(item.input.rpartition(":")[2] or item.input)}
     named = [word for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())]
-    strange = [word for word in named if word not in given | _JOINS and len(word) > 1 and not word.isdigit() and len(named) <= len(given) + 3]
+    strange = [
+        word for word in named if word not in given | _JOINS and len(word) > 1 and not word.isdigit() and len(named) <= len(given) + 3
+    ]
     named = [word for word in named if word in given]
     if given and not strange and len(wanted[0]) > 1 and len(named) in (len(given), 2 * len(given)) and named[-len(given) :] in wanted:
         return Scored(1.0, " ".join(named[-len(given) :]), "in order")

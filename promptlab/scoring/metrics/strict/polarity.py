@@ -8,8 +8,14 @@ from functools import lru_cache
 from promptlab.scoring.answers.denials import DENIED_AFTER, DENIES
 from promptlab.scoring.answers.text import key
 
-_YES = (r"yep|yeah|yup|yea|affirmative|absolutely(?! not)|definitely(?! not)|certainly(?! not)|of course(?! not)", r"true|ja|oui|sí|si|是的?|对|はい|네|예")
-_NO = (r"nope|nah|(?:definitely|certainly|absolutely|of course) not|not at all", r"false|nein|non|negative|いいえ|아니요|아니오|不是?|否|没有")
+_YES = (
+    r"yep|yeah|yup|yea|affirmative|absolutely(?! not)|definitely(?! not)|certainly(?! not)|of course(?! not)",
+    r"y|true|ja|oui|sí|si|是的?|对|はい|네|예",
+)
+_NO = (
+    r"nope|nah|(?:definitely|certainly|absolutely|of course) not|not at all",
+    r"n|false|nein|non|negative|いいえ|아니요|아니오|不是?|否|没有",
+)
 _WORDS: dict[str, tuple[str, str]] = {
     "yes": _YES,
     "no": _NO,
@@ -20,7 +26,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "correct": (r"right(?= (?:explanation|reason|answer)| *$)|richtig|korrekt|正确", r"yes|true"),
     "incorrect": (r"wrong|falsch|inkorrekt|错误", r"no|false"),
     "entailment": (r"entails|entailed|entail", ""),
-    "contradiction": (r"contradicts|contradicted|contradictory", ""),
+    "contradiction": (r"contradicts?|contradicted|contradictory", ""),
     "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
     "valid": ("gültig|valide", "yes|true"),
     "invalid": ("ungültig", "no|false"),
@@ -35,9 +41,9 @@ _NO_NOUN = re.compile(
 )
 _TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b", re.I)
 _CLUE = re.compile(
-    rf"[^\x00-\x7f]|{DENIES}|{DENIED_AFTER}|\bno \w|\b(?:than|if)\b|\d|[:=]\s*(?:true|false|yes|no)\b|\b(?:wrong|right|yep|yeah|yup|yea|affirmative|absolutely"
+    rf"[^\x00-\x7f]|{DENIES}|{DENIED_AFTER}|\bno \w|\b(?:than|if|less|among|between|out)\b|\d|[:=]\s*(?:true|false|yes|no)\b|\b(?:wrong|right|yep|yeah|yup|yea|affirmative|absolutely"
     r"|definitely|certainly|of course|nope|nah|untrue|odd|entail|contradict|non[ -]?entailment|ja|oui|si|nein|non|positiv|negativ|pos|neg"
-    r"|falso|faux|falsch|wahr|vrai|[tf])",
+    r"|falso|faux|falsch|wahr|vrai|[tfyn]\b)",
     re.I,
 )
 
@@ -55,25 +61,30 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = re.compile(
-            rf"(?:{DENIES}|\bthan|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|is|have|has|an?) no |^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
+            rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|is|have|has|an?) no |^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
             rf"|(?P<after>{one})(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
         self.truths = None if self.yes_no or "true" in keys else re.compile(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
         self.shared = re.compile(rf"(?P<option>{one})[\"']?\s?[:=(]\s?(?P<share>\d+(?:\.\d+)?)", re.I)
+        self.among = re.compile(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
         self.named = re.compile(one, re.I)
 
 
 def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
-    words = "|".join(word for word in words.split("|") if word not in keys)
-    return re.compile(rf"(?<![\w-])(?:{words})(?![a-z-])", re.I) if words else None
+    known = [word for word in words.split("|") if word and word not in keys]
+    latin = "|".join(word for word in known if word[0] < "\u3000")
+    eastern = "|".join(word for word in known if word[0] >= "\u3000")
+    each = [*([rf"(?<![\w-])(?:{latin})(?![a-z-])"] if latin else []), *([eastern] if eastern else [])]
+    return re.compile("|".join(each), re.I) if each else None
 
 
 def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})(?=\s*(?:[,.!;:。！，❌✅-]|\Z))|(?:(?<=[:：是は])|\b(?:is|ist|est|es|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)", re.I
+            rf"\A[\W_]*(?:{words})(?=\s*(?:[,.!;:。！，❌✅-]|\Z))|(?:(?<=[:：是は])|\b(?:is|ist|est|es|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
+            re.I,
         )
         if words
         else None
@@ -93,6 +104,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     if words.yes_no:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
+    text = words.among.sub("", text, count=1)
     if words.truths is not None:
         text = words.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
     for option, pattern in (*words.clear, *words.loose):

@@ -56,9 +56,18 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
         reply = located(answer)
         if reply.thought_only:
             return Scored(0.0, None, "thought only")
-        if (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input)) and said not in map(key, item.targets) and not _MARKS.search(reply.whole):
+        if (
+            (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input))
+            and said not in map(key, item.targets)
+            and not _MARKS.search(reply.whole)
+        ):
             return Scored(0.0, None, "echo")
-        if not chooses and reply.denied and (said not in map(key, item.targets) or _MARKS.search(reply.text)) and not _denying(item.targets):
+        if (
+            not chooses
+            and reply.denied
+            and (said not in map(key, item.targets) or _MARKS.search(reply.text))
+            and not _denying(item.targets)
+        ):
             return Scored(0.0, None, "denied")
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input)):
@@ -121,6 +130,10 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
         whole = settled and place.rule not in ("conclusion", "correction")
         for part in (place.text,) if whole else _parts(place):
             bare = part.strip(OUTSIDE)
+            if bare.count('"') % 2:
+                bare = part.strip(OUTSIDE.replace('"', ""))
+            if (opened := _OPENING.match(bare)) is not None:
+                yield bare[opened.end() :], place.rule
             yield bare, place.rule
             if whole:
                 continue
@@ -136,6 +149,7 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
             yield from ((told, place.rule) for told in _announced(place.text))
 
 
+_OPENING = re.compile(r"(?:no|yes|well|right|okay|ok|sure|so)[,.!]\s+(?=\S)", re.I)
 _ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = re.compile(
     r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect"

@@ -9,7 +9,10 @@ from promptlab.scoring.answers.denials import DENIES
 
 _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
-_CLAUSES = re.compile(r"[;\n。]|[.!?](?=\s|$)|,|、|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=[✅❌✔✗✘])(?=\s*\S)", re.I)
+_CLAUSES = re.compile(
+    r"[;\n。]|[.!?](?=\s|$)|,|、|\b(?:while|whereas|and|but|though|although|because|since|compared (?:to|with)|y|und|et)\b|(?<=[✅❌✔✗✘])(?=\s*\S)",
+    re.I,
+)
 _BOTH = re.compile(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
 _OF = re.compile(f"(?<=cause|ffect) of {_ONE}", re.I)
 _PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
