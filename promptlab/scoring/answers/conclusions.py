@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from promptlab.scoring.answers.denials import denied_before
+from promptlab.scoring.answers.text import words
 
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with)\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
 _ADVERB = (
@@ -56,45 +57,21 @@ EXTRA = re.compile(
     re.I,
 )
 """What opens a part that no longer answers."""
-_LATIN = (
-    *(
-        "answer",
-        "ans",
-        "response",
-        "solution",
-        "conclusion",
-        "verdict",
-        "final",
-        "result",
-        "output",
-        "total",
-        "sum",
-        "difference",
-        "product",
-    ),
-    *("translation", "count", "value", "complet", "sorted", "antwort", "ergebnis", "lösung", "fazit", "übersetzung", "réponse", "résultat"),
-    *(
-        "traduction",
-        "reponse",
-        "resultat",
-        "respuesta",
-        "soluc",
-        "conclus",
-        "traduc",
-        "resposta",
-        "rispost",
-        "risultat",
-        "correct",
-        "right",
-    ),
-    *("choice", "richtig", "bonne"),
+_CONCLUDING = frozenset(
+    "answer ans answers response solution conclusion verdict final result output total sum difference product translation count value completion"
+    " completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse resultat respuesta resultado solucion"
+    " conclusion traduccion resposta risposta risultato correct right choice decision richtige bonne".split()
 )
-_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번]")
+_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義]")
 
 
 def _may_conclude(text: str) -> bool:
+    if text.isascii():
+        return not _CONCLUDING.isdisjoint(words(text))
     low = text.casefold()
-    return any(word in low for word in _LATIN) or (not text.isascii() and _CJK_WORD.search(text) is not None)
+    return any(word in low for word in (*_CONCLUDING, "lösung", "übersetzung", "répon", "résult", "soluci", "traducci")) or (
+        _CJK_WORD.search(text) is not None
+    )
 
 
 _HEADING = re.compile(
@@ -145,6 +122,17 @@ CORRECTS = re.compile(
     r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
     re.I,
 )
+_TAKES_BACK = frozenset(
+    "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather edit revised sorry right"
+    " actually incorrect no nope nein non".split()
+)
+
+
+def may_correct(text: str) -> bool:
+    """Whether it is worth looking for a correction."""
+    return not text.isascii() or not _TAKES_BACK.isdisjoint(words(text))
+
+
 _NOT_OTHER = re.compile(
     r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$", re.I
 )
@@ -187,6 +175,9 @@ _REMARK = re.compile(
 SENTENCE_ENDS = re.compile(r"(?<=[.!?])[\"')*]?\s+(?=\S)|\n+|(?<=[。！？])")
 
 
+_MAY_END = re.compile("[.!?][\"')*]?\\s|\n|[。！？]")
+
+
 MOST = 50
 """Conclusions of a reply that are looked at, the last ones: one that concludes endlessly must not take quadratic time."""
 
@@ -205,7 +196,7 @@ class Conclusion(NamedTuple):
 
 def conclusions(text: str) -> list[Conclusion]:
     """The explicit conclusions of a folded text, in its order; one that only says what the answer is not has an empty text."""
-    if not _may_conclude(text):
+    if (text.isalnum() and text.isascii()) or not _may_conclude(text):
         return []
     found = []
     headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)}
@@ -284,7 +275,7 @@ def sentences(text: str) -> list[str]:
 
 def without_remarks(text: str) -> str:
     """The text without remarks at its head and tail; the same object where it has none, or nothing else."""
-    if SENTENCE_ENDS.search(text) is None:
+    if _MAY_END.search(text) is None:
         return text
     ends = [0, *(match.end() for match in SENTENCE_ENDS.finditer(text)), len(text)]
     spans = [(a, b) for a, b in pairwise(ends) if text[a:b].strip()]
@@ -334,10 +325,16 @@ def is_remark(sentence: str) -> bool:
     return _REMARK.match(sentence.strip(" \"'*_")) is not None and _NUMBER_WORD.search(sentence) is None
 
 
+_STATING = frozenset(
+    "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb somit folglich i we my"
+    " it that this here behold c das es eso esto".split()
+)
+
+
 def statement(text: str) -> str | None:
     """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
     last = None
-    if " " not in text and text.isascii():
+    if text.isascii() and _STATING.isdisjoint(words(text)):
         return None
     for match in _STATES.finditer(text):
         rest = text[match.end() :].split("\n", 1)[0]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from promptlab.scoring.answers.text import words
+
 _NOT = (
     r"(?:\b(?:not|never|neither|nor|hardly|scarcely|barely|anything but|far from|by no means|in no way|no way|no longer|instead of"
     r"|rather than|unlike|except|nothing|nicht|kein\w{0,2}|n'est pas|pas|no es|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?|disagree|deny|unlikely|refuse"
@@ -49,17 +51,38 @@ _LABELLED = re.compile(
 )
 
 
+_CUES = frozenset(
+    "not t cannot nor never neither hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas doubt doubtful disagree"
+    " deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false impossible instead rather unlike except nothing"
+    " too out excluded falsch faux close nope nein non agree".split()
+)
+"""A text of ASCII that denies something has one of these words."""
+_DENIES = re.compile(DENIES, re.I)
+
+
+def may_deny(text: str) -> bool:
+    """Whether it is worth looking for a denial: the patterns of denials are slow, and few texts hold one."""
+    return not text.isascii() or not _CUES.isdisjoint(words(text))
+
+
+def denying(text: str) -> bool:
+    """Whether a text denies anything."""
+    return may_deny(text) and _DENIES.search(text) is not None
+
+
 def denied_before(before: str) -> bool:
     """Whether a text denies what comes next."""
-    return _DENIED_BEFORE.search(before) is not None
+    return may_deny(before) and _DENIED_BEFORE.search(before) is not None
 
 
 def offered(text: str) -> str:
     """What a text that denies something first says instead: "not X but Y"; nothing where it does not."""
     opens = _OPENS.match(text)
+    if len(text) > 400 or not may_deny(text):
+        return ""
     if (short := _SHORT.fullmatch(text)) is not None:
         return short[1]
-    instead = _INSTEAD.search(text, opens.end()) if opens is not None and len(text) <= 400 else None
+    instead = _INSTEAD.search(text, opens.end()) if opens is not None else None
     return text[instead.end() :].strip() if instead is not None else ""
 
 
@@ -73,7 +96,7 @@ _INSTEAD = re.compile(
 
 def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
-    if len(text) > 400:
+    if len(text) > 400 or not may_deny(text):
         return False
     if _CLOSES.match(text):
         return True

@@ -12,7 +12,7 @@ from typing import Any
 
 from promptlab.scoring.answers import conclusions as said
 from promptlab.scoring.answers.denials import denies, offered
-from promptlab.scoring.answers.text import fold
+from promptlab.scoring.answers.text import fold, words
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
 
@@ -35,6 +35,7 @@ _WORKED = re.compile(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
 _SHOWN = re.compile(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 """Code whose output stands behind it or below."""
 _CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
+_EXTRA = frozenset("way btw note if need want would comparison check let otherwise had".split())
 _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
 _COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
@@ -104,7 +105,7 @@ class Reply:
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
-        extra = said.EXTRA.search(head, 1)
+        extra = said.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
         if (
             extra is None
             or not head[: extra.start()].strip()
@@ -118,7 +119,7 @@ class Reply:
         """What follows the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
         since = self.concluded.at if self.concluded is not None and self.concluded.text else 0
         last = None
-        for match in said.CORRECTS.finditer(self.head, since):
+        for match in said.CORRECTS.finditer(self.head, since) if said.may_correct(self.head) else ():
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
         return said.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None

@@ -64,6 +64,15 @@ def fold(text: str) -> str:
     return "\n".join(line for raw in lines if (line := " ".join(raw.split())))
 
 
+_WORDS = re.compile(r"[^\W_]+")
+
+
+@lru_cache(maxsize=CACHED)
+def words(text: str) -> frozenset[str]:
+    """The words of a text, to see at once whether a slow pattern is worth a search: "isn't" is two, "isn" and "t"."""
+    return frozenset(_WORDS.findall(text.casefold()))
+
+
 def full(text: str) -> str:
     """A folded text with its contractions written out."""
     if "'" in text or "can not" in text:

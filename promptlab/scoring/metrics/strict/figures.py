@@ -81,8 +81,13 @@ def _signs(text: str, at: int, digits: int) -> bool:
     return digits - at == 1 or (digits - at > 1 and bool(before) and before[-1] in ":=($€£") or text[at + 1 : digits].strip() != ""
 
 
+_CUE = re.compile(r"[^\W\d_]|[<>≤≥≠❌✗✘]")
+
+
 def _barred(before: str) -> bool:
-    return bool(before.strip()) and (_COMPARED.search(before) is not None or _REJECTED.search(before) is not None or denied_before(before))
+    return _CUE.search(before) is not None and (
+        _COMPARED.search(before) is not None or _REJECTED.search(before) is not None or denied_before(before)
+    )
 
 
 def _decimal(digits: str) -> Decimal:

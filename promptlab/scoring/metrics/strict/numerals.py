@@ -330,10 +330,11 @@ def level(reply: Reply, item: Item) -> Scored:
                 and not re.match(r"\W*[0-5]\s*(?:or|,|-|/)\s*[0-5]", place)
             ):
                 level = lead[1]
-            if level is None and (value := _number(located(place))[0]) is not None:
+            if level is None and len(found) < 4 and (value := _number(located(place))[0]) is not None:
                 level = str(value)[:1]
             return Scored(float(level is not None and level in {target[:1] for target in item.targets}), level, rule)
     for raw, rule in places:
-        if any(re.match(rf"{word}(?! not\b)(?!\w)", key(raw)) for word in words):
+        said = f"{key(raw)} "
+        if any(said.startswith(f"{word} ") and not said.startswith(f"{word} not ") for word in words):
             return Scored(1.0, key(raw), rule)
     return Scored(0.0, key(reply.text) or None)

@@ -11,7 +11,7 @@ from functools import lru_cache
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import statement
-from promptlab.scoring.answers.denials import DENIES, denied_before
+from promptlab.scoring.answers.denials import denied_before, denying
 from promptlab.scoring.answers.places import CONFIDENCE, Reply
 from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.metrics.instruction_induction import token_f1
@@ -33,7 +33,6 @@ def _sentences(reply: Reply) -> Iterator[tuple[str, str]]:
 
 _QUOTES = re.compile(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
 _SAID_OF = re.compile(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
-_DENIES = re.compile(DENIES, re.I)
 
 
 def word(reply: Reply, item: Item) -> Scored:
@@ -46,12 +45,12 @@ def word(reply: Reply, item: Item) -> Scored:
             yield from ((bare, rule) for bare in _bare(reading))
             if len(reading) > 300:
                 continue
-            if len(reading) < 200 and not _DENIES.search(reading) and not _OTHER_WORD.search(reading):
+            if len(reading) < 200 and not denying(reading) and not _OTHER_WORD.search(reading):
                 yield from ((bare, rule) for tail in _told(reading, asked) for bare in _bare(tail))
             if (says := replies.SAYS.match(reading)) is not None:
                 tail = says["tail"].strip(" \"'.!")
                 head = says["head"].strip(" \"'")
-                if not _DENIES.search(head):
+                if not denying(head):
                     yield from ((bare, rule) for bare in _bare(tail))
                     if (cut := replies.EXPLAINS.search(tail)) is not None:
                         yield from ((bare, rule) for bare in _bare(tail[: cut.start()]))
@@ -181,10 +180,9 @@ def f1(reply: Reply, item: Item) -> Scored:
     readings = [main.strip(replies.OUTSIDE), main.split("\n", 1)[0].strip(replies.OUTSIDE)]
     readings += [part.strip(replies.OUTSIDE) for part in others if key(part).split() in targets]
     scored = [(max((token_f1(key(part).split(), target) for target in targets), default=0.0), part, rule) for part in readings if part]
-    scored = [one for one in scored if not _DENIES.search(one[1]) or any(_DENIES.search(target) for target in item.targets)] or [
-        (0.0, "", "")
-    ]
     best, read, rule = max(scored, key=lambda one: one[0], default=(0.0, "", ""))
+    if best and denying(read) and not any(denying(target) for target in item.targets):
+        return Scored(0.0, read, "denied")
     return Scored(best, read or None, rule) if best else Scored(0.0, None)
 
 
@@ -198,7 +196,7 @@ def letters(reply: Reply, item: Item) -> Scored:
         for form in (reading, replies.NUMBERED.sub(" ", reading), replies.bulleted(reading)):
             if (tokens := key(form).replace("-", " ").split()) == wanted:
                 return Scored(1.0, " ".join(tokens), rule)
-        single = [] if _DENIES.search(reading) else [match.casefold() for match in _ONE_LETTER.findall(reading)]
+        single = [] if denying(reading) else [match.casefold() for match in _ONE_LETTER.findall(reading)]
         if single == wanted:
             return Scored(1.0, " ".join(single), rule)
     concluded = reply.concluded.text if reply.concluded else reply.text

@@ -62,16 +62,11 @@ def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
             and not _MARKS.search(reply.whole)
         ):
             return Scored(0.0, None, "echo")
-        if (
-            not chooses
-            and reply.denied
-            and (said not in map(key, item.targets) or _MARKS.search(reply.text))
-            and not _denying(item.targets)
-        ):
-            return Scored(0.0, None, "denied")
         scored = kind(reply, item)
         if not scored.score and (rest := _behind(reply.text, item.input)):
             scored = kind(located(rest), item)
+        if scored.score and not chooses and (said not in keys(item.targets) or _MARKS.search(reply.text)) and reply.denied:
+            return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
@@ -150,6 +145,7 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _OPENING = re.compile(r"(?:no|yes|well|right|okay|ok|sure|so)[,.!]\s+(?=\S)", re.I)
+_MAY_ANNOUNCE = re.compile('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
 _ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = re.compile(
     r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect"
@@ -167,7 +163,7 @@ def other_label(label: str) -> bool:
 
 def _announced(text: str) -> Iterator[str]:
     """What stands behind a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
-    if len(text) > 2000:
+    if len(text) > 2000 or not _MAY_ANNOUNCE.search(text):
         return
     for match in _ANNOUNCES.finditer(text):
         if not other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from promptlab.scoring.answers.denials import DENIES
+from promptlab.scoring.answers.denials import denying
 
 _FIRST = 0xE000
 _ONE = "[\ue000-\ue00f]"
@@ -16,7 +16,6 @@ _CLAUSES = re.compile(
 _BOTH = re.compile(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
 _OF = re.compile(f"(?<=cause|ffect) of {_ONE}", re.I)
 _PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
-_DENIES = re.compile(DENIES, re.I)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
         first, second = roles.first.search(pair["between"]), roles.second.search(pair["between"])
         if left == right or bool(first) == bool(second):
             continue
-        good.add(left if bool(first) != (_DENIES.search(pair["between"]) is not None) else right)
+        good.add(left if bool(first) != (denying(pair["between"])) else right)
     for clause in _CLAUSES.split(_OF.sub("", marked)) if not good else ():
         named = {ord(mark) - _FIRST for mark in re.findall(_ONE, clause or "")}
         if len(named) != 1 or " than " in clause:
@@ -54,7 +53,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
         asked = roles.asked.search(roles.other.sub(" ", clause))
         if bool(asked) == bool(other):
             continue
-        has = bool(asked) != (_DENIES.search(clause) is not None)
+        has = bool(asked) != (denying(clause))
         (good if has else bad).update(named)
     if len(good) == 1 and not good & bad:
         return good.pop()
