@@ -30,6 +30,7 @@ _SIGN = re.compile(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
 _HAS_SIGN = re.compile(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
 _CONTRACTED = (
     (re.compile(r"\s+n't\b"), "n't"),
+    (re.compile(r"\bain't\b"), "is not"),
     (re.compile(r"\bcan't\b|\bcan not\b"), "cannot"),
     (re.compile(r"\bwon't\b"), "will not"),
     (re.compile(r"\bshan't\b"), "shall not"),

@@ -119,7 +119,9 @@ _EAST = re.compile(
     rf"|(?<=[是为為有：は共])[{_CHINESE}]+"
     rf"|(?<![\uac00-\ud7af])[{_KOREAN}]+(?=\s*(?:입니다|이에요|예요|이다|개|[.!]|$))"
 )
-_NATIVE = {name: n for n, name in enumerate("하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열".split(), 1)}
+_NATIVE = {name: n for n, name in enumerate("하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열".split(), 1)} | dict(
+    zip("한두세네", range(1, 5), strict=True)
+)
 _IN_KOREAN = re.compile(rf"(?<![\uac00-\ud7af])(?:{'|'.join(_NATIVE)})(?=\s*(?:입니다|이에요|개|[.!]|$))")
 
 

@@ -45,6 +45,8 @@ def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]
 
 def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
+    if reply.text in item.choices:
+        return bigbench.choice(reply.text, item)
     return _settled(_in_options(reply, item.choices), item)
 
 
@@ -264,11 +266,11 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
 
 
 _SAME = re.compile(
-    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich|dasselbe|dieselbe|même|mismo|misma)\b|相同|一样|同じ|같[은다아]"
+    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe|dieselbe|même|mismo|misma)\b|相同|一样|同じ|같[은다아]"
 )
 _DIFFERENT = re.compile(
-    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich|verschieden|différent\w*|diferente\w*|distinto)\b"
-    r"|不同|不一样|不相同|違う|異なる|다르|다른|같지 않"
+    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*|verschieden\w*|différent\w*|diferente\w*|distinto)\b"
+    r"|不同|不一样|不相同|違[うい]|異なる|다르|다른|같지 않"
 )
 _ELSEWHERE = re.compile(
     r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples|situations)(?: are| is)?(?: \w+)?"

@@ -52,9 +52,13 @@ def word(reply: Reply, item: Item) -> Scored:
                 head = says["head"].strip(" \"'")
                 if not denying(head):
                     yield from ((bare, rule) for bare in _bare(tail))
-                    if (cut := replies.EXPLAINS.search(tail)) is not None:
-                        yield from ((bare, rule) for bare in _bare(tail[: cut.start()]))
-                if _SAID_OF.match(tail) and key(head) != asked and not key(tail).startswith("not "):
+                    if cut := replies.explains(tail):
+                        yield from ((bare, rule) for bare in _bare(cut))
+                if (
+                    (_SAID_OF.match(tail) or (asked and key(tail).startswith(f"{asked} ")))
+                    and key(head) != asked
+                    and not key(tail).startswith("not ")
+                ):
                     yield from ((bare, rule) for bare in _bare(head))
             if (only := _only_other(reading, asked)) is not None:
                 yield from ((bare, rule) for bare in _bare(only))
@@ -173,8 +177,8 @@ def f1(reply: Reply, item: Item) -> Scored:
         others = (main.split("\n", 1)[0], reply.text, *([states] if (states := statement(main)) else []))
     if (prefix := replies.PREFIX.match(main)) is not None:
         main = main[prefix.end() :]
-    if (cut := replies.EXPLAINS.search(main)) is not None and cut.start():
-        others = (*others, main[: cut.start()])
+    if cut := replies.explains(main):
+        others = (*others, cut)
     if (they := _THEY.search(main)) is not None:
         others = (*others, main[they.end() :], main[they.end() :].partition(":")[0])
     readings = [main.strip(replies.OUTSIDE), main.split("\n", 1)[0].strip(replies.OUTSIDE)]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from promptlab.scoring.answers.denials import DENIED_AFTER, DENIES
-from promptlab.scoring.answers.text import key
+from promptlab.scoring.answers.denials import DENIED_AFTER, DENIES, may_deny
+from promptlab.scoring.answers.text import key, words
 
 _YES = (
     r"yep|yeah|yup|yea|affirmative|absolutely(?! not)|definitely(?! not)|certainly(?! not)|of course(?! not)",
@@ -40,12 +40,41 @@ _NO_NOUN = re.compile(
     re.I,
 )
 _TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b", re.I)
-_CLUE = re.compile(
-    rf"[^\x00-\x7f]|{DENIES}|{DENIED_AFTER}|\bno \w|\b(?:than|if|less|among|between|out)\b|\d|[:=]\s*(?:true|false|yes|no)\b|\b(?:wrong|right|yep|yeah|yup|yea|affirmative|absolutely"
-    r"|definitely|certainly|of course|nope|nah|untrue|odd|entail|contradict|non[ -]?entailment|ja|oui|si|nein|non|positiv|negativ|pos|neg"
-    r"|falso|faux|falsch|wahr|vrai|[tfyn]\b)",
-    re.I,
+_CLUES = frozenset(
+    "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed contradict contradicts"
+    " contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ negativo negativa pos neg falso falsch wahr"
+    " vrai richtig korrekt t f y n true false yes no if than less among between from out negative does doesn valide verdadero cierto non".split()
 )
+
+
+_SIGNS = {
+    "++": r"\s?plus\s?plus",
+    "#": r"\s?sharp",
+    "<=": r"≤|\s?(?:is )?(?:less|smaller) than or equal(?: to)?\s?",
+    ">=": r"≥|\s?(?:is )?(?:greater|larger|bigger) than or equal(?: to)?\s?",
+    "==": r"\s(?:is equal to|equals)\s?",
+    "<": r"\s(?:is )?(?:less|smaller|lower) than\s",
+    ">": r"\s(?:is )?(?:greater|larger|bigger|higher|more) than\s",
+    "=": r"\s(?:is equal to|equals)\s",
+}
+_SIGN = re.compile(r"\+\+|[<>=]=|[#<>=]")
+
+
+def _in_words(option: str) -> re.Pattern[str] | None:
+    """The pattern of an option whose signs are put in words: "C plus plus", "x is less than y", or turned: "y > x"."""
+    if _SIGN.search(option) is None:
+        return None
+    parts = _SIGN.split(option)
+    signs = _SIGN.findall(option)
+    said = re.escape(parts[0].strip()) + "".join(
+        rf"(?:{_SIGNS[sign]})" + re.escape(part.strip()) for sign, part in zip(signs, parts[1:], strict=True)
+    )
+    turned = {"<": ">", ">": "<"}.get(signs[0]) if len(signs) == 1 and all(part.strip() for part in parts) else None
+    mirror = rf"|{re.escape(parts[1].strip())}\s?{turned}\s?{re.escape(parts[0].strip())}" if turned else ""
+    return re.compile(rf"(?<!\w)(?:{said}{mirror})(?!\w)", re.I)
+
+
+_OTHER_CLUE = re.compile("[\\d<>]|plus|sharp|equal")
 
 
 class _Words:
@@ -56,6 +85,7 @@ class _Words:
         keys = [key(option).replace(" ", "") for option in options]
         self.clear = [(option, _pattern(_WORDS[name][0], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
         self.loose = [(option, _loose(_WORDS[name][1], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
+        self.clear += [(option, _in_words(option)) for option in options]
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
@@ -92,25 +122,25 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
 
 
 @lru_cache(maxsize=1024)
-def _words(options: tuple[str, ...]) -> _Words:
+def _patterns(options: tuple[str, ...]) -> _Words:
     return _Words(options)
 
 
 def in_options(text: str, options: tuple[str, ...]) -> str:
     """The text with options in place of their synonyms and, where one is denied, of what is left of them."""
-    if len(text) > 4000 or _CLUE.search(text) is None:
+    if len(text) > 4000 or not (may_deny(text) or not _CLUES.isdisjoint(words(text)) or _OTHER_CLUE.search(text)):
         return text
-    words = _words(options)
-    if words.yes_no:
+    known = _patterns(options)
+    if known.yes_no:
         text = _NO_NOUN.sub("without ", text)
         text = text if "✅" in text else text.rstrip(" ❌✗✘")
-    text = words.among.sub("", text, count=1)
-    if words.truths is not None:
-        text = words.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
-    for option, pattern in (*words.clear, *words.loose):
+    text = known.among.sub("", text, count=1)
+    if known.truths is not None:
+        text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
+    for option, pattern in (*known.clear, *known.loose):
         if pattern is not None:
             text = pattern.sub(f" {option}", text).strip()
-    if (most := _largest(text, words)) is not None:
+    if (most := _largest(text, known)) is not None:
         return most
     denied: set[str] = set()
 
@@ -118,14 +148,14 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
         denied.update(name.casefold() for name in (match["one"], match["two"], match["after"]) if name)
         return " "
 
-    without = words.denied.sub(out, text)
-    if denied and words.named.search(without) is None:
+    without = known.denied.sub(out, text)
+    if denied and known.named.search(without) is None:
         left = [option for option in options if option.casefold() not in denied]
         return left[0] if len(left) == 1 else ""
     return without
 
 
-def _largest(text: str, words: _Words) -> str | None:
+def _largest(text: str, known: _Words) -> str | None:
     """The option with the largest share, where a text gives each of them one: "positive: 5 %, negative: 95 %"."""
-    shares = {match["option"].casefold(): float(match["share"]) for match in words.shared.finditer(text)}
-    return max(shares, key=lambda option: shares[option]) if len(shares) == len(words.options) and len(set(shares.values())) > 1 else None
+    shares = {match["option"].casefold(): float(match["share"]) for match in known.shared.finditer(text)}
+    return max(shares, key=lambda option: shares[option]) if len(shares) == len(known.options) and len(set(shares.values())) > 1 else None

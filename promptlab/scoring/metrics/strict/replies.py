@@ -23,18 +23,24 @@ _FILLER = re.compile(
 )
 PREFIX = re.compile(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = re.compile(
-    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|ist|sind|lautet|heißt|est|sont"
+    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice|ist|sind|lautet|heißt|est|sont"
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
 ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|to)(?:\s+|(?<='))", re.I)
-EXPLAINS = re.compile(
-    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|i think|i believe|i guess|of course|definitely|for sure"
-    r"|the (?:opposite|antonym|synonym|plural)|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not"
-    r"|rather than|so|and not)\b"
-    r"|,\s(?:nicht|pas|et non|y no)\b|\?\s+yes\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s",
-    re.I,
+_EXPLAINS = re.compile(
+    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite|antonym|synonym|plural)"
+    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht|pas|et non|y no)\b"
+    r"|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s"
 )
+
+
+def explains(text: str) -> str:
+    """The text before what only explains it; empty where nothing does."""
+    cut = _EXPLAINS.search(text) if " " in text or "(" in text else None
+    return text[: cut.start()] if cut is not None else ""
+
+
 LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 NUMBERED = re.compile(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
 _BULLETS = re.compile(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
@@ -105,6 +111,8 @@ def _parts(place: Place) -> Iterator[str]:
     text = place.text
     yield text
     lines = text.split("\n")
+    if len(lines) > 1 and len(NUMBERED.findall(text)) > 1:
+        lines = [text]
     if len(lines) > 1:
         lines = [line for line in lines if not _FILLER.match(line)] or lines
         yield " ".join(lines)
@@ -138,8 +146,8 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
                 yield bare[:end], place.rule
                 if place.explicit:
                     yield bare[:end].strip(OUTSIDE), place.rule
-            if (match := EXPLAINS.search(bare)) is not None and match.start():
-                yield bare[: match.start()].strip(OUTSIDE), place.rule
+            if cut := explains(bare):
+                yield cut.strip(OUTSIDE), place.rule
         if not whole:
             yield from ((told, place.rule) for told in _announced(place.text))
 
@@ -171,8 +179,8 @@ def _announced(text: str) -> Iterator[str]:
             yield line
             if (end := line.find(". ")) > 0:
                 yield line[:end].strip(OUTSIDE)
-            if (cut := EXPLAINS.search(line)) is not None and cut.start():
-                yield line[: cut.start()].strip(OUTSIDE)
+            if cut := explains(line):
+                yield cut.strip(OUTSIDE)
     if _CJK.search(text):
         yield _EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
 
