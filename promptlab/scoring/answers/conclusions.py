@@ -52,15 +52,18 @@ _WRONG_ONE = re.compile(r"\b(?:wrong|incorrect|previous|earlier|old|first|common
 _BESIDE = re.compile(r"difference|product", re.I)
 """Results that a reply may give beside the sum that it was asked for."""
 EXTRA = re.compile(
-    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the|me|to|more)"
-    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
+    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
+    r"|me|to|more)"
+    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
+    r"|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
     re.I,
 )
 """What opens a part that no longer answers."""
-_CONCLUDING = frozenset(
-    "answer ans answers response solution conclusion verdict final result output total sum difference product translation count value completion"
-    " completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse resultat respuesta resultado solucion"
-    " conclusion traduccion resposta risposta risultato correct right choice decision richtige bonne".split()
+_CONCLUDING = words(
+    "answer ans answers response solution conclusion verdict final result output total sum difference product translation "
+    "count value completion completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse "
+    "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
+    "richtige bonne"
 )
 _CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義]")
 
@@ -95,7 +98,8 @@ _STATES = re.compile(
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:the |it |that )?"
     r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
     r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|das ist|es ist|eso es|esto es) |\bmy (?:guess|pick|choice"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|das ist|es ist|eso es|esto es) "
+    r"|\bmy (?:guess|pick|choice"
     r"|suggestion|vote) (?:is|would be)[\s:]+"
     r"|\b(?:it|that|this)(?: is|'s| would be| should be| must be)[\s:]+|\b(?:here(?:'s| is| you go)|behold)[^\n:.]{0,60}:\s*",
     re.I,
@@ -116,15 +120,17 @@ CORRECTS = re.compile(
     r"(?:^|[.!?\n,;…(]|\.\.\.| -)\s*(?:(?:oh|oops|hmm|ah|äh|no|nein|hang on)[,.!]? ){0,2}"
     r"(?:(?:wait|correction|scratch that|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
     r"|let me correct (?:that|myself)|i was (?:wrong|mistaken)|or rather|edit|revised answer|sorry,? (?:i meant?|no)|sorry(?=[,:.!-])"
-    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
+    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is"
+    r"|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
-    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
+    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?(?:(?:that"
+    r"|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
     re.I,
 )
-_TAKES_BACK = frozenset(
-    "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather edit revised sorry right"
-    " actually incorrect no nope nein non".split()
+_TAKES_BACK = words(
+    "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather edit "
+    "revised sorry right actually incorrect no nope nein non"
 )
 
 
@@ -183,7 +189,7 @@ MOST = 50
 
 
 class Conclusion(NamedTuple):
-    """A place where a reply says its answer: how strongly it says so (3 final, 2 answer, 1 result, 0 another result), where, and the text there.
+    """A place where a reply says its answer, how strongly (3 final, 2 answer, 1 result, 0 another result), and the text there.
 
     `raw` keeps what may only lead to the answer or follow it ("I think it is ..."); `text` is empty where it denies an answer.
     """
@@ -325,9 +331,9 @@ def is_remark(sentence: str) -> bool:
     return _REMARK.match(sentence.strip(" \"'*_")) is not None and _NUMBER_WORD.search(sentence) is None
 
 
-_STATING = frozenset(
-    "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb somit folglich i we my"
-    " it that this here behold c das es eso esto".split()
+_STATING = words(
+    "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb "
+    "somit folglich i we my it that this here behold c das es eso esto"
 )
 
 

@@ -35,7 +35,7 @@ _WORKED = re.compile(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
 _SHOWN = re.compile(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
 """Code whose output stands behind it or below."""
 _CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
-_EXTRA = frozenset("way btw note if need want would comparison check let otherwise had".split())
+_EXTRA = words("way btw note if need want would comparison check let otherwise had")
 _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
 _COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")

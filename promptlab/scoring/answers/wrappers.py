@@ -198,8 +198,8 @@ def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
         rest = {name: inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)}
         if len(rest) == 1 and not isinstance(inner := next(iter(rest.values())), bool):
             return _value(inner, depth + 1)
-        parts = {name: _value(inner, depth + 1) for name, inner in rest.items()}
-        return "\n".join(f"{name.replace('_', ' ')}: {part}" for name, part in parts.items() if part is not None) or None
+        said = {name: _value(inner, depth + 1) for name, inner in rest.items()}
+        return "\n".join(f"{name.replace('_', ' ')}: {part}" for name, part in said.items() if part is not None) or None
     if isinstance(value, list | tuple | set):
         parts = [_value(part, depth + 1) for part in value]
         return None if None in parts or not parts else ", ".join(str(part) for part in parts)

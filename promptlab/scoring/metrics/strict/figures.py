@@ -24,18 +24,22 @@ _MINUS = re.compile(
 _COMPARED = re.compile(
     r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other) than|\bat (?:least"
     r"|most)|\b(?:over|under|above|below|(?<!add )(?<!adds )(?<!sums )up to|no more than|not more than|between|within|near(?:ly)?"
-    r"|almost|no|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
+    r"|almost|no|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)"
+    r"|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
     re.I,
 )
 _REJECTED = re.compile(
-    r"(?:(?:^|\n)\s*[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:wrong|incorrect|previous|old|earlier|first)(?: \w+)? (?:answer|guess|result)"
-    r"(?: is| was|:|,)|\bpreviously[\w ,]{0,20}|\bcould (?:also )?be|\bif it were|\bdifference (?:is|would be|:)|\bproduct (?:of [^.\n]{1,20} )?"
+    r"(?:(?:^|\n)\s*[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:wrong|incorrect|previous|old|earlier|first)(?: \w+)? (?:answer|guess"
+    r"|result)"
+    r"(?: is| was|:|,)|\bpreviously[\w ,]{0,20}|\bcould (?:also )?be|\bif it were|\bdifference (?:is|would be|:)"
+    r"|\bproduct (?:of [^.\n]{1,20} )?"
     r"(?:is|would be|:))\s*(?:the number\s*)?$",
     re.I,
 )
 _AFTER = re.compile(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
 OR = re.compile(
-    r"\s*(?:,?\s*\bor\b(?: maybe| perhaps| even)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,|,?\s*\band\b|~)\s*(?:or|and|maybe)?\s*$",
+    r"\s*(?:,?\s*\bor\b(?: maybe| perhaps| even)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,|,?\s*\band\b|~)\s*(?:or|and"
+    r"|maybe)?\s*$",
     re.I,
 )
 _DIGIT = re.compile(r"\d")

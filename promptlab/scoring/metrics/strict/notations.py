@@ -58,18 +58,18 @@ def _english(text: str) -> Iterator[tuple[int, int, int]]:
 
 
 def _german() -> dict[str, int]:
-    ones = "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf".split()
+    ones = str.split("null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf")
     names = {name: n for n, name in enumerate(ones)} | {
-        f"{stem}zehn": n for n, stem in enumerate("drei vier fünf sech sieb acht neun".split(), 13)
+        f"{stem}zehn": n for n, stem in enumerate(str.split("drei vier fünf sech sieb acht neun"), 13)
     }
-    for n, ten in enumerate("zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig".split(), 2):
+    for n, ten in enumerate(str.split("zwanzig dreißig vierzig fünfzig sechzig siebzig achtzig neunzig"), 2):
         names |= {ten: 10 * n} | {f"{'ein' if one == 'eins' else one}und{ten}": 10 * n + k for k, one in enumerate(ones[1:10], 1)}
     return names | {name.replace("ß", "ss").replace("ü", "ue").replace("ö", "oe"): n for name, n in names.items()}
 
 
 def _french() -> dict[str, int]:
-    ones = (
-        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf".split()
+    ones = str.split(
+        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix- huit dix-neuf"
     )
     names = {name: n for n, name in enumerate(ones)}
     tens = (
@@ -87,12 +87,13 @@ def _french() -> dict[str, int]:
 
 
 def _spanish() -> dict[str, int]:
-    ones = (
-        "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete dieciocho diecinueve"
-        " veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete veintiocho veintinueve"
-    ).split()
+    ones = str.split(
+        "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis diecisiete "
+        "dieciocho diecinueve veinte veintiuno veintidós veintitrés veinticuatro veinticinco veintiséis veintisiete "
+        "veintiocho veintinueve"
+    )
     names = {name: n for n, name in enumerate(ones)}
-    for n, ten in enumerate("treinta cuarenta cincuenta sesenta setenta ochenta noventa".split(), 3):
+    for n, ten in enumerate(str.split("treinta cuarenta cincuenta sesenta setenta ochenta noventa"), 3):
         names |= {ten: 10 * n} | {f"{ten} y {one}": 10 * n + k for k, one in enumerate(ones[1:10], 1)}
     return names
 
@@ -119,7 +120,7 @@ _EAST = re.compile(
     rf"|(?<=[是为為有：は共])[{_CHINESE}]+"
     rf"|(?<![\uac00-\ud7af])[{_KOREAN}]+(?=\s*(?:입니다|이에요|예요|이다|개|[.!]|$))"
 )
-_NATIVE = {name: n for n, name in enumerate("하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열".split(), 1)} | dict(
+_NATIVE = {name: n for n, name in enumerate(str.split("하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열"), 1)} | dict(
     zip("한두세네", range(1, 5), strict=True)
 )
 _IN_KOREAN = re.compile(rf"(?<![\uac00-\ud7af])(?:{'|'.join(_NATIVE)})(?=\s*(?:입니다|이에요|개|[.!]|$))")
@@ -158,7 +159,8 @@ _PART = re.compile(
     re.I,
 )
 _FRACTION = re.compile(
-    r"(?<![\d/.,])(?:(?P<whole>\d{1,6})[ -]?(?=\d{1,6}(?:\s?[/⁄]| over )|\())?\(?(?P<top>\d{1,6})\)?(?:\s?[/⁄]\s?| over )\(?(?P<low>[1-9]\d{0,5})\)?(?![\d/])"
+    r"(?<![\d/.,])(?:(?P<whole>\d{1,6})[ -]?(?=\d{1,6}(?:\s?[/⁄]| over )|\())?\(?(?P<top>\d{1,6})\)?(?:\s?[/⁄]\s?"
+    r"| over )\(?(?P<low>[1-9]\d{0,5})\)?(?![\d/])"
 )
 _POINT = re.compile(r"(?<=\d) (?:point|komma|comma|coma|virgule) (?=\d)", re.I)
 _SCALED = re.compile(
@@ -170,7 +172,8 @@ _DOZEN = re.compile(r"\b(?P<half>half )?an? dozen\b|\bhalf a dozen\b|(?<![\w.,])
 _DIGIT = re.compile(r"\d")
 _SPLIT = re.compile(r"(?<=[\n.!?;:。！？：])(?=\s)|(?<=[。：])|(?=\()|(?<=\))")
 _SET = re.compile(
-    r"[⁄/^万萬만億亿억]|\dk\b|\d k\b|hundred|thousand|million|billion|dozen|tens\b|half|halves|third|quarter|fourth|fifth|point|komma| over ",
+    r"[⁄/^万萬만億亿억]|\dk\b|\d k\b|hundred|thousand|million|billion|dozen|tens\b|half|halves|third|quarter|fourth|fifth|point|komma"
+    r"| over ",
     re.I,
 )
 """What a text holds where digits alone are not its numbers."""

@@ -64,7 +64,8 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = re.compile(
-    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\(|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
+    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\(|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s|\s[—–]\s",
     re.I,
 )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
-from os.path import commonprefix
+from itertools import takewhile
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
@@ -69,14 +69,16 @@ _PLACED = re.compile(
 _SARCASM = Roles(
     re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅", re.I),
     re.compile(
-        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*|true statement)\b|❌",
+        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
+        r"|true statement)\b|❌",
         re.I,
     ),
     re.compile(r"\bmore (?:sarcastic|ironic)\b"),
     re.compile(r"\bless (?:sarcastic|ironic)\b"),
 )
 _LETTERED = re.compile(
-    r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)|(?P<q1>b))(?= ?[:=]|$))"
+    r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)"
+    r"|(?P<q1>b))(?= ?[:=]|$))"
     r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
     r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
     re.I | re.M,
@@ -107,16 +109,22 @@ def choice(reply: Reply, item: Item) -> Scored:
     return scored
 
 
+def _alike(several: list[list[str]]) -> int:
+    """With how many equal words several texts begin; 0 for one text."""
+    columns = zip(*several, strict=False) if len(several) > 1 else ()
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
 def _by_core(text: str, options: tuple[str, ...]) -> str | None:
-    """The only option whose own words a text has, where several options begin alike: "Sam's office" of "The office was Sam's office"."""
-    words = [key(option).split() for option in options]
-    long = [each for each in words if len(each) > 2]
-    shared = len(commonprefix(long)) if len(long) > 1 else 0
+    """The only option whose own words a text has, where several begin or end alike: "Sam's office" of "The office was Sam's office"."""
+    each = [key(option).split() for option in options]
+    long = [words for words in each if len(words) > 2]
+    first = _alike(long)
+    last = _alike([words[first:][::-1] for words in long])
+    own = [words[first : len(words) - last] if words in long else words for words in each]
     said = f" {key(text)} "
-    named = [
-        option for option, each in zip(options, words, strict=True) if f" {' '.join(each[shared:] if each in long else each)} " in said
-    ]
-    return named[0] if shared and len(named) == 1 else None
+    named = [option for option, words in zip(options, own, strict=True) if f" {' '.join(words)} " in said]
+    return named[0] if first + last and all(own) and len(named) == 1 else None
 
 
 def _of_statements(reply: Reply, item: Item) -> int | None:
@@ -153,18 +161,21 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 _SIZES = Roles(
     re.compile(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous|giant|wins|outweighs|yes|größer\w*)\b"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous|giant|wins|outweighs"
+        r"|yes|größer\w*)\b"
         r"|plus grand|más grande|大き|더 [크큽]|✅",
         re.I,
     ),
     re.compile(r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|little|dwarfed|no|kleiner\w*)\b|小さ|더 작|❌", re.I),
     re.compile(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over|outsizes?)\b"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
+        r"|outsizes?)\b"
         r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|より大き|größer als|plus grand|más grande",
         re.I,
     ),
     re.compile(
-        r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with|beside)\b|kleiner als",
+        r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
+        r"|beside)\b|kleiner als",
         re.I,
     ),
 )
@@ -204,12 +215,14 @@ _CAUSES = Roles(
     re.compile(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
     re.compile(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
     re.compile(
-        r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in|brought about"
+        r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
+        r"|brought about"
         r"|then|which is why|the cause of)\b|→|[-=]>",
         re.I,
     ),
     re.compile(
-        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after|as)\b|←|<[-=]",
+        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
+        r"|as)\b|←|<[-=]",
         re.I,
     ),
 )
@@ -235,7 +248,10 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
     found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", asked.strip(), re.S)
     if found is None:
         return (), None
-    numbered = r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장) ?#?{n}(?!\d)|(?<=: ){n}(?!\d)|\bthe {place}(?: one| sentence| statement| event)?\b"
+    numbered = (
+        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장) ?#?{n}(?!\d)|(?<=: ){n}(?!\d)"
+        r"|\bthe {place}(?: one| sentence| statement| event)?\b"
+    )
     each = (
         rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*|{numbered.format(n=i + 1, place=place)})"
         for i, place in enumerate(("(?:first|former)", "(?:second|latter)"))
@@ -266,15 +282,19 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
 
 
 _SAME = re.compile(
-    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe|dieselbe|même|mismo|misma)\b|相同|一样|同じ|같[은다아]"
+    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe|dieselbe|même|mismo"
+    r"|misma)\b|相同|一样|同じ|같[은다아]"
 )
 _DIFFERENT = re.compile(
-    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*|verschieden\w*|différent\w*|diferente\w*|distinto)\b"
+    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*|verschieden\w*|différent\w*"
+    r"|diferente\w*|distinto)\b"
     r"|不同|不一样|不相同|違[うい]|異なる|다르|다른|같지 않"
 )
 _ELSEWHERE = re.compile(
-    r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples|situations)(?: are| is)?(?: \w+)?"
-    r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*|\bno different (?:sense|meaning)\b"
+    r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
+    r"|situations)(?: are| is)?(?: \w+)?"
+    r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
+    r"|\bno different (?:sense|meaning)\b"
 )
 """What may be the same or differ besides the meaning."""
 _NOT_SAME = re.compile(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")

@@ -217,8 +217,8 @@ def sequence(reply: Reply, item: Item) -> Scored:
     """Words in order, separated by spaces, commas or lines."""
     wanted = _wanted(item.targets)
     text = reply.text
-    given = {word for word in _sortable(item.input.rpartition(":")[2] or item.input)}
-    named = [word for word in re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())]
+    given = set(_sortable(item.input.rpartition(":")[2] or item.input))
+    named = re.findall(r"[^\W_]+(?:['-][^\W_]+)*", reply.said.casefold())
     strange = [
         word for word in named if word not in given | _JOINS and len(word) > 1 and not word.isdigit() and len(named) <= len(given) + 3
     ]
@@ -298,7 +298,8 @@ def listed(reply: Reply, item: Item) -> Scored:
 
 _MARKED = r"\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔)|no|false|❌|✗|✘|not)(?!\w)"
 _OUT = re.compile(
-    r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude|without|remaining)\b"
+    r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
+    r"|without|remaining)\b"
 )
 _PARTS = re.compile(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
 

@@ -35,15 +35,17 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 """Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
 _NO_NOUN = re.compile(
-    r"\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason|ifs|wonder|more|longer"
+    r"\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason"
+    r"|ifs|wonder|more|longer"
     r"|evidence|indication|contradiction|difference|clue|opinion|context|telling|point|sense|explicit|direct|definite|means)\b)",
     re.I,
 )
 _TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b", re.I)
-_CLUES = frozenset(
-    "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed contradict contradicts"
-    " contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ negativo negativa pos neg falso falsch wahr"
-    " vrai richtig korrekt t f y n true false yes no if than less among between from out negative does doesn valide verdadero cierto non".split()
+_CLUES = words(
+    "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
+    "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
+    "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
+    "from out negative does doesn valide verdadero cierto non"
 )
 
 
@@ -91,7 +93,8 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = re.compile(
-            rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|is|have|has|an?) no |^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
+            rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|is|have|has|an?) no "
+            rf"|^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
             rf"|(?P<after>{one})(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
@@ -113,7 +116,8 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})(?=\s*(?:[,.!;:。！，❌✅-]|\Z))|(?:(?<=[:：是は])|\b(?:is|ist|est|es|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
+            rf"\A[\W_]*(?:{words})(?=\s*(?:[,.!;:。！，❌✅-]|\Z))|(?:(?<=[:：是は])|\b(?:is|ist|est|es"
+            rf"|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
             re.I,
         )
         if words

@@ -23,14 +23,17 @@ _FILLER = re.compile(
 )
 PREFIX = re.compile(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = re.compile(
-    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice|ist|sind|lautet|heißt|est|sont"
+    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice|ist"
+    r"|sind|lautet|heißt|est|sont"
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
 ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|to)(?:\s+|(?<='))", re.I)
 _EXPLAINS = re.compile(
-    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite|antonym|synonym|plural)"
-    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht|pas|et non|y no)\b"
+    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
+    r"|antonym|synonym|plural)"
+    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
+    r"|pas|et non|y no)\b"
     r"|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s"
 )
 
