@@ -16,7 +16,7 @@ from promptlab.scoring.answers.places import located
 from promptlab.scoring.answers.text import key
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import unwrapped
-from promptlab.scoring.metrics.strict.numerals import figures
+from promptlab.scoring.metrics.strict.figures import figures
 from promptlab.scoring.rules import task_metric
 from promptlab.sources.tasks import load_task, task_names
 

@@ -16,7 +16,7 @@ from promptlab.nouns.item import Item
 from promptlab.nouns.words import SCORERS
 from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.metrics import bigbench, compliant, declines, echoed
-from promptlab.scoring.metrics.strict.numerals import spelled_number
+from promptlab.scoring.metrics.strict.notations import spelled_number
 from promptlab.scoring.rules import task_metric
 from promptlab.sources.tasks import entries, load_task, task_names
 
