@@ -37,8 +37,8 @@ THINKING = re.compile(
     r"(?:^|[/:.-])o[134](?:$|-)|gpt-5|gpt-oss|reason|think|(?:^|[/-])r1\b|qwq|grok-[34]|magistral|deep-research", re.IGNORECASE
 )
 """Names of models that think before they answer, where the table says nothing."""
-RENAMED = re.compile(r"max_tokens is sent as \w+")
-"""The same under the provider's own name."""
+RENAMED = re.compile(r"max_tokens (?:is sent as \w+|\d+ is sent)")
+"""The same under the provider's own name; or the model's own limit, where the interface does not do without one."""
 LEAST_OUTPUT = 2_000
 """Tokens below which a model that thinks may have none left for its answer."""
 LEAST_TIMEOUT_S = 120.0

@@ -61,8 +61,9 @@ OWN_HOSTS: Mapping[str, tuple[str, ...]] = {
     "fireworks_ai": ("api.fireworks.ai",),
     "moonshot": ("api.moonshot.ai", "api.moonshot.cn"),
     "perplexity": ("api.perplexity.ai",),
+    "vertex_ai": ("aiplatform.googleapis.com", "-aiplatform.googleapis.com"),
 }
-"""Public hosts beside those of DIRECT to which a provider's usual key may go; with a dot in front: and all below it."""
+"""Public hosts beside those of DIRECT to which a provider's usual key may go; with a mark in front: all that end so."""
 SEVERAL = frozenset({"AWS_ACCESS_KEY_ID", "GOOGLE_APPLICATION_CREDENTIALS"})
 """Variables that are one of several ways to give the same credentials."""
 USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -158,7 +159,7 @@ def _is_own_host(model: Model) -> bool:
     hosts = (urlsplit(PUBLIC.get(model.provider, "")).hostname,)
     host = address.hostname or ""
     own = (*hosts, *OWN_HOSTS.get(model.provider, ()))
-    return address.scheme == "https" and any(name and (host.endswith(name) if name[0] == "." else host == name) for name in own)
+    return address.scheme == "https" and any(name and (host.endswith(name) if name[0] in ".-" else host == name) for name in own)
 
 
 def own_key(model: Model) -> str | None:
