@@ -19,7 +19,7 @@ UNKNOWN_OUTPUT_TOKENS = 4096
 
 
 AT_FIRST = 4
-"""Calls to a model that are under way at first, where a cap holds: nobody knows yet how long its answers get."""
+"""Calls to a model that are under way after its first answer or failure, where a cap holds."""
 LETTERS = bytes(sorted({*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1), ord(" ")}))
 
 
@@ -27,8 +27,8 @@ LETTERS = bytes(sorted({*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z"
 class Payer:
     """Sends calls through the gateway within the budget.
 
-    Under a cap few calls to a model are under way at first, and one more with each answer that is no longer than was set aside; a
-    longer one starts that anew. So a provider that heeds no limit bills few answers before the next ones are set aside by its longest.
+    Under a cap one call to a model is under way at first, then a few, and one more with each answer that is no longer than was set
+    aside; a longer one starts that anew. A provider that heeds no limit so bills few answers before its longest is set aside for each.
     """
 
     models: Mapping[str, Model]
@@ -47,7 +47,7 @@ class Payer:
 
     async def paid(self, call: Call) -> Completion:
         """The answer to a call. Each attempt that fails after it may have been billed counts as the most that it can have cost."""
-        while self._is_capped(call) and self._under_way[call.model] >= self._room.setdefault(call.model, self.at_first):
+        while self._is_capped(call) and self._under_way[call.model] >= self._room.get(call.model, 1):
             await self.budget.settled()
         self._under_way[call.model] += 1
         try:
@@ -65,6 +65,7 @@ class Payer:
             nonlocal reserved, unsure_usd, usd, tokens
             self.budget.settle(usd, tokens, None, None)
             reserved, unsure_usd = False, unsure_usd + usd
+            self._make_room(call.model, 0)
             usd, tokens = await self._reserved(call)
             reserved = True
 
@@ -121,12 +122,16 @@ class Payer:
         """Learn from an answer how long they get, and note a usage that cannot be believed."""
         model, length = call.model, length_of(completion)
         if length > self._most_output(call):
-            self._room[model] = self.at_first
-        elif completion.outcome != "error":
-            self._room[model] = self._room.get(model, self.at_first) + 1
+            self._room[model] = 1
+        else:
+            self._make_room(model, completion.outcome != "error")
         self.learn(model, length)
         if (doubt := self.gateway.doubts.get(model)) and doubt not in self.progress.notes:
             self.progress.notes.append(doubt)
+
+    def _make_room(self, model: str, more: int) -> None:
+        self._room[model] = max(self.at_first, self._room.get(model, 1) + more)
+        self.budget.news()
 
     def learn(self, model: str, length: int) -> None:
         """Some answer of a model took so many tokens."""
