@@ -150,7 +150,7 @@ class Provider:
                     break
         writer.close()
 
-    async def say(self, writer: asyncio.StreamWriter, status: int, body: Any) -> None:  # noqa: ANN401 (JSON, or bytes as they are)
+    async def say(self, writer: asyncio.StreamWriter, status: int, body: Any) -> None:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         writer.write(f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\nContent-Length: {len(data)}\r\n\r\n".encode() + data)
         await writer.drain()
@@ -170,7 +170,9 @@ class Provider:
         n_input = len(text.encode()) // 4 if text.isascii() else sum(1 if char.isascii() else 2 for char in text)
         most = request["max_tokens"]
         kind, _, detail = mode.partition("-")
-        n_output = {"ok": 3, "long": TIMES_TOO_LONG * most, "reasoning": TIMES_TOO_LONG * most, "insum": TIMES_TOO_LONG * most}.get(kind, most)
+        n_output = {"ok": 3, "long": TIMES_TOO_LONG * most, "reasoning": TIMES_TOO_LONG * most, "insum": TIMES_TOO_LONG * most}.get(
+            kind, most
+        )
         self.bill(n_input, n_output)
         usage: Any = {"prompt_tokens": n_input, "completion_tokens": n_output, "total_tokens": n_input + n_output}
         said = "42"
@@ -203,7 +205,7 @@ class Provider:
         return False
 
 
-def _usage(n_input: Any, n_output: Any) -> dict[str, Any]:  # noqa: ANN401 (whatever a liar says)
+def _usage(n_input: Any, n_output: Any) -> dict[str, Any]:
     return {"prompt_tokens": n_input, "completion_tokens": n_output}
 
 
@@ -226,7 +228,7 @@ async def serve() -> None:
 def provider() -> Iterator[str]:
     """The address of our server, in a process of its own."""
     command = [sys.executable, str(Path(__file__).resolve()), "--serve"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         yield f"http://127.0.0.1:{int(process.stdout.readline())}"
@@ -239,7 +241,7 @@ def provider() -> Iterator[str]:
 
 
 def asked(url: str, path: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{url}/__{path}", timeout=30) as said:  # noqa: S310 (an address of the user's own)
+    with urllib.request.urlopen(f"{url}/__{path}", timeout=30) as said:
         return dict(json.load(said))
 
 
@@ -280,7 +282,7 @@ def measured(url: str, mode: str, way: str, cap: float, concurrency: int) -> Row
 def started(command: list[str], env: dict[str, str], kill: bool, url: str) -> None:
     """Run the command to its end, or kill it and all that it started in the middle of its calls."""
     n_before = asked(url, "stats")["n"]
-    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)  # noqa: S603
+    process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + KILL_AFTER_S + 20
     while kill and process.poll() is None and time.monotonic() < deadline:
         if asked(url, "stats")["n"] > n_before + 5:

@@ -135,7 +135,7 @@ def as_sent(sampling: Mapping[str, Any]) -> dict[str, Any]:
 
 def most_output(sampling: Mapping[str, Any]) -> int | None:
     """The most output tokens that a request allows, reasoning included; None where it sets no limit."""
-    asked = {**sampling, **sampling.get("params", {})}
+    asked = {**in_body(sampling), **sampling.get("params", {})}
     limits: list[int] = [
         asked[name] for name in ("max_tokens", "max_completion_tokens", "max_output_tokens") if type(asked.get(name)) is int
     ]

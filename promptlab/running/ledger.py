@@ -70,7 +70,9 @@ class Ledger:
 def taken_over(folder: Path) -> Sums:
     """What earlier sessions kept, in one file from now on; only for who holds the run's lock."""
     found = _found(folder)
-    whole = Sums(*map(sum, zip(*found.values(), strict=True))).settled() if found else Sums()
+    if not found:
+        return NOTHING
+    whole = Sums(*map(sum, zip(*found.values(), strict=True))).settled()
     Ledger(folder, 0, whole).close()
     for path in found:
         if path != _path(folder, 0):

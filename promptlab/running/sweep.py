@@ -158,7 +158,7 @@ class _Session:
         self._progress = Progress(
             n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=[fewer] if fewer else []
         )
-        kept = taken_over(writer.folder).settled()
+        kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
 
     async def run(self, serve_gpus: int) -> Sweep:
@@ -264,6 +264,8 @@ class _Session:
             manifest.spent = lambda: (usd.lent, int(tokens.lent))
         else:
             before = self._spent()
+            if not all(model.simulated for model in study.models):
+                Ledger(self._writer.folder, before=manifest.kept_before).close()
             manifest.spent = lambda: (before[0] + hub.total("spent_usd"), before[1] + int(hub.total("spent_tokens")))
         theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
