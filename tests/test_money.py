@@ -15,11 +15,15 @@ import pytest
 
 from conftest import ROOT
 from promptlab.nouns import Call, Completion, Model, Price, most_output
+from promptlab.planning.resolve import resolve
 from promptlab.running.budget import Budget
+from promptlab.running.fleet.hub import Hub, Limit
 from promptlab.running.gateway import Gateway
 from promptlab.running.ledger import Ledger, Sums, taken_over
 from promptlab.running.paying import Payer, most_tokens
+from promptlab.running.preflight import requests_of
 from promptlab.running.progress import Progress
+from runs import experiment
 
 CALL = Call("m", ({"role": "user", "content": "?"},), {"max_tokens": 10})
 
@@ -149,3 +153,19 @@ def test_a_ledger_that_is_none_is_not_believed(tmp_path: Path, damage: str) -> N
         path.unlink()
         path.mkdir() if damage == "folder" else path.symlink_to("/dev/zero")
     assert taken_over(tmp_path) == Sums()
+
+
+def test_workers_tell_each_other_lengths_and_the_hub_notes() -> None:
+    hub = Hub(1, 2, Limit(None), Limit(None), lambda _: None)
+    hub.exchange(0, {"notes": ["m: top_k is not sent"], "longest": {"m": 500}})
+    assert hub.exchange(1, {"notes": ["m: top_k is not sent"], "longest": {"m": 5}})["longest"] == {"m": 500}
+    assert hub.notes == ["m: top_k is not sent"]
+
+
+def test_a_plan_says_what_is_asked_and_what_is_sent(tmp_path: Path) -> None:
+    model = "  - {model: anthropic/claude-sonnet-4-5, name: m, sampling: {temperature: 1, max_tokens: 4000, reasoning_effort: low}}"
+    [request] = requests_of(resolve(experiment(tmp_path, models=f"  - sim/null\n{model}")))
+    assert request["model"] == "m"
+    assert request["requested"]["reasoning_effort"] == "low"
+    assert request["sent"]["thinking"]["budget_tokens"] > 0
+    assert "reasoning_effort is not sent" in request["changed"]

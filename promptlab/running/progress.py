@@ -111,6 +111,8 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+    allow_keys: tuple[str, ...] = ()
+    """Variables whose values the experiment may send to an address of its own."""
 
 
 State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]

@@ -22,6 +22,7 @@ from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_mo
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
+from promptlab.running.keys import need_key_consent
 from promptlab.running.ledger import Ledger, taken_over
 from promptlab.running.open_files import with_room
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
@@ -94,6 +95,8 @@ async def arun_sweep(
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
     study.need_consent()
+    if execution.cache != "replay":
+        need_key_consent(study, execution.allow_keys)
     study = as_recorded(study, runs)
     folder = runs / study.run_id
     _limits(study, execution)

@@ -38,6 +38,9 @@ NO_CREDENTIALS = {
     "botoco": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in AWS_PROFILE",
 }
 """By the library that signs requests (botocore, by its beginning): what to do where it finds nothing to sign them with."""
+OWN_ARGUMENTS = frozenset({"base_url", "deployment_id", "extra_body", "extra_headers", "extra_query", "model_list", "timeout"})
+PREFIXED = re.compile(r"(?:aws|azure|vertex|litellm)_")
+"""Arguments of LiteLLM's that say where and how a request is sent, besides those that it lists itself."""
 PREFIXES = re.compile(r"^(?:litellm\.\w+: )+(?:\w+: )*(?:[\w-]+(?:Exception|Error) (?:\w+ )?- )?")
 DEEPEST = 12
 BODIES = frozenset({"openai", "azure", "openrouter", "gemini", "vertex_ai", "text-completion-openai", "custom_openai"})
@@ -54,6 +57,7 @@ class LiteLLMWire(Wire):
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], simulator: Simulator | None = None) -> None:
         super().__init__(models, secrets)
         litellm = _loaded()
+        from litellm.types.utils import all_litellm_params
         from litellm.utils import get_optional_params
 
         litellm.suppress_debug_info = True  # else an error banner goes to stdout, into the middle of --json
@@ -67,6 +71,7 @@ class LiteLLMWire(Wire):
         litellm.ssl_verify = bundle() or True
         self._litellm = litellm
         self._optional_params = get_optional_params
+        self._internal = OWN_ARGUMENTS.union(all_litellm_params)
         if simulator is not None:
             litellm.custom_provider_map = [{"provider": "sim", "custom_handler": _handler(litellm, simulator)}]
 
@@ -128,6 +133,8 @@ class LiteLLMWire(Wire):
         if not params:
             return in_body(sampling)
         takes_body = model.provider in BODIES or model.provider in self._litellm.openai_compatible_providers
+        if not takes_body and (odd := sorted(name for name in params if name in self._internal or PREFIXED.match(name))):
+            raise UsageProblem(f"params of {model.name!r} cannot hold {', '.join(odd)}: LiteLLM would take it for its own, and not send it")
         return {**in_body(sampling), **({"extra_body": params} if takes_body else {**params, "allowed_openai_params": sorted(params)})}
 
     async def send(self, call: Call) -> Reply:
