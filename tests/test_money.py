@@ -90,6 +90,20 @@ def test_calls_under_way_grow_as_answers_become_known() -> None:
     assert max(sent(lambda _: 10, cap=None)[0].seen) == 200
 
 
+def test_what_waits_is_not_sent_after_an_interrupt() -> None:
+    gateway = Heard(lambda _: 10)
+    payer = Payer({"m": Model("m", "openai/m")}, {"m": Price(0.0, 1.0)}, {}, cast("Gateway", gateway), Budget(1.0), Progress(9))
+
+    async def run() -> list[Any]:
+        payer.stop = asyncio.Event()
+        asyncio.get_running_loop().call_soon(payer.stop.set)
+        return await asyncio.gather(*(payer.paid(CALL) for _ in range(9)), return_exceptions=True)
+
+    found = asyncio.run(run())
+    assert gateway.n_sent == sum(isinstance(one, Completion) for one in found) == 1
+    assert sum(isinstance(one, asyncio.CancelledError) for one in found) == 8
+
+
 def test_a_longer_answer_starts_anew_and_is_set_aside_for_the_next() -> None:
     gateway, payer = sent(lambda number: 10 if number < 100 else 1000, cap=0.01)
     longest = 1000 / 1e6

@@ -39,6 +39,8 @@ class Payer:
     budget: Budget
     progress: Progress
     at_first: int = AT_FIRST
+    stop: asyncio.Event | None = None
+    """Set where nothing more is to be sent."""
     ledger: Ledger = field(default_factory=lambda: Ledger(None))
     longest: dict[str, int] = field(init=False, default_factory=dict)
     """By model name: the most tokens that one of its answers took so far."""
@@ -48,6 +50,8 @@ class Payer:
     async def paid(self, call: Call) -> Completion:
         """The answer to a call. Each attempt that fails after it may have been billed counts as the most that it can have cost."""
         while self._is_capped(call) and self._under_way[call.model] >= self._room.get(call.model, 1):
+            if self.stop is not None and self.stop.is_set():
+                raise asyncio.CancelledError  # it was not sent, and nothing more is
             await self.budget.settled()
         self._under_way[call.model] += 1
         try:
