@@ -11,7 +11,7 @@ import contextvars
 import os
 import threading
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
@@ -54,6 +54,7 @@ def run(
     workers: int = 1,
     progress: ProgressShown = True,
     allow_code: bool = False,
+    allow_keys: Sequence[str] = (),
 ) -> Run:
     """Run an experiment, from its file or as an object, and return the recorded run. The same call resumes where the last one ended.
 
@@ -63,7 +64,7 @@ def run(
     return _until_done(
         arun(
             experiment, runs=runs, cache=cache, max_cost=max_cost, max_tokens=max_tokens, concurrency=concurrency, workers=workers,
-            progress=progress, allow_code=allow_code,
+            progress=progress, allow_code=allow_code, allow_keys=allow_keys,
         )
     )  # fmt: skip
 
@@ -79,6 +80,7 @@ async def arun(
     workers: int = 1,
     progress: ProgressShown = True,
     allow_code: bool = False,
+    allow_keys: Sequence[str] = (),
 ) -> Run:
     """Run an experiment in the running event loop and return the recorded run; several may run at once.
 
@@ -87,7 +89,8 @@ async def arun(
     or `replay` from it and send nothing. `max_cost` (USD) and `max_tokens` (input and output) limit the whole
     run, earlier sessions included. `concurrency` calls are under way at once, over all of `workers` processes. `progress`: a bar where
     somebody sees it, False for none, or a function that is called with the counts. `allow_code` runs the code that files name (metrics,
-    programs); functions that are given as objects are the caller's own and need no consent.
+    programs); functions that are given as objects are the caller's own and need no consent. `allow_keys` names the variables whose
+    values a file may send to an address of its own.
 
     Cancelling it sends nothing more and records what is under way before CancelledError is raised; a second time gives that up.
     A run that is not complete gives a UserWarning that says why; `.state` says it too. Errors: FileProblems, UsageProblem, RunProblem.
@@ -103,7 +106,7 @@ async def arun(
     if "://" in folder:
         raise UsageProblem(f"{folder}: runs must be a local folder here; `promptlab sweep --runs {folder}` works at an address")
     study = resolve(_source(experiment), consent=consent(allow_code))
-    how = Execution(concurrency, cache, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers)
+    how = Execution(concurrency, cache, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers, allow_keys=tuple(allow_keys))
     place = watched(place_of_python() if progress else "nowhere") if isinstance(progress, bool) else contextlib.nullcontext(progress)
     with place as observe:
         done = await arun_sweep(study, Path(folder), home() / "cache", how, observe)

@@ -149,6 +149,23 @@ def test_a_package_that_litellm_lacks_is_named_and_nothing_is_retried(choice: Wi
     assert gateway.n_sent <= 4
 
 
+def test_without_credentials_to_sign_with_nothing_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
+    import litellm
+
+    missing = type("DefaultCredentialsError", (Exception,), {"__module__": "google.auth.exceptions"})
+
+    async def lacks(**_: Any) -> None:
+        try:
+            raise missing("Your default credentials were not found. See elsewhere")
+        except Exception as problem:
+            raise litellm.InternalServerError(str(problem), "vertex_ai", "m") from problem
+
+    monkeypatch.setattr(litellm, "acompletion", lacks)
+    found, gateway = all_asked(Model("m", "vertex_ai/gemini-2.0-flash"), "litellm")
+    assert "gcloud auth application-default login" in str(found[0])
+    assert gateway.n_sent <= 4
+
+
 def test_an_outage_is_waited_for_and_then_ends_the_model() -> None:
     server = Scripted(lambda _, __: (200, chat()))
     model = Model("m", "openai/m", server.url)

@@ -70,6 +70,8 @@ def usd(n_input: int, n_output: int, n_cached: int = 0, n_written: int = 0) -> f
 
 FORMS: dict[str, tuple[dict[str, Any], tuple[int | None, ...], float]] = {
     "plain": ({"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 57}, (50, 7, None, None, None), 0.00071),
+    "with a decimal point": ({"prompt_tokens": 50.0, "completion_tokens": 7.0, "total_tokens": 57.0}, (50, 7, None, None, None), 0.00071),
+    "input and sum alone": ({"prompt_tokens": 50, "total_tokens": 57}, (50, 7, None, None, None), 0.00071),
     "openai cached": (
         {"prompt_tokens": 2050, "completion_tokens": 7, "total_tokens": 2057, "prompt_tokens_details": {"cached_tokens": 2000}},
         (2050, 7, None, 2000, None),

@@ -14,6 +14,7 @@ from promptlab.running.batch.service import OpenAIBatches, read_results
 from promptlab.running.bundle import _exchange
 from promptlab.running.cache.rows import body_of
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice, WireError
+from promptlab.running.gateway.answers import native_refusal
 from promptlab.running.gateway.failures import read_boundary, read_fault, read_wait
 from scripted import Scripted, chat, stream
 
@@ -201,12 +202,38 @@ def test_what_litellm_calls_stop_is_looked_up_in_the_response(
 
 
 @pytest.mark.parametrize(
+    ("provider", "status", "body", "billed"),
+    [
+        ("anthropic", 529, {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, False),
+        ("anthropic", 500, {"type": "error", "error": {"type": "api_error", "message": "Internal server error"}}, True),
+        ("gemini", 503, {"error": {"code": 503, "status": "UNAVAILABLE", "message": "The model is overloaded."}}, True),
+        ("cohere", 529, {"message": "Overloaded"}, False),
+        ("mistral", 529, {"error": {"message": "Overloaded"}}, False),
+    ],
+)
+def test_the_status_is_the_providers_and_not_litellms(
+    provider: str, status: int, body: dict[str, Any], billed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ANTHROPIC", "GEMINI", "COHERE", "MISTRAL"):
+        monkeypatch.setenv(f"{name}_API_KEY", "none")
+    with Scripted(lambda _, __: (status, body)) as server:
+        found, _ = asked(server, "litellm", provider, server.address if provider in ("anthropic", "gemini") else server.url)
+    said = body.get("message") or body["error"]["message"]
+    assert found.error == f"server: HTTP {status}: {said}"
+    assert (found.cost_usd is None) == billed
+
+
+@pytest.mark.parametrize(
     ("status", "text", "boundary"),
     [
         (429, "You exceeded your current quota. Please retry in 1.2s. GenerateRequestsPerMinutePerProject", "rate"),
         (429, 'You exceeded your current quota {"quotaId": "GenerateRequestsPerDayPerProject"} Please retry in 34s', "quota"),
         (429, "Quota exceeded for quota metric 'Generate Content API requests per day'", "quota"),
         (429, "You exceeded your current quota, please check your plan", "quota"),
+        (429, '{"message": "Too many tokens per day"}', "quota"),
+        (400, '{"error": {"code": 400, "message": "blocked", "status": "INVALID_ARGUMENT"}}', "policy"),
+        (400, "The prompt was blocked", "policy"),
+        (403, "the address is blocked", "auth"),
         (429, "Rate limit reached on requests per day (RPD): Limit 3. Please try again in 20s.", "rate"),
         (400, "Your credit balance is too low to access the Anthropic API.", "quota"),
         (402, "", "quota"),
@@ -235,6 +262,14 @@ def test_what_litellm_calls_stop_is_looked_up_in_the_response(
 )
 def test_where_a_request_failed(status: int | None, text: str, boundary: str) -> None:
     assert read_boundary(status, text) == boundary
+
+
+def test_a_refusal_of_the_responses_interface_is_one() -> None:
+    thought = {"type": "reasoning", "summary": []}
+    said = {"type": "message", "content": [{"type": "refusal", "refusal": "I will not"}]}
+    assert native_refusal({"object": "response", "output": [thought, said]}) == "I will not"
+    for other in (None, [], {}, {"output": None}, {"output": [thought, {"content": [{"type": "output_text", "text": "yes"}]}]}):
+        assert native_refusal(other) is None
 
 
 def test_times_and_errors_in_messages() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from billing import Said, Scripted, chat
-from promptlab.nouns import Call, Completion, FileProblems, Model, merged, most_output
+from promptlab.nouns import Call, Completion, FileProblems, Model, UsageProblem, merged, most_output
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.running.gateway import Gateway, RetryPolicy, WireChoice
@@ -207,6 +207,14 @@ def test_an_experiment_of_chats_does_not_take_a_text_completion_model(tmp_path: 
 
 
 # --- how a request differs from the experiment --------------------------------------------------------------------------------
+
+
+def test_a_default_of_the_interface_is_part_of_what_is_sent_and_a_text_completion_takes_no_schema() -> None:
+    model = Model("m", "anthropic/claude-3-7-sonnet-20250219")
+    assert Gateway([model], {"m": None}).effective(model, {})["max_tokens"] > 0
+    text = Model("m", "text-completion-openai/gpt-3.5-turbo-instruct")
+    with pytest.raises(UsageProblem, match="takes no response_format"):
+        Gateway([text], {"m": None}).effective(text, {"response_format": {"type": "json_object"}})
 
 
 def test_differences_in_words() -> None:

@@ -50,7 +50,7 @@ def plan(
     from promptlab.planning.plan import make_plan, outlook, repriced
     from promptlab.planning.resolve import resolve
     from promptlab.running.gateway.providers import asked_where
-    from promptlab.running.preflight import preflight
+    from promptlab.running.preflight import preflight, requests_of
     from promptlab.sources.spec.user import consent
 
     study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
@@ -65,7 +65,9 @@ def plan(
     if shown is not None:
         made = replace(made, outlook=outlook(priced, shown["discordance_high"]))
     if as_json:
-        exit_json({**made.plain(), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})})
+        exit_json(
+            {**made.plain(), "requests": requests_of(study), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})}
+        )
     show_plan(made, concurrency)
     for model in study.models:
         if not model.simulated:

@@ -85,6 +85,9 @@ def sweep(
         bool, typer.Option("--probe/--no-probe", help="Send each model's first trial alone, to find a wrong key or name at once.")
     ] = True,
     allow_code: AllowCode = False,
+    allow_key: Annotated[
+        list[str] | None, typer.Option(help="A variable whose value the file may send to its own address; may be given several times.")
+    ] = None,
     batch: Batch = False,
     batch_wait: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
@@ -116,6 +119,7 @@ def sweep(
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
         ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
+        allow_keys=tuple(allow_key or ()),
     )  # fmt: skip
     study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
     _say_first(study)

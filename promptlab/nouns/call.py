@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ class Tier:
     written_input_usd_per_mtok: float | None = None
 
 
+BUDGET = re.compile(r"(?:max_)?(?:thinking|reasoning|thought)s?_?(?:budget|tokens)(?:_tokens)?|thinkingBudget|budget_tokens")
+"""Names of parameters that say how many tokens a model may think."""
 Rates = TypeVar("Rates", "Price", Tier)
 
 
@@ -132,13 +135,24 @@ def as_sent(sampling: Mapping[str, Any]) -> dict[str, Any]:
 
 def most_output(sampling: Mapping[str, Any]) -> int | None:
     """The most output tokens that a request allows, reasoning included; None where it sets no limit."""
-    asked = {**sampling, **sampling.get("params", {})}
-    limits = [asked[name] for name in ("max_tokens", "max_completion_tokens", "max_output_tokens") if type(asked.get(name)) is int]
+    asked = {**in_body(sampling), **sampling.get("params", {})}
+    limits: list[int] = [
+        asked[name] for name in ("max_tokens", "max_completion_tokens", "max_output_tokens") if type(asked.get(name)) is int
+    ]
     if not limits:
         return None
     thinking = asked.get("thinking")
-    budget = thinking.get("budget_tokens", 0) if isinstance(thinking, Mapping) else 0
-    return int(max(limits) + (budget if budget >= max(limits) else 0))
+    budget = int(thinking.get("budget_tokens", 0)) if isinstance(thinking, Mapping) else 0
+    return max(limits) + (budget if budget >= max(limits) else 0) + sum(_budgets(asked))
+
+
+def _budgets(part: Mapping[str, Any]) -> Iterator[int]:
+    """What a model may think besides its answer, under every name that providers have for it but Anthropic's."""
+    for name, value in part.items():
+        if isinstance(value, Mapping) and name != "thinking":
+            yield from _budgets({"reasoning_tokens" if key == "max_tokens" else key: inner for key, inner in value.items()})
+        elif type(value) is int and value > 0 and BUDGET.fullmatch(name):
+            yield value
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,6 +69,10 @@ class Budget:
         self.reserved_tokens -= tokens
         self.spent_usd += usd if cost_usd is None else cost_usd
         self.spent_tokens += tokens if n_tokens is None else n_tokens
+        self.news()
+
+    def news(self) -> None:
+        """Wake whoever waits for a request to end."""
         self._settled.set()
 
     def give_back(self) -> list[float]:

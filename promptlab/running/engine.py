@@ -22,7 +22,7 @@ from promptlab.running.cache import Cache, NotCached, WriteBehind, request_of
 from promptlab.running.first import FirstCalls
 from promptlab.running.gateway import Gateway
 from promptlab.running.gateway.wire import storable
-from promptlab.running.paying import Payer
+from promptlab.running.paying import AT_FIRST, Payer
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
 from promptlab.running.trial_rows import Finished, Made, Rows, rows_of
@@ -356,7 +356,11 @@ def engine_of(
         )
         progress.noted = gateway.notes
     sampling = study.experiment.sampling.asked()
-    return Engine(
+    engine = Engine(
         design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges,
         limits=study.limits,
     )  # fmt: skip
+    if execution is not None:
+        engine.payer.at_first = max(1, AT_FIRST // execution.workers)
+        gateway.on_sent = engine.payer.keep
+    return engine

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from promptlab.nouns import Call, Completion, Model, Price, most_output
 from promptlab.running.budget import Budget
 from promptlab.running.gateway import Gateway
+from promptlab.running.ledger import Ledger, Sums
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import total
 
@@ -16,9 +18,18 @@ UNKNOWN_OUTPUT_TOKENS = 4096
 """The longest answer, where neither the request nor the price table sets a limit."""
 
 
+AT_FIRST = 4
+"""Calls to a model that are under way after its first answer or failure, where a cap holds."""
+LETTERS = bytes(sorted({*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1), ord(" ")}))
+
+
 @dataclass(slots=True)
 class Payer:
-    """Sends calls through the gateway within the budget."""
+    """Sends calls through the gateway within the budget.
+
+    Under a cap one call to a model is under way at first, then a few, and one more with each answer that is no longer than was set
+    aside; a longer one starts that anew. A provider that heeds no limit so bills few answers before its longest is set aside for each.
+    """
 
     models: Mapping[str, Model]
     prices: Mapping[str, Price | None]
@@ -27,26 +38,48 @@ class Payer:
     gateway: Gateway
     budget: Budget
     progress: Progress
-    _longest: dict[str, int] = field(init=False, default_factory=dict)
+    at_first: int = AT_FIRST
+    stop: asyncio.Event | None = None
+    """Set where nothing more is to be sent."""
+    ledger: Ledger = field(default_factory=lambda: Ledger(None))
+    longest: dict[str, int] = field(init=False, default_factory=dict)
     """By model name: the most tokens that one of its answers took so far."""
+    _room: dict[str, int] = field(init=False, default_factory=dict)
+    _under_way: Counter[str] = field(init=False, default_factory=Counter)
 
     async def paid(self, call: Call) -> Completion:
         """The answer to a call. Each attempt that fails after it may have been billed counts as the most that it can have cost."""
-        usd, tokens = self.upper_cost(call)
-        await self.budget.reserve(usd, tokens)
+        while self._is_capped(call) and self._under_way[call.model] >= self._room.get(call.model, 1):
+            if self.stop is not None and self.stop.is_set():
+                raise asyncio.CancelledError  # it was not sent, and nothing more is
+            await self.budget.settled()
+        self._under_way[call.model] += 1
+        try:
+            return await self._paid(call)
+        finally:
+            self._under_way[call.model] -= 1
+            self.budget.news()
+            self.keep()
+
+    async def _paid(self, call: Call) -> Completion:
+        usd, tokens = await self._reserved(call)
         reserved, unsure_usd = True, 0.0
 
         async def reserve_anew() -> None:
-            nonlocal reserved, unsure_usd
+            nonlocal reserved, unsure_usd, usd, tokens
             self.budget.settle(usd, tokens, None, None)
             reserved, unsure_usd = False, unsure_usd + usd
-            await self.budget.reserve(usd, tokens)
+            self._make_room(call.model, 0)
+            usd, tokens = await self._reserved(call)
             reserved = True
 
         used: tuple[float | None, int | None] = 0.0, 0
         try:
             completion = await self.gateway.complete(call, reserve_anew)
             used = completion.cost_usd, total([completion.input_tokens, completion.output_tokens])
+            if completion.cost_usd is None and reserved:
+                used = self._most(call, length_of(completion), least=usd), used[1]
+                unsure_usd += used[0] or 0.0
         except asyncio.CancelledError:
             used = None, None  # it may have been sent
             raise
@@ -62,32 +95,82 @@ class Payer:
             self.progress.n_unpriced += 1
         if unsure_usd:
             completion.at_most_usd = (completion.cost_usd or 0.0) + unsure_usd
-        self.seen(call.model, completion)
+        self.seen(call, completion)
         return completion
 
-    def seen(self, model: str, completion: Completion) -> None:
+    async def _reserved(self, call: Call) -> tuple[float, int]:
+        """Set aside the most that a call can take, for all that is known when it is sent."""
+        while True:
+            usd, tokens = self.upper_cost(call)
+            await self.budget.reserve(usd, tokens)
+            self.keep()
+            if self.upper_cost(call) <= (usd, tokens):
+                return usd, tokens
+            self.budget.settle(usd, tokens, 0.0, 0)  # answers got longer while it waited
+
+    def _is_capped(self, call: Call) -> bool:
+        capped = self.budget.limit_usd is not None or self.budget.limit_tokens is not None
+        return capped and not self.models[call.model].simulated
+
+    def keep(self) -> None:
+        """Write down what was sent and paid."""
+        progress, budget = self.progress, self.budget
+        self.ledger.keep(
+            Sums(
+                self.gateway.n_sent, progress.paid_usd, progress.unsure_usd, budget.spent_usd, budget.spent_tokens,
+                budget.reserved_usd, budget.reserved_tokens,
+            )
+        )  # fmt: skip
+
+    def seen(self, call: Call, completion: Completion) -> None:
         """Learn from an answer how long they get, and note a usage that cannot be believed."""
-        self._longest[model] = max(self._longest.get(model, 0), completion.output_tokens or 0)
+        model, length = call.model, length_of(completion)
+        if length > self._most_output(call):
+            self._room[model] = 1
+        else:
+            self._make_room(model, completion.outcome != "error")
+        self.learn(model, length)
         if (doubt := self.gateway.doubts.get(model)) and doubt not in self.progress.notes:
             self.progress.notes.append(doubt)
 
-    def upper_cost(self, call: Call) -> tuple[float, int]:
-        """The most that a request can take, in USD and tokens, for all that is known: the limit that it sets, else the model's own."""
-        n_input = most_input(call)
+    def _make_room(self, model: str, more: int) -> None:
+        self._room[model] = max(self.at_first, self._room.get(model, 1) + more)
+        self.budget.news()
+
+    def learn(self, model: str, length: int) -> None:
+        """Some answer of a model took so many tokens."""
+        self.longest[model] = max(self.longest.get(model, 0), length)
+
+    def _most_output(self, call: Call) -> int:
+        """The most tokens of an answer, for all that is known: the limit that the request sets, else the model's own; or the longest."""
         limit = most_output(call.sampling) or self.limits.get(call.model, UNKNOWN_OUTPUT_TOKENS)
-        n_output = max(limit, self._longest.get(call.model, 0))
+        return max(limit, self.longest.get(call.model, 0))
+
+    def _most(self, call: Call, n_output: int, least: float = 0.0) -> float:
+        """The most that a request with such an answer can cost, in USD."""
         price = self.prices.get(call.model)
-        return price.most(n_input, n_output) if price is not None else 0.0, n_input + n_output
+        return max(least, price.most(most_input(call), n_output)) if price is not None else least
+
+    def upper_cost(self, call: Call) -> tuple[float, int]:
+        """The most that a request can take, in USD and tokens."""
+        n_output = self._most_output(call)
+        return self._most(call, n_output), most_input(call) + n_output
+
+
+def length_of(completion: Completion) -> int:
+    """The tokens of an answer; where they are not known, the most that its text can have."""
+    if completion.output_tokens is not None:
+        return completion.output_tokens
+    return most_tokens(completion.text) + most_tokens(completion.reasoning or "")
 
 
 def most_input(call: Call) -> int:
-    """The most input tokens that a call can take: one for every two characters of ASCII, and one for each byte of others in UTF-8."""
-    n = 16
-    for message in call.messages:
-        text = message["content"]
-        if text.isascii():
-            n += len(text) // 2
-        else:
-            n_ascii = sum(map(str.isascii, text))
-            n += len(text.encode("utf-8", "surrogatepass")) - n_ascii + n_ascii // 2
-    return n
+    """The most input tokens that a call can take."""
+    return 16 + sum(most_tokens(message["content"]) for message in call.messages)
+
+
+def most_tokens(text: str) -> int:
+    """The most tokens of a text: one for every two letters of ASCII or blanks, and one for each byte of anything else in UTF-8."""
+    data = text.encode("utf-8", "surrogatepass")
+    n_others = len(data.translate(None, LETTERS))
+    return n_others + (len(data) - n_others) // 2

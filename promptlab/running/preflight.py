@@ -14,12 +14,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import Model, Problem, UsageProblem, did_you_mean
+from promptlab.nouns import Model, Problem, UsageProblem, as_sent, did_you_mean
 from promptlab.planning.resolve import Study
 from promptlab.running.budget import Budget
 from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, network
-from promptlab.running.gateway.providers import DIRECT, LOCAL, SEVERAL, asked_at, install, key_variable
+from promptlab.running.gateway.providers import DIRECT, LOCAL, SEVERAL, asked_at, asked_where, install, key_variable
+from promptlab.running.keys import refused_keys
 from promptlab.running.progress import Execution, Progress
 from promptlab.sources.prices import TEXT_MODES, PriceTable
 from promptlab.sources.spec.strict_yaml import parsed
@@ -37,8 +38,8 @@ THINKING = re.compile(
     r"(?:^|[/:.-])o[134](?:$|-)|gpt-5|gpt-oss|reason|think|(?:^|[/-])r1\b|qwq|grok-[34]|magistral|deep-research", re.IGNORECASE
 )
 """Names of models that think before they answer, where the table says nothing."""
-RENAMED = re.compile(r"max_tokens is sent as \w+")
-"""The same under the provider's own name."""
+RENAMED = re.compile(r"max_tokens (?:is sent as \w+|\d+ is sent)")
+"""The same under the provider's own name; or the model's own limit, where the interface does not do without one."""
 LEAST_OUTPUT = 2_000
 """Tokens below which a model that thinks may have none left for its answer."""
 LEAST_TIMEOUT_S = 120.0
@@ -75,6 +76,22 @@ def preflight(study: Study, execution: Execution | None = None) -> list[Finding]
     return sorted(dict.fromkeys(found), key=lambda finding: not finding.is_error)
 
 
+def requests_of(study: Study) -> list[dict[str, Any]]:
+    """What each real model is asked for and sent, with every set of parameters: `changed` says how they differ, or why it is refused."""
+    engine = engine_of(study, None, Budget(None), Progress(0), Execution())
+    found: list[dict[str, Any]] = []
+    for model, sampling in engine.samplings():
+        if model.simulated:
+            continue
+        one: dict[str, Any] = {"model": model.name, "asked": asked_where(model), "requested": as_sent(sampling)}
+        try:
+            one |= {"sent": engine.gateway.effective(model, sampling), "changed": engine.gateway.changed(model, sampling)}
+        except UsageProblem as problem:
+            one |= {"sent": None, "changed": str(problem)}
+        found += [] if one in found else [one]
+    return found
+
+
 class _Looker:
     """Looks at one study; `_engine` knows what each model would be sent."""
 
@@ -108,6 +125,7 @@ class _Looker:
         if mode is not None and mode not in TEXT_MODES:
             yield True, f"it is a model of the kind {mode!r} and writes no answers", self._near(model) or "name a chat model"
             return
+        yield from ((False, why, "") for refused, why in refused_keys(self._study) if refused is model)
         yield from _key(model)
         yield from _package(model, mode)
         if (retired := entry.get("deprecation_date")) and model.api_base is None and _is_past(str(retired)):

@@ -26,6 +26,7 @@ from promptlab.planning.resolve import Study
 from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice
+from promptlab.running.ledger import Sums
 
 
 @dataclass(slots=True)
@@ -110,6 +111,8 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+    allow_keys: tuple[str, ...] = ()
+    """Variables whose values the experiment may send to an address of its own."""
 
 
 State = Literal["running", "complete", "incomplete", "budget", "interrupted", "failed"]
@@ -121,7 +124,7 @@ PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pya
 class KeptManifest:
     """Keeps the manifest true while the run goes on."""
 
-    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float) -> None:
+    def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float, kept: Sums) -> None:
         self._study = study
         self._writer = writer
         self._progress = progress
@@ -134,9 +137,13 @@ class KeptManifest:
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
         self.effective: Mapping[str, Any] = {}
-        self.spent_before = before.spent.usd, before.spent.tokens
+        self.kept_before = Sums(
+            max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),
+            max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),
+        )  # fmt: skip
+        self.spent_before = self.kept_before.spent_usd, int(self.kept_before.spent_tokens)
         self.spent: Callable[[], tuple[float, int]] = lambda: self.spent_before
-        self.paid_before_usd = paid_before_usd
+        self.paid_before_usd = self.kept_before.paid_usd
         self.served_at: Mapping[str, str] = before.served_at
         self.batches: Callable[[], Mapping[str, Any]] = lambda: before.batches
 
@@ -174,11 +181,11 @@ class KeptManifest:
                     errors=progress.n_errors,
                     cached=progress.n_cached,
                     skipped=progress.n_skipped,
-                    sent=before.counts.sent + progress.n_sent,
+                    sent=int(self.kept_before.n_sent) + progress.n_sent,
                     unpriced=before.counts.unpriced + progress.n_unpriced,
                 ),
                 paid_usd=self.paid_before_usd + progress.paid_usd,
-                unsure_usd=before.unsure_usd + progress.unsure_usd,
+                unsure_usd=self.kept_before.unsure_usd + progress.unsure_usd,
                 spent=Spent(usd=usd, tokens=tokens),
                 hashes=self._hashes,
                 models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},

@@ -119,7 +119,7 @@ async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: as
     only; a reached budget, or providers that fall silent, end the sweep. All are told in `engine.progress`. `todo` may end and
     go on again: it is asked once more whenever a trial finishes.
     """
-    progress = engine.progress
+    progress, engine.payer.stop = engine.progress, stop
     workers = _Workers(engine, todo, concurrency, stop)
     try:
         while True:

@@ -22,6 +22,8 @@ from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_mo
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import Engine, engine_of
+from promptlab.running.keys import need_key_consent
+from promptlab.running.ledger import Ledger, taken_over
 from promptlab.running.open_files import with_room
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
@@ -93,6 +95,8 @@ async def arun_sweep(
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
     study.need_consent()
+    if execution.cache != "replay":
+        need_key_consent(study, execution.allow_keys)
     study = as_recorded(study, runs)
     folder = runs / study.run_id
     _limits(study, execution)
@@ -157,7 +161,8 @@ class _Session:
         self._progress = Progress(
             n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=[fewer] if fewer else []
         )
-        self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd)
+        kept = taken_over(writer.folder)
+        self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
 
     async def run(self, serve_gpus: int) -> Sweep:
         """Until all is recorded, or something ends it."""
@@ -205,6 +210,9 @@ class _Session:
         engine = engine_of(study, kept, budget, progress, self._how)
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
+        engine.payer.longest.update(self._recorded.longest)
+        if not all(model.simulated for model in study.models) and not self._how.batch:
+            engine.payer.ledger = Ledger(self._writer.folder, before=manifest.kept_before._replace(spent_usd=0.0, spent_tokens=0.0))
         waves = self._waves(study, engine, cache if kept is not cache else None) if self._how.batch else None
         stop = self._stop
         try:
@@ -221,6 +229,7 @@ class _Session:
                     break
         finally:
             await engine.gateway.aclose()
+            engine.payer.ledger.close()
             if waves:
                 await waves.aclose()
             for opened in {id(c): c for c in (cache, kept) if c}.values():
@@ -253,7 +262,14 @@ class _Session:
         most_usd, most_tokens = _limits(study, how)
         usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
         hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._writer.append_lines([line]))
-        manifest.spent = lambda: (usd.lent, int(tokens.lent))
+        hub.longest.update(self._recorded.longest)
+        if how.ray:  # whose workers keep nothing here
+            manifest.spent = lambda: (usd.lent, int(tokens.lent))
+        else:
+            before = self._spent()
+            if not all(model.simulated for model in study.models):
+                Ledger(self._writer.folder, before=manifest.kept_before).close()
+            manifest.spent = lambda: (before[0] + hub.total("spent_usd"), before[1] + int(hub.total("spent_tokens")))
         theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
         try:
@@ -304,6 +320,7 @@ class _Session:
         for name in ("n_done", "n_errors", "last_error", "errors", "noted", *REASONS):
             setattr(p, name, getattr(hub, name))
         p.stopped.update(hub.stopped)
+        p.notes += [note for note in list(hub.notes) if note not in p.notes]
         self._manifest.effective = hub.effective
         for model, versions in list(hub.served.items()):
             for version_ in sorted(versions):

@@ -228,16 +228,23 @@ class Recorded(NamedTuple):
     trials: frozenset[str]
     paid_usd: float
     paid_tokens: int
+    longest: Mapping[str, int]
+    """By model: the tokens out of its longest answer, averaged over the calls of a trial."""
 
 
 def recorded_in(folder: Path) -> Recorded:
     """What the parts of a run folder hold; its journal is not read."""
-    columns = ["trial", "outcome", "paid_usd", "input_tokens", "output_tokens", "cached"]
+    columns = ["trial", "outcome", "model", "paid_usd", "n_calls", "input_tokens", "output_tokens", "cached"]
     rows = [row for path in parts_in(folder, "trials") for row in part_rows(path, {name: TRIAL_COLUMNS[name] for name in columns})]
     last = {row["trial"]: row["outcome"] for row in rows}
     done = frozenset(trial for trial, outcome in last.items() if outcome != "error")
     tokens = sum((row["input_tokens"] or 0) + (row["output_tokens"] or 0) for row in rows if not row["cached"])
-    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens)
+    longest: dict[str, int] = {}
+    for row in rows:
+        length = (row["output_tokens"] or 0) // max(1, row["n_calls"] or 1)
+        if length > longest.get(row["model"], 0):
+            longest[row["model"]] = length
+    return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest)
 
 
 def _encoded(table: pa.Table, few: Sequence[str]) -> pa.Table:

@@ -79,6 +79,8 @@ class Hub:
         self.last_error: str | None = None
         self.errors: Counter[str] = Counter()
         self.noted: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.longest: dict[str, int] = {}
         self.first_not_cached: str | None = None
         self.halt = False
         self.ended = False
@@ -163,6 +165,7 @@ class Hub:
             now = time.monotonic()
             answer["pauses"] = {lane: until - now for lane, until in self._pauses.items() if until > now}
             answer["stopped"] = self.stopped
+            answer["longest"] = self.longest
             return answer
 
     def _short(self, usd: float, tokens: int) -> str:
@@ -191,6 +194,9 @@ class Hub:
             self.stopped.setdefault(model, why)
         for model, note in message.get("noted", {}).items():
             self.noted.setdefault(model, note)
+        self.notes += [note for note in message.get("notes", ()) if note not in self.notes]
+        for model, length in message.get("longest", {}).items():
+            self.longest[model] = max(self.longest.get(model, 0), length)
         for name in ("failed", "effective", *REASONS):
             setattr(self, name, getattr(self, name) or message.get(name, getattr(self, name)))
         for model, versions in message.get("served", {}).items():

@@ -25,11 +25,12 @@ class Processes:
         self._started: list[subprocess.Popen[bytes]] = []
         self._threads: list[threading.Thread] = []
         for number in range(workers):
+            mine = {**setup, "number": number + 1}
             ours, theirs = socket.socketpair()
             command = [sys.executable, "-P", "-m", "promptlab.running.fleet.local", str(theirs.fileno())]
             process = subprocess.Popen(command, pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL)  # noqa: S603
             theirs.close()
-            ours.sendall(line(setup))
+            ours.sendall(line(mine))
             thread = threading.Thread(target=serve, args=(hub, number, ours), daemon=True)
             thread.start()
             self._started.append(process)
@@ -51,6 +52,7 @@ async def _work(handle: int) -> None:
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import recorded_in
     from promptlab.running.fleet.work import Worker
+    from promptlab.running.ledger import Ledger
     from promptlab.running.progress import Execution
     from promptlab.scoring.code import Consent
 
@@ -64,7 +66,9 @@ async def _work(handle: int) -> None:
             return
         recorded = recorded_in(Path(setup["folder"])).trials
         cache = Path(setup["cache_folder"]) if setup["cache_folder"] else None
-        worker = Worker(study, link, Execution(**setup["execution"]), recorded, cache)
+        simulated = all(model.simulated for model in study.models)
+        ledger = None if simulated else Ledger(Path(setup["folder"]), int(setup["number"]))
+        worker = Worker(study, link, Execution(**setup["execution"]), recorded, cache, ledger=ledger)
     except PromptlabError as error:
         await link.exchange({"failed": str(error)})
         return

@@ -19,6 +19,7 @@ from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import engine_of
 from promptlab.running.fleet.hub import Message, Socket
+from promptlab.running.ledger import Ledger
 from promptlab.running.progress import COUNTS, REASONS, Execution, Progress
 from promptlab.running.rows import rows, unrecorded
 
@@ -34,7 +35,7 @@ class Worker:
 
     def __init__(
         self, study: Study, link: Socket, execution: Execution, recorded: Set[str], cache_folder: Path | None,
-        served_at: Mapping[str, str] = MappingProxyType({}),
+        served_at: Mapping[str, str] = MappingProxyType({}), ledger: Ledger | None = None,
     ) -> None:  # fmt: skip
         self._study, self._link, self._how = study, link, execution
         self._recorded = set(recorded)
@@ -44,6 +45,7 @@ class Worker:
         self._budget = Budget(*limits, borrow=self._borrow)
         self._engine = engine_of(study, self._cache, self._budget, self._progress, execution, served_at)
         self._gateway = self._engine.gateway
+        self._engine.payer.ledger = ledger or self._engine.payer.ledger
         self._effective = self._engine.effective()
         self._stop = asyncio.Event()
         self._todo: deque[Iterator[Trial]] = deque()
@@ -113,7 +115,13 @@ class Worker:
                 "rows": sent,
                 "want": len(self._todo) < 2 and not self._stop.is_set() and not self._progress.budget_reached,
                 "idle": idle and not self._todo,
-                "counts": {name: getattr(self._progress, name) for name in COUNTS},
+                "counts": {
+                    **{name: getattr(self._progress, name) for name in COUNTS},
+                    "spent_usd": self._budget.spent_usd,
+                    "spent_tokens": self._budget.spent_tokens,
+                },
+                "notes": self._progress.notes,
+                "longest": self._engine.payer.longest,
                 "served": {model: sorted(versions) for model, versions in self._served.items()},
                 "stopped": dict(self._progress.stopped),
                 "noted": dict(self._progress.noted),
@@ -141,6 +149,8 @@ class Worker:
         self._ended = self._ended or (bool(answer["end"]) and not self._finished)
         for model, why in answer.get("stopped", {}).items():
             self._progress.stopped.setdefault(model, why)
+        for model, length in answer.get("longest", {}).items():
+            self._engine.payer.learn(model, int(length))
         for model, seconds in answer.get("pauses", {}).items():
             self._gateway.pause(model, seconds)
         if (chunk := answer.get("chunk")) and not self._stop.is_set():

@@ -93,6 +93,13 @@ def native_finish(body: Any) -> str | None:  # noqa: ANN401
     return next((str(body[name]) for name in names if body.get(name)), "")
 
 
+def native_refusal(body: Any) -> object:  # noqa: ANN401
+    """The refusal in an answer of the Responses API, which ends like any other."""
+    items = body.get("output") if isinstance(body, dict) else None
+    contents = [item["content"] for item in items if isinstance(item, dict) and item.get("content")] if isinstance(items, list) else []
+    return next(filter(None, (_parts(content)[2] for content in contents)), None)
+
+
 def _blocked(body: Mapping[str, Any]) -> str | None:
     """Why a prompt was given no answer at all."""
     feedback = body.get("promptFeedback") or body.get("prompt_feedback")

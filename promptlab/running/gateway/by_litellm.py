@@ -20,7 +20,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from promptlab.nouns import CONNECTION, Call, Model, Reply, UsageProblem, as_sent, did_you_mean, ignored, in_body, redact
-from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_finish
+from promptlab.running.gateway.answers import UNREADABLE, Said, body_of, native_finish, native_refusal
 from promptlab.running.gateway.failures import WireError, read_message
 from promptlab.running.gateway.network import bundle, check, is_checked, spare_loopback
 from promptlab.running.gateway.parameters import arguments_of, given, messages_of
@@ -33,7 +33,15 @@ UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ol
 """Providers whose responses LiteLLM does not hand to `logger_fn`, and its own names for them."""
 PACKAGES = {"google.auth": "google-auth", "google": "google-auth", "google.oauth2": "google-auth", "botocore": "boto3"}
 """What to install for a module of another name."""
-PREFIXES = re.compile(r"^(?:litellm\.\w+: )+(?:\w+: )*(?:\w+(?:Exception|Error) (?:\w+ )?- )?")
+NO_CREDENTIALS = {
+    "google": "sign in with `gcloud auth application-default login`, or name a file of credentials in GOOGLE_APPLICATION_CREDENTIALS",
+    "botoco": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or a profile in AWS_PROFILE",
+}
+"""By the library that signs requests (botocore, by its beginning): what to do where it finds nothing to sign them with."""
+OWN_ARGUMENTS = frozenset({"base_url", "deployment_id", "extra_body", "extra_headers", "extra_query", "model_list", "timeout"})
+PREFIXED = re.compile(r"(?:aws|azure|vertex|litellm)_")
+"""Arguments of LiteLLM's that say where and how a request is sent, besides those that it lists itself."""
+PREFIXES = re.compile(r"^(?:litellm\.\w+: )+(?:\w+: )*(?:[\w-]+(?:Exception|Error) (?:\w+ )?- )?")
 DEEPEST = 12
 BODIES = frozenset({"openai", "azure", "openrouter", "gemini", "vertex_ai", "text-completion-openai", "custom_openai"})
 """Providers besides the OpenAI-compatible ones to which LiteLLM passes a body of the caller's own."""
@@ -49,12 +57,13 @@ class LiteLLMWire(Wire):
     def __init__(self, models: Sequence[Model], secrets: tuple[str, ...], simulator: Simulator | None = None) -> None:
         super().__init__(models, secrets)
         litellm = _loaded()
+        from litellm.types.utils import all_litellm_params
         from litellm.utils import get_optional_params
 
         litellm.suppress_debug_info = True  # else an error banner goes to stdout, into the middle of --json
         litellm.drop_params = False  # dropping a parameter in silence changes the experiment
         litellm.cache = None
-        logging.getLogger("LiteLLM").setLevel(logging.ERROR)  # it warns of each unknown finish reason, which a note tells once
+        logging.getLogger("LiteLLM").setLevel(logging.CRITICAL)  # it prints what a note or an error tells in one sentence
         refuse_redirects()
         spare_loopback()
         if not is_checked():
@@ -62,6 +71,7 @@ class LiteLLMWire(Wire):
         litellm.ssl_verify = bundle() or True
         self._litellm = litellm
         self._optional_params = get_optional_params
+        self._internal = OWN_ARGUMENTS.union(all_litellm_params)
         if simulator is not None:
             litellm.custom_provider_map = [{"provider": "sim", "custom_handler": _handler(litellm, simulator)}]
 
@@ -72,7 +82,7 @@ class LiteLLMWire(Wire):
         except Exception as error:
             if getattr(error, "status_code", None) is None and "Unsupported" not in type(error).__name__:
                 raise
-            text = redact(str(error), self._secrets).splitlines()[0].partition(" To drop these")[0]
+            text = _message(redact(str(error), self._secrets).splitlines()[0])
             raise UsageProblem(
                 f"the model {model.name!r} does not take these sampling parameters: {text}; "
                 f"change 'sampling' in the experiment, or under this model alone"
@@ -95,9 +105,17 @@ class LiteLLMWire(Wire):
             raise UsageProblem(f"LiteLLM knows no provider {model.provider!r}, as {model.name!r} names it; {hint}".rstrip("; ")) from None
         asked = self._parameters(model, sampling)
         sent = self._optional_params(model=name, custom_llm_provider=provider, drop_params=False, **asked)
-        if self._litellm.model_cost.get(name, {}).get("mode") == "responses" and provider in ("openai", "azure"):
+        if provider == "anthropic" and "max_tokens" not in sent:  # which it does not do without
+            sent["max_tokens"] = self._litellm.AnthropicConfig.get_max_tokens_for_model(name)
+        if "response_format" in sent and self._is_completion(model):
+            raise UsageProblem(f"the model {model.name!r} completes one text and takes no response_format; leave it out")
+        if self._is_responses(name, provider):
             sent = self._as_responses(name, sent)
         return {key: value for key, value in {**sent, **(sent.get("extra_body") or {})}.items() if key not in INTERNAL}
+
+    def _is_responses(self, name: str, provider: str) -> bool:
+        """Whether LiteLLM asks a model over the Responses API."""
+        return provider in ("openai", "azure") and bool(self._litellm.model_cost.get(name, {}).get("mode") == "responses")
 
     def _as_responses(self, name: str, sent: dict[str, Any]) -> dict[str, Any]:
         """The same for a model of the Responses API, which lacks some of them."""
@@ -115,6 +133,8 @@ class LiteLLMWire(Wire):
         if not params:
             return in_body(sampling)
         takes_body = model.provider in BODIES or model.provider in self._litellm.openai_compatible_providers
+        if not takes_body and (odd := sorted(name for name in params if name in self._internal or PREFIXED.match(name))):
+            raise UsageProblem(f"params of {model.name!r} cannot hold {', '.join(odd)}: LiteLLM would take it for its own, and not send it")
         return {**in_body(sampling), **({"extra_body": params} if takes_body else {**params, "allowed_openai_params": sorted(params)})}
 
     async def send(self, call: Call) -> Reply:
@@ -123,7 +143,8 @@ class LiteLLMWire(Wire):
         if len(messages) > 1 and self._is_completion(model):
             raise WireError("request", f"the model {model.name!r} completes one text and takes no chat; add chat_template to the model")
         _TAP.set(tap := _Tap())
-        if unlogged := UNLOGGED.get(model.provider):
+        is_responses = self._is_responses(model.litellm_name.partition("/")[2], model.provider)
+        if unlogged := model.provider if is_responses else UNLOGGED.get(model.provider):
             self._listen(unlogged)
         response, failure = None, None
         try:
@@ -151,7 +172,10 @@ class LiteLLMWire(Wire):
             str(getattr(message, "content", None) or ""),
             (fields.get("native_finish_reason") or choice.finish_reason) if ended is None else ended,
             getattr(message, "reasoning_content", None),
+            native_refusal(raw),
         )
+        if isinstance(raw, dict) and raw.get("object") == "response":  # LiteLLM repeats the name that was asked
+            served = raw.get("model") or served
         return read_answer(response, said, served, self._secrets, _cost_header(response))
 
     def _is_completion(self, model: Model) -> bool:
@@ -194,6 +218,10 @@ class LiteLLMWire(Wire):
                 return WireError(
                     "setup", f"LiteLLM needs the package {package!r} for this model, and it is not installed: {install(package)}"
                 )
+            kind = type(cause)
+            if ("Credentials" in kind.__name__ or "ProfileNot" in kind.__name__) and (to_do := NO_CREDENTIALS.get(kind.__module__[:6])):
+                said = safe(str(cause), self._secrets).partition(". ")[0].rstrip(".")
+                return WireError("auth", f"no credentials were found ({said}); {to_do}")
             is_of_client = type(cause).__module__.partition(".")[0] in ("aiohttp", "httpx") and "Status" not in type(cause).__name__
             if is_of_client or (isinstance(cause, OSError) and not isinstance(cause, TimeoutError)):
                 return self._unheard(cause)
@@ -209,6 +237,8 @@ class LiteLLMWire(Wire):
                 or getattr(getattr(cause, "response", None), "headers", None)
                 or {}
             )
+            if type(cause).__name__ == "HTTPStatusError":  # LiteLLM says 500 for an overload, and 503 for a failure
+                status = getattr(getattr(cause, "response", None), "status_code", status)
         said = " ".join(chain)
         return self._error(status, said, _message(str(error)), headers, type(error).__name__)
 
@@ -236,10 +266,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 def _message(text: str) -> str:
     """What the provider itself says in LiteLLM's wording of an error."""
+    start, end = text.find("{"), text.rfind("}") + 1
     with contextlib.suppress(ValueError, RecursionError):
-        if message := read_message(json.JSONDecoder().raw_decode(text, text.index("{"))[0]):
+        if message := read_message(json.JSONDecoder().raw_decode(text, start)[0]):
             return message
-    return PREFIXES.sub("", text)
+    with contextlib.suppress(ValueError, SyntaxError, MemoryError, RecursionError):  # as Python writes it
+        if message := read_message(ast.literal_eval(text[start : min(end, READ_LIMIT)])):
+            return message
+    return PREFIXES.sub("", text).partition(" To drop ")[0]
 
 
 class _Tap:

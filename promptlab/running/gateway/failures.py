@@ -30,12 +30,15 @@ REPEATED: frozenset[Boundary] = frozenset({"auth", "model", "parameter", "certif
 FLAGGED = re.compile(
     r"content.?polic|content.?filter|content.?management|requires moderation|flagged_input|(?:input|prompt) was flagged"
     r"|responsibleaipolicyviolation|safety system|data_inspection_failed|prohibited_content"
+    r"|\"message\":\s*\"blocked\"|(?:prompt|input|output|response|content) (?:was |is |has been )?blocked"
 )
 NO_CREDIT = re.compile(
     r"insufficient[_ ](?:quota|balance|credit|funds)|credit balance is too low|exceeded[_ ](?:your )?current[_ ]quota|out of credits"
     r"|(?:no|any|more) credits|billing_(?:hard_limit|not_active)|billing hard limit|arrearage|account (?:is )?(?:not active|suspended)"
 )
 A_DAY = re.compile(r"quota.*(?:per.?day|daily)", re.DOTALL)
+DAILY = re.compile(r"\bper[ -]day\b|\bdaily\b")
+"""A limit of a day, where no time to wait is named."""
 NO_MODEL = re.compile(
     r"model_?not_?(?:found|available|supported|exist)|(?:un(?:known|supported)|invalid|no such|unable to find) model|model_id_invalid"
     r"|model(?:[^.{}]|\.(?=\S)){0,120}(?:does not exist|is not (?:found|available|supported)|not found|is not a valid)"
@@ -127,7 +130,8 @@ def _limited(status: int, lowered: str) -> Boundary:
     """402 and 429: a limit that ends with a minute is waited for, one that ends with a day or with money is not."""
     if status == 402 or "insufficient_quota" in lowered or A_DAY.search(lowered):
         return "quota"
-    return "quota" if NO_CREDIT.search(lowered) and read_wait(lowered) is None and "perminute" not in lowered else "rate"
+    is_final = NO_CREDIT.search(lowered) or DAILY.search(lowered)
+    return "quota" if is_final and read_wait(lowered) is None and "perminute" not in lowered else "rate"
 
 
 def _silent(lowered: str, kind: str) -> Boundary:

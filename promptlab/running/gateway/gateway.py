@@ -96,6 +96,8 @@ class Gateway:
         self.secrets = known_secrets(tuple(named))
         """Values that must not be shown; held in memory only."""
         self.n_sent = 0
+        self.on_sent: Callable[[], None] = lambda: None
+        """Called before each request."""
         self.doubts: dict[str, str] = {}
         """By model: what was wrong with the first usage that could not be believed."""
         self.patience_s = 3 * max((model.timeout_s for model in models), default=0.0) + 120.0
@@ -186,6 +188,7 @@ class Gateway:
                         probation.stop()
                         raise ProviderStopped(f"{model.name}: {why}", model.name)
                     self.n_sent += 1
+                    self.on_sent()
                     asked_at = time.monotonic()
                     reply = await wire.send(call)
                     self._heard_at = time.monotonic()

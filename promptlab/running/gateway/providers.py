@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from promptlab.nouns import PUBLIC, Model, located, redact
 from promptlab.running.gateway.failures import WireError
+from promptlab.running.gateway.network import is_loopback
 from promptlab.running.gateway.wire import NO_KEY
 
 PLAIN_PARAMETERS = frozenset(
@@ -61,8 +62,22 @@ OWN_HOSTS: Mapping[str, tuple[str, ...]] = {
     "fireworks_ai": ("api.fireworks.ai",),
     "moonshot": ("api.moonshot.ai", "api.moonshot.cn"),
     "perplexity": ("api.perplexity.ai",),
+    "vertex_ai": ("aiplatform.googleapis.com", "-aiplatform.googleapis.com"),
 }
-"""Public hosts beside those of DIRECT to which a provider's usual key may go; with a dot in front: and all below it."""
+"""Public hosts beside those of DIRECT to which a provider's usual key may go; with a mark in front: all that end so."""
+AMBIENT: Mapping[str, str] = {
+    "vertex_ai": "GOOGLE_APPLICATION_CREDENTIALS",
+    "sagemaker": "AWS_ACCESS_KEY_ID",
+    "sagemaker_chat": "AWS_ACCESS_KEY_ID",
+    "watsonx": "WATSONX_API_KEY",
+    "watsonx_text": "WATSONX_API_KEY",
+    "databricks": "DATABRICKS_API_KEY",
+    "snowflake": "SNOWFLAKE_JWT",
+    "github_copilot": "GITHUB_TOKEN",
+    "gigachat": "GIGACHAT_CREDENTIALS",
+    "oci": "OCI_KEY",
+}
+"""Providers for which LiteLLM finds credentials by itself, and sends them whatever key it is given; and the variable they go by."""
 SEVERAL = frozenset({"AWS_ACCESS_KEY_ID", "GOOGLE_APPLICATION_CREDENTIALS"})
 """Variables that are one of several ways to give the same credentials."""
 USUAL_KEYS: Mapping[str, tuple[str, ...]] = {
@@ -158,7 +173,16 @@ def _is_own_host(model: Model) -> bool:
     hosts = (urlsplit(PUBLIC.get(model.provider, "")).hostname,)
     host = address.hostname or ""
     own = (*hosts, *OWN_HOSTS.get(model.provider, ()))
-    return address.scheme == "https" and any(name and (host.endswith(name) if name[0] == "." else host == name) for name in own)
+    return address.scheme == "https" and any(name and (host.endswith(name) if name[0] in ".-" else host == name) for name in own)
+
+
+def sent_abroad(model: Model) -> tuple[str, list[str]]:
+    """The host, and the variables whose values a file sends there, where that is neither the model's provider nor this machine."""
+    host = urlsplit(model.api_base or "").hostname or ""
+    if model.simulated or not host or _is_own_host(model) or is_loopback(host):
+        return host, []
+    named = (model.api_key_env, *model.header_envs.values(), AMBIENT.get(model.provider.removesuffix("_beta")))
+    return host, list(dict.fromkeys(filter(None, named)))
 
 
 def own_key(model: Model) -> str | None:

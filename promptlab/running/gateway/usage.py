@@ -44,7 +44,7 @@ def read_usage(usage: Any, header: object = None) -> dict[str, Any]:  # noqa: AN
 
     Input tokens include cached and written ones, and output tokens the reasoning, whatever the provider includes.
     """
-    n_input = _first(usage, "prompt_tokens", "input_tokens", "promptTokenCount")
+    n_input = count(_first(usage, "prompt_tokens", "input_tokens", "promptTokenCount"))
     n_output = _first(usage, "completion_tokens", "output_tokens", "candidatesTokenCount")
     inside, outside = ("prompt_tokens_details", "input_tokens_details"), ("completion_tokens_details", "output_tokens_details")
     details = [field_of(usage, name) for name in inside]
@@ -61,7 +61,10 @@ def read_usage(usage: Any, header: object = None) -> dict[str, Any]:  # noqa: AN
         *(field_of(usage, name) for name in ("reasoning_tokens", "thoughtsTokenCount")),
     )
     total = count(_first(usage, "total_tokens", "totalTokenCount"))
-    if count(n_input) is not None and count(n_output) is not None:
+    if n_output is None and total is not None and total >= (n_input or total):
+        n_output = total - (n_input or total)
+    n_output = count(n_output)
+    if n_input is not None and n_output is not None:
         aside = (cached or 0) + (written or 0)
         if aside and (aside > n_input or total == n_input + aside + n_output or _is_anthropic(usage)):
             n_input += aside
@@ -115,8 +118,9 @@ def booked(reply: Reply, call: Call, price: Price | None) -> Booked:
 
 
 def count(value: object) -> int | None:
-    """A number of tokens; None for whatever is none."""
-    return value if type(value) is int and 0 <= value < MOST_TOKENS else None
+    """A number of tokens, which some servers write with a decimal point; None for whatever is none."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    return whole if type(whole) is int and 0 <= whole < MOST_TOKENS else None
 
 
 def amount(value: object) -> float | None:

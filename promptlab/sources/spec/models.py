@@ -129,7 +129,7 @@ class ModelEntry(Sent):
 
     model: Annotated[str, Field(min_length=1, description="a LiteLLM name such as openai/gpt-4o-mini, or sim/planted")]
     name: Annotated[str, Field(pattern=NAME, description="the short name in frames and reports")] | None = None
-    api_base: Annotated[str, Field(pattern=r"^https?://\S+$", description="address of an OpenAI-compatible server")] | None = None
+    api_base: Annotated[str, Field(pattern=r"^https?://[^\s\\]+$", description="address of an OpenAI-compatible server")] | None = None
     api_key_env: (
         Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="name of the variable that holds the key")] | None
     ) = None
