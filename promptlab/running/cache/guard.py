@@ -17,6 +17,7 @@ from pathlib import Path
 from diskcache.core import DBNAME, DEFAULT_SETTINGS, METADATA, MODE_RAW, MODE_TEXT
 
 from promptlab.nouns import RunProblem
+from promptlab.running.cache.claims import NAME
 from promptlab.sources.foreign import make_private, read_bytes
 
 log = logging.getLogger("promptlab.cache")
@@ -45,7 +46,7 @@ def make_folder(folder: Path) -> None:
     if os.path.expandvars(os.path.expanduser(folder)) != str(folder):  # diskcache would do so, and open another folder
         raise RunProblem(f"{folder}: the cache cannot be in a folder with '~' or a variable in its name; set PROMPTLAB_HOME to another one")
     make_private(folder, "the cache", "its answers need not be a provider's")
-    for name in (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm", f"{DBNAME}-journal"):
+    for name in (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm", f"{DBNAME}-journal", NAME):
         path = folder / name
         if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
             raise RunProblem(f"{path}: not a regular file, so promptlab did not make it; move the folder {folder} away")

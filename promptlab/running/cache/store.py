@@ -17,6 +17,7 @@ import orjson
 from diskcache.core import DBNAME, MODE_RAW
 
 from promptlab.nouns import Completion, RunProblem
+from promptlab.running.cache.claims import Claims
 from promptlab.running.cache.guard import SETTINGS, NotText, check_database, make_folder, value_file, value_text
 from promptlab.running.cache.rows import Request, packed, request_in, unpacked
 
@@ -98,6 +99,8 @@ class Cache:
         except (sqlite3.DatabaseError, diskcache.Timeout, OSError) as error:
             raise self._damaged(error) from None
         self._db.text_factory = _decoded
+        self.claims = Claims(folder) if use in ("use", "imported") else None
+        """Requests under way in other processes; a cache that asks again, or only reads, waits for none."""
 
     def get(self, key: str) -> Completion | None:
         """The stored answer; None when there is none, or when the row is damaged (with a warning)."""
@@ -196,6 +199,8 @@ class Cache:
         """Release the file."""
         self._db.close()
         self._adding.close()
+        if self.claims is not None:
+            self.claims.close()
         self._store.close()
 
     def _answers(self, query: str, keys: Sequence[str]) -> Iterator[tuple[str, Completion]]:
