@@ -65,7 +65,7 @@ def repair(folder: Path, dry_run: bool = False) -> Repair:
     """
     if not any((folder / name).exists() for name in ("manifest.json", "plan.json", "trials")):
         raise RunProblem(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
-    if is_locked(folder):
+    if os.access(folder / "lock", os.R_OK | os.W_OK) and is_locked(folder):
         raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
     aside = {path: why for name, right in KINDS.items() if (why := _strange(path := folder / name, right))}
     if not dry_run and aside.pop(folder / "lock", ""):

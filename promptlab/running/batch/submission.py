@@ -308,7 +308,7 @@ class Submitter:
         self._progress.n_sent += part.n_requests
 
     async def _found(self, model: Model, part: Part) -> Remote | None:
-        since = part.asked_at or time.time()
+        since = min(part.asked_at or time.time(), time.time())  # a clock may have been set back
         return await self._retried(self._service(model).find, model, part.input_file or "", part.tag, since)
 
     async def _results(self, model: Model, part: Part, remote: Remote) -> Results:
