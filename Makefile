@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: quickstart test calibrate lock demo bench-peers screenshots soak clean
+.PHONY: quickstart test calibrate lock demo bench-peers screenshots soak torture clean
 
 quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
 	$(BIN)/promptlab sweep experiments/quickstart.yaml
@@ -41,6 +41,9 @@ screenshots: $(READY)  ## every page of the explorer at two sizes, light and dar
 
 soak: $(READY)  ## 100,000 trials against a provider of which one answer in twenty is bad (needs nginx); ARGS goes to benchmarks/soak.py
 	$(BIN)/python benchmarks/soak.py $(ARGS)
+
+torture: $(READY)  ## 200 kill -9 and 300 damaged files, in under 20 minutes; writes docs/reliability.md; ARGS goes to tests/torture.py
+	$(BIN)/python tests/torture.py --write $(ARGS)
 
 clean:
 	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache
