@@ -235,7 +235,7 @@ def test_other_files_of_a_run(tmp_path: Path, kind: str) -> None:
     run.mkdir()
     (run / "manifest.json").write_text('{"format": 2, "counts": {}}')
     (run / "batches.json").write_text(JSON[kind])
-    assert "restore it from a copy, or move it aside" in refused("batches", run)
+    assert "which batches are paid for: restore it from a copy" in refused("batches", run)
     (run / "plan.json").write_text(JSON[kind])
     assert refused("report", run)
     assert refused("explorer", run)

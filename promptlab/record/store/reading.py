@@ -196,8 +196,8 @@ def batches_in(folder: Path) -> tuple[str | None, list[BatchPart]]:
     path = folder / BATCHES
     if not os.path.lexists(path):
         return None, []
-    with readable(f"{path}: not the batches of a run, which it says are paid for; {REMEDY.format(folder)} and pay again"):
-        found = _json(path)
+    with readable(f"{path}: not readable; it says which batches are paid for: {REMEDY.format(folder)} and pay again"):
+        found = json_value(read_file(path))
         mark, parts = found["mark"], [typed(BatchPart, entry) for entry in found["batches"]]
         if not isinstance(mark, str) or len({part.number for part in parts}) < len(parts):
             raise ValueError("two batches have one number, or the mark is no text")
