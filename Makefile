@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready-$(shell cat requirements.lock pyproject.toml | cksum | cut -d' ' -f1)
 
-.PHONY: quickstart test calibrate lock demo bench-peers screenshots soak money clean
+.PHONY: quickstart test calibrate lock demo bench-peers screenshots soak money torture clean
 
 quickstart: $(READY)  ## a sweep on the embedded simulated model: no key, no network
 	$(BIN)/promptlab sweep experiments/quickstart.yaml
@@ -44,6 +44,9 @@ soak: $(READY)  ## 100,000 trials against a provider of which one answer in twen
 
 money: $(READY)  ## what a hostile provider bills beside the cap and the report, in every way of asking; ARGS goes to benchmarks/money.py
 	$(BIN)/python benchmarks/money.py $(ARGS)
+
+torture: $(READY)  ## 200 kill -9 and 300 damaged files, in under 20 minutes; writes docs/reliability.md; ARGS goes to tests/torture.py
+	$(BIN)/python tests/torture.py --write $(ARGS)
 
 clean:
 	rm -rf $(VENV) .bench .mypy_cache .ruff_cache .pytest_cache

@@ -625,7 +625,7 @@ def test_a_damaged_ledger_is_not_paid_over(lab: Lab) -> None:
     lab.sweep()
     (lab.run().folder / "batches.json").write_text("{")
     for by_batch in (True, False):
-        with pytest.raises(RunProblem, match=r"batches.json: not readable .*which batches are paid for"):
+        with pytest.raises(RunProblem, match=r"batches.json: not readable; it says which batches are paid for.*runs repair"):
             lab.sweep(batch=by_batch)
 
 

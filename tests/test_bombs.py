@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import io
 import json
+import sqlite3
 import subprocess
 import sys
 import zipfile
@@ -17,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT
+from promptlab.running.cache import Cache
 
 MEGABYTE = 10**6
 LONGEST_S = 5.0
@@ -27,16 +30,23 @@ from pathlib import Path
 from promptlab.nouns import PromptlabError
 from promptlab.importers.importing import bring
 from promptlab.record.store import Run
+from promptlab.record.store.reading import batches_in
 from promptlab.record.repair import repair
+from promptlab.reporting.build import build
+from promptlab.reporting.prepared import Store
+from promptlab.sources.spec.libraries import load_library
 from promptlab.running import bundle
 from promptlab.running.cache import Cache
 from promptlab.sources.own.load import load_own
 from promptlab.sources.spec.experiment import load_experiment
+KEYS = [f"{n:064x}" for n in range(3000)]
 def most_mb():
     status = Path("/proc/self/status")
     text = status.read_text() if status.exists() else "VmHWM: 0 kB"
     return int(text.split("VmHWM:")[1].split()[0]) / 1024
 what, path = sys.argv[1], Path(sys.argv[2])
+import resource
+resource.setrlimit(resource.RLIMIT_CPU, (30, 30))
 started = time.process_time()
 try:
     {
@@ -48,6 +58,11 @@ try:
         "manifest": lambda: Run(path),
         "repair": lambda: repair(path),
         "bundle": lambda: bundle.import_bundle(path, Cache(path.parent / "cache")),
+        "batches": lambda: batches_in(path),
+        "cache": lambda: (list((cache := Cache(path)).stored()), cache.get_many(KEYS), cache.n_bytes()),
+        "stimuli": lambda: load_library(path),
+        "report": lambda: build(Run(path)),
+        "explorer": lambda: Store.of(path).query("SELECT count(*) FROM trials"),
     }[what]()
     said = ""
 except PromptlabError as error:
@@ -181,3 +196,107 @@ def test_a_bundle(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "manifest.json").write_text("[" * MEGABYTE)
     assert "not readable as JSON" in refused("bundle", tmp_path / "b")
+
+
+def planted(folder: Path, sql: str, *values: object) -> None:
+    """A cache of this format's own, and what somebody else made of it."""
+    Cache(folder).close()
+    with contextlib.closing(sqlite3.connect(folder / "cache.db")) as db, db:
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute(sql, values)
+        db.execute("PRAGMA journal_mode = DELETE")
+
+
+ROW = "INSERT INTO Cache (key, raw, store_time, size, mode, filename, value)"
+EACH = "FROM (WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 2999) SELECT i FROM n)"
+CACHES = {
+    "computed": "UPDATE sqlite_master SET sql = replace(sql, 'value BLOB', 'value BLOB AS (zeroblob(1000000000))') WHERE name = 'Cache'",
+    "default": "UPDATE sqlite_master SET sql = replace(sql, 'value BLOB', 'value BLOB DEFAULT (zeroblob(999999999))') WHERE name = 'Cache'",
+    "nested": f"{ROW} SELECT printf('%064x', i), 1, 0, 0, 1, NULL, replace(printf('%300d', 0), ' ', '[') {EACH}",
+    "one file": f"{ROW} SELECT printf('%064x', i), 1, 0, 0, 3, '00/00/0000000000000000000000000000.val', NULL {EACH}",
+    "one blob": f"{ROW} VALUES (zeroblob(400000), 1, 0, 0, 1, NULL, zeroblob(400000))",
+}
+
+
+@pytest.mark.parametrize("kind", CACHES)
+def test_a_cache(tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "cache"
+    planted(folder, CACHES[kind])
+    (folder / "00" / "00").mkdir(parents=True)
+    (folder / "00" / "00" / f"{'0' * 28}.val").write_bytes(b"2 " + b"0" * (MEGABYTE // 3))
+    assert (folder / "cache.db").stat().st_size <= 2 * MEGABYTE
+    said = refused("cache", folder)
+    assert "move the folder" in said if kind in ("computed", "default") else not said
+
+
+@pytest.mark.parametrize("kind", JSON)
+def test_other_files_of_a_run(tmp_path: Path, kind: str) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "manifest.json").write_text('{"format": 2, "counts": {}}')
+    (run / "batches.json").write_text(JSON[kind])
+    assert "which batches are paid for: restore it from a copy" in refused("batches", run)
+    (run / "plan.json").write_text(JSON[kind])
+    assert refused("report", run)
+    assert refused("explorer", run)
+
+
+@pytest.mark.parametrize("kind", YAML)
+def test_a_library(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "s.yaml").write_text(YAML[kind])
+    assert refused("stimuli", tmp_path / "s.yaml")
+
+
+def nested_column() -> bytes:
+    """Lists in lists in lists, all of them of one value."""
+    table = pa.table({"input": pa.array([[[["x"] * 100] * 100] * 100], pa.list_(pa.list_(pa.list_(pa.string())))), "target": ["1"]})
+    return parquet(table, compression="zstd")
+
+
+def many_columns() -> bytes:
+    return parquet(pa.table({f"c{n}": [1] for n in range(4000)}), compression="none")
+
+
+def many_groups() -> bytes:
+    return parquet(pa.table({"input": ["x"] * 6000, "target": ["1"] * 6000}), row_group_size=1, write_statistics=False)[: 3 * MEGABYTE]
+
+
+@pytest.mark.parametrize("make", [nested_column, many_columns, many_groups])
+def test_other_parquet(tmp_path: Path, make: Callable[[], bytes]) -> None:
+    (tmp_path / "t.parquet").write_bytes(make())
+    refused("import", tmp_path / "t.parquet")
+
+
+def many_members() -> bytes:
+    sink = io.BytesIO()
+    with zipfile.ZipFile(sink, "w") as archive:
+        archive.writestr("header.json", '{"eval": {}, "status": "success"}')
+        for n in range(8000):
+            archive.writestr(f"samples/{n}.json", "{}")
+    return sink.getvalue()
+
+
+def zip_in_zip() -> bytes:
+    data = b" " * 30_000_000
+    for _ in range(3):
+        data = in_zip("samples/1_epoch_1.json", data)
+    return data
+
+
+@pytest.mark.parametrize("make", [many_members, zip_in_zip])
+def test_other_zips(tmp_path: Path, make: Callable[[], bytes]) -> None:
+    (tmp_path / "log.eval").write_bytes(make())
+    assert refused("import", tmp_path / "log.eval")
+
+
+CSV = {
+    "quotes": '"' * MEGABYTE, "open quotes": "a,b\n" + '"x' * (MEGABYTE // 2), "columns": "a" + "," * MEGABYTE + "\n",
+    "rows": "a\n" * (MEGABYTE // 2), "heads": "input,target\n" * 70_000,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CSV)
+@pytest.mark.parametrize("ending", ["csv", "tsv"])
+def test_csv(tmp_path: Path, kind: str, ending: str) -> None:
+    (tmp_path / f"t.{ending}").write_text(CSV[kind])
+    assert refused("import", tmp_path / f"t.{ending}")

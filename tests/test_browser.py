@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 import shutil
 import signal
@@ -235,3 +236,52 @@ def test_another_name_for_this_machine_is_refused(host: str, answer: bytes, addr
     with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
         connection.sendall(request.encode())
         assert connection.recv(100).split()[1] == answer
+
+
+def test_hostile_names_and_answers_run_nothing_in_a_browser(browser: Any, tmp_path: Path) -> None:
+    from test_explorer import HOSTILE, write_run
+
+    attack = HOSTILE["script"] + "<img src=x onerror=\"document.title='taken'\"> ![x](http://attacker.test/leak.png)"
+    (tmp_path / "runs").mkdir()
+    run, _ = write_run(tmp_path / "runs", "<b>bold ![x](y)", answers={"script": attack, "text": attack})
+    manifest = run / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"question": "', f'"question": {json.dumps(attack)[:-1]}', 1))
+    assert "attacker.test" in manifest.read_text()
+    (run / "report.html").write_text(reports.to_html(reports.build(Run(run))), encoding="utf-8")
+    with viewed("--runs", str(tmp_path / "runs"), cwd=tmp_path) as there:
+        context = browser.new_context(viewport=SIZES["wide"])
+        page, asked = context.new_page(), []
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("dialog", lambda dialog: asked.append(f"dialog {dialog.message}"))
+        for name in shell.PAGES:
+            page.goto(f"{there}/?page={name}&run={run.name}")
+            page.locator(STILL).wait_for(timeout=60_000)
+            assert page.title() != "taken", name
+        page.goto((run / "report.html").as_uri())
+        page.get_by_text("attacker.test").first.wait_for()
+        assert page.title() != "taken"
+        assert [url for url in asked if "attacker.test" in url.split("?")[0] or not local(url)] == []
+        context.close()
+
+
+def test_ten_tabs_and_a_run_that_is_deleted_while_it_is_viewed(folder: Path, browser: Any, tmp_path: Path) -> None:
+    run = tmp_path / "runs" / folder.name
+    shutil.copytree(folder, run)
+    with viewed("--runs", str(tmp_path / "runs"), cwd=tmp_path) as there:
+        context = browser.new_context(viewport=SIZES["wide"])
+        tabs = [(name, context.new_page()) for name in [*shell.PAGES, *shell.PAGES][:10]]
+        for name, page in tabs:
+            page.goto(f"{there}/?page={name}&run={run.name}", wait_until="commit")
+        for name, page in tabs:
+            page.locator(STILL).wait_for(timeout=120_000)
+            assert page.get_by_test_id("stException").count() == 0, name
+            if name in READY:
+                page.get_by_text(READY[name]).first.wait_for(timeout=60_000)
+        shutil.rmtree(run)
+        for name, page in tabs:
+            page.reload(wait_until="commit")
+            page.get_by_test_id("stMain").wait_for(timeout=60_000)
+            page.locator(STILL).wait_for(timeout=120_000)
+            assert page.get_by_test_id("stException").count() == 0, name
+            assert "Traceback" not in page.get_by_test_id("stMain").inner_text(), name
+        context.close()

@@ -176,6 +176,10 @@ def test_a_pipe_for_a_value_is_not_waited_for(tmp_path: Path, caplog: pytest.Log
         ("CREATE TRIGGER t AFTER INSERT ON Cache BEGIN DELETE FROM Cache; END", "the trigger 't', which diskcache does not make"),
         ("CREATE VIEW v AS SELECT * FROM Cache", "the view 'v'"),
         ("CREATE TABLE other (x)", "the table 'other'"),
+        ("ALTER TABLE Cache ADD COLUMN big GENERATED ALWAYS AS (zeroblob(1000000000))", "the table 'Cache'"),
+        ("ALTER TABLE Cache ADD COLUMN big DEFAULT 'a text for every row'", "the table 'Cache'"),
+        ("CREATE INDEX Cache_big ON Cache (zeroblob(1000000000))", "the index 'Cache_big'"),
+        ("CREATE INDEX Cache_some ON Cache (key) WHERE value > zeroblob(1000000000)", "the index 'Cache_some'"),
         (
             "DROP TRIGGER Settings_count_insert; CREATE TRIGGER Settings_count_insert AFTER INSERT ON Cache "
             "BEGIN UPDATE Cache SET value = 'x'; END",

@@ -4,30 +4,30 @@ and repair with a sweep gives back what was there.
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from conftest import ROOT
+import servers
+from damage import MUTATIONS
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
 from promptlab.record.store.files import line_of, whole_lines
 from promptlab.reporting.build import build
+from promptlab.running.batch import submission
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
-from runs import experiment
+from runs import experiment, served
 
 N_MUTATIONS = int(os.environ.get("PROMPTLAB_MUTATIONS", "60"))
-ELSEWHERE = ROOT / "README.md"
 
 
 def swept(study: Study, runs: Path) -> Path:
@@ -59,71 +59,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Study, Path]:
     return study, run
 
 
-def flipped(rng: random.Random, path: Path) -> None:
-    data = bytearray(path.read_bytes())
-    data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
-    path.write_bytes(data)
-
-
-def cut(rng: random.Random, path: Path) -> None:
-    data = path.read_bytes()
-    path.write_bytes(data[: rng.randrange(len(data))])
-
-
-def value_changed(rng: random.Random, path: Path) -> None:
-    """A field of a JSON file, or of a journal's line, is deleted or of another type."""
-    text = path.read_text(encoding="utf-8")
-    lines = [text] if path.suffix == ".json" else text.splitlines()
-    at = rng.randrange(len(lines))
-    document = json.loads(lines[at])
-    place = document
-    while True:
-        key = rng.choice(list(place) if isinstance(place, dict) else range(len(place)))
-        if not (isinstance(place[key], dict | list) and place[key]) or rng.random() < 0.2:
-            break
-        place = place[key]
-    if rng.random() < 0.4:
-        del place[key]
-    else:
-        place[key] = rng.choice([None, 5, -1, 1e308, 10**30, "x", "", [], {}, [[]], True, "\ud800", {"a": {"b": []}}])
-    lines[at] = json.dumps(document)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
-def linked(_: random.Random, path: Path) -> None:
-    path.unlink()
-    path.symlink_to(ELSEWHERE)
-
-
-def piped(_: random.Random, path: Path) -> None:
-    path.unlink()
-    os.mkfifo(path)
-
-
-def emptied(_: random.Random, path: Path) -> None:
-    path.write_bytes(b"")
-
-
-def removed(_: random.Random, path: Path) -> None:
-    path.unlink()
-
-
-def made_a_folder(_: random.Random, path: Path) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-def swapped(rng: random.Random, path: Path) -> None:
-    others = sorted(p for p in path.parent.parent.rglob("*") if p.is_file() and p != path and p.suffix == path.suffix)
-    if others:
-        shutil.copyfile(rng.choice(others), path)
-
-
-Mutation = Callable[[random.Random, Path], None]
-MUTATIONS: tuple[Mutation, ...] = (flipped, flipped, flipped, cut, value_changed, value_changed, linked, piped, emptied, removed,
-                                   made_a_folder, swapped)  # fmt: skip
-
-
 def attempted(read: Callable[[], object]) -> str:
     """What a reader says of damage; anything but an error raised on purpose fails the test."""
     try:
@@ -141,9 +76,8 @@ def test_whatever_is_damaged_is_told_and_mended(whole: tuple[Study, Path], tmp_p
     shutil.copytree(untouched, run)
     files = sorted(path for path in run.rglob("*") if path.is_file() and path.name not in ("report.html", "lock"))
     for path in rng.sample(files, rng.choice([1, 1, 1, 2])):
-        mutation = rng.choice(MUTATIONS if path.suffix in (".json", ".jsonl") else [m for m in MUTATIONS if m is not value_changed])
         if path.is_file():
-            mutation(rng, path)
+            rng.choice(MUTATIONS)(rng, path)
     for read in (lambda: build(Run(run)), lambda: frames(run), lambda: list(Run(run).records()), lambda: swept(study, tmp_path)):
         attempted(read)
     repair(run)
@@ -238,3 +172,38 @@ def test_what_is_kept_of_a_run_is_only_used_as_it_was_made(
         kept.parent.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PromptlabError, match=r"others can write|symbolic link"):
         prepared.Store.of(run)
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Study, Path, tuple[pd.DataFrame, ...], servers.Server]]:
+    """A run whose requests wait in a batch, and its frames as they will be."""
+    folder, server = tmp_path_factory.mktemp("sent"), servers.start()
+    study = resolve(experiment(folder, items=3, tasks="sum", models=served(server.url)))
+    run_sweep(study, folder / "runs", None, Execution(batch=True), lambda _: None)
+    finished = run_sweep(study, folder / "whole", None, Execution(), lambda _: None).folder
+    assert not repair(folder / "runs" / study.run_id).aside
+    yield study, folder / "runs" / study.run_id, frames(finished), server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("seed", range(N_MUTATIONS // 3))
+def test_damaged_batches_are_told_and_set_aside(
+    sent: tuple[Study, Path, tuple[pd.DataFrame, ...], servers.Server], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    study, waiting, undisturbed, _ = sent
+    monkeypatch.setattr(submission, "SETTLE_S", 0.05)
+    rng = random.Random(seed)
+    run = tmp_path / waiting.name
+    shutil.copytree(waiting, run)
+    files = [run / "batches.json", *sorted((run / "batches").glob("*.json"))]
+    rng.choice(MUTATIONS)(rng, rng.choice(files))
+    how = Execution(batch=True, batch_wait_s=20)
+    told = attempted(lambda: run_sweep(study, tmp_path, None, Execution(batch=True), lambda _: None))
+    attempted(lambda: run_sweep(study, tmp_path, None, Execution(), lambda _: None))
+    done = repair(run)
+    assert not told or done.aside or "batch" in told
+    for _ in range(3):  # what a batch could not answer is asked by the next session
+        run_sweep(study, tmp_path, None, how, lambda _: None)
+    for mine, whole_frame in zip(frames(run), undisturbed, strict=True):
+        pd.testing.assert_frame_equal(mine, whole_frame)

@@ -17,6 +17,7 @@ from promptlab.nouns.words import *
 
 if TYPE_CHECKING:
     from promptlab.nouns.arm import *
+    from promptlab.nouns.batch import *
     from promptlab.nouns.call import *
     from promptlab.nouns.comparison import *
     from promptlab.nouns.environment import *
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from promptlab.nouns.record import *
     from promptlab.nouns.typed import *
 else:
-    LATER = "places item call environment arm comparison record typed plan".split()
+    LATER = "places item call environment arm batch comparison record typed plan".split()
     """Modules that are loaded when one of their names is first used: `promptlab --help` needs none of them."""
 
     def __getattr__(name: str) -> object:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptlab.nouns.setting import InSetting, Setting, flat
+from promptlab.nouns.typed import typed
 from promptlab.nouns.words import Control, Generalise, Scope, Status, Verdict
+
+Decision = Literal["continue", "efficacy", "futility", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,32 @@ class Hypothesis(InSetting):
     def plain(self) -> dict[str, Any]:
         """As a row of the plan: the setting by its id and by its factors."""
         return flat(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LookRow(InSetting):
+    """What one look decided about one treatment in one setting of one model. Figures are None where nothing could be judged."""
+
+    look: int
+    model: str
+    setting: Setting
+    treatment: str
+    control: str
+    n_pairs: int
+    diff: float | None
+    p: float | None
+    level: float
+    conditional_power: float | None
+    decision: Decision
+
+    @property
+    def stops(self) -> bool:
+        return self.decision in ("efficacy", "futility")
+
+
+def look_rows(data: Mapping[str, Any]) -> list[LookRow]:
+    """The rows of a run's looks.json; KeyError or TypeError where one is not as it was written."""
+    return [typed(LookRow, {**{name: row[name] for name in LookRow.__dataclass_fields__}, "setting": row}) for row in data.get("looks", ())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,11 +27,11 @@ from promptlab.record.store.files import (
     whole_lines,
     write_whole,
 )  # fmt: skip
-from promptlab.record.store.reading import frozen_plan, items_in, looks_in, manifest_in
+from promptlab.record.store.reading import BATCH_FOLDER, BATCHES, batch_keys_in, batches_in, frozen_plan, items_in, looks_in, manifest_in
 from promptlab.record.store.writing import write_manifest
 
-FILES = ("manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock")
-KINDS = {**dict.fromkeys(FILES, stat.S_ISREG), **dict.fromkeys(("trials", "calls"), stat.S_ISDIR)}
+FILES = (BATCHES, "manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock")
+KINDS = {**dict.fromkeys(FILES, stat.S_ISREG), **dict.fromkeys((BATCH_FOLDER, "trials", "calls"), stat.S_ISDIR)}
 
 
 class Repair(NamedTuple):
@@ -65,7 +65,7 @@ def repair(folder: Path, dry_run: bool = False) -> Repair:
     """
     if not any((folder / name).exists() for name in ("manifest.json", "plan.json", "trials")):
         raise RunProblem(f"{folder}: this folder is not a run; `promptlab runs ls` lists the runs")
-    if is_locked(folder):
+    if os.access(folder / "lock", os.R_OK | os.W_OK) and is_locked(folder):
         raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
     aside = {path: why for name, right in KINDS.items() if (why := _strange(path := folder / name, right))}
     if not dry_run and aside.pop(folder / "lock", ""):
@@ -91,6 +91,8 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         aside.setdefault(folder / "plan.json", why)
     if why := _damage(looks_in, folder):
         aside.setdefault(folder / "looks.json", why)
+    if why := _damage(_check_batches, folder):
+        aside.setdefault(folder / BATCHES, f"{why}; its batches are no longer known, so what was sent in them is sent and paid again")
     found = _of_parts(folder, aside, plan)
     last = found.last
     journal = folder / "journal.jsonl"
@@ -227,6 +229,12 @@ def _check_items(folder: Path, wanted: set[tuple[str, str, str]]) -> None:
     there = {(row["suite"], row["task"], row["item"]) for row in items_in(folder)}
     if missing := wanted - there:
         raise RunProblem(f"items.parquet: it lacks {len(missing):,} items that trials have")
+
+
+def _check_batches(folder: Path) -> None:
+    """Raise where the batches of a run, or the keys of one, cannot be read."""
+    for part in batches_in(folder)[1]:
+        batch_keys_in(folder, part)
 
 
 def _damage(read: Callable[..., object], *arguments: object) -> str:

@@ -16,6 +16,7 @@ from promptlab.nouns import (
     CONTROLS,
     VERDICTS,
     Comparison,
+    LookRow,
     Manifest,
     Plan,
     RunProblem,
@@ -29,7 +30,7 @@ from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
-from promptlab.stats import LookRow, Looks, Saved, Shares, Supplement, analyse, ended, place_of, remedy, saved, shares_of, supplement
+from promptlab.stats import Looks, Saved, Shares, Supplement, analyse, ended, place_of, remedy, saved, shares_of, supplement
 
 
 @dataclass(frozen=True, kw_only=True)

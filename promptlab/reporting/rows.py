@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import BAD_ENDS, CONTROLS, SCORERS, Comparison
+from promptlab.nouns import BAD_ENDS, CONTROLS, SCORERS, Comparison, LookRow
 from promptlab.reporting.build import Report, by_arm, looks_words, tally
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table
-from promptlab.stats import BestRow, ByStimulusRow, ComponentRow, LookRow, Protocol, ProtocolRow, SpreadRow, interval, p_text, points
+from promptlab.stats import BestRow, ByStimulusRow, ComponentRow, Protocol, ProtocolRow, SpreadRow, interval, p_text, points
 from promptlab.stats.sentences import p_figure
 
 Contrast = SpreadRow | ByStimulusRow | LookRow

@@ -18,7 +18,7 @@ from promptlab.nouns import Call, Completion, Model, Outcome, Price, Scored, Sco
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
-from promptlab.running.cache import Cache, NotCached, WriteBehind, request_of
+from promptlab.running.cache import Cache, Claims, NotCached, WriteBehind, request_of
 from promptlab.running.first import FirstCalls
 from promptlab.running.gateway import Gateway
 from promptlab.running.gateway.wire import storable
@@ -48,8 +48,8 @@ class Pending:
     keys: Sequence[str] = ()
     is_list: bool = False
     work: Work | None = None
-    is_missing: bool = False
-    """Whether the cache was just seen not to hold the answers."""
+    missed_at: int | None = None
+    """`Cache.n_foreign` when the cache was just seen not to hold the answers."""
     number: int = 0
     """That of the last answer that must be kept before the trial is recorded."""
 
@@ -77,6 +77,10 @@ class Engine:
     limits: Mapping[str, int] = field(default_factory=dict)
     """By model name: the most tokens that one answer can have, where that is known."""
     payer: Payer = field(init=False)
+    claims: Claims | None = field(init=False, default=None)
+    """Where other processes may pay for equal requests at the same time."""
+    stop: asyncio.Event = field(init=False, default_factory=asyncio.Event)
+    """Set where nothing more is to be sent."""
     _models: dict[str, Model] = field(init=False)
     _first: FirstCalls = field(init=False)
     _under_way: dict[str, asyncio.Future[Completion]] = field(init=False, default_factory=dict)
@@ -94,6 +98,9 @@ class Engine:
         self._models = {model.name: model for model in (*self.judges, *self.design.models)}
         self._first = FirstCalls(self.design, self.sampling)
         self.behind = WriteBehind(self.cache)
+        if self.gateway is not None and self.cache is not None and (claims := self.cache.claims) is not None:
+            self.claims = claims
+            self.behind.on_stored = lambda keys: claims.release(keys, stored=True)
         self.payer = Payer(self._models, self.prices, self.limits, gateway=self.gateway, budget=self.budget, progress=self.progress)
         self._workers = ThreadPoolExecutor(SCORED_AT_ONCE, thread_name_prefix="promptlab-metrics")
 
@@ -182,6 +189,7 @@ class Engine:
         """The same for several trials, whose first answers are looked up together; each goes on when it is asked for."""
         first = [self.first(trial) for trial in trials]
         wanted = [key for pending in first if isinstance(pending, Pending) for key in pending.keys]
+        n_foreign = self._n_foreign()
         stored = self.cache.get_many(wanted) if self.cache is not None else {}
         looked_up_at = time.monotonic()
         come = self._come = set()
@@ -193,7 +201,7 @@ class Engine:
             after = self._on(pending, [stored.get(key) or self.failures.get(key) or self.behind.get(key) for key in keys])
             if isinstance(after, Pending):
                 is_fresh = come.isdisjoint(keys) and time.monotonic() - looked_up_at < FRESH_S
-                after.is_missing = not after.is_list and (after.keys is not keys or is_fresh)
+                after.missed_at = n_foreign if not after.is_list and (after.keys is not keys or is_fresh) else None
             yield after
 
     def started(self, todo: Iterator[Trial]) -> Iterator[Pending | Rows | None]:
@@ -245,10 +253,10 @@ class Engine:
                     sent = await self._worked(pending.work)
                 elif not pending.is_list:
                     [call], [key] = pending.calls, pending.keys
-                    sent = pending.answered([await self.complete(call, key, pending.is_missing)])
+                    sent = pending.answered([await self.complete(call, key, pending.missed_at)])
                 else:
                     sent = pending.answered(await self._complete_all(pending))
-                pending.is_missing = False
+                pending.missed_at = None
                 pending.number = self.behind.n_come
                 after = self.step(pending, sent)
                 if not isinstance(after, Pending):
@@ -279,11 +287,12 @@ class Engine:
         except (Exception, SystemExit) as error:  # whatever code of the user's raises
             return error
 
-    async def complete(self, call: Call, key: str, is_missing: bool = False) -> Completion:
-        """The stored answer, or a paid one; two equal requests at the same time are paid once. With `is_missing` the cache is not asked."""
+    async def complete(self, call: Call, key: str, missed_at: int | None = None) -> Completion:
+        """The stored answer, or a paid one; two equal requests at the same time are paid once. With `missed_at` the cache is not asked."""
         if key in self._under_way:
             return replace(await asyncio.shield(self._under_way[key]), cached=True)
-        found = self.behind.get(key) if is_missing else self._stored(key)
+        n_foreign = self._n_foreign() if missed_at is None else missed_at
+        found = self._stored(key) if missed_at is None else self.behind.get(key)
         if found is not None:
             self.progress.n_cached += 1
             return found
@@ -294,7 +303,7 @@ class Engine:
         future: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
         self._under_way[key] = future
         try:
-            completion = await self._paid(call, key)
+            completion = await self._paid_once(call, key, n_foreign)
             future.set_result(completion)
             return completion
         except BaseException as error:
@@ -303,6 +312,28 @@ class Engine:
             raise
         finally:
             del self._under_way[key]
+
+    async def _paid_once(self, call: Call, key: str, n_foreign: int) -> Completion:
+        """A paid answer, unless another process pays for it now or has done so since `n_foreign`."""
+        claims = self.claims if not self._models[call.model].simulated else None
+        if claims is None or self.cache is None:
+            return await self._paid(call, key)
+        if not claims.take(key):
+            await claims.wait(key, self.stop, self.gateway.patience_s)
+        on_its_way = False
+        try:
+            if claims.n_foreign() != n_foreign and (found := self.cache.get(key)) is not None:
+                self.progress.n_cached += 1
+                return found
+            completion = await self._paid(call, key)
+            on_its_way = completion.outcome != "error"
+            return completion
+        finally:
+            if not on_its_way:
+                claims.release([key])
+
+    def _n_foreign(self) -> int:
+        return self.claims.n_foreign() if self.claims is not None else 0
 
     def _stored(self, key: str) -> Completion | None:
         """An answer that is there already, or on its way into the cache."""

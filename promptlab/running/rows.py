@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Iterable, Iterator, Set
 from typing import TYPE_CHECKING
 
 from promptlab.nouns import BudgetReached, ProviderStopped, Trial
-from promptlab.running.cache import NotCached
+from promptlab.running.cache import NotCached, Unsent
 from promptlab.running.engine import BLOCK, Engine, Pending
 from promptlab.running.progress import Progress
 from promptlab.running.trial_rows import Rows
@@ -48,6 +48,7 @@ class _Workers:
         """Trials that needed nothing."""
         self.news = asyncio.Event()
         engine.behind.on_kept = self.news.set
+        engine.stop = stop
 
     def fill(self) -> None:
         """Start workers while there is something to do for them."""
@@ -198,6 +199,8 @@ def _told(error: Exception, engine: Engine) -> bool:
     if isinstance(error, ProviderStopped):
         is_judge = all(model.name != error.model for model in engine.design.models)
         progress.stopped.setdefault(error.model, f"{'the judge ' if is_judge else ''}{error}")
+    elif isinstance(error, Unsent):
+        pass
     elif isinstance(error, NotCached):
         progress.n_not_cached += 1
     elif isinstance(error, BudgetReached):

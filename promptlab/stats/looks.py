@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook, Setting, flat
+from promptlab.nouns import Comparison, Decision, Hypothesis, LookRow, Plan, PlannedLook, flat, look_rows
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, settled, silenced
 from promptlab.stats.multiplicity import contrast_of
@@ -31,28 +31,6 @@ MOST_MISSING = 0.05
 """A look at which one side lacks more of its answers decides nothing, and is taken again when they are there."""
 ArmKey = tuple[str, str, str]
 """Model, id of the setting, and arm."""
-Decision = Literal["continue", "efficacy", "futility", "undecided"]
-
-
-@dataclass(frozen=True, slots=True)
-class LookRow(InSetting):
-    """What one look decided about one treatment in one setting of one model. Figures are None where nothing could be judged."""
-
-    look: int
-    model: str
-    setting: Setting
-    treatment: str
-    control: str
-    n_pairs: int
-    diff: float | None
-    p: float | None
-    level: float
-    conditional_power: float | None
-    decision: Decision
-
-    @property
-    def stops(self) -> bool:
-        return self.decision in ("efficacy", "futility")
 
 
 def look_plan(n_items: Sequence[int], trials_an_item: int, looks: int) -> list[PlannedLook]:
@@ -152,9 +130,7 @@ class Looks:
     @classmethod
     def thawed(cls, plan: Plan, data: Mapping[str, Any] | None) -> Looks:
         """The looks of a run from its folder."""
-        names = [name for name in LookRow.__dataclass_fields__ if name != "setting"]
-        rows = (data or {}).get("looks", ())
-        return cls(plan, [LookRow(**{name: row[name] for name in names}, setting=Setting.of(row)) for row in rows])
+        return cls(plan, [row for row in look_rows(data or {}) if 0 <= row.look < len(plan.looks)])
 
 
 def place_of(h: Hypothesis | LookRow | Comparison) -> Place:

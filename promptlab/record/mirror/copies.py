@@ -138,6 +138,10 @@ def seconds_of(iso: object) -> float:
         return 0.0
 
 
-def updated_at(manifest: bytes | None) -> float:
-    """When a manifest was written, in seconds since 1970; -1 where there is none."""
-    return seconds_of(json_of(manifest).get("updated_at")) if manifest else -1.0
+def age_of(manifest: bytes | None) -> tuple[float, float]:
+    """What grows from one manifest of a run to the next: its sessions, which no clock can set back, then the time."""
+    if not manifest:
+        return -1.0, 0.0
+    found = json_of(manifest)
+    sessions = found.get("sessions")
+    return float(sessions) if isinstance(sessions, int) else 0.0, seconds_of(found.get("updated_at"))

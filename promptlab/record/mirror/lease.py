@@ -146,7 +146,7 @@ class Pusher:
         # A process of this machine that was killed has let go of its lock.
         if holder and holder.get("token") != mine and age < FRESH_S:
             raise RunProblem(
-                f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {max(0.0, age):.0f} s ago; "
+                f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {age:.0f} s ago; "
                 f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
             )
         write_whole(self._mine, self._token.encode())
@@ -254,9 +254,9 @@ class _TakenOver(RunProblem):
 
 
 def holder_of(place: Remote, run: str) -> tuple[Mapping[str, Any], float]:
-    """Who signed last as the writer of a run, and how many seconds ago."""
+    """Who signed last as the writer of a run, and how many seconds ago; a time to come, of a clock that was set back, is as long ago."""
     holder = json_of(place.got(run, WRITER))
-    return holder, time.time() - seconds_of(holder.get("time"))
+    return holder, abs(time.time() - seconds_of(holder.get("time")))
 
 
 def named(holder: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import RunProblem, UsageProblem
-from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE, content, entry_of, keep_ours, merge_journal, updated_at
+from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE, age_of, content, entry_of, keep_ours, merge_journal
 from promptlab.record.mirror.lease import FRESH_S, Pusher, Remote, Tell, holder_of, named
 from promptlab.record.store.files import ID, held, is_locked, write_whole
 
@@ -40,7 +40,7 @@ class Place(Remote):
             folder = self.folder / name
             if not is_locked(folder) and (found := self.got(name, MANIFEST)) is not None:
                 folder.mkdir(parents=True, exist_ok=True)
-                if updated_at(found) >= updated_at(content(folder / MANIFEST)):
+                if age_of(found) >= age_of(content(folder / MANIFEST)):
                     write_whole(folder / MANIFEST, found)
         return self.folder
 
@@ -69,7 +69,7 @@ class Place(Remote):
         with held(folder):
             self._fetch_parts(run, folder, entries)
             merge_journal(folder, journal or b"", entries)
-            if manifest is not None and updated_at(manifest) >= updated_at(content(folder / MANIFEST)):
+            if manifest is not None and age_of(manifest) >= age_of(content(folder / MANIFEST)):
                 for name, data in ((LOOKS, looks), (MANIFEST, manifest)):
                     if data is not None:
                         write_whole(folder / name, data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import errno
 import fcntl
 import json
 import os
@@ -32,6 +33,8 @@ REMEDY = "restore it from a copy, or move it aside with `promptlab runs repair {
 CHECKSUM = b',"crc32":'
 """What stands before the CRC-32 of a journal's line without it."""
 KINDS = {"str": (str,), "int": (int, float), "float": (float, int), "bool": (bool,)}
+HELD = (errno.EWOULDBLOCK, errno.EACCES)
+"""How the system says that another process holds a lock."""
 MOST = {(int, "int"): 2**63 - 1, (float, "int"): 2**53, (int, "float"): 2**53, (float, "float"): sys.float_info.max}
 """What a column holds at most of a number of Python."""
 JSON_LIMIT = 64 * 2**20
@@ -80,12 +83,14 @@ def is_locked(folder: Path) -> bool:
     """Whether a process is writing this run now."""
     try:
         handle = os.open(folder / "lock", os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except PermissionError:  # another user's: who cannot look believes what the manifest says
+        return True
     except OSError:
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
+    except OSError as error:
+        return error.errno in HELD
     finally:
         os.close(handle)
     return False
@@ -107,17 +112,35 @@ def locked(folder: Path) -> int:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
         check_regular(path, JSON_LIMIT)
+    except PermissionError:
+        raise RunProblem(
+            f"{folder}: {_owner(path if os.path.lexists(path) else folder)} writes this run, and only its owner can; take a folder of your "
+            f"own with --runs, where answers of the same cache are not paid again, or copy the run"
+        ) from None
     except OSError as error:
         raise RunProblem(f"{path}: cannot be used ({error.strerror or error}); {REMEDY.format(folder)}") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except OSError as error:
         holder = os.read(handle, 200).decode(errors="replace").strip()
         os.close(handle)
+        if error.errno not in HELD:
+            raise RunProblem(
+                f"{folder}: the file system there has no locks ({error.strerror}), so nothing could keep a second sweep from writing the "
+                f"same run; keep the record there with --runs {folder.resolve().parent.as_uri()}, which needs none, or take a local folder"
+            ) from None
         raise RunProblem(f"{folder}: another process ({holder or 'unknown'}) is writing this run; wait for it or stop it") from None
     os.truncate(handle, 0)
     os.write(handle, f"pid {os.getpid()}".encode())
     return handle
+
+
+def _owner(path: Path) -> str:
+    """The user whose file it is, in words."""
+    try:
+        return f"another user (uid {path.lstat().st_uid})"
+    except OSError:
+        return "another user"
 
 
 def space_left(folder: Path) -> str:

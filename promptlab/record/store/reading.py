@@ -18,14 +18,17 @@ from promptlab.nouns import (
     ITEM_COLUMNS,
     READABLE,
     TRIAL_COLUMNS,
+    BatchPart,
     Manifest,
     Plan,
     RunProblem,
     did_you_mean,
     digest,
+    look_rows,
     readable,
     runs_folder,
 )
+from promptlab.nouns.typed import typed
 from promptlab.record.store.files import (
     REMEDY,
     Row,
@@ -46,6 +49,7 @@ if TYPE_CHECKING:
 
 FEW_VALUES = [name for name, kind in TRIAL_COLUMNS.items() if kind.startswith("str") and name not in ("trial", "extracted", "answer")]
 Whole = TypeVar("Whole", Plan, Manifest)
+BATCHES, BATCH_FOLDER = "batches.json", "batches"
 JOURNAL = -1
 """The number of what is no part yet."""
 GROUP_ROWS = 50_000
@@ -180,7 +184,38 @@ def items_in(folder: Path) -> Iterator[Row]:
 
 def looks_in(folder: Path) -> dict[str, Any]:
     """What the planned looks of a run folder decided so far."""
-    return _json(folder / "looks.json") if os.path.lexists(folder / "looks.json") else {}
+    path = folder / "looks.json"
+    found = _json(path) if os.path.lexists(path) else {}
+    with readable(f"{path}: not the looks of a run; {REMEDY.format(folder)}"):
+        look_rows(found)
+    return found
+
+
+def batches_in(folder: Path) -> tuple[str | None, list[BatchPart]]:
+    """The mark of a run folder in the names of its batches, and the batches; RunProblem where they cannot be read."""
+    path = folder / BATCHES
+    if not os.path.lexists(path):
+        return None, []
+    with readable(f"{path}: not readable; it says which batches are paid for: {REMEDY.format(folder)} and pay again"):
+        found = json_value(read_file(path))
+        mark, parts = found["mark"], [typed(BatchPart, entry) for entry in found["batches"]]
+        if not isinstance(mark, str) or len({part.number for part in parts}) < len(parts):
+            raise ValueError("two batches have one number, or the mark is no text")
+        return mark, parts
+
+
+def batch_keys_path(folder: Path, part: BatchPart) -> Path:
+    """Where the keys of a batch's requests are."""
+    return folder / BATCH_FOLDER / f"{part.number:04d}.json"
+
+
+def batch_keys_in(folder: Path, part: BatchPart) -> dict[str, str]:
+    """The keys of a batch's requests by their names in its file."""
+    path = batch_keys_path(folder, part)
+    found = _json(path).get("keys")
+    if not isinstance(found, dict) or len(found) != part.n_requests or not all(isinstance(key, str) for key in found.values()):
+        raise RunProblem(f"{path}: does not hold the {part.n_requests:,} keys of its batch; {REMEDY.format(folder)} and pay again")
+    return found
 
 
 def frozen_plan(folder: Path) -> tuple[Plan, str]:

@@ -91,6 +91,7 @@ class RunWriter:
 
     def append_lines(self, lines: Sequence[bytes]) -> None:
         """The same for trials that `line_of` has already written, perhaps in another process."""
+        self._check_place()
         data = b"".join(lines)
         if self._making and self._making[1].done():
             self._end_part()
@@ -111,6 +112,16 @@ class RunWriter:
         if len(self._open) - (self._making[0] if self._making else 0) >= PART_ROWS or self._n_bytes >= PART_BYTES:
             self._end_part()
             self._begin_part()
+
+    def _check_place(self) -> None:
+        """RunProblem where the folder is no longer the one whose lock this process holds."""
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(self.folder / "lock"), os.fstat(self._lock)):
+                return
+        raise RunProblem(
+            f"{self.folder}: the folder was moved or deleted during the sweep, so nothing more is sent; everything recorded is in it: "
+            f"move it back, and run the same command again"
+        )
 
     def _sync_soon(self) -> None:
         """Make durable what is in the journal by then; a journal that has become a part is so already."""
@@ -134,6 +145,7 @@ class RunWriter:
 
     def write_manifest(self, manifest: Manifest) -> None:
         """Replace the manifest."""
+        self._check_place()
         write_manifest(self.folder, manifest)
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
@@ -176,6 +188,7 @@ class RunWriter:
 
     def _compact(self) -> None:
         """Everything into parts, here and now."""
+        self._check_place()
         self._end_part()
         if self._open:
             self._begin_part()
@@ -192,7 +205,11 @@ class RunWriter:
         if self._making is None:
             return
         (n, made), self._making = self._making, None
-        made.result()
+        try:
+            made.result()
+        except RunProblem:
+            self._check_place()
+            raise
         self._open = self._open[n:]
         if self._journal:
             self._journal.close()

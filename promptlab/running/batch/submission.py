@@ -12,19 +12,19 @@ closed      its answers are stored, and it is never asked after again
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import random
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
-from promptlab.nouns import Call, Model, RunProblem, digest
+from promptlab.nouns import BatchPart, Call, Model, RunProblem, digest
 from promptlab.record.store import now, write_whole
+from promptlab.record.store.reading import BATCH_FOLDER, BATCHES, batch_keys_in, batch_keys_path, batches_in
 from promptlab.running.batch.service import ENDED, ENDPOINT, OVER_LITELLM, LiteLLMBatches, OpenAIBatches, Remote, Results, read_results
 from promptlab.running.gateway import RetryPolicy, WireError
 from promptlab.running.gateway.failures import RETRIED, STOPPING, Boundary
@@ -32,66 +32,32 @@ from promptlab.running.gateway.stopping import stop_reason
 from promptlab.running.progress import Progress
 
 FORMAT = 1
-NAME = "batches.json"
-FOLDER = "batches"
 ID_LENGTH = 40
 """Characters of a key that name its request in a file: few enough for every provider, many enough to tell files apart."""
-
-
-@dataclass(slots=True)
-class Part:
-    """One file of requests to one model, and the batch that answers it."""
-
-    number: int
-    wave: int
-    """Which wave of its model; the calls of a loop come one wave after the other."""
-    model: str
-    tag: str
-    until: int
-    """The order at which the segment of the run ends that its trials belong to."""
-    n_requests: int
-    reserved_usd: float
-    reserved_tokens: int
-    input_file: str | None = None
-    batch: str | None = None
-    status: str = "prepared"
-    asked_at: float | None = None
-    """When the provider was last asked to begin it, in seconds since 1970: it may exist from then on."""
-    submitted_at: str | None = None
-    closed: bool = False
-    counts: dict[str, int] = field(default_factory=dict)
-    """The provider's own."""
-    n_answers: int = 0
-    n_errors: int = 0
-    n_unfinished: int = 0
-    paid_usd: float = 0.0
-    said: str = ""
-    """What the provider said is wrong with it."""
 
 
 class Ledger:
     """The batches of one run folder."""
 
     def __init__(self, folder: Path) -> None:
-        self._path = folder / NAME
-        self._folder = folder / FOLDER
+        self._path = folder / BATCHES
+        self._folder = folder / BATCH_FOLDER
         self._run_id = folder.name
-        found = _read(self._path)
-        self._mark: str = found.get("mark") or secrets.token_hex(4)
-        self.parts = [_part(self._path, entry) for entry in found.get("batches", ())]
+        mark, self.parts = batches_in(folder)
+        self._mark = mark or secrets.token_hex(4)
         for part in [part for part in self.parts if part.input_file is None and not part.closed]:
             self.drop(part)
 
     @property
-    def open(self) -> list[Part]:
+    def open(self) -> list[BatchPart]:
         return [part for part in self.parts if not part.closed]
 
-    def add(self, model: str, until: int, keys: list[str], usd: float, tokens: int) -> Part:
+    def add(self, model: str, until: int, keys: list[str], usd: float, tokens: int) -> BatchPart:
         """A new part, durable before this returns. Its tag says the run, this folder, the wave and the requests."""
         wave = 1 + max((part.wave for part in self.parts if part.model == model and part.closed), default=0)
         number = 1 + max((part.number for part in self.parts), default=0)
         tag = f"{self._run_id}/{self._mark}/{wave}/{digest([number, *keys])[:16]}"
-        part = Part(
+        part = BatchPart(
             number=number, wave=wave, model=model, tag=tag, until=until, n_requests=len(keys), reserved_usd=usd, reserved_tokens=tokens
         )
         self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -100,59 +66,34 @@ class Ledger:
         self.save()
         return part
 
-    def drop(self, part: Part) -> None:
+    def drop(self, part: BatchPart) -> None:
         """Forget a part that no provider has started."""
         self.parts.remove(part)
         self.save()
         self._keys_path(part).unlink(missing_ok=True)
 
-    def keys(self, part: Part) -> Mapping[str, str]:
+    def keys(self, part: BatchPart) -> Mapping[str, str]:
         """The keys of a part's requests by their names in its file."""
-        path = self._keys_path(part)
-        found = _read(path).get("keys")
-        if not isinstance(found, dict) or len(found) != part.n_requests:
-            raise RunProblem(f"{path}: does not hold the {part.n_requests:,} keys of its batch; restore it from a copy")
-        return found
+        return batch_keys_in(self._path.parent, part)
 
     def save(self) -> None:
         """Write all that is known."""
         state = {"format": FORMAT, "run": self._run_id, "mark": self._mark, "batches": [asdict(part) for part in self.parts]}
         write_whole(self._path, (json.dumps(state, indent=2) + "\n").encode())
 
-    def _keys_path(self, part: Part) -> Path:
-        return self._folder / f"{part.number:04d}.json"
+    def _keys_path(self, part: BatchPart) -> Path:
+        return batch_keys_path(self._path.parent, part)
 
 
 def refuse_open(folder: Path) -> None:
     """RunProblem where batches of this run are not collected: an ordinary sweep would pay their requests again."""
-    waiting = [entry for entry in _read(folder / NAME).get("batches", ()) if not entry.get("closed") and entry.get("input_file")]
+    waiting = [part for part in batches_in(folder)[1] if not part.closed and part.input_file]
     if waiting:
-        n = sum(int(entry.get("n_requests", 0)) for entry in waiting)
+        n = sum(part.n_requests for part in waiting)
         raise RunProblem(
             f"{folder}: {n:,} requests of this run wait in {len(waiting):,} batch(es), and would be paid twice; run the same command with "
             f"--batch to collect them (to give them up, cancel them at the provider first)"
         )
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        with contextlib.suppress(FileNotFoundError):
-            found = json.loads(path.read_bytes())
-            if not isinstance(found, dict):
-                raise ValueError("it holds no object")
-            return found
-    except ValueError as error:
-        raise RunProblem(
-            f"{path}: not readable ({error}); it says which batches are paid for: restore it from a copy, or move it away and pay again"
-        ) from None
-    return {}
-
-
-def _part(path: Path, entry: Mapping[str, Any]) -> Part:
-    try:
-        return Part(**entry)
-    except TypeError as error:
-        raise RunProblem(f"{path}: a batch in it is not as this promptlab writes it ({error})") from None
 
 
 SETTLE_S = 10.0
@@ -168,7 +109,7 @@ T = TypeVar("T")
 class Ended(NamedTuple):
     """A batch that goes on no more, and what it brought."""
 
-    part: Part
+    part: BatchPart
     remote: Remote
     results: Results
 
@@ -194,7 +135,7 @@ class Submitter:
             return None
         return json.dumps({"custom_id": key[:ID_LENGTH], "method": "POST", "url": ENDPOINT, "body": body}).encode() + b"\n"
 
-    async def send(self, part: Part, lines: bytes) -> bool:
+    async def send(self, part: BatchPart, lines: bytes) -> bool:
         """Upload a file and begin its batch; False where it certainly was not begun, and is forgotten."""
         model = self._models[part.model]
         try:
@@ -211,12 +152,12 @@ class Submitter:
             return False
         return True
 
-    async def settle_doubts(self, parts: Sequence[Part], stop: asyncio.Event) -> list[Part]:
+    async def settle_doubts(self, parts: Sequence[BatchPart], stop: asyncio.Event) -> list[BatchPart]:
         """Find out about parts whose files are uploaded, and of which nobody knows whether their batches were begun.
 
         Returns those that were not, and that the provider does not begin.
         """
-        refused: list[Part] = []
+        refused: list[BatchPart] = []
         for part in parts:
             model = self._models[part.model]
             if part.batch is not None or model.name in self._progress.stopped or stop.is_set():
@@ -241,7 +182,7 @@ class Submitter:
                     self._unheard(model, f"a batch of {model.name!r} may have been begun, and could not be asked after", error)
         return refused
 
-    async def ended(self, parts: Sequence[Part]) -> list[Ended]:
+    async def ended(self, parts: Sequence[BatchPart]) -> list[Ended]:
         """Those of these parts whose batches have ended, with their results."""
         found: list[Ended] = []
         for part in parts:
@@ -280,7 +221,7 @@ class Submitter:
         """Close every connection."""
         await self._direct.aclose()
 
-    async def _begin(self, model: Model, part: Part) -> None:
+    async def _begin(self, model: Model, part: BatchPart) -> None:
         """Begin the batch of an uploaded file. Where an attempt may have begun it, it is looked for before the next."""
         remote: Remote | None = None
         attempt = 0
@@ -301,17 +242,17 @@ class Submitter:
                     self._doubtful.discard(part.number)
         self._note(part, remote)
 
-    def _note(self, part: Part, remote: Remote) -> None:
+    def _note(self, part: BatchPart, remote: Remote) -> None:
         self._doubtful.discard(part.number)
         part.batch, part.status, part.submitted_at = remote.id, remote.status, now()
         self._ledger.save()
         self._progress.n_sent += part.n_requests
 
-    async def _found(self, model: Model, part: Part) -> Remote | None:
-        since = part.asked_at or time.time()
+    async def _found(self, model: Model, part: BatchPart) -> Remote | None:
+        since = min(part.asked_at or time.time(), time.time())  # a clock may have been set back
         return await self._retried(self._service(model).find, model, part.input_file or "", part.tag, since)
 
-    async def _results(self, model: Model, part: Part, remote: Remote) -> Results:
+    async def _results(self, model: Model, part: BatchPart, remote: Remote) -> Results:
         files = []
         for name in filter(None, (remote.output_file, remote.error_file)):
             try:

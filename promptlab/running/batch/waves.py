@@ -14,11 +14,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import CALL_COLUMNS, Call, CallRow, Completion, Trial, TrialRow
+from promptlab.nouns import CALL_COLUMNS, BatchPart, Call, CallRow, Completion, Trial, TrialRow
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import part_rows
+from promptlab.record.store.reading import BATCH_FOLDER
 from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share
-from promptlab.running.batch.submission import FOLDER, Ended, Ledger, Part, Submitter
+from promptlab.running.batch.submission import Ended, Ledger, Submitter
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending
 from promptlab.running.gateway import Reply, WireError
@@ -35,7 +36,7 @@ Kept = list[tuple[str, Completion, Request | None]]
 
 def answers_of(folder: Path, cache: Cache | None) -> Cache:
     """Where the answers of a run's batches are kept: in the cache, or in the run folder where that may not be read."""
-    own = folder / FOLDER / "answers"
+    own = folder / BATCH_FOLDER / "answers"
     if cache is None or cache.use != "use":
         own.parent.mkdir(mode=0o700, exist_ok=True)
         return Cache(own)
@@ -188,7 +189,7 @@ class Waves:
                 self._budget.take(part.reserved_usd, part.reserved_tokens)
         return max(0.0, usd)
 
-    def _open(self, until: int) -> list[Part]:
+    def _open(self, until: int) -> list[BatchPart]:
         return [part for part in self._ledger.open if part.until <= until]
 
     def _drive(self, trial: Trial) -> Pending | Rows:
@@ -273,7 +274,7 @@ class Waves:
                 break
         self._tell(part, remote.why, results.odd)
 
-    def _tell(self, part: Part, why: str, odd: str) -> None:
+    def _tell(self, part: BatchPart, why: str, odd: str) -> None:
         which = f"batch {part.batch} of {part.model!r}"
         if odd:
             self._progress.notes.append(f"{which}: left out of its results: {odd}")
@@ -302,7 +303,7 @@ class Waves:
         if not await self._submitter.send(part, b"".join(draft.lines)):
             self._unsent(draft)
 
-    def _forget(self, part: Part) -> None:
+    def _forget(self, part: BatchPart) -> None:
         """Give up a part that was never begun: its requests are asked by the next session."""
         keys = list(self._ledger.keys(part).values())
         self._ledger.drop(part)

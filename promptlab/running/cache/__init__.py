@@ -6,7 +6,8 @@ diskcache does, `rows` says what a row holds, `store` keeps them.
 """
 
 from promptlab.running.cache.behind import WriteBehind
+from promptlab.running.cache.claims import Claims, Unsent
 from promptlab.running.cache.rows import Request, request_of
 from promptlab.running.cache.store import IMPORTED, Cache, NotCached, Stored, Use
 
-__all__ = ["IMPORTED", "Cache", "NotCached", "Request", "Stored", "Use", "WriteBehind", "request_of"]
+__all__ = ["IMPORTED", "Cache", "Claims", "NotCached", "Request", "Stored", "Unsent", "Use", "WriteBehind", "request_of"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
@@ -27,6 +27,8 @@ class WriteBehind:
         """Why answers can no longer be kept; nobody waits for them then."""
         self.on_kept: Callable[[], None] = lambda: None
         """Called whenever more is kept, and when that fails."""
+        self.on_stored: Callable[[Iterable[str]], None] = lambda keys: None
+        """Called with the keys of each block that the cache holds from now on."""
         self._cache = cache
         self._coming: dict[str, tuple[Completion, Request]] = {}
         self._writing: dict[str, tuple[Completion, Request]] = {}
@@ -101,6 +103,7 @@ class WriteBehind:
         self.failed = self.failed or write.exception()
         if self.failed is None:
             self.n_kept = self._up_to
+            self.on_stored(self._writing)
         self._write, self._writing = None, {}
         while self._waiting and self.is_kept(self._waiting[0][0]):
             _, future = self._waiting.popleft()

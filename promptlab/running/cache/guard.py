@@ -17,6 +17,7 @@ from pathlib import Path
 from diskcache.core import DBNAME, DEFAULT_SETTINGS, METADATA, MODE_RAW, MODE_TEXT
 
 from promptlab.nouns import RunProblem
+from promptlab.running.cache.claims import NAME
 from promptlab.sources.foreign import make_private, read_bytes
 
 log = logging.getLogger("promptlab.cache")
@@ -28,8 +29,13 @@ DROPS_ROWS = ("eviction_policy", "cull_limit")
 KNOWN = frozenset(SETTINGS) | frozenset(METADATA)
 VALUE_LIMIT = 64 * 2**20
 FILE_NAME = re.compile(r"[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{28}\.val")
-TABLES = frozenset({"Settings", "Cache"})
-INDEX = re.compile(r"(Cache_\w+|sqlite_autoindex_Settings_1)")
+TABLES = frozenset({
+    "CREATE TABLE Settings ( key TEXT NOT NULL UNIQUE, value)",
+    "CREATE TABLE Cache ( rowid INTEGER PRIMARY KEY, key BLOB, raw INTEGER, store_time REAL, expire_time REAL, access_time REAL, "
+    "access_count INTEGER DEFAULT 0, tag BLOB, size INTEGER DEFAULT 0, mode INTEGER DEFAULT 0, filename TEXT, value BLOB)",
+})  # fmt: skip
+"""Each column as diskcache makes it: one that is computed, or has another default, could be of any size."""
+INDEX = re.compile(r"CREATE (UNIQUE )?INDEX Cache_\w+ ON Cache ?\(\w+(, \w+)?\)")
 TRIGGER = re.compile(
     r"CREATE TRIGGER Settings_\w+ AFTER (INSERT|UPDATE|DELETE) ON Cache FOR EACH ROW BEGIN "
     r'UPDATE Settings SET value = value( [+-] (1|NEW\.size|OLD\.size))+ WHERE key = "(count|size)"; END'
@@ -45,7 +51,7 @@ def make_folder(folder: Path) -> None:
     if os.path.expandvars(os.path.expanduser(folder)) != str(folder):  # diskcache would do so, and open another folder
         raise RunProblem(f"{folder}: the cache cannot be in a folder with '~' or a variable in its name; set PROMPTLAB_HOME to another one")
     make_private(folder, "the cache", "its answers need not be a provider's")
-    for name in (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm", f"{DBNAME}-journal"):
+    for name in (DBNAME, f"{DBNAME}-wal", f"{DBNAME}-shm", f"{DBNAME}-journal", NAME):
         path = folder / name
         if os.path.lexists(path) and not stat.S_ISREG(path.lstat().st_mode):
             raise RunProblem(f"{path}: not a regular file, so promptlab did not make it; move the folder {folder} away")
@@ -80,11 +86,12 @@ def check_database(folder: Path) -> None:
 
 
 def _is_diskcaches(kind: str, name: str, sql: str) -> bool:
+    made = " ".join(sql.replace("IF NOT EXISTS ", "").split())
     if kind == "table":
-        return name in TABLES and sql.startswith(f"CREATE TABLE {name}")
+        return made in TABLES
     if kind == "index":
-        return INDEX.fullmatch(name) is not None
-    return kind == "trigger" and TRIGGER.fullmatch(" ".join(sql.replace("IF NOT EXISTS ", "").split())) is not None
+        return name == "sqlite_autoindex_Settings_1" or INDEX.fullmatch(made) is not None
+    return kind == "trigger" and TRIGGER.fullmatch(made) is not None
 
 
 def value_file(folder: Path, name: object) -> Path:

@@ -17,7 +17,8 @@ import orjson
 from diskcache.core import DBNAME, MODE_RAW
 
 from promptlab.nouns import Completion, RunProblem
-from promptlab.running.cache.guard import SETTINGS, NotText, check_database, make_folder, value_file, value_text
+from promptlab.running.cache.claims import Claims
+from promptlab.running.cache.guard import SETTINGS, VALUE_LIMIT, NotText, check_database, make_folder, value_file, value_text
 from promptlab.running.cache.rows import Request, packed, request_in, unpacked
 
 log = logging.getLogger("promptlab.cache")
@@ -98,6 +99,9 @@ class Cache:
         except (sqlite3.DatabaseError, diskcache.Timeout, OSError) as error:
             raise self._damaged(error) from None
         self._db.text_factory = _decoded
+        self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_LIMIT)
+        self.claims = Claims(folder) if use in ("use", "imported") else None
+        """Requests under way in other processes; a cache that asks again, or only reads, waits for none."""
 
     def get(self, key: str) -> Completion | None:
         """The stored answer; None when there is none, or when the row is damaged (with a warning)."""
@@ -196,6 +200,8 @@ class Cache:
         """Release the file."""
         self._db.close()
         self._adding.close()
+        if self.claims is not None:
+            self.claims.close()
         self._store.close()
 
     def _answers(self, query: str, keys: Sequence[str]) -> Iterator[tuple[str, Completion]]:
