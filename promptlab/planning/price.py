@@ -50,7 +50,8 @@ def _judged(study: Study) -> list[tuple[Task, Scoring, tuple[int, int]]]:
         scoring = study.scorings[task.id, design.models[0].name]
         a_pass = len(task.items) * len(design.models) * design.replicates
         if scoring.models:
-            found.append((task, scoring, (a_pass * len(strategies), a_pass * n_scored * scoring.max_calls)))
+            controls = sum(arm.role == "baseline" for arm in design.arms) * scoring.control_calls * a_pass
+            found.append((task, scoring, (a_pass * len(strategies), a_pass * n_scored * scoring.max_calls + controls)))
     return found
 
 
@@ -63,7 +64,7 @@ def _estimated_judge(study: Study, judge: Model) -> Estimate:
     for task, scoring, n_calls in _judged(study):
         if judge in scoring.models:
             sample = task.items[:SAMPLE_ITEMS]
-            chars = sum(_first_chars(scoring.steps("?", item, Call("", (), {}))) for item in sample) / len(sample)
+            chars = sum(_first_chars(scoring.steps("?", item)) for item in sample) / len(sample)
             for i in (0, 1):
                 calls[i] += n_calls[i]
                 tokens[i] += int(n_calls[i] * (chars / CHARS_A_TOKEN[i] + answers[i]))
@@ -161,4 +162,5 @@ def _first_chars(steps: Steps[Any]) -> int:
     """Characters of the first call of a strategy or a scoring; it is run until it asks."""
     with closing(steps):
         first = next(steps)
+        first = first[0] if isinstance(first, list) else first
     return sum(len(message["content"]) for message in first.messages) if isinstance(first, Call) else 0
