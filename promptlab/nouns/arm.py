@@ -127,6 +127,8 @@ Metric = Callable[[str, Item], Scored]
 class Case:
     """What a scoring may know of a trial beside its answer and item."""
 
+    baseline: bool = False
+    """Whether it is an answer to the bare prompt: on some of these judges are controlled."""
     stimulus: str = ""
     """The text that the prompt had added, which an answer may repeat."""
     opponent: Callable[[], Steps[Answer]] | None = None

@@ -136,7 +136,7 @@ class Engine:
         def case() -> Case:
             asked = [completion for call, _, completion in made if call.purpose != "score"]
             return Case(
-                self._first.added(trial), self._first.opponent(trial) if scoring.needs_opponent else None,
+                trial.arm.role == "baseline", self._first.added(trial), self._first.opponent(trial) if scoring.needs_opponent else None,
                 lambda: (total([one.cost_usd for one in asked]), sum(one.latency_s for one in asked)),
             )  # fmt: skip
 

@@ -18,7 +18,7 @@ STYLES = ("Plainly", "In short", "As asked", "To begin with", "Put simply", "In 
 _GOOD = re.compile(r"point \d+ is answered by a checked fact")
 _SENTENCE = re.compile(r"[.!?]+(?=\s|\Z)")
 USUAL_WORDS = 40
-TIED = 0.05
+TIED = 0.15
 """How far apart two answers must seem for a judge to prefer one."""
 
 

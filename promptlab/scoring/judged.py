@@ -57,7 +57,7 @@ REASONED = "Give your reasons in a few sentences. Then end with a line that says
 MOST_SHOWN = 80
 CONTROLLED = 5
 """One item in so many is a control of each kind."""
-FALSE_FACT = "As everybody knows, the moon is made of green glass and Paris is the capital of Peru."
+FALSE_FACTS = "As everybody knows, the moon is made of green glass. Two and two are five."
 _SCORE = re.compile(r"^\W*score\W*(\d+)\W*$", re.IGNORECASE | re.MULTILINE)
 _SENTENCE = re.compile(r"[^.!?。！？\n]+[.!?。！？]*\s*|\n+")
 
@@ -128,7 +128,7 @@ def rubric(
         if not answer:
             return Scored(0.0, None)
         seen = masked(answer, case.stimulus) if mask_echo and case.stimulus else answer
-        planted = controls and is_baseline(case) and control_of(item) == "planted"
+        planted = controls and case.baseline and control_of(item) == "planted"
         found = yield from rated([seen, degraded(seen)] if planted else [seen], item)
         shares, n = found[0], len(panel)
         score = sum(shares) / len(shares)
@@ -226,21 +226,16 @@ def which(model: Model, item: Item) -> str:
     return f"the judge {model.name!r} on item {item.id!r}"
 
 
-def is_baseline(case: Case) -> bool:
-    """Whether the answer is the baseline's own, on which controls are tried."""
-    return case.opponent is None
-
-
 def control_of(item: Item) -> str:
     """Which control a baseline answer to this item is: one item in five `identical`, one in five `planted`, the rest none."""
     return {0: "identical", 1: "planted"}.get(int(digest_of_text(f"control/{item.id}")[:8], 16) % CONTROLLED, "")
 
 
 def degraded(answer: str) -> str:
-    """The answer made worse: every second sentence deleted, and a false fact put in."""
+    """The answer made worse: two of three sentences deleted, and false facts put in."""
     sentences = [sentence for sentence in _SENTENCE.findall(answer) if sentence.strip()]
-    kept = "".join(sentences[::2]).strip() if len(sentences) > 1 else " ".join(answer.split()[: max(1, len(answer.split()) // 2)])
-    return f"{kept} {FALSE_FACT}"
+    kept = "".join(sentences[::3]).strip() if len(sentences) > 1 else " ".join(answer.split()[: max(1, len(answer.split()) // 2)])
+    return f"{kept} {FALSE_FACTS}"
 
 
 def unreadable(completion: Completion, what: str, wanted: str) -> ScoringFailed:

@@ -51,6 +51,12 @@ class Anchored(NamedTuple):
     human_low: float
     human_high: float
 
+    def p_tost(self, margin: float) -> float:
+        """p of the two one-sided tests that the mean lies within the margin."""
+        if not self.se:
+            return float(abs(self.estimate) >= margin)
+        return max(float(st.t.sf((self.estimate + margin) / self.se, self.df)), float(st.t.sf((margin - self.estimate) / self.se, self.df)))
+
 
 def anchored(tasks: Sequence[Labels], alpha: float = 0.05) -> Anchored:
     """The mean difference that people would give over these tasks (PPI++), t with pooled degrees of freedom; the labels a random part.
