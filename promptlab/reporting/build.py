@@ -27,7 +27,7 @@ from promptlab.nouns import (
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
-from promptlab.reporting.judged import grounded
+from promptlab.reporting.judged import ground, grounded
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
@@ -219,7 +219,7 @@ def headline(report: Report) -> list[str]:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     if waiting := (batches := report.manifest.batches).get("waiting_trials"):
         found.append(f"{waiting:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them.")
-    found += unwhole(report)
+    found += [*unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
     for model in report.models:

@@ -40,6 +40,8 @@ from promptlab.stats import (
     points,
 )
 
+ANCHORED = "prediction-powered t"
+"""The method of a comparison that rests on labels by people."""
 LEAST_RATED = 20
 """Items with labels by people below which they decide nothing."""
 CONTROLS: Mapping[str, tuple[str, float]] = {
@@ -169,6 +171,21 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
     return made
 
 
+def ground(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
+    """What the verdicts of a judged run stand on, in a sentence or two that come first."""
+    tasks = judged_tasks(plan)
+    if not tasks:
+        return []
+    over = [c for c in comparisons if c.scope != "aa"]
+    mine = [c for c in over if c.method == ANCHORED]
+    judged = [c for c in over if c.method != ANCHORED and c.verdict != "refused" and (c.task is None or c.task in tasks)]
+    found = [c.sentence for c in mine if c.scope == "stimulus"]
+    silent = next((c.sentence for c in over if c.status == "judge_failed"), None)
+    if judged:
+        found.append(f"{'Other v' if mine else 'V'}erdicts are according to this judge, which was not validated by people: promptlab rate.")
+    return [*found, *([silent] if silent else [])]
+
+
 def _n_rated(c: Comparison, trials: pd.DataFrame, plan: Plan, found: People) -> int:
     labels = _labels(c, plan, item_tables(trials), _tables_of(found, trials)) if found.by_trial else None
     return sum(len(one.human) for one in labels) if labels else 0
@@ -221,7 +238,7 @@ def _anchored(c: Comparison, rest: Anchored, plan: Plan, p: float, p_tost: float
     )
     return replace(
         c, diff=rest.estimate, ci_low=rest.ci_low, ci_high=rest.ci_high, se=rest.se, p_value=rest.p_value, p_adjusted=p,
-        p_tost=rest.p_tost(c.margin), p_tost_adjusted=p_tost, method="prediction-powered t", ci_method="prediction-powered t", status="ok",
+        p_tost=rest.p_tost(c.margin), p_tost_adjusted=p_tost, method=ANCHORED, ci_method=ANCHORED, status="ok",
         verdict=verdict, sentence=text, gained=None, lost=None, ci_fixed_low=rest.ci_low, ci_fixed_high=rest.ci_high, ci_like_low=None,
         ci_like_high=None, generalises="these",
     )  # fmt: skip
