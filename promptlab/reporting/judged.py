@@ -210,16 +210,20 @@ def anchors(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan,
                 rests[index] = anchored(labels)
             except ValueError:  # too few clusters
                 continue
-    made = {}
+    made: dict[int, Comparison] = {}
     for family in dict.fromkeys(comparisons[index].family for index in rests):
-        members = [index for index, c in enumerate(comparisons) if c.family == family and c.scope != "aa"]
-        method = comparisons[members[0]].adjustment
-        p = adjust([rests[i].p_value if i in rests else 1.0 for i in members], method)
-        tost = adjust([rests[i].p_tost(comparisons[i].margin) if i in rests else 1.0 for i in members], method)
-        for place, index in enumerate(members):
-            if index in rests:
-                made[index] = _anchored(comparisons[index], rests[index], plan, float(p[place]), float(tost[place]))
+        members = {index: _place(c, plan) for index, c in enumerate(comparisons) if c.family == family and c.scope != "aa"}
+        firsts = {place: index for index, place in reversed(members.items())}  # with one task a mean is the cell again
+        own = [(rests.get(index), comparisons[index]) for index in firsts.values()]
+        p = adjust([rest.p_value if rest else 1.0 for rest, _ in own], own[0][1].adjustment)
+        tost = adjust([rest.p_tost(c.margin) if rest else 1.0 for rest, c in own], own[0][1].adjustment)
+        at = {place: (float(p[i]), float(tost[i])) for i, place in enumerate(firsts)}
+        made |= {index: _anchored(comparisons[index], rests[index], plan, *at[place]) for index, place in members.items() if index in rests}
     return made
+
+
+def _place(c: Comparison, plan: Plan) -> tuple[Any, ...]:
+    return c.treatment, c.control, c.setting.id, c.task if len(plan.tasks) > 1 else None
 
 
 def _anchored(c: Comparison, rest: Anchored, plan: Plan, p: float, p_tost: float) -> Comparison:

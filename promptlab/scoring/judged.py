@@ -153,6 +153,7 @@ def _rubric(name: str, given: object, low: int, high: int) -> str:
     what = f"the rubric {name!r}" if name else "the rubric"
     plain: Mapping[str, Any] = {"text": given} if isinstance(given, str) else given if isinstance(given, Mapping) else {}
     text, anchors = plain.get("text"), plain.get("anchors") or {}
+    anchors = _numbered(anchors) if isinstance(anchors, Mapping) else anchors
     if not isinstance(text, str) or not text.strip() or plain.keys() - {"text", "anchors"} or not isinstance(anchors, Mapping):
         raise UsageProblem(f"{what} must be a text, or {{text: ..., anchors: {{{low}: ..., {high}: ...}}}}")
     if wrong := [key for key in anchors if type(key) is not int or not low <= key <= high or not isinstance(anchors[key], str)]:
@@ -179,19 +180,17 @@ def judging_of(kind: str, parameters: Mapping[str, Any]) -> Judging | None:
     if kind == "judge":
         return Judging("rubric", {"": str(parameters.get("rubric", RUBRIC))}, 0, int(parameters.get("scale", 5)))
     if kind == "rubric":
-        one = {"": {"text": parameters.get("text", QUALITY), "anchors": _numbered(parameters.get("anchors"))}}
-        several = parameters.get("rubrics") or {}
-        given = {name: {**v, "anchors": _numbered(v.get("anchors"))} if isinstance(v, Mapping) else v for name, v in several.items()} or one
-        named = {name: _rubric(name, words, low, high) for name, words in given.items()}
+        one = {"": {"text": parameters.get("text", QUALITY), "anchors": parameters.get("anchors", {})}}
+        named = {name: _rubric(name, words, low, high) for name, words in (parameters.get("rubrics") or one).items()}
         return Judging("rubric", named, low, high, bool(parameters.get("reference", True)))
     if kind == "pairwise":
         return Judging("pairwise", {"": str(parameters.get("criterion", QUALITY))}, reference=bool(parameters.get("reference", True)))
     return None
 
 
-def _numbered(anchors: Mapping[Any, str] | None) -> dict[int, str]:
-    """Anchors with whole numbers as keys, which JSON writes as text."""
-    return {int(key): value for key, value in (anchors or {}).items()}
+def _numbered(anchors: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Anchors with whole numbers as keys, which files hold as text."""
+    return {int(key) if isinstance(key, str) and key.isdecimal() else key: value for key, value in anchors.items()}
 
 
 def sent_as(model: Model, more: Mapping[str, Any] = {}) -> Model:
