@@ -315,7 +315,7 @@ def test_by_batch_and_under_one_budget(tmp_path: Path, server: servers.Server, m
     _, ordinary = sweep(study, tmp_path, "ordinary", kept="cache-o")
     [folder] = runs_in(tmp_path / "batch")
     assert Run(folder).trials().set_index("trial")["score"].to_dict() == ordinary.trials().set_index("trial")["score"].to_dict()
-    done, run = sweep(resolve(served(tmp_path, server, 60)), tmp_path, "capped", kept="cache-c", max_cost_usd=6)
+    done, run = sweep(resolve(served(tmp_path, server, 60)), tmp_path, "capped", kept="cache-c", max_cost_usd=3)
     assert done.state == "budget"
-    assert run.manifest.spent.usd <= 6
+    assert run.manifest.spent.usd <= 3
     assert {"answer", "score"} == set(run.calls()["purpose"])

@@ -70,14 +70,15 @@ def _unit(unit: Unit, run: Path, rater: str) -> None:
 
 
 def _said(unit: Unit, run: Path, rater: str, name: str, choice: Any) -> None:  # noqa: ANN401 (a number, or a side)
-    values = st.session_state[f"{unit.id}/{unit.kind}"]["values"]
-    values[name] = choice
-    if len(values) == len(unit.judging.rubrics):
-        _keep(unit, run, rater, values)
+    if (state := st.session_state.get(f"{unit.id}/{unit.kind}")) is not None:  # else a key that was pressed twice
+        state["values"][name] = choice
+        if len(state["values"]) == len(unit.judging.rubrics):
+            _keep(unit, run, rater, state["values"])
 
 
 def _keep(unit: Unit, run: Path, rater: str, values: Mapping[str, Any]) -> None:
-    state = st.session_state.pop(f"{unit.id}/{unit.kind}", {"since": time.monotonic()})
+    if (state := st.session_state.pop(f"{unit.id}/{unit.kind}", None)) is None:
+        return
     ms = round(1000 * (time.monotonic() - state["since"]))
     add(run, unit.rating(rater, values, ms=ms, at=datetime.now(UTC).isoformat(timespec="seconds"), version=__version__))
 
