@@ -21,7 +21,7 @@ from promptlab.record.ratings import Rating
 from promptlab.reporting.table import Table, table
 from promptlab.scoring.assertions import words_of
 from promptlab.scoring.echo import repeats
-from promptlab.scoring.judged import Judging, judging_of
+from promptlab.scoring.judged import COMBINED, Judging, judging_of
 from promptlab.scoring.rules import SCORINGS
 from promptlab.stats import (
     Anchored,
@@ -35,6 +35,7 @@ from promptlab.stats import (
     interval,
     item_tables,
     krippendorff_alpha,
+    label_effect,
     length_adjusted,
     p_figure,
     points,
@@ -44,6 +45,10 @@ ANCHORED = "prediction-powered t"
 """The method of a comparison that rests on labels by people."""
 LEAST_RATED = 20
 """Items with labels by people below which they decide nothing."""
+LABELS = (20, 30, 60, 100, 200)
+RHO = (0.0, 0.5, 0.8)
+SD_OF_RATINGS = 0.3
+"""Of people's item differences, as a share of the scale: what five-point rubrics show."""
 CONTROLS: Mapping[str, tuple[str, float]] = {
     "consistent": ("the same winner in both orders", 0.6),
     "identical": ("a tie between identical answers", 0.6),
@@ -114,7 +119,7 @@ def people(ratings: Iterable[Rating], plan: Plan, trials: pd.DataFrame) -> Peopl
         else:
             values = [v for v in one.values.values() if isinstance(v, int | float) and how.low <= v <= how.high]
             if values and len(values) == len(how.rubrics):
-                labels.setdefault(one.trial_a, []).append((sum(values) / len(values) - how.low) / (how.high - how.low))
+                labels.setdefault(one.trial_a, []).append((COMBINED[how.combine](values) - how.low) / (how.high - how.low))
     return People({trial: sum(values) / len(values) for trial, values in labels.items()}, kept)
 
 
@@ -271,6 +276,22 @@ def _labels(
         names = (None, None) if clusters is None else ([clusters[i] for i in human], [clusters[i] for i in rest])
         found.append(Labels(y, f, g, *names))
     return found
+
+
+def label_table(plan: Plan) -> Table:
+    """How small a difference some numbers of human labels find, with 80 % power; empty where no judge scores a task alone."""
+    rows = []
+    for task in plan.tasks:
+        if task.name in judgings(plan):
+            for n in (n for n in LABELS if n <= task.n_items):
+                effects = [label_effect(n, sd=SD_OF_RATINGS, rho=rho, n_items=task.n_items, alpha=plan.alpha) for rho in RHO]
+                rows.append([task.name, str(n), *(f"{100 * effect:.1f}" for effect in effects)])
+    note = (
+        f"In points, for one comparison; people's differences with a standard deviation of {100 * SD_OF_RATINGS:g} points. How far "
+        "a judge goes with people is in the report once some are rated: promptlab rate RUN --items N."
+    )
+    heads = ("task", "items rated", *(f"judge agrees at {rho:g}" for rho in RHO))
+    return table("Smallest effect that human labels find, by the judge's correlation with people", note, heads, rows)
 
 
 def judged_tables(trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -> list[Table]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,8 @@ How well does the answer meet the rubric? """
 NUMBER = "Reply with one whole number from {low} to {high} and nothing else."
 REASONED = "Give your reasons in a few sentences. Then end with a line that says Score: and one whole number from {low} to {high}."
 MOST_SHOWN = 80
+COMBINED: Mapping[str, Callable[[Sequence[float]], float]] = {"mean": lambda shares: sum(shares) / len(shares), "least": min}
+"""How several rubrics make one score."""
 CONTROLLED = 5
 """One item in so many is a control of each kind."""
 FALSE_FACTS = "As everybody knows, the moon is made of green glass. Two and two are five."
@@ -95,10 +97,12 @@ def rubric(
     reference: bool = True,
     mask_echo: bool = False,
     controls: bool = True,
+    combine: str = "mean",
 ) -> Scoring:
     """A scoring by one rubric (`text`, with `anchors` that say what a number means) or by several (`rubrics`), one call for each and judge.
 
-    The score is the mean over rubrics and judges of (number - low) / (high - low); every rubric is a named part. With `reasoning` a judge
+    The score is the mean over rubrics of (number - low) / (high - low), each the mean of the judges, or with `combine: least` the least of
+    them; every rubric is a named part. With `reasoning` a judge
     gives reasons first. With `expectation` the mean of its scale under its log-probabilities counts, where the server gives them.
     With `controls` one baseline answer in five is judged a second time with a false fact in it. An empty answer scores 0.
     """
@@ -106,6 +110,8 @@ def rubric(
         raise UsageProblem(f"low and high of a rubric must be whole numbers from 0 to 100, low below high, found {low} and {high}")
     if expectation and (reasoning or high > 9):
         raise UsageProblem("expectation reads one token: it needs reasoning: false and a scale up to 9")
+    if combine not in COMBINED:
+        raise UsageProblem(f"combine must be one of {', '.join(COMBINED)}, found {combine!r}")
     named = {name: _rubric(name, given, low, high) for name, given in (rubrics or {"": {"text": text, "anchors": anchors}}).items()}
     more = REQUESTED if expectation else {"max_tokens": REASONS_TOKENS} if reasoning else {}
     panel = panel_of(judges, more)
@@ -131,18 +137,18 @@ def rubric(
         planted = controls and case.baseline and control_of(item) == "planted"
         found = yield from rated([seen, degraded(seen)] if planted else [seen], item)
         shares, n = found[0], len(panel)
-        score = sum(shares) / len(shares)
+        score, *rest = (COMBINED[combine]([sum(each[i : i + n]) / n for i in range(0, len(each), n)]) for each in found)
         parts = [(name, sum(shares[i * n : (i + 1) * n]) / n) for i, name in enumerate(named) if name]
         if n > 1:
             parts += [(f"judge {one.name}", sum(shares[j::n]) / len(named)) for j, one in enumerate(panel)]
         if planted:
-            worse = sum(found[1]) / len(shares)
+            [worse] = rest
             parts.append(("planted", 1.0 if worse < score else 0.5 if worse == score else 0.0))
         return Scored(score, answer, parts=tuple(parts))
 
     identity = {
         "rubrics": named, "scale": [low, high], "ask": ask, "expectation": expectation, "reference": reference, "mask_echo": mask_echo,
-        "controls": controls, "judges": [one.canonical() for one in panel],
+        "combine": combine, "controls": controls, "judges": [one.canonical() for one in panel],
     }  # fmt: skip
     n_calls = len(panel) * len(named)
     return Scoring("rubric", None, run, max_calls=n_calls, control_calls=n_calls if controls else 0, models=tuple(panel), identity=identity)
@@ -172,6 +178,7 @@ class Judging:
     low: int = 0
     high: int = 1
     reference: bool = True
+    combine: str = "mean"
 
 
 def judging_of(kind: str, parameters: Mapping[str, Any]) -> Judging | None:
@@ -182,7 +189,7 @@ def judging_of(kind: str, parameters: Mapping[str, Any]) -> Judging | None:
     if kind == "rubric":
         one = {"": {"text": parameters.get("text", QUALITY), "anchors": parameters.get("anchors", {})}}
         named = {name: _rubric(name, words, low, high) for name, words in (parameters.get("rubrics") or one).items()}
-        return Judging("rubric", named, low, high, bool(parameters.get("reference", True)))
+        return Judging("rubric", named, low, high, bool(parameters.get("reference", True)), str(parameters.get("combine", "mean")))
     if kind == "pairwise":
         return Judging("pairwise", {"": str(parameters.get("criterion", QUALITY))}, reference=bool(parameters.get("reference", True)))
     return None

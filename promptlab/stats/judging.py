@@ -62,7 +62,8 @@ def anchored(tasks: Sequence[Labels], alpha: float = 0.05) -> Anchored:
     """The mean difference that people would give over these tasks (PPI++), t with pooled degrees of freedom; the labels a random part.
 
     ValueError for a task with fewer than two labelled items or clusters. A task without further items by the judge rests on people alone.
-    Source: Angelopoulos, Duchi and Zrnic 2023 (arXiv 2311.01453); variances over n - 1, robust in clusters; Satterthwaite 1946.
+    Source: Angelopoulos, Duchi and Zrnic 2023 (arXiv 2311.01453); variances over n - 2, as the weight is fitted, robust in clusters;
+    Satterthwaite 1946.
     """
     if not tasks:
         raise ValueError("at least one task is needed")
@@ -94,6 +95,8 @@ def _task(labels: Labels) -> tuple[float, float, float, float]:
         weight = min(1.0, max(0.0, shared / ((1 + n / more) * spread)))
     value, variance, df = _mean(y - weight * f, labels.clusters)
     if weight:
+        if df > 1:  # the weight is fitted to the same labels, as a slope is
+            variance, df = variance * df / (df - 1), df - 1
         other, variance_other, _ = _mean(g, labels.clusters_only)
         value, variance = value + weight * other, variance + weight**2 * variance_other
     return value, variance, df, weight
