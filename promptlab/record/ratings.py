@@ -129,8 +129,9 @@ def from_csv(path: Path, text: str) -> list[Rating]:
         raise FileProblems(problems)
     return [
         Rating(
-            rater, unit, kind, one["values"], one["row"].get("trial_a") or "", one["row"].get("trial_b") or "",
-            one["row"].get("digest") or "", int(ms) if (ms := one["row"].get("ms") or "").isdecimal() else None, one["row"].get("at") or "",
+            rater, unit, kind, one["values"], ms=int(ms) if (ms := one["row"].get("ms") or "").isdecimal() else None,
+            trial_a=one["row"].get("trial_a") or "", trial_b=one["row"].get("trial_b") or "", digest=one["row"].get("digest") or "",
+            at=one["row"].get("at") or "",
         )
         for (rater, unit, kind), one in found.items()
     ]  # fmt: skip

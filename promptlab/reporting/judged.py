@@ -67,8 +67,8 @@ class Control(NamedTuple):
     name: str
     n: int
     share: float
-    least: float
-    failed: bool
+    least: float = math.nan
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +135,10 @@ def controls(trials: pd.DataFrame, plan: Plan) -> list[Control]:
             if decided:
                 passed = round(sum(decided))
                 failed = control_failed(passed, len(decided), least)
-                found.append(Control(str(model), str(task), words, len(decided), passed / len(decided), least, failed))
+                found.append(Control(str(model), str(task), words, len(decided), passed / len(decided), least=least, failed=failed))
         firsts = [(part["as_a"] + 1 - part["as_b"]) / 2 for part in parts if "as_a" in part]
         if firsts:
-            found.append(
-                Control(str(model), str(task), "share for what stands first", len(firsts), sum(firsts) / len(firsts), math.nan, False)
-            )
+            found.append(Control(str(model), str(task), "share for what stands first", len(firsts), sum(firsts) / len(firsts)))
     return found
 
 

@@ -62,7 +62,7 @@ class Unit:
             if rubric not in self.judging.rubrics or not known:
                 raise ValueError(f"{value!r} is no rating of {rubric or 'the answer'}")
         a, b = (*self.trials, "")[:2]
-        return Rating(rater, self.id, self.kind, dict(values), a, b, self.digest, **more)
+        return Rating(rater, self.id, self.kind, dict(values), a, b, digest=self.digest, **more)
 
 
 def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None) -> list[Unit]:
@@ -103,7 +103,7 @@ def _of_item(row: Mapping[str, Any], found: Sequence[Any], how: Judging) -> list
     return [
         Unit(
             digest_of_text("unit/" + "/".join(one.trial for one in each))[:16], "rate", str(row["task"]), str(row["input"]), references,
-            tuple(one.answer for one in each), tuple(one.trial for one in each), how,
+            answers=tuple(one.answer for one in each), trials=tuple(one.trial for one in each), judging=how,
         )
         for each in shown
         if None not in each

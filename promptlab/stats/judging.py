@@ -77,8 +77,9 @@ def anchored(tasks: Sequence[Labels], alpha: float = 0.05) -> Anchored:
     p = float(2 * st.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)
     n_human = sum(len(labels.human) for labels in tasks)
     return Anchored(
-        estimate, se, df, estimate - half, estimate + half, p, n_human, n_human + sum(len(labels.judge_only) for labels in tasks),
-        sum(weight for *_, weight in each) / k, human, human - human_half, human + human_half,
+        estimate, se, df, ci_low=estimate - half, ci_high=estimate + half, p_value=p, n_human=n_human,
+        n_judge=n_human + sum(len(labels.judge_only) for labels in tasks), judge_weight=sum(weight for *_, weight in each) / k,
+        human_estimate=human, human_low=human - human_half, human_high=human + human_half,
     )  # fmt: skip
 
 
@@ -188,7 +189,7 @@ def length_adjusted(diff: Numbers, log_ratio: Numbers, clusters: Sequence[Hashab
     t = float(st.t.ppf((1 + conf) / 2, g - 2))
     errors = [t * math.sqrt(max(float(v), 0.0)) for v in np.diag(cov)]
     low, high = ((float(b - e), float(b + e)) for b, e in zip(beta, errors, strict=True))
-    return LengthAdjusted(mean, (mean - half, mean + half), float(beta[0]), low, float(beta[1]), high, len(y))
+    return LengthAdjusted(mean, (mean - half, mean + half), float(beta[0]), low, float(beta[1]), slope_interval=high, n=len(y))
 
 
 class Strengths(NamedTuple):
