@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +18,15 @@ def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(prog="app.py", allow_abbrev=False)
     parser.add_argument("--run", type=Path, default=None, help="one run folder")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder that holds run folders")
+    parser.add_argument("--rate", type=json.loads, default=None, help="what to rate in place of the explorer, as JSON")
     given, _ = parser.parse_known_args(list(argv))
     st.set_page_config(page_title="promptlab", layout="wide")
-    shell.show(run=given.run, runs=given.runs)
+    if given.rate is not None:
+        from promptlab.explorer import rating
+
+        rating.show(given.run, **given.rate)
+    else:
+        shell.show(run=given.run, runs=given.runs)
 
 
 main(sys.argv[1:])

@@ -19,6 +19,7 @@ badjson, html200, truncated, blank, list, error200, error200-CODE
 logprobs           " B" with the log-probabilities of four tokens, where they are asked for
 big-BYTES          a long answer
 judge-N            the answer N
+essay-MS, pair-MS  a text that depends on the request; A or B, whichever text has the higher digest; after so many milliseconds
 facts-PROVIDER, parts, toolcall, unicode, inject, think, reasoned, othermodel, nomodel, nofinish, finish-REASON
                    answers of another form or content
 empty, null, nochoices, length, filter, refusal, policy, context, nousage, nullusage, halfusage
@@ -30,6 +31,7 @@ from __future__ import annotations
 
 import email
 import email.utils
+import hashlib
 import json
 import re
 import threading
@@ -39,6 +41,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
+
+from promptlab.nouns.inert import unfenced
 
 BATCH = re.compile(r"/(batches|files)(/|$|\?)")
 
@@ -322,6 +326,12 @@ class Handler(BaseHTTPRequestHandler):
             message["content"] = None
         if name == "judge":
             message["content"] = numbers[0]
+        if name in ("essay", "pair"):
+            time.sleep(int(numbers[0]) / 1000 if numbers else 0)
+            asked = body["messages"][-1]["content"]
+            said = {part: hashlib.sha256(text.encode()).hexdigest() for part, text in unfenced(asked)}
+            longer = "A" if said.get("answer_A", "") > said.get("answer_B", "") else "B"
+            message["content"] = longer if name == "pair" else f"Answer {hashlib.sha256(asked.encode()).hexdigest()[:8]}."
         if name == "length":
             finish = "length"
         if name == "filter":

@@ -45,13 +45,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextmanager
-def viewed(*arguments: str, cwd: Path) -> Iterator[str]:
-    """The address of the explorer as `promptlab view` opens it."""
+def viewed(*arguments: str, cwd: Path, command: str = "view") -> Iterator[str]:
+    """The address of the pages that a command opens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", "promptlab", "view", *arguments, "--port", str(port)],
+        [sys.executable, "-m", "promptlab", command, *arguments, "--port", str(port)],
         cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         start_new_session=True,
     )  # fmt: skip

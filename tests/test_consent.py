@@ -16,7 +16,6 @@ import pytest
 import promptlab
 import runs
 from conftest import ROOT
-from promptlab.nouns.call import Call
 from promptlab.nouns.errors import FileProblems, ScoringFailed, UsageProblem
 from promptlab.nouns.item import Item
 from promptlab.planning.resolve import resolve
@@ -231,8 +230,8 @@ def test_a_trial_whose_pattern_took_too_long_is_missing(here: Path, monkeypatch:
     scoring = resolve(here / "sent" / "small.yaml").scorings["own/t", "sim/null"]
     assert scoring.metric is None, "it never runs in the event loop"
     with pytest.raises(ScoringFailed, match="item '7': the pattern"):
-        settled(scoring.steps(LONG, Item("7", "q", ("x",)), Call("", (), {})))
-    assert settled(scoring.steps("aa", Item("7", "q", ("a",)), Call("", (), {}))).extracted == "aa"
+        settled(scoring.steps(LONG, Item("7", "q", ("x",))))
+    assert settled(scoring.steps("aa", Item("7", "q", ("a",)))).extracted == "aa"
 
 
 def test_runs_with_patterns_keep_their_scores(here: Path) -> None:

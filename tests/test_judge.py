@@ -76,7 +76,7 @@ def same(a: Run, b: Run) -> None:
 
 
 def judged(reply: Completion, scale: int = 5, answer: str = "a reply") -> float:
-    steps = judge(Model("j", "x/j"), scale=scale).steps(answer, Item("7", "q?", ("r1", "r2")), CALL)
+    steps = judge(Model("j", "x/j"), scale=scale).steps(answer, Item("7", "q?", ("r1", "r2")))
     call = next(steps)
     assert isinstance(call, Call)
     assert call.purpose == "score"
@@ -101,7 +101,7 @@ def test_a_judge_that_fails_and_an_answer_that_is_empty() -> None:
     with pytest.raises(ScoringFailed, match="the judge 'j' on item '7': HTTP 500"):
         judged(Completion("", "error", error="HTTP 500"))
     with pytest.raises(StopIteration) as stop:
-        next(judge(Model("j", "x/j")).steps(" \n", Item("7", "q?", ("r",)), CALL))
+        next(judge(Model("j", "x/j")).steps(" \n", Item("7", "q?", ("r",))))
     assert (stop.value.value.score, stop.value.value.extracted) == (0.0, None)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from conftest import ROOT
 from promptlab.nouns.arm import Scoring
-from promptlab.nouns.call import Call, Scored
+from promptlab.nouns.call import Scored
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.item import Item
 from promptlab.scoring.code import Consent, found
@@ -368,7 +368,7 @@ def test_names() -> None:
         return own_scoring(found(name, f"the metric {name!r}", Path("t.yaml"), [], Consent(everything=True, packages=("promptlab",))))
 
     scored = scoring("promptlab.scoring.metrics.bigbench:choice")
-    assert settled(scored.steps("b", Item("1", "x", ("b",), ("a", "b")), Call("", (), {}))) == Scored(1.0, "b")
+    assert settled(scored.steps("b", Item("1", "x", ("b",), ("a", "b")))) == Scored(1.0, "b")
     with pytest.raises(UsageProblem, match=r"'ii_emm'.*did you mean 'ii_em'"):
         metric("ii_emm")
     for name in (

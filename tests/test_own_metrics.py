@@ -16,7 +16,7 @@ import pytest
 
 import runs
 import servers
-from promptlab.nouns.call import Call, Scored
+from promptlab.nouns.call import Scored
 from promptlab.nouns.errors import ScoringFailed
 from promptlab.nouns.item import Item
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
@@ -62,7 +62,7 @@ def sweep(here: Path, found: Study, where: str = "runs", **how: Any) -> tuple[Sw
 def scored(source: str, here: Path, answer: str = "x") -> Scored:
     metric(here, source)
     code = found("mine:score", "the metric 'mine:score'", here / "t.yaml", [here], ALL)
-    return settled(own_scoring(code).steps(answer, Item("7", "q", ("x",)), Call("", (), {})))
+    return settled(own_scoring(code).steps(answer, Item("7", "q", ("x",))))
 
 
 def test_what_counts_as_a_score(here: Path) -> None:

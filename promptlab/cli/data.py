@@ -83,7 +83,7 @@ def check_task(
     loaded = own.load_own(file, consent(allow_code))
     checked, found = own.check_task(loaded), loaded.task
     examples = [{"item": item.id, "prompt": prompt, "targets": list(item.targets)} for item, prompt in first_prompts(found)]
-    says = "scored by" if found.parameters else "every right answer scores 1 by"
+    says = "scored by" if found.parameters or found.metric == "assertions" else "every right answer scores 1 by"
     says = "not scored by" if found.own is not None and found.own.refused else says
     row: dict[str, Any] = {
         "task": found.id, "n_items": len(found.items), "n_demos": len(found.demos), "metric": found.metric,
@@ -91,13 +91,13 @@ def check_task(
         "base_prompts": dict(found.base_prompts), "source": found.source,
         "gold_below_1": [{"item": item.id, "target": target, "score": score} for item, target, score in checked.gold.below_1],
         "gold_failed": [{"item": item.id, "target": target, "why": why} for item, target, why in checked.gold.failed],
-        "notes": list(checked.notes), "examples": examples,
+        "notes": list(checked.notes), "examples": examples, "tried": [asdict(one) for one in checked.examples],
     }  # fmt: skip
     if as_json:
         print_json(row)
     else:
         _say(file, row)
-    if any(checked.gold):
+    if any(checked.gold) or any(one.wrong for one in checked.examples):
         raise typer.Exit(EXIT_USAGE)
 
 
@@ -113,6 +113,13 @@ def first_prompts(found: Task) -> list[tuple[Item, str]]:
 def _say(file: Path, row: dict[str, Any]) -> None:
     for example in row["examples"]:
         say(f"--- item {example['item']}, answers {example['targets']}\n{example['prompt']}\n")
+    for one in row["tried"]:
+        scores = ", ".join(
+            f"{name} {score:g}" if isinstance(score, float | int) else f"{name}: {score}" for name, score in one["found"].items()
+        )
+        say(f"example {one['answer'][:60]!r} for item {one['item']}: {scores}")
+        for told in one["wrong"]:
+            say(f"  {told}")
     wrong, failed = row["gold_below_1"], row["gold_failed"]
     for one in wrong[:MOST_TOLD]:
         say(f"item {one['item']}: the right answer {one['target']!r} scores {one['score']:g} by the metric {row['metric']}")
@@ -127,7 +134,10 @@ def _say(file: Path, row: dict[str, Any]) -> None:
         say(f"{file}: {len(failed):,} right answers get no score; correct the metric")
     if wrong:
         say(f"{file}: {len(wrong):,} right answers do not score 1; choose another metric, or correct the answers")
-    elif not failed:
+    bad = sum(bool(one["wrong"]) for one in row["tried"])
+    if bad:
+        say(f"{file}: {bad} of {len(row['tried'])} examples are scored otherwise than they say; correct the assertions, or the examples")
+    elif not failed and not wrong:
         say(f"{file}: ok ({row['task']}, {row['n_items']:,} items, {row['says']} {row['metric']})")
         say(f"ask it: name it in an experiment with task_files: [{file}] and tasks: [{row['task'].partition('/')[2]}]")
 

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, look, plan, report, sweep, view
+from promptlab.cli import bring, cache, data, export, look, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -28,7 +28,7 @@ app = typer.Typer(
 )
 for before_judging in (plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
-for judging in (report.report, report.scores, report.compare, report.replicate, export.export, export.notebook, view.view):
+for judging in (report.report, report.scores, report.compare, report.replicate, export.export, export.notebook, rate.rate, view.view):
     app.command()(judging)
 app.command("import")(bring.bring)
 app.command()(look.schema)

@@ -171,6 +171,7 @@ def _rate(rate: Rate) -> list[str]:
 def show_plan(made: Plan, concurrency: int) -> None:
     """The plan as tables."""
     from promptlab.planning.price import minutes
+    from promptlab.reporting.judged import label_table
     from promptlab.reporting.planned import outlook_table, power_table
 
     counts = made.counts
@@ -209,6 +210,8 @@ def show_plan(made: Plan, concurrency: int) -> None:
     print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
     for note in made.notes:
         say(f"note: {note}")
+    if len((labels := label_table(made)).frame):
+        show(labels)
 
 
 def _show_looks(made: Plan) -> None:

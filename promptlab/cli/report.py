@@ -70,13 +70,25 @@ def _page(run: Path, page: str, where: list[str], format: Format, out: Path | No
     _write(text_of(found, "csv" if format == "terminal" else format, simulated), out)
 
 
-def scores(run: RunFolder, as_json: AsJson = False) -> None:
+def scores(
+    run: RunFolder,
+    aggregate: Annotated[bool, typer.Option("--aggregate", help="F1, correlation, error and diversity of each arm instead.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """The baseline of every task under every scorer, raw and normalised, and how the model answered."""
     from promptlab.nouns import SCORERS
     from promptlab.record.store import Run
     from promptlab.reporting import scorer_table
 
     found = Run(run)
+    if aggregate:
+        from promptlab.reporting.aggregates import aggregate_table
+
+        whole = aggregate_table(found)
+        if as_json:
+            exit_json(whole.frame.to_dict("records"))
+        show(whole)
+        return
     rows = scorer_table(found.trials(), found.items(), found.plan).to_dict("records")
     if as_json:
         exit_json(rows)

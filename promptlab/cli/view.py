@@ -15,7 +15,7 @@ import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 from urllib.parse import urlencode
 
 import typer
@@ -58,7 +58,12 @@ def view(
         what = f"the run {run}" if run is not None else f"all runs in {runs}"
         say(f"WARNING: anyone who reaches port {port} of this machine can read {what}. There is no password.")
     say(f"explorer:      {address(host, port)}    (Ctrl-C ends it)")
-    server = _started(host, port, where, also=allow_host or [])
+    serve(host, port, where, allow_host or [])
+
+
+def serve(host: str, port: int, where: list[str], also: Sequence[str] = ()) -> NoReturn:
+    """Serve pages until Ctrl-C."""
+    server = _started(host, port, where, also=also)
     try:
         code = server.wait()
     except KeyboardInterrupt:

@@ -123,14 +123,28 @@ Metric = Callable[[str, Item], Scored]
 """A pure function from an answer and its item to a score."""
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a scoring may know of a trial beside its answer and item."""
+
+    baseline: bool = False
+    """Whether it is an answer to the bare prompt: on some of these judges are controlled."""
+    stimulus: str = ""
+    """The text that the prompt had added, which an answer may repeat."""
+    opponent: Callable[[], Steps[Answer]] | None = None
+    """Gives the baseline's answer to the same item, by the same calls as the baseline's own trial; None for the baseline itself."""
+    spent: Callable[[], tuple[float | None, float]] = lambda: (None, 0.0)
+    """USD (None where unknown) and seconds that the answer took."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Scoring:
     """How an answer becomes a score in [0, 1]: a pure metric, or a generator of calls and work, which may raise ScoringFailed."""
 
     name: str
     metric: Metric | None
-    run: Callable[[str, Item, Call], Steps[Scored]] | None = None
-    """In place of a metric: given the answer, the item and the first call of the trial."""
+    run: Callable[[str, Item, Case], Steps[Scored]] | None = None
+    """In place of a metric: given the answer, the item and what else is known of the trial."""
     max_calls: int = 0
     """How many calls one answer takes at most."""
     models: tuple[Model, ...] = ()
@@ -139,12 +153,16 @@ class Scoring:
     """What decides its scores beside its name, as plain data: part of a run's identity."""
     refused: str = ""
     """Why it gives no score: it is code, and nobody has consented to run it."""
+    control_calls: int = 0
+    """How many calls more a baseline answer takes that is a control of the judge."""
+    needs_opponent: bool = False
+    """Whether an answer is scored beside the baseline's to the same item."""
 
-    def steps(self, answer: str, item: Item, call: Call) -> Steps[Scored]:
+    def steps(self, answer: str, item: Item, case: Case = Case()) -> Steps[Scored]:
         """The score of one answer."""
         if self.run is None or self.metric is not None:
             raise TypeError(f"the scoring {self.name!r} is a metric, which is called")
-        return (yield from self.run(answer, item, call))
+        return (yield from self.run(answer, item, case))
 
 
 LETTERS = string.ascii_uppercase

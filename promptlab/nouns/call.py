@@ -256,3 +256,5 @@ class Scored:
     score: float
     extracted: str | None
     rule: str = field(default="", compare=False)
+    parts: tuple[tuple[str, float], ...] = field(default=(), compare=False)
+    """What the score is made of: named scores, each from 0 to 1."""

@@ -24,8 +24,8 @@ class TrialRow:
 
     `compliant` (the reply has the form that was asked for), `echoed` (it is the input again) and `declined` (it refuses in words)
     never change the score. `rule` names how `extracted` was found in the answer.
-    `cost_usd` is the price of the answer, `paid_usd` what this run paid for it (0 when
-    every call came from the cache).
+    `cost_usd` is the price of the answer, that of scoring it left out; `paid_usd` what this run paid for both (0 when
+    every call came from the cache). `parts` are the named scores that make the score, as a JSON object.
     """
 
     trial: str
@@ -51,6 +51,7 @@ class TrialRow:
     score: float | None = None
     extracted: str | None = None
     rule: str | None = None
+    parts: str | None = None
     compliant: bool | None = None
     echoed: bool | None = None
     declined: bool | None = None

@@ -39,6 +39,7 @@ Status = Literal[
     "not_planned",
     "cannot_be_significant",
     "aa_failed",
+    "judge_failed",
     "uneven_answers",
 ]
 NONE_ARM = "none"

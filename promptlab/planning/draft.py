@@ -173,7 +173,7 @@ def more_items(text: str, discordance: float) -> tuple[OutlookRow, ...]:
 @lru_cache(maxsize=1)
 def priced_models() -> tuple[str, ...]:
     """The simulated models, then every chat model of the price table with its provider in front."""
-    found = dict.fromkeys(f"sim/{name}" for name, sim in sim_models().items() if sim.agreement is None)
+    found = dict.fromkeys(f"sim/{name}" for name, sim in sim_models().items() if not sim.judges)
     planted = "sim/planted"
     found = {planted: None, **found} if planted in found else found
     table = PriceTable.load()

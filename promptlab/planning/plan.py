@@ -96,7 +96,13 @@ def make_plan(study: Study) -> Plan:
 
 def plain_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Parameters of a scoring as plain data; of a model what decides its answers."""
-    return {name: value.canonical() if isinstance(value, Model) else value for name, value in parameters.items()}
+    return {name: _plain(value) for name, value in parameters.items()}
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 (a parameter)
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    return value.canonical() if isinstance(value, Model) else [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def repriced(made: Plan, study: Study) -> Plan:

@@ -8,7 +8,24 @@ from typing import Any, overload
 
 from promptlab.design.cross import Design
 from promptlab.design.render import render
-from promptlab.nouns import Arm, Call, Counts, Estimate, Item, Model, Price, Scoring, Steps, Task, Trial, merged, most_output
+from promptlab.nouns import (
+    Answer,
+    Arm,
+    Call,
+    Case,
+    Counts,
+    Estimate,
+    Item,
+    Model,
+    Price,
+    Scoring,
+    Steps,
+    Task,
+    Trial,
+    Work,
+    merged,
+    most_output,
+)
 from promptlab.planning.requests import cached_tokens, caches_by_itself
 from promptlab.planning.resolve import Study
 from promptlab.strategies import begun
@@ -50,7 +67,8 @@ def _judged(study: Study) -> list[tuple[Task, Scoring, tuple[int, int]]]:
         scoring = study.scorings[task.id, design.models[0].name]
         a_pass = len(task.items) * len(design.models) * design.replicates
         if scoring.models:
-            found.append((task, scoring, (a_pass * len(strategies), a_pass * n_scored * scoring.max_calls)))
+            controls = sum(arm.role == "baseline" for arm in design.arms) * scoring.control_calls * a_pass
+            found.append((task, scoring, (a_pass * len(strategies), a_pass * n_scored * scoring.max_calls + controls)))
     return found
 
 
@@ -63,7 +81,7 @@ def _estimated_judge(study: Study, judge: Model) -> Estimate:
     for task, scoring, n_calls in _judged(study):
         if judge in scoring.models:
             sample = task.items[:SAMPLE_ITEMS]
-            chars = sum(_first_chars(scoring.steps("?", item, Call("", (), {}))) for item in sample) / len(sample)
+            chars = sum(_first_chars(scoring.steps("?", item, Case(opponent=_silent))) for item in sample) / len(sample)
             for i in (0, 1):
                 calls[i] += n_calls[i]
                 tokens[i] += int(n_calls[i] * (chars / CHARS_A_TOKEN[i] + answers[i]))
@@ -157,8 +175,20 @@ def _chars(task: Task, item: Item, arm: Arm) -> int:
     return _first_chars(begun(Call("", (), {}), Trial(0, task.id, item, arm, "", 0)))
 
 
+def _silent() -> Steps[Answer]:
+    """The baseline's answer to any item, for an estimate."""
+    yield from ()
+    return Answer("??", "ok")
+
+
 def _first_chars(steps: Steps[Any]) -> int:
-    """Characters of the first call of a strategy or a scoring; it is run until it asks."""
+    """Characters of the first call of a strategy or a scoring; it is run until it asks, and no code of the user's is."""
     with closing(steps):
-        first = next(steps)
+        try:
+            first = next(steps)
+            while isinstance(first, Work):
+                first = steps.send(True)
+        except StopIteration:
+            return 0
+        first = first[0] if isinstance(first, list) else first
     return sum(len(message["content"]) for message in first.messages) if isinstance(first, Call) else 0

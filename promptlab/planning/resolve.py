@@ -166,7 +166,7 @@ class _Resolver:
             if own.task.name in found or own.task.name in entries():
                 self.problem(f"the task {own.task.name!r} exists already; give this one another 'name'", "task_files", index)
             self.files[own.task.id] = name
-            self.code += [own.code] if own.code else []
+            self.code += own.code
             self.notes += [f"{own.task.id}: {note}" for note in own.notes]
             found[own.task.name] = own.task
         return found
@@ -216,7 +216,7 @@ class _Resolver:
             if model.simulated and sim is None:
                 hint = did_you_mean(whole, [f"sim/{name}" for name in sims])
                 self.problem(f"the simulated model {whole!r} is not known; {hint}", "models", index)
-            elif model.simulated and sim and sim.agreement is not None:
+            elif model.simulated and sim and sim.judges:
                 self.problem(f"{whole!r} is a simulated judge: it scores answers and gives none", "models", index)
             if "/" not in whole:
                 self.problem(f"the model {whole!r} names no provider; write provider/model, as in openai/gpt-4o-mini", "models", index)
@@ -231,8 +231,8 @@ class _Resolver:
         for task in tasks:
             for judge in task_scoring(task, self.experiment.scorer).models:
                 sim = sims.get(judge.litellm_name.removeprefix("sim/"))
-                if judge.simulated and (sim is None or sim.agreement is None):
-                    usable = ", ".join(f"sim/{name}" for name, model in sims.items() if model.agreement is not None)
+                if judge.simulated and (sim is None or not sim.judges):
+                    usable = ", ".join(f"sim/{name}" for name, model in sims.items() if model.judges)
                     message = f"{task.id} is scored by {judge.litellm_name!r}, which is no simulated judge; known: {usable}"
                     self.problem(message, "task_files")
                 if known.setdefault(judge.name, judge) != judge:

@@ -26,7 +26,9 @@ from promptlab.nouns import (
     readable,
 )  # fmt: skip
 from promptlab.record.mirror import open_run
+from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
+from promptlab.reporting.judged import ground, grounded
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
@@ -66,6 +68,8 @@ class Report(Judged):
     trials: pd.DataFrame
     baselines: pd.DataFrame
     """Every task's score without any stimulus under every scorer, as `scorer_table` gives it."""
+    ratings: tuple[Rating, ...] = ()
+    """What people said of answers of the run."""
     folder: Path | None = None
     """Where the run lies, for what is read only when it is needed; None where that is not known."""
 
@@ -127,7 +131,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         if scorer is not None and scorer != plan.scorer:
             trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
         looks = Looks.thawed(plan, run.looks) if plan.looks else None
-        comparisons = tuple(analyse(trials, plan, looks.rows if looks else ()))
+        ratings = tuple(ratings_of(run.folder))
+        comparisons = tuple(grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
         return Report(
@@ -148,6 +153,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             looks=tuple(looks.rows) if looks else (),
             saved=saved(trials, looks) if looks else None,
             folder=run.folder,
+            ratings=ratings,
         )
 
 
@@ -214,7 +220,7 @@ def headline(report: Report) -> list[str]:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
     if waiting := (batches := report.manifest.batches).get("waiting_trials"):
         found.append(f"{waiting:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them.")
-    found += unwhole(report)
+    found += [*unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
     for model in report.models:

@@ -145,6 +145,7 @@ REASONS = {
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): mend that first.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
+    "judge_failed": "The judge failed a control, so its verdicts say nothing; take another judge, or rate answers by hand.",
     "not_planned": "Looks were planned for means over the tasks, so a single task gets no verdict.",
 }
 """What stands in the way of a verdict, by its status."""

@@ -216,7 +216,7 @@ def stamp(folder: Path) -> Stamp:
     """What the folder holds now: names, times and sizes of everything that decides what is shown."""
     paths = [folder / name for name in ("plan.json", "looks.json", "items.parquet", "journal.jsonl")]
     found = []
-    for path in [*paths, *sorted(folder.glob("trials/part-*"))]:
+    for path in [*paths, *sorted(folder.glob("trials/part-*")), *sorted(folder.glob("ratings/*.jsonl"))]:
         try:
             stat = path.stat()
         except OSError:

@@ -11,6 +11,7 @@ import pandas as pd
 from promptlab.nouns import BAD_ENDS, CONTROLS, SCORERS, Comparison, LookRow
 from promptlab.reporting.build import Report, by_arm, looks_words, tally
 from promptlab.reporting.decide import DECISIVE
+from promptlab.reporting.judged import judged_tables
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table
@@ -261,7 +262,7 @@ def beside_tables(report: Report) -> list[Table]:
             ],
         ),
     ]  # fmt: skip
-    return [found for found in tables if len(found.frame)]
+    return [*judged_tables(report.trials, report.plan, report.ratings), *(found for found in tables if len(found.frame))]
 
 
 def _with_percent(p: Protocol) -> str:

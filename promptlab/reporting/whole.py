@@ -18,6 +18,7 @@ from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
+from promptlab.reporting.judged import judged_tables
 from promptlab.reporting.rows import PLACE, cells, gap_table
 from promptlab.reporting.table import Table as Found
 
@@ -77,6 +78,8 @@ def to_text(report: Judged, console: Console | None = None) -> None:
     for of_arms in arm_tables(report):
         narrowed = narrow(of_arms)
         _print(console, narrowed._replace(title=f"{'SIMULATED ' if report.simulated else ''}{narrowed.title}"))
+    for judged in judged_tables(report.trials, report.plan, report.ratings):
+        _print(console, judged, judged.note)
     if n_hidden:
         console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
 

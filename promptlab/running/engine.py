@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from promptlab.design.cross import Design
-from promptlab.nouns import Call, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work, merged
+from promptlab.nouns import Call, Case, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work, merged
 from promptlab.planning.resolve import Study
 from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
@@ -25,7 +25,7 @@ from promptlab.running.gateway.wire import storable
 from promptlab.running.paying import AT_FIRST, Payer
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.simulate import World
-from promptlab.running.trial_rows import Finished, Made, Rows, rows_of
+from promptlab.running.trial_rows import Finished, Made, Rows, rows_of, total
 from promptlab.strategies import begun
 
 BLOCK = 64
@@ -140,10 +140,17 @@ class Engine:
         known: dict[str, Scored] = {}
         first = self.call(trial)
 
+        def case() -> Case:
+            asked = [completion for call, _, completion in made if call.purpose != "score"]
+            return Case(
+                trial.arm.role == "baseline", self._first.added(trial), self._first.opponent(trial) if scoring.needs_opponent else None,
+                lambda: (total([one.cost_usd for one in asked]), sum(one.latency_s for one in asked)),
+            )  # fmt: skip
+
         def scored(text: str) -> Steps[Scored]:
             found = known.get(text)
             if found is None:
-                found = known[text] = metric(text, item) if metric is not None else (yield from scoring.steps(text, item, first))
+                found = known[text] = metric(text, item) if metric is not None else (yield from scoring.steps(text, item, case()))
             return found
 
         def verified(text: str) -> Steps[float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from promptlab.design.cross import Design, draw_number
-from promptlab.design.render import renderer
-from promptlab.nouns import Arm, Call, Item, Model, Trial, merged
+from promptlab.design.render import renderer, stimulus_text
+from promptlab.nouns import Answer, Arm, Call, Item, Model, Steps, Trial, merged
 from promptlab.running.trial_rows import constants
+from promptlab.strategies import begun
 
 Sampling = Mapping[str, Any]
 
@@ -38,6 +40,7 @@ class FirstCalls:
         }
         """By model name: what arms without parameters of their own send."""
         self._shared: dict[tuple[str, int, str], Shared] = {}
+        self._baselines = {arm.setting: arm for arm in design.arms if arm.role == "baseline"}
 
     def shared(self, trial: Trial) -> Shared:
         """What this trial has in common with others."""
@@ -57,6 +60,35 @@ class FirstCalls:
             sampling = shared.sampling[draw] = self._drawn(merged(self.sampling[trial.model], dict(trial.arm.setting.sampling)), draw)
         return Call(trial.model, shared.render(trial.item), sampling, draw, shared.model.api_base)
 
+    def added(self, trial: Trial) -> str:
+        """The text that its prompt has and the baseline's lacks."""
+        return stimulus_text(trial.arm.stimulus, self._tasks[trial.task], trial.item) or ""
+
+    def opponent(self, trial: Trial) -> Callable[[], Steps[Answer]] | None:
+        """The baseline's answer to the same item in the same setting, by the calls of its own trial; None for that trial itself."""
+        arms = self._baselines
+        arm = arms.get(trial.arm.setting) or next((arm for arm in arms.values() if arm.setting.prompt == trial.arm.setting.prompt), None)
+        if arm is None or arm is trial.arm:
+            return None
+        other = replace(trial, arm=arm)
+        return lambda: _for_scoring(begun(self.call(other), other))
+
     def _drawn(self, sampling: Sampling, draw: int) -> Sampling:
         """One seed for all draws would make every repeat the same answer."""
         return {**sampling, "seed": sampling["seed"] + draw} if "seed" in sampling else sampling
+
+
+def _for_scoring(steps: Steps[Answer]) -> Steps[Answer]:
+    """The same calls, with the purpose `score`: they are no attempts of the trial that is scored."""
+    sent = None
+    while True:
+        try:
+            request = steps.send(sent)
+        except StopIteration as stop:
+            answer: Answer = stop.value
+            return answer
+        if isinstance(request, Call):
+            request = replace(request, purpose="score")
+        elif isinstance(request, list):
+            request = [replace(call, purpose="score") for call in request]
+        sent = yield request

@@ -22,6 +22,7 @@ from typing import Any
 from promptlab.design.cross import Design
 from promptlab.design.render import render_input, renderer, stimulus_text
 from promptlab.nouns import LETTERS, Arm, Item, Loop, Program, Reply, Task, digest_of_text, plain_json, unfenced
+from promptlab.running.free_text import judged, written
 from promptlab.running.gateway.wire import SimulatedError
 from promptlab.sources.spec.libraries import Rate, SimModel
 from promptlab.sources.tokens import n_tokens
@@ -32,6 +33,8 @@ DRIFTS = ("The answer is {}.", "Sure! Here is the answer: {}", "I would say {}, 
 LONGEST_TOKEN_CHARS = 4
 SURE_IF_RIGHT, SURE_IF_WRONG = 0.8, 0.4
 """How often a simulated model says that it is sure of an answer."""
+FREE = ("rubric", "pairwise", "assertions")
+"""Metrics whose answers a simulated model writes as free texts."""
 FAVOURED = 0.7
 """The probability of the option that a simulated reply names, where probabilities are asked for."""
 
@@ -59,7 +62,7 @@ class World:
         self._shown: dict[str, Shown] = {}
         self._programs = [arm for arm in design.arms if isinstance(arm.strategy.parameters, Program)]
         self._inputs: dict[str, tuple[Task, Item]] = {}
-        self._pools = {task.id: sorted({item.targets[0] for item in task.items}) for task in design.tasks}
+        self._pools = {task.id: sorted({item.targets[0] for item in task.items if item.targets}) for task in design.tasks}
         for task in design.tasks:
             renderers = [(arm, renderer(task, arm)) for arm in design.arms if "prompts" not in arm.strategy.needs]
             for item in task.items:
@@ -75,13 +78,13 @@ class World:
         sim = self._models[model]
         key = _digest(messages)
         draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
-        shown = None if sim.agreement is not None else self.shown(messages)
-        if shown is None and sim.agreement is None:
+        shown = None if sim.judges else self.shown(messages)
+        if shown is None and not sim.judges:
             raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
         await self._latency(sim, draw)
         self._fail(sim, draw)
         if shown is None:
-            return judgement(sim, model, draw, messages)
+            return judgement(sim, model, draw, messages, bool(sampling.get("logprobs")))
         answer = reply(sim, model, shown, draw, messages, None if sampling.get("logprobs") else sampling.get("max_tokens"))
         return with_logprobs(answer, shown) if sampling.get("logprobs") else answer
 
@@ -138,7 +141,10 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
         return Reply(said, "ok", "stop", version, n_input, 1)
     p = probability(sim, model, shown, draw.split("/", 1)[0])
     right = rng.random() < p
-    text = shown.item.targets[0] if right else wrong_answer(shown, rng)
+    if not shown.item.targets or shown.task.metric in FREE:
+        text = written(model, p, _sentences(sim, shown, draw), rng)
+    else:
+        text = shown.item.targets[0] if right else wrong_answer(shown, rng)
     if rng.random() < rate(sim.format_drift, shown):
         text = rng.choice(DRIFTS).format(text)
     if isinstance(shown.arm.strategy.parameters, Program):
@@ -153,10 +159,13 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
     return Reply(text, "truncated" if is_cut else "ok", "length" if is_cut else "stop", version, n_input, tokens(text))
 
 
-def judgement(sim: SimModel, model: str, draw: str, messages: Sequence[Mapping[str, str]]) -> Reply:
+def judgement(sim: SimModel, model: str, draw: str, messages: Sequence[Mapping[str, str]], is_weighed: bool = False) -> Reply:
     """A judge's verdict on the fenced `answer`: the highest number that the prompt allows where it is one of the fenced references."""
     rng = random.Random(draw)
     said = "\n".join(message["content"] for message in messages)
+    if sim.taste is not None:
+        text, top = judged(sim.taste, said, rng)
+        return Reply(text, "ok", "stop", f"sim/{model}", tokens(said), tokens(text), top_logprobs=top if is_weighed else ())
     parts = unfenced(said)
     scale = int(max(re.findall(r"0 to (\d+)", said), key=int, default="1"))
     answer = next((text for name, text in parts if name == "answer"), "").strip().rstrip(".").casefold()
@@ -165,6 +174,13 @@ def judgement(sim: SimModel, model: str, draw: str, messages: Sequence[Mapping[s
     if rng.random() >= (sim.agreement or 0):
         verdict = rng.choice([number for number in range(scale + 1) if number != verdict])
     return Reply(str(verdict), "ok", "stop", f"sim/{model}", tokens(said), 1)
+
+
+def _sentences(sim: SimModel, shown: Shown, draw: str) -> int:
+    """How long a free text is: two thirds to four thirds of the model's usual length, and what is planted."""
+    name = shown.arm.stimulus.id if shown.arm.stimulus else ""
+    more = sum(s.points for s in sim.longer if fnmatchcase(name, s.stimulus) and fnmatchcase(shown.task.name, s.task))
+    return max(1, round(sim.sentences * (1 + more / 100) * random.Random(f"{draw}/length").uniform(2 / 3, 4 / 3)))
 
 
 def in_fields(text: str, request: str) -> str:

@@ -41,7 +41,6 @@ def rows_of(
     """The trial's row and those of its calls. `shared` are the `constants` of its row; `parameters` writes JSON."""
     name, arm, item = trial.id, trial.arm, trial.item
     text, outcome, scored = done.text, done.outcome, done.scored
-    completions = [completion for _, _, completion in made]
     answers = [completion for call, _, completion in made if call.purpose != "score"]
     last = answers[-1] if answers else None  # a program may fail before it asks anything
     error = done.error or (last.error if last else None)
@@ -61,6 +60,7 @@ def rows_of(
             "score": None if scored is None else scored.score,
             "extracted": None if scored is None else scored.extracted,
             "rule": None if scored is None else scored.rule or None,
+            "parts": written(dict(scored.parts)) if scored is not None and scored.parts else None,
             "compliant": None if is_missing else compliant(text, item),
             "echoed": None if is_missing else echoed(text, item),
             "declined": None if is_missing else outcome == "refused" or declines(text),
@@ -68,15 +68,15 @@ def rows_of(
             "n_rounds": len(attempts),
             "solved_round": _solved(attempts, arm.strategy.solved_at),
             "n_calls": len(made),
-            "paid_usd": total([0.0 if one.cached else one.cost_usd for one in completions]),
-            "cached": all(one.cached for one in completions),
+            "paid_usd": total([0.0 if one.cached else one.cost_usd for _, _, one in made]),
+            "cached": all(one.cached for _, _, one in made),
             "model_version": last.model_version if last else None,
             "error": storable(error) if error else error,
             **shared,
             **(
-                dict(zip(TOTALS, TOTALS_OF(completions[0]), strict=True))
-                if len(completions) == 1
-                else {field: total([getattr(one, field) for one in completions]) for field in TOTALS}
+                dict(zip(TOTALS, TOTALS_OF(answers[0]), strict=True))
+                if len(answers) == 1
+                else {field: total([getattr(one, field) for one in answers]) for field in TOTALS}
             ),
         },
     )

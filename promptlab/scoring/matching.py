@@ -10,7 +10,8 @@ MEMORY_BYTES = 2**30
 
 
 def main(cpu_s: float) -> None:
-    """One line of JSON in, `[pattern, text]`, and one out: `[what the first group or match is, null]`, or `[null, what is wrong]`."""
+    """One line of JSON in, `[pattern, text]`, and one out: `[what the first group or match is, null]`,
+    `[null, null]` where there is no match, or `[null, what is wrong]`."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     for line in sys.stdin.buffer:
         signal.setitimer(signal.ITIMER_PROF, cpu_s)  # its signal ends this process, in the midst of a search too
@@ -18,7 +19,7 @@ def main(cpu_s: float) -> None:
         try:
             compiled = re.compile(pattern)
             match = compiled.search(text)
-            answer = [(match[min(compiled.groups, 1)] or "") if match else "", None]
+            answer = [(match[min(compiled.groups, 1)] or "") if match else None, None]
         except (re.error, ValueError, OverflowError, RecursionError, MemoryError) as error:
             answer = [None, str(error) or type(error).__name__]
         signal.setitimer(signal.ITIMER_PROF, 0)

@@ -12,7 +12,7 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-from promptlab.nouns import Call, Item, Metric, Scored, Scoring, ScoringFailed, Steps, UsageProblem, Work
+from promptlab.nouns import Case, Item, Metric, Scored, Scoring, ScoringFailed, Steps, UsageProblem, Work
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.code import Code, function_of
 
@@ -78,12 +78,12 @@ async def _awaited(result: Awaitable[Any]) -> Any:  # noqa: ANN401
     return await result
 
 
-def _not_run(answer: str, item: Item, call: Call, *, why: str) -> Steps[Scored]:
+def _not_run(answer: str, item: Item, case: Case, *, why: str) -> Steps[Scored]:
     raise ScoringFailed(why)
     yield  # a generator that asks nothing
 
 
-def _timed(answer: str, item: Item, call: Call, *, name: str, metric: Metric) -> Steps[Scored]:
+def _timed(answer: str, item: Item, case: Case, *, name: str, metric: Metric) -> Steps[Scored]:
     result = yield Work(metric, (answer, item))
     if isinstance(result, ScoringFailed):
         raise ScoringFailed(f"item {item.id!r}: {result}")
@@ -95,8 +95,7 @@ def _identity(files: Iterable[Path]) -> str:
     return hashlib.sha256("".join(each).encode()).hexdigest()
 
 
-def _scored(answer: str, item: Item, call: Call, *, name: str, function: Callable[..., Any]) -> Steps[Scored]:
-    del call
+def _scored(answer: str, item: Item, case: Case, *, name: str, function: Callable[..., Any]) -> Steps[Scored]:
     answer = spoken(answer)
     return _believed((yield Work(function, (answer, item))), answer, f"the metric {name!r} on item {item.id!r}")
 

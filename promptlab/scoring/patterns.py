@@ -32,8 +32,8 @@ class _Matcher:
         self._lock = threading.Lock()
         self._late: Counter[str] = Counter()
 
-    def search(self, pattern: str, text: str) -> str:
-        """What the first group of the first match holds, or the match; empty where there is none."""
+    def search(self, pattern: str, text: str) -> str | None:
+        """What the first group of the first match holds, or the match; None where there is none."""
         with self._lock:
             if self._late[pattern] >= PATIENCE:
                 raise ScoringFailed(f"the pattern {pattern!r} took more than {CPU_S:g} s for {PATIENCE} answers and is not tried again")
@@ -51,7 +51,7 @@ class _Matcher:
         found, problem = json.loads(line)
         if problem is not None:
             raise UsageProblem(problem)
-        return str(found)
+        return None if found is None else str(found)
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._owner != os.getpid():  # after a fork it belongs to the parent
@@ -78,6 +78,15 @@ def searched(pattern: str, text: str) -> str:
 
     ScoringFailed where it takes too long, UsageProblem where it is none.
     """
+    return _searched(pattern, text) or ""
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Whether a pattern of a file is found in a text at all, be it an empty match; errors are those of `searched`."""
+    return _searched(pattern, text) is not None
+
+
+def _searched(pattern: str, text: str) -> str | None:
     if len(pattern) > LONGEST:
         raise UsageProblem(f"a pattern has at most {LONGEST:,} characters, and this one has {len(pattern):,}")
     return _matcher.search(pattern, text)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from promptlab.nouns import Metric, Scorer, Scoring, Task
-from promptlab.scoring.judged import judge
+from promptlab.scoring.judged import judge, rubric
 from promptlab.scoring.metrics import scorer_metric
 from promptlab.scoring.own import timed_scoring
+from promptlab.scoring.pairwise import pairwise
 
-SCORINGS: Mapping[str, Callable[..., Scoring]] = {"judge": judge}
-"""What `metric` of a task file may name beside metrics; keyword arguments are the parameters that it may set."""
+SCORINGS: Mapping[str, Callable[..., Scoring]] = {"judge": judge, "rubric": rubric, "pairwise": pairwise}
+"""What `metric` or an assertion may name beside metrics: scorings that ask a model; keyword arguments are the parameters to set."""
 
 
 def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:

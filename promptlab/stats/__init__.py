@@ -7,6 +7,7 @@ from promptlab.stats.components import *
 from promptlab.stats.core import *
 from promptlab.stats.decision import *
 from promptlab.stats.intervals import *
+from promptlab.stats.judging import *
 from promptlab.stats.looks import *
 from promptlab.stats.macro import *
 from promptlab.stats.multiplicity import *

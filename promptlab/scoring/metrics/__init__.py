@@ -77,6 +77,8 @@ def compliant(answer: str, item: Item) -> bool:
     lines = [line for line in fold(answer).split("\n") if line]
     if item.choices:
         return key(answer) in {key(choice) for choice in item.choices} or len(key(answer)) <= 1 < len(answer.strip()) + 1
+    if not item.targets:  # no form was asked for
+        return bool(answer.strip())
     longest = max(len(target) for target in item.targets)
     return len(lines) == 1 and len(lines[0]) <= max(2 * longest, longest + 3)
 

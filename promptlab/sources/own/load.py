@@ -7,27 +7,31 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from promptlab.design.defects import SMALL
-from promptlab.nouns import Call, DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem
+from promptlab.nouns import DataMissing, Demo, FileProblems, Item, Scorer, Scoring, ScoringFailed, Task, UsageProblem
 from promptlab.nouns.errors import did_you_mean
 from promptlab.nouns.typed import filled
+from promptlab.scoring.assertions import Part, assertion, combined
 from promptlab.scoring.code import Code, Consent, found
 from promptlab.scoring.metrics import METRICS, metric
 from promptlab.scoring.metrics.strict import STRICT
-from promptlab.scoring.own import is_own, own_scoring, settled
-from promptlab.scoring.rules import task_scoring
+from promptlab.scoring.own import is_own, own_scoring, settled, timed_scoring
+from promptlab.scoring.rules import SCORINGS, task_scoring
 from promptlab.sources.own.rows import Collector, load_task_json, read_row
 from promptlab.sources.spec.libraries import TaskFile
 from promptlab.sources.spec.models import NAME
+from promptlab.sources.spec.scorings import ASSERTIONS, AssertionEntry, Example, judged_by
 from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.sources.tables import READERS, Table, dataset_files, read_table
 from promptlab.sources.tasks import entries
+from promptlab.sources.tokens import n_tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,10 @@ class Own:
     task: Task
     paths: tuple[Path, ...]
     notes: tuple[str, ...]
-    code: Code | None = None
-    """The function that it names as its metric."""
+    code: tuple[Code, ...] = ()
+    """The functions that it names as metric or assertion."""
+    assertions: tuple[Part, ...] = ()
+    examples: tuple[Example, ...] = ()
 
 
 def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] = ()) -> Own:
@@ -56,7 +62,10 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
     if not re.fullmatch(NAME, name):
         raise FileProblems([document.problem((), f"the file's name {name!r} is no name for a task; add 'name'")])
     rule = _metric(spec, document)
-    code, scoring = _own_scoring(rule, document, consent or Consent(), beside) if is_own(rule) else (None, None)
+    codes: list[Code] = []
+    by_code = partial(_own_scoring, document=document, consent=consent or Consent(), beside=beside, codes=codes)
+    parts = _uniquely_named([_part(entry, index, document, by_code) for index, entry in enumerate(spec.assertions)])
+    scoring = combined(parts) if parts else by_code(rule, ("metric",)) if is_own(rule) else None
     tables, source = _tables(spec.items, "items", spec, document)
     items = _items(spec, document, tables)
     demos: tuple[Demo, ...] = ()
@@ -71,7 +80,7 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
         suite="own",
         benchmark="own",
         metric=rule,
-        parameters={} if isinstance(spec.metric, str) else spec.metric[rule],
+        parameters=_parameters(spec, parts, rule),
         strict="",
         options="hidden" if spec.labels else "shown",
         items=_clustered(items),
@@ -80,19 +89,61 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
         source="; ".join(part for part in (spec.source, source) if part),
         own=scoring,
     )
-    return Own(task, (path, *(table.path for table in tables)), (code.refused,) if code and code.refused else (), code)
+    notes = tuple(code.refused for code in codes if code.refused)
+    return Own(task, (path, *(table.path for table in tables)), notes, tuple(codes), parts, tuple(spec.examples))
 
 
-def _own_scoring(name: str, document: Document, consent: Consent, beside: Sequence[Path]) -> tuple[Code, Scoring]:
-    """The function of the user's own that scores a task, and the scoring by it."""
+def _own_scoring(
+    name: str, loc: tuple[str | int, ...], *, document: Document, consent: Consent, beside: Sequence[Path], codes: list[Code]
+) -> Scoring:
+    """The scoring by a function of the user's own, which `codes` gets."""
     path = document.path
     try:
         code = found(name, f"the metric {name!r}", path, [path.parent, *beside], consent)
         if code.refused:
-            code = replace(code, refused=f"{path}:{document.line(('metric',))}: {code.refused}")
-        return code, own_scoring(code)
+            code = replace(code, refused=f"{path}:{document.line(loc)}: {code.refused}")
+        codes.append(code)
+        return own_scoring(code)
     except UsageProblem as error:
-        raise FileProblems([document.problem(("metric",), str(error))]) from None
+        raise FileProblems([document.problem(loc, str(error))]) from None
+
+
+def _part(entry: AssertionEntry, index: int, document: Document, by_code: Callable[[str, tuple[str | int, ...]], Scoring]) -> Part:
+    """One assertion of a task file."""
+    kind, given, loc = entry.kind, entry.given, ("assertions", index, entry.kind)
+    try:
+        if kind == "python" and isinstance(given, str):
+            scoring = by_code(given, loc)
+        elif kind in SCORINGS:
+            scoring = SCORINGS[kind](**judged_by(kind, given if isinstance(given, dict) else {}))
+        elif kind == "metric" and isinstance(given, str):
+            name = f"strict_{given}" if given in STRICT else given
+            scoring = timed_scoring(name, metric(name)) if name.startswith("regex:") else Scoring(name, metric(name))
+        else:
+            scoring = assertion(kind, given, n_tokens)
+    except (UsageProblem, ValueError, ScoringFailed) as error:
+        raise FileProblems([document.problem(loc, str(error))]) from None
+    return Part(entry.name or kind, entry.weight, scoring)
+
+
+def _uniquely_named(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Assertions of one name are numbered."""
+    n = Counter(part.name for part in parts)
+    seen: Counter[str] = Counter()
+    found = []
+    for part in parts:
+        seen[part.name] += 1
+        found.append(replace(part, name=f"{part.name} {seen[part.name]}") if n[part.name] > 1 else part)
+    return tuple(found)
+
+
+def _parameters(spec: TaskFile, parts: Sequence[Part], rule: str) -> Mapping[str, Any]:
+    """What the plan says of the scoring."""
+    if not spec.assertions:
+        return {} if isinstance(spec.metric, str) else spec.metric[rule]
+    rows = zip(parts, spec.assertions, strict=True)
+    judged = {entry.kind: judged_by(entry.kind, entry.given or {}) for entry in spec.assertions if entry.kind in SCORINGS}
+    return {ASSERTIONS: [{entry.kind: judged.get(entry.kind, entry.given), "name": p.name, "weight": p.weight} for p, entry in rows]}
 
 
 def _metric(spec: TaskFile, document: Document) -> str:
@@ -100,6 +151,8 @@ def _metric(spec: TaskFile, document: Document) -> str:
     if not isinstance(spec.metric, str):
         return next(iter(spec.metric))
     name = f"strict_{spec.metric}" if spec.metric in STRICT else spec.metric
+    if name == ASSERTIONS:
+        return name
     try:
         if not is_own(name):
             metric(name)
@@ -166,6 +219,9 @@ def _suggested(path: Path) -> str:
 
 REFLEXIVE = ("ii_em", "ii_exact_set")
 """Metrics that read an answer and a target in one way and ask whether they are equal: no target that holds anything scores less than 1."""
+NEED_A_CALL = ("cost", "latency")
+"""Assertions on what an answer cost."""
+ROUNDING = 0.005
 AT_ONCE = 32
 """Threads in which a metric of the user's own is checked."""
 
@@ -183,6 +239,56 @@ class Checked:
 
     gold: Gold
     notes: tuple[str, ...]
+    examples: tuple[Tried, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """An example of a task file as it was scored: by name of each assertion (or of the metric) a score, or why there is none."""
+
+    answer: str
+    item: str
+    found: Mapping[str, float | str]
+    wrong: tuple[str, ...]
+    """What the example says otherwise, in words."""
+
+
+def try_examples(own: Own) -> tuple[Tried, ...]:
+    """Every example scored by every assertion that asks no model, or by the task's metric; nothing is sent."""
+    if not own.examples:
+        return ()
+    items = {item.id: item for item in own.task.items}
+    parts = own.assertions or (Part(own.task.metric, 1.0, task_scoring(own.task, "reference")),)
+    return tuple(_tried(example, items, parts) for example in own.examples)
+
+
+def _tried(example: Example, items: Mapping[str, Item], parts: Sequence[Part]) -> Tried:
+    item = items.get(example.item) if example.item is not None else next(iter(items.values()))
+    if item is None:
+        return Tried(example.answer, str(example.item), {}, (f"there is no item {example.item!r}",))
+    found: dict[str, float | str] = {}
+    for part in parts:
+        scoring = part.scoring
+        try:
+            if scoring.models or scoring.refused or scoring.name in NEED_A_CALL:
+                found[part.name] = scoring.refused or "is not tried here: it needs a call"
+            elif scoring.metric is not None:
+                found[part.name] = scoring.metric(example.answer, item).score
+            else:
+                found[part.name] = settled(scoring.steps(example.answer, item)).score
+        except ScoringFailed as problem:
+            found[part.name] = str(problem)
+    scores = {name: score for name, score in found.items() if isinstance(score, float | int)}
+    total = sum(part.weight for part in parts)
+    score = sum(part.weight * scores[part.name] for part in parts) / total if scores.keys() == found.keys() and total else None
+    said = {**example.parts, **({} if example.score is None else {"score": example.score})}
+    have = {**found, "score": "has no value here" if score is None else score}
+    wrong = [
+        f"{name} is {have.get(name, 'not known')}, and the example says {value:g}"
+        for name, value in said.items()
+        if not isinstance(got := have.get(name), float | int) or abs(got - value) > ROUNDING
+    ]
+    return Tried(example.answer, item.id, {**found, **({} if score is None else {"score": score})}, tuple(wrong))
 
 
 def check_task(own: Own) -> Checked:
@@ -190,12 +296,12 @@ def check_task(own: Own) -> Checked:
     task = own.task
     name = (f"a task of promptlab's own is called {task.name!r}; give this one another 'name' to use it",) if task.name in entries() else ()
     asked = [f"scored by {model.name}, which is not asked here" for model in task_scoring(task, "reference").models]
-    return Checked(check_gold(task), (*name, *own.notes, *asked, *_notes(task)))
+    return Checked(check_gold(task), (*name, *own.notes, *asked, *_notes(task)), try_examples(own))
 
 
 def check_gold(task: Task) -> Gold:
     """What the task's own metrics make of its right answers. Nothing is sent: answers that only a judge can score are left out."""
-    if task.metric in REFLEXIVE and not task.strict:
+    if (task.metric in REFLEXIVE and not task.strict) or task.metric == ASSERTIONS:
         return Gold((), ())
     pairs = [(target, item) for item in task.items for target in item.targets]
     below: dict[tuple[str, str], tuple[Item, str, float]] = {}
@@ -227,7 +333,7 @@ def _scores(task: Task, pairs: Sequence[tuple[str, Item]], scorer: Scorer = "ref
 
     def scored(pair: tuple[str, Item]) -> float | str:
         try:
-            return settled(scoring.steps(*pair, Call("", (), {}))).score
+            return settled(scoring.steps(*pair)).score
         except ScoringFailed as problem:
             return str(problem)
 
@@ -241,12 +347,12 @@ def _notes(task: Task) -> list[str]:
     notes = []
     if n < SMALL:
         notes.append(f"{n} items: too few for a verdict of its own; {SMALL} or more are needed")
-    usual, times = Counter(item.targets[0] for item in items).most_common(1)[0]
-    if n > 1 and times > 1:
+    usual, times = Counter(item.targets[0] for item in items if item.targets).most_common(1)[0] if items[0].targets else ("", 0)
+    if n > 1 and times > 1 and task.metric != ASSERTIONS:
         scores = [score for score in _scores(task, [(usual, item) for item in items]) if isinstance(score, float | int)]
         if scores:
             notes.append(f"answering {usual[:60]!r} every time would score {100 * sum(scores) / len(scores):.1f}")
-    echoed = _scores(task, [(item.input, item) for item in items])
+    echoed = _scores(task, [(item.input, item) for item in items]) if task.metric != ASSERTIONS else []
     echoes = sum(isinstance(score, float | int) and score >= 1 for score in echoed)
     if echoes:
         notes.append(f"{echoes} of {n} inputs are right when they are only repeated")

@@ -73,7 +73,7 @@ def read_row(row: Row, number: str, spec: TaskFile) -> Item | str:
             choices = texts(row.values, columns.choices, spec.separator)
             if len(choices) < 2 or len(set(choices)) != len(choices):
                 raise RowProblem(f"{columns.choices!r} must hold at least two different options, found {shown(choices)}")
-        targets = _targets(row.values, str(columns.target), choices, spec)
+        targets = _targets(row.values, columns.target, choices, spec) if columns.target is not None else ()
         return Item(name, asked, targets, choices, cluster)
     except RowProblem as problem:
         return str(problem)

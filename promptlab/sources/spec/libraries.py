@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from promptlab.nouns import PACKAGE, Cue, FileProblems, Model, Problem, Stimulus, UsageProblem, checked, filled, shipped
+from promptlab.nouns import PACKAGE, Cue, FileProblems, Problem, Stimulus, filled, shipped
 from promptlab.nouns.words import Benchmark, Demand, Emotion, Valence
-from promptlab.scoring.rules import SCORINGS
-from promptlab.sources.spec.models import NAME, ModelEntry, Part, PriceEntry
+from promptlab.sources.spec.models import NAME, Part, PriceEntry
+from promptlab.sources.spec.scorings import ASSERTIONS, AssertionEntry, Example, metric_entry
 from promptlab.sources.spec.strict_yaml import Document, load, read
 
 
@@ -196,6 +196,22 @@ class Rate(Part):
     rate: Annotated[float, Field(ge=0, le=1)]
 
 
+SENTENCES = 6
+
+
+class SimTaste(Part):
+    """What a simulated judge or rater makes of a free text, whose quality lies from 0 to 1. All numbers are on that scale."""
+
+    noise: Annotated[float, Field(ge=0, le=2, description="standard deviation of a judgement")] = 0.1
+    slope: Annotated[float, Field(ge=-2, le=2, description="how much of a difference in quality is seen")] = 1.0
+    offset: Annotated[float, Field(ge=-1, le=1, description="added to every rating")] = 0.0
+    length_bias: Annotated[float, Field(ge=-2, le=2, description="for each unit of the log of the number of words")] = 0.0
+    position_bias: Annotated[float, Field(ge=-2, le=2, description="for the answer that stands first")] = 0.0
+    self_preference: Annotated[float, Field(ge=-2, le=2, description="for texts of the model `likes_style_of`")] = 0.0
+    likes_style_of: str = ""
+    blind: Annotated[bool, Field(description="sees no quality at all")] = False
+
+
 class SimModel(Part):
     """A simulated model with a known truth. Rates are probabilities, points are percentage points of the score."""
 
@@ -219,14 +235,23 @@ class SimModel(Part):
         float | None,
         Field(ge=0, le=1, description="a judge: how often its verdict is what the targets say", exclude_if=lambda share: share is None),
     ] = None
+    taste: Annotated[SimTaste | None, Field(description="a judge of free texts", exclude_if=lambda taste: taste is None)] = None
+    longer: Annotated[list[Shift], Field(description="planted length of free texts: points are per cent", exclude_if=lambda x: not x)] = []
+    sentences: Annotated[int, Field(ge=1, le=200, description="of a free text", exclude_if=lambda n: n == SENTENCES)] = SENTENCES
     seed: int = 0
     price: PriceEntry
 
+    @property
+    def judges(self) -> bool:
+        """Whether it scores answers and gives none."""
+        return self.agreement is not None or self.taste is not None
+
 
 class SimFile(Part):
-    """A file of simulated models."""
+    """A file of simulated models, and of simulated raters."""
 
     models: dict[str, SimModel]
+    raters: dict[str, SimTaste] = {}
 
 
 def all_stimuli(extra: Sequence[Path] = ()) -> dict[str, Stimulus]:
@@ -247,11 +272,23 @@ _kept = lru_cache(maxsize=64)(load_library)
 
 def sim_models() -> Mapping[str, SimModel]:
     """The simulated models that come with promptlab, by the name after `sim/`."""
-    return load(PACKAGE / "data" / "sim.yaml", SimFile)[0].models
+    return _simulated().models
+
+
+def sim_raters() -> Mapping[str, SimTaste]:
+    """The simulated raters, by name."""
+    return _simulated().raters
+
+
+def _simulated() -> SimFile:
+    return load(PACKAGE / "data" / "sim.yaml", SimFile)[0]
 
 
 Column = Annotated[str, Field(min_length=1)]
 Label = Annotated[str, Field(min_length=1)]
+
+
+ANSWERS = "name one column of answers: 'target', or 'target_scores' where every option has a grade"
 
 
 class Columns(Part):
@@ -266,36 +303,11 @@ class Columns(Part):
 
     @model_validator(mode="after")
     def _answers(self) -> Columns:
-        if (self.target is None) == (self.target_scores is None):
-            raise ValueError("name one column of answers: 'target', or 'target_scores' where every option has a grade")
+        if self.target is not None and self.target_scores is not None:
+            raise ValueError(ANSWERS)
         if self.target_scores is not None and self.choices is not None:
             raise ValueError("'target_scores' holds the options already; leave 'choices' out")
         return self
-
-
-def _metric(value: str | dict[str, dict[str, Any]]) -> str | dict[str, dict[str, Any]]:
-    """A scoring that is no plain metric, with its parameters as nouns."""
-    name = value if isinstance(value, str) else next(iter(value), "")
-    if isinstance(value, str) and name not in SCORINGS:
-        return value
-    if name not in SCORINGS or (len(value) > 1 and not isinstance(value, str)):
-        raise ValueError(f"only one of these has parameters: {', '.join(SCORINGS) or 'none'}; found {', '.join(value)}")
-    hints = get_type_hints(SCORINGS[name])
-    given = {} if isinstance(value, str) else value[name]
-    given = {key: _model(key, one) if hints.get(key) is Model else one for key, one in given.items()}
-    try:
-        SCORINGS[name](**checked(f"the metric {name!r}", SCORINGS[name], given))
-    except UsageProblem as problem:
-        raise ValueError(str(problem)) from None
-    return {name: given}
-
-
-def _model(key: str, value: object) -> Model:
-    try:
-        return ModelEntry.model_validate({"model": value} if isinstance(value, str) else value).resolved()
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ValueError(f"{'.'.join([key, *map(str, first['loc'])])}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def _human(value: object) -> object:
@@ -311,9 +323,13 @@ class TaskFile(Part):
     columns: Columns
     metric: Annotated[
         str | dict[str, dict[str, Any]],
-        AfterValidator(_metric),
+        AfterValidator(metric_entry),
         Field(min_length=1, description="a metric's name, regex:PATTERN, package.module:function, or {name: {parameter: value}}"),
-    ]
+    ] = ASSERTIONS
+    assertions: Annotated[
+        list[AssertionEntry], Field(description="what is said of an answer, in place of a metric: {kind: parameters, name, weight}")
+    ] = []
+    examples: Annotated[list[Example], Field(description="answers on which `task check` tries the metric or the assertions")] = []
     base_prompts: Annotated[
         dict[str, Annotated[str, Field(min_length=1)]],
         BeforeValidator(_human),
@@ -343,6 +359,14 @@ class TaskFile(Part):
     @model_validator(mode="after")
     def _options(self) -> TaskFile:
         columns = self.columns
+        if bool(self.assertions) != (self.metric == ASSERTIONS):
+            raise ValueError("a task has a metric, or assertions; found " + ("both" if self.assertions else "none of them"))
+        if self.assertions and not any(entry.weight for entry in self.assertions):
+            raise ValueError("every assertion has the weight 0, so nothing is scored; give one a weight")
+        if not (columns.target or columns.target_scores) and not (self.assertions or isinstance(self.metric, dict)):
+            raise ValueError(f"{ANSWERS}; only assertions and judges do without")
+        if self.demos and not (columns.target or columns.target_scores):
+            raise ValueError("worked examples need right answers: name their column under columns: target")
         if self.labels and (columns.choices or columns.target_scores):
             raise ValueError("options come from 'labels' or from a column, not from both")
         if self.target_is != "text" and not (self.labels or columns.choices):

@@ -1,0 +1,85 @@
+"""`promptlab rate`: people rate a random part of a run's answers, on a page, on a sheet or in a table."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from promptlab.cli.common import RunFolder, say, show
+from promptlab.nouns import UsageProblem, did_you_mean
+
+
+def rate(
+    run: RunFolder,
+    rater: Annotated[str, typer.Option(help="A token for the person who rates; no name.")] = "r1",
+    items: Annotated[int, typer.Option(min=1, help="Items of each task to rate, a random sample; a larger one adds to it.")] = 30,
+    arm: Annotated[list[str] | None, typer.Option(help="An arm to rate beside the baseline; all sentences when left out.")] = None,
+    model: Annotated[str | None, typer.Option(help="Whose answers are rated; the first model when left out.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Write a page for this rater that needs no server, and end.")] = None,
+    read: Annotated[list[Path] | None, typer.Option("--import", help="Take in a sheet's JSON, or ratings as CSV, and end.")] = None,
+    export: Annotated[Path | None, typer.Option(help="Write all ratings as CSV, and end.")] = None,
+    simulate: Annotated[str | None, typer.Option(help="Have a SIMULATED rater of that name rate all of it, and end.")] = None,
+    status: Annotated[bool, typer.Option("--status", help="Say what was rated, by whom and how steadily, and end.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the page.")] = 8502,
+) -> None:
+    """Let a person rate answers blindly, with the keys 1 to 5, or A, B and T: the labels that anchor a judge's verdicts."""
+    from promptlab.record import ratings
+    from promptlab.record.store import Run, write_whole
+    from promptlab.reporting import rating
+
+    ratings.file_of(run, rater)
+    if export is not None:
+        write_whole(export, ratings.to_csv(ratings.ratings_of(run)).encode())
+        say(f"{export}: {len(ratings.ratings_of(run))} ratings")
+        return
+    if status:
+        from promptlab.reporting.table import Table
+
+        show(Table("Ratings", "", rating.repeatability(run).fillna("-")))
+        return
+    sample = rating.units(Run(run), items, arm or (), model)
+    order = rating.schedule(sample, rater)
+    for path in read or ():
+        text = path.read_text("utf-8-sig")
+        found = rating.from_sheet(path, text, sample) if path.suffix == ".json" else ratings.from_csv(path, text)
+        for one in found:
+            ratings.add(run, one)
+        say(f"{path}: {len(found)} ratings taken in")
+    if sheet is not None:
+        write_whole(sheet, rating.sheet(order, rater, "Rating").encode())
+        say(f"{sheet}: {len(order)} units for {rater}; its answers come back with promptlab rate {run} --import FILE.json")
+    if simulate is not None:
+        _simulated(run, order, rater, simulate)
+    if read or sheet is not None or simulate is not None:
+        return
+    from promptlab.cli.view import LOOPBACK, address, serve
+
+    say(f"{len(order)} units, about {rating.minutes_left(len(order), ()):.0f} minutes; nothing on the page names an arm")
+    say(f"rating:        {address(LOOPBACK, port)}    (Ctrl-C ends it; every rating is saved at once)")
+    asked = {"rater": rater, "items": items, "arms": arm or [], "model": model}
+    serve(LOOPBACK, port, ["--run", str(run.resolve()), "--rate", json.dumps(asked)])
+
+
+def _simulated(run: Path, order: list, rater: str, name: str) -> None:  # type: ignore[type-arg]
+    """Ratings by a simulated rater, whose lines say so."""
+    from promptlab.record import ratings
+    from promptlab.running.free_text import preferred, rated
+    from promptlab.sources.spec.libraries import sim_raters
+
+    known = sim_raters()
+    if name not in known:
+        raise UsageProblem(f"the simulated rater {name!r} is not known; {did_you_mean(name, known)}".rstrip("; "))
+    rng = random.Random(f"{run.name}/{rater}/{name}")
+    for unit in order:
+        how = unit.judging
+        values: dict[str, str | int] = {}
+        if unit.is_pair:
+            values[""] = preferred(known[name], unit.answers[0], unit.answers[1], rng)
+        else:
+            values |= {rubric: int(rated(known[name], unit.answers[0], how.low, how.high, rng) + 0.5) for rubric in how.rubrics}
+        ratings.add(run, unit.rating(rater, values, more={"simulated": name}))
+    say(f"SIMULATED: {len(order)} ratings by {name} as {rater}")

@@ -1,0 +1,87 @@
+"""The page on which one person rates answers: nothing on it names an arm, a model or what a judge thinks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+
+from promptlab import __version__
+from promptlab.explorer import plain
+from promptlab.record.ratings import Rating, add, ratings_of
+from promptlab.record.store import Run
+from promptlab.reporting.rating import CHOICES, Unit, left, minutes_left, schedule, units
+
+KEYS: Mapping[Any, str] = {"A": "a", "tie": "t", "B": "b"}
+
+
+def show(run: Path, *, rater: str, items: int, arms: Sequence[str] = (), model: str | None = None) -> None:
+    """The whole screen: the next unit of this rater, until none is left."""
+    order = _order(str(run), rater, items, tuple(arms), model)
+    done = ratings_of(run, rater)
+    todo = left(order, done)
+    st.progress((len(order) - len(todo)) / max(1, len(order)))
+    st.caption(f"{len(order) - len(todo)} of {len(order)}, about {minutes_left(len(todo), done):.0f} min left")
+    if not todo:
+        st.success("Done. Thank you: every rating is saved, and this page can be closed.")
+    else:
+        _unit(todo[0], run, rater)
+    if done:
+        st.button("Undo (U)", shortcut="u", on_click=_undo, args=(run, done[-1]), key="undo")
+    st.caption("Ratings are saved under a token. Please write no names or other personal data anywhere.")
+
+
+@st.cache_resource(show_spinner=False)
+def _order(run: str, rater: str, items: int, arms: tuple[str, ...], model: str | None) -> list[Unit]:
+    return schedule(units(Run(Path(run)), items, arms, model), rater)
+
+
+def _unit(unit: Unit, run: Path, rater: str) -> None:
+    place = f"{unit.id}/{unit.kind}"
+    state = st.session_state.setdefault(place, {"since": time.monotonic(), "values": {}})
+    st.subheader("Question", anchor=False)
+    plain.line(unit.question)
+    for reference in unit.references:
+        st.caption("Reference")
+        plain.line(reference)
+    names = ("Answer A", "Answer B") if unit.is_pair else ("Answer",)
+    for column, name, answer in zip(st.columns(len(unit.answers)), names, unit.answers, strict=True):
+        with column:
+            st.subheader(name, anchor=False)
+            plain.line(answer or "(empty)")
+    choices: Sequence[Any] = CHOICES if unit.is_pair else range(unit.judging.low, unit.judging.high + 1)
+    open_ = next((name for name in unit.judging.rubrics if name not in state["values"]), None)
+    for name, words in unit.judging.rubrics.items():
+        if name:
+            st.caption(f"{name}{': ' + str(state['values'][name]) if name in state['values'] else ''}")
+        plain.line(words)
+        with st.container(horizontal=True):
+            for choice in choices:
+                key = KEYS.get(choice, str(choice)) if name == open_ else None
+                shortcut = key if key is not None and len(key) == 1 else None
+                label = {"A": "A is better (A)", "B": "B is better (B)", "tie": "Tie (T)"}.get(str(choice), str(choice))
+                button = f"{place}/{name}/{choice}"
+                st.button(label, key=button, shortcut=shortcut, on_click=_said, args=(unit, run, rater, name, choice))
+    st.button("Cannot judge (X)", shortcut="x", on_click=_keep, args=(unit, run, rater, {}), key=f"{place}/none")
+
+
+def _said(unit: Unit, run: Path, rater: str, name: str, choice: Any) -> None:  # noqa: ANN401 (a number, or a side)
+    if (state := st.session_state.get(f"{unit.id}/{unit.kind}")) is not None:  # else a key that was pressed twice
+        state["values"][name] = choice
+        if len(state["values"]) == len(unit.judging.rubrics):
+            _keep(unit, run, rater, state["values"])
+
+
+def _keep(unit: Unit, run: Path, rater: str, values: Mapping[str, Any]) -> None:
+    if (state := st.session_state.pop(f"{unit.id}/{unit.kind}", None)) is None:
+        return
+    ms = round(1000 * (time.monotonic() - state["since"]))
+    add(run, unit.rating(rater, values, ms=ms, at=datetime.now(UTC).isoformat(timespec="seconds"), version=__version__))
+
+
+def _undo(run: Path, last: Rating) -> None:
+    add(run, Rating(last.rater, last.unit, last.kind, {}, undone=True))

@@ -1,0 +1,137 @@
+"""Ratings by people in a run folder: `ratings/RATER.jsonl`, one line for each act, on the disk before anything follows from it.
+
+Nothing here names a person: a rater is a token. A line is never changed; what is undone is undone by a later line.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from promptlab.nouns import FileProblems, Problem, UsageProblem
+
+FOLDER = "ratings"
+RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
+"""Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """What one rater said of one unit: numbers by rubric, or of a pair `A`, `B` or `tie`; nothing where it cannot be judged."""
+
+    rater: str
+    unit: str
+    kind: str
+    """`rate`, `repeat` or `attention`."""
+    values: Mapping[str, Any]
+    trial_a: str = ""
+    """The trial whose answer was shown, of a pair the one that stood first."""
+    trial_b: str = ""
+    digest: str = ""
+    """SHA-256 of what was shown, its first 12 digits."""
+    ms: int | None = None
+    at: str = ""
+    version: str = ""
+    undone: bool = False
+    """Whether this line takes back what the rater said of the unit before."""
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """What a line of a later version says beyond these."""
+
+
+def file_of(folder: Path, rater: str) -> Path:
+    """Where a rater's lines are; UsageProblem where the token is none."""
+    if not RATER.fullmatch(rater):
+        raise UsageProblem(f"a rater is a token of letters, digits, _ and -, at most 32 of them, found {rater!r}")
+    return folder / FOLDER / f"{rater}.jsonl"
+
+
+def add(folder: Path, rating: Rating) -> None:
+    """Append a line; it is on the disk when this returns."""
+    path = file_of(folder, rating.rater)
+    path.parent.mkdir(exist_ok=True)
+    line = json.dumps({**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}, ensure_ascii=False) + "\n"
+    is_new = not path.exists()
+    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        cut = not is_new and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"  # a line that a power cut left half
+        os.write(number, ("\n" * cut + line).encode("utf-8", "replace"))
+        os.fsync(number)
+    finally:
+        os.close(number)
+    if is_new:
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
+
+
+def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
+    """What holds: the last word of each rater on each unit and kind, in order; lines that cannot be read are left out."""
+    found: dict[tuple[str, str, str], Rating] = {}
+    own = {f.name for f in fields(Rating)} - {"more"}
+    for path in [file_of(folder, rater)] if rater else sorted((folder / FOLDER).glob("*.jsonl")):
+        for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
+            try:
+                data = json.loads(line)
+                one = Rating(**{k: v for k, v in data.items() if k in own}, more={k: v for k, v in data.items() if k not in own})
+            except (ValueError, TypeError, AttributeError):
+                continue
+            place = (one.rater, one.unit, one.kind)
+            found.pop(place, None)
+            if not one.undone:
+                found[place] = one
+    return list(found.values())
+
+
+def to_csv(ratings: Iterable[Rating]) -> str:
+    """Ratings as CSV, one row for each rubric."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for one in ratings:
+        for rubric, value in one.values.items() or [("", "")]:
+            writer.writerow([one.rater, one.unit, one.kind, rubric, value, one.ms, one.trial_a, one.trial_b, one.digest, one.at])
+    return out.getvalue()
+
+
+def from_csv(path: Path, text: str) -> list[Rating]:
+    """Ratings from a CSV in the form of `to_csv`; `rater`, `unit` (or `trial_a`) and `value` are needed, the rest may be left out.
+
+    FileProblems tells every row that is wrong.
+    """
+    reader = csv.DictReader(io.StringIO(text.removeprefix("\ufeff")))
+    have = set(reader.fieldnames or ())
+    if missing := [name for name in ("rater", "value") if name not in have] + ([] if have & {"unit", "trial_a"} else ["unit or trial_a"]):
+        raise FileProblems.one(path, f"has no column {', '.join(missing)}", 1)
+    found: dict[tuple[str, str, str], dict[str, Any]] = {}
+    problems = []
+    for row in reader:
+        rater, value = (row.get("rater") or "").strip(), (row.get("value") or "").strip()
+        unit = (row.get("unit") or row.get("trial_a") or "").strip()
+        if not RATER.fullmatch(rater) or not unit:
+            problems.append(Problem(path, reader.line_num, f"expected a rater's token and a unit, found {rater!r} and {unit!r}"))
+            continue
+        kind = (row.get("kind") or "rate").strip()
+        rating = found.setdefault((rater, unit, kind), {"values": {}, "row": row})
+        if value:
+            number = value.replace(".", "", 1).lstrip("-").isdecimal()
+            rating["values"][(row.get("rubric") or "").strip()] = float(value) if number else value
+    if problems:
+        raise FileProblems(problems)
+    return [
+        Rating(
+            rater, unit, kind, one["values"], ms=int(ms) if (ms := one["row"].get("ms") or "").isdecimal() else None,
+            trial_a=one["row"].get("trial_a") or "", trial_b=one["row"].get("trial_b") or "", digest=one["row"].get("digest") or "",
+            at=one["row"].get("at") or "",
+        )
+        for (rater, unit, kind), one in found.items()
+    ]  # fmt: skip

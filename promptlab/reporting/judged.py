@@ -1,0 +1,421 @@
+"""What a run with judges may claim: controls of the judges, the ground that verdicts stand on, and ratings by people.
+
+A judge that fails a control gives no verdict. Where people rated a random part of the items, their labels decide and the judge's only
+narrow the interval; everywhere else the words say that nobody has checked the judge.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Plan, Verdict
+from promptlab.record.ratings import Rating
+from promptlab.reporting.table import Table, table
+from promptlab.scoring.assertions import words_of
+from promptlab.scoring.echo import repeats
+from promptlab.scoring.judged import COMBINED, Judging, judging_of
+from promptlab.scoring.rules import SCORINGS
+from promptlab.stats import (
+    Anchored,
+    ItemTable,
+    Labels,
+    adjust,
+    anchored,
+    cohen_kappa,
+    contrast_of,
+    control_failed,
+    interval,
+    item_tables,
+    krippendorff_alpha,
+    label_effect,
+    length_adjusted,
+    p_figure,
+    points,
+)
+
+ANCHORED = "prediction-powered t"
+"""The method of a comparison that rests on labels by people."""
+LEAST_RATED = 20
+"""Items with labels by people below which they decide nothing."""
+LABELS = (20, 30, 60, 100, 200)
+RHO = (0.0, 0.5, 0.8)
+SD_OF_RATINGS = 0.3
+"""Of people's item differences, as a share of the scale: what five-point rubrics show."""
+CONTROLS: Mapping[str, tuple[str, float]] = {
+    "consistent": ("the same winner in both orders", 0.6),
+    "identical": ("a tie between identical answers", 0.6),
+    "planted": ("answers made worse are noticed", 0.8),
+}
+"""Controls of a judge by the part that records them: their words, and the share of passes that a usable judge has."""
+PAIR_VALUES = {"A": 1.0, "tie": 0.5, "B": 0.0}
+SUBJECT = ("model", "setting", "task", "item", "arm")
+
+
+class Control(NamedTuple):
+    """One control of the judges of a task, for the answers of one model."""
+
+    model: str
+    task: str
+    name: str
+    n: int
+    share: float
+    least: float = math.nan
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Labels by people: one value from 0 to 1 for each rated trial, and every single rating."""
+
+    by_trial: Mapping[str, float]
+    ratings: Sequence[Rating]
+
+    @property
+    def n_raters(self) -> int:
+        return len({one.rater for one in self.ratings})
+
+
+def judgings(plan: Plan) -> dict[str, Judging]:
+    """How each task is judged whose score is a judge's alone, by task."""
+    found = {task.name: judging_of(task.metric, task.scoring or {}) for task in plan.tasks}
+    return {name: judging for name, judging in found.items() if judging is not None}
+
+
+def judged_tasks(plan: Plan) -> frozenset[str]:
+    """Tasks whose scores are, wholly or in part, those of a judge."""
+    parts = {task.name: (task.scoring or {}).get("assertions", ()) for task in plan.tasks}
+    in_part = {name for name, entries in parts.items() if any(kind in entry for entry in entries for kind in SCORINGS)}
+    return frozenset(judgings(plan)) | in_part
+
+
+def people(ratings: Iterable[Rating], plan: Plan, trials: pd.DataFrame) -> People:
+    """Labels by people of the run's trials: the mean over raters, and over rubrics in parts of the scale."""
+    judging = judgings(plan)
+    rows = trials[trials["task"].isin(judging)]
+    task_of = dict(zip(rows["trial"], rows["task"], strict=True))
+    arm_of = dict(zip(rows["trial"], rows["arm"], strict=True))
+    labels: dict[str, list[float]] = {}
+    kept = []
+    for one in ratings:
+        how = judging.get(str(task_of.get(one.trial_a)))
+        if one.kind != "rate" or how is None:
+            continue
+        kept.append(one)
+        if how.kind == "pairwise":
+            share = PAIR_VALUES.get(str(one.values.get("", "")))
+            if share is None or arm_of.get(one.trial_b) is None:
+                continue
+            is_first = arm_of[one.trial_a] != NONE_ARM
+            labels.setdefault(one.trial_a if is_first else one.trial_b, []).append(share if is_first else 1 - share)
+            labels.setdefault(one.trial_b if is_first else one.trial_a, []).append(0.5)
+        else:
+            values = [v for v in one.values.values() if isinstance(v, int | float) and how.low <= v <= how.high]
+            if values and len(values) == len(how.rubrics):
+                labels.setdefault(one.trial_a, []).append((COMBINED[how.combine](values) - how.low) / (how.high - how.low))
+    return People({trial: sum(values) / len(values) for trial, values in labels.items()}, kept)
+
+
+def controls(trials: pd.DataFrame, plan: Plan) -> list[Control]:
+    """The controls of every judged task that its parts record."""
+    found = []
+    mine = trials[trials["task"].isin(judged_tasks(plan)) & trials["parts"].notna()] if "parts" in trials else trials[:0]
+    for (model, task), group in mine.groupby(["model", "task"], sort=False, observed=True):
+        parts = [json.loads(text) for text in group["parts"]]
+        for name, (words, least) in CONTROLS.items():
+            values = [value for part in parts for key, value in part.items() if key.rpartition(": ")[2] == name]
+            decided = [value for value in values if name != "planted" or value != 0.5]
+            if decided:
+                passed = round(sum(decided))
+                failed = control_failed(passed, len(decided), least)
+                found.append(Control(str(model), str(task), words, len(decided), passed / len(decided), least=least, failed=failed))
+        firsts = [(part["as_a"] + 1 - part["as_b"]) / 2 for part in parts if "as_a" in part]
+        if firsts:
+            found.append(Control(str(model), str(task), "share for what stands first", len(firsts), sum(firsts) / len(firsts)))
+    return found
+
+
+def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -> list[Comparison]:
+    """The comparisons with the ground of their verdicts: people's labels, a judge that nobody checked, or none where it failed."""
+    tasks = judged_tasks(plan)
+    if not tasks:
+        return list(comparisons)
+    found = people(ratings, plan, trials)
+    rests = anchors(comparisons, trials, plan, found)
+    failed: dict[str, list[Control]] = {}
+    for control in controls(trials, plan):
+        if control.failed:
+            failed.setdefault(control.model, []).append(control)
+    made = []
+    for index, c in enumerate(comparisons):
+        concerned = tasks & ({c.task} if c.task else {task.name for task in plan.tasks})
+        bad = [control for control in failed.get(c.model, ()) if control.task in concerned]
+        if c.scope == "aa" or not concerned or c.status == "aa_failed" or c.diff is None:
+            made.append(c)
+        elif index in rests:
+            made.append(rests[index])
+        elif bad:
+            said = "; ".join(f"{one.name}: {100 * one.share:.0f} % of {one.n}, at least {100 * one.least:.0f} % needed" for one in bad)
+            made.append(
+                replace(c, status="judge_failed", verdict="refused", sentence=f"The judge failed a control in {bad[0].task} ({said}).")
+            )
+        else:
+            n = _n_rated(c, trials, plan, found)
+            checked = f"only {n} rated items check" if n else "was not validated"
+            which = f"this judge, which {checked if not n else 'people have not validated yet: ' + checked + ' it'}"
+            made.append(replace(c, sentence=f"{c.sentence} According to {which}."))
+    return made
+
+
+def ground(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
+    """What the verdicts of a judged run stand on, in a sentence or two that come first."""
+    tasks = judged_tasks(plan)
+    if not tasks:
+        return []
+    over = [c for c in comparisons if c.scope != "aa"]
+    mine = [c for c in over if c.method == ANCHORED]
+    judged = [c for c in over if c.method != ANCHORED and c.verdict != "refused" and (c.task is None or c.task in tasks)]
+    found = [c.sentence for c in mine if c.scope == "stimulus"]
+    silent = next((c.sentence for c in over if c.status == "judge_failed"), None)
+    if judged:
+        found.append(f"{'Other v' if mine else 'V'}erdicts are according to this judge, which was not validated by people: promptlab rate.")
+    return [*found, *([silent] if silent else [])]
+
+
+def _n_rated(c: Comparison, trials: pd.DataFrame, plan: Plan, found: People) -> int:
+    labels = _labels(c, plan, item_tables(trials), _tables_of(found, trials)) if found.by_trial else None
+    return sum(len(one.human) for one in labels) if labels else 0
+
+
+def _tables_of(found: People, trials: pd.DataFrame) -> Any:  # noqa: ANN401 (as item_tables)
+    """Item means of people's labels."""
+    rated = trials[trials["trial"].isin(found.by_trial)]
+    return item_tables(rated.assign(score=rated["trial"].map(dict(found.by_trial)).astype(float)))
+
+
+def anchors(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan, found: People) -> dict[int, Comparison]:
+    """Those comparisons that people's labels decide, by their place: adjusted over their planned family, others in it as p = 1."""
+    if not found.by_trial:
+        return {}
+    by_judge, by_people = item_tables(trials), _tables_of(found, trials)
+    rests: dict[int, Anchored] = {}
+    for index, c in enumerate(comparisons):
+        labels = _labels(c, plan, by_judge, by_people) if c.scope != "aa" else None
+        if labels and sum(len(one.human) for one in labels) >= LEAST_RATED and all(len(one.human) > 1 for one in labels):
+            try:
+                rests[index] = anchored(labels)
+            except ValueError:  # too few clusters
+                continue
+    made: dict[int, Comparison] = {}
+    for family in dict.fromkeys(comparisons[index].family for index in rests):
+        members = {index: _place(c, plan) for index, c in enumerate(comparisons) if c.family == family and c.scope != "aa"}
+        firsts = {place: index for index, place in reversed(members.items())}  # with one task a mean is the cell again
+        own = [(rests.get(index), comparisons[index]) for index in firsts.values()]
+        p = adjust([rest.p_value if rest else 1.0 for rest, _ in own], own[0][1].adjustment)
+        tost = adjust([rest.p_tost(c.margin) if rest else 1.0 for rest, c in own], own[0][1].adjustment)
+        at = {place: (float(p[i]), float(tost[i])) for i, place in enumerate(firsts)}
+        made |= {index: _anchored(comparisons[index], rests[index], plan, *at[place]) for index, place in members.items() if index in rests}
+    return made
+
+
+def _place(c: Comparison, plan: Plan) -> tuple[Any, ...]:
+    return c.treatment, c.control, c.setting.id, c.task if len(plan.tasks) > 1 else None
+
+
+def _anchored(c: Comparison, rest: Anchored, plan: Plan, p: float, p_tost: float) -> Comparison:
+    rate = plan.fdr if c.scope == "cell" else plan.alpha
+    changed, same = p <= rate, p_tost <= rate
+    moved: Verdict = "negligible" if same else "helps" if rest.estimate > 0 else "hurts"
+    verdict: Verdict = moved if changed else "same" if same else "unclear"
+    what = {"helps": "raises", "hurts": "lowers", "negligible": "moves"}.get(verdict, "is not shown to change")
+    size = f" by {points(rest.estimate)} points" if changed else f" ({points(rest.estimate)} points)"
+    ground = f"By {rest.n_human} human and {rest.n_judge} judge labels"
+    if verdict == "same":
+        what, size = f"changes nothing beyond {100 * c.margin:g} points in", f" ({points(rest.estimate)} points)"
+    text = (
+        f"{ground}, {c.treated} {what} the rating{size}, {interval(rest.ci_low, rest.ci_high)}, adjusted p {p_figure(p)}; people's labels "
+        f"alone say {points(rest.human_estimate)} ({interval(rest.human_low, rest.human_high)})."
+    )
+    return replace(
+        c, diff=rest.estimate, ci_low=rest.ci_low, ci_high=rest.ci_high, se=rest.se, p_value=rest.p_value, p_adjusted=p,
+        p_tost=rest.p_tost(c.margin), p_tost_adjusted=p_tost, method=ANCHORED, ci_method=ANCHORED, status="ok",
+        verdict=verdict, sentence=text, gained=None, lost=None, ci_fixed_low=rest.ci_low, ci_fixed_high=rest.ci_high, ci_like_low=None,
+        ci_like_high=None, generalises="these",
+    )  # fmt: skip
+
+
+def _labels(
+    c: Comparison, plan: Plan, by_judge: Mapping[Any, Mapping[str, ItemTable]], by_people: Mapping[Any, Mapping[str, ItemTable]]
+) -> list[Labels] | None:
+    """Item differences by judge and people in every task of a comparison; None where one is not judged."""
+    place = (c.model, c.setting.id)
+    judging, contrast = judgings(plan), contrast_of(c, plan)  # type: ignore[arg-type]  # it has the fields of a hypothesis
+    found = []
+    for task in [c.task] if c.task else [task.name for task in plan.tasks]:
+        mine, theirs = by_judge.get(place, {}).get(str(task)), by_people.get(place, {}).get(str(task))
+        if task not in judging or mine is None or theirs is None:
+            return None
+        all_, rated = (
+            dict(zip(one.items, one.mean(contrast.treatments) - np.mean([*map(one.mean, contrast.controls)], axis=0), strict=True))
+            for one in (mine, theirs)
+        )
+        clusters = None if mine.clusters is None else dict(zip(mine.items, mine.clusters, strict=True))
+        known = [item for item, value in all_.items() if math.isfinite(value)]
+        human = [item for item in known if math.isfinite(rated.get(item, math.nan))]
+        rest = [item for item in known if item not in set(human)]
+        y, f, g = (np.array([of[item] for item in items], dtype=float) for of, items in ((rated, human), (all_, human), (all_, rest)))
+        names = (None, None) if clusters is None else ([clusters[i] for i in human], [clusters[i] for i in rest])
+        found.append(Labels(y, f, g, *names))
+    return found
+
+
+def label_table(plan: Plan) -> Table:
+    """How small a difference some numbers of human labels find, with 80 % power; empty where no judge scores a task alone."""
+    rows = []
+    for task in plan.tasks:
+        if task.name in judgings(plan):
+            for n in (n for n in LABELS if n <= task.n_items):
+                effects = [label_effect(n, sd=SD_OF_RATINGS, rho=rho, n_items=task.n_items, alpha=plan.alpha) for rho in RHO]
+                rows.append([task.name, str(n), *(f"{100 * effect:.1f}" for effect in effects)])
+    note = (
+        f"In points, for one comparison; people's differences with a standard deviation of {100 * SD_OF_RATINGS:g} points. How far "
+        "a judge goes with people is in the report once some are rated: promptlab rate RUN --items N."
+    )
+    heads = ("task", "items rated", *(f"judge agrees at {rho:g}" for rho in RHO))
+    return table("Smallest effect that human labels find, by the judge's correlation with people", note, heads, rows)
+
+
+def judged_tables(trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -> list[Table]:
+    """What stands beside the verdicts of a judged run: the judges' controls, length, echoes, agreement, and every named outcome."""
+    tables = [_outcomes(trials)]
+    if judged_tasks(plan):
+        found = people(ratings, plan, trials)
+        tables += [_controls(trials, plan), _length(trials, plan), _echoes(trials, plan), *_agreement(trials, plan, found)]
+    return [one for one in tables if len(one.frame)]
+
+
+def _controls(trials: pd.DataFrame, plan: Plan) -> Table:
+    rows = [
+        [c.model, c.task, c.name, str(c.n), f"{100 * c.share:.0f} %", "-" if math.isnan(c.least) else f"{100 * c.least:.0f} %",
+         "-" if math.isnan(c.least) else "failed" if c.failed else "passed"]
+        for c in controls(trials, plan)
+    ]  # fmt: skip
+    note = "A control fails where so few passes are beyond chance for a usable judge. The judge's A/A check is that of the baseline."
+    return table("Controls of the judge", note, ("answers of", "task", "control", "n", "share", "needed", "result"), rows)
+
+
+def _outcomes(trials: pd.DataFrame) -> Table:
+    """The mean of each named part in each arm; the parts of controls are the judge's."""
+    rows: list[list[Any]] = []
+    mine = trials[trials["parts"].notna()] if "parts" in trials else trials[:0]
+    for (model, task), group in mine.groupby(["model", "task"], sort=False, observed=True):
+        values: dict[str, dict[str, list[float]]] = {}
+        for arm, text in zip(group["arm"], group["parts"], strict=True):
+            for name, value in json.loads(text).items():
+                if name.rpartition(": ")[2] not in INSIDE:
+                    values.setdefault(name, {}).setdefault(str(arm), []).append(value)
+        for name, by_arm in values.items():
+            base = by_arm.get(NONE_ARM)
+            for arm, of in by_arm.items():
+                rows.append([
+                    str(model), str(task), name, arm, str(len(of)), f"{100 * sum(of) / len(of):.1f}",
+                    points(sum(of) / len(of) - sum(base) / len(base)) if base and arm != NONE_ARM else "-",
+                ])  # fmt: skip
+    note = "Named scores that make the score; differences are those of means, without a test."
+    return table("Outcomes by name", note, ("model", "task", "outcome", "arm", "answers", "mean, %", "against the baseline"), rows)
+
+
+INSIDE = ("as_a", "as_b", "consistent", "identical", "identical_as_a", "planted")
+
+
+def _length(trials: pd.DataFrame, plan: Plan) -> Table:
+    """For each arm the judged difference to the baseline, raw and between answers of one length."""
+    rows = []
+    mine = trials[trials["task"].isin(judged_tasks(plan))]
+    lengths = item_tables(mine.assign(score=[math.log(max(1, words_of(str(answer)))) for answer in mine["answer"]]))
+    for place, of_task in item_tables(mine).items():
+        for task, scores in of_task.items():
+            long = lengths[place][task]
+            for arm in scores.arms:
+                if arm in (NONE_ARM, AA_ARM):
+                    continue
+                diff = scores.mean([arm]) - scores.mean([NONE_ARM])
+                ratio = long.mean([arm]) - long.mean([NONE_ARM])
+                both = np.isfinite(diff) & np.isfinite(ratio)
+                clusters = None if scores.clusters is None else list(scores.clusters[both])
+                try:
+                    a = length_adjusted(diff[both], ratio[both], clusters)
+                except ValueError:
+                    continue
+                rows.append([
+                    place[0], task, arm, str(a.n), f"{100 * (math.exp(float(ratio[both].mean())) - 1):+.0f} %", points(a.raw),
+                    interval(*a.raw_interval), points(a.adjusted), interval(*a.adjusted_interval), points(a.slope * math.log(2)),
+                ])  # fmt: skip
+    heads = ("model", "task", "arm", "items", "longer by", "raw", "95 % CI", "at equal length", "95 % CI ", "per doubling")
+    note = "Differences to the baseline in points; at equal length: where both answers have as many words, by a regression."
+    return table("Judged differences and length", note, heads, rows)
+
+
+def _echoes(trials: pd.DataFrame, plan: Plan) -> Table:
+    """How many answers of an arm repeat its sentence, so that whoever reads them knows the arm."""
+    texts = {arm.name: arm.text for arm in plan.arms if arm.text and arm.role in ("stimulus", "placebo")}
+    rows = []
+    mine = trials[trials["task"].isin(judged_tasks(plan)) & trials["arm"].isin(texts)]
+    for (model, arm), group in mine.groupby(["model", "arm"], sort=False, observed=True):
+        n = sum(repeats(str(answer), str(texts[str(arm)])) for answer in group["answer"])
+        if n:
+            rows.append([str(model), str(arm), str(len(group)), str(n), f"{100 * n / len(group):.1f} %"])
+    note = "Four words of the sentence in a row, or all of a shorter one. `mask_echo: true` hides them from the judge."
+    return table("Answers that repeat the sentence of their arm", note, ("model", "arm", "answers", "repeat it", "share"), rows)
+
+
+def _agreement(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
+    """Rater against rater, rater against judge, and each rater against himself."""
+    if not found.ratings:
+        return []
+    scores = dict(zip(trials["trial"], trials["score"], strict=True))
+    values: dict[str, dict[str, float]] = {}
+    for one in found.ratings:
+        for name, value in one.values.items():
+            number = PAIR_VALUES.get(str(value)) if isinstance(value, str) else float(value)
+            if number is not None:
+                unit = "|".join(sorted(filter(None, (one.trial_a, one.trial_b))))
+                flipped = bool(one.trial_b) and one.trial_a > one.trial_b
+                values.setdefault(one.rater, {})[f"{unit}|{name}"] = 1 - number if flipped else number
+    keys = sorted({key for of in values.values() for key in of})
+    rows: list[list[Any]] = []
+    if len(values) > 1:
+        grid = [[of.get(key) for key in keys] for of in values.values()]
+        alpha = _or_nan(lambda: krippendorff_alpha(grid, level="ordinal"))
+        rows.append([f"all {len(values)} raters", "ordinal alpha", str(len(keys)), _figure(alpha)])
+        for (a, of_a), (b, of_b) in combinations(values.items(), 2):
+            shared = [key for key in keys if key in of_a and key in of_b]
+            kappa = _or_nan(lambda: cohen_kappa([of_a[k] for k in shared], [of_b[k] for k in shared], weights="quadratic"))  # noqa: B023
+            rows.append([f"{a} and {b}", "quadratic kappa", str(len(shared)), _figure(kappa)])
+    arms = dict(zip(trials["trial"], trials["arm"], strict=True))
+    ties = {one.trial_b if arms.get(one.trial_b) == NONE_ARM else one.trial_a for one in found.ratings if one.trial_b}  # the baseline's 0.5
+    pairs = [(label, scores[trial]) for trial, label in found.by_trial.items() if not pd.isna(scores.get(trial)) and trial not in ties]
+    if len(pairs) > 2:
+        people_, judge_ = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
+        rows.append(["people and judge", "correlation", str(len(pairs)), _figure(_or_nan(lambda: np.corrcoef(people_, judge_)[0, 1]))])
+        rows.append(["people and judge", "judge minus people, points", str(len(pairs)), points(float((judge_ - people_).mean()))])
+    return [table("Agreement", "", ("who", "measure", "n", "value"), rows)]
+
+
+def _or_nan(of: Any) -> float:  # noqa: ANN401 (a function)
+    try:
+        with np.errstate(all="ignore"):
+            return float(of())
+    except ValueError:
+        return math.nan
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.2f}"

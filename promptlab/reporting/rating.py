@@ -1,0 +1,216 @@
+"""What people rate: a seeded random sample of a run's answers, in an order and on sides that tell nothing of the arms.
+
+A unit is one answer with its rubrics, or two answers to one question. Every rater sees the same units, so that they can be compared;
+one in ten again, and two that ask for attention. Nothing that a rater is shown names an arm, a model or a judge.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, inert, plain_json
+from promptlab.record.ratings import Rating, ratings_of
+from promptlab.record.store import Run
+from promptlab.reporting.judged import judgings
+from promptlab.reporting.rescore import item_of
+from promptlab.scoring.judged import Judging, degraded
+
+WINDOW = 10
+"""Units within which the order is a rater's own: whoever stops early has still rated a random part."""
+REPEAT_EVERY = 10
+REPEATED_AFTER = 8
+ATTENTION = 2
+CHOICES = ("A", "tie", "B")
+SECONDS = 20.0
+"""What a rating takes until a rater has shown how long it takes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What is rated at once. `answers` and `trials` stand in the order in which they are shown."""
+
+    id: str
+    kind: str
+    task: str
+    question: str
+    references: tuple[str, ...]
+    answers: tuple[str, ...]
+    trials: tuple[str, ...]
+    judging: Judging
+
+    @property
+    def digest(self) -> str:
+        """Of what is shown."""
+        return digest_of_text(plain_json([self.question, *self.references, *self.answers]))[:12]
+
+    @property
+    def is_pair(self) -> bool:
+        return len(self.answers) == 2
+
+    def rating(self, rater: str, values: Mapping[str, Any], **more: Any) -> Rating:  # noqa: ANN401 (fields of a rating)
+        """What a rater says of it; ValueError for a value that is none."""
+        for rubric, value in values.items():
+            known = value in CHOICES if self.is_pair else type(value) in (int, float) and self.judging.low <= value <= self.judging.high
+            if rubric not in self.judging.rubrics or not known:
+                raise ValueError(f"{value!r} is no rating of {rubric or 'the answer'}")
+        a, b = (*self.trials, "")[:2]
+        return Rating(rater, self.id, self.kind, dict(values), a, b, digest=self.digest, **more)
+
+
+def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None) -> list[Unit]:
+    """A random sample of `n_items` items of each judged task, by the run's own seed: the same call gives the same, a larger n more.
+
+    Of each item the answers of the baseline and of `arms` (all stimuli when left out), the first draw of the first setting of `model`
+    (the first when left out). UsageProblem where no task is judged, or an arm is not known.
+    """
+    plan, trials = run.plan, run.trials()
+    judging = judgings(plan)
+    if not judging:
+        raise UsageProblem(f"{run.id}: no task of it is scored by a judge alone; ratings are of tasks with the metric rubric or pairwise")
+    known = [arm.name for arm in plan.arms if arm.name != NONE_ARM]
+    if wrong := [arm for arm in arms if arm not in known]:
+        raise UsageProblem(f"the run has no arm {wrong[0]!r}; it has {', '.join(known)}")
+    chosen = list(arms) or [arm.name for arm in plan.arms if arm.role == "stimulus"]
+    name = model or next(iter(plan.model_of))
+    mine = trials[(trials["model"] == name) & (trials["replicate"] == 0) & (trials["setting"] == plan.settings[0].id)]
+    mine = mine[mine["outcome"] != "error"].drop_duplicates(["task", "item", "arm"])
+    if mine.empty:
+        raise UsageProblem(f"the run has no answers of a model {name!r}; it has {', '.join(plan.model_of)}")
+    items = {(str(row["task"]), str(row["item"])): row for row in run.each_item()}
+    answers = {(str(t.task), str(t.item), str(t.arm)): t for t in mine[["task", "item", "arm", "trial", "answer"]].itertuples()}
+    of_task = []
+    for task, how in judging.items():
+        order = sorted({item for name, item, _ in answers if name == task})
+        random.Random(f"{run.id}/{task}/ratings").shuffle(order)
+        each = [(item, [answers.get((task, item, arm)) for arm in (NONE_ARM, *chosen)]) for item in order]
+        of_task.append([_of_item(items[task, item], found, how) for item, found in each])
+    return [unit for rank in range(n_items) for each in of_task if rank < len(each) for unit in each[rank]]
+
+
+def _of_item(row: Mapping[str, Any], found: Sequence[Any], how: Judging) -> list[Unit]:
+    """The units of one item: each answer, or each arm's beside the baseline's; without what was not answered."""
+    references = item_of(row).targets if how.reference else ()
+    base, *others = found
+    shown = [(other, base) for other in others] if how.kind == "pairwise" else [(one,) for one in found]
+    return [
+        Unit(
+            digest_of_text("unit/" + "/".join(one.trial for one in each))[:16], "rate", str(row["task"]), str(row["input"]), references,
+            answers=tuple(one.answer for one in each), trials=tuple(one.trial for one in each), judging=how,
+        )
+        for each in shown
+        if None not in each
+    ]  # fmt: skip
+
+
+def schedule(sample: Sequence[Unit], rater: str) -> list[Unit]:
+    """What one rater is shown, in order: the sample with sides by seed, repeats, and units that ask for attention."""
+    rng = random.Random(f"schedule/{rater}/{sample[0].id if sample else ''}")
+    order: list[Unit] = []
+    for start in range(0, len(sample), WINDOW):
+        window = list(sample[start : start + WINDOW])
+        rng.shuffle(window)
+        order += [_turned(unit) if unit.is_pair and rng.random() < 0.5 else unit for unit in window]
+    shown: list[Unit] = []
+    places = {round(len(order) * (i + 1) / (ATTENTION + 1)) for i in range(ATTENTION)} if len(order) > WINDOW else set()
+    for n, unit in enumerate(order, 1):
+        shown.append(unit)
+        if n in places:
+            copy = (unit.answers[0],) * 2 if unit.is_pair else (degraded(unit.answers[0]),)
+            shown.append(replace(unit, kind="attention", answers=copy))
+        if n % REPEAT_EVERY == 0 and n > REPEATED_AFTER:
+            again = order[n - 1 - REPEATED_AFTER]
+            shown.append(replace(_turned(again) if again.is_pair else again, kind="repeat"))
+    return shown
+
+
+def _turned(unit: Unit) -> Unit:
+    return replace(unit, answers=unit.answers[::-1], trials=unit.trials[::-1])
+
+
+def left(order: Sequence[Unit], done: Sequence[Rating]) -> list[Unit]:
+    """What a rater has still to rate, in order."""
+    have = {(one.unit, one.kind) for one in done}
+    return [unit for unit in order if (unit.id, unit.kind) not in have]
+
+
+def minutes_left(n: int, done: Sequence[Rating]) -> float:
+    """About how long the rest takes, by the rater's own median."""
+    times = sorted(one.ms / 1000 for one in done if one.ms)
+    return n * (times[len(times) // 2] if times else SECONDS) / 60
+
+
+def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
+    """A page that a rater opens without a server, and whose answers are saved as a JSON file; it loads nothing from anywhere."""
+    shown = [
+        {
+            "unit": unit.id, "kind": unit.kind, "question": inert(unit.question), "references": [inert(text) for text in unit.references],
+            "answers": [inert(text) for text in unit.answers], "rubrics": unit.judging.rubrics, "low": unit.judging.low,
+            "high": unit.judging.high, "digest": unit.digest,
+        }
+        for unit in order
+    ]  # fmt: skip
+    data = json.dumps({"rater": rater, "units": shown}, ensure_ascii=True).replace("<", "\\u003c")
+    template = Path(__file__).with_name("sheet.html").read_text("utf-8")
+    return template.replace("{title}", html.escape(title)).replace("{data}", data)
+
+
+def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
+    """The ratings that a sheet saved; FileProblems where it is none, or of other answers than those of this run."""
+    try:
+        data = json.loads(text)
+        rater, rows = data["rater"], data["ratings"]
+        by_place = {(unit.id, unit.kind): unit for unit in schedule(sample, rater)}
+        found = []
+        for row in rows:
+            unit = by_place[row["unit"], row["kind"]]
+            if unit.digest != row["digest"]:
+                raise FileProblems.one(path, f"the unit {row['unit']} shows another text than the answers of this run")
+            found.append(unit.rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise FileProblems.one(path, f"is no file that a rating sheet saved: {error}") from None
+    except KeyError as error:
+        raise FileProblems.one(path, f"is no file that a rating sheet of this sample saved: it lacks {error}") from None
+    return found
+
+
+def repeatability(folder: Path) -> pd.DataFrame:
+    """For each rater: ratings, share of repeats that say the same, attention units that were seen, median seconds."""
+    rows = []
+    every = ratings_of(folder)
+    for rater in dict.fromkeys(one.rater for one in every):
+        mine = [one for one in every if one.rater == rater]
+        first = {one.unit: one for one in mine if one.kind == "rate"}
+        again = [(first[one.unit], one) for one in mine if one.kind == "repeat" and one.unit in first]
+        same = [_as_rated(a) == _as_rated(b) for a, b in again]
+        seen = [_seen(one, first.get(one.unit)) for one in mine if one.kind == "attention" and one.values]
+        times = sorted(one.ms / 1000 for one in mine if one.ms)
+        judged = sum(bool(one.values) for one in first.values())
+        rows.append({
+            "rater": rater, "ratings": judged, "cannot judge": len(first) - judged,
+            "repeats": len(same), "the same again": sum(same), "attention": len(seen), "seen": sum(seen),
+            "median s": round(times[len(times) // 2], 1) if times else None,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _as_rated(one: Rating) -> tuple[Any, ...]:
+    """A rating whatever side its answers stood on."""
+    choice = one.values.get("")
+    if one.trial_b and choice in ("A", "B"):
+        return ("wins", one.trial_a if choice == "A" else one.trial_b)
+    return tuple(sorted(one.values.items()))
+
+
+def _seen(one: Rating, first: Rating | None) -> bool:
+    """Whether an attention unit was seen through: equal answers tie, and a spoilt one is rated no better than the whole."""
+    if one.trial_b:
+        return one.values.get("") == "tie"
+    return first is not None and sum(map(float, one.values.values())) < sum(map(float, first.values.values()))

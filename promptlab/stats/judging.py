@@ -1,0 +1,248 @@
+"""Judged contrasts: human labels of some items combined with a judge's of all; the part of a preference that length explains; strengths.
+
+Everything is an array of item differences on the scale of the scores. Pure functions; docs/statistics.md says why these.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats as st
+
+from promptlab.stats.intervals import Array, Interval, Numbers
+
+LEAST_LABELS = 2
+"""Labelled items (or clusters) of a task below which nothing can be said of it."""
+MOST_LABELS = 100_000
+STEPS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """One task: differences by people, the judge's on the same items, and the judge's on all others; and the clusters of both."""
+
+    human: Array
+    judge_on_human: Array
+    judge_only: Array
+    clusters: Sequence[Hashable] | None = None
+    """Of the labelled items; None where items are independent."""
+    clusters_only: Sequence[Hashable] | None = None
+
+
+class Anchored(NamedTuple):
+    """A mean over tasks by prediction-powered inference, with equal weights."""
+
+    estimate: float
+    se: float
+    df: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    n_human: int
+    n_judge: int
+    """Items that the judge alone labelled, and the n_human as well."""
+    judge_weight: float
+    """The mean over tasks."""
+    human_estimate: float
+    human_low: float
+    human_high: float
+
+    def p_tost(self, margin: float) -> float:
+        """p of the two one-sided tests that the mean lies within the margin."""
+        if not self.se:
+            return float(abs(self.estimate) >= margin)
+        return max(float(st.t.sf((self.estimate + margin) / self.se, self.df)), float(st.t.sf((margin - self.estimate) / self.se, self.df)))
+
+
+def anchored(tasks: Sequence[Labels], alpha: float = 0.05) -> Anchored:
+    """The mean difference that people would give over these tasks (PPI++), t with pooled degrees of freedom; the labels a random part.
+
+    ValueError for a task with fewer than two labelled items or clusters. A task without further items by the judge rests on people alone.
+    Source: Angelopoulos, Duchi and Zrnic 2023 (arXiv 2311.01453); variances over n - 2, as the weight is fitted, robust in clusters;
+    Satterthwaite 1946.
+    """
+    if not tasks:
+        raise ValueError("at least one task is needed")
+    each = [_task(labels) for labels in tasks]
+    alone = [_mean(labels.human, labels.clusters) for labels in tasks]
+    k = len(tasks)
+    estimate, se, df = _over_tasks([(value, variance, free) for value, variance, free, _ in each])
+    half = float(st.t.ppf(1 - alpha / 2, df)) * se
+    human, human_se, human_df = _over_tasks(alone)
+    human_half = float(st.t.ppf(1 - alpha / 2, human_df)) * human_se
+    p = float(2 * st.t.sf(abs(estimate) / se, df)) if se > 0 else float(estimate == 0)
+    n_human = sum(len(labels.human) for labels in tasks)
+    return Anchored(
+        estimate, se, df, ci_low=estimate - half, ci_high=estimate + half, p_value=p, n_human=n_human,
+        n_judge=n_human + sum(len(labels.judge_only) for labels in tasks), judge_weight=sum(weight for *_, weight in each) / k,
+        human_estimate=human, human_low=human - human_half, human_high=human + human_half,
+    )  # fmt: skip
+
+
+def _task(labels: Labels) -> tuple[float, float, float, float]:
+    """Estimate, variance, degrees of freedom and the judge's weight in one task."""
+    y, f, g = (np.asarray(x, dtype=np.float64) for x in (labels.human, labels.judge_on_human, labels.judge_only))
+    if y.shape != f.shape:
+        raise ValueError(f"human and judge_on_human must be equally long, found {len(y)} and {len(f)}")
+    n, more = len(y), len(g)
+    spread = float(np.concatenate([f, g]).var(ddof=1)) if n + more > 1 else 0.0
+    weight = 0.0
+    if more >= LEAST_LABELS and n >= LEAST_LABELS and spread > 0:
+        shared = float(((y - y.mean()) * (f - f.mean())).sum()) / (n - 1)
+        weight = min(1.0, max(0.0, shared / ((1 + n / more) * spread)))
+    value, variance, df = _mean(y - weight * f, labels.clusters)
+    if weight:
+        if df > 1:  # the weight is fitted to the same labels, as a slope is
+            variance, df = variance * df / (df - 1), df - 1
+        other, variance_other, _ = _mean(g, labels.clusters_only)
+        value, variance = value + weight * other, variance + weight**2 * variance_other
+    return value, variance, df, weight
+
+
+def _mean(x: Array, clusters: Sequence[Hashable] | None) -> tuple[float, float, float]:
+    """A mean, its variance (robust where there are clusters) and degrees of freedom."""
+    x = np.asarray(x, dtype=np.float64)
+    codes = np.arange(len(x)) if clusters is None else np.unique(np.asarray(clusters, dtype=str), return_inverse=True)[1]
+    n_units = len(set(codes.tolist()))
+    if n_units < LEAST_LABELS:
+        raise ValueError(f"at least {LEAST_LABELS} labelled items or clusters of each task are needed, found {n_units}")
+    if not np.isfinite(x).all():
+        raise ValueError("labels must be finite numbers; leave out items without one")
+    sums = np.bincount(codes, weights=x - x.mean())
+    return float(x.mean()), float((sums**2).sum()) / len(x) ** 2 * n_units / (n_units - 1), float(n_units - 1)
+
+
+def _over_tasks(each: Sequence[tuple[float, float, float]]) -> tuple[float, float, float]:
+    values, variances, free = (np.array(column) for column in zip(*each, strict=True))
+    total = float(variances.sum())
+    df = total**2 / float((variances**2 / free).sum()) if total > 0 else float(free.sum())
+    return float(values.mean()), math.sqrt(total) / len(values), df
+
+
+def label_effect(n_labels: int, *, sd: float, rho: float, n_items: int, alpha: float = 0.05, power: float = 0.8) -> float:
+    """The smallest mean difference that so many human labels find with this power, of `n_items` that the judge labels.
+
+    `sd` is that of people's item differences, `rho` their correlation with the judge's.
+    """
+    if n_labels < LEAST_LABELS or n_labels > n_items:
+        raise ValueError(f"labels must be from {LEAST_LABELS} to the {n_items} items, found {n_labels}")
+    if not (sd > 0 and -1 <= rho <= 1):
+        raise ValueError(f"sd must be above 0 and rho from -1 to 1, found {sd} and {rho}")
+    share = (n_items - n_labels) / n_items  # 1 / (1 + n/N), for N more items
+    error = sd * math.sqrt((1 - max(rho, 0.0) ** 2 * share) / n_labels)
+    return error * float(st.t.ppf(1 - alpha / 2, n_labels - 1) + st.norm.ppf(power))
+
+
+def labels_needed(effect: float, *, sd: float, rho: float, n_items: int, alpha: float = 0.05, power: float = 0.8) -> int | None:
+    """The fewest human labels with which an effect is found; None where labels of all items do not do."""
+    low, high = LEAST_LABELS, min(n_items, MOST_LABELS)
+
+    def enough(n: int) -> bool:
+        return label_effect(n, sd=sd, rho=rho, n_items=n_items, alpha=alpha, power=power) <= abs(effect)
+
+    if high < low or not enough(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
+    return low
+
+
+class LengthAdjusted(NamedTuple):
+    """A mean difference, and what is left of it between answers of one length."""
+
+    raw: float
+    raw_interval: Interval
+    adjusted: float
+    adjusted_interval: Interval
+    slope: float
+    """Of the difference on the log of how many times longer the treatment's answer is."""
+    slope_interval: Interval
+    n: int
+
+
+def length_adjusted(diff: Numbers, log_ratio: Numbers, clusters: Sequence[Hashable] | None = None, conf: float = 0.95) -> LengthAdjusted:
+    """The mean difference, and its value where both answers are equally long: the intercept of a regression on the log of their ratio.
+
+    Intervals by t with n - 2 degrees of freedom (clusters less 2), errors robust (CR1, HC1 without clusters). ValueError for fewer than
+    four items, or lengths that do not vary. Source: Dubois et al. 2024 (arXiv 2404.04475), length term set to 0.
+    """
+    y, x = np.asarray(diff, dtype=np.float64), np.asarray(log_ratio, dtype=np.float64)
+    if y.shape != x.shape or y.ndim != 1 or not (np.isfinite(y).all() and np.isfinite(x).all()):
+        raise ValueError("diff and log_ratio must be equally long lists of finite numbers")
+    codes = np.arange(len(y)) if clusters is None else np.unique(np.asarray(clusters, dtype=str), return_inverse=True)[1]
+    g = len(set(codes.tolist()))
+    if g < 4 or x.std() < 1e-9:
+        raise ValueError("at least four items or clusters are needed, and answers of more than one ratio of lengths")
+    design = np.stack([np.ones_like(x), x], axis=1)
+    bread = np.linalg.inv(design.T @ design)
+    beta = bread @ design.T @ y
+    scores = design * (y - design @ beta)[:, None]
+    sums = np.stack([np.bincount(codes, weights=column) for column in scores.T], axis=1)
+    cov = bread @ (sums.T @ sums) @ bread * g / (g - 1) * (len(y) - 1) / (len(y) - 2)
+    mean, variance, free = _mean(y, None if clusters is None else list(codes))
+    half = float(st.t.ppf((1 + conf) / 2, free)) * math.sqrt(variance)
+    t = float(st.t.ppf((1 + conf) / 2, g - 2))
+    errors = [t * math.sqrt(max(float(v), 0.0)) for v in np.diag(cov)]
+    low, high = ((float(b - e), float(b + e)) for b, e in zip(beta, errors, strict=True))
+    return LengthAdjusted(mean, (mean - half, mean + half), float(beta[0]), low, float(beta[1]), slope_interval=high, n=len(y))
+
+
+class Strengths(NamedTuple):
+    """Bradley and Terry's strengths as log odds against the first name, whose strength is 0."""
+
+    names: tuple[str, ...]
+    strength: tuple[float, ...]
+    se: tuple[float, ...]
+    n_pairs: int
+
+
+def bradley_terry(
+    first: Sequence[str], second: Sequence[str], share: Numbers, clusters: Sequence[Hashable] | None = None, base: str | None = None
+) -> Strengths:
+    """Strengths from pairs: `share` is 1 where the first won, 0 where the second did, 0.5 for a tie (half a win for each).
+
+    Errors are robust in `clusters` (items, raters), else by pair. The strength of `base` (the first name) is 0. ValueError where one
+    never won or never lost against the rest: its strength has no bound. Source: Bradley and Terry 1952; ties as half wins.
+    """
+    y = np.asarray(share, dtype=np.float64)
+    if not len(y) == len(first) == len(second) or not len(y) or not ((y >= 0) & (y <= 1)).all():
+        raise ValueError("first, second and share must be equally long, and shares lie from 0 to 1")
+    found = list(dict.fromkeys([*first, *second]))
+    base = found[0] if base is None else base
+    names = [base, *(name for name in found if name != base)]
+    place = {name: i for i, name in enumerate(names)}
+    x = np.zeros((len(y), len(names)))
+    x[np.arange(len(y)), [place[name] for name in first]] += 1
+    x[np.arange(len(y)), [place[name] for name in second]] -= 1
+    won = np.array([(y * (x[:, i] > 0) + (1 - y) * (x[:, i] < 0)).sum() for i in range(len(names))])
+    played = np.abs(x).sum(axis=0)
+    if ((won <= 0) | (won >= played)).any():
+        raise ValueError("a name that never won, or never lost, has a strength without bound")
+    x = x[:, 1:]
+    beta = np.zeros(x.shape[1])
+    for _ in range(STEPS):
+        p = 1 / (1 + np.exp(-(x @ beta)))
+        information = x.T @ (x * (p * (1 - p))[:, None])
+        step = np.linalg.lstsq(information, x.T @ (y - p), rcond=None)[0]
+        beta += step
+        if np.abs(step).max(initial=0) < 1e-10:
+            break
+    p = 1 / (1 + np.exp(-(x @ beta)))
+    codes = np.arange(len(y)) if clusters is None else np.unique(np.asarray(clusters, dtype=str), return_inverse=True)[1]
+    g = len(set(codes.tolist()))
+    scores = x * (y - p)[:, None]
+    sums = np.stack([np.bincount(codes, weights=column) for column in scores.T], axis=1) if x.shape[1] else np.zeros((g, 0))
+    bread = np.linalg.pinv(x.T @ (x * (p * (1 - p))[:, None]))
+    cov = bread @ (sums.T @ sums) @ bread * g / max(g - 1, 1)
+    errors = np.sqrt(np.maximum(np.diag(cov), 0))
+    return Strengths(tuple(names), (0.0, *beta.tolist()), (0.0, *errors.tolist()), len(y))
+
+
+def control_failed(passed: int, n: int, least: float, level: float = 0.05) -> bool:
+    """Whether a control's share of passes lies below `least` beyond chance: the exact binomial probability of so few is at most `level`."""
+    return n > 0 and passed / n < least and float(st.binom.cdf(passed, n, least)) <= level

@@ -1,0 +1,251 @@
+"""People's ratings: a blind random sample, durable lines, sheets and tables, and the verdicts that they anchor."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import runs
+from promptlab.nouns.errors import FileProblems, UsageProblem
+from promptlab.planning.resolve import resolve
+from promptlab.record.ratings import Rating, add, from_csv, ratings_of, to_csv
+from promptlab.record.ratings import file_of as lines_of
+from promptlab.record.store import Run
+from promptlab.reporting.build import build
+from promptlab.reporting.judged import LEAST_RATED, people
+from promptlab.reporting.rating import ATTENTION, from_sheet, left, repeatability, schedule, sheet, units
+from test_browser import browser, viewed
+from test_judges import file_of, judge_of, sweep, verdict_of
+
+__all__ = ["browser"]
+CHROMIUM = shutil.which("chromium")
+in_chromium = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium")
+HIDDEN = ("emotionprompt", "EP02", "placebo", "none_aa", "baseline", "reader", "stimulus")
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
+    """Made before a browser runs, whose loop is this thread's."""
+    folders = {kind: tmp_path_factory.mktemp(kind) for kind in ("rubric", "pairwise")}
+    made = {kind: file_of(folder, judge_of(kind, "reader"), items=60) for kind, folder in folders.items()}
+    return {kind: sweep(resolve(path), path.parent, "runs")[1] for kind, path in made.items()}
+
+
+@pytest.fixture(params=["rubric", "pairwise"])
+def run(both: dict[str, Run], request: pytest.FixtureRequest) -> Run:
+    return both[request.param]
+
+
+@pytest.fixture
+def own(run: Run, tmp_path: Path) -> Run:
+    """A copy without ratings."""
+    return Run(Path(shutil.copytree(run.folder, tmp_path / run.id, ignore=shutil.ignore_patterns("ratings"))))
+
+
+def test_a_sample_is_random_the_same_for_all_and_a_larger_one_adds_to_it(run: Run) -> None:
+    few, many = units(run, 10), units(run, 30)
+    assert many[: len(few)] == few
+    items = [unit.question for unit in many]
+    assert len(set(items)) == 30
+    assert items != sorted(items)
+    per_item = 1 if many[0].is_pair else 2
+    assert len(many) == 30 * per_item
+    orders = [schedule(many, rater) for rater in ("a", "b")]
+    assert [unit.id for unit in orders[0]] != [unit.id for unit in orders[1]]
+    for order in orders:
+        kinds = [unit.kind for unit in order]
+        assert sorted(u.id for u in order if u.kind == "rate") == sorted(u.id for u in many)
+        assert kinds.count("attention") == ATTENTION
+        assert kinds.count("repeat") == len(many) // 10
+    if many[0].is_pair:
+        sides = [unit.trials[0] in {u.trials[0] for u in many} for unit in orders[0] if unit.kind == "rate"]
+        assert 5 < sum(sides) < 25, "sides are drawn"
+    with pytest.raises(UsageProblem, match="no arm 'EP03'"):
+        units(run, 3, ["EP03"])
+
+
+def test_a_run_without_a_judge_has_nothing_to_rate(tmp_path: Path) -> None:
+    _, plain = sweep(resolve(runs.experiment(tmp_path, items=5)), tmp_path, "runs")
+    with pytest.raises(UsageProblem, match="ratings are of tasks with the metric rubric or pairwise"):
+        units(plain, 5)
+
+
+def test_lines_are_durable_undone_by_later_ones_and_survive_a_cut(tmp_path: Path) -> None:
+    one = Rating("r1", "u1", "rate", {"": 4}, "t1")
+    add(tmp_path, one)
+    add(tmp_path, replace(one, values={"": 2}))
+    add(tmp_path, Rating("r1", "u2", "rate", {}, "t2"))
+    with lines_of(tmp_path, "r1").open("a") as file:
+        file.write('{"rater": "r1", "unit": "u3", "ki')
+    assert [(r.unit, dict(r.values)) for r in ratings_of(tmp_path)] == [("u1", {"": 2}), ("u2", {})]
+    add(tmp_path, Rating("r1", "u2", "rate", {}, undone=True))
+    add(tmp_path, Rating("r2", "u1", "rate", {"": 5}, "t1", more={"later": 1}))
+    assert [(r.rater, r.unit) for r in ratings_of(tmp_path)] == [("r1", "u1"), ("r2", "u1")]
+    assert ratings_of(tmp_path, "r2")[0].more == {"later": 1}
+    with pytest.raises(UsageProblem, match="a rater is a token"):
+        add(tmp_path, replace(one, rater="../x"))
+
+
+def rated(run: Run, rater: str = "r1", n: int = 30) -> list[Rating]:
+    return [
+        unit.rating(rater, dict.fromkeys(unit.judging.rubrics, "tie" if unit.is_pair else 3), ms=900)
+        for unit in schedule(units(run, n), rater)
+    ]
+
+
+def test_a_table_out_and_in_again(own: Run) -> None:
+    made = rated(own)
+    again = from_csv(Path("x.csv"), to_csv(made))
+    assert [(r.unit, r.kind, dict(r.values), r.trial_a, r.trial_b, r.ms) for r in again] == [
+        (r.unit, r.kind, dict(r.values), r.trial_a, r.trial_b, r.ms) for r in made
+    ]
+    with pytest.raises(FileProblems, match="has no column value"):
+        from_csv(Path("x.csv"), "rater,unit\nr1,u1\n")
+    with pytest.raises(FileProblems, match="expected a rater's token"):
+        from_csv(Path("x.csv"), "rater,unit,value\n../x,u1,3\n")
+
+
+def test_ratings_from_a_spreadsheet_need_a_trial_and_a_value(own: Run) -> None:
+    unit = units(own, 1)[0]
+    pair = f"rater,trial_a,trial_b,value\nann,{unit.trials[0]},{(*unit.trials, '')[1]},{'A' if unit.is_pair else 4}\n"
+    found = people(from_csv(Path("x.csv"), pair), own.plan, own.trials())
+    assert found.by_trial[unit.trials[0]] == (1 if unit.is_pair else 0.75)
+
+
+def test_a_sheet_round_trip_and_what_is_wrong_with_one(own: Run) -> None:
+    sample = units(own, 12)
+    order = schedule(sample, "r7")
+    page = sheet(order, "r7", "Rating")
+    assert not any(word in page for word in HIDDEN)
+    rows = [{"unit": u.id, "kind": u.kind, "digest": u.digest, "values": {"": "A" if u.is_pair else 5}, "ms": 5} for u in order]
+    text = json.dumps({"rater": "r7", "ratings": rows})
+    assert [(r.unit, r.kind, r.trial_a) for r in from_sheet(Path("a.json"), text, sample)] == [(u.id, u.kind, u.trials[0]) for u in order]
+    other = text.replace(order[0].digest, "0" * 12, 1)
+    for wrong, said in (
+        ("{", "saved"),
+        ("[]", "saved"),
+        (other, "another text"),
+        (text.replace(order[0].id, "zz"), "lacks"),
+    ):
+        with pytest.raises(FileProblems, match=said):
+            from_sheet(Path("a.json"), wrong, sample)
+
+
+def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
+    before = verdict_of(own)
+    assert before.sentence.endswith("which was not validated.")
+    env = {"PROMPTLAB_HOME": str(own.folder.parent / "home")}
+    for rater in ("s1", "s2"):
+        done = runs.run("rate", str(own.folder), "--rater", rater, "--simulate", "careful", "--items", "40", env=env)
+        assert done.returncode == 0, done.stderr
+        assert "SIMULATED" in done.stdout
+    after = verdict_of(own)
+    assert after.sentence.startswith("By 40 human and 60 judge labels, emotionprompt/EP02")
+    assert after.method == "prediction-powered t"
+    assert abs(after.diff - before.diff) < 0.2
+    assert verdict_of(own, control="placebo").sentence.endswith("which was not validated."), "nobody rated the neutral sentences"
+    report = build(own)
+    from promptlab.reporting.rows import beside_tables
+
+    assert "Agreement" in [table.title for table in beside_tables(report)]
+    seen = repeatability(own.folder)
+    assert list(seen["ratings"]) == [len(units(own, 40))] * 2
+    table = own.folder.parent / "ratings.csv"
+    assert runs.run("rate", str(own.folder), "--export", str(table), env=env).returncode == 0
+    assert len(table.read_text().splitlines()) > 80
+
+
+def test_too_few_ratings_decide_nothing(own: Run) -> None:
+    for one in rated(own, n=LEAST_RATED - 5):
+        add(own.folder, one)
+    found = verdict_of(own)
+    assert found.method != "prediction-powered t"
+    assert f"only {LEAST_RATED - 5} rated items" in found.sentence
+
+
+def test_what_is_left_and_what_steadiness_shows(own: Run) -> None:
+    made = rated(own)
+    order = schedule(units(own, 30), "r1")
+    assert left(order, made) == []
+    assert len(left(order, made[:-3])) == 3
+    for one in made:
+        add(own.folder, one)
+    [row] = repeatability(own.folder).to_dict("records")
+    assert row["the same again"] == row["repeats"]
+    assert row["seen"] == (2 if made[0].trial_b else 0), "all ties see equal answers, all 3s no spoilt one"
+
+
+@pytest.mark.browser
+@in_chromium
+def test_40_ratings_by_keyboard_and_none_is_lost_when_the_server_is_killed(own: Run, browser: Any) -> None:
+    keys = "abt" if units(own, 1)[0].is_pair else "12345"
+    arguments = (str(own.folder), "--rater", "r1", "--items", "40")
+    started = time.monotonic()
+
+    def press(page: Any, until: int) -> None:
+        """One key for each rating; a key that comes before the page listens is pressed again."""
+        page.get_by_role("button", name="Cannot judge").wait_for(timeout=30_000)
+        while (n := len(ratings_of(own.folder, "r1"))) < until:
+            page.get_by_text(f"{n} of ", exact=False).first.wait_for(timeout=30_000)
+            page.keyboard.press(keys[n % len(keys)])
+            deadline = time.monotonic() + 1
+            while len(ratings_of(own.folder, "r1")) == n and time.monotonic() < deadline:
+                time.sleep(0.01)
+            assert time.monotonic() - started < 120, page.inner_text("body")
+
+    with viewed(*arguments, cwd=own.folder.parent, command="rate") as there:
+        page = browser.new_page()
+        page.goto(there)
+        press(page, 20)
+        html = page.content()
+        assert not any(word in html for word in HIDDEN), [word for word in HIDDEN if word in html]
+        for line in Path("/proc").glob("[0-9]*/cmdline") if Path("/proc").is_dir() else ():
+            with_it = line.read_bytes() if line.exists() else b""
+            if b"promptlab.cli.serve" in with_it and str(own.folder).encode() in with_it:
+                os.kill(int(line.parent.name), signal.SIGKILL)
+        page.close()
+    assert len(ratings_of(own.folder, "r1")) == 20
+    with viewed(*arguments, cwd=own.folder.parent, command="rate") as there:
+        page = browser.new_page()
+        page.goto(there)
+        press(page, 40)
+        page.keyboard.press("u")
+        deadline = time.monotonic() + 20
+        while len(ratings_of(own.folder, "r1")) != 39:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        page.close()
+    assert time.monotonic() - started < 120
+
+
+@pytest.mark.browser
+@in_chromium
+def test_a_sheet_in_a_browser(own: Run, browser: Any, tmp_path: Path) -> None:
+    sample = units(own, 10)
+    order = schedule(sample, "r9")
+    (tmp_path / "sheet.html").write_text(sheet(order, "r9", "Rating <b>"), encoding="utf-8")
+    page = browser.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("request", lambda request: complaints.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+    page.goto((tmp_path / "sheet.html").as_uri())
+    for n in range(len(order)):
+        page.keyboard.press(("abt" if order[0].is_pair else "12345")[n % 3])
+        if n == 4:
+            page.keyboard.press("u")
+            page.keyboard.press("x")
+    with page.expect_download() as saved:
+        page.click("#save")
+    text = Path(saved.value.path()).read_text(encoding="utf-8")
+    found = from_sheet(Path("a.json"), text, sample)
+    assert [(r.unit, r.kind) for r in found] == [(u.id, u.kind) for u in order]
+    assert found[4].values == {}
+    assert not complaints
