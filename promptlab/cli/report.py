@@ -22,6 +22,7 @@ def report(
     scorer: Annotated[
         Scorer | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
     ] = None,
+    tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[str | None, typer.Option(help="Only what this page of the explorer shows, such as overview, matrix or cost.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
 ) -> None:
@@ -39,7 +40,7 @@ def report(
     if format == "terminal":
         if out is not None:
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
-        reporting.to_text(built)
+        reporting.to_text(built, tasks=tasks)
         return
     if format == "html" and out is None:
         out = run / "report.html"

@@ -29,7 +29,22 @@ from promptlab.record.store import Run
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
-from promptlab.stats import LookRow, Looks, Saved, Shares, Supplement, analyse, ended, place_of, remedy, saved, shares_of, supplement
+from promptlab.stats import (
+    LookRow,
+    Looks,
+    Saved,
+    Shares,
+    Standing,
+    Supplement,
+    analyse,
+    ended,
+    place_of,
+    remedy,
+    saved,
+    shares_of,
+    standings,
+    supplement,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +67,8 @@ class Judged:
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
     shares: tuple[Shares, ...]
     """How many answers of each arm are not whole."""
+    standings: tuple[Standing, ...]
+    """Each arm by itself: score, price, and how its answers ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +160,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
             gaps=gaps,
             shares=tuple(shares_of(trials)),
+            standings=tuple(standings(trials, plan)),
             beside=supplement(trials, plan, comparisons),
             looks=tuple(looks.rows) if looks else (),
             saved=saved(trials, looks) if looks else None,

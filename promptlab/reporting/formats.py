@@ -18,6 +18,7 @@ from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
+from promptlab.reporting.summary import rows_of, summaries, summary_table
 from promptlab.stats import ArmRow
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -37,6 +38,7 @@ def to_json(report: Report) -> str:
         "simulated": report.simulated,
         "state": report.state,
         "headline": headline(report),
+        "summary": rows_of(report),
         "comparisons": records(comparison_frame(report)),
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
@@ -76,6 +78,9 @@ def to_markdown(report: Report) -> str:
     """The report as Markdown: headline, verdicts over tasks, cells, arms, design and provenance."""
     m, plan = report.manifest, report.plan
     lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
+    for of_model in summaries(report):
+        first = summary_table(of_model)
+        lines += [*section(first.title, first.note, first.head, first.rows), *(f"- {escaped(why)}" for why in of_model.reasons), ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
     for scope, (title, _) in SCOPES.items():
         rows = [cells(report, c) for c in report.shown(scope)]

@@ -20,6 +20,7 @@ from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.drawing import NotDrawn
 from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
+from promptlab.reporting.summary import summaries, summary_table
 from promptlab.stats import interval, p_figure, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
@@ -72,7 +73,8 @@ def to_html(report: Report) -> str:
         verdicts=VERDICTS,
         sections=sections,
         titles={name: f"{number}. {title}" for number, (name, title) in enumerate(sections.items(), 1)},
-        lines=told,
+        summaries=[(of_model, summary_table(of_model)) for of_model in summaries(report)],
+        texts={arm.name: arm.text for arm in report.plan.arms if arm.text},
         cautions=[*cautions(report), *_scorer_caution(told, scored)],
         size=_size(report),
         headline=headline(report),

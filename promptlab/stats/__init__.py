@@ -16,5 +16,6 @@ from promptlab.stats.power import *
 from promptlab.stats.ppi import *
 from promptlab.stats.repeats import *
 from promptlab.stats.sentences import *
+from promptlab.stats.standing import *
 from promptlab.stats.supplement import *
 from promptlab.stats.tables import *
