@@ -113,7 +113,7 @@ def cautions(report: Report) -> list[str]:
             any(c.status == "aa_failed" for c in report.of("aa")),
         "A model was served by more than one version during the run; a difference may be one between versions.":
             bool(report.manifest.several_versions),
-        "There were no neutral sentences to compare with, so a gain may come from any added text.":
+        "No neutral sentences: any added text may do the same.":
             "none" in report.controls and "placebo" not in report.controls,
         "Loops with an oracle were told when an answer was right; nobody has that in use.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,

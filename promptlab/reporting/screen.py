@@ -63,8 +63,6 @@ def first_screen(report: Report, console: Console) -> None:
     def say(text: str, style: str = "") -> None:
         console.print(Text(text, style=style))
 
-    if report.simulated:
-        say("SIMULATED answers: they say nothing about any real model.", "bold")
     for summary in summaries(report):
         _say_model(summary, width, console)
     for text in _beside(report):

@@ -125,7 +125,8 @@ def summary_table(summary: Summary) -> Table:
 
 def head_words(summary: Summary) -> str:
     """Model, tasks, items, and what the points are measured against."""
-    return f"{'SIMULATED ' if summary.simulated else ''}{summary.model}: {summary.where}; points against {summary.against}"
+    model = f"SIMULATED {summary.model} (made-up answers)" if summary.simulated else summary.model
+    return f"{model}: {summary.where}; points against {summary.against}"
 
 
 def verdict_words(row: SummaryRow) -> str:
