@@ -91,6 +91,37 @@ class PlannedLoop(Typed):
     request: str = ""
 
 
+class PlannedPrompt(Typed):
+    """A whole prompt: the messages as they were written, with its variables in them.
+
+    A message with the role `messages` stands for those that a column holds. `n_tokens` counts the text without its values.
+    """
+
+    name: str
+    messages: tuple[Mapping[str, str], ...] = ()
+    source: str = ""
+    n_tokens: int | None = None
+    sha256: str = ""
+    """Of the messages' canonical JSON."""
+    variables: tuple[str, ...] = ()
+    paraphrase_of: str | None = None
+    """The prompt that it says in other words."""
+
+
+class PlannedFactor(Typed):
+    """What is varied beside prompt, model and stimulus, level by level."""
+
+    name: str
+    levels: tuple[str, ...] = ()
+    """Labels in the order of the file."""
+    reference: str = ""
+    """The level that every other one is compared with: the first."""
+    random: bool = False
+    """Whether its levels are a sample: then their spread is the result, and no level of its own."""
+    of: Mapping[str, str] = field(default_factory=dict)
+    """The level of each setting, by the setting's id; empty for the factor `prompt`, which ids do not hold."""
+
+
 class PlannedLook(Typed):
     """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
 
@@ -224,7 +255,18 @@ class Plan(Typed):
     price_source: str = ""
     notes: tuple[str, ...] = ()
     best_in_task: bool = False
+    prompts: tuple[PlannedPrompt, ...] = ()
+    """Whole prompts, which are arms: `base_prompt` of a trial is the name of one."""
+    incumbent: str | None = None
+    """The prompt that runs today: the control of every other one."""
+    factors: tuple[PlannedFactor, ...] = ()
+    compare_models: bool = False
+    interactions: tuple[tuple[str, ...], ...] = ()
+    """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
     hypotheses: tuple[Hypothesis, ...] = ()
+
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+    """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Plan:
@@ -241,7 +283,12 @@ class Plan(Typed):
 
     def plain(self) -> dict[str, Any]:
         """As plan.json holds it."""
-        return {"format": FORMAT, **fields_of(self)}
+        return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if value or name not in self.WHERE_SET}}
+
+    @property
+    def base_prompt_names(self) -> tuple[str, ...]:
+        """What the column `base_prompt` of the trials holds: whole prompts, or base prompts of the tasks."""
+        return tuple(prompt.name for prompt in self.prompts) or self.base_prompts
 
     @cached_property
     def looped(self) -> Mapping[str, PlannedLoop]:
@@ -275,7 +322,7 @@ class Plan(Typed):
     @property
     def answers_an_item(self) -> int:
         """Answers for each item in one arm of one setting and model, over base prompts and replicates."""
-        return self.replicates * max(1, len(self.base_prompts))
+        return self.replicates * max(1, len(self.base_prompt_names))
 
 
 class Tally(Typed):
