@@ -97,7 +97,7 @@ class PlannedPrompt(Typed):
     A message with the role `messages` stands for those that a column holds. `n_tokens` counts the text without its values.
     """
 
-    name: str
+    name: str = key("prompt")
     messages: tuple[Mapping[str, str], ...] = ()
     source: str = ""
     n_tokens: int | None = None
@@ -256,7 +256,7 @@ class Plan(Typed):
     notes: tuple[str, ...] = ()
     best_in_task: bool = False
     prompts: tuple[PlannedPrompt, ...] = ()
-    """Whole prompts, which are arms: `base_prompt` of a trial is the name of one."""
+    """Whole prompts, which are arms: `base_prompt` of a trial is the name of one, and `base_prompts` lists them too."""
     incumbent: str | None = None
     """The prompt that runs today: the control of every other one."""
     factors: tuple[PlannedFactor, ...] = ()
@@ -284,11 +284,6 @@ class Plan(Typed):
     def plain(self) -> dict[str, Any]:
         """As plan.json holds it."""
         return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if value or name not in self.WHERE_SET}}
-
-    @property
-    def base_prompt_names(self) -> tuple[str, ...]:
-        """What the column `base_prompt` of the trials holds: whole prompts, or base prompts of the tasks."""
-        return tuple(prompt.name for prompt in self.prompts) or self.base_prompts
 
     @cached_property
     def looped(self) -> Mapping[str, PlannedLoop]:
@@ -322,7 +317,7 @@ class Plan(Typed):
     @property
     def answers_an_item(self) -> int:
         """Answers for each item in one arm of one setting and model, over base prompts and replicates."""
-        return self.replicates * max(1, len(self.base_prompt_names))
+        return self.replicates * max(1, len(self.base_prompts))
 
 
 class Tally(Typed):

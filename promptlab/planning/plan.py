@@ -93,7 +93,7 @@ def make_plan(study: Study) -> Plan:
             for program in {arm.strategy.name: arm.program for arm in design.arms}.values()
             if program
         ),
-        base_prompts=() if study.prompts else tuple(experiment.base_prompts),
+        base_prompts=tuple(experiment.prompt_names),
         prompts=tuple(_prompt(study, prompt) for prompt in study.prompts.values()),
         incumbent=experiment.reference_prompt,
         factors=factors(experiment, plain),

@@ -126,10 +126,10 @@ def _with(row: Item | Demo, used: Mapping[str, bool], task: Task, problem: Calla
         value = row.columns.get(name)
         about = f"{task.id}, item {row.id}" if isinstance(row, Item) else f"{task.id}, a demonstration"
         try:
-            chat = chat_of(value)
+            chat = chat_of(value) if is_chat or not isinstance(value, str) else None
             if is_chat and chat is None:
                 problem(f"{about}: the column {name!r} must hold a list of messages, each with role and content")
-            elif not is_chat and chat is not None and not isinstance(value, str):
+            elif not is_chat and chat is not None:
                 problem(f"{about}: the column {name!r} holds messages; write '{{{name}}}' alone, in place of a message")
             found[name] = chat if is_chat else value if isinstance(value, str) else _text(value, name)
         except RowProblem as error:
