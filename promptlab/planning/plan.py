@@ -254,8 +254,8 @@ def _prompt(study: Study, prompt: Prompt) -> PlannedPrompt:
     text = "\n".join(message["content"] for message in prompt.messages)
     return filled(
         PlannedPrompt,
-        study.experiment.prompts[prompt.name],
         prompt,
+        paraphrase_of=study.experiment.prompts[prompt.name].paraphrase_of,
         n_tokens=n_tokens(text, study.encoding),
         sha256=digest(prompt.canonical()),
         variables=prompt.names,
