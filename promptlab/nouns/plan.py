@@ -6,7 +6,7 @@ And its manifest: what ran, from which hashes, in what state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -274,9 +274,8 @@ class Plan(Typed):
         settings = {setting.id: setting for setting in map(Setting.of, data.get("settings", ()))}
         hypotheses = []
         for row in data.get("hypotheses", ()):
-            setting = Setting.of(row)
-            own = {name: row[name] for name in Hypothesis.__dataclass_fields__ if name != "setting"}
-            hypotheses.append(Hypothesis(**own, setting=settings.setdefault(setting.id, setting)))
+            made = Hypothesis.of(row)
+            hypotheses.append(replace(made, setting=settings.setdefault(made.setting.id, made.setting)))
         known = {name: value for name, value in data.items() if name != "format"}
         tasks = [{"suite": data.get("suite"), **task} for task in data.get("tasks", ())]
         return typed(cls, {**known, "tasks": tasks, "settings": tuple(settings.values()), "hypotheses": tuple(hypotheses)})
@@ -313,6 +312,11 @@ class Plan(Typed):
     def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""
         return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
+
+    @property
+    def random_prompts(self) -> str | None:
+        """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
+        return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
 
     @property
     def answers_an_item(self) -> int:

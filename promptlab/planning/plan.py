@@ -30,6 +30,7 @@ from promptlab.planning.size import Size
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.tokens import n_tokens
 from promptlab.stats import FUTILITY, expected_share, hypotheses, look_plan, min_discordant, planned_drift, repeated_bound
+from promptlab.stats.contrasts import completed
 
 DISCORDANCE = (0.10, 0.20)
 TAU = 0.02
@@ -55,7 +56,7 @@ def make_plan(study: Study) -> Plan:
         planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
         stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
     each = estimates(study)
-    return filled(
+    made = filled(
         Plan,
         experiment,
         study,
@@ -111,6 +112,7 @@ def make_plan(study: Study) -> Plan:
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )
+    return completed(made)
 
 
 def plain_of(parameters: Mapping[str, Any]) -> dict[str, Any]:

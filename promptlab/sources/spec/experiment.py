@@ -244,7 +244,7 @@ class Experiment(Part):
     compare: Annotated[Compare, Field(description="{models: true}: models are arms too", exclude_if=lambda c: c == Compare())] = Compare()
     interactions: Annotated[
         list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None,
-        Field(description="pairs of factors; by default [prompt, model] and [stimulus, prompt]", exclude_if=lambda pairs: pairs is None),
+        Field(description="pairs of factors; a factor with itself: all pairs of its levels", exclude_if=lambda pairs: pairs is None),
     ] = None
     simulators: Annotated[
         dict[Annotated[str, Field(pattern=NAME)], SimModel],
@@ -324,8 +324,6 @@ class Experiment(Part):
             for name in pair:
                 if name not in factors:
                     raise ValueError(f"interactions: {name!r} is no factor here; {did_you_mean(name, factors)}".rstrip("; "))
-            if len(set(pair)) == 1:
-                raise ValueError(f"interactions: {pair[0]!r} cannot interact with itself")
 
     @property
     def prompt_names(self) -> list[str]:
