@@ -6,7 +6,7 @@ And its manifest: what ran, from which hashes, in what state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -89,6 +89,37 @@ class PlannedLoop(Typed):
     token_budget: int | None = None
     verdict: str | None = None
     request: str = ""
+
+
+class PlannedPrompt(Typed):
+    """A whole prompt: the messages as they were written, with its variables in them.
+
+    A message with the role `messages` stands for those that a column holds. `n_tokens` counts the text without its values.
+    """
+
+    name: str = key("prompt")
+    messages: tuple[Mapping[str, str], ...] = ()
+    source: str = ""
+    n_tokens: int | None = None
+    sha256: str = ""
+    """Of the messages' canonical JSON."""
+    variables: tuple[str, ...] = ()
+    paraphrase_of: str | None = None
+    """The prompt that it says in other words."""
+
+
+class PlannedFactor(Typed):
+    """What is varied beside prompt, model and stimulus, level by level."""
+
+    name: str
+    levels: tuple[str, ...] = ()
+    """Labels in the order of the file."""
+    reference: str = ""
+    """The level that every other one is compared with: the first."""
+    random: bool = False
+    """Whether its levels are a sample: then their spread is the result, and no level of its own."""
+    of: Mapping[str, str] = field(default_factory=dict)
+    """The level of each setting, by the setting's id; empty for the factor `prompt`, which ids do not hold."""
 
 
 class PlannedLook(Typed):
@@ -224,7 +255,18 @@ class Plan(Typed):
     price_source: str = ""
     notes: tuple[str, ...] = ()
     best_in_task: bool = False
+    prompts: tuple[PlannedPrompt, ...] = ()
+    """Whole prompts, which are arms: `base_prompt` of a trial is the name of one, and `base_prompts` lists them too."""
+    incumbent: str | None = None
+    """The prompt that runs today: the control of every other one."""
+    factors: tuple[PlannedFactor, ...] = ()
+    compare_models: bool = False
+    interactions: tuple[tuple[str, ...], ...] = ()
+    """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
     hypotheses: tuple[Hypothesis, ...] = ()
+
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+    """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Plan:
@@ -232,16 +274,15 @@ class Plan(Typed):
         settings = {setting.id: setting for setting in map(Setting.of, data.get("settings", ()))}
         hypotheses = []
         for row in data.get("hypotheses", ()):
-            setting = Setting.of(row)
-            own = {name: row[name] for name in Hypothesis.__dataclass_fields__ if name != "setting"}
-            hypotheses.append(Hypothesis(**own, setting=settings.setdefault(setting.id, setting)))
+            made = Hypothesis.of(row)
+            hypotheses.append(replace(made, setting=settings.setdefault(made.setting.id, made.setting)))
         known = {name: value for name, value in data.items() if name != "format"}
         tasks = [{"suite": data.get("suite"), **task} for task in data.get("tasks", ())]
         return typed(cls, {**known, "tasks": tasks, "settings": tuple(settings.values()), "hypotheses": tuple(hypotheses)})
 
     def plain(self) -> dict[str, Any]:
         """As plan.json holds it."""
-        return {"format": FORMAT, **fields_of(self)}
+        return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if value or name not in self.WHERE_SET}}
 
     @cached_property
     def looped(self) -> Mapping[str, PlannedLoop]:
@@ -271,6 +312,11 @@ class Plan(Typed):
     def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""
         return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
+
+    @property
+    def random_prompts(self) -> str | None:
+        """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
+        return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
 
     @property
     def answers_an_item(self) -> int:

@@ -13,7 +13,7 @@ from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError,
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
-from promptlab.stats import ADJUSTMENT
+from promptlab.stats import adjustment_of
 
 NOT_SENT, ADDED = "not sent under this name", "added by promptlab or the provider's rules"
 
@@ -130,10 +130,10 @@ def experiment_of(folder: Path) -> Experiment | None:
 
 def _families(report: Report) -> Table:
     plan = report.plan
-    sizes = Counter((h.family, h.scope) for h in plan.hypotheses)
+    sizes, first = Counter(h.family for h in plan.hypotheses), {h.family: h for h in reversed(plan.hypotheses)}
     rows = [
-        [family, f"{n:,}", ADJUSTMENTS[ADJUSTMENT[scope]].promise, f"{plan.fdr if scope == 'cell' else plan.alpha:g}"]
-        for (family, scope), n in sizes.items()
+        [family, f"{n:,}", ADJUSTMENTS[adjustment_of(h := first[family])].promise, f"{plan.alpha if h.task is None else plan.fdr:g}"]
+        for family, n in sizes.items()
     ]
     note = "Every comparison that was planned counts in its family, judged or not; what is not in one gets no verdict."
     return table("Families of hypotheses", note, ("family", "hypotheses", "method and promise", "level"), rows)
