@@ -36,7 +36,7 @@ def _first(store: Store, model: str) -> None:
         if summary.model == model:
             found = reporting.summary_table(summary)
             plain.line(found.title)
-            for said in (summary.best, summary.advice, summary.neutral, *summary.reasons):
+            for said in (summary.best, summary.advice, summary.neutral, *summary.beside, *summary.reasons):
                 if said:
                     plain.line(said)
             plain.table(found.frame, tinted="verdict")

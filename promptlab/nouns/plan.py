@@ -313,6 +313,11 @@ class Plan(Typed):
         """The settings that have an arm of this name."""
         return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
 
+    @cached_property
+    def placebos_named(self) -> frozenset[str]:
+        """Names of the arms that are placebos."""
+        return frozenset(arm.name for arm in self.arms if arm.role == "placebo")
+
     @property
     def random_prompts(self) -> str | None:
         """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""

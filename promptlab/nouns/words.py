@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
-Scope = Literal["cell", "stimulus", "primary", "prompt", "level", "simple", "model", "interaction", "by_prompt", "pair"]
+Scope = Literal["cell", "stimulus", "primary", "prompt", "level", "simple", "model", "interaction", "by_prompt", "pair", "arm"]
 Generalise = Literal["these", "like_these"]
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
@@ -141,6 +141,7 @@ SCOPES: Mapping[Scope, ScopeWording] = {
     "interaction": ScopeWording("Whether an effect depends on something else", "interactions: differences of differences"),
     "by_prompt": ScopeWording("Each sentence, by base prompt", "sentences in one base prompt"),
     "pair": ScopeWording("All pairs", "all pairs"),
+    "arm": ScopeWording("Each other arm against the incumbent", "other arms against the incumbent"),
 }
 ADJUSTMENTS: Mapping[str, AdjustmentWording] = {
     "fdr_bh": AdjustmentWording("Benjamini-Hochberg", "false discovery rate (Benjamini-Hochberg)",

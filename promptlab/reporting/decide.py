@@ -13,7 +13,7 @@ from typing import Literal
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
-from promptlab.stats import interval, points, smallest_effect_macro, smallest_margin
+from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
@@ -75,8 +75,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, and for a claim about tasks like these with the measured spread between tasks. None where nothing was measured.
     """
-    same = [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
-    measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
+    measured = _measured(report, c)
     if not measured or sum(square for _, square in measured) <= 0:
         return None
     now = [n for n, _ in measured]
@@ -95,6 +94,23 @@ def needed(report: Report, c: Comparison) -> Needed | None:
         )
 
     return Needed(fewest(enough, MOST_MORE), c.margin)
+
+
+def _measured(report: Report, c: Comparison) -> list[tuple[int, float]]:
+    """Items of each task, and the mean square of their differences; where no task is judged by itself, as the interval has it."""
+    of_tasks = [(o.n_pairs, o.se**2 * o.n_pairs + o.diff**2) for o in _in_tasks(report, c) if o.se is not None and o.diff is not None]
+    error = error_of(c)
+    if of_tasks or error is None or not c.n_tasks or c.diff is None:
+        return of_tasks
+    return [(c.n_pairs // c.n_tasks, error**2 * c.n_pairs + c.diff**2)] * c.n_tasks
+
+
+def _in_tasks(report: Report, c: Comparison) -> list[Comparison]:
+    """The same comparison in each of the tasks."""
+    if c.contrast is None:
+        return [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
+    tasks = [o for o in report.comparisons if o.task is not None and o.contrast is not None and o.contrast.weights == c.contrast.weights]
+    return tasks or ([c] if len(report.plan.tasks) == 1 else [])
 
 
 def about(n: int) -> str:

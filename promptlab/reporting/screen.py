@@ -77,7 +77,7 @@ def _beside(report: Report) -> list[str]:
 def _say_model(summary: Summary, width: int, console: Console) -> None:
     console.print(Text(inert(head_words(summary)), style="bold"))
     print_fitted(console, table_lines(summary.rows, width))
-    for text in (summary.best, summary.advice, summary.neutral, *summary.reasons):
+    for text in (summary.best, summary.advice, summary.neutral, *summary.beside, *summary.reasons):
         if text:
             console.print(Text(inert(text), style="bold" if text is summary.advice else ""))
 

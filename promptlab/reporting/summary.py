@@ -9,14 +9,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, Verdict
+from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report
-from promptlab.reporting.decide import PLAIN, Line, about, lines, needed
+from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
 from promptlab.reporting.table import Table, table
-from promptlab.stats import ArmRow, Standing, interval, points
+from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
+from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
 
-Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "do not judge"]
+Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "depends on the prompt", "do not judge"]
+Open = tuple[str, str, Verdict, int | None]
+"""An arm without a finding: its name, why, its verdict, and the items that it lacks."""
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
@@ -38,6 +41,8 @@ class SummaryRow:
     """How people read it: prompt, sentence, and what tells its setting from the others."""
     text_of: str
     """The arm's name in the plan, which holds its text."""
+    prompt: str | None
+    """The prompt, where prompts are arms."""
     setting: str
     incumbent: bool
     answers: int
@@ -86,6 +91,8 @@ class Summary:
     advice: str
     neutral: str
     """Which arms do more, or less, than neutral text; empty where the run has none."""
+    beside: tuple[str, ...]
+    """Interactions that were found, and how models differ."""
     reasons: tuple[str, ...]
     """Why arms are without a finding."""
 
@@ -120,7 +127,7 @@ def summary_table(summary: Summary) -> Table:
         ]
         for row in summary.rows
     ]  # fmt: skip
-    return table(head_words(summary), " ".join(filter(None, (summary.best, summary.advice, summary.neutral))), HEADS, rows)
+    return table(head_words(summary), " ".join(filter(None, (summary.best, summary.advice, summary.neutral, *summary.beside))), HEADS, rows)
 
 
 def head_words(summary: Summary) -> str:
@@ -167,11 +174,17 @@ def _key(c: Comparison) -> Key:
 
 def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Mapping[Key, Any]) -> Summary:
     silent = any(c.status == "aa_failed" for c in report.of("aa", model))
-    made = [
-        _row(report, s, said, decided, silent) for s in report.standings if s.model == model and (s.role not in CONTROL_ROLES or _plain(s))
-    ]
-    rows = _with_the_best(sorted(made, key=lambda row: -(row.diff or 0.0)))
-    lines_of = {key: line for key, line in said.items() if key[0] == model}
+    own = [s for s in report.standings if s.model == model and (s.role not in CONTROL_ROLES or _plain(s))]
+    open_rows: list[Open]
+    if of_arms(report.plan):
+        rows = _arms(report, model, own, silent)
+        open_rows = [(row.arm, row.why, row.verdict, row.more_items) for row in rows if row.verdict in ("unclear", "refused")]
+        beside = _beside(report, model)
+    else:
+        rows = [_row(report, s, said, decided, silent) for s in own]
+        open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
+        rows, beside = _split(report, model, rows), _beside(report, model)
+    rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,
@@ -181,8 +194,106 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         best=_best(rows, silent),
         advice=_advice(report, rows, silent),
         neutral=_neutral(rows),
-        reasons=tuple(_reasons(report, model, rows, list(lines_of.values()))),
+        beside=tuple(beside),
+        reasons=tuple(_reasons(open_rows)),
     )
+
+
+def _open(report: Report, line: Line) -> Open:
+    c = line.comparison
+    found = needed(report, c) if c.status == "ok" else None
+    return line.name, line.because, c.verdict, found.more if found else None
+
+
+def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> list[SummaryRow]:
+    """The rows of a run that compares prompts, settings or models: every arm against the incumbent of its model."""
+    plan = report.plan
+    base = incumbent_of(plan, model)
+    known = exact(report.comparisons)
+    judged: list[tuple[Standing, Comparison | None]] = []
+    for s in own:
+        arm = arm_of(plan, model, s.setting.id, s.prompt, s.arm)
+        place = known.get((arm, base))
+        judged.append((s, None if arm == base or place is None else report.comparisons[place]))
+    with_error = [c for _, c in judged if c is not None and c.diff is not None and error_of(c) and c.verdict != "refused"]
+    drawn = {}
+    if with_error and not silent:
+        found = shrunken([c.diff or 0.0 for c in with_error], [error_of(c) or 0.0 for c in with_error], margin=with_error[0].margin)
+        drawn = {id(c): i for i, c in enumerate(with_error)}
+    rows = []
+    for s, c in judged:
+        facts = _facts(report, s)
+        if c is None:
+            incumbent = arm_of(plan, model, s.setting.id, s.prompt, s.arm) == base
+            rows.append(SummaryRow(**facts, incumbent=incumbent, decision="incumbent" if incumbent else "do not judge"))
+            continue
+        facts |= {name: getattr(c, name) for name in FIGURES}
+        if (i := drawn.get(id(c))) is not None:
+            facts |= {"corrected": float(found.effect[i]), "corrected_low": float(found.low[i]), "corrected_high": float(found.high[i]),
+                      "p_best": float(found.best[i])}  # fmt: skip
+        need = needed(report, c) if c.verdict == "unclear" and c.status == "ok" else None
+        decision: Decision = "do not judge" if silent or c.verdict == "refused" else OF_VERDICT[c.verdict]
+        if decision == "ship" and not report.complete:
+            decision = "collect more"
+        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=reason(report, c), more_items=need.more if need else None))
+    return rows
+
+
+FIGURES = ("diff", "ci_low", "ci_high", "p_adjusted", "verdict")
+OF_VERDICT: Mapping[str, Decision] = {
+    "helps": "ship", "hurts": "keep the incumbent", "same": "keep the incumbent", "negligible": "keep the incumbent",
+    "unclear": "collect more",
+}  # fmt: skip
+
+
+def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
+    """Where a sentence does one thing in one base prompt and another thing in another, one row for each prompt and no advice for all."""
+    found: list[SummaryRow] = []
+    for row in rows:
+        depends = [c for c in _interactions(report, model) if _sentence(c) == row.text_of and c.setting.id == row.setting]
+        if not depends or row.incumbent:
+            found.append(row)
+            continue
+        why = "What it does depends on the base prompt."
+        found.append(replace(row, decision="depends on the prompt", why=why))
+        for c in report.of("by_prompt", model):
+            if c.treatment == row.text_of and c.setting.id == row.setting and c.control == "none" and c.task is None and c.contrast:
+                prompt = c.contrast.weights[0][0].prompt
+                facts = {name: getattr(c, name) for name in FIGURES}
+                found.append(
+                    replace(row, **facts, arm=f"{row.arm} in prompt {prompt}", score=c.mean_treatment, score_low=None, score_high=None,
+                            against_neutral=None, against_neutral_verdict=None, corrected=None, corrected_low=None, corrected_high=None,
+                            p_best=None, decision="depends on the prompt", why=why, more_items=None)
+                )  # fmt: skip
+    return found
+
+
+def _sentence(c: Comparison) -> str | None:
+    """The sentence whose effect an interaction is about."""
+    arms = [] if c.contrast is None else [ref.arm for ref in c.contrast.side(1) if ref.arm not in PLAIN]
+    return arms[0] if arms else None
+
+
+def _interactions(report: Report, model: str) -> list[Comparison]:
+    """Differences of differences that were found over the tasks, without those against neutral text."""
+    found = [c for c in report.of("interaction") if c.task is None and c.verdict in FINDINGS and c.contrast is not None]
+    own = [c for c in found if c.contrast and any(ref.model == model for ref, _ in c.contrast.weights)]
+    return [c for c in own if c.contrast and all(ref.arm not in report.plan.placebos_named for ref, _ in c.contrast.weights)]
+
+
+def _beside(report: Report, model: str) -> list[str]:
+    """Found interactions with both effects; models against the first; the spread over formats that were drawn."""
+    said = []
+    for c in _interactions(report, model):
+        contrast = c.contrast
+        if contrast is None:
+            continue
+        said.append(f"Interaction {contrast.name}: {points(c.diff)} points ({interval(c.ci_low, c.ci_high)}).")
+    for c in report.of("model"):
+        if c.task is None and c.contrast is not None and any(ref.model == model for ref in c.contrast.side(1)):
+            said.append(f"Model {c.contrast.name.removeprefix('model ')}: {points(c.diff)} points "
+                        f"({interval(c.ci_low, c.ci_high)}), {c.verdict}.")  # fmt: skip
+    return said
 
 
 def _plain(s: Standing) -> bool:
@@ -190,10 +301,15 @@ def _plain(s: Standing) -> bool:
     return s.arm in PLAIN
 
 
+def _facts(report: Report, s: Standing) -> dict[str, Any]:
+    """What a row says of the arm by itself."""
+    simulated = s.model in report.manifest.simulated_models
+    own = {"simulated": simulated, "setting": s.setting.id, "text_of": s.arm, "prompt": s.prompt, "arm": _name(report, s)}
+    return {name: getattr(s, name) for name in SHARED} | own
+
+
 def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping[Key, Any], silent: bool) -> SummaryRow:
-    facts: dict[str, Any] = {name: getattr(s, name) for name in SHARED}
-    facts |= {"simulated": s.model in report.manifest.simulated_models, "setting": s.setting.id, "text_of": s.arm}
-    facts["arm"] = _name(report, s)
+    facts = _facts(report, s)
     if _plain(s):
         return SummaryRow(**facts, incumbent=True, decision="incumbent")
     key = (s.model, s.setting.id, s.arm)
@@ -202,7 +318,7 @@ def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping
     neutral = next((c for c in mine if c.control in ("placebo", "neutral_feedback")), None)
     line, found = said.get(key), decided.get(key)
     if c is not None:
-        facts |= {name: getattr(c, name) for name in ("diff", "ci_low", "ci_high", "p_adjusted", "verdict")}
+        facts |= {name: getattr(c, name) for name in FIGURES}
     if neutral is not None and neutral is not c:
         facts |= {"against_neutral": neutral.diff, "against_neutral_verdict": neutral.verdict}
     if found is not None:
@@ -224,13 +340,16 @@ SHARED = (
 
 def _name(report: Report, s: Standing) -> str:
     """The arm as people read it: prompt, sentence, and what tells its setting from the others."""
-    looped = s.strategy in report.plan.looped
-    parts = [words for words in s.setting.apart(report.plan.settings) if not (looped and words == s.strategy)]
+    plan = report.plan
+    looped = s.strategy in plan.looped
+    if of_arms(plan):
+        labels = [f"{f.name} {f.of[s.setting.id]}" for f in plan.factors if not f.random and s.setting.id in f.of]
+        parts = [*([s.prompt] if s.prompt else []), *([s.arm] if s.arm != NONE_ARM else [])]
+        return " + ".join([*parts, *labels]) or CONTROLS["none"].name
+    words = [words for words in s.setting.apart(plan.settings) if not (looped and words == s.strategy)]
     name = CONTROLS["none"].name if s.arm == NONE_ARM else CONTROLS["single"].name if s.arm == "single" else s.arm
-    if s.prompt is not None:
-        name = s.prompt if s.arm == NONE_ARM else f"{s.prompt} + {s.arm}"
-    oracle = looped and s.arm not in PLAIN and report.plan.looped[s.strategy].oracle
-    return f"{name}{' (with oracle)' if oracle else ''}" + (f" [{', '.join(parts)}]" if parts else "")
+    oracle = looped and s.arm not in PLAIN and plan.looped[s.strategy].oracle
+    return f"{name}{' (with oracle)' if oracle else ''}" + (f" [{', '.join(words)}]" if words else "")
 
 
 def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
@@ -299,6 +418,9 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     if ship is not None:
         return f"Ship {ship.arm}. {ship.why}"
     open_ = [row for row in others if row.decision == "collect more"]
+    depends = [row.arm for row in others if row.decision == "depends on the prompt" and " in prompt " not in row.arm]
+    if depends:
+        return f"Decide prompt by prompt: what {depends[0]} does depends on the base prompt."
     if not open_:
         blocked = next((row for row in others if row.verdict == "helps"), None)
         return (
@@ -310,19 +432,15 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     return f"Keep {keep} for now, or collect about {about(likely.more_items)} more items a task to settle {likely.arm}."
 
 
-def _reasons(report: Report, model: str, rows: Sequence[SummaryRow], said: Sequence[Line]) -> list[str]:
+def _reasons(rows: Sequence[Open]) -> list[str]:
     """Why arms are without a finding, in few lines: those that lack items together, others by their reason."""
     more: list[tuple[str, int]] = []
     other: dict[tuple[Verdict, str], list[str]] = {}
-    for line in said:
-        c = line.comparison
-        if c.verdict not in OPEN:
-            continue
-        found = needed(report, c) if c.status == "ok" else None
-        if found is not None and found.more:
-            more.append((line.name, found.more))
+    for name, why, verdict, n in rows:
+        if n:
+            more.append((name, n))
         else:
-            other.setdefault((c.verdict, line.because), []).append(line.name)
+            other.setdefault((verdict, why), []).append(name)
     text = []
     if 0 < len(more) <= MOST_NAMED:
         text.append("unclear: more items a task needed: " + "; ".join(f"{name}, {about(n)}" for name, n in more) + ".")

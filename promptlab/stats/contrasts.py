@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import combinations, product
 from typing import NamedTuple
 
-from promptlab.nouns import NONE_ARM, ArmRef, Contrast, Hypothesis, Plan, PlannedFactor, Scope
+from promptlab.nouns import NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, PlannedFactor, Scope
 
 Weights = Mapping[ArmRef, float]
 DEFAULT_INTERACTIONS = (("prompt", "model"), ("stimulus", "prompt"))
@@ -230,6 +230,7 @@ def planned(plan: Plan) -> list[Hypothesis]:
                 family = f"pair/{name}" + ("" if name == MODEL else f"/{model}")
                 base = design.base(model, [own], None if name == PROMPT else incumbent)
                 found += design.planned(family, "pair", [step], base, design.where(design.at_reference, own))
+    found += _other_arms(design, found)
     asked = [tuple(pair) for pair in plan.interactions if len(set(pair)) == 2]
     defaults = [pair for pair in DEFAULT_INTERACTIONS if set(pair) not in map(set, asked)]
     if len(design.prompts) > 1:
@@ -240,6 +241,58 @@ def planned(plan: Plan) -> list[Hypothesis]:
         if all(needed.get(name, True) for name in (one, other)) and not default_is_idle:
             found += design.interaction(one, other)
     return found
+
+
+def of_arms(plan: Plan) -> bool:
+    """Whether prompts, settings or models are what a run compares: then each model has one incumbent for all of its arms."""
+    return bool(len(plan.prompts) > 1 or plan.compare_models or any(factor.name != PROMPT for factor in plan.factors))
+
+
+def incumbent_of(plan: Plan, model: str) -> frozenset[ArmRef]:
+    """What runs today in a model: the incumbent prompt at the reference of every factor, over the levels of a random one."""
+    design = _Design(plan)
+    return frozenset(design.base(model, design.at_reference[:1], design.incumbent))
+
+
+def arm_of(plan: Plan, model: str, setting: str, prompt: str | None, arm: str) -> frozenset[ArmRef]:
+    """One arm as contrasts name it: over the levels of a random factor."""
+    return frozenset(replace(ref, arm=arm) for ref in _Design(plan).base(model, [setting], prompt))
+
+
+def exact(hypotheses: Sequence[Hypothesis | Comparison]) -> dict[tuple[frozenset[ArmRef], frozenset[ArmRef]], int]:
+    """Differences between two arms over the tasks, by both of them: their places in the list."""
+    found: dict[tuple[frozenset[ArmRef], frozenset[ArmRef]], int] = {}
+    for place, h in enumerate(hypotheses):
+        if h.contrast is not None and h.contrast.kind == "difference" and h.task is None and h.scope != "pair":
+            found.setdefault((frozenset(h.contrast.side(1)), frozenset(h.contrast.side(-1))), place)
+    return found
+
+
+def _other_arms(design: _Design, found: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """Every arm that no other question compares with its model's incumbent, in one family for each model."""
+    plan, there = design.plan, exact(found)
+    if not of_arms(plan):
+        return []
+    made: list[Hypothesis] = []
+    prompts: list[str | None] = [*design.prompts] if plan.prompts else [None]
+    arms = [NONE_ARM, *(arm.name for arm in design.stimuli)]
+    firsts = [own for own in design.settings if design.random is None or design.random.of.get(own) == design.random.reference]
+    for model, own, prompt, arm in product(design.models, firsts, prompts, arms):
+        base = design.base(model, design.at_reference[:1], design.incumbent)
+        target = {replace(ref, arm=arm): weight for ref, weight in design.base(model, [own], prompt).items()}
+        if target.keys() == base.keys() or (frozenset(target), frozenset(base)) in there:
+            continue
+        labels = [f"{factor.name} {factor.of[own]}" for factor in design.factors if not factor.random and own in factor.of]
+        name = " + ".join([*([prompt] if prompt else []), *([arm] if arm != NONE_ARM else []), *labels])
+        weights = {**target, **{ref: -weight for ref, weight in base.items()}}
+        made.append(
+            Hypothesis(
+                family=f"arm/{model}", scope="arm", model=model, task=None, treatment=name, library="", control="incumbent",
+                setting=design.settings[own],
+                contrast=Contrast(name=f"{name} - incumbent", weights=tuple(weights.items()), random=design._random(list(weights))),
+            )
+        )  # fmt: skip
+    return made
 
 
 def _by_prompt(design: _Design) -> Iterator[Hypothesis]:

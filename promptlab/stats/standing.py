@@ -52,7 +52,8 @@ def standings(trials: pd.DataFrame, plan: Plan) -> list[Standing]:
     """Every arm of every model and setting, in the order of the plan."""
     if trials.empty:
         return []
-    within = ["base_prompt", "arm"] if getattr(plan, "prompts", ()) and "base_prompt" in trials else ["arm"]
+    trials = _pooled(trials, plan)
+    within = ["base_prompt", "arm"] if plan.prompts and "base_prompt" in trials else ["arm"]
     scores = _scores(trials, within)
     keys = ["model", "setting", *within]
     ended = ends(trials)
@@ -92,10 +93,24 @@ def standings(trials: pd.DataFrame, plan: Plan) -> list[Standing]:
     return sorted(found, key=_order(plan))
 
 
+def _pooled(trials: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The trials with the levels of a random factor as one setting: they stand for others like them, and none is an arm of its own."""
+    random = next((factor for factor in plan.factors if factor.random and factor.of), None)
+    if random is None:
+        return trials
+    others = [factor for factor in plan.factors if factor is not random]
+
+    def like(setting: str) -> tuple[object, ...]:
+        return tuple(factor.of.get(setting) for factor in others)
+
+    first = {like(setting): setting for setting, level in random.of.items() if level == random.reference}
+    return trials.assign(setting=trials["setting"].astype(str).map(lambda setting: first.get(like(setting), setting)))
+
+
 def _order(plan: Plan) -> Callable[[Standing], tuple[int, ...]]:
     models, settings = (list(names) for names in (plan.model_of, plan.setting_of))
     arms = [arm.name for arm in plan.arms]
-    prompts = [p.name for p in getattr(plan, "prompts", ())]
+    prompts = [p.name for p in plan.prompts]
 
     def key(s: Standing) -> tuple[int, ...]:
         prompt = prompts.index(s.prompt) if s.prompt in prompts else -1
