@@ -84,21 +84,22 @@ def _sides(store: Store, filters: Filters) -> tuple[str, Side, Side | None]:
     model, task, setting = model_of(store, filters, one), task_of(store, filters, two), setting_of(store, filters, three)
     first, second = flips.default_arms(store, model, setting, task)
     left, right = filters.columns(2)
-    prompt = _prompt(store, filters, "A", left)
+    prompt = _prompt(store, filters, False, left)
     first = NONE_ARM if prompt else first
     arm = filters.pick("Arm A", "a", store.arms, first, store.arm_words(), drops=OF_A_PAIR, place=left)
     a = Side(store, model, setting, arm, prompt)
     return task, a, _other_side(store, filters, a, second, right)
 
 
-def _prompt(store: Store, filters: Filters, side: str, place: Place) -> str | None:
+def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> str | None:
     """The whole prompt of an arm: of A one that is tried, of B the incumbent."""
     names, incumbent = [prompt.name for prompt in store.plan.prompts], store.plan.incumbent
     if not names:
         return None
+    if of_b:
+        return filters.pick("Prompt B", "prompt_b", names, incumbent or names[0], drops=OF_A_PAIR, place=place)
     tried = next((name for name in names if name != incumbent), names[0])
-    default = tried if side == "A" else incumbent or names[0]
-    return filters.pick(f"Prompt {side}", f"prompt_{side.lower()}", names, default, drops=OF_A_PAIR, place=place)
+    return filters.pick("Prompt A", "prompt_a", names, tried, drops=OF_A_PAIR, place=place)
 
 
 def _pairs(a: Side, b: Side, task: str) -> pd.DataFrame:
@@ -163,7 +164,7 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
         model = filters.pick("Model of B", "model_b", store.models, model, drops=OF_A_PAIR, place=place)
     if other is store and len(store.settings) > 1:
         setting = store.settings[filters.pick("Layout of B", "setting_b", list(store.settings), setting.id, drops=OF_A_PAIR, place=place)]
-    prompt = _prompt(other, filters, "B", place)
+    prompt = _prompt(other, filters, True, place)
     default = a.arm if other is not store and a.arm in other.arms else default if default in other.arms else next(iter(other.arms))
     arm = filters.pick("Arm B", "b", other.arms, default, other.arm_words(), drops=OF_A_PAIR, place=place)
     return Side(other, model, setting, arm, prompt)
