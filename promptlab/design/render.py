@@ -181,7 +181,7 @@ def _whole(task: Task, arm: Arm, prompt: Prompt) -> Callable[[Item], tuple[Mappi
                 return row.input if says_options else render_input(row.input, row.choices, task, placement)
             if name == "choices":
                 return render_choices(row.choices, task, placement).lstrip()
-            return ", ".join(row.choices) if name == "labels" else fixed[name]
+            return ", ".join(task.labels or row.choices) if name == "labels" else fixed[name]
 
         return {name: row.columns[name] if name in row.columns else built_in(name) for name in prompt.names}
 

@@ -11,6 +11,7 @@ import streamlit as st
 from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import OF_A_PAIR, Filters, Place, go, model_of, setting_of, task_of
 from promptlab.explorer.load import folders, open_other
+from promptlab.nouns import NONE_ARM
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
@@ -36,7 +37,7 @@ def render(store: Store, filters: Filters) -> None:
     task, a, b = _sides(store, filters)
     if b is None:
         return
-    if (a.store is b.store) and (a.model, a.arm) == (b.model, b.arm):
+    if (a.store is b.store) and a.key == b.key:
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
     pairs = _pairs(a, b, task)
@@ -61,8 +62,8 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         return []
     pairs = _pairs(a, b, task)
     c, _ = flips.planned(a, b, task)
-    said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
-    who = f"A is {a.arm}, B is {b.arm}."
+    said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.label, NOT_PLANNED)]
+    who = f"A is {a.label}, B is {b.label}."
     found = [
         Table(f"Verdict in {task}", who, pd.DataFrame(said, columns=["verdict", "what", "in words"])),
         Table(f"Flips in {task}", who, flips.flip_matrix(_by_kind(pairs))),
@@ -83,9 +84,22 @@ def _sides(store: Store, filters: Filters) -> tuple[str, Side, Side | None]:
     model, task, setting = model_of(store, filters, one), task_of(store, filters, two), setting_of(store, filters, three)
     first, second = flips.default_arms(store, model, setting, task)
     left, right = filters.columns(2)
+    prompt = _prompt(store, filters, False, left)
+    first = NONE_ARM if prompt else first
     arm = filters.pick("Arm A", "a", store.arms, first, store.arm_words(), drops=OF_A_PAIR, place=left)
-    a = Side(store, model, setting, arm)
+    a = Side(store, model, setting, arm, prompt)
     return task, a, _other_side(store, filters, a, second, right)
+
+
+def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> str | None:
+    """The whole prompt of an arm: of A one that is tried, of B the incumbent."""
+    names, incumbent = [prompt.name for prompt in store.plan.prompts], store.plan.incumbent
+    if not names:
+        return None
+    if of_b:
+        return filters.pick("Prompt B", "prompt_b", names, incumbent or names[0], drops=OF_A_PAIR, place=place)
+    tried = next((name for name in names if name != incumbent), names[0])
+    return filters.pick("Prompt A", "prompt_a", names, tried, drops=OF_A_PAIR, place=place)
 
 
 def _pairs(a: Side, b: Side, task: str) -> pd.DataFrame:
@@ -119,7 +133,7 @@ def _listed(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) 
     number = filters.page_number("n", n_pages, drops=("item", "pair"))
     names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
     item = filters.choice("item", every, names[0])
-    sides = [side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b)]
+    sides = [side.whole(task, sorted({*names, item})) for side in (a, b)]
     firsts = [rows.drop_duplicates("item").set_index("item").loc[names].reset_index() for rows in sides]
     rows = [
         [plain.CHOSEN if name == item else "", name, one["input"], trial.targets(one).replace("\n", "  or  "), one["answer"], two["answer"]]
@@ -146,15 +160,20 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
             setting = setting if setting in settings else settings[0]
     if not other.arms:
         return None
+    if other is store and len(store.models) > 1:
+        model = filters.pick("Model of B", "model_b", store.models, model, drops=OF_A_PAIR, place=place)
+    if other is store and len(store.settings) > 1:
+        setting = store.settings[filters.pick("Layout of B", "setting_b", list(store.settings), setting.id, drops=OF_A_PAIR, place=place)]
+    prompt = _prompt(other, filters, True, place)
     default = a.arm if other is not store and a.arm in other.arms else default if default in other.arms else next(iter(other.arms))
     arm = filters.pick("Arm B", "b", other.arms, default, other.arm_words(), drops=OF_A_PAIR, place=place)
-    return Side(other, model, setting, arm)
+    return Side(other, model, setting, arm, prompt)
 
 
 def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
-    if a.store is not b.store:
+    if a.store is not b.store or (a.model, a.setting) != (b.model, b.setting):
         for sentence in differences(a.store.report, a.model, a.setting, b.store.report, b.model, b.setting):
-            plain.line(f"The runs differ beside the arm: {sentence}.")
+            plain.line(f"A and B differ beside the arm: {sentence}.")
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
@@ -182,19 +201,23 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -
     def choose(row: int, _: str) -> None:
         go(item=shown.names[row], pair=None, items=shown.kind, a=a.arm, b=b.arm)
 
-    key = f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{shown.kind}/{shown.number}"
+    key = f"items/{task}/{a.key}/{b.key}/{b.store.folder.name}/{shown.kind}/{shown.number}"
     plain.choosable(shown.frame, key, choose)
     take.frame(shown.frame.drop(columns="shown"), f"items-{shown.kind}")
     _both(filters, a, b, shown.of_a, shown.of_b)
 
 
 def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> None:
-    keys = ["base_prompt", "replicate"]
+    keys = ["replicate"] if a.prompt else ["base_prompt", "replicate"]
     of_a, of_b = (
-        {f"{row['base_prompt']}-{row['replicate']}": row for row in records(rows)}
+        {"-".join(str(row[key]) for key in keys): row for row in records(rows)}
         for rows in (rows_a.sort_values(keys).drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
     )
-    labels = {key: f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for key, row in of_a.items() if key in of_b}
+    labels = {
+        key: f"base prompt {row['base_prompt']}, " * (a.prompt is None) + f"repeat {row['replicate'] + 1}"
+        for key, row in of_a.items()
+        if key in of_b
+    }
     if not labels:
         st.caption("The two arms never asked this item with the same base prompt and repeat.")
         return
@@ -205,7 +228,7 @@ def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.D
     plain.line(f"Item {row_a['item']}. Right: {trial.targets(row_a)}".replace("\n", "  or  "))
     for column, side, row, name in zip(st.columns(2), (a, b), (row_a, row_b), "AB", strict=True):
         with column:
-            plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
+            plain.line(f"{name}: {side.label}, {words.score_word(row['score'])}")
             if trial.added(side.store, row):
                 st.caption("The prompt; the added text stands between ▶ and ◀")
             else:
@@ -241,7 +264,7 @@ def _tasks(a: Side, b: Side, task: str) -> None:
             low, high = wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95)
             dots[-1] |= {axis: row[name] / 100, f"half_{axis}": (high - low) / 2}
     simulated = a.store.simulated or b.store.simulated
-    drawn = charts.scatter(dots, (f"B: {b.arm}, %", f"A: {a.arm}, %"), "Above the line A is better", simulated)
+    drawn = charts.scatter(dots, (f"B: {b.label}, %", f"A: {a.label}, %"), "Above the line A is better", simulated)
     take.chart(drawn, "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.")
 
     def choose(row: int, _: str) -> None:
@@ -250,5 +273,5 @@ def _tasks(a: Side, b: Side, task: str) -> None:
     st.caption("Click a row: the items of that task are then shown above.")
     shown = [plain.CHOSEN if name == task else "" for name in frame["task"]]
     marked = frame.round(1).assign(shown=shown)[["shown", *frame.columns]]
-    plain.choosable(marked, f"tasks/{a.model}/{a.arm}/{b.arm}/{b.store.folder.name}", choose)
+    plain.choosable(marked, f"tasks/{a.key}/{b.key}/{b.store.folder.name}", choose)
     take.frame(frame, "tasks")

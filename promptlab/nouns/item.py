@@ -85,6 +85,8 @@ class Task:
     """What a scoring that is no plain metric is made with."""
     fixed_order: bool = False
     """Whether options keep the published order instead of one drawn by the seed."""
+    labels: tuple[str, ...] = ()
+    """The options of every item, in the order of its file."""
     columns: tuple[str, ...] = ()
     """The columns of its rows, as whole prompts may name them; `asks` hold the input, `answers` what is right."""
     asks: tuple[str, ...] = ()

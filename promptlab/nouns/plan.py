@@ -323,6 +323,16 @@ class Plan(Typed):
         """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
         return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
 
+    def n_prompts_of(self, setting: Setting, arm: PlannedArm) -> int:
+        """With how many base prompts an arm is run in a setting; of whole prompts, or where nothing is added, the baseline is repeated
+        with one, at the first level of every factor.
+        """
+        everywhere = setting.strategy in self.looped or (not self.prompts and any(arm.role == "stimulus" for arm in self.arms))
+        if arm.role == "aa" and not self.imported and not everywhere:
+            return int(setting == self.settings[0])
+        own = any(program["name"] == setting.strategy and program["instructions"] == "own" for program in self.programs)
+        return 1 if own else len(self.base_prompts)
+
     @property
     def answers_an_item(self) -> int:
         """Answers for each item in one arm of one setting and model, over base prompts and replicates."""

@@ -222,7 +222,10 @@ def _sizes(study: Study, n_items: Sequence[int], discordance: float) -> tuple[Si
 
 
 def _n_stimuli(design: Design) -> int:
-    return len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
+    """Texts and loops that are judged; without any, how many prompts, settings or models are judged against the first."""
+    texts = len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
+    others = ({arm.setting.prompt for arm in design.arms}, {arm.setting.id for arm in design.arms}, design.models)
+    return texts or max(len(levels) for levels in others) - 1
 
 
 def _stimuli(design: Design, role: Role = "stimulus") -> list[Stimulus]:

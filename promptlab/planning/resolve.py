@@ -206,7 +206,8 @@ class _Resolver:
             for index, prompt in enumerate(() if e.prompts else e.base_prompts):
                 if prompt not in task.base_prompts:
                     has = ", ".join(task.base_prompts)
-                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; it has {has}", "base_prompts", index)
+                    way = f"it has {has}" if has else "write whole 'prompts' here, or base_prompts in the task's file"
+                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; {way}", "base_prompts", index)
             n_shots = max(e.shots_asked)
             drawn = draw(task, e.items, n_shots, e.seed)
             if task.id in self.files:

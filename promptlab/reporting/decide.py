@@ -7,12 +7,13 @@ power functions that planned the run.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
+from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
@@ -52,21 +53,30 @@ class Needed:
 
 def lines(report: Report) -> list[Line]:
     """One line for each sentence over the tasks, the decided ones first, for each model in the order of the plan."""
-    texts = {arm.name: arm.text for arm in report.plan.arms}
+    texts, depends = {arm.name: arm.text for arm in report.plan.arms}, dependences(report.comparisons)
     found = []
     for model in report.models:
-        own = []
+        own = [_line(report, c) for c in report.of("prompt", model) if c.task is None]
         for setting in report.plan.settings:
             over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
             for c in (c for c in over if c.control == controls[0]):
                 today = plain.get(c.treatment)
-                kind, do, because = _advice(report, c, today if today is not c else None)
-                own.append(Line(comparison=c, name=report.name(c), text=texts.get(c.treatment), says=_says(c),
-                                against=CONTROLS[c.control].phrase, kind=kind, do=do, because=because))  # fmt: skip
+                line = _line(report, c, today if today is not c else None, texts.get(c.treatment))
+                split = depends.get((model, setting.id, c.treatment, c.control))
+                if split and line.kind == "go" and not split.helps_in_all:
+                    line = replace(line, kind="no", do="Do not ship it everywhere", because=f"By base prompt: {split.effects}.")
+                own.append(line)
         found += sorted(own, key=lambda line: list(VERDICTS).index(line.comparison.verdict))
     return found
+
+
+def _line(report: Report, c: Comparison, today: Comparison | None = None, text: str | None = None) -> Line:
+    kind, do, because = _advice(report, c, today)
+    return Line(
+        comparison=c, name=report.name(c), text=text, says=_says(c), against=c.against.phrase, kind=kind, do=do, because=because
+    )  # fmt: skip
 
 
 def needed(report: Report, c: Comparison) -> Needed | None:
@@ -107,10 +117,8 @@ def _measured(report: Report, c: Comparison) -> list[tuple[int, float]]:
 
 def _in_tasks(report: Report, c: Comparison) -> list[Comparison]:
     """The same comparison in each of the tasks."""
-    if c.contrast is None:
-        return [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
-    tasks = [o for o in report.comparisons if o.task is not None and o.contrast is not None and o.contrast.weights == c.contrast.weights]
-    return tasks or ([c] if len(report.plan.tasks) == 1 else [])
+    like = [one for one in report.of(None, c.model, c.control, c.setting) if (one.treatment, one.contrast) == (c.treatment, c.contrast)]
+    return [one for one in like if one.task is not None] or ([c] if len(report.plan.tasks) == 1 else [])
 
 
 def about(n: int) -> str:

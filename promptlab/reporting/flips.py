@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -13,6 +13,7 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, Comparison, Setting
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
+from promptlab.reporting.pair import PairReport
 from promptlab.reporting.prepared import RIGHT, Store
 
 KINDS = ("a", "b", "both", "neither")
@@ -29,14 +30,31 @@ class Side:
     model: str
     setting: Setting
     arm: str
+    prompt: str | None = None
+    """Its whole prompt; None where base prompts are averaged."""
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return self.arm if self.prompt is None else self.prompt if self.arm == NONE_ARM else f"{self.prompt}, {self.arm}"
+
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """What tells it from the other arms of its run."""
+        return self.model, self.setting.id, self.arm, self.prompt
 
     def means(self, task: str | None) -> pd.DataFrame:
         """The mean score of each item of a task (None: of all tasks) over its repeats, in the run's order; NaN where none is scored."""
         return self.store.query(
-            "SELECT suite, task, item, avg(score) AS mean FROM trials t WHERE t.model = ? AND t.setting = ? "
-            "AND t.arm = ? AND (? IS NULL OR task = ?) GROUP BY ALL ORDER BY min(t.order)",
-            [self.model, self.setting.id, self.arm, task, task],
+            "SELECT suite, task, item, avg(score) AS mean FROM trials t WHERE t.model = ? AND t.setting = ? AND t.arm = ? "
+            "AND (? IS NULL OR base_prompt = ?) AND (? IS NULL OR task = ?) GROUP BY ALL ORDER BY min(t.order)",
+            [self.model, self.setting.id, self.arm, self.prompt, self.prompt, task, task],
         )
+
+    def whole(self, task: str, items: Sequence[str]) -> pd.DataFrame:
+        """Its trials of some items with everything recorded."""
+        found = self.store.whole(self.model, self.setting, task, (self.arm,), items)
+        return found if self.prompt is None else found[found["base_prompt"] == self.prompt]
 
 
 def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple[str, str]:
@@ -72,7 +90,13 @@ def count_only(a: pd.DataFrame, b: pd.DataFrame) -> int:
 
 def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
     """The planned comparison of these two arms, and whether it has more control arms than the one shown."""
-    if a.store is not b.store or a.model != b.model:
+    if a.store is not b.store:
+        return None, False
+    for c in a.store.report.comparisons:
+        refs = [(ref.model, ref.setting, ref.arm, ref.prompt) for ref, _ in c.contrast.weights] if c.contrast else []
+        if len(refs) == 2 and set(refs) == {a.key, b.key} and (c.task == task or (c.task is None and len(a.store.tasks) == 1)):
+            return c, False
+    if (a.model, a.setting, a.prompt) != (b.model, b.setting, b.prompt) or a.prompt is not None:
         return None, False
     for treatment, control in ((a.arm, b.arm), (b.arm, a.arm)):
         for c in a.store.comparisons(a.model, a.setting, None, ["cell"]):
@@ -156,11 +180,25 @@ def largest(run: Run, report: Report, model: str, control: str | None) -> str:
     [targets] = items.loc[(items["task"] == c.task) & (items["item"] == pair["item"]), "targets"][:1]
     found = [f"{c.task}, item {pair['item']}; right: {' or '.join(map(str, targets))}"]
     for side in ("control", "treated"):
-        found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", _said(run.calls_of(str(pair[f"trial_{side}"])))]
+        found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", said(run.calls_of(str(pair[f"trial_{side}"])))]
     return "\n".join(found)
 
 
-def _said(calls: pd.DataFrame) -> str:
+def example(runs: tuple[Run, Run], found: PairReport, task: str, item: str) -> str:
+    """One item of two sides that were compared: all messages of both as they were sent, and both answers."""
+    items = runs[0].items()
+    [targets, *_] = items.loc[(items["task"] == task) & (items["item"] == item), "targets"]
+    lines = [f"{task}, item {item}; right: {' or '.join(map(str, targets))}"]
+    for name, run, side in zip(("first", "second"), runs, (found.a, found.b), strict=True):
+        trials = side.of(run.trials())
+        here = (trials["task"] == task) & (trials["item"] == item) & (trials["arm"] == side.arm)
+        mine = trials[here & (trials["model"] == side.model) & (trials["setting"] == side.setting.id)]
+        for row in mine.sort_values(["base_prompt", "replicate"]).to_dict("records")[:1]:
+            lines += ["", f"{name}: {side.label}, score {row['score']:g}", said(run.calls_of(str(row["trial"])))]
+    return "\n".join(lines)
+
+
+def said(calls: pd.DataFrame) -> str:
     """The messages of a trial's last call, and its answer."""
     if calls.empty:
         return "(no call is recorded)"

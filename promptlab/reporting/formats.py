@@ -13,10 +13,11 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import CONTROLS, SCOPES, TrialRow, facts_of, flat, inert
+from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
+from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
 from promptlab.reporting.summary import rows_of, summaries, summary_table
 from promptlab.stats import ArmRow
@@ -82,17 +83,24 @@ def to_markdown(report: Report) -> str:
         first = summary_table(of_model)
         lines += [*section(first.title, first.note, first.head, first.rows), *(f"- {escaped(why)}" for why in of_model.reasons), ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
-    for scope, (title, _) in SCOPES.items():
-        rows = [cells(report, c) for c in report.shown(scope)]
+    for scope in OF_TEXTS:
+        title, rows = SCOPES[scope].title, [cells(report, c) for c in report.shown(scope)]
         lines += ["", *section(title, "", COLUMNS, rows)] if rows else ["", f"## {title}", "", "(none)"]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
     gaps = [gap_table(report, report.gaps)] if report.gaps else []
-    for found in (*arm_tables(report), *beside_tables(report), *loop_tables(report), baseline_table(report), *gaps):
+    for found in (
+        *contrast_tables(report),
+        *arm_tables(report),
+        *beside_tables(report),
+        *loop_tables(report),
+        baseline_table(report),
+        *gaps,
+    ):
         lines += ["", *section(found.title, found.note, found.head, found.rows)]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
-        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROLS[c.control].name}: "
+        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {escaped(c.against.name)}: "
         f"{escaped(c.sentence)}"
         for c in report.comparisons
         if c.scope != "aa" and (c.verdict == "refused" or (c.verdict == "unclear" and c.status != "ok"))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Setting, Status, UsageProblem, did_you_mean, filled
+from promptlab.nouns import NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
@@ -19,6 +19,9 @@ EXPLORATORY = (
     "comparisons that could have been looked at."
 )
 ALPHA = 0.05
+MOST_CHANGED = 100
+Names = tuple[str | None, str | None]
+"""A name for each side; None: as it follows from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +33,27 @@ class Side:
     arm: str
     setting: Setting
     simulated: bool
+    prompt: str | None = None
+    """Its whole prompt; None for the mean over the base prompts of an item."""
 
     @property
     def label(self) -> str:
-        return f"{self.run} {self.model} {self.arm} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
+        prompt = f"prompt {self.prompt}, " if self.prompt else ""
+        return f"{self.run} {self.model} {prompt}{self.arm} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
+
+    def of(self, trials: pd.DataFrame) -> pd.DataFrame:
+        """The trials that it may mean: those of its prompt."""
+        return trials if self.prompt is None else trials[trials["base_prompt"] == self.prompt]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """An item whose score differs between the two sides."""
+
+    task: str
+    item: str
+    score_a: float
+    score_b: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +84,9 @@ class PairReport:
     rows: tuple[PairRow, ...]
     notes: tuple[str, ...]
     sentence: str
+    n_changed: int = 0
+    changed: tuple[Changed, ...] = ()
+    """The items that differ most, as many as `MOST_CHANGED`."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -71,9 +94,17 @@ class PairReport:
         return pd.DataFrame([asdict(row) for row in self.rows])
 
 
-def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side:
-    """The side that the user means; UsageProblem with what there is where the names do not say it."""
+def side_of(run: Run, model: str | None, arm: str, strategy: str | None, *, prompt: str | None = None, setting: str | None = None) -> Side:
+    """The side that the user means; UsageProblem with what there is where the names do not say it.
+
+    The name of a whole prompt may stand for `arm`: then nothing is added to it. Without a prompt the incumbent is meant.
+    """
     plan = run.plan
+    prompts = [p.name for p in plan.prompts]
+    if prompt is None and prompts:
+        prompt, arm = (arm, NONE_ARM) if arm in prompts else (plan.incumbent, arm)
+    if prompt is not None and prompt not in plan.base_prompts:
+        raise UsageProblem(f"{run.id} has no prompt {prompt!r}; {did_you_mean(prompt, plan.base_prompts)}".rstrip("; "))
     models = list(plan.model_of)
     if model is None and len(models) > 1:
         raise UsageProblem(f"{run.id} has several models ({', '.join(models)}); say which one is meant")
@@ -82,18 +113,33 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side
         raise UsageProblem(f"{run.id} has no model {chosen!r}; {did_you_mean(chosen, models)}")
     arms = list(dict.fromkeys(a.name for a in plan.arms))
     if arm not in arms:
-        raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, arms)}")
+        raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, [*arms, *prompts])}")
     settings = [s for s in plan.settings_with(arm) if strategy in (None, s.strategy)]
     if not settings:
         raise UsageProblem(f"{run.id} has no arm {arm!r} with the strategy {strategy!r}")
-    return Side(run.id, chosen, arm, settings[0], plan.model_of[chosen].simulated)
+    if setting is not None and setting not in (known := [s.id for s in settings]):
+        raise UsageProblem(f"{run.id} has no setting {setting!r} of {arm!r}; {did_you_mean(setting, known)}".rstrip("; "))
+    meant = next(s for s in settings if setting in (None, s.id))
+    return Side(run.id, chosen, arm, meant, plan.model_of[chosen].simulated, prompt)
 
 
 def paired(
-    run_a: Run, run_b: Run, a: str, b: str, *, models: tuple[str | None, str | None], strategy: str | None, force: bool
+    run_a: Run,
+    run_b: Run,
+    a: str,
+    b: str,
+    *,
+    models: Names = (None, None),
+    prompts: Names = (None, None),
+    settings: Names = (None, None),
+    strategy: str | None = None,
+    force: bool = False,
 ) -> PairReport:
     """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one."""
-    sides = side_of(run_a, models[0], a, strategy), side_of(run_b, models[1], b, strategy)
+    sides = (
+        side_of(run_a, models[0], a, strategy, prompt=prompts[0], setting=settings[0]),
+        side_of(run_b, models[1], b, strategy, prompt=prompts[1], setting=settings[1]),
+    )
     if run_a.folder == run_b.folder and sides[0] == sides[1]:
         raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
     return compare(run_a, sides[0], run_b, sides[1], force=force)
@@ -111,15 +157,16 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
             f"so their difference is not that of the arms; --force compares them all the same, and says so"
         )
     plan_a, plan_b = run_a.plan, run_b.plan
-    notes = [] if run_a.folder == run_b.folder else differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
+    notes = differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
     trials_a = run_a.trials()
     trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
     if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
     shared = _shared_items(run_a, run_b)
-    tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b)))
+    tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((a.of(trials_a), a), (b.of(trials_b), b)))
     pairs, dropped = [], 0
+    changed: list[Changed] = []
     for task in plan_a.task_of:
         if task not in tables_a or task not in tables_b:
             continue
@@ -130,6 +177,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         if not kept:
             continue
         here = set(kept)
+        changed += [Changed(task, str(n), float(scores[0][n]), float(scores[1][n])) for n in kept if scores[0][n] != scores[1][n]]
         x, y = (np.array([s[n] if n in here else np.nan for n in tables_a[task].items]) for s in scores)
         pairs.append(tables_a[task].pairs(y, x))
     if not pairs:
@@ -150,7 +198,8 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         f"{b.label} minus {a.label}, {where}: {points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; "
         f"{p_text(last.p_value)})."
     )
-    return PairReport(a, b, tuple(rows), tuple(notes), text)
+    changed.sort(key=lambda one: -abs(one.score_b - one.score_a))
+    return PairReport(a, b, tuple(rows), tuple(notes), text, len(changed), tuple(changed[:MOST_CHANGED]))
 
 
 def _row(found: Inference, task: str | None, n: int, means: tuple[float, float], p_holm: float | None) -> PairRow:
@@ -185,6 +234,9 @@ def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Repo
     tasks_a, tasks_b = ({t.name: t.base_prompts for t in run.plan.tasks} for run in (a, b))
     if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
         found.append("the base prompts are not the same")
+    texts_a, texts_b = ({p.name: p.sha256 for p in run.plan.prompts} for run in (a, b))
+    if other := [name for name in texts_a.keys() & texts_b.keys() if texts_a[name] != texts_b[name]]:
+        found.append(f"the prompt {', '.join(sorted(other))} has another text")
     if setting_a != setting_b:
         found.append(f"settings: {setting_a.canonical()} and {setting_b.canonical()}")
     return found

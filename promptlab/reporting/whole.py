@@ -15,6 +15,7 @@ from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
 from promptlab.reporting.rows import PLACE, cells, gap_table
@@ -86,6 +87,8 @@ def _details(report: Judged, console: Console) -> None:
                 console.print(Text(line))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
+    for contrasts in contrast_tables(report):
+        _print(console, narrow(contrasts))
     for of_arms in arm_tables(report):
         narrowed = narrow(of_arms)
         _print(console, narrowed._replace(title=f"{'SIMULATED ' if report.simulated else ''}{narrowed.title}"))
@@ -122,7 +125,8 @@ def _reasons(report: Judged, listed: Sequence[Comparison], hidden: Sequence[Comp
 
 def narrow(found: Found) -> Found:
     """A table of arms for a terminal: one question for each sentence, no column that says the same in all rows, none of the roomy ones."""
-    frame = found.frame.drop_duplicates([name for name in (*PLACE, "sentence", "arm") if name in found.frame])
+    one = [name for name in (*PLACE, "sentence", "arm", "comparison", "base prompt") if name in found.frame]
+    frame = found.frame.drop_duplicates(one)
     return found._replace(frame=frame[[n for n in found.head if not (n in ROOMY or (n in PLACE and frame[n].nunique() < 2))]])
 
 

@@ -23,7 +23,7 @@ from promptlab.sources.spec.strict_yaml import Document
 BUILT_IN: Mapping[str, str] = {
     "input": "the input of the item",
     "choices": "its options, one in each line",
-    "labels": "its options, with commas between them",
+    "labels": "the task's labels, or the item's options, with commas between them",
     "demos": "the demonstrations, where shots are more than 0",
     "instruction": "the task's base prompt",
 }
@@ -76,6 +76,8 @@ def _wrong(prompt: Prompt, literal: Sequence[str], tasks: Sequence[Task]) -> dic
         for name in names:
             if name in task.answers:
                 found[name] = f"{{{name}}} is the right answer of each item of {task.id!r}; the options are {{labels}} or {{choices}}"
+            elif name == "instruction" and name not in task.columns and not task.base_prompts:
+                found[name] = f"{{{name}}} is the base prompt of a task, and {task.id!r} has none"
             elif name in inserted and name not in task.columns:
                 found[name] = f"{{{name}}} stands for messages, and the task {task.id!r} has no column of that name"
             elif name not in known and WORD.fullmatch(name):
@@ -113,7 +115,7 @@ def with_columns(task: Task, prompts: Iterable[Prompt], problem: Callable[[str],
     used |= {name: True for prompt in every for m in prompt.messages if m["role"] == INSERTED for name in braces(m["content"])}
     in_text = {name for p in every for m in p.messages if m["role"] != INSERTED for name in braces(m["content"]) if name in p.names}
     for name in sorted(in_text & {name for name, is_chat in used.items() if is_chat}):
-        problem(f"{{{name}}} stands for messages in one place and for text in another")
+        problem(f"the column {name!r} holds messages; write '{{{name}}}' alone, in place of a message")
     items = tuple(_with(item, used, task, problem) for item in task.items)
     demos = tuple(_with(demo, used, task, problem) for demo in task.demos)
     return replace(task, items=items, demos=demos, columns=tuple(used))

@@ -360,6 +360,11 @@ def settled(results: Callable[[bool | None], Sequence[Result]]) -> list[Comparis
     return made
 
 
-def silenced(c: Comparison) -> Comparison:
-    """The comparison without its verdict: the model failed its A/A check."""
-    return replace(c, status="aa_failed", verdict="refused", sentence=say.aa_failed(c.model))
+def models_of(c: Comparison) -> set[str]:
+    """The models whose answers a comparison compares."""
+    return {c.model} if c.contrast is None else {ref.model for ref, _ in c.contrast.weights}
+
+
+def silenced(c: Comparison, failed: Sequence[str]) -> Comparison:
+    """The comparison without its verdict: these models of it failed their A/A check."""
+    return replace(c, status="aa_failed", verdict="refused", sentence=" ".join(map(say.aa_failed, failed)))

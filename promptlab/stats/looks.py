@@ -19,7 +19,7 @@ from scipy import stats as st
 
 from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook, Setting, flat
 from promptlab.stats import sentences as say
-from promptlab.stats.analysis import Analysis, Result, judge, settled, silenced
+from promptlab.stats.analysis import Analysis, Result, judge, models_of, settled, silenced
 from promptlab.stats.contrasts import completed
 from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.outcomes import weighed
@@ -207,7 +207,7 @@ def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> 
     else:
         comparisons, aa = _judged(Analysis(trials, plan))
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
-    found = [silenced(c) if c.model in failed else c for c in comparisons] + aa
+    found = [silenced(c, sorted(failed & models)) if failed & (models := models_of(c)) else c for c in comparisons] + aa
     return weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
 
 

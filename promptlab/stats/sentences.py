@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, UNWHOLE, Comparison, Verdict
+from promptlab.nouns import ADJUSTMENTS, UNWHOLE, Comparison, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,22 @@ def change(f: Figures) -> str:
 
 def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
-    by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI)"
-    against = f"against {CONTROLS[f.c.control].phrase}"
+    differs = f"difference{' of differences' if is_interaction(f.c) else ''} {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI"
+    by = f"{100 * abs(f.diff):.1f} points ({differs})"
+    against = f"against {f.c.against.phrase}"
     tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.c.n_family}"
+    if is_interaction(f.c):
+        where = f"Over {_tasks(f.c)}" if f.task is None else f"In {f.task}"
+        return f"{where} {f.treatment} is {by} {'above' if f.diff > 0 else 'below'} {f.c.control} ({tail}){_other(f.c)}."
     if f.task is None:
         return f"Over {_tasks(f.c)} {f.treatment} {what} the mean score by {by} {against} ({tail}){_other(f.c)}."
     flips = f"{flipped(f.c)}; " if f.c.gained is not None else f"{f.c.n_pairs} items; "
     return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail})."
+
+
+def is_interaction(c: Comparison) -> bool:
+    """Whether a comparison is of two differences."""
+    return c.contrast is not None and c.contrast.kind == "interaction"
 
 
 def _tasks(c: Comparison) -> str:
@@ -99,17 +108,22 @@ def negligible(f: Figures) -> str:
 
 def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
-    where = f"on average over {_tasks(f.c)}" if f.task is None else f"to {f.task}"
+    where = f"on average over {_tasks(f.c)}" if f.task is None else f"{'in' if is_interaction(f.c) else 'to'} {f.task}"
     none = f" No answer changed on {f.c.n_pairs} items." if f.c.gained == f.c.lost == 0 else ""
+    if is_interaction(f.c):
+        return (
+            f"{f.treatment} and {f.c.control} differ by less than {100 * f.c.margin:g} points {where} "
+            f"({100 * f.conf:g} % CI {interval(f.low, f.high)})."
+        )
     return (
-        f"Whatever {f.treatment} does {where} against {CONTROLS[f.c.control].phrase}, it is smaller than {100 * f.c.margin:g} points "
+        f"Whatever {f.treatment} does {where} against {f.c.against.phrase}, it is smaller than {100 * f.c.margin:g} points "
         f"({100 * f.conf:g} % CI {interval(f.low, f.high)}).{none}"
     )
 
 
 def unsettled(f: Figures, why: str = "") -> str:
     """Neither a change nor its absence is shown; what stands against it (`why`), and what it would take."""
-    text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {CONTROLS[f.c.control].phrase}"
+    text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {f.c.against.phrase}"
     if f.task is None:
         text += f" over {_tasks(f.c)}{_other(f.c)}"
     if f.c.gained is not None:

@@ -170,7 +170,8 @@ def _averaged(refs: list[ArmRef], task: str, plan: Plan, found: list[ItemTable])
     """The base prompts over which a contrast is averaged in a task, recorded or not; one name where its arms say theirs."""
     if all(ref.prompt is not None for ref in refs):
         return ("",)
-    recorded = {prompt: None for table in found for prompt in table.by_prompt}
-    asked = plan.task_of[task].base_prompts or plan.base_prompts
-    own = [prompt for prompt in dict.fromkeys((*(asked if set(recorded) != {OWN_PROMPT} else ()), *recorded)) if prompt != OWN_PROMPT]
-    return tuple(own) or (OWN_PROMPT,)
+    recorded = dict.fromkeys(prompt for table in found for prompt in table.by_prompt)
+    named = [prompt for prompt in recorded if prompt not in (OWN_PROMPT, "")]
+    if recorded and not named:  # programs with instructions of their own, or a frame that names no prompt
+        return tuple(recorded)
+    return tuple(dict.fromkeys((*(plan.task_of[task].base_prompts or plan.base_prompts), *named)))

@@ -79,6 +79,7 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
         items=_clustered(items),
         demos=demos,
         low=spec.chance or 0.0,
+        labels=tuple(spec.labels),
         columns=columns,
         asks=(spec.columns.input,),
         answers=tuple(filter(None, (spec.columns.target, spec.columns.target_scores))),

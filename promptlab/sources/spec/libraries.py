@@ -320,7 +320,7 @@ def _human(value: object) -> object:
 
 
 class TaskFile(Part):
-    """A task in four lines: items, columns, metric, base_prompts. The rest has defaults."""
+    """A task in four lines: items, columns, metric, base_prompts (unless the experiment has whole prompts). The rest has defaults."""
 
     items: Annotated[
         str, Field(min_length=1, description="CSV, TSV, JSON, JSON lines or Parquet, path from this file; or hf:owner/name, a dataset")
@@ -334,8 +334,8 @@ class TaskFile(Part):
     base_prompts: Annotated[
         dict[str, Annotated[str, Field(min_length=1)]],
         BeforeValidator(_human),
-        Field(min_length=1, description="what asks for the task: one text (called 'human'), or several by name"),
-    ]
+        Field(description="what asks for the task: one text (called 'human'), or several by name; not needed for whole prompts"),
+    ] = {}
     name: Annotated[str, Field(pattern=NAME, description="the task's name; without it that of this file")] | None = None
     labels: Annotated[list[Label], Field(description="the same options for every row; the prompt names them, so they are not shown")] = []
     separator: Annotated[str, Field(min_length=1, description="what stands between several answers or options in one cell")] | None = None
