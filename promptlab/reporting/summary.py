@@ -13,6 +13,8 @@ from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, 
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
+from promptlab.reporting.questions import dependences, parts_of
+from promptlab.reporting.questions import verdict_words as words_of
 from promptlab.reporting.table import Table, table
 from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
 from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
@@ -235,7 +237,8 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
         decision: Decision = "do not judge" if silent or c.verdict == "refused" else OF_VERDICT[c.verdict]
         if decision == "ship" and not report.complete:
             decision = "collect more"
-        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=reason(report, c), more_items=need.more if need else None))
+        why = f"It scores {interval(c.ci_low, c.ci_high)} points above the incumbent." if c.verdict == "helps" else reason(report, c)
+        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=why, more_items=need.more if need else None))
     return rows
 
 
@@ -249,50 +252,38 @@ OF_VERDICT: Mapping[str, Decision] = {
 def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
     """Where a sentence does one thing in one base prompt and another thing in another, one row for each prompt and no advice for all."""
     found: list[SummaryRow] = []
+    depends = dependences(report.comparisons)
     for row in rows:
-        depends = [c for c in _interactions(report, model) if _sentence(c) == row.text_of and c.setting.id == row.setting]
-        if not depends or row.incumbent:
+        if row.incumbent or (model, row.setting, row.text_of, "none") not in depends:
             found.append(row)
             continue
         why = "What it does depends on the base prompt."
         found.append(replace(row, decision="depends on the prompt", why=why))
         for c in report.of("by_prompt", model):
-            if c.treatment == row.text_of and c.setting.id == row.setting and c.control == "none" and c.task is None and c.contrast:
-                prompt = c.contrast.weights[0][0].prompt
+            parts = parts_of(c)
+            if c.task is None and parts and (c.setting.id, parts.text, parts.control) == (row.setting, row.text_of, "none"):
                 facts = {name: getattr(c, name) for name in FIGURES}
                 found.append(
-                    replace(row, **facts, arm=f"{row.arm} in prompt {prompt}", score=c.mean_treatment, score_low=None, score_high=None,
-                            against_neutral=None, against_neutral_verdict=None, corrected=None, corrected_low=None, corrected_high=None,
-                            p_best=None, decision="depends on the prompt", why=why, more_items=None)
+                    replace(row, **facts, arm=f"{row.arm} in prompt {parts.prompts[0]}", score=c.mean_treatment, score_low=None,
+                            score_high=None, against_neutral=None, against_neutral_verdict=None, corrected=None, corrected_low=None,
+                            corrected_high=None, p_best=None, decision="depends on the prompt", why=why, more_items=None)
                 )  # fmt: skip
     return found
 
 
-def _sentence(c: Comparison) -> str | None:
-    """The sentence whose effect an interaction is about."""
-    arms = [] if c.contrast is None else [ref.arm for ref in c.contrast.side(1) if ref.arm not in PLAIN]
-    return arms[0] if arms else None
-
-
-def _interactions(report: Report, model: str) -> list[Comparison]:
-    """Differences of differences that were found over the tasks, without those against neutral text."""
-    found = [c for c in report.of("interaction") if c.task is None and c.verdict in FINDINGS and c.contrast is not None]
-    own = [c for c in found if c.contrast and any(ref.model == model for ref, _ in c.contrast.weights)]
-    return [c for c in own if c.contrast and all(ref.arm not in report.plan.placebos_named for ref, _ in c.contrast.weights)]
-
-
 def _beside(report: Report, model: str) -> list[str]:
-    """Found interactions with both effects; models against the first; the spread over formats that were drawn."""
-    said = []
-    for c in _interactions(report, model):
-        contrast = c.contrast
-        if contrast is None:
+    """Sentences that depend on the prompt, with every effect; other interactions that were found; and models against the first."""
+    said = [
+        f"{text} depends on the prompt: {found.effects}."
+        for (of_model, _, text, control), found in dependences(report.comparisons).items()
+        if of_model == model and control == "none" and found.effects
+    ]
+    for c in report.comparisons:
+        if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue
-        said.append(f"Interaction {contrast.name}: {points(c.diff)} points ({interval(c.ci_low, c.ci_high)}).")
-    for c in report.of("model"):
-        if c.task is None and c.contrast is not None and any(ref.model == model for ref in c.contrast.side(1)):
-            said.append(f"Model {c.contrast.name.removeprefix('model ')}: {points(c.diff)} points "
-                        f"({interval(c.ci_low, c.ci_high)}), {c.verdict}.")  # fmt: skip
+        about = any(ref.model == model for ref in c.contrast.side(1))
+        if about and (c.scope == "model" or (c.scope == "interaction" and c.verdict in FINDINGS)):
+            said.append(f"{c.name}: {points(c.diff)} points ({interval(c.ci_low, c.ci_high)}), {words_of(c)}.")
     return said
 
 

@@ -61,7 +61,7 @@ def to_text(report: Judged, console: Console | None = None, *, tasks: bool = Fal
         console = Console(width=WIDTH_OFF_TERMINAL, file=console.file)
     console.print()
     first_screen(report, console)
-    every = report.shown("cell")
+    every = [c for c in report.comparisons if c.task is not None and c.scope != "aa"] if len(report.plan.tasks) > 1 else []
     if tasks:
         _details(report, console)
     elif every:
