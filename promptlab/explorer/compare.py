@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -16,7 +17,7 @@ from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
-from promptlab.stats import points, wilson
+from promptlab.stats import interval, p_text, points, wilson
 
 PAGE_ROWS = 50
 HERE = "this run"
@@ -36,10 +37,10 @@ def render(store: Store, filters: Filters) -> None:
     task, a, b = _sides(store, filters)
     if b is None:
         return
-    if (a.store is b.store) and (a.model, a.arm) == (b.model, b.arm):
+    if (a.store is b.store) and (a.model, a.arm, a.prompt) == (b.model, b.arm, b.prompt):
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
-    pairs = _pairs(a, b, task)
+    pairs = flips.paired(a, b, task)
     _summary(a, b, task, pairs)
     if pairs.empty:
         st.caption("No item has a scored answer in both arms yet.")
@@ -59,10 +60,10 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     task, a, b = _sides(store, filters)
     if b is None:
         return []
-    pairs = _pairs(a, b, task)
+    pairs = flips.paired(a, b, task)
     c, _ = flips.planned(a, b, task)
     said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
-    who = f"A is {a.arm}, B is {b.arm}."
+    who = f"A is {a.name}, B is {b.name}."
     found = [
         Table(f"Verdict in {task}", who, pd.DataFrame(said, columns=["verdict", "what", "in words"])),
         Table(f"Flips in {task}", who, flips.flip_matrix(_by_kind(pairs))),
@@ -72,7 +73,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         note = f"{_by_kind(pairs)[shown.kind]:,} items; page {shown.number:,} of {shown.n_pages:,}."
         found.append(Table(KIND_WORDS[shown.kind], note, shown.frame.drop(columns="shown")))
         for name, side, rows in (("A", a, shown.of_a), ("B", b, shown.of_b)):
-            trials = rows.sort_values(["base_prompt", "replicate"])["trial"][:1]
+            trials = rows["trial"][:1]
             found += [table._replace(title=f"{name}: {table.title}") for one in trials for table in trial.tables(side.store, one)[:2]]
     return [*found, Table("Task by task", "The largest loss of A against B comes first.", flips.by_task(a, b))]
 
@@ -83,13 +84,10 @@ def _sides(store: Store, filters: Filters) -> tuple[str, Side, Side | None]:
     model, task, setting = model_of(store, filters, one), task_of(store, filters, two), setting_of(store, filters, three)
     first, second = flips.default_arms(store, model, setting, task)
     left, right = filters.columns(2)
-    arm = filters.pick("Arm A", "a", store.arms, first, store.arm_words(), drops=OF_A_PAIR, place=left)
-    a = Side(store, model, setting, arm)
-    return task, a, _other_side(store, filters, a, second, right)
-
-
-def _pairs(a: Side, b: Side, task: str) -> pd.DataFrame:
-    return flips.paired(a.means(task), b.means(task), flips.shared_items(a, b, task))
+    words_of = flips.names(store)
+    a = flips.side(store, model, setting, filters.pick("Arm A", "a", list(words_of), first, words_of, drops=OF_A_PAIR, place=left))
+    b = _other_side(store, filters, a, second, right)
+    return task, a if b is None or a.prompt else replace(a, prompt=b.prompt), b
 
 
 def _by_kind(pairs: pd.DataFrame) -> dict[str, int]:
@@ -119,7 +117,7 @@ def _listed(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) 
     number = filters.page_number("n", n_pages, drops=("item", "pair"))
     names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
     item = filters.choice("item", every, names[0])
-    sides = [side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b)]
+    sides = [side.whole(task, sorted({*names, item})) for side in (a, b)]
     firsts = [rows.drop_duplicates("item").set_index("item").loc[names].reset_index() for rows in sides]
     rows = [
         [plain.CHOSEN if name == item else "", name, one["input"], trial.targets(one).replace("\n", "  or  "), one["answer"], two["answer"]]
@@ -146,9 +144,10 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
             setting = setting if setting in settings else settings[0]
     if not other.arms:
         return None
-    default = a.arm if other is not store and a.arm in other.arms else default if default in other.arms else next(iter(other.arms))
-    arm = filters.pick("Arm B", "b", other.arms, default, other.arm_words(), drops=OF_A_PAIR, place=place)
-    return Side(other, model, setting, arm)
+    words_of = flips.names(other)
+    default = a.name if other is not store and a.name in words_of else default if default in other.arms else next(iter(other.arms))
+    name = filters.pick("Arm B", "b", list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
+    return flips.side(other, model, setting, name, a)
 
 
 def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
@@ -158,10 +157,11 @@ def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
-    n_only = flips.count_only(a.means(task), b.means(task))
+    n_only, found = flips.count_only(a, b, task), flips.difference(pairs)
     plain.line(
-        f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points on "
-        f"{len(pairs):,} items." + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
+        f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points "
+        f"({interval(*(found.ci or (None, None)))}, 95 % interval; {p_text(found.p_value)}, not corrected) on {len(pairs):,} items."
+        + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
     )
     c, several = flips.planned(a, b, task)
     if c is None:
@@ -180,19 +180,19 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -
         return
 
     def choose(row: int, _: str) -> None:
-        go(item=shown.names[row], pair=None, items=shown.kind, a=a.arm, b=b.arm)
+        go(item=shown.names[row], pair=None, items=shown.kind, a=a.name, b=b.name)
 
-    key = f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{shown.kind}/{shown.number}"
+    key = f"items/{a.model}/{task}/{a.name}/{b.name}/{b.store.folder.name}/{shown.kind}/{shown.number}"
     plain.choosable(shown.frame, key, choose)
     take.frame(shown.frame.drop(columns="shown"), f"items-{shown.kind}")
     _both(filters, a, b, shown.of_a, shown.of_b)
 
 
 def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> None:
-    keys = ["base_prompt", "replicate"]
+    keys = ["replicate"] if a.prompt and b.prompt else ["base_prompt", "replicate"]
     of_a, of_b = (
-        {f"{row['base_prompt']}-{row['replicate']}": row for row in records(rows)}
-        for rows in (rows_a.sort_values(keys).drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
+        {"-".join(str(row[name]) for name in keys): row for row in records(rows)}
+        for rows in (rows_a.drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
     )
     labels = {key: f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for key, row in of_a.items() if key in of_b}
     if not labels:
@@ -241,7 +241,7 @@ def _tasks(a: Side, b: Side, task: str) -> None:
             low, high = wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95)
             dots[-1] |= {axis: row[name] / 100, f"half_{axis}": (high - low) / 2}
     simulated = a.store.simulated or b.store.simulated
-    drawn = charts.scatter(dots, (f"B: {b.arm}, %", f"A: {a.arm}, %"), "Above the line A is better", simulated)
+    drawn = charts.scatter(dots, (f"B: {b.name}, %", f"A: {a.name}, %"), "Above the line A is better", simulated)
     take.chart(drawn, "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.")
 
     def choose(row: int, _: str) -> None:
@@ -250,5 +250,5 @@ def _tasks(a: Side, b: Side, task: str) -> None:
     st.caption("Click a row: the items of that task are then shown above.")
     shown = [plain.CHOSEN if name == task else "" for name in frame["task"]]
     marked = frame.round(1).assign(shown=shown)[["shown", *frame.columns]]
-    plain.choosable(marked, f"tasks/{a.model}/{a.arm}/{b.arm}/{b.store.folder.name}", choose)
+    plain.choosable(marked, f"tasks/{a.model}/{a.name}/{b.name}/{b.store.folder.name}", choose)
     take.frame(frame, "tasks")

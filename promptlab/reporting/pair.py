@@ -1,18 +1,20 @@
-"""Two arms of one run or of two runs, paired by item: for a look, not for a verdict, because nobody planned it."""
+"""Two arms of one run or of two runs, paired item by item and base prompt by base prompt: for a look, not for a verdict, because
+nobody planned it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Setting, Status, UsageProblem, did_you_mean, filled
+from promptlab.nouns import NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
-from promptlab.stats import Inference, adjust, infer, interval, item_tables, p_text, points
+from promptlab.stats import Inference, ItemTable, Pairs, adjust, infer, interval, item_tables, p_text, points, prompt_names
 
 EXPLORATORY = (
     "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "
@@ -30,10 +32,13 @@ class Side:
     arm: str
     setting: Setting
     simulated: bool
+    prompt: str | None = None
+    """The base prompt; None for all of them, each paired with itself."""
 
     @property
     def label(self) -> str:
-        return f"{self.run} {self.model} {self.arm} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
+        prompt = f" with prompt {self.prompt}" if self.prompt else ""
+        return f"{self.run} {self.model} {self.arm}{prompt} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,7 @@ class PairReport:
 
 
 def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side:
-    """The side that the user means; UsageProblem with what there is where the names do not say it."""
+    """The side that the user means by the name of an arm, or of a prompt; UsageProblem with what there is where no name says it."""
     plan = run.plan
     models = list(plan.model_of)
     if model is None and len(models) > 1:
@@ -80,20 +85,25 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side
     chosen = models[0] if model is None else model
     if chosen not in models:
         raise UsageProblem(f"{run.id} has no model {chosen!r}; {did_you_mean(chosen, models)}")
-    arms = list(dict.fromkeys(a.name for a in plan.arms))
+    arms, prompts, prompt = list(dict.fromkeys(a.name for a in plan.arms)), prompt_names(plan), None
+    if arm not in arms and arm in prompts:
+        arm, prompt = NONE_ARM, arm
     if arm not in arms:
-        raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, arms)}")
+        raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, [*arms, *(prompts if len(prompts) > 1 else [])])}")
     settings = [s for s in plan.settings_with(arm) if strategy in (None, s.strategy)]
     if not settings:
         raise UsageProblem(f"{run.id} has no arm {arm!r} with the strategy {strategy!r}")
-    return Side(run.id, chosen, arm, settings[0], plan.model_of[chosen].simulated)
+    return Side(run.id, chosen, arm, settings[0], plan.model_of[chosen].simulated, prompt)
 
 
 def paired(
     run_a: Run, run_b: Run, a: str, b: str, *, models: tuple[str | None, str | None], strategy: str | None, force: bool
 ) -> PairReport:
     """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one."""
-    sides = side_of(run_a, models[0], a, strategy), side_of(run_b, models[1], b, strategy)
+    sides = [side_of(run_a, models[0], a, strategy), side_of(run_b, models[1], b, strategy)]
+    for i, (side, other) in enumerate(zip(sides, sides[::-1], strict=True)):
+        if side.prompt is None and other.prompt is not None:  # an arm against a prompt: within that prompt
+            sides[i] = replace(side, prompt=other.prompt)
     if run_a.folder == run_b.folder and sides[0] == sides[1]:
         raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
     return compare(run_a, sides[0], run_b, sides[1], force=force)
@@ -118,20 +128,15 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
     shared = _shared_items(run_a, run_b)
-    tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b)))
+    of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
     pairs, dropped = [], 0
     for task in plan_a.task_of:
-        if task not in tables_a or task not in tables_b:
+        if task not in of_side[0] or task not in of_side[1]:
             continue
-        scores = [dict(zip(t.items, t.mean([s.arm]), strict=True)) for t, s in ((tables_a[task], a), (tables_b[task], b))]
-        names = [n for n in scores[0] if n in scores[1] and (task, n) in shared]
-        kept = [n for n in names if np.isfinite(scores[0][n]) and np.isfinite(scores[1][n])]
-        dropped += len(set(scores[0]) | set(scores[1])) - len(kept)
-        if not kept:
-            continue
-        here = set(kept)
-        x, y = (np.array([s[n] if n in here else np.nan for n in tables_a[task].items]) for s in scores)
-        pairs.append(tables_a[task].pairs(y, x))
+        found, left_out = _pairs([tables[task] for tables in of_side], (a, b), shared)
+        dropped += left_out
+        if len(found.s):
+            pairs.append(found)
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
@@ -151,6 +156,32 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         f"{p_text(last.p_value)})."
     )
     return PairReport(a, b, tuple(rows), tuple(notes), text)
+
+
+def _pairs(tables: Sequence[ItemTable], sides: Sequence[Side], shared: Collection[tuple[str, str]]) -> tuple[Pairs, int]:
+    """B and A on the items and base prompts that both have, and how many items that leaves out."""
+    task, own = tables[0].task, [set(table.items) for table in tables]
+    names = [name for name in tables[0].items if name in own[1] and (task, name) in shared]
+    prompts = [[side.prompt] if side.prompt else list(table.by_prompt) for table, side in zip(tables, sides, strict=True)]
+    if any(len(some) > 1 for some in prompts):  # each is paired with itself; two single ones with each other
+        prompts = [[prompt for prompt in prompts[0] if prompt in prompts[1]]] * 2
+    if not prompts[0]:
+        raise UsageProblem(f"{sides[0].label} and {sides[1].label} have no base prompt in common, so no answers of theirs make a pair")
+    means = np.array([[_scores(t, s.arm, prompt, names) for prompt in some] for t, s, some in zip(tables, sides, prompts, strict=True)])
+    both = np.isfinite(means).all(axis=0)
+    with np.errstate(invalid="ignore"):
+        x, y = (np.where(both, side, 0.0).sum(axis=0) / both.sum(axis=0) for side in means)
+    kept = np.isin(tables[0].items, names)
+    clusters = None if tables[0].clusters is None else tables[0].clusters[kept]
+    found = replace(tables[0], items=tables[0].items[kept], clusters=clusters).pairs(y, x)
+    return found, len(own[0] | own[1]) - len(found.s)
+
+
+def _scores(table: ItemTable, arm: str, prompt: str, names: Sequence[str]) -> np.ndarray:
+    """The mean scores of some items in one arm and base prompt."""
+    part = table.within(prompt)
+    of_item = {} if part is None else dict(zip(part.items, part.mean([arm]), strict=True))
+    return np.array([of_item.get(name, np.nan) for name in names])
 
 
 def _row(found: Inference, task: str | None, n: int, means: tuple[float, float], p_holm: float | None) -> PairRow:
