@@ -9,14 +9,19 @@ from typing import Any
 
 import pytest
 
+import runs
+from promptlab import api
 from promptlab.design.cross import draw
 from promptlab.design.render import render
+from promptlab.explorer import compare
+from promptlab.explorer.filters import Filters
 from promptlab.nouns import AA_ARM
-from promptlab.nouns.errors import FileProblems
+from promptlab.nouns.errors import FileProblems, UsageProblem
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
 from promptlab.reporting import build
+from promptlab.reporting.prepared import Store
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.sources.spec.strict_yaml import written as as_yaml
@@ -343,3 +348,21 @@ def test_drawing_keeps_the_columns_of_demonstrations(tmp_path: Path) -> None:
     written(tmp_path, tickets())
     task = draw(load_own(tmp_path / "tickets.yaml", whole=True).task, 20, 3, 1)
     assert all(demo.columns["text"] == demo.input for demo in task.demos)
+
+
+def test_two_prompts_are_compared_item_by_item_with_all_messages(tmp_path: Path, server: Server) -> None:
+    rows = tickets()
+    server.says = answering(rows, lambda said: 0.8 if "senior" in said else 0.725)
+    folder = swept(here(tmp_path, EXPERIMENT % server.url, rows)).folder
+    done = runs.run("compare", str(folder), "--arm", "current", "--against", "expert", "--examples", "1")
+    assert done.returncode == 0, done.stderr
+    for words in ("9 item(s) changed", "system: You are a senior support agent.", "Which queue gets this?", "+7.5"):
+        assert words in done.stdout, words
+    found = api.compare(folder, "current", "expert")
+    assert (found.n_changed, {(c.score_a, c.score_b) for c in found.changed}) == (9, {(0.0, 1.0)})
+    with pytest.raises(UsageProblem, match="did you mean 'expert'"):
+        api.compare(folder, "current", "experts")
+    tables = {table.title: table for table in compare.tables(Store.of(folder), Filters({}))}
+    assert list(tables["Verdict in tickets"].frame["verdict"]) == ["▲ helps"]
+    assert "You are a senior support agent." in set(tables["A: What was sent"].frame["text"])
+    assert all("senior" not in text for text in tables["B: What was sent"].frame["text"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -17,7 +18,7 @@ from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
-from promptlab.stats import points, wilson
+from promptlab.stats import interval, p_text, points, wilson
 
 PAGE_ROWS = 50
 HERE = "this run"
@@ -40,7 +41,7 @@ def render(store: Store, filters: Filters) -> None:
     if (a.store is b.store) and a.key == b.key:
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
-    pairs = _pairs(a, b, task)
+    pairs = flips.paired(a, b, task)
     _summary(a, b, task, pairs)
     if pairs.empty:
         st.caption("No item has a scored answer in both arms yet.")
@@ -60,7 +61,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     task, a, b = _sides(store, filters)
     if b is None:
         return []
-    pairs = _pairs(a, b, task)
+    pairs = flips.paired(a, b, task)
     c, _ = flips.planned(a, b, task)
     said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.label, NOT_PLANNED)]
     who = f"A is {a.label}, B is {b.label}."
@@ -73,7 +74,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         note = f"{_by_kind(pairs)[shown.kind]:,} items; page {shown.number:,} of {shown.n_pages:,}."
         found.append(Table(KIND_WORDS[shown.kind], note, shown.frame.drop(columns="shown")))
         for name, side, rows in (("A", a, shown.of_a), ("B", b, shown.of_b)):
-            trials = rows.sort_values(["base_prompt", "replicate"])["trial"][:1]
+            trials = rows["trial"][:1]
             found += [table._replace(title=f"{name}: {table.title}") for one in trials for table in trial.tables(side.store, one)[:2]]
     return [*found, Table("Task by task", "The largest loss of A against B comes first.", flips.by_task(a, b))]
 
@@ -84,11 +85,11 @@ def _sides(store: Store, filters: Filters) -> tuple[str, Side, Side | None]:
     model, task, setting = model_of(store, filters, one), task_of(store, filters, two), setting_of(store, filters, three)
     first, second = flips.default_arms(store, model, setting, task)
     left, right = filters.columns(2)
-    prompt = _prompt(store, filters, False, left)
-    first = NONE_ARM if prompt else first
-    arm = filters.pick("Arm A", "a", store.arms, first, store.arm_words(), drops=OF_A_PAIR, place=left)
-    a = Side(store, model, setting, arm, prompt)
-    return task, a, _other_side(store, filters, a, second, right)
+    prompt, words_of = _prompt(store, filters, False, left), flips.names(store)
+    name = filters.pick("Arm A", "a", list(words_of), NONE_ARM if prompt else first, words_of, drops=OF_A_PAIR, place=left)
+    a = flips.side(store, model, setting, name, prompt)
+    b = _other_side(store, filters, a, NONE_ARM if prompt else second, right)
+    return task, a if b is None or a.prompt else replace(a, prompt=b.prompt), b
 
 
 def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> str | None:
@@ -100,10 +101,6 @@ def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> str | N
         return filters.pick("Prompt B", "prompt_b", names, incumbent or names[0], drops=OF_A_PAIR, place=place)
     tried = next((name for name in names if name != incumbent), names[0])
     return filters.pick("Prompt A", "prompt_a", names, tried, drops=OF_A_PAIR, place=place)
-
-
-def _pairs(a: Side, b: Side, task: str) -> pd.DataFrame:
-    return flips.paired(a.means(task), b.means(task), flips.shared_items(a, b, task))
 
 
 def _by_kind(pairs: pd.DataFrame) -> dict[str, int]:
@@ -165,9 +162,10 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
     if other is store and len(store.settings) > 1:
         setting = store.settings[filters.pick("Layout of B", "setting_b", list(store.settings), setting.id, drops=OF_A_PAIR, place=place)]
     prompt = _prompt(other, filters, True, place)
-    default = a.arm if other is not store and a.arm in other.arms else default if default in other.arms else next(iter(other.arms))
-    arm = filters.pick("Arm B", "b", other.arms, default, other.arm_words(), drops=OF_A_PAIR, place=place)
-    return Side(other, model, setting, arm, prompt)
+    words_of = flips.names(other)
+    default = a.name if other is not store and a.name in words_of else default if default in other.arms else next(iter(other.arms))
+    name = filters.pick("Arm B", "b", list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
+    return flips.side(other, model, setting, name, prompt or (None if a.store.plan.prompts else a.prompt))
 
 
 def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
@@ -177,10 +175,11 @@ def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
-    n_only = flips.count_only(a.means(task), b.means(task))
+    n_only, found = flips.count_only(a, b, task), flips.difference(pairs)
     plain.line(
-        f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points on "
-        f"{len(pairs):,} items." + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
+        f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points "
+        f"({interval(*(found.ci or (None, None)))}, 95 % interval; {p_text(found.p_value)}, not corrected) on {len(pairs):,} items."
+        + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
     )
     c, several = flips.planned(a, b, task)
     if c is None:
@@ -199,7 +198,7 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -
         return
 
     def choose(row: int, _: str) -> None:
-        go(item=shown.names[row], pair=None, items=shown.kind, a=a.arm, b=b.arm)
+        go(item=shown.names[row], pair=None, items=shown.kind, a=a.name, b=b.name)
 
     key = f"items/{task}/{a.key}/{b.key}/{b.store.folder.name}/{shown.kind}/{shown.number}"
     plain.choosable(shown.frame, key, choose)
@@ -208,16 +207,12 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -
 
 
 def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> None:
-    keys = ["replicate"] if a.prompt else ["base_prompt", "replicate"]
+    keys = ["replicate"] if a.prompt and b.prompt else ["base_prompt", "replicate"]
     of_a, of_b = (
-        {"-".join(str(row[key]) for key in keys): row for row in records(rows)}
-        for rows in (rows_a.sort_values(keys).drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
+        {"-".join(str(row[name]) for name in keys): row for row in records(rows)}
+        for rows in (rows_a.drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
     )
-    labels = {
-        key: f"base prompt {row['base_prompt']}, " * (a.prompt is None) + f"repeat {row['replicate'] + 1}"
-        for key, row in of_a.items()
-        if key in of_b
-    }
+    labels = {key: f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for key, row in of_a.items() if key in of_b}
     if not labels:
         st.caption("The two arms never asked this item with the same base prompt and repeat.")
         return

@@ -40,7 +40,7 @@ def to_json(report: Report) -> str:
         "state": report.state,
         "headline": headline(report),
         "summary": rows_of(report),
-        "comparisons": records(comparison_frame(report)),
+        "comparisons": [{k: v for k, v in row.items() if k != "contrast" or v} for row in records(comparison_frame(report))],
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
         "papers_protocol": [{**flat(row), "protocol": row.protocol._asdict()} for row in beside.protocols],

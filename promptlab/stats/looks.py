@@ -197,7 +197,7 @@ def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
 
 
 def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> list[Comparison]:
-    """All planned comparisons of a run, then its A/A comparisons, with what answers that are not whole mean for them.
+    """All planned comparisons of a run, its A/A comparisons, then contrasts, with what answers that are not whole mean for them.
 
     `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its planned looks decided.
     """
@@ -208,7 +208,8 @@ def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> 
         comparisons, aa = _judged(Analysis(trials, plan))
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
     found = [silenced(c, sorted(failed & models)) if failed & (models := models_of(c)) else c for c in comparisons] + aa
-    return weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+    found = weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+    return sorted(found, key=lambda c: c.contrast is not None)
 
 
 def extremes(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> tuple[list[Comparison], list[Comparison]]:
