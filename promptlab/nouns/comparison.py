@@ -101,6 +101,11 @@ class Comparison(InSetting):
     """The interval for tasks like these; None with one task, or where all tasks moved alike."""
     generalises: Generalise = "these"
     """Which tasks the verdict and `ci_low`, `ci_high` are about."""
+    neutral: Generalise = "these"
+    """Which neutral sentences they are about."""
+    ci_neutral_low: float | None = None
+    ci_neutral_high: float | None = None
+    """The interval against neutral sentences like these; None against another control, or with fewer than 5."""
     se: float | None = None
     """Standard error of one task's difference, robust where items come in clusters."""
     missing_control: float | None = None

@@ -50,6 +50,8 @@ def make_plan(study: Study) -> Plan:
         alpha=experiment.analysis.alpha,
         fdr=experiment.analysis.fdr,
         generalise=experiment.analysis.generalise,
+        neutral=experiment.analysis.neutral,
+        pooling=True,
         margins=Margins(cell=experiment.analysis.margin_cell_points / 100, mean=experiment.analysis.margin_mean_points / 100),
         sampling=experiment.sampling.asked(),
         models=tuple(

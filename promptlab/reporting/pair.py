@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Setting, Status, UsageProblem, did_you_mean, filled
+from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
@@ -119,11 +119,17 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
     shared = _shared_items(run_a, run_b)
     tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b)))
+    arms = [
+        plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
+        for plan, side, other in ((plan_a, a, b), (plan_b, b, a))
+    ]
+    if (NONE_ARM, AA_ARM) in arms:
+        notes.append(f"{NONE_ARM} is the mean of the baseline and its repeat, as in the report")
     pairs, dropped = [], 0
     for task in plan_a.task_of:
         if task not in tables_a or task not in tables_b:
             continue
-        scores = [dict(zip(t.items, t.mean([s.arm]), strict=True)) for t, s in ((tables_a[task], a), (tables_b[task], b))]
+        scores = [dict(zip(t.items, t.mean(of), strict=True)) for t, of in zip((tables_a[task], tables_b[task]), arms, strict=True)]
         names = [n for n in scores[0] if n in scores[1] and (task, n) in shared]
         kept = [n for n in names if np.isfinite(scores[0][n]) and np.isfinite(scores[1][n])]
         dropped += len(set(scores[0]) | set(scores[1])) - len(kept)

@@ -19,7 +19,7 @@ from scipy import stats as st
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Hypothesis, Plan, Status
 from promptlab.stats import sentences as say
-from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_these, min_level
+from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_sentences, like_these, min_level
 from promptlab.stats.multiplicity import ADJUSTMENT, adjust, contrast_of
 from promptlab.stats.power import Looked
 from promptlab.stats.tables import ItemTable, item_tables
@@ -108,7 +108,8 @@ class Analysis:
                 table = self._filled(table, contrast, self.loss(h, task))
             b = np.mean([table.mean(arms) for arms in contrast.controls], axis=0)
             planned = self.n_items[task] if self.complete else None
-            self._known[key] = table.pairs(table.mean(contrast.treatments), b, planned)
+            controls = contrast.control_arms if h.control == "placebo" else ()
+            self._known[key] = table.pairs(table.mean(contrast.treatments), b, planned, controls)
         return self._known[key]
 
     def _table(self, h: Hypothesis, task: str) -> ItemTable:
@@ -175,10 +176,17 @@ class Analysis:
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
         like = like_these(some) if h.scope != "cell" else None
         claim = these if blank.generalises == "these" else like
-        done = these.put_into(blank)
-        if h.scope != "cell":
-            own, wide = these.ci or (None, None), (like and like.ci) or (None, None)
+        done, others = these.put_into(blank), None
+        if h.control == "placebo" and claim is not None:
+            contrast = contrast_of(h, self.plan)
+            weights = [sum((arm in g) / len(g) for g in contrast.controls) / len(contrast.controls) for arm in contrast.control_arms]
+            others = like_sentences(some, claim, weights, len(contrast.treatments))
+        own, wide, beyond = ((found and found.ci) or (None, None) for found in (these, like, others))
+        done = replace(done, ci_neutral_low=beyond[0], ci_neutral_high=beyond[1])
+        if h.scope != "cell" or blank.neutral != "these":
             done = replace(done, ci_fixed_low=own[0], ci_fixed_high=own[1], ci_like_low=wide[0], ci_like_high=wide[1])
+        if blank.neutral != "these":
+            claim = others
         if len(some) == 1:
             done = replace(done, se=error_of_task(some[0]))
         if self._unfinished(h, losses):
@@ -186,7 +194,8 @@ class Analysis:
         if self.at is not None and h.scope == "cell" and len(self.n_items) > 1:
             return refused(replace(done, p_value=None), "not_planned", say.CELL_OF_LOOKS, rate)
         if claim is None:
-            claim = replace(these, p_value=None, status="zero_variance" if len(some) > 1 else "n_too_small", table=None, error=0.0)
+            few = len(some) == 1 and blank.neutral == "these"
+            claim = replace(these, p_value=None, status="n_too_small" if few else "zero_variance", table=None, error=0.0)
         fixed_p = claim.p_value
         if self.at is not None:
             claim = claim.repeated(self.at)
@@ -218,6 +227,8 @@ class Analysis:
         if claim.n_nonzero == 0:
             return "no_discordant_pairs", say.no_change(n, claim.n_exact, blank.margin, rate)
         if claim.p_value is None:
+            if blank.neutral != "these":
+                return "zero_variance", say.FEW_SENTENCES
             return "zero_variance", say.ONE_TASK if len(some) == 1 else say.ALL_ALIKE
         if claim.n_nonzero < least:
             return "cannot_be_significant", say.too_few_changes(claim.n_nonzero, n, least)
@@ -262,6 +273,7 @@ class Analysis:
             worst_low=low,
             worst_high=high,
             generalises="like_these" if like else "these",
+            neutral=self.plan.neutral if h.control == "placebo" else "these",
         )
 
     def aa(self) -> list[Comparison]:

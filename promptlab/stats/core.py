@@ -8,6 +8,7 @@ The rule is one function of the data. A mean over tasks has equal weights; with 
   tasks' own errors (CR2 in clusters) and pooled Satterthwaite degrees of freedom. With fewer than 10 changed items, the bound that so
   few changes set by themselves must hold too.
 - tasks like these: t over the task effects (Hartung and Knapp), k - 1 degrees of freedom.
+- neutral sentences like these: t over the means of at least 5 of them, one degree of freedom less than there are.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, 
 from promptlab.stats.power import Looked
 
 LEAST_CLUSTERS = 10
+LEAST_SENTENCES = 5
+"""Neutral sentences from which on something can be said about others like them."""
 LEAST_DF = 4.0
 """Below so many degrees of freedom Satterthwaite's approximation is not to be trusted (Pustejovsky and Tipton 2018)."""
 FEW = 10
@@ -38,6 +41,7 @@ COCHRAN = 25
 """Items needed for each unit of squared skewness before a mean of skewed differences can be trusted (Cochran 1977)."""
 ONE_ITEM = 0.25
 TIED = 1e-9
+OVER_TASKS = "t over tasks"
 POWER_Z = 1.959964 + 0.841621
 DOMINATED = "dominated_by_few_items: a few items make most of the difference, so interval and test are less sure than they say"
 
@@ -52,6 +56,8 @@ class Pairs:
     clusters: np.ndarray | None
     n_planned: int
     notes: tuple[str, ...] = ()
+    controls: tuple[float, ...] = ()
+    """The mean score under each control arm on these items."""
 
     @property
     def d(self) -> np.ndarray:
@@ -207,7 +213,30 @@ def like_these(pairs: Sequence[Pairs]) -> Inference | None:
     error, diff = float(effects.std(ddof=1)) / math.sqrt(k), float(effects.mean())
     p = 2 * float(stdtr(k - 1, -abs(diff) / error))
     changed = int(sum(np.count_nonzero(p.d) for p in pairs))
-    return Inference(diff=diff, p_value=p, method="t over tasks", ci_method="t over tasks", error=error, df=k - 1.0, n_nonzero=changed)
+    return Inference(diff=diff, p_value=p, method=OVER_TASKS, ci_method=OVER_TASKS, error=error, df=k - 1.0, n_nonzero=changed)
+
+
+def like_sentences(pairs: Sequence[Pairs], claim: Inference, weights: Sequence[float], n_treated: int) -> Inference | None:
+    """The same mean against neutral sentences like those that it has: is the treatment more than one more of them?
+
+    A sentence, whatever it says, moves scores by some amount; how much these amounts differ is seen in the means of the control arms
+    (`weights` in the mean that is subtracted), chance of their answers included. With so few of them the error has as many degrees of
+    freedom as they, less one, and is never less than that of the claim about these sentences; where that is about tasks like these, both
+    parts add up (Satterthwaite). None with fewer than 5, or where nothing varies.
+    """
+    n = len(weights)
+    if n < LEAST_SENTENCES:
+        return None
+    means = np.mean([p.controls for p in pairs], axis=0)
+    spread, own = float(means.var(ddof=1)) * (1 / n_treated + float(np.square(weights).sum())), claim.error**2
+    variance, df = max(spread, own), n - 1.0
+    if claim.method == OVER_TASKS:
+        variance, df = spread + own, (spread + own) ** 2 / max(spread**2 / df + own**2 / claim.df, TIED**4)
+    if variance < TIED**2:
+        return None
+    error, method = math.sqrt(variance), f"t over {n} neutral sentences"
+    p = 2 * float(stdtr(df, -abs(claim.diff) / error))
+    return replace(claim, p_value=p, method=method, ci_method=method, error=error, df=df, table=None)
 
 
 def _table(pairs: Sequence[Pairs]) -> tuple[float, float, float, float] | None:

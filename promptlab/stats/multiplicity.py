@@ -16,7 +16,7 @@ from scipy.special import chdtrc
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
-from promptlab.nouns import NONE_ARM, Contrast, Control, Hypothesis, Plan, Scope, Setting
+from promptlab.nouns import Contrast, Control, Hypothesis, Plan, Scope, Setting
 from promptlab.stats.intervals import Array
 
 ADJUSTMENT: Mapping[Scope, str] = {"cell": "fdr_bh", "stimulus": "holm", "primary": "holm"}
@@ -53,7 +53,7 @@ def contrast_of(h: Hypothesis, plan: Plan) -> Contrast:
     """The arms that a hypothesis compares, and by which margin it is judged."""
     members = plan.stimuli_of[h.treatment] if h.scope == "primary" else (h.treatment,)
     if h.control in ("none", "single"):
-        controls: tuple[tuple[str, ...], ...] = ((NONE_ARM,),)
+        controls: tuple[tuple[str, ...], ...] = (plan.baseline,)
     elif h.control == "placebo":  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
         controls = tuple(tuple(plan.placebos_of[name]) for name in members)
     else:  # a control of a loop is an arm of its own

@@ -47,14 +47,15 @@ class ItemTable:
         means: np.ndarray = self.scores[:, [self.arms[arm] for arm in arms]].mean(axis=1)
         return means
 
-    def pairs(self, s: np.ndarray, b: np.ndarray, n_planned: int | None = None) -> Pairs:
-        """The items that have both scores; without `n_planned` no other was planned."""
+    def pairs(self, s: np.ndarray, b: np.ndarray, n_planned: int | None = None, controls: Sequence[str] = ()) -> Pairs:
+        """The items that have both scores; without `n_planned` no other was planned. The means of the arms `controls` go along."""
         both = np.isfinite(s) & np.isfinite(b)
         clusters = None if self.clusters is None else self.clusters[both]
         if clusters is not None and len(set(clusters)) == len(clusters):
             clusters = None
         planned = int(both.sum()) if n_planned is None else n_planned
-        return Pairs(task=self.task, s=s[both], b=b[both], clusters=clusters, n_planned=planned, notes=self.notes)
+        means = tuple(self.scores[both][:, [self.arms[arm] for arm in controls]].mean(axis=0).tolist()) if both.any() else ()
+        return Pairs(task=self.task, s=s[both], b=b[both], clusters=clusters, n_planned=planned, notes=self.notes, controls=means)
 
     def has(self, arm: str) -> bool:
         """Whether any item has a score under an arm."""
