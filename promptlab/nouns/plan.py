@@ -144,8 +144,11 @@ class Estimate(Typed):
 
 
 class PowerRow(Typed):
-    """The smallest effects (fractions; None: none) that are seen with 80 % power, by the share of answers that change."""
+    """The smallest effects (fractions; None: none) that are seen with 80 % power against a control, by the share of answers that change."""
 
+    control: str = "none"
+    n_controls: int = 1
+    """Arms that the control is the mean of."""
     discordance: float
     n_items_cell: int
     cell_alone: float | None

@@ -62,7 +62,10 @@ class Choices:
     @property
     def size(self) -> Size:
         """The design as the power calculator takes it."""
-        return Size((self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, self.again / 100)
+        return Size(
+            (self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, self.again / 100,
+            controls=self.per_stimulus or 2, accuracy=self.accuracy / 100,
+        )  # fmt: skip
 
     def remarks(self) -> list[str]:
         """What cannot be, and what is done about it."""
