@@ -6,7 +6,7 @@ And its manifest: what ran, from which hashes, in what state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -19,6 +19,8 @@ from promptlab.nouns.words import AA_ARM, NONE_ARM, Generalise, Role, Scorer, Su
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
 READABLE = (1, FORMAT)
+CONTRASTED = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+"""Keys that a plan leaves out where it compares none of these."""
 
 
 class PlannedModel(Typed):
@@ -53,6 +55,23 @@ class PlannedTask(Typed):
     frame: Mapping[str, Any] = field(default_factory=dict)
     options: Literal["shown", "hidden"] = "shown"
     demos: tuple[Mapping[str, Any], ...] = ()
+
+
+class PlannedPrompt(Typed):
+    """A whole prompt that is compared with others: an arm's base prompt."""
+
+    name: str = key("prompt")
+
+
+class PlannedFactor(Typed):
+    """What settings vary on purpose: its levels as labels, and the level of each setting by id."""
+
+    name: str
+    levels: tuple[str, ...] = ()
+    reference: str = ""
+    random: bool = False
+    """Whether its levels stand for others like them: effects are then averaged over them, with their variance in the error."""
+    of: Mapping[str, str] = field(default_factory=dict)
 
 
 class PlannedArm(Typed):
@@ -232,6 +251,14 @@ class Plan(Typed):
     notes: tuple[str, ...] = ()
     best_in_task: bool = False
     hypotheses: tuple[Hypothesis, ...] = ()
+    prompts: tuple[PlannedPrompt, ...] = ()
+    """Prompts that are compared; `base_prompts` names them too."""
+    incumbent: str | None = None
+    """The prompt that every other one is compared with."""
+    factors: tuple[PlannedFactor, ...] = ()
+    compare_models: bool = False
+    interactions: tuple[tuple[str, ...], ...] = ()
+    """Pairs of names of factors; "prompt", "model" and "stimulus" are names too."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Plan:
@@ -239,16 +266,16 @@ class Plan(Typed):
         settings = {setting.id: setting for setting in map(Setting.of, data.get("settings", ()))}
         hypotheses = []
         for row in data.get("hypotheses", ()):
-            setting = Setting.of(row)
-            own = {name: row[name] for name in Hypothesis.__dataclass_fields__ if name != "setting"}
-            hypotheses.append(Hypothesis(**own, setting=settings.setdefault(setting.id, setting)))
+            made = Hypothesis.of(row)
+            hypotheses.append(replace(made, setting=settings.setdefault(made.setting.id, made.setting)))
         known = {name: value for name, value in data.items() if name != "format"}
         tasks = [{"suite": data.get("suite"), **task} for task in data.get("tasks", ())]
         return typed(cls, {**known, "tasks": tasks, "settings": tuple(settings.values()), "hypotheses": tuple(hypotheses)})
 
     def plain(self) -> dict[str, Any]:
         """As plan.json holds it."""
-        return {"format": FORMAT, **fields_of(self)}
+        unset = {name for name in CONTRASTED if not getattr(self, name)}
+        return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if name not in unset}}
 
     @cached_property
     def looped(self) -> Mapping[str, PlannedLoop]:
@@ -283,6 +310,11 @@ class Plan(Typed):
     def baseline(self) -> tuple[str, ...]:
         """The arms that are the prompt as it is."""
         return (NONE_ARM, AA_ARM) if self.pooling else (NONE_ARM,)
+
+    @property
+    def random_prompts(self) -> str | None:
+        """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
+        return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
 
     @property
     def answers_an_item(self) -> int:

@@ -128,7 +128,7 @@ def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
 
 
 def controls_of(study: Study) -> dict[Control, int]:
-    """What stimuli are compared with, and how many arms each control is the mean of: of placebos as many as the stimulus with the fewest."""
+    """What stimuli are compared with, and of how many arms each control is the mean: of placebos the fewest that a stimulus has."""
     stimuli, placebos = _stimuli(study.design), _stimuli(study.design, "placebo")
     found: dict[Control, int] = {}
     if placebos:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from statistics import NormalDist
 from typing import Literal
 
-from scipy.special import nctdtr, stdtrit
+from scipy.special import stdtrit
 
 from promptlab.stats import FUTILITY, LEAST_CLUSTERS, expected_share, power_mcnemar, smallest_margin
 
@@ -46,7 +46,9 @@ class Size:
         moved, flips, squares, noise = self._model(effect)
         gain = moved * (1 - 2 * noise / self._room(effect)) - moved**2 * squares
         rest = flips - 2 * noise - moved * (1 - 2 * noise / self._room(effect))
-        return (noise + gain + noise / self.controls) / self.repeats + moved**2 * (squares - 1) + rest
+        by_chance = gain * min(1.0, 2 * noise / self.discordance)  # a model that answers alike each time takes an effect alike too
+        again = (noise + by_chance + noise / self.controls) / self.repeats
+        return again + gain - by_chance + moved**2 * (squares - 1) + rest
 
     def flips(self, effect: float) -> float:
         """The share of items whose score changes in one request, where this is the effect."""
@@ -119,10 +121,9 @@ def _power(size: Size, effect: float, tau: float) -> float:
     if tau > 0 and k < 2:
         raise ValueError("one task says nothing about tasks like it; tau needs at least two")
     df = k - 1 if tau > 0 else sum(units) - len(units)
-    if df:
-        found = float(nctdtr(df, drift, stdtrit(df, size.alpha / 2)) + 1 - nctdtr(df, drift, -stdtrit(df, size.alpha / 2)))
-        return found if found == found else float(drift > 10)
-    return NormalDist().cdf(drift + NormalDist().inv_cdf(size.alpha / 2))
+    edge = float(-stdtrit(df, size.alpha / 2)) if df else -NormalDist().inv_cdf(size.alpha / 2)
+    small = 1 / (2 * df) if df else 0.0  # the noncentral t law, as Johnson and Welch (1940) have it
+    return NormalDist().cdf((drift - edge * (1 - small / 2)) / (1 + edge**2 * small) ** 0.5)
 
 
 def fewest(enough: Callable[[int], bool], most: int) -> int | None:

@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, SCOPES, Manifest, Plan, PlannedModel, as_sent, merged
+from promptlab.nouns import ADJUSTMENTS, SCOPES, Manifest, Plan, PlannedModel, as_sent, merged
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
 from promptlab.reporting.frozen import experiment_of
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.sensitivity import key_of
 from promptlab.reporting.table import Table, table
-from promptlab.stats import ADJUSTMENT
+from promptlab.stats import adjustment_of
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
@@ -204,10 +204,10 @@ def family_table(store: Store) -> Table:
     rows = []
     for family in family_names(store):
         planned = [h for h in plan.hypotheses if h.family == family]
-        scope = planned[0].scope
+        scope = planned[0].scope if planned[0].task is None else "cell"
         level, margin = (plan.fdr, plan.margins.cell) if scope == "cell" else (plan.alpha, plan.margins.mean)
-        against = ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(h.control for h in planned))
-        adjustment = ADJUSTMENTS[ADJUSTMENT[scope]].controls
+        against = ", ".join(dict.fromkeys(h.against.phrase for h in planned))
+        adjustment = ADJUSTMENTS[adjustment_of(planned[0])].controls
         rows.append([family, SCOPES[scope].about, len(planned), f"{level:g}", adjustment, f"{100 * margin:g} points", against])
     note = f"{len(plan.hypotheses):,} hypotheses. What is in no family gets no verdict."
     heads = ("family", "is about", "hypotheses", "level", "adjusted by", "margin", "measured against")
@@ -220,7 +220,7 @@ def hypothesis_table(store: Store, family: str | None) -> Table:
     verdicts = {key_of(c): words.verdict(c) for c in store.report.comparisons}
     rows = [
         [
-            h.treatment if h.scope != "primary" else f"all of {h.library}", h.task or "mean over the tasks", CONTROLS[h.control].phrase,
+            h.treatment if h.scope != "primary" else f"all of {h.library}", h.task or "mean over the tasks", h.against.phrase,
             h.model, h.setting.words, verdicts.get(key_of(h), "none yet"),
         ]
         for h in planned

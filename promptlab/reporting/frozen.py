@@ -13,7 +13,7 @@ from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError,
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
-from promptlab.stats import ADJUSTMENT
+from promptlab.stats import adjustment_of
 
 NOT_SENT, ADDED = "not sent under this name", "added by promptlab or the provider's rules"
 
@@ -130,10 +130,10 @@ def experiment_of(folder: Path) -> Experiment | None:
 
 def _families(report: Report) -> Table:
     plan = report.plan
-    sizes = Counter((h.family, h.scope) for h in plan.hypotheses)
+    sizes, first = Counter(h.family for h in plan.hypotheses), {h.family: h for h in reversed(plan.hypotheses)}
     rows = [
-        [family, f"{n:,}", ADJUSTMENTS[ADJUSTMENT[scope]].promise, f"{plan.fdr if scope == 'cell' else plan.alpha:g}"]
-        for (family, scope), n in sizes.items()
+        [family, f"{n:,}", ADJUSTMENTS[adjustment_of(h := first[family])].promise, f"{plan.alpha if h.task is None else plan.fdr:g}"]
+        for family, n in sizes.items()
     ]
     note = "Every comparison that was planned counts in its family, judged or not; what is not in one gets no verdict."
     return table("Families of hypotheses", note, ("family", "hypotheses", "method and promise", "level"), rows)
@@ -194,9 +194,19 @@ def _models(report: Report) -> Table:
 
 def _power(report: Report) -> Table:
     effects = ("cell_alone", "cell_in_family", "mean", "mean_like_these")
-    rows = [[f"{CONTROLS[p.control].name} ({p.n_controls})", f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)] for p in report.plan.power]
+    rows = [
+        [f"{CONTROLS[p.control].name} ({p.n_controls})", f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)]
+        for p in report.plan.power
+    ]
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
-    heads = ("against (arms)", "answers that change", "one task alone", "one task, strictest of its family", "mean over these tasks", "tasks like these")
+    heads = (
+        "against (arms)",
+        "answers that change",
+        "one task alone",
+        "one task, strictest of its family",
+        "mean over these tasks",
+        "tasks like these",
+    )
     return table("The smallest differences that the design could see", note, heads, rows)
 
 

@@ -4,6 +4,7 @@ from promptlab.stats.agreement import *
 from promptlab.stats.analysis import *
 from promptlab.stats.best import *
 from promptlab.stats.components import *
+from promptlab.stats.contrasts import *
 from promptlab.stats.core import *
 from promptlab.stats.decision import *
 from promptlab.stats.intervals import *

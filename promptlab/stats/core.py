@@ -216,19 +216,19 @@ def like_these(pairs: Sequence[Pairs]) -> Inference | None:
     return Inference(diff=diff, p_value=p, method=OVER_TASKS, ci_method=OVER_TASKS, error=error, df=k - 1.0, n_nonzero=changed)
 
 
-def like_sentences(pairs: Sequence[Pairs], claim: Inference, weights: Sequence[float], n_treated: int) -> Inference | None:
+def like_sentences(pairs: Sequence[Pairs], claim: Inference, treated: Sequence[float], control: Sequence[float]) -> Inference | None:
     """The same mean against neutral sentences like those that it has: is the treatment more than one more of them?
 
-    A sentence, whatever it says, moves scores by some amount; how much these amounts differ is seen in the means of the control arms
-    (`weights` in the mean that is subtracted), chance of their answers included. With so few of them the error has as many degrees of
-    freedom as they, less one, and is never less than that of the claim about these sentences; where that is about tasks like these, both
-    parts add up (Satterthwaite). None with fewer than 5, or where nothing varies.
+    A sentence, whatever it says, moves scores by some amount; how much these amounts differ is seen in the means of the control arms,
+    chance of their answers included. `treated` and `control` are the weights of the arms of both sides. The error has as many degrees of
+    freedom as control arms, less one, and is never less than that of the claim about these sentences; where that is about tasks like
+    these, both parts add up (Satterthwaite). None with fewer than 5 control arms, or where nothing varies.
     """
-    n = len(weights)
+    n = len(control)
     if n < LEAST_SENTENCES:
         return None
     means = np.mean([p.controls for p in pairs], axis=0)
-    spread, own = float(means.var(ddof=1)) * (1 / n_treated + float(np.square(weights).sum())), claim.error**2
+    spread, own = float(means.var(ddof=1)) * float(np.square([*treated, *control]).sum()), claim.error**2
     variance, df = max(spread, own), n - 1.0
     if claim.method == OVER_TASKS:
         variance, df = spread + own, (spread + own) ** 2 / max(spread**2 / df + own**2 / claim.df, TIED**4)

@@ -20,6 +20,7 @@ from scipy import stats as st
 from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook, Setting, flat
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, settled, silenced
+from promptlab.stats.contrasts import completed
 from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.outcomes import weighed
 from promptlab.stats.power import Looked, conditional_power, planned_drift, repeated_bound
@@ -200,6 +201,7 @@ def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> 
 
     `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its planned looks decided.
     """
+    plan = completed(plan)
     if plan.looks:
         comparisons, aa = _looked(trials, Looks(plan, looks))
     else:
@@ -211,6 +213,7 @@ def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> 
 
 def extremes(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> tuple[list[Comparison], list[Comparison]]:
     """The planned comparisons as they would be judged with the excess loss of one side against, and for, the treatments."""
+    plan = completed(plan)
     results = _results(trials, Looks(plan, looks))
     against, favour = (_once(judge(results(side)), plan) for side in (False, True))
     return against, favour
@@ -285,7 +288,7 @@ def _end(looks: Looks, h: Hypothesis) -> tuple[int, str]:
 
     The mean over a library ends with the first of its treatments that stopped: beyond that, its arms have not the same items.
     """
-    members = contrast_of(h, looks.plan).treatments
+    members = list(dict.fromkeys(ref.arm for ref in contrast_of(h, looks.plan).side(1)))
     rows = [row for row in (looks.ended(place_of(h), name) for name in members) if row is not None]
     if not rows:
         return len(looks.ends) - 1, ""

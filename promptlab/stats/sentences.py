@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, UNWHOLE, Comparison, Verdict
+from promptlab.nouns import ADJUSTMENTS, UNWHOLE, Comparison, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def _other(c: Comparison) -> str:
 
 def _control(c: Comparison) -> str:
     """What a verdict is against."""
-    return CONTROLS[c.control].phrase if c.neutral == "these" else f"neutral sentences like these {len(c.control_arms)}"
+    return c.against.phrase if c.neutral == "these" else f"neutral sentences like these {len(c.control_arms)}"
 
 
 def _others(c: Comparison) -> str:

@@ -1,0 +1,184 @@
+"""The two sides of a contrast in one task, item by item: their means, what either of them lost, and what that could hide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from promptlab.nouns import OWN_PROMPT, ArmRef, Contrast, Plan
+from promptlab.stats.core import Pairs
+from promptlab.stats.tables import ItemTable, Place
+
+
+class Loss(NamedTuple):
+    """Treatment and control of a contrast in one task: planned answers, those without a score, and the sum of all scores.
+
+    Of a side with several arms their weighted mean.
+    """
+
+    planned: tuple[float, float]
+    lost: tuple[float, float]
+    scores: tuple[float, float]
+
+    @property
+    def shares(self) -> tuple[float, float]:
+        return self.lost[0] / max(self.planned[0], 1), self.lost[1] / max(self.planned[1], 1)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Where the difference could lie, whatever the lost answers of either side were (Manski 1990)."""
+        treatment, control = (total / max(n, 1) for total, n in zip(self.scores, self.planned, strict=True))
+        t, c = self.shares
+        return treatment - control - c, treatment + t - control
+
+
+class Compared(NamedTuple):
+    """A contrast in one task: item pairs, what either side lost, answers that were planned, and differences by independent unit."""
+
+    pairs: Pairs
+    loss: Loss
+    n_due: int
+    units: np.ndarray
+
+
+def joint(of_tasks: Sequence[np.ndarray]) -> np.ndarray:
+    """The unit differences of all tasks in one row, weighted so that their mean is the mean over the tasks."""
+    sizes = [int(np.isfinite(units).sum()) for units in of_tasks]
+    some = sum(1 for n in sizes if n)
+    return np.concatenate([units * sum(sizes) / max(some * n, 1) for units, n in zip(of_tasks, sizes, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """The answers that a contrast compares: items by the base prompts that it averages (each paired with itself) by arms."""
+
+    table: ItemTable
+    """Names the items and their clusters."""
+    weights: np.ndarray
+    """Of the arms; each side sums to 1, so that an interaction is half the difference of two differences."""
+    prompts: tuple[str, ...]
+    scores: np.ndarray
+    counts: np.ndarray
+    due: np.ndarray
+    """Answers that each item should have in each arm and base prompt: the items of the table, then those without any record."""
+
+    def compared(self, n_planned: int | None, favour: bool | None) -> Compared:
+        """What an analysis needs of them; `favour` puts the excess loss of one side in, for the treatment or against it."""
+        loss = self.loss(n_planned is not None)
+        sides = self if favour is None else self.filled(loss, favour)
+        s, b = sides.means()
+        pairs = replace(sides.table.pairs(s, b, n_planned), controls=sides.control_means(np.isfinite(s - b)))
+        return Compared(pairs, loss, int(self.due.sum()) * len(self.prompts) * len(self.weights), sides.units(s - b))
+
+    def means(self) -> tuple[np.ndarray, np.ndarray]:
+        """The item means of treatment and control: over the base prompts that both sides have; NaN for an item without any."""
+        s, b = (_side(self.scores, sign * self.weights) for sign in (1, -1))
+        if s.shape[1] == 1:
+            return s[:, 0], b[:, 0]
+        both = np.isfinite(s) & np.isfinite(b)
+        with np.errstate(invalid="ignore"):
+            n = both.sum(axis=1)
+            return np.where(both, s, 0.0).sum(axis=1) / n, np.where(both, b, 0.0).sum(axis=1) / n
+
+    def control_means(self, items: np.ndarray) -> tuple[float, ...]:
+        """The mean score under each arm of the control on these items; empty with one arm."""
+        own = self.weights < 0
+        if own.sum() < 2 or not items.any():
+            return ()
+        whole = self.scores[items]
+        whole = np.where(np.isfinite(whole).all(axis=2, keepdims=True), whole, np.nan)[:, :, own]
+        return tuple(np.nanmean(whole, axis=(0, 1)).tolist())
+
+    def units(self, d: np.ndarray) -> np.ndarray:
+        """Item differences as those of independent units, so that their mean over all units is that of the items; NaN without one."""
+        if self.table.clusters is None:
+            return d
+        codes, n = np.unique(self.table.clusters, return_inverse=True)[1], np.isfinite(d)
+        sums, some = np.bincount(codes, weights=np.where(n, d, 0.0)), np.bincount(codes, weights=n) > 0
+        return np.where(some, sums * some.sum() / max(n.sum(), 1), np.nan)
+
+    def loss(self, complete: bool) -> Loss:
+        """What each side lost, in answers."""
+        had = np.minimum(self.counts, self.due[: len(self.counts), None, None])
+        kept, total = had.sum(axis=(0, 1)), np.nansum(had * self.scores, axis=(0, 1))
+        planned = np.full(len(self.weights), float(self.due.sum() * len(self.prompts))) if complete else kept
+        sides = [np.maximum(sign * self.weights, 0.0) for sign in (1, -1)]
+        planned_, lost, scores = (tuple(round(float(side @ values), 9) for side in sides) for values in (planned, planned - kept, total))
+        return Loss(planned=planned_, lost=lost, scores=scores)  # type: ignore[arg-type]
+
+    def filled(self, loss: Loss, favour: bool) -> Sides:
+        """The same with the excess loss of the side that lost more, at 0 or 1; what both sides lost alike stays missing."""
+        shares, due, n = loss.shares, self.due, len(self.counts)
+        more = int(shares[1] > shares[0])
+        share = 1 - shares[1 - more] / shares[more] if shares[more] else 0.0
+        worst = float(favour == (more == 0))
+        unseen = np.array([f"(not recorded {i})" for i in range(len(due) - n)], dtype=object)
+        blank = ((0, len(unseen)), (0, 0), (0, 0))
+        had = np.pad(self.counts.astype(np.float64), blank)
+        scores = np.pad(self.scores, blank, constant_values=np.nan)
+        other = np.isfinite(scores[:, :, (self.weights < 0) if more == 0 else (self.weights > 0)]).all(axis=2)
+        for arm in np.flatnonzero((self.weights > 0) if more == 0 else (self.weights < 0)):
+            for own in range(len(self.prompts)):
+                column, had_ = scores[:, own, arm], had[:, own, arm]
+                put = share * np.maximum(due - had_, 0)
+                part = had_ > 0
+                column[part] = (column[part] * had_[part] + worst * put[part]) / (had_[part] + put[part])
+                empty = np.flatnonzero(~part)
+                empty = empty[np.argsort(~other[empty, own], kind="stable")]  # an item that makes a pair first
+                column[empty[: round(share * len(empty) + 0.499)]] = worst
+        clusters = None if self.table.clusters is None else np.concatenate([self.table.clusters, unseen])
+        table = replace(self.table, items=np.concatenate([self.table.items, unseen]), clusters=clusters)
+        return replace(self, table=table, scores=scores, counts=had)
+
+
+def _side(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Items by base prompts: the weighted mean of the arms whose weight is above 0; equal weights are a plain mean, exactly."""
+    here = weights > 0
+    own = weights[here]
+    if np.ptp(own) < EQUAL:
+        mean: np.ndarray = scores[:, :, here].mean(axis=2)
+        return mean
+    found: np.ndarray = scores[:, :, here] @ own
+    return found
+
+
+EQUAL = 1e-12
+
+
+def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Mapping[Place, Mapping[str, ItemTable]]) -> Sides:
+    """The sides of a contrast in one task of a run, from the item means of all its models and settings."""
+    refs = [ref for ref, _ in contrast.weights]
+    of_ref = [tables.get((ref.model, ref.setting), {}).get(task) for ref in refs]
+    found = list({id(table): table for table in of_ref if table is not None}.values())
+    empty = ItemTable(task=task, items=np.empty(0, dtype=object), arms={}, scores=np.empty((0, 0)), counts=np.empty((0, 0)))
+    table = found[0] if found else empty
+    notes = tuple(dict.fromkeys(note for one in found for note in one.notes))
+    prompts = _averaged(refs, task, plan, found)
+    shape = (len(table.items), len(prompts), len(refs))
+    scores, counts = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    for arm, (ref, of_place) in enumerate(zip(refs, of_ref, strict=True)):
+        for own, prompt in enumerate(prompts):
+            part = None if of_place is None else of_place.within(ref.prompt or prompt)
+            if part is not None and ref.arm in part.arms:
+                scores[:, own, arm], counts[:, own, arm] = part.scores[:, part.arms[ref.arm]], part.counts[:, part.arms[ref.arm]]
+    seen = [part.counts.max(axis=1, initial=0) for one in found for part in one.by_prompt.values()] if plan.imported else []
+    least = 1 if plan.imported else plan.replicates
+    due = np.maximum(np.max(seen, axis=0), least) if seen else np.full(len(table.items), least)
+    unseen = np.full(max(plan.task_of[task].n_items - len(table.items), 0), least)
+    return Sides(
+        table=replace(table, notes=notes), weights=np.array([weight for _, weight in contrast.weights]) / contrast.scale,
+        prompts=prompts, scores=scores, counts=counts, due=np.concatenate([due, unseen]),
+    )  # fmt: skip
+
+
+def _averaged(refs: list[ArmRef], task: str, plan: Plan, found: list[ItemTable]) -> tuple[str, ...]:
+    """The base prompts over which a contrast is averaged in a task, recorded or not; one name where its arms say theirs."""
+    if all(ref.prompt is not None for ref in refs):
+        return ("",)
+    recorded = {prompt: None for table in found for prompt in table.by_prompt}
+    asked = plan.task_of[task].base_prompts or plan.base_prompts
+    own = [prompt for prompt in dict.fromkeys((*(asked if set(recorded) != {OWN_PROMPT} else ()), *recorded)) if prompt != OWN_PROMPT]
+    return tuple(own) or (OWN_PROMPT,)
