@@ -83,8 +83,9 @@ class Sides:
         if not self.labels:
             return np.array([])
         own = [np.array([label == level for label in self.labels]) for level in dict.fromkeys(self.labels)]
-        parts = [_side(self.scores, part * self.weights) - _side(self.scores, -part * self.weights) for part in own]
-        found = [part[:, [i]] for part in parts for i in range(part.shape[1])] if len(parts) == 1 else parts
+        parts = [part * self.weights * len(own) for part in own]
+        d = [_side(self.scores, weights) - _side(self.scores, -weights) for weights in parts]
+        found = [d[0][:, [i]] for i in range(d[0].shape[1])] if len(own) == 1 else d
         return np.array([float(np.nanmean(part)) if np.isfinite(part).any() else np.nan for part in found])
 
     def means(self) -> tuple[np.ndarray, np.ndarray]:
