@@ -29,7 +29,7 @@ from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
-    from promptlab.planning.calibrate import Rate
+    from promptlab.planning.calibrate import Calibration, Rate
     from promptlab.planning.resolve import Study
 
 
@@ -137,8 +137,10 @@ def calibrate(
     seen = "" if found.estimates_mean is None else f" Where it was found, the mean estimate was {100 * found.estimates_mean:+.1f} points."
     say(
         f"This design reports a false gain in {100 * a.share:.1f} % [{100 * a.low:.1f}, {100 * a.high:.1f}] of sweeps "
-        f"and finds {effect:+g} points in {100 * f.share:.1f} % [{100 * f.low:.1f}, {100 * f.high:.1f}]."
+        f"and finds {effect:+g} points{' on all models' if len(found.models) > 1 else ''} in {100 * f.share:.1f} % "
+        f"[{100 * f.low:.1f}, {100 * f.high:.1f}]."
     )
+    everywhere = f", on all {len(found.models)} models" if len(found.models) > 1 else ""
     print_table(
         "", ["when", "what", "how often", "95 % CI"],
         [
@@ -148,7 +150,7 @@ def calibrate(
             ["nothing works", f"any finding in one of {found.n_families} families of stimuli (the same)", *_rate(found.false_family)],
             ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
             ["nothing works", "the A/A check silences a model", *_rate(found.aa_failed)],
-            [f"{found.treatment} {effect:+g} points", "said to help over the tasks", *_rate(found.found)],
+            [f"{found.treatment} {effect:+g} points", f"said to help over the tasks{everywhere}", *_rate(found.found)],
             [f"{found.treatment} {effect:+g} points", "said to help in a task (share of tasks)", f"{100 * found.found_cells:.1f} %", "-"],
         ],
         f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
@@ -159,6 +161,24 @@ def calibrate(
             if found.asked < 1
             else ""
         ),
+    )  # fmt: skip
+    _by_model(found, effect)
+
+
+def _by_model(found: Calibration, effect: float) -> None:
+    """What would be shipped, model by model."""
+    print_table(
+        "Shipped: found to help over the tasks against its control and against the plain prompt",
+        ["model", "when", "what", "how often", "95 % CI"],
+        [
+            row
+            for of in found.models
+            for row in (
+                [of.model, "nothing works", "some arm is shipped", *_rate(of.false_ship)],
+                [of.model, f"{found.treatment} {effect:+g} points", "the best arm is shipped", *_rate(of.best_shipped)],
+                [of.model, f"{found.treatment} {effect:+g} points", "another arm is shipped", *_rate(of.other_shipped)],
+            )
+        ],
     )  # fmt: skip
 
 

@@ -47,6 +47,10 @@ class Contrast:
         """The arms of the treatment (1) or of the control (-1)."""
         return tuple(ref for ref, weight in self.weights if weight * sign > 0)
 
+    def each(self, sign: int) -> tuple[float, ...]:
+        """The weights of the treatment's arms (1) or of the control's (-1), without sign, in sum 1."""
+        return tuple(abs(weight) / self.scale for _, weight in self.weights if weight * sign > 0)
+
     def plain(self) -> dict[str, Any]:
         """As a row of the plan."""
         rows = [{"weight": w, "model": r.model, "setting": r.setting, "arm": r.arm, "prompt": r.prompt} for r, w in self.weights]
@@ -168,6 +172,11 @@ class Comparison(Judged):
     """The interval for tasks like these; None with one task, or where all tasks moved alike."""
     generalises: Generalise = "these"
     """Which tasks the verdict and `ci_low`, `ci_high` are about."""
+    neutral: Generalise = "these"
+    """Which neutral sentences they are about."""
+    ci_neutral_low: float | None = None
+    ci_neutral_high: float | None = None
+    """The interval against neutral sentences like these; None against another control, or with fewer than 5."""
     se: float | None = None
     """Standard error of one task's difference, robust where items come in clusters."""
     missing_control: float | None = None

@@ -14,7 +14,7 @@ from promptlab.nouns.call import Price
 from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
-from promptlab.nouns.words import Generalise, Role, Scorer, Suite
+from promptlab.nouns.words import AA_ARM, NONE_ARM, Generalise, Role, Scorer, Suite
 
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
@@ -175,8 +175,11 @@ class Estimate(Typed):
 
 
 class PowerRow(Typed):
-    """The smallest effects (fractions; None: none) that are seen with 80 % power, by the share of answers that change."""
+    """The smallest effects (fractions; None: none) that are seen with 80 % power against a control, by the share of answers that change."""
 
+    control: str = "none"
+    n_controls: int = 1
+    """Arms that the control is the mean of."""
     discordance: float
     n_items_cell: int
     cell_alone: float | None
@@ -227,6 +230,10 @@ class Plan(Typed):
     margins: Margins = field(default_factory=Margins)
     generalise: Generalise = "these"
     """Which tasks a verdict over the tasks is about."""
+    neutral: Generalise = "these"
+    """Which neutral sentences a verdict against them is about."""
+    pooling: bool = False
+    """Whether the baseline and its repeat are one control; plans of earlier versions took the baseline alone."""
     replicates: int = 1
     seed: int = 0
     sampling: Mapping[str, Any] = field(default_factory=dict)
@@ -317,6 +324,11 @@ class Plan(Typed):
     def placebos_named(self) -> frozenset[str]:
         """Names of the arms that are placebos."""
         return frozenset(arm.name for arm in self.arms if arm.role == "placebo")
+
+    @property
+    def baseline(self) -> tuple[str, ...]:
+        """The arms that are the prompt as it is."""
+        return (NONE_ARM, AA_ARM) if self.pooling else (NONE_ARM,)
 
     @property
     def random_prompts(self) -> str | None:

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import product
 from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
@@ -65,6 +66,8 @@ def make_plan(study: Study) -> Plan:
         alpha=experiment.analysis.alpha,
         fdr=experiment.analysis.fdr,
         generalise=experiment.analysis.generalise,
+        neutral=experiment.analysis.neutral,
+        pooling=_repeated(design),
         margins=Margins(cell=experiment.analysis.margin_cell_points / 100, mean=experiment.analysis.margin_mean_points / 100),
         sampling=experiment.sampling.asked(),
         models=tuple(
@@ -145,6 +148,17 @@ def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
     }
 
 
+def controls_of(study: Study) -> dict[Control, int]:
+    """What stimuli are compared with, and of how many arms each control is the mean: of placebos the fewest that a stimulus has."""
+    stimuli, placebos = _stimuli(study.design), _stimuli(study.design, "placebo")
+    found: dict[Control, int] = {}
+    if placebos:
+        found["placebo"] = min((len(placebos_of(s, placebos, study.n_tokens)) for s in stimuli), default=1)
+    if stimuli:
+        found["none"] = 2
+    return found or {"neutral_feedback": 1}
+
+
 def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
     design = study.design
@@ -152,10 +166,12 @@ def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     n_cells = max(1, n_stimuli * len(design.tasks))
     n_items = [len(task.items) for task in design.tasks]
     rows = []
-    for discordance in DISCORDANCE:
-        cell, mean = _sizes(study, n_items, discordance)
+    for (control, n_controls), discordance in product(controls_of(study).items(), DISCORDANCE):
+        cell, mean = _sizes(study, n_items, discordance, n_controls)
         rows.append(
             PowerRow(
+                control=control,
+                n_controls=n_controls,
                 discordance=discordance,
                 n_items_cell=min(n_items),
                 cell_alone=cell.smallest_effect(),
@@ -182,6 +198,7 @@ def outlook(study: Study, discordance: float | None = None, each: Sequence[Estim
     psi = discordance if discordance is not None else DISCORDANCE[0]
     now = [len(task.items) for task in design.tasks]
     costs = [made.usd for made in each or estimates(study)]
+    n_controls = next(iter(controls_of(study).values()))
     calls = counts(study).calls
     rows: list[OutlookRow] = []
     for factor in (1, 2, 4):
@@ -189,7 +206,7 @@ def outlook(study: Study, discordance: float | None = None, each: Sequence[Estim
         if rows and n_items == rows[-1].n_items:
             break
         share = sum(n_items) / sum(now)
-        cell, mean = _sizes(study, n_items, psi)
+        cell, mean = _sizes(study, n_items, psi, n_controls)
         rows.append(
             OutlookRow(
                 factor=factor,
@@ -214,11 +231,19 @@ def _sum(costs: Sequence[float | None], share: float) -> float | None:
     return sum(known) * share if len(known) == len(costs) else None
 
 
-def _sizes(study: Study, n_items: Sequence[int], discordance: float) -> tuple[Size, Size]:
-    """One task by itself, and the mean over the tasks at the strictest level of its family."""
-    analysis, tasks = study.experiment.analysis, tuple(n_items)
-    alpha = analysis.alpha / max(1, _n_stimuli(study.design))
-    return Size(tasks, discordance, analysis.fdr, "cell"), Size(tasks, discordance, alpha)
+def _sizes(study: Study, n_items: Sequence[int], discordance: float, n_controls: int) -> tuple[Size, Size]:
+    """One task by itself, and the mean over the tasks at the strictest level of its family. All flips are chance, as in `calibrate`."""
+    analysis, design = study.experiment.analysis, study.design
+    clustered = any(item.cluster for task in design.tasks for item in task.items)
+    shares = [n / len(task.items) for n, task in zip(n_items, design.tasks, strict=True)]
+    units = [round(share * len({i.cluster or i.id for i in task.items})) for share, task in zip(shares, design.tasks, strict=True)]
+    cell = Size(
+        tuple(n_items), discordance, analysis.fdr, "cell", repeats=design.replicates, chance=discordance, controls=n_controls,
+        units=tuple(units) if clustered else (),
+    )  # fmt: skip
+    looks = look_plan([len(task.items) for task in design.tasks], trials_an_item(design), analysis.looks) if analysis.looks > 1 else ()
+    alpha = analysis.alpha / max(1, _n_stimuli(design))
+    return cell, replace(cell, over="mean", alpha=alpha, looks=tuple(look.fraction for look in looks))
 
 
 def _n_stimuli(design: Design) -> int:
@@ -226,6 +251,12 @@ def _n_stimuli(design: Design) -> int:
     texts = len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
     others = ({arm.setting.prompt for arm in design.arms}, {arm.setting.id for arm in design.arms}, design.models)
     return texts or max(len(levels) for levels in others) - 1
+
+
+def _repeated(design: Design) -> bool:
+    """Whether the baseline has its own repeat in every setting, so that both together are the control."""
+    baselines, repeats = ({arm.setting for arm in design.arms if arm.role == role} for role in ("baseline", "aa"))
+    return bool(baselines) and baselines == repeats
 
 
 def _stimuli(design: Design, role: Role = "stimulus") -> list[Stimulus]:

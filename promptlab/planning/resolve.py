@@ -9,7 +9,18 @@ from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
 
-from promptlab.design.cross import Design, cross, draw, matched_placebos, n_available, settings_of, stack, with_wordings
+from promptlab.design.cross import (
+    LEAST_SHARED,
+    Design,
+    cross,
+    draw,
+    matched_placebos,
+    n_available,
+    placebos_of,
+    settings_of,
+    stack,
+    with_wordings,
+)
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
 from promptlab.nouns import (
@@ -73,6 +84,8 @@ class Study:
     """How many items each task has in all, by task id."""
     format: int = hashes.HASH_FORMAT
     """How its hashes are taken: as a run was begun."""
+    unshared: tuple[Arm, ...] = ()
+    """The arms as earlier versions chose them, where stimuli share placebos and then did not."""
     base: Path = Path()
     """The folder that the experiment's paths are relative to."""
     files: Mapping[str, str] | None = None
@@ -133,8 +146,11 @@ class Study:
 
 def as_recorded(study: Study, runs: Path) -> Study:
     """The study under the name of its run in `runs`: where an earlier version began that run, its hashes are taken as then."""
-    earlier = replace(study, format=1)
-    return earlier if not (runs / study.run_id).exists() and (runs / earlier.run_id / "plan.json").exists() else study
+    if (runs / study.run_id).exists():
+        return study
+    own = replace(study, design=replace(study.design, arms=study.unshared)) if study.unshared else study
+    earlier = (replace(study, format=1), own, replace(own, format=1))
+    return next((before for before in earlier if (runs / before.run_id / "plan.json").exists()), study)
 
 
 @dataclass
@@ -301,14 +317,23 @@ class _Resolver:
                     self.problem(f"{s.id!r} has no paraphrases; add a library with role: paraphrase and 'of: {s.id}'", "wordings")
         return chosen
 
-    def placebos(self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> tuple[Stimulus, ...]:
-        controls = self.experiment.controls
+    def placebos(
+        self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus], n_tokens: Mapping[str, int], experiment: Experiment
+    ) -> tuple[Stimulus, ...]:
+        controls = experiment.controls
         neutral = {name: s for name, s in known.items() if s.role == "placebo"}
         if controls.placebos == "matched":
-            return matched_placebos(stimuli, list(neutral.values()), n_tokens, controls.per_stimulus, controls.kinds, self.experiment.seed)
+            return matched_placebos(stimuli, list(neutral.values()), n_tokens, controls.per_stimulus, controls.kinds, experiment.seed)
         if controls.kinds != ["neutral"]:
             self.problem("kinds are made by 'placebos: matched'; leave one of the two out", "controls", "kinds")
         return tuple(neutral[n] for n in self.names(controls.placebos, list(neutral), "placebo", "controls", "placebos"))
+
+    def enough_placebos(self, stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> None:
+        """A problem where a verdict is to be about neutral sentences like these, and there are too few to tell how they differ."""
+        least = min((len(placebos_of(s, placebos, n_tokens)) for s in stimuli), default=LEAST_SHARED)
+        if self.experiment.analysis.neutral == "like_these" and least < LEAST_SHARED:
+            what = f"sentences like these are judged by at least {LEAST_SHARED} neutral ones, and a stimulus has {least}"
+            self.problem(f"{what}; set controls.per_stimulus to {LEAST_SHARED} or more", "analysis", "neutral")
 
     def loops(self, known: Mapping[str, Stimulus]) -> tuple[Arm, ...]:
         e = self.experiment
@@ -426,7 +451,11 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     judges = resolver.judges(tasks, models, sims)
     encoding = encoding_name([model.litellm_name for model in models])
     lengths = {s.id: n_tokens(s.text, encoding) for s in (*known.values(), *stimuli)}
-    placebos = resolver.placebos(known, stimuli, lengths)
+    placebos = unshared = resolver.placebos(known, stimuli, lengths, experiment)
+    if experiment.controls.placebos == "matched":
+        unshared = resolver.placebos(known, stimuli, lengths, experiment.explicit())
+    lengths |= {s.id: n_tokens(s.text, encoding) for s in (*placebos, *unshared)}
+    resolver.enough_placebos(stimuli, placebos, lengths)
     prompts = resolver.prompts(tasks)
     tasks = [with_columns(task, prompts.values(), lambda said: resolver.problem(said, "prompts")) for task in tasks] if prompts else tasks
     looped = resolver.loops(known)
@@ -453,9 +482,9 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     settings = resolver.settings(strategies)
     plain = bool(stimuli or not looped)
     if plain and not stimuli:
-        placebos = ()
+        placebos = unshared = ()
     only = None if stimuli and not experiment.prompts else _reference(experiment, settings)
-    arms = (*(cross(stimuli, placebos, settings, only) if plain else ()), *looped)
+    arms, before = ((*(cross(stimuli, chosen, settings, only) if plain else ()), *looped) for chosen in (placebos, unshared))
     arms = tuple(replace(arm, prompt=prompts.get(arm.setting.prompt or "")) for arm in arms) if prompts else arms
     for index, model in enumerate(models):
         if table.is_completion(model.litellm_name) and "chat_template" not in model.sampling and are_chats(arms, tasks):
@@ -467,10 +496,11 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
         design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed), sims=sims, prices=prices,
-        price_source=table.source, n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)}, encoding=encoding,
+        price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
         code=tuple(resolver.code), from_environment=decided, prompts=prompts,
+        unshared=before if set(unshared) != set(placebos) else (),
     )  # fmt: skip
 
 

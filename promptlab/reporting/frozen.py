@@ -199,9 +199,19 @@ def _models(report: Report) -> Table:
 
 def _power(report: Report) -> Table:
     effects = ("cell_alone", "cell_in_family", "mean", "mean_like_these")
-    rows = [[f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)] for p in report.plan.power]
+    rows = [
+        [f"{CONTROLS[p.control].name} ({p.n_controls})", f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)]
+        for p in report.plan.power
+    ]
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
-    heads = ("answers that change", "one task alone", "one task, strictest of its family", "mean over these tasks", "tasks like these")
+    heads = (
+        "against (arms)",
+        "answers that change",
+        "one task alone",
+        "one task, strictest of its family",
+        "mean over these tasks",
+        "tasks like these",
+    )
     return table("The smallest differences that the design could see", note, heads, rows)
 
 

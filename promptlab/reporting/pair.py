@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
+from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
@@ -161,12 +161,18 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
     shared = _shared_items(run_a, run_b)
     of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
+    arms = [
+        plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
+        for plan, side, other in ((plan_a, a, b), (plan_b, b, a))
+    ]
+    if (NONE_ARM, AA_ARM) in arms:
+        notes.append(f"{NONE_ARM} is the mean of the baseline and its repeat, as in the report")
     pairs, dropped = [], 0
     changed: list[Changed] = []
     for task in plan_a.task_of:
         if task not in of_side[0] or task not in of_side[1]:
             continue
-        found, left_out, of_task = _pairs([tables[task] for tables in of_side], (a, b), shared)
+        found, left_out, of_task = _pairs([tables[task] for tables in of_side], (a, b), arms, shared)
         dropped += left_out
         changed += of_task
         if len(found.s):
@@ -193,7 +199,9 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(changed[:MOST_CHANGED]))
 
 
-def _pairs(tables: Sequence[ItemTable], sides: Sequence[Side], shared: Collection[tuple[str, str]]) -> tuple[Pairs, int, list[Changed]]:
+def _pairs(
+    tables: Sequence[ItemTable], sides: Sequence[Side], arms: Sequence[Sequence[str]], shared: Collection[tuple[str, str]]
+) -> tuple[Pairs, int, list[Changed]]:
     """B and A on the items and base prompts that both have, how many items that leaves out, and which of them differ."""
     task, own = tables[0].task, [set(table.items) for table in tables]
     names = [name for name in tables[0].items if name in own[1] and (task, name) in shared]
@@ -202,7 +210,7 @@ def _pairs(tables: Sequence[ItemTable], sides: Sequence[Side], shared: Collectio
         prompts = [[prompt for prompt in prompts[0] if prompt in prompts[1]]] * 2
     if not prompts[0]:
         raise UsageProblem(f"{sides[0].label} and {sides[1].label} have no base prompt in common, so no answers of theirs make a pair")
-    means = np.array([[_scores(t, s.arm, prompt, names) for prompt in some] for t, s, some in zip(tables, sides, prompts, strict=True)])
+    means = np.array([[_scores(t, of, prompt, names) for prompt in some] for t, of, some in zip(tables, arms, prompts, strict=True)])
     both = np.isfinite(means).all(axis=0)
     with np.errstate(invalid="ignore"):
         x, y = (np.where(both, side, 0.0).sum(axis=0) / both.sum(axis=0) for side in means)
@@ -213,10 +221,10 @@ def _pairs(tables: Sequence[ItemTable], sides: Sequence[Side], shared: Collectio
     return found, len(own[0] | own[1]) - len(found.s), changed
 
 
-def _scores(table: ItemTable, arm: str, prompt: str, names: Sequence[str]) -> np.ndarray:
-    """The mean scores of some items in one arm and base prompt."""
+def _scores(table: ItemTable, arms: Sequence[str], prompt: str, names: Sequence[str]) -> np.ndarray:
+    """The mean scores of some items in one base prompt, over those of the arms that it has."""
     part = table.within(prompt)
-    of_item = {} if part is None else dict(zip(part.items, part.mean([arm]), strict=True))
+    of_item = {} if part is None else dict(zip(part.items, part.mean([arm for arm in arms if part.has(arm)]), strict=True))
     return np.array([of_item.get(name, np.nan) for name in names])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, Scope
+from promptlab.nouns import AA_ARM, CONTROLS, NONE_ARM, VERDICTS, Comparison, Scope
 from promptlab.stats import interval, is_interaction, p_text, points
 
 CONTRASTED: tuple[Scope, ...] = ("prompt", "model", "level", "simple", "pair", "interaction")
@@ -30,7 +30,7 @@ def parts_of(c: Comparison) -> Parts | None:
         return None
     first = c.contrast.side(1)[0]
     arms, prompts = ({getattr(ref, name) for ref, _ in c.contrast.weights} for name in ("arm", "prompt"))
-    if len(arms) < 2 or (c.scope != "by_prompt" and len(prompts) < 2):
+    if arms <= {NONE_ARM, AA_ARM} or (c.scope != "by_prompt" and (len(prompts) < 2 or not is_interaction(c))):
         return None
     lower = [ref.prompt for ref in c.contrast.side(-1) if ref.arm == first.arm]
     return Parts(first.arm, "none" if NONE_ARM in arms else "placebo", tuple(prompt or "" for prompt in (first.prompt, *lower)))

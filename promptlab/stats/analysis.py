@@ -20,7 +20,7 @@ from scipy import stats as st
 from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
-from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_these, min_level
+from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
 from promptlab.stats.multiplicity import adjust, adjustment_of, contrast_of, margin_of
 from promptlab.stats.power import Looked
 from promptlab.stats.sides import Compared, joint, sides_of
@@ -115,10 +115,16 @@ class Analysis:
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
         like = like_these(some) if h.task is None else None
         claim = these if blank.generalises == "these" else like
-        done = these.put_into(blank)
-        if h.task is None:
-            own, wide = these.ci or (None, None), (like and like.ci) or (None, None)
+        others = like_sentences(some, claim, contrast.each(1), contrast.each(-1)) if claim is not None and h.control == "placebo" else None
+        own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
+        done = replace(these.put_into(blank), ci_neutral_low=beyond[0], ci_neutral_high=beyond[1])
+        if h.task is None or blank.neutral != "these":
             done = replace(done, ci_fixed_low=own[0], ci_fixed_high=own[1], ci_like_low=wide[0], ci_like_high=wide[1])
+        if blank.neutral != "these":
+            claim = others
+        if contrast.random:
+            levels = [one.levels for one in found if len(one.pairs.s)]
+            claim = like_levels(claim, levels, contrast.random) if claim is not None else None
         if len(some) == 1:
             done = replace(done, se=error_of_task(some[0]))
         if self._unfinished(tasks, contrast, found):
@@ -126,7 +132,8 @@ class Analysis:
         if self.at is not None and h.task is not None and len(self.n_items) > 1:
             return refused(replace(done, p_value=None), "not_planned", say.CELL_OF_LOOKS, rate)
         if claim is None:
-            claim = replace(these, p_value=None, status="zero_variance" if len(some) > 1 else "n_too_small", table=None, error=0.0)
+            few = len(some) == 1 and blank.neutral == "these"
+            claim = replace(these, p_value=None, status="n_too_small" if few else "zero_variance", table=None, error=0.0)
         fixed_p = claim.p_value
         if self.at is not None:
             claim = claim.repeated(self.at)
@@ -145,12 +152,13 @@ class Analysis:
         sd = these.sd if len(some) == 1 else None
         figures = say.Figures(c=done, treatment=name, diff=claim.diff, low=low, high=high, conf=1 - 2 * rate, sd=sd, task=only)
         mute = claim.status == "too_few_clusters" or done.n_pairs < LEAST_ITEMS or claim.p_value is None
+        doubt = self._doubt(claim, some, blank, rate, random=contrast.random is not None)
+        units = joint([one.units for one in found]) if h.scope == "pair" else None
         return Result(
-            comparison=done, rate=rate, figures=figures, doubt=self._doubt(claim, some, blank, rate), mute=mute, fixed_p=fixed_p,
-            uneven=uneven, units=joint([one.units for one in found]) if h.scope == "pair" else None,
+            comparison=done, rate=rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units
         )  # fmt: skip
 
-    def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float) -> tuple[Status, str] | None:
+    def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float, *, random: bool) -> tuple[Status, str] | None:
         """Why so few items, clusters or changed answers cannot settle anything, with what would."""
         least, n = min_level(rate, self.exact), blank.n_pairs
         if claim.status == "too_few_clusters":
@@ -160,6 +168,8 @@ class Analysis:
         if claim.n_nonzero == 0:
             return "no_discordant_pairs", say.no_change(n, claim.n_exact, blank.margin, rate)
         if claim.p_value is None:
+            if blank.neutral != "these" or random:
+                return "zero_variance", say.FEW_LEVELS if random else say.FEW_SENTENCES
             return "zero_variance", say.ONE_TASK if len(some) == 1 else say.ALL_ALIKE
         if claim.n_nonzero < least:
             return "cannot_be_significant", say.too_few_changes(claim.n_nonzero, n, least)
@@ -202,6 +212,7 @@ class Analysis:
             worst_low=low,
             worst_high=high,
             generalises="like_these" if like else "these",
+            neutral=self.plan.neutral if h.control == "placebo" else "these",
         )
 
     def aa(self) -> list[Comparison]:
@@ -272,7 +283,7 @@ class Analysis:
 
 FRACTIONS = (
     "diff", "ci_low", "ci_high", "margin", "mde", "se", "worst_low", "worst_high", "ci_fixed_low", "ci_fixed_high", "ci_like_low",
-    "ci_like_high",
+    "ci_like_high", "ci_neutral_low", "ci_neutral_high",
 )  # fmt: skip
 """What of a comparison is a difference of scores."""
 

@@ -100,14 +100,17 @@ class _Design:
     def _of_stimulus(self, name: str) -> Iterator[Step]:
         """A stimulus against each of its controls."""
         placebos = self.plan.placebos_of.get(name, ())
-        for control, arms in (("placebo", placebos), ("none", (NONE_ARM,))):
+        for control, arms in (("placebo", placebos), ("none", self.plan.baseline)):
             if arms:
                 yield Step(name, control, f"{name} - {control}", (name, control), _arms([name]), _arms(arms))
 
     def base(self, model: str, settings: Sequence[str], prompt: str | None = None) -> dict[ArmRef, float]:
         """The arm without added text, on average over some settings; where a factor is random, over its levels too."""
         every = list(dict.fromkeys(other for own in settings for other in self._like(own)))
-        return {ArmRef(model=model, setting=own, arm=NONE_ARM, prompt=prompt): 1 / len(every) for own in every}
+        arms = self.plan.baseline
+        return {
+            ArmRef(model=model, setting=own, arm=arm, prompt=prompt): 1 / len(every) / len(arms) for own, arm in product(every, arms)
+        }  # fmt: skip
 
     def _like(self, setting: str) -> list[str]:
         """The settings that the levels of a random factor make of this one."""
@@ -261,7 +264,8 @@ def incumbent_of(plan: Plan, model: str) -> frozenset[ArmRef]:
 
 def arm_of(plan: Plan, model: str, setting: str, prompt: str | None, arm: str) -> frozenset[ArmRef]:
     """One arm as contrasts name it: over the levels of a random factor."""
-    return frozenset(replace(ref, arm=arm) for ref in _Design(plan).base(model, [setting], prompt))
+    base = _Design(plan).base(model, [setting], prompt)
+    return frozenset(base) if arm == NONE_ARM else frozenset(replace(ref, arm=arm) for ref in base)
 
 
 def exact(hypotheses: Sequence[Hypothesis | Comparison]) -> dict[tuple[frozenset[ArmRef], frozenset[ArmRef]], int]:
@@ -284,7 +288,8 @@ def _other_arms(design: _Design, found: Sequence[Hypothesis]) -> list[Hypothesis
     firsts = [own for own in design.settings if design.random is None or design.random.of.get(own) == design.random.reference]
     for model, own, prompt, arm in product(design.models, firsts, prompts, arms):
         base = design.base(model, design.at_reference[:1], design.incumbent)
-        target = {replace(ref, arm=arm): weight for ref, weight in design.base(model, [own], prompt).items()}
+        target = design.base(model, [own], prompt)
+        target = target if arm == NONE_ARM else _arms_in_place(arm, target)
         if target.keys() == base.keys() or (frozenset(target), frozenset(base)) in there:
             continue
         labels = [f"{factor.name} {factor.of[own]}" for factor in design.factors if not factor.random and own in factor.of]
@@ -298,6 +303,15 @@ def _other_arms(design: _Design, found: Sequence[Hypothesis]) -> list[Hypothesis
             )
         )  # fmt: skip
     return made
+
+
+def _arms_in_place(arm: str, base: Weights) -> dict[ArmRef, float]:
+    """The weights of a baseline as those of another arm in the same places."""
+    found: dict[ArmRef, float] = {}
+    for ref, weight in base.items():
+        there = replace(ref, arm=arm)
+        found[there] = found.get(there, 0.0) + weight
+    return found
 
 
 def _by_prompt(design: _Design) -> Iterator[Hypothesis]:

@@ -16,7 +16,7 @@ from scipy.special import chdtrc
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
-from promptlab.nouns import NONE_ARM, ArmRef, Comparison, Contrast, Control, Hypothesis, Plan, Setting
+from promptlab.nouns import ArmRef, Comparison, Contrast, Control, Hypothesis, Plan, Setting
 from promptlab.stats.intervals import Array
 
 
@@ -53,7 +53,7 @@ def contrast_of(h: Hypothesis | Comparison, plan: Plan) -> Contrast:
         return h.contrast
     members = plan.stimuli_of[h.treatment] if h.scope == "primary" else (h.treatment,)
     if h.control in ("none", "single"):
-        groups: tuple[tuple[str, ...], ...] = ((NONE_ARM,),)
+        groups: tuple[tuple[str, ...], ...] = (plan.baseline,)
     elif h.control == "placebo":  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
         groups = tuple(tuple(plan.placebos_of[name]) for name in members)
     else:  # a control of a loop is an arm of its own

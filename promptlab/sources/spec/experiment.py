@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from promptlab.design.cross import NEAREST
 from promptlab.design.defects import Handling
 from promptlab.design.formats import sampled
 from promptlab.design.render import FRAME_FIELDS, PRESETS
@@ -62,7 +63,10 @@ class Controls(Part):
         Literal["matched"] | list[str],
         Field(description="'matched': neutral sentences nearest in length to each stimulus; or a list of names; or [] with a reason"),
     ] = "matched"
-    per_stimulus: Annotated[int, Field(ge=1, le=20, description="how many placebos 'matched' takes for each stimulus")] = 3
+    per_stimulus: Annotated[
+        int | None,
+        Field(ge=1, le=20, description="how many placebos 'matched' takes for each stimulus; left out, stimuli of similar length share"),
+    ] = None
     kinds: Annotated[
         list[Literal["neutral", "shuffled", "whitespace"]],
         Field(min_length=1, description="neutral sentences of its length; its own words shuffled; as many spaces as it has characters"),
@@ -162,6 +166,10 @@ class Analysis(Part):
     generalise_prompts: Annotated[
         bool, Field(description="whether prompts are a sample: then their spread is the result", exclude_if=lambda value: not value)
     ] = False
+    neutral: Annotated[
+        Generalise,
+        Field(description="which neutral sentences a verdict is about: these, or sentences like them", exclude_if=lambda of: of == "these"),
+    ] = "these"
     looks: Annotated[
         int,
         Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
@@ -389,7 +397,13 @@ class Experiment(Part):
 
     def canonical(self) -> dict[str, Any]:
         """The experiment as plain data with every default filled in: what is hashed. How it is sent is no part of it."""
-        return self.model_dump(mode="json", exclude={"probe"})
+        return self.explicit().model_dump(mode="json", exclude={"probe"})
+
+    def explicit(self) -> Experiment:
+        """The experiment with a number of placebos for each stimulus; left out, it is the number that they have on average."""
+        if self.controls.per_stimulus is not None:
+            return self
+        return self.model_copy(update={"controls": self.controls.model_copy(update={"per_stimulus": NEAREST})})
 
 
 def load_experiment(path: Path) -> tuple[Experiment, Document]:
