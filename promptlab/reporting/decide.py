@@ -23,6 +23,8 @@ PLAIN = ("none", "single")
 MOST_MORE = 1_000_000
 """Items per task beyond which more of them are not an answer."""
 Kind = Literal["go", "no", "wait"]
+NO_NEUTRAL = "No neutral sentences: any added text may do the same."
+NOT_ASKED = "Whether another text would do the same was not asked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def cautions(report: Report) -> list[str]:
             any(c.status == "aa_failed" for c in report.of("aa")),
         "A model was served by more than one version during the run; a difference may be one between versions.":
             bool(report.manifest.several_versions),
-        "No neutral sentences: any added text may do the same.":
+        NO_NEUTRAL:
             "none" in report.controls and "placebo" not in report.controls,
         "Loops with an oracle were told when an answer was right; nobody has that in use.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
@@ -206,7 +208,7 @@ def _of_gain(report: Report, c: Comparison, plain: Comparison | None) -> tuple[K
     today = "one answer" if plain is not None and plain.control == "single" else "the plain prompt"
     if plain is None:
         if c.control in PLAIN:
-            return "go", "Ship it, if any gain will do", "Whether another text would do the same was not asked."
+            return "go", "Ship it, if any gain will do", NOT_ASKED
         return "go", "Ship it", "It beats its control."
     figures = f"{points(plain.diff)}; {interval(plain.ci_low, plain.ci_high)}"
     if plain.verdict == "helps":

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from promptlab.nouns import VERDICTS, inert
 from promptlab.reporting.build import Report, looks_words, unwhole
-from promptlab.reporting.decide import cautions
+from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
 from promptlab.reporting.summary import (
     Summary,
     SummaryRow,
@@ -63,15 +63,18 @@ def first_screen(report: Report, console: Console) -> None:
     def say(text: str, style: str = "") -> None:
         console.print(Text(text, style=style))
 
-    for summary in summaries(report):
+    found = summaries(report)
+    for summary in found:
         _say_model(summary, width, console)
-    for text in _beside(report):
+    for text in _beside(report, " ".join(summary.advice for summary in found)):
         say(text)
 
 
-def _beside(report: Report) -> list[str]:
+def _beside(report: Report, advice: str) -> list[str]:
+    """What planned looks did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
-    return [*found, *unwhole(report), *(f"Caution: {text}" for text in cautions(report))]
+    against = [text for text in cautions(report) if not (text == NO_NEUTRAL and NOT_ASKED in advice)]
+    return [*found, *unwhole(report), *(f"Caution: {text}" for text in against)]
 
 
 def _say_model(summary: Summary, width: int, console: Console) -> None:
