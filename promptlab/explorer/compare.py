@@ -12,6 +12,7 @@ import streamlit as st
 from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import OF_A_PAIR, Filters, Place, go, model_of, setting_of, task_of
 from promptlab.explorer.load import folders, open_other
+from promptlab.nouns import NONE_ARM
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
@@ -37,7 +38,7 @@ def render(store: Store, filters: Filters) -> None:
     task, a, b = _sides(store, filters)
     if b is None:
         return
-    if (a.store is b.store) and (a.model, a.arm, a.prompt) == (b.model, b.arm, b.prompt):
+    if (a.store is b.store) and a.key == b.key:
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
     pairs = flips.paired(a, b, task)
@@ -62,8 +63,8 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         return []
     pairs = flips.paired(a, b, task)
     c, _ = flips.planned(a, b, task)
-    said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
-    who = f"A is {a.name}, B is {b.name}."
+    said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.label, NOT_PLANNED)]
+    who = f"A is {a.label}, B is {b.label}."
     found = [
         Table(f"Verdict in {task}", who, pd.DataFrame(said, columns=["verdict", "what", "in words"])),
         Table(f"Flips in {task}", who, flips.flip_matrix(_by_kind(pairs))),
@@ -84,10 +85,22 @@ def _sides(store: Store, filters: Filters) -> tuple[str, Side, Side | None]:
     model, task, setting = model_of(store, filters, one), task_of(store, filters, two), setting_of(store, filters, three)
     first, second = flips.default_arms(store, model, setting, task)
     left, right = filters.columns(2)
-    words_of = flips.names(store)
-    a = flips.side(store, model, setting, filters.pick("Arm A", "a", list(words_of), first, words_of, drops=OF_A_PAIR, place=left))
-    b = _other_side(store, filters, a, second, right)
+    prompt, words_of = _prompt(store, filters, False, left), flips.names(store)
+    name = filters.pick("Arm A", "a", list(words_of), NONE_ARM if prompt else first, words_of, drops=OF_A_PAIR, place=left)
+    a = flips.side(store, model, setting, name, prompt)
+    b = _other_side(store, filters, a, NONE_ARM if prompt else second, right)
     return task, a if b is None or a.prompt else replace(a, prompt=b.prompt), b
+
+
+def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> str | None:
+    """The whole prompt of an arm: of A one that is tried, of B the incumbent."""
+    names, incumbent = [prompt.name for prompt in store.plan.prompts], store.plan.incumbent
+    if not names:
+        return None
+    if of_b:
+        return filters.pick("Prompt B", "prompt_b", names, incumbent or names[0], drops=OF_A_PAIR, place=place)
+    tried = next((name for name in names if name != incumbent), names[0])
+    return filters.pick("Prompt A", "prompt_a", names, tried, drops=OF_A_PAIR, place=place)
 
 
 def _by_kind(pairs: pd.DataFrame) -> dict[str, int]:
@@ -144,16 +157,21 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
             setting = setting if setting in settings else settings[0]
     if not other.arms:
         return None
+    if other is store and len(store.models) > 1:
+        model = filters.pick("Model of B", "model_b", store.models, model, drops=OF_A_PAIR, place=place)
+    if other is store and len(store.settings) > 1:
+        setting = store.settings[filters.pick("Layout of B", "setting_b", list(store.settings), setting.id, drops=OF_A_PAIR, place=place)]
+    prompt = _prompt(other, filters, True, place)
     words_of = flips.names(other)
     default = a.name if other is not store and a.name in words_of else default if default in other.arms else next(iter(other.arms))
     name = filters.pick("Arm B", "b", list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
-    return flips.side(other, model, setting, name, a)
+    return flips.side(other, model, setting, name, prompt or (None if a.store.plan.prompts else a.prompt))
 
 
 def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
-    if a.store is not b.store:
+    if a.store is not b.store or (a.model, a.setting) != (b.model, b.setting):
         for sentence in differences(a.store.report, a.model, a.setting, b.store.report, b.model, b.setting):
-            plain.line(f"The runs differ beside the arm: {sentence}.")
+            plain.line(f"A and B differ beside the arm: {sentence}.")
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
@@ -182,7 +200,7 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -
     def choose(row: int, _: str) -> None:
         go(item=shown.names[row], pair=None, items=shown.kind, a=a.name, b=b.name)
 
-    key = f"items/{a.model}/{task}/{a.name}/{b.name}/{b.store.folder.name}/{shown.kind}/{shown.number}"
+    key = f"items/{task}/{a.key}/{b.key}/{b.store.folder.name}/{shown.kind}/{shown.number}"
     plain.choosable(shown.frame, key, choose)
     take.frame(shown.frame.drop(columns="shown"), f"items-{shown.kind}")
     _both(filters, a, b, shown.of_a, shown.of_b)
@@ -205,7 +223,7 @@ def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.D
     plain.line(f"Item {row_a['item']}. Right: {trial.targets(row_a)}".replace("\n", "  or  "))
     for column, side, row, name in zip(st.columns(2), (a, b), (row_a, row_b), "AB", strict=True):
         with column:
-            plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
+            plain.line(f"{name}: {side.label}, {words.score_word(row['score'])}")
             if trial.added(side.store, row):
                 st.caption("The prompt; the added text stands between ▶ and ◀")
             else:
@@ -241,7 +259,7 @@ def _tasks(a: Side, b: Side, task: str) -> None:
             low, high = wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95)
             dots[-1] |= {axis: row[name] / 100, f"half_{axis}": (high - low) / 2}
     simulated = a.store.simulated or b.store.simulated
-    drawn = charts.scatter(dots, (f"B: {b.name}, %", f"A: {a.name}, %"), "Above the line A is better", simulated)
+    drawn = charts.scatter(dots, (f"B: {b.label}, %", f"A: {a.label}, %"), "Above the line A is better", simulated)
     take.chart(drawn, "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.")
 
     def choose(row: int, _: str) -> None:
@@ -250,5 +268,5 @@ def _tasks(a: Side, b: Side, task: str) -> None:
     st.caption("Click a row: the items of that task are then shown above.")
     shown = [plain.CHOSEN if name == task else "" for name in frame["task"]]
     marked = frame.round(1).assign(shown=shown)[["shown", *frame.columns]]
-    plain.choosable(marked, f"tasks/{a.model}/{a.name}/{b.name}/{b.store.folder.name}", choose)
+    plain.choosable(marked, f"tasks/{a.key}/{b.key}/{b.store.folder.name}", choose)
     take.frame(frame, "tasks")

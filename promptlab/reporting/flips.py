@@ -14,6 +14,7 @@ import pandas as pd
 from promptlab.nouns import NONE_ARM, Comparison, Setting
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
+from promptlab.reporting.pair import PairReport
 from promptlab.reporting.prepared import RIGHT, Store
 from promptlab.stats import Inference, Pairs, infer, prompt_names
 
@@ -36,8 +37,18 @@ class Side:
 
     @property
     def name(self) -> str:
-        """What it is chosen by: a prompt's name, or an arm's."""
-        return self.prompt if self.prompt and self.arm == NONE_ARM else self.arm
+        """What it is chosen by: a base prompt's name, or an arm's."""
+        return self.prompt if self.prompt and self.arm == NONE_ARM and not self.store.plan.prompts else self.arm
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return self.arm if self.prompt is None else self.prompt if self.arm == NONE_ARM else f"{self.prompt}, {self.arm}"
+
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """What tells it from the other arms of its run."""
+        return self.model, self.setting.id, self.arm, self.prompt
 
     def means(self, task: str | None) -> pd.DataFrame:
         """The mean score of each item of a task (None: of all tasks) in each base prompt, in the run's order; NaN where none is scored."""
@@ -57,14 +68,13 @@ class Side:
 
 def names(store: Store) -> dict[str, str]:
     """What can be compared, and how it is shown: arms, and where a run has several base prompts each of them without added text."""
-    prompts = prompt_names(store.plan)
+    prompts = [] if store.plan.prompts else prompt_names(store.plan)
     more = {name: f"prompt {name}, without any added text" for name in prompts if len(prompts) > 1 and name not in store.arms}
     return dict.fromkeys(store.arms, "") | store.arm_words() | more
 
 
-def side(store: Store, model: str, setting: Setting, name: str, other: Side | None = None) -> Side:
-    """The side of a name; an arm against a single prompt is taken within that prompt."""
-    prompt = other.prompt if other else None
+def side(store: Store, model: str, setting: Setting, name: str, prompt: str | None = None) -> Side:
+    """The side of a name: that of an arm, within a prompt where one is given, or that of a prompt without added text."""
     return Side(store, model, setting, name, prompt) if name in store.arms else Side(store, model, setting, NONE_ARM, name)
 
 
@@ -114,7 +124,13 @@ def count_only(a: Side, b: Side, task: str) -> int:
 
 def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
     """The planned comparison of these two arms, and whether it has more control arms than the one shown."""
-    if a.store is not b.store or a.model != b.model or a.prompt or b.prompt:
+    if a.store is not b.store:
+        return None, False
+    for c in a.store.report.comparisons:
+        refs = {(ref.model, ref.setting, ref.arm, ref.prompt) for ref, _ in c.contrast.weights} if c.contrast else set()
+        if refs == {a.key, b.key} and (c.task == task or (c.task is None and len(a.store.tasks) == 1)):
+            return c, False
+    if (a.model, a.setting) != (b.model, b.setting) or a.prompt or b.prompt:
         return None, False
     for treatment, control in ((a.arm, b.arm), (b.arm, a.arm)):
         for c in a.store.comparisons(a.model, a.setting, None, ["cell"]):
@@ -198,11 +214,25 @@ def largest(run: Run, report: Report, model: str, control: str | None) -> str:
     [targets] = items.loc[(items["task"] == c.task) & (items["item"] == pair["item"]), "targets"][:1]
     found = [f"{c.task}, item {pair['item']}; right: {' or '.join(map(str, targets))}"]
     for side in ("control", "treated"):
-        found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", _said(run.calls_of(str(pair[f"trial_{side}"])))]
+        found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", said(run.calls_of(str(pair[f"trial_{side}"])))]
     return "\n".join(found)
 
 
-def _said(calls: pd.DataFrame) -> str:
+def example(runs: tuple[Run, Run], found: PairReport, task: str, item: str) -> str:
+    """One item of two sides that were compared: all messages of both as they were sent, and both answers."""
+    items = runs[0].items()
+    [targets, *_] = items.loc[(items["task"] == task) & (items["item"] == item), "targets"]
+    lines = [f"{task}, item {item}; right: {' or '.join(map(str, targets))}"]
+    for name, run, one in zip(("first", "second"), runs, (found.a, found.b), strict=True):
+        trials = run.trials()
+        here = (trials["task"] == task) & (trials["item"] == item) & (trials["arm"] == one.arm) & (trials["model"] == one.model)
+        mine = trials[here & (trials["setting"] == one.setting.id) & (trials["base_prompt"] == (one.prompt or trials["base_prompt"]))]
+        for row in mine.sort_values(["base_prompt", "replicate"]).to_dict("records")[:1]:
+            lines += ["", f"{name}: {one.label}, score {row['score']:g}", said(run.calls_of(str(row["trial"])))]
+    return "\n".join(lines)
+
+
+def said(calls: pd.DataFrame) -> str:
     """The messages of a trial's last call, and its answer."""
     if calls.empty:
         return "(no call is recorded)"

@@ -21,6 +21,9 @@ EXPLORATORY = (
     "comparisons that could have been looked at."
 )
 ALPHA = 0.05
+MOST_CHANGED = 100
+Names = tuple[str | None, str | None]
+"""A name for each side; None: as it follows from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,16 @@ class PairRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """An item whose score differs between the two sides."""
+
+    task: str
+    item: str
+    score_a: float
+    score_b: float
+
+
+@dataclass(frozen=True, slots=True)
 class PairReport:
     """Two sides, their tasks, and what keeps them from being alike."""
 
@@ -69,6 +82,9 @@ class PairReport:
     rows: tuple[PairRow, ...]
     notes: tuple[str, ...]
     sentence: str
+    n_changed: int = 0
+    changed: tuple[Changed, ...] = ()
+    """The items that differ most, at most `MOST_CHANGED`."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -76,7 +92,7 @@ class PairReport:
         return pd.DataFrame([asdict(row) for row in self.rows])
 
 
-def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side:
+def side_of(run: Run, model: str | None, arm: str, strategy: str | None, *, prompt: str | None = None, setting: str | None = None) -> Side:
     """The side that the user means by the name of an arm, or of a prompt; UsageProblem with what there is where no name says it."""
     plan = run.plan
     models = list(plan.model_of)
@@ -85,7 +101,9 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side
     chosen = models[0] if model is None else model
     if chosen not in models:
         raise UsageProblem(f"{run.id} has no model {chosen!r}; {did_you_mean(chosen, models)}")
-    arms, prompts, prompt = list(dict.fromkeys(a.name for a in plan.arms)), prompt_names(plan), None
+    arms, prompts = list(dict.fromkeys(a.name for a in plan.arms)), prompt_names(plan)
+    if prompt is not None and prompt not in prompts:
+        raise UsageProblem(f"{run.id} has no prompt {prompt!r}; {did_you_mean(prompt, prompts)}".rstrip("; "))
     if arm not in arms and arm in prompts:
         arm, prompt = NONE_ARM, arm
     if arm not in arms:
@@ -93,17 +111,31 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side
     settings = [s for s in plan.settings_with(arm) if strategy in (None, s.strategy)]
     if not settings:
         raise UsageProblem(f"{run.id} has no arm {arm!r} with the strategy {strategy!r}")
-    return Side(run.id, chosen, arm, settings[0], plan.model_of[chosen].simulated, prompt)
+    if setting is not None and setting not in (known := [s.id for s in settings]):
+        raise UsageProblem(f"{run.id} has no setting {setting!r} of {arm!r}; {did_you_mean(setting, known)}".rstrip("; "))
+    meant = next(s for s in settings if setting in (None, s.id))
+    return Side(run.id, chosen, arm, meant, plan.model_of[chosen].simulated, prompt)
 
 
 def paired(
-    run_a: Run, run_b: Run, a: str, b: str, *, models: tuple[str | None, str | None], strategy: str | None, force: bool
+    run_a: Run,
+    run_b: Run,
+    a: str,
+    b: str,
+    *,
+    models: Names = (None, None),
+    prompts: Names = (None, None),
+    settings: Names = (None, None),
+    strategy: str | None = None,
+    force: bool = False,
 ) -> PairReport:
     """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one."""
-    sides = [side_of(run_a, models[0], a, strategy), side_of(run_b, models[1], b, strategy)]
+    named = zip((run_a, run_b), (a, b), models, prompts, settings, strict=True)
+    sides = [side_of(run, model, arm, strategy, prompt=prompt, setting=setting) for run, arm, model, prompt, setting in named]
     for i, (side, other) in enumerate(zip(sides, sides[::-1], strict=True)):
-        if side.prompt is None and other.prompt is not None:  # an arm against a prompt: within that prompt
-            sides[i] = replace(side, prompt=other.prompt)
+        if side.prompt is None and other.prompt is not None:  # an arm against a prompt: within that prompt; nothing added: the incumbent
+            incumbent = (run_a, run_b)[i].plan.incumbent
+            sides[i] = replace(side, prompt=incumbent if incumbent and side.arm == other.arm else other.prompt)
     if run_a.folder == run_b.folder and sides[0] == sides[1]:
         raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
     return compare(run_a, sides[0], run_b, sides[1], force=force)
@@ -121,7 +153,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
             f"so their difference is not that of the arms; --force compares them all the same, and says so"
         )
     plan_a, plan_b = run_a.plan, run_b.plan
-    notes = [] if run_a.folder == run_b.folder else differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
+    notes = differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
     trials_a = run_a.trials()
     trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
     if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
@@ -136,11 +168,13 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     if (NONE_ARM, AA_ARM) in arms:
         notes.append(f"{NONE_ARM} is the mean of the baseline and its repeat, as in the report")
     pairs, dropped = [], 0
+    changed: list[Changed] = []
     for task in plan_a.task_of:
         if task not in of_side[0] or task not in of_side[1]:
             continue
-        found, left_out = _pairs([tables[task] for tables in of_side], (a, b), arms, shared)
+        found, left_out, of_task = _pairs([tables[task] for tables in of_side], (a, b), arms, shared)
         dropped += left_out
+        changed += of_task
         if len(found.s):
             pairs.append(found)
     if not pairs:
@@ -161,13 +195,14 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         f"{b.label} minus {a.label}, {where}: {points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; "
         f"{p_text(last.p_value)})."
     )
-    return PairReport(a, b, tuple(rows), tuple(notes), text)
+    changed.sort(key=lambda one: -abs(one.score_b - one.score_a))
+    return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(changed[:MOST_CHANGED]))
 
 
 def _pairs(
     tables: Sequence[ItemTable], sides: Sequence[Side], arms: Sequence[Sequence[str]], shared: Collection[tuple[str, str]]
-) -> tuple[Pairs, int]:
-    """B and A on the items and base prompts that both have, and how many items that leaves out."""
+) -> tuple[Pairs, int, list[Changed]]:
+    """B and A on the items and base prompts that both have, how many items that leaves out, and which of them differ."""
     task, own = tables[0].task, [set(table.items) for table in tables]
     names = [name for name in tables[0].items if name in own[1] and (task, name) in shared]
     prompts = [[side.prompt] if side.prompt else list(table.by_prompt) for table, side in zip(tables, sides, strict=True)]
@@ -182,7 +217,8 @@ def _pairs(
     kept = np.isin(tables[0].items, names)
     clusters = None if tables[0].clusters is None else tables[0].clusters[kept]
     found = replace(tables[0], items=tables[0].items[kept], clusters=clusters).pairs(y, x)
-    return found, len(own[0] | own[1]) - len(found.s)
+    changed = [Changed(task, str(n), float(u), float(v)) for n, u, v in zip(names, x, y, strict=True) if np.isfinite(u) and u != v]
+    return found, len(own[0] | own[1]) - len(found.s), changed
 
 
 def _scores(table: ItemTable, arms: Sequence[str], prompt: str, names: Sequence[str]) -> np.ndarray:
@@ -224,6 +260,9 @@ def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Repo
     tasks_a, tasks_b = ({t.name: t.base_prompts for t in run.plan.tasks} for run in (a, b))
     if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
         found.append("the base prompts are not the same")
+    texts_a, texts_b = ({p.name: p.sha256 for p in run.plan.prompts} for run in (a, b))
+    if other := sorted(name for name in texts_a.keys() & texts_b.keys() if texts_a[name] != texts_b[name]):
+        found.append(f"the prompt {', '.join(other)} has another text")
     if setting_a != setting_b:
         found.append(f"settings: {setting_a.canonical()} and {setting_b.canonical()}")
     return found

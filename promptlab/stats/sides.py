@@ -201,4 +201,5 @@ def _averaged(refs: list[ArmRef], task: str, plan: Plan, found: list[ItemTable])
     named = [prompt for prompt in recorded if prompt not in (OWN_PROMPT, "")]
     if recorded and not named:  # programs with instructions of their own, or a frame that names no prompt
         return tuple(recorded)
-    return tuple(dict.fromkeys((*(plan.task_of[task].base_prompts or plan.base_prompts), *named)))
+    own = {} if plan.prompts else plan.task_of[task].base_prompts
+    return tuple(dict.fromkeys((*(own or plan.base_prompts), *named)))
