@@ -485,7 +485,8 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         placebos = unshared = ()
     only = None if stimuli and not experiment.prompts else _reference(experiment, settings)
     arms, before = ((*(cross(stimuli, chosen, settings, only) if plain else ()), *looped) for chosen in (placebos, unshared))
-    arms = tuple(replace(arm, prompt=prompts.get(arm.setting.prompt or "")) for arm in arms) if prompts else arms
+    if prompts:
+        arms, before = (tuple(replace(arm, prompt=prompts.get(arm.setting.prompt or "")) for arm in some) for some in (arms, before))
     for index, model in enumerate(models):
         if table.is_completion(model.litellm_name) and "chat_template" not in model.sampling and are_chats(arms, tasks):
             what = f"{model.name!r} completes one text, and requests have several messages"
@@ -499,8 +500,8 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
-        code=tuple(resolver.code), from_environment=decided, prompts=prompts,
-        unshared=before if set(unshared) != set(placebos) else (),
+        code=tuple(resolver.code), from_environment=decided, unshared=before if set(unshared) != set(placebos) else (),
+        prompts=prompts,
     )  # fmt: skip
 
 

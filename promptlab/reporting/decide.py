@@ -67,8 +67,8 @@ def lines(report: Report) -> list[Line]:
                 today = plain.get(c.treatment)
                 line = _line(report, c, today if today is not c else None, texts.get(c.treatment))
                 split = depends.get((model, setting.id, c.treatment, c.control))
-                if split and line.kind == "go" and not split.helps_in_all:
-                    line = replace(line, kind="no", do="Do not ship it everywhere", because=f"By base prompt: {split.effects}.")
+                if split and line.kind != "no" and not split.helps_in_all and c.verdict != "refused":
+                    line = replace(line, kind="no", do="Decide for each base prompt", because=f"By base prompt: {split.effects}.")
                 own.append(line)
         found += sorted(own, key=lambda line: list(VERDICTS).index(line.comparison.verdict))
     return found

@@ -59,7 +59,7 @@ def to_html(report: Report) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     told = lines(report)
     scored = rescoring(report)
-    beside = [*contrast_tables(report), *rows.beside_tables(report), *repeat_tables(report)]
+    beside = [*rows.beside_tables(report), *repeat_tables(report)]
     decision = decision_table(report)
     looks = [table for table in beside if table.title == rows.LOOKS_TITLE]
     loops = rows.loop_tables(report)
@@ -84,6 +84,7 @@ def to_html(report: Report) -> str:
         drawn_rounds=_rounds(report),
         row=lambda c: _row(report, c),
         groups=_groups(report),
+        contrasts=contrast_tables(report),
         scored=scored,
         scored_rows=_scored(report, scored, [*report.of("primary"), *report.of("stimulus")]),
         scored_cells=_scored(report, scored, [c for c in report.of("cell") if scored.changes(c)]),

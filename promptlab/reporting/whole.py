@@ -26,6 +26,8 @@ COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost
 WIDTH_OFF_TERMINAL = 132
 ROOMY = {"against", "points", "tokens", "seconds", "of questions"}
 """Columns of the tables of arms that a terminal has no room for."""
+ONE = ("model", "missing")
+"""Columns of the tables of contrasts that are left out where they say the same in all rows."""
 OPEN = ("unclear", "refused")
 """Verdicts that find nothing, and say why."""
 WIDE = "The interval leaves open whether there is a difference; more items narrow it."
@@ -87,11 +89,13 @@ def _details(report: Judged, console: Console) -> None:
                 console.print(Text(line))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
+    simulated = "SIMULATED " if report.simulated else ""
     for contrasts in contrast_tables(report):
-        _print(console, narrow(contrasts))
+        frame = contrasts.frame.drop(columns=[name for name in ONE if contrasts.frame[name].nunique() < 2])
+        _print(console, contrasts._replace(title=f"{simulated}{contrasts.title}", frame=frame))
     for of_arms in arm_tables(report):
         narrowed = narrow(of_arms)
-        _print(console, narrowed._replace(title=f"{'SIMULATED ' if report.simulated else ''}{narrowed.title}"))
+        _print(console, narrowed._replace(title=f"{simulated}{narrowed.title}"))
     if n_hidden:
         console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
 
@@ -125,8 +129,7 @@ def _reasons(report: Judged, listed: Sequence[Comparison], hidden: Sequence[Comp
 
 def narrow(found: Found) -> Found:
     """A table of arms for a terminal: one question for each sentence, no column that says the same in all rows, none of the roomy ones."""
-    one = [name for name in (*PLACE, "sentence", "arm", "comparison", "base prompt") if name in found.frame]
-    frame = found.frame.drop_duplicates(one)
+    frame = found.frame.drop_duplicates([name for name in (*PLACE, "sentence", "arm") if name in found.frame])
     return found._replace(frame=frame[[n for n in found.head if not (n in ROOMY or (n in PLACE and frame[n].nunique() < 2))]])
 
 

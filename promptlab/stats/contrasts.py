@@ -107,10 +107,7 @@ class _Design:
     def base(self, model: str, settings: Sequence[str], prompt: str | None = None) -> dict[ArmRef, float]:
         """The arm without added text, on average over some settings; where a factor is random, over its levels too."""
         every = list(dict.fromkeys(other for own in settings for other in self._like(own)))
-        arms = self.plan.baseline
-        return {
-            ArmRef(model=model, setting=own, arm=arm, prompt=prompt): 1 / len(every) / len(arms) for own, arm in product(every, arms)
-        }  # fmt: skip
+        return {ArmRef(model=model, setting=own, arm=NONE_ARM, prompt=prompt): 1 / len(every) for own in every}
 
     def _like(self, setting: str) -> list[str]:
         """The settings that the levels of a random factor make of this one."""

@@ -163,13 +163,13 @@ class Analysis(Part):
         Generalise,
         Field(description="which tasks a verdict over the tasks is about: these, or tasks like them", exclude_if=lambda of: of == "these"),
     ] = "these"
-    generalise_prompts: Annotated[
-        bool, Field(description="whether prompts are a sample: then their spread is the result", exclude_if=lambda value: not value)
-    ] = False
     neutral: Annotated[
         Generalise,
         Field(description="which neutral sentences a verdict is about: these, or sentences like them", exclude_if=lambda of: of == "these"),
     ] = "these"
+    generalise_prompts: Annotated[
+        bool, Field(description="whether prompts are a sample: then their spread is the result", exclude_if=lambda value: not value)
+    ] = False
     looks: Annotated[
         int,
         Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
