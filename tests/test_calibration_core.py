@@ -271,8 +271,10 @@ def test_each_claim_about_neutral_sentences_keeps_its_own_level(spread: float, n
 
 # --- power ---------------------------------------------------------------------------------------------------------------
 
-CONTROLS = {"the baseline alone": (1, 0.62), "the baseline and its repeat": (2, 0.72), "one neutral sentence": (1, 0.62),
-            "three neutral sentences": (3, 0.78), "five neutral sentences": (5, 0.82)}  # fmt: skip
+CONTROLS = {
+    "the baseline alone": (1, 0.62), "the baseline and its repeat": (2, 0.72), "one neutral sentence": (1, 0.62),
+    "three neutral sentences": (3, 0.76), "six, the default of two sentences alike": (6, 0.8), "eight, of three or more": (8, 0.81),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("control", CONTROLS)

@@ -19,9 +19,10 @@ BOUNDS = {"at most": "at most", "at least": "at least", "wrong": "must be above"
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as one Markdown table for each part; of a row that was measured twice the last one."""
     kept = {(row["part"], row["what"], row["setting"]): row for row in rows}
+    runs = [row["n"] for row in kept.values()]
     lines = [
-        f"Every row is a share of simulated runs, {min(r['n'] for r in kept.values()):,} to {max(r['n'] for r in kept.values()):,} of them, with its "
-        "Monte Carlo standard error. A bound holds with three of these errors to spare. Analyses that are wrong on purpose must show it.",
+        f"Every row is a share of simulated runs, {min(runs):,} to {max(runs):,} of them, with its Monte Carlo standard error. A bound holds with "
+        "three of these errors to spare. Analyses that are wrong on purpose must show it.",
     ]
     for part in dict.fromkeys(part for part, _, _ in kept):
         lines += ["", f"**{part}**", "", "| measured | setting | % | error | bound |", "|---|---|---:|---:|---|"]
