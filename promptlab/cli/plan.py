@@ -199,7 +199,18 @@ def show_plan(made: Plan, concurrency: int) -> None:
     )
     arms = [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms]
     note = f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else ""
-    print_table("Arms", ["arm", "role", "words", "text"], arms, note)
+    if made.prompts:
+        prompts = [
+            [p.name + (" (incumbent)" if p.name == made.incumbent else ""), p.n_tokens, m["role"], m["content"]]
+            for p in made.prompts
+            for m in p.messages
+        ]
+        print_table("Prompts", ["prompt", "tokens", "role", "words"], prompts)
+    if made.factors:
+        factors = [[f.name, ", ".join(f.levels), "their spread" if f.random else f"each against {f.reference}"] for f in made.factors]
+        print_table("Factors", ["factor", "levels", "compared"], factors)
+    if len(made.arms) > 2:  # more than the baseline and its repeat
+        print_table("Arms", ["arm", "role", "words", "text"], arms, note)
     costs = [
         [
             e.model + (" (SIMULATED)" if e.simulated else ""), e.calls,

@@ -196,7 +196,7 @@ def spare_demos(chosen: Sequence[Item], rest: Sequence[Item]) -> list[Demo]:
     """Demonstrations from items that are not asked, and that share neither an input nor a cluster with one that is."""
     taken = {item.input for item in chosen} | {item.cluster for item in chosen if item.cluster}
     free = [item for item in rest if item.input not in taken and item.cluster not in taken]
-    return [Demo(item.input, item.targets[0], item.choices) for item in free]
+    return [Demo(item.input, item.targets[0], item.choices, item.columns) for item in free]
 
 
 def shuffle_choices(item: Item, name: str) -> Item:
@@ -210,13 +210,17 @@ def shuffle_choices(item: Item, name: str) -> Item:
 
 
 def cross(
-    stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], settings: Sequence[tuple[Setting, Placement, Strategy]]
+    stimuli: Sequence[Stimulus],
+    placebos: Sequence[Stimulus],
+    settings: Sequence[tuple[Setting, Placement, Strategy]],
+    repeated: Setting | None = None,
 ) -> tuple[Arm, ...]:
-    """Every arm in every setting: the baseline, its A/A repeat, the placebos and the stimuli."""
+    """Every arm in every setting: the baseline, its A/A repeat (only in `repeated` where that is given), the placebos and the stimuli."""
     found = []
     for rest in settings:
         found.append(Arm(NONE_ARM, "baseline", None, *rest))
-        found.append(Arm(AA_ARM, "aa", None, *rest))
+        if repeated in (None, rest[0]):
+            found.append(Arm(AA_ARM, "aa", None, *rest))
         found.extend(Arm(s.id, "placebo", s, *rest) for s in placebos)
         found.extend(Arm(s.id, "stimulus", s, *rest) for s in stimuli)
     return tuple(found)

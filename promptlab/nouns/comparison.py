@@ -30,11 +30,13 @@ class Contrast:
     """
 
     name: str
-    """As people read it, such as `prompt expert - current`."""
+    """As people read it, such as `prompt expert - current`, with what holds on both sides."""
     weights: tuple[tuple[ArmRef, float], ...]
     kind: Literal["difference", "interaction"] = "difference"
     random: str | None = None
     """The factor whose levels stand for others like them; "prompt" for base prompts."""
+    where: str = ""
+    """What holds on both sides, such as `prompt expert`."""
 
     @property
     def scale(self) -> float:
@@ -52,13 +54,13 @@ class Contrast:
     def plain(self) -> dict[str, Any]:
         """As a row of the plan."""
         rows = [{"weight": w, "model": r.model, "setting": r.setting, "arm": r.arm, "prompt": r.prompt} for r, w in self.weights]
-        return {"name": self.name, "kind": self.kind, "random": self.random, "weights": rows}
+        return {"name": self.name, "kind": self.kind, "random": self.random, "where": self.where, "weights": rows}
 
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Contrast:
         """A contrast from a row of the plan."""
         weights = tuple((ArmRef(**{name: row[name] for name in ArmRef.__dataclass_fields__}), row["weight"]) for row in plain["weights"])
-        return cls(name=plain["name"], weights=weights, kind=plain["kind"], random=plain["random"])
+        return cls(name=plain["name"], weights=weights, kind=plain["kind"], random=plain["random"], where=plain["where"])
 
 
 class Judged(InSetting):
@@ -76,6 +78,12 @@ class Judged(InSetting):
         if self.contrast is None or self.scope == "by_prompt":
             return CONTROLS[self.control]
         return ControlWording(self.control, f"{NOUNS.get(self.scope, '')} {self.control}".strip())
+
+    @property
+    def subject(self) -> str:
+        """The treatment as a sentence names it, with what holds on both sides."""
+        where = f" [{self.contrast.where}]" if self.contrast and self.contrast.where else ""
+        return f"{NOUNS.get(self.scope, '')} {self.treatment}{where}".strip()
 
 
 NOUNS = {"prompt": "the prompt", "model": "the model"}
@@ -193,7 +201,7 @@ class Comparison(Judged):
     @property
     def treated(self) -> str:
         """The treatment as a person reads it: an oracle is never left out."""
-        return f"{self.treatment} (with oracle)" if self.oracle else self.treatment
+        return f"{self.subject} (with oracle)" if self.oracle else self.subject
 
 
 COMPARISON_COLUMNS = tuple(

@@ -19,8 +19,6 @@ from promptlab.nouns.words import AA_ARM, NONE_ARM, Generalise, Role, Scorer, Su
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
 READABLE = (1, FORMAT)
-CONTRASTED = ("prompts", "incumbent", "factors", "compare_models", "interactions")
-"""Keys that a plan leaves out where it compares none of these."""
 
 
 class PlannedModel(Typed):
@@ -57,23 +55,6 @@ class PlannedTask(Typed):
     demos: tuple[Mapping[str, Any], ...] = ()
 
 
-class PlannedPrompt(Typed):
-    """A whole prompt that is compared with others: an arm's base prompt."""
-
-    name: str = key("prompt")
-
-
-class PlannedFactor(Typed):
-    """What settings vary on purpose: its levels as labels, and the level of each setting by id."""
-
-    name: str
-    levels: tuple[str, ...] = ()
-    reference: str = ""
-    random: bool = False
-    """Whether its levels stand for others like them: effects are then averaged over them, with their variance in the error."""
-    of: Mapping[str, str] = field(default_factory=dict)
-
-
 class PlannedArm(Typed):
     """An arm, whatever its setting: its exact text and where that comes from."""
 
@@ -108,6 +89,37 @@ class PlannedLoop(Typed):
     token_budget: int | None = None
     verdict: str | None = None
     request: str = ""
+
+
+class PlannedPrompt(Typed):
+    """A whole prompt: the messages as they were written, with its variables in them.
+
+    A message with the role `messages` stands for those that a column holds. `n_tokens` counts the text without its values.
+    """
+
+    name: str = key("prompt")
+    messages: tuple[Mapping[str, str], ...] = ()
+    source: str = ""
+    n_tokens: int | None = None
+    sha256: str = ""
+    """Of the messages' canonical JSON."""
+    variables: tuple[str, ...] = ()
+    paraphrase_of: str | None = None
+    """The prompt that it says in other words."""
+
+
+class PlannedFactor(Typed):
+    """What is varied beside prompt, model and stimulus, level by level."""
+
+    name: str
+    levels: tuple[str, ...] = ()
+    """Labels in the order of the file."""
+    reference: str = ""
+    """The level that every other one is compared with: the first."""
+    random: bool = False
+    """Whether its levels are a sample: then their spread is the result, and no level of its own."""
+    of: Mapping[str, str] = field(default_factory=dict)
+    """The level of each setting, by the setting's id; empty for the factor `prompt`, which ids do not hold."""
 
 
 class PlannedLook(Typed):
@@ -250,15 +262,18 @@ class Plan(Typed):
     price_source: str = ""
     notes: tuple[str, ...] = ()
     best_in_task: bool = False
-    hypotheses: tuple[Hypothesis, ...] = ()
     prompts: tuple[PlannedPrompt, ...] = ()
-    """Prompts that are compared; `base_prompts` names them too."""
+    """Whole prompts, which are arms: `base_prompt` of a trial is the name of one, and `base_prompts` lists them too."""
     incumbent: str | None = None
-    """The prompt that every other one is compared with."""
+    """The prompt that runs today: the control of every other one."""
     factors: tuple[PlannedFactor, ...] = ()
     compare_models: bool = False
     interactions: tuple[tuple[str, ...], ...] = ()
-    """Pairs of names of factors; "prompt", "model" and "stimulus" are names too."""
+    """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
+    hypotheses: tuple[Hypothesis, ...] = ()
+
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+    """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Plan:
@@ -274,8 +289,7 @@ class Plan(Typed):
 
     def plain(self) -> dict[str, Any]:
         """As plan.json holds it."""
-        unset = {name for name in CONTRASTED if not getattr(self, name)}
-        return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if name not in unset}}
+        return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if value or name not in self.WHERE_SET}}
 
     @cached_property
     def looped(self) -> Mapping[str, PlannedLoop]:
@@ -315,6 +329,16 @@ class Plan(Typed):
     def random_prompts(self) -> str | None:
         """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
         return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
+
+    def n_prompts_of(self, setting: Setting, arm: PlannedArm) -> int:
+        """With how many base prompts an arm is run in a setting; of whole prompts, or where nothing is added, the baseline is repeated
+        with one, at the first level of every factor.
+        """
+        everywhere = setting.strategy in self.looped or (not self.prompts and any(arm.role == "stimulus" for arm in self.arms))
+        if arm.role == "aa" and not self.imported and not everywhere:
+            return int(setting == self.settings[0])
+        own = any(program["name"] == setting.strategy and program["instructions"] == "own" for program in self.programs)
+        return 1 if own else len(self.base_prompts)
 
     @property
     def answers_an_item(self) -> int:

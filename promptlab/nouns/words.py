@@ -114,6 +114,13 @@ CONTROLS: Mapping[str, ControlWording] = {
     "none_aa": ControlWording("its own repeat", "its own repeat"),
 }
 """Every `Control`, and the A/A arm."""
+
+
+def control_name(control: str) -> str:
+    """A control in a table; what a contrast calls its own stays as it is."""
+    return CONTROLS[control].name if control in CONTROLS else control
+
+
 ROLES: Mapping[Role, str] = {
     "baseline": "control: no added text",
     "aa": "control: the baseline again",
@@ -142,6 +149,8 @@ SCOPES: Mapping[Scope, ScopeWording] = {
     "by_prompt": ScopeWording("Each sentence, by base prompt", "sentences in one base prompt"),
     "pair": ScopeWording("All pairs", "all pairs"),
 }
+OF_TEXTS: tuple[Scope, ...] = ("primary", "stimulus", "cell")
+"""Scopes of added texts; the others are those of contrasts."""
 ADJUSTMENTS: Mapping[str, AdjustmentWording] = {
     "fdr_bh": AdjustmentWording("Benjamini-Hochberg", "false discovery rate (Benjamini-Hochberg)",
                                 "Benjamini-Hochberg: of what is found, at most that share is false on average"),

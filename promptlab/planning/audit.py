@@ -146,5 +146,8 @@ def _prices(run: Run, plan: Plan) -> str | None:
 
 
 def _simulators(run: Run, plan: Plan) -> str:
-    del plan
-    return hash_of_simulators((Model(name, model.litellm_name) for name, model in run.manifest.models.items()), sim_models())
+    models = [Model(name, model.litellm_name) for name, model in run.manifest.models.items()]
+    known = dict(sim_models())
+    if any(model.simulated and model.litellm_name.removeprefix("sim/") not in known for model in plan.models):
+        known |= load_experiment(run.folder / "experiment.yaml")[0].simulators
+    return hash_of_simulators(models, known)

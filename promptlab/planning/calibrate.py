@@ -245,7 +245,8 @@ def pilot_of(study: Study) -> Study:
     if not arms:
         raise UsageProblem("a pilot asks the plain baseline and its repeat, which this experiment does not have")
     tasks = tuple(replace(task, items=task.items[:ITEMS]) for task in study.design.tasks[:TASKS])
-    own = tuple(arm for arm in arms if arm.setting == arms[0].setting)
+    twice = next(arm.setting for arm in arms if arm.role == "aa")
+    own = tuple(arm for arm in arms if arm.setting == twice)
     experiment = study.experiment.model_copy(update={"name": f"{study.experiment.name[:57]}-pilot"})
     return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, arms=own), notes=())
 

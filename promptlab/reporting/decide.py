@@ -7,12 +7,13 @@ power functions that planned the run.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
+from promptlab.reporting.questions import dependences
 from promptlab.stats import interval, points, smallest_effect_macro, smallest_margin
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
@@ -52,21 +53,30 @@ class Needed:
 
 def lines(report: Report) -> list[Line]:
     """One line for each sentence over the tasks, the decided ones first, for each model in the order of the plan."""
-    texts = {arm.name: arm.text for arm in report.plan.arms}
+    texts, depends = {arm.name: arm.text for arm in report.plan.arms}, dependences(report.comparisons)
     found = []
     for model in report.models:
-        own = []
+        own = [_line(report, c) for c in report.of("prompt", model) if c.task is None]
         for setting in report.plan.settings:
             over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
             for c in (c for c in over if c.control == controls[0]):
                 today = plain.get(c.treatment)
-                kind, do, because = _advice(report, c, today if today is not c else None)
-                own.append(Line(comparison=c, name=report.name(c), text=texts.get(c.treatment), says=_says(c),
-                                against=CONTROLS[c.control].phrase, kind=kind, do=do, because=because))  # fmt: skip
+                line = _line(report, c, today if today is not c else None, texts.get(c.treatment))
+                split = depends.get((model, setting.id, c.treatment, c.control))
+                if split and line.kind != "no" and not split.helps_in_all and c.verdict != "refused":
+                    line = replace(line, kind="no", do="Decide for each base prompt", because=f"By base prompt: {split.effects}.")
+                own.append(line)
         found += sorted(own, key=lambda line: list(VERDICTS).index(line.comparison.verdict))
     return found
+
+
+def _line(report: Report, c: Comparison, today: Comparison | None = None, text: str | None = None) -> Line:
+    kind, do, because = _advice(report, c, today)
+    return Line(
+        comparison=c, name=report.name(c), text=text, says=_says(c), against=c.against.phrase, kind=kind, do=do, because=because
+    )  # fmt: skip
 
 
 def needed(report: Report, c: Comparison) -> Needed | None:
@@ -75,7 +85,8 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, and for a claim about tasks like these with the measured spread between tasks. None where nothing was measured.
     """
-    same = [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
+    like = [one for one in report.of(None, c.model, c.control, c.setting) if (one.treatment, one.contrast) == (c.treatment, c.contrast)]
+    same = [one for one in like if one.task is not None] or [c]
     measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
     if not measured or sum(square for _, square in measured) <= 0:
         return None

@@ -59,12 +59,11 @@ def counted_cells(store: Store) -> pd.DataFrame:
 
 def planned_cells(plan: Plan) -> pd.DataFrame:
     """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats."""
-    own = {str(program["name"]) for program in plan.programs if program["instructions"] == "own"}
     rows = []
     for setting in plan.settings:
-        each = plan.replicates * (1 if setting.strategy in own else len(plan.base_prompts))
-        every = itertools.product(plan.model_of, plan.arms_of(setting), plan.tasks)
-        rows += [(model, setting.id, arm.name, task.name, task.n_items * each) for model, arm, task in every]
+        each = [(arm.name, n * plan.replicates) for arm in plan.arms_of(setting) if (n := plan.n_prompts_of(setting, arm))]
+        every = itertools.product(plan.model_of, each, plan.tasks)
+        rows += [(model, setting.id, arm, task.name, task.n_items * n) for model, (arm, n), task in every]
     return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
 
 

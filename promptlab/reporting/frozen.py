@@ -170,7 +170,8 @@ def _tasks(report: Report) -> Table:
 
 
 def _prompts(report: Report) -> Table:
-    rows = [[t.name, name, text] for t in report.plan.tasks for name, text in t.base_prompts.items()]
+    rows = [[f"prompt {p.name}", m["role"], m["content"]] for p in report.plan.prompts for m in p.messages]
+    rows += [[t.name, name, text] for t in report.plan.tasks for name, text in t.base_prompts.items()]
     used = {setting.placement for setting in report.plan.settings}
     rows += [
         [f"placement {name}", str(p.get("position", "-")), str(p.get("template", "-"))]
@@ -178,7 +179,11 @@ def _prompts(report: Report) -> Table:
         if name in used
     ]
     note = "The instruction of every task; the text under test is added where the placement says, before or after it."
-    return table("Prompts", note, ("task or placement", "name or position", "words"), rows)
+    heads = ("task or placement", "name or position", "words")
+    if report.plan.prompts:
+        note = "Whole prompts with their variables; an added text stands at an end of the last user message, or in the system message."
+        heads = ("prompt, task or placement", "role, name or position", "words")
+    return table("Prompts", note, heads, rows)
 
 
 def _models(report: Report) -> Table:

@@ -16,6 +16,7 @@ from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
 from promptlab.reporting.rows import PLACE, cells, gap_table
@@ -25,6 +26,8 @@ COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost
 WIDTH_OFF_TERMINAL = 132
 ROOMY = {"against", "points", "tokens", "seconds", "of questions"}
 """Columns of the tables of arms that a terminal has no room for."""
+ONE = ("model", "missing")
+"""Columns of the tables of contrasts that are left out where they say the same in all rows."""
 OPEN = ("unclear", "refused")
 """Verdicts that find nothing, and say why."""
 WIDE = "The interval leaves open whether there is a difference; more items narrow it."
@@ -74,9 +77,13 @@ def to_text(report: Judged, console: Console | None = None) -> None:
                 console.print(Text(line))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
+    simulated = "SIMULATED " if report.simulated else ""
+    for contrasts in contrast_tables(report):
+        frame = contrasts.frame.drop(columns=[name for name in ONE if contrasts.frame[name].nunique() < 2])
+        _print(console, contrasts._replace(title=f"{simulated}{contrasts.title}", frame=frame))
     for of_arms in arm_tables(report):
         narrowed = narrow(of_arms)
-        _print(console, narrowed._replace(title=f"{'SIMULATED ' if report.simulated else ''}{narrowed.title}"))
+        _print(console, narrowed._replace(title=f"{simulated}{narrowed.title}"))
     if n_hidden:
         console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
 

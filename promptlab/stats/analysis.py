@@ -20,7 +20,7 @@ from scipy import stats as st
 from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
-from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_sentences, like_these, min_level
+from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
 from promptlab.stats.multiplicity import adjust, adjustment_of, contrast_of, margin_of
 from promptlab.stats.power import Looked
 from promptlab.stats.sides import Compared, joint, sides_of
@@ -122,6 +122,9 @@ class Analysis:
             done = replace(done, ci_fixed_low=own[0], ci_fixed_high=own[1], ci_like_low=wide[0], ci_like_high=wide[1])
         if blank.neutral != "these":
             claim = others
+        if contrast.random:
+            levels = [one.levels for one in found if len(one.pairs.s)]
+            claim = like_levels(claim, levels, contrast.random) if claim is not None else None
         if len(some) == 1:
             done = replace(done, se=error_of_task(some[0]))
         if self._unfinished(tasks, contrast, found):
@@ -149,12 +152,13 @@ class Analysis:
         sd = these.sd if len(some) == 1 else None
         figures = say.Figures(c=done, treatment=name, diff=claim.diff, low=low, high=high, conf=1 - 2 * rate, sd=sd, task=only)
         mute = claim.status == "too_few_clusters" or done.n_pairs < LEAST_ITEMS or claim.p_value is None
+        doubt = self._doubt(claim, some, blank, rate, random=contrast.random is not None)
+        units = joint([one.units for one in found]) if h.scope == "pair" else None
         return Result(
-            comparison=done, rate=rate, figures=figures, doubt=self._doubt(claim, some, blank, rate), mute=mute, fixed_p=fixed_p,
-            uneven=uneven, units=joint([one.units for one in found]) if h.scope == "pair" else None,
+            comparison=done, rate=rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units
         )  # fmt: skip
 
-    def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float) -> tuple[Status, str] | None:
+    def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float, *, random: bool) -> tuple[Status, str] | None:
         """Why so few items, clusters or changed answers cannot settle anything, with what would."""
         least, n = min_level(rate, self.exact), blank.n_pairs
         if claim.status == "too_few_clusters":
@@ -164,8 +168,8 @@ class Analysis:
         if claim.n_nonzero == 0:
             return "no_discordant_pairs", say.no_change(n, claim.n_exact, blank.margin, rate)
         if claim.p_value is None:
-            if blank.neutral != "these":
-                return "zero_variance", say.FEW_SENTENCES
+            if blank.neutral != "these" or random:
+                return "zero_variance", say.FEW_LEVELS if random else say.FEW_SENTENCES
             return "zero_variance", say.ONE_TASK if len(some) == 1 else say.ALL_ALIKE
         if claim.n_nonzero < least:
             return "cannot_be_significant", say.too_few_changes(claim.n_nonzero, n, least)
@@ -367,6 +371,11 @@ def settled(results: Callable[[bool | None], Sequence[Result]]) -> list[Comparis
     return made
 
 
-def silenced(c: Comparison) -> Comparison:
-    """The comparison without its verdict: the model failed its A/A check."""
-    return replace(c, status="aa_failed", verdict="refused", sentence=say.aa_failed(c.model))
+def models_of(c: Comparison) -> set[str]:
+    """The models whose answers a comparison compares."""
+    return {c.model} if c.contrast is None else {ref.model for ref, _ in c.contrast.weights}
+
+
+def silenced(c: Comparison, failed: Sequence[str]) -> Comparison:
+    """The comparison without its verdict: these models of it failed their A/A check."""
+    return replace(c, status="aa_failed", verdict="refused", sentence=" ".join(map(say.aa_failed, failed)))

@@ -25,6 +25,8 @@ class Step(NamedTuple):
     control: str
     name: str
     """As people read it, such as `prompt expert - current`."""
+    ends: tuple[str, str]
+    """Both levels as another step's difference names where it was taken."""
     to: Callable[[ArmRef], Weights]
     since: Callable[[ArmRef], Weights]
 
@@ -81,7 +83,10 @@ class _Design:
             def move(field: str, level: str) -> Callable[[ArmRef], Weights]:
                 return lambda ref: {replace(ref, **{field: level}): 1.0}
 
-            return [Step(b, a, f"{name} {b} - {a}", move(name, b), move(name, a)) for a, b in _pairs(levels, reference, every)]
+            return [
+                Step(b, a, f"{name} {b} - {a}", (f"{name} {b}", f"{name} {a}"), move(name, b), move(name, a))
+                for a, b in _pairs(levels, reference, every)
+            ]
         factor = next((factor for factor in self.factors if factor.name == name), None)
         if factor is None or factor.random:
             return []
@@ -89,15 +94,15 @@ class _Design:
         def shift(level: str) -> Callable[[ArmRef], Weights]:
             return lambda ref: {replace(ref, setting=self.partner(ref.setting, factor, level) or ref.setting): 1.0}
 
-        named = [(a, b, f"{factor.name} {b} - {a}") for a, b in _pairs(factor.levels, factor.reference, every)]
-        return [Step(f"{factor.name} {b}", f"{factor.name} {a}", words, shift(b), shift(a)) for a, b, words in named]
+        ends = [((f"{name} {b}", f"{name} {a}"), a, b) for a, b in _pairs(factor.levels, factor.reference, every)]
+        return [Step(*both, f"{name} {b} - {a}", both, shift(b), shift(a)) for both, a, b in ends]
 
     def _of_stimulus(self, name: str) -> Iterator[Step]:
         """A stimulus against each of its controls."""
         placebos = self.plan.placebos_of.get(name, ())
-        for control, arms in (("placebo", placebos), ("none", (NONE_ARM,))):
+        for control, arms in (("placebo", placebos), ("none", self.plan.baseline)):
             if arms:
-                yield Step(name, control, f"{name} - {control}", _arms([name]), _arms(arms))
+                yield Step(name, control, f"{name} - {control}", (name, control), _arms([name]), _arms(arms))
 
     def base(self, model: str, settings: Sequence[str], prompt: str | None = None) -> dict[ArmRef, float]:
         """The arm without added text, on average over some settings; where a factor is random, over its levels too."""
@@ -121,13 +126,13 @@ class _Design:
         name = f"({first.name}) x ({rest[0].name})" if both else first.name
         contrast = Contrast(
             name=f"{name} [{where}]" if where else name, weights=tuple(weights.items()), kind="interaction" if both else "difference",
-            random=self._random(refs),
+            random=self._random(refs), where=where,
         )  # fmt: skip
         models = list(dict.fromkeys(ref.model for ref, weight in weights.items() if weight > 0))
+        sides = [f"{first.name} in {end}" for end in rest[0].ends] if both else [first.treatment, first.control]
         hypothesis = Hypothesis(
-            family=family, scope=scope, model=models[0], task=None, library="", contrast=contrast,
-            treatment=f"({first.name}) in {rest[0].treatment}" if both else first.treatment,
-            control=rest[0].control if both else first.control, setting=self.settings[refs[0].setting],
+            family=family, scope=scope, model=models[0], task=None, library="", contrast=contrast, treatment=sides[0], control=sides[1],
+            setting=self.settings[refs[0].setting],
         )  # fmt: skip
         tasks = list(self.plan.task_of) if scope in WITH_CELLS and len(self.plan.tasks) > 1 else []
         return [hypothesis, *(replace(hypothesis, family=f"cell/{family}", task=task) for task in tasks)]

@@ -36,6 +36,8 @@ FEW = 10
 """Below so many changed items the exact bound decides with the others whether a difference is small."""
 MANY = 200
 """Beyond so many changed items sign flips over several tasks and t agree, and t is quicker."""
+LEAST_LEVELS = 3
+"""Levels of a random factor below which nothing is said of others like them."""
 LOOK_CLOSER = 0.01
 COCHRAN = 25
 """Items needed for each unit of squared skewness before a mean of skewed differences can be trusted (Cochran 1977)."""
@@ -235,6 +237,26 @@ def like_sentences(pairs: Sequence[Pairs], claim: Inference, treated: Sequence[f
     if variance < TIED**2:
         return None
     error, method = math.sqrt(variance), f"t over {n} neutral sentences"
+    p = 2 * float(stdtr(df, -abs(claim.diff) / error))
+    return replace(claim, p_value=p, method=method, ci_method=method, error=error, df=df, table=None)
+
+
+def like_levels(claim: Inference, levels: Sequence[Array], factor: str) -> Inference | None:
+    """The same mean for levels like these of a random factor, such as base prompts; `levels` holds their mean differences by task.
+
+    The variance between levels is added to that of the items, and t has the degrees of freedom of both (Satterthwaite); where levels
+    differ by chance alone that chance counts twice, so the error is too large rather than too small (Clark 1973). None with fewer than
+    3 levels, or where nothing varies.
+    """
+    means = np.mean(np.array(levels), axis=0)
+    means = means[np.isfinite(means)]
+    if len(means) < LEAST_LEVELS:
+        return None
+    spread, own = float(means.var(ddof=1)) / len(means), claim.error**2
+    if spread + own < TIED**2:
+        return None
+    df = (spread + own) ** 2 / (spread**2 / (len(means) - 1) + own**2 / claim.df)
+    method, error = f"t over {len(means)} {factor}s and the items", math.sqrt(spread + own)
     p = 2 * float(stdtr(df, -abs(claim.diff) / error))
     return replace(claim, p_value=p, method=method, ci_method=method, error=error, df=df, table=None)
 

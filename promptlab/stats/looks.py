@@ -19,7 +19,7 @@ from scipy import stats as st
 
 from promptlab.nouns import Comparison, Hypothesis, InSetting, Plan, PlannedLook, Setting, flat
 from promptlab.stats import sentences as say
-from promptlab.stats.analysis import Analysis, Result, judge, settled, silenced
+from promptlab.stats.analysis import Analysis, Result, judge, models_of, settled, silenced
 from promptlab.stats.contrasts import completed
 from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.outcomes import weighed
@@ -197,7 +197,7 @@ def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
 
 
 def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> list[Comparison]:
-    """All planned comparisons of a run, then its A/A comparisons, with what answers that are not whole mean for them.
+    """All planned comparisons of a run, its A/A comparisons, then contrasts, with what answers that are not whole mean for them.
 
     `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its planned looks decided.
     """
@@ -207,8 +207,9 @@ def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> 
     else:
         comparisons, aa = _judged(Analysis(trials, plan))
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
-    found = [silenced(c) if c.model in failed else c for c in comparisons] + aa
-    return weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+    found = [silenced(c, sorted(failed & models)) if failed & (models := models_of(c)) else c for c in comparisons] + aa
+    found = weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+    return sorted(found, key=lambda c: c.contrast is not None)
 
 
 def extremes(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> tuple[list[Comparison], list[Comparison]]:

@@ -47,7 +47,7 @@ def hypotheses(
     return found
 
 
-def contrast_of(h: Hypothesis, plan: Plan) -> Contrast:
+def contrast_of(h: Hypothesis | Comparison, plan: Plan) -> Contrast:
     """The arms that a hypothesis compares, with their weights."""
     if h.contrast is not None:
         return h.contrast

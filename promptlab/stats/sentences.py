@@ -69,13 +69,22 @@ def change(f: Figures) -> str:
 
 def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
-    by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI)"
+    differs = f"difference{' of differences' if is_interaction(f.c) else ''} {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI"
+    by = f"{100 * abs(f.diff):.1f} points ({differs})"
     against = f"against {_control(f.c)}"
     tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.c.n_family}"
+    if is_interaction(f.c):
+        where = f"Over {_tasks(f.c)}" if f.task is None else f"In {f.task}"
+        return f"{where} {f.treatment} is {by} {'above' if f.diff > 0 else 'below'} {f.c.control} ({tail}){_other(f.c)}."
     if f.task is None:
         return f"Over {_tasks(f.c)} {f.treatment} {what} the mean score by {by} {against} ({tail}){_other(f.c)}{_others(f.c)}."
     flips = f"{flipped(f.c)}; " if f.c.gained is not None else f"{f.c.n_pairs} items; "
     return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail}){_others(f.c)}."
+
+
+def is_interaction(c: Comparison) -> bool:
+    """Whether a comparison is of two differences."""
+    return c.contrast is not None and c.contrast.kind == "interaction"
 
 
 def _tasks(c: Comparison) -> str:
@@ -111,8 +120,13 @@ def negligible(f: Figures) -> str:
 
 def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
-    where = f"on average over {_tasks(f.c)}" if f.task is None else f"to {f.task}"
+    where = f"on average over {_tasks(f.c)}" if f.task is None else f"{'in' if is_interaction(f.c) else 'to'} {f.task}"
     none = f" No answer changed on {f.c.n_pairs} items." if f.c.gained == f.c.lost == 0 else ""
+    if is_interaction(f.c):
+        return (
+            f"{f.treatment} and {f.c.control} differ by less than {100 * f.c.margin:g} points {where} "
+            f"({100 * f.conf:g} % CI {interval(f.low, f.high)})."
+        )
     return (
         f"Whatever {f.treatment} does {where} against {_control(f.c)}, it is smaller than {100 * f.c.margin:g} points "
         f"({100 * f.conf:g} % CI {interval(f.low, f.high)}).{none}"
@@ -172,6 +186,7 @@ def too_few_clusters(n: int) -> str:
 
 
 ONE_TASK = "One task says nothing about tasks like it; ask more tasks."
+FEW_LEVELS = "Fewer than 3 base prompts or formats say nothing about others like them; ask more of them."
 FEW_SENTENCES = "These neutral sentences do not tell how others like them differ; it takes at least 5 that were not all scored alike."
 ALL_ALIKE = "Every task moved by exactly the same amount, so there is no error to judge it by."
 AGAIN = " Run the sweep again: it asks only for what is missing."

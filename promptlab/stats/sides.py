@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from promptlab.nouns import OWN_PROMPT, ArmRef, Contrast, Plan
+from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, ArmRef, Contrast, Plan
 from promptlab.stats.core import Pairs
 from promptlab.stats.tables import ItemTable, Place
 
@@ -42,6 +42,8 @@ class Compared(NamedTuple):
     loss: Loss
     n_due: int
     units: np.ndarray
+    levels: np.ndarray
+    """The mean difference at each level of a random factor; empty without one."""
 
 
 def joint(of_tasks: Sequence[np.ndarray]) -> np.ndarray:
@@ -64,6 +66,8 @@ class Sides:
     counts: np.ndarray
     due: np.ndarray
     """Answers that each item should have in each arm and base prompt: the items of the table, then those without any record."""
+    labels: tuple[str, ...] = ()
+    """The level of a random factor that each arm is at; empty without one."""
 
     def compared(self, n_planned: int | None, favour: bool | None) -> Compared:
         """What an analysis needs of them; `favour` puts the excess loss of one side in, for the treatment or against it."""
@@ -71,7 +75,18 @@ class Sides:
         sides = self if favour is None else self.filled(loss, favour)
         s, b = sides.means()
         pairs = replace(sides.table.pairs(s, b, n_planned), controls=sides.control_means(np.isfinite(s - b)))
-        return Compared(pairs, loss, int(self.due.sum()) * len(self.prompts) * len(self.weights), sides.units(s - b))
+        n_due = int(self.due.sum()) * len(self.prompts) * len(self.weights)
+        return Compared(pairs, loss, n_due, sides.units(s - b), sides.level_means())
+
+    def level_means(self) -> np.ndarray:
+        """The mean difference at each level of the random factor: its arms, or each base prompt."""
+        if not self.labels:
+            return np.array([])
+        own = [np.array([label == level for label in self.labels]) for level in dict.fromkeys(self.labels)]
+        parts = [part * self.weights * len(own) for part in own]
+        d = [_side(self.scores, weights) - _side(self.scores, -weights) for weights in parts]
+        found = [d[0][:, [i]] for i in range(d[0].shape[1])] if len(own) == 1 else d
+        return np.array([float(np.nanmean(part)) if np.isfinite(part).any() else np.nan for part in found])
 
     def means(self) -> tuple[np.ndarray, np.ndarray]:
         """The item means of treatment and control: over the base prompts that both sides have; NaN for an item without any."""
@@ -163,14 +178,18 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Mapping[Place, M
         for own, prompt in enumerate(prompts):
             part = None if of_place is None else of_place.within(ref.prompt or prompt)
             if part is not None and ref.arm in part.arms:
-                scores[:, own, arm], counts[:, own, arm] = part.scores[:, part.arms[ref.arm]], part.counts[:, part.arms[ref.arm]]
+                here = part.arms[NONE_ARM if ref.arm == AA_ARM and not part.has(AA_ARM) else ref.arm]  # a prompt without a repeat
+                scores[:, own, arm], counts[:, own, arm] = part.scores[:, here], part.counts[:, here]
     seen = [part.counts.max(axis=1, initial=0) for one in found for part in one.by_prompt.values()] if plan.imported else []
     least = 1 if plan.imported else plan.replicates
     due = np.maximum(np.max(seen, axis=0), least) if seen else np.full(len(table.items), least)
     unseen = np.full(max(plan.task_of[task].n_items - len(table.items), 0), least)
+    levels = next((factor.of for factor in plan.factors if factor.name == contrast.random), {})
+    labels = tuple(levels.get(ref.setting, "") for ref in refs) if contrast.random else ()
+    weights = np.array([weight for _, weight in contrast.weights]) / contrast.scale
     return Sides(
-        table=replace(table, notes=notes), weights=np.array([weight for _, weight in contrast.weights]) / contrast.scale,
-        prompts=prompts, scores=scores, counts=counts, due=np.concatenate([due, unseen]),
+        table=replace(table, notes=notes), weights=weights, prompts=prompts, scores=scores, counts=counts,
+        due=np.concatenate([due, unseen]), labels=labels,
     )  # fmt: skip
 
 
@@ -178,7 +197,9 @@ def _averaged(refs: list[ArmRef], task: str, plan: Plan, found: list[ItemTable])
     """The base prompts over which a contrast is averaged in a task, recorded or not; one name where its arms say theirs."""
     if all(ref.prompt is not None for ref in refs):
         return ("",)
-    recorded = {prompt: None for table in found for prompt in table.by_prompt}
-    asked = plan.task_of[task].base_prompts or plan.base_prompts
-    own = [prompt for prompt in dict.fromkeys((*(asked if set(recorded) != {OWN_PROMPT} else ()), *recorded)) if prompt != OWN_PROMPT]
-    return tuple(own) or (OWN_PROMPT,)
+    recorded = dict.fromkeys(prompt for table in found for prompt in table.by_prompt)
+    named = [prompt for prompt in recorded if prompt not in (OWN_PROMPT, "")]
+    if recorded and not named:  # programs with instructions of their own, or a frame that names no prompt
+        return tuple(recorded)
+    own = {} if plan.prompts else plan.task_of[task].base_prompts
+    return tuple(dict.fromkeys((*(own or plan.base_prompts), *named)))
