@@ -130,12 +130,17 @@ def compare(
     other: Run | str | Path | None = None,
     model: str | None = None,
     other_model: str | None = None,
+    prompt: str | None = None,
+    other_prompt: str | None = None,
+    setting: str | None = None,
+    other_setting: str | None = None,
     strategy: str | None = None,
     force: bool = False,
 ) -> PairReport:
     """Pair arm `a` of a run with arm `b` of the same run, or of the run `other`, by item: b minus a. Exploratory, so without a verdict.
 
-    `b` is the same arm where it is left out. `model`, `other_model` and `strategy` say which ones are meant where there are several.
+    `b` is the same arm where it is left out; a whole prompt's name may stand for an arm. `model`, `prompt`, `setting` (an id), those of
+    the other side, and `strategy` say which ones are meant where there are several.
     UsageProblem where runs were sent different sampling parameters, unless `force` is given.
     """
     from promptlab.reporting.pair import paired
@@ -143,8 +148,9 @@ def compare(
     first = _opened(run)
     second = first if other is None else _opened(other)
     return paired(
-        first, second, a, b or a, models=(model, other_model or (model if other is None else None)), strategy=strategy, force=force
-    )
+        first, second, a, b or a, models=(model, other_model or (model if other is None else None)), strategy=strategy, force=force,
+        prompts=(prompt, other_prompt or prompt), settings=(setting, other_setting or setting),
+    )  # fmt: skip
 
 
 def _opened(run: Run | str | Path) -> Run:

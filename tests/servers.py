@@ -167,6 +167,8 @@ class Server(ThreadingHTTPServer):
         self.paths: list[str] = []
         self.keys: list[str | None] = []
         self.batches = Batches()
+        self.says: Callable[[list[dict[str, str]]], str] | None = None
+        """What the model "ok" answers to these messages, where a test knows better."""
 
     @property
     def url(self) -> str:
@@ -245,7 +247,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def behave(self, body: dict[str, Any], attempt: int, under_way: int) -> None:
         name, *numbers = body["model"].rsplit("/", 1)[-1].split("-")
-        text = "answer to " + body["messages"][-1]["content"].strip().splitlines()[-1]
+        says = self.server.says
+        text = says(body["messages"]) if says else "answer to " + body["messages"][-1]["content"].strip().splitlines()[-1]
         if name == "slow":
             time.sleep(float(numbers[0]) / 1000)
         if name == "fail" and attempt <= int(numbers[1]):

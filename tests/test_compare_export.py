@@ -48,7 +48,7 @@ def test_the_command_gives_no_verdict(two: tuple[Path, Path]) -> None:
     parsed = json.loads(runs.run("compare", str(two[1]), "--against", "emotionprompt/EP02", "--json").stdout)
     assert parsed["a"]["arm"] == "none"
     assert parsed["b"]["arm"] == "emotionprompt/EP02"
-    assert parsed["notes"] == []
+    assert parsed["notes"] == ["none is the mean of the baseline and its repeat, as in the report"]
     assert parsed["rows"][-1]["diff"] > 0.1
 
 

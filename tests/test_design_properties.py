@@ -159,7 +159,9 @@ def test_of_neutral_sentences_of_as_many_tokens_the_one_of_as_many_words_is_near
     asked = Stimulus("lib/X", "one two three four five")
     alike = dict.fromkeys([asked.id, *(s.id for s in NEUTRAL)], 7)
     assert [p.id for p in matched_placebos([asked], NEUTRAL, alike, 2, ["neutral"], 1)] == ["neutral/5", "neutral/4"]
-    assert [p.id for p in placebos_of(asked, NEUTRAL, alike)] == ["neutral/5"]
+    assert {p.id for p in placebos_of(asked, NEUTRAL, alike)} == {s.id for s in NEUTRAL}, "all are of its length"
+    apart = {s.id: 7 + 9 * s.n_words for s in NEUTRAL}
+    assert [p.id for p in placebos_of(asked, NEUTRAL, {**apart, asked.id: 7})] == ["neutral/3"], "none is, so the nearest"
 
 
 def test_a_placebo_made_of_one_stimulus_is_none_of_another() -> None:

@@ -116,6 +116,9 @@ def test_paired_prompts_differ_in_the_stimulus_alone() -> None:
         prompt, n_shots = rng.choice(list(task.base_prompts)), rng.randrange(3)
         without = render(task, item, plain_arm(prompt, placement, shots=n_shots))
         added = render(task, item, plain_arm(prompt, placement, stimulus, n_shots))
+        if placement.position == "system":
+            assert added == ({"role": "system", "content": stimulus.text}, *without)
+            continue
         (plain,), (said,) = ([m["content"].encode() for m in messages] for messages in (without, added))
         joined = (placement.separator if stimulus.joined_by is None else stimulus.joined_by).encode()
         text = stimulus.text.encode()

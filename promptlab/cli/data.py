@@ -106,6 +106,8 @@ def first_prompts(found: Task) -> list[tuple[Item, str]]:
     from promptlab.design.render import PRESETS, render
     from promptlab.strategies import plain_arm
 
+    if not found.base_prompts:
+        return [(item, item.input) for item in found.items[:3]]
     arm = plain_arm(next(iter(found.base_prompts)), PRESETS["paper"])
     return [(item, render(found, item, arm)[-1]["content"]) for item in found.items[:3]]
 

@@ -29,7 +29,7 @@ from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
-    from promptlab.planning.calibrate import Rate
+    from promptlab.planning.calibrate import Calibration, Rate
     from promptlab.planning.resolve import Study
 
 
@@ -139,8 +139,10 @@ def calibrate(
     seen = "" if found.estimates_mean is None else f" Where it was found, the mean estimate was {100 * found.estimates_mean:+.1f} points."
     say(
         f"This design reports a false gain in {100 * a.share:.1f} % [{100 * a.low:.1f}, {100 * a.high:.1f}] of sweeps "
-        f"and finds {effect:+g} points in {100 * f.share:.1f} % [{100 * f.low:.1f}, {100 * f.high:.1f}]."
+        f"and finds {effect:+g} points{' on all models' if len(found.models) > 1 else ''} in {100 * f.share:.1f} % "
+        f"[{100 * f.low:.1f}, {100 * f.high:.1f}]."
     )
+    everywhere = f", on all {len(found.models)} models" if len(found.models) > 1 else ""
     print_table(
         "", ["when", "what", "how often", "95 % CI"],
         [
@@ -150,7 +152,7 @@ def calibrate(
             ["nothing works", f"any finding in one of {found.n_families} families of stimuli (the same)", *_rate(found.false_family)],
             ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
             ["nothing works", "the A/A check silences a model", *_rate(found.aa_failed)],
-            [f"{found.treatment} {effect:+g} points", "said to help over the tasks", *_rate(found.found)],
+            [f"{found.treatment} {effect:+g} points", f"said to help over the tasks{everywhere}", *_rate(found.found)],
             [f"{found.treatment} {effect:+g} points", "said to help in a task (share of tasks)", f"{100 * found.found_cells:.1f} %", "-"],
         ],
         f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
@@ -161,6 +163,24 @@ def calibrate(
             if found.asked < 1
             else ""
         ),
+    )  # fmt: skip
+    _by_model(found, effect)
+
+
+def _by_model(found: Calibration, effect: float) -> None:
+    """What would be shipped, model by model."""
+    print_table(
+        "Shipped: found to help over the tasks against its control and against the plain prompt",
+        ["model", "when", "what", "how often", "95 % CI"],
+        [
+            row
+            for of in found.models
+            for row in (
+                [of.model, "nothing works", "some arm is shipped", *_rate(of.false_ship)],
+                [of.model, f"{found.treatment} {effect:+g} points", "the best arm is shipped", *_rate(of.best_shipped)],
+                [of.model, f"{found.treatment} {effect:+g} points", "another arm is shipped", *_rate(of.other_shipped)],
+            )
+        ],
     )  # fmt: skip
 
 
@@ -182,7 +202,18 @@ def show_plan(made: Plan, concurrency: int) -> None:
     )
     arms = [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms]
     note = f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else ""
-    print_table("Arms", ["arm", "role", "words", "text"], arms, note)
+    if made.prompts:
+        prompts = [
+            [p.name + (" (incumbent)" if p.name == made.incumbent else ""), p.n_tokens, m["role"], m["content"]]
+            for p in made.prompts
+            for m in p.messages
+        ]
+        print_table("Prompts", ["prompt", "tokens", "role", "words"], prompts)
+    if made.factors:
+        factors = [[f.name, ", ".join(f.levels), "their spread" if f.random else f"each against {f.reference}"] for f in made.factors]
+        print_table("Factors", ["factor", "levels", "compared"], factors)
+    if len(made.arms) > 2:  # more than the baseline and its repeat
+        print_table("Arms", ["arm", "role", "words", "text"], arms, note)
     costs = [
         [
             e.model + (" (SIMULATED)" if e.simulated else ""), e.calls,

@@ -22,6 +22,7 @@ def report(
     scorer: Annotated[
         Scorer | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
     ] = None,
+    tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[str | None, typer.Option(help="Only what this page of the explorer shows, such as overview, matrix or cost.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
 ) -> None:
@@ -39,7 +40,7 @@ def report(
     if format == "terminal":
         if out is not None:
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
-        reporting.to_text(built)
+        reporting.to_text(built, tasks=tasks)
         return
     if format == "html" and out is None:
         out = run / "report.html"
@@ -107,18 +108,32 @@ def compare(
     against: Annotated[str | None, typer.Option(help="The arm of the second; the same name when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
     model_b: Annotated[str | None, typer.Option(help="The model of the second; as in the first when left out.")] = None,
+    prompt: Annotated[str | None, typer.Option(help="The prompt of the first arm, where a run has several.")] = None,
+    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; as in the first when left out.")] = None,
+    setting: Annotated[str | None, typer.Option(help="The setting of the first arm, by its id.")] = None,
+    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; as in the first when left out.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
+    item: Annotated[str | None, typer.Option(help="Show both messages and answers of this item, as TASK/ITEM.")] = None,
+    examples: Annotated[int, typer.Option(min=0, help="Show those of so many items that changed most.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Compare although the runs were sent different sampling parameters.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict."""
+    """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict.
+
+    A whole prompt's name may stand for an arm: --arm current --against expert.
+    """
     from dataclasses import asdict
 
     from promptlab import api
+    from promptlab.record.store import Run
     from promptlab.reporting import EXPLORATORY
+    from promptlab.reporting.flips import example
     from promptlab.stats import interval, p_figure, points
 
-    found = api.compare(run_a, arm, against, other=run_b, model=model, other_model=model_b, strategy=strategy, force=force)
+    found = api.compare(
+        run_a, arm, against, other=run_b, model=model, other_model=model_b, prompt=prompt, other_prompt=prompt_b, setting=setting,
+        other_setting=setting_b, strategy=strategy, force=force,
+    )  # fmt: skip
     if as_json:
         exit_json({**asdict(found), "note": EXPLORATORY})
     mark = "SIMULATED: " if found.a.simulated or found.b.simulated else ""
@@ -138,6 +153,13 @@ def compare(
         say(f"differs:       {note}")
     say(found.sentence)
     say(EXPLORATORY)
+    say(
+        f"{found.n_changed:,} item(s) changed"
+        + (f"; the most: {', '.join(f'{c.task}/{c.item}' for c in found.changed[:5])}" * bool(found.changed))
+    )
+    runs, of_item = (Run(run_a), Run(run_b or run_a)), [tuple(item.split("/", 1))] if item else []
+    for task, name in [*of_item, *((c.task, c.item) for c in found.changed[:examples])]:
+        say("\n" + example(runs, found, task, name))
 
 
 def replicate(

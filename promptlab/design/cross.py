@@ -18,6 +18,12 @@ from promptlab.nouns import AA_ARM, NONE_ARM, OWN_PROMPT, Demo, Item, Model, Set
 from promptlab.nouns.arm import Arm, Placement, Program, Strategy, Trial
 
 PlaceboKind = Literal["neutral", "shuffled", "whitespace"]
+NEAREST = 3
+"""Neutral sentences for each stimulus, on average over the stimuli."""
+LEAST_SHARED = 5
+"""Neutral sentences that can stand for others like them."""
+MOST_SHARED = 8
+"""Beyond so many, more of them hardly make a mean any surer."""
 
 
 def stack(parts: Sequence[Stimulus]) -> Stimulus:
@@ -71,22 +77,24 @@ def matched_placebos(
     stimuli: Sequence[Stimulus],
     neutral: Sequence[Stimulus],
     n_tokens: Mapping[str, int],
-    per_stimulus: int,
+    per_stimulus: int | None,
     kinds: Sequence[PlaceboKind],
     seed: int,
 ) -> tuple[Stimulus, ...]:
     """For every stimulus the neutral sentences nearest in tokens, and what is made of its own text; each once. A stack is matched
-    part by part.
+    part by part. Without `per_stimulus` stimuli of similar length share theirs.
 
     `n_tokens` holds the length of every stimulus, part and neutral sentence by id.
     """
     chosen: dict[str, Stimulus] = {}
+    if per_stimulus is None and "neutral" in kinds:
+        chosen |= {placebo.id: placebo for placebo in shared([s for s in stimuli if not s.parts], neutral, n_tokens)}
     for stimulus in stimuli:
         if "neutral" in kinds and stimulus.parts:
             each = [nearest(n_tokens[part], None, neutral, n_tokens) for part in stimulus.parts]
-            made = [_stacked([near[(place + n) % len(near)] for n, near in enumerate(each)]) for place in range(per_stimulus)]
+            made = [_stacked([near[(place + n) % len(near)] for n, near in enumerate(each)]) for place in range(per_stimulus or NEAREST)]
             chosen |= {placebo.id: placebo for placebo in made}
-        elif "neutral" in kinds:
+        elif "neutral" in kinds and per_stimulus is not None:
             near = nearest(n_tokens[stimulus.id], stimulus.n_words, neutral, n_tokens)
             chosen |= {placebo.id: placebo for placebo in near[:per_stimulus]}
         if "shuffled" in kinds and len(set(stimulus.text.split())) > 1:
@@ -103,19 +111,41 @@ def nearest(length: int, n_words: int | None, neutral: Sequence[Stimulus], n_tok
     return sorted(neutral, key=lambda p: (abs(n_tokens[p.id] - length), 0 if n_words is None else abs(p.n_words - n_words)))
 
 
+def shared(stimuli: Sequence[Stimulus], neutral: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> list[Stimulus]:
+    """Neutral sentences that stimuli of similar length share: three for each, then five, then eight, as long as there are at most three
+    times as many as stimuli. One stimulus alone has its three nearest.
+    """
+    chosen: dict[str, Stimulus] = {}
+    for want in (NEAREST, LEAST_SHARED, MOST_SHARED):
+        for stimulus in sorted(stimuli, key=lambda s: n_tokens[s.id]):
+            near = nearest(n_tokens[stimulus.id], stimulus.n_words, neutral, n_tokens)
+            near = [p for p in near if alike(n_tokens[stimulus.id], n_tokens[p.id])] or near[:want]
+            missing = want - sum(p.id in chosen for p in near)
+            for placebo in [p for p in near if p.id not in chosen][: max(missing, 0)]:
+                if want == NEAREST or len(chosen) < NEAREST * len(stimuli):
+                    chosen[placebo.id] = placebo
+    return [p for p in neutral if p.id in chosen]
+
+
+def alike(length: int, other: int) -> bool:
+    """Whether two texts are of similar length: within two tokens, or a fifth of the first."""
+    return abs(length - other) <= max(2, length // 5)
+
+
 def _stacked(parts: Sequence[Stimulus]) -> Stimulus:
     """A placebo for stacks: a neutral sentence for each sentence."""
     return replace(stack(parts), role="placebo", theory="none", valence="neutral")
 
 
 def placebos_of(stimulus: Stimulus, placebos: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> tuple[Stimulus, ...]:
-    """Of the placebos that a run has, those against which a stimulus is judged: what was made of it, and the neutral sentences
-    nearest to it in tokens, then in words; all of them where several are equally near.
+    """Of the placebos that a run has, those against which a stimulus is judged: what was made of it, and all neutral sentences of
+    similar length, a stack's with as many parts; where there are none, those nearest in tokens, then in words.
     """
-    neutral = [p for p in placebos if p.of is None]
+    neutral = [p for p in placebos if p.of is None and len(p.parts) == len(stimulus.parts)] or [p for p in placebos if p.of is None]
     gaps = {p.id: (abs(n_tokens[p.id] - n_tokens[stimulus.id]), abs(p.n_words - stimulus.n_words)) for p in neutral}
     least = min(gaps.values(), default=(0, 0))
-    return tuple(p for p in placebos if p.of == stimulus.id or (p.of is None and gaps[p.id] == least))
+    meant = {p.id for p in neutral if alike(n_tokens[stimulus.id], n_tokens[p.id])} or {name for name, gap in gaps.items() if gap == least}
+    return tuple(p for p in placebos if p.of == stimulus.id or p.id in meant)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +196,7 @@ def spare_demos(chosen: Sequence[Item], rest: Sequence[Item]) -> list[Demo]:
     """Demonstrations from items that are not asked, and that share neither an input nor a cluster with one that is."""
     taken = {item.input for item in chosen} | {item.cluster for item in chosen if item.cluster}
     free = [item for item in rest if item.input not in taken and item.cluster not in taken]
-    return [Demo(item.input, item.targets[0], item.choices) for item in free]
+    return [Demo(item.input, item.targets[0], item.choices, item.columns) for item in free]
 
 
 def shuffle_choices(item: Item, name: str) -> Item:
@@ -180,13 +210,17 @@ def shuffle_choices(item: Item, name: str) -> Item:
 
 
 def cross(
-    stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], settings: Sequence[tuple[Setting, Placement, Strategy]]
+    stimuli: Sequence[Stimulus],
+    placebos: Sequence[Stimulus],
+    settings: Sequence[tuple[Setting, Placement, Strategy]],
+    repeated: Setting | None = None,
 ) -> tuple[Arm, ...]:
-    """Every arm in every setting: the baseline, its A/A repeat, the placebos and the stimuli."""
+    """Every arm in every setting: the baseline, its A/A repeat (only in `repeated` where that is given), the placebos and the stimuli."""
     found = []
     for rest in settings:
         found.append(Arm(NONE_ARM, "baseline", None, *rest))
-        found.append(Arm(AA_ARM, "aa", None, *rest))
+        if repeated in (None, rest[0]):
+            found.append(Arm(AA_ARM, "aa", None, *rest))
         found.extend(Arm(s.id, "placebo", s, *rest) for s in placebos)
         found.extend(Arm(s.id, "stimulus", s, *rest) for s in stimuli)
     return tuple(found)

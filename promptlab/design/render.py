@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
+from typing import Any
 
+from promptlab.design.formats import in_format
 from promptlab.nouns import LETTERS, Arm, Demo, Frame, Item, Placement, Prompt, Stimulus, Task, fill
+from promptlab.nouns.item import INSERTED
 
 FRAME_FIELDS = tuple(Frame.__dataclass_fields__)
 
+PLAIN = Placement(name="end", template="{instruction}\n\n{demos}{input}", choice="\n{choice}")
 PRESETS: Mapping[str, Placement] = {
     # One space between prompt and stimulus, as both papers print it. The frame is that of Zhou et al. 2022 (APE), on which
     # the papers build; neither prints its own.
@@ -69,6 +73,10 @@ PRESETS: Mapping[str, Placement] = {
         choice="\n({letter}) {choice}",
         options="all",
     ),
+    # Ours, without a frame: what whole prompts have, whose layout is their own.
+    "end": PLAIN,
+    "start": replace(PLAIN, name="start", position="prefix"),
+    "system": replace(PLAIN, name="system", position="system"),
 }
 
 
@@ -81,10 +89,13 @@ def _values(frame: Frame) -> Mapping[str, str]:
 def render_input(text: str, choices: Sequence[str], task: Task, placement: Placement) -> str:
     """An input, followed by its options where it has any and both task and placement show them."""
     shown = placement.options == "all" or (placement.options == "task" and task.options == "shown")
-    if not placement.choice or not shown:
-        return text
+    return text + render_choices(choices, task, placement) if placement.choice and shown else text
+
+
+def render_choices(choices: Sequence[str], task: Task, placement: Placement) -> str:
+    """Options as a placement writes them."""
     frame = _values(task.frame)
-    return text + "".join(
+    return "".join(
         fill(placement.choice, {**frame, "choice": choice, "letter": LETTERS[n % len(LETTERS)]}) for n, choice in enumerate(choices)
     )
 
@@ -130,6 +141,8 @@ def render(task: Task, item: Item, arm: Arm) -> tuple[Mapping[str, str], ...]:
 
 def renderer(task: Task, arm: Arm) -> Callable[[Item], tuple[Mapping[str, str], ...]]:
     """`render` for the items of one task in one arm: what they share is worked out once."""
+    if arm.prompt is not None:
+        return _whole(task, arm, arm.prompt)
     placement, stimulus = arm.placement, arm.stimulus
     prompt = prompt_of(placement.name, placement.template, stimulus is not None and placement.position == "system")
     demos = render_demos(task.demos[: arm.setting.shots], task, placement)
@@ -148,3 +161,53 @@ def renderer(task: Task, arm: Arm) -> Callable[[Item], tuple[Mapping[str, str], 
         return (fixed or said(text))(shown)
 
     return rendered
+
+
+def _whole(task: Task, arm: Arm, prompt: Prompt) -> Callable[[Item], tuple[Mapping[str, str], ...]]:
+    """The messages of a whole prompt: demonstrations where it holds {demos}, else as turns before its last question."""
+    placement, stimulus = arm.placement, arm.stimulus
+    messages = tuple({**message, "content": in_format(message["content"], placement)} for message in prompt.messages)
+    asks = max((n for n, message in enumerate(messages) if message["role"] in ("user", INSERTED)), default=0)
+    before, question, after = (
+        replace(prompt, messages=part) for part in (messages[:asks], messages[asks : asks + 1], messages[asks + 1 :])
+    )
+    demos = task.demos[: arm.setting.shots]
+    fixed = {"instruction": task.base_prompts.get(next(iter(task.base_prompts), ""), ""), "demos": render_demos(demos, task, placement)}
+    says_options = bool({"choices", "labels"} & set(prompt.names))
+
+    def values(row: Item | Demo) -> dict[str, Any]:
+        def built_in(name: str) -> str:
+            if name == "input":
+                return row.input if says_options else render_input(row.input, row.choices, task, placement)
+            if name == "choices":
+                return render_choices(row.choices, task, placement).lstrip()
+            return ", ".join(task.labels or row.choices) if name == "labels" else fixed[name]
+
+        return {name: row.columns[name] if name in row.columns else built_in(name) for name in prompt.names}
+
+    turns: list[Mapping[str, str]] = []
+    if "demos" not in prompt.names:
+        for demo in demos:
+            turns += [*question.filled(values(demo)), {"role": "assistant", "content": demo.output}]
+
+    def rendered(item: Item) -> tuple[Mapping[str, str], ...]:
+        own = values(item)
+        said = (*before.filled(own), *turns, *question.filled(own), *after.filled(own))
+        text = stimulus_text(stimulus, task, item)
+        return said if text is None or stimulus is None else with_text(said, text, placement, stimulus.joined_by)
+
+    return rendered
+
+
+def with_text(
+    messages: Sequence[Mapping[str, str]], text: str, placement: Placement, joined_by: str | None = None
+) -> tuple[Mapping[str, str], ...]:
+    """A chat with an added text: at an end of its last user message, or of its system message, which is made where there is none."""
+    role = "system" if placement.position == "system" else "user"
+    place = max((n for n, message in enumerate(messages) if message["role"] == role), default=None)
+    if place is None:
+        return ({"role": role, "content": text}, *messages) if role == "system" else (*messages, {"role": role, "content": text})
+    own = messages[place]["content"]
+    parts = (text, own) if placement.position == "prefix" else (own, text)
+    joined = {**messages[place], "content": (placement.separator if joined_by is None else joined_by).join(parts)}
+    return (*messages[:place], joined, *messages[place + 1 :])

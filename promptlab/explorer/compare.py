@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -11,12 +12,13 @@ import streamlit as st
 from promptlab.explorer import plain, take, trial
 from promptlab.explorer.filters import OF_A_PAIR, Filters, Place, go, model_of, setting_of, task_of
 from promptlab.explorer.load import folders, open_other
+from promptlab.nouns import NONE_ARM
 from promptlab.reporting import charts, flips, words
 from promptlab.reporting.flips import KINDS, Side
 from promptlab.reporting.pair import differences
 from promptlab.reporting.prepared import Store, records
 from promptlab.reporting.table import Table
-from promptlab.stats import points, wilson
+from promptlab.stats import interval, p_text, points, wilson
 
 PAGE_ROWS = 50
 HERE = "this run"
@@ -36,10 +38,10 @@ def render(store: Store, filters: Filters) -> None:
     task, a, b = _sides(store, filters)
     if b is None:
         return
-    if (a.store is b.store) and (a.model, a.arm) == (b.model, b.arm):
+    if (a.store is b.store) and a.key == b.key:
         st.caption("A and B are the same arm. Choose another one to compare.")
         return
-    pairs = _pairs(a, b, task)
+    pairs = flips.paired(a, b, task)
     _summary(a, b, task, pairs)
     if pairs.empty:
         st.caption("No item has a scored answer in both arms yet.")
@@ -59,10 +61,10 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     task, a, b = _sides(store, filters)
     if b is None:
         return []
-    pairs = _pairs(a, b, task)
+    pairs = flips.paired(a, b, task)
     c, _ = flips.planned(a, b, task)
-    said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.arm, NOT_PLANNED)]
-    who = f"A is {a.arm}, B is {b.arm}."
+    said = [(words.verdict(c), words.treated(c), c.sentence)] if c else [("none", a.label, NOT_PLANNED)]
+    who = f"A is {a.label}, B is {b.label}."
     found = [
         Table(f"Verdict in {task}", who, pd.DataFrame(said, columns=["verdict", "what", "in words"])),
         Table(f"Flips in {task}", who, flips.flip_matrix(_by_kind(pairs))),
@@ -72,7 +74,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
         note = f"{_by_kind(pairs)[shown.kind]:,} items; page {shown.number:,} of {shown.n_pages:,}."
         found.append(Table(KIND_WORDS[shown.kind], note, shown.frame.drop(columns="shown")))
         for name, side, rows in (("A", a, shown.of_a), ("B", b, shown.of_b)):
-            trials = rows.sort_values(["base_prompt", "replicate"])["trial"][:1]
+            trials = rows["trial"][:1]
             found += [table._replace(title=f"{name}: {table.title}") for one in trials for table in trial.tables(side.store, one)[:2]]
     return [*found, Table("Task by task", "The largest loss of A against B comes first.", flips.by_task(a, b))]
 
@@ -83,13 +85,22 @@ def _sides(store: Store, filters: Filters) -> tuple[str, Side, Side | None]:
     model, task, setting = model_of(store, filters, one), task_of(store, filters, two), setting_of(store, filters, three)
     first, second = flips.default_arms(store, model, setting, task)
     left, right = filters.columns(2)
-    arm = filters.pick("Arm A", "a", store.arms, first, store.arm_words(), drops=OF_A_PAIR, place=left)
-    a = Side(store, model, setting, arm)
-    return task, a, _other_side(store, filters, a, second, right)
+    prompt, words_of = _prompt(store, filters, False, left), flips.names(store)
+    name = filters.pick("Arm A", "a", list(words_of), NONE_ARM if prompt else first, words_of, drops=OF_A_PAIR, place=left)
+    a = flips.side(store, model, setting, name, prompt)
+    b = _other_side(store, filters, a, NONE_ARM if prompt else second, right)
+    return task, a if b is None or a.prompt else replace(a, prompt=b.prompt), b
 
 
-def _pairs(a: Side, b: Side, task: str) -> pd.DataFrame:
-    return flips.paired(a.means(task), b.means(task), flips.shared_items(a, b, task))
+def _prompt(store: Store, filters: Filters, of_b: bool, place: Place) -> str | None:
+    """The whole prompt of an arm: of A one that is tried, of B the incumbent."""
+    names, incumbent = [prompt.name for prompt in store.plan.prompts], store.plan.incumbent
+    if not names:
+        return None
+    if of_b:
+        return filters.pick("Prompt B", "prompt_b", names, incumbent or names[0], drops=OF_A_PAIR, place=place)
+    tried = next((name for name in names if name != incumbent), names[0])
+    return filters.pick("Prompt A", "prompt_a", names, tried, drops=OF_A_PAIR, place=place)
 
 
 def _by_kind(pairs: pd.DataFrame) -> dict[str, int]:
@@ -119,7 +130,7 @@ def _listed(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) 
     number = filters.page_number("n", n_pages, drops=("item", "pair"))
     names = every[(number - 1) * PAGE_ROWS : number * PAGE_ROWS]
     item = filters.choice("item", every, names[0])
-    sides = [side.store.whole(side.model, side.setting, task, (side.arm,), sorted({*names, item})) for side in (a, b)]
+    sides = [side.whole(task, sorted({*names, item})) for side in (a, b)]
     firsts = [rows.drop_duplicates("item").set_index("item").loc[names].reset_index() for rows in sides]
     rows = [
         [plain.CHOSEN if name == item else "", name, one["input"], trial.targets(one).replace("\n", "  or  "), one["answer"], two["answer"]]
@@ -146,22 +157,29 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
             setting = setting if setting in settings else settings[0]
     if not other.arms:
         return None
-    default = a.arm if other is not store and a.arm in other.arms else default if default in other.arms else next(iter(other.arms))
-    arm = filters.pick("Arm B", "b", other.arms, default, other.arm_words(), drops=OF_A_PAIR, place=place)
-    return Side(other, model, setting, arm)
+    if other is store and len(store.models) > 1:
+        model = filters.pick("Model of B", "model_b", store.models, model, drops=OF_A_PAIR, place=place)
+    if other is store and len(store.settings) > 1:
+        setting = store.settings[filters.pick("Layout of B", "setting_b", list(store.settings), setting.id, drops=OF_A_PAIR, place=place)]
+    prompt = _prompt(other, filters, True, place)
+    words_of = flips.names(other)
+    default = a.name if other is not store and a.name in words_of else default if default in other.arms else next(iter(other.arms))
+    name = filters.pick("Arm B", "b", list(words_of), default, words_of, drops=OF_A_PAIR, place=place)
+    return flips.side(other, model, setting, name, prompt or (None if a.store.plan.prompts else a.prompt))
 
 
 def _summary(a: Side, b: Side, task: str, pairs: pd.DataFrame) -> None:
-    if a.store is not b.store:
+    if a.store is not b.store or (a.model, a.setting) != (b.model, b.setting):
         for sentence in differences(a.store.report, a.model, a.setting, b.store.report, b.model, b.setting):
-            plain.line(f"The runs differ beside the arm: {sentence}.")
+            plain.line(f"A and B differ beside the arm: {sentence}.")
     if pairs.empty:
         return
     mean_a, mean_b = float(pairs["mean_a"].mean()), float(pairs["mean_b"].mean())
-    n_only = flips.count_only(a.means(task), b.means(task))
+    n_only, found = flips.count_only(a, b, task), flips.difference(pairs)
     plain.line(
-        f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points on "
-        f"{len(pairs):,} items." + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
+        f"A scores {words.percent(mean_a)}, B scores {words.percent(mean_b)}: a difference of {points(mean_a - mean_b)} points "
+        f"({interval(*(found.ci or (None, None)))}, 95 % interval; {p_text(found.p_value)}, not corrected) on {len(pairs):,} items."
+        + (f" {n_only:,} items have a score in one arm only and are left out." if n_only else "")
     )
     c, several = flips.planned(a, b, task)
     if c is None:
@@ -180,19 +198,19 @@ def _items(filters: Filters, a: Side, b: Side, task: str, pairs: pd.DataFrame) -
         return
 
     def choose(row: int, _: str) -> None:
-        go(item=shown.names[row], pair=None, items=shown.kind, a=a.arm, b=b.arm)
+        go(item=shown.names[row], pair=None, items=shown.kind, a=a.name, b=b.name)
 
-    key = f"items/{a.model}/{task}/{a.arm}/{b.arm}/{b.store.folder.name}/{shown.kind}/{shown.number}"
+    key = f"items/{task}/{a.key}/{b.key}/{b.store.folder.name}/{shown.kind}/{shown.number}"
     plain.choosable(shown.frame, key, choose)
     take.frame(shown.frame.drop(columns="shown"), f"items-{shown.kind}")
     _both(filters, a, b, shown.of_a, shown.of_b)
 
 
 def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.DataFrame) -> None:
-    keys = ["base_prompt", "replicate"]
+    keys = ["replicate"] if a.prompt and b.prompt else ["base_prompt", "replicate"]
     of_a, of_b = (
-        {f"{row['base_prompt']}-{row['replicate']}": row for row in records(rows)}
-        for rows in (rows_a.sort_values(keys).drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
+        {"-".join(str(row[name]) for name in keys): row for row in records(rows)}
+        for rows in (rows_a.drop_duplicates(keys), rows_b.drop_duplicates(keys, keep="last"))
     )
     labels = {key: f"base prompt {row['base_prompt']}, repeat {row['replicate'] + 1}" for key, row in of_a.items() if key in of_b}
     if not labels:
@@ -205,7 +223,7 @@ def _both(filters: Filters, a: Side, b: Side, rows_a: pd.DataFrame, rows_b: pd.D
     plain.line(f"Item {row_a['item']}. Right: {trial.targets(row_a)}".replace("\n", "  or  "))
     for column, side, row, name in zip(st.columns(2), (a, b), (row_a, row_b), "AB", strict=True):
         with column:
-            plain.line(f"{name}: {row['arm']}, {words.score_word(row['score'])}")
+            plain.line(f"{name}: {side.label}, {words.score_word(row['score'])}")
             if trial.added(side.store, row):
                 st.caption("The prompt; the added text stands between ▶ and ◀")
             else:
@@ -241,7 +259,7 @@ def _tasks(a: Side, b: Side, task: str) -> None:
             low, high = wilson(round(row[name] / 100 * row["items"]), row["items"], 0.95)
             dots[-1] |= {axis: row[name] / 100, f"half_{axis}": (high - low) / 2}
     simulated = a.store.simulated or b.store.simulated
-    drawn = charts.scatter(dots, (f"B: {b.arm}, %", f"A: {a.arm}, %"), "Above the line A is better", simulated)
+    drawn = charts.scatter(dots, (f"B: {b.label}, %", f"A: {a.label}, %"), "Above the line A is better", simulated)
     take.chart(drawn, "scatter", "One point for each task: the mean score of B across and of A up; the table below says the same.")
 
     def choose(row: int, _: str) -> None:
@@ -250,5 +268,5 @@ def _tasks(a: Side, b: Side, task: str) -> None:
     st.caption("Click a row: the items of that task are then shown above.")
     shown = [plain.CHOSEN if name == task else "" for name in frame["task"]]
     marked = frame.round(1).assign(shown=shown)[["shown", *frame.columns]]
-    plain.choosable(marked, f"tasks/{a.model}/{a.arm}/{b.arm}/{b.store.folder.name}", choose)
+    plain.choosable(marked, f"tasks/{a.key}/{b.key}/{b.store.folder.name}", choose)
     take.frame(frame, "tasks")

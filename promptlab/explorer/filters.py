@@ -20,7 +20,7 @@ NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items"
          "n", "trial", "loop", "paper", "as", "other", "model_b", "sort", "by",
          "over", "per_task", "repeats", "effect", "flips", "again", "accuracy", "n_tasks", "n_stimuli", "comparisons", "asked",
          "per_stimulus", "under_way", "family", "part", "role", "suite", "sentence", "exercise", "prompt", "layout", "shots",
-         "three")  # fmt: skip
+         "three", "prompt_a", "prompt_b", "setting_b")  # fmt: skip
 OF_A_RUN = tuple(name for name in NAMES if name not in ("run", "page"))
 LONGEST = 300
 MOVED = "moved"
@@ -166,7 +166,7 @@ OF_A_PAIR = ("items", "item", "pair", "trial", "n")
 def model_of(store: Store, filters: Filters, place: Place = None) -> str:
     """Which model."""
     words = {m.name: f"{m.name} (SIMULATED)" if m.simulated else m.name for m in store.plan.models}
-    return filters.pick("Model", "model", store.models, store.models[0], words, drops=OF_A_PAIR, place=place)
+    return filters.pick("Model", "model", store.models, store.models[0], words, drops=(*OF_A_PAIR, "model_b"), place=place)
 
 
 def control_of(store: Store, filters: Filters, place: Place = None) -> str:
@@ -180,7 +180,7 @@ def setting_of(store: Store, filters: Filters, place: Place = None) -> Setting:
     names = list(store.settings)
     if len(names) == 1 and filters.drawn:
         return store.settings[names[0]]
-    return store.settings[filters.pick("Prompt layout", "setting", names, names[0], drops=OF_A_PAIR, place=place)]
+    return store.settings[filters.pick("Prompt layout", "setting", names, names[0], drops=(*OF_A_PAIR, "setting_b"), place=place)]
 
 
 def task_of(store: Store, filters: Filters, place: Place = None) -> str:

@@ -26,7 +26,21 @@ def render(store: Store, filters: Filters) -> None:
     """Show the page."""
     plain.line(store.manifest.question or "This run states no question.")
     model, control, setting = choose(store, filters)
+    kept_fresh(store, lambda newest: _first(newest, model))
     kept_fresh(store, lambda newest: _results(newest, model, control, setting))
+
+
+def _first(store: Store, model: str) -> None:
+    """The table of arms, the best one corrected for the choice, and what to do."""
+    for summary in reporting.summaries(store.report):
+        if summary.model == model:
+            found = reporting.summary_table(summary)
+            plain.line(found.title)
+            for said in (summary.best, summary.advice, summary.neutral, *summary.beside, *summary.reasons):
+                if said:
+                    plain.line(said)
+            plain.table(found.frame, tinted="verdict")
+            take.frame(found.frame, "arms")
 
 
 def _headline(store: Store) -> None:
@@ -147,7 +161,8 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     model, control, setting = choose(store, filters)
     verdicts = _verdicts(store, store.comparisons(model, setting, control, ["primary", "stimulus"]))
     published = Table("The papers' arithmetic beside it", "", pd.DataFrame(published_beside_honest(store, model, setting)))
-    return [Table(OVER_TASKS, "", verdicts), published, *reporting.arm_tables(store.report), *reporting.beside_tables(store.report)]
+    first = [reporting.summary_table(summary) for summary in reporting.summaries(store.report) if summary.model == model]
+    return [*first, Table(OVER_TASKS, "", verdicts), published, *reporting.arm_tables(store.report), *reporting.beside_tables(store.report)]
 
 
 def _verdicts(store: Store, shown: Sequence[Comparison]) -> pd.DataFrame:

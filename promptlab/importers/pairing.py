@@ -186,10 +186,10 @@ def _direction(reading: Reading, options: Options) -> tuple[bool, list[str]]:
 
 
 def _unique(results: Iterable[Result], path: Path, flags: frozenset[str]) -> None:
-    seen: dict[tuple[str, str, str, int], dict[str, str]] = defaultdict(dict)
+    seen: dict[tuple[str, str, str, int, str], dict[str, str]] = defaultdict(dict)
     n, first = 0, None
     for r in results:
-        before = seen[r.model, r.task, r.arm, r.repeat].setdefault(r.item, r.where)
+        before = seen[r.model, r.task, r.arm, r.repeat, r.base_prompt].setdefault(r.item, r.where)
         if before is not r.where:
             n, first = n + 1, first or (before, r)
     if first is not None:
@@ -291,7 +291,7 @@ def _missing(results: Sequence[Result], path: Path) -> list[str]:
     n = sum(1 for r in results if r.score is None)
     if n == len(results):
         raise refusal(path, "no result has a score, so there is nothing to judge; score the answers first")
-    sizes = Counter((r.model, r.task, r.arm, r.item) for r in results) if any(r.repeat for r in results) else {}
+    sizes = Counter((r.model, r.task, r.arm, r.item, r.base_prompt) for r in results) if any(r.repeat for r in results) else {}
     notes = [f"{n:,} of {len(results):,} results have no score (a failed call is missing, never 0)"] if n else []
     if len(set(sizes.values())) > 1:
         low, high = min(sizes.values()), max(sizes.values())

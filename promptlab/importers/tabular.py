@@ -25,6 +25,7 @@ OBVIOUS: Mapping[str, tuple[str, ...]] = {
     "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
     "answer": ("answer", "output", "response", "completion", "prediction"),
     "prompt": ("prompt", "prompt_text", "messages"),
+    "base_prompt": ("base_prompt",),
     "cluster": ("cluster", "cluster_id"),
     "outcome": ("outcome", "status"),
 }
@@ -345,6 +346,8 @@ class _Rows:
                 found.messages = as_messages(value)
             elif what == "target":
                 found.targets = targets_of(value)
+            elif what == "base_prompt":
+                found.base_prompt = name_of(cell_text(value))
             elif what == "cluster":
                 found.cluster = cell_text(value) or None
             elif what == "version":

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import string
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, TypeVar
 
 from promptlab.nouns.call import Answer, Call, Model, Scored
 from promptlab.nouns.identity import canonical_json, digest_of_text, plain_json
-from promptlab.nouns.item import Item
+from promptlab.nouns.item import Item, Prompt
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.words import Demand, Emotion, LoopMode, Position, Role, Settle, Valence
 
@@ -189,6 +189,15 @@ class Placement:
     """Put after the demonstrations when there are any; nothing is put there without them."""
     choice: str = ""
     options: Literal["task", "all", "none"] = "task"
+    casing: str = ""
+    """Of a drawn format (`design.formats`), with `colon` and `between`: how whole prompts write the labels of their fields."""
+    colon: str = ""
+    between: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """As the plan holds it: a format only where one was drawn."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        return own if self.casing else {name: value for name, value in own.items() if name not in ("casing", "colon", "between")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,6 +263,8 @@ class Arm:
     """What `setting.placement` names."""
     strategy: Strategy
     """What `setting.strategy` names; arms of a loop share the setting and differ in its parameters."""
+    prompt: Prompt | None = None
+    """The whole prompt that `setting.prompt` names; None where that is a base prompt of the task."""
 
     @property
     def loop(self) -> Loop | None:

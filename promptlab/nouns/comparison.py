@@ -8,14 +8,94 @@ from typing import Any, Literal
 
 from promptlab.nouns.setting import InSetting, Setting, flat
 from promptlab.nouns.typed import typed
-from promptlab.nouns.words import Control, Generalise, Scope, Status, Verdict
+from promptlab.nouns.words import CONTROLS, ControlWording, Generalise, Scope, Status, Verdict
 
 Decision = Literal["continue", "efficacy", "futility", "undecided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Hypothesis(InSetting):
-    """One planned comparison. `treatment` is a stimulus, or a library for the mean over its stimuli."""
+class ArmRef:
+    """One arm of a contrast; without `prompt` the mean over the base prompts of an item, each paired with itself."""
+
+    model: str
+    setting: str
+    """Its id."""
+    arm: str
+    prompt: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """What is compared: item by item the sum of weights times the mean scores of arms.
+
+    Weights above 0 are the treatment's, below 0 the control's. Each side sums to 1 in a difference, to 2 in an interaction (the
+    difference of two differences).
+    """
+
+    name: str
+    """As people read it, such as `prompt expert - current`, with what holds on both sides."""
+    weights: tuple[tuple[ArmRef, float], ...]
+    kind: Literal["difference", "interaction"] = "difference"
+    random: str | None = None
+    """The factor whose levels stand for others like them; "prompt" for base prompts."""
+    where: str = ""
+    """What holds on both sides, such as `prompt expert`."""
+
+    @property
+    def scale(self) -> float:
+        """What the weights of each side sum to."""
+        return 2.0 if self.kind == "interaction" else 1.0
+
+    def side(self, sign: int) -> tuple[ArmRef, ...]:
+        """The arms of the treatment (1) or of the control (-1)."""
+        return tuple(ref for ref, weight in self.weights if weight * sign > 0)
+
+    def each(self, sign: int) -> tuple[float, ...]:
+        """The weights of the treatment's arms (1) or of the control's (-1), without sign, in sum 1."""
+        return tuple(abs(weight) / self.scale for _, weight in self.weights if weight * sign > 0)
+
+    def plain(self) -> dict[str, Any]:
+        """As a row of the plan."""
+        rows = [{"weight": w, "model": r.model, "setting": r.setting, "arm": r.arm, "prompt": r.prompt} for r, w in self.weights]
+        return {"name": self.name, "kind": self.kind, "random": self.random, "where": self.where, "weights": rows}
+
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> Contrast:
+        """A contrast from a row of the plan."""
+        weights = tuple((ArmRef(**{name: row[name] for name in ArmRef.__dataclass_fields__}), row["weight"]) for row in plain["weights"])
+        return cls(name=plain["name"], weights=weights, kind=plain["kind"], random=plain["random"], where=plain["where"])
+
+
+class Judged(InSetting):
+    """What is judged: a treatment against a control, of an added text or of a contrast."""
+
+    __slots__ = ()
+    scope: Any
+    treatment: str
+    control: str
+    contrast: Contrast | None
+
+    @property
+    def against(self) -> ControlWording:
+        """What the treatment is compared with, as people read it."""
+        if self.contrast is None or self.scope == "by_prompt":
+            return CONTROLS[self.control]
+        return ControlWording(self.control, f"{NOUNS.get(self.scope, '')} {self.control}".strip())
+
+    @property
+    def subject(self) -> str:
+        """The treatment as a sentence names it, with what holds on both sides."""
+        where = f" [{self.contrast.where}]" if self.contrast and self.contrast.where else ""
+        return f"{NOUNS.get(self.scope, '')} {self.treatment}{where}".strip()
+
+
+NOUNS = {"prompt": "the prompt", "model": "the model"}
+"""What stands before the name of a control."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis(Judged):
+    """One planned comparison. `treatment` is a stimulus, a library for the mean over its stimuli, or what a contrast calls its side."""
 
     family: str
     scope: Scope
@@ -23,12 +103,24 @@ class Hypothesis(InSetting):
     task: str | None
     treatment: str
     library: str
-    control: Control
+    control: str
+    """A `Control`, or what a contrast calls its other side."""
     setting: Setting
+    contrast: Contrast | None = None
+    """The arms of both sides; None for an added text, whose arms follow from the plan."""
 
     def plain(self) -> dict[str, Any]:
         """As a row of the plan: the setting by its id and by its factors."""
-        return flat(self)
+        row = flat(self)
+        contrast = row.pop("contrast")
+        return row | ({"contrast": contrast.plain()} if contrast else {})
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> Hypothesis:
+        """A hypothesis from a row of the plan."""
+        own = {name: row[name] for name in cls.__dataclass_fields__ if name not in ("setting", "contrast")}
+        contrast = Contrast.of(row["contrast"]) if row.get("contrast") else None
+        return cls(**own, setting=Setting.of(row), contrast=contrast)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,36 +150,14 @@ def look_rows(data: Mapping[str, Any]) -> list[LookRow]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contrast:
-    """Treatment minus control, as arms of one setting and model.
-
-    `controls` holds for each treatment arm the arms that it is compared with. A side is the mean over the treatment arms, or over
-    the means of their controls; one group of controls stands for all treatment arms.
-    """
-
-    treatments: tuple[str, ...]
-    controls: tuple[tuple[str, ...], ...]
-    scope: Scope
-    family: str
-    margin: float
-    """A fraction: the smallest difference that counts."""
-    kind: Literal["difference"] = "difference"
-
-    @property
-    def control_arms(self) -> tuple[str, ...]:
-        """Every control arm once."""
-        return tuple(dict.fromkeys(arm for group in self.controls for arm in group))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison(InSetting):
+class Comparison(Judged):
     """Treatment minus control, and what it means. Scores and effects are fractions; None is "not available", never NaN.
 
     scope: cell (one task), stimulus (one stimulus over the tasks), primary (all stimuli of a library over the tasks),
-    aa (the baseline against its own repeat). `task` is None beyond cells.
+    aa (the baseline against its own repeat), or that of a contrast. `task` is None for a mean over the tasks.
     """
 
-    scope: Literal["cell", "stimulus", "primary", "aa"]
+    scope: Scope | Literal["aa"]
     family: str
     n_family: int = 0
     model: str
@@ -131,6 +201,11 @@ class Comparison(InSetting):
     """The interval for tasks like these; None with one task, or where all tasks moved alike."""
     generalises: Generalise = "these"
     """Which tasks the verdict and `ci_low`, `ci_high` are about."""
+    neutral: Generalise = "these"
+    """Which neutral sentences they are about."""
+    ci_neutral_low: float | None = None
+    ci_neutral_high: float | None = None
+    """The interval against neutral sentences like these; None against another control, or with fewer than 5."""
     se: float | None = None
     """Standard error of one task's difference, robust where items come in clusters."""
     missing_control: float | None = None
@@ -144,15 +219,23 @@ class Comparison(InSetting):
     """Shares of answers that were cut, empty, refused, or nothing but a thought."""
     oracle: bool = False
     """Whether an oracle stopped the loops that are compared: such a score is not that of a single answer."""
+    contrast: Contrast | None = None
+    """The arms of both sides, where the comparison is not of an added text."""
+
+    @property
+    def name(self) -> str:
+        """What is compared, as a person reads it."""
+        return self.contrast.name if self.contrast else self.treated
 
     @property
     def treated(self) -> str:
         """The treatment as a person reads it: an oracle is never left out."""
-        return f"{self.treatment} (with oracle)" if self.oracle else self.treatment
+        return f"{self.subject} (with oracle)" if self.oracle else self.subject
 
 
 COMPARISON_COLUMNS = tuple(
     column
     for name in Comparison.__dataclass_fields__
+    if name != "contrast"
     for column in (("setting", "placement", "shots", "strategy") if name == "setting" else (name,))
 )

@@ -8,7 +8,12 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
+from promptlab.nouns.setting import Fixed
 from promptlab.nouns.words import Benchmark, Suite
+
+NO_COLUMNS: Mapping[str, Any] = Fixed()
+INSERTED = "messages"
+"""The role of what stands in a whole prompt for the messages of a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,8 @@ class Item:
     cluster: str | None = None
     scores: tuple[float, ...] = ()
     """The grade of each choice, in their order, where they are graded in fractions; empty: 1 for targets, 0 for the rest."""
+    columns: Mapping[str, Any] = field(default=NO_COLUMNS, hash=False)
+    """What whole prompts take from the row: a text by the name of its column, or a tuple of messages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Demo:
     input: str
     output: str
     choices: tuple[str, ...] = ()
+    columns: Mapping[str, Any] = field(default=NO_COLUMNS, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,12 @@ class Task:
     """What a scoring that is no plain metric is made with."""
     fixed_order: bool = False
     """Whether options keep the published order instead of one drawn by the seed."""
+    labels: tuple[str, ...] = ()
+    """The options of every item, in the order of its file."""
+    columns: tuple[str, ...] = ()
+    """The columns of its rows, as whole prompts may name them; `asks` hold the input, `answers` what is right."""
+    asks: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
     own: Any = field(default=None, compare=False, repr=False)
     """The `Scoring` by a function of the user's own, which is the rule of every scorer."""
 
@@ -96,6 +110,19 @@ class Prompt:
     name: str
     messages: tuple[Mapping[str, str], ...]
     source: str = ""
+    names: tuple[str, ...] = ()
+    """The variables of a whole prompt; what else stands between braces is text."""
+
+    def filled(self, values: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
+        """The messages of a whole prompt: each of its `names` is replaced once, in one pass over what was written."""
+        found: list[Mapping[str, str]] = []
+        for message in self.messages:
+            parts = pieces(message["content"], self.names)
+            if message["role"] == INSERTED:
+                found.extend(values[parts[1]])
+            else:
+                found.append({**message, "content": "".join(values[part] if n % 2 else part for n, part in enumerate(parts))})
+        return tuple(found)
 
     @property
     def variables(self) -> list[str]:
@@ -113,6 +140,26 @@ class Prompt:
     def canonical(self) -> list[dict[str, str]]:
         """What decides its answers, as plain data."""
         return [dict(message) for message in self.messages]
+
+
+BRACES = re.compile(r"\{\{([^{}\n]+)\}\}|\{([^{}\n]+)\}")
+
+
+def braces(text: str) -> list[str]:
+    """What stands between single or double braces of a whole prompt, in order, with repeats."""
+    return [double.strip() or single for double, single in BRACES.findall(text)]
+
+
+@lru_cache(maxsize=1024)
+def pieces(text: str, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Text and names of variables by turns: text comes first and last."""
+    found, at = [], 0
+    for match in BRACES.finditer(text):
+        name = (match[1] or "").strip() or match[2]
+        if name in names:
+            found += [text[at : match.start()], name]
+            at = match.end()
+    return (*found, text[at:])
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

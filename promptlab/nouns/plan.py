@@ -6,7 +6,7 @@ And its manifest: what ran, from which hashes, in what state.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +14,7 @@ from promptlab.nouns.call import Price
 from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
-from promptlab.nouns.words import Generalise, Role, Scorer, Suite
+from promptlab.nouns.words import AA_ARM, NONE_ARM, Generalise, Role, Scorer, Suite
 
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
@@ -91,6 +91,37 @@ class PlannedLoop(Typed):
     request: str = ""
 
 
+class PlannedPrompt(Typed):
+    """A whole prompt: the messages as they were written, with its variables in them.
+
+    A message with the role `messages` stands for those that a column holds. `n_tokens` counts the text without its values.
+    """
+
+    name: str = key("prompt")
+    messages: tuple[Mapping[str, str], ...] = ()
+    source: str = ""
+    n_tokens: int | None = None
+    sha256: str = ""
+    """Of the messages' canonical JSON."""
+    variables: tuple[str, ...] = ()
+    paraphrase_of: str | None = None
+    """The prompt that it says in other words."""
+
+
+class PlannedFactor(Typed):
+    """What is varied beside prompt, model and stimulus, level by level."""
+
+    name: str
+    levels: tuple[str, ...] = ()
+    """Labels in the order of the file."""
+    reference: str = ""
+    """The level that every other one is compared with: the first."""
+    random: bool = False
+    """Whether its levels are a sample: then their spread is the result, and no level of its own."""
+    of: Mapping[str, str] = field(default_factory=dict)
+    """The level of each setting, by the setting's id; empty for the factor `prompt`, which ids do not hold."""
+
+
 class PlannedLook(Typed):
     """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
 
@@ -144,8 +175,11 @@ class Estimate(Typed):
 
 
 class PowerRow(Typed):
-    """The smallest effects (fractions; None: none) that are seen with 80 % power, by the share of answers that change."""
+    """The smallest effects (fractions; None: none) that are seen with 80 % power against a control, by the share of answers that change."""
 
+    control: str = "none"
+    n_controls: int = 1
+    """Arms that the control is the mean of."""
     discordance: float
     n_items_cell: int
     cell_alone: float | None
@@ -196,6 +230,10 @@ class Plan(Typed):
     margins: Margins = field(default_factory=Margins)
     generalise: Generalise = "these"
     """Which tasks a verdict over the tasks is about."""
+    neutral: Generalise = "these"
+    """Which neutral sentences a verdict against them is about."""
+    pooling: bool = False
+    """Whether the baseline and its repeat are one control; plans of earlier versions took the baseline alone."""
     replicates: int = 1
     seed: int = 0
     sampling: Mapping[str, Any] = field(default_factory=dict)
@@ -224,7 +262,18 @@ class Plan(Typed):
     price_source: str = ""
     notes: tuple[str, ...] = ()
     best_in_task: bool = False
+    prompts: tuple[PlannedPrompt, ...] = ()
+    """Whole prompts, which are arms: `base_prompt` of a trial is the name of one, and `base_prompts` lists them too."""
+    incumbent: str | None = None
+    """The prompt that runs today: the control of every other one."""
+    factors: tuple[PlannedFactor, ...] = ()
+    compare_models: bool = False
+    interactions: tuple[tuple[str, ...], ...] = ()
+    """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
     hypotheses: tuple[Hypothesis, ...] = ()
+
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+    """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Plan:
@@ -232,16 +281,15 @@ class Plan(Typed):
         settings = {setting.id: setting for setting in map(Setting.of, data.get("settings", ()))}
         hypotheses = []
         for row in data.get("hypotheses", ()):
-            setting = Setting.of(row)
-            own = {name: row[name] for name in Hypothesis.__dataclass_fields__ if name != "setting"}
-            hypotheses.append(Hypothesis(**own, setting=settings.setdefault(setting.id, setting)))
+            made = Hypothesis.of(row)
+            hypotheses.append(replace(made, setting=settings.setdefault(made.setting.id, made.setting)))
         known = {name: value for name, value in data.items() if name != "format"}
         tasks = [{"suite": data.get("suite"), **task} for task in data.get("tasks", ())]
         return typed(cls, {**known, "tasks": tasks, "settings": tuple(settings.values()), "hypotheses": tuple(hypotheses)})
 
     def plain(self) -> dict[str, Any]:
         """As plan.json holds it."""
-        return {"format": FORMAT, **fields_of(self)}
+        return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if value or name not in self.WHERE_SET}}
 
     @cached_property
     def looped(self) -> Mapping[str, PlannedLoop]:
@@ -271,6 +319,31 @@ class Plan(Typed):
     def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""
         return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
+
+    @cached_property
+    def placebos_named(self) -> frozenset[str]:
+        """Names of the arms that are placebos."""
+        return frozenset(arm.name for arm in self.arms if arm.role == "placebo")
+
+    @property
+    def baseline(self) -> tuple[str, ...]:
+        """The arms that are the prompt as it is."""
+        return (NONE_ARM, AA_ARM) if self.pooling else (NONE_ARM,)
+
+    @property
+    def random_prompts(self) -> str | None:
+        """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
+        return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
+
+    def n_prompts_of(self, setting: Setting, arm: PlannedArm) -> int:
+        """With how many base prompts an arm is run in a setting; of whole prompts, or where nothing is added, the baseline is repeated
+        with one, at the first level of every factor.
+        """
+        everywhere = setting.strategy in self.looped or (not self.prompts and any(arm.role == "stimulus" for arm in self.arms))
+        if arm.role == "aa" and not self.imported and not everywhere:
+            return int(setting == self.settings[0])
+        own = any(program["name"] == setting.strategy and program["instructions"] == "own" for program in self.programs)
+        return 1 if own else len(self.base_prompts)
 
     @property
     def answers_an_item(self) -> int:

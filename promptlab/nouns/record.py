@@ -117,7 +117,10 @@ class CallRow:
 
 @dataclass(frozen=True, kw_only=True)
 class ItemRow:
-    """One item that a run used; `targets`, `choices` and `scores` (the grade of each choice) are JSON lists."""
+    """One item that a run used; `targets`, `choices` and `scores` (the grade of each choice) are JSON lists.
+
+    `columns` is a JSON object of what whole prompts take from its row.
+    """
 
     suite: str
     task: str
@@ -127,6 +130,7 @@ class ItemRow:
     choices: str
     cluster: str | None = None
     scores: str | None = None
+    columns: str | None = None
 
 
 def columns_of(kind: type[Any]) -> Mapping[str, str]:

@@ -118,6 +118,13 @@ def setting_id(placement: str, shots: int, strategy: str, sampling: Mapping[str,
     return "/".join([placement, str(shots), strategy, *(f"{name}={_level(sampling[name])}" for name in sorted(sampling))])
 
 
+def level_words(value: object) -> str:
+    """The label of a level: text and numbers as they are, of anything longer its name in a setting's id."""
+    if value is None:
+        return "as sent"
+    return value if isinstance(value, str) else f"{value:g}" if isinstance(value, float | int) else _level(value)
+
+
 def _level(value: object) -> str:
     text = canonical_json(value)
     return text if len(text) <= LONGEST_LEVEL else digest_of_text(text)[:8]

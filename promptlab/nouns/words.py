@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
-Scope = Literal["cell", "stimulus", "primary"]
+Scope = Literal["cell", "stimulus", "primary", "prompt", "level", "simple", "model", "interaction", "by_prompt", "pair", "arm"]
 Generalise = Literal["these", "like_these"]
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
@@ -115,6 +115,13 @@ CONTROLS: Mapping[str, ControlWording] = {
     "none_aa": ControlWording("its own repeat", "its own repeat"),
 }
 """Every `Control`, and the A/A arm."""
+
+
+def control_name(control: str) -> str:
+    """A control in a table; what a contrast calls its own stays as it is."""
+    return CONTROLS[control].name if control in CONTROLS else control
+
+
 ROLES: Mapping[Role, str] = {
     "baseline": "control: no added text",
     "aa": "control: the baseline again",
@@ -135,11 +142,23 @@ SCOPES: Mapping[Scope, ScopeWording] = {
     "primary": ScopeWording("All sentences of a library, over the tasks", "libraries over the tasks"),
     "stimulus": ScopeWording("Each sentence, over the tasks", "sentences over the tasks"),
     "cell": ScopeWording("Each sentence in each task", "single tasks"),
+    "prompt": ScopeWording("Each prompt against the incumbent", "prompts against the incumbent"),
+    "level": ScopeWording("Each level of a setting, on average over the other settings", "levels of a setting against its reference"),
+    "simple": ScopeWording("Each level of a setting, within each of the other settings", "levels within one of the other settings"),
+    "model": ScopeWording("Each model against the first", "models against the first"),
+    "interaction": ScopeWording("Whether an effect depends on something else", "interactions: differences of differences"),
+    "by_prompt": ScopeWording("Each sentence, by base prompt", "sentences in one base prompt"),
+    "pair": ScopeWording("All pairs", "all pairs"),
+    "arm": ScopeWording("Each other arm against the incumbent", "other arms against the incumbent"),
 }
+OF_TEXTS: tuple[Scope, ...] = ("primary", "stimulus", "cell")
+"""Scopes of added texts; the others are those of contrasts."""
 ADJUSTMENTS: Mapping[str, AdjustmentWording] = {
     "fdr_bh": AdjustmentWording("Benjamini-Hochberg", "false discovery rate (Benjamini-Hochberg)",
                                 "Benjamini-Hochberg: of what is found, at most that share is false on average"),
     "holm": AdjustmentWording("Holm", "family-wise error (Holm)", "Holm: any false finding with at most that chance"),
+    "maxt": AdjustmentWording("step-down maxT", "family-wise error (step-down maxT)",
+                              "step-down maxT: any false finding among all pairs with at most that chance"),
 }  # fmt: skip
 BENCHMARKS: Mapping[str, str] = {"instruction_induction": "Instruction Induction", "bigbench": "BIG-bench"}
 """Those of the papers; a task of the user's own belongs to none."""

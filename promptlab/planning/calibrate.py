@@ -22,6 +22,8 @@ from promptlab.planning.resolve import Study
 from promptlab.stats import Looks, accuracy_ci, analyse, saved
 
 GAINS = ("helps",)
+DECISIVE = ("placebo", "neutral_feedback", "none", "single")
+"""Controls that an arm must beat to be shipped, where a design has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,19 @@ class Rate:
     share: float
     low: float
     high: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRates:
+    """What the decision would be for one model, in shares of the sweeps."""
+
+    model: str
+    false_ship: Rate
+    """Some arm is shipped although nothing works."""
+    best_shipped: Rate
+    """The arm with the planted effect is shipped, and no other one in its place."""
+    other_shipped: Rate
+    """Another arm is shipped in its place, though it does nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +72,8 @@ class Calibration:
     """Cells with a finding for each sweep, on average."""
     aa_failed: Rate
     found: Rate
-    """Sweeps that find the planted effect over the tasks."""
+    """Sweeps that find the planted effect over the tasks on every model and setting."""
+    models: tuple[ModelRates, ...]
     found_cells: float
     """Share of its cells that find it."""
     n_cells: int
@@ -88,6 +104,7 @@ def calibrate(
     families = {h.family for h in plan.hypotheses if h.scope == "stimulus"}
     seen: defaultdict[str, list[float]] = defaultdict(list)
     in_families: list[int] = []
+    shipped: dict[str, list[tuple[str | None, str | None]]] = {model.name: [] for model in study.design.models}
     estimates: list[float] = []
     for done in range(sweeps):
         null, asked = judged()
@@ -97,6 +114,8 @@ def calibrate(
         planted, asked_planted = judged(treatment, effect)
         first = _decisive(planted, treatment)
         estimates += [c.diff for c in first if c.verdict in GAINS and c.diff is not None]
+        for model, both in shipped.items():
+            both.append((_shipped(null, model), _shipped(planted, model)))
         own = [c for c in planted if c.scope == "cell" and c.treatment == treatment and c.control == first[0].control] if first else []
         for name, value in {
             "false_gain": any(c.verdict in GAINS for c in over),
@@ -124,6 +143,15 @@ def calibrate(
         n_families=len(families),
         n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell"),
         false_family=rate(sum(in_families), sweeps * max(len(families), 1)),
+        models=tuple(
+            ModelRates(
+                model=model,
+                false_ship=rate(sum(null is not None for null, _ in both), sweeps),
+                best_shipped=rate(sum(planted == treatment for _, planted in both), sweeps),
+                other_shipped=rate(sum(planted not in (None, treatment) for _, planted in both), sweeps),
+            )
+            for model, both in shipped.items()
+        ),
         estimates_mean=float(np.mean(estimates)) if estimates else None,
         **shares,
     )
@@ -133,6 +161,18 @@ def _decisive(comparisons: list[Comparison], treatment: str) -> list[Comparison]
     """The treatment over the tasks against its first control, one for each model and setting."""
     own = [c for c in comparisons if c.scope == "stimulus" and c.treatment == treatment]
     return [c for c in own if c.control == own[0].control]
+
+
+def _shipped(comparisons: list[Comparison], model: str) -> str | None:
+    """The arm that would be shipped for a model: found to help over the tasks against its control and against the plain prompt, in some
+    setting; of several the one with the largest gain.
+    """
+    own: defaultdict[tuple[str, str], list[Comparison]] = defaultdict(list)
+    for c in comparisons:
+        if c.scope == "stimulus" and c.model == model and c.control in DECISIVE and not c.oracle:
+            own[c.treatment, c.setting.id].append(c)
+    gains = {arm: against[0].diff or 0.0 for (arm, _), against in own.items() if all(c.verdict in GAINS for c in against)}
+    return max(gains, key=lambda arm: gains[arm], default=None)
 
 
 def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
@@ -155,6 +195,7 @@ def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
             "cluster": column([cluster for _, _, cluster in items], at[1]),
             "arm": column([a.name for a in arms], at[2]),
             "setting": column([a.setting.id for a in arms], at[2]),
+            "base_prompt": column([a.setting.prompt or "" for a in arms], at[2]),
             "replicate": at[3],
         }
     )
@@ -204,7 +245,8 @@ def pilot_of(study: Study) -> Study:
     if not arms:
         raise UsageProblem("a pilot asks the plain baseline and its repeat, which this experiment does not have")
     tasks = tuple(replace(task, items=task.items[:ITEMS]) for task in study.design.tasks[:TASKS])
-    own = tuple(arm for arm in arms if arm.setting == arms[0].setting)
+    twice = next(arm.setting for arm in arms if arm.role == "aa")
+    own = tuple(arm for arm in arms if arm.setting == twice)
     experiment = study.experiment.model_copy(update={"name": f"{study.experiment.name[:57]}-pilot"})
     return replace(study, experiment=experiment, design=replace(study.design, tasks=tasks, arms=own), notes=())
 

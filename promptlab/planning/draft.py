@@ -62,7 +62,13 @@ class Choices:
     @property
     def size(self) -> Size:
         """The design as the power calculator takes it."""
-        return Size((self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, self.again / 100)
+        effect = self.effect / 100
+        room = max(1 - self.accuracy / 100, effect, 0.01)
+        by_chance = (self.psi - effect) / (1 - effect / room) if effect < room else 0.0  # the rest of the flips is what the effect makes
+        return Size(
+            (self.per_task,) * self.n_tasks, self.psi, self.level, self.over, self.repeats, min(self.again / 100, by_chance),
+            controls=self.per_stimulus or 2, accuracy=self.accuracy / 100,
+        )  # fmt: skip
 
     def remarks(self) -> list[str]:
         """What cannot be, and what is done about it."""

@@ -39,6 +39,8 @@ def _beyond_format_1(task: Task) -> dict[str, Any]:
     found: dict[str, Any] = {"options": task.options} if task.options != "shown" else {}
     if task.frame != Frame():
         found["frame"] = task.frame.canonical()
+    if task.columns:
+        found["columns"] = [dict(row.columns) for rows in (task.items, task.demos) for row in rows]
     if any(item.cluster for item in task.items):
         found["clusters"] = [item.cluster for item in task.items]
     return found

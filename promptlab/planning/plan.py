@@ -6,16 +6,32 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from itertools import product
 from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.nouns import Arm, Control, Estimate, Hypothesis, Model, Plan, Role, Stimulus, filled
-from promptlab.nouns.plan import LookShare, Margins, OutlookRow, PlannedArm, PlannedLoop, PlannedModel, PlannedTask, PowerRow
+from promptlab.nouns import Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
+from promptlab.nouns.plan import (
+    LookShare,
+    Margins,
+    OutlookRow,
+    PlannedArm,
+    PlannedFactor,
+    PlannedLoop,
+    PlannedModel,
+    PlannedPrompt,
+    PlannedTask,
+    PowerRow,
+)
+from promptlab.nouns.setting import level_words
 from promptlab.planning.price import counts, estimates
 from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size
+from promptlab.sources.spec.experiment import Experiment
+from promptlab.sources.tokens import n_tokens
 from promptlab.stats import FUTILITY, expected_share, hypotheses, look_plan, min_discordant, planned_drift, repeated_bound
+from promptlab.stats.contrasts import completed
 
 DISCORDANCE = (0.10, 0.20)
 TAU = 0.02
@@ -41,7 +57,7 @@ def make_plan(study: Study) -> Plan:
         planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
         stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
     each = estimates(study)
-    return filled(
+    made = filled(
         Plan,
         experiment,
         study,
@@ -50,6 +66,8 @@ def make_plan(study: Study) -> Plan:
         alpha=experiment.analysis.alpha,
         fdr=experiment.analysis.fdr,
         generalise=experiment.analysis.generalise,
+        neutral=experiment.analysis.neutral,
+        pooling=_repeated(design),
         margins=Margins(cell=experiment.analysis.margin_cell_points / 100, mean=experiment.analysis.margin_mean_points / 100),
         sampling=experiment.sampling.asked(),
         models=tuple(
@@ -65,21 +83,26 @@ def make_plan(study: Study) -> Plan:
                 n_items=len(t.items),
                 scoring=plain_of(t.parameters),
                 low=t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
-                base_prompts={k: v for k, v in t.base_prompts.items() if k in experiment.base_prompts},
+                base_prompts={k: v for k, v in t.base_prompts.items() if study.prompts or k in experiment.base_prompts},
                 frame=asdict(t.frame),
-                demos=tuple(asdict(demo) for demo in t.demos),
+                demos=tuple({k: v for k, v in asdict(demo).items() if v or k != "columns"} for demo in t.demos),
             )
             for t in design.tasks
         ),
         arms=tuple(_arm(a, study.n_tokens) for a in {(a.name, bool(a.loop) and a.strategy.name): a for a in design.arms}.values()),
         settings=tuple(settings),
-        placements={placement.name: asdict(placement) for placement in experiment.resolved_placements()},
+        placements={placement.name: placement.plain() for placement in experiment.resolved_placements()},
         programs=tuple(
             {**asdict(program), "state": json.loads(program.state)}
             for program in {arm.strategy.name: arm.program for arm in design.arms}.values()
             if program
         ),
-        base_prompts=tuple(experiment.base_prompts),
+        base_prompts=tuple(experiment.prompt_names),
+        prompts=tuple(_prompt(study, prompt) for prompt in study.prompts.values()),
+        incumbent=experiment.reference_prompt,
+        factors=factors(experiment, plain),
+        compare_models=experiment.compare.models,
+        interactions=tuple(experiment.interacting),
         stimuli_of=stimuli_of,
         placebos_of={s.id: tuple(p.id for p in placebos_of(s, placebos, study.n_tokens)) for s in stimuli},
         loops=tuple(_loop(setting.strategy, arms) for setting, arms in looped.items() if arms),
@@ -92,6 +115,7 @@ def make_plan(study: Study) -> Plan:
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )
+    return completed(made)
 
 
 def plain_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -130,6 +154,17 @@ def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
     }
 
 
+def controls_of(study: Study) -> dict[Control, int]:
+    """What stimuli are compared with, and of how many arms each control is the mean: of placebos the fewest that a stimulus has."""
+    stimuli, placebos = _stimuli(study.design), _stimuli(study.design, "placebo")
+    found: dict[Control, int] = {}
+    if placebos:
+        found["placebo"] = min((len(placebos_of(s, placebos, study.n_tokens)) for s in stimuli), default=1)
+    if stimuli:
+        found["none"] = 2
+    return found or {"neutral_feedback": 1}
+
+
 def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
     design = study.design
@@ -137,10 +172,12 @@ def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     n_cells = max(1, n_stimuli * len(design.tasks))
     n_items = [len(task.items) for task in design.tasks]
     rows = []
-    for discordance in DISCORDANCE:
-        cell, mean = _sizes(study, n_items, discordance)
+    for (control, n_controls), discordance in product(controls_of(study).items(), DISCORDANCE):
+        cell, mean = _sizes(study, n_items, discordance, n_controls)
         rows.append(
             PowerRow(
+                control=control,
+                n_controls=n_controls,
                 discordance=discordance,
                 n_items_cell=min(n_items),
                 cell_alone=cell.smallest_effect(),
@@ -167,6 +204,7 @@ def outlook(study: Study, discordance: float | None = None, each: Sequence[Estim
     psi = discordance if discordance is not None else DISCORDANCE[0]
     now = [len(task.items) for task in design.tasks]
     costs = [made.usd for made in each or estimates(study)]
+    n_controls = next(iter(controls_of(study).values()))
     calls = counts(study).calls
     rows: list[OutlookRow] = []
     for factor in (1, 2, 4):
@@ -174,7 +212,7 @@ def outlook(study: Study, discordance: float | None = None, each: Sequence[Estim
         if rows and n_items == rows[-1].n_items:
             break
         share = sum(n_items) / sum(now)
-        cell, mean = _sizes(study, n_items, psi)
+        cell, mean = _sizes(study, n_items, psi, n_controls)
         rows.append(
             OutlookRow(
                 factor=factor,
@@ -199,19 +237,71 @@ def _sum(costs: Sequence[float | None], share: float) -> float | None:
     return sum(known) * share if len(known) == len(costs) else None
 
 
-def _sizes(study: Study, n_items: Sequence[int], discordance: float) -> tuple[Size, Size]:
-    """One task by itself, and the mean over the tasks at the strictest level of its family."""
-    analysis, tasks = study.experiment.analysis, tuple(n_items)
-    alpha = analysis.alpha / max(1, _n_stimuli(study.design))
-    return Size(tasks, discordance, analysis.fdr, "cell"), Size(tasks, discordance, alpha)
+def _sizes(study: Study, n_items: Sequence[int], discordance: float, n_controls: int) -> tuple[Size, Size]:
+    """One task by itself, and the mean over the tasks at the strictest level of its family. All flips are chance, as in `calibrate`."""
+    analysis, design = study.experiment.analysis, study.design
+    clustered = any(item.cluster for task in design.tasks for item in task.items)
+    shares = [n / len(task.items) for n, task in zip(n_items, design.tasks, strict=True)]
+    units = [round(share * len({i.cluster or i.id for i in task.items})) for share, task in zip(shares, design.tasks, strict=True)]
+    cell = Size(
+        tuple(n_items), discordance, analysis.fdr, "cell", repeats=design.replicates, chance=discordance, controls=n_controls,
+        units=tuple(units) if clustered else (),
+    )  # fmt: skip
+    looks = look_plan([len(task.items) for task in design.tasks], trials_an_item(design), analysis.looks) if analysis.looks > 1 else ()
+    alpha = analysis.alpha / max(1, _n_stimuli(design))
+    return cell, replace(cell, over="mean", alpha=alpha, looks=tuple(look.fraction for look in looks))
 
 
 def _n_stimuli(design: Design) -> int:
-    return len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
+    """Texts and loops that are judged; without any, how many prompts, settings or models are judged against the first."""
+    texts = len(_stimuli(design)) + len({arm.name for arm in design.arms if arm.role == "loop"})
+    others = ({arm.setting.prompt for arm in design.arms}, {arm.setting.id for arm in design.arms}, design.models)
+    return texts or max(len(levels) for levels in others) - 1
+
+
+def _repeated(design: Design) -> bool:
+    """Whether the baseline has its own repeat in every setting, so that both together are the control."""
+    baselines, repeats = ({arm.setting for arm in design.arms if arm.role == role} for role in ("baseline", "aa"))
+    return bool(baselines) and baselines == repeats
 
 
 def _stimuli(design: Design, role: Role = "stimulus") -> list[Stimulus]:
     return [a.stimulus for a in {a.name: a for a in design.arms}.values() if a.stimulus is not None and a.role == role]
+
+
+def factors(experiment: Experiment, settings: Sequence[Setting]) -> tuple[PlannedFactor, ...]:
+    """The factors whose levels are compared, with the level of each setting (those of loops apart)."""
+    found = []
+    for name in experiment.factors:
+        labels = {setting.id: _level_of(setting, name) for setting in settings}
+        levels = tuple(dict.fromkeys(labels.values()))
+        if len(levels) > 1:
+            found.append(PlannedFactor(name=name, levels=levels, reference=levels[0], random=name == "format", of=labels))
+    if experiment.analysis.generalise_prompts and len(names := experiment.prompt_names) > 1:
+        first = experiment.reference_prompt or names[0]
+        found.append(PlannedFactor(name="prompt", levels=tuple(names), reference=first, random=True))
+    return tuple(found)
+
+
+def _level_of(setting: Setting, factor: str) -> str:
+    """The level of one setting, as people read it."""
+    own = {"shots": setting.shots, "placement": setting.placement, "format": setting.placement, "strategy": setting.strategy}
+    if factor == "setting":
+        return ", ".join([f"{setting.shots} examples", *(f"{name} {level_words(value)}" for name, value in setting.sampling)])
+    return level_words(own[factor] if factor in own else dict(setting.sampling).get(factor))
+
+
+def _prompt(study: Study, prompt: Prompt) -> PlannedPrompt:
+    """A whole prompt as the plan holds it."""
+    text = "\n".join(message["content"] for message in prompt.messages)
+    return filled(
+        PlannedPrompt,
+        prompt,
+        paraphrase_of=study.experiment.prompts[prompt.name].paraphrase_of,
+        n_tokens=n_tokens(text, study.encoding),
+        sha256=digest(prompt.canonical()),
+        variables=prompt.names,
+    )
 
 
 def _loop(strategy: str, arms: Sequence[Arm]) -> PlannedLoop:

@@ -9,10 +9,39 @@ from fnmatch import fnmatchcase
 from functools import cached_property, partial
 from pathlib import Path
 
-from promptlab.design.cross import Design, cross, draw, matched_placebos, n_available, settings_of, stack, with_wordings
+from promptlab.design.cross import (
+    LEAST_SHARED,
+    Design,
+    cross,
+    draw,
+    matched_placebos,
+    n_available,
+    placebos_of,
+    settings_of,
+    stack,
+    with_wordings,
+)
 from promptlab.design.defects import SMALL
 from promptlab.design.loops import loop_arms, missing_emotions, policy_name
-from promptlab.nouns import Arm, Call, Loop, Model, Price, Scorer, Scoring, Stimulus, Strategy, Task, Trial, digest, filled, shipped
+from promptlab.nouns import (
+    Arm,
+    Call,
+    Loop,
+    Model,
+    Placement,
+    Price,
+    Prompt,
+    Scorer,
+    Scoring,
+    Setting,
+    Stimulus,
+    Strategy,
+    Task,
+    Trial,
+    digest,
+    filled,
+    shipped,
+)
 from promptlab.nouns.environment import ignored, located, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
@@ -23,6 +52,7 @@ from promptlab.scoring.rules import task_scoring
 from promptlab.sources.objects import GIVEN, as_files, given_code
 from promptlab.sources.own import gold_notes, load_own
 from promptlab.sources.prices import PriceTable, price_digest, sim_prices
+from promptlab.sources.prompts import read_prompts, with_columns
 from promptlab.sources.spec.experiment import Experiment, load_experiment
 from promptlab.sources.spec.libraries import SimModel, all_stimuli, load_cues, sim_models
 from promptlab.sources.spec.strict_yaml import Document, validate
@@ -54,6 +84,8 @@ class Study:
     """How many items each task has in all, by task id."""
     format: int = hashes.HASH_FORMAT
     """How its hashes are taken: as a run was begun."""
+    unshared: tuple[Arm, ...] = ()
+    """The arms as earlier versions chose them, where stimuli share placebos and then did not."""
     base: Path = Path()
     """The folder that the experiment's paths are relative to."""
     files: Mapping[str, str] | None = None
@@ -64,6 +96,8 @@ class Study:
     """By model name: the most tokens of one answer, where the price table says it."""
     code: tuple[Code, ...] = ()
     """Functions that its files name, with consent or without."""
+    prompts: Mapping[str, Prompt] = field(default_factory=dict)
+    """Whole prompts by name."""
     from_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What the environment decides about where requests go: variables and their values by model name."""
 
@@ -97,6 +131,7 @@ class Study:
                 ((arm.strategy.name, arm.program) for arm in arms if arm.program),
                 self.format,
             ),
+            **({"prompts": digest({name: prompt.canonical() for name, prompt in self.prompts.items()})} if self.prompts else {}),
             "prices": price_digest(dict(self.prices)),
             "simulators": hashes.hash_of_simulators(self.models, self.sims),
             **({"metrics": digest(own)} if own and self.format > 1 else {}),
@@ -111,8 +146,11 @@ class Study:
 
 def as_recorded(study: Study, runs: Path) -> Study:
     """The study under the name of its run in `runs`: where an earlier version began that run, its hashes are taken as then."""
-    earlier = replace(study, format=1)
-    return earlier if not (runs / study.run_id).exists() and (runs / earlier.run_id / "plan.json").exists() else study
+    if (runs / study.run_id).exists():
+        return study
+    own = replace(study, design=replace(study.design, arms=study.unshared)) if study.unshared else study
+    earlier = (replace(study, format=1), own, replace(own, format=1))
+    return next((before for before in earlier if (runs / before.run_id / "plan.json").exists()), study)
 
 
 @dataclass
@@ -159,7 +197,7 @@ class _Resolver:
         found: dict[str, Task] = {}
         for index, name in enumerate(self.experiment.task_files):
             try:
-                own = load_own(self.file(name), self.consent, [self.base])
+                own = load_own(self.file(name), self.consent, [self.base], whole=bool(self.experiment.prompts))
             except FileProblems as error:
                 self.problems.extend(error.problems)
                 continue
@@ -181,15 +219,17 @@ class _Resolver:
             except DataMissing as error:
                 self.problem(str(error), "tasks")
                 continue
-            for index, prompt in enumerate(e.base_prompts):
+            for index, prompt in enumerate(() if e.prompts else e.base_prompts):
                 if prompt not in task.base_prompts:
                     has = ", ".join(task.base_prompts)
-                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; it has {has}", "base_prompts", index)
-            drawn = draw(task, e.items, max(e.shots), e.seed)
+                    way = f"it has {has}" if has else "write whole 'prompts' here, or base_prompts in the task's file"
+                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; {way}", "base_prompts", index)
+            n_shots = max(e.shots_asked)
+            drawn = draw(task, e.items, n_shots, e.seed)
             if task.id in self.files:
                 self.notes += gold_notes(drawn, self.files[task.id])
-            self.available[task.id] = n_available(task, max(e.shots))
-            if max(e.shots) > (n := len(drawn.demos)):
+            self.available[task.id] = n_available(task, n_shots)
+            if n_shots > (n := len(drawn.demos)):
                 self.problem(f"the task {task.id!r} has {n} demonstrations to draw from; shots can be at most that", "shots")
             if e.items > len(drawn.items):
                 self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
@@ -224,6 +264,17 @@ class _Resolver:
                 self.problem(f"two models are named {model.name!r}; give one of them another 'name'", "models", index)
             found[model.name] = model
         return list(found.values())
+
+    def sims(self) -> Mapping[str, SimModel]:
+        """The simulated models of promptlab and of the experiment."""
+        known, own = sim_models(), self.experiment.simulators
+        for name in own.keys() & known.keys():
+            self.problem(f"a simulated model of promptlab is called {name!r}; give this one another name", "simulators", name)
+        return {**known, **own}
+
+    def prompts(self, tasks: Sequence[Task]) -> dict[str, Prompt]:
+        """Whole prompts by name, each with the variables that it holds; problems of their files and variables."""
+        return read_prompts(self.experiment.prompts, self.document, self.file, tasks, self.problems, self.notes)
 
     def judges(self, tasks: Sequence[Task], models: Sequence[Model], sims: Mapping[str, SimModel]) -> list[Model]:
         """The models that scorings ask and that are not tested themselves."""
@@ -266,14 +317,23 @@ class _Resolver:
                     self.problem(f"{s.id!r} has no paraphrases; add a library with role: paraphrase and 'of: {s.id}'", "wordings")
         return chosen
 
-    def placebos(self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> tuple[Stimulus, ...]:
-        controls = self.experiment.controls
+    def placebos(
+        self, known: Mapping[str, Stimulus], stimuli: Sequence[Stimulus], n_tokens: Mapping[str, int], experiment: Experiment
+    ) -> tuple[Stimulus, ...]:
+        controls = experiment.controls
         neutral = {name: s for name, s in known.items() if s.role == "placebo"}
         if controls.placebos == "matched":
-            return matched_placebos(stimuli, list(neutral.values()), n_tokens, controls.per_stimulus, controls.kinds, self.experiment.seed)
+            return matched_placebos(stimuli, list(neutral.values()), n_tokens, controls.per_stimulus, controls.kinds, experiment.seed)
         if controls.kinds != ["neutral"]:
             self.problem("kinds are made by 'placebos: matched'; leave one of the two out", "controls", "kinds")
         return tuple(neutral[n] for n in self.names(controls.placebos, list(neutral), "placebo", "controls", "placebos"))
+
+    def enough_placebos(self, stimuli: Sequence[Stimulus], placebos: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> None:
+        """A problem where a verdict is to be about neutral sentences like these, and there are too few to tell how they differ."""
+        least = min((len(placebos_of(s, placebos, n_tokens)) for s in stimuli), default=LEAST_SHARED)
+        if self.experiment.analysis.neutral == "like_these" and least < LEAST_SHARED:
+            what = f"sentences like these are judged by at least {LEAST_SHARED} neutral ones, and a stimulus has {least}"
+            self.problem(f"{what}; set controls.per_stimulus to {LEAST_SHARED} or more", "analysis", "neutral")
 
     def loops(self, known: Mapping[str, Stimulus]) -> tuple[Arm, ...]:
         e = self.experiment
@@ -295,7 +355,7 @@ class _Resolver:
                 self.notes.append(f"loop {entry.name!r}: at temperature 0 independent attempts mostly repeat themselves")
             if self.problems:
                 continue
-            settings = settings_of(e.base_prompts, e.resolved_placements(), e.shots, [looped(entry.strategy, template)], e.vary.samplings())
+            settings = self.settings([looped(entry.strategy, template)])
             found += loop_arms(
                 entry.name,
                 entry.strategy,
@@ -309,13 +369,19 @@ class _Resolver:
             )
         return tuple(found)
 
+    def settings(self, strategies: Sequence[Strategy]) -> list[tuple[Setting, Placement, Strategy]]:
+        """Everything that is varied beside stimulus and model, crossed; or as it is listed."""
+        e, placements = self.experiment, self.experiment.resolved_placements()
+        blocks = e.vary.blocks(e.shots)
+        return [one for shots, levels in blocks for one in settings_of(e.prompt_names, placements, shots, strategies, levels)]
+
     def programs(self) -> dict[str, Callable[[Mapping[str, Task]], Strategy]]:
         """What makes strategies of the experiment's DSPy programs; DSPy is imported only here, and only for them."""
         e = self.experiment
         if not e.programs:
             return {}
 
-        if e.shots != [0]:
+        if e.shots_asked != [0]:
             self.problem("a program brings its own demonstrations; leave 'shots' at 0", "shots")
         for index, placement in enumerate(e.resolved_placements()):
             if placement.position not in ("prefix", "suffix"):
@@ -378,14 +444,20 @@ def resolve(
 def _resolved(experiment: Experiment, document: Document, base: Path, consent: Consent) -> Study:
     resolver = _Resolver(experiment, document, base, consent)
     known = resolver.stimuli()
-    sims = sim_models()
+    sims = resolver.sims()
     stimuli = resolver.chosen(known)
     tasks = resolver.tasks()
     models = resolver.models(sims)
     judges = resolver.judges(tasks, models, sims)
     encoding = encoding_name([model.litellm_name for model in models])
     lengths = {s.id: n_tokens(s.text, encoding) for s in (*known.values(), *stimuli)}
-    placebos = resolver.placebos(known, stimuli, lengths)
+    placebos = unshared = resolver.placebos(known, stimuli, lengths, experiment)
+    if experiment.controls.placebos == "matched":
+        unshared = resolver.placebos(known, stimuli, lengths, experiment.explicit())
+    lengths |= {s.id: n_tokens(s.text, encoding) for s in (*placebos, *unshared)}
+    resolver.enough_placebos(stimuli, placebos, lengths)
+    prompts = resolver.prompts(tasks)
+    tasks = [with_columns(task, prompts.values(), lambda said: resolver.problem(said, "prompts")) for task in tasks] if prompts else tasks
     looped = resolver.loops(known)
     loaded = resolver.programs()
     looks, longest = experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
@@ -407,9 +479,14 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     made = {name: under_test(by_id) for name, under_test in loaded.items()}
     decided = _from_environment((*models, *judges), resolver.notes)
     strategies = [made[entry] if isinstance(entry, str) and entry in made else strategy_of(entry) for entry in experiment.strategies]
-    levels = experiment.vary.samplings()
-    settings = settings_of(experiment.base_prompts, experiment.resolved_placements(), experiment.shots, strategies, levels)
-    arms = (*(cross(stimuli, placebos, settings) if stimuli else ()), *looped)
+    settings = resolver.settings(strategies)
+    plain = bool(stimuli or not looped)
+    if plain and not stimuli:
+        placebos = unshared = ()
+    only = None if stimuli and not experiment.prompts else _reference(experiment, settings)
+    arms, before = ((*(cross(stimuli, chosen, settings, only) if plain else ()), *looped) for chosen in (placebos, unshared))
+    if prompts:
+        arms, before = (tuple(replace(arm, prompt=prompts.get(arm.setting.prompt or "")) for arm in some) for some in (arms, before))
     for index, model in enumerate(models):
         if table.is_completion(model.litellm_name) and "chat_template" not in model.sampling and are_chats(arms, tasks):
             what = f"{model.name!r} completes one text, and requests have several messages"
@@ -420,11 +497,18 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
         design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed), sims=sims, prices=prices,
-        price_source=table.source, n_tokens={s.id: n_tokens(s.text, encoding) for s in (*stimuli, *placebos)}, encoding=encoding,
+        price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
-        code=tuple(resolver.code), from_environment=decided,
+        code=tuple(resolver.code), from_environment=decided, unshared=before if set(unshared) != set(placebos) else (),
+        prompts=prompts,
     )  # fmt: skip
+
+
+def _reference(experiment: Experiment, settings: Sequence[tuple[Setting, Placement, Strategy]]) -> Setting:
+    """The first level of every factor, with the incumbent: where the baseline is repeated if it is not everywhere."""
+    first = settings[0][0]
+    return replace(first, prompt=experiment.reference_prompt) if experiment.prompts else first
 
 
 def _from_environment(models: Sequence[Model], notes: list[str]) -> dict[str, dict[str, str]]:

@@ -9,6 +9,7 @@ from promptlab.reporting.pair import EXPLORATORY, PairReport, compare, side_of
 from promptlab.reporting.replicate import PAPERS, replicate
 from promptlab.reporting.rescore import scorer_table
 from promptlab.reporting.rows import beside_tables
+from promptlab.reporting.summary import Summary, SummaryRow, summaries, summary_table
 from promptlab.reporting.whole import to_text
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "PAPERS",
     "PairReport",
     "Report",
+    "Summary",
+    "SummaryRow",
     "Winner",
     "arm_table",
     "arm_tables",
@@ -28,6 +31,8 @@ __all__ = [
     "replicate",
     "scorer_table",
     "side_of",
+    "summaries",
+    "summary_table",
     "to_csv",
     "to_html",
     "to_json",

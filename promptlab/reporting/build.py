@@ -30,9 +30,24 @@ from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.judged import ground, grounded
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
+from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
-from promptlab.stats import Looks, Saved, Shares, Supplement, analyse, ended, place_of, remedy, saved, shares_of, supplement
+from promptlab.stats import (
+    Looks,
+    Saved,
+    Shares,
+    Standing,
+    Supplement,
+    analyse,
+    ended,
+    place_of,
+    remedy,
+    saved,
+    shares_of,
+    standings,
+    supplement,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +70,8 @@ class Judged:
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
     shares: tuple[Shares, ...]
     """How many answers of each arm are not whole."""
+    standings: tuple[Standing, ...]
+    """Each arm by itself: score, price, and how its answers ended."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +123,8 @@ class Report(Judged):
 
     def name(self, c: Comparison) -> str:
         """The sentence of a comparison, with what tells its setting from the others where a run has several."""
+        if c.contrast is not None:
+            return c.name
         looped = c.strategy in self.plan.looped  # its arms say it
         parts = [words for words in c.setting.apart(self.plan.settings) if not (looped and words == c.strategy)]
         return f"{c.treated} [{', '.join(parts)}]" if parts else c.treated
@@ -113,7 +132,7 @@ class Report(Judged):
     @property
     def controls(self) -> list[str]:
         """The planned controls; neutral sentences and neutral feedback first: only those contrasts are the stimulus's own."""
-        planned = {h.control for h in self.plan.hypotheses}
+        planned = {h.control for h in self.plan.hypotheses if h.contrast is None}
         return [control for control in CONTROLS if control in planned]
 
     @property
@@ -149,6 +168,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
             gaps=gaps,
             shares=tuple(shares_of(trials)),
+            standings=tuple(standings(trials, plan)),
             beside=supplement(trials, plan, comparisons),
             looks=tuple(looks.rows) if looks else (),
             saved=saved(trials, looks) if looks else None,
@@ -167,12 +187,17 @@ def _must_fit(run: Run, trials: pd.DataFrame, plan: Plan) -> None:
 
 
 def comparison_frame(report: Report) -> pd.DataFrame:
-    """All comparisons as a frame with the columns of `schema.COMPARISON_COLUMNS`; lists are joined by '; '."""
+    """All comparisons as a frame with the columns of `schema.COMPARISON_COLUMNS`; lists are joined by '; '.
+
+    In a run with contrasts the last column names them, as in `prompt expert - current`.
+    """
+    some = any(c.contrast for c in report.comparisons)
     rows = [
         {name: "; ".join(map(str, value)) if isinstance(value, tuple) else value for name, value in flat(c).items()}
+        | ({"contrast": c.contrast and c.contrast.name} if some else {})
         for c in report.comparisons
     ]
-    return pd.DataFrame(rows, columns=list(COMPARISON_COLUMNS))
+    return pd.DataFrame(rows, columns=[*COMPARISON_COLUMNS, *(["contrast"] if some else [])])
 
 
 def verdicts(run: Run | str | Path) -> pd.DataFrame:
@@ -284,15 +309,18 @@ def _of_model(report: Report, model: str) -> list[str]:
     failed = [c for c in report.of("aa", model) if c.status == "aa_failed"]
     if failed:
         return [failed[0].sentence]
-    found, n_tasks = [], len(report.plan.tasks)
+    found, n_tasks, depends = [], len(report.plan.tasks), dependences(report.of(None, model))
     where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
     for control in report.controls:
         over_tasks, cells = report.of("stimulus", model, control), report.of("cell", model, control)
         groups = {verdict: [c for c in over_tasks if c.verdict == verdict] for verdict in VERDICTS}
-        parts = [f"{VERDICTS[verdict].headline}: {_names(report, group)}" for verdict, group in groups.items() if group]
+        parts = [f"{VERDICTS[verdict].headline}: {_names(report, group, depends)}" for verdict, group in groups.items() if group]
         against = f"{model}. Against {CONTROLS[control].name}"
         found.append(f"{against}, {where}: {'; '.join(parts)}.")
         found += [f"{against}, task by task: {tally(cells)} of {len(cells)}."] if n_tasks > 1 else []
+    found += [f"{model}. {said}" for said in questions(report.of(None, model))]
+    found += [f"{model}. {said.sentence}" for key, said in depends.items() if _decides(report, key)]
+    found += [f"{model}. {row.sentence}" for row in report.beside.levels if row.model == model]
     found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))
@@ -304,5 +332,14 @@ def tally(comparisons: Sequence[Comparison]) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS if counts[verdict])
 
 
-def _names(report: Report, group: Sequence[Comparison]) -> str:
-    return ", ".join(f"{report.name(c)} ({100 * c.diff:+.1f} points)" if c.diff is not None else report.name(c) for c in group)
+def _decides(report: Report, key: Key) -> bool:
+    """Whether a dependence is on the control that comes first."""
+    return key[3] == report.controls[0]
+
+
+def _names(report: Report, group: Sequence[Comparison], depends: Mapping[Key, Dependence]) -> str:
+    found = []
+    for c in group:
+        mean = " as a mean of base prompts that differ" if (c.model, c.setting.id, c.treatment, c.control) in depends else ""
+        found.append(report.name(c) if c.diff is None else f"{report.name(c)} ({100 * c.diff:+.1f} points{mean})")
+    return ", ".join(found)

@@ -7,13 +7,14 @@ power functions that planned the run.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report
-from promptlab.stats import interval, points, smallest_effect_macro, smallest_margin
+from promptlab.reporting.questions import dependences
+from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
 DECISIVE = ("placebo", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
@@ -22,6 +23,8 @@ PLAIN = ("none", "single")
 MOST_MORE = 1_000_000
 """Items per task beyond which more of them are not an answer."""
 Kind = Literal["go", "no", "wait"]
+NO_NEUTRAL = "No neutral sentences: any added text may do the same."
+NOT_ASKED = "Whether another text would do the same was not asked."
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +55,30 @@ class Needed:
 
 def lines(report: Report) -> list[Line]:
     """One line for each sentence over the tasks, the decided ones first, for each model in the order of the plan."""
-    texts = {arm.name: arm.text for arm in report.plan.arms}
+    texts, depends = {arm.name: arm.text for arm in report.plan.arms}, dependences(report.comparisons)
     found = []
     for model in report.models:
-        own = []
+        own = [_line(report, c) for c in report.of("prompt", model) if c.task is None]
         for setting in report.plan.settings:
             over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
             for c in (c for c in over if c.control == controls[0]):
                 today = plain.get(c.treatment)
-                kind, do, because = _advice(report, c, today if today is not c else None)
-                own.append(Line(comparison=c, name=report.name(c), text=texts.get(c.treatment), says=_says(c),
-                                against=CONTROLS[c.control].phrase, kind=kind, do=do, because=because))  # fmt: skip
+                line = _line(report, c, today if today is not c else None, texts.get(c.treatment))
+                split = depends.get((model, setting.id, c.treatment, c.control))
+                if split and line.kind != "no" and not split.helps_in_all and c.verdict != "refused":
+                    line = replace(line, kind="no", do="Decide for each base prompt", because=f"By base prompt: {split.effects}.")
+                own.append(line)
         found += sorted(own, key=lambda line: list(VERDICTS).index(line.comparison.verdict))
     return found
+
+
+def _line(report: Report, c: Comparison, today: Comparison | None = None, text: str | None = None) -> Line:
+    kind, do, because = _advice(report, c, today)
+    return Line(
+        comparison=c, name=report.name(c), text=text, says=_says(c), against=c.against.phrase, kind=kind, do=do, because=because
+    )  # fmt: skip
 
 
 def needed(report: Report, c: Comparison) -> Needed | None:
@@ -75,8 +87,7 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     80 % power, at the share of alpha that the family leaves (as in the plan), with the spread of item differences measured in this
     very comparison, and for a claim about tasks like these with the measured spread between tasks. None where nothing was measured.
     """
-    same = [cell for cell in report.of("cell", c.model, c.control, c.setting) if cell.treatment == c.treatment]
-    measured = [(cell.n_pairs, cell.se**2 * cell.n_pairs + cell.diff**2) for cell in same if cell.se is not None and cell.diff is not None]
+    measured = _measured(report, c)
     if not measured or sum(square for _, square in measured) <= 0:
         return None
     now = [n for n, _ in measured]
@@ -97,6 +108,21 @@ def needed(report: Report, c: Comparison) -> Needed | None:
     return Needed(fewest(enough, MOST_MORE), c.margin)
 
 
+def _measured(report: Report, c: Comparison) -> list[tuple[int, float]]:
+    """Items of each task, and the mean square of their differences; where no task is judged by itself, as the interval has it."""
+    of_tasks = [(o.n_pairs, o.se**2 * o.n_pairs + o.diff**2) for o in _in_tasks(report, c) if o.se is not None and o.diff is not None]
+    error = error_of(c)
+    if of_tasks or error is None or not c.n_tasks or c.diff is None:
+        return of_tasks
+    return [(c.n_pairs // c.n_tasks, error**2 * c.n_pairs + c.diff**2)] * c.n_tasks
+
+
+def _in_tasks(report: Report, c: Comparison) -> list[Comparison]:
+    """The same comparison in each of the tasks."""
+    like = [one for one in report.of(None, c.model, c.control, c.setting) if (one.treatment, one.contrast) == (c.treatment, c.contrast)]
+    return [one for one in like if one.task is not None] or ([c] if len(report.plan.tasks) == 1 else [])
+
+
 def about(n: int) -> str:
     """A number of items as a plan needs it: rounded up to two digits."""
     unit = 10 ** max(0, len(str(n)) - 2)
@@ -113,7 +139,7 @@ def cautions(report: Report) -> list[str]:
             any(c.status == "aa_failed" for c in report.of("aa")),
         "A model was served by more than one version during the run; a difference may be one between versions.":
             bool(report.manifest.several_versions),
-        "There were no neutral sentences to compare with, so a gain may come from any added text.":
+        NO_NEUTRAL:
             "none" in report.controls and "placebo" not in report.controls,
         "Loops with an oracle were told when an answer was right; nobody has that in use.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
@@ -183,7 +209,7 @@ def _of_gain(report: Report, c: Comparison, plain: Comparison | None) -> tuple[K
     today = "one answer" if plain is not None and plain.control == "single" else "the plain prompt"
     if plain is None:
         if c.control in PLAIN:
-            return "go", "Ship it, if any gain will do", "Whether another text would do the same was not asked."
+            return "go", "Ship it, if any gain will do", NOT_ASKED
         return "go", "Ship it", "It beats its control."
     figures = f"{points(plain.diff)}; {interval(plain.ci_low, plain.ci_high)}"
     if plain.verdict == "helps":

@@ -10,14 +10,14 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, SCOPES, Manifest, Plan, PlannedModel, as_sent, merged
+from promptlab.nouns import ADJUSTMENTS, SCOPES, Manifest, Plan, PlannedModel, as_sent, merged
 from promptlab.planning.audit import UNKNOWN, Check, result
 from promptlab.reporting import words
 from promptlab.reporting.frozen import experiment_of
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.sensitivity import key_of
 from promptlab.reporting.table import Table, table
-from promptlab.stats import ADJUSTMENT
+from promptlab.stats import adjustment_of
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
@@ -59,12 +59,11 @@ def counted_cells(store: Store) -> pd.DataFrame:
 
 def planned_cells(plan: Plan) -> pd.DataFrame:
     """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats."""
-    own = {str(program["name"]) for program in plan.programs if program["instructions"] == "own"}
     rows = []
     for setting in plan.settings:
-        each = plan.replicates * (1 if setting.strategy in own else len(plan.base_prompts))
-        every = itertools.product(plan.model_of, plan.arms_of(setting), plan.tasks)
-        rows += [(model, setting.id, arm.name, task.name, task.n_items * each) for model, arm, task in every]
+        each = [(arm.name, n * plan.replicates) for arm in plan.arms_of(setting) if (n := plan.n_prompts_of(setting, arm))]
+        every = itertools.product(plan.model_of, each, plan.tasks)
+        rows += [(model, setting.id, arm, task.name, task.n_items * n) for model, (arm, n), task in every]
     return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
 
 
@@ -204,10 +203,10 @@ def family_table(store: Store) -> Table:
     rows = []
     for family in family_names(store):
         planned = [h for h in plan.hypotheses if h.family == family]
-        scope = planned[0].scope
+        scope = planned[0].scope if planned[0].task is None else "cell"
         level, margin = (plan.fdr, plan.margins.cell) if scope == "cell" else (plan.alpha, plan.margins.mean)
-        against = ", ".join(CONTROLS[c].phrase for c in dict.fromkeys(h.control for h in planned))
-        adjustment = ADJUSTMENTS[ADJUSTMENT[scope]].controls
+        against = ", ".join(dict.fromkeys(h.against.phrase for h in planned))
+        adjustment = ADJUSTMENTS[adjustment_of(planned[0])].controls
         rows.append([family, SCOPES[scope].about, len(planned), f"{level:g}", adjustment, f"{100 * margin:g} points", against])
     note = f"{len(plan.hypotheses):,} hypotheses. What is in no family gets no verdict."
     heads = ("family", "is about", "hypotheses", "level", "adjusted by", "margin", "measured against")
@@ -220,7 +219,7 @@ def hypothesis_table(store: Store, family: str | None) -> Table:
     verdicts = {key_of(c): words.verdict(c) for c in store.report.comparisons}
     rows = [
         [
-            h.treatment if h.scope != "primary" else f"all of {h.library}", h.task or "mean over the tasks", CONTROLS[h.control].phrase,
+            h.treatment if h.scope != "primary" else f"all of {h.library}", h.task or "mean over the tasks", h.against.phrase,
             h.model, h.setting.words, verdicts.get(key_of(h), "none yet"),
         ]
         for h in planned

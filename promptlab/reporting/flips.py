@@ -5,15 +5,18 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, Comparison, Setting
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Setting
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
+from promptlab.reporting.pair import PairReport
 from promptlab.reporting.prepared import RIGHT, Store
+from promptlab.stats import Inference, Pairs, infer, prompt_names
 
 KINDS = ("a", "b", "both", "neither")
 MOST_WORDS = 1_500
@@ -29,14 +32,50 @@ class Side:
     model: str
     setting: Setting
     arm: str
+    prompt: str | None = None
+    """The base prompt; None for all of them, each paired with itself."""
+
+    @property
+    def name(self) -> str:
+        """What it is chosen by: a base prompt's name, or an arm's."""
+        return self.prompt if self.prompt and self.arm == NONE_ARM and not self.store.plan.prompts else self.arm
+
+    @property
+    def label(self) -> str:
+        """What it is called."""
+        return self.arm if self.prompt is None else self.prompt if self.arm == NONE_ARM else f"{self.prompt}, {self.arm}"
+
+    @property
+    def key(self) -> tuple[str | None, ...]:
+        """What tells it from the other arms of its run."""
+        return self.model, self.setting.id, self.arm, self.prompt
 
     def means(self, task: str | None) -> pd.DataFrame:
-        """The mean score of each item of a task (None: of all tasks) over its repeats, in the run's order; NaN where none is scored."""
+        """The mean score of each item of a task (None: of all tasks) in each base prompt, in the run's order; NaN where none is scored."""
         return self.store.query(
-            "SELECT suite, task, item, avg(score) AS mean FROM trials t WHERE t.model = ? AND t.setting = ? "
-            "AND t.arm = ? AND (? IS NULL OR task = ?) GROUP BY ALL ORDER BY min(t.order)",
-            [self.model, self.setting.id, self.arm, task, task],
+            "SELECT suite, task, item, base_prompt, any_value(cluster) AS cluster, avg(score) AS mean FROM trials t WHERE t.model = ? "
+            "AND t.setting = ? AND t.arm = ? AND (? IS NULL OR base_prompt = ?) AND (? IS NULL OR task = ?) "
+            "GROUP BY suite, task, item, base_prompt ORDER BY min(t.order)",
+            [self.model, self.setting.id, self.arm, self.prompt, self.prompt, task, task],
         )
+
+    def whole(self, task: str, items: Sequence[str]) -> pd.DataFrame:
+        """Trials with everything recorded, sorted by base prompt and repeat."""
+        rows = self.store.whole(self.model, self.setting, task, (self.arm,), items)
+        rows = rows if self.prompt is None else rows[rows["base_prompt"] == self.prompt]
+        return rows.sort_values(["base_prompt", "replicate"], kind="stable")
+
+
+def names(store: Store) -> dict[str, str]:
+    """What can be compared, and how it is shown: arms, and where a run has several base prompts each of them without added text."""
+    prompts = [] if store.plan.prompts else prompt_names(store.plan)
+    more = {name: f"prompt {name}, without any added text" for name in prompts if len(prompts) > 1 and name not in store.arms}
+    return dict.fromkeys(store.arms, "") | store.arm_words() | more
+
+
+def side(store: Store, model: str, setting: Setting, name: str, prompt: str | None = None) -> Side:
+    """The side of a name: that of an arm, within a prompt where one is given, or that of a prompt without added text."""
+    return Side(store, model, setting, name, prompt) if name in store.arms else Side(store, model, setting, NONE_ARM, name)
 
 
 def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple[str, str]:
@@ -48,12 +87,17 @@ def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple
     return first, NONE_ARM if NONE_ARM in arms else arms[0]
 
 
-def paired(a: pd.DataFrame, b: pd.DataFrame, shared: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Items that both arms have a score for, with both means (as `Side.means` gives them) and which of the two was right.
+def paired(a: Side, b: Side, task: str | None) -> pd.DataFrame:
+    """Items that both arms have a score for in the same base prompt, with both means over those prompts, and which was right.
 
-    `shared` (columns suite, task, item) keeps those items only that are the same in two runs.
+    Of two runs those items only that are the same in both.
     """
-    frame = a.rename(columns={"mean": "mean_a"}).merge(b.rename(columns={"mean": "mean_b"}), on=KEYS).dropna()
+    means = [one.means(task).dropna(subset="mean") for one in (a, b)]
+    single = all(frame["base_prompt"].nunique() < 2 for frame in means)  # two single prompts make a pair, whatever their names
+    keys = KEYS if single else [*KEYS, "base_prompt"]
+    frame = means[0].rename(columns={"mean": "mean_a"}).merge(means[1][[*keys, "mean"]].rename(columns={"mean": "mean_b"}), on=keys)
+    frame = frame.groupby(KEYS, sort=False, as_index=False).agg({"mean_a": "mean", "mean_b": "mean", "cluster": "first"})
+    shared = shared_items(a, b, task)
     if shared is not None:
         frame = frame.merge(shared, on=KEYS)
     right_a, right_b = frame["mean_a"] >= RIGHT, frame["mean_b"] >= RIGHT
@@ -64,15 +108,29 @@ def paired(a: pd.DataFrame, b: pd.DataFrame, shared: pd.DataFrame | None = None)
     return frame
 
 
-def count_only(a: pd.DataFrame, b: pd.DataFrame) -> int:
+def difference(pairs: pd.DataFrame) -> Inference:
+    """A minus B on the items of one task, by the core that gives the verdicts."""
+    clusters = pairs["cluster"].where(pairs["cluster"].notna(), pairs["item"]).to_numpy()
+    grouped = clusters if len(set(clusters)) < len(clusters) else None
+    s, b = (pairs[name].to_numpy(dtype=np.float64) for name in ("mean_a", "mean_b"))
+    return infer([Pairs(task=str(pairs["task"].iloc[0]), s=s, b=b, clusters=grouped, n_planned=len(pairs))])
+
+
+def count_only(a: Side, b: Side, task: str) -> int:
     """How many items only one of the two arms has a score for."""
-    scored = [set(means.dropna()[KEYS].itertuples(index=False, name=None)) for means in (a, b)]
+    scored = [set(one.means(task).dropna(subset="mean")[KEYS].itertuples(index=False, name=None)) for one in (a, b)]
     return len(scored[0] ^ scored[1])
 
 
 def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
     """The planned comparison of these two arms, and whether it has more control arms than the one shown."""
-    if a.store is not b.store or a.model != b.model:
+    if a.store is not b.store:
+        return None, False
+    for c in a.store.report.comparisons:
+        refs = [(r.model, r.setting, NONE_ARM if r.arm == AA_ARM else r.arm, r.prompt) for r, _ in c.contrast.weights] if c.contrast else []
+        if set(refs) == {a.key, b.key} and (c.task == task or (c.task is None and len(a.store.tasks) == 1)):
+            return c, False
+    if (a.model, a.setting) != (b.model, b.setting) or a.prompt or b.prompt:
         return None, False
     for treatment, control in ((a.arm, b.arm), (b.arm, a.arm)):
         for c in a.store.comparisons(a.model, a.setting, None, ["cell"]):
@@ -93,7 +151,7 @@ def most_telling(n: Mapping[str, int]) -> str:
 
 def by_task(a: Side, b: Side) -> pd.DataFrame:
     """One row for each task that both have: items, mean scores in percent, the difference in points, flips; the largest loss first."""
-    pairs = paired(a.means(None), b.means(None), shared_items(a, b, None))
+    pairs = paired(a, b, None)
     rows = []
     for task, group in pairs.groupby("task", sort=False):
         mean_a, mean_b = float(group["mean_a"].mean()), float(group["mean_b"].mean())
@@ -156,11 +214,25 @@ def largest(run: Run, report: Report, model: str, control: str | None) -> str:
     [targets] = items.loc[(items["task"] == c.task) & (items["item"] == pair["item"]), "targets"][:1]
     found = [f"{c.task}, item {pair['item']}; right: {' or '.join(map(str, targets))}"]
     for side in ("control", "treated"):
-        found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", _said(run.calls_of(str(pair[f"trial_{side}"])))]
+        found += ["", f"{pair[f'arm_{side}']}, score {pair[f'score_{side}']:g}", said(run.calls_of(str(pair[f"trial_{side}"])))]
     return "\n".join(found)
 
 
-def _said(calls: pd.DataFrame) -> str:
+def example(runs: tuple[Run, Run], found: PairReport, task: str, item: str) -> str:
+    """One item of two sides that were compared: all messages of both as they were sent, and both answers."""
+    items = runs[0].items()
+    [targets, *_] = items.loc[(items["task"] == task) & (items["item"] == item), "targets"]
+    lines = [f"{task}, item {item}; right: {' or '.join(map(str, targets))}"]
+    for name, run, one in zip(("first", "second"), runs, (found.a, found.b), strict=True):
+        trials = run.trials()
+        here = (trials["task"] == task) & (trials["item"] == item) & (trials["arm"] == one.arm) & (trials["model"] == one.model)
+        mine = trials[here & (trials["setting"] == one.setting.id) & (trials["base_prompt"] == (one.prompt or trials["base_prompt"]))]
+        for row in mine.sort_values(["base_prompt", "replicate"]).to_dict("records")[:1]:
+            lines += ["", f"{name}: {one.label}, score {row['score']:g}", said(run.calls_of(str(row["trial"])))]
+    return "\n".join(lines)
+
+
+def said(calls: pd.DataFrame) -> str:
     """The messages of a trial's last call, and its answer."""
     if calls.empty:
         return "(no call is recorded)"

@@ -13,11 +13,13 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import CONTROLS, SCOPES, TrialRow, facts_of, flat, inert
+from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
+from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
+from promptlab.reporting.summary import rows_of, summaries, summary_table
 from promptlab.stats import ArmRow
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -37,7 +39,8 @@ def to_json(report: Report) -> str:
         "simulated": report.simulated,
         "state": report.state,
         "headline": headline(report),
-        "comparisons": records(comparison_frame(report)),
+        "summary": rows_of(report),
+        "comparisons": [{k: v for k, v in row.items() if k != "contrast" or v} for row in records(comparison_frame(report))],
         "arms": records(arm_table(report)),
         "baselines": records(report.baselines),
         "papers_protocol": [{**flat(row), "protocol": row.protocol._asdict()} for row in beside.protocols],
@@ -45,6 +48,7 @@ def to_json(report: Report) -> str:
         "decision": [_decision(**found) for found in decisions(report)],
         "looks": [flat(row) for row in report.looks],
         "saved": asdict(report.saved) if report.saved else None,
+        **({"spread_over_levels": [asdict(row) for row in beside.levels]} if beside.levels else {}),
         "variance_components": [flat(row) for row in beside.components],
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),
@@ -76,18 +80,28 @@ def to_markdown(report: Report) -> str:
     """The report as Markdown: headline, verdicts over tasks, cells, arms, design and provenance."""
     m, plan = report.manifest, report.plan
     lines = [f"# {escaped(m.name)}{' (SIMULATED)' if report.simulated else ''}", "", f"**{escaped(m.question)}**", ""]
+    for of_model in summaries(report):
+        first = summary_table(of_model)
+        lines += [*section(first.title, first.note, first.head, first.rows), *(f"- {escaped(why)}" for why in of_model.reasons), ""]
     lines += [f"- {escaped(sentence)}" for sentence in headline(report)]
-    for scope, (title, _) in SCOPES.items():
-        rows = [cells(report, c) for c in report.shown(scope)]
+    for scope in OF_TEXTS:
+        title, rows = SCOPES[scope].title, [cells(report, c) for c in report.shown(scope)]
         lines += ["", *section(title, "", COLUMNS, rows)] if rows else ["", f"## {title}", "", "(none)"]
     lines += ["", "## The baseline against its own repeat", ""]
     lines += [f"- {escaped(c.model)}, {escaped(c.task or 'all tasks')}: {escaped(c.sentence)}" for c in report.of("aa")]
     gaps = [gap_table(report, report.gaps)] if report.gaps else []
-    for found in (*arm_tables(report), *beside_tables(report), *loop_tables(report), baseline_table(report), *gaps):
+    for found in (
+        *contrast_tables(report),
+        *arm_tables(report),
+        *beside_tables(report),
+        *loop_tables(report),
+        baseline_table(report),
+        *gaps,
+    ):
         lines += ["", *section(found.title, found.note, found.head, found.rows)]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
-        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {CONTROLS[c.control].name}: "
+        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {escaped(c.against.name)}: "
         f"{escaped(c.sentence)}"
         for c in report.comparisons
         if c.scope != "aa" and (c.verdict == "refused" or (c.verdict == "unclear" and c.status != "ok"))

@@ -13,7 +13,7 @@ from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError,
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
-from promptlab.stats import ADJUSTMENT
+from promptlab.stats import adjustment_of
 
 NOT_SENT, ADDED = "not sent under this name", "added by promptlab or the provider's rules"
 
@@ -130,10 +130,10 @@ def experiment_of(folder: Path) -> Experiment | None:
 
 def _families(report: Report) -> Table:
     plan = report.plan
-    sizes = Counter((h.family, h.scope) for h in plan.hypotheses)
+    sizes, first = Counter(h.family for h in plan.hypotheses), {h.family: h for h in reversed(plan.hypotheses)}
     rows = [
-        [family, f"{n:,}", ADJUSTMENTS[ADJUSTMENT[scope]].promise, f"{plan.fdr if scope == 'cell' else plan.alpha:g}"]
-        for (family, scope), n in sizes.items()
+        [family, f"{n:,}", ADJUSTMENTS[adjustment_of(h := first[family])].promise, f"{plan.alpha if h.task is None else plan.fdr:g}"]
+        for family, n in sizes.items()
     ]
     note = "Every comparison that was planned counts in its family, judged or not; what is not in one gets no verdict."
     return table("Families of hypotheses", note, ("family", "hypotheses", "method and promise", "level"), rows)
@@ -170,7 +170,8 @@ def _tasks(report: Report) -> Table:
 
 
 def _prompts(report: Report) -> Table:
-    rows = [[t.name, name, text] for t in report.plan.tasks for name, text in t.base_prompts.items()]
+    rows = [[f"prompt {p.name}", m["role"], m["content"]] for p in report.plan.prompts for m in p.messages]
+    rows += [[t.name, name, text] for t in report.plan.tasks for name, text in t.base_prompts.items()]
     used = {setting.placement for setting in report.plan.settings}
     rows += [
         [f"placement {name}", str(p.get("position", "-")), str(p.get("template", "-"))]
@@ -178,7 +179,11 @@ def _prompts(report: Report) -> Table:
         if name in used
     ]
     note = "The instruction of every task; the text under test is added where the placement says, before or after it."
-    return table("Prompts", note, ("task or placement", "name or position", "words"), rows)
+    heads = ("task or placement", "name or position", "words")
+    if report.plan.prompts:
+        note = "Whole prompts with their variables; an added text stands at an end of the last user message, or in the system message."
+        heads = ("prompt, task or placement", "role, name or position", "words")
+    return table("Prompts", note, heads, rows)
 
 
 def _models(report: Report) -> Table:
@@ -194,9 +199,19 @@ def _models(report: Report) -> Table:
 
 def _power(report: Report) -> Table:
     effects = ("cell_alone", "cell_in_family", "mean", "mean_like_these")
-    rows = [[f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)] for p in report.plan.power]
+    rows = [
+        [f"{CONTROLS[p.control].name} ({p.n_controls})", f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)]
+        for p in report.plan.power
+    ]
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
-    heads = ("answers that change", "one task alone", "one task, strictest of its family", "mean over these tasks", "tasks like these")
+    heads = (
+        "against (arms)",
+        "answers that change",
+        "one task alone",
+        "one task, strictest of its family",
+        "mean over these tasks",
+        "tasks like these",
+    )
     return table("The smallest differences that the design could see", note, heads, rows)
 
 

@@ -12,14 +12,16 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from promptlab.nouns import CONTROLS, SCOPES, VERDICTS, Comparison, inert
+from promptlab.nouns import CONTROLS, OF_TEXTS, SCOPES, VERDICTS, Comparison, inert
 from promptlab.reporting import frozen, rows
 from promptlab.reporting.arms import decision_table, repeat_tables
 from promptlab.reporting.build import Report, headline, tally
+from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.drawing import NotDrawn
 from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
+from promptlab.reporting.summary import summaries, summary_table
 from promptlab.stats import interval, p_figure, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"
@@ -72,7 +74,8 @@ def to_html(report: Report) -> str:
         verdicts=VERDICTS,
         sections=sections,
         titles={name: f"{number}. {title}" for number, (name, title) in enumerate(sections.items(), 1)},
-        lines=told,
+        summaries=[(of_model, summary_table(of_model)) for of_model in summaries(report)],
+        texts={arm.name: arm.text for arm in report.plan.arms if arm.text},
         cautions=[*cautions(report), *_scorer_caution(told, scored)],
         size=_size(report),
         headline=headline(report),
@@ -81,6 +84,7 @@ def to_html(report: Report) -> str:
         drawn_rounds=_rounds(report),
         row=lambda c: _row(report, c),
         groups=_groups(report),
+        contrasts=contrast_tables(report),
         scored=scored,
         scored_rows=_scored(report, scored, [*report.of("primary"), *report.of("stimulus")]),
         scored_cells=_scored(report, scored, [c for c in report.of("cell") if scored.changes(c)]),
@@ -136,8 +140,8 @@ def _row(report: Report, c: Comparison) -> dict[str, Any]:
 def _groups(report: Report) -> list[dict[str, Any]]:
     """Tables of comparisons in the order of their scope; long ones folded sentence by sentence."""
     found: list[dict[str, Any]] = []
-    for scope, (title, _) in SCOPES.items():
-        members = report.shown(scope)
+    for scope in OF_TEXTS:
+        title, members = SCOPES[scope].title, report.shown(scope)
         if len(members) <= MOST_OPEN:
             found.append({"title": title, "parts": [("", members)] if members else []})
             continue

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Plan, Verdict
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Plan, Verdict
 from promptlab.record.ratings import Rating
 from promptlab.reporting.table import Table, table
 from promptlab.scoring.assertions import words_of
@@ -251,21 +251,30 @@ def _anchored(c: Comparison, rest: Anchored, plan: Plan, p: float, p_tost: float
     )  # fmt: skip
 
 
+def _differences(contrast: Contrast, task: str, tables: Mapping[Any, Mapping[str, ItemTable]]) -> dict[str, float] | None:
+    """The weighted sum of the arms of a contrast for each item; None where an arm has no table."""
+    found: dict[str, float] = {}
+    for ref, weight in contrast.weights:
+        table = tables.get((ref.model, ref.setting), {}).get(task)
+        part = table if table is None or ref.prompt is None else table.within(ref.prompt)
+        if part is None:
+            return None
+        for item, score in zip(part.items, part.mean([ref.arm]), strict=True):
+            found[item] = found.get(item, 0.0) + weight * float(score)
+    return found
+
+
 def _labels(
     c: Comparison, plan: Plan, by_judge: Mapping[Any, Mapping[str, ItemTable]], by_people: Mapping[Any, Mapping[str, ItemTable]]
 ) -> list[Labels] | None:
     """Item differences by judge and people in every task of a comparison; None where one is not judged."""
-    place = (c.model, c.setting.id)
-    judging, contrast = judgings(plan), contrast_of(c, plan)  # type: ignore[arg-type]  # it has the fields of a hypothesis
+    judging, contrast = judgings(plan), contrast_of(c, plan)
     found = []
     for task in [c.task] if c.task else [task.name for task in plan.tasks]:
-        mine, theirs = by_judge.get(place, {}).get(str(task)), by_people.get(place, {}).get(str(task))
-        if task not in judging or mine is None or theirs is None:
+        all_, rated = _differences(contrast, str(task), by_judge), _differences(contrast, str(task), by_people)
+        mine = next((of[str(task)] for of in by_judge.values() if str(task) in of), None)
+        if task not in judging or mine is None or all_ is None or rated is None:
             return None
-        all_, rated = (
-            dict(zip(one.items, one.mean(contrast.treatments) - np.mean([*map(one.mean, contrast.controls)], axis=0), strict=True))
-            for one in (mine, theirs)
-        )
         clusters = None if mine.clusters is None else dict(zip(mine.items, mine.clusters, strict=True))
         known = [item for item, value in all_.items() if math.isfinite(value)]
         human = [item for item in known if math.isfinite(rated.get(item, math.nan))]

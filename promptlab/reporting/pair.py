@@ -1,24 +1,29 @@
-"""Two arms of one run or of two runs, paired by item: for a look, not for a verdict, because nobody planned it."""
+"""Two arms of one run or of two runs, paired item by item and base prompt by base prompt: for a look, not for a verdict, because
+nobody planned it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Setting, Status, UsageProblem, did_you_mean, filled
+from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
-from promptlab.stats import Inference, adjust, infer, interval, item_tables, p_text, points
+from promptlab.stats import Inference, ItemTable, Pairs, adjust, infer, interval, item_tables, p_text, points, prompt_names
 
 EXPLORATORY = (
     "Exploratory: this comparison was not planned before the data were seen, so it gets no verdict. Holm counts the tasks shown, not the "
     "comparisons that could have been looked at."
 )
 ALPHA = 0.05
+MOST_CHANGED = 100
+Names = tuple[str | None, str | None]
+"""A name for each side; None: as it follows from the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +35,13 @@ class Side:
     arm: str
     setting: Setting
     simulated: bool
+    prompt: str | None = None
+    """The base prompt; None for all of them, each paired with itself."""
 
     @property
     def label(self) -> str:
-        return f"{self.run} {self.model} {self.arm} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
+        prompt = f" with prompt {self.prompt}" if self.prompt else ""
+        return f"{self.run} {self.model} {self.arm}{prompt} [{', '.join(str(part) for part in self.setting.canonical().values())}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +64,16 @@ class PairRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Changed:
+    """An item whose score differs between the two sides."""
+
+    task: str
+    item: str
+    score_a: float
+    score_b: float
+
+
+@dataclass(frozen=True, slots=True)
 class PairReport:
     """Two sides, their tasks, and what keeps them from being alike."""
 
@@ -64,6 +82,9 @@ class PairReport:
     rows: tuple[PairRow, ...]
     notes: tuple[str, ...]
     sentence: str
+    n_changed: int = 0
+    changed: tuple[Changed, ...] = ()
+    """The items that differ most, at most `MOST_CHANGED`."""
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -71,8 +92,8 @@ class PairReport:
         return pd.DataFrame([asdict(row) for row in self.rows])
 
 
-def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side:
-    """The side that the user means; UsageProblem with what there is where the names do not say it."""
+def side_of(run: Run, model: str | None, arm: str, strategy: str | None, *, prompt: str | None = None, setting: str | None = None) -> Side:
+    """The side that the user means by the name of an arm, or of a prompt; UsageProblem with what there is where no name says it."""
     plan = run.plan
     models = list(plan.model_of)
     if model is None and len(models) > 1:
@@ -80,20 +101,41 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None) -> Side
     chosen = models[0] if model is None else model
     if chosen not in models:
         raise UsageProblem(f"{run.id} has no model {chosen!r}; {did_you_mean(chosen, models)}")
-    arms = list(dict.fromkeys(a.name for a in plan.arms))
+    arms, prompts = list(dict.fromkeys(a.name for a in plan.arms)), prompt_names(plan)
+    if prompt is not None and prompt not in prompts:
+        raise UsageProblem(f"{run.id} has no prompt {prompt!r}; {did_you_mean(prompt, prompts)}".rstrip("; "))
+    if arm not in arms and arm in prompts:
+        arm, prompt = NONE_ARM, arm
     if arm not in arms:
-        raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, arms)}")
+        raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, [*arms, *(prompts if len(prompts) > 1 else [])])}")
     settings = [s for s in plan.settings_with(arm) if strategy in (None, s.strategy)]
     if not settings:
         raise UsageProblem(f"{run.id} has no arm {arm!r} with the strategy {strategy!r}")
-    return Side(run.id, chosen, arm, settings[0], plan.model_of[chosen].simulated)
+    if setting is not None and setting not in (known := [s.id for s in settings]):
+        raise UsageProblem(f"{run.id} has no setting {setting!r} of {arm!r}; {did_you_mean(setting, known)}".rstrip("; "))
+    meant = next(s for s in settings if setting in (None, s.id))
+    return Side(run.id, chosen, arm, meant, plan.model_of[chosen].simulated, prompt)
 
 
 def paired(
-    run_a: Run, run_b: Run, a: str, b: str, *, models: tuple[str | None, str | None], strategy: str | None, force: bool
+    run_a: Run,
+    run_b: Run,
+    a: str,
+    b: str,
+    *,
+    models: Names = (None, None),
+    prompts: Names = (None, None),
+    settings: Names = (None, None),
+    strategy: str | None = None,
+    force: bool = False,
 ) -> PairReport:
     """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one."""
-    sides = side_of(run_a, models[0], a, strategy), side_of(run_b, models[1], b, strategy)
+    named = zip((run_a, run_b), (a, b), models, prompts, settings, strict=True)
+    sides = [side_of(run, model, arm, strategy, prompt=prompt, setting=setting) for run, arm, model, prompt, setting in named]
+    for i, (side, other) in enumerate(zip(sides, sides[::-1], strict=True)):
+        if side.prompt is None and other.prompt is not None:  # an arm against a prompt: within that prompt; nothing added: the incumbent
+            incumbent = (run_a, run_b)[i].plan.incumbent
+            sides[i] = replace(side, prompt=incumbent if incumbent and side.arm == other.arm else other.prompt)
     if run_a.folder == run_b.folder and sides[0] == sides[1]:
         raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
     return compare(run_a, sides[0], run_b, sides[1], force=force)
@@ -111,27 +153,30 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
             f"so their difference is not that of the arms; --force compares them all the same, and says so"
         )
     plan_a, plan_b = run_a.plan, run_b.plan
-    notes = [] if run_a.folder == run_b.folder else differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
+    notes = differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
     trials_a = run_a.trials()
     trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
     if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
     shared = _shared_items(run_a, run_b)
-    tables_a, tables_b = (item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b)))
+    of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
+    arms = [
+        plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
+        for plan, side, other in ((plan_a, a, b), (plan_b, b, a))
+    ]
+    if (NONE_ARM, AA_ARM) in arms:
+        notes.append(f"{NONE_ARM} is the mean of the baseline and its repeat, as in the report")
     pairs, dropped = [], 0
+    changed: list[Changed] = []
     for task in plan_a.task_of:
-        if task not in tables_a or task not in tables_b:
+        if task not in of_side[0] or task not in of_side[1]:
             continue
-        scores = [dict(zip(t.items, t.mean([s.arm]), strict=True)) for t, s in ((tables_a[task], a), (tables_b[task], b))]
-        names = [n for n in scores[0] if n in scores[1] and (task, n) in shared]
-        kept = [n for n in names if np.isfinite(scores[0][n]) and np.isfinite(scores[1][n])]
-        dropped += len(set(scores[0]) | set(scores[1])) - len(kept)
-        if not kept:
-            continue
-        here = set(kept)
-        x, y = (np.array([s[n] if n in here else np.nan for n in tables_a[task].items]) for s in scores)
-        pairs.append(tables_a[task].pairs(y, x))
+        found, left_out, of_task = _pairs([tables[task] for tables in of_side], (a, b), arms, shared)
+        dropped += left_out
+        changed += of_task
+        if len(found.s):
+            pairs.append(found)
     if not pairs:
         raise UsageProblem(f"{a.label} and {b.label} share no scored item; two runs pair only where they asked the same items of one task")
     if dropped:
@@ -150,7 +195,37 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         f"{b.label} minus {a.label}, {where}: {points(last.diff)} points ({interval(last.ci_low, last.ci_high)}; n {last.n}; "
         f"{p_text(last.p_value)})."
     )
-    return PairReport(a, b, tuple(rows), tuple(notes), text)
+    changed.sort(key=lambda one: -abs(one.score_b - one.score_a))
+    return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(changed[:MOST_CHANGED]))
+
+
+def _pairs(
+    tables: Sequence[ItemTable], sides: Sequence[Side], arms: Sequence[Sequence[str]], shared: Collection[tuple[str, str]]
+) -> tuple[Pairs, int, list[Changed]]:
+    """B and A on the items and base prompts that both have, how many items that leaves out, and which of them differ."""
+    task, own = tables[0].task, [set(table.items) for table in tables]
+    names = [name for name in tables[0].items if name in own[1] and (task, name) in shared]
+    prompts = [[side.prompt] if side.prompt else list(table.by_prompt) for table, side in zip(tables, sides, strict=True)]
+    if any(len(some) > 1 for some in prompts):  # each is paired with itself; two single ones with each other
+        prompts = [[prompt for prompt in prompts[0] if prompt in prompts[1]]] * 2
+    if not prompts[0]:
+        raise UsageProblem(f"{sides[0].label} and {sides[1].label} have no base prompt in common, so no answers of theirs make a pair")
+    means = np.array([[_scores(t, of, prompt, names) for prompt in some] for t, of, some in zip(tables, arms, prompts, strict=True)])
+    both = np.isfinite(means).all(axis=0)
+    with np.errstate(invalid="ignore"):
+        x, y = (np.where(both, side, 0.0).sum(axis=0) / both.sum(axis=0) for side in means)
+    kept = np.isin(tables[0].items, names)
+    clusters = None if tables[0].clusters is None else tables[0].clusters[kept]
+    found = replace(tables[0], items=tables[0].items[kept], clusters=clusters).pairs(y, x)
+    changed = [Changed(task, str(n), float(u), float(v)) for n, u, v in zip(names, x, y, strict=True) if np.isfinite(u) and u != v]
+    return found, len(own[0] | own[1]) - len(found.s), changed
+
+
+def _scores(table: ItemTable, arms: Sequence[str], prompt: str, names: Sequence[str]) -> np.ndarray:
+    """The mean scores of some items in one base prompt, over those of the arms that it has."""
+    part = table.within(prompt)
+    of_item = {} if part is None else dict(zip(part.items, part.mean([arm for arm in arms if part.has(arm)]), strict=True))
+    return np.array([of_item.get(name, np.nan) for name in names])
 
 
 def _row(found: Inference, task: str | None, n: int, means: tuple[float, float], p_holm: float | None) -> PairRow:
@@ -185,6 +260,9 @@ def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Repo
     tasks_a, tasks_b = ({t.name: t.base_prompts for t in run.plan.tasks} for run in (a, b))
     if any(tasks_a[name] != tasks_b[name] for name in tasks_a.keys() & tasks_b.keys()):
         found.append("the base prompts are not the same")
+    texts_a, texts_b = ({p.name: p.sha256 for p in run.plan.prompts} for run in (a, b))
+    if other := sorted(name for name in texts_a.keys() & texts_b.keys() if texts_a[name] != texts_b[name]):
+        found.append(f"the prompt {', '.join(other)} has another text")
     if setting_a != setting_b:
         found.append(f"settings: {setting_a.canonical()} and {setting_b.canonical()}")
     return found

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import Counts, Estimate, OutlookRow, PowerRow
+from promptlab.nouns import CONTROLS, Counts, Estimate, OutlookRow, PowerRow
 from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts
@@ -57,6 +57,7 @@ def power_table(rows: Sequence[PowerRow]) -> Table:
     """The smallest effects that a design sees: rows of a plan's `power`."""
     words = [
         [
+            f"{CONTROLS[p.control].name} ({p.n_controls})",
             f"{100 * p.discordance:.0f} %",
             *map(_points, (p.cell_alone, p.cell_in_family, p.mean)),
             _points(p.mean_like_these, "needs 3 tasks"),
@@ -67,8 +68,15 @@ def power_table(rows: Sequence[PowerRow]) -> Table:
         f"A cell has {rows[0].n_items_cell} items or more; in it at least {rows[0].least_changed} answers must change, all one "
         f"way, before anything can be told. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
     ) if rows else ""  # fmt: skip
-    columns = ["answers that change", "one cell, alone", "one cell, among all", "mean over these tasks", "mean over tasks like these"]
-    return table("Smallest effect seen with 80 % power, in points (x: none up to the share of changed answers)", note, columns, words)
+    columns = [
+        "against (arms)",
+        "answers that change",
+        "one cell, alone",
+        "one cell, among all",
+        "mean over these tasks",
+        "mean over tasks like these",
+    ]
+    return table("Smallest effect seen with 80 % power, in points (x: not even if all wrong answers became right)", note, columns, words)
 
 
 def outlook_table(rows: Sequence[OutlookRow]) -> Table:
@@ -121,11 +129,18 @@ def short_table(chosen: Choices, draft: Draft) -> Table:
         rows.insert(2, ("the same for tasks like these", _in_points(size.smallest_effect(TAU))))
     rows += _money(chosen, draft, chosen.per_task, chosen.repeats).items()
     note = (
-        "Seen, shown and takes: with 80 % power, against one other arm; the mean of several neutral sentences lets smaller effects be "
-        f"seen. Tasks like these: if their effects differ by {100 * TAU:g} points. Calls, price "
-        f"and minutes are of as many items as you chose, whether or not the tasks have them.{_simulated(draft)}"
+        f"Seen, shown and takes: with 80 % power, against {_against(chosen.per_stimulus)}. Tasks like these: if their effects differ by "
+        f"{100 * TAU:g} points. Calls, price and minutes are of as many items as you chose, whether or not the tasks have them."
+        f"{_simulated(draft)}"
     )
     return Table("In short", note, pd.DataFrame(rows, columns=["what", "value"]))
+
+
+def _against(per_stimulus: int) -> str:
+    """The control of the choices."""
+    if not per_stimulus:
+        return "the mean of the baseline and its repeat"
+    return "one neutral sentence" if per_stimulus == 1 else f"the mean of {per_stimulus} neutral sentences"
 
 
 def ways_table(chosen: Choices, draft: Draft) -> Table:

@@ -46,7 +46,7 @@ from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private,
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 4
+VERSION = 5
 """Raised when what is kept changes, so that older files are made anew."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is made ready by a process of its own."""

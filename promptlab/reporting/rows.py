@@ -43,7 +43,7 @@ def cells(report: Report, c: Comparison) -> list[str]:
     lost = f"{100 * (c.missing_treatment or 0):.1f} % / {100 * (c.missing_control or 0):.1f} %"
     hidden = not c.n_missing and (c.missing_treatment or c.missing_control)  # answers, of items that keep another one
     return [
-        c.model, report.name(c), where, CONTROLS[c.control].name, str(c.n_pairs), lost if hidden else str(c.n_missing),
+        c.model, report.name(c), where, c.against.name, str(c.n_pairs), lost if hidden else str(c.n_missing),
         points(c.diff) if c.diff is not None else "-", ci, flips, p, c.verdict,
     ]  # fmt: skip
 

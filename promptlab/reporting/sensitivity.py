@@ -44,7 +44,7 @@ class Rescoring:
 
 def key_of(c: Comparison | Hypothesis) -> Key:
     """What is compared, without the result."""
-    return (c.scope, c.model, c.task, c.treatment, c.control, c.setting)
+    return (c.scope, c.model, c.task, c.treatment, c.control, c.setting, c.contrast)
 
 
 def rescoring(report: Report) -> Rescoring:
@@ -60,11 +60,11 @@ def rescoring(report: Report) -> Rescoring:
         return Rescoring(own, {}, False, f"A run of more than {MOST_TRIALS:,} trials is not scored anew for a report.")
     items = Run(report.folder).items()
     tasks_too = len(trials) <= MOST_TRIALS_BY_TASK
-    asked = replace(plan, hypotheses=tuple(h for h in plan.hypotheses if tasks_too or h.scope != "cell"))
+    asked = replace(plan, hypotheses=tuple(h for h in plan.hypotheses if tasks_too or h.task is None))
     by = {}
     for scorer in SCORERS:
         if scorer == own:
-            comparisons = [c for c in report.comparisons if tasks_too or c.scope != "cell"]
+            comparisons = [c for c in report.comparisons if tasks_too or c.task is None]
         else:
             comparisons = analyse(rescored(trials, items, plan, scorer), asked, report.looks)
         by[str(scorer)] = {key_of(c): c for c in comparisons if c.scope != "aa"}

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, Scorer, filled, inert
@@ -16,16 +15,20 @@ from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged import judged_tables
 from promptlab.reporting.rows import PLACE, cells, gap_table
+from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found
 
 COLUMNS = ("sentence", "task", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 WIDTH_OFF_TERMINAL = 132
 ROOMY = {"against", "points", "tokens", "seconds", "of questions"}
 """Columns of the tables of arms that a terminal has no room for."""
+ONE = ("model", "missing")
+"""Columns of the tables of contrasts that are left out where they say the same in all rows."""
 OPEN = ("unclear", "refused")
 """Verdicts that find nothing, and say why."""
 WIDE = "The interval leaves open whether there is a difference; more items narrow it."
@@ -54,14 +57,26 @@ def whole(run: Run, scorer: Scorer | None = None) -> Report:
     return filled(Report, build(run, scorer))
 
 
-def to_text(report: Judged, console: Console | None = None) -> None:
-    """Print headline and verdicts. Cells without a finding are counted, not listed."""
+def to_text(report: Judged, console: Console | None = None, *, tasks: bool = False) -> None:
+    """Print the first screen; with `tasks` headline and every table after it. Cells without a finding are counted, not listed."""
     console = console or Console()
     if not console.is_terminal and console.width < WIDTH_OFF_TERMINAL:
         console = Console(width=WIDTH_OFF_TERMINAL, file=console.file)
     console.print()
+    first_screen(report, console)
+    every = [c for c in report.comparisons if c.task is not None and c.scope != "aa"] if len(report.plan.tasks) > 1 else []
+    if tasks:
+        _details(report, console)
+    elif every:
+        n_settled = sum(c.verdict in FINDINGS or c.verdict == "same" for c in every)
+        console.print(Text(f"Single tasks: {n_settled} of {len(every)} verdicts settled (report --tasks)."))
+
+
+def _details(report: Judged, console: Console) -> None:
+    """Headline, verdicts by control and task, gaps between suites, and the tables of arms."""
+    console.print()
     for sentence in headline(report):
-        console.print(Text(sentence, style="bold" if sentence.startswith("SIMULATED") else ""))
+        console.print(Text(sentence))
     n_hidden = 0
     for model in report.models:
         for control in report.controls:
@@ -70,29 +85,37 @@ def to_text(report: Judged, console: Console | None = None) -> None:
             found = [c for c in every if c.verdict in FINDINGS]
             n_hidden += len(every) - len(found)
             mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
-            console.print(_table(report, f"{mark}{model}, against {CONTROLS[control].name}", shown + found))
+            _say_table(report, console, f"{mark}{model}, against {CONTROLS[control].name}", shown + found)
             for line in _reasons(report, shown, [c for c in every if c not in found]):
                 console.print(Text(line))
     if report.gaps:
         n_hidden += _say_gaps(report, console)
+    simulated = "SIMULATED " if report.simulated else ""
+    for contrasts in contrast_tables(report):
+        frame = contrasts.frame.drop(columns=[name for name in ONE if contrasts.frame[name].nunique() < 2])
+        _print(console, contrasts._replace(title=f"{simulated}{contrasts.title}", frame=frame))
     for of_arms in arm_tables(report):
         narrowed = narrow(of_arms)
-        _print(console, narrowed._replace(title=f"{'SIMULATED ' if report.simulated else ''}{narrowed.title}"))
+        _print(console, narrowed._replace(title=f"{simulated}{narrowed.title}"))
     for judged in judged_tables(report.trials, report.plan, report.ratings):
         _print(console, judged, judged.note)
     if n_hidden:
         console.print(Text(f"{n_hidden} rows without a finding are not listed; report.html and --format csv have all."))
 
 
-def _table(report: Judged, title: str, comparisons: Sequence[Comparison]) -> Table:
-    table = Table(title=Text(title), title_justify="left", header_style="bold")
-    for column in COLUMNS:
-        table.add_column(column, justify="left" if column in ("sentence", "task", "verdict") else "right", no_wrap=column != "sentence")
+RANKS = {"sentence": 0, "task": 0, "points": 0, "95 % CI": 0, "verdict": 0, "adjusted p": 1, "n": 2, "missing": 3, "gained/lost": 4}
+"""The order in which columns of verdicts give way on a narrow terminal: the highest first, 0 never."""
+
+
+def _say_table(report: Judged, console: Console, title: str, comparisons: Sequence[Comparison]) -> None:
+    rows = []
     for c in comparisons:
         _, treatment, where, _, *rest = cells(report, c)
-        name = f"{treatment} (all)" if c.scope == "primary" else treatment
-        table.add_row(*(Text(cell, style=VERDICTS[c.verdict].style if cell == c.verdict else "") for cell in (name, where, *rest)))
-    return table
+        rows.append([inert(f"{treatment} (all)" if c.scope == "primary" else treatment), where, *rest])
+    console.print(Text(title, style="bold"))
+    right = [column not in ("sentence", "task", "verdict") for column in COLUMNS]
+    styles = [VERDICTS[c.verdict].style for c in comparisons]
+    print_fitted(console, fitted(COLUMNS, rows, console.width, ranks=[RANKS[name] for name in COLUMNS], right=right, styles=styles))
 
 
 def _reasons(report: Judged, listed: Sequence[Comparison], hidden: Sequence[Comparison]) -> list[str]:
@@ -114,12 +137,15 @@ def narrow(found: Found) -> Found:
 
 
 def _print(console: Console, found: Found, caption: str = "") -> None:
-    table = Table(*found.head, title=Text(found.title), title_justify="left", header_style="bold", caption=Text(caption))
-    for column in table.columns:
-        column.overflow = "fold"
-    for row in found.rows:
-        table.add_row(*map(Text, row))
-    console.print(table)
+    """A table with as many of its columns as fit: the first and the last ones stay longest."""
+    rows = [[inert(str(cell)) for cell in row] for row in found.rows]
+    last = len(found.head) - 1
+    right = [all(any(sign.isdigit() for sign in row[i]) or row[i] == "-" for row in rows) for i in range(len(found.head))]
+    ranks = [0 if i in (0, last) or not right[i] else i for i in range(len(found.head))]
+    console.print(Text(found.title, style="bold"))
+    print_fitted(console, fitted(found.head, rows, console.width, ranks=ranks, right=right, styles=[""] * len(rows)))
+    if caption:
+        console.print(Text(caption))
 
 
 def _say_gaps(report: Judged, console: Console) -> int:

@@ -15,7 +15,7 @@ import random
 import re
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -24,7 +24,7 @@ from promptlab.design.render import render_input, renderer, stimulus_text
 from promptlab.nouns import LETTERS, Arm, Item, Loop, Program, Reply, Task, digest_of_text, plain_json, unfenced
 from promptlab.running.free_text import judged, written
 from promptlab.running.gateway.wire import SimulatedError
-from promptlab.sources.spec.libraries import Rate, SimModel
+from promptlab.sources.spec.libraries import Rate, Shift, SimModel
 from promptlab.sources.tokens import n_tokens
 from promptlab.strategies.loop import SURE
 
@@ -48,6 +48,8 @@ class Shown:
     arm: Arm
     emotion: str | None = None
     """The emotion of the last remark of a loop; "neutral" for an affect-free one; None before any remark."""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    """What the request was sent with."""
     pool: Sequence[str] = ()
     """The first right answers of all items of the task, each once, in order: a wrong answer is one of them."""
 
@@ -70,6 +72,7 @@ class World:
                     self._inputs.setdefault(render_input(item.input, item.choices, task, arm.placement).strip(), (task, item))
                 for arm, rendered in renderers:
                     self._shown.setdefault(_digest(rendered(item)), Shown(task, item, arm, pool=self._pools[task.id]))
+        self._varied = sorted({name for arm in design.arms for name, _ in arm.setting.sampling})
         loops = [loop for arm in design.arms if isinstance(loop := arm.strategy.parameters, Loop)]
         self._emotions = {cue.text: cue.emotion for loop in loops for step in loop.cues for cue in step}
 
@@ -78,6 +81,7 @@ class World:
         sim = self._models[model]
         key = _digest(messages)
         draw = f"{self._seed}/{sim.seed}/{model}/{key}/{sampling.get('seed', 0)}"
+        draw += "".join(f"/{plain_json(sampling.get(name))}" for name in self._varied)
         shown = None if sim.judges else self.shown(messages)
         if shown is None and not sim.judges:
             raise SimulatedError(404, "this prompt belongs to no trial of the experiment")
@@ -85,6 +89,7 @@ class World:
         self._fail(sim, draw)
         if shown is None:
             return judgement(sim, model, draw, messages, bool(sampling.get("logprobs")))
+        shown = replace(shown, sampling=sampling)
         answer = reply(sim, model, shown, draw, messages, None if sampling.get("logprobs") else sampling.get("max_tokens"))
         return with_logprobs(answer, shown) if sampling.get("logprobs") else answer
 
@@ -178,8 +183,7 @@ def judgement(sim: SimModel, model: str, draw: str, messages: Sequence[Mapping[s
 
 def _sentences(sim: SimModel, shown: Shown, draw: str) -> int:
     """How long a free text is: two thirds to four thirds of the model's usual length, and what is planted."""
-    name = shown.arm.stimulus.id if shown.arm.stimulus else ""
-    more = sum(s.points for s in sim.longer if fnmatchcase(name, s.stimulus) and fnmatchcase(shown.task.name, s.task))
+    more = planted(sim.longer, shown)
     return max(1, round(sim.sentences * (1 + more / 100) * random.Random(f"{draw}/length").uniform(2 / 3, 4 / 3)))
 
 
@@ -216,19 +220,45 @@ def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:
     p = rng.betavariate(mean * concentration, (1 - mean) * concentration)
     if shown.emotion is not None:  # an attempt after a remark stands on the attempt itself: it may turn out otherwise
         p = (p + mean) / 2 if sim.retry_points or sim.emotion_points else p
-    shift = effect(sim, shown)
+    shift = effect(sim, shown, seed)
     return p + (1 - p) * shift / (1 - mean) if shift >= 0 else p + p * shift / mean
 
 
-def effect(sim: SimModel, shown: Shown) -> float:
+def effect(sim: SimModel, shown: Shown, seed: str) -> float:
     """The planted change of the task's expected score, as a fraction, kept inside what the mean leaves room for."""
     points = 0.0
     if shown.emotion is not None:
         points = sim.retry_points + {str(emotion): points for emotion, points in sim.emotion_points.items()}.get(shown.emotion, 0.0)
-    if stimulus := shown.arm.stimulus:
-        points += sum(s.points for s in sim.effects if fnmatchcase(stimulus.id, s.stimulus) and fnmatchcase(shown.task.name, s.task))
+    stimulus, setting = shown.arm.stimulus, shown.arm.setting
+    levels = {"prompt": setting.prompt, "shots": setting.shots, "placement": setting.placement, "strategy": setting.strategy}
+    points += planted(sim.effects, shown)
+    points += sum(random.Random(f"{seed}/{sim.seed}/{name}/{levels[name]}").gauss(0, sd) for name, sd in sim.spread.items())
+    if stimulus:
         points += sim.points_per_added_token * min(n_tokens(stimulus.text), sim.tokens_until_flat)
     return min(max(points / 100, -sim.accuracy), 1 - sim.accuracy)
+
+
+def planted(shifts: Sequence[Shift], shown: Shown) -> float:
+    """The sum of the shifts that match a trial, in points."""
+    setting, stimulus = shown.arm.setting, shown.arm.stimulus
+    levels = {"prompt": setting.prompt, "shots": setting.shots, "placement": setting.placement, "strategy": setting.strategy}
+    found = 0.0
+    for shift in shifts:
+        added = shift.stimulus is None or (stimulus is not None and fnmatchcase(stimulus.id, shift.stimulus))
+        if added and fnmatchcase(shown.task.name, shift.task) and fits(shift.when, {**shown.sampling, **levels}):
+            found += shift.points
+    return found
+
+
+def fits(when: Mapping[str, Any], levels: Mapping[str, Any]) -> bool:
+    """Whether every level that an effect names is the one here: the value, one of a list, or a text that a glob matches."""
+
+    def meant(value: object, wanted: object) -> bool:
+        if isinstance(wanted, list):
+            return any(meant(value, one) for one in wanted)
+        return fnmatchcase(value, wanted) if isinstance(value, str) and isinstance(wanted, str) else value == wanted
+
+    return all(meant(levels.get(name), wanted) for name, wanted in when.items())
 
 
 def rate(rates: Sequence[Rate], shown: Shown) -> float:

@@ -4,6 +4,7 @@ from promptlab.stats.agreement import *
 from promptlab.stats.analysis import *
 from promptlab.stats.best import *
 from promptlab.stats.components import *
+from promptlab.stats.contrasts import *
 from promptlab.stats.core import *
 from promptlab.stats.decision import *
 from promptlab.stats.intervals import *
@@ -17,5 +18,7 @@ from promptlab.stats.power import *
 from promptlab.stats.ppi import *
 from promptlab.stats.repeats import *
 from promptlab.stats.sentences import *
+from promptlab.stats.spread import *
+from promptlab.stats.standing import *
 from promptlab.stats.supplement import *
 from promptlab.stats.tables import *

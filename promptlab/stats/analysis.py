@@ -7,46 +7,29 @@ exactly one comparison; one that cannot be judged is refused, with a status and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Hypothesis, Plan, Status
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status
 from promptlab.stats import sentences as say
-from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_these, min_level
-from promptlab.stats.multiplicity import ADJUSTMENT, adjust, contrast_of
+from promptlab.stats.best import maxt_stepdown
+from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
+from promptlab.stats.multiplicity import adjust, adjustment_of, contrast_of, margin_of
 from promptlab.stats.power import Looked
-from promptlab.stats.tables import ItemTable, Place, item_tables
+from promptlab.stats.sides import Compared, joint, sides_of
+from promptlab.stats.tables import ItemTable, Place, item_tables, with_prompts
 
 LEAST_ITEMS = 20
 UNFINISHED = 0.05
 """Where more of the planned trials are not even recorded, a run is not at its end, and a verdict would be an unplanned look."""
 AA_LEVEL = 0.999
-
-
-class Loss(NamedTuple):
-    """Treatment and control of a contrast in one task: planned answers, those without a score, and the sum of all scores."""
-
-    planned: tuple[int, int]
-    lost: tuple[int, int]
-    scores: tuple[float, float]
-
-    @property
-    def shares(self) -> tuple[float, float]:
-        return self.lost[0] / max(self.planned[0], 1), self.lost[1] / max(self.planned[1], 1)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Where the difference could lie, whatever the lost answers of either side were (Manski 1990)."""
-        treatment, control = (total / max(n, 1) for total, n in zip(self.scores, self.planned, strict=True))
-        t, c = self.shares
-        return treatment - control - c, treatment + t - control
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +47,8 @@ class Result:
     """The p-value of the same data without any look, where looks are planned."""
     uneven: bool = False
     """Whether one side lost a larger share of its answers in some task."""
+    units: np.ndarray | None = None
+    """Of all pairs: the differences of all independent units, whose signs flip together in every pair; NaN without one."""
 
 
 class Analysis:
@@ -76,7 +61,7 @@ class Analysis:
         self.plan = plan
         self.complete = complete
         self.at = at
-        self.trials = trials
+        self.trials = with_prompts(trials)
         self.n_items = {task.name: task.n_items for task in plan.tasks}
         self.family_sizes = Counter(h.family for h in plan.hypotheses)
         self.again = "" if plan.imported else say.AGAIN
@@ -85,7 +70,7 @@ class Analysis:
         self.tables = item_tables(trials)
         self.favour: bool | None = None
         """Where set, the excess loss of one side is put in: at its best for the treatment, or at its worst."""
-        self._known: dict[tuple[Any, ...], Pairs] = {}
+        self._known: dict[tuple[Any, ...], Compared] = {}
 
     def at_worst(self, favour: bool) -> Analysis:
         """The same trials with what one side lost more than the other put in: all for the treatment, or all against it."""
@@ -94,117 +79,66 @@ class Analysis:
         return other
 
     @cached_property
-    def recorded(self) -> pd.Series[int]:
-        """(model, setting, task, arm): the trials that are recorded, scored or not."""
-        return self.trials.groupby(["model", "setting", "task", "arm"], observed=True).size()
+    def recorded(self) -> Mapping[tuple[str | None, ...], int]:
+        """By model, setting, task, arm and base prompt (None: all): the trials that are recorded, scored or not."""
+        found: Counter[tuple[str | None, ...]] = Counter()
+        by = ["model", "setting", "task", "arm", "base_prompt"]
+        for *place, prompt, n in self.trials.groupby(by, observed=True).size().reset_index().itertuples(index=False, name=None):
+            found[*place, prompt] += n
+            found[*place, None] += n
+        return found
 
-    def pairs(self, h: Hypothesis, task: str) -> Pairs:
-        """The paired item means of one task under one hypothesis."""
-        place, contrast = (h.model, h.setting.id), contrast_of(h, self.plan)
-        key = (place, task, contrast.treatments, contrast.controls)
+    def compared(self, contrast: Contrast, task: str) -> Compared:
+        """Both sides of a contrast in one task: pairs, losses, and what was planned."""
+        key = (contrast.weights, task)
         if key not in self._known:
-            table = self._table(h, task)
-            if self.favour is not None:
-                table = self._filled(table, h, contrast, self.loss(h, task))
-            b = np.mean([table.mean(arms) for arms in contrast.controls], axis=0)
-            self._known[key] = table.pairs(table.mean(contrast.treatments), b, self._n_planned(h, task, contrast))
+            sides = sides_of(contrast, task, self.plan, self.tables, self._rows if self.plan.imported else None)
+            self._known[key] = sides.compared(sides.n_asked if self.plan.imported else self.n_items[task], self.complete, self.favour)
         return self._known[key]
 
     @cached_property
-    def _rows(self) -> dict[Place, dict[str, ItemTable]]:
+    def _rows(self) -> Mapping[Place, Mapping[str, ItemTable]]:
         """How many trials of each item and arm are recorded, scored or not, as the counts of tables."""
         return item_tables(self.trials.assign(score=1.0))
 
-    def _asked(self, h: Hypothesis, task: str, contrast: Contrast) -> np.ndarray:
-        """Of imported results: how often each item was asked, 0 where an arm of the contrast was not asked it at all."""
-        table, arms = self._rows[h.model, h.setting.id][task], [*contrast.treatments, *contrast.control_arms]
-        if any(arm not in table.arms for arm in arms):
-            return np.zeros(len(table.items))
-        asked = table.counts[:, [table.arms[arm] for arm in arms]]
-        return np.where(asked.min(axis=1) > 0, asked.max(axis=1), 0.0)
-
-    def _n_planned(self, h: Hypothesis, task: str, contrast: Contrast) -> int | None:
-        """The pairs that should be there: of imported results those that both sides were asked; None for those that are there."""
-        if not self.complete or not self.plan.imported:
-            return self.n_items[task] if self.complete else None
-        known = task in self._rows.get((h.model, h.setting.id), {})
-        return int((self._asked(h, task, contrast) > 0).sum()) if known else 0
-
-    def _table(self, h: Hypothesis, task: str) -> ItemTable:
-        empty = ItemTable(task=task, items=np.empty(0, dtype=object), arms={}, scores=np.empty((0, 0)), counts=np.empty((0, 0)))
-        return self.tables.get((h.model, h.setting.id), {}).get(task) or empty
-
-    def _due(self, table: ItemTable, h: Hypothesis) -> np.ndarray:
-        """Answers that each item of a task should have in each arm, items without any record included."""
-        if self.plan.imported:
-            return self._asked(h, table.task, contrast_of(h, self.plan)) if len(table.items) else np.zeros(0)
-        return np.full(max(self.n_items[table.task], len(table.items)), self.plan.answers_an_item)
-
-    def loss(self, h: Hypothesis, task: str) -> Loss:
-        """What each side of a contrast lost in one task, in answers."""
-        table, contrast = self._table(h, task), contrast_of(h, self.plan)
-        due, sides = self._due(table, h), []
-        for arms in (contrast.treatments, [arm for group in contrast.controls for arm in group]):
-            columns = [table.arms[arm] for arm in arms if arm in table.arms]
-            had = np.minimum(table.counts[:, columns], due[: len(table.items), None])
-            planned = int(due.sum()) * len(arms) if self.complete else int(had.sum())
-            sides.append((planned, planned - int(had.sum()), float(np.nansum(had * table.scores[:, columns]))))
-        planned_, lost, scores = zip(*sides, strict=True)
-        return Loss(planned=planned_, lost=lost, scores=scores)
-
-    def _filled(self, table: ItemTable, h: Hypothesis, contrast: Contrast, loss: Loss) -> ItemTable:
-        """The table with the excess loss of the side that lost more, at 0 or 1; what both sides lost alike stays missing."""
-        shares, due = loss.shares, self._due(table, h)
-        more = int(shares[1] > shares[0])
-        share = 1 - shares[1 - more] / shares[more] if shares[more] else 0.0
-        worst = float(self.favour == (more == 0))
-        arms = list(dict.fromkeys((*contrast.treatments, *contrast.control_arms)))
-        n, n_more = len(table.items), len(due) - len(table.items)
-        had, scores = np.zeros((len(due), len(arms))), np.full((len(due), len(arms)), np.nan)
-        for i, arm in enumerate(arms):
-            if arm in table.arms:
-                had[:n, i], scores[:n, i] = table.counts[:, table.arms[arm]], table.scores[:, table.arms[arm]]
-        sides = [[arms.index(arm) for arm in side] for side in (contrast.treatments, contrast.control_arms)]
-        other = np.isfinite(scores[:, sides[1 - more]]).all(axis=1)
-        for i in sides[more]:
-            put = share * np.maximum(due - had[:, i], 0)
-            part = had[:, i] > 0
-            scores[part, i] = (scores[part, i] * had[part, i] + worst * put[part]) / (had[part, i] + put[part])
-            empty = np.flatnonzero(~part & (due > 0))
-            empty = empty[np.argsort(~other[empty], kind="stable")]  # an item that makes a pair first
-            scores[empty[: round(share * len(empty) + 0.499)], i] = worst
-        unseen = np.array([f"(not recorded {i})" for i in range(n_more)], dtype=object)
-        clusters = None if table.clusters is None else np.concatenate([table.clusters, unseen])
-        return replace(
-            table, items=np.concatenate([table.items, unseen]), arms={arm: i for i, arm in enumerate(arms)}, scores=scores, counts=had,
-            clusters=clusters,
-        )  # fmt: skip
-
     def compare(self, h: Hypothesis) -> Result:
         """One hypothesis, unadjusted."""
-        rate = self.plan.fdr if h.scope == "cell" else self.plan.alpha
+        contrast = contrast_of(h, self.plan)
+        return _scaled(self._compare(h, contrast), contrast.scale)
+
+    def _compare(self, h: Hypothesis, contrast: Contrast) -> Result:
+        """The same, of an interaction in halves: core and margin see differences of at most 1."""
+        rate = self.plan.alpha if h.task is None else self.plan.fdr
         tasks = list(self.n_items) if h.task is None else [h.task]
-        pairs, losses = [self.pairs(h, task) for task in tasks], [self.loss(h, task) for task in tasks]
+        found = [self.compared(contrast, task) for task in tasks]
+        pairs, losses = [one.pairs for one in found], [one.loss for one in found]
         some = [p for p in pairs if len(p.s)]
-        blank = self._blank(h, pairs, losses)
+        blank = self._blank(h, contrast, found)
         if not some:
             return refused(blank, "missing_pairs", say.not_run(h.treatment, self.again), rate)
         uneven = any(abs(loss.shares[0] - loss.shares[1]) > 1e-12 for loss in losses)
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
-        like = like_these(some) if h.scope != "cell" else None
+        like = like_these(some) if h.task is None else None
         claim = these if blank.generalises == "these" else like
-        done = these.put_into(blank)
-        if h.scope != "cell":
-            own, wide = these.ci or (None, None), (like and like.ci) or (None, None)
+        others = like_sentences(some, claim, contrast.each(1), contrast.each(-1)) if claim is not None and h.control == "placebo" else None
+        own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
+        done = replace(these.put_into(blank), ci_neutral_low=beyond[0], ci_neutral_high=beyond[1])
+        if h.task is None or blank.neutral != "these":
             done = replace(done, ci_fixed_low=own[0], ci_fixed_high=own[1], ci_like_low=wide[0], ci_like_high=wide[1])
+        if blank.neutral != "these":
+            claim = others
+        if contrast.random:
+            levels = [one.levels for one in found if len(one.pairs.s)]
+            claim = like_levels(claim, levels, contrast.random) if claim is not None else None
         if len(some) == 1:
             done = replace(done, se=error_of_task(some[0]))
-        if self._unfinished(h, losses):
+        if self._unfinished(tasks, contrast, found):
             return refused(done, "missing_pairs", say.unfinished(blank.n_pairs, blank.n_planned, self.again), rate)
-        if self.at is not None and h.scope == "cell" and len(self.n_items) > 1:
+        if self.at is not None and h.task is not None and len(self.n_items) > 1:
             return refused(replace(done, p_value=None), "not_planned", say.CELL_OF_LOOKS, rate)
         if claim is None:
-            claim = replace(these, p_value=None, status="zero_variance" if len(some) > 1 else "n_too_small", table=None, error=0.0)
+            few = len(some) == 1 and blank.neutral == "these"
+            claim = replace(these, p_value=None, status="n_too_small" if few else "zero_variance", table=None, error=0.0)
         fixed_p = claim.p_value
         if self.at is not None:
             claim = claim.repeated(self.at)
@@ -223,10 +157,13 @@ class Analysis:
         sd = these.sd if len(some) == 1 else None
         figures = say.Figures(c=done, treatment=name, diff=claim.diff, low=low, high=high, conf=1 - 2 * rate, sd=sd, task=only)
         mute = claim.status == "too_few_clusters" or done.n_pairs < LEAST_ITEMS or claim.p_value is None
-        doubt = self._doubt(claim, some, blank, rate)
-        return Result(comparison=done, rate=rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven)
+        doubt = self._doubt(claim, some, blank, rate, random=contrast.random is not None)
+        units = joint([one.units for one in found]) if h.scope == "pair" else None
+        return Result(
+            comparison=done, rate=rate, figures=figures, doubt=doubt, mute=mute, fixed_p=fixed_p, uneven=uneven, units=units
+        )  # fmt: skip
 
-    def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float) -> tuple[Status, str] | None:
+    def _doubt(self, claim: Inference, some: Sequence[Pairs], blank: Comparison, rate: float, *, random: bool) -> tuple[Status, str] | None:
         """Why so few items, clusters or changed answers cannot settle anything, with what would."""
         least, n = min_level(rate, self.exact), blank.n_pairs
         if claim.status == "too_few_clusters":
@@ -236,50 +173,51 @@ class Analysis:
         if claim.n_nonzero == 0:
             return "no_discordant_pairs", say.no_change(n, claim.n_exact, blank.margin, rate)
         if claim.p_value is None:
+            if blank.neutral != "these" or random:
+                return "zero_variance", say.FEW_LEVELS if random else say.FEW_SENTENCES
             return "zero_variance", say.ONE_TASK if len(some) == 1 else say.ALL_ALIKE
         if claim.n_nonzero < least:
             return "cannot_be_significant", say.too_few_changes(claim.n_nonzero, n, least)
         return None
 
-    def _unfinished(self, h: Hypothesis, losses: Sequence[Loss]) -> bool:
+    def _unfinished(self, tasks: Sequence[str], contrast: Contrast, found: Sequence[Compared]) -> bool:
         """Whether trials that were never recorded, not failed ones, are what both sides lack."""
-        if self.plan.imported or self.favour is not None or all(min(loss.shares) <= UNFINISHED for loss in losses):
+        if self.plan.imported or self.favour is not None or all(min(one.loss.shares) <= UNFINISHED for one in found):
             return False
-        contrast = contrast_of(h, self.plan)
-        tasks = list(self.n_items) if h.task is None else [h.task]
-        arms = (*contrast.treatments, *contrast.control_arms)
-        here = sum(int(self.recorded.get((h.model, h.setting.id, task, arm), 0)) for task in tasks for arm in arms)
-        planned = sum(int(self._due(self._table(h, task), h).sum()) for task in tasks) * len(arms)
-        return here < (1 - UNFINISHED) * planned
+        refs = [ref for ref, _ in contrast.weights]
+        here = sum(self.recorded.get((ref.model, ref.setting, task, ref.arm, ref.prompt), 0) for task in tasks for ref in refs)
+        return here < (1 - UNFINISHED) * sum(one.n_due for one in found)
 
-    def _blank(self, h: Hypothesis, pairs: Sequence[Pairs], losses: Sequence[Loss]) -> Comparison:
+    def _blank(self, h: Hypothesis, contrast: Contrast, found: Sequence[Compared]) -> Comparison:
+        pairs, losses = [one.pairs for one in found], [one.loss for one in found]
         some = [p for p in pairs if len(p.s)]
         sides = zip(*[(p.b.mean(), p.s.mean(), p.d.mean()) for p in some], strict=True)
         control, treatment, diff = (float(np.mean(side)) for side in sides) if some else (None, None, None)
-        contrast, loop = contrast_of(h, self.plan), self.plan.looped.get(h.strategy)
+        loop, both = self.plan.looped.get(h.strategy), contrast.kind == "interaction"
         lost, planned = (np.sum([getattr(loss, name) for loss in losses], axis=0) for name in ("lost", "planned"))
         low, high = np.mean([loss.bounds for loss in losses], axis=0).tolist()
-        like = self.plan.generalise == "like_these" and h.scope != "cell" and len(self.n_items) > 1
+        like = self.plan.generalise == "like_these" and h.task is None and len(self.n_items) > 1
         return Comparison(
             **{name: getattr(h, name) for name in h.__dataclass_fields__},
-            simulated=self.plan.model_of[h.model].simulated,
+            simulated=any(self.plan.model_of[ref.model].simulated for ref, _ in contrast.weights),
             suite=self.plan.task_of[h.task].suite if h.task is not None else self.plan.suite,
             oracle=loop is not None and loop.oracle,
-            control_arms=contrast.control_arms,
+            control_arms=tuple(dict.fromkeys(ref.arm for ref in contrast.side(-1))),
             n_planned=sum(p.n_planned for p in pairs),
             n_pairs=sum(len(p.s) for p in pairs),
             n_missing=sum(p.n_missing for p in pairs),
             n_tasks=len(some),
-            mean_control=control,
-            mean_treatment=treatment,
+            mean_control=None if both else control,
+            mean_treatment=None if both else treatment,
             diff=diff,
-            margin=contrast.margin,
-            adjustment=ADJUSTMENT[h.scope],
+            margin=margin_of(h, self.plan) / contrast.scale,
+            adjustment=adjustment_of(h),
             missing_treatment=float(lost[0] / max(planned[0], 1)),
             missing_control=float(lost[1] / max(planned[1], 1)),
             worst_low=low,
             worst_high=high,
             generalises="like_these" if like else "these",
+            neutral=self.plan.neutral if h.control == "placebo" else "these",
         )
 
     def aa(self) -> list[Comparison]:
@@ -294,38 +232,44 @@ class Analysis:
                 family=f"aa/{model}", scope="cell", model=model, task=None, treatment=AA_ARM, library="", control="none",
                 setting=self.plan.setting_of[setting],
             )  # fmt: skip
-            cells: list[tuple[Pairs, Comparison]] = []
+            cells: list[tuple[Compared, Comparison]] = []
             for task in self.n_items:
                 table = tables.get(task)
                 if table is None or not table.has(NONE_ARM) or not table.has(AA_ARM):
                     continue
-                planned = self._n_planned(h, task, contrast_of(h, self.plan))
-                p = table.pairs(table.mean([AA_ARM]), table.mean([NONE_ARM]), planned)
-                if len(p.s):
-                    cells.append((p, self._aa_cell(replace(h, task=task), p)))
+                both = self.compared(self._again(model, setting, table), task)
+                if len(both.pairs.s):
+                    cells.append((both, self._aa_cell(replace(h, task=task), both)))
             found += [c for _, c in cells]
             if cells:
-                found.append(self._aa_macro(h, cells))
+                found.append(self._aa_macro(h, [both for both, _ in cells], [c for _, c in cells]))
         return found
 
-    def _aa_cell(self, h: Hypothesis, p: Pairs) -> Comparison:
-        test = infer([p])
+    def _again(self, model: str, setting: str, table: ItemTable) -> Contrast:
+        """The baseline's own repeat, in all base prompts or in the only one that has a repeat."""
+        asked = [prompt for prompt, part in table.by_prompt.items() if part.has(AA_ARM)]
+        prompt = asked[0] if len(asked) == 1 < len(table.by_prompt) else None
+        refs = [ArmRef(model=model, setting=setting, arm=arm, prompt=prompt) for arm in (AA_ARM, NONE_ARM)]
+        return Contrast(name="the baseline again", weights=((refs[0], 1.0), (refs[1], -1.0)))
+
+    def _aa_cell(self, h: Hypothesis, both: Compared) -> Comparison:
+        test, p = infer([both.pairs]), both.pairs
         changed = test.n_nonzero
         text = (
             f"{changed} of {len(p.s)} items scored differently when the baseline was asked again "
             f"({say.points(test.diff)} points, {say.p_text(test.p_value)})."
         )
         return replace(
-            test.put_into(self._blank(h, [p], [self.loss(h, p.task)])), scope="aa", n_family=len(self.n_items), mde=None, notes=(),
+            test.put_into(self._blank(h, contrast_of(h, self.plan), [both])), scope="aa", n_family=len(self.n_items), mde=None, notes=(),
             adjustment="none", status="ok" if changed else "no_discordant_pairs", verdict="refused", sentence=text,
         )  # fmt: skip
 
-    def _aa_macro(self, h: Hypothesis, cells: Sequence[tuple[Pairs, Comparison]]) -> Comparison:
+    def _aa_macro(self, h: Hypothesis, both: Sequence[Compared], cells: Sequence[Comparison]) -> Comparison:
         """Fails where more tasks differ than 99.9 % of honest runs show, or 0 lies outside the 99.9 % interval of the mean."""
-        pairs = [p for p, _ in cells]
+        pairs = [one.pairs for one in both]
         found = infer(pairs)
         low, high = found.interval(AA_LEVEL) or (found.diff, found.diff)
-        n_low = sum(1 for _, c in cells if c.p_value is not None and c.p_value <= 0.05)
+        n_low = sum(1 for c in cells if c.p_value is not None and c.p_value <= 0.05)
         limit = int(st.binom.ppf(AA_LEVEL, len(cells), 0.05))
         failed = n_low > limit or low > 1e-12 or high < -1e-12
         n = sum(len(p.d) for p in pairs)
@@ -335,11 +279,29 @@ class Analysis:
             if failed
             else f"The baseline agrees with its own repeat: {found.n_nonzero} of {n} item scores differ{over}."
         )
-        blank = self._blank(replace(h, scope="stimulus"), pairs, [self.loss(h, p.task) for p in pairs])
+        blank = self._blank(h, contrast_of(h, self.plan), both)
         return replace(
             blank, scope="aa", n_family=len(cells), diff=found.diff, ci_low=low, ci_high=high, ci_method=f"{found.ci_method}, 99.9 %",
             method=found.method, adjustment="none", status="aa_failed" if failed else "ok", verdict="refused", sentence=text,
         )  # fmt: skip
+
+
+FRACTIONS = (
+    "diff", "ci_low", "ci_high", "margin", "mde", "se", "worst_low", "worst_high", "ci_fixed_low", "ci_fixed_high", "ci_like_low",
+    "ci_like_high", "ci_neutral_low", "ci_neutral_high",
+)  # fmt: skip
+"""What of a comparison is a difference of scores."""
+
+
+def _scaled(result: Result, times: float) -> Result:
+    """The result with its differences so many times as large."""
+    if times == 1:
+        return result
+    c, f = result.comparison, result.figures
+    larger = replace(c, **{name: value * times for name in FRACTIONS if (value := getattr(c, name)) is not None})
+    if f is not None:
+        f = replace(f, **{name: value * times for name in ("diff", "low", "high", "sd") if (value := getattr(f, name)) is not None})
+    return replace(result, comparison=larger, figures=f)
 
 
 def refused(comparison: Comparison, status: Status, reason: str, rate: float) -> Result:
@@ -358,11 +320,22 @@ def judge(results: Sequence[Result]) -> list[Comparison]:
         own = [results[i].comparison if results[i].figures and not results[i].mute else None for i in members]
         open_p = [1.0 if c is None or c.p_value is None else c.p_value for c in own]
         tost_p = [1.0 if c is None or c.p_tost is None else c.p_tost for c in own]
-        adjusted = adjust(open_p, method=method)
-        adjusted_tost = adjust(tost_p, method="holm" if method == "holm" else "fdr_bh")
+        adjusted = _jointly(open_p, [results[i].units for i in members]) if method == "maxt" else adjust(open_p, method=method)
+        adjusted_tost = adjust(tost_p, method="fdr_bh" if method == "fdr_bh" else "holm")
         for index, p, p_tost in zip(members, adjusted, adjusted_tost, strict=True):
             found[index] = _verdict(results[index], float(p), float(p_tost), len(members))
     return [comparison for comparison in found if comparison is not None]
+
+
+def _jointly(p: Sequence[float], units: Sequence[np.ndarray | None]) -> Sequence[float]:
+    """p-values of all pairs by the joint law of their differences (step-down maxT); 1 for those that cannot be judged."""
+    here = [i for i, (own, row) in enumerate(zip(p, units, strict=True)) if own < 1 and row is not None]
+    found = [1.0] * len(p)
+    if here:
+        joint_p = maxt_stepdown(np.stack([row for i in here if (row := units[i]) is not None])).p_adjusted
+        for i, adjusted in zip(here, joint_p, strict=True):
+            found[i] = min(1.0, max(adjusted, p[i]) * (len(p) / len(here)))
+    return found
 
 
 def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparison:
@@ -403,6 +376,11 @@ def settled(results: Callable[[bool | None], Sequence[Result]]) -> list[Comparis
     return made
 
 
-def silenced(c: Comparison) -> Comparison:
-    """The comparison without its verdict: the model failed its A/A check."""
-    return replace(c, status="aa_failed", verdict="refused", sentence=say.aa_failed(c.model))
+def models_of(c: Comparison) -> set[str]:
+    """The models whose answers a comparison compares."""
+    return {c.model} if c.contrast is None else {ref.model for ref, _ in c.contrast.weights}
+
+
+def silenced(c: Comparison, failed: Sequence[str]) -> Comparison:
+    """The comparison without its verdict: these models of it failed their A/A check."""
+    return replace(c, status="aa_failed", verdict="refused", sentence=" ".join(map(say.aa_failed, failed)))

@@ -8,6 +8,7 @@ The rule is one function of the data. A mean over tasks has equal weights; with 
   tasks' own errors (CR2 in clusters) and pooled Satterthwaite degrees of freedom. With fewer than 10 changed items, the bound that so
   few changes set by themselves must hold too.
 - tasks like these: t over the task effects (Hartung and Knapp), k - 1 degrees of freedom.
+- neutral sentences like these: t over the means of at least 5 of them, one degree of freedom less than there are.
 """
 
 from __future__ import annotations
@@ -27,17 +28,22 @@ from promptlab.stats.paired import DECIMALS, RESAMPLES, SignFlip, cluster_mean, 
 from promptlab.stats.power import Looked
 
 LEAST_CLUSTERS = 10
+LEAST_SENTENCES = 5
+"""Neutral sentences from which on something can be said about others like them."""
 LEAST_DF = 4.0
 """Below so many degrees of freedom Satterthwaite's approximation is not to be trusted (Pustejovsky and Tipton 2018)."""
 FEW = 10
 """Below so many changed items the exact bound decides with the others whether a difference is small."""
 MANY = 200
 """Beyond so many changed items sign flips over several tasks and t agree, and t is quicker."""
+LEAST_LEVELS = 3
+"""Levels of a random factor below which nothing is said of others like them."""
 LOOK_CLOSER = 0.01
 COCHRAN = 25
 """Items needed for each unit of squared skewness before a mean of skewed differences can be trusted (Cochran 1977)."""
 ONE_ITEM = 0.25
 TIED = 1e-9
+OVER_TASKS = "t over tasks"
 POWER_Z = 1.959964 + 0.841621
 DOMINATED = "dominated_by_few_items: a few items make most of the difference, so interval and test are less sure than they say"
 
@@ -52,6 +58,8 @@ class Pairs:
     clusters: np.ndarray | None
     n_planned: int
     notes: tuple[str, ...] = ()
+    controls: tuple[float, ...] = ()
+    """The mean score under each control arm on these items."""
 
     @property
     def d(self) -> np.ndarray:
@@ -207,7 +215,50 @@ def like_these(pairs: Sequence[Pairs]) -> Inference | None:
     error, diff = float(effects.std(ddof=1)) / math.sqrt(k), float(effects.mean())
     p = 2 * float(stdtr(k - 1, -abs(diff) / error))
     changed = int(sum(np.count_nonzero(p.d) for p in pairs))
-    return Inference(diff=diff, p_value=p, method="t over tasks", ci_method="t over tasks", error=error, df=k - 1.0, n_nonzero=changed)
+    return Inference(diff=diff, p_value=p, method=OVER_TASKS, ci_method=OVER_TASKS, error=error, df=k - 1.0, n_nonzero=changed)
+
+
+def like_sentences(pairs: Sequence[Pairs], claim: Inference, treated: Sequence[float], control: Sequence[float]) -> Inference | None:
+    """The same mean against neutral sentences like those that it has: is the treatment more than one more of them?
+
+    A sentence, whatever it says, moves scores by some amount; how much these amounts differ is seen in the means of the control arms,
+    chance of their answers included. `treated` and `control` are the weights of the arms of both sides. The error has as many degrees of
+    freedom as control arms, less one, and is never less than that of the claim about these sentences; where that is about tasks like
+    these, both parts add up (Satterthwaite). None with fewer than 5 control arms, or where nothing varies.
+    """
+    n = len(control)
+    if n < LEAST_SENTENCES:
+        return None
+    means = np.mean([p.controls for p in pairs], axis=0)
+    spread, own = float(means.var(ddof=1)) * float(np.square([*treated, *control]).sum()), claim.error**2
+    variance, df = max(spread, own), n - 1.0
+    if claim.method == OVER_TASKS:
+        variance, df = spread + own, (spread + own) ** 2 / max(spread**2 / df + own**2 / claim.df, TIED**4)
+    if variance < TIED**2:
+        return None
+    error, method = math.sqrt(variance), f"t over {n} neutral sentences"
+    p = 2 * float(stdtr(df, -abs(claim.diff) / error))
+    return replace(claim, p_value=p, method=method, ci_method=method, error=error, df=df, table=None)
+
+
+def like_levels(claim: Inference, levels: Sequence[Array], factor: str) -> Inference | None:
+    """The same mean for levels like these of a random factor, such as base prompts; `levels` holds their mean differences by task.
+
+    The variance between levels is added to that of the items, and t has the degrees of freedom of both (Satterthwaite); where levels
+    differ by chance alone that chance counts twice, so the error is too large rather than too small (Clark 1973). None with fewer than
+    3 levels, or where nothing varies.
+    """
+    means = np.mean(np.array(levels), axis=0)
+    means = means[np.isfinite(means)]
+    if len(means) < LEAST_LEVELS:
+        return None
+    spread, own = float(means.var(ddof=1)) / len(means), claim.error**2
+    if spread + own < TIED**2:
+        return None
+    df = (spread + own) ** 2 / (spread**2 / (len(means) - 1) + own**2 / claim.df)
+    method, error = f"t over {len(means)} {factor}s and the items", math.sqrt(spread + own)
+    p = 2 * float(stdtr(df, -abs(claim.diff) / error))
+    return replace(claim, p_value=p, method=method, ci_method=method, error=error, df=df, table=None)
 
 
 def _table(pairs: Sequence[Pairs]) -> tuple[float, float, float, float] | None:

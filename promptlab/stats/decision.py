@@ -16,7 +16,9 @@ from scipy import stats as st
 
 from promptlab.nouns import CONTROLS, Comparison, InSetting, Plan, Setting
 from promptlab.stats.intervals import Array, Interval, Numbers, error_of_mean
-from promptlab.stats.tables import ItemTable, item_tables
+from promptlab.stats.multiplicity import contrast_of
+from promptlab.stats.sides import sides_of
+from promptlab.stats.tables import ItemTable, clusters_of, item_tables
 
 Decision = Literal["ship", "keep the incumbent", "collect more"]
 INCUMBENTS = ("none", "single", *CONTROLS)
@@ -172,19 +174,20 @@ class ArmRow(InSetting):
 def arm_rows(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]) -> list[ArmRow]:
     """Every arm that was judged over the tasks, in the order of the comparisons; arms of one model and setting are one family."""
     silent = {c.model for c in comparisons if c.status == "aa_failed"}
-    families: dict[tuple[str, str], dict[str, list[Comparison]]] = {}
+    families: dict[tuple[str, ...], dict[str, list[Comparison]]] = {}
     for c in comparisons:
-        if c.scope == "stimulus" and c.model not in silent and c.status != "missing_pairs" and c.diff is not None and error_of(c):
-            families.setdefault((c.model, c.setting.id), {}).setdefault(c.control, []).append(c)
+        judged = c.scope in ("stimulus", "prompt") and c.task is None and c.model not in silent and c.status != "missing_pairs"
+        if judged and c.diff is not None and error_of(c):
+            families.setdefault((c.model, c.setting.id, c.scope), {}).setdefault(c.control, []).append(c)
     if not families:
         return []
-    taken, clusters = _taken(trials), _clusters(trials)
+    taken, clusters = _taken(trials), clusters_of(trials)
     found = []
-    for place, by_control in families.items():
-        arms = by_control[min(by_control, key=INCUMBENTS.index)]
+    for by_control in families.values():
+        arms = min(by_control.items(), key=lambda one: INCUMBENTS.index(one[0]) if one[0] in INCUMBENTS else 0)[1]
         s = shrunken([c.diff or 0.0 for c in arms], [error_of(c) or 0.0 for c in arms], margin=arms[0].margin)
         for i, c in enumerate(arms):
-            extra = {name: _extra(taken[name].get(place, {}), clusters, c) for name in taken}
+            extra = {name: _extra(taken[name], clusters, c, plan) for name in taken}
             usd, effect = extra["cost"].diff, float(s.effect[i])
             found.append(
                 ArmRow(
@@ -209,20 +212,12 @@ def _taken(trials: pd.DataFrame) -> dict[str, _Tables]:
     return {name: item_tables(trials.assign(score=values)) for name, values in columns.items()}
 
 
-def _clusters(trials: pd.DataFrame) -> dict[str, dict[str, str]]:
-    """The cluster of each item that has one, by task."""
-    found: dict[str, dict[str, str]] = {}
-    rows = trials.dropna(subset=["cluster"]).drop_duplicates(["task", "item"])
-    for task, item, cluster in zip(rows["task"], rows["item"], rows["cluster"], strict=True):
-        found.setdefault(str(task), {})[str(item)] = str(cluster)
-    return found
-
-
-def _extra(by_task: Mapping[str, ItemTable], clusters: Mapping[str, Mapping[str, str]], c: Comparison) -> Extra:
+def _extra(tables: _Tables, clusters: Mapping[str, Mapping[str, str]], c: Comparison, plan: Plan) -> Extra:
     """The mean over the tasks of the mean difference of items that both sides have; Welch and Satterthwaite's t."""
     means, squares, parts = [], [], []
-    for task, of in by_task.items():
-        d = of.mean([c.treatment]) - of.mean(c.control_arms)
+    for task in plan.task_of:
+        sides = sides_of(contrast_of(c, plan), task, plan, tables)
+        of, d = sides.table, np.subtract(*sides.means())
         here = np.isfinite(d)
         if here.any():
             names = clusters.get(task)

@@ -19,7 +19,8 @@ from scipy import stats as st
 
 from promptlab.nouns import Comparison, Decision, Hypothesis, LookRow, Plan, PlannedLook, flat, look_rows
 from promptlab.stats import sentences as say
-from promptlab.stats.analysis import Analysis, Result, judge, settled, silenced
+from promptlab.stats.analysis import Analysis, Result, judge, models_of, settled, silenced
+from promptlab.stats.contrasts import completed
 from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.outcomes import weighed
 from promptlab.stats.power import Looked, conditional_power, planned_drift, repeated_bound
@@ -172,21 +173,24 @@ def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
 
 
 def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> list[Comparison]:
-    """All planned comparisons of a run, then its A/A comparisons, with what answers that are not whole mean for them.
+    """All planned comparisons of a run, its A/A comparisons, then contrasts, with what answers that are not whole mean for them.
 
     `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its planned looks decided.
     """
+    plan = completed(plan)
     if plan.looks:
         comparisons, aa = _looked(trials, Looks(plan, looks))
     else:
         comparisons, aa = _judged(Analysis(trials, plan))
     failed = {c.model for c in aa if c.task is None and c.status == "aa_failed"}
-    found = [silenced(c) if c.model in failed else c for c in comparisons] + aa
-    return weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+    found = [silenced(c, sorted(failed & models)) if failed & (models := models_of(c)) else c for c in comparisons] + aa
+    found = weighed(found, trials, plan, lambda whole: _judged(Analysis(whole, plan, complete=False))[0])
+    return sorted(found, key=lambda c: c.contrast is not None)
 
 
 def extremes(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> tuple[list[Comparison], list[Comparison]]:
     """The planned comparisons as they would be judged with the excess loss of one side against, and for, the treatments."""
+    plan = completed(plan)
     results = _results(trials, Looks(plan, looks))
     against, favour = (_once(judge(results(side)), plan) for side in (False, True))
     return against, favour
@@ -261,7 +265,7 @@ def _end(looks: Looks, h: Hypothesis) -> tuple[int, str]:
 
     The mean over a library ends with the first of its treatments that stopped: beyond that, its arms have not the same items.
     """
-    members = contrast_of(h, looks.plan).treatments
+    members = list(dict.fromkeys(ref.arm for ref in contrast_of(h, looks.plan).side(1)))
     rows = [row for row in (looks.ended(place_of(h), name) for name in members) if row is not None]
     if not rows:
         return len(looks.ends) - 1, ""

@@ -6,7 +6,7 @@ And what could not have been detected however it came out. What is in no family 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from itertools import product
 from typing import NamedTuple
@@ -16,10 +16,8 @@ from scipy.special import chdtrc
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
-from promptlab.nouns import NONE_ARM, Contrast, Control, Hypothesis, Plan, Scope, Setting
+from promptlab.nouns import ArmRef, Comparison, Contrast, Control, Hypothesis, Plan, Setting
 from promptlab.stats.intervals import Array
-
-ADJUSTMENT: Mapping[Scope, str] = {"cell": "fdr_bh", "stimulus": "holm", "primary": "holm"}
 
 
 def hypotheses(
@@ -49,17 +47,32 @@ def hypotheses(
     return found
 
 
-def contrast_of(h: Hypothesis, plan: Plan) -> Contrast:
-    """The arms that a hypothesis compares, and by which margin it is judged."""
+def contrast_of(h: Hypothesis | Comparison, plan: Plan) -> Contrast:
+    """The arms that a hypothesis compares, with their weights."""
+    if h.contrast is not None:
+        return h.contrast
     members = plan.stimuli_of[h.treatment] if h.scope == "primary" else (h.treatment,)
     if h.control in ("none", "single"):
-        controls: tuple[tuple[str, ...], ...] = ((NONE_ARM,),)
+        groups: tuple[tuple[str, ...], ...] = (plan.baseline,)
     elif h.control == "placebo":  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
-        controls = tuple(tuple(plan.placebos_of[name]) for name in members)
+        groups = tuple(tuple(plan.placebos_of[name]) for name in members)
     else:  # a control of a loop is an arm of its own
-        controls = ((h.control,),)
-    margin = plan.margins.cell if h.scope == "cell" or len(plan.tasks) == 1 else plan.margins.mean  # one task: the mean is the cell
-    return Contrast(treatments=tuple(members), controls=controls, scope=h.scope, family=h.family, margin=margin)
+        groups = ((h.control,),)
+    weights = dict.fromkeys(members, 1 / len(members))
+    for arm, share in ((arm, 1 / len(group)) for group in groups for arm in group):
+        weights[arm] = weights.get(arm, 0.0) - share / len(groups)
+    refs = tuple((ArmRef(model=h.model, setting=h.setting.id, arm=arm), weight) for arm, weight in weights.items())
+    return Contrast(name=f"{h.treatment} - {h.control}", weights=refs, random=plan.random_prompts)
+
+
+def margin_of(h: Hypothesis, plan: Plan) -> float:
+    """The smallest difference that counts; with one task its mean is the cell."""
+    return plan.margins.cell if h.task is not None or len(plan.tasks) == 1 else plan.margins.mean
+
+
+def adjustment_of(h: Hypothesis | Comparison) -> str:
+    """How the family of a hypothesis is corrected: single tasks by false discoveries, all pairs by their joint law, else Holm."""
+    return "fdr_bh" if h.task is not None else "maxt" if h.scope == "pair" else "holm"
 
 
 class MinDiscordant(NamedTuple):

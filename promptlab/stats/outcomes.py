@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, UNWHOLE, Comparison, Plan
+from promptlab.nouns import AA_ARM, NONE_ARM, UNWHOLE, ArmRef, Comparison, Contrast, Plan
 from promptlab.stats import sentences as say
 from promptlab.stats.multiplicity import contrast_of
+from promptlab.stats.tables import with_prompts
 
 __all__ = ["UNEVEN", "Shares", "ends", "shares_of", "weighed"]
 UNEVEN = 0.02
@@ -67,47 +69,54 @@ class Outcomes:
 
     def __init__(self, trials: pd.DataFrame, plan: Plan) -> None:
         self.plan = plan
-        self.trials = trials
+        self.trials = with_prompts(trials)
         self.ends = ends(trials)
         self.odd = self.ends.isin(ODD)
+        self._items: dict[tuple[str | None, ...], tuple[pd.DataFrame, pd.DataFrame]] = {}
 
     @cached_property
     def shares(self) -> pd.DataFrame:
-        """(model, setting, arm, task) x end: the number of trials."""
-        by = [self.trials[name].astype(str) for name in ("model", "setting", "arm", "task")]
+        """(model, setting, arm, base prompt, task) x end: the number of trials."""
+        by = [self.trials[name].astype(str) for name in ("model", "setting", "arm", "base_prompt", "task")]
         return pd.crosstab(by, self.ends.rename("end"))
 
-    @cached_property
-    def items(self) -> dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]]:
-        """By (model, setting): mean scores and whether any answer is odd, (task, item) x arm."""
-        frame = self.trials[["model", "setting", "task", "item", "arm", "score"]].assign(odd=self.odd)
-        found = {}
-        for (model, setting), group in frame.groupby(["model", "setting"], observed=True):
+    def items(self, ref: ArmRef) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Mean scores and whether any answer is odd, (task, item) x arm, where an arm of a contrast is."""
+        place = (ref.model, ref.setting, ref.prompt)
+        if place not in self._items:
+            frame = self.trials[["model", "setting", "base_prompt", "task", "item", "arm", "score"]].assign(odd=self.odd)
+            here = (frame["model"] == ref.model) & (frame["setting"] == ref.setting)
+            group = frame[here if ref.prompt is None else here & (frame["base_prompt"] == ref.prompt)]
             wide = group.pivot_table(index=["task", "item"], columns="arm", values=["score", "odd"], aggfunc="mean", observed=True)
             score, odd = (wide[[name]].droplevel(0, axis=1) if name in wide else pd.DataFrame() for name in ("score", "odd"))
-            found[(str(model), str(setting))] = (score, odd > 0)
-        return found
+            self._items[place] = (score, odd > 0)
+        return self._items[place]
 
-    def share(self, c: Comparison, arms: Sequence[str]) -> dict[str, float]:
-        """Shares of the ends of the answers of some arms that a comparison is about."""
+    def share(self, refs: Sequence[ArmRef], task: str | None) -> dict[str, float]:
+        """Shares of the ends of the answers of some arms, in one task or in all."""
         index = self.shares.index
-        rows = (index.get_level_values(0) == c.model) & (index.get_level_values(1) == c.setting.id) & index.get_level_values(2).isin(arms)
-        if c.task is not None:
-            rows &= index.get_level_values(3) == c.task
+        columns = [index.get_level_values(i) for i in range(5)]
+        rows = np.zeros(len(index), dtype=bool)
+        for ref in refs:
+            here = (columns[0] == ref.model) & (columns[1] == ref.setting) & (columns[2] == ref.arm)
+            rows |= here if ref.prompt is None else here & (columns[3] == ref.prompt)
+        if task is not None:
+            rows &= columns[4] == task
         counts = self.shares[rows].sum()
         total = counts.sum()
         return {str(end): float(n / total) for end, n in counts.items()} if total else {}
 
-    def changed(self, c: Comparison, treatments: Sequence[str], controls: Sequence[str]) -> float:
+    def changed(self, contrast: Contrast, task: str | None) -> float:
         """Of the items whose score changed, the share in which an answer of either side is odd."""
-        scores, odd = self.items.get((c.model, c.setting.id), (pd.DataFrame(), pd.DataFrame()))
-        treated, control = ([arm for arm in arms if arm in scores] for arms in (treatments, controls))
-        if not treated or not control:
+        parts = [(weight, ref.arm, self.items(ref)) for ref, weight in contrast.weights]
+        some = [(weight, score[arm], odd[arm]) for weight, arm, (score, odd) in parts if arm in score]
+        if len({weight > 0 for weight, _, _ in some}) < 2:
             return 0.0
-        if c.task is not None:
-            scores, odd = (frame[frame.index.get_level_values(0) == c.task] for frame in (scores, odd))
-        moved = (scores[treated].mean(axis=1) - scores[control].mean(axis=1)).fillna(0.0).abs() > 1e-12
-        return float(odd.loc[moved, [*treated, *control]].any(axis=1).mean()) if moved.any() else 0.0
+        difference, strange = sum(weight * score for weight, score, _ in some), pd.concat([odd for *_, odd in some], axis=1).fillna(False)
+        moved = difference.fillna(0.0).abs() > 1e-12  # type: ignore[union-attr]
+        if task is not None:
+            moved &= moved.index.get_level_values(0) == task
+        return float(strange.reindex(moved.index)[moved].any(axis=1).mean()) if moved.any() else 0.0
 
 
 def weighed(
@@ -128,8 +137,7 @@ def weighed(
             result.append(_agreement(c, outcomes))
             continue
         contrast = contrast_of(plan.hypotheses[number], plan)
-        controls = [arm for arms in contrast.controls for arm in arms]
-        treated, control = outcomes.share(c, contrast.treatments), outcomes.share(c, controls)
+        treated, control = (outcomes.share(contrast.side(sign), c.task) for sign in (1, -1))
         shares = [sum(side.get(end, 0.0) for end in ODD) for side in (treated, control)]
         c = replace(c, unwhole_treatment=shares[0], unwhole_control=shares[1])  # noqa: PLW2901
         if c.verdict in ("refused", "unclear"):
@@ -141,13 +149,14 @@ def weighed(
                 reason = say.uneven_answers(treated, control, other.verdict)
                 result.append(replace(c, status="uneven_answers", verdict="refused", sentence=reason))
                 continue
-        mainly = max(outcomes.changed(c, contrast.treatments, controls), min(shares) if c.verdict == "same" else 0.0)
+        mainly = max(outcomes.changed(contrast, c.task), min(shares) if c.verdict == "same" else 0.0)
         result.append(replace(c, sentence=c.sentence + say.rests_on(mainly, treated, control)) if mainly > MAINLY else c)
     return result
 
 
 def _agreement(c: Comparison, outcomes: Outcomes) -> Comparison:
     """An A/A check; where most of its answers are odd it speaks of no agreement."""
-    share = outcomes.share(c, (NONE_ARM, AA_ARM))
+    arms = [ArmRef(model=c.model, setting=c.setting.id, arm=arm) for arm in (NONE_ARM, AA_ARM)]
+    share = outcomes.share(arms, c.task)
     odd = sum(share.get(end, 0.0) for end in ODD)
     return replace(c, sentence=say.agreement_of_nothing(odd, share)) if odd > MAINLY and c.status != "aa_failed" else c

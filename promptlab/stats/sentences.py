@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from promptlab.nouns import ADJUSTMENTS, CONTROLS, UNWHOLE, Comparison, Verdict
+from promptlab.nouns import ADJUSTMENTS, UNWHOLE, Comparison, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +69,22 @@ def change(f: Figures) -> str:
 
 def _change(f: Figures) -> str:
     what = "raised" if f.diff > 0 else "lowered"
-    by = f"{100 * abs(f.diff):.1f} points (difference {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI)"
-    against = f"against {CONTROLS[f.c.control].phrase}"
+    differs = f"difference{' of differences' if is_interaction(f.c) else ''} {interval(f.c.ci_low, f.c.ci_high)}, 95 % CI"
+    by = f"{100 * abs(f.diff):.1f} points ({differs})"
+    against = f"against {_control(f.c)}"
     tail = f"adjusted {p_text(f.c.p_adjusted)}; {f.c.method}, {ADJUSTMENTS[f.c.adjustment].name} over {f.c.n_family}"
+    if is_interaction(f.c):
+        where = f"Over {_tasks(f.c)}" if f.task is None else f"In {f.task}"
+        return f"{where} {f.treatment} is {by} {'above' if f.diff > 0 else 'below'} {f.c.control} ({tail}){_other(f.c)}."
     if f.task is None:
-        return f"Over {_tasks(f.c)} {f.treatment} {what} the mean score by {by} {against} ({tail}){_other(f.c)}."
+        return f"Over {_tasks(f.c)} {f.treatment} {what} the mean score by {by} {against} ({tail}){_other(f.c)}{_others(f.c)}."
     flips = f"{flipped(f.c)}; " if f.c.gained is not None else f"{f.c.n_pairs} items; "
-    return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail})."
+    return f"{f.treatment} {what} {f.task} by {by} {against} ({flips}{tail}){_others(f.c)}."
+
+
+def is_interaction(c: Comparison) -> bool:
+    """Whether a comparison is of two differences."""
+    return c.contrast is not None and c.contrast.kind == "interaction"
 
 
 def _tasks(c: Comparison) -> str:
@@ -92,6 +101,18 @@ def _other(c: Comparison) -> str:
     return "" if c.ci_fixed_low is None else f"; for these tasks alone {interval(c.ci_fixed_low, c.ci_fixed_high)}"
 
 
+def _control(c: Comparison) -> str:
+    """What a verdict is against."""
+    return c.against.phrase if c.neutral == "these" else f"neutral sentences like these {len(c.control_arms)}"
+
+
+def _others(c: Comparison) -> str:
+    """The interval against the neutral sentences that the verdict is not about."""
+    if c.neutral != "these":
+        return f"; against these alone {interval(c.ci_fixed_low, c.ci_fixed_high)}"
+    return "" if c.ci_neutral_low is None else f"; against neutral sentences like these {interval(c.ci_neutral_low, c.ci_neutral_high)}"
+
+
 def negligible(f: Figures) -> str:
     """Detectable, but inside the margin."""
     return f"{change(f)} That is detectable, but smaller than the margin of {100 * f.c.margin:g} points."
@@ -99,19 +120,25 @@ def negligible(f: Figures) -> str:
 
 def equivalent(f: Figures) -> str:
     """Whatever it does is smaller than the margin."""
-    where = f"on average over {_tasks(f.c)}" if f.task is None else f"to {f.task}"
+    where = f"on average over {_tasks(f.c)}" if f.task is None else f"{'in' if is_interaction(f.c) else 'to'} {f.task}"
     none = f" No answer changed on {f.c.n_pairs} items." if f.c.gained == f.c.lost == 0 else ""
+    if is_interaction(f.c):
+        return (
+            f"{f.treatment} and {f.c.control} differ by less than {100 * f.c.margin:g} points {where} "
+            f"({100 * f.conf:g} % CI {interval(f.low, f.high)})."
+        )
     return (
-        f"Whatever {f.treatment} does {where} against {CONTROLS[f.c.control].phrase}, it is smaller than {100 * f.c.margin:g} points "
+        f"Whatever {f.treatment} does {where} against {_control(f.c)}, it is smaller than {100 * f.c.margin:g} points "
         f"({100 * f.conf:g} % CI {interval(f.low, f.high)}).{none}"
     )
 
 
 def unsettled(f: Figures, why: str = "") -> str:
     """Neither a change nor its absence is shown; what stands against it (`why`), and what it would take."""
-    text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {CONTROLS[f.c.control].phrase}"
+    text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {_control(f.c)}"
     if f.task is None:
         text += f" over {_tasks(f.c)}{_other(f.c)}"
+    text += _others(f.c)
     if f.c.gained is not None:
         text += f"; {flipped(f.c)}"
     text += f"; adjusted {p_text(f.c.p_adjusted)}."
@@ -159,6 +186,8 @@ def too_few_clusters(n: int) -> str:
 
 
 ONE_TASK = "One task says nothing about tasks like it; ask more tasks."
+FEW_LEVELS = "Fewer than 3 base prompts or formats say nothing about others like them; ask more of them."
+FEW_SENTENCES = "These neutral sentences do not tell how others like them differ; it takes at least 5 that were not all scored alike."
 ALL_ALIKE = "Every task moved by exactly the same amount, so there is no error to judge it by."
 AGAIN = " Run the sweep again: it asks only for what is missing."
 """What to do about missing answers, where there is a sweep to run again."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Status
+from promptlab.nouns import OWN_PROMPT, Status
 from promptlab.stats.core import Pairs
 from promptlab.stats.intervals import Array
 from promptlab.stats.paired import lattice
@@ -39,6 +39,12 @@ class ItemTable:
     """The name of each item's cluster (an item without one is its own); None where every item is its own."""
     notes: tuple[str, ...] = ()
     """What is odd about the repeats behind the means."""
+    by_prompt: Mapping[str, ItemTable] = field(default_factory=dict)
+    """The same items and arms in each base prompt."""
+
+    def within(self, prompt: str) -> ItemTable | None:
+        """The part of one base prompt; a program with instructions of its own stands in for all of them."""
+        return self.by_prompt.get(prompt) or self.by_prompt.get(OWN_PROMPT)
 
     def mean(self, arms: Sequence[str]) -> np.ndarray:
         """The mean over arms of every item; NaN for an item that lacks one of them."""
@@ -65,14 +71,25 @@ def item_tables(trials: pd.DataFrame) -> dict[Place, dict[str, ItemTable]]:
     """Scores averaged inside (item, arm), for every model, setting and task of a trials frame; items in sorted order."""
     found: dict[Place, dict[str, ItemTable]] = {}
     clusters = clusters_of(trials)
-    for place, task, items, arms, means, counts, squares in averaged(trials, ["arm"]):
-        notes, of_task = _about_repeats(means, counts, squares), clusters.get(task)
+    for place, task, items, (prompts, arms), means, counts, squares in averaged(with_prompts(trials), ["base_prompt", "arm"]):
+        of_task = clusters.get(task)
         named = np.array([of_task.get(item, item) for item in items], dtype=object) if of_task else None
-        columns = {str(name): i for i, name in enumerate(arms[0])}
-        found.setdefault(place, {})[task] = ItemTable(
-            task=task, items=items, arms=columns, scores=means, counts=counts, clusters=named, notes=notes
-        )
+        here = np.flatnonzero(counts.any(axis=(0, 2)))
+        n = counts.sum(axis=1)
+        with np.errstate(invalid="ignore"):
+            pooled = means[:, here[0]] if len(here) == 1 else np.nansum(means * counts, axis=1) / n
+        whole = ItemTable(
+            task=task, items=items, arms={str(name): i for i, name in enumerate(arms)}, scores=pooled, counts=n, clusters=named,
+            notes=_about_repeats(pooled, n, squares.sum(axis=1)),
+        )  # fmt: skip
+        parts = {str(prompts[i]): replace(whole, scores=means[:, i], counts=counts[:, i]) for i in here}
+        found.setdefault(place, {})[task] = replace(whole, by_prompt=parts)
     return found
+
+
+def with_prompts(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials with a column for the base prompt; a frame without one has a single prompt."""
+    return trials if "base_prompt" in trials else trials.assign(base_prompt="")
 
 
 def clusters_of(trials: pd.DataFrame) -> dict[str, dict[str, str]]:

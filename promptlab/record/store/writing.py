@@ -168,6 +168,7 @@ class RunWriter:
                 choices=json.dumps(item.choices, ensure_ascii=False),
                 cluster=item.cluster,
                 scores=json.dumps(item.scores) if item.scores else None,
+                columns=json.dumps(item.columns, ensure_ascii=False) if item.columns else None,
             )
             for task in tasks
             for item in task.items

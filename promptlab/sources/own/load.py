@@ -47,10 +47,11 @@ class Own:
     examples: tuple[Example, ...] = ()
 
 
-def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] = ()) -> Own:
+def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] = (), whole: bool = False) -> Own:
     """A task file (YAML) or a BIG-bench task.json; FileProblems tells everything that is wrong, row by row.
 
-    A function that it names as its metric lies beside it, or in a folder of `beside`, and runs with consent alone.
+    A function that it names as its metric lies beside it, or in a folder of `beside`, and runs with consent alone. `whole`: items
+    keep all columns of their rows, for prompts that name them.
     """
     if path.suffix.lower() == ".json":
         task, notes = load_task_json(path)
@@ -67,12 +68,13 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
     parts = _uniquely_named([_part(entry, index, document, by_code) for index, entry in enumerate(spec.assertions)])
     scoring = combined(parts) if parts else by_code(rule, ("metric",)) if is_own(rule) else None
     tables, source = _tables(spec.items, "items", spec, document)
-    items = _items(spec, document, tables)
+    columns = tuple(dict.fromkeys(column for table in tables for column in table.columns)) if whole else ()
+    items = _items(spec, document, tables, whole)
     demos: tuple[Demo, ...] = ()
     if spec.demos is not None:
         taken = {item.input for item in items}
-        pool = _items(spec, document, _tables(spec.demos, "demos", spec, document)[0])
-        demos = tuple(Demo(item.input, item.targets[0], item.choices) for item in pool if item.input not in taken)
+        pool = _items(spec, document, _tables(spec.demos, "demos", spec, document)[0], whole)
+        demos = tuple(Demo(item.input, item.targets[0], item.choices, item.columns) for item in pool if item.input not in taken)
     task = filled(
         Task,
         spec,
@@ -86,6 +88,10 @@ def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] 
         items=_clustered(items),
         demos=demos,
         low=spec.chance or 0.0,
+        labels=tuple(spec.labels),
+        columns=columns,
+        asks=(spec.columns.input,),
+        answers=tuple(filter(None, (spec.columns.target, spec.columns.target_scores))),
         source="; ".join(part for part in (spec.source, source) if part),
         own=scoring,
     )
@@ -175,7 +181,7 @@ def _tables(source: str, key: str, spec: TaskFile, document: Document) -> tuple[
     return [read_table(path) for path in paths], f"{source}, {spec.config}/{spec.split} at {commit}"
 
 
-def _items(spec: TaskFile, document: Document, tables: list[Table]) -> tuple[Item, ...]:
+def _items(spec: TaskFile, document: Document, tables: list[Table], whole: bool) -> tuple[Item, ...]:
     collector = Collector()
     number = 0
     for table in tables:
@@ -190,7 +196,7 @@ def _items(spec: TaskFile, document: Document, tables: list[Table]) -> tuple[Ite
             raise FileProblems(unknown)
         for row in table.drained():
             number += 1
-            collector.add(table.path, row, read_row(row, str(number), spec))
+            collector.add(table.path, row, read_row(row, str(number), spec, whole))
     if not collector.items and not collector.problems:
         raise FileProblems.one(tables[0].path, "holds no rows")
     return collector.done()

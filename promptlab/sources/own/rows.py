@@ -9,11 +9,12 @@ import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import FileProblems, Frame, Item, Problem, ScoringFailed, Task, UsageProblem, did_you_mean
+from promptlab.nouns.setting import Fixed
 from promptlab.scoring.patterns import searched
 from promptlab.sources.spec.libraries import TaskFile
 from promptlab.sources.spec.models import NAME
@@ -56,14 +57,20 @@ class Collector:
         return tuple(self.items)
 
 
-def read_row(row: Row, number: str, spec: TaskFile) -> Item | str:
-    """The item of one row, or what is wrong with it, in words."""
+def read_row(row: Row, number: str, spec: TaskFile, whole: bool = False) -> Item | str:
+    """The item of one row, or what is wrong with it, in words. `whole`: it keeps all of its columns."""
+    found = _item_of(row, number, spec)
+    return replace(found, columns=Fixed(row.values)) if whole and isinstance(found, Item) else found
+
+
+def _item_of(row: Row, number: str, spec: TaskFile) -> Item | str:
     if row.problem is not None:
         return row.problem
     columns = spec.columns
     try:
         name = number if columns.id is None else one_text(row.values, columns.id)
-        asked = one_text(row.values, columns.input)
+        chat = None if isinstance(row.values.get(columns.input), str) else chat_of(row.values.get(columns.input))
+        asked = "\n".join(f"{m['role']}: {m['content']}" for m in chat) if chat else one_text(row.values, columns.input)
         cluster = None if columns.cluster is None else one_text(row.values, columns.cluster)
         if columns.target_scores is not None:
             targets, choices, scores = graded(row.values.get(columns.target_scores), columns.target_scores)
@@ -107,6 +114,26 @@ def one_text(values: Mapping[str, Any], column: str) -> str:
     if not text or text.isspace():
         raise RowProblem(f"{column!r} is empty")
     return text
+
+
+def chat_of(value: object) -> tuple[Mapping[str, str], ...] | None:
+    """The messages that a cell holds, as a list or as the JSON of one; None where it holds none."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(value, list) or not value:
+        return None
+    for part in value:
+        if (
+            not isinstance(part, Mapping)
+            or part.get("role") not in ("system", "user", "assistant")
+            or not isinstance(part.get("content"), str)
+        ):
+            return None
+        _whole(part["content"], "content")
+    return tuple(Fixed(role=part["role"], content=part["content"]) for part in value)
 
 
 def texts(values: Mapping[str, Any], column: str, separator: str | None = None) -> tuple[str, ...]:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
+from promptlab.design.cross import NEAREST
 from promptlab.design.defects import Handling
+from promptlab.design.formats import sampled
 from promptlab.design.render import FRAME_FIELDS, PRESETS
-from promptlab.nouns import Placement, UsageProblem, checked, did_you_mean, filled, fixed, variables
+from promptlab.nouns import Placement, UsageProblem, checked, did_you_mean, filled, variables
 from promptlab.nouns.words import Generalise, LoopMode, Position, Scorer, Settle
-from promptlab.sources.spec.models import NAME, ModelEntry, Params, Part, ResponseFormat, Sampling, Thinking, is_unset
+from promptlab.sources.spec.factors import MODEL, PROMPT, STIMULUS, Compare, Shots, Vary, vary_of
+from promptlab.sources.spec.libraries import SimModel
+from promptlab.sources.spec.models import NAME, ModelEntry, Part, Sampling, is_unset
+from promptlab.sources.spec.prompts import PromptEntry, entry_of
 from promptlab.sources.spec.strict_yaml import Document, load
 from promptlab.strategies import STRATEGIES, strategy_of
 
-Preset = Literal["paper", "negativeprompt-code", "instruction-induction", "ape", "bigbench", "promptbench", "letters"]
+Preset = Literal[
+    "paper", "negativeprompt-code", "instruction-induction", "ape", "bigbench", "promptbench", "letters", "end", "start", "system"
+]
 
 
 class PlacementEntry(Part):
@@ -56,7 +63,10 @@ class Controls(Part):
         Literal["matched"] | list[str],
         Field(description="'matched': neutral sentences nearest in length to each stimulus; or a list of names; or [] with a reason"),
     ] = "matched"
-    per_stimulus: Annotated[int, Field(ge=1, le=20, description="how many placebos 'matched' takes for each stimulus")] = 3
+    per_stimulus: Annotated[
+        int | None,
+        Field(ge=1, le=20, description="how many placebos 'matched' takes for each stimulus; left out, stimuli of similar length share"),
+    ] = None
     kinds: Annotated[
         list[Literal["neutral", "shuffled", "whitespace"]],
         Field(min_length=1, description="neutral sentences of its length; its own words shuffled; as many spaces as it has characters"),
@@ -153,26 +163,17 @@ class Analysis(Part):
         Generalise,
         Field(description="which tasks a verdict over the tasks is about: these, or tasks like them", exclude_if=lambda of: of == "these"),
     ] = "these"
+    neutral: Annotated[
+        Generalise,
+        Field(description="which neutral sentences a verdict is about: these, or sentences like them", exclude_if=lambda of: of == "these"),
+    ] = "these"
+    generalise_prompts: Annotated[
+        bool, Field(description="whether prompts are a sample: then their spread is the result", exclude_if=lambda value: not value)
+    ] = False
     looks: Annotated[
         int,
         Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
     ] = 1
-
-
-class Vary(Part):
-    """Sampling parameters with several levels: each level is a setting of its own, and arms are compared within it."""
-
-    temperature: list[Annotated[float, Field(ge=0, le=2)]] = []
-    reasoning_effort: list[Annotated[str, Field(min_length=1)]] = []
-    max_completion_tokens: Annotated[list[Annotated[int, Field(ge=1, le=1_000_000)]], Field(exclude_if=is_unset)] = []
-    thinking: Annotated[list[Thinking], Field(exclude_if=is_unset)] = []
-    response_format: Annotated[list[ResponseFormat], Field(exclude_if=is_unset)] = []
-    params: Annotated[list[Params], Field(exclude_if=is_unset)] = []
-
-    def samplings(self) -> list[dict[str, Any]]:
-        """Every combination of levels, as what is sent in place of the experiment's own sampling."""
-        levels = {name: list(dict.fromkeys(map(fixed, values))) for name, values in self.model_dump(mode="json").items() if values}
-        return [dict(zip(levels, chosen, strict=True)) for chosen in itertools.product(*levels.values())]
 
 
 def _entry(value: object) -> object:
@@ -211,6 +212,14 @@ class Experiment(Part):
     tasks: Annotated[list[str], Field(min_length=1, description="task names or globs, for example [sum, translation_*]")]
     models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, description="at least one model")]
     base_prompts: Annotated[list[str], Field(min_length=1, description="which prompts ask for the task: human, ape")] = ["human"]
+    prompts: Annotated[
+        dict[Annotated[str, Field(pattern=NAME)], Annotated[PromptEntry, BeforeValidator(entry_of)]],
+        Field(description="whole prompts by name, each an arm: text, a list of messages, or {file: PATH}", exclude_if=is_unset),
+    ] = {}
+    incumbent: Annotated[
+        str | None,
+        Field(description="the prompt that runs today, which the others are compared with: by default the first", exclude_if=is_unset),
+    ] = None
     stimuli: Annotated[
         list[str | Annotated[list[str], Field(min_length=2)]],
         Field(description="names or globs, for example [emotionprompt/EP02]; a list inside is one arm, its sentences stacked in order"),
@@ -234,14 +243,24 @@ class Experiment(Part):
     ] = ["paper"]  # type: ignore[list-item]  # goes through the validator like the file's own text
     vary: Annotated[
         Vary,
+        BeforeValidator(vary_of),
         Field(
-            description="parameters with several levels, each a setting: temperature, reasoning_effort, params, thinking",
+            description="factors with several levels: shots, temperature, reasoning_effort, format, params; or a list of settings",
             exclude_if=lambda v: v == Vary(),
         ),
     ] = Vary()
+    compare: Annotated[Compare, Field(description="{models: true}: models are arms too", exclude_if=lambda c: c == Compare())] = Compare()
+    interactions: Annotated[
+        list[Annotated[list[str], Field(min_length=2, max_length=2)]] | None,
+        Field(description="pairs of factors; a factor with itself: all pairs of its levels", exclude_if=lambda pairs: pairs is None),
+    ] = None
+    simulators: Annotated[
+        dict[Annotated[str, Field(pattern=NAME)], SimModel],
+        Field(description="simulated models of your own, used as sim/NAME: what is true of them", exclude_if=is_unset),
+    ] = {}
     items: Annotated[int, Field(ge=1, description="items per task (fewer where a task has fewer)")] = 100
     shots: Annotated[
-        list[Annotated[int, Field(ge=0, le=50)]],
+        list[Shots],
         BeforeValidator(_listed),
         Field(min_length=1, description="worked examples before the input; a number or a list"),
     ] = [0]
@@ -259,10 +278,21 @@ class Experiment(Part):
     budget_usd: Annotated[float, Field(gt=0, description="the run stops before it could spend more")] | None = None
     probe: Annotated[bool, Field(description="the first trial of each model goes alone, before any other; not hashed")] = True
 
+    @model_validator(mode="before")
+    @classmethod
+    def _placed(cls, value: Any) -> Any:  # noqa: ANN401
+        """Whole prompts have no frame around them."""
+        return {"placements": ["end"], **value} if isinstance(value, dict) and value.get("prompts") else value
+
     @model_validator(mode="after")
     def _something(self) -> Experiment:
-        if not self.stimuli and not self.loops:
-            raise ValueError("name 'stimuli', 'loops' or both: there is nothing to compare")
+        models = self.compare.models and len(self.models) > 1
+        if not (self.stimuli or self.loops or len(self.prompts) > 1 or self.factors or models):
+            raise ValueError(
+                "there is nothing to compare: write two 'prompts', 'stimuli', 'loops', two levels under 'vary', or two models with "
+                "'compare: {models: true}'"
+            )
+        self._prompted()
         names = [entry.name for entry in self.loops]
         if len(set(names)) != len(names):
             raise ValueError("two loops have one name; give each its own 'name'")
@@ -280,6 +310,63 @@ class Experiment(Part):
             raise ValueError(f"programs need names of their own, and other ones than {', '.join(STRATEGIES)}; found {', '.join(named)}")
         return self
 
+    def _prompted(self) -> None:
+        """Whether what is said about prompts and factors fits together."""
+        known = list(self.prompts)
+        if self.prompts and "base_prompts" in self.model_fields_set:
+            raise ValueError("'prompts' are whole prompts and 'base_prompts' parts of one; leave one of the two out")
+        if self.prompts and self.programs:
+            raise ValueError("a program writes its own prompts; leave 'prompts' or 'programs' out")
+        named = [("incumbent", self.incumbent), *((f"{n}: paraphrase_of", p.paraphrase_of) for n, p in self.prompts.items())]
+        for where, name in named:
+            if name is not None and name not in known:
+                raise ValueError(f"{where}: the prompt {name!r} is not known; {did_you_mean(name, known)}".rstrip("; "))
+        if self.prompts and (framed := [entry.name for entry in self.placements if entry.template is not None]):
+            raise ValueError(f"the placement {framed[0]!r} has a template, and 'prompts' are whole; leave 'template' out")
+        if self.vary.shots and "shots" in self.model_fields_set:
+            raise ValueError("shots are written twice: under 'vary' and outside; leave one of the two out")
+        if self.vary.format and len(self.placements) > 1:
+            raise ValueError("formats are drawn around one placement; leave one in 'placements'")
+        factors = [PROMPT, MODEL, STIMULUS, *self.factors]
+        for pair in self.interactions or []:
+            for name in pair:
+                if name not in factors:
+                    raise ValueError(f"interactions: {name!r} is no factor here; {did_you_mean(name, factors)}".rstrip("; "))
+
+    @property
+    def prompt_names(self) -> list[str]:
+        """What asks for the tasks: whole prompts, or base prompts."""
+        return list(self.prompts) or self.base_prompts
+
+    @property
+    def reference_prompt(self) -> str | None:
+        """The prompt that the others are compared with; None where there are no whole prompts."""
+        return self.incumbent or next(iter(self.prompts), None)
+
+    @property
+    def shots_asked(self) -> list[int]:
+        """How many worked examples there are, each number once."""
+        return list(dict.fromkeys(n for shots, _ in self.vary.blocks(self.shots) for n in shots))
+
+    @property
+    def factors(self) -> list[str]:
+        """Factors whose levels are compared: those under `vary`; without stimuli and loops those that are lists elsewhere, too."""
+        found = self.vary.names
+        if self.prompts or not (self.stimuli or self.loops):
+            lists: dict[str, Sequence[object]] = {"shots": self.shots, "placement": self.placements, "strategy": self.strategies}
+            found |= {name for name, levels in lists.items() if len(levels) > 1}
+        order = ["shots", "placement", "format", "strategy", "setting", *Vary.model_fields]
+        return sorted(found, key=order.index)
+
+    @property
+    def interacting(self) -> list[tuple[str, str]]:
+        """The pairs of factors whose interaction is judged."""
+        if self.interactions is not None:
+            return [(first, second) for first, second in self.interactions]
+        several = len(self.prompts) > 1
+        pairs = [(PROMPT, MODEL, len(self.models) > 1), (STIMULUS, PROMPT, bool(self.stimuli))]
+        return [(first, second) for first, second, there in pairs if there and several]
+
     @field_validator("strategies")
     @classmethod
     def _strategies(cls, value: list[str | dict[str, Any]], info: ValidationInfo) -> list[str | dict[str, Any]]:
@@ -296,8 +383,10 @@ class Experiment(Part):
         return value
 
     def resolved_placements(self) -> list[Placement]:
-        """Presets and blocks as nouns, in the file's order."""
-        return [entry.resolved() for entry in self.placements]
+        """Presets, blocks and drawn formats as nouns, in the file's order."""
+        placements = [entry.resolved() for entry in self.placements]
+        drawn = self.vary.format
+        return sampled(placements[0], drawn.sample, drawn.seed) if drawn else placements
 
     def as_asked(self, n_looks: int | None, scorer: Scorer | None = None) -> Experiment:
         """The experiment with this number of planned looks, where its file leaves that at 1, and with this scorer."""
@@ -308,7 +397,13 @@ class Experiment(Part):
 
     def canonical(self) -> dict[str, Any]:
         """The experiment as plain data with every default filled in: what is hashed. How it is sent is no part of it."""
-        return self.model_dump(mode="json", exclude={"probe"})
+        return self.explicit().model_dump(mode="json", exclude={"probe"})
+
+    def explicit(self) -> Experiment:
+        """The experiment with a number of placebos for each stimulus; left out, it is the number that they have on average."""
+        if self.controls.per_stimulus is not None:
+            return self
+        return self.model_copy(update={"controls": self.controls.model_copy(update={"per_stimulus": NEAREST})})
 
 
 def load_experiment(path: Path) -> tuple[Experiment, Document]:

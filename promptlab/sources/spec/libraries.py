@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from promptlab.nouns import PACKAGE, Cue, FileProblems, Problem, Stimulus, filled, shipped
+from promptlab.nouns import PACKAGE, Cue, FileProblems, Problem, Stimulus, did_you_mean, filled, shipped
 from promptlab.nouns.words import Benchmark, Demand, Emotion, Valence
-from promptlab.sources.spec.models import NAME, Part, PriceEntry
+from promptlab.sources.spec.models import NAME, Part, PriceEntry, Sampling, is_unset
 from promptlab.sources.spec.scorings import ASSERTIONS, AssertionEntry, Example, metric_entry
 from promptlab.sources.spec.strict_yaml import Document, load, read
 
@@ -181,11 +181,24 @@ def load_suite(path: Path) -> Mapping[str, TaskEntry]:
 
 
 class Shift(Part):
-    """A planted effect, in points of the score, on the trials that match (None matches everything)."""
+    """A planted effect, in points of the score, on the trials that match everything that it says."""
 
-    stimulus: Annotated[str, Field(description="a stimulus name or glob")]
+    stimulus: Annotated[str | None, Field(description="a stimulus name or glob; else any text or none", exclude_if=is_unset)] = None
     task: Annotated[str, Field(description="a task name or glob")] = "*"
     points: Annotated[float, Field(ge=-100, le=100)]
+    when: Annotated[
+        dict[str, Any],
+        Field(description="levels: prompt, shots, placement, strategy, temperature, ...; a value, a glob or a list", exclude_if=is_unset),
+    ] = {}
+
+    @field_validator("when")
+    @classmethod
+    def _known(cls, value: dict[str, Any]) -> dict[str, Any]:
+        known = ["prompt", "shots", "placement", "strategy", *Sampling.model_fields]
+        for name in value:
+            if name not in known:
+                raise ValueError(f"{name!r} is no factor; {did_you_mean(name, known)}".rstrip("; "))
+        return value
 
 
 class Rate(Part):
@@ -215,13 +228,17 @@ class SimTaste(Part):
 class SimModel(Part):
     """A simulated model with a known truth. Rates are probabilities, points are percentage points of the score."""
 
-    title: str
-    truth: Annotated[str, Field(description="in words: what an honest analysis must find")]
+    title: str = ""
+    truth: Annotated[str, Field(description="in words: what an honest analysis must find")] = ""
     accuracy: Annotated[float, Field(gt=0, lt=1, description="mean score without any stimulus")] = 0.7
     flip_rate: Annotated[
         float, Field(ge=0, le=0.5, description="share of items whose correctness differs between two draws of one request")
     ] = 0.05
     effects: list[Shift] = []
+    spread: Annotated[
+        dict[Literal["prompt", "placement"], Annotated[float, Field(ge=0, le=50)]],
+        Field(description="standard deviation, in points, of an effect drawn for each prompt or format", exclude_if=is_unset),
+    ] = {}
     retry_points: Annotated[float, Field(ge=-100, le=100, description="what a remark of any kind adds to the next attempt")] = 0.0
     emotion_points: Annotated[dict[Emotion, Annotated[float, Field(ge=-100, le=100)]], Field(description="and of one emotion")] = {}
     points_per_added_token: Annotated[float, Field(ge=-100, le=100, description="response to length alone")] = 0.0
@@ -239,7 +256,7 @@ class SimModel(Part):
     longer: Annotated[list[Shift], Field(description="planted length of free texts: points are per cent", exclude_if=lambda x: not x)] = []
     sentences: Annotated[int, Field(ge=1, le=200, description="of a free text", exclude_if=lambda n: n == SENTENCES)] = SENTENCES
     seed: int = 0
-    price: PriceEntry
+    price: PriceEntry = PriceEntry(input_usd_per_mtok=0.15, output_usd_per_mtok=0.6)
 
     @property
     def judges(self) -> bool:
@@ -315,7 +332,7 @@ def _human(value: object) -> object:
 
 
 class TaskFile(Part):
-    """A task in four lines: items, columns, metric, base_prompts. The rest has defaults."""
+    """A task in four lines: items, columns, metric, base_prompts (unless the experiment has whole prompts). The rest has defaults."""
 
     items: Annotated[
         str, Field(min_length=1, description="CSV, TSV, JSON, JSON lines or Parquet, path from this file; or hf:owner/name, a dataset")
@@ -333,8 +350,8 @@ class TaskFile(Part):
     base_prompts: Annotated[
         dict[str, Annotated[str, Field(min_length=1)]],
         BeforeValidator(_human),
-        Field(min_length=1, description="what asks for the task: one text (called 'human'), or several by name"),
-    ]
+        Field(description="what asks for the task: one text (called 'human'), or several by name; not needed for whole prompts"),
+    ] = {}
     name: Annotated[str, Field(pattern=NAME, description="the task's name; without it that of this file")] | None = None
     labels: Annotated[list[Label], Field(description="the same options for every row; the prompt names them, so they are not shown")] = []
     separator: Annotated[str, Field(min_length=1, description="what stands between several answers or options in one cell")] | None = None

@@ -98,6 +98,15 @@ def read(path: Path) -> Document:
 @lru_cache(maxsize=32)
 def parsed(path: Path, text: str) -> Document:
     """The document that a text is; `path` names it in problems. Libraries are read for every experiment, and are the same each time."""
+    document = parsed_value(path, text)
+    if not isinstance(document.value, dict):
+        found = _kind(document.value)
+        raise FileProblems([document.problem((), f"expected keys with values at the top of the file, found {found}")])
+    return document
+
+
+def parsed_value(path: Path, text: str) -> Document:
+    """The same, whatever stands at the top of it."""
     try:
         node = yaml.compose(text, Loader=Scalars)
     except Refused as refused:
@@ -110,8 +119,6 @@ def parsed(path: Path, text: str) -> Document:
     lines: dict[Loc, int] = {}
     problems: list[Problem] = []
     value = _construct(node, (), path, lines, problems)
-    if not isinstance(value, dict):
-        problems.append(Problem(path, lines[()], f"expected keys with values at the top of the file, found {_kind(value)}"))
     if problems:
         raise FileProblems(problems)
     return Document(path, value, lines, text)

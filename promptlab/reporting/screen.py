@@ -1,0 +1,145 @@
+"""The first screen on a terminal: names, verdicts and numbers whole at any width; columns give way, letters never."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from promptlab.nouns import VERDICTS, inert
+from promptlab.reporting.build import Report, looks_words, unwhole
+from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
+from promptlab.reporting.summary import (
+    Summary,
+    SummaryRow,
+    chance,
+    head_words,
+    lost_words,
+    percent_range,
+    shown_number,
+    summaries,
+    verdict_words,
+)
+from promptlab.stats import points
+
+GAP = 2
+NARROWEST = 40
+
+
+class Column(NamedTuple):
+    """A column of the table of arms. Those with the highest `rank` give way first where the width is short; 0 never does."""
+
+    head: str
+    cell: Callable[[SummaryRow], str]
+    rank: int
+    right: bool = True
+
+
+SHORT = {"keep the incumbent": "keep", "collect more": "collect", "incumbent": ""}
+
+COLUMNS = (
+    Column("verdict", verdict_words, 0, right=False),
+    Column("arm", lambda row: inert(row.arm), 0, right=False),
+    Column("score", lambda row: shown_number(row.score, "{:.1f}", 100), 1),
+    Column("95 %", lambda row: percent_range(row.score_low, row.score_high, "{:.1f}"), 7),
+    Column("points", lambda row: "-" if row.diff is None else points(row.diff), 0),
+    Column("95 % interval", lambda row: percent_range(row.ci_low, row.ci_high, "{:+.1f}"), 0),
+    Column("P(best)", lambda row: chance(row.p_best), 2),
+    Column("$/1,000", lambda row: shown_number(row.usd_per_1000, "{:.3f}"), 4),
+    Column("tokens", lambda row: shown_number(row.tokens, "{:,.0f}"), 5),
+    Column("sec.", lambda row: shown_number(row.seconds, "{:.2f}"), 8),
+    Column("cut/empty/ref./fail %", lost_words, 6),
+    Column("decision", lambda row: SHORT.get(row.decision, row.decision), 3, right=False),
+)  # fmt: skip
+
+
+def first_screen(report: Report, console: Console) -> None:
+    """Print the table of arms, the best arm and the advice for each model, and what stands against them."""
+    width = max(NARROWEST, console.width)
+
+    def say(text: str, style: str = "") -> None:
+        console.print(Text(text, style=style))
+
+    found = summaries(report)
+    for summary in found:
+        _say_model(summary, width, console)
+    for text in _beside(report, " ".join(summary.advice for summary in found)):
+        say(text)
+
+
+def _beside(report: Report, advice: str) -> list[str]:
+    """What planned looks did, answers that are not whole, and cautions that the advice does not give itself."""
+    found = [looks_words(report)] if report.saved else []
+    against = [text for text in cautions(report) if not (text == NO_NEUTRAL and NOT_ASKED in advice)]
+    return [*found, *unwhole(report), *(f"Caution: {text}" for text in against)]
+
+
+def _say_model(summary: Summary, width: int, console: Console) -> None:
+    console.print(Text(inert(head_words(summary)), style="bold"))
+    print_fitted(console, table_lines(summary.rows, width))
+    for text in (summary.best, summary.advice, summary.neutral, *summary.beside, *summary.reasons):
+        if text:
+            console.print(Text(inert(text), style="bold" if text is summary.advice else ""))
+
+
+def table_lines(rows: Sequence[SummaryRow], width: int) -> list[tuple[str, str]]:
+    """The table of arms as lines of at most `width` cells, each with its style."""
+    cells = [[column.cell(row) for column in COLUMNS] for row in rows]
+    styles = [VERDICTS[row.verdict].style if row.verdict else "" for row in rows]
+    return fitted([column.head for column in COLUMNS], cells, width, ranks=[c.rank for c in COLUMNS], right=[c.right for c in COLUMNS],
+                  styles=styles)  # fmt: skip
+
+
+def fitted(
+    heads: Sequence[str], cells: Sequence[Sequence[str]], width: int, *, ranks: Sequence[int], right: Sequence[bool], styles: Sequence[str]
+) -> list[tuple[str, str]]:
+    """A table as lines with their styles, none longer than `width` and no cell cut: columns of the highest rank are left out first.
+
+    Where those of rank 0 do not fit either, the widest of them has lines of its own above its row, broken only where it is longer
+    than the screen.
+    """
+    sizes = [max([cell_len(head), *(cell_len(row[i]) for row in cells)]) for i, head in enumerate(heads)]
+    taken = [i for i, rank in enumerate(ranks) if not rank]
+    apart: list[int] = []
+    while len(taken) > 1 and sum(sizes[i] for i in taken) + GAP * (len(taken) - 1) > width:
+        widest = max((i for i in taken if not right[i]), key=lambda i: sizes[i], default=taken[0])
+        apart.append(widest)
+        taken.remove(widest)
+    for i in sorted((i for i, rank in enumerate(ranks) if rank), key=lambda i: ranks[i]):
+        if sum(sizes[j] for j in [*taken, i]) + GAP * len(taken) > width:
+            break
+        taken.append(i)
+    taken.sort()
+
+    def line(values: Sequence[str]) -> str:
+        padded = []
+        for i in taken:
+            blank = " " * (sizes[i] - cell_len(values[i]))
+            padded.append(blank + values[i] if right[i] else values[i] + blank)
+        return (" " * GAP).join(padded).rstrip()
+
+    found = [(line(heads), "dim")]
+    for values, style in zip(cells, styles, strict=True):
+        found += [(part, style) for i in sorted(apart) for part in _broken(values[i], width)]
+        found.append((line(values), style))
+    return found
+
+
+def _broken(text: str, width: int) -> list[str]:
+    parts, rest = [], text
+    while cell_len(rest) > width:
+        end = width
+        while cell_len(rest[:end]) > width:
+            end -= 1
+        parts.append(rest[:end])
+        rest = rest[end:]
+    return [*parts, rest]
+
+
+def print_fitted(console: Console, lines: Sequence[tuple[str, str]]) -> None:
+    """Print lines that fit the console as they are."""
+    for line, style in lines:
+        console.print(Text(line, style=style), no_wrap=True, overflow="ignore", crop=False)

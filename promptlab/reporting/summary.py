@@ -1,0 +1,444 @@
+"""The first screen: one table of arms for each model, the best arm corrected for the choice, and what to do.
+
+Terminal, Markdown, HTML, JSON, explorer and notebooks show these rows. Nothing here is a test of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
+from promptlab.reporting.arms import decisions
+from promptlab.reporting.build import Report
+from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
+from promptlab.reporting.questions import dependences, parts_of
+from promptlab.reporting.questions import verdict_words as words_of
+from promptlab.reporting.table import Table, table
+from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
+from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
+
+Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "depends on the prompt", "do not judge"]
+Open = tuple[str, str, Verdict, int | None]
+"""An arm without a finding: its name, why, its verdict, and the items that it lacks."""
+CONTROL_ROLES = ("aa", "placebo", "loop_control")
+"""Arms that are there to judge others by: nobody ships them, so they have no row."""
+OPEN = ("unclear", "refused")
+MOST_NAMED = 4
+"""Arms without a finding that are named with the items they need."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SummaryRow:
+    """One arm of one model. Scores, differences and shares are fractions; None is "not known".
+
+    `diff` is the arm minus the incumbent, and `verdict` is that of the same comparison (None for the incumbent itself, and where
+    it was not planned). `against_neutral` is the arm minus neutral text, where the run has some, with its verdict.
+    """
+
+    model: str
+    simulated: bool
+    arm: str
+    """How people read it: prompt, sentence, and what tells its setting from the others."""
+    text_of: str
+    """The arm's name in the plan, which holds its text."""
+    prompt: str | None
+    """The prompt, where prompts are arms."""
+    setting: str
+    incumbent: bool
+    answers: int
+    items: int
+    score: float | None
+    score_low: float | None
+    score_high: float | None
+    diff: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_adjusted: float | None = None
+    verdict: Verdict | None = None
+    against_neutral: float | None = None
+    against_neutral_verdict: Verdict | None = None
+    corrected: float | None = None
+    """The difference drawn towards those of the other arms: the largest of many is partly luck."""
+    corrected_low: float | None = None
+    corrected_high: float | None = None
+    p_best: float | None = None
+    tokens: float | None
+    usd_per_1000: float | None
+    seconds: float | None
+    truncated: float
+    empty: float
+    refused: float
+    failed: float
+    decision: Decision
+    why: str = ""
+    more_items: int | None = None
+    """How many more items a task would settle it; None where that was not asked or cannot be told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What the first screen says of one model: the arms by their estimate, the best one, and what to do."""
+
+    model: str
+    simulated: bool
+    where: str
+    """Tasks and items."""
+    against: str
+    """What the differences are measured against."""
+    rows: tuple[SummaryRow, ...]
+    best: str
+    """One sentence that names the best arm, corrected for the choice."""
+    advice: str
+    neutral: str
+    """Which arms do more, or less, than neutral text; empty where the run has none."""
+    beside: tuple[str, ...]
+    """Interactions that were found, and how models differ."""
+    reasons: tuple[str, ...]
+    """Why arms are without a finding."""
+
+
+def summaries(report: Report) -> list[Summary]:
+    """One for each model, in the order of the plan."""
+    said = {_key(line.comparison): line for line in lines(report)}
+    decided = {(d["row"].model, d["row"].setting.id, d["row"].treatment): d for d in decisions(report)}
+    return [_of_model(report, model, said, decided) for model in report.models]
+
+
+def rows_of(report: Report) -> list[dict[str, Any]]:
+    """The rows of all models as plain data: `summary` of the JSON report."""
+    return [asdict(row) for summary in summaries(report) for row in summary.rows]
+
+
+HEADS = (
+    "verdict", "arm", "score, %", "95 %", "points", "95 % interval", "P(best)", "USD for 1,000 answers", "tokens", "seconds",
+    "cut/empty/refused/failed, %", "decision",
+)  # fmt: skip
+
+
+def summary_table(summary: Summary) -> Table:
+    """The rows of one model as words, with the sentence of the best arm as title and the advice as note."""
+    rows = [
+        [
+            verdict_words(row), row.arm, shown_number(row.score, "{:.1f}", 100), percent_range(row.score_low, row.score_high, "{:.1f}"),
+            "-" if row.diff is None else points(row.diff), percent_range(row.ci_low, row.ci_high, "{:+.1f}"), chance(row.p_best),
+            shown_number(row.usd_per_1000, "{:.4f}"), shown_number(row.tokens, "{:,.0f}"), shown_number(row.seconds, "{:.2f}"),
+            lost_words(row),
+            f"{row.decision}: {about(row.more_items)} items a task" if row.more_items and row.decision == "collect more" else row.decision,
+        ]
+        for row in summary.rows
+    ]  # fmt: skip
+    return table(head_words(summary), " ".join(filter(None, (summary.best, summary.advice, summary.neutral, *summary.beside))), HEADS, rows)
+
+
+def head_words(summary: Summary) -> str:
+    """Model, tasks, items, and what the points are measured against."""
+    model = f"SIMULATED {summary.model} (made-up answers)" if summary.simulated else summary.model
+    return f"{model}: {summary.where}; points against {summary.against}"
+
+
+def verdict_words(row: SummaryRow) -> str:
+    """Sign and verdict; of the incumbent its part."""
+    if row.incumbent:
+        return "· incumbent"
+    return f"{VERDICTS[row.verdict].sign} {row.verdict}" if row.verdict else "- not planned"
+
+
+def chance(p: float | None) -> str:
+    """A chance as a whole percentage."""
+    return "-" if p is None else "> 99 %" if p > 0.99 else "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
+
+
+def lost_words(row: SummaryRow) -> str:
+    """Shares of answers that were cut, empty, refused or failed, in percent."""
+    return "/".join(f"{100 * share:.0f}" for share in (row.truncated, row.empty, row.refused, row.failed))
+
+
+def shown_number(value: float | None, form: str, scale: float = 1.0) -> str:
+    """A number as `form` writes it, or a dash."""
+    return "-" if value is None else form.format(scale * value)
+
+
+def percent_range(low: float | None, high: float | None, form: str) -> str:
+    """Both ends in percent or points; an end near 0 keeps the digits that its sign needs."""
+    if low is None or high is None:
+        return "-"
+    return f"[{', '.join(points(end) if '+' in form else form.format(100 * end) for end in (low, high))}]"
+
+
+Key = tuple[str, str, str]
+
+
+def _key(c: Comparison) -> Key:
+    return c.model, c.setting.id, c.treatment
+
+
+def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Mapping[Key, Any]) -> Summary:
+    silent = any(c.status == "aa_failed" for c in report.of("aa", model))
+    own = [s for s in report.standings if s.model == model and (s.role not in CONTROL_ROLES or _plain(s))]
+    open_rows: list[Open]
+    if of_arms(report.plan):
+        rows = _arms(report, model, own, silent)
+        open_rows = [(row.arm, row.why, row.verdict, row.more_items) for row in rows if row.verdict in ("unclear", "refused")]
+        beside = _beside(report, model)
+    else:
+        rows = [_row(report, s, said, decided, silent) for s in own]
+        open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
+        rows, beside = _split(report, model, rows), _beside(report, model)
+    rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
+    return Summary(
+        model=model,
+        simulated=model in report.manifest.simulated_models,
+        where=_where(report),
+        against=_against(rows),
+        rows=tuple(rows),
+        best=_best(rows, silent),
+        advice=_advice(report, rows, silent),
+        neutral=_neutral(rows),
+        beside=tuple(beside),
+        reasons=tuple(_reasons(open_rows)),
+    )
+
+
+def _open(report: Report, line: Line) -> Open:
+    c = line.comparison
+    found = needed(report, c) if c.status == "ok" else None
+    return line.name, line.because, c.verdict, found.more if found else None
+
+
+def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> list[SummaryRow]:
+    """The rows of a run that compares prompts, settings or models: every arm against the incumbent of its model."""
+    plan = report.plan
+    base = incumbent_of(plan, model)
+    known = exact(report.comparisons)
+    judged: list[tuple[Standing, Comparison | None]] = []
+    for s in own:
+        arm = arm_of(plan, model, s.setting.id, s.prompt, s.arm)
+        place = known.get((arm, base))
+        judged.append((s, None if arm == base or place is None else report.comparisons[place]))
+    with_error = [c for _, c in judged if c is not None and c.diff is not None and error_of(c) and c.verdict != "refused"]
+    drawn = {}
+    if with_error and not silent:
+        found = shrunken([c.diff or 0.0 for c in with_error], [error_of(c) or 0.0 for c in with_error], margin=with_error[0].margin)
+        drawn = {id(c): i for i, c in enumerate(with_error)}
+    rows = []
+    for s, c in judged:
+        facts = _facts(report, s)
+        if c is None:
+            incumbent = arm_of(plan, model, s.setting.id, s.prompt, s.arm) == base
+            rows.append(SummaryRow(**facts, incumbent=incumbent, decision="incumbent" if incumbent else "do not judge"))
+            continue
+        facts |= {name: getattr(c, name) for name in FIGURES}
+        if (i := drawn.get(id(c))) is not None:
+            facts |= {"corrected": float(found.effect[i]), "corrected_low": float(found.low[i]), "corrected_high": float(found.high[i]),
+                      "p_best": float(found.best[i])}  # fmt: skip
+        need = needed(report, c) if c.verdict == "unclear" and c.status == "ok" else None
+        decision: Decision = "do not judge" if silent or c.verdict == "refused" else OF_VERDICT[c.verdict]
+        if decision == "ship" and not report.complete:
+            decision = "collect more"
+        why = f"It scores {interval(c.ci_low, c.ci_high)} points above the incumbent." if c.verdict == "helps" else reason(report, c)
+        rows.append(SummaryRow(**facts, incumbent=False, decision=decision, why=why, more_items=need.more if need else None))
+    return rows
+
+
+FIGURES = ("diff", "ci_low", "ci_high", "p_adjusted", "verdict")
+OF_VERDICT: Mapping[str, Decision] = {
+    "helps": "ship", "hurts": "keep the incumbent", "same": "keep the incumbent", "negligible": "keep the incumbent",
+    "unclear": "collect more",
+}  # fmt: skip
+
+
+def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
+    """Where a sentence does one thing in one base prompt and another thing in another, one row for each prompt and no advice for all."""
+    found: list[SummaryRow] = []
+    depends = dependences(report.comparisons)
+    for row in rows:
+        if row.incumbent or (model, row.setting, row.text_of, "none") not in depends:
+            found.append(row)
+            continue
+        why = "What it does depends on the base prompt."
+        found.append(replace(row, decision="depends on the prompt", why=why))
+        for c in report.of("by_prompt", model):
+            parts = parts_of(c)
+            if c.task is None and parts and (c.setting.id, parts.text, parts.control) == (row.setting, row.text_of, "none"):
+                facts = {name: getattr(c, name) for name in FIGURES}
+                found.append(
+                    replace(row, **facts, arm=f"{row.arm} in prompt {parts.prompts[0]}", score=c.mean_treatment, score_low=None,
+                            score_high=None, against_neutral=None, against_neutral_verdict=None, corrected=None, corrected_low=None,
+                            corrected_high=None, p_best=None, decision="depends on the prompt", why=why, more_items=None)
+                )  # fmt: skip
+    return found
+
+
+def _beside(report: Report, model: str) -> list[str]:
+    """Sentences that depend on the prompt, with every effect; other interactions that were found; and models against the first."""
+    said = [
+        f"{text} depends on the prompt: {found.effects}."
+        for (of_model, _, text, control), found in dependences(report.comparisons).items()
+        if of_model == model and control == "none" and found.effects
+    ]
+    for c in report.comparisons:
+        if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
+            continue
+        about = any(ref.model == model for ref in c.contrast.side(1))
+        if about and (c.scope == "model" or (c.scope == "interaction" and c.verdict in FINDINGS)):
+            said.append(f"{c.name}: {points(c.diff)} points ({interval(c.ci_low, c.ci_high)}), {words_of(c)}.")
+    return said
+
+
+def _plain(s: Standing) -> bool:
+    """Whether an arm is what a loop would take the place of: one answer without it."""
+    return s.arm in PLAIN
+
+
+def _facts(report: Report, s: Standing) -> dict[str, Any]:
+    """What a row says of the arm by itself."""
+    simulated = s.model in report.manifest.simulated_models
+    own = {"simulated": simulated, "setting": s.setting.id, "text_of": s.arm, "prompt": s.prompt, "arm": _name(report, s)}
+    return {name: getattr(s, name) for name in SHARED} | own
+
+
+def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping[Key, Any], silent: bool) -> SummaryRow:
+    facts = _facts(report, s)
+    if _plain(s):
+        return SummaryRow(**facts, incumbent=True, decision="incumbent")
+    key = (s.model, s.setting.id, s.arm)
+    mine = [c for c in report.of("stimulus", s.model, setting=s.setting) if c.treatment == s.arm]
+    c = next((c for c in mine if c.control in PLAIN), mine[0] if mine else None)
+    neutral = next((c for c in mine if c.control in ("placebo", "neutral_feedback")), None)
+    line, found = said.get(key), decided.get(key)
+    if c is not None:
+        facts |= {name: getattr(c, name) for name in FIGURES}
+    if neutral is not None and neutral is not c:
+        facts |= {"against_neutral": neutral.diff, "against_neutral_verdict": neutral.verdict}
+    if found is not None:
+        arm: ArmRow = found["row"]
+        facts |= {"corrected": arm.shrunk, "corrected_low": arm.ci_low, "corrected_high": arm.ci_high, "p_best": arm.p_best}
+        facts["more_items"] = found["more_items"]
+    if line is not None:
+        facts["why"] = line.because
+    return SummaryRow(**facts, incumbent=False, decision=DECISIONS[line.kind] if line is not None and not silent else "do not judge")
+
+
+DECISIONS: Mapping[str, Decision] = {"go": "ship", "no": "keep the incumbent", "wait": "collect more"}
+SHARED = (
+    "model", "answers", "items", "score", "score_low", "score_high", "tokens", "usd_per_1000", "seconds", "truncated", "empty", "refused",
+    "failed",
+)  # fmt: skip
+"""The fields of a standing that its row carries."""
+
+
+def _name(report: Report, s: Standing) -> str:
+    """The arm as people read it: prompt, sentence, and what tells its setting from the others."""
+    plan = report.plan
+    looped = s.strategy in plan.looped
+    if of_arms(plan):
+        labels = [f"{f.name} {f.of[s.setting.id]}" for f in plan.factors if not f.random and s.setting.id in f.of]
+        parts = [*([s.prompt] if s.prompt else []), *([s.arm] if s.arm != NONE_ARM else [])]
+        return " + ".join([*parts, *labels]) or CONTROLS["none"].name
+    words = [words for words in s.setting.apart(plan.settings) if not (looped and words == s.strategy)]
+    name = CONTROLS["none"].name if s.arm == NONE_ARM else CONTROLS["single"].name if s.arm == "single" else s.arm
+    oracle = looped and s.arm not in PLAIN and plan.looped[s.strategy].oracle
+    return f"{name}{' (with oracle)' if oracle else ''}" + (f" [{', '.join(words)}]" if words else "")
+
+
+def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
+    """The rows with one arm to ship: the largest corrected difference; other arms that help are runners-up. And the incumbent's chance."""
+    ship = [row for row in rows if row.decision == "ship"]
+    first = max(ship, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0, default=None)
+    found = [replace(row, decision="runner-up") if row.decision == "ship" and row is not first else row for row in rows]
+    settings = {row.setting for row in rows}
+    if len(settings) > 1:
+        return found
+    chances = [row.p_best for row in rows if row.p_best is not None]
+    return [replace(row, p_best=max(0.0, 1 - sum(chances))) if row.incumbent and chances else row for row in found]
+
+
+def _where(report: Report) -> str:
+    tasks = report.plan.tasks
+    items = sum(task.n_items for task in tasks)
+    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items"
+
+
+def _neutral(rows: Sequence[SummaryRow]) -> str:
+    """Findings against neutral text by verdict; the arms without one are counted."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.against_neutral_verdict is not None:
+            found.setdefault(row.against_neutral_verdict, []).append(f"{row.arm} {points(row.against_neutral)}")
+    if not found:
+        return ""
+    said = [f"{', '.join(names)} {verdict}" for verdict, names in found.items() if verdict not in OPEN]
+    n_open = sum(len(names) for verdict, names in found.items() if verdict in OPEN)
+    said += [f"{n_open} not settled"] if n_open else []
+    return f"Against neutral text: {'; '.join(said)}."
+
+
+def _against(rows: Sequence[SummaryRow]) -> str:
+    names = list(dict.fromkeys(row.arm for row in rows if row.incumbent))
+    return names[0] if len(names) == 1 else "the incumbent of the same setting"
+
+
+def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
+    judged = [row for row in rows if not row.incumbent and row.diff is not None and row.verdict != "refused"]
+    if silent or not judged:
+        return ""
+    best = max(judged, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0)
+    value = best.corrected if best.corrected is not None else best.diff or 0.0
+    ends = (best.corrected_low, best.corrected_high) if best.corrected is not None else (best.ci_low, best.ci_high)
+    chosen = f", corrected for the choice among {len(judged)}" if len(judged) > 1 and best.corrected is not None else ""
+    if value <= 0:
+        return "No arm has a better estimate than the incumbent."
+    text = f"Best: {best.arm}, {points(value)} points{chosen} (95 % {interval(*ends)})."
+    tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
+    if tied:
+        text += f" {len(tied)} of {len(judged) - 1} others cannot be told from it."
+    return text
+
+
+def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
+    """One line: ship one arm, keep the incumbent, or collect more."""
+    if silent:
+        return "Decide nothing: the baseline differs from its own repeat; find out why first."
+    if not report.complete:
+        return "Wait: the run is not finished; the same command goes on."
+    others = [row for row in rows if not row.incumbent]
+    ship = next((row for row in others if row.decision == "ship"), None)
+    keep = "the incumbent" if len({row.arm for row in rows if row.incumbent}) != 1 else next(row.arm for row in rows if row.incumbent)
+    if ship is not None:
+        return f"Ship {ship.arm}. {ship.why}"
+    open_ = [row for row in others if row.decision == "collect more"]
+    depends = [row.arm for row in others if row.decision == "depends on the prompt" and " in prompt " not in row.arm]
+    if depends:
+        return f"Decide prompt by prompt: what {depends[0]} does depends on the base prompt."
+    if not open_:
+        blocked = next((row for row in others if row.verdict == "helps"), None)
+        return (
+            "" if not others else f"Keep {keep}. {blocked.arm}: {blocked.why}" if blocked else f"Keep {keep}: no arm is shown to be better."
+        )
+    likely = max(open_, key=lambda row: (row.p_best or 0.0, row.diff or -1.0))
+    if likely.verdict == "refused" or not likely.more_items:
+        return f"Keep {keep} for now; {likely.arm} is not settled. {likely.why}"
+    return f"Keep {keep} for now, or collect about {about(likely.more_items)} more items a task to settle {likely.arm}."
+
+
+def _reasons(rows: Sequence[Open]) -> list[str]:
+    """Why arms are without a finding, in few lines: those that lack items together, others by their reason."""
+    more: list[tuple[str, int]] = []
+    other: dict[tuple[Verdict, str], list[str]] = {}
+    for name, why, verdict, n in rows:
+        if n:
+            more.append((name, n))
+        else:
+            other.setdefault((verdict, why), []).append(name)
+    text = []
+    if 0 < len(more) <= MOST_NAMED:
+        text.append("unclear: more items a task needed: " + "; ".join(f"{name}, {about(n)}" for name, n in more) + ".")
+    elif more:
+        counts = sorted(n for _, n in more)
+        text.append(f"unclear: {len(more)} arms; {about(counts[0])} to {about(counts[-1])} more items a task would settle them.")
+    for (verdict, why), names in other.items():
+        who = ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} arms"
+        text.append(f"{VERDICTS[verdict].sign} {verdict}: {who}: {why}")
+    return text
