@@ -109,7 +109,8 @@ def test_a_prompt_is_what_render_makes(layout: str, name: str) -> None:
     arm = plain_arm(next(iter(task.base_prompts)), PRESETS[layout], stimulus)
     wanted = [m["content"].replace(stimulus.text, f"▶{stimulus.text}◀") for item in items for m in render(task, item, arm)]
     assert prompts["message"].tolist() == wanted
-    assert all("▶" in text for text in wanted)
+    marked = [text for text in wanted if "▶" in text]
+    assert len(marked) == len(items)  # a system message holds the text alone
     assert prompts["right answers"].tolist() == ["  or  ".join(item.targets) for item in items]
 
 
