@@ -22,8 +22,13 @@ $(READY): requirements.lock pyproject.toml
 	rm -f $(VENV)/.ready-*
 	touch $@
 
-calibrate: $(READY)  ## the error rates of the defaults on simulated nulls, every setting 2,000 times
-	PROMPTLAB_CALIBRATION=2000 $(BIN)/python -m pytest tests/test_calibration.py tests/test_calibration_core.py
+CALIBRATION := .calibration.jsonl
+
+calibrate: $(READY)  ## the error rates of the defaults, every setting 2,000 times, and their table in docs/statistics.md (about 20 minutes)
+	rm -f $(CALIBRATION)
+	PROMPTLAB_CALIBRATION=2000 PROMPTLAB_CALIBRATION_ROWS=$(CALIBRATION) $(BIN)/python -m pytest -v \
+		tests/test_calibration.py tests/test_calibration_core.py tests/test_calibration_tables.py
+	$(BIN)/python tools/make_calibration_table.py $(CALIBRATION)
 
 lock: $(READY)  ## compile requirements.lock anew from the bounds in pyproject.toml (needs uv)
 	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import os
 from collections.abc import Callable
 from functools import cache
 
@@ -16,12 +15,11 @@ import numpy as np
 import pytest
 from scipy import stats as st
 
+from calibrated import WHOLE, R, keep, mcse
 from promptlab import stats
 from promptlab.stats.intervals import newcombe
 
 pytestmark = pytest.mark.calibration
-R = int(os.environ.get("PROMPTLAB_CALIBRATION", "400"))
-WHOLE = R >= 2_000
 SIZES = (20, 50, 100, 300) if WHOLE else (20, 100)
 BASELINES = (0.1, 0.5, 0.9) if WHOLE else (0.5, 0.9)
 DISCORDANCES = (0.05, 0.1, 0.2, 0.3) if WHOLE else (0.1, 0.3)
@@ -31,10 +29,6 @@ GRID = [
     for n, base, psi, spread in itertools.product(SIZES, BASELINES, DISCORDANCES, SPREADS)
     if psi < 1.9 * base * (1 - base)  # more cannot differ between two runs of one model
 ]
-
-
-def mcse(p: float) -> float:
-    return math.sqrt(p * (1 - p) / R)
 
 
 MOST = 0.05 + 3 * mcse(0.05)
@@ -67,14 +61,16 @@ def rejected(s: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_single_answers_are_rejected_no_more_often_than_5_percent() -> None:
-    shy = []
+    shy, worst = [], []
     for n, base, psi, spread in GRID:
         s, b = drawn(n, base, psi, spread, 1)
         rate = rejected(s[..., 0], b[..., 0])
+        worst.append(rate)
         assert rate <= MOST, (n, base, psi, spread, rate)
         if float((s != b).mean()) * n >= 10:
             shy.append(rate)
     assert np.mean(shy) >= 0.035, "not uselessly shy"
+    keep(CELL, f"false finding, single answers (the worst of {len(GRID)} settings)", "20 to 300 items", ran(max(worst)), 0.05)
 
 
 @pytest.mark.parametrize("k", [3, 10])
@@ -104,6 +100,15 @@ def test_newcombe_covers() -> None:
         assert covered >= looser(0.925), (n, base, psi, spread, covered)
         found.append(covered)
     assert np.mean(found) >= looser(0.945)
+    keep(CELL, "Newcombe's interval covers 0 (the lowest of all settings)", "20 to 300 items", ran(min(found)), 0.925, "at least")
+
+
+CELL, FAMILY = "One task", "Families and looks"
+
+
+def ran(rate: float, runs: int = R) -> np.ndarray:
+    """Runs of which this share had it."""
+    return np.arange(runs) < round(rate * runs)
 
 
 def pooled(s: np.ndarray, b: np.ndarray) -> float:
@@ -114,7 +119,7 @@ def pooled(s: np.ndarray, b: np.ndarray) -> float:
 def test_taking_repeats_for_items_fails_these_bounds() -> None:
     s, b = drawn(100, 0.5, 0.3, 0.3, 10)
     assert pooled(s, b) > 0.15
-    assert pooled(s, b) > MOST
+    keep(CELL, "repeats taken for items, which is wrong", "100 items, 10 answers each", ran(pooled(s, b)), 0.05, "wrong")
 
 
 def family_wise(effects: np.ndarray, decide: Callable[[np.ndarray], np.ndarray], runs: int, seed: int) -> float:
@@ -134,7 +139,7 @@ def test_stepdown_maxt_keeps_the_family_wise_error(n_true: int) -> None:
     effects = np.zeros(21)
     effects[:n_true] = 0.1
     rate = family_wise(effects, lambda d: np.array(stats.maxt_stepdown(d, exact=False, n_resamples=399).p_adjusted) <= 0.05, R, 1)
-    assert rate <= MOST
+    keep(FAMILY, "any false finding, step-down maxT", f"21 sentences, {n_true} of them work", ran(rate), 0.05)
 
 
 def test_a_sweep_of_945_null_cells_reports_hardly_ever_anything() -> None:
@@ -148,8 +153,8 @@ def test_a_sweep_of_945_null_cells_reports_hardly_ever_anything() -> None:
         values = [midp(int(x), int(y)) for x, y in zip(gained, lost, strict=True)]
         any_bh += bool((stats.adjust(values, "fdr_bh") <= 0.05).any())
         any_holm += bool((stats.adjust(values, "holm") <= 0.05).any())
-    assert any_bh / R <= MOST
-    assert any_holm / R <= MOST
+    keep(FAMILY, "any finding after Benjamini-Hochberg", "945 cells, nothing works", ran(any_bh / R), 0.05)
+    keep(FAMILY, "any finding after Holm", "945 cells, nothing works", ran(any_holm / R), 0.05)
 
 
 @pytest.mark.parametrize("tau", [0.0, 0.02])
@@ -176,7 +181,8 @@ def test_planned_looks_keep_the_level_and_unplanned_ones_do_not() -> None:
     planned = (z[:, at] >= np.array(stats.group_sequential_boundaries(looks).z)).any(axis=1).mean()
     assert planned <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / runs) + 0.003
     peeked = (z[:, 24::25] >= st.norm.isf(0.025)).any(axis=1).mean()
-    assert peeked > 0.12, "looking every 25 items with the fixed test"
+    keep(FAMILY, "false finding at 4 planned looks", "300 items", ran(float(planned), runs), 0.053)
+    keep(FAMILY, "a look every 25 items with the fixed test, which is wrong", "300 items", ran(float(peeked), runs), 0.08, "wrong")
     evidence = np.array([stats.eprocess_discordant(row).first_crossing_alpha05 is not None for row in d[:R]])
     assert evidence.mean() <= MOST
 
@@ -203,7 +209,9 @@ def test_few_human_labels_and_a_biased_judge_cover_the_truth_and_the_judge_alone
         held += low <= 0.2 <= high
         judge += abs(said.mean() - 0.2) <= 1.96 * said.std(ddof=1) / math.sqrt(len(said))
         width.append((high - low) / (found.human_high - found.human_low))
-    assert held / runs >= 0.93 - (0 if WHOLE else 0.01)
+    words = f"{n} human labels, {more:,} more by a judge that agrees {rho:g}"
+    keep("Prediction-powered inference", "interval covers the truth", words, ran(held / runs, runs), 0.93, "at least")
+    keep("Prediction-powered inference", "the judge alone misses it, which is wrong", words, ran(1 - judge / runs, runs), 0.5, "wrong")
     assert judge / runs <= 0.2, "a judge alone is no interval"
     assert np.mean(width) <= {0.95: 0.65, 0.8: 0.85}.get(rho, 1.01)
 

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import csv
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from promptlab.api import compare
+from promptlab.importers import bring
 from promptlab.nouns import Comparison, Plan, PlannedFactor, PlannedPrompt, Setting
 from promptlab.nouns.plan import Margins, PlannedArm, PlannedModel, PlannedTask
+from promptlab.record.store import Run
+from promptlab.reporting.contrasts import contrast_tables
+from promptlab.reporting.decide import lines as lines_of
 from promptlab.reporting.questions import dependences, questions
+from promptlab.reporting.whole import whole
 from promptlab.stats import analyse, hypotheses, mcnemar, planned, supplement
 from promptlab.stats.multiplicity import contrast_of
 
@@ -320,6 +328,75 @@ def test_prompts_have_rows_in_the_decision() -> None:
     assert rows["c"].p_best > 0.95
     assert rows["c"].control == "a"
     assert rows["c"].tokens.diff == 20
+
+
+# --- the whole way, from a table
+
+
+def imported(folder: Path, lines: Sequence[Mapping[str, object]]) -> Run:
+    """A run of a table, as a user imports it."""
+    with (folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(lines[0]))
+        writer.writeheader()
+        writer.writerows(lines)
+    return Run(bring([folder / "scores.csv"], folder / "runs").folder)
+
+
+def rows_of(right: Mapping[tuple[str, str], int], n: int, clusters: int = 0) -> list[Mapping[str, object]]:
+    """One row for each item, arm and base prompt: the first so many are right."""
+    more = {"cluster": lambda i: f"c{i % clusters}"} if clusters else {}
+    return [
+        {"item": f"i{i}", "arm": arm, "base_prompt": prompt, "score": int(i < k), **{name: of(i) for name, of in more.items()}}
+        for (prompt, arm), k in right.items()
+        for i in range(n)
+    ]
+
+
+def test_a_table_with_two_base_prompts_gives_both_effects_and_no_pooled_advice(tmp_path: Path) -> None:
+    lines = rows_of({key: 120 * right // 120 for key, right in SPLIT.items()}, 120)
+    report = whole(imported(tmp_path, lines))
+    said = " ".join(report.headline)
+    for words in ("-14.2 points with p", "+25.0 points with q", "difference +39.2 points", "as a mean of base prompts that differ"):
+        assert words in said
+    [line] = lines_of(report)
+    assert line.do == "Decide for each base prompt"
+    assert "ship" not in json.dumps(json.loads(report.to_json())["decision"])
+    tables = {table.title: table for table in contrast_tables(report)}
+    assert [row[3] for row in tables["Effects by base prompt"].rows] == ["p", "q", "q - p"]
+    for text in (report.to_markdown(), report.to_html(), repr(report)):
+        assert "Effects by base prompt" in text
+        assert "+39.2" in text
+    assert "(lib" not in said
+    named = {row.get("contrast") for row in json.loads(report.to_json())["comparisons"]}
+    assert {"lib/s - none [prompt p]", "(lib/s - none) x (prompt q - p)"} <= named
+
+
+@given(
+    right=st.fixed_dictionaries({(p, a): st.integers(0, 40) for p in "pq" for a in ("none", "s")}), clusters=st.sampled_from([0, 2, 13]),
+    lost=st.sets(st.integers(0, 159), max_size=20),
+)  # fmt: skip
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_report_and_compare_agree_on_the_same_rows(
+    right: Mapping[tuple[str, str], int], clusters: int, lost: set[int], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    lines = [row | ({"score": ""} if i in lost else {}) for i, row in enumerate(rows_of(right, 40, clusters))]
+    run = imported(tmp_path_factory.mktemp("agree"), lines)
+    report = whole(run)
+    for name, arms in {"s": ("none", "s"), "p": ("p", "q")}.items():
+        shown = compare(run.folder, *arms).rows[-1]
+        if name == "s":
+            c = next(c for c in report.comparisons if c.scope == "stimulus")
+            assert (shown.n, shown.diff, shown.p_value) == pytest.approx((c.n_pairs, c.diff, c.p_value))
+            assert (shown.ci_low, shown.ci_high) == pytest.approx((c.ci_low, c.ci_high), nan_ok=True)
+        else:
+            kept = [dict(zip(("p", "q"), pair, strict=True)) for pair in _pairs_of(lines)]
+            assert shown.diff == pytest.approx(np.mean([pair["q"] - pair["p"] for pair in kept]))
+
+
+def _pairs_of(lines: Sequence[Mapping[str, Any]]) -> list[tuple[float, float]]:
+    """The scores of items without added text in both base prompts."""
+    of = {(row["base_prompt"], row["item"]): row["score"] for row in lines if row["arm"] == "none" and row["score"] != ""}
+    return [(of["p", item], of["q", item]) for prompt, item in of if prompt == "p" and ("q", item) in of]
 
 
 # --- nulls

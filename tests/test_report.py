@@ -537,7 +537,7 @@ def test_missing_answers_are_bounded_at_both_extremes(planted: Path) -> None:
     report = dataclasses.replace(whole, trials=broken, n_trials=len(broken), comparisons=tuple(analyse(broken, plan)))
     found = {(b.comparison.scope, b.comparison.treatment, b.comparison.control): b for b in bounds(report)}
     assert len(found) == len(report.of("primary") + report.of("stimulus"))
-    for control, against in (("placebo", list(arms)), ("none", ["none"])):
+    for control, against in (("placebo", list(arms)), ("none", list(plan.baseline))):
         bound = found["stimulus", "emotionprompt/EP02", control]
         for fill, extreme in ((0.0, bound.comparison.worst_low), (1.0, bound.comparison.worst_high)):
             means = []

@@ -46,6 +46,7 @@ def bring(
     repeat: Column = None,
     answer: Column = None,
     prompt: Column = None,
+    base_prompt: Column = None,
     cluster: Variable = None,
     outcome: Column = None,
     as_json: AsJson = False,
@@ -55,7 +56,7 @@ def bring(
 
     columns = {
         "item": item, "arm": arm, "score": score, "model": model, "task": task, "repeat": repeat, "answer": answer, "prompt": prompt,
-        "cluster": cluster, "outcome": outcome,
+        "base_prompt": base_prompt, "cluster": cluster, "outcome": outcome,
     }  # fmt: skip
     options = Options(
         kind=from_, baseline=baseline, placebos=tuple(placebo or ()), metric=metric, scorer=scorer, scale=_scale(scale),

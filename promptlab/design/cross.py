@@ -21,7 +21,9 @@ PlaceboKind = Literal["neutral", "shuffled", "whitespace"]
 NEAREST = 3
 """Neutral sentences for each stimulus, on average over the stimuli."""
 LEAST_SHARED = 5
-"""Neutral sentences that a stimulus meets where others of its length share the price: so many can stand for others like them."""
+"""Neutral sentences that can stand for others like them."""
+MOST_SHARED = 8
+"""Beyond so many, more of them hardly make a mean any surer."""
 
 
 def stack(parts: Sequence[Stimulus]) -> Stimulus:
@@ -110,11 +112,11 @@ def nearest(length: int, n_words: int | None, neutral: Sequence[Stimulus], n_tok
 
 
 def shared(stimuli: Sequence[Stimulus], neutral: Sequence[Stimulus], n_tokens: Mapping[str, int]) -> list[Stimulus]:
-    """Neutral sentences that stimuli of similar length share: three for each, then five, as long as there are at most three times as many
-    as stimuli. One stimulus alone has its three nearest.
+    """Neutral sentences that stimuli of similar length share: three for each, then five, then eight, as long as there are at most three
+    times as many as stimuli. One stimulus alone has its three nearest.
     """
     chosen: dict[str, Stimulus] = {}
-    for want in (NEAREST, LEAST_SHARED):
+    for want in (NEAREST, LEAST_SHARED, MOST_SHARED):
         for stimulus in sorted(stimuli, key=lambda s: n_tokens[s.id]):
             near = nearest(n_tokens[stimulus.id], stimulus.n_words, neutral, n_tokens)
             near = [p for p in near if alike(n_tokens[stimulus.id], n_tokens[p.id])] or near[:want]

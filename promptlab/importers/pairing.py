@@ -138,7 +138,7 @@ def _unique(results: Iterable[Result], path: Path) -> None:
     seen: dict[tuple[object, ...], Result] = {}
     twice: list[tuple[Result, Result]] = []
     for r in results:
-        key = (r.model, r.task, r.arm, r.item, r.repeat)
+        key = (r.model, r.task, r.arm, r.item, r.repeat, r.base_prompt)
         if seen.setdefault(key, r) is not r:
             twice.append((seen[key], r))
     if twice:
@@ -147,7 +147,8 @@ def _unique(results: Iterable[Result], path: Path) -> None:
             path,
             f"{len(twice):,} results stand twice for one model, task, arm, item and repeat, first {first.where} and {second.where} "
             f"(model {first.model!r}, task {first.task!r}, arm {first.arm!r}, item {first.item!r}). If they are repeats, name the column "
-            "that numbers them with --repeat; if they are of several models or tasks, name those with --model or --task",
+            "that numbers them with --repeat; if they are of several models, tasks or prompts, name those with --model, --task or "
+            "--base-prompt",
         )
 
 
@@ -227,7 +228,7 @@ def _missing(results: Sequence[Result], path: Path) -> list[str]:
     n = sum(1 for r in results if r.score is None)
     if n == len(results):
         raise refusal(path, "no result has a score, so there is nothing to judge; score the answers first")
-    sizes = Counter((r.model, r.task, r.arm, r.item) for r in results)
+    sizes = Counter((r.model, r.task, r.arm, r.item, r.base_prompt) for r in results)
     notes = [f"{n:,} of {len(results):,} results have no score (a failed call is missing, never 0)"] if n else []
     if len(set(sizes.values())) > 1:
         low, high = min(sizes.values()), max(sizes.values())

@@ -19,7 +19,7 @@ from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.record.store import RunWriter, frozen_plan, now
 from promptlab.sources.spec.experiment import Analysis
-from promptlab.stats import hypotheses
+from promptlab.stats import completed, hypotheses
 
 SETTING = Setting("imported")
 """Placement, shots and strategy: the file does not say them in promptlab's terms, so all arms share one name for them."""
@@ -29,7 +29,7 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 VERSION = 1
 """Part of every run id: raised when a file would be read to other rows than before."""
 T = TypeVar("T")
-OF_TRIAL, OF_CALL = shared(TrialRow, Result), shared(CallRow, Result)
+OF_TRIAL, OF_CALL = [name for name in shared(TrialRow, Result) if name != "base_prompt"], shared(CallRow, Result)
 NOT_FROZEN = "imported: not frozen before the data"
 
 
@@ -50,6 +50,12 @@ class Import:
         hashes = sorted(source.sha256 for source in self.reading.sources)
         options = {**asdict(self.options), "arm_names": dict(self.arm_names)}
         return f"{self.name}-{digest({'version': VERSION, 'files': hashes, 'options': options})[:8]}"
+
+    @property
+    def base_prompts(self) -> tuple[str, ...]:
+        """The base prompts that the file tells apart; one name for all where it tells none."""
+        found = tuple(dict.fromkeys(result.base_prompt or BASE_PROMPT for result in self.paired.results))
+        return found if len(found) > 1 else (BASE_PROMPT,)
 
 
 def run_name(text: str) -> str:
@@ -74,11 +80,12 @@ def write(what: Import, runs: Path, more_notes: Sequence[str] = ()) -> tuple[Pat
     try:
         what = replace(what, paired=without_secrets(what.paired, what.reading, more_notes))
         writer.write_plan(make_plan(what))
-        base_prompts = {BASE_PROMPT: ""}
+        base_prompts = dict.fromkeys(what.base_prompts, "")
         writer.write_items(Task(task, "own", "own", "imported", base_prompts, items) for task, items in what.paired.items.items())
         arms = {arm.name: arm for arm in what.paired.arms}
         for order, result in enumerate(what.paired.results):
-            writer.append(*rows(result, arms[result.arm], order))
+            prompt = (result.base_prompt or BASE_PROMPT) if len(what.base_prompts) > 1 else BASE_PROMPT
+            writer.append(*rows(result, arms[result.arm], prompt, order))
     finally:
         writer.close()
     writer.write_manifest(_manifest(what, *frozen_plan(folder)))
@@ -125,7 +132,7 @@ def make_plan(what: Import) -> Plan:
     asked = f"Does {stimuli[0]!r}" if len(stimuli) == 1 else f"Do {len(stimuli)} arms"
     tool = _tool(reading)
     simulated = {r.model for r in paired.results if r.simulated}  # made-up answers stay labelled wherever they were exported to
-    return Plan(
+    made = Plan(
         run=what.run_id,
         name=what.name,
         question=f"{asked} change the score against {paired.arms[0].imported_as!r}? ({NOT_FROZEN}; results of {tool})",
@@ -147,7 +154,7 @@ def make_plan(what: Import) -> Plan:
         tasks=tuple(_task_row(task, what) for task in tasks),
         arms=tuple(_arm_row(arm, tool) for arm in paired.arms),
         settings=(SETTING,),
-        base_prompts=(BASE_PROMPT,),
+        base_prompts=what.base_prompts,
         stimuli_of={LIBRARY: tuple(stimuli)},
         placebos_of=dict.fromkeys(stimuli, tuple(placebos)),
         no_placebo_reason=None if placebos else "the imported results have none, or none was named with --placebo",
@@ -164,12 +171,13 @@ def make_plan(what: Import) -> Plan:
         notes=tuple(_notes(what)),
         hypotheses=tuple(planned),
     )
+    return completed(made)
 
 
-def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[CallRow]]:
+def rows(result: Result, arm: PlannedArm, base_prompt: str, order: int) -> tuple[TrialRow, list[CallRow]]:
     """One result as a row of the trials frame and one of the calls frame."""
     factors = SETTING.canonical()
-    parts = [result.task, result.item, result.arm, BASE_PROMPT, *factors.values(), result.model, result.repeat]
+    parts = [result.task, result.item, result.arm, base_prompt, *factors.values(), result.model, result.repeat]
     trial = digest(parts)[:20]
     stimulus = result.arm if arm.role in ("stimulus", "placebo") else None
     params = json.dumps(dict(result.params), sort_keys=True)
@@ -182,7 +190,7 @@ def rows(result: Result, arm: PlannedArm, order: int) -> tuple[TrialRow, list[Ca
         role=arm.role,
         stimulus=stimulus,
         library=LIBRARY if stimulus else None,
-        base_prompt=BASE_PROMPT,
+        base_prompt=base_prompt,
         setting=SETTING.id,
         **factors,
         replicate=result.repeat,
@@ -262,7 +270,7 @@ def _task_row(task: str, what: Import) -> PlannedTask:
         n_items=len(what.paired.items[task]),
         metric=f"imported: {what.reading.metric}",
         strict="text",
-        base_prompts={BASE_PROMPT: what.paired.arms[0].text or ""},
+        base_prompts=dict.fromkeys(what.base_prompts, what.paired.arms[0].text or ""),
         source=", ".join(dict.fromkeys(source.file for source in what.reading.sources)),
         licence="not stated",
         defects=what.paired.notes,

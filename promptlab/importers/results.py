@@ -31,6 +31,8 @@ class Result:
     where: str
     """Where it stands in its file, for messages."""
     repeat: int = 0
+    base_prompt: str = ""
+    """Which of several prompts the item was asked with, whatever its arm adds."""
     outcome: Outcome = "ok"
     answer: str = ""
     extracted: str | None = None

@@ -126,6 +126,7 @@ OBVIOUS: Mapping[str, tuple[str, ...]] = {
     "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
     "answer": ("answer", "output", "response", "completion", "prediction"),
     "prompt": ("prompt", "prompt_text", "messages"),
+    "base_prompt": ("base_prompt",),
     "cluster": ("cluster", "cluster_id"),
     "outcome": ("outcome", "status"),
 }
@@ -238,9 +239,13 @@ def each_row(table: Table, read_row: Callable[[Row], T | str]) -> list[T]:
     return found
 
 
+NAMES = ("item", "arm", "model", "task", "repeat", "base_prompt", "cluster", "outcome")
+"""Columns whose cells are names."""
+
+
 def _result(row: Row, columns: Mapping[str, str], file: File, task: str) -> Result | str:
     cells = {what: row.values.get(column) for what, column in columns.items() if column}
-    names = {what: cell_text(cells.get(what)) for what in ("item", "arm", "model", "task", "repeat", "cluster", "outcome")}
+    names = {what: cell_text(cells.get(what)) for what in NAMES}
     arm = file.arm if not columns.get("arm") else names["arm"]
     for what, value in (("item", names["item"]), ("arm", arm)):
         if not value:
@@ -264,6 +269,7 @@ def _result(row: Row, columns: Mapping[str, str], file: File, task: str) -> Resu
         score=score,
         where=f"row {row.number}",
         repeat=_repeat(cells.get("repeat")),
+        base_prompt=name_of(names["base_prompt"]),
         outcome=outcome,
         answer=text(_value(cells.get("answer"))),
         messages=as_messages(cells.get("prompt")),
