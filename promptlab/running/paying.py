@@ -115,10 +115,11 @@ class Payer:
     def keep(self) -> None:
         """Write down what was sent and paid."""
         progress, budget = self.progress, self.budget
+        sent = Sums(self.gateway.n_sent, progress.paid_usd, progress.unsure_usd)
+        held_usd, held_tokens = budget.reserved_usd, budget.reserved_tokens
         self.ledger.keep(
-            Sums(
-                self.gateway.n_sent, progress.paid_usd, progress.unsure_usd, budget.spent_usd, budget.spent_tokens,
-                budget.reserved_usd, budget.reserved_tokens,
+            sent._replace(
+                spent_usd=budget.spent_usd, spent_tokens=budget.spent_tokens, held_usd=held_usd, held_tokens=held_tokens,
             )
         )  # fmt: skip
 
