@@ -1,6 +1,7 @@
 """What it costs that a trial survives a power cut, and that two sweeps with one cache pay once: sweeps with each and without, in turn.
 
-    python benchmarks/durability.py [--trials 4000] [--rounds 9] [--concurrency 64] [--json]
+    python benchmarks/durability.py [--trials 4000] [--rounds 9] [--concurrency 64]
+                                    [--only NAME,...] [--json]
 
 All sweeps run in one process against the endpoint of `peers/`, each into an empty folder with an empty cache. Every round runs each
 variant once, and every second round in the reverse order. A ratio is the median, over the rounds, of a variant's calls a second
@@ -16,7 +17,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from unittest import mock
@@ -74,12 +75,12 @@ def swept(study: Study, concurrency: int) -> Took:
         return Took(done.progress.n_sent / wall, 1000 * cpu / done.progress.n_sent)
 
 
-def measured(study: Study, n_rounds: int, concurrency: int) -> dict[str, list[Took]]:
-    """All variants in turn."""
-    took: dict[str, list[Took]] = {name: [] for name in VARIANTS}
+def measured(study: Study, n_rounds: int, concurrency: int, names: Sequence[str]) -> dict[str, list[Took]]:
+    """These variants in turn."""
+    took: dict[str, list[Took]] = {name: [] for name in names}
     swept(study, concurrency)  # warms up
     for number in range(n_rounds):
-        for name in list(VARIANTS) if number % 2 == 0 else list(reversed(VARIANTS)):
+        for name in names if number % 2 == 0 else reversed(names):
             with VARIANTS[name]():
                 took[name].append(swept(study, concurrency))
     return took
@@ -90,12 +91,14 @@ def main() -> None:
     parser.add_argument("--trials", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--concurrency", type=int, default=64)
+    parser.add_argument("--only", default=",".join(VARIANTS), metavar="NAME,...", help="beside the whole sweep")
     parser.add_argument("--json", action="store_true", help="every figure of every round, in place of a table")
     asked = parser.parse_args()
     with serving() as endpoint, tempfile.TemporaryDirectory() as folder:
         job = Job(Path(folder), asked.trials, endpoint.at_once, asked.concurrency)
         path = experiment(job, {"model": "openai/mock", "api_base": job.base})
-        took = measured(resolve(path), asked.rounds, asked.concurrency)
+        names = [name for name in VARIANTS if name in ("whole", *asked.only.split(","))]
+        took = measured(resolve(path), asked.rounds, asked.concurrency, names)
     if asked.json:
         print(json.dumps({name: [one._asdict() for one in ones] for name, ones in took.items()}, indent=2))
         return
