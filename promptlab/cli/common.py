@@ -32,7 +32,24 @@ def run_folder(text: str | Path) -> Path:
     return fetched(str(text))
 
 
-ExperimentFile = Annotated[Path, typer.Argument(help="The experiment's YAML file.", show_default=False)]
+def source(given: str | Path) -> Path:
+    """An experiment file, by its path or by the name of one that comes with promptlab."""
+    from promptlab.nouns import did_you_mean, shipped
+
+    path = Path(given)
+    if path.exists() or len(path.parts) > 1 or path.suffix in (".yaml", ".yml"):
+        return path
+    known = {file.stem: file for file in sorted(shipped("experiments").glob("*.yaml"))}
+    if path.name not in known:
+        raise UsageProblem(f"{given}: there is no such file, and no experiment of that name comes with promptlab; "
+                           f"{did_you_mean(path.name, known)}")  # fmt: skip
+    return known[path.name]
+
+
+ExperimentFile = Annotated[
+    Path,
+    typer.Argument(help="An experiment's YAML file, or the name of a shipped one: quickstart.", show_default=False, parser=source),
+]
 Runs = Annotated[Path, typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept.", parser=path, metavar="PATH")]
 RunsAnywhere = Annotated[
     str,

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, look, plan, rate, report, sweep, view
+from promptlab.cli import bring, cache, data, export, gate, look, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -21,14 +21,18 @@ GC_EVERY = 50_000
 app = typer.Typer(
     name="promptlab",
     help="Does a sentence added to a prompt help your model on your task? Plan, run and judge paired experiments.",
-    epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 5 gate failed, "
+    "130 interrupted.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for before_judging in (plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
-for judging in (report.report, report.scores, report.compare, report.replicate, export.export, export.notebook, rate.rate, view.view):
+JUDGING = (
+    report.report, gate.gate, report.scores, report.compare, report.replicate, export.export, export.notebook, rate.rate, view.view
+)  # fmt: skip
+for judging in JUDGING:
     app.command()(judging)
 app.command("import")(bring.bring)
 app.command()(look.schema)

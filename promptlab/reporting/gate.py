@@ -1,0 +1,152 @@
+"""The gate for continuous integration: may this arm take the place of the incumbent? As text, Markdown, JUnit XML and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+from promptlab.nouns import ArmRef, UsageProblem, did_you_mean, inert
+from promptlab.record.store import Run
+from promptlab.reporting.build import Report, build
+from promptlab.reporting.formats import escaped
+from promptlab.reporting.summary import SummaryRow, summaries
+from promptlab.stats import interval, points
+from promptlab.stats.contrasts import arm_of, incumbent_of, of_arms
+from promptlab.stats.noninferior import NonInferiority, non_inferiority
+
+PASS, FAIL, OPEN = "pass", "fail", "not enough data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """One arm of one model at the gate."""
+
+    run: str
+    model: str
+    simulated: bool
+    arm: str
+    incumbent: str
+    outcome: str
+    quality: NonInferiority
+    cost_increase: float | None
+    """A fraction of the incumbent's cost of an answer; None where a price is unknown."""
+    max_cost_increase: float | None
+    why: str
+
+    @property
+    def words(self) -> str:
+        """The outcome in one sentence."""
+        q = self.quality
+        text = f"{self.outcome.upper()}: {self.arm} against {self.incumbent} on {self.model}"
+        if q.diff is not None:
+            text += f": {points(q.diff)} points ({100 * (1 - 2 * q.alpha):.0f} % {interval(q.low, q.high)}), margin {100 * q.margin:g}"
+        if self.cost_increase is not None:
+            text += f", cost {100 * self.cost_increase:+.1f} %"
+        return f"{text}, {q.n_items:,} items.{f' {self.why}.' if self.why else ''}"
+
+    def plain(self) -> dict[str, Any]:
+        """As one line of JSON; fractions."""
+        own = {name: value for name, value in asdict(self).items() if name != "quality"}
+        return own | {name: getattr(self.quality, name) for name in ("diff", "low", "high", "margin", "alpha", "n_items", "n_tasks")}
+
+
+def gate(run: Run, arm: str | None, *, margin: float | None = None, max_cost_increase: float | None = None) -> list[Gated]:
+    """One arm of every model against what runs today; `margin` in points (None: the plan's), `max_cost_increase` in percent.
+
+    Without a name the run must have one arm besides the incumbent. UsageProblem where the name is not there or is not one arm.
+    """
+    report = build(run)
+    return [_gated(report, model, arm, margin, max_cost_increase) for model in report.models]
+
+
+def _gated(report: Report, model: str, arm: str | None, margin: float | None, most: float | None) -> Gated:
+    plan = report.plan
+    [rows] = [summary.rows for summary in summaries(report) if summary.model == model]
+    row = _chosen(report, rows, arm)
+    incumbent, refs, base = _sides(report, rows, row)
+    margins = plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
+    quality = non_inferiority(
+        report.trials, plan, refs, base, margin=margins if margin is None else margin / 100, alpha=plan.alpha,
+    )  # fmt: skip
+    outcome, why = str(quality.outcome), quality.why
+    if not report.complete:
+        outcome, why = OPEN, f"the run is {report.state}"
+    elif any(c.status == "aa_failed" for c in report.of("aa", model)):
+        outcome, why = OPEN, "the baseline differs from its own repeat"
+    now, then = row.usd_per_1000, incumbent.usd_per_1000
+    increase = None if now is None or not then else now / then - 1
+    if most is not None and outcome == PASS:
+        if increase is None:
+            outcome, why = OPEN, "the cost is unknown"
+        elif increase > most / 100 + 1e-12:
+            outcome, why = FAIL, f"the cost of an answer rises by more than {most:g} %"
+    return Gated(
+        run=report.run, model=model, simulated=row.simulated, arm=row.arm, incumbent=incumbent.arm, outcome=outcome, quality=quality,
+        cost_increase=increase, max_cost_increase=None if most is None else most / 100, why=why,
+    )  # fmt: skip
+
+
+def _chosen(report: Report, rows: Sequence[SummaryRow], arm: str | None) -> SummaryRow:
+    others = [row for row in rows if not row.incumbent]
+    names = [row.arm for row in others]
+    if arm is None:
+        if len(others) == 1:
+            return others[0]
+        raise UsageProblem(f"{report.run} has {len(others)} arms besides the incumbent; name one with --arm: {', '.join(names)}")
+    found = [row for row in others if row.arm == arm] or [row for row in others if arm in (row.text_of, row.prompt)]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageProblem(f"{report.run}: several arms are called {arm!r}; name one of {', '.join(row.arm for row in found)}")
+    raise UsageProblem(f"{report.run} has no arm {arm!r} besides the incumbent; {did_you_mean(arm, names)}")
+
+
+def _sides(report: Report, rows: Sequence[SummaryRow], row: SummaryRow) -> tuple[SummaryRow, list[ArmRef], list[ArmRef]]:
+    """The incumbent's row, and both sides as arms of a contrast."""
+    plan = report.plan
+    if of_arms(plan):
+        base = next(one for one in rows if one.incumbent)
+        refs = arm_of(plan, row.model, row.setting, row.prompt, row.text_of)
+        return base, sorted(refs, key=str), sorted(incumbent_of(plan, row.model), key=str)
+    base = next(one for one in rows if one.incumbent and one.setting == row.setting)
+    return base, *([ArmRef(model=row.model, setting=row.setting, arm=one.text_of)] for one in (row, base))  # type: ignore[return-value]
+
+
+def worst(found: Sequence[Gated]) -> str:
+    """What the gate says of all models: fail before not enough data before pass."""
+    outcomes = {one.outcome for one in found}
+    return FAIL if FAIL in outcomes else OPEN if OPEN in outcomes else PASS
+
+
+SIGNS = {PASS: "✅", FAIL: "❌", OPEN: "❓"}
+
+
+def to_markdown(found: Sequence[Gated]) -> str:
+    """A summary for a pull request."""
+    simulated = "SIMULATED: made-up answers. " if any(one.simulated for one in found) else ""
+    lines = [f"### Prompt gate: {SIGNS[worst(found)]} {worst(found)}", ""]
+    lines += [f"{simulated}At most {100 * found[0].quality.margin:g} points worse than the incumbent, one-sided.", ""]
+    lines += ["| model | arm | against | points | interval | items | cost | outcome |", "| --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for one in found:
+        q = one.quality
+        cost = "unknown" if one.cost_increase is None else f"{100 * one.cost_increase:+.1f} %"
+        cells = [one.model, one.arm, one.incumbent, points(q.diff), interval(q.low, q.high), f"{q.n_items:,}", cost,
+                 f"{one.outcome}{f': {one.why}' if one.why else ''}"]  # fmt: skip
+        lines.append("| " + " | ".join(escaped(cell) for cell in cells) + " |")
+    return "\n".join([*lines, "", f"Run `{inert(found[0].run)}`", ""])
+
+
+def to_junit(found: Sequence[Gated]) -> str:
+    """JUnit XML: one test for each model; not enough data is an error, not a failure."""
+    counts = {outcome: sum(one.outcome == outcome for one in found) for outcome in (FAIL, OPEN)}
+    suite = ElementTree.Element(
+        "testsuite", name="promptlab gate", tests=str(len(found)), failures=str(counts[FAIL]), errors=str(counts[OPEN])
+    )
+    for one in found:
+        case = ElementTree.SubElement(suite, "testcase", classname=inert(one.run), name=inert(f"{one.model}: {one.arm}"))
+        if one.outcome != PASS:
+            ElementTree.SubElement(case, "failure" if one.outcome == FAIL else "error", message=inert(one.words))
+        ElementTree.SubElement(case, "system-out").text = inert(one.words)
+    return ElementTree.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

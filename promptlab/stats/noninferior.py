@@ -1,0 +1,85 @@
+"""The gate: whether one arm is at most a margin worse than what runs today. A claim of its own, so it is corrected for nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from promptlab.nouns import ArmRef, Contrast, Plan
+from promptlab.stats.analysis import LEAST_ITEMS, Analysis
+from promptlab.stats.core import Pairs, infer
+
+Outcome = Literal["pass", "fail", "not enough data"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NonInferiority:
+    """Arm minus incumbent, as fractions. `low` and `high` are the ends of two one-sided intervals at 1 - alpha."""
+
+    outcome: Outcome
+    diff: float | None
+    low: float | None
+    high: float | None
+    margin: float
+    alpha: float
+    n_items: int
+    n_tasks: int
+    why: str
+
+
+def non_inferiority(
+    trials: pd.DataFrame, plan: Plan, arm: Sequence[ArmRef], incumbent: Sequence[ArmRef], *, margin: float, alpha: float = 0.05
+) -> NonInferiority:
+    """Whether the mean over the tasks of `arm` minus `incumbent` is above -margin (a fraction), one-sided at `alpha`.
+
+    It passes where the lower end is above -margin, also with the answers that only one side lost put in against the arm. It fails
+    where the arm is shown to be worse (the upper end is below 0) and the lower end is not above -margin. Anything else needs more
+    data. Score-type and exact bounds are used where few answers change, errors by cluster where items come in clusters
+    (`promptlab.stats.core`). Source: ICH E9 and E10; Schuirmann 1987.
+    """
+    if not 0 < margin <= 1 or not 0 < alpha < 0.5:
+        raise ValueError(f"margin must be above 0 and at most 1, alpha above 0 and below 0.5; found {margin} and {alpha}")
+    weights = {ref: 1 / len(arm) for ref in arm} | {ref: -1 / len(incumbent) for ref in incumbent}
+    contrast = Contrast(name="arm - incumbent", weights=tuple(weights.items()))
+    analysis = Analysis(trials, plan)
+    found = [_ends(one, contrast, margin, alpha) for one in (analysis, analysis.at_worst(False))]
+    (diff, low, high, n, n_tasks, why), (_, low_at_worst, *_) = found
+    outcome: Outcome = "not enough data"
+    if not why and low is not None and high is not None:
+        if low > -margin and low_at_worst is not None and low_at_worst > -margin:
+            outcome = "pass"
+        elif low <= -margin and high < 0:
+            outcome = "fail"
+        elif low > -margin:
+            why = "answers that only one side lost could turn it"
+        else:
+            why = "the interval leaves open whether it loses more than the margin"
+    return NonInferiority(outcome=outcome, diff=diff, low=low, high=high, margin=margin, alpha=alpha, n_items=n, n_tasks=n_tasks, why=why)
+
+
+def _ends(
+    analysis: Analysis, contrast: Contrast, margin: float, alpha: float
+) -> tuple[float | None, float | None, float | None, int, int, str]:
+    """Difference, both one-sided ends, pairs, tasks, and why nothing can be said."""
+    pairs: list[Pairs] = [analysis.compared(contrast, task).pairs for task in analysis.n_items]
+    some = [p for p in pairs if len(p.s)]
+    n, planned = sum(len(p.s) for p in some), sum(p.n_planned for p in pairs)
+    if len(some) < len(pairs) or not n:
+        return None, None, None, n, len(some), "a task has no item with both answers"
+    inference = infer(some)
+    ends = inference.equivalence(margin, alpha)
+    why = ""
+    if n < LEAST_ITEMS:
+        why = f"{n} items are too few"
+    elif n < planned / 2:
+        why = f"only {n} of {planned} items have both answers"
+    elif inference.status == "too_few_clusters":
+        why = "too few groups of items"
+    elif ends is None:
+        why = "all items moved alike, so there is no error to judge it by"
+    low, high = (None, None) if ends is None else ends[1:]
+    return float(np.mean([p.d.mean() for p in some])), low, high, n, len(some), why
