@@ -20,6 +20,7 @@ from promptlab.nouns import VERDICTS
 from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.plan import Plan
 from promptlab.nouns.setting import Setting
+from promptlab.planning.size import Size
 from promptlab.reporting.charts import FONT, INK, LINES, svg
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.components import components_of
@@ -249,6 +250,50 @@ def tasks() -> alt.LayerChart:
         *lines(rows, "spread of true effects between tasks (sd), points", "false alarms, %", kinds, top=30),
     )
     return styled(drawn, "Tasks differ, and a claim about tasks must say so", "20 tasks of 100 items; mean effect over such tasks is 0")
+
+
+def neutral() -> alt.LayerChart:
+    """How often one more neutral sentence is reported as more than neutral, by how much sentences of its kind differ."""
+    runs, k, n = 1_000, 20, 60
+    kinds = ["these 3, taken for others like them", "these 5, taken for others like them", "sentences like these 5"]
+    rows: Rows = []
+    for points in (0, 1, 2, 3):
+        rng = np.random.default_rng([SEED, points])
+        seen: dict[str, list[bool]] = {kind: [] for kind in kinds}
+        for _ in range(runs):
+            moves = rng.normal(0, 1, (6, 1, 1)) * points / 100
+            p = np.clip(propensities(rng, (1, k, n), 0.7, 0.1) + moves, 0, 1)
+            scores = (rng.random(p.shape) < p).astype(float)
+            for kind, m in zip(kinds[:2], (3, 5), strict=True):
+                pairs = [
+                    stats.Pairs(
+                        task=str(t), s=scores[0, t], b=scores[1 : 1 + m, t].mean(axis=0), clusters=None, n_planned=n,
+                        controls=tuple(scores[1 : 1 + m, t].mean(axis=1)),
+                    )
+                    for t in range(k)
+                ]  # fmt: skip
+                these = stats.infer(pairs)
+                seen[kind].append(these.p_value is not None and these.p_value <= 0.05)
+            like = stats.like_sentences(pairs, these, (1.0,), (0.2,) * 5)
+            seen[kinds[2]].append(like is not None and like.p_value is not None and like.p_value <= 0.05)
+        rows += [{"x": points, "y": 100 * float(np.mean(found)), "kind": kind} for kind, found in seen.items()]
+    told("neutral", f"{runs:,} runs a point, seed {SEED}; {series(rows)}")
+    marks = lines(rows, "how much sentences differ (sd), points", "false alarms, %", kinds)
+    drawn = alt.layer(*level(5, "5 % promised", above=True), *marks)
+    return styled(drawn, "Neutral sentences differ too", "20 tasks of 60 items; the sentence is one more neutral one")
+
+
+def pooled() -> alt.LayerChart:
+    """Power by how many arms the control is the mean of."""
+    rows: Rows = [
+        {"x": m, "y": 100 * Size((60,) * 6, 0.1, 0.025, chance=0.1, controls=m).power(effect / 100), "kind": f"{effect} points"}
+        for effect in (3, 4, 5, 6)
+        for m in (1, 2, 3, 5, 6, 8)
+    ]
+    told("pooled", f"worked out, not simulated; {series(rows)}")
+    kinds = list(dict.fromkeys(str(row["kind"]) for row in rows))
+    drawn = alt.layer(*lines(rows, "arms that the control is the mean of", "found, %", kinds, top=100))
+    return styled(drawn, "A mean of several controls sees more", "6 tasks of 60 items, 10 % of answers change, level .025")
 
 
 SETTING = Setting("paper")
@@ -718,7 +763,7 @@ def options() -> None:
 FIGURES: Mapping[str, Callable[[], alt.LayerChart]] = {
     "repeats": repeats, "midp": midp_or_exact, "coverage": coverage, "families": families, "tasks": tasks, "same": same,
     "missing": missing, "aa": again, "best": best, "protocol": protocol, "spread": spread, "components": components, "seen": seen,
-    "looks": looks, "swings": swings, "decision": decision, "judge": judge, "prompts": prompts,
+    "looks": looks, "neutral": neutral, "pooled": pooled, "swings": swings, "decision": decision, "judge": judge, "prompts": prompts,
 }  # fmt: skip
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats as st
 
 from promptlab.nouns import Status
@@ -20,6 +22,8 @@ from promptlab.stats.paired import DECIMALS, ENUMERATE_UP_TO, RESAMPLES, mean_di
 FEWEST_ITEMS = 50
 """With fewer items no estimate for a chosen stimulus is given: cross-fitting then leaves too few to choose by."""
 BLOCK = 2_000
+MOST_KEPT = 1_000
+"""Draws over so many items are kept for the next table of as many."""
 TIED = 1e-9
 
 
@@ -77,12 +81,14 @@ def maxt_stepdown(
     exact: bool | str = "auto",
     n_resamples: int = RESAMPLES,
     rng: np.random.Generator | None = None,
+    seed: int | None = None,
 ) -> MaxT:
     """Which stimuli differ from the shared baseline, with family-wise error over all of them (Westfall and Young 1993).
 
     Rows are stimuli, columns the items of one task; NaN is a missing pair and that row's own. An item's whole column flips
     its sign together, which keeps how the rows depend on each other. All sign vectors up to 14 items (or where `exact` is
-    True), else `n_resamples` of them and (count + 1) / (draws + 1). A row that moved every item by one constant has no t: it
+    True), else `n_resamples` of them and (count + 1) / (draws + 1), by `rng`, or by `seed` the same ones for all tables of as many items. A
+    row that moved every item by one constant has no t: it
     gets the sign-flip test and its share of the error by Bonferroni.
     """
     table = _table(differences)
@@ -106,8 +112,11 @@ def maxt_stepdown(
     critical, method = math.nan, "none"
     if len(rest) and len(moving):
         order = rest[np.argsort(-observed[rest], kind="stable")]
-        n_draws, drawn = (2 ** len(moving), None) if every else (n_resamples, rng or np.random.default_rng(0))
+        n_draws = 2 ** len(moving) if every else n_resamples
+        drawn: np.random.Generator | npt.NDArray[np.int8] | None = None if every else rng or np.random.default_rng(0)
         rows = filled[np.ix_(order, moving)]
+        if drawn is not None and seed is not None and table.shape[1] <= MOST_KEPT:
+            drawn = _bits(seed, n_resamples, table.shape[1])[:, moving]
         raw, above, largest = _count(rows, squares[order], n[order], observed[order], n_draws, drawn)
         add = 0 if every else 1
         stepped = np.maximum.accumulate((above + add) / (n_draws + add))
@@ -119,25 +128,40 @@ def maxt_stepdown(
 
 
 def _count(
-    rows: Array, squares: Array, n: Array, observed: Array, n_draws: int, rng: np.random.Generator | None
+    rows: Array, squares: Array, n: Array, observed: Array, n_draws: int, drawn: np.random.Generator | npt.NDArray[np.int8] | None
 ) -> tuple[Array, Array, Array]:
     """For rows in the order of falling |t|: draws that reach a row's own t, draws whose maximum over it and the rows below does.
 
-    The draws are random where `rng` is given, else all sign vectors.
+    The draws are `drawn`, or by that generator; without either all sign vectors.
     """
     n_items = rows.shape[1]
     raw, above, largest = np.zeros(len(rows)), np.zeros(len(rows)), []
     edge = (observed - TIED)[:, None]
     for start in range(0, n_draws, BLOCK):
         size = min(BLOCK, n_draws - start)
-        counted = np.arange(start, start + size)[:, None] >> np.arange(n_items) & 1
-        bits = counted if rng is None else rng.integers(0, 2, (size, n_items))
+        if drawn is None:
+            bits = np.arange(start, start + size)[:, None] >> np.arange(n_items) & 1
+        else:
+            bits = drawn[start : start + size] if isinstance(drawn, np.ndarray) else drawn.integers(0, 2, (size, n_items))
         t = _studentised(rows @ (1.0 - 2.0 * bits).T, squares, n)
         raw += (t >= edge).sum(axis=1)
         maxima = np.maximum.accumulate(t[::-1], axis=0)[::-1]
         above += (maxima >= edge).sum(axis=1)
         largest.append(maxima[0])
     return raw, above, np.concatenate(largest)
+
+
+@lru_cache(maxsize=4)
+def _bits(seed: int, n_draws: int, n_items: int) -> npt.NDArray[np.int8]:
+    """Random bits, draws by items."""
+    return np.random.default_rng([seed, n_items]).integers(0, 2, (n_draws, n_items), dtype=np.int8)
+
+
+@lru_cache(maxsize=4)
+def _samples(seed: int, n_draws: int, n_items: int) -> Array:
+    """Bootstrap samples of items: how often each item is in each of them, items by draws."""
+    counts = np.random.default_rng([seed, n_items]).multinomial(n_items, np.full(n_items, 1 / n_items), n_draws)
+    return counts.T.astype(np.float64)
 
 
 def best_stimulus(
@@ -175,7 +199,7 @@ def best_stimulus(
     if n_items < 2:
         return none
     rng = np.random.default_rng(seed)
-    tested = maxt_stepdown(table, n_resamples=n_resamples, rng=rng)
+    tested = maxt_stepdown(table, n_resamples=n_resamples, rng=rng, seed=seed)
     se = float(table[winner].std(ddof=1)) / math.sqrt(n_items)
     half = None if math.isnan(tested.critical) or not se else tested.critical * se
     gap, tie = None, False
@@ -184,8 +208,8 @@ def best_stimulus(
         lead = mean_difference_ci(np.zeros(n_items) + table[winner], table[second])
         gap = lead.mean_difference
         tie = lead.ci is not None and lead.ci[0] <= 0
-    counts = rng.multinomial(n_items, np.full(n_items, 1 / n_items), n_bootstrap)
-    resampled = table @ counts.T.astype(np.float64)
+    make = _samples if n_items <= MOST_KEPT else _samples.__wrapped__
+    resampled = table @ make(seed, n_bootstrap, n_items)
     p_best = float((resampled.argmax(axis=0) == winner).mean())
     found = none._replace(
         ci=None if half is None else (naive - half, naive + half), p=tested.p_adjusted[winner], p_best=p_best, runner_up_gap=gap, tie=tie

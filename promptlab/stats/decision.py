@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import CONTROLS, Comparison, InSetting, Plan, Setting
+from promptlab.nouns import CONTROLS, Comparison, Contrast, InSetting, Plan, Setting
 from promptlab.stats.intervals import Array, Interval, Numbers, error_of_mean
 from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.sides import sides_of
-from promptlab.stats.tables import ItemTable, clusters_of, item_tables
+from promptlab.stats.tables import ItemTable, clusters_of, tables_of
 
 Decision = Literal["ship", "keep the incumbent", "collect more"]
 INCUMBENTS = ("none", "single", *CONTROLS)
@@ -209,19 +209,19 @@ def _taken(trials: pd.DataFrame) -> dict[str, _Tables]:
     facts = trials.reindex(columns=["cost_usd", "input_tokens", "output_tokens", "latency_s", "outcome"])
     known = facts.iloc[:, :4].astype(float).where(facts["outcome"] != "error")
     columns = {"cost": known["cost_usd"], "tokens": known["input_tokens"] + known["output_tokens"], "seconds": known["latency_s"]}
-    return {name: item_tables(trials.assign(score=values)) for name, values in columns.items()}
+    return dict(zip(columns, tables_of(trials, list(columns.values())), strict=True))
 
 
 def _extra(tables: _Tables, clusters: Mapping[str, Mapping[str, str]], c: Comparison, plan: Plan) -> Extra:
     """The mean over the tasks of the mean difference of items that both sides have; Welch and Satterthwaite's t."""
     means, squares, parts = [], [], []
+    contrast = contrast_of(c, plan)
     for task in plan.task_of:
-        sides = sides_of(contrast_of(c, plan), task, plan, tables)
-        of, d = sides.table, np.subtract(*sides.means())
+        items, d = _differences(contrast, task, plan, tables)
         here = np.isfinite(d)
         if here.any():
             names = clusters.get(task)
-            se, df = error_of_mean(d[here], [names.get(item, item) for item in of.items[here]] if names else None)
+            se, df = error_of_mean(d[here], [names.get(item, item) for item in items[here]] if names else None)
             means.append(float(d[here].mean()))
             squares.append(math.nan if se is None else se**2)
             parts.append(math.nan if se is None else se**4 / df)
@@ -232,3 +232,14 @@ def _extra(tables: _Tables, clusters: Mapping[str, Mapping[str, str]], c: Compar
         return Extra(diff, (diff, diff) if square == 0 else None)
     half = float(st.t.ppf(0.975, square**2 / sum(parts))) * math.sqrt(square) / len(means)
     return Extra(diff, (diff - half, diff + half))
+
+
+def _differences(contrast: Contrast, task: str, plan: Plan, tables: _Tables) -> tuple[Array, Array]:
+    """The items of a task and their differences; with one place and one base prompt a sum over columns, without looking any further."""
+    places = {(ref.model, ref.setting) for ref, _ in contrast.weights}
+    of = tables.get(next(iter(places)), {}).get(task) if len(places) == 1 else None
+    if of is None or len(of.by_prompt) > 1 or any(ref.prompt is not None or ref.arm not in of.arms for ref, _ in contrast.weights):
+        sides = sides_of(contrast, task, plan, tables)
+        return sides.table.items, np.subtract(*sides.means())
+    d: Array = of.scores[:, [of.arms[ref.arm] for ref, _ in contrast.weights]] @ np.array([weight for _, weight in contrast.weights])
+    return of.items, d / contrast.scale

@@ -190,13 +190,20 @@ def lattice(values: Array) -> int | None:
     """The smallest L up to 5,040 with which every value times L is whole; None when there is none."""
     common = 1
     for value in np.unique(values):
-        fraction = Fraction(float(value)).limit_denominator(LARGEST_LATTICE)
-        if abs(float(fraction) - float(value)) > 10**-DECIMALS:
+        denominator = _denominator(float(value))
+        if denominator is None:
             return None
-        common = math.lcm(common, fraction.denominator)
+        common = math.lcm(common, denominator)
         if common > LARGEST_LATTICE:
             return None
     return common
+
+
+@lru_cache(maxsize=65_536)
+def _denominator(value: float) -> int | None:
+    """The denominator of a value as a fraction; None where it takes one above 5,040."""
+    fraction = Fraction(value).limit_denominator(LARGEST_LATTICE)
+    return None if abs(float(fraction) - value) > 10**-DECIMALS else fraction.denominator
 
 
 def _lattice_steps(s: Array, b: Array, d: Array) -> npt.NDArray[np.int64] | None:

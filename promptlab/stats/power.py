@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats as st
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
-from scipy.special import betaln, ndtri
+from scipy.special import betaln, ndtri, stdtrit
 
 from promptlab.stats.intervals import Array
 
@@ -40,6 +40,11 @@ class SampleSize(NamedTuple):
 
     n: float
     n_ceil: int
+
+
+def t_bound(df: float, alpha: float) -> float:
+    """The value that |t| passes with a chance of `alpha` where nothing works (Student 1908)."""
+    return float(-stdtrit(df, alpha / 2))
 
 
 def power_mcnemar(n: int, p10: float, p01: float, alpha: float = 0.05) -> McNemarPower:

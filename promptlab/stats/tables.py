@@ -6,7 +6,7 @@ And from any long frame of scores to pairs of one baseline and one stimulus on t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -20,9 +20,11 @@ from promptlab.stats.paired import lattice
 
 SAME_ANSWERS = 1e-9
 MOSTLY_SAME = 0.99
+FEW_CODES = 10_000_000
 
 Place = tuple[str, str]
 """A model, and the id of a setting."""
+Averaged = tuple[Place, str, np.ndarray, list[Any], np.ndarray, np.ndarray, np.ndarray]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +71,19 @@ class ItemTable:
 
 def item_tables(trials: pd.DataFrame) -> dict[Place, dict[str, ItemTable]]:
     """Scores averaged inside (item, arm), for every model, setting and task of a trials frame; items in sorted order."""
-    found: dict[Place, dict[str, ItemTable]] = {}
+    return tables_of(trials, [trials["score"]])[0]
+
+
+def tables_of(trials: pd.DataFrame, columns: Sequence[pd.Series[Any]]) -> list[dict[Place, dict[str, ItemTable]]]:
+    """The same of each of several columns of numbers beside the trials."""
     clusters = clusters_of(trials)
-    for place, task, items, (prompts, arms), means, counts, squares in averaged(with_prompts(trials), ["base_prompt", "arm"]):
+    groups = None if trials.empty else Groups.of(with_prompts(trials), ["base_prompt", "arm"])
+    return [{} if groups is None else _tables(groups.averaged(column), clusters) for column in columns]
+
+
+def _tables(averages: Iterable[Averaged], clusters: Mapping[str, Mapping[str, str]]) -> dict[Place, dict[str, ItemTable]]:
+    found: dict[Place, dict[str, ItemTable]] = {}
+    for place, task, items, (prompts, arms), means, counts, squares in averages:
         of_task = clusters.get(task)
         named = np.array([of_task.get(item, item) for item in items], dtype=object) if of_task else None
         here = np.flatnonzero(counts.any(axis=(0, 2)))
@@ -120,44 +132,56 @@ def _about_repeats(means: np.ndarray, counts: np.ndarray, squares: np.ndarray) -
     return tuple(notes)
 
 
-Averaged = tuple[Place, str, np.ndarray, list[Any], np.ndarray, np.ndarray, np.ndarray]
-
-
 def averaged(trials: pd.DataFrame, within: Sequence[str]) -> Iterator[Averaged]:
     """For every model, setting and task: its items, the values of the columns `within`, and for items by those values the mean score, how
     many there are, and the sum of their squares.
-
-    By whole numbers instead of a group-by over columns of text: a million and a half rows take a second, not ten.
     """
-    if trials.empty:
-        return
-    coded = {name: pd.factorize(trials[name]) for name in ("model", "setting", "task", "item", *within)}
-    place, places = _combined([coded["model"], coded["setting"]])
-    item, items = _combined([coded["task"], coded["item"]])
-    order = sorted(range(len(items)), key=lambda i: (str(items[i][0]), str(items[i][1])))
-    rank = np.empty(len(items), dtype=np.int64)
-    rank[order] = np.arange(len(items))
-    sizes = [len(coded[name][1]) for name in within]
-    score = trials["score"].to_numpy(dtype=np.float64, na_value=np.nan)
-    cell = place * len(items) + rank[item]
-    for name, size in zip(within, sizes, strict=True):
-        cell = cell * size + coded[name][0]
-    here = np.isfinite(score)
-    shape = (len(places), len(items), *sizes)
-    counts, sums, squares = (
-        np.bincount(cell[here], weights=weights, minlength=math.prod(shape)).reshape(shape)
-        for weights in (None, score[here], score[here] ** 2)
-    )
-    with np.errstate(invalid="ignore"):
-        means = sums / counts
-    tasks = np.array([str(items[i][0]) for i in order])
-    names = np.array([str(items[i][1]) for i in order], dtype=object)
-    values = [list(coded[name][1]) for name in within]
-    for s, (model, setting) in enumerate(places):
-        for task in dict.fromkeys(tasks.tolist()):
-            rows = tasks == task
-            if np.isfinite(means[s, rows]).any():
-                yield (str(model), str(setting)), task, names[rows], values, means[s, rows], counts[s, rows], squares[s, rows]
+    if not trials.empty:
+        yield from Groups.of(trials, within).averaged(trials["score"])
+
+
+class Groups(NamedTuple):
+    """The rows of a frame by model, setting, task, item and other columns: by whole numbers instead of a group-by over columns of text, so
+    that a million and a half rows take a second, not ten.
+    """
+
+    cell: np.ndarray
+    places: list[tuple[Any, ...]]
+    items: list[tuple[Any, ...]]
+    values: list[list[Any]]
+
+    @classmethod
+    def of(cls, trials: pd.DataFrame, within: Sequence[str]) -> Groups:
+        """The groups of a frame."""
+        coded = {name: pd.factorize(trials[name]) for name in ("model", "setting", "task", "item", *within)}
+        place, places = _combined([coded["model"], coded["setting"]])
+        item, items = _combined([coded["task"], coded["item"]])
+        order = sorted(range(len(items)), key=lambda i: (str(items[i][0]), str(items[i][1])))
+        rank = np.empty(len(items), dtype=np.int64)
+        rank[order] = np.arange(len(items))
+        cell = place * len(items) + rank[item]
+        for name in within:
+            cell = cell * len(coded[name][1]) + coded[name][0]
+        return cls(cell, places, [items[i] for i in order], [list(coded[name][1]) for name in within])
+
+    def averaged(self, column: pd.Series[Any]) -> Iterator[Averaged]:
+        """A column of numbers, as `averaged` has it."""
+        score = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        here = np.isfinite(score)
+        cell, score = (self.cell, score) if here.all() else (self.cell[here], score[here])
+        shape = (len(self.places), len(self.items), *map(len, self.values))
+        counts, sums, squares = (
+            np.bincount(cell, weights=weights, minlength=math.prod(shape)).reshape(shape) for weights in (None, score, score**2)
+        )
+        with np.errstate(invalid="ignore"):
+            means = sums / counts
+        tasks = np.array([str(task) for task, _ in self.items])
+        names = np.array([str(item) for _, item in self.items], dtype=object)
+        for s, (model, setting) in enumerate(self.places):
+            for task in dict.fromkeys(tasks.tolist()):
+                rows = tasks == task
+                if np.isfinite(means[s, rows]).any():
+                    yield (str(model), str(setting)), task, names[rows], self.values, means[s, rows], counts[s, rows], squares[s, rows]
 
 
 def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, list[tuple[Any, ...]]]:
@@ -165,7 +189,14 @@ def _combined(columns: Sequence[tuple[np.ndarray, Any]]) -> tuple[np.ndarray, li
     code = np.zeros(len(columns[0][0]), dtype=np.int64)
     for codes, values in columns:
         code = code * max(len(values), 1) + codes
-    kept, combined = np.unique(code, return_inverse=True)
+    size = math.prod(max(len(values), 1) for _, values in columns)
+    if size <= FEW_CODES:  # counting is quicker than sorting
+        kept = np.flatnonzero(np.bincount(code, minlength=size))
+        place = np.zeros(size, dtype=np.int64)
+        place[kept] = np.arange(len(kept))
+        combined = place[code]
+    else:
+        kept, combined = np.unique(code, return_inverse=True)
     labels = []
     for rest in kept.tolist():
         left, parts = rest, []
