@@ -506,11 +506,11 @@ def test_refusals_of_files(tmp_path: Path) -> None:
         bring([tmp_path / "absent.csv"], tmp_path / "runs")
     with pytest.raises(FileProblems, match="not a regular file"):
         bring([tmp_path], tmp_path / "runs")
-    with pytest.raises(UsageProblem, match="given twice"):
-        bring([PROMPTFOO, PROMPTFOO], tmp_path / "runs")
+    with pytest.raises(UsageProblem, match="take --arm model only"):
+        bring(INSPECT, tmp_path / "runs", Options(columns={"arm": "stimulus"}))
     with pytest.raises(UsageProblem, match="of several tools"):
         bring([PROMPTFOO, INSPECT[0]], tmp_path / "runs")
-    with pytest.raises(FileProblems, match="a log of inspect_ai holds one arm; give the logs of all arms"):
+    with pytest.raises(FileProblems, match="a log of inspect_ai holds one arm; give the files of all arms"):
         bring([INSPECT[0]], tmp_path / "runs")
     with pytest.raises(UsageProblem, match=r"for some files and not for 'inspect_career.eval'"):
         bring(INSPECT, tmp_path / "runs", arm_names={"inspect_none.eval": "none"})
@@ -521,6 +521,12 @@ def test_refusals_of_files(tmp_path: Path) -> None:
     with pytest.raises(UsageProblem, match="--score means nothing for files of the kind 'promptfoo'"):
         bring([PROMPTFOO], tmp_path / "runs", Options(columns={"score": "points"}))
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_copy_of_a_file_adds_nothing(tmp_path: Path) -> None:
+    done = bring([PROMPTFOO, PROMPTFOO], tmp_path / "runs")
+    assert done.n_results == 120
+    assert any("same content as another were left out" in note for note in done.notes)
 
 
 def test_one_table_for_each_arm(tmp_path: Path) -> None:
