@@ -23,7 +23,8 @@ from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.build import build, headline
-from promptlab.reporting.judged import controls, judged_tables
+from promptlab.reporting.judged import controls
+from promptlab.reporting.judged_tables import judged_tables
 from promptlab.running.engine import Execution
 from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.scoring.echo import masked, repeats
@@ -213,7 +214,7 @@ def test_pairs_from_plan_to_report_with_the_baseline_paid_once(tmp_path: Path) -
     assert not any(control.failed for control in by.values())
     assert by["a tie between identical answers"].n > 10
     titles = [table.title for table in judged_tables(trials, run.plan, ())]
-    assert titles == ["Controls of the judge", "Judged differences and length"]
+    assert titles == ["Controls of the judge", "Judged differences and length", "Strengths by pairs"]
     again, _ = sweep(study, tmp_path, "again", use="replay")
     assert (again.state, again.progress.n_sent) == ("complete", 0)
     shared, other = sweep(study, tmp_path, "workers", kept="cache-w", workers=2)

@@ -191,7 +191,7 @@ def _rate(rate: Rate) -> list[str]:
 def show_plan(made: Plan, concurrency: int) -> None:
     """The plan as tables."""
     from promptlab.planning.price import minutes
-    from promptlab.reporting.judged import label_table
+    from promptlab.reporting.judged_tables import label_table
     from promptlab.reporting.planned import outlook_table, power_table
 
     counts = made.counts

@@ -10,17 +10,13 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Plan, Verdict
+from promptlab.nouns import NONE_ARM, Comparison, Contrast, Plan, Verdict
 from promptlab.record.ratings import Rating
-from promptlab.reporting.table import Table, table
-from promptlab.scoring.assertions import words_of
-from promptlab.scoring.echo import repeats
 from promptlab.scoring.judged import COMBINED, Judging, judging_of
 from promptlab.scoring.rules import SCORINGS
 from promptlab.stats import (
@@ -29,14 +25,10 @@ from promptlab.stats import (
     Labels,
     adjust,
     anchored,
-    cohen_kappa,
     contrast_of,
     control_failed,
     interval,
     item_tables,
-    krippendorff_alpha,
-    label_effect,
-    length_adjusted,
     p_figure,
     points,
 )
@@ -45,10 +37,6 @@ ANCHORED = "prediction-powered t"
 """The method of a comparison that rests on labels by people."""
 LEAST_RATED = 20
 """Items with labels by people below which they decide nothing."""
-LABELS = (20, 30, 60, 100, 200)
-RHO = (0.0, 0.5, 0.8)
-SD_OF_RATINGS = 0.3
-"""Of people's item differences, as a share of the scale: what five-point rubrics show."""
 CONTROLS: Mapping[str, tuple[str, float]] = {
     "consistent": ("the same winner in both orders", 0.6),
     "identical": ("a tie between identical answers", 0.6),
@@ -283,148 +271,3 @@ def _labels(
         names = (None, None) if clusters is None else ([clusters[i] for i in human], [clusters[i] for i in rest])
         found.append(Labels(y, f, g, *names))
     return found
-
-
-def label_table(plan: Plan) -> Table:
-    """How small a difference some numbers of human labels find, with 80 % power; empty where no judge scores a task alone."""
-    rows = []
-    for task in plan.tasks:
-        if task.name in judgings(plan):
-            for n in (n for n in LABELS if n <= task.n_items):
-                effects = [label_effect(n, sd=SD_OF_RATINGS, rho=rho, n_items=task.n_items, alpha=plan.alpha) for rho in RHO]
-                rows.append([task.name, str(n), *(f"{100 * effect:.1f}" for effect in effects)])
-    note = (
-        f"In points, for one comparison; people's differences with a standard deviation of {100 * SD_OF_RATINGS:g} points. How far "
-        "a judge goes with people is in the report once some are rated: promptlab rate RUN --items N."
-    )
-    heads = ("task", "items rated", *(f"judge agrees at {rho:g}" for rho in RHO))
-    return table("Smallest effect that human labels find, by the judge's correlation with people", note, heads, rows)
-
-
-def judged_tables(trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -> list[Table]:
-    """What stands beside the verdicts of a judged run: the judges' controls, length, echoes, agreement, and every named outcome."""
-    tables = [_outcomes(trials)]
-    if judged_tasks(plan):
-        found = people(ratings, plan, trials)
-        tables += [_controls(trials, plan), _length(trials, plan), _echoes(trials, plan), *_agreement(trials, plan, found)]
-    return [one for one in tables if len(one.frame)]
-
-
-def _controls(trials: pd.DataFrame, plan: Plan) -> Table:
-    rows = [
-        [c.model, c.task, c.name, str(c.n), f"{100 * c.share:.0f} %", "-" if math.isnan(c.least) else f"{100 * c.least:.0f} %",
-         "-" if math.isnan(c.least) else "failed" if c.failed else "passed"]
-        for c in controls(trials, plan)
-    ]  # fmt: skip
-    note = "A control fails where so few passes are beyond chance for a usable judge. The judge's A/A check is that of the baseline."
-    return table("Controls of the judge", note, ("answers of", "task", "control", "n", "share", "needed", "result"), rows)
-
-
-def _outcomes(trials: pd.DataFrame) -> Table:
-    """The mean of each named part in each arm; the parts of controls are the judge's."""
-    rows: list[list[Any]] = []
-    mine = trials[trials["parts"].notna()] if "parts" in trials else trials[:0]
-    for (model, task), group in mine.groupby(["model", "task"], sort=False, observed=True):
-        values: dict[str, dict[str, list[float]]] = {}
-        for arm, text in zip(group["arm"], group["parts"], strict=True):
-            for name, value in json.loads(text).items():
-                if name.rpartition(": ")[2] not in INSIDE:
-                    values.setdefault(name, {}).setdefault(str(arm), []).append(value)
-        for name, by_arm in values.items():
-            base = by_arm.get(NONE_ARM)
-            for arm, of in by_arm.items():
-                rows.append([
-                    str(model), str(task), name, arm, str(len(of)), f"{100 * sum(of) / len(of):.1f}",
-                    points(sum(of) / len(of) - sum(base) / len(base)) if base and arm != NONE_ARM else "-",
-                ])  # fmt: skip
-    note = "Named scores that make the score; differences are those of means, without a test."
-    return table("Outcomes by name", note, ("model", "task", "outcome", "arm", "answers", "mean, %", "against the baseline"), rows)
-
-
-INSIDE = ("as_a", "as_b", "consistent", "identical", "identical_as_a", "planted")
-
-
-def _length(trials: pd.DataFrame, plan: Plan) -> Table:
-    """For each arm the judged difference to the baseline, raw and between answers of one length."""
-    rows = []
-    mine = trials[trials["task"].isin(judged_tasks(plan))]
-    lengths = item_tables(mine.assign(score=[math.log(max(1, words_of(str(answer)))) for answer in mine["answer"]]))
-    for place, of_task in item_tables(mine).items():
-        for task, scores in of_task.items():
-            long = lengths[place][task]
-            for arm in scores.arms:
-                if arm in (NONE_ARM, AA_ARM):
-                    continue
-                diff = scores.mean([arm]) - scores.mean([NONE_ARM])
-                ratio = long.mean([arm]) - long.mean([NONE_ARM])
-                both = np.isfinite(diff) & np.isfinite(ratio)
-                clusters = None if scores.clusters is None else list(scores.clusters[both])
-                try:
-                    a = length_adjusted(diff[both], ratio[both], clusters)
-                except ValueError:
-                    continue
-                rows.append([
-                    place[0], task, arm, str(a.n), f"{100 * (math.exp(float(ratio[both].mean())) - 1):+.0f} %", points(a.raw),
-                    interval(*a.raw_interval), points(a.adjusted), interval(*a.adjusted_interval), points(a.slope * math.log(2)),
-                ])  # fmt: skip
-    heads = ("model", "task", "arm", "items", "longer by", "raw", "95 % CI", "at equal length", "95 % CI ", "per doubling")
-    note = "Differences to the baseline in points; at equal length: where both answers have as many words, by a regression."
-    return table("Judged differences and length", note, heads, rows)
-
-
-def _echoes(trials: pd.DataFrame, plan: Plan) -> Table:
-    """How many answers of an arm repeat its sentence, so that whoever reads them knows the arm."""
-    texts = {arm.name: arm.text for arm in plan.arms if arm.text and arm.role in ("stimulus", "placebo")}
-    rows = []
-    mine = trials[trials["task"].isin(judged_tasks(plan)) & trials["arm"].isin(texts)]
-    for (model, arm), group in mine.groupby(["model", "arm"], sort=False, observed=True):
-        n = sum(repeats(str(answer), str(texts[str(arm)])) for answer in group["answer"])
-        if n:
-            rows.append([str(model), str(arm), str(len(group)), str(n), f"{100 * n / len(group):.1f} %"])
-    note = "Four words of the sentence in a row, or all of a shorter one. `mask_echo: true` hides them from the judge."
-    return table("Answers that repeat the sentence of their arm", note, ("model", "arm", "answers", "repeat it", "share"), rows)
-
-
-def _agreement(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
-    """Rater against rater, rater against judge, and each rater against himself."""
-    if not found.ratings:
-        return []
-    scores = dict(zip(trials["trial"], trials["score"], strict=True))
-    values: dict[str, dict[str, float]] = {}
-    for one in found.ratings:
-        for name, value in one.values.items():
-            number = PAIR_VALUES.get(str(value)) if isinstance(value, str) else float(value)
-            if number is not None:
-                unit = "|".join(sorted(filter(None, (one.trial_a, one.trial_b))))
-                flipped = bool(one.trial_b) and one.trial_a > one.trial_b
-                values.setdefault(one.rater, {})[f"{unit}|{name}"] = 1 - number if flipped else number
-    keys = sorted({key for of in values.values() for key in of})
-    rows: list[list[Any]] = []
-    if len(values) > 1:
-        grid = [[of.get(key) for key in keys] for of in values.values()]
-        alpha = _or_nan(lambda: krippendorff_alpha(grid, level="ordinal"))
-        rows.append([f"all {len(values)} raters", "ordinal alpha", str(len(keys)), _figure(alpha)])
-        for (a, of_a), (b, of_b) in combinations(values.items(), 2):
-            shared = [key for key in keys if key in of_a and key in of_b]
-            kappa = _or_nan(lambda: cohen_kappa([of_a[k] for k in shared], [of_b[k] for k in shared], weights="quadratic"))  # noqa: B023
-            rows.append([f"{a} and {b}", "quadratic kappa", str(len(shared)), _figure(kappa)])
-    arms = dict(zip(trials["trial"], trials["arm"], strict=True))
-    ties = {one.trial_b if arms.get(one.trial_b) == NONE_ARM else one.trial_a for one in found.ratings if one.trial_b}  # the baseline's 0.5
-    pairs = [(label, scores[trial]) for trial, label in found.by_trial.items() if not pd.isna(scores.get(trial)) and trial not in ties]
-    if len(pairs) > 2:
-        people_, judge_ = (np.array(column, dtype=float) for column in zip(*pairs, strict=True))
-        rows.append(["people and judge", "correlation", str(len(pairs)), _figure(_or_nan(lambda: np.corrcoef(people_, judge_)[0, 1]))])
-        rows.append(["people and judge", "judge minus people, points", str(len(pairs)), points(float((judge_ - people_).mean()))])
-    return [table("Agreement", "", ("who", "measure", "n", "value"), rows)]
-
-
-def _or_nan(of: Any) -> float:  # noqa: ANN401 (a function)
-    try:
-        with np.errstate(all="ignore"):
-            return float(of())
-    except ValueError:
-        return math.nan
-
-
-def _figure(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.2f}"

@@ -11,7 +11,7 @@ import pandas as pd
 from promptlab.nouns import BAD_ENDS, CONTROLS, SCORERS, Comparison, LookRow
 from promptlab.reporting.build import Report, by_arm, looks_words, tally
 from promptlab.reporting.decide import DECISIVE
-from promptlab.reporting.judged import judged_tables
+from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table

@@ -18,7 +18,7 @@ from promptlab.reporting.build import arm_table, build, comparison_frame, headli
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
-from promptlab.reporting.judged import judged_tables
+from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.rows import PLACE, cells, gap_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found

@@ -173,7 +173,7 @@ class ArmRow(InSetting):
 
 def arm_rows(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]) -> list[ArmRow]:
     """Every arm that was judged over the tasks, in the order of the comparisons; arms of one model and setting are one family."""
-    silent = {c.model for c in comparisons if c.status == "aa_failed"}
+    silent = {c.model for c in comparisons if c.status in ("aa_failed", "judge_failed")}
     families: dict[tuple[str, ...], dict[str, list[Comparison]]] = {}
     for c in comparisons:
         judged = c.scope in ("stimulus", "prompt") and c.task is None and c.model not in silent and c.status != "missing_pairs"
