@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from statistics import NormalDist
 from typing import Literal
 
-from promptlab.stats import FUTILITY, LEAST_CLUSTERS, expected_share, power_mcnemar, smallest_margin, t_bound
+from promptlab.stats import FUTILITY, LEAST_CLUSTERS, expected_share, power_mcnemar, power_t, smallest_margin
 
 SEEN = 0.8
 """The power with which an effect counts as seen."""
@@ -119,9 +118,7 @@ def _power(size: Size, effect: float, tau: float) -> float:
     if tau > 0 and k < 2:
         raise ValueError("one task says nothing about tasks like it; tau needs at least two")
     df = k - 1 if tau > 0 else sum(units) - len(units)
-    edge = t_bound(df, size.alpha) if df else -NormalDist().inv_cdf(size.alpha / 2)
-    small = 1 / (2 * df) if df else 0.0  # the noncentral t law, as Johnson and Welch (1940) have it
-    return NormalDist().cdf((drift - edge * (1 - small / 2)) / (1 + edge**2 * small) ** 0.5)
+    return power_t(drift, df, size.alpha)
 
 
 def fewest(enough: Callable[[int], bool], most: int) -> int | None:

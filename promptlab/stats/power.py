@@ -14,7 +14,7 @@ import numpy as np
 from scipy import stats as st
 from scipy.interpolate import PchipInterpolator
 from scipy.optimize import brentq
-from scipy.special import betaln, ndtri, stdtrit
+from scipy.special import betaln, ndtr, ndtri, stdtrit
 
 from promptlab.stats.intervals import Array
 
@@ -40,11 +40,6 @@ class SampleSize(NamedTuple):
 
     n: float
     n_ceil: int
-
-
-def t_bound(df: float, alpha: float) -> float:
-    """The value that |t| passes with a chance of `alpha` where nothing works (Student 1908)."""
-    return float(-stdtrit(df, alpha / 2))
 
 
 def power_mcnemar(n: int, p10: float, p01: float, alpha: float = 0.05) -> McNemarPower:
@@ -90,6 +85,16 @@ def _edges(low: int, high: int, alpha: float) -> tuple[np.ndarray, ...]:
         np.where(m > 0, st.chi2.sf((m - 2 * k[2]) ** 2 / np.maximum(m, 1), 1), 1.0),
     )
     return tuple(np.where(values <= alpha, places, -1).max(axis=0) for values, places in zip(p, k, strict=True))
+
+
+def power_t(drift: float, df: float, alpha: float) -> float:
+    """How often a two-sided t test rejects on the side of an effect of `drift` standard errors; df 0: the normal law.
+
+    The noncentral t law as Johnson and Welch (1940) approximate it, because it cannot be computed far out.
+    """
+    edge = float(-stdtrit(df, alpha / 2) if df else -ndtri(alpha / 2))
+    small = 1 / (2 * df) if df else 0.0
+    return float(ndtr((drift - edge * (1 - small / 2)) / math.sqrt(1 + edge**2 * small)))
 
 
 def power_paired_t(n: int, delta: float, sd: float, alpha: float = 0.05) -> Power:
