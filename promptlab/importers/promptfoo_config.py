@@ -15,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from promptlab.importers.promptfoo_asserts import CannotBe, of_cell
+from promptlab.importers.promptfoo_asserts import converted as converted_assertion
 from promptlab.importers.values import entries, mapping, number, refusal, sampling, text
 from promptlab.nouns import FileProblems
 from promptlab.sources.foreign import json_value, read_bytes, yaml_value
-from promptlab.sources.starting import Started, experiment_text, look, plain_name, task_text
+from promptlab.sources.starting import JUDGES, Started, experiment_text, look, plain_name, task_text
 
 LARGEST = 8 * 2**20
 MOST_TESTS = 20_000
@@ -28,13 +30,6 @@ DOUBLE = re.compile(r"\{\{-?\s*([\w.]+)\s*-?\}\}")
 SINGLE = re.compile(r"(?<!\{)\{([A-Za-z_]\w*)\}(?!\})")
 JINJA = re.compile(r"\{%.*?%\}|\{\{[^{}]*[|(\[][^{}]*\}\}|\{#.*?#\}", re.DOTALL)
 RESERVED = ("input", "choices", "labels", "demos", "instruction")
-BY_ITEM = {
-    "equals": ("equals", {}), "contains": ("contains", {"match_case": True}), "icontains": ("contains", {}),
-    "starts-with": ("starts_with", {"match_case": True}), "is-exactly": ("equals", {}), "iequals": ("equals", {"match_case": False}),
-    "contains-any": ("contains", {"match_case": True}), "icontains-any": ("contains", {}),
-}  # fmt: skip
-"""Assertions whose value may be a right answer of the item."""
-RUBRICS = ("llm-rubric", "model-graded-closedqa", "g-eval", "model-graded-factuality", "factuality")
 PROVIDERS = {
     "openai": "openai", "anthropic": "anthropic", "mistral": "mistral", "google": "gemini", "vertex": "vertex_ai", "bedrock": "bedrock",
     "groq": "groq", "deepseek": "deepseek", "openrouter": "openrouter", "ollama": "ollama", "azure": "azure", "cohere": "cohere",
@@ -231,7 +226,7 @@ class _Conversion:
                 continue
             try:
                 for row in look(path).rows:
-                    checks = [_of_cell(text(v)) for k, v in row.items() if re.fullmatch(r"_*expected\d*", k) and text(v).strip()]
+                    checks = [of_cell(text(v)) for k, v in row.items() if re.fullmatch(r"_*expected\d*", k) and text(v).strip()]
                     values = {k: v for k, v in row.items() if not re.fullmatch(r"_*expected\d*|__.*", k)}
                     yield row if "vars" in row else {"vars": values, "assert": checks}
             except FileProblems as error:
@@ -263,77 +258,26 @@ class _Conversion:
             for inside in entries(check.get("assert")):
                 self._assert(mapping(inside), test)
             return
-        kind = given.removeprefix("not-")
         try:
-            made = self._made(kind, check, test, negated=kind != given)
-        except _CannotBe as why:
+            value = self._value(check.get("value"))
+            filled = self._filled(value, test.given)
+            shared = filled == value and check in entries(mapping(self._config.get("defaultTest")).get("assert"))
+            made = converted_assertion(given, filled, check.get("threshold"), test.targets, shared=shared, judge=self._judge)
+        except CannotBe as why:
             self._lost[f"assertion '{given}'{': ' if str(why) else ''}{why}"] += 1
             return
         name = text(check.get("metric"))[:60]
         weight = number(check.get("weight"))
         test.assertions.append({**made, **({"name": name} if name else {}), **({} if weight in (None, 1.0) else {"weight": weight})})
 
-    def _made(self, kind: str, check: Mapping[str, Any], test: _Test, *, negated: bool) -> dict[str, Any]:
-        value = check.get("value")
-        if isinstance(value, str) and value.startswith("file://"):
-            if Path(value).suffix.lower() not in (".txt", ".json", ".yaml", ".yml", ".md"):
-                raise _CannotBe("its value is code")
-            path = self._near(value)
-            value = self._parsed(path) if path.suffix.lower() in (".json", ".yaml", ".yml") else self._text(path)
-        raw = value
-        value = self._filled(value, test.given)
-        before = "not_" if negated else ""
-        if kind in BY_ITEM:
-            name, parameters = BY_ITEM[kind]
-            values = [
-                text(one) for one in (value if isinstance(value, list) else text(value).split(",") if kind.endswith("any") else [value])
-            ]
-            values = [one.strip() for one in values if one.strip()]
-            if not values:
-                raise _CannotBe("it has no value")
-            shared = raw == value and self._is_default(check)
-            if shared or negated or (test.targets and test.targets != values):
-                return {before + name: {**parameters, ("any" if name == "contains" else "text"): values}}
-            test.targets = values
-            return {name: dict(parameters)}
-        if kind in ("contains-all", "icontains-all"):
-            values = value if isinstance(value, list) else text(value).split(",")
-            return {f"{before}contains": {"all": [text(one).strip() for one in values], **({"match_case": True} if kind[0] == "c" else {})}}
-        if kind == "regex":
-            return {f"{before}regex": text(value)}
-        if kind in ("is-json", "contains-json"):
-            anywhere = {"anywhere": True} if kind == "contains-json" else {}
-            return {f"{before}json_schema": {"schema": value, **anywhere}} if isinstance(value, dict) else {f"{before}json": anywhere}
-        if kind in RUBRICS:
-            if negated:
-                raise _CannotBe()
-            rubric = text(value)
-            if kind.endswith("factuality"):
-                if test.targets and test.targets != [rubric]:
-                    raise _CannotBe("the test has another right answer")
-                test.targets, rubric = [rubric], "The answer agrees with the facts of the reference."
-            return {"rubric": {"judges": "sim/reader" if self._is_simulated else "openai/gpt-4o-mini", "text": rubric}}
-        if kind == "cost" and (most := number(check.get("threshold"))):
-            return {f"{before}cost": most}
-        if kind == "latency" and (most := number(check.get("threshold"))):
-            return {f"{before}latency": most / 1000}
-        if kind == "is-refusal":
-            return {f"{before}refusal": True}
-        if kind == "word-count":
-            limits = mapping(value) or {"min": number(value), "max": number(value)}
-            return {
-                f"{before}length": {
-                    ours: int(limits[theirs])
-                    for theirs, ours in (("min", "least"), ("max", "most"))
-                    if number(limits.get(theirs)) is not None
-                }
-            }
-        raise _CannotBe(
-            "it is code, which is not run: write it as `python: module:function`" if kind in ("javascript", "python", "ruby") else ""
-        )
-
-    def _is_default(self, check: Mapping[str, Any]) -> bool:
-        return check in entries(mapping(self._config.get("defaultTest")).get("assert"))
+    def _value(self, value: Any) -> Any:  # noqa: ANN401
+        """A value, or what stands in the file that it names; code is not run."""
+        if not (isinstance(value, str) and value.startswith("file://")):
+            return value
+        if Path(value).suffix.lower() not in (".txt", ".json", ".yaml", ".yml", ".md"):
+            raise CannotBe("its value is code")
+        path = self._near(value)
+        return self._parsed(path) if path.suffix.lower() in (".json", ".yaml", ".yml") else self._text(path)
 
     def _filled(self, value: Any, given: Mapping[str, str]) -> Any:  # noqa: ANN401
         if isinstance(value, list):
@@ -401,8 +345,10 @@ class _Conversion:
         return max(names, key=lambda name: sizes[name])
 
     @property
-    def _is_simulated(self) -> bool:
-        return (self._model or self._simulated).startswith("sim/") if self._model or not self._models()[0] else False
+    def _judge(self) -> str:
+        """Who rates by a rubric: a simulated judge where simulated models answer."""
+        asked = self._model or (self._models()[0] or [""])[0]
+        return JUDGES[asked.startswith("sim/")]
 
     def _models(self) -> tuple[list[Any], dict[str, Any]]:
         """Models by LiteLLM's names, and the sampling parameters that all of them share."""
@@ -434,19 +380,5 @@ class _Conversion:
         return list(dict.fromkeys(found)) or [self._simulated], shared
 
 
-class _CannotBe(Exception):
-    """Why an assertion has no counterpart."""
-
-
 TARGET = "right answer"
 """The column of a converted table that holds what a test's own assertion names."""
-
-
-def _of_cell(cell: str) -> dict[str, Any]:
-    """An assertion as promptfoo's tables write it: `contains: text`, or a bare text that the answer equals."""
-    kind, colon, value = cell.partition(":")
-    if colon and re.fullmatch(r"(not-)?[a-z-]+(\([\d.]+\))?", kind.strip()):
-        return {"type": kind.strip().split("(")[0], "value": value.strip()}
-    if cell.strip() in ("is-json", "contains-json", "is-refusal"):
-        return {"type": cell.strip()}
-    return {"type": "equals", "value": cell}

@@ -5,7 +5,6 @@ A kind of answer is taken only where every right answer of the table scores 1 by
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections import Counter
@@ -15,34 +14,26 @@ from typing import Any
 
 from promptlab.nouns import Item, UsageProblem, did_you_mean
 from promptlab.scoring.metrics.strict import STRICT
-from promptlab.sources.own.rows import RowProblem, as_text, chat_of, graded
+from promptlab.sources.starting.columns import (
+    CLUSTERS,
+    CONTEXTS,
+    INPUTS,
+    MOST_LABELS,
+    OPTIONS,
+    TARGETS,
+    Column,
+    chat,
+    listed,
+    missing,
+    said,
+)
 from promptlab.sources.starting.looking import Looked
 
-INPUTS = (
-    "input", "question", "prompt", "query", "instruction", "message", "messages", "conversation", "conversations", "chat", "dialogue",
-    "text", "ticket", "review", "sentence", "content", "body", "email", "mail", "comment", "post", "tweet", "utterance", "problem",
-    "request", "document", "article", "passage", "description", "source", "statement", "premise", "headline", "title", "subject",
-    "frage", "eingabe", "nachricht", "satz", "beschreibung", "pregunta", "texto", "mensaje", "texte",
-)  # fmt: skip
-TARGETS = (
-    "target", "targets", "expected", "expected_output", "gold", "ground_truth", "label", "labels", "answer", "answers", "correct_answer",
-    "correct", "answer_key", "answerkey", "solution", "reference", "output", "response", "completion", "category", "categories", "class",
-    "intent", "sentiment", "topic", "topics", "tag", "tags", "team", "queue", "department", "rating", "stars", "score", "priority",
-    "urgency", "verdict", "summary", "translation", "genre", "emotion", "spam", "toxic", "antwort", "kategorie", "klasse", "etikett",
-    "respuesta", "etiqueta", "categoria", "reponse", "target_scores",
-)  # fmt: skip
-CONTEXTS = ("context", "passage", "document", "article", "premise", "hypothesis", "title", "subject", "background", "kontext", "evidence")
-OPTIONS = ("choices", "options", "alternatives", "candidates", "endings", "optionen")
-IDS = ("id", "uid", "uuid", "guid", "key", "index", "idx", "nr", "no", "number", "row", "qid", "column_1", "unnamed_0")
-CLUSTERS = ("user", "customer", "author", "session", "thread", "conversation", "document", "group", "cluster", "patient", "speaker")
-GONE = frozenset({"", "nan", "null", "#n/a", "<na>"})
-MOST_LABELS = 200
 LONG_WORDS = 12
 """A right answer of more words is a reference for a judge, and no text to be met."""
 TRIED = 400
 """Right answers on which a kind of answer is tried."""
 SEPARATORS = (";", "|", ",")
-NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d,.' ]*\s?(?:[%€$£]|percent)?")
 LETTERED = re.compile(r"(?i)(?:option|choice|answer|opt|ans|ending|ant?wort)?[ _.-]*([a-h]|[0-9])")
 ANYTHING = "The answer is correct, does what is asked, and is clear."
 
@@ -85,7 +76,7 @@ class Proposal:
 
 def propose(looked: Looked, wishes: Wishes = Wishes()) -> Proposal:
     """The task that the table most likely is; UsageProblem where no column can be asked."""
-    columns = {name: _Column(name, [row.get(name) for row in looked.rows]) for name in looked.columns}
+    columns = {name: Column(name, [row.get(name) for row in looked.rows]) for name in looked.columns}
     for wanted in (wishes.input, wishes.target):
         if wanted is not None and wanted not in columns:
             raise UsageProblem(f"{looked.source} has no column {wanted!r}; {did_you_mean(wanted, columns)}".rstrip("; "))
@@ -125,96 +116,7 @@ def _renamed(made: Proposal) -> None:
             made.shown = [new if shown == name else shown for shown in made.shown]
 
 
-class _Column:
-    """What the cells of a column are."""
-
-    def __init__(self, name: str, values: Sequence[Any]) -> None:
-        self.name = name
-        self.plain = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
-        self.values = [value for value in values if not missing(value)]
-        self.n_rows, self.n = len(values), len(self.values)
-        self.texts = [said(value) for value in self.values]
-        self.distinct = len(set(self.texts))
-        self.words = sorted(len(text.split()) for text in self.texts)[self.n // 2] if self.n else 0
-        self.length = sum(map(len, self.texts)) / self.n if self.n else 0.0
-        self.is_chat = self.n > 0 and all(chat(value) is not None for value in self.values[:50])
-        self.is_list = self.n > 0 and not self.is_chat and all(listed(value) is not None for value in self.values)
-        self.is_grades = self.n > 0 and all(_has_grades(value) for value in self.values[:50])
-        self.is_number = self.n > 0 and all(NUMBER.fullmatch(text.strip()) for text in self.texts)
-        self.is_date = self.n > 0 and all(re.match(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}", text) for text in self.texts)
-
-    @property
-    def is_id(self) -> bool:
-        """Whether it names its rows: by its own name, each value once and none missing."""
-        named = self.plain in IDS or self.plain.endswith(("_id", "_uuid")) or self.name.endswith("ID")
-        return named and self.n == self.n_rows and self.distinct == self.n and self.words <= 3 and not self.is_list
-
-    @property
-    def is_labels(self) -> bool:
-        """Whether few short texts repeat."""
-        return 2 <= self.distinct <= MOST_LABELS and self.n >= 3 * self.distinct and max(map(len, self.texts)) <= 80
-
-    def rank(self, names: Sequence[str]) -> float:
-        """Its place among names that say what a column is; infinite where it is none of them, nor has one as a word."""
-        last = self.plain.rsplit("_", 1)[-1]
-        for way, found in enumerate((self.plain, last, self.plain.split("_")[0])):
-            if found in names:
-                return names.index(found) + 1000 * way
-        return math.inf
-
-
-def missing(value: object) -> bool:
-    """Whether a cell holds nothing."""
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return True
-    return (isinstance(value, str) and value.strip().casefold() in GONE) or value in ([], {})
-
-
-def said(value: object) -> str:
-    """A cell as text."""
-    try:
-        return as_text(value, "") or ""
-    except RowProblem:
-        return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def listed(value: object) -> list[str] | None:
-    """The texts of a list, or of the JSON of one; None where it is none."""
-    if isinstance(value, str) and value.lstrip().startswith("[") and value.rstrip().endswith("]"):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    if not isinstance(value, list) or any(isinstance(part, list | dict) or part is None for part in value):
-        return None
-    return [said(part) for part in value]
-
-
-def chat(value: object) -> Any:  # noqa: ANN401
-    """The messages of a cell, or None; also where they are written as `from` and `value`, as some data sets have them."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            return None
-    roles = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
-    if isinstance(value, list) and value and all(isinstance(p, dict) and p.get("from") in roles and "value" in p for p in value):
-        value = [{"role": roles[part["from"]], "content": part["value"]} for part in value]
-    try:
-        return chat_of(value)
-    except RowProblem:
-        return None
-
-
-def _has_grades(value: object) -> bool:
-    try:
-        graded(value, "")
-    except RowProblem:
-        return False
-    return True
-
-
-def _input(columns: Mapping[str, _Column], made: Proposal, wishes: Wishes) -> str:
+def _input(columns: Mapping[str, Column], made: Proposal, wishes: Wishes) -> str:
     """The column that is asked: by its name, else the longest text."""
     free = [c for c in columns.values() if c.n and not c.is_list and not c.is_grades and c.name not in (made.id, wishes.target)]
     named = [c for c in free if c.rank(INPUTS) < math.inf and not (c.is_labels and c.words <= 3 and len(free) > 1) and not c.is_id]
@@ -226,7 +128,7 @@ def _input(columns: Mapping[str, _Column], made: Proposal, wishes: Wishes) -> st
     return max(rest, key=lambda c: (c.is_chat, c.length)).name
 
 
-def _target(columns: Mapping[str, _Column], made: Proposal) -> str | None:
+def _target(columns: Mapping[str, Column], made: Proposal) -> str | None:
     """The column of right answers: by its name, else one of few texts that repeat."""
     free = [
         c for c in columns.values() if c.n and c.name not in (made.input, made.choices, made.id) and not c.is_chat and not _about(c)
@@ -242,12 +144,12 @@ def _target(columns: Mapping[str, _Column], made: Proposal) -> str | None:
     return found[0].name if found else None
 
 
-def _about(column: _Column) -> bool:
+def _about(column: Column) -> bool:
     """Whether a column says something about its row: when it was made, or by whom."""
     return column.is_id or bool(set(column.plain.split("_")) & {"id", "date", "time", "timestamp", "created", "updated", "url", "user"})
 
 
-def _beside(made: Proposal, columns: Mapping[str, _Column], wishes: Wishes) -> None:
+def _beside(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> None:
     """Options, context and clusters: what else of a row matters."""
     taken = {made.input, made.target, made.id}
     for column in columns.values():
@@ -271,13 +173,13 @@ def _beside(made: Proposal, columns: Mapping[str, _Column], wishes: Wishes) -> N
         made.notes.append(f"prompts show {', '.join(map(repr, made.shown))} before {made.input!r}")
 
 
-def _is_cluster(column: _Column) -> bool:
+def _is_cluster(column: Column) -> bool:
     """Whether it says which rows belong together: a user, a conversation."""
     named = set(column.plain.split("_")) & set(CLUSTERS)
     return bool(named) and 1 < column.distinct < column.n == column.n_rows and column.words <= 3 and not column.is_list
 
 
-def _options(column: _Column) -> list[list[str]] | None:
+def _options(column: Column) -> list[list[str]] | None:
     """The options of each row; None where they are none."""
     cells = [listed(value) for value in column.values]
     if any(cell is None for cell in cells):
@@ -286,7 +188,7 @@ def _options(column: _Column) -> list[list[str]] | None:
     return cells if all(cell and len(set(cell)) == len(cell) >= 2 for cell in cells) and column.n == column.n_rows else None  # type: ignore[return-value]
 
 
-def _lettered(made: Proposal, columns: dict[str, _Column], wishes: Wishes) -> None:
+def _lettered(made: Proposal, columns: dict[str, Column], wishes: Wishes) -> None:
     """Columns A, B, C, ... or option1, option2, ... become one column of options."""
     found: dict[str, list[tuple[str, str]]] = {}
     for name in columns:
@@ -315,7 +217,7 @@ def _rewrite(made: Proposal, column: str, values: Sequence[Any], why: str) -> No
         made.copied.append(why)
 
 
-def _last_turns(made: Proposal, columns: dict[str, _Column]) -> None:
+def _last_turns(made: Proposal, columns: dict[str, Column]) -> None:
     """Conversations that end with the assistant: its last turn is the right answer of what goes before."""
     turns = [chat(row.get(made.input)) for row in made.rows]
     if not all(turn is None or (len(turn) > 1 and turn[-1]["role"] == "assistant") for turn in turns):
@@ -326,7 +228,7 @@ def _last_turns(made: Proposal, columns: dict[str, _Column]) -> None:
     ]
     made.target = "last_turn"
     made.copied.append(f"ends its {made.input!r} with the assistant: that last turn becomes the right answer")
-    columns["last_turn"] = _Column("last_turn", [row.get("last_turn") for row in made.rows])
+    columns["last_turn"] = Column("last_turn", [row.get("last_turn") for row in made.rows])
 
 
 def _free(made: Proposal, wishes: Wishes) -> None:
@@ -340,7 +242,7 @@ def _free(made: Proposal, wishes: Wishes) -> None:
         raise UsageProblem(f"--metric {wishes.metric} needs right answers; name their column with --target")
 
 
-def _answers(made: Proposal, columns: Mapping[str, _Column], wishes: Wishes) -> None:
+def _answers(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> None:
     """The kind of answer that the right ones are."""
     target = made.target or ""
     column = columns[target]
@@ -393,7 +295,7 @@ def _number(text: str) -> bool:
     return True
 
 
-def _several(column: _Column) -> list[list[str]] | None:
+def _several(column: Column) -> list[list[str]] | None:
     """The answers of each cell, where cells hold several: lists, or texts with one separator whose parts repeat."""
     if column.is_list:
         return [listed(value) or [] for value in column.values]

@@ -15,7 +15,8 @@ from promptlab.sources.own.rows import HALF_A_PAIR
 from promptlab.sources.prices import PriceTable
 from promptlab.sources.spec.models import ModelEntry
 from promptlab.sources.spec.strict_yaml import read, written
-from promptlab.sources.starting.proposing import Proposal, missing
+from promptlab.sources.starting.columns import missing
+from promptlab.sources.starting.proposing import Proposal
 
 MOST_ITEMS = 300
 """Items that a first experiment asks."""
