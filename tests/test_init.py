@@ -477,3 +477,31 @@ def test_a_configuration_reads_nothing_outside_its_folder(tmp_path: Path) -> Non
         path.write_text(text, encoding="utf-8")
         with pytest.raises(FileProblems, match="outside of its folder"):
             converted(path, None, "sim/factors")
+
+
+def test_prompts_and_sentences_of_ones_own(tmp_path: Path) -> None:
+    (tmp_path / "tickets.csv").write_text(csv_of(TICKETS), encoding="utf-8")
+    (tmp_path / "today.txt").write_text("Team of {message}? One of {labels}", encoding="utf-8")
+    (tmp_path / "expert v2.md").write_text("You know. {message}: {labels}", encoding="utf-8")
+    (tmp_path / "lines.txt").write_text("Take care.\n\nIt matters to me.\nTake care.\nThink: {message}\n", encoding="utf-8")
+    given = ["--prompt", "today.txt", "--prompt", "expert v2.md", "--sentences", "lines.txt", "--model", "sim/factors", "--into", "new"]
+    done = run("init", "tickets.csv", *given, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    study = resolve(tmp_path / "new" / "tickets.yaml")
+    assert (list(study.prompts), study.experiment.incumbent) == (["today", "expert_v2"], "today")
+    texts = {arm.stimulus.text for arm in study.design.arms if arm.stimulus and arm.stimulus.role == "stimulus"}
+    assert texts == {"Take care.", "It matters to me.", "Think: {message}"}
+
+
+def test_the_page_is_short_and_its_files_work(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "start.md").read_text(encoding="utf-8")
+    assert len(page.split()) <= 600
+    commands = page.split("```console\n")[1].split("```")[0].strip().splitlines()
+    assert len(commands) <= 5
+    library = page.split("# sentences.yaml\n")[1].split("```")[0]
+    (tmp_path / "sentences.yaml").write_text(library, encoding="utf-8")
+    (tmp_path / "tickets.csv").write_text(csv_of(TICKETS), encoding="utf-8")
+    done = run("init", "tickets.csv", "--sentences", "sentences.yaml", "--model", "sim/factors", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    stimuli = {arm.stimulus.id for arm in resolve(tmp_path / "tickets.yaml").design.arms if arm.stimulus}
+    assert {"ours/care", "ours/stakes"} <= stimuli

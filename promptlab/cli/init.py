@@ -39,6 +39,12 @@ def init(
     target: Annotated[str | None, typer.Option(help="The column of right answers.", show_default=False)] = None,
     metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/own-tasks.md.", show_default=False)] = None,
     ask: Annotated[str | None, typer.Option(help="What the model is asked to do, in a sentence.", show_default=False)] = None,
+    prompt: Annotated[
+        list[Path] | None, typer.Option(help="A file with a prompt of yours, the one in use first; give it twice.", show_default=False)
+    ] = None,
+    sentences: Annotated[
+        Path | None, typer.Option(help="A file with a sentence in each line, each to be tried in each prompt.", show_default=False)
+    ] = None,
     name: Annotated[str | None, typer.Option(help="The experiment's name; from the data when left out.", show_default=False)] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.", show_default=False)] = None,
     config: Annotated[str | None, typer.Option(help="The configuration of a dataset.", show_default=False)] = None,
@@ -59,7 +65,7 @@ def init(
 
         started = converted(from_, model, SIMULATED)
     else:
-        from promptlab.sources.starting import Wishes, propose, start
+        from promptlab.sources.starting import Given, Wishes, propose, start
 
         looked = _looked(str(data), sheet, config, split)
         wishes = Wishes(input_, target, metric)
@@ -71,7 +77,7 @@ def init(
         say(f"asked:         {made.input}" + (f", with {', '.join(made.shown)}" if made.shown else ""))
         say(f"right answer:  {made.target or made.graded or 'none'}: {made.kind}")
         say(f"scored by:     {'a judge' if made.rubric else made.metric or ', '.join(next(iter(one)) for one in made.assertions)}")
-        started = start(made, chosen, into, name, ask)
+        started = start(made, chosen, into, Given(name, ask, prompt or (), sentences))
     _write(started.files, into, force)
     for note in started.notes:
         say(f"note: {note}")
@@ -90,7 +96,8 @@ def _looked(data: str, sheet: str | None, config: str | None, split: str | None)
 
 def _asked(looked: Looked, wishes: Wishes, ask: str | None) -> tuple[Wishes, str | None]:
     """The proposal as questions, each with its answer; only where somebody is there to answer."""
-    from promptlab.sources.starting import Wishes, prompt, propose
+    from promptlab.sources.starting import Wishes, propose
+    from promptlab.sources.starting import prompt as plain_prompt
 
     made = propose(looked, wishes)
     say(f"columns: {', '.join(looked.columns)}")
@@ -99,7 +106,7 @@ def _asked(looked: Looked, wishes: Wishes, ask: str | None) -> tuple[Wishes, str
     wishes = Wishes(wanted, None if right == "none" and right not in looked.columns else right, wishes.metric)
     told = propose(looked, wishes)
     if ask is None and not told.is_chat:
-        first = str(prompt(told, None)).split("\n", 1)[0]
+        first = str(plain_prompt(told, None)).split("\n", 1)[0]
         answer = typer.prompt("What is the model asked to do?", default=first)
         ask = None if answer == first else answer
     return wishes, ask

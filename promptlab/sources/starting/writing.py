@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import inert
+from promptlab.sources.encodings import as_utf8
 from promptlab.sources.own.rows import HALF_A_PAIR
 from promptlab.sources.prices import PriceTable
+from promptlab.sources.spec.libraries import Library
 from promptlab.sources.spec.models import ModelEntry
-from promptlab.sources.spec.strict_yaml import read, written
+from promptlab.sources.spec.strict_yaml import load, read, written
 from promptlab.sources.starting.columns import missing
 from promptlab.sources.starting.proposing import Proposal
+from promptlab.sources.tables import content_of
 
 MOST_ITEMS = 300
 """Items that a first experiment asks."""
@@ -47,8 +51,19 @@ def plain_name(text: str, other: str = "task") -> str:
     return found if re.match(r"[A-Za-z0-9]", found) else other
 
 
-def start(made: Proposal, model: str, folder: Path, name: str | None = None, ask: str | None = None) -> Started:
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What the user has already: the task in a sentence, files with prompts (the one in use first), a file with sentences."""
+
+    name: str | None = None
+    ask: str | None = None
+    prompts: Sequence[Path] = ()
+    sentences: Path | None = None
+
+
+def start(made: Proposal, model: str, folder: Path, given: Given = Given()) -> Started:
     """The files of a proposal, to be written into `folder`."""
+    ask, name = given.ask, given.name
     looked = made.looked
     name = plain_name(name or Path(looked.source.removeprefix("hf:")).stem)
     started = Started(name, f"{name}.yaml", notes=list(made.notes))
@@ -78,15 +93,42 @@ def start(made: Proposal, model: str, folder: Path, name: str | None = None, ask
     else:
         task["metric"] = made.metric
     started.files[f"{name}_task.yaml"] = task_text(task, f"What each row of {source} asks, and what is right: {made.kind}.")
+    prompts: dict[str, Any] = {}
+    for path in given.prompts:
+        label = next(n for n in _numbered(plain_name(path.stem, "prompt")) if n not in prompts)
+        prompts[label] = {"file": os.path.relpath(path, folder)}
+    if len(prompts) < 2:
+        prompts = {"current": prompt(made, ask), **prompts} if prompts else {"current": prompt(made, ask), "expert": _expert(made, ask)}
     started.files[started.experiment] = experiment_text(
         name,
         [f"{name}_task.yaml"],
-        {"current": prompt(made, ask), "expert": _expert(made, ask)},
+        prompts,
         model,
         len(made.rows),
-        note="Put the prompt that you use today in the place of `current`, and the one that you would try in that of `expert`.",
+        note=""
+        if given.prompts
+        else "Put the prompt that you use today in the place of `current`, and the one to try in that of `expert`.",
+        more=_sentences(given.sentences, name, folder, started) if given.sentences else None,
     )
     return started
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{n}" for n in itertools.count(2))
+
+
+def _sentences(path: Path, name: str, folder: Path, started: Started) -> dict[str, Any]:
+    """Keys of an experiment for the sentences of a file: a library, or a text file with a sentence in each line."""
+    if path.suffix.lower() in (".yaml", ".yml"):
+        library, file = load(path, Library)[0].library, os.path.relpath(path, folder)
+    else:
+        content, _ = as_utf8(path, content_of(path))
+        lines = list(dict.fromkeys(line.strip() for line in content.decode().splitlines() if line.strip()))
+        library, file = f"{name[:40]}_sentences", f"{name}_sentences.yaml"
+        entries = [{"key": f"S{n}", "text": line} for n, line in enumerate(lines, 1)]
+        started.files[file] = written({"library": library, "source": "our own", "stimuli": entries})
+    return {"stimulus_files": [file], "stimuli": [f"{library}/*"]}
 
 
 def _line(row: Mapping[str, Any]) -> str:
