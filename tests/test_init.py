@@ -198,6 +198,22 @@ SHAPES: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
         csv_of(rows(input=lambda n: TEXTS[n], labels=lambda n: TEAMS[n % 3])),
         {"input": "input", "target": "labels column", "metric": "label", "copied": True},
     ),
+    "an instruction with an input": (
+        "t.json",
+        json.dumps(rows(instruction=lambda n: f"Shorten {n}", input=lambda n: TEXTS[n] * (n % 2), output=lambda n: f"Short {n}")),
+        {"input": "instruction", "shown": ["input"], "target": "output", "n": 60},
+    ),
+    "objects as answers": (
+        "t.jsonl",
+        lines_of(rows(mail=lambda n: TEXTS[n], expected=lambda n: {"name": f"N{n}", "age": n})),
+        {"input": "mail", "target": "expected", "kind": "JSON"},
+    ),
+    "numbers alone": ("t.csv", csv_of(rows(a=lambda n: n, b=lambda n: 2 * n)), {"input": "a", "target": "b", "metric": "number"}),
+    "conversations by from and value": (
+        "t.json",
+        json.dumps([{"conversations": [{"from": "human", "value": TEXTS[n]}, {"from": "gpt", "value": TEAMS[n % 3]}]} for n in range(N)]),
+        {"input": "conversations", "target": "last_turn", "metric": "label"},
+    ),
     "braces in cells": (
         "t.csv",
         csv_of(rows(text=lambda n: f"{{team}} {{{{x}}}} {n} {{instruction}}", label=lambda n: ("{a}", "{b}")[n % 2])),
@@ -505,3 +521,19 @@ def test_the_page_is_short_and_its_files_work(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     stimuli = {arm.stimulus.id for arm in resolve(tmp_path / "tickets.yaml").design.arms if arm.stimulus}
     assert {"ours/care", "ours/stakes"} <= stimuli
+
+
+def test_a_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = tmp_path / "0.parquet"
+    pq.write_table(pa.Table.from_pylist(TICKETS), path)
+    monkeypatch.setattr(looking, "dataset_splits", lambda *_: [("de", "test"), ("default", "train"), ("default", "validation")])
+    monkeypatch.setattr(looking, "dataset_files", lambda *_, **__: ([path], "a" * 40))
+    looked = starting.dataset("team/tickets", None, None)
+    assert (looked.where, len(looked.rows)) == ({"config": "default", "split": "validation"}, N)
+    found = starting.start(starting.propose(looked), "sim/factors", tmp_path)
+    assert (found.name, "items: hf:team/tickets" in found.files["tickets_task.yaml"].replace('"', "")) == ("tickets", True)
+    assert "split: validation" in found.files["tickets_task.yaml"]
+    assert starting.dataset("team/tickets", "de", None).where == {"config": "de", "split": "test"}

@@ -32,6 +32,8 @@ MOST_COLUMNS = 500
 DEEPEST = 3
 PLAIN = re.compile(r"\w[\w .-]{0,59}")
 """A column's name that can stand as a variable in a prompt."""
+WHOLE = ("expected", "expected_output", "output", "target", "gold", "response", "completion", "reference")
+"""Fields whose objects are answers in JSON, and are not spread over columns."""
 LISTS = ("data", "rows", "items", "examples", "records", "questions", "tests", "samples")
 OTHERS: Mapping[str, str] = {
     ".xls": "save it as .xlsx", ".ods": "save it as .xlsx or .csv", ".gz": "unpack it first", ".zip": "unpack it first",
@@ -290,7 +292,9 @@ def _grades(value: Mapping[str, Any]) -> bool:
 
 def _fields(row: Mapping[str, Any], before: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
     for name, value in row.items():
-        if isinstance(value, dict) and _nested(value):
+        if isinstance(value, dict) and name in WHOLE and len(value) > 1 and not any(isinstance(v, dict | list) for v in value.values()):
+            yield f"{before}{name}", json.dumps(value, ensure_ascii=False, default=str)
+        elif isinstance(value, dict) and _nested(value):
             if depth < DEEPEST:
                 yield from _fields(value, f"{before}{name}.", depth + 1)
             else:

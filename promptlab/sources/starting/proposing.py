@@ -121,11 +121,11 @@ def _input(columns: Mapping[str, Column], made: Proposal, wishes: Wishes) -> str
     free = [c for c in columns.values() if c.n and not c.is_list and not c.is_grades and c.name not in (made.id, wishes.target)]
     named = [c for c in free if c.rank(INPUTS) < math.inf and not (c.is_labels and c.words <= 3 and len(free) > 1) and not c.is_id]
     if named:
-        return min(named, key=lambda c: (not c.is_chat, c.rank(INPUTS) >= 1000, c.rank(INPUTS))).name
+        return min(named, key=lambda c: (not c.is_chat, 2 * c.n < 1.8 * c.n_rows, c.rank(INPUTS) >= 1000, c.rank(INPUTS))).name
     rest = [c for c in free if c.rank(TARGETS) == math.inf and not c.is_date] or free
     if not rest:
         raise UsageProblem(f"{made.looked.source}: no column holds texts that can be asked ({', '.join(columns)}); name one with --input")
-    return max(rest, key=lambda c: (c.is_chat, c.length)).name
+    return max(rest, key=lambda c: (c.is_chat, not c.is_number, 0.0 if c.is_number else c.length)).name
 
 
 def _target(columns: Mapping[str, Column], made: Proposal) -> str | None:
@@ -159,18 +159,18 @@ def _beside(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> No
             if (cells := _options(column)) is not None:
                 made.choices = column.name
                 _rewrite(made, column.name, cells, f"the options in {column.name!r} are written as lists")
-        elif (
-            column.rank(CONTEXTS) < math.inf
-            and not column.is_list
-            and not column.is_labels
-            and not made.is_chat
-            and column.n == column.n_rows
-        ):
+        elif not made.is_chat and _is_context(column):
             made.shown.append(column.name)
         elif made.cluster is None and _is_cluster(column):
             made.cluster = column.name
     if made.shown and wishes.input is None:
-        made.notes.append(f"prompts show {', '.join(map(repr, made.shown))} before {made.input!r}")
+        made.notes.append(f"prompts show {', '.join(map(repr, made.shown))} beside {made.input!r}")
+
+
+def _is_context(column: Column) -> bool:
+    """Whether it says more about what is asked: a context, or an `input` beside an instruction."""
+    named = column.plain == "input" or (column.rank(CONTEXTS) < math.inf and column.n == column.n_rows and not column.is_labels)
+    return named and not column.is_list
 
 
 def _is_cluster(column: Column) -> bool:
@@ -196,7 +196,7 @@ def _lettered(made: Proposal, columns: dict[str, Column], wishes: Wishes) -> Non
             found.setdefault(name[: match.start(1)].casefold(), []).append((match[1].casefold(), name))
     groups = [[*zip(*sorted(pairs), strict=True)] for pairs in found.values() if len(pairs) > 1]
     marks, names = max(groups, key=lambda pair: len(pair[0]), default=((), ()))
-    if not names or marks[0] not in ("a", "0", "1"):
+    if not names or marks[0] not in ("a", "0", "1") or len(names) == len(columns):
         return
     options = [[said(row.get(name)) for name in names if not missing(row.get(name))] for row in made.rows]
     if any(len(set(of)) != len(of) or len(of) < 2 for of in options):

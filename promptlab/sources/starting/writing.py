@@ -140,9 +140,10 @@ def prompt(made: Proposal, ask: str | None) -> Any:  # noqa: ANN401
     """The plain prompt: what is asked, and the row."""
     if made.is_chat:
         return [f"{{{made.input}}}"]
-    shown = [f"{_words(name)}: {{{name}}}" for name in made.shown]
+    order = {name: n for n, name in enumerate(made.looked.columns)}
+    shown = [f"{_words(name)}: {{{name}}}" for name in sorted([*made.shown, made.input], key=lambda name: order.get(name, len(order)))]
     options = ["Options:\n{choices}"] if made.choices or made.graded else []
-    return "\n\n".join([ask or instruction(made), *shown, f"{_words(made.input)}: {{{made.input}}}", *options])
+    return "\n\n".join([ask or instruction(made), *shown, *options])
 
 
 def _expert(made: Proposal, ask: str | None) -> list[Any]:
