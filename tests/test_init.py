@@ -214,6 +214,11 @@ SHAPES: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
         json.dumps([{"conversations": [{"from": "human", "value": TEXTS[n]}, {"from": "gpt", "value": TEAMS[n % 3]}]} for n in range(N)]),
         {"input": "conversations", "target": "last_turn", "metric": "label"},
     ),
+    "turns by from and value with a label": (
+        "t.json",
+        json.dumps([{"conversations": [{"from": "human", "value": TEXTS[n]}], "label": TEAMS[n % 3]} for n in range(N)]),
+        {"input": "conversations", "target": "label", "metric": "label", "copied": True},
+    ),
     "braces in cells": (
         "t.csv",
         csv_of(rows(text=lambda n: f"{{team}} {{{{x}}}} {n} {{instruction}}", label=lambda n: ("{a}", "{b}")[n % 2])),
@@ -537,3 +542,28 @@ def test_a_dataset_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert (found.name, "items: hf:team/tickets" in found.files["tickets_task.yaml"].replace('"', "")) == ("tickets", True)
     assert "split: validation" in found.files["tickets_task.yaml"]
     assert starting.dataset("team/tickets", "de", None).where == {"config": "de", "split": "test"}
+
+
+def test_questions_only_on_a_terminal(tmp_path: Path) -> None:
+    import pty
+    import subprocess
+    import sys
+
+    (tmp_path / "t.csv").write_text(csv_of([{**t, "urgency": ["high", "low"][n % 2]} for n, t in enumerate(TICKETS)]), encoding="utf-8")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "promptlab", "init", "t.csv", "--model", "sim/factors"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "160"}, stdin=theirs, stdout=theirs, stderr=theirs,
+    )  # fmt: skip
+    os.close(theirs)
+    os.write(ours, b"\nurgency\nHow urgent is this? One of: {labels}\n")
+    shown = b""
+    try:
+        while part := os.read(ours, 65536):
+            shown += part
+    except OSError:  # the terminal's other end is closed
+        pass
+    assert process.wait(60) == 0, shown.decode()
+    assert b"Which column is asked? [message]" in shown
+    assert "target: urgency" in (tmp_path / "t_task.yaml").read_text(encoding="utf-8")
+    assert "How urgent is this? One of: {labels}" in (tmp_path / "t.yaml").read_text(encoding="utf-8")

@@ -14,6 +14,7 @@ from typing import Any
 
 from promptlab.nouns import Item, UsageProblem, did_you_mean
 from promptlab.scoring.metrics.strict import STRICT
+from promptlab.sources.own.rows import chat_of
 from promptlab.sources.starting.columns import (
     CLUSTERS,
     CONTEXTS,
@@ -87,6 +88,12 @@ def propose(looked: Looked, wishes: Wishes = Wishes()) -> Proposal:
     if not columns[made.input].n:
         raise UsageProblem(f"{looked.source}: the column {made.input!r} is empty; name the one to ask with --input")
     made.is_chat = columns[made.input].is_chat
+    if made.is_chat:
+        turns = [[dict(m) for m in chat(row[made.input])] for row in made.rows if not missing(row.get(made.input))]
+        if any(chat_of(value) is None for value in columns[made.input].values):
+            _rewrite(made, made.input, turns, f"writes {made.input!r} in another form than role and content")
+        if any(message["role"] == "system" for of in turns for message in of):
+            made.notes.append("conversations have system messages of their own; some providers refuse a second one, as 'expert' adds it")
     made.target = wishes.target or _target(columns, made)
     if made.is_chat and made.target is None:
         _last_turns(made, columns)
