@@ -5,21 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from promptlab.design.formats import GRAMMAR, in_format, sampled
 from promptlab.design.render import PRESETS, render
-from promptlab.nouns import AA_ARM, Comparison
+from promptlab.nouns import AA_ARM, Comparison, Plan, PlannedFactor, PlannedModel, PlannedTask, Setting
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.audit import DIFFERS, audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import build
+from promptlab.reporting.build import headline
+from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.deviations import planned_cells
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from promptlab.sources.spec.strict_yaml import written
+from promptlab.stats import level_spreads
 
 SIMS = {
     "a": {
@@ -125,6 +130,48 @@ def test_formats_are_drawn_from_the_grammar_and_are_a_random_factor(tmp_path: Pa
     assert {name: dict(p) for name, p in run.plan.placements.items()} == {p.name: p.plain() for p in drawn}
     means = run.trials().groupby("setting")["score"].mean()
     assert means.max() - means.min() > 0.1
+    report = build(run)
+    [spread] = report.beside.levels
+    assert (spread.factor, spread.n_levels, spread.n_items) == ("format", 6, 80)
+    assert (spread.low, spread.high) == pytest.approx((means.min(), means.max()))
+    assert spread.sd_low < 0.15 < spread.sd_high
+    assert spread.p_value < 0.001
+    assert [table.title for table in contrast_tables(report)] == ["Spread over sampled levels"]
+    assert any(spread.sentence in line for line in headline(report))
+
+
+FIXED = {"model": "m", "arm": "none", "base_prompt": "p"}
+
+
+def test_formats_of_a_model_that_does_not_care_spread_by_chance_alone() -> None:
+    rng = np.random.default_rng(2)
+    items, levels = 60, ("paper", "f1", "f2", "f3", "f4")
+    settings = tuple(Setting(name) for name in levels)
+    factor = PlannedFactor(name="format", levels=levels, reference="paper", random=True, of={s.id: s.placement for s in settings})
+    plan = Plan(
+        models=(PlannedModel(name="m"),), tasks=(PlannedTask(name="a"), PlannedTask(name="b")), settings=settings, factors=(factor,)
+    )
+    p_values, covered = [], 0
+    for _ in range(200):
+        rows = [
+            {
+                "model": "m",
+                "task": task,
+                "item": str(i),
+                "arm": "none",
+                "setting": s.id,
+                "base_prompt": "",
+                "score": float(rng.random() < p),
+            }
+            for task in ("a", "b")
+            for i, p in enumerate(rng.beta(1, 1, items))
+            for s in settings
+        ]
+        [found] = level_spreads(pd.DataFrame(rows), plan)
+        p_values.append(found.p_value)
+        covered += found.sd_low == 0
+    assert 0.02 <= np.mean(np.array(p_values) < 0.05) <= 0.09
+    assert covered / 200 >= 0.94
 
 
 def test_a_format_changes_labels_separators_and_options_alone() -> None:

@@ -17,6 +17,7 @@ from promptlab.explorer import compare
 from promptlab.explorer.filters import Filters
 from promptlab.nouns import AA_ARM
 from promptlab.nouns.errors import FileProblems, UsageProblem
+from promptlab.planning.audit import MATCHES, audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import Study, resolve
 from promptlab.record.store import Run
@@ -76,6 +77,7 @@ def test_the_better_prompt_is_found_on_a_server_with_known_accuracies(tmp_path: 
     }  # fmt: skip
     scores = trials.groupby("base_prompt")["score"].mean()
     assert dict(scores) == pytest.approx({"current": 0.725, "expert": 0.8})
+    assert {check.what: check.says for check in audit(run) if check.says != MATCHES} == {}
     [found] = [c for c in build(run).comparisons if c.scope == "prompt" and c.task is None]
     assert (found.treatment, found.control, found.verdict) == ("expert", "current", "helps")
     assert found.diff == pytest.approx(0.075)

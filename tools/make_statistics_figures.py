@@ -621,6 +621,30 @@ def seen() -> alt.LayerChart:
     return styled(drawn, "One task sees little, many tasks see more", "80 % power, 10 % of answers change, 21 sentences")
 
 
+def prompts() -> alt.LayerChart:
+    """What a mean over two base prompts says where the effect differs between them, and how often the test of that sees it."""
+    runs, n = 500, 120
+    rng = np.random.default_rng(SEED)
+    kinds = ["mean over both prompts: helps or hurts", "difference between the prompts found", "effect found in the second prompt"]
+    rows: Rows = []
+    for apart in (0, 10, 20, 30, 40):
+        seen = np.zeros(3)
+        for _ in range(runs):
+            chance = rng.beta(2, 2, n)
+            none = [(rng.random(n) < chance).astype(float) for _ in range(2)]
+            shift = [(5 - apart / 2) / 100, (5 + apart / 2) / 100]
+            said = [(rng.random(n) < np.clip(chance + by, 0, 1)).astype(float) for by in shift]
+            zero = np.zeros(n)
+            d = [a - b for a, b in zip(said, none, strict=True)]
+            for i, row in enumerate(((d[0] + d[1]) / 2, (d[1] - d[0]) / 2, d[1])):
+                found = stats.infer([stats.Pairs(task="t", s=row, b=zero, clusters=None, n_planned=n)])
+                seen[i] += found.p_value is not None and found.p_value <= 0.05
+        rows += [{"x": apart, "y": 100 * float(y) / runs, "kind": kind} for kind, y in zip(kinds, seen, strict=True)]
+    told("prompts", f"{runs} runs a point, seed {SEED}; {series(rows)}")
+    drawn = alt.layer(*lines(rows, "difference between the effects in the two prompts, points", "runs, %", kinds, top=100))
+    return styled(drawn, "A mean over base prompts hides how they differ", "120 items, mean effect 5 points")
+
+
 def looks() -> alt.LayerChart:
     """How often a run in which nothing happens has been called a finding by the time so many items are in."""
     runs, n, every = 4_000, 300, 25
@@ -739,7 +763,7 @@ def options() -> None:
 FIGURES: Mapping[str, Callable[[], alt.LayerChart]] = {
     "repeats": repeats, "midp": midp_or_exact, "coverage": coverage, "families": families, "tasks": tasks, "same": same,
     "missing": missing, "aa": again, "best": best, "protocol": protocol, "spread": spread, "components": components, "seen": seen,
-    "looks": looks, "neutral": neutral, "pooled": pooled, "swings": swings, "decision": decision, "judge": judge,
+    "looks": looks, "neutral": neutral, "pooled": pooled, "swings": swings, "decision": decision, "judge": judge, "prompts": prompts,
 }  # fmt: skip
 
 

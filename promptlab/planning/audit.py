@@ -54,6 +54,7 @@ def audit(run: Run) -> list[Check]:
         ("experiment", "experiment.yaml", _experiment),
         ("data", "items.parquet, and tasks and demonstrations in plan.json", _data),
         ("stimuli", "arms, loops and programs in plan.json", _stimuli),
+        *([("prompts", "plan.json", _prompts)] if plan.prompts else []),
         ("prices", "manifest.json", _prices),
         ("simulators", "the simulators of the installed promptlab", _simulators),
     ):
@@ -104,7 +105,15 @@ def _data(run: Run, plan: Plan) -> str | None:
     for row in run.each_item():
         scores = json.loads(row["scores"]) if row.get("scores") else ()
         items.setdefault(f"{row['suite']}/{row['task']}", []).append(
-            Item(row["item"], row["input"], row["targets"], row["choices"], row["cluster"], scores)
+            Item(
+                row["item"],
+                row["input"],
+                row["targets"],
+                row["choices"],
+                row["cluster"],
+                scores=scores,
+                columns=json.loads(row.get("columns") or "{}"),
+            )
         )
     now = None
     for whole, number in itertools.product((True, False), (1, HASH_FORMAT)):
@@ -124,6 +133,7 @@ def _tasks(plan: Plan, items: dict[str, list[Item]], whole: bool) -> Iterator[Ta
             name=name, suite=suite, benchmark="own", metric=task.metric, strict=task.strict,
             base_prompts={**prompts, **task.base_prompts}, items=tuple(items.get(f"{suite}/{name}", ())),
             demos=tuple(Demo(**demo) for demo in task.demos), options=task.options, frame=Frame(**task.frame),
+            columns=tuple({column: None for item in items.get(f"{suite}/{name}", ()) for column in item.columns}),
         )  # fmt: skip
 
 
@@ -138,6 +148,11 @@ def _stimuli(run: Run, plan: Plan) -> str | None:
             loops.append((str(arm.loop), arm.name, Loop(**{**spec, "cues": cues})))
     now, as_1 = (hash_of_stimuli(stimuli, loops, format=number) for number in (HASH_FORMAT, 1))
     return as_1 if as_1 == run.manifest.hashes.get("stimuli") else now
+
+
+def _prompts(run: Run, plan: Plan) -> str:
+    del run
+    return digest({prompt.name: [dict(message) for message in prompt.messages] for prompt in plan.prompts})
 
 
 def _prices(run: Run, plan: Plan) -> str | None:

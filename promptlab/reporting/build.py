@@ -296,6 +296,7 @@ def _of_model(report: Report, model: str) -> list[str]:
         found += [f"{against}, task by task: {tally(cells)} of {len(cells)}."] if n_tasks > 1 else []
     found += [f"{model}. {said}" for said in questions(report.of(None, model))]
     found += [f"{model}. {said.sentence}" for key, said in depends.items() if _decides(report, key)]
+    found += [f"{model}. {row.sentence}" for row in report.beside.levels if row.model == model]
     found += [f"{model}. The papers' protocol: {row.sentence}" for row in report.beside.protocols if row.model == model]
     whole = [c for c in report.of("aa", model) if c.task is None]
     return found + list(dict.fromkeys(f"{model}. {c.sentence}" for c in whole))

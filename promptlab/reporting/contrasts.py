@@ -7,6 +7,7 @@ from promptlab.reporting.build import Report
 from promptlab.reporting.questions import CONTRASTED, Parts, parts_of, verdict_words
 from promptlab.reporting.rows import cells, named
 from promptlab.reporting.table import Table, table
+from promptlab.stats import p_figure
 
 NOTE = (
     "Each line is treatment minus control on the same items, base prompt by base prompt. A line of the form (a) x (b) is the difference "
@@ -17,6 +18,11 @@ BY_PROMPT_NOTE = (
     "The effect of each added text in each base prompt, then how much it differs between two of them. Where it differs, no mean over the "
     "base prompts describes any of them."
 )
+SPREAD_NOTE = (
+    "Levels that were drawn by chance get no verdict one by one. The standard deviation is between levels, in points, without what chance "
+    "adds; p is that of Cochran's Q."
+)
+SPREAD_HEADS = ("model", "factor", "prompt", "levels", "items", "lowest", "highest", "standard deviation", "95 % CI", "p")
 FIGURES = ("n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 
 
@@ -41,6 +47,14 @@ def contrast_tables(report: Report) -> list[Table]:
         table("Prompts, models and settings", NOTE, ("model", "comparison", "task", *FIGURES), plain),
         table("Effects by base prompt", BY_PROMPT_NOTE, ("model", "sentence", "against", "base prompt", *FIGURES), rows),
     ]
+    spreads = [
+        [
+            named(report, r.model), r.factor, r.prompt or "-", r.n_levels, r.n_items, f"{100 * r.low:.1f} ({r.lowest})",
+            f"{100 * r.high:.1f} ({r.highest})", f"{100 * r.sd:.1f}", f"{100 * r.sd_low:.1f} to {100 * r.sd_high:.1f}", p_figure(r.p_value),
+        ]
+        for r in report.beside.levels
+    ]  # fmt: skip
+    tables.append(table("Spread over sampled levels", SPREAD_NOTE, SPREAD_HEADS, spreads))
     return [found for found in tables if len(found.frame)]
 
 

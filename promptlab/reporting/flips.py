@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, Comparison, Setting
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Setting
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.pair import PairReport
@@ -127,8 +127,8 @@ def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
     if a.store is not b.store:
         return None, False
     for c in a.store.report.comparisons:
-        refs = {(ref.model, ref.setting, ref.arm, ref.prompt) for ref, _ in c.contrast.weights} if c.contrast else set()
-        if refs == {a.key, b.key} and (c.task == task or (c.task is None and len(a.store.tasks) == 1)):
+        refs = [(r.model, r.setting, NONE_ARM if r.arm == AA_ARM else r.arm, r.prompt) for r, _ in c.contrast.weights] if c.contrast else []
+        if set(refs) == {a.key, b.key} and (c.task == task or (c.task is None and len(a.store.tasks) == 1)):
             return c, False
     if (a.model, a.setting) != (b.model, b.setting) or a.prompt or b.prompt:
         return None, False

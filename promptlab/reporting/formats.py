@@ -46,6 +46,7 @@ def to_json(report: Report) -> str:
         "decision": [_decision(**found) for found in decisions(report)],
         "looks": [flat(row) for row in report.looks],
         "saved": asdict(report.saved) if report.saved else None,
+        **({"spread_over_levels": [asdict(row) for row in beside.levels]} if beside.levels else {}),
         "variance_components": [flat(row) for row in beside.components],
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),

@@ -17,5 +17,6 @@ from promptlab.stats.power import *
 from promptlab.stats.ppi import *
 from promptlab.stats.repeats import *
 from promptlab.stats.sentences import *
+from promptlab.stats.spread import *
 from promptlab.stats.supplement import *
 from promptlab.stats.tables import *

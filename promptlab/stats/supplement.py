@@ -20,6 +20,7 @@ from promptlab.stats.macro import random_effects
 from promptlab.stats.multiplicity import hierarchical_fdr, replicability_count
 from promptlab.stats.repeats import RepeatRow, Repeats, SwingRow, repeats_of
 from promptlab.stats.sentences import p_text, points
+from promptlab.stats.spread import LevelSpread, level_spreads
 from promptlab.stats.tables import ItemTable, Place, averaged, item_tables
 
 RESAMPLES = 1_999
@@ -124,6 +125,7 @@ class Supplement(NamedTuple):
     arms: tuple[ArmRow, ...] = ()
     repeats: tuple[RepeatRow, ...] = ()
     swings: tuple[SwingRow, ...] = ()
+    levels: tuple[LevelSpread, ...] = ()
 
 
 def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]) -> Supplement:
@@ -159,7 +161,7 @@ def supplement(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Compariso
     spreads = tuple(_spreads(comparisons, failed))
     return Supplement(
         bests=tuple(bests), spreads=spreads, protocols=tuple(protocols), components=tuple(components), by_stimulus=within, arms=arms,
-        repeats=again.rows, swings=again.swings,
+        repeats=again.rows, swings=again.swings, levels=tuple(row for row in level_spreads(trials, plan) if row.model not in failed),
     )  # fmt: skip
 
 
