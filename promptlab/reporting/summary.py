@@ -113,7 +113,7 @@ def rows_of(report: Report) -> list[dict[str, Any]]:
 
 HEADS = (
     "verdict", "arm", "score, %", "95 %", "points", "95 % interval", "P(best)", "USD for 1,000 answers", "tokens", "seconds",
-    "cut/empty/refused/failed, %", "decision",
+    "cut / empty / refused / failed, %", "decision",
 )  # fmt: skip
 
 
