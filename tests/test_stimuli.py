@@ -244,7 +244,8 @@ def test_a_file_without_a_number_of_placebos_keeps_its_name_where_its_arms_are_t
 
 def test_sentences_like_these_need_five_of_them(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
-    text = "name: x\nquestion: q?\ntasks: [sum]\nmodels: [sim/null]\nitems: 20\nstimuli: [emotionprompt/EP02]\nanalysis: {neutral: like_these}\n"
+    text = "name: x\nquestion: q?\ntasks: [sum]\nmodels: [sim/null]\nitems: 20\nstimuli: [emotionprompt/EP02]\n"
+    text += "analysis: {neutral: like_these}\n"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(FileProblems, match="at least 5 neutral ones"):
         resolve(path)
