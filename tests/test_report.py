@@ -627,7 +627,7 @@ def test_no_text_of_plan_or_manifest_becomes_markup(planted: Path, tmp_path: Pat
     names = frozenset({
         "task", "arm", "role", "name", "family", "scope", "model", "treatment", "library", "control", "placement", "strategy", "metric",
         "strict", "suite", "stimuli_of", "placebos_of", "scorer", "position", "low", "settings", "hypotheses", "state", "models",
-        "generalise", "neutral", "control", "options",
+        "generalise", "neutral", "options",
     })  # fmt: skip
     plan, manifest = (json.loads((folder / name).read_text(encoding="utf-8")) for name in ("plan.json", "manifest.json"))
     models = [everywhere(model, frozenset({"name"})) for model in plan["models"]]
