@@ -14,7 +14,7 @@ from promptlab.nouns.call import Price
 from promptlab.nouns.comparison import Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
-from promptlab.nouns.words import AA_ARM, NONE_ARM, Generalise, Role, Scorer, Suite
+from promptlab.nouns.words import AA_ARM, NONE_ARM, Control, Generalise, Role, Scorer, Suite
 
 FORMAT = 2
 """Of plan.json and manifest.json. Format 1 had no ids of settings, and left out what a run had none of."""
@@ -177,7 +177,7 @@ class Estimate(Typed):
 class PowerRow(Typed):
     """The smallest effects (fractions; None: none) that are seen with 80 % power against a control, by the share of answers that change."""
 
-    control: str = "none"
+    control: Control = "none"
     n_controls: int = 1
     """Arms that the control is the mean of."""
     discordance: float
