@@ -16,7 +16,7 @@ from promptlab.nouns.item import Item
 from promptlab.nouns.words import SCORERS
 from promptlab.scoring.answers.text import fold, key
 from promptlab.scoring.metrics import bigbench, compliant, declines, echoed
-from promptlab.scoring.metrics.strict.numerals import spelled_number
+from promptlab.scoring.metrics.strict.notations import spelled_number
 from promptlab.scoring.rules import task_metric
 from promptlab.sources.tasks import entries, load_task, task_names
 
@@ -58,12 +58,10 @@ def test_every_golden_line() -> None:
 
 @pytest.mark.shared
 def test_strict_reads_as_a_person_does() -> None:
-    """The one line that strict does not accept is a paraphrase: "It was Sam's office" for "The office was Sam's office"."""
+    """On every line that a person judged."""
     judged = [line for line in lines() if line["human_ok"] is not None]
-    other = [line for line in judged if (scored(line, "strict", "raw_answers") > 0.5) != line["human_ok"]]
     assert len(judged) == 364
-    assert {(line["task"], line["case"]) for line in other} == {("disambiguation_qa", "paraphrase")}
-    assert len(other) / len(judged) < 0.02
+    assert [line for line in judged if (scored(line, "strict", "raw_answers") > 0.5) != line["human_ok"]] == []
 
 
 def items_of(suite: Any, name: str) -> Iterator[tuple[Any, Item]]:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
 
+from promptlab.scoring.answers.denials import denied_before
+from promptlab.scoring.answers.text import words
+
 _MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with)\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
 _ADVERB = (
     r"(?:therefore|thus|then|hence|simply|just|probably|clearly|likely|most likely|indeed|definitely|certainly|actually|obviously|really)"
@@ -45,45 +48,33 @@ CONCLUDES = re.compile(
     rf"|(?P<lesser>(?<![\w<\"])\b{_LESSER}\b{_MODIFIED}{_LINK}))[\s:]*",
     re.I,
 )
-_LATIN = (
-    *(
-        "answer",
-        "ans",
-        "response",
-        "solution",
-        "conclusion",
-        "verdict",
-        "final",
-        "result",
-        "output",
-        "total",
-        "sum",
-        "difference",
-        "product",
-    ),
-    *("translation", "count", "value", "complet", "sorted", "antwort", "ergebnis", "lösung", "fazit", "übersetzung", "réponse", "résultat"),
-    *(
-        "traduction",
-        "reponse",
-        "resultat",
-        "respuesta",
-        "soluc",
-        "conclus",
-        "traduc",
-        "resposta",
-        "rispost",
-        "risultat",
-        "correct",
-        "right",
-    ),
-    *("choice", "richtig", "bonne"),
+_WRONG_ONE = re.compile(r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|confident in (?:this|my|the))\s$", re.I)
+_BESIDE = re.compile(r"difference|product", re.I)
+"""Results that a reply may give beside the sum that it was asked for."""
+EXTRA = re.compile(
+    r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
+    r"|me|to|more)"
+    r"|would you like|for comparison|as a check|let me know|(?P<other>otherwise|if (?:it|he|she|they|there|the"
+    r"|you)\b[^.\n]{0,60} (?:were|had)|had))\b",
+    re.I,
 )
-_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번]")
+"""What opens a part that no longer answers."""
+_CONCLUDING = words(
+    "answer ans answers response solution conclusion verdict final result output total sum difference product translation "
+    "count value completion completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse "
+    "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
+    "richtige bonne"
+)
+_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義]")
 
 
 def _may_conclude(text: str) -> bool:
+    if text.isascii():
+        return not _CONCLUDING.isdisjoint(words(text))
     low = text.casefold()
-    return any(word in low for word in _LATIN) or (not text.isascii() and _CJK_WORD.search(text) is not None)
+    return any(word in low for word in (*_CONCLUDING, "lösung", "übersetzung", "répon", "résult", "soluci", "traducci")) or (
+        _CJK_WORD.search(text) is not None
+    )
 
 
 _HEADING = re.compile(
@@ -107,13 +98,15 @@ _STATES = re.compile(
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:the |it |that )?"
     r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
     r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\bmy (?:guess|pick|choice"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|se dice|se dit|on dit|man sagt|das ist"
+    r"|es ist|eso es|esto es) "
+    r"|\bmy (?:guess|pick|choice"
     r"|suggestion|vote) (?:is|would be)[\s:]+"
     r"|\b(?:it|that|this)(?: is|'s| would be| should be| must be)[\s:]+|\b(?:here(?:'s| is| you go)|behold)[^\n:.]{0,60}:\s*",
     re.I,
 )
 NEGATED = re.compile(
-    r"^(?:(?:definitely|certainly|probably|clearly|simply|likely|most likely|obviously) )?(?:not|never"
+    r"^(?:(?:definitely|certainly|probably|clearly|simply|likely|most likely|obviously) )?(?:not|never(?=\s+\w)"
     r"|neither|n't|nicht|kein\w*|pas|no es|不是|並非|并非)\b(?! only)"
     r"|^(?:hardly|anything but|unlikely)\b|^不",
     re.I,
@@ -125,11 +118,28 @@ _LINK_NEGATED = re.compile(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno e
 _NOT_THIS = re.compile(r"^[^\n.。]{1,60}?(?:ではなく|じゃなくて|이 아니라|가 아니라)[、,]?\s*(\S.*)$", re.S)
 _NEGATED_AFTER = re.compile(r"^[^\n.!?。]{0,60}?(?:ではありません|ではない|じゃない|이 아닙니다|가 아닙니다|이 아니|가 아니|\bpas\b)")
 CORRECTS = re.compile(
-    r"(?:^|[.!?\n,;…]|\.\.\.| -)\s*(?:(?:oh |oops,? |hmm,? |no,? )?(?:wait|correction|scratch that|i meant?"
-    r"|oops|on second thought|let me correct that|sorry)\b[\s,:.!-]*(?:no\b[\s,:.!-]*)?)"
-    r"(?:actually[\s,:]*)?|(?:[.!?\n;…]|\.\.\.)\s*actually,\s*|(?<=[?])\s*no,\s+",
+    r"(?:^|[.!?\n,;…(]|\.\.\.| -)\s*(?:(?:oh|oops|hmm|ah|äh|no|nein|hang on)[,.!]? ){0,2}"
+    r"(?:(?:wait|correction|scratch that|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
+    r"|let me correct (?:that|myself)|i was (?:wrong|mistaken)|or rather|edit|revised answer|sorry,? (?:i meant?|no)|sorry(?=[,:.!-])"
+    r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is"
+    r"|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
+    r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
+    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?(?:(?:that"
+    r"|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
+    r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
     re.I,
 )
+_TAKES_BACK = words(
+    "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather edit "
+    "revised sorry right actually incorrect no nope nein non"
+)
+
+
+def may_correct(text: str) -> bool:
+    """Whether it is worth looking for a correction."""
+    return not text.isascii() or not _TAKES_BACK.isdisjoint(words(text))
+
+
 _NOT_OTHER = re.compile(
     r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$", re.I
 )
@@ -147,12 +157,12 @@ EXPLANATION = re.compile(
     re.I,
 )
 _SAID = (
-    r"(?:sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|no problem|thanks|thank you"
+    r"(?:sure thing|sure|okay|ok|certainly|of course|absolutely|alright|all right|great|good|sure thing|no problem|thanks|thank you"
     r"|you're welcome|hello|hi|hey|got it|understood|perfect|no worries|my pleasure)"
 )
 _REMARK = re.compile(
     rf"^(?:{_SAID}\b(?:[^\w\n]*$|[,!. ]+(?:i|we|let|here|thank|happy|glad|for|that|this|boss|friend)\b.*$)"
-    r"|yes[,!. ]+(?:i(?:'m|'ll| am| will| can)|of course|sure|let)\b.*$"
+    r"|yes[,!. ]+(?:i(?:'m|'ll|'d be| am| will| can)|of course|sure|let)\b.*$"
     r"|i(?:'m|'ll|'ve| am| will| have| hope| understand| know| promise| appreciate| take (?:this|it|pride"
     r"|my)| want| can| feel| did| do| tried| try| care| won't| can't| realize| trust| love| need)\b(?! (?:think"
     r"|believe|guess|say)).*$"
@@ -172,12 +182,15 @@ _REMARK = re.compile(
 SENTENCE_ENDS = re.compile(r"(?<=[.!?])[\"')*]?\s+(?=\S)|\n+|(?<=[。！？])")
 
 
+_MAY_END = re.compile("[.!?][\"')*]?\\s|\n|[。！？]")
+
+
 MOST = 50
 """Conclusions of a reply that are looked at, the last ones: one that concludes endlessly must not take quadratic time."""
 
 
 class Conclusion(NamedTuple):
-    """A place where a reply says its answer: how strongly it says so (3 final, 2 answer, 1 result), where, and the text there.
+    """A place where a reply says its answer, how strongly (3 final, 2 answer, 1 result, 0 another result), and the text there.
 
     `raw` keeps what may only lead to the answer or follow it ("I think it is ..."); `text` is empty where it denies an answer.
     """
@@ -190,13 +203,18 @@ class Conclusion(NamedTuple):
 
 def conclusions(text: str) -> list[Conclusion]:
     """The explicit conclusions of a folded text, in its order; one that only says what the answer is not has an empty text."""
-    if not _may_conclude(text):
+    if (text.isalnum() and text.isascii()) or not _may_conclude(text):
         return []
     found = []
     headed = {match.end() for match in deque(_HEADING.finditer(text), MOST)}
     ends = [(match.end(), match) for match in deque(CONCLUDES.finditer(text), MOST)]
     for end, match in ends:
-        strength = 3 if match["final"] else 2 if match["answer"] else 1
+        strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
+        if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
+            continue
+        if denied_before(text[max(0, match.start() - 60) : match.start()].rpartition("\n")[2]):
+            found.append(Conclusion("", (), strength, match.start()))
+            continue
         if (said := _tail(text, end, match[0])) is not None:
             found.append(Conclusion(*said, strength, match.start()))
     known = {end for end, _ in ends}
@@ -231,7 +249,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
         tail = tail[lead.end() :]
     if NEGATED.match(tail) or _LINK_NEGATED.search(link):
-        instead = _INSTEAD.search(tail, 3)
+        instead = _INSTEAD.search(tail, 1)
         if instead is None or not tail[instead.end() :].strip():
             return "", (_plain_end(raw),)
         tail = tail[instead.end() :]
@@ -264,7 +282,7 @@ def sentences(text: str) -> list[str]:
 
 def without_remarks(text: str) -> str:
     """The text without remarks at its head and tail; the same object where it has none, or nothing else."""
-    if SENTENCE_ENDS.search(text) is None:
+    if _MAY_END.search(text) is None:
         return text
     ends = [0, *(match.end() for match in SENTENCE_ENDS.finditer(text)), len(text)]
     spans = [(a, b) for a, b in pairwise(ends) if text[a:b].strip()]
@@ -295,7 +313,7 @@ _PROVOKED = re.compile(
     r"|get started)\b"
     r"|^thank(?:s| you)\b|^(?:i am|i'm|you are|you're) (?:not )?(?:good enough|capable|smart|proud|sure"
     r"|certain|ready|happy to|glad to)\b|\b(?:challenges|opportunit(?:y|ies)) for growth\b|^(?:i hope|hope) (?:this"
-    r"|that|it)\b"
+    r"|that|it|i|you)\b|\b(?:mindset|attitude)\b"
     r"|\bhappy to help\b|\bchallenge accepted\b|\banother look\b|\b(?:that|this|it) is my final answer\b|\bmy abilit(?:y|ies)\b"
     r"|\b(?:certain|sure|confident) that (?:this|that|it) is\b"
     r"|\bstay focused\b|\bdouble[- ]check(?:ed)?\b|^i (?:appreciate|understand (?:that|how|the)|take this)\b"
@@ -314,10 +332,16 @@ def is_remark(sentence: str) -> bool:
     return _REMARK.match(sentence.strip(" \"'*_")) is not None and _NUMBER_WORD.search(sentence) is None
 
 
+_STATING = words(
+    "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb "
+    "somit folglich i we my it that this here behold c das es eso esto"
+)
+
+
 def statement(text: str) -> str | None:
     """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
     last = None
-    if " " not in text and text.isascii():
+    if text.isascii() and _STATING.isdisjoint(words(text)):
         return None
     for match in _STATES.finditer(text):
         rest = text[match.end() :].split("\n", 1)[0]

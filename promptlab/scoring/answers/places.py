@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from promptlab.scoring.answers import conclusions as said
-from promptlab.scoring.answers.text import fold
+from promptlab.scoring.answers.denials import denies, offered
+from promptlab.scoring.answers.text import fold, words
 from promptlab.scoring.answers.thoughts import spoken
 from promptlab.scoring.answers.wrappers import latex, unwrapped
 
 CONFIDENCE = re.compile(
     r"[\s(\[,;.|-]{0,6}\b(?:my |overall )?(?:confidence|certainty)(?: (?:score|level|rating))?\s*(?:is|of|[:=])?\s*"
     r"(?:\d+(?:\.\d+)?(?:\s*(?:%|/\s*\d+|out of \d+))?|very high|high|low|medium)[)\]]*\.?"
+    r"|,? with (?:a )?probability (?:of )?[\d.]+%?|\bmy confidence in (?:this|it|that)[\w ]* is \d+(?:\s?%|/\d+)?:?"
     r"|[\s(\[,;-]{0,6}\b(?:(?:i am|i'm) )?\(?\d{1,3}\s?% (?:sure|certain|confident)\b(?: (?:of|about|in) [^.\n]{0,40})?[)\]]*\.?",
     re.I,
 )
 _HTML = re.compile(r"</?(?:b|i|em|strong|u|p|span|div|mark|h[1-6]|ul|ol|li|code|pre|sup|sub|center)\b[^<>]{0,60}>|<br\s*/?>", re.I)
 _HEADING = re.compile(r"(?m)^#{1,6}\s+|^>\s+|^[-*_]{3,}\s*$")
-_NEXT_TURN = re.compile(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|q)\s*:", re.I)
+_NEXT_TURN = re.compile(r"\n\s*(?:#+ *)?(?:input|question|user|human|instruction|example \d+|problem|exercise|q)\s*:", re.I)
 _FENCES = re.compile(r"(?m)^\s*```[\w+-]*\s*$|```")
-_OUTSIDE = " \"'*_`"
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_EMPHASIS = re.compile(r"(?<![\w*])\*(?=[^\s*])([^*\n]{1,300}?)(?<=[^\s*])\*(?![\w*])")
+_POWER = re.compile(r"(?<=10)[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
+_WORKED = re.compile(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
+"""A calculator's notes in worked solutions: "2+3=<<2+3=5>>5"."""
+_SHOWN = re.compile(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
+"""Code whose output stands behind it or below."""
+_CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
+_EXTRA = words("way btw note if need want would comparison check let otherwise had")
+_RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
+"""The line under a sum that is written in columns."""
+_COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
+_ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
+"""A question that lists the alternatives before the reply answers it."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
 
@@ -56,6 +73,8 @@ class Reply:
 
     def __init__(self, answer: str) -> None:
         aloud = spoken(answer)
+        if "&lt;" in aloud:
+            aloud = html.unescape(aloud)
         self.thought_only = not aloud.strip() and bool(answer.strip())
         if len(aloud) > LONGEST:
             aloud = f"{aloud[: LONGEST // 2]}\n{aloud[-LONGEST // 2 :]}"
@@ -84,17 +103,39 @@ class Reply:
         """The text before a next item of the model's own."""
         turn = _NEXT_TURN.search(self.text)
         head = self.text[: turn.start()].strip() if turn else ""
-        return self.text if not head or head.endswith(":") else head
+        head = self.text if not head or head.endswith(":") else head
+        head = _ASKS.sub("", head, count=1) if "?" in head else head
+        extra = said.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
+        if (
+            extra is None
+            or not head[: extra.start()].strip()
+            or (not extra["other"] and any(one.strength > 1 for one in said.conclusions(head[extra.start() :])))
+        ):
+            return head
+        return head[: extra.start()].strip()
 
     @_Once
     def corrected(self) -> str | None:
         """What follows the last word that takes something back ("wait", "correction"), where no conclusion follows it."""
         since = self.concluded.at if self.concluded is not None and self.concluded.text else 0
         last = None
-        for match in said.CORRECTS.finditer(self.head, since):
+        for match in said.CORRECTS.finditer(self.head, since) if said.may_correct(self.head) else ():
             if match.start() and self.head[match.end() :].strip():
                 last = match.end()
-        return said.without_remarks(self.head[last:]) if last else None
+        return said.without_remarks(self.head[last:]).strip(" ()") if last else offered(self.head) or None
+
+    @_Once
+    def denied(self) -> bool:
+        """Whether it says only what its answer is not."""
+        if self.concluded is not None or self.corrected is not None:
+            return self.concluded is not None and not self.concluded.text and self.corrected is None
+        return denies(self.unremarked)
+
+    @_Once
+    def said(self) -> str:
+        """The part to look through: what it corrects itself to, else what it concludes, else all without remarks."""
+        answers = self.concluded is not None and self.concluded.strength > 1
+        return self.corrected or (self.concluded.text if self.concluded is not None and answers else "") or self.unremarked
 
     @_Once
     def unremarked(self) -> str:
@@ -131,15 +172,32 @@ def _plain(text: str) -> str:
         text = _HTML.sub(" ", text)
     if "```" in text:
         text = _FENCES.sub("", text)
-    if "\\" in text or "{,}" in text:
+    if "<<" in text:
+        text = _WORKED.sub(r"\1", text)
+    if ">>> " in text or "print(" in text:
+        text = _SHOWN.sub("= ", text)
+    if "\\" in text or "{,}" in text or "~" in text:
         text = latex(text)
+    if "&" in text and ";" in text:
+        text = html.unescape(text)
+    if "10" in text and not text.isascii():
+        text = _POWER.sub(lambda match: "^" + unicodedata.normalize("NFKC", match[0]), text)
+    if "~~" in text:
+        text = _STRUCK.sub(" ", text)
+    if "\n" in text:
+        summed = _RULE.sub(" = ", text)
+        text = _COLUMN.sub(r" \1 ", summed) if summed != text else text
     if "#" in text or ">" in text or "\n" in text:
         text = _HEADING.sub("", text)
     text = fold(text)
-    if "onfidence" in text or "ertain" in text or "%" in text:
+    if "[" in text:
+        text = _CITED.sub("", text)
+    if "onfidence" in text or "robability" in text or "ertain" in text or "%" in text:
         text = CONFIDENCE.sub("", text)
     if "**" in text or "__" in text:
         text = text.replace("**", "").replace("__", "")
+    if "*" in text:
+        text = _EMPHASIS.sub(r"\1", text)
     if "$" in text and (math := re.fullmatch(r"\$+\s*([^$]+?)\s*\$+[.]?", text.strip())) is not None:
         text = math[1]
     return text.strip()

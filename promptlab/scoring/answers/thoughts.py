@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import html
 import re
 
-_NAMES = r"think|thinking|thoughts?|reasoning|reflection|scratchpad|analysis|inner_monologue|seed:think|antml:thinking|reason|cot"
+_NAMES = (
+    r"[\w:.-]{0,20}(?:think|thought|reason|rationale|scratch_?pad|reflection|monologue)[\w:.-]{0,20}"
+    r"|analysis|plan|planning|working|workings|internal|cot|details"
+)
 _TAG = re.compile(
-    rf"<\s*(?P<close>/)?\s*(?:{_NAMES})\b[^<>]{{0,80}}>"
-    r"|(?P<open1>◁think▷|\[THINK\]|<\|begin_of_thought\|>|<\|START_THINKING\|>|<unused94>(?:thought)?|<\|channel>thought)"
-    r"|(?P<close1>◁/think▷|\[/THINK\]|<\|end_of_thought\|>|<\|END_THINKING\|>|<unused95>|<channel\|>)",
+    rf"<\s*\|?\s*(?P<close>/)?\s*(?P<name>{_NAMES})\b[^<>]{{0,80}}>"
+    r"|(?P<open1>◁think▷|\[THINK\]|<unused94>(?:thought)?|<\|channel>thought)"
+    r"|(?P<close1>◁/think▷|\[/THINK\]|<unused95>|<channel\|>)",
     re.I,
 )
+_ENDS_THOUGHT = re.compile(r"^end_|_end$", re.I)
+"""Names of marks that close: "<|end_of_thought|>", "<|thought_end|>"."""
+_ESCAPED = re.compile(rf"&lt;/?(?:{_NAMES})", re.I)
+_TOLD = re.compile(r"\A\s*Thinking\b[^\n]*\n.*?^\.{3} ?done thinking\.?$", re.S | re.I | re.M)
+"""The thought of a command-line client, which marks it by words alone."""
 _HARMONY = re.compile(r"<\|channel\|>\s*(?P<name>[a-z]+)[^<]{0,80}<\|message\|>", re.I)
 _STRIPPED_HARMONY = re.compile(r"\Aanalysis(?=[A-Z\W]).*?assistant\s?final(?=\S)", re.S)
 """The channels of a server that has dropped their marks: "analysisWe add ...assistantfinal42"."""
 _SOLUTION = re.compile(r"<\|(?:begin|end)_of_solution\|>|<\|(?:START|END)_RESPONSE\|>")
 _ENDS = re.compile(
     r"</s>|<\|(?:eot_id|eom_id|eot|im_end|endoftext|end_of_text|end|return|eos|call|end_of_turn|end_of_role|EOT|END_OF_TURN_TOKEN)\|>"
-    r"|<(?:eos|end_of_turn|end_of_utterance|\|assistant_end\||｜end▁of▁sentence｜|turn\|)>|\[/?INST\]|\[EOS\]"
+    r"|<\|(?:user|im_start|start_header_id)\|>(?:user\b)?|<(?:eos|end_of_turn|end_of_utterance|\|assistant_end\||｜end▁of▁sentence｜|turn\|)>|\[/?INST\]|\[EOS\]"
 )
 _STARTS = re.compile(
     r"(?:\s*(?:<s>|<bos>|<pad>|<\|(?:im_start|start|start_of_role|begin_of_text|startoftext)\|>(?:assistant\b)?"
-    r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<start_of_turn>(?:model\b)?|<\|assistant\|>|<｜Assistant｜>))+"
+    r"|<\|start_header_id\|>assistant<\|end_header_id\|>|<start_of_turn>(?:model\b)?|<\|(?:assistant|answer)\|>|<｜Assistant｜>|\[BOS\]))+"
 )
 _MARKS = "<◁["
 
@@ -32,13 +41,17 @@ def spoken(reply: str) -> str:
     A thought that was never closed is no answer: what follows its mark is gone. A closing mark alone ends a thought
     that began with the reply.
     """
+    if "&lt;" in reply and _ESCAPED.search(reply):
+        reply = html.unescape(reply)
+    if "hinking" in reply[:20]:
+        reply = _TOLD.sub("", reply, count=1)
     if not any(mark in reply for mark in _MARKS) and not reply.startswith("analysis"):
         return reply
     text = _channels(reply)
     kept: list[str] = []
     start, inside = 0, False
     for tag in _TAG.finditer(text):
-        closes = bool(tag["close"] or tag["close1"])
+        closes = bool(tag["close"] or tag["close1"] or (tag["name"] and _ENDS_THOUGHT.search(tag["name"])))
         if not inside and not closes:
             kept.append(text[start : tag.start()])
         elif not inside:

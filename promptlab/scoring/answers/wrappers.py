@@ -11,7 +11,19 @@ from promptlab.scoring.answers.conclusions import conclusions
 
 _FENCE = re.compile(r"```[ \t]*(?P<language>[\w+-]*)[ \t]*\n?(?P<body>.*?)(?:```|\Z)", re.S)
 _ANSWER_KEYS = (
-    *("final_answer", "finalanswer", "final answer", "final", "answer", "correct_answer", "answers", "prediction", "label", "choice"),
+    *(
+        "final_answer",
+        "finalanswer",
+        "final answer",
+        "final",
+        "answer",
+        "correct_answer",
+        "answers",
+        "prediction",
+        "verdict",
+        "label",
+        "choice",
+    ),
     *("solution", "result", "output", "response", "value", "conclusion", "text", "content", "total", "sum"),
     *("antonym", "opposite", "synonym", "plural", "translation", "rhyme", "rhymes", "passive", "negation", "letter", "letters"),
     *("antwort", "réponse", "reponse", "respuesta", "risposta", "resposta", "答案", "答え", "回答", "정답", "답"),
@@ -27,7 +39,8 @@ _TAGGED = re.compile(
     r"(?P<body>.*?)(?:</(?P=name)\s*>|\Z)",
     re.S | re.I,
 )
-_ONE_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>[^<]*)</(?P=name)\s*>")
+_ONE_TAG = re.compile(r"<(?P<name>[A-Za-z][\w-]{2,30})>(?P<body>.*)</(?P=name)\s*>", re.S)
+_CLOSED = re.compile(r"(?:\A|\n)(?P<body>[^\n<>]+)</(?:answer|final_answer|final|result|output)>\s*\Z", re.I)
 _BOXED = re.compile(r"\\(?:boxed|fbox|framebox)\s*\{")
 _HASHED = re.compile(r"^[ \t]*#{4}[ \t]*(?!#)(?P<body>\S[^\n]*)$", re.M)
 _KEYED = re.compile(
@@ -54,16 +67,23 @@ def unwrapped(reply: str, depth: int = 3) -> tuple[str, str] | None:
 
 
 def _tabled(reply: str) -> str | None:
-    """The last cell of a Markdown table that ends the reply."""
+    """A Markdown table that ends the reply: one row as "heading: cell" on lines, several as "first cell: the others"."""
     found = _TABLE.search(reply) if "|" in reply and "--" in reply else None
-    cells = [cell.strip() for cell in found["rows"].strip().split("\n")[-1].strip(" |").split("|")] if found else []
-    return cells[-1] if len(cells) > 1 and cells[-1] else None
+    if found is None:
+        return None
+    rows = [[cell.strip() for cell in row.strip(" |").split("|")] for row in found["rows"].strip().split("\n")]
+    heads = [cell.strip() for cell in reply[: found.start()].strip().rpartition("\n")[2].strip(" |").split("|")]
+    if len(rows) == 1:
+        return "\n".join(f"{head}: {cell}" for head, cell in zip(heads, rows[0], strict=False) if cell) if len(rows[0]) > 1 else rows[0][0]
+    return "\n".join(": ".join(filter(None, (row[0], ", ".join(row[1:])))) for row in rows)
 
 
 def _tagged(reply: str) -> str | None:
     found = [match for match in _TAGGED.finditer(reply) if match["body"].strip()] if "<" in reply else []
     if not found and (whole := _ONE_TAG.fullmatch(reply.strip())) is not None:
         return whole["body"].strip() or None
+    if not found and "</" in reply and (closed := _CLOSED.search(reply)) is not None:
+        return closed["body"].strip() or None
     return found[-1]["body"].strip() if found else None
 
 
@@ -86,10 +106,13 @@ def _boxed(reply: str) -> str | None:
 _LATEX = (
     (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|texttt|operatorname|emph|underline)\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\{,\}"), ","),
-    (re.compile(r"\\[,;!: ]|~|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
+    (re.compile(r"\\[,;!: ]|(?<!~)~(?!~)|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
     (re.compile(r"\\times\b|\\cdot\b"), "×"),
     (re.compile(r"\\div\b"), "÷"),
-    (re.compile(r"\\d?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r"\1/\2"),
+    (re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)"), r" \1/\2"),
+    (re.compile(r"\\(?:begin|end)\{array\}(?:\{\w*\})?|\\\\"), "\n"),
+    (re.compile(r"\\hline"), "\n---\n"),
+    (re.compile(r"\\[dt]?frac\s*\{([^{}]*)\}\s*\{([^{}]*)\}"), r" \1/\2"),
     (re.compile(r"\\([$%#&_{}])"), r"\1"),
     (re.compile(r"\\[()\[\]]"), " "),
 )
@@ -97,9 +120,9 @@ _LATEX = (
 
 def latex(text: str) -> str:
     """The text without the commands of LaTeX that only set it."""
-    if "\\" not in text and "{,}" not in text:
+    if "\\" not in text and "{,}" not in text and "~" not in text:
         return text
-    text = re.sub(r"(\d)\\[,;:! ](?=\d)", r"\1,", text)
+    text = re.sub(r"(\d)(?:\\[,;:! ]|~)(?=\d)", r"\1,", text)
     for pattern, plain in _LATEX:
         text = pattern.sub(plain, text)
     return text
@@ -164,7 +187,7 @@ def _parsed(text: str) -> Any:  # noqa: ANN401 (JSON)
 
 
 def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
-    """The answer in a parsed value: by its key, or the only one that is no aside; parts of a list with commas between."""
+    """The answer in a parsed value: by its key, or the only one that is no aside; else "key: value" on lines; a list with commas."""
     if depth > 5 or value is None:
         return None
     if isinstance(value, dict):
@@ -172,8 +195,11 @@ def _value(value: Any, depth: int = 0) -> str | None:  # noqa: ANN401 (JSON)
         for name in _ANSWER_KEYS:
             if name in by_key:
                 return _value(by_key[name], depth + 1)
-        rest = [inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)]
-        return _value(rest[0], depth + 1) if len(rest) == 1 else None
+        rest = {name: inner for name, inner in by_key.items() if not _ASIDE_KEYS.search(name)}
+        if len(rest) == 1 and not isinstance(inner := next(iter(rest.values())), bool):
+            return _value(inner, depth + 1)
+        said = {name: _value(inner, depth + 1) for name, inner in rest.items()}
+        return "\n".join(f"{name.replace('_', ' ')}: {part}" for name, part in said.items() if part is not None) or None
     if isinstance(value, list | tuple | set):
         parts = [_value(part, depth + 1) for part in value]
         return None if None in parts or not parts else ", ".join(str(part) for part in parts)

@@ -16,11 +16,7 @@ from promptlab.scoring.metrics.strict.options import cause, choice, label, large
 from promptlab.scoring.metrics.strict.phrases import brackets, f1, letter, letters, listed, rhyme, sequence, text, word, words
 from promptlab.scoring.metrics.strict.replies import read
 
-STRICT: Mapping[str, Callable[[str, Item], Scored]] = {
-    kind.__name__: read(kind)
-    for kind in (
-        *(brackets, cause, choice, f1, label, larger, letter, letters, level, listed, number, rhyme, sense, sequence, spelled, text),
-        *(word, words),
-    )
-}
+_CHOOSES = (cause, choice, label, larger, level, sense)
+_SAYS = (brackets, f1, letter, letters, listed, number, rhyme, sequence, spelled, text, word, words)
+STRICT: Mapping[str, Callable[[str, Item], Scored]] = {kind.__name__: read(kind, kind in _CHOOSES) for kind in (*_CHOOSES, *_SAYS)}
 """The kinds of answers, by name."""

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from itertools import pairwise
 
-from promptlab.design.defects import NUMBER_WORDS
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import EXPLANATION, sentences
-from promptlab.scoring.answers.places import Reply
+from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.figures import OR, Figure, figures
+from promptlab.scoring.metrics.strict.notations import arabic, spelled_number
 
-_CURRENCY = r"[$€£¥₹]"
-_FIGURE = re.compile(
-    rf"(?<![A-Za-zÀ-ɏ\d_.,:^/])(?<![A-Za-z]'){_CURRENCY}?\s?(?P<sign>[-+]?)\s?{_CURRENCY}?\s?(?P<digits>"
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]*\d)|\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:\.\d{3})+,\d+(?!\d)"
-    r"|\d{1,3}(?:[ ']\d{3})+(?:\.\d+)?(?![\d.,]*\d)|\d+,\d{1,2}(?![\d,])"
-    r"|\d+(?:\.\d+)?(?:e[-+]?\d+)?|\.\d+)(?![\d:]*[:]\d)(?!\s*\^|\*\*)(?!(?:st|nd|rd|th)\b)(?![A-Za-z]\d"
-    r"|x\b)(?P<scale>\s?(?:thousand|million|billion)\b)?",
-    re.I,
-)
-_MINUS = re.compile(
-    r"(?:\b(?:minus|negative|neg\.?|moins|menos)\s*|(?<=[:=(])\s*-\s+|\b(?:is|are|be|equals|ist|est|es)\s+-\s+|マイナス|负|負|마이너스\s*)$",
-    re.I,
-)
 _OPERATOR = r"\s*(?:[-+*/×÷x·]|\bplus\b|\bminus\b|\btimes\b|\bdivided by\b|\bmultiplied by\b)\s*"
 _LABEL = re.compile(
     r"(?m)^\s*(?:step|question|q|item|example|exercise|problem|case|option|line|part)\s*#?\d{1,3}\s*[:.)-]?\s+|^[ \t]*[-*•][ \t]+(?=\S)"
@@ -37,110 +24,18 @@ _LABEL = re.compile(
     r"|\s+(?:and|to|is)\b)(?=[^.\n]*\d)|(?<!\w)\(\d{1,2}\)\s+(?=[A-Za-z])",
     re.I,
 )
-_COMPARED = re.compile(
-    r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other|rather) than|\bat (?:least"
-    r"|most)|\b(?:over|under|above|below|up to|no more than|not more than|between|within|near(?:ly)?"
-    r"|almost|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
-    re.I,
-)
-_REJECTED = re.compile(
-    r"(?:[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:don't|do not|doesn't|didn't|cannot|can't|won't|not) (?:think"
-    r"|believe|say|mean)\b(?: that)?(?: (?:it(?:'s| is| would be| was)|there (?:are|is)|the answer is))?"
-    r"|\bdoubt\b(?: that)?(?: it(?:'s| is))?|\banything but|\brefuse to say|\bnicht, dass es"
-    r"|\b(?:wrong|incorrect) answer is)\s*(?:the number\s*)?$",
-    re.I,
-)
-_DENIED = re.compile(
-    r"(?:\b(?:not|never|neither|nor|instead of|unlike|except|isn't|aren't|wasn't|can't be|cannot be|couldn't be"
-    r"|doesn't (?:equal|make)|don't (?:get|make)|nicht|kein\w*|n'est pas|pas|no es)|n't|不是|不)"
-    r"\s*(?:be|equal(?: to)?|exactly|simply|just|just the number|the number|necessarily|really|actually|a)?\s*$",
-    re.I,
-)
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
     r"|becomes?|comes? (?:out )?to|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
     r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
-    r"|igual a|zusammen|insgesamt|au total|en total|i\.e\.,?|or rather|es|son"
+    r"|igual a|zusammen|insgesamt|au total|en total|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
-    r"|->|→|⇒|=>|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
+    r"|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
     r"|approximately|around|roughly|there (?:is|are)|the number|also|now|us|you|me|to)?[\s:]*$",
     re.I,
 )
-_OR = re.compile(r"\s*(?:,?\s*\bor\b(?: maybe| perhaps| even)?|/|,?\s*\bto\b|-|,|,?\s*\band\b|~)\s*(?:or|and|maybe)?\s*$", re.I)
 _ITEMS = re.compile(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b", re.I)
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """A number of a text: its value and place, and whether the text only compares with it or denies it."""
-
-    value: Decimal
-    start: int
-    end: int
-    barred: bool
-
-
-MOST = 200
-"""Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""
-
-
-def figures(text: str) -> list[Figure]:
-    """The numbers of a text in digits; where there are none, those in words."""
-    found: list[Figure] = []
-    matches = list(_FIGURE.finditer(text)) if _DIGIT.search(text) else []
-    for match in matches if len(matches) <= MOST else [*matches[: MOST // 2], *matches[-MOST // 2 :]]:
-        start = match.start("digits")
-        sign = match["sign"]
-        if sign == "-" and not _signs(text, match.start("sign"), start):
-            sign = ""
-        begin = match.start("sign") if sign else start
-        value = _decimal(match["digits"]) * _SCALES.get((match["scale"] or "").strip().casefold(), 1)
-        before = text[max(0, match.start() - 40) : match.start()] + text[match.start() : begin].replace("$", "")
-        if before.strip() and (minus := _MINUS.search(before)) is not None and not _ends_in_figure(before[: minus.start()]):
-            value, before = -value, before[: minus.start()]
-        also = bool(found) and found[-1].barred and _OR.fullmatch(text[found[-1].end : begin]) is not None
-        compares = _BARRED_AFTER.match(text, match.end()) is not None
-        found.append(Figure(-value if sign == "-" else value, begin, match.end(), also or compares or _barred(before)))
-    return found or _in_words(text)
-
-
-def _signs(text: str, at: int, digits: int) -> bool:
-    """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark stands before it; no bullet, no operator."""
-    before = text[:at].rstrip()
-    if before and (before[-1].isalnum() or before[-1] in ")%") and (text[at - 1] != " " or digits - at > 1):
-        return bool(re.search(r"\b(?:is|are|be|equals?|get|gives?|makes?|ist|est|es)$", before, re.I)) and text[at - 1] == " "
-    return digits - at == 1 or (digits - at > 1 and bool(before) and before[-1] in ":=($€£") or text[at + 1 : digits].strip() != ""
-
-
-def _ends_in_figure(text: str) -> bool:
-    return bool(re.search(r"(?:\d|\b(?:" + "|".join((*_UNITS, *_TENS, *_SCALES)) + r"))\s*$", text, re.I))
-
-
-def _barred(before: str) -> bool:
-    return bool(before.strip()) and any(pattern.search(before) is not None for pattern in (_COMPARED, _DENIED, _REJECTED))
-
-
-def _decimal(digits: str) -> Decimal:
-    if re.fullmatch(r"\d+,\d{1,2}|\d{1,3}(?:\.\d{3})+,\d+", digits):
-        return Decimal(digits.replace(".", "").replace(",", "."))
-    if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", digits):
-        return Decimal(digits.replace(".", ""))
-    return Decimal(re.sub(r"[, ']", "", digits))
-
-
-def _in_words(text: str) -> list[Figure]:
-    found = []
-    for value, start, end in _spelled(text):
-        before = text[max(0, start - 60) : start]
-        minus = re.search(r"\b(?:minus|negative)[\s-]+$", before, re.I)
-        negative = minus is not None and not _ends_in_figure(before[: minus.start()])
-        found.append(
-            Figure(Decimal(-value if negative else value), start, end, _barred(before[: minus.start()] if minus and negative else before))
-        )
-    return found
-
-
 _ENUMERATED = re.compile(r"(?m)^[ \t]*\(?(\d{1,3})[.)][ \t]+(?=\S)")
 
 
@@ -169,7 +64,8 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = re.compile(
-    r",?\s(?:since|because|as|weil|denn|car|parce que|porque)\s|\s?\(|\s-\s(?=[A-Za-z])|,\sand\s(?:the"
+    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s|\s[—–]\s",
     re.I,
 )
@@ -200,7 +96,7 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
     if (
         not text[: first.start].strip(" \"'(*$€£")
         and not operators[0]
-        and not _OR.fullmatch(between[0])
+        and not OR.fullmatch(between[0])
         and not re.search(r",\s*(?:and\s+)?$|\sand\s+$", between[0])
         and re.match(
             r"\s*(?:%|[A-Za-z°%]+)?(?:\s+[A-Za-z-]+){0,3}\s*(?:[.:!;(\n]|,\s|$|\b(?:because|since|as|is (?:the|my|what))\b|\s-\s)",
@@ -216,27 +112,29 @@ def _of_sentence(text: str, alone: bool = True) -> tuple[bool, Decimal | None]:
         one = usable[n]
         if _VERB.search(_before(text, one)) is None:
             continue
-        if n < len(between) and (operators[n] or _OR.fullmatch(between[n])):
+        if n < len(between) and (operators[n] or OR.fullmatch(between[n])):
             if operators[n] and _VERB.search(between[-1]) is None:
                 continue
             return True, None
         return True, one.value
     if colon and (tails := [one for one in figures(tail) if not one.barred]) and len(_values(tails)) == 1:
         return True, tails[0].value
-    if all(_OR.fullmatch(gap) or op for gap, op in zip(between, operators, strict=True)):
+    if all(OR.fullmatch(gap) or op for gap, op in zip(between, operators, strict=True)):
         return alone, None
     return False, None
 
 
 def _equated(text: str) -> Decimal | None:
     """The number that an equation ends in; the one before it where the other side is a sum: "5 = 2 + 3"."""
-    parts = re.split(r"(?<![<>!=])=(?!=|>)", text)
+    parts = re.split(r"(?<![<>!=])=+(?!>)", text)
     for left, right in zip(parts[-2::-1], parts[:0:-1], strict=False):
         rights = [one for one in figures(right) if not one.barred]
         lefts = [one for one in figures(left) if not one.barred]
         sums = len(rights) > 1 and re.match(_OPERATOR, right[rights[0].end :], re.I) is not None
         if rights and not sums:
-            if len(rights) > 1 and _OR.fullmatch(right[rights[0].end : rights[1].start]):
+            if len(rights) > 1 and _VERB.search(_before(right, rights[-1])):
+                return rights[-1].value
+            if len(rights) > 1 and OR.fullmatch(right[rights[0].end : rights[1].start]):
                 continue
             return rights[0].value
         if sums and len(_values(lefts)) == 1 and not re.search(rf"{_OPERATOR}$", left[: lefts[0].start], re.I):
@@ -246,15 +144,51 @@ def _equated(text: str) -> Decimal | None:
 
 def number(reply: Reply, item: Item) -> Scored:
     """A number: what the reply concludes; else its bare first line, its last equation or statement, or the only number at all."""
-    value, rule = _number(reply)
+    plain = reply.text if _PLAIN.fullmatch(reply.text) else arabic(reply.text)
+    value, rule = _number(reply if plain == reply.text else located(plain))
+    if (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
+        value, rule = _beside_input(plain, item.input, value, rule)
     if value is None:
         return Scored(0.0, None, rule)
-    return Scored(float(value in _wanted(item.targets)), str(value), rule)
+    wanted = _wanted(item.targets)
+    return Scored(float(value in wanted or any(other in wanted for other in _also(value, plain))), str(value), rule)
+
+
+_DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergibt|ist|sind|es|son|suma|respuesta|resultado|total de)\b", re.I)
+"""What tells that a full stop stands between thousands."""
+
+
+def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tuple[Decimal | None, str]:
+    """The only number of a text that its input does not hold, where the text says those of the input again."""
+    given = _given(asked)
+    usable = _values([one for one in figures(_unnumbered(text)) if not one.barred])
+    new = usable - given
+    return (new.pop(), "new number") if len(new) == 1 and usable & given and (value is None or value in given) else (value, rule)
+
+
+@lru_cache(maxsize=CACHED)
+def _given(asked: str) -> frozenset[Decimal]:
+    """The numbers of an input; "a violin" is one."""
+    asked = arabic(fold(asked))
+    return frozenset(_values(figures(asked)) | ({Decimal(1)} if re.search(r"\ban?\b", asked) else set()))
+
+
+def _also(value: Decimal, text: str) -> Iterator[Decimal]:
+    """What else the same figure means: a full stop between thousands, a percentage, a minus that stands apart."""
+    if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and _DOTTED.search(text):
+        yield 1000 * value
+    if "%" in text:
+        yield value / 100
+    if "\n" not in text and re.search(r"(?:^|: ?)- \d", text):
+        yield -value
 
 
 @lru_cache(maxsize=CACHED)
 def _wanted(targets: tuple[str, ...]) -> frozenset[Decimal]:
-    return frozenset(one.value for target in targets for one in figures(fold(target)))
+    return frozenset(one.value for target in targets for one in figures(arabic(fold(target))))
+
+
+_WONDERS = re.compile(r"\W*(?:is|are|was|does|do|could|would|can|might|should)\b", re.I)
 
 
 def _number(reply: Reply) -> tuple[Decimal | None, str]:
@@ -262,15 +196,18 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
         return Decimal(reply.text.rstrip(".")), reply.wrapper or "whole"
     if (bare := _bare(reply.text)) is not None:
         return bare, reply.wrapper or "whole"
-    for text, rule in ((reply.corrected, "correction"), (reply.concluded.text if reply.concluded else None, "conclusion")):
+    says = reply.concluded
+    said = says.text if says is not None and (says.strength or not figures(reply.head[: says.at])) else None
+    for text, rule in ((reply.corrected, "correction"), (said, "conclusion")):
         settled, value = concluded(text) if text else (False, None)
         if settled and (value is not None or rule == "conclusion"):
             return value, rule
     text = _unnumbered(reply.unremarked)
     cut = EXPLANATION.search(text, 1)
     body = text[: cut.start()] if cut and figures(text[: cut.start()]) else text
-    parts = [_LABEL.sub(" ", part) for part in sentences(body)]
-    stated = [part for part in parts if not part.endswith("?")] or (parts if _bare(text.rstrip("? ")) is not None else [])
+    parts = [_LABEL.sub(" ", part) for sentence in sentences(body) for part in sentence.split("; ")]
+    stated = [part for part in parts if not part.endswith("?")]
+    stated = stated if any(figures(part) for part in stated) else [part for part in parts if not _WONDERS.match(part)]
     if stated and (bare := _bare(stated[0])) is not None and (len(stated) == 1 or _bare(stated[1]) in (None, bare)):
         return bare, "first line"
     if (checked := _checked(stated)) is not None:
@@ -287,6 +224,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
             any(_IN_TOTAL.match(part[one.end : one.end + 60]) for one in found)
             or _VERB.search(_before(part, found[-1]))
             or len(stated) == 1
+            or (part is stated[-1] and _bare(part) is not None)
         ):
             settled, value = _of_sentence(part)
             if settled:
@@ -298,17 +236,8 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     for part in stated:
         settled, value = _of_sentence(part, alone=False)
         if settled:
-            return value, "first line"
+            return value, "statement"
     return None, ""
-
-
-_BARRED_AFTER = re.compile(
-    r"\s*(?:[<>≤≥≠](?!-)|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对|[❌✗✘]"
-    r"|\((?:wrong|incorrect|false|not)\b|(?:is|are|was|would be|ist|est|es)\s+(?:not\b|n't|wrong|incorrect"
-    r"|false|too (?:high|low|big|small|large)|impossible|an? (?:common |typical |frequent )?(?:wrong|mistake"
-    r"|error)|falsch|faux|incorrect\w*|close)\b)",
-    re.I,
-)
 
 
 def _checked(parts: list[str]) -> Decimal | None:
@@ -346,27 +275,23 @@ def _bare(text: str) -> Decimal | None:
     )
 
 
-def denied(reply: Reply) -> bool:
-    """Whether a reply concludes only what the answer is not."""
-    return reply.concluded is not None and not reply.concluded.text and reply.corrected is None
-
-
 def spelled(reply: Reply, item: Item) -> Scored:
     """A number in English words; with or without "and", hyphens and commas; digits do not count."""
     wanted = {n for target in item.targets for n in spelled_number(fold(target))}
-    if denied(reply):
+    if reply.denied:
         return Scored(0.0, None, "denied")
     concluded = reply.concluded is not None and bool(reply.concluded.text)
     for reading, rule in replies.readings(reply):
         if concluded and rule != "conclusion":
             continue
         says = replies.SAYS.match(reading)
-        for part in (says["tail"], reading) if says else (reading,):
+        quoted = re.findall(r"\"([^\"]+)(?:\"|$)", reading)
+        for part in (*quoted[-1:], *([says["tail"]] if says else []), replies.NUMBERED.sub("", reading)):
             if any(c.isdigit() for c in part):
                 continue
-            found = spelled_number(part)
+            found = set(spelled_number(part))
             if len(found) == 1:
-                return Scored(float(found[0] in wanted), part, rule)
+                return Scored(float(found.pop() in wanted), part, rule)
     return Scored(0.0, None)
 
 
@@ -376,16 +301,23 @@ _NOT_LEVEL = re.compile(
     re.I,
 )
 _NO_LEVEL = re.compile(
-    r"\bsentences? \d\b(?: and \d)?|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b", re.I
+    r"\bsentences? \d\b(?: and \d)?|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
+    r"|\([a-z][^()\n]*\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
+    re.I,
 )
 
 
 def level(reply: Reply, item: Item) -> Scored:
     """A level of a scale, "3 - probably": by its number, or by its words alone."""
-    if denied(reply) or (reply.concluded is None and _NOT_LEVEL.search(reply.text)):
+    words = {key(target.partition("-")[2]) for target in item.targets}
+    if key(reply.text) in words:
+        return Scored(1.0, key(reply.text), "whole")
+    named = any(word and key(reply.text).startswith(word) for word in words)
+    if not named and reply.corrected is None and (reply.denied or (reply.concluded is None and _NOT_LEVEL.search(reply.text))):
         return Scored(0.0, None, "denied")
+    corrected = [(reply.corrected, "correction")] if reply.corrected else []
     concluded = [(reply.concluded.text, "conclusion")] if reply.concluded else []
-    places = (*concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
+    places = (*corrected, *concluded, (reply.unremarked.split("\n")[0], "first line"), (reply.unremarked, "whole"))
     for raw, rule in places:
         place = _NO_LEVEL.sub(" ", raw)
         found = set(re.findall(r"(?<![\d.])[0-5](?:\.0+)?(?![\d.]*\d)", place))
@@ -399,56 +331,11 @@ def level(reply: Reply, item: Item) -> Scored:
                 and not re.match(r"\W*[0-5]\s*(?:or|,|-|/)\s*[0-5]", place)
             ):
                 level = lead[1]
+            if level is None and len(found) < 4 and (value := _number(located(place))[0]) is not None:
+                level = str(value)[:1]
             return Scored(float(level is not None and level in {target[:1] for target in item.targets}), level, rule)
     for raw, rule in places:
-        said = key(raw)
-        if any(said and said == key(target.partition("-")[2]) for target in item.targets):
-            return Scored(1.0, said, rule)
+        said = f"{key(raw)} "
+        if any(said.startswith(f"{word} ") and not said.startswith(f"{word} not ") for word in words):
+            return Scored(1.0, key(raw), rule)
     return Scored(0.0, key(reply.text) or None)
-
-
-_UNITS = {name: n for n, name in enumerate(NUMBER_WORDS[:20])}
-_TENS = {name: 10 * n for n, name in enumerate(("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"), 2)}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 1_000_000, "billion": 1_000_000_000}
-_WORD = re.compile(r"[a-z]+", re.I)
-
-
-def spelled_number(text: str) -> list[int]:
-    """Every number that a text spells out, in order; "one hundred and four" is one number, "one, two" are two."""
-    return [value for value, _, _ in _spelled(text)]
-
-
-def _spelled(text: str) -> Iterator[tuple[int, int, int]]:
-    """(value, start, end) of every number that a text spells out."""
-    total = group = 0
-    last = 0  # the smallest place that the open number has filled; 0 when none is open
-    start = end = 0
-    for match in _WORD.finditer(text):
-        name = match[0].casefold()
-        if name in _SCALES and last:
-            scale = _SCALES[name]
-            if scale == 100:
-                group *= 100
-            else:
-                total, group = total + group * scale, 0
-            last, end = scale, match.end()
-            continue
-        value = _UNITS.get(name, _TENS.get(name))
-        if value is None:
-            if name == "and" and last >= 100:
-                continue
-            if last:
-                yield total + group, start, end
-            total = group = last = 0
-            continue
-        place = 10 if name in _TENS else 1
-        fits = last >= 100 or (last == 10 and place == 1 and value and value < 10)
-        if last and not fits:
-            yield total + group, start, end
-            total = group = last = 0
-        if not last:
-            start = match.start()
-        group += value
-        last, end = place, match.end()
-    if last:
-        yield total + group, start, end

@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
+from itertools import takewhile
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.places import Reply
-from promptlab.scoring.answers.text import fold, key
+from promptlab.scoring.answers.denials import DENIES, denies, may_deny
+from promptlab.scoring.answers.places import Reply, located
+from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import phrases, replies
-
-_POLARITY = {"pos": "positive", "neg": "negative"}
+from promptlab.scoring.metrics.strict.polarity import in_options
+from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
 
 def _settled(reply: Reply, item: Item) -> Scored:
@@ -36,28 +38,52 @@ def _places(reply: Reply, options: tuple[str, ...]) -> Iterator[tuple[str, str]]
         yield reply.concluded.text, "conclusion"
     if reply.unremarked != reply.text:
         remarks = f" {key(reply.text.replace(reply.unremarked, ' '))} "
-        if reply.unremarked and not any(f" {key(option)} " in remarks for option in options):
+        if reply.unremarked and not any(remarks.startswith(f" {key(option)} ") for option in options):
             yield reply.unremarked, "without remarks"
     yield reply.whole, "whole"
 
 
 def label(reply: Reply, item: Item) -> Scored:
-    """One of the item's options, where an abbreviation is clear."""
-    options = [option.casefold() for option in item.choices]
-    for text in (reply.concluded.text if reply.concluded else "", reply.unremarked, reply.text):
-        short = key(text)
-        if short in _POLARITY and _POLARITY[short] in options:
-            return bigbench.choice(_POLARITY[short], item)
-    return _settled(reply, item)
+    """One of the item's options."""
+    if reply.text in item.choices:
+        return bigbench.choice(reply.text, item)
+    return _settled(_in_options(reply, item.choices), item)
 
 
-_INFLECTED = {"entails": "entailment", "entailed": "entailment", "contradicts": "contradiction", "contradicted": "contradiction"}
-_LOOSE = re.compile(r"\bnon[ -]?entailment\b", re.I)
+def _in_options(reply: Reply, options: tuple[str, ...]) -> Reply:
+    """The reply with synonyms and denials as options."""
+    text = in_options(reply.head, options)
+    return reply if text == reply.text else located(text)
+
+
 _RULED_OUT = re.compile(
     r"\b(?:rul(?:es?|ed|ing) out|exclud(?:es?|ed|ing)|eliminat(?:es?|ed|ing)|no longer|can't be|cannot be"
     r"|instead of|rather than)\s+(?:the )?[\w-]+(?:\s+(?:and|or)\s+(?:the )?[\w-]+)?",
     re.I,
 )
+_PLACED = re.compile(
+    r"\W*(?:the )?(?:(?P<first>first|former|1st|1)|(?P<second>second|latter|2nd|2))(?: one| statement| option| sentence)?\W*"
+    r"|\W*(?:statement|option|sentence|choice) \(?(?:(?P<a>a|1)|b|2)\)?\W*",
+    re.I,
+)
+_SARCASM = Roles(
+    re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅", re.I),
+    re.compile(
+        r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
+        r"|true statement)\b|❌",
+        re.I,
+    ),
+    re.compile(r"\bmore (?:sarcastic|ironic)\b"),
+    re.compile(r"\bless (?:sarcastic|ironic)\b"),
+)
+_LETTERED = re.compile(
+    r"(?:\b(?:statement|option|sentence|choice) )?(?:\((?:(?P<o0>a)|(?P<o1>b))\)|(?<!\w)(?:(?P<p0>a)|(?P<p1>b))\)|\b(?:(?P<q0>a)"
+    r"|(?P<q1>b))(?= ?[:=]|$))"
+    r"|\b(?:statement|option|sentence|choice) (?:(?P<s0>a)|(?P<s1>b))\b|(?<!\w)(?:(?P<t1>b)(?= is))"
+    r"|\bthe (?:(?P<r0>first|former)|(?P<r1>second|latter))(?: one| statement| option| sentence)?\b",
+    re.I | re.M,
+)
+_AB = re.compile(r"\(a\)\s*(?P<o0>.+?)\s*\(b\)\s*(?P<o1>.+)", re.S)
 
 
 def choice(reply: Reply, item: Item) -> Scored:
@@ -65,13 +91,9 @@ def choice(reply: Reply, item: Item) -> Scored:
     options = item.choices or item.targets
     if reply.text in options:
         return bigbench.choice(reply.text, item)
-    for text in (reply.text, reply.unremarked):
-        if (inflected := _INFLECTED.get(key(text))) is not None and inflected in options:
-            return bigbench.choice(inflected, item)
-        if key(text) in ("true", "false") and {key(option) for option in options} == {"yes", "no"}:
-            return bigbench.choice(next(option for option in options if key(option) == ("yes" if key(text) == "true" else "no")), item)
-    if "non-entailment" in options and _LOOSE.search(reply.text):
-        reply = Reply(_LOOSE.sub("non-entailment", reply.whole))
+    if reply.concluded is None and sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
+        return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
+    reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
         keys = {key(replies.ARTICLE.sub("", option)): option for option in options}
@@ -79,14 +101,46 @@ def choice(reply: Reply, item: Item) -> Scored:
             for place in (reply.text, *(text for text, _ in _places(reply, options))):
                 if (same := keys.get(key(replies.ARTICLE.sub("", place)))) is not None:
                     return bigbench.choice(same, item)
+        if (core := _by_core(reply.said, options)) is not None:
+            return replace(bigbench.choice(core, item), rule="core")
         for head, rule in _opening(reply.text, options):
             if (opened := bigbench.choice(head, item)).extracted is not None:
                 return replace(opened, rule=rule)
     return scored
 
 
+def _alike(several: list[list[str]]) -> int:
+    """With how many equal words several texts begin; 0 for one text."""
+    columns = zip(*several, strict=False) if len(several) > 1 else ()
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
+
+
+def _by_core(text: str, options: tuple[str, ...]) -> str | None:
+    """The only option whose own words a text has, where several begin or end alike: "Sam's office" of "The office was Sam's office"."""
+    each = [key(option).split() for option in options]
+    long = [words for words in each if len(words) > 2]
+    first = _alike(long)
+    last = _alike([words[first:][::-1] for words in long])
+    own = [words[first : len(words) - last] if words in long else words for words in each]
+    said = f" {key(text)} "
+    named = [option for option, words in zip(options, own, strict=True) if f" {' '.join(words)} " in said]
+    return named[0] if first + last and all(own) and len(named) == 1 else None
+
+
+def _of_statements(reply: Reply, item: Item) -> int | None:
+    """Which of the statements (a) and (b) of the input a reply means, by its place, its words or its role."""
+    if (placed := _PLACED.fullmatch(reply.unremarked)) is not None:
+        return 0 if placed["first"] or placed["a"] else 1
+    if (both := _AB.search(fold(item.input))) is not None:
+        said = key(reply.text)
+        quotes = [i for i in (0, 1) if key(both[f"o{i}"]) and key(both[f"o{i}"]) in said]
+        if len(quotes) == 1 and not said.startswith(("a ", "b ")):
+            return quotes[0]
+    return by_role(reply.head, _LETTERED, _SARCASM)
+
+
 _CLAUSE_ENDS = re.compile(
-    r";\s|,\s(?:while|whereas|and not|not|but|because|since|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
+    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
 )
 
 
@@ -105,29 +159,37 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield text[: end.start()], "first clause"
 
 
-_BIGGER = (
-    r"(?:much |far |significantly |considerably |slightly |definitely |clearly )*(?:larger|bigger|greater"
-    r"|taller|heavier|longer|largest|biggest|more massive)"
+_SIZES = Roles(
+    re.compile(
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous|giant|wins|outweighs"
+        r"|yes|größer\w*)\b"
+        r"|plus grand|más grande|大き|더 [크큽]|✅",
+        re.I,
+    ),
+    re.compile(r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|little|dwarfed|no|kleiner\w*)\b|小さ|더 작|❌", re.I),
+    re.compile(
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
+        r"|outsizes?)\b"
+        r"|\bas (?:large|big|tall|heavy|long) as\b|\b(?:towers? over|taller than)\b|より大き|größer als|plus grand|más grande",
+        re.I,
+    ),
+    re.compile(
+        r"\b(?:smaller|shorter|lighter|tinier)\b[^.]* than\b|<|\b(?:tiny|small|little|dwarfed|outweighed)\b[^.]*\b(?:to|by|with"
+        r"|beside)\b|kleiner als",
+        re.I,
+    ),
 )
-_SMALLER = r"(?:much |far |significantly |considerably |slightly |definitely |clearly )*(?:smaller|shorter|lighter|tinier|smallest)"
-
-
-_COMPARES = re.compile(r"er\b|est\b|more massive")
 
 
 def larger(reply: Reply, item: Item) -> Scored:
     """One of the two animals of the input."""
-    asked, said = _pair(item)
-    places = [reply.concluded.text] if reply.concluded is not None else []
-    for place in dict.fromkeys((*places, reply.unremarked, reply.text)):
-        text = place.casefold()
-        if said is not None and _COMPARES.search(text) and (found := said.search(text)) is not None:
-            if (name := found["bigger"] or found["other"] or found["named"]) is not None:
-                return replace(bigbench.choice(name, asked), rule="statement")
-            small = found["small"] or found["smaller"]
-            other = next((option for option in asked.choices if fold(option).casefold() != small), None)
-            if other is not None:
-                return replace(bigbench.choice(other, asked), rule="statement")
+    asked, mentions = _pair(item)
+    places = [reply.corrected] if reply.corrected is not None else [reply.concluded.text] if reply.concluded is not None else []
+    arrow = re.split(r"\s(?:→|[-=]+>)\s", reply.head)
+    for place in dict.fromkeys((*places, *(arrow[-1:] if len(arrow) > 1 else []), reply.unremarked, reply.text)):
+        if mentions is not None and (chosen := by_role(place, mentions, _SIZES)) is not None:
+            return replace(bigbench.choice(asked.choices[chosen], asked), rule="role")
+        text = in_options(place, asked.choices).casefold()
         scored = bigbench.choice(text, asked)
         if scored.extracted is None:
             for head, _ in _opening(text, asked.choices):
@@ -140,95 +202,137 @@ def larger(reply: Reply, item: Item) -> Scored:
 
 @lru_cache(maxsize=4096)
 def _pair(item: Item) -> tuple[Item, re.Pattern[str] | None]:
-    """The item with its two names as options, and the pattern of a sentence that compares them."""
+    """The item with its two names as options, and the pattern of their mentions."""
     pair = tuple(name.strip() for name in item.input.split(","))
     asked = replace(item, input="", choices=pair)
-    if not all(pair):
+    if len(pair) != 2 or not all(pair):
         return asked, None
-    names = "|".join(re.escape(fold(name).casefold()) for name in sorted(pair, key=len, reverse=True))
-    the = r"(?:the |an? )?"
-    return asked, re.compile(
-        rf"(?<!not )\b(?P<bigger>{names})s? (?:is|are)(?! not\b| n't) (?:the )?{_BIGGER}\b(?! than (?!{the}(?:{names})))"
-        rf"|\b{_SMALLER} than {the}(?P<other>{names})\b"
-        rf"|\b(?:the )?{_BIGGER}\b(?: (?:one|animal|of the two|of these|of them|animal of the two|of the pair"
-        rf"|of the two animals|of both|of these two))*(?: is"
-        rf"| would be|:)(?! not\b)\s*{the}[\"'*]?(?P<named>{names})\b(?!s?,? (?:and|or) (?:an? |the )?(?:{names})\b)"
-        rf"|\b(?P<smaller>{names})s? (?:is|are)(?! not\b) (?:the )?{_SMALLER}\b|\bthe {_SMALLER}(?: (?:one|animal"
-        rf"|of the two))* is {the}[\"'*]?(?P<small>{names})\b"
-    )
+    names = sorted(enumerate(pair), key=lambda one: -len(one[1]))
+    return asked, re.compile("|".join(rf"(?P<o{i}>(?<!\w){re.escape(fold(name))}(?:e?s)?(?!\w))" for i, name in names), re.I)
+
+
+_CAUSES = Roles(
+    re.compile(r"\bcaus(?:e|al)\b|\breason\b|原因|원인|\bhappen(?:s|ed) first\b|\bfirst$|✅", re.I),
+    re.compile(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
+    re.compile(
+        r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
+        r"|brought about"
+        r"|then|which is why|the cause of)\b|→|[-=]>",
+        re.I,
+    ),
+    re.compile(
+        r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
+        r"|as)\b|←|<[-=]",
+        re.I,
+    ),
+)
+_BECAUSE = re.compile(r"^\W*(?:because|since|as|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
 
 
 def cause(reply: Reply, item: Item) -> Scored:
     """One of the two sentences of the input, or its number."""
-    found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", item.input.strip(), re.S)
-    if found is None:
+    pair, mentions = _sentences(item.input)
+    if mentions is None:
         return phrases.text(reply, item)
-    pair = found.groups()
-    keys = [key(sentence) for sentence in pair]
-    concluded = [reply.concluded.text] if reply.concluded is not None else []
-    settled = [key(reading).removeprefix("sentence 1 ").removeprefix("sentence 2 ") for reading, _ in replies.readings(reply)]
-    only = {str(keys.index(k) + 1) for k in settled if k in keys}
-    for text in dict.fromkeys((*concluded, reply.unremarked, reply.text)):
-        read = key(text)
-        numbered = set(re.findall(r"\b(?:sentence|statement|number|option) ([12])\b", read)) or ({read} if read in ("1", "2") else set())
-        numbered |= {
-            place
-            for place, word in (("1", "first"), ("2", "second"))
-            if re.search(rf"\bthe {word} (?:one|sentence|statement)\b|^{word}$", read)
-        }
-        named = {str(i + 1) for i, k in enumerate(keys) if f" {k} " in f" {read} "}
-        chosen = (
-            named
-            if len(named) == 1
-            else numbered
-            if len(numbered) == 1 and not named
-            else only
-            if len(only) == 1 and len(named) < 2
-            else set()
-        )
-        if len(chosen) != 1 and (
-            opening := re.match(
-                r"sentence ([12]) (?:is|was) the cause\b|(?:the )?cause (?:of (?:sentence [12]|it|this) )?(?:is|was) sentence ([12])\b",
-                read,
-            )
-        ):
-            chosen = {opening[1] or opening[2]}
-        if len(chosen) == 1:
-            sentence = pair[int(chosen.pop()) - 1]
-            right = key(sentence) in {key(target).removeprefix("sentence 1 ").removeprefix("sentence 2 ") for target in item.targets}
-            return Scored(float(right), sentence, "conclusion" if concluded and text is concluded[0] else "whole")
-    return Scored(0.0, None)
+    chosen, rule = _cause(reply, pair, mentions)
+    if chosen is None:
+        return Scored(0.0, None)
+    sentence = pair[chosen]
+    right = key(sentence) in {re.sub("^sentence [12] ", "", key(target)) for target in item.targets}
+    return Scored(float(right), sentence, rule)
 
 
-_DIFFERENT = re.compile(r"\b(?:different|differs?|distinct|unrelated)\b")
-_SAME = re.compile(r"\b(?:same|identical|similar)\b")
+@lru_cache(maxsize=4096)
+def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
+    """The two sentences of an input, and the pattern of their mentions in compared form: their words, number or place."""
+    found = re.fullmatch(r"Sentence 1: (.+?) Sentence 2: (.+)", asked.strip(), re.S)
+    if found is None:
+        return (), None
+    numbered = (
+        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장) ?#?{n}(?!\d)|(?<=: ){n}(?!\d)"
+        r"|\bthe {place}(?: one| sentence| statement| event)?\b"
+    )
+    each = (
+        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*|{numbered.format(n=i + 1, place=place)})"
+        for i, place in enumerate(("(?:first|former)", "(?:second|latter)"))
+    )
+    return found.groups(), re.compile("|".join(each), re.I)
+
+
+def _loosely(sentence: str) -> str:
+    """A pattern of a sentence's words with any punctuation between and behind them."""
+    named = re.findall(r"[\w']+", full(fold(sentence).casefold()))
+    return r"\b" + r"\W+".join(map(re.escape, named)) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
+
+
+def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
+    text = full((reply.corrected or reply.head).casefold())
+    if (chosen := by_role(text, mentions, _CAUSES)) is not None:
+        return chosen, "role"
+    concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
+    for place in dict.fromkeys((*concluded, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
+        marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+        named = set(re.findall("[\ue000\ue001]", marked))
+        if _BECAUSE.match(marked):
+            named = {re.findall("[\ue000\ue001]", marked)[0]}
+        if not named and place.strip(" .()") in ("1", "2"):
+            return int(place.strip(" .()")) - 1, "whole"
+        if len(named) == 1 and not denies(place):
+            return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
+    return None, ""
+
+
+_SAME = re.compile(
+    r"\b(?:same|identical(?:ly)?|similar|alike|no (?:real |\w+ )?difference|nothing differs|gleich\w*|dasselbe|dieselbe|même|mismo"
+    r"|misma)\b|相同|一样|同じ|같[은다아]"
+)
+_DIFFERENT = re.compile(
+    r"\b(?:different(?:ly)?|differs?|distinct|unrelated|two (?:meanings|senses)|unterschiedlich\w*|verschieden\w*|différent\w*"
+    r"|diferente\w*|distinto)\b"
+    r"|不同|不一样|不相同|違[うい]|異なる|다르|다른|같지 않"
+)
+_ELSEWHERE = re.compile(
+    r"\b(?:the )?same (?:word|form|spelling|care)\b|\bword(?: itself)? is the same\b|\b(?:\w+ )?(?:contexts?|sentences|examples"
+    r"|situations)(?: are| is)?(?: \w+)?"
+    r" different\b|\bdifferent (?:\w+ )?(?:contexts?|sentences|examples|situations|opinions?|objects?)\b|\bif it\b.*"
+    r"|\bno different (?:sense|meaning)\b"
+)
+"""What may be the same or differ besides the meaning."""
+_NOT_SAME = re.compile(rf"(?:{DENIES}|\bno|\bdo(?:es)? not|\bnot)\s+(?:\w+ ){{0,3}}(?:{_SAME.pattern})")
+_NOT_DIFFERENT = re.compile(rf"{DENIES}\s+(?:\w+ )?(?:{_DIFFERENT.pattern})")
+_TRUTH = {"yes": True, "true": True, "t": True, "y": True, "no": False, "false": False, "f": False, "n": False}
 
 
 def sense(reply: Reply, item: Item) -> Scored:
     """Same or not the same, in the words that models use for it."""
-    places = [(last.text or last.raw[0], "conclusion") for last in reply.conclusions[-1:]]
+    corrected = [(reply.corrected, "correction")] if reply.corrected else []
+    places = [*corrected, *((last.text or "".join(last.raw[:1]), "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
-        if (same := _same(key(place))) is not None:
+        if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip())) is not None:
             right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
             return Scored(float(right), "same" if same else "not the same", rule)
     return Scored(0.0, None)
 
 
-_NOT_SAME = re.compile(r"\b(?:not|no|don't|do not) (?:\w+ ){0,3}(?:same|identical|similar)\b")
-_NOT_DIFFERENT = re.compile(r"\bnot (?:\w+ )?(?:different|distinct|unrelated)")
+_PUNCTUATION = re.compile(r"(?:[^\w':]|_)+")
 
 
 def _same(read: str) -> bool | None:
     """What a text says about two senses: the same, not, or None where it says both or nothing. A leading yes or no counts."""
-    says_not = _NOT_SAME.search(read) is not None
-    says_same = _SAME.search(_NOT_SAME.sub(" ", read)) is not None
-    differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read)) is not None
+    if (told := re.search(r"\b(same|different)[\w ]{0,20}: ?(true|yes|false|no)\b", read)) is not None:
+        return (told[1] == "same") == _TRUTH[told[2]]
+    read = _ELSEWHERE.sub(" ", read)
+    may = may_deny(read)
+    says_not = may and _NOT_SAME.search(read) is not None
+    not_different = may and _NOT_DIFFERENT.search(read) is not None
+    says_same = _SAME.search(_DIFFERENT.sub(" ", _NOT_SAME.sub(" ", read) if may else read)) is not None
+    differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read) if may else read) is not None
     first = next(iter(read.split()), "")
-    if first in ("yes", "true", "no", "false"):
-        same = first in ("yes", "true")
-        return None if (same and says_not) or (not same and says_same and not differs) else same
+    if first in _TRUTH and not _SAME.match(read) and (len(first) > 1 or read.strip() == first):
+        same = _TRUTH[first]
+        return None if (same and says_not) or (not same and says_same and not differs and not not_different) else same
     if (says_same and (says_not or differs)) or len(_SAME.findall(read)) > 2:
         return None
     if says_not or differs:
         return False
-    return True if says_same or _NOT_DIFFERENT.search(read) else None
+    return True if says_same or not_different else None

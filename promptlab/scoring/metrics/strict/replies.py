@@ -8,6 +8,8 @@ from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.answers.conclusions import NEGATED
+from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key
 
@@ -22,17 +24,29 @@ _FILLER = re.compile(
 )
 PREFIX = re.compile(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = re.compile(
-    r"^(?P<head>.{1,200}?)\s(?:is|are|was|would be|should be|becomes|means|ist|sind|lautet|heißt|est|sont"
-    r"|es|son|=|->|=>|→)[\s:]+(?P<tail>.+)$",
+    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice"
+    r"|se traduit par|ist"
+    r"|sind|lautet|heißt|est|sont"
+    r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
 ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|to)(?:\s+|(?<='))", re.I)
-EXPLAINS = re.compile(
-    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|i think|i believe|i guess|of course|definitely|for sure"
-    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not"
-    r"|rather than|so|and not)\b"
-    r"|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s"
+_EXPLAINS = re.compile(
+    r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
+    r"|antonym|synonym|plural)"
+    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
+    r"|pas|et non|y no)\b"
+    r"|,\s(?:i\.e\.|that is)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil"
+    r"|parce que|porque)\s"
 )
+
+
+def explains(text: str) -> str:
+    """The text before what only explains it; empty where nothing does."""
+    cut = _EXPLAINS.search(text) if " " in text or "(" in text else None
+    return text[: cut.start()] if cut is not None else ""
+
+
 LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 NUMBERED = re.compile(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
 _BULLETS = re.compile(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
@@ -41,8 +55,11 @@ OUTSIDE = " \"'*_`¡¿"
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 
 
-def read(kind: Kind) -> Callable[[str, Item], Scored]:
-    """The kind as a metric, with what holds for all: nothing is read in an empty reply, nor in the input again unless that is an answer."""
+def read(kind: Kind, chooses: bool = False) -> Callable[[str, Item], Scored]:
+    """The kind as a metric, with what holds for all: nothing is read in an empty reply, nor in the input again unless that is an answer.
+
+    A reply that only denies says nothing, unless it chooses among options; where the input opens it, the rest is read as well.
+    """
 
     @wraps(kind)
     def score(answer: str, item: Item) -> Scored:
@@ -51,14 +68,42 @@ def read(kind: Kind) -> Callable[[str, Item], Scored]:
         reply = located(answer)
         if reply.thought_only:
             return Scored(0.0, None, "thought only")
-        if (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input)) and said not in map(key, item.targets):
+        if (
+            (said := key(reply.whole) or reply.whole) == (key(item.input) or fold(item.input))
+            and said not in map(key, item.targets)
+            and not _MARKS.search(reply.whole)
+        ):
             return Scored(0.0, None, "echo")
         scored = kind(reply, item)
+        if not scored.score and (rest := _behind(reply.text, item.input)):
+            scored = kind(located(rest), item)
+        if scored.score and not chooses and (said not in keys(item.targets) or _MARKS.search(reply.text)) and reply.denied:
+            return scored if _denying(item.targets) else Scored(0.0, None, "denied")
         if scored.extracted or (scored.extracted is None and not scored.score):
             return scored
         return Scored(scored.score, answer.strip() if scored.score else None, scored.rule)
 
     return score
+
+
+_MARKS = re.compile("[❌✗✘✖✅✓✔]")
+
+
+@lru_cache(maxsize=CACHED)
+def _denying(targets: tuple[str, ...]) -> bool:
+    """Whether an answer itself is a denial."""
+    return any(NEGATED.match(fold(text)) or denies(fold(text)) for target in targets for text in (target, f"X is {target}", f"{target} X"))
+
+
+def _behind(text: str, asked: str) -> str:
+    """What follows the input where a reply opens with it; nothing where it does not."""
+    asked, text = fold(asked), text.strip("| ")
+    if not asked or text[: len(asked)].casefold() != asked.casefold() or len(asked) > 500:
+        return ""
+    return _LINKED.sub("", text[len(asked) :], count=1) if _LINKED.match(text, len(asked)) else ""
+
+
+_LINKED = re.compile(r"\s*(?:[,:|=;≠↔]|[-=]+>|→|➡|-(?=\s))\s*|\s+(?=[^\s(])")
 
 
 def bulleted(text: str) -> str:
@@ -72,15 +117,17 @@ def _parts(place: Place) -> Iterator[str]:
     text = place.text
     yield text
     lines = text.split("\n")
+    if len(lines) > 1 and len(NUMBERED.findall(text)) > 1:
+        lines = [text]
     if len(lines) > 1:
         lines = [line for line in lines if not _FILLER.match(line)] or lines
         yield " ".join(lines)
         yield lines[0]
         if len(lines[0].split()) > 6 or lines[0].endswith((":", ".", "!")):
             yield lines[-1]
-    if (match := PREFIX.match(lines[0])) is not None:
+    if (match := PREFIX.match(lines[0])) is not None and not other_label(match[0]):
         yield lines[0][match.end() :]
-    elif lines[0].endswith(":") and len(lines) > 1:
+    elif lines[0].endswith(":") and len(lines) > 1 and not other_label(lines[0]):
         yield lines[1]
         yield " ".join(lines[1:])
 
@@ -88,20 +135,60 @@ def _parts(place: Place) -> Iterator[str]:
 def readings(reply: Reply) -> Iterator[tuple[str, str]]:
     """Every part of every place with its rule, and what is left of it without quotes, a prefix or a remark behind it."""
     for place in reply.places:
-        whole = place.rule != "conclusion" and reply.concluded is not None and bool(reply.concluded.text)
+        settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
+        whole = settled and place.rule not in ("conclusion", "correction")
         for part in (place.text,) if whole else _parts(place):
             bare = part.strip(OUTSIDE)
+            if bare.count('"') % 2:
+                bare = part.strip(OUTSIDE.replace('"', ""))
+            if (opened := _OPENING.match(bare)) is not None:
+                yield bare[opened.end() :], place.rule
             yield bare, place.rule
             if whole:
                 continue
-            if (match := PREFIX.match(bare)) is not None and not place.explicit:
+            if (match := PREFIX.match(bare)) is not None and not place.explicit and not other_label(match[0]):
                 yield bare[match.end() :].strip(OUTSIDE), place.rule
             if (end := bare.find(". ")) > 0:
                 yield bare[:end], place.rule
                 if place.explicit:
                     yield bare[:end].strip(OUTSIDE), place.rule
-            if (match := EXPLAINS.search(bare)) is not None and match.start():
-                yield bare[: match.start()].strip(OUTSIDE), place.rule
+            if cut := explains(bare):
+                yield cut.strip(OUTSIDE), place.rule
+        if not whole:
+            yield from ((told, place.rule) for told in _announced(place.text))
+
+
+_OPENING = re.compile(r"(?:no|yes|well|right|okay|ok|sure|so)[,.!]\s+(?=\S)", re.I)
+_MAY_ANNOUNCE = re.compile('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
+_ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
+_OTHER = re.compile(
+    r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect"
+    r"|previous\w*|false)\b[^:,.]{0,25}[:：]\s*$",
+    re.I,
+)
+"""What a word before a colon says of something else than the answer."""
+_EASTERN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
+
+
+def other_label(label: str) -> bool:
+    """Whether what stands before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
+    return _OTHER.search(label) is not None
+
+
+def _announced(text: str) -> Iterator[str]:
+    """What stands behind a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
+    if len(text) > 2000 or not _MAY_ANNOUNCE.search(text):
+        return
+    for match in _ANNOUNCES.finditer(text):
+        if not other_label(text[max(0, match.start() - 40) : match.end()].rsplit("\n", 1)[-1]):
+            line = text[match.end() :].split("\n", 1)[0].strip(OUTSIDE)
+            yield line
+            if (end := line.find(". ")) > 0:
+                yield line[:end].strip(OUTSIDE)
+            if cut := explains(line):
+                yield cut.strip(OUTSIDE)
+    if _CJK.search(text):
+        yield _EASTERN.sub(" ", text.replace("、", ", ")).strip(OUTSIDE + ":：。.,")
 
 
 @lru_cache(maxsize=CACHED)
@@ -137,5 +224,7 @@ def found(reply: Reply, item: Item, readings: Callable[[Reply], Iterator[tuple[s
         if reading and (first is None or (rule == "conclusion" and first[1] != rule)):
             first = (reading, rule)
         if read and read in targets:
+            return Scored(1.0, reading, rule)
+        if "'s" in reading and any(key(reading.replace("'s", verb)) in targets for verb in (" is", " has")):
             return Scored(1.0, reading, rule)
     return Scored(0.0, *first) if first else Scored(0.0, None)

@@ -1,0 +1,118 @@
+"""Words by which a reply says what its answer is not: before the thing, after it, and about a reply as a whole."""
+
+from __future__ import annotations
+
+import re
+
+from promptlab.scoring.answers.text import words
+
+_NOT = (
+    r"(?:\b(?:not|never|neither|nor|hardly|scarcely|barely|anything but|far from|by no means|in no way|no way|no longer|instead of"
+    r"|rather than|unlike|except|nothing|nicht|kein\w{0,2}|n'est pas|pas|no es|ne sont pas|(?<!no )(?<!without )doubt(?:ful)?"
+    r"|disagree|deny|unlikely|refuse"
+    r"|hesitate to|fails? to|wrong to|incorrect to|mistake to|impossible)\b(?![\"'])|n't\b|cannot\b|不是|不|並非|并非)"
+)
+_THING = (
+    r"(?:correct |right |final |best |larger |plural |first |second )?(?:answer|letters?|order|words?|sequence|list|form|animals"
+    r"|result|sum|total|number|difference|count|word|letter|opposite"
+    r"|antonym|synonym|translation|plural|rhyme|cause|sentence|review|value|option|choice|solution|level|meaning|animal)"
+)
+_ON = (
+    rf"(?:,?\s*\b(?:(?:the|my) {_THING}|be|been|to|compute|calculate|know|tell|a|an|the|at all|really|actually|exactly|quite|very"
+    rf"|simply|just the|necessarily"
+    rf"|entirely|completely|fully|purely"
+    r"|particularly|equal|make|get|it|it's|it is|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|what|i'd"
+    r"|i would|i|describe|rate|label|classify|suggests?|indicates?|mean|consider"
+    r"|considered|described|as|sound|seem|seems|look|looks|imply|implies|number|option|choice|answer|whether|if|confident|convinced"
+    r"|agree|es|dass|ist|que|of)\b)"
+)
+DENIES = rf"{_NOT}(?! (?:only|just|merely)\b){_ON}{{0,7}}"
+"""What denies the thing that follows it: "not", "I doubt that it is", "I wouldn't call this"; a pattern without its flags."""
+_WRONG = (
+    r"(?:wrong|incorrect|false|mistaken|impossible|out|ruled out|excluded|falsch|faux|incorrecto|(?:the|a|an) (?:common |typical "
+    r"|frequent )?(?:wrong|mistake"
+    r"|error|incorrect)\w*|close\b|too (?:high|low|big|small|large)|not (?:it|right|correct|true|possible|the (?:\w+ )?(?:answer"
+    r"|one|opposite"
+    r"|antonym|case)))"
+)
+DENIED_AFTER = (
+    rf"\s*[\"')]?\s*(?:\?\s*(?:no|nope|nein|non|hardly|never|not really)\b[.!]*\s*$|[❌✗✘✖]|(?:-|:|\()\s*{_WRONG}\b|(?:is|are|was"
+    rf"|were|would be|ist|est|es|seems|too)\s+(?:(?:simply|clearly|definitely"
+    rf"|obviously) )?{_WRONG}\b"
+    r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
+    r"|sum|result|total))\b"
+    r"|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对)"
+)
+"""What denies the thing before it: "is wrong", "isn't the answer", a cross."""
+_DENIED_BEFORE = re.compile(rf"{DENIES}\s*[\"'(]*$", re.I)
+_OFFERS = re.compile(
+    r"\b(?:but|instead|rather(?! than)|sondern|mais|sino)\b|[;:]\s|\.\s|,? (?:so )?(?:it|this|that)(?:'s| is| would be) (?!not\b)"
+    r"|\n|→|而是",
+    re.I,
+)
+_OPENS = re.compile(
+    rf"^\W*(?:(?:it|this|that|they|i|there|(?:the|my) {_THING})\s?(?:is|are|was|were|does|do|did|can|could|would|will|ca|wo|'s|'re|'m)?\s*"
+    rf")?(?!instead|rather|unlike|except|nothing)(?:so |really |very |certainly |definitely |clearly |probably |seriously "
+    rf"|highly )?{DENIES}\s+[^\s,.;]",
+    re.I,
+)
+_CLOSES = re.compile(
+    rf"^(?:(?![.!?]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
+)
+_LABELLED = re.compile(
+    r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I
+)
+
+
+_CUES = words(
+    "not t cannot nor never neither hardly scarcely barely but far means way no less than nicht kein keine keinen keiner pas "
+    "doubt doubtful disagree deny unlikely refuse hesitate fail fails wrong incorrect incorrecto mistake mistaken error false "
+    "impossible instead rather unlike except nothing too out excluded falsch faux close nope nein non agree"
+)
+"""A text of ASCII that denies something has one of these words."""
+_DENIES = re.compile(DENIES, re.I)
+
+
+def may_deny(text: str) -> bool:
+    """Whether it is worth looking for a denial: the patterns of denials are slow, and few texts hold one."""
+    return not text.isascii() or not _CUES.isdisjoint(words(text))
+
+
+def denying(text: str) -> bool:
+    """Whether a text denies anything."""
+    return may_deny(text) and _DENIES.search(text) is not None
+
+
+def denied_before(before: str) -> bool:
+    """Whether a text denies what comes next."""
+    return may_deny(before) and _DENIED_BEFORE.search(before) is not None
+
+
+def offered(text: str) -> str:
+    """What a text that denies something first says instead: "not X but Y"; nothing where it does not."""
+    opens = _OPENS.match(text)
+    if len(text) > 400 or not may_deny(text):
+        return ""
+    if (short := _SHORT.fullmatch(text)) is not None:
+        return short[1]
+    instead = _INSTEAD.search(text, opens.end()) if opens is not None else None
+    return text[instead.end() :].strip() if instead is not None else ""
+
+
+_SHORT = re.compile(r"\W*not \w+, (\w+)\W*", re.I)
+_INSTEAD = re.compile(
+    r"[,;]?\s*\b(?:but(?: rather)?|sondern|mais|sino|instead|rather(?! than))\b,?\s+(?:it(?:'s| is) )?|[,;.]\s*(?:so )?it(?:'s"
+    r"| is) (?!not\b)|，?而是"
+    r"|;\s+",
+    re.I,
+)
+
+
+def denies(text: str) -> bool:
+    """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
+    if len(text) > 400 or not may_deny(text):
+        return False
+    if _CLOSES.match(text):
+        return True
+    opens = _LABELLED.match(text) or _OPENS.match(text)
+    return opens is not None and _OFFERS.search(text, opens.end()) is None

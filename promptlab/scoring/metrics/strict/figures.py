@@ -1,0 +1,103 @@
+"""The numbers of a text: their values and places, and whether the text only compares with them or denies them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from promptlab.scoring.answers.denials import DENIED_AFTER, denied_before
+
+_CURRENCY = r"[$€£¥₹]"
+_FIGURE = re.compile(
+    rf"(?<![A-Za-zÀ-ɏ\d_.,:^/])(?<![A-Za-z]'){_CURRENCY}?\s?(?P<sign>[-+]?)\s?{_CURRENCY}?\s?(?P<digits>"
+    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]*\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d{1,3}(?:_\d{3})+(?!\d)"
+    r"|\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:[. ']\d{3})+,\d+(?!\d)"
+    r"|\d{1,3}(?:[ ']\d{3})+(?:\.\d+)?(?![\d.,]*\d)|\d+,\d{1,2}(?![\d,])"
+    r"|\d+(?:[.·]\d+)?(?:e[-+]?\d+)?|\.\d+)(?![\d:]*[:]\d)(?!\s*\^|\*\*)(?!(?:st|nd|rd|th)\b)(?![A-Za-z]\d|x\b)",
+    re.I,
+)
+_MINUS = re.compile(
+    r"(?:\b(?:minus|negative|neg\.?|moins|menos)[\s-]*|(?<=[:=(])\s*-\s+|\b(?:is|are|be|equals|ist|est|es)\s+-\s+|マイナス|负|負|마이너스\s*)$",
+    re.I,
+)
+_COMPARED = re.compile(
+    r"(?:\b(?:less|more|greater|fewer|smaller|larger|bigger|higher|lower|other) than|\bat (?:least"
+    r"|most)|\b(?:over|under|above|below|(?<!add )(?<!adds )(?<!sums )up to|no more than|not more than|between|within|near(?:ly)?"
+    r"|almost|no|close to|from|exceeds?|beyond|weniger als|mehr als|moins de|plus de|menos de|más de)"
+    r"|(?<![-=])[<>≤≥≠]=?)\s*(?:the number\s*)?$",
+    re.I,
+)
+_REJECTED = re.compile(
+    r"(?:(?:^|\n)\s*[❌✗✘]|\b(?:wrong|incorrect|false)\s*:|\b(?:wrong|incorrect|previous|old|earlier|first)(?: \w+)? (?:answer|guess"
+    r"|result)"
+    r"(?: is| was|:|,)|\bpreviously[\w ,]{0,20}|\bcould (?:also )?be|\bif it were|\bdifference (?:is|would be|:)"
+    r"|\bproduct (?:of [^.\n]{1,20} )?"
+    r"(?:is|would be|:))\s*(?:the number\s*)?$",
+    re.I,
+)
+_AFTER = re.compile(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
+OR = re.compile(
+    r"\s*(?:,?\s*(?:- )?\bor\b(?: maybe| perhaps| even| was it| is it)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,"
+    r"|,?\s*\band\b|~)\s*(?:or|and"
+    r"|maybe)?\s*$",
+    re.I,
+)
+_DIGIT = re.compile(r"\d")
+MOST = 200
+"""Numbers of a text that are looked at, the first and the last: an endless reply is not read for minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number of a text: its value and place, and whether the text only compares with it or denies it."""
+
+    value: Decimal
+    start: int
+    end: int
+    barred: bool
+
+
+def figures(text: str) -> list[Figure]:
+    """The numbers of a text in digits."""
+    found: list[Figure] = []
+    matches = list(_FIGURE.finditer(text)) if _DIGIT.search(text) else []
+    for match in matches if len(matches) <= MOST else [*matches[: MOST // 2], *matches[-MOST // 2 :]]:
+        start = match.start("digits")
+        sign = match["sign"]
+        if sign == "-" and not _signs(text, match.start("sign"), start):
+            sign = ""
+        begin = match.start("sign") if sign else start
+        value = _decimal(match["digits"])
+        before = text[max(0, match.start() - 60) : match.start()] + text[match.start() : begin].replace("$", "")
+        if before.strip() and (minus := _MINUS.search(before)) is not None and not re.search(r"\d\s*$", before[: minus.start()]):
+            value, begin, before = -value, begin - len(before) + minus.start(), before[: minus.start()]
+        also = bool(found) and found[-1].barred and OR.fullmatch(text[found[-1].end : begin]) is not None
+        compares = _AFTER.match(text, match.end()) is not None
+        found.append(Figure(-value if sign == "-" else value, begin, match.end(), also or compares or _barred(before)))
+    return found
+
+
+def _signs(text: str, at: int, digits: int) -> bool:
+    """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark stands before it; no bullet, no operator."""
+    before = text[:at].rstrip()
+    if before and (before[-1].isalnum() or before[-1] in ")%") and (text[at - 1] != " " or digits - at > 1):
+        return bool(re.search(r"\b(?:is|are|be|equals?|get|gives?|makes?|ist|est|es)$", before, re.I)) and text[at - 1] == " "
+    return digits - at == 1 or (digits - at > 1 and bool(before) and before[-1] in ":=($€£") or text[at + 1 : digits].strip() != ""
+
+
+_CUE = re.compile(r"[^\W\d_]|[<>≤≥≠❌✗✘]")
+
+
+def _barred(before: str) -> bool:
+    return _CUE.search(before) is not None and (
+        _COMPARED.search(before) is not None or _REJECTED.search(before) is not None or denied_before(before)
+    )
+
+
+def _decimal(digits: str) -> Decimal:
+    if re.fullmatch(r"\d+,\d{1,2}|\d{1,3}(?:[. ']\d{3})+,\d+", digits):
+        return Decimal(re.sub(r"[. ']", "", digits).replace(",", "."))
+    if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", digits):
+        return Decimal(digits.replace(".", ""))
+    return Decimal(re.sub(r"[, '_]", "", digits).replace("·", "."))

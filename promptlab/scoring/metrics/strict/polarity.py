@@ -1,0 +1,165 @@
+"""Options in other words: those of other languages, and denied ones, rewritten as the options themselves."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from promptlab.scoring.answers.denials import DENIED_AFTER, DENIES, may_deny
+from promptlab.scoring.answers.text import key, words
+
+_YES = (
+    r"yep|yeah|yup|yea|affirmative|absolutely(?! not)|definitely(?! not)|certainly(?! not)|of course(?! not)",
+    r"y|true|ja|oui|sí|si|是的?|对|はい|네|예",
+)
+_NO = (
+    r"nope|nah|(?:definitely|certainly|absolutely|of course) not|not at all",
+    r"n|false|nein|non|negative|いいえ|아니요|아니오|不是?|否|没有",
+)
+_WORDS: dict[str, tuple[str, str]] = {
+    "yes": _YES,
+    "no": _NO,
+    "true": (_YES[0], rf"{_YES[1]}|yes|t|wahr|richtig|vrai|verdadero|cierto|真|正确|正しい|참"),
+    "false": (rf"untrue|{_NO[0]}", rf"{_NO[1]}|no|f|falsch|faux|falso|假|错误|不正确|間違い|거짓"),
+    "positive": (r"positiv|positif|positivo|positiva|正面|积极|ポジティブ|긍정적?", r"pos|肯定的?"),
+    "negative": (r"negativ|négatif|négative|negativo|negativa|负面|消极|ネガティブ|부정적?", r"neg|否定的?"),
+    "correct": (r"right(?= (?:explanation|reason|answer)| *$)|richtig|korrekt|正确", r"yes|true"),
+    "incorrect": (r"wrong|falsch|inkorrekt|错误", r"no|false"),
+    "entailment": (r"entails|entailed|entail", ""),
+    "contradiction": (r"contradicts?|contradicted|contradictory", ""),
+    "nonentailment": (r"non[ -]?entailment|does not follow|doesn't follow", ""),
+    "valid": ("gültig|valide", "yes|true"),
+    "invalid": ("ungültig", "no|false"),
+    "plausible": ("", "yes|true"),
+    "implausible": ("", "no|false"),
+}
+"""Other words of an option: those that are clear anywhere, and those that count alone, in front or as a conclusion."""
+_NO_NOUN = re.compile(
+    r"\bno (?=(?:\w+ )?(?:way|idea|answers?|information|mistakes?|comment|one|doubts?|question|worries|problem|need|matter|reason"
+    r"|ifs|wonder|more|longer"
+    r"|evidence|indication|contradiction|difference|clue|opinion|context|telling|point|sense|explicit|direct|definite|means)\b)",
+    re.I,
+)
+_TRUTHS = re.compile(r"\s*[:=]\s*(?:(?P<yes>true|yes)|false|no)\b", re.I)
+_CLUES = words(
+    "wrong right yep yeah yup yea affirmative absolutely definitely certainly of nope nah untrue odd entail entails entailed "
+    "contradict contradicts contradictory contradicted nonentailment ja oui si nein positiv positif positivo positiva negativ "
+    "negativo negativa pos neg falso falsch wahr vrai richtig korrekt t f y n true false yes no if than less among between "
+    "from out negative does doesn valide verdadero cierto non"
+)
+
+
+_SIGNS = {
+    "++": r"\s?plus\s?plus",
+    "#": r"\s?sharp",
+    "<=": r"≤|\s?(?:is )?(?:less|smaller) than or equal(?: to)?\s?",
+    ">=": r"≥|\s?(?:is )?(?:greater|larger|bigger) than or equal(?: to)?\s?",
+    "==": r"\s(?:is equal to|equals)\s?",
+    "<": r"\s(?:is )?(?:less|smaller|lower) than\s",
+    ">": r"\s(?:is )?(?:greater|larger|bigger|higher|more) than\s",
+    "=": r"\s(?:is equal to|equals)\s",
+}
+_SIGN = re.compile(r"\+\+|[<>=]=|[#<>=]")
+
+
+def _in_words(option: str) -> re.Pattern[str] | None:
+    """The pattern of an option whose signs are put in words: "C plus plus", "x is less than y", or turned: "y > x"."""
+    if _SIGN.search(option) is None:
+        return None
+    parts = _SIGN.split(option)
+    signs = _SIGN.findall(option)
+    said = re.escape(parts[0].strip()) + "".join(
+        rf"(?:{_SIGNS[sign]})" + re.escape(part.strip()) for sign, part in zip(signs, parts[1:], strict=True)
+    )
+    turned = {"<": ">", ">": "<"}.get(signs[0]) if len(signs) == 1 and all(part.strip() for part in parts) else None
+    mirror = rf"|{re.escape(parts[1].strip())}\s?{turned}\s?{re.escape(parts[0].strip())}" if turned else ""
+    return re.compile(rf"(?<!\w)(?:{said}{mirror})(?!\w)", re.I)
+
+
+_OTHER_CLUE = re.compile("[\\d<>]|plus|sharp|equal")
+
+
+class _Words:
+    """The patterns of one set of options."""
+
+    def __init__(self, options: tuple[str, ...]) -> None:
+        self.options = options
+        keys = [key(option).replace(" ", "") for option in options]
+        self.clear = [(option, _pattern(_WORDS[name][0], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
+        self.loose = [(option, _loose(_WORDS[name][1], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
+        self.clear += [(option, _in_words(option)) for option in options]
+        self.yes_no = "no" in keys or "false" in keys
+        names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
+        one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
+        after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
+        self.denied = re.compile(
+            rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has|an?) no "
+            rf"|^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
+            rf"|(?P<after>{one})(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
+            re.I,
+        )
+        self.truths = None if self.yes_no or "true" in keys else re.compile(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
+        self.shared = re.compile(rf"(?P<option>{one})[\"']?\s?[:=(]\s?(?P<share>\d+(?:\.\d+)?)", re.I)
+        self.among = re.compile(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
+        self.named = re.compile(one, re.I)
+
+
+def _pattern(words: str, keys: list[str]) -> re.Pattern[str] | None:
+    known = [word for word in words.split("|") if word and word not in keys]
+    latin = "|".join(word for word in known if word[0] < "\u3000")
+    eastern = "|".join(word for word in known if word[0] >= "\u3000")
+    each = [*([rf"(?<![\w-])(?:{latin})(?![a-z-])"] if latin else []), *([eastern] if eastern else [])]
+    return re.compile("|".join(each), re.I) if each else None
+
+
+def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
+    words = "|".join(word for word in words.split("|") if word not in keys)
+    return (
+        re.compile(
+            rf"\A[\W_]*(?:{words})(?=\s*(?:[,.!;:。！，❌✅-]|\Z))|(?:(?<=[:：是は])|\b(?:is|ist|est|es"
+            rf"|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
+            re.I,
+        )
+        if words
+        else None
+    )
+
+
+@lru_cache(maxsize=1024)
+def _patterns(options: tuple[str, ...]) -> _Words:
+    return _Words(options)
+
+
+def in_options(text: str, options: tuple[str, ...]) -> str:
+    """The text with options in place of their synonyms and, where one is denied, of what is left of them."""
+    if len(text) > 4000 or not (may_deny(text) or not _CLUES.isdisjoint(words(text)) or _OTHER_CLUE.search(text)):
+        return text
+    known = _patterns(options)
+    if known.yes_no:
+        text = _NO_NOUN.sub("without ", text)
+        text = text if "✅" in text else text.rstrip(" ❌✗✘")
+    text = known.among.sub("", text, count=1)
+    if known.truths is not None:
+        text = known.truths.sub(lambda match: match["one"] if match["yes"] else f"not {match['one']}", text)
+    for option, pattern in (*known.clear, *known.loose):
+        if pattern is not None:
+            text = pattern.sub(f" {option}", text).strip()
+    if (most := _largest(text, known)) is not None:
+        return most
+    denied: set[str] = set()
+
+    def out(match: re.Match[str]) -> str:
+        denied.update(name.casefold() for name in (match["one"], match["two"], match["after"]) if name)
+        return " "
+
+    without = known.denied.sub(out, text)
+    if denied and known.named.search(without) is None:
+        left = [option for option in options if option.casefold() not in denied]
+        return left[0] if len(left) == 1 else ""
+    return without
+
+
+def _largest(text: str, known: _Words) -> str | None:
+    """The option with the largest share, where a text gives each of them one: "positive: 5 %, negative: 95 %"."""
+    shares = {match["option"].casefold(): float(match["share"]) for match in known.shared.finditer(text)}
+    return max(shares, key=lambda option: shares[option]) if len(shares) == len(known.options) and len(set(shares.values())) > 1 else None
