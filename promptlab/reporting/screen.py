@@ -12,17 +12,8 @@ from rich.text import Text
 from promptlab.nouns import VERDICTS, inert
 from promptlab.reporting.build import Report, looks_words, unwhole
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
-from promptlab.reporting.summary import (
-    Summary,
-    SummaryRow,
-    chance,
-    head_words,
-    lost_words,
-    percent_range,
-    shown_number,
-    summaries,
-    verdict_words,
-)
+from promptlab.reporting.summary import Summary, SummaryRow, summaries
+from promptlab.reporting.summary_words import chance, head_words, lost_words, percent_range, shown_number, verdict_words
 from promptlab.stats import points
 
 GAP = 2
