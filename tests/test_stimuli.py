@@ -14,7 +14,8 @@ from promptlab.design.render import PRESETS, render, stimulus_text
 from promptlab.nouns.arm import Stimulus
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import as_recorded, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import as_recorded
 from promptlab.sources.spec.libraries import all_stimuli, load_cues, load_library
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens

@@ -49,7 +49,8 @@ from promptlab.design.cross import trials
 from promptlab.nouns.call import Completion
 from promptlab.nouns.errors import FileProblems, RunProblem
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.reporting import build, headline
 from promptlab.running.budget import Budget
