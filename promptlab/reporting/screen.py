@@ -64,7 +64,7 @@ def first_screen(report: Report, console: Console) -> None:
 def _beside(report: Report, advice: str) -> list[str]:
     """What planned looks did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
-    against = [text for text in cautions(report) if not (text == NO_NEUTRAL and NOT_ASKED in advice)]
+    against = [text for text in cautions(report) if not (text.startswith(NO_NEUTRAL) and NOT_ASKED in advice)]
     return [*found, *unwhole(report), *(f"Caution: {text}" for text in against)]
 
 
