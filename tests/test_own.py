@@ -142,7 +142,7 @@ def test_repeated_inputs_are_one_cluster(tmp_path: Path) -> None:
         ('[{"q": "x", "a": "1"}', "t.json", ["t.json:1: not JSON", "is the file whole?"]),
         ('{"q": 1}', "t.json", ["expected a JSON list of objects, found dict"]),
         (b"PAR1 nothing", "t.parquet", ["not a readable Parquet file"]),
-        ("q,a\nx,1\n", "t.xlsx", ["files that end in '.xlsx' are not read; known: .csv"]),
+        ("q,a\nx,1\n", "t.xls", ["files that end in '.xls' are not read; known: .csv"]),
     ],
 )
 def test_what_is_wrong_is_told_by_file_and_row(content: str | bytes, name: str, expected: list[str], tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, gate, look, plan, rate, report, sweep, view
+from promptlab.cli import bring, cache, data, export, gate, init, look, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for before_judging in (plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
+for before_judging in (init.init, plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
 JUDGING = (
     report.report, gate.gate, report.scores, report.compare, report.replicate, export.export, export.notebook, rate.rate, view.view

@@ -214,20 +214,7 @@ def show_plan(made: Plan, concurrency: int) -> None:
         print_table("Factors", ["factor", "levels", "compared"], factors)
     if len(made.arms) > 2:  # more than the baseline and its repeat
         print_table("Arms", ["arm", "role", "words", "text"], arms, note)
-    costs = [
-        [
-            e.model + (" (SIMULATED)" if e.simulated else ""), e.calls,
-            *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
-            *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
-            "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
-        ]
-        for e in made.estimates
-    ]  # fmt: skip
-    print_table("Cost", ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"], costs)
-    for e in made.estimates:
-        if e.usd_cached is not None:
-            low, high = e.usd_cached
-            say(f"{e.model}: {low:.4f} to {high:.4f} USD where the provider reads what prompts share from its cache")
+    show_cost(made)
     low, high = minutes(made.estimates, concurrency)
     if made.waves is not None:
         say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
@@ -243,6 +230,24 @@ def show_plan(made: Plan, concurrency: int) -> None:
         say(f"note: {note}")
     if len((labels := label_table(made)).frame):
         show(labels)
+
+
+def show_cost(made: Plan) -> None:
+    """What each model will be sent and cost."""
+    costs = [
+        [
+            e.model + (" (SIMULATED)" if e.simulated else ""), e.calls,
+            *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
+            *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
+            "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
+        ]
+        for e in made.estimates
+    ]  # fmt: skip
+    print_table("Cost", ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"], costs)
+    for e in made.estimates:
+        if e.usd_cached is not None:
+            low, high = e.usd_cached
+            say(f"{e.model}: {low:.4f} to {high:.4f} USD where the provider reads what prompts share from its cache")
 
 
 def _show_looks(made: Plan) -> None:

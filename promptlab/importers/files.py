@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.importers.values import refusal
+from promptlab.sources.encodings import WINDOW, as_utf8
 from promptlab.sources.foreign import SMALL, json_value
 from promptlab.sources.tables import SIZE_LIMIT, content_of
 
@@ -27,14 +28,7 @@ MOST_DENSE = 100
 MOST_ENTRIES = 200_000
 ZSTD = 93
 """The compression method of a zip entry that Python 3.11 does not know and newer inspect_ai logs use."""
-WINDOW = 4 * 2**20
-"""Characters of a long JSON text that are decoded at a time."""
 BINARY = (b"PK\x03\x04", b"PK\x05\x06", b"PAR1", b"\xd0\xcf\x11\xe0")
-MARKS = (
-    (codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"),
-)  # fmt: skip
-"""What a text may begin with to tell its encoding; the longer marks first."""
 
 
 def unwatched(share: float) -> None:
@@ -74,7 +68,7 @@ def read_file(path: Path, arm: str | None = None, watch: Callable[[float], None]
         content, n_packed = _gunzipped(path, raw), len(raw)
     notes = []
     if not content.startswith(BINARY):
-        content, encoding = _utf8(path, content)
+        content, encoding = as_utf8(path, content)
         if encoding:
             notes.append(f"{path.name} was read as {encoding}")
     return File(path, content, hashlib.sha256(raw).hexdigest(), arm, notes=tuple(notes), n_packed=n_packed, watch=watch or unwatched)
@@ -94,46 +88,6 @@ def _gunzipped(path: Path, raw: bytes) -> bytes:
     if (n := sum(map(content.count, (b",", b";", b"\t", b"\n", b"[", b"{")))) > max(SMALL, len(raw)):
         raise refusal(path, f"holds {n:,} values, packed into {len(raw):,} bytes; unpack it first")
     return content
-
-
-def _utf8(path: Path, content: bytes) -> tuple[bytes, str]:
-    """Text in UTF-8, and the encoding that it was in where that was another."""
-    encoding = next((name for mark, name in MARKS if content.startswith(mark)), "")
-    head = content[:4096]
-    if not encoding and head.count(b"\0") > len(head) // 4:
-        encoding = "utf-16-le" if head[1::2].count(b"\0") > head[::2].count(b"\0") else "utf-16-be"
-    if encoding == "utf-8":
-        content, encoding = content[len(codecs.BOM_UTF8) :], ""
-    if encoding:
-        try:
-            return content.decode(encoding).encode(), encoding.upper()
-        except UnicodeError:
-            raise refusal(
-                path, f"begins as {encoding.upper()} text and is not UTF-8 nor whole {encoding.upper()}; save it as UTF-8"
-            ) from None
-    line = _first_fault(content)
-    if line is None:
-        return content, ""
-    good = sum(1 for c in content.decode("utf-8", "ignore") if c > "\x7f")
-    bad = content.decode("utf-8", "replace").count("\ufffd")
-    try:
-        if good >= bad:
-            raise UnicodeError
-        return content.decode("cp1252").encode(), "cp1252 (Windows, Western Europe)"
-    except UnicodeError:
-        raise refusal(path, "not UTF-8 text, nor UTF-16 or cp1252; save the file as UTF-8", line) from None
-
-
-def _first_fault(content: bytes) -> int | None:
-    """The line of the first byte that is not UTF-8; long texts are looked through part by part."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    for start in range(0, len(content), WINDOW):
-        part = content[start : start + WINDOW]
-        try:
-            decoder.decode(part, final=start + WINDOW >= len(content))
-        except UnicodeDecodeError as error:
-            return content.count(b"\n", 0, start + error.start) + 1
-    return None
 
 
 def parsed(path: Path, content: bytes, place: str = "", line: int | None = None, n_packed: int | None = None) -> Any:  # noqa: ANN401

@@ -6,13 +6,14 @@ a whole raises FileProblems. Datasets of the Hugging Face hub come as the Parque
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
 import re
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -78,34 +79,43 @@ def _decoded(path: Path, content: bytes) -> str:
         raise FileProblems.one(path, "not UTF-8 text; save the file as UTF-8", line) from None
 
 
-def _csv(path: Path, content: bytes) -> Table:
-    text = _decoded(path, content)
-    head = text.split("\n", 1)[0]
-    if named := re.fullmatch(r'"?sep=(.)"?\r?', head):  # as Excel says it
-        text, delimiter = text[len(head) + 1 :], named[1]
-    else:
-        bare = re.sub(r'"[^"]*"', "", head)
-        delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=bare.count)
+def csv_form(head: str, suffix: str, known: str = ",;\t") -> tuple[str, int]:
+    """What stands between the cells of a table by its first line, and how many characters go before it: Excel's `sep=;`."""
+    if named := re.fullmatch(r'"?sep=(.)"?\r?\n?', head):
+        return named[1], len(head)
+    bare = re.sub(r'"[^"]*"', "", head)
+    return "\t" if suffix == ".tsv" else max(known, key=bare.count), 0
+
+
+def csv_rows(path: Path, lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of every row that is not empty; FileProblems where a quote stays open. A `sep=` line is not among `lines`."""
     limit = csv.field_size_limit(SIZE_LIMIT)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    rows: list[Row] = []
-    columns: list[str] = []
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
     start = 1
     try:
         for cells in reader:
             line, start = start, reader.line_num + 1
-            if not cells:
-                continue
-            if not columns:
-                columns = [name.strip() for name in cells]
-                continue
-            found = f"{len(cells)} cells, and the first line names {len(columns)}; quote cells that hold {delimiter!r}"
-            wrong = None if len(cells) == len(columns) else found
-            rows.append(Row(len(rows) + 1, line, dict(zip(columns, cells, strict=False)), wrong))
+            if cells:
+                yield line, cells
     except csv.Error as error:
         raise FileProblems.one(path, f"not CSV: {error}; a quote that is opened must be closed", start) from None
     finally:
         csv.field_size_limit(limit)
+
+
+def _csv(path: Path, content: bytes) -> Table:
+    text = _decoded(path, content)
+    end = text.find("\n") + 1 or len(text)
+    delimiter, skipped = csv_form(text[:end], path.suffix.lower())
+    rows: list[Row] = []
+    columns: list[str] = []
+    for line, cells in csv_rows(path, io.StringIO(text[skipped:], newline=""), delimiter):
+        if not columns:
+            columns = [name.strip() for name in cells]
+            continue
+        found = f"{len(cells)} cells, and the first line names {len(columns)}; quote cells that hold {delimiter!r}"
+        wrong = None if len(cells) == len(columns) else found
+        rows.append(Row(len(rows) + 1, line, dict(zip(columns, cells, strict=False)), wrong))
     if len(set(columns)) != len(columns):
         raise FileProblems.one(path, f"two columns have one name: {', '.join(columns)}", 1)
     return Table(path, tuple(columns), rows)
@@ -274,16 +284,12 @@ def dataset_files(name: str, config: str, split: str, revision: str | None = Non
     `revision` is a commit of the dataset's Parquet branch (None: its newest). DataMissing says what is not there, what is
     there instead, or that the hub cannot be reached; a private dataset needs the variable HF_TOKEN.
     """
-    import httpx
-    from huggingface_hub import HfApi
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
-
-    api = HfApi(endpoint=endpoint, library_name="promptlab")
+    api = _hub(endpoint)
     where = f"the dataset {name!r}"
-    try:
+    with _told(where):
         info = api.dataset_info(name, revision=revision or PARQUET_BRANCH, files_metadata=True)
         parts = {s.rfilename: s.size or 0 for s in info.siblings or () if s.rfilename.endswith(".parquet")}
-        splits = sorted({tuple(path.split("/")[:2]) for path in parts if path.count("/") >= 2})
+        splits = _splits(parts)
         wanted = sorted(path for path in parts if path.startswith(f"{config}/{split}/"))
         if not wanted:
             has = ", ".join(f"config: {c}, split: {s}" for c, s in splits[:12]) or "no Parquet files"
@@ -294,6 +300,33 @@ def dataset_files(name: str, config: str, split: str, revision: str | None = Non
                 f"{where}: the split has {size:,} bytes; at most {SIZE_LIMIT // 2**20} MB are read. Save a part of it as Parquet"
             )
         found = [Path(api.hf_hub_download(name, path, repo_type="dataset", revision=info.sha)) for path in wanted]
+    return found, str(info.sha)
+
+
+def dataset_splits(name: str, endpoint: str | None = None) -> list[tuple[str, str]]:
+    """The configurations and splits of a dataset of the hub, in their order; DataMissing as of `dataset_files`."""
+    with _told(f"the dataset {name!r}"):
+        return _splits(s.rfilename for s in _hub(endpoint).dataset_info(name, revision=PARQUET_BRANCH).siblings or ())
+
+
+def _splits(paths: Iterable[str]) -> list[tuple[str, str]]:
+    return sorted({(parts[0], parts[1]) for path in paths if path.endswith(".parquet") and len(parts := path.split("/")) > 2})
+
+
+def _hub(endpoint: str | None) -> Any:  # noqa: ANN401 (the hub's client)
+    from huggingface_hub import HfApi
+
+    return HfApi(endpoint=endpoint, library_name="promptlab")
+
+
+@contextlib.contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What the hub, or the way to it, refuses, as DataMissing."""
+    import httpx
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, OfflineModeIsEnabled
+
+    try:
+        yield
     except OfflineModeIsEnabled:
         raise DataMissing(f"{where} cannot be fetched: HF_HUB_OFFLINE is set; unset it, or save the dataset as Parquet") from None
     except HFValidationError as error:
@@ -308,4 +341,3 @@ def dataset_files(name: str, config: str, split: str, revision: str | None = Non
         raise DataMissing(
             f"{where} cannot be fetched: {type(error).__name__}. Without a connection, save it as Parquet and name that"
         ) from None
-    return found, str(info.sha)

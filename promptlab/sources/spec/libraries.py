@@ -335,7 +335,8 @@ class TaskFile(Part):
     """A task in four lines: items, columns, metric, base_prompts (unless the experiment has whole prompts). The rest has defaults."""
 
     items: Annotated[
-        str, Field(min_length=1, description="CSV, TSV, JSON, JSON lines or Parquet, path from this file; or hf:owner/name, a dataset")
+        str,
+        Field(min_length=1, description="CSV, TSV, JSON, JSON lines, Parquet or Excel, path from this file; or hf:owner/name"),
     ]
     columns: Columns
     metric: Annotated[

@@ -1,0 +1,121 @@
+"""What the cells of a column are: texts, labels, numbers, lists, conversations; and the names that say what a column is for."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from promptlab.sources.own.rows import RowProblem, as_text, chat_of, graded
+
+INPUTS = (
+    "input", "question", "prompt", "query", "instruction", "message", "messages", "conversation", "conversations", "chat", "dialogue",
+    "text", "ticket", "review", "sentence", "content", "body", "email", "mail", "comment", "post", "tweet", "utterance", "problem",
+    "request", "document", "article", "passage", "description", "source", "statement", "premise", "headline", "title", "subject",
+    "frage", "eingabe", "nachricht", "satz", "beschreibung", "pregunta", "texto", "mensaje", "texte",
+)  # fmt: skip
+TARGETS = (
+    "target", "targets", "expected", "expected_output", "gold", "ground_truth", "label", "labels", "answer", "answers", "correct_answer",
+    "correct", "answer_key", "answerkey", "solution", "reference", "output", "response", "completion", "category", "categories", "class",
+    "intent", "sentiment", "topic", "topics", "tag", "tags", "team", "queue", "department", "rating", "stars", "score", "priority",
+    "urgency", "verdict", "summary", "translation", "genre", "emotion", "spam", "toxic", "antwort", "kategorie", "klasse", "etikett",
+    "respuesta", "etiqueta", "categoria", "reponse", "target_scores",
+)  # fmt: skip
+CONTEXTS = ("context", "passage", "document", "article", "premise", "hypothesis", "title", "subject", "background", "kontext", "evidence")
+OPTIONS = ("choices", "options", "alternatives", "candidates", "endings", "optionen")
+IDS = ("id", "uid", "uuid", "guid", "key", "index", "idx", "nr", "no", "number", "row", "qid", "column_1", "unnamed_0")
+CLUSTERS = ("user", "customer", "author", "session", "thread", "conversation", "document", "group", "cluster", "patient", "speaker")
+GONE = frozenset({"", "nan", "null", "#n/a", "<na>"})
+MOST_LABELS = 200
+NUMBER = re.compile(r"[-+]?[$€£]?\s?\d[\d,.' ]*\s?(?:[%€$£]|percent)?")
+
+
+class Column:
+    """What the cells of a column are."""
+
+    def __init__(self, name: str, values: Sequence[Any]) -> None:
+        self.name = name
+        self.plain = re.sub(r"[^a-z0-9]+", "_", name.casefold()).strip("_")
+        self.values = [value for value in values if not missing(value)]
+        self.n_rows, self.n = len(values), len(self.values)
+        self.texts = [said(value) for value in self.values]
+        self.distinct = len(set(self.texts))
+        self.words = sorted(len(text.split()) for text in self.texts)[self.n // 2] if self.n else 0
+        self.length = sum(map(len, self.texts)) / self.n if self.n else 0.0
+        self.is_chat = self.n > 0 and all(chat(value) is not None for value in self.values[:50])
+        self.is_list = self.n > 0 and not self.is_chat and all(listed(value) is not None for value in self.values)
+        self.is_grades = self.n > 0 and all(_has_grades(value) for value in self.values[:50])
+        self.is_number = self.n > 0 and all(NUMBER.fullmatch(text.strip()) for text in self.texts)
+        self.is_date = self.n > 0 and all(re.match(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4}", text) for text in self.texts)
+
+    @property
+    def is_id(self) -> bool:
+        """Whether it names its rows: by its own name, each value once and none missing."""
+        named = self.plain in IDS or self.plain.endswith(("_id", "_uuid")) or self.name.endswith("ID")
+        return named and self.n == self.n_rows and self.distinct == self.n and self.words <= 3 and not self.is_list
+
+    @property
+    def is_labels(self) -> bool:
+        """Whether few short texts repeat."""
+        return 2 <= self.distinct <= MOST_LABELS and self.n >= 3 * self.distinct and max(map(len, self.texts)) <= 80
+
+    def rank(self, names: Sequence[str]) -> float:
+        """Its place among names that say what a column is; infinite where it is none of them, nor has one as a word."""
+        last = self.plain.rsplit("_", 1)[-1]
+        for way, found in enumerate((self.plain, last, self.plain.split("_")[0])):
+            if found in names:
+                return names.index(found) + 1000 * way
+        return math.inf
+
+
+def missing(value: object) -> bool:
+    """Whether a cell holds nothing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return True
+    return (isinstance(value, str) and value.strip().casefold() in GONE) or value in ([], {})
+
+
+def said(value: object) -> str:
+    """A cell as text."""
+    try:
+        return as_text(value, "") or ""
+    except RowProblem:
+        return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def listed(value: object) -> list[str] | None:
+    """The texts of a list, or of the JSON of one; None where it is none."""
+    if isinstance(value, str) and value.lstrip().startswith("[") and value.rstrip().endswith("]"):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    if not isinstance(value, list) or any(isinstance(part, list | dict) or part is None for part in value):
+        return None
+    return [said(part) for part in value]
+
+
+def chat(value: object) -> Any:  # noqa: ANN401
+    """The messages of a cell, or None; also where they are written as `from` and `value`, as some data sets have them."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return None
+    roles = {"human": "user", "gpt": "assistant", "user": "user", "assistant": "assistant", "system": "system"}
+    if isinstance(value, list) and value and all(isinstance(p, dict) and p.get("from") in roles and "value" in p for p in value):
+        value = [{"role": roles[part["from"]], "content": part["value"]} for part in value]
+    try:
+        return chat_of(value)
+    except RowProblem:
+        return None
+
+
+def _has_grades(value: object) -> bool:
+    try:
+        graded(value, "")
+    except RowProblem:
+        return False
+    return True
