@@ -26,7 +26,7 @@ CALIBRATION := .calibration.jsonl
 
 calibrate: $(READY)  ## the error rates of the defaults, every setting 2,000 times, and their table in docs/statistics.md (about 20 minutes)
 	rm -f $(CALIBRATION)
-	PROMPTLAB_CALIBRATION=2000 PROMPTLAB_CALIBRATION_ROWS=$(CALIBRATION) $(BIN)/python -m pytest -v \
+	PROMPTLAB_CALIBRATION=2000 PROMPTLAB_CALIBRATION_ROWS=$(CALIBRATION) $(BIN)/python -m pytest -vv \
 		tests/test_calibration.py tests/test_calibration_core.py tests/test_calibration_tables.py
 	$(BIN)/python tools/make_calibration_table.py $(CALIBRATION)
 

@@ -25,7 +25,8 @@ from unittest import mock
 from peers.endpoint import serving
 from peers.tools import Job, experiment
 
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store.writing import RunWriter
 from promptlab.running.cache.claims import Claims
 from promptlab.running.cache.guard import SETTINGS

@@ -26,7 +26,8 @@ from typing import cast
 from promptlab.design.cross import trials
 from promptlab.nouns.arm import Arm, Trial
 from promptlab.nouns.call import Call, Completion
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.running.budget import Budget
 from promptlab.running.engine import Engine
 from promptlab.running.gateway import Gateway

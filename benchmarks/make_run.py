@@ -20,8 +20,9 @@ from promptlab.design.cross import trials
 from promptlab.design.render import render
 from promptlab.nouns.arm import Trial
 from promptlab.nouns.identity import digest
-from promptlab.nouns.plan import Manifest, ModelAsked, Spent, Tally
-from promptlab.planning.resolve import Study, resolve
+from promptlab.nouns.manifest import Manifest, ModelAsked, Spent, Tally
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import RunWriter
 from promptlab.reporting.prepared import prepare
 from promptlab.running.sweep import freeze

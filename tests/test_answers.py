@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -520,6 +523,23 @@ def test_forms_of_one_text_are_one(one: str, other: str) -> None:
     assert key(one) == key(other)
 
 
+with (Path(__file__).with_name("replies.jsonl")).open(encoding="utf-8") as lines:
+    MARKED = [json.loads(line) for line in lines]
+"""Items with replies of many kinds that a reader marked right or wrong."""
+
+
+@pytest.mark.parametrize("item", MARKED, ids=lambda item: f"{item['task']}-{item['input'][:12]}")
+def test_replies_are_read_as_a_reader_marked_them(item: dict[str, Any]) -> None:
+    def right(reply: str) -> bool:
+        return (
+            promptlab.score(item["task"], reply, input=item["input"], targets=item.get("targets"), target_scores=item.get("target_scores"))
+            >= 0.5
+        )
+
+    assert [reply for reply in item["right"] if not right(reply)] == []
+    assert [reply for reply in item["wrong"] if right(reply)] == []
+
+
 def test_the_record_says_by_which_rule() -> None:
     metric = task_metric(load_task("sum", "twin"), "strict")
     item = Item("1", "20 12", ("32",))
@@ -617,11 +637,16 @@ ENDLESS = [
     "(1) ",
     "####",
     "no. ",
+    "same ",
+    "七",
+    "isn't ",
+    "ox is larger than ",
+    "| a ",
 ]
 
 
 @pytest.mark.parametrize("part", ENDLESS)
-@pytest.mark.parametrize("kind", ["number", "word", "text", "choice", "listed", "larger", "spelled", "f1"])
+@pytest.mark.parametrize("kind", ["number", "word", "text", "choice", "listed", "larger", "spelled", "f1", "sense", "words", "cause"])
 def test_an_endless_reply_takes_no_time(part: str, kind: str) -> None:
     import time
 

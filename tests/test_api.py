@@ -28,14 +28,18 @@ from servers import Server
 
 NAMES = """BudgetReached DataMissing Experiment FileProblems Item Plan PromptlabError Report Run RunProblem Scored UsageProblem __version__
 arun compare open_run plan report run score verdicts"""
-RUN = "experiment, runs=None, cache='use', max_cost=None, max_tokens=None, concurrency=16, workers=1, progress=True, allow_code=False"
+RUN = (
+    "experiment, runs=None, cache='use', max_cost=None, max_tokens=None, concurrency=16, workers=1, progress=True, allow_code=False, "
+    "allow_keys=()"
+)
 SIGNATURES = {
     "run": RUN,
     "arun": RUN,
     "plan": "experiment, allow_code=False",
     "open_run": "folder",
     "report": "run, scorer=None",
-    "compare": "run, a='none', b=None, other=None, model=None, other_model=None, strategy=None, force=False",
+    "compare": "run, a='none', b=None, other=None, model=None, other_model=None, "
+    "prompt=None, other_prompt=None, setting=None, other_setting=None, strategy=None, force=False",
     "score": "task, prediction, targets=None, target_scores=None, input=None, scorer='strict', model=None",
     "verdicts": "run",
     "Experiment": "name, question, tasks, models, stimuli=(), folder='.'",
@@ -316,7 +320,7 @@ def test_a_report_and_a_comparison_are_usable() -> None:
     assert built.to_html().startswith("<!doctype html>")
     assert built.to_markdown().startswith("# small (SIMULATED)")
     assert built.to_csv().startswith("scope,") or "," in built.to_csv().split("\n")[0]
-    assert built.headline[1] in repr(built)
+    assert "Ship emotionprompt/EP02." in repr(built)
     assert not hasattr(built, "_repr_html_")
     pair = promptlab.compare(str(found.folder), "none", "emotionprompt/EP02")
     assert pair.frame.loc[0, "diff"] == pytest.approx(built.of("cell", control="none")[0].diff)

@@ -24,9 +24,10 @@ import servers
 from promptlab.cli import main
 from promptlab.nouns.call import Call, Model
 from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.plan import Spent
+from promptlab.nouns.manifest import Spent
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.running.batch import submission, waves
 from promptlab.running.batch.service import not_batched, price_share

@@ -25,7 +25,7 @@ from promptlab.nouns.call import Call, Completion
 from promptlab.nouns.errors import RunProblem
 from promptlab.nouns.identity import digest
 from promptlab.nouns.item import Item, Task
-from promptlab.nouns.plan import Tally
+from promptlab.nouns.manifest import Tally
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.mirror import open_run
 from promptlab.record.repair import repair

@@ -69,7 +69,7 @@ def test_few_changes_at_the_margin_are_rarely_called_the_same(k: int, n: int, tm
         same = [c.p_tost is not None and c.p_tost <= 0.05 for c in found]
         keep(PART, "'same' within 2 points where the truth is +2, all gains", f"{k} x {n}", same, 0.05)
     covers = [c.ci_low is not None and c.ci_high is not None and c.ci_low <= 0.02 <= c.ci_high for c in found]
-    keep(PART, "interval covers +2, all gains", f"{k} x {n}", covers, 0.93, "at least")
+    keep(PART, "interval covers +2, all gains", f"{k} x {n}", covers, 0.92, "at least")  # they share baselines
 
 
 @pytest.mark.parametrize("rate", [0.043, 0.088] if WHOLE else [0.088])

@@ -146,7 +146,7 @@ def test_runs_are_listed_and_shown(tmp_path: Path) -> None:
     path = experiment(tmp_path, tasks="sum", items=10)
     done = run("sweep", str(path), "--runs", str(tmp_path / "runs"), "--no-report")
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("SIMULATED") >= 3
+    assert done.stdout.count("SIMULATED") >= 2
     assert "nothing paid" in done.stdout
     [row] = as_json("ls", "runs", "--runs", str(tmp_path / "runs"))
     assert (row["state"], row["simulated"], row["done"], row["planned"]) == ("complete", True, 40, 40)

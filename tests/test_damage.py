@@ -7,17 +7,23 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import servers
+from conftest import ROOT
 from damage import MUTATIONS
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
 from promptlab.record.store.files import line_of, whole_lines
@@ -25,6 +31,7 @@ from promptlab.reporting.build import build
 from promptlab.running.batch import submission
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
+from promptlab.sources.footer import chunks_in, footer_length
 from runs import experiment, served
 
 N_MUTATIONS = int(os.environ.get("PROMPTLAB_MUTATIONS", "60"))
@@ -207,3 +214,65 @@ def test_damaged_batches_are_told_and_set_aside(
         run_sweep(study, tmp_path, None, how, lambda _: None)
     for mine, whole_frame in zip(frames(run), undisturbed, strict=True):
         pd.testing.assert_frame_equal(mine, whole_frame)
+
+
+FOOTERS = """
+import random, sys
+from pathlib import Path
+import pyarrow as pa
+from promptlab.sources.foreign import parquet_table
+data, n_read = Path(sys.argv[1]).read_bytes(), 0
+footer = int.from_bytes(data[-8:-4], "little") + 8
+rng = random.Random(int(sys.argv[2]))
+for _ in range(1500):
+    damaged = bytearray(data)
+    for _ in range(rng.choice([1, 1, 1, 2, 8])):
+        damaged[-rng.randrange(1, footer + 1)] ^= 1 << rng.randrange(8)
+    if rng.random() < 0.1:
+        at = len(data) - rng.randrange(1, footer)
+        damaged[at : at + rng.choice([1, 8, 64])] = rng.randbytes(rng.choice([1, 8, 64]))
+    try:
+        parquet_table(bytes(damaged))
+        n_read += 1
+    except (OSError, ValueError, KeyError, pa.ArrowException):
+        pass
+print(n_read)
+"""
+
+
+@pytest.mark.parametrize("kind", ["trials", "calls", "items"])
+def test_no_damaged_footer_of_a_part_ends_the_process(whole: tuple[Study, Path], kind: str) -> None:
+    """PyArrow calls `terminate` over some of them where it is asked for what they say of a column."""
+    _, run = whole
+    path = run / "items.parquet" if kind == "items" else run / kind / "part-00000.parquet"
+    done = subprocess.run([sys.executable, "-c", FOOTERS, str(path), "1"], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr[-1000:]
+    assert 0 < int(done.stdout) < 1500
+
+
+@pytest.mark.parametrize("compression", ["none", "snappy", "zstd", "gzip"])
+def test_a_footer_says_what_pyarrow_says(tmp_path: Path, compression: str) -> None:
+    table = pa.table(
+        {
+            "a": ["x", "yy", None] * 50,
+            "b": list(range(150)),
+            "c": [[1.0, 2.0]] * 150,
+            "d": [{"e": "f", "g": [b"h"]}] * 150,
+            "i": [True] * 150,
+        }
+    )
+    for name, options in {
+        "plain": {},
+        "few": {"row_group_size": 7, "use_dictionary": ["a"]},
+        "v1": {"version": "1.0", "data_page_version": "2.0"},
+    }.items():
+        path = tmp_path / f"{name}.parquet"
+        pq.write_table(table, path, compression=compression, **options)
+        data, meta = path.read_bytes(), pq.ParquetFile(path).metadata
+        length = footer_length(data[-8:])
+        columns = [meta.row_group(i).column(j) for i in range(meta.num_row_groups) for j in range(meta.num_columns)]
+        said = [
+            (c.path_in_schema, c.num_values, c.total_uncompressed_size, frozenset(c.encodings), c.physical_type == "BYTE_ARRAY",
+             c.has_dictionary_page) for c in columns
+        ]  # fmt: skip
+        assert [tuple(chunk) for chunk in chunks_in(data[-8 - length : -8])] == said

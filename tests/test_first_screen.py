@@ -27,7 +27,8 @@ from promptlab.nouns import VERDICTS
 from promptlab.record.store import Run
 from promptlab.reporting import build, summaries, to_json, to_text
 from promptlab.reporting.screen import fitted
-from promptlab.reporting.summary import rows_of, summary_table
+from promptlab.reporting.summary import rows_of
+from promptlab.reporting.summary_words import summary_table
 from promptlab.stats import mean_score, points
 
 WIDTHS = (80, 100, 140)

@@ -19,7 +19,8 @@ from conftest import ROOT
 from promptlab.nouns.arm import Arm, Cue
 from promptlab.nouns.call import Price
 from promptlab.nouns.item import Demo, Task
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.reporting.prepared import stamp
 from promptlab.strategies.loop import looped
 

@@ -21,7 +21,8 @@ from promptlab.nouns.inert import unfenced
 from promptlab.nouns.item import Item
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.plan import make_plan, repriced
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run, runs_in
 from promptlab.running.bundle import of_run
 from promptlab.running.engine import Execution

@@ -20,7 +20,8 @@ from promptlab.nouns.errors import FileProblems, ScoringFailed, UsageProblem
 from promptlab.nouns.inert import unfenced
 from promptlab.nouns.item import Item
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run, runs_in
 from promptlab.reporting.build import build, headline
 from promptlab.reporting.judged import controls

@@ -15,7 +15,8 @@ from promptlab.design.cross import trials
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.calibrate import calibrate
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.reporting.formats import to_markdown

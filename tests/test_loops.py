@@ -247,7 +247,7 @@ def test_cues_without_the_emotion_that_is_asked_for(tmp_path: Path) -> None:
 def test_an_experiment_needs_something_to_compare(tmp_path: Path) -> None:
     path = runs.experiment(tmp_path)
     path.write_text(path.read_text(encoding="utf-8").replace("stimuli: [emotionprompt/EP02]\n", ""), encoding="utf-8")
-    assert "name 'stimuli', 'loops' or both" in runs.run("check", str(path)).stderr
+    assert "there is nothing to compare" in runs.run("check", str(path)).stderr
 
 
 @pytest.fixture(scope="module")

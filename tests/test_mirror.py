@@ -21,7 +21,8 @@ from promptlab import open_run
 from promptlab.cli.main import app
 from promptlab.nouns.errors import PromptlabError, RunProblem, UsageProblem
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record import mirror
 from promptlab.record.mirror import INDEX, JOURNAL, MANIFEST, WRITER, Place
 from promptlab.record.store import Run, RunWriter, recorded_in

@@ -17,9 +17,10 @@ import pytest
 
 from conftest import ROOT
 from promptlab.nouns.errors import RunProblem, UsageProblem
-from promptlab.nouns.plan import ModelAsked
+from promptlab.nouns.manifest import ModelAsked
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.running.fleet import cluster
 from promptlab.running.progress import Execution, Progress

@@ -20,7 +20,8 @@ from promptlab.nouns.call import Scored
 from promptlab.nouns.errors import ScoringFailed
 from promptlab.nouns.item import Item
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.running.engine import Execution

@@ -19,7 +19,8 @@ from promptlab.nouns import AA_ARM
 from promptlab.nouns.errors import FileProblems, UsageProblem
 from promptlab.planning.audit import MATCHES, audit
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.reporting import build
 from promptlab.reporting.prepared import Store

@@ -58,12 +58,10 @@ def test_every_golden_line() -> None:
 
 @pytest.mark.shared
 def test_strict_reads_as_a_person_does() -> None:
-    """The one line that strict does not accept is a paraphrase: "It was Sam's office" for "The office was Sam's office"."""
+    """On every line that a person judged."""
     judged = [line for line in lines() if line["human_ok"] is not None]
-    other = [line for line in judged if (scored(line, "strict", "raw_answers") > 0.5) != line["human_ok"]]
     assert len(judged) == 364
-    assert {(line["task"], line["case"]) for line in other} == {("disambiguation_qa", "paraphrase")}
-    assert len(other) / len(judged) < 0.02
+    assert [line for line in judged if (scored(line, "strict", "raw_answers") > 0.5) != line["human_ok"]] == []
 
 
 def items_of(suite: Any, name: str) -> Iterator[tuple[Any, Item]]:

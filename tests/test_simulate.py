@@ -14,7 +14,8 @@ from promptlab.nouns.call import Model
 from promptlab.nouns.comparison import Comparison
 from promptlab.nouns.item import Item, Task
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.running.progress import Execution
 from promptlab.running.simulate import Shown, World, probability, reply, wrong_answer

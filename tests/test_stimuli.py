@@ -15,6 +15,7 @@ from promptlab.nouns.arm import Stimulus
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
+from promptlab.planning.study import as_recorded
 from promptlab.sources.spec.libraries import all_stimuli, load_cues, load_library
 from promptlab.sources.tasks import load_task, task_names
 from promptlab.sources.tokens import n_tokens
@@ -206,3 +207,48 @@ def test_made_placebos_are_arms_of_a_sweep(tmp_path: Path) -> None:
 
 def test_a_stimulus_has_a_library() -> None:
     assert Stimulus("a/b", "x").library == "a"
+
+
+# --- placebos that stimuli share -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("n", [1, 2, 5, 11, 30])
+def test_shared_placebos_are_at_most_three_for_each_stimulus_and_enough_for_all(n: int, seed: int) -> None:
+    stimuli = random.Random(f"{seed}/{n}").sample(SHIPPED, n)
+    made = matched_placebos(stimuli, NEUTRAL, LENGTHS, None, ["neutral"], 1)
+    own = [placebos_of(s, made, LENGTHS) for s in stimuli]
+    assert len(made) <= 3 * n
+    assert min(map(len, own)) >= 3
+    assert {p.id for found in own for p in found} == {p.id for p in made}, "each is compared with"
+    for stimulus, found in zip(stimuli, own, strict=True):
+        assert all(abs(LENGTHS[p.id] - LENGTHS[stimulus.id]) <= max(2, LENGTHS[stimulus.id] // 5) for p in found)
+    alike = [s for s in SHIPPED if LENGTHS[s.id] == 18][:2]
+    assert [len(placebos_of(s, matched_placebos(alike, NEUTRAL, LENGTHS, None, ["neutral"], 1), LENGTHS)) for s in alike] == [6, 6]
+
+
+def test_a_file_without_a_number_of_placebos_keeps_its_name_where_its_arms_are_the_same(tmp_path: Path) -> None:
+    text = "name: x\nquestion: q?\ntasks: [sum]\nmodels: [sim/null]\nitems: 20\nstimuli: [emotionprompt/EP02{}]\n"
+    for more, alike in (("", True), (", emotionprompt/EP03", False)):
+        (tmp_path / "a.yaml").write_text(text.format(more), encoding="utf-8")
+        (tmp_path / "b.yaml").write_text(text.format(more) + "controls: {per_stimulus: 3}\n", encoding="utf-8")
+        shared, own = (resolve(tmp_path / f"{name}.yaml") for name in "ab")
+        assert (shared.run_id == own.run_id) is alike
+        assert bool(shared.unshared) is not alike
+        begun = tmp_path / "runs" / own.run_id
+        begun.mkdir(parents=True)
+        (begun / "plan.json").write_text("{}", encoding="utf-8")
+        continued = as_recorded(shared, tmp_path / "runs")
+        assert continued.run_id == own.run_id, "a run that was begun before goes on"
+        assert [arm.name for arm in continued.design.arms] == [arm.name for arm in own.design.arms]
+
+
+def test_sentences_like_these_need_five_of_them(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    text = "name: x\nquestion: q?\ntasks: [sum]\nmodels: [sim/null]\nitems: 20\nstimuli: [emotionprompt/EP02]\n"
+    text += "analysis: {neutral: like_these}\n"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(FileProblems, match="at least 5 neutral ones"):
+        resolve(path)
+    path.write_text(text + "controls: {per_stimulus: 5}\n", encoding="utf-8")
+    assert make_plan(resolve(path)).neutral == "like_these"

@@ -13,7 +13,8 @@ from promptlab.nouns.arm import Reader, Steps, Strategy, Trial
 from promptlab.nouns.call import Answer, Call, Completion
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run
 from promptlab.running.engine import Execution
 from promptlab.running.sweep import run_sweep

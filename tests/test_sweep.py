@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptlab.nouns.plan import Tally
+from promptlab.nouns.manifest import Tally
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run, runs_in

@@ -49,7 +49,8 @@ from promptlab.design.cross import trials
 from promptlab.nouns.call import Completion
 from promptlab.nouns.errors import FileProblems, RunProblem
 from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run, RunWriter, runs_in
 from promptlab.reporting import build, headline
 from promptlab.running.budget import Budget
@@ -58,6 +59,7 @@ from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, RetryPolicy, wire
 from promptlab.running.gateway.failures import read_retry_after
 from promptlab.running.gateway.wire import read_top_logprobs
+from promptlab.running.paying import most_tokens
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import Sweep, run_sweep
 from runs import experiment, served
@@ -399,7 +401,7 @@ def test_a_usage_that_is_none_is_unknown_and_counts_as_what_was_set_aside(tmp_pa
     spent = found.manifest.spent
     honest = trials.loc[trials["model"] == "nousage", "trial"]
     asked = found.calls().loc[lambda calls: calls["trial"].isin(honest), "messages"].map(json.loads)
-    aside = sum(len(messages[-1]["content"]) // 2 + 16 + 64 for messages in asked)
+    aside = sum(most_tokens(messages[-1]["content"]) + 16 + 64 for messages in asked)
     assert spent.tokens == len(names) * aside
     assert spent.usd == pytest.approx(spent.tokens * 1000 / 1e6)
     again, cached = sweep(path, tmp_path / "again", tmp_path / "cache")

@@ -359,3 +359,44 @@ def test_notes_say_what_is_odd_about_repeats_and_single_items() -> None:
     assert any(note.startswith("dominated_by_few_items") for note in one.notes)
     even = the(judged([0.5] * n, [0.5 + 0.1 * (-1) ** i for i in range(n)]), "cell")
     assert not any(note.startswith("dominated") for note in even.notes)
+
+
+def test_a_verdict_says_which_neutral_sentences_it_is_about() -> None:
+    names = [f"placebo/{i}" for i in range(5)]
+    base = half(200)
+    scores: Scores = {
+        "none": {"t": base}, "none_aa": {"t": base}, "s": {"t": moved(base, 40, 2)},
+        **{name: {"t": moved(base, 4 + 3 * i, 10 - i)} for i, name in enumerate(names)},
+    }  # fmt: skip
+    made = dataclasses.replace(plan({"t": 200}, ["s"], placebo=True), placebos_of={"s": tuple(names)})
+    these, like = (
+        the(analyse(trials(scores), dataclasses.replace(made, neutral=claim)), "stimulus", control="placebo")
+        for claim in ("these", "like_these")
+    )
+    assert (these.neutral, these.verdict) == ("these", "helps")
+    assert "against these neutral sentences" in these.sentence
+    assert "against neutral sentences like these" in these.sentence
+    assert (like.neutral, like.method, like.ci_low) == ("like_these", "t over 5 neutral sentences", these.ci_neutral_low)
+    assert "against neutral sentences like these 5" in like.sentence
+    assert "against these alone" in like.sentence
+    means = [float(np.mean(scores[name]["t"])) for name in names]
+    error = float(np.std(means, ddof=1)) * math.sqrt(1 + 1 / 5)
+    half_width = 2.7764451 * error
+    assert like.diff is not None
+    assert like.ci_low is not None
+    assert like.diff - like.ci_low == pytest.approx(half_width, rel=1e-4) or like.diff - like.ci_low > half_width
+    few = dataclasses.replace(made, placebos_of={"s": tuple(names[:3])}, neutral="like_these")
+    short = the(analyse(trials(scores), few), "stimulus", control="placebo")
+    assert (short.verdict, short.ci_neutral_low) == ("unclear", None)
+    assert "at least 5" in short.sentence
+
+
+def test_the_baseline_and_its_repeat_are_one_control_where_the_plan_says_so() -> None:
+    base, again, s = half(100), moved(half(100), 6, 4), moved(half(100), 20, 2)
+    scores: Scores = {"none": {"t": base}, "none_aa": {"t": again}, "s": {"t": s}}
+    before, now = (
+        the(analyse(trials(scores), dataclasses.replace(plan({"t": 100}, ["s"]), pooling=pooling)), "stimulus") for pooling in (False, True)
+    )
+    assert (before.control_arms, now.control_arms) == (("none",), ("none", "none_aa"))
+    assert before.mean_control == pytest.approx(np.mean(base))
+    assert now.mean_control == pytest.approx((np.mean(base) + np.mean(again)) / 2)

@@ -39,7 +39,8 @@ from conftest import ROOT
 from damage import MUTATIONS
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError
 from promptlab.planning.audit import audit
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.repair import repair
 from promptlab.record.store import Run, RunWriter
 from promptlab.record.store.files import line_of

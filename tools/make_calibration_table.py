@@ -22,7 +22,8 @@ def table(rows: list[dict[str, Any]]) -> str:
     runs = [row["n"] for row in kept.values()]
     lines = [
         f"Every row is a share of {min(runs):,} to {max(runs):,} simulated runs with its Monte Carlo standard error. A bound holds\n"
-        "with three of these errors to spare. Analyses that are wrong on purpose must show it. The rows of a table share a baseline.",
+        "with three of these errors to spare. Analyses that are wrong on purpose must show it.\n"
+        "Rows through a table share a baseline by twenties.",
     ]
     for part in dict.fromkeys(part for part, _, _ in kept):
         lines += ["", f"**{part}**", "", "| measured | setting | % | error | bound |", "|---|---|---:|---:|---|"]

@@ -13,7 +13,7 @@ from promptlab.cli.common import say, source
 from promptlab.nouns import FileProblems, UsageProblem, did_you_mean, shipped
 
 if TYPE_CHECKING:
-    from promptlab.planning.resolve import Study
+    from promptlab.planning.study import Study
     from promptlab.sources.starting import Looked, Wishes
 
 SHOWN = 3

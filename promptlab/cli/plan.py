@@ -30,7 +30,7 @@ from promptlab.nouns import UsageProblem
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
     from promptlab.planning.calibrate import Calibration, Rate
-    from promptlab.planning.resolve import Study
+    from promptlab.planning.study import Study
 
 
 def plan(

@@ -21,7 +21,7 @@ from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
 
 if TYPE_CHECKING:
-    from promptlab.planning.resolve import Study
+    from promptlab.planning.study import Study
     from promptlab.record.mirror import Pusher
     from promptlab.running.sweep import Sweep
 

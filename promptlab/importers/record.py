@@ -37,6 +37,7 @@ from promptlab.nouns.plan import Counts, Margins, Plan, PlannedArm, PlannedModel
 from promptlab.nouns.redact import known_secrets, redact, redact_known
 from promptlab.record.store import RunWriter, frozen_plan, now
 from promptlab.record.store.files import line_of
+from promptlab.record.store.writing import write_manifest
 from promptlab.sources.spec.experiment import Analysis
 from promptlab.stats import completed, hypotheses
 
@@ -121,7 +122,7 @@ def write(
             watch(start / len(results))
     finally:
         writer.close()
-    writer.write_manifest(_manifest(what, *frozen_plan(folder)))
+    write_manifest(folder, _manifest(what, *frozen_plan(folder)))
     return folder, True
 
 

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from promptlab.nouns.comparison import *
     from promptlab.nouns.environment import *
     from promptlab.nouns.item import *
+    from promptlab.nouns.manifest import *
     from promptlab.nouns.places import *
     from promptlab.nouns.plan import *
     from promptlab.nouns.record import *
     from promptlab.nouns.typed import *
 else:
-    LATER = "places item call environment arm batch comparison record typed plan".split()
+    LATER = "places item call environment arm batch comparison record typed plan manifest".split()
     """Modules that are loaded when one of their names is first used: `promptlab --help` needs none of them."""
 
     def __getattr__(name: str) -> object:

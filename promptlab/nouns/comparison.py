@@ -146,7 +146,8 @@ class LookRow(InSetting):
 
 def look_rows(data: Mapping[str, Any]) -> list[LookRow]:
     """The rows of a run's looks.json; KeyError or TypeError where one is not as it was written."""
-    return [typed(LookRow, {**{name: row[name] for name in LookRow.__dataclass_fields__}, "setting": row}) for row in data.get("looks", ())]
+    names = [name for name in LookRow.__dataclass_fields__ if name != "setting"]  # of which rows of format 1 have only the factors
+    return [typed(LookRow, {**{name: row[name] for name in names}, "setting": row}) for row in data.get("looks", ())]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

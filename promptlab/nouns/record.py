@@ -151,9 +151,9 @@ def row_of(kind: type[Kind], row: Mapping[str, Any]) -> Kind:
 
 
 def shared(kind: type[Any], other: type[Any]) -> tuple[str, ...]:
-    """The fields of a kind of row that another dataclass has as well, under the same name and type."""
-    theirs = {f.name: f.type for f in fields(other)}
-    return tuple(f.name for f in fields(kind) if f.name in theirs and str(theirs[f.name]) in (f.type, "Outcome"))
+    """The fields of a kind of row that another dataclass has as well, under the same name and type; what a row may lack it shares too."""
+    theirs = {f.name: str(f.type) for f in fields(other)}
+    return tuple(f.name for f in fields(kind) if theirs.get(f.name) in (f.type, str(f.type).removesuffix(" | None"), "Outcome"))
 
 
 def facts_of(kind: type[Any]) -> Mapping[str, str]:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, Comparison, Plan, UsageProblem
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.stats import Looks, accuracy_ci, analyse, saved
 
 GAINS = ("helps",)

@@ -14,8 +14,9 @@ from promptlab.design.cross import trials_an_item
 from promptlab.nouns import Estimate, FileProblems, Model, OutlookRow, Plan, PowerRow, Suite
 from promptlab.planning.plan import outlook, power
 from promptlab.planning.price import estimate, minutes
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
 from promptlab.planning.size import Over, Size
+from promptlab.planning.study import Study
 from promptlab.sources.prices import PriceTable
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.spec.libraries import all_stimuli, sim_models

@@ -26,8 +26,8 @@ from promptlab.nouns.plan import (
 )
 from promptlab.nouns.setting import level_words
 from promptlab.planning.price import counts, estimates
-from promptlab.planning.resolve import Study
 from promptlab.planning.size import Size
+from promptlab.planning.study import Study
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.tokens import n_tokens
 from promptlab.stats import FUTILITY, expected_share, hypotheses, look_plan, min_discordant, planned_drift, repeated_bound

@@ -27,7 +27,7 @@ from promptlab.nouns import (
     most_output,
 )
 from promptlab.planning.requests import cached_tokens, caches_by_itself
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.strategies import begun
 
 SECONDS_A_CALL = (0.4, 3.0)

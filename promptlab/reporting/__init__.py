@@ -9,7 +9,8 @@ from promptlab.reporting.pair import EXPLORATORY, PairReport, compare, side_of
 from promptlab.reporting.replicate import PAPERS, replicate
 from promptlab.reporting.rescore import scorer_table
 from promptlab.reporting.rows import beside_tables
-from promptlab.reporting.summary import Summary, SummaryRow, summaries, summary_table
+from promptlab.reporting.summary import Summary, SummaryRow, summaries
+from promptlab.reporting.summary_words import summary_table
 from promptlab.reporting.whole import to_text
 
 __all__ = [

@@ -23,7 +23,7 @@ PLAIN = ("none", "single")
 MOST_MORE = 1_000_000
 """Items per task beyond which more of them are not an answer."""
 Kind = Literal["go", "no", "wait"]
-NO_NEUTRAL = "No neutral sentences: any added text may do the same."
+NO_NEUTRAL = "No placebo arm"
 NOT_ASKED = "Whether another text would do the same was not asked."
 
 
@@ -139,7 +139,7 @@ def cautions(report: Report) -> list[str]:
             any(c.status == "aa_failed" for c in report.of("aa")),
         "A model was served by more than one version during the run; a difference may be one between versions.":
             bool(report.manifest.several_versions),
-        NO_NEUTRAL:
+        f"{NO_NEUTRAL} ({report.plan.no_placebo_reason or 'none was asked for'}): any added text may do the same.":
             "none" in report.controls and "placebo" not in report.controls,
         "Loops with an oracle were told when an answer was right; nobody has that in use.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,

@@ -19,7 +19,8 @@ from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
-from promptlab.reporting.summary import rows_of, summaries, summary_table
+from promptlab.reporting.summary import rows_of, summaries
+from promptlab.reporting.summary_words import summary_table
 from promptlab.stats import ArmRow
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

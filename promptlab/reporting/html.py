@@ -21,7 +21,8 @@ from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.drawing import NotDrawn
 from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
-from promptlab.reporting.summary import summaries, summary_table
+from promptlab.reporting.summary import summaries
+from promptlab.reporting.summary_words import summary_table
 from promptlab.stats import interval, p_figure, points
 
 TEMPLATE = Path(__file__).parent / "report.html.j2"

@@ -12,17 +12,8 @@ from rich.text import Text
 from promptlab.nouns import VERDICTS, inert
 from promptlab.reporting.build import Report, looks_words, unwhole
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
-from promptlab.reporting.summary import (
-    Summary,
-    SummaryRow,
-    chance,
-    head_words,
-    lost_words,
-    percent_range,
-    shown_number,
-    summaries,
-    verdict_words,
-)
+from promptlab.reporting.summary import Summary, SummaryRow, summaries
+from promptlab.reporting.summary_words import chance, head_words, lost_words, percent_range, shown_number, verdict_words
 from promptlab.stats import points
 
 GAP = 2
@@ -73,7 +64,7 @@ def first_screen(report: Report, console: Console) -> None:
 def _beside(report: Report, advice: str) -> list[str]:
     """What planned looks did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
-    against = [text for text in cautions(report) if not (text == NO_NEUTRAL and NOT_ASKED in advice)]
+    against = [text for text in cautions(report) if not (text.startswith(NO_NEUTRAL) and NOT_ASKED in advice)]
     return [*found, *unwhole(report), *(f"Caution: {text}" for text in against)]
 
 

@@ -41,7 +41,8 @@ from promptlab.nouns import (
     row_of,
 )
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem
-from promptlab.planning.resolve import Study, resolve
+from promptlab.planning.resolve import resolve
+from promptlab.planning.study import Study
 from promptlab.record.store import Run, write_whole
 from promptlab.running.cache import IMPORTED, Cache, Request, request_of
 from promptlab.running.cache.rows import MISREAD, body_of, completion_of, request_from, write_json

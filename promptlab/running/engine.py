@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design
 from promptlab.nouns import Call, Case, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work, merged
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.record.store.files import written
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, Claims, NotCached, WriteBehind, request_of

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 
 from promptlab.nouns import Model, UsageProblem
 from promptlab.nouns.places import configuration
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.running.gateway.providers import sent_abroad
 from promptlab.sources.spec.user import consent, key_hosts
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import Model, Problem, UsageProblem, as_sent, did_you_mean
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.running.budget import Budget
 from promptlab.running.engine import engine_of
 from promptlab.running.gateway import Gateway, network

@@ -22,7 +22,7 @@ from typing import Any, Literal
 
 import promptlab
 from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice

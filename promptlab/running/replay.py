@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from promptlab.design.cross import trials
 from promptlab.nouns import Call, Completion, Trial
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, Request, request_of
 from promptlab.running.engine import Engine, Pending, engine_of

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, Plan, RunProblem, UsageProblem
 from promptlab.planning.plan import make_plan
-from promptlab.planning.resolve import Study, as_recorded
+from promptlab.planning.study import Study, as_recorded
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import line_of
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from promptlab.nouns import RunProblem
+from promptlab.sources.footer import chunks_in, footer_length
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -102,30 +103,40 @@ def parquet_table(source: Path | bytes, columns: Collection[str] | None = None, 
     def opened(**options: Any) -> pq.ParquetFile:  # noqa: ANN401
         return pq.ParquetFile(io.BytesIO(source) if isinstance(source, bytes) else source, page_checksum_verification=True, **options)
 
+    chunks = chunks_in(_footer(source, n_bytes))
     with opened() as file:
         wanted = [name for name in file.schema_arrow.names if columns is None or name in columns]
-        meta = file.metadata
-        groups = [meta.row_group(i) for i in range(meta.num_row_groups)]
-        chunks = [group.column(i) for group in groups for i in range(group.num_columns)]
-        chunks = [chunk for chunk in chunks if chunk.path_in_schema.split(".", 1)[0] in wanted]
+        n_rows = file.metadata.num_rows
+        chunks = [chunk for chunk in chunks if chunk.path.split(".", 1)[0] in wanted]
         limit, most = max(SMALL_BYTES, 8 * n_bytes), max(SMALL, 2 * n_bytes)
-        size = sum(chunk.total_uncompressed_size for chunk in chunks)
-        n_values = max(sum(chunk.num_values for chunk in chunks), meta.num_rows * len(wanted))
+        size = sum(chunk.n_bytes for chunk in chunks)
+        n_values = max(sum(chunk.n_values for chunk in chunks), n_rows * len(wanted))
         if size > limit or n_values > most:
             raise ValueError(
                 f"it has {n_bytes:,} bytes and unpacks to {n_values:,} values and {size:,} bytes, which is too much to be read"
             )
         if strange := {name for chunk in chunks for name in chunk.encodings} - ENCODINGS:
             raise ValueError(f"it is written in the encoding {min(strange)}, which is not read")
-        shared = {chunk.path_in_schema for chunk in chunks if chunk.physical_type == "BYTE_ARRAY" and chunk.has_dictionary_page}
-        longest = [max(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema == path) for path in shared]
-        if meta.num_rows * sum(longest) <= limit:  # however often each of its values is repeated
+        shared = {chunk.path for chunk in chunks if chunk.is_text and chunk.has_dictionary}
+        longest = [max(chunk.n_bytes for chunk in chunks if chunk.path == path) for path in shared]
+        if n_rows * sum(longest) <= limit:  # however often each of its values is repeated
             return file.read(columns=wanted, use_threads=False)
     with opened(read_dictionary=sorted(shared)) as file:
         table = file.read(columns=wanted, use_threads=False)
     if (size := sum(_unpacked(chunk) for column in table.columns for chunk in column.chunks)) > limit:
         raise ValueError(f"it has {n_bytes:,} bytes and unpacks to {size:,}, which is too much to be read")
     return table
+
+
+def _footer(source: Path | bytes, n_bytes: int) -> bytes:
+    """The footer of a Parquet file; ValueError where it has none."""
+    with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        file.seek(max(0, n_bytes - 8))
+        length = footer_length(file.read(8))
+        if length + 12 > n_bytes:
+            raise ValueError("its footer is longer than the file")
+        file.seek(n_bytes - 8 - length)
+        return file.read(length)
 
 
 def _unpacked(array: pa.Array) -> int:

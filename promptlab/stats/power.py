@@ -88,12 +88,8 @@ def _edges(low: int, high: int, alpha: float) -> tuple[np.ndarray, ...]:
 
 
 def power_t(drift: float, df: float, alpha: float) -> float:
-    """How often a two-sided t test rejects on the side of an effect of `drift` standard errors; df 0: the normal law.
-
-    The noncentral t law as Johnson and Welch (1940) approximate it, because it cannot be computed far out.
-    """
-    edge = float(-stdtrit(df, alpha / 2) if df else -ndtri(alpha / 2))
-    small = 1 / (2 * df) if df else 0.0
+    """How often a two-sided t test finds an effect of `drift` errors (Johnson and Welch 1940); df 0: the normal law."""
+    edge, small = (float(-stdtrit(df, alpha / 2)), 1 / (2 * df)) if df else (float(-ndtri(alpha / 2)), 0.0)
     return float(ndtr((drift - edge * (1 - small / 2)) / math.sqrt(1 + edge**2 * small)))
 
 

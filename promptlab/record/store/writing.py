@@ -41,6 +41,7 @@ from promptlab.record.store.reading import Recorded, Run, recorded_in
 SAME_ROW = ("trial", "outcome", "answer", "latency_s", "attempts", "error")
 SYNC_WITHIN_S = 0.2
 """So long after it is written a trial also survives a power cut."""
+CLOSED = -1
 PART_ROWS = 2_000
 PART_BYTES = 64 * 2**20
 """A part is made of so many trials, or of as many as fill so much of the journal."""
@@ -115,6 +116,8 @@ class RunWriter:
 
     def _check_place(self) -> None:
         """RunProblem where the folder is no longer the one whose lock this process holds."""
+        if self._lock == CLOSED:
+            return
         with contextlib.suppress(OSError):
             if os.path.samestat(os.stat(self.folder / "lock"), os.fstat(self._lock)):
                 return
@@ -186,6 +189,7 @@ class RunWriter:
             if self._journal:
                 self._journal.close()
             os.close(self._lock)
+            self._lock = CLOSED
 
     def _compact(self) -> None:
         """Everything into parts, here and now."""

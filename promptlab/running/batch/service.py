@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from promptlab.nouns import Call, Model, Reply, UsageProblem, redact_known
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.running.gateway.by_litellm import LiteLLMWire
 from promptlab.running.gateway.direct import DirectWire
 from promptlab.running.gateway.failures import WireError, read_boundary

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import CALL_COLUMNS, BatchPart, Call, CallRow, Completion, Trial, TrialRow
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.record.store.files import part_rows
 from promptlab.record.store.reading import BATCH_FOLDER
 from promptlab.running.batch.service import MAX_BYTES, MAX_REQUESTS, price_share

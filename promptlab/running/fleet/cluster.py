@@ -29,7 +29,7 @@ from collections.abc import Iterator, Set
 from typing import Any, TypeAlias
 
 from promptlab.nouns import PromptlabError, RunProblem, UsageProblem, home, known_secrets, redact
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.running.fleet.hub import LONGEST_LINE, Hub, Socket, line, serve
 from promptlab.running.fleet.work import Worker
 from promptlab.running.progress import Execution

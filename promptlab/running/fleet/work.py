@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from promptlab.design.cross import trials
 from promptlab.nouns import Trial
-from promptlab.planning.resolve import Study
+from promptlab.planning.study import Study
 from promptlab.record.store.files import line_of
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache

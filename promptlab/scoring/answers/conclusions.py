@@ -48,7 +48,7 @@ CONCLUDES = re.compile(
     rf"|(?P<lesser>(?<![\w<\"])\b{_LESSER}\b{_MODIFIED}{_LINK}))[\s:]*",
     re.I,
 )
-_WRONG_ONE = re.compile(r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting)\s$", re.I)
+_WRONG_ONE = re.compile(r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|confident in (?:this|my|the))\s$", re.I)
 _BESIDE = re.compile(r"difference|product", re.I)
 """Results that a reply may give beside the sum that it was asked for."""
 EXTRA = re.compile(
@@ -98,7 +98,8 @@ _STATES = re.compile(
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:the |it |that )?"
     r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
     r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|das ist|es ist|eso es|esto es) "
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|se dice|se dit|on dit|man sagt|das ist"
+    r"|es ist|eso es|esto es) "
     r"|\bmy (?:guess|pick|choice"
     r"|suggestion|vote) (?:is|would be)[\s:]+"
     r"|\b(?:it|that|this)(?: is|'s| would be| should be| must be)[\s:]+|\b(?:here(?:'s| is| you go)|behold)[^\n:.]{0,60}:\s*",

@@ -18,7 +18,8 @@ _THING = (
     r"|antonym|synonym|translation|plural|rhyme|cause|sentence|review|value|option|choice|solution|level|meaning|animal)"
 )
 _ON = (
-    rf"(?:,?\s*\b(?:(?:the|my) {_THING}|be|been|to|a|an|the|at all|really|actually|exactly|quite|very|simply|just the|necessarily"
+    rf"(?:,?\s*\b(?:(?:the|my) {_THING}|be|been|to|compute|calculate|know|tell|a|an|the|at all|really|actually|exactly|quite|very"
+    rf"|simply|just the|necessarily"
     rf"|entirely|completely|fully|purely"
     r"|particularly|equal|make|get|it|it's|it is|this|that|there|they|is|are|was|were|would|think|believe|say|call|called|what|i'd"
     r"|i would|i|describe|rate|label|classify|suggests?|indicates?|mean|consider"
@@ -55,7 +56,9 @@ _OPENS = re.compile(
     rf"|highly )?{DENIES}\s+[^\s,.;]",
     re.I,
 )
-_CLOSES = re.compile(rf"^[^\n]{{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I)
+_CLOSES = re.compile(
+    rf"^(?:(?![.!?]\s)[^\n]){{1,300}}?(?:{DENIED_AFTER}|[\"')]? (?:is|are|was|were)(?:n't| not) (?:the|a|an|in) [^\n]{{1,40}})\W*$", re.I
+)
 _LABELLED = re.compile(
     r"^\W*(?:wrong|incorrect|false|not [\w ]{1,20}|non[ -]\w{1,20}|un\w{3,12}|original|input)(?: answer| order)?\s*:\s", re.I
 )

@@ -38,7 +38,8 @@ _REJECTED = re.compile(
 )
 _AFTER = re.compile(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
 OR = re.compile(
-    r"\s*(?:,?\s*\bor\b(?: maybe| perhaps| even)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,|,?\s*\band\b|~)\s*(?:or|and"
+    r"\s*(?:,?\s*(?:- )?\bor\b(?: maybe| perhaps| even| was it| is it)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,"
+    r"|,?\s*\band\b|~)\s*(?:or|and"
     r"|maybe)?\s*$",
     re.I,
 )

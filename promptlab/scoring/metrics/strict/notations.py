@@ -69,7 +69,7 @@ def _german() -> dict[str, int]:
 
 def _french() -> dict[str, int]:
     ones = str.split(
-        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix- huit dix-neuf"
+        "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf"
     )
     names = {name: n for n, name in enumerate(ones)}
     tens = (
@@ -116,9 +116,10 @@ _MYRIADS = {"万": 10**4, "萬": 10**4, "만": 10**4, "億": 10**8, "亿": 10**8
 _CHINESE = "零〇一二两兩三四五六七八九十百千万萬億亿"
 _KOREAN = "영공일이삼사오육칠팔구십백천만억"
 _EAST = re.compile(
-    rf"(?<![\u4e00-\u9fff])[{_CHINESE}]+(?=\s*(?:[。.!！、,，です个個つ本台只件枚人]|$))|[{_CHINESE}]*[十百千](?!分之)(?<!之[十百千])[{_CHINESE}]*"
-    rf"|(?<=[是为為有：は共])[{_CHINESE}]+"
-    rf"|(?<![\uac00-\ud7af])[{_KOREAN}]+(?=\s*(?:입니다|이에요|예요|이다|개|[.!]|$))"
+    rf"(?<![\u4e00-\u9fff])[{_CHINESE}]{{1,20}}(?=\s*(?:[。.!！、,，です个個つ本台只件枚人]|$))"
+    rf"|[{_CHINESE}]{{0,20}}[十百千](?!分之)(?<!之[十百千])[{_CHINESE}]{{0,20}}"
+    rf"|(?<=[是为為有：は共负負])[{_CHINESE}]{{1,20}}"
+    rf"|(?<![\uac00-\ud7af])[{_KOREAN}]{{1,20}}(?=\s*(?:입니다|이에요|예요|이다|개|[.!]|$))"
 )
 _NATIVE = {name: n for n, name in enumerate(str.split("하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열"), 1)} | dict(
     zip("한두세네", range(1, 5), strict=True)
@@ -193,8 +194,12 @@ def arabic(text: str) -> str:
     return _SCALED.sub(_scaled, text)
 
 
+_A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million)\b)", re.I)
+
+
 def _digits(part: str) -> str:
     """A sentence without digits, its number words in digits."""
+    part = _A_HUNDRED.sub("one ", part)
     found = list(_english(part))
     if found:
         for value, start, end in reversed(found):

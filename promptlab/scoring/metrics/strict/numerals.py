@@ -64,7 +64,7 @@ def _before(text: str, one: Figure) -> str:
 
 
 _ASIDE = re.compile(
-    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\(|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
+    r"(?s:(?!.*\)\s*[-+*/×÷=]))(?<![-+*/×÷=(])(?<![-+*/×÷=] )\((?!or\b)|,?\s(?:since|because|as|weil|denn|car|parce que|porque)\s"
     r"|\s-\s(?=[A-Za-z])(?!or\b)|,\sand\s(?:the"
     r"|its|their)\s|\s[—–]\s",
     re.I,
@@ -302,7 +302,7 @@ _NOT_LEVEL = re.compile(
 )
 _NO_LEVEL = re.compile(
     r"\bsentences? \d\b(?: and \d)?|\b[0-5] (?:=|means|would be|is) (?:identical|unrelated)\w*|\band [0-5] (?:identical|unrelated)"
-    r"|\([a-z ]+\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
+    r"|\([a-z][^()\n]*\)|\bscale (?:of|from) [^.\n]*?\d\s*(?:to|-)\s*\d|/ ?5\b|\bout of (?:5|five)\b|\bfrom \d to \d\b",
     re.I,
 )
 

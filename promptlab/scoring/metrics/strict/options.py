@@ -10,7 +10,7 @@ from itertools import takewhile
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import DENIES, denies
+from promptlab.scoring.answers.denials import DENIES, denies, may_deny
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
@@ -261,15 +261,16 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
 
 def _loosely(sentence: str) -> str:
     """A pattern of a sentence's words with any punctuation between and behind them."""
-    return r"\b" + r"\W+".join(map(re.escape, key(sentence).split())) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
+    named = re.findall(r"[\w']+", full(fold(sentence).casefold()))
+    return r"\b" + r"\W+".join(map(re.escape, named)) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
 
 
 def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tuple[int | None, str]:
-    text = full(reply.corrected or reply.head)
+    text = full((reply.corrected or reply.head).casefold())
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
-    concluded = [text] if reply.corrected else [full(reply.concluded.text)] if reply.concluded is not None else []
-    for place in dict.fromkeys((*concluded, full(reply.unremarked), full(reply.text))):
+    concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
+    for place in dict.fromkeys((*concluded, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
         marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
         named = set(re.findall("[\ue000\ue001]", marked))
         if _BECAUSE.match(marked):
@@ -305,7 +306,7 @@ _TRUTH = {"yes": True, "true": True, "t": True, "y": True, "no": False, "false":
 def sense(reply: Reply, item: Item) -> Scored:
     """Same or not the same, in the words that models use for it."""
     corrected = [(reply.corrected, "correction")] if reply.corrected else []
-    places = [*corrected, *((last.text or last.raw[0], "conclusion") for last in reply.conclusions[-1:])]
+    places = [*corrected, *((last.text or "".join(last.raw[:1]), "conclusion") for last in reply.conclusions[-1:])]
     for place, rule in (*places, (reply.unremarked, "without remarks"), (reply.text, "whole")):
         if (same := _same(_PUNCTUATION.sub(" ", full(place.casefold().rpartition("→")[2])).strip())) is not None:
             right = any(key(target) == ("same" if same else "not the same") for target in item.targets)
@@ -318,13 +319,14 @@ _PUNCTUATION = re.compile(r"(?:[^\w':]|_)+")
 
 def _same(read: str) -> bool | None:
     """What a text says about two senses: the same, not, or None where it says both or nothing. A leading yes or no counts."""
-    if (told := re.search(r"\b(same|different)[\w ]*: ?(true|yes|false|no)\b", read)) is not None:
+    if (told := re.search(r"\b(same|different)[\w ]{0,20}: ?(true|yes|false|no)\b", read)) is not None:
         return (told[1] == "same") == _TRUTH[told[2]]
     read = _ELSEWHERE.sub(" ", read)
-    says_not = _NOT_SAME.search(read) is not None
-    not_different = _NOT_DIFFERENT.search(read) is not None
-    says_same = _SAME.search(_DIFFERENT.sub(" ", _NOT_SAME.sub(" ", read))) is not None
-    differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read)) is not None
+    may = may_deny(read)
+    says_not = may and _NOT_SAME.search(read) is not None
+    not_different = may and _NOT_DIFFERENT.search(read) is not None
+    says_same = _SAME.search(_DIFFERENT.sub(" ", _NOT_SAME.sub(" ", read) if may else read)) is not None
+    differs = _DIFFERENT.search(_NOT_DIFFERENT.sub(" ", read) if may else read) is not None
     first = next(iter(read.split()), "")
     if first in _TRUTH and not _SAME.match(read) and (len(first) > 1 or read.strip() == first):
         same = _TRUTH[first]

@@ -83,7 +83,7 @@ def _only_other(reading: str, asked: str) -> str | None:
 _SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 _MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
-_BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?)\s*")
+_BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:
@@ -125,7 +125,7 @@ _GRAMMAR = re.compile(
 
 
 _ADVERB = re.compile(
-    r"^(?:therefore|thus|probably|simply|likely|definitely|just|maybe|clearly|actually)[\s:,]+|,?\s+(?:indeed"
+    r"^(?:therefore|thus|probably|simply|likely|definitely|just|maybe|perhaps|possibly|clearly|actually)[\s:,]+|,?\s+(?:indeed"
     r"|probably)$",
     re.I,
 )
@@ -331,7 +331,7 @@ def words(reply: Reply, item: Item) -> Scored:
     return _set(reply, wanted, lambda reading: set(key(_ASIDES.sub(" ", reading)).split())) if wanted else Scored(0.0, None)
 
 
-_ASIDES = re.compile(r"\([^()]{0,40}\)|\S+\s*[❌✗✘]|[✅✓✔]")
+_ASIDES = re.compile(r"\([^()]{0,40}\)|\S{1,40}\s?[❌✗✘]|[✅✓✔]")
 
 
 def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[str]]) -> Scored:

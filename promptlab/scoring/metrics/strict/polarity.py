@@ -93,7 +93,7 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = re.compile(
-            rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|is|have|has|an?) no "
+            rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has|an?) no "
             rf"|^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
             rf"|(?P<after>{one})(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,

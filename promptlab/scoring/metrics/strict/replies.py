@@ -8,6 +8,7 @@ from functools import lru_cache, wraps
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
+from promptlab.scoring.answers.conclusions import NEGATED
 from promptlab.scoring.answers.denials import denies
 from promptlab.scoring.answers.places import Place, Reply, located
 from promptlab.scoring.answers.text import CACHED, fold, key
@@ -23,7 +24,8 @@ _FILLER = re.compile(
 )
 PREFIX = re.compile(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = re.compile(
-    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice|ist"
+    r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice"
+    r"|se traduit par|ist"
     r"|sind|lautet|heißt|est|sont"
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
@@ -34,7 +36,8 @@ _EXPLAINS = re.compile(
     r"|antonym|synonym|plural)"
     r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
     r"|pas|et non|y no)\b"
-    r"|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil|parce que|porque)\s"
+    r"|,\s(?:i\.e\.|that is)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil"
+    r"|parce que|porque)\s"
 )
 
 
@@ -89,12 +92,12 @@ _MARKS = re.compile("[❌✗✘✖✅✓✔]")
 @lru_cache(maxsize=CACHED)
 def _denying(targets: tuple[str, ...]) -> bool:
     """Whether an answer itself is a denial."""
-    return any(denies(fold(text)) for target in targets for text in (target, f"X is {target}", f"{target} X"))
+    return any(NEGATED.match(fold(text)) or denies(fold(text)) for target in targets for text in (target, f"X is {target}", f"{target} X"))
 
 
 def _behind(text: str, asked: str) -> str:
     """What follows the input where a reply opens with it; nothing where it does not."""
-    asked = fold(asked)
+    asked, text = fold(asked), text.strip("| ")
     if not asked or text[: len(asked)].casefold() != asked.casefold() or len(asked) > 500:
         return ""
     return _LINKED.sub("", text[len(asked) :], count=1) if _LINKED.match(text, len(asked)) else ""

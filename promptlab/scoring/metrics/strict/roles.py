@@ -16,6 +16,7 @@ _CLAUSES = re.compile(
 )
 _BOTH = re.compile(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
 _OF = re.compile(f"(?<=cause|ffect) of {_ONE}", re.I)
+_IS_ROLE = re.compile(r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)", re.I)
 _PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
 
 
@@ -43,7 +44,8 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     for pair in _PAIR.finditer(marked):
         left, right = ord(pair[1]) - _FIRST, ord(pair[3]) - _FIRST
         first, second = roles.first.search(pair["between"]), roles.second.search(pair["between"])
-        if left == right or bool(first) == bool(second):
+        told = _IS_ROLE.search(pair["between"]) is not None
+        if left == right or bool(first) == bool(second) or told:
             continue
         good.add(left if bool(first) != (denying(pair["between"])) else right)
     for clause in _CLAUSES.split(_OF.sub("", marked)) if not good else ():
