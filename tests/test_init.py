@@ -321,7 +321,7 @@ tests:
     ),
     "templates and facts": (
         """
-prompts: ["Q: {{question}}\\nA:", "{% if formal %}Formally: {% endif %}{{question}}"]
+prompts: ["Q{{unset}}: {{question}}\\nA:", "{% if formal %}Formally: {% endif %}{{question}}"]
 providers: [{"openai:gpt-4o-mini": {config: {temperature: 0}}}]
 assertionTemplates:
   short: {type: word-count, value: {max: 30}}
@@ -333,7 +333,7 @@ tests:
             for n in range(10)
         ),
         {},
-        {"tasks": 1, "prompts": 2, "targets": True, "lost": ["Jinja"]},
+        {"tasks": 1, "prompts": 2, "targets": True, "lost": ["Jinja", "the variable 'unset' has no value"]},
     ),
 }
 

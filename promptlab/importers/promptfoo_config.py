@@ -309,6 +309,9 @@ class _Conversion:
             if not rows:
                 continue
             names = dict.fromkeys(key for row in rows for key in row)
+            for unset in sorted({name for words in every for name in DOUBLE.findall(words)} - names.keys()):
+                self._lost[f"the variable {unset!r} has no value in some tests: it is empty there"] += 1
+                names[unset] = None
             started.files[f"{own}_items.jsonl"] = "".join(
                 json.dumps({k: row.get(k, "") for k in names}, ensure_ascii=True) + "\n" for row in rows
             )
