@@ -132,7 +132,7 @@ def test_families_are_one_question_each() -> None:
     made = plan({"t": 60, "u": 60}, models=["a", "b"], factors=["shots", "temperature"], compare_models=True)
     over_tasks = [h for h in made.hypotheses if h.task is None]
     assert {h.family for h in over_tasks} == {
-        "prompt/a", "prompt/b", "model", "interaction/prompt x model",
+        "prompt/a", "prompt/b", "model", "interaction/prompt x model", "arm/a", "arm/b",
         *(f"{kind}/{factor}/{model}" for kind in ("level", "simple") for factor in LEVELS for model in "ab"),
     }  # fmt: skip
     assert {h.family for h in made.hypotheses if h.task} == {
@@ -363,7 +363,9 @@ def test_a_table_with_two_base_prompts_gives_both_effects_and_no_pooled_advice(t
     assert "ship" not in json.dumps(json.loads(report.to_json())["decision"])
     tables = {table.title: table for table in contrast_tables(report)}
     assert [row[3] for row in tables["Effects by base prompt"].rows] == ["p", "q", "q - p"]
-    for text in (report.to_markdown(), report.to_html(), repr(report)):
+    assert "-14.2 points with p" in " ".join(repr(report).split())
+    assert {row["decision"] for row in json.loads(report.to_json())["summary"]} == {"incumbent", "depends on the prompt"}
+    for text in (report.to_markdown(), report.to_html()):
         assert "Effects by base prompt" in text
         assert "+39.2" in text
     assert "(lib" not in said

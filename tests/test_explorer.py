@@ -265,7 +265,7 @@ def test_every_page_says_simulated_and_how_far_the_run_is(page: str, opened: Any
 
 def test_overview_has_verdicts_in_words_and_signs(opened: Any, demo: Path) -> None:
     app = opened("--runs", demo, model="sim/planted")
-    table = table_with(app, "verdict")
+    table = table_with(app, "added text")
     by_name = dict(zip(table["added text"], table["verdict"], strict=True))
     assert by_name["emotionprompt/EP02"] == "▲ helps"
     assert by_name["negativeprompt/NP10"] == "▼ hurts"

@@ -425,7 +425,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert "promptlab report" in done.stdout
     assert CAREER in done.stdout
     (folder,) = tmp_path.glob("mine-*")
-    told = runs.run("report", str(folder))
+    told = runs.run("report", str(folder), "--tasks")
     assert told.returncode == 0, told.stderr
     assert "not settled: career (+16.7 points)" in " ".join(told.stdout.split())
     as_json = runs.run("import", str(table(tmp_path, rows(score2=3))), "--score", "score", "--runs", str(tmp_path), "--json")

@@ -25,7 +25,7 @@ def show(run: Path, *, rater: str, items: int, arms: Sequence[str] = (), model: 
     done = ratings_of(run, rater)
     todo = left(order, done)
     st.progress((len(order) - len(todo)) / max(1, len(order)))
-    st.caption(f"{len(order) - len(todo)} of {len(order)}, about {minutes_left(len(todo), done):.0f} min left")
+    plain.line(f"{len(order) - len(todo)} of {len(order)}, about {minutes_left(len(todo), done):.0f} min left")
     if not todo:
         st.success("Done. Thank you: every rating is saved, and this page can be closed.")
     else:

@@ -243,8 +243,7 @@ def headline(report: Report) -> list[str]:
         found.append(looks_words(report))
     if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
-    if waiting := (batches := report.manifest.batches).get("waiting_trials"):
-        found.append(f"{waiting:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them.")
+    found += waiting(report)
     found += [*unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
@@ -264,6 +263,13 @@ def headline(report: Report) -> list[str]:
             "put down to what the sentences say."
         )
     return found
+
+
+def waiting(report: Report) -> list[str]:
+    """How many trials wait in batches, as a sentence."""
+    batches = report.manifest.batches
+    n = batches.get("waiting_trials")
+    return [f"{n:,} trials wait in {batches['open']:,} batch(es) at the provider; the same sweep command collects them."] if n else []
 
 
 MOST_UNWHOLE = 0.02

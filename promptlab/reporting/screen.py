@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from promptlab.nouns import VERDICTS, inert
-from promptlab.reporting.build import Report, looks_words, unwhole
+from promptlab.reporting.build import Report, looks_words, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
 from promptlab.reporting.summary import Summary, SummaryRow, summaries
 from promptlab.reporting.summary_words import chance, head_words, lost_words, percent_range, shown_number, verdict_words
@@ -65,7 +65,7 @@ def _beside(report: Report, advice: str) -> list[str]:
     """What planned looks did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
     against = [text for text in cautions(report) if not (text.startswith(NO_NEUTRAL) and NOT_ASKED in advice)]
-    return [*found, *unwhole(report), *(f"Caution: {text}" for text in against)]
+    return [*found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
 
 
 def _say_model(summary: Summary, width: int, console: Console) -> None:

@@ -320,7 +320,7 @@ def _neutral(rows: Sequence[SummaryRow]) -> str:
 
 def _against(rows: Sequence[SummaryRow]) -> str:
     names = list(dict.fromkeys(row.arm for row in rows if row.incumbent))
-    return names[0] if len(names) == 1 else "the incumbent of the same setting"
+    return names[0] if len(names) == 1 else "the incumbent of the same setting" if names else "the incumbent"
 
 
 def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
