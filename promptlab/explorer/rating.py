@@ -51,18 +51,19 @@ def _unit(unit: Unit, run: Path, rater: str) -> None:
     names = ("Answer A", "Answer B") if unit.is_pair else ("Answer",)
     for column, name, answer in zip(st.columns(len(unit.answers)), names, unit.answers, strict=True):
         with column:
-            st.subheader(name, anchor=False)
+            plain.line(name)
             plain.line(answer or "(empty)")
     choices: Sequence[Any] = CHOICES if unit.is_pair else range(unit.judging.low, unit.judging.high + 1)
     open_ = next((name for name in unit.judging.rubrics if name not in state["values"]), None)
     for name, words in unit.judging.rubrics.items():
         if name:
-            st.caption(f"{name}{': ' + str(state['values'][name]) if name in state['values'] else ''}")
+            plain.line(f"{name}{': ' + str(state['values'][name]) if name in state['values'] else ''}")
         plain.line(words)
         with st.container(horizontal=True):
             for choice in choices:
                 key = KEYS.get(choice, str(choice)) if name == open_ else None
                 shortcut = key if key is not None and len(key) == 1 else None
+                # numbers and words of our own: no text from outside is ever a label
                 label = {"A": "A is better (A)", "B": "B is better (B)", "tie": "Tie (T)"}.get(str(choice), str(choice))
                 button = f"{place}/{name}/{choice}"
                 st.button(label, key=button, shortcut=shortcut, on_click=_said, args=(unit, run, rater, name, choice))
