@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import math
@@ -12,11 +13,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as hs
+from rich.console import Console
 
 from promptlab import stats
 from promptlab.nouns.plan import Plan
 from promptlab.record.mirror import open_run
-from promptlab.reporting import to_html, to_json, to_markdown
+from promptlab.reporting import Report, to_html, to_json, to_markdown, to_text
 from promptlab.reporting.arms import KINDS, decision_table, decisions, repeat_tables
 from promptlab.reporting.decide import lines
 from promptlab.reporting.whole import whole
@@ -269,6 +271,13 @@ def thrice(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return found
 
 
+def said(report: Report) -> str:
+    """What a terminal shows of all tables."""
+    out = io.StringIO()
+    to_text(report, Console(file=out, width=200, force_terminal=True, color_system=None), tasks=True)
+    return out.getvalue()
+
+
 def test_every_format_shows_decision_and_repeats(thrice: Path) -> None:
     report = whole(open_run(thrice))
     told = decisions(report)
@@ -285,7 +294,7 @@ def test_every_format_shows_decision_and_repeats(thrice: Path) -> None:
     assert value["largest_changes"][0]["null_95"] <= 1
     titles = [decision_table(report).title, *(found.title for found in repeat_tables(report))]
     assert len(titles) == 3
-    for text in (to_markdown(report), to_html(report), repr(report)):
+    for text in (to_markdown(report), to_html(report), said(report)):
         assert all(title in text for title in titles)
 
 

@@ -48,7 +48,7 @@ def test_levels_are_planned_and_cost_what_they_send(tmp_path: Path) -> None:
     two = make_plan(resolve(experiment(tmp_path / "more", models="  - sim/planted", items=20, more="vary: {temperature: [0.0, 1.0]}")))
     assert two.counts.calls == 2 * one.counts.calls
     assert len([h for h in two.hypotheses if h.contrast is None]) == 2 * len(one.hypotheses)
-    assert {h.scope for h in two.hypotheses if h.contrast} == {"level"}
+    assert {h.scope for h in two.hypotheses if h.contrast} == {"level", "arm"}
 
 
 def test_without_levels_nothing_is_another_run(tmp_path: Path) -> None:

@@ -64,7 +64,7 @@ class TrialRow:
     output_tokens: int | None = _fact(total=True)
     cost_usd: float | None = _fact(total=True)
     paid_usd: float | None = None
-    latency_s: float | None = field(metadata={"total": True})
+    latency_s: float | None = field(default=None, metadata={"total": True})
     cached: bool
     attempts: int = field(metadata={"total": True})
     model_version: str | None = None
@@ -95,7 +95,7 @@ class CallRow:
     input_tokens: int | None = None
     output_tokens: int | None = None
     cost_usd: float | None = None
-    latency_s: float | None
+    latency_s: float | None = None
     cached: bool
     attempts: int
     error: str | None = None

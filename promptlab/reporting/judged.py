@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, Comparison, Contrast, Plan, Verdict
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Plan, Verdict
 from promptlab.record.ratings import Rating
 from promptlab.scoring.judged import COMBINED, Judging, judging_of
 from promptlab.scoring.rules import SCORINGS
@@ -247,7 +247,8 @@ def _differences(contrast: Contrast, task: str, tables: Mapping[Any, Mapping[str
         part = table if table is None or ref.prompt is None else table.within(ref.prompt)
         if part is None:
             return None
-        for item, score in zip(part.items, part.mean([ref.arm]), strict=True):
+        arm = NONE_ARM if ref.arm == AA_ARM else ref.arm  # people rate the baseline once
+        for item, score in zip(part.items, part.mean([arm]), strict=True):
             found[item] = found.get(item, 0.0) + weight * float(score)
     return found
 
