@@ -45,6 +45,20 @@ items: 2
 """
 
 
+LONG = "a-prompt-with-a-long-name-that-says-what-was-changed"
+TWELVE = "\n".join([
+    "name: twelve", "question: Which prompt?", "tasks: [sum]", "models: [sim/null, sim/factors, sim/planted]", "items: 24",
+    "incumbent: current",
+    "prompts:", '  current: "{instruction}\\n{input}"',
+    *(f'  {LONG}-{n:02}: "Version {n}. {{instruction}}\\nInput: {{input}}"' for n in range(11)),
+])  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sweep(tmp_path_factory.mktemp("twelve"), TWELVE)
+
+
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return sweep(tmp_path_factory.mktemp("quick"), Path("experiments/quickstart.yaml").read_text(encoding="utf-8"))
@@ -122,6 +136,21 @@ def test_eleven_sentences_on_all_tasks_are_whole(eleven: Path, width: int) -> No
     whole(eleven, shown, width)
     assert len(shown.strip().split("\n")) <= 25
     assert n_words(shown) <= 120
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_twelve_long_prompts_on_three_models_are_whole(twelve: Path, width: int) -> None:
+    shown = printed(twelve, width)
+    assert max(map(cell_len, shown.split("\n"))) <= width
+    found = summaries(build(Run(twelve)))
+    assert len(found) == 3
+    for part, summary in zip(shown.split("SIMULATED ")[1:], found, strict=True):
+        assert len(summary.rows) == 12
+        for row in summary.rows:
+            assert f"{row.arm} " in part.replace("\n", " \n")
+            if not row.incumbent:
+                assert re.search(rf"{row.verdict} .*{re.escape(points(row.diff))} ", part)
+                assert f"[{points(row.ci_low)}, {points(row.ci_high)}]" in part
 
 
 def test_all_tables_fit_where_details_are_wanted(quickstart: Path) -> None:
