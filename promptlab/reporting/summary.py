@@ -291,8 +291,7 @@ def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
     ship = [row for row in rows if row.decision == "ship"]
     first = max(ship, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0, default=None)
     found = [replace(row, decision="runner-up") if row.decision == "ship" and row is not first else row for row in rows]
-    settings = {row.setting for row in rows}
-    if len(settings) > 1:
+    if sum(row.incumbent for row in rows) != 1:
         return found
     chances = [row.p_best for row in rows if row.p_best is not None]
     return [replace(row, p_best=max(0.0, 1 - sum(chances))) if row.incumbent and chances else row for row in found]
