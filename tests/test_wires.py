@@ -537,9 +537,11 @@ def test_many_calls_that_could_start_together_are_spread(ceiling: int, answer_s:
         ({"retry-after": "soon"}, None, None),
         ({"retry-after": "Thu, 01 Jan 2015 00:00:00 GMT"}, 0, 0),
         ({"retry-after": "Thu, 01 Jan 2015 00:00:00 -0000"}, 0, 0),
-        ({"retry-after": formatdate(time.time() + 3600, usegmt=True)}, 2400, 3601),
+        ({"retry-after": "in an hour"}, 3590, 3601),
     ],
 )
 def test_when_to_come_back_is_read_in_every_form(headers: dict[str, str], low: float | None, high: float | None) -> None:
+    if headers.get("retry-after") == "in an hour":  # by the clock of the test, not of its collection
+        headers = {"retry-after": formatdate(time.time() + 3600, usegmt=True)}
     found = read_retry_after(headers)
     assert found == low if low is None or high is None else low <= found <= high  # type: ignore[operator]
