@@ -290,7 +290,7 @@ def test_missing_is_not_zero(tmp_path: Path) -> None:
 def test_only_items_that_both_arms_were_asked_are_compared(tmp_path: Path) -> None:
     lines = [line for line in rows() if not (line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2"))]
     done = bring([table(tmp_path, lines)], tmp_path / "runs")
-    assert any("3 of 30 items were asked in only one" in note for note in done.notes)
+    assert any("3 of 30 items ran in only one" in note for note in done.notes)
     found = cell(judged(done), "kind")
     assert (found.gained, found.lost, found.n_pairs, found.n_missing) == (5, 1, 27, 0)
     assert (found.missing_treatment, found.missing_control) == (0.0, 0.0)

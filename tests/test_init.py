@@ -564,6 +564,6 @@ def test_questions_only_on_a_terminal(tmp_path: Path) -> None:
     except OSError:  # the terminal's other end is closed
         pass
     assert process.wait(60) == 0, shown.decode()
-    assert b"Which column is asked? [message]" in shown
+    assert b"Which column holds the input? [message]" in shown
     assert "target: urgency" in (tmp_path / "t_task.yaml").read_text(encoding="utf-8")
     assert "How urgent is this? One of: {labels}" in (tmp_path / "t.yaml").read_text(encoding="utf-8")

@@ -35,10 +35,10 @@ def init(
         Path | None, typer.Option("--from", help="A promptfoo configuration (promptfooconfig.yaml) to convert.", show_default=False)
     ] = None,
     example: Annotated[str | None, typer.Option(help="Copy a shipped experiment and the files that it names.", show_default=False)] = None,
-    input_: Annotated[str | None, typer.Option("--input", help="The column that is asked.", show_default=False)] = None,
+    input_: Annotated[str | None, typer.Option("--input", help="The column that holds the input.", show_default=False)] = None,
     target: Annotated[str | None, typer.Option(help="The column of right answers.", show_default=False)] = None,
     metric: Annotated[str | None, typer.Option(help="What scores the answers: docs/own-tasks.md.", show_default=False)] = None,
-    ask: Annotated[str | None, typer.Option(help="What the model is asked to do, in a sentence.", show_default=False)] = None,
+    ask: Annotated[str | None, typer.Option(help="What the model should do, in a sentence.", show_default=False)] = None,
     prompt: Annotated[
         list[Path] | None, typer.Option(help="A file with a prompt of yours, the one in use first; give it twice.", show_default=False)
     ] = None,
@@ -101,7 +101,7 @@ def _asked(looked: Looked, wishes: Wishes, ask: str | None) -> tuple[Wishes, str
 
     made = propose(looked, wishes)
     say(f"columns: {', '.join(looked.columns)}")
-    wanted = typer.prompt("Which column is asked?", default=made.input)
+    wanted = typer.prompt("Which column holds the input?", default=made.input)
     right = typer.prompt("Which column holds the right answer ('none' for none)?", default=made.target or made.graded or "none")
     wishes = Wishes(wanted, None if right == "none" and right not in looked.columns else right, wishes.metric)
     told = propose(looked, wishes)
@@ -113,7 +113,7 @@ def _asked(looked: Looked, wishes: Wishes, ask: str | None) -> tuple[Wishes, str
 
 
 def _write(files: dict[str, str], into: Path, force: bool) -> None:
-    """All of the files or none: never over another one unless that is asked."""
+    """All of the files or none: never over another one without --force."""
     from promptlab.record.store import write_whole
 
     taken = [str(into / name) for name in files if os.path.lexists(into / name)]
@@ -136,7 +136,7 @@ def _show(path: Path) -> None:
         study = resolve(path)
         made = make_plan(study)
     except FileProblems as error:
-        say(f"The files are written, and something in them is left to be mended:\n{error}\nthen: promptlab plan {path}")
+        say(f"Wrote the files. Fix what is wrong in them:\n{error}\nthen: promptlab plan {path}")
         raise typer.Exit(error.exit_code) from None
     _prompts(study)
     show_cost(made)

@@ -261,9 +261,9 @@ def _overlap(results: Sequence[Result], baseline: str, path: Path, *, models_too
             alone = len(base ^ items)
             if base & items and alone > MOST_UNPAIRED * len(base | items):
                 notes.append(
-                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items were asked in only one "
+                    f"model {model!r}, task {task!r}: {alone:,} of {len(base | items):,} items ran in only one "
                     f"of the arms {arm!r} and "
-                    f"{baseline!r}; only items that both were asked are compared. Where a tool leaves out failed calls, "
+                    f"{baseline!r}; only items that both arms ran are compared. Where a tool leaves out failed calls, "
                     "these are among the rest"
                 )
     left_out = {arm for arm, n in n_shared.items() if not n}

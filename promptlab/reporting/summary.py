@@ -73,7 +73,7 @@ class SummaryRow:
     decision: Decision
     why: str = ""
     more_items: int | None = None
-    """How many more items a task would settle it; None where that was not asked or cannot be told."""
+    """How many more items a task would settle it; None where nothing says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -335,7 +335,7 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
     text = f"Best: {best.arm}, {points(value)} points{chosen} (95 % {interval(*ends)})."
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
     if tied:
-        text += f" {len(tied)} of {len(judged) - 1} others cannot be told from it."
+        text += f" {len(tied)} of {len(judged) - 1} others may be as good."
     return text
 
 
