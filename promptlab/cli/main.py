@@ -65,9 +65,12 @@ def main() -> None:
         refuse_poisoned()
         app()
     except PromptlabError as error:
+        from promptlab.cli.remedies import remedy
         from promptlab.nouns import known_secrets, redact
 
-        sys.stderr.write(f"promptlab: {redact(str(error), known_secrets())}\n")
+        found = remedy(error, sys.argv[1:])
+        said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
+        sys.stderr.write(redact(said, known_secrets()))
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()

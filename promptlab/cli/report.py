@@ -39,8 +39,8 @@ def report(
         _grid(run, format, where or [], out, scorer)
         return
     if page is not None:
-        if scorer is not None or format == "html":
-            raise UsageProblem("--page shows the tables of one page by the run's own scorer; leave --scorer and --format html out")
+        if scorer is not None or format in INTO_RUN:
+            raise UsageProblem(f"--page shows the tables of one page by the run's own scorer; leave --scorer and --format {format} out")
         _page(run, page, where or [], format, out)
         return
     if where:
