@@ -24,6 +24,8 @@ Open = tuple[str, str, Verdict, int | None]
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
+NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
+"""Controls without affect, the first that a run has."""
 MOST_NAMED = 4
 """Arms without a finding that are named with the items they need."""
 
@@ -249,7 +251,7 @@ def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping
     key = (s.model, s.setting.id, s.arm)
     mine = [c for c in report.of("stimulus", s.model, setting=s.setting) if c.treatment == s.arm]
     c = next((c for c in mine if c.control in PLAIN), mine[0] if mine else None)
-    neutral = next((c for c in mine if c.control in ("placebo", "neutral_feedback")), None)
+    neutral = min((c for c in mine if c.control in NEUTRAL), key=lambda c: NEUTRAL.index(c.control), default=None)
     line, found = said.get(key), decided.get(key)
     if c is not None:
         facts |= {name: getattr(c, name) for name in FIGURES}
