@@ -164,7 +164,9 @@ def _said(arm: Arm) -> int:
 def _answers_again(design: Design, most: int) -> int:
     """Tokens of earlier answers that the calls of loops send again, at most."""
     a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
-    again = sum(loop.candidates * loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback")
+    again = sum(
+        loop.candidates * loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback"
+    )
     return a_pass * again * most
 
 

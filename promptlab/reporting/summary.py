@@ -12,6 +12,7 @@ from typing import Any, Literal
 from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report
+from promptlab.reporting.causes import causes
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
@@ -223,6 +224,7 @@ def _beside(report: Report, model: str) -> list[str]:
         for (of_model, _, text, control), found in dependences(report.comparisons).items()
         if of_model == model and control == "none" and found.effects
     ]
+    said += [row["sentence"] for row in causes(report.loop_contrasts, report.plan) if row["model"] == model]
     for c in report.comparisons:
         if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue

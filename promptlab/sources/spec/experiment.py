@@ -98,11 +98,12 @@ class LoopEntry(Part):
         list[str | list[Emotional]],
         Field(min_length=1, description="alternate, random, an emotion (held), escalate-EMOTION, or a list of emotions in order"),
     ] = ["alternate"]
-    controls: Annotated[list[LoopControl], Field(min_length=1, description="neutral_paraphrase, as many affect-free wordings, is primary")] = [
+    controls: Annotated[list[LoopControl], Field(min_length=1, description="primary: as many affect-free wordings")] = [
         "neutral_paraphrase", "neutral_feedback", "resample", "self_reflection", "chain_of_thought",
     ]  # fmt: skip
     candidates: Annotated[
-        int, Field(ge=1, le=20, description="answers in each round; an oracle picks the best, else most of them agree", exclude_if=lambda n: n == 1)
+        int,
+        Field(ge=1, le=20, description="answers in each round, of which the best or most frequent goes on", exclude_if=lambda n: n == 1),
     ] = 1
     cues: Annotated[str, Field(min_length=1, description="'heart', or a cue library of your own, path from this file")] = "heart"
     solved_at: Annotated[float, Field(gt=0, le=1, description="the score at which an oracle says right")] = 1.0
