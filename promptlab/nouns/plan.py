@@ -83,6 +83,7 @@ class PlannedLoop(Typed):
     rounds: int = 0
     solved_at: float = 1.0
     token_budget: int | None = None
+    candidates: int = 1
     verdict: str | None = None
     request: str = ""
 
@@ -311,6 +312,15 @@ class Plan(Typed):
         """The arms of a setting; those of a loop belong to its own settings."""
         loop = setting.strategy if setting.strategy in self.looped else None
         return [arm for arm in self.arms if arm.loop == loop]
+
+    def matched(self, control: str, treatment: str, loop: str) -> str:
+        """The arm of a loop that is a treatment's control of this kind: the one with as many wordings at each remark, if there are several.
+
+        Plans of earlier versions have one, which draws from all affect-free wordings at every remark.
+        """
+        here = {arm.name: [len(step) for step in (arm.spec or {}).get("cues", ())] for arm in self.arms if arm.loop == loop}
+        alike = (name for name, n in here.items() if name.partition("/")[0] == control and n == here.get(treatment))
+        return next(alike, control)
 
     def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""

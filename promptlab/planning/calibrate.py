@@ -22,7 +22,7 @@ from promptlab.planning.study import Study
 from promptlab.stats import Looks, accuracy_ci, analyse, saved
 
 GAINS = ("helps",)
-DECISIVE = ("placebo", "neutral_feedback", "none", "single")
+DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none", "single")
 """Controls that an arm must beat to be shipped, where a design has them."""
 
 

@@ -158,13 +158,15 @@ def _said(arm: Arm) -> int:
     if loop is None or loop.kind != "feedback":
         return 0
     longest = max((len(cue.text) for step in loop.cues for cue in step), default=0) + len(loop.verdict) + len(loop.request)
-    return longest * loop.rounds * (loop.rounds - 1) // 2
+    return longest * loop.candidates * loop.rounds * (loop.rounds - 1) // 2
 
 
 def _answers_again(design: Design, most: int) -> int:
     """Tokens of earlier answers that the calls of loops send again, at most."""
     a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
-    again = sum(loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback")
+    again = sum(
+        loop.candidates * loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback"
+    )
     return a_pass * again * most
 
 

@@ -28,8 +28,9 @@ from promptlab.nouns import (
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
+from promptlab.reporting.causes import loop_contrasts
 from promptlab.reporting.judged import ground, grounded
-from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
+from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
@@ -60,6 +61,8 @@ class Judged:
     """Loops round by round: rows of `loop_rounds`."""
     loop_arms: tuple[Mapping[str, Any], ...]
     emotions: tuple[Mapping[str, Any], ...]
+    loop_contrasts: tuple[Mapping[str, Any], ...]
+    """Arms of loops at equal rounds, tokens and USD: rows of `loop_contrasts`."""
     beside: Supplement
     """The best in task, the spread over tasks, the papers' protocol and variance components."""
     looks: tuple[LookRow, ...]
@@ -154,6 +157,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         comparisons = tuple(grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
+        steps = progress(as_run, calls, plan) if calls is not None else None
         return Report(
             run=run.id,
             manifest=run.manifest,
@@ -163,9 +167,10 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             n_trials=len(trials),
             comparisons=comparisons,
             baselines=scorer_table(trials, run.each_item(), plan),
-            rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
-            loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
-            emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
+            rounds=tuple(loop_rounds(steps)) if steps is not None else (),
+            loop_arms=tuple(loop_arms(as_run, steps, plan)) if steps is not None else (),
+            emotions=tuple(emotion_transitions(steps, calls)) if steps is not None and calls is not None else (),
+            loop_contrasts=tuple(loop_contrasts(as_run, steps, plan)) if steps is not None else (),
             gaps=gaps,
             shares=tuple(shares_of(trials)),
             standings=tuple(standings(trials, plan)),

@@ -52,8 +52,9 @@ def facts(report: Report) -> list[tuple[str, str]]:
     extra = (("scorer of the run", anew), ("known defects of items", plan.defects), ("length of texts counted by", plan.encoding))
     found += [(name, str(value)) for name, value in extra if value]
     for loop in plan.loops:
+        several = f" of {loop.candidates} answers" if loop.candidates > 1 else ""
         oracle = "told by an oracle when right" if loop.oracle else "no oracle"
-        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds, {loop.mode}, settles on {loop.settle}, {oracle}"))
+        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds{several}, {loop.mode}, settles on {loop.settle}, {oracle}"))
     if plan.looks:
         at = ", ".join(str(max(look.items)) for look in plan.looks)
         below = 100 * (plan.futility or 0.0)

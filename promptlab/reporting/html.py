@@ -214,9 +214,11 @@ def _rounds(report: Report) -> list[Markup]:
     drawn = []
     for model, loop in dict.fromkeys((str(row["model"]), str(row["loop"])) for row in report.rounds):
         of_loop = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
-        last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in of_loop}
+        last = {str(row["arm"]): f"{row['arm']} {100 * row['solved']:.1f} % by round {row['round']}" for row in of_loop}
         simulated = model in report.manifest.simulated_models
-        drawn.append(_drawn("rounds", of_loop, f"{model}, {loop}: items solved by round", simulated, "; ".join(last.values())))
+        known = any(row["tokens"] is not None for row in of_loop)
+        for chart, words in (("rounds", "by round"), ("spent", "by tokens spent"))[: 1 + known]:
+            drawn.append(_drawn(chart, of_loop, f"{model}, {loop}: items solved {words}", simulated, "; ".join(last.values())))
     return drawn
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report
+from promptlab.reporting.causes import causes
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
@@ -24,6 +25,8 @@ Open = tuple[str, str, Verdict, int | None]
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
+NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
+"""Controls without affect, the first that a run has."""
 MOST_NAMED = 4
 """Arms without a finding that are named with the items they need."""
 
@@ -221,6 +224,7 @@ def _beside(report: Report, model: str) -> list[str]:
         for (of_model, _, text, control), found in dependences(report.comparisons).items()
         if of_model == model and control == "none" and found.effects
     ]
+    said += [row["sentence"] for row in causes(report.loop_contrasts, report.plan) if row["model"] == model]
     for c in report.comparisons:
         if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue
@@ -249,7 +253,7 @@ def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping
     key = (s.model, s.setting.id, s.arm)
     mine = [c for c in report.of("stimulus", s.model, setting=s.setting) if c.treatment == s.arm]
     c = next((c for c in mine if c.control in PLAIN), mine[0] if mine else None)
-    neutral = next((c for c in mine if c.control in ("placebo", "neutral_feedback")), None)
+    neutral = min((c for c in mine if c.control in NEUTRAL), key=lambda c: NEUTRAL.index(c.control), default=None)
     line, found = said.get(key), decided.get(key)
     if c is not None:
         facts |= {name: getattr(c, name) for name in FIGURES}

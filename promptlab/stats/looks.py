@@ -60,10 +60,12 @@ class Looks:
     def deciding(self) -> list[Hypothesis]:
         """For each treatment, model and setting the hypothesis that may stop it: against neutral text or feedback, where there is any."""
         found: dict[tuple[Place, str], Hypothesis] = {}
+        loops = [h for h in self.plan.hypotheses if h.scope == "primary" and h.strategy in self.plan.looped]
+        primary = {place_of(h): h.control for h in loops}
         for h in self.plan.hypotheses:
             if h.scope == "stimulus":
                 key = (place_of(h), h.treatment)
-                if key not in found or h.control == "neutral_feedback":
+                if key not in found or h.control == primary.get(place_of(h)):
                     found[key] = h
         return list(found.values())
 
