@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
-from promptlab.reporting.drawing import picture
+from promptlab.reporting.drawing import Kind, picture
 
 GREY = "#7F7F7F"
 OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
@@ -25,6 +26,11 @@ PICKED = "picked"
 """The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+DIVERGING = ["#b0b0b0", "#ffffff", "#b0b0b0"]
+"""Light enough for dark words, alike at both ends: the sign is in the words."""
+PAPER, INKED = 0xD8, 0x70
+"""A level of grey above which something is background, and the lightest of what is drawn on it."""
 TOLD = {"row": "what", "words": "result", "shown": "points", "stimulus": "added text"}
 """How a tooltip calls the fields that have another name here."""
 WORDS = alt.Text("words:N")
@@ -240,21 +246,37 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
 
 def svg(chart: alt.LayerChart) -> str:
     """The chart as SVG text, drawn without a browser or the network; NotDrawn where it cannot be."""
-    return picture(_inert(chart.to_dict(validate=False)), "svg").decode()
+    return drawn(chart, "svg").decode()
 
 
 def png(chart: alt.LayerChart) -> bytes:
     """The chart as a PNG at twice its size, drawn here; NotDrawn where it cannot be."""
-    return picture(_inert(chart.to_dict(validate=False)), "png")
+    return drawn(chart, "png")
 
 
-def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def drawn(chart: alt.LayerChart, kind: Kind, *, clean: Callable[[str], str] = inert, grey: bool = False) -> bytes:
+    """The chart as SVG, PNG or PDF, its texts by `clean` and spelled out; `grey` turns every colour into its shade for print."""
+    return picture(_texts(chart.to_dict(validate=False), lambda text: inert(clean(text)), grey), kind)
+
+
+def _texts(value: Any, clean: Callable[[str], str], grey: bool) -> Any:  # noqa: ANN401 (JSON)
     """A chart's texts spelled out: the drawing library ends the whole process on a control character."""
     if isinstance(value, str):
-        return inert(value)
+        return shade(value) if grey and COLOUR.fullmatch(value) else clean(value)
     if isinstance(value, dict):
-        return {key: _inert(part) for key, part in value.items()}
-    return [_inert(part) for part in value] if isinstance(value, list) else value
+        if grey and value.get("scheme"):
+            value = {name: part for name, part in value.items() if name not in ("scheme", "reverse")} | {"range": DIVERGING}
+        if grey and value.get("value") == "white":  # words on what was dark
+            value = value | {"value": INK}
+        return {key: _texts(part, clean, grey) for key, part in value.items()}
+    return [_texts(part, clean, grey) for part in value] if isinstance(value, list) else value
+
+
+def shade(colour: str) -> str:
+    """The grey of a colour's luminance, dark enough to print."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    level = round(0.299 * red + 0.587 * green + 0.114 * blue)
+    return "#" + 3 * f"{level if level > PAPER else min(level, INKED):02x}"
 
 
 def series_colours(arms: Sequence[str]) -> list[str]:

@@ -16,7 +16,7 @@ from typing import IO, Any, Literal, cast
 
 from promptlab.nouns.errors import PromptlabError
 
-Kind = Literal["svg", "png"]
+Kind = Literal["svg", "png", "pdf"]
 LONGEST_S = 60.0
 
 
@@ -29,7 +29,7 @@ _drawer: list[subprocess.Popen[bytes]] = []
 
 
 def picture(chart: Mapping[str, Any], kind: Kind) -> bytes:
-    """A chart in Vega-Lite as SVG text, or as a PNG at twice its size; NotDrawn where that fails, whatever way it does."""
+    """A chart in Vega-Lite as SVG text, as a PDF, or as a PNG at twice its size; NotDrawn where that fails, whatever way it does."""
     order = json.dumps({"kind": kind, "chart": chart}).encode() + b"\n"
     with _lock:
         if not _drawer or _drawer[0].poll() is not None:
@@ -68,7 +68,8 @@ def main() -> None:
         order = json.loads(line)
         try:
             chart = order["chart"]
-            found = vl_convert.vegalite_to_svg(chart).encode() if order["kind"] == "svg" else vl_convert.vegalite_to_png(chart, scale=2)
+            drawn = getattr(vl_convert, f"vegalite_to_{order['kind']}")(chart, **({"scale": 2} if order["kind"] == "png" else {}))
+            found = drawn.encode() if isinstance(drawn, str) else drawn
             length = len(found)
         except Exception as error:  # of any kind: the page shows it
             found = str(error).encode("utf-8", "replace")[:500]
