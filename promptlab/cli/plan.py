@@ -192,14 +192,18 @@ def show_plan(made: Plan, concurrency: int) -> None:
     """The plan as tables."""
     from promptlab.planning.price import minutes
     from promptlab.reporting.judged_tables import label_table
-    from promptlab.reporting.planned import outlook_table, power_table
+    from promptlab.reporting.planned import confirm_lines, outlook_table, power_table
 
     counts = made.counts
     say(f"{made.name}: {made.question}")
-    say(
-        f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions "
-        f"x {made.replicates} replicate(s) = {counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
-    )
+    size = f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions"
+    calls = f"{counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
+    if made.confirm is None:
+        say(f"{size} x {made.replicates} replicate(s) = {calls}")
+    else:
+        say(f"{size}, at most {calls}")
+        for line in confirm_lines(made, made.confirm):
+            say(line)
     arms = [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms]
     note = f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else ""
     if made.prompts:

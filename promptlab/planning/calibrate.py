@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from promptlab.design.cross import blocks
 from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, Comparison, Plan, UsageProblem
 from promptlab.planning.plan import make_plan
 from promptlab.planning.study import Study
@@ -204,9 +205,8 @@ def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
 
 def _blocks(study: Study) -> np.ndarray:
     """For each item, in the order of tasks and items, the place of its block in the sending order."""
-    places = [(position, t) for t, task in enumerate(study.design.tasks) for position in range(len(task.items))]
-    rank = {place: n for n, place in enumerate(sorted(places))}
-    return np.array([rank[place] for place in places])
+    rank = {place: n for n, place in enumerate(blocks(study.design))}
+    return np.array([rank[t, position] for t, task in enumerate(study.design.tasks) for position in range(len(task.items))])
 
 
 def _judged(
