@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptlab.cli.common import RunFolder, say
-from promptlab.nouns import UsageProblem, did_you_mean
+from promptlab.nouns import UsageProblem, did_you_mean, full_name
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
@@ -106,6 +106,7 @@ def _asked(plan: Plan, arm: str, strategy: str | None) -> Winner:
     """The arm that the user names, in the first setting that has it."""
     from promptlab.reporting import Winner
 
+    arm = full_name(arm, (a.name for a in plan.arms))
     fitting = plan.settings_with(arm)
     if not fitting:
         raise UsageProblem(f"the run has no arm {arm!r}; {did_you_mean(arm, [a.name for a in plan.arms])}")

@@ -117,6 +117,13 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [""])[0][:200]
 
 
+def full_name(name: str, known: Iterable[str]) -> str:
+    """The one known name that ends in `/name` ("EP02" for "emotionprompt/EP02"); `name` itself where it is known, or not one fits."""
+    names = set(known)
+    inside = [] if name in names else [n for n in names if n.rsplit("/", 1)[-1] == name]
+    return inside[0] if len(inside) == 1 else name
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A hint that ends a message about an unknown name: near names, else all of a short list."""
     names = sorted(set(known))

@@ -109,7 +109,9 @@ def _chosen(report: Report, rows: Sequence[SummaryRow], arm: str | None) -> Summ
         if len(others) == 1:
             return others[0]
         raise UsageProblem(f"{report.run} has {len(others)} arms besides the incumbent; name one with --arm: {', '.join(names)}")
-    found = [row for row in others if row.arm == arm] or [row for row in others if arm in (row.text_of, row.prompt)]
+    found = [row for row in others if row.arm == arm] or [
+        row for row in others if arm in (row.text_of, row.text_of.rsplit("/", 1)[-1], row.prompt)
+    ]
     if len(found) == 1:
         return found[0]
     if found:

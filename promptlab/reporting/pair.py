@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
+from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
@@ -106,6 +106,7 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None, *, prom
         raise UsageProblem(f"{run.id} has no prompt {prompt!r}; {did_you_mean(prompt, prompts)}".rstrip("; "))
     if arm not in arms and arm in prompts:
         arm, prompt = NONE_ARM, arm
+    arm = full_name(arm, arms)
     if arm not in arms:
         raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, [*arms, *(prompts if len(prompts) > 1 else [])])}")
     settings = [s for s in plan.settings_with(arm) if strategy in (None, s.strategy)]

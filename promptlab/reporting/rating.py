@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, inert, plain_json
+from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, full_name, inert, plain_json
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.judged import judgings
@@ -76,6 +76,7 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
     if not judging:
         raise UsageProblem(f"{run.id}: no task of it is scored by a judge alone; ratings are of tasks with the metric rubric or pairwise")
     known = [arm.name for arm in plan.arms if arm.name != NONE_ARM]
+    arms = [full_name(arm, known) for arm in arms]
     if wrong := [arm for arm in arms if arm not in known]:
         raise UsageProblem(f"the run has no arm {wrong[0]!r}; it has {', '.join(known)}")
     chosen = list(arms) or [arm.name for arm in plan.arms if arm.role == "stimulus"]
