@@ -128,6 +128,28 @@ class PlannedLook(Typed):
     z: float | None = None
 
 
+class PlannedConfirm(Typed):
+    """Screen and confirm: the items that choose arms, those that judge the chosen ones, and the rule of the choice."""
+
+    share: float
+    """Of the items, for confirming."""
+    screening: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task: its items of the screening part. All others confirm."""
+    items: tuple[int, ...] = ()
+    """Items of each task that confirm."""
+    order: int = 0
+    """Of the first trial that confirms."""
+    most: int = 1
+    """The most arms of one question that go on."""
+    level: float = 0.8
+    """An arm goes on where the interval of its difference to the best one, at this level, is not wholly below 0."""
+    likely: float = 1.0
+    """Arms that go on, on average, where nothing works."""
+    trials_likely: int = 0
+    usd_likely: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """By model: USD, low and high, where so many go on; `estimates` of the plan are those of the most."""
+
+
 class LookShare(Typed):
     """Share of items asked, and power, where the true effect is `effect` times the one that the design finds."""
 
@@ -267,9 +289,11 @@ class Plan(Typed):
     compare_models: bool = False
     interactions: tuple[tuple[str, ...], ...] = ()
     """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
+    confirm: PlannedConfirm | None = None
+    """Of a run that screens first; None: every item judges every arm."""
     hypotheses: tuple[Hypothesis, ...] = ()
 
-    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm")
     """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod

@@ -21,6 +21,7 @@ from promptlab.nouns import (
     Plan,
     RunProblem,
     Scorer,
+    ScreenRow,
     Setting,
     flat,
     readable,
@@ -37,6 +38,7 @@ from promptlab.reporting.suites import suite_gaps
 from promptlab.stats import (
     Looks,
     Saved,
+    Screening,
     Shares,
     Standing,
     Supplement,
@@ -69,6 +71,8 @@ class Judged:
     """What each planned look decided."""
     saved: Saved | None
     """What stopping early left unasked; None in a sweep without looks."""
+    screening: tuple[ScreenRow, ...]
+    """Of a run that screens first: each arm on the screening part. Everything else of the report is of the confirming part."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
     shares: tuple[Shares, ...]
@@ -149,6 +153,9 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
     with readable(f"{run.folder}: not a complete run"):
         plan, trials = run.plan, run.trials(compact=True)
         _must_fit(run, trials, plan)
+        screening = Screening.thawed(plan, run.looks) if plan.confirm else None
+        if screening is not None:
+            plan, trials = screening.confirming, screening.of(trials)
         as_run = trials
         if scorer is not None and scorer != plan.scorer:
             trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
@@ -177,6 +184,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             beside=supplement(trials, plan, comparisons),
             looks=tuple(looks.rows) if looks else (),
             saved=saved(trials, looks) if looks else None,
+            screening=tuple(screening.rows) if screening else (),
             folder=run.folder,
             ratings=ratings,
         )
@@ -270,6 +278,22 @@ def headline(report: Report) -> list[str]:
     return found
 
 
+def screening_words(report: Report, model: str) -> list[str]:
+    """What the screening part chose for a model, or that it has not, as a sentence; nothing in a run that does not screen."""
+    confirm = report.plan.confirm
+    if confirm is None:
+        return []
+    first, items = sum(map(len, confirm.screening.values())), sum(confirm.items)
+    rows = [row for row in report.screening if row.model == model]
+    if not rows:
+        return [f"Screening: {first:,} items are to choose the arms that {items:,} others confirm; nothing is chosen yet."]
+    names = ", ".join(dict.fromkeys(row.treatment for row in rows if row.chosen))
+    return [
+        f"Screened and confirmed: {first:,} items chose {sum(row.chosen for row in rows)} of {len(rows)} arms ({names}); every figure "
+        f"is of the {items:,} other items, which had no say in that. Arms that were dropped were not asked there."
+    ]
+
+
 def waiting(report: Report) -> list[str]:
     """How many trials wait in batches, as a sentence."""
     batches = report.manifest.batches
@@ -320,7 +344,8 @@ def _of_model(report: Report, model: str) -> list[str]:
     failed = [c for c in report.of("aa", model) if c.status == "aa_failed"]
     if failed:
         return [failed[0].sentence]
-    found, n_tasks, depends = [], len(report.plan.tasks), dependences(report.of(None, model))
+    n_tasks, depends = len(report.plan.tasks), dependences(report.of(None, model))
+    found = [f"{model}. {said}" for said in screening_words(report, model)]
     where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
     for control in report.controls:
         over_tasks, cells = report.of("stimulus", model, control), report.of("cell", model, control)

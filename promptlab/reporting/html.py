@@ -36,6 +36,7 @@ LONGEST_FIGURE = 30
 
 SECTIONS = {
     "found": "What was found",
+    "screening": "Screening",
     "decision": "Decision",
     "tasks": "Task by task",
     "design": "Design, fixed before the first call",
@@ -63,11 +64,11 @@ def to_html(report: Report) -> str:
     beside = [*rows.beside_tables(report), *repeat_tables(report)]
     decision = decision_table(report)
     looks = [table for table in beside if table.title == rows.LOOKS_TITLE]
+    screening = [table for table in beside if table.title == rows.SCREENING_TITLE]
     loops = rows.loop_tables(report)
     sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
-    sections = {
-        name: title for name, title in sections.items() if {"loops": loops, "looks": looks, "decision": decision.rows}.get(name, True)
-    }
+    some = {"loops": loops, "looks": looks, "decision": decision.rows, "screening": screening}
+    sections = {name: title for name, title in sections.items() if some.get(name, True)}
     return template.render(
         report=report,
         frozen=frozen,
@@ -95,6 +96,7 @@ def to_html(report: Report) -> str:
         decision=decision,
         loops=loops,
         looks=looks,
+        screening=screening,
         look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],
         effective=json.dumps(report.manifest.effective, indent=2, ensure_ascii=False),
         figures=_figures,

@@ -26,6 +26,7 @@ CONTRAST = (*PLACE, "sentence", "against")
 COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 """What `cells` gives of a comparison."""
 LOOKS_TITLE = "Planned looks"
+SCREENING_TITLE = "SCREENING: what chose the arms, on other items than every other figure here"
 DECISIONS = {
     "continue": "goes on",
     "efficacy": "stops: boundary passed",
@@ -244,6 +245,7 @@ def beside_tables(report: Report) -> list[Table]:
         return [*place(r), r.treatment, CONTROLS[r.control].name]
 
     tables = [
+        screening_table(report),
         table(
             PROTOCOL_TITLE, PROTOCOL_NOTE,
             (*PLACE, "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
@@ -311,6 +313,24 @@ def beside_tables(report: Report) -> list[Table]:
         ),
     ]  # fmt: skip
     return [*judged_tables(report.trials, report.plan, report.ratings), *(found for found in tables if len(found.frame))]
+
+
+def screening_table(report: Report) -> Table:
+    """Each arm on the screening part, as words; no rows in a run that does not screen, or has not chosen yet."""
+    most, level = (report.plan.confirm.most, report.plan.confirm.level) if report.plan.confirm else (0, 0.0)
+    note = (
+        "These figures chose the arms and are no result: the largest of several is partly luck, so they are too large for what was chosen. "
+        f"At most {most} arms of a question go on, those with the largest difference, unless the {100 * level:.0f} % interval of their "
+        "distance to the best one lies below 0."
+    )
+    rows = [
+        [named(report, r.model), r.setting.words, r.name, str(r.n_pairs), "-" if r.score is None else f"{100 * r.score:.1f}",
+         "-" if r.diff is None else points(r.diff), interval(r.ci_low, r.ci_high) if r.diff is not None else "-",
+         "-" if r.to_best is None else points(r.to_best), "goes on" if r.chosen else "dropped", r.why]
+        for r in report.screening
+    ]  # fmt: skip
+    heads = (*PLACE, "arm", "items", "score, %", "difference", "95 % CI", "to the best", "then", "why")
+    return table(SCREENING_TITLE, note, heads, rows)
 
 
 def _with_percent(p: Protocol) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
 from promptlab.reporting.arms import decisions
-from promptlab.reporting.build import Report
+from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
 from promptlab.reporting.questions import dependences, parts_of
@@ -133,6 +133,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
+    beside = [*screening_words(report, model), *beside]
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,
@@ -304,7 +305,8 @@ def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
 def _where(report: Report) -> str:
     tasks = report.plan.tasks
     items = sum(task.n_items for task in tasks)
-    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items"
+    part = " that confirm" if report.plan.confirm else ""
+    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items{part}"
 
 
 def _neutral(rows: Sequence[SummaryRow]) -> str:

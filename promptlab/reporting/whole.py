@@ -19,7 +19,7 @@ from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
-from promptlab.reporting.rows import PLACE, cells, gap_table
+from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found
 
@@ -32,6 +32,8 @@ ONE = ("model", "missing")
 OPEN = ("unclear", "refused")
 """Verdicts that find nothing, and say why."""
 WIDE = "The interval leaves open whether there is a difference; more items narrow it."
+MOST_SCREENED = 12
+"""Arms of the screening part that a terminal lists."""
 FEW = 6
 """Tasks whose gap between the suites is listed whether or not it is one."""
 
@@ -64,6 +66,10 @@ def to_text(report: Judged, console: Console | None = None, *, tasks: bool = Fal
         console = Console(width=WIDTH_OFF_TERMINAL, file=console.file)
     console.print()
     first_screen(report, console)
+    if report.screening:
+        screening = screening_table(report)
+        n = len(screening.frame) - MOST_SCREENED
+        _print(console, narrow(screening._replace(frame=screening.frame.head(MOST_SCREENED))), f"{n} more in report.html" if n > 0 else "")
     every = [c for c in report.comparisons if c.task is not None and c.scope != "aa"] if len(report.plan.tasks) > 1 else []
     if tasks:
         _details(report, console)

@@ -30,8 +30,8 @@ FUTILITY = 0.10
 """The conditional power below which an arm is given up."""
 MOST_MISSING = 0.05
 """A look at which one side lacks more of its answers decides nothing, and is taken again when they are there."""
-ArmKey = tuple[str, str, str]
-"""Model, id of the setting, and arm."""
+ArmKey = tuple[str, ...]
+"""Model, id of the setting, arm, and the base prompt where not all of them are meant."""
 
 
 def look_plan(n_items: Sequence[int], trials_an_item: int, looks: int) -> list[PlannedLook]:

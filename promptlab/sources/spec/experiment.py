@@ -276,6 +276,15 @@ class Experiment(Part):
     defects: Annotated[
         Handling, Field(description="known defects of official items: 'keep' as published, 'drop' the items, 'fix' what can be fixed")
     ] = "fix"
+    confirm: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="share of the items that confirm: the others choose the arms that go on to them",
+            exclude_if=lambda share: share is None,
+        ),
+    ] = None
     sampling: Sampling = Sampling()
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()
