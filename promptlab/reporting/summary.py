@@ -317,7 +317,11 @@ def _neutral(rows: Sequence[SummaryRow]) -> str:
             found.setdefault(row.against_neutral_verdict, []).append(f"{row.arm} {points(row.against_neutral)}")
     if not found:
         return ""
-    said = [f"{', '.join(names)} {verdict}" for verdict, names in found.items() if verdict not in OPEN]
+    said = [
+        f"{', '.join(names) if verdict in FINDINGS or len(names) <= MOST_NAMED else f'{len(names)} arms'} {verdict}"
+        for verdict, names in found.items()
+        if verdict not in OPEN
+    ]
     n_open = sum(len(names) for verdict, names in found.items() if verdict in OPEN)
     said += [f"{n_open} not settled"] if n_open else []
     return f"Against neutral text: {'; '.join(said)}."
@@ -334,15 +338,15 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         return ""
     best = max(judged, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0)
     value = best.corrected if best.corrected is not None else best.diff or 0.0
-    ends = (best.corrected_low, best.corrected_high) if best.corrected is not None else (best.ci_low, best.ci_high)
-    chosen = f", corrected for the choice among {len(judged)}" if len(judged) > 1 and best.corrected is not None else ""
     if value <= 0:
         return "No arm has a better estimate than the incumbent."
-    text = f"Best: {best.arm}, {points(value)} points{chosen} (95 % {interval(*ends)})."
+    which = "" if best.diff == max(row.diff or 0.0 for row in judged) else " once corrected for the choice"
+    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {best.items:,} items)"
+    text = f"{best.arm} has the largest gain{which}: {figures}"
+    if len(judged) > 1 and best.corrected is not None:
+        text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
-    if tied:
-        text += f" {len(tied)} of {len(judged) - 1} others may be as good."
-    return text
+    return text + (f"; {len(tied) or 'none'} of {len(judged) - 1} others may be as good." if len(judged) > 1 else ".")
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:

@@ -17,8 +17,10 @@ from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
+from promptlab.reporting.fragments import item, show, verdict_html
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
+from promptlab.reporting.one_page import to_pdf, to_png
 from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found
@@ -39,7 +41,7 @@ FEW = 6
 
 
 class Report(Judged):
-    """A run with its comparisons. Shown as text, in notebooks too: what models answered is never shown as HTML of its own."""
+    """A run with its comparisons. A notebook shows its verdict table; what models answered is never shown as HTML of its own."""
 
     headline = property(headline)
     frame = property(comparison_frame)
@@ -47,6 +49,9 @@ class Report(Judged):
     arms = property(arm_table)
     """One row for each model, setting and arm: trials, mean score, outcomes, tokens and cost."""
     to_html, to_markdown, to_json, to_csv = to_html, formats.to_markdown, formats.to_json, formats.to_csv
+    to_pdf, to_png = to_pdf, to_png
+    show, item = show, item
+    _repr_html_ = verdict_html
 
     def __repr__(self) -> str:
         text = io.StringIO()
