@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -17,7 +18,7 @@ from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
-from promptlab.reporting.fragments import item, show, verdict_html
+from promptlab.reporting.fragments import Shown, item, opened, verdict_html
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.one_page import to_pdf, to_png
@@ -50,13 +51,22 @@ class Report(Judged):
     """One row for each model, setting and arm: trials, mean score, outcomes, tokens and cost."""
     to_html, to_markdown, to_json, to_csv = to_html, formats.to_markdown, formats.to_json, formats.to_csv
     to_pdf, to_png = to_pdf, to_png
-    show, item = show, item
+    item = item
     _repr_html_ = verdict_html
+
+    def show(self) -> Shown:
+        """The verdict table: HTML in a notebook, the first screen elsewhere."""
+        return Shown(verdict_html(self), repr(self))
 
     def __repr__(self) -> str:
         text = io.StringIO()
         to_text(self, Console(file=text, width=WIDTH_OFF_TERMINAL, force_jupyter=False, force_terminal=False))
         return "\n".join(inert(line.rstrip()) for line in text.getvalue().strip().split("\n"))
+
+
+def show(run: Run | Judged | str | Path) -> Shown:
+    """A run's verdict table: HTML in a notebook, the first screen elsewhere."""
+    return (filled(Report, run) if isinstance(run, Judged) else whole(opened(run))).show()
 
 
 def whole(run: Run, scorer: Scorer | None = None) -> Report:
