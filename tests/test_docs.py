@@ -43,7 +43,7 @@ def prose(text: str) -> list[str]:
                 part += " " + line.strip()
         parts.append(part)
     plain = (re.sub(r"\([^()]*\)", "", re.sub(r"`[^`]*`", "X", part)) for part in parts)
-    return [s for part in plain for s in re.split(r'(?<=[.!?:;])\s+(?=[A-Z"(*\[0-9])', part.strip()) if s]
+    return [s for part in plain for s in re.split(r'(?<=[.!?:;])\**\s+(?=[A-Z"(*\[0-9]|promptlab )', part.strip()) if s]
 
 
 def test_sentences_are_split_as_a_reader_splits_them() -> None:
