@@ -90,7 +90,7 @@ class Judged(InSetting):
 
 
 NOUNS = {"prompt": "the prompt", "model": "the model"}
-"""What stands before the name of a control."""
+"""The text before the name of a control."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -105,7 +105,7 @@ class PlannedPrompt(Typed):
 
 
 class PlannedFactor(Typed):
-    """What is varied beside prompt, model and stimulus, level by level."""
+    """What is varied besides prompt, model and stimulus, level by level."""
 
     name: str
     levels: tuple[str, ...] = ()
@@ -119,7 +119,7 @@ class PlannedFactor(Typed):
 
 
 class PlannedLook(Typed):
-    """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
+    """An interim analysis: items of each task by then, information (a fraction), first order after it, |z| that stops."""
 
     items: tuple[int, ...]
     fraction: float
@@ -218,7 +218,7 @@ class Plan(Typed):
     suite: str = ""
     scorer: Scorer | None = None
     ran_by: Scorer | None = None
-    """The scorer of the run, where a report scores its answers anew."""
+    """The scorer of the run, where a report rescores its answers."""
     defects: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     alpha: float = 0.05

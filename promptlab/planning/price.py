@@ -147,7 +147,7 @@ def _usd(price: Price | None, n_calls: int, n_input: int, n_output: int, n_cache
 
 
 def minutes(estimates: Sequence[Estimate], concurrency: int) -> tuple[float, float]:
-    """Minutes for all models at `concurrency` calls under way, low and high."""
+    """Minutes for all models at `concurrency` calls in flight, low and high."""
     low, high = (sum(row.seconds_one_by_one[i] for row in estimates) / concurrency / 60 for i in (0, 1))
     return low, high
 

@@ -66,7 +66,7 @@ def power_table(rows: Sequence[PowerRow]) -> Table:
     ]
     note = (
         f"A cell has {rows[0].n_items_cell} items or more; in it at least {rows[0].least_changed} answers must change, all one "
-        f"way, before anything can be told. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
+        f"way, before anything can be concluded. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
     ) if rows else ""  # fmt: skip
     columns = [
         "against (arms)",
@@ -152,7 +152,7 @@ def ways_table(chosen: Choices, draft: Draft) -> Table:
         rows.append({"times asked": repeats, "items a task": f"{n:,}" if n else f"more than {MOST_ITEMS:,}", **money})
     note = (
         f"What finds {chosen.effect:g} points with 80 % power, if {100 * chosen.psi:g} % of items flip. Repeats help as far as flips are "
-        f"chance ({min(chosen.again, 100 * chosen.psi):g} % flip when asked again); items divide all flips.{_simulated(draft)}"
+        f"chance ({min(chosen.again, 100 * chosen.psi):g} % flip when sent again); items divide all flips.{_simulated(draft)}"
     )
     return Table("Items and repeats", note, pd.DataFrame(rows))
 

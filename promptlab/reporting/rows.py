@@ -24,9 +24,9 @@ PLACE = ("model", "setting")
 CONTRAST = (*PLACE, "sentence", "against")
 COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 """What `cells` gives of a comparison."""
-LOOKS_TITLE = "Planned looks"
+LOOKS_TITLE = "Planned interim analyses"
 DECISIONS = {
-    "continue": "goes on",
+    "continue": "continues",
     "efficacy": "stops: boundary passed",
     "futility": "stops: effect out of sight",
     "undecided": "nothing could be judged",
@@ -71,7 +71,7 @@ def arm_words(report: Report) -> Table:
         )  # fmt: skip
     heads = [
         *PLACE, "arm", "role", "trials", "mean score", "missing (error)", "cut off", "refused", "empty", "no answer found",
-        "tokens out", "USD", "of planned", "scored, %", "from cache, %", "asked again, %", "seconds, median", "seconds, 95 %",
+        "tokens out", "USD", "of planned", "scored, %", "from cache, %", "sent again, %", "seconds, median", "seconds, 95 %",
     ]  # fmt: skip
     found = table("How answers ended, and what they cost, by arm", "", heads, rows)
     return found if len(report.plan.settings) > 1 else found._replace(frame=found.frame.drop(columns="setting"))
@@ -83,7 +83,7 @@ def _hundredths(values: pd.Series[Any]) -> str:
 
 def paired_protocol(report: Report) -> list[Table]:
     """For each model and setting with several sentences: what the papers' arithmetic reports, what it reports where nothing works,
-    and what can be said of the same thing here."""
+    and this run's own estimate of the same."""
     found = []
     for row in report.beside.protocols:
         p = row.protocol
@@ -103,7 +103,7 @@ def paired_protocol(report: Report) -> list[Table]:
             ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
         ]  # fmt: skip
         title = named(report, row.model) + (f", {row.setting.words}" if len(report.plan.settings) > 1 else "")
-        heads = ("figure", "published arithmetic, points", "the same if nothing worked", "what can be said here")
+        heads = ("figure", "published arithmetic, points", "the same if nothing worked", "this run's estimate")
         found.append(table(title, "", heads, rows))
     return found
 
@@ -186,7 +186,7 @@ SPREAD_NOTE = (
 
 
 def beside_tables(report: Report) -> list[Table]:
-    """What stands beside the verdicts as words; tables without rows are left out."""
+    """What accompanies the verdicts as words; tables without rows are left out."""
     beside = report.beside
 
     def place(r: BestRow | ProtocolRow | ComponentRow | Contrast) -> list[str]:
@@ -239,7 +239,7 @@ def beside_tables(report: Report) -> list[Table]:
         ),
         table(
             LOOKS_TITLE,
-            f"What each look decided on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
+            f"Decisions on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
             (*CONTRAST, "look", "items", "points", "p", "level", "chance ahead", "decision"),
             [
                 [
@@ -251,7 +251,7 @@ def beside_tables(report: Report) -> list[Table]:
             ],
         ),
         table(
-            "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question asked again.",
+            "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question sent again.",
             (*PLACE, "tasks", "repeats", "items", "items by arm", "repeats'", "advice"),
             [
                 [

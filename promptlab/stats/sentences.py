@@ -134,7 +134,7 @@ def equivalent(f: Figures) -> str:
 
 
 def unsettled(f: Figures, why: str = "") -> str:
-    """Neither a change nor its absence is shown; what stands against it (`why`), and what it would take."""
+    """Neither a change nor its absence is shown; what is against it (`why`), and what it would take."""
     text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {_control(f.c)}"
     if f.task is None:
         text += f" over {_tasks(f.c)}{_other(f.c)}"
@@ -196,7 +196,7 @@ AGAIN = " Run the sweep again: it asks only for what is missing."
 def unfinished(n: int, n_planned: int, again: str = AGAIN) -> str:
     """Trials that were never recorded."""
     recorded = f"{n} of {n_planned} planned pairs are recorded"
-    return f"The run is not at its end: {recorded}, and a verdict now would be a look that nobody planned.{again}"
+    return f"The run is not at its end: {recorded}, and a verdict now would be an interim analysis that nobody planned.{again}"
 
 
 def lost(c: Comparison, against: Comparison, favour: Comparison) -> str:
@@ -218,20 +218,20 @@ def not_run(treatment: str, again: str = AGAIN) -> str:
 
 
 CELL_OF_LOOKS = (
-    "Looks were planned for means over the tasks, not for single tasks, so this task gets an estimate and no verdict; "
-    "a sweep without looks judges single tasks."
+    "Interim analyses were planned for means over the tasks, not for single tasks, so this task gets an estimate and no verdict; "
+    "a sweep without interim analyses judges single tasks."
 )
 
 
 def after_look(look: int, looks: int, why: str) -> str:
-    """What is added to a verdict that a planned look gave: what ended it, and what early stopping does to an estimate."""
+    """What is added to a verdict that a planned interim analysis gave: what ended it, and what early stopping does to an estimate."""
     if not why:
-        return f" Judged at the last of {looks} planned looks."
+        return f" Judged at the last of {looks} planned interim analyses."
     if why == "member":
-        return f" Judged at look {look} of {looks}, where the first of these sentences stopped."
+        return f" Judged at interim analysis {look} of {looks}, where the first of these sentences stopped."
     cause = {"efficacy": "the planned boundary was passed", "futility": "the planned effect was out of sight"}[why]
     biased = "away from 0" if why == "efficacy" else "towards 0"
-    return f" Stopped at look {look} of {looks}, because {cause}; an estimate after such a stop is biased {biased}."
+    return f" Stopped at interim analysis {look} of {looks}, because {cause}; an estimate after such a stop is biased {biased}."
 
 
 def aa_failed(model: str) -> str:
