@@ -354,7 +354,7 @@ def test_a_batch_that_failed_says_why_and_costs_nothing(lab: Lab, server: Server
 def test_whatever_a_model_does_is_recorded_as_in_an_ordinary_sweep(tmp_path: Path, server: Server) -> None:
     names = ["context", "policy", "filter", "length", "null", "nousage", "think", "nochoices", "refusal", "unicode", "othermodel"]
     names.append("facts-openrouter")
-    models = "\n".join(f"  - {{model: openai/{name}, name: {name}, api_base: '{server.url}'{PRICE}}}" for name in names)
+    models = "\n".join(f"  - {{model: openai/{name}, name: {name}, api_base: '{server.url}', retries: 1{PRICE}}}" for name in names)
     lab = Lab(tmp_path, models=models, items=1)
     lab.sweep()
     done, ordinary = lab.sweep(), lab.sweep("ordinary")

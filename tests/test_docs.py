@@ -153,6 +153,31 @@ def test_the_page_of_commands_is_the_help() -> None:
     assert module.TARGET.read_text(encoding="utf-8") == module.text(), "run: python tools/make_command_docs.py"
 
 
+def commands_of(page: str) -> list[str]:
+    """The commands of the first console block of a page, without those that wait for a person."""
+    block = (ROOT / page).read_text(encoding="utf-8").split("```console\n")
+    lines = next(part for part in block[1:] if "promptlab " in part.split("```")[0]).split("```")[0].splitlines()
+    return [line for line in lines if re.match(r"promptlab (?!view|rate)", line)]
+
+
+@pytest.mark.parametrize("page", ["docs/start.md", "docs/gate.md"])
+def test_a_table_becomes_a_decision_as_the_page_says(page: str, tmp_path: Path) -> None:
+    """The page's commands over 120 tickets on a SIMULATED model."""
+    rows = "".join(f"{i},The {n} of order {i} is wrong,{n}\n" for i in range(120) for n in (("bill", "login", "size")[i % 3],))
+    (tmp_path / "tickets.csv").write_text(f"nr,message,queue\n{rows}", encoding="utf-8")
+    (tmp_path / "today.txt").write_text("Which queue? {message}\nOne of: {labels}\n", encoding="utf-8")
+    (tmp_path / "new.txt").write_text("You sort tickets.\n{message}\nAnswer with one of: {labels}\n", encoding="utf-8")
+    (tmp_path / "expert.txt").write_text("Sort.\n{message}\nAnswer with one of: {labels}\n", encoding="utf-8")
+    (tmp_path / "sentences.txt").write_text("Take care.\n", encoding="utf-8")
+    if page == "docs/gate.md":
+        assert run("init", "tickets.csv", "--prompt", "today.txt", "--prompt", "expert.txt", "--yes", cwd=tmp_path).returncode == 0
+    for line in commands_of(page):
+        words = shlex.split(line, comments=True)[1:]
+        done = run(*words, cwd=tmp_path)
+        assert done.returncode in ((0, 3, 5) if words[0] == "gate" else (0,)), f"{line}\n{done.stdout}\n{done.stderr}"
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+
+
 def test_an_emotional_sentence_is_tested_as_the_page_says(tmp_path: Path) -> None:
     """The page's commands on a SIMULATED model, with fewer items."""
     page = (ROOT / "docs" / "emotion.md").read_text(encoding="utf-8")

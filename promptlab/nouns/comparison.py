@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptlab.nouns.setting import InSetting, Setting, flat
-from promptlab.nouns.typed import typed
+from promptlab.nouns.typed import number, typed, values_of
 from promptlab.nouns.words import CONTROLS, ControlWording, Generalise, Scope, Status, Verdict
 
 Decision = Literal["continue", "efficacy", "futility", "undecided"]
@@ -62,8 +62,8 @@ class Contrast:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Contrast:
         """A contrast from a row of the plan."""
-        weights = tuple((ArmRef(**{name: row[name] for name in ArmRef.__dataclass_fields__}), row["weight"]) for row in plain["weights"])
-        return cls(name=plain["name"], weights=weights, kind=plain["kind"], random=plain["random"], where=plain["where"])
+        weights = tuple((ArmRef(**values_of(ArmRef, row)), number(row["weight"])) for row in plain["weights"])
+        return cls(**values_of(cls, plain, "weights"), weights=weights)
 
 
 class Judged(InSetting):
@@ -118,9 +118,8 @@ class Hypothesis(Judged):
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Hypothesis:
         """A hypothesis from a row of the plan."""
-        own = {name: row[name] for name in cls.__dataclass_fields__ if name not in ("setting", "contrast")}
         contrast = Contrast.of(row["contrast"]) if row.get("contrast") else None
-        return cls(**own, setting=Setting.of(row), contrast=contrast)
+        return cls(**values_of(cls, row, "setting", "contrast"), setting=Setting.of(row), contrast=contrast)
 
 
 @dataclass(frozen=True, slots=True)
