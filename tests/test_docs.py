@@ -94,6 +94,7 @@ def test_words_to_avoid_are_found_and_ordinary_english_is_not() -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_use_plain_words(page: Path) -> None:
     text = re.sub(r"```.*?```|<!-- calibration: begin.*?calibration: end -->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"^- defect: .*$", "", text, flags=re.MULTILINE)  # of the suite's data, which plans hold
     assert avoided(text) == []
 
 

@@ -55,7 +55,7 @@ def values_of(kind: Callable[..., Any], data: Mapping[str, Any], *without: str) 
 
 
 def number(data: Any) -> float:  # noqa: ANN401
-    """A number of plain data; TypeError where it is none."""
+    """A number of plain data; TypeError where it is not one."""
     return float(_of_kind(data, float))
 
 
