@@ -516,6 +516,19 @@ def test_looks_are_taken_between_waves(tmp_path: Path, server: Server) -> None:
     assert (a.state, a.manifest.counts.skipped) == (b.state, b.manifest.counts.skipped)
 
 
+def test_arms_are_chosen_between_waves(tmp_path: Path, server: Server) -> None:
+    stimuli = "emotionprompt/EP02, emotionprompt/EP03, emotionprompt/EP04"
+    lab = Lab(tmp_path, tasks="sum", models=served(server.url), items=40, stimuli=stimuli, more="confirm: 0.5\n")
+    first = lab.sweep()
+    assert (first.progress.n_sent, lab.run().looks) == (20 * 5, {}), "the screening part, without neutral sentences"
+    assert any(lab.sweep().state == "complete" for _ in range(50))
+    lab.sweep("ordinary")
+    a, b = lab.run(), lab.run("ordinary")
+    same(a, b)
+    assert a.looks == b.looks
+    assert [row["chosen"] for row in a.looks["screening"]].count(True) == 2
+
+
 def test_waiting_ends_with_the_batch_and_ctrl_c_ends_waiting(lab: Lab, server: Server) -> None:
     def interrupt() -> None:
         while server.batches.polls["batch_1"] < 3:

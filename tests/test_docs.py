@@ -36,6 +36,7 @@ DATA = {
     "promptlab/scoring/metrics": "patterns of replies",
     "promptlab/scoring/judged.py": "prompts of the judge, part of every run's identity",
     "promptlab/scoring/pairwise.py": "prompts of the judge, part of every run's identity",
+    "promptlab/strategies": "remarks and prompts of loops",
     "promptlab/sources/starting/writing.py": "prompts that `init` proposes",
     "promptlab/sources/starting/proposing.py": "prompts that `init` proposes",
 }

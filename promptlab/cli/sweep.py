@@ -251,7 +251,7 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), "
         f"{p.n_sent:,} call{'' if p.n_sent == 1 else 's'} sent, "
-        + (f"{p.n_skipped:,} not needed after an interim analysis, " if p.n_skipped else "")
+        + (f"{p.n_skipped:,} not needed, " if p.n_skipped else "")
         + f"{p.n_cached:,} answers from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )
     for message in p.stopped.values():

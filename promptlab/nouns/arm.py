@@ -85,6 +85,8 @@ class Loop:
     seed: int = 0
     library: str = ""
     """The loop that a treatment belongs to; empty for controls."""
+    candidates: int = 1
+    """Answers that are drawn at once in each round; the loop continues from the best (oracle) or the most frequent of them."""
 
     @property
     def oracle(self) -> bool:
@@ -94,12 +96,14 @@ class Loop:
     def max_calls(self) -> int:
         """The most calls that one trial can take."""
         judged = self.rounds - 1 if self.mode == "self_judge" else 0
-        return self.rounds + judged + int(self.mode == "verifier_free" and self.settle == "synthesis")
+        return self.rounds * self.candidates + judged + int(self.mode == "verifier_free" and self.settle == "synthesis")
 
     def canonical(self) -> dict[str, Any]:
         """What decides its answers, as plain data."""
         names = ("kind", "rounds", "mode", "settle", "verdict", "request", "solved_at", "token_budget", "seed", "library")
-        return {**{name: getattr(self, name) for name in names}, "cues": [[cue.canonical() for cue in step] for step in self.cues]}
+        several = {"candidates": self.candidates} if self.candidates > 1 else {}
+        own = {name: getattr(self, name) for name in names}
+        return {**own, **several, "cues": [[cue.canonical() for cue in step] for step in self.cues]}
 
 
 T = TypeVar("T")

@@ -17,6 +17,7 @@ from promptlab.design.cross import (
     matched_placebos,
     n_available,
     placebos_of,
+    screened,
     settings_of,
     stack,
     with_wordings,
@@ -245,6 +246,28 @@ class _Resolver:
             what = f"sentences like these are judged by at least {LEAST_SHARED} neutral ones, and a stimulus has {least}"
             self.problem(f"{what}; set controls.per_stimulus to {LEAST_SHARED} or more", "analysis", "neutral")
 
+    def parts(self, tasks: Sequence[Task]) -> tuple[list[Task], tuple[int, ...]]:
+        """The tasks with the items that screen first, and how many do in each; a problem where a part, or what a look sees, is too small
+        to tell anything.
+        """
+        looks, longest = self.experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
+        if looks > 1 and longest < looks * LEAST_ITEMS_A_LOOK:
+            least = f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task"
+            self.problem(f"{least}, and the longest has {longest}; ask more items, or look less often", "analysis", "looks")
+        share = self.experiment.confirm
+        if share is None:
+            return list(tasks), ()
+        if looks > 1:
+            self.problem("a run stops early by looks or screens and confirms; leave 'confirm' out, or the looks (--sequential)", "confirm")
+        split = [screened(task, share) for task in tasks]
+        for task, n in split:
+            for part, size in (("screening", n), ("confirming", len(task.items) - n)):
+                if size < LEAST_ITEMS_A_LOOK:
+                    what = f"{task.id}: {size} of {len(task.items)} items are left for the {part} part, which needs {LEAST_ITEMS_A_LOOK}"
+                    whole = "; items of one cluster stay together" if any(item.cluster for item in task.items) else ""
+                    self.problem(f"{what}; ask more items, or change 'confirm'{whole}", "confirm")
+        return [task for task, _ in split], tuple(n for _, n in split)
+
     def loops(self, known: Mapping[str, Stimulus]) -> tuple[Arm, ...]:
         e = self.experiment
         found: list[Arm] = []
@@ -370,10 +393,6 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     tasks = [with_columns(task, prompts.values(), lambda said: resolver.problem(said, "prompts")) for task in tasks] if prompts else tasks
     looped = resolver.loops(known)
     loaded = resolver.programs()
-    looks, longest = experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
-    if looks > 1 and longest < looks * LEAST_ITEMS_A_LOOK:
-        least = f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task"
-        resolver.problem(f"{least}, and the longest has {longest}; ask more items, or look less often", "analysis", "looks")
     table = PriceTable.load()
     simulated = sim_prices(sims)
     prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in (*models, *judges)}
@@ -383,6 +402,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
                 is_judge = index >= len(models)
                 unknown = f"the price of {model.name!r} is unknown, so budget_usd cannot hold; add 'price' to"
                 resolver.problem(*((f"{unknown} it", "task_files") if is_judge else (f"{unknown} this model", "models", index)))
+    tasks, n_screened = resolver.parts(tasks)
     if resolver.problems:
         raise FileProblems(resolver.problems)
     by_id = {task.id: task for task in tasks}
@@ -406,7 +426,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
-        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed), sims=sims, prices=prices,
+        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened), sims=sims, prices=prices,
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},

@@ -16,7 +16,7 @@ from promptlab.reporting.build import Report
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
-DECISIVE = ("placebo", "neutral_feedback", "none")
+DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
 PLAIN = ("none", "single")
 """What the sentence would be added to: the prompt as it is, or one answer without a loop."""

@@ -52,8 +52,13 @@ def facts(report: Report) -> list[tuple[str, str]]:
     extra = (("scorer of the run", anew), ("known defects of items", plan.defects), ("length of texts counted by", plan.encoding))
     found += [(name, str(value)) for name, value in extra if value]
     for loop in plan.loops:
+        several = f" of {loop.candidates} answers" if loop.candidates > 1 else ""
         oracle = "an oracle says when it is right" if loop.oracle else "no oracle"
-        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds, {loop.mode}, settles on {loop.settle}, {oracle}"))
+        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds{several}, {loop.mode}, settles on {loop.settle}, {oracle}"))
+    if c := plan.confirm:
+        rule = f"at most {c.most} arms of a question, none whose {100 * c.level:.0f} % interval lies below the best"
+        n = sum(map(len, c.screening.values()))
+        found.append(("screen and confirm", f"{n:,} items choose, {sum(c.items):,} confirm; {rule}"))
     if plan.looks:
         at = ", ".join(str(max(look.items)) for look in plan.looks)
         below = 100 * (plan.futility or 0.0)

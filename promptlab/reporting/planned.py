@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import CONTROLS, Counts, Estimate, OutlookRow, PowerRow
+from promptlab.nouns import CONTROLS, Counts, Estimate, OutlookRow, Plan, PlannedConfirm, PowerRow
 from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts
@@ -51,6 +51,21 @@ def measured(run: Store, model: str) -> Measured:
     values = {str(what): 100 * float(value) for what, value in rows["value"].dropna().items()}
     n_pairs = int(rows["n"].get("stimulus", 0))
     return Measured(values.get("stimulus"), values.get("aa"), values.get("baseline"), n_pairs)
+
+
+def confirm_lines(made: Plan, confirm: PlannedConfirm) -> list[str]:
+    """What a plan that screens first does, and what that costs, in a few lines."""
+    items, first = sum(confirm.items), sum(map(len, confirm.screening.values()))
+    lines = [
+        f"Screen and confirm: {first:,} items choose, {items:,} others confirm what was chosen, and give every figure of the report.",
+        f"The rule: of the arms of a question the {confirm.most} with the largest difference continue, without those that the "
+        f"{100 * confirm.level:.0f} % interval puts below the best one. All others are not sent on the confirming items.",
+        f"Trials: at most {made.counts.trials:,}, expected {confirm.trials_likely:,} "
+        f"(where nothing works, {confirm.likely:.1f} arms continue).",
+    ]
+    for e in made.estimates:
+        lines.append(f"{e.model}: USD at most {price_words(e.usd)}, expected {price_words(confirm.usd_likely.get(e.model, (None, None)))}")
+    return lines
 
 
 def power_table(rows: Sequence[PowerRow]) -> Table:

@@ -42,11 +42,12 @@ from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
+from promptlab.stats import Screening
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 5
+VERSION = 6
 """Raised when what is kept changes, so that older files are recreated."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is prepared by a process of its own."""
@@ -102,8 +103,11 @@ class Store:
                 raise RunProblem(f"{place(folder)}: what was prepared of the run cannot be read; remove that folder and open the run again")
         with contextlib.suppress(OSError):
             os.utime(place(folder))
+        plan = run.plan
+        if plan.confirm:
+            plan = Screening(plan, kept.judged.screening).confirming
         report = Report(
-            run=run.id, manifest=run.manifest, plan=run.plan, state=run.state, trials=pd.DataFrame(),
+            run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(),
             baselines=pd.DataFrame(kept.baselines), **vars(kept.judged),
         )  # fmt: skip
         return cls(folder, report, kept.read_at, kept.stamp, _connected(folder))

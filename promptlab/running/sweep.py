@@ -27,7 +27,7 @@ from promptlab.running.ledger import Ledger, taken_over
 from promptlab.running.open_files import with_room
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
-from promptlab.stats import ArmKey, Looks
+from promptlab.stats import ArmKey, Looks, Screening
 
 if TYPE_CHECKING:
     from promptlab.running.fleet.cluster import Cluster
@@ -187,6 +187,14 @@ class _Session:
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
         """First and last order to send before the next interim analysis, and the arms that none needs; the analysis is done in between."""
         n_trials = self._study.design.n_trials
+        if self._plan.confirm is not None:
+            screening, first = Screening.thawed(self._plan, self._writer.looks()), self._plan.confirm.order
+            yield 0, first, screening.unscreened()
+            if len((made := screening.decided(Run(self._writer.folder).trials())).rows) > len(screening.rows):
+                self._writer.write_json("looks.json", made.frozen())
+            self._progress.notes += made.waiting
+            yield first, n_trials, made.unneeded()
+            return
         looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.looks else None
         start = 0
         for number, end in enumerate(looks.ends if looks else [n_trials]):

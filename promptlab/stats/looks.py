@@ -30,8 +30,8 @@ FUTILITY = 0.10
 """The conditional power below which an arm is given up."""
 MOST_MISSING = 0.05
 """An interim analysis at which one side lacks more of its answers decides nothing, and is repeated when they are there."""
-ArmKey = tuple[str, str, str]
-"""Model, id of the setting, and arm."""
+ArmKey = tuple[str, ...]
+"""Model, id of the setting, arm, and the base prompt where not all of them are meant."""
 
 
 def look_plan(n_items: Sequence[int], trials_an_item: int, looks: int) -> list[PlannedLook]:
@@ -60,10 +60,12 @@ class Looks:
     def deciding(self) -> list[Hypothesis]:
         """For each treatment, model and setting the hypothesis that may stop it: against neutral text or feedback, where there is any."""
         found: dict[tuple[Place, str], Hypothesis] = {}
+        loops = [h for h in self.plan.hypotheses if h.scope == "primary" and h.strategy in self.plan.looped]
+        primary = {place_of(h): h.control for h in loops}
         for h in self.plan.hypotheses:
             if h.scope == "stimulus":
                 key = (place_of(h), h.treatment)
-                if key not in found or h.control == "neutral_feedback":
+                if key not in found or h.control == primary.get(place_of(h)):
                     found[key] = h
         return list(found.values())
 

@@ -59,12 +59,17 @@ def flipped(c: Comparison) -> str:
     return f"{c.gained} {'item' if c.gained == 1 else 'items'} gained, {c.lost} lost of {c.n_pairs}"
 
 
-EMOTION = " Rounds, stop rule and verifier are the same in both, so this is the effect of the emotion in the remarks."
+OF_REMARKS = {
+    "neutral_paraphrase": " Rounds, stop rule, verifier and variety of wording are the same in both, so this is the effect of the emotion "
+    "in the remarks.",
+    "neutral_feedback": " The control repeats one sentence, so variety of wording may do the same: nothing here is attributed to emotion.",
+}
+"""What a change against an affect-free loop means."""
 
 
 def change(f: Figures) -> str:
     """Something moved: up, down, or too little to matter."""
-    return _change(f) + (EMOTION if f.c.control == "neutral_feedback" else "")
+    return _change(f) + (OF_REMARKS.get(f.c.control, "") if f.c.contrast is None else "")
 
 
 def _change(f: Figures) -> str:

@@ -98,9 +98,13 @@ class LoopEntry(Part):
         list[str | list[Emotional]],
         Field(min_length=1, description="alternate, random, an emotion (held), escalate-EMOTION, or a list of emotions in order"),
     ] = ["alternate"]
-    controls: Annotated[list[LoopControl], Field(min_length=1)] = [
-        "neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought",
+    controls: Annotated[list[LoopControl], Field(min_length=1, description="primary: as many affect-free wordings")] = [
+        "neutral_paraphrase", "neutral_feedback", "resample", "self_reflection", "chain_of_thought",
     ]  # fmt: skip
+    candidates: Annotated[
+        int,
+        Field(ge=1, le=20, description="answers in each round, of which the best or most frequent continues", exclude_if=lambda n: n == 1),
+    ] = 1
     cues: Annotated[str, Field(min_length=1, description="'heart', or a cue library of your own, path from this file")] = "heart"
     solved_at: Annotated[float, Field(gt=0, le=1, description="the score at which an oracle says right")] = 1.0
     token_budget: Annotated[int, Field(ge=1, description="no new round once so many tokens were answered")] | None = None
@@ -126,8 +130,8 @@ class LoopEntry(Part):
 
     @model_validator(mode="after")
     def _honest(self) -> LoopEntry:
-        if "neutral_feedback" not in self.controls:
-            raise ValueError("controls must hold neutral_feedback: only against it can an effect be attributed to emotion")
+        if not {"neutral_paraphrase", "neutral_feedback"} & set(self.controls):
+            raise ValueError("controls must hold neutral_paraphrase: only against it can an effect be attributed to emotion")
         if self.settle != "last" and self.mode != "verifier_free":
             raise ValueError(f"settle: {self.settle} belongs to mode: verifier_free; in mode {self.mode} the last answer counts")
         return self
@@ -272,6 +276,15 @@ class Experiment(Part):
     defects: Annotated[
         Handling, Field(description="known defects of official items: 'keep' as published, 'drop' the items, 'fix' what can be fixed")
     ] = "fix"
+    confirm: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="share of the items that confirm: the others choose the arms that go on to them",
+            exclude_if=lambda share: share is None,
+        ),
+    ] = None
     sampling: Sampling = Sampling()
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()

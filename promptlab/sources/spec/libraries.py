@@ -241,6 +241,13 @@ class SimModel(Part):
     ] = {}
     retry_points: Annotated[float, Field(ge=-100, le=100, description="what a remark of any kind adds to the next attempt")] = 0.0
     emotion_points: Annotated[dict[Emotion, Annotated[float, Field(ge=-100, le=100)]], Field(description="and of one emotion")] = {}
+    variety_points: Annotated[
+        float, Field(ge=-100, le=100, description="what remarks in different words add to the next attempt", exclude_if=lambda n: not n)
+    ] = 0.0
+    token_points: Annotated[
+        float,
+        Field(ge=0, le=100, description="what each multiple of the first request's tokens adds", exclude_if=lambda n: not n),
+    ] = 0.0
     points_per_added_token: Annotated[float, Field(ge=-100, le=100, description="response to length alone")] = 0.0
     tokens_until_flat: Annotated[int, Field(ge=1)] = 20
     format_drift: Annotated[list[Rate], Field(description="right answers wrapped in a sentence that a strict scorer misses")] = []
