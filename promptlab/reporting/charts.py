@@ -38,21 +38,21 @@ FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
 
 @UNCHECKED
-def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
+def forest(comparisons: Sequence[Comparison], title: str, simulated: bool, names: Sequence[str] | None = None) -> alt.LayerChart:
     """One row for each comparison: its difference in points, its 95 % interval, n, and the verdict in words.
 
-    The grey band is the margin inside which a difference counts as none.
+    The grey band is the margin inside which a difference counts as none. `names` are the rows' own, where the comparisons' are too short.
     """
     rows: list[dict[str, Any]] = [
         {
-            "row": _row_name(c, comparisons),
+            "row": name,
             "diff": None if c.diff is None else 100 * c.diff,
             "low": None if c.ci_low is None else 100 * c.ci_low,
             "high": None if c.ci_high is None else 100 * c.ci_high,
             "verdict": c.verdict,
             "words": _words(c),
         }
-        for c in comparisons
+        for c, name in zip(comparisons, names or [_row_name(c, comparisons) for c in comparisons], strict=True)
     ]
     margin = max((100 * c.margin for c in comparisons), default=0.0)
     x = _around_zero(rows, "diff", max(margin, 5.0), "difference in points (right: more right answers)")

@@ -100,20 +100,17 @@ def archive(files: Mapping[str, bytes], top: str) -> bytes:
 
 
 def _results(report: Report) -> list[Table]:
-    """The comparisons, a table for each model, scope, control and setting; then contrasts."""
-    groups: dict[tuple[str, ...], list[list[str]]] = {}
+    """The comparisons, a table for each model, scope and control; then contrasts."""
+    groups: dict[tuple[str, str, str], list[list[str]]] = {}
     for scope in OF_TEXTS:
         for c in report.shown(scope):
-            setting = c.setting.words if len(report.plan.settings) > 1 else ""
-            level = [f"{100 * c.mean_control:.1f}" if c.mean_control is not None else "-"]
-            row = cells(report, c)
+            row, level = cells(report, c), "-" if c.mean_control is None else f"{100 * c.mean_control:.1f}"
             where = [row[2]] if scope == "cell" else []
-            groups.setdefault((c.model, scope, row[3], setting), []).append([row[1], *where, *row[4:6], *level, *row[6:]])
+            groups.setdefault((c.model, scope, row[3]), []).append([row[1], *where, *row[4:6], level, *row[6:]])
     made = []
-    for (model, of, against, setting), rows in groups.items():
+    for (model, of, against), rows in groups.items():
         heads = (COLUMNS[1], *(("task",) if of == "cell" else ()), *COLUMNS[4:6], "control, %", *COLUMNS[6:])
-        title = f"{named(report, model)}, against {against}{f', {setting}' if setting else ''}: {SCOPES[of].title}"  # type: ignore[index]
-        made.append(table(title, "", heads, rows))
+        made.append(table(f"{named(report, model)}, against {against}: {SCOPES[of].title}", "", heads, rows))  # type: ignore[index]
     return [*made, *contrast_tables(report)]
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import NamedTuple
 
-import yaml
-
 from promptlab import __version__
 from promptlab.nouns import Plan, digest_of_text, shipped
 from promptlab.nouns.places import PACKAGE
@@ -17,10 +15,12 @@ from promptlab.reporting.paper.tex import tex
 from promptlab.reporting.table import Table, table
 
 OWN = "promptlab's own"
+HEAD = re.compile(r"^(library|licence): (.+)$", re.MULTILINE)
 UNSTATED = "not recorded: ask the owner before you publish items"
 ENTRY = re.compile(r"^@\w+\{([^,]+),\n(.*?)^\}\n", re.MULTILINE | re.DOTALL)
 ABOUT = re.compile(r",\n  about = \{([^}]*)\}")
 ARXIV = re.compile(r"\b(\d{4}\.\d{4,5})(?:v\d+)?\b")
+YEAR = re.compile(r"\b(?:1[5-9]|20)\d\d\b|" + ARXIV.pattern)
 CITE = re.compile(r"\[@([\w:,-]+)\]")
 
 
@@ -50,13 +50,14 @@ def keys_of(text: str) -> list[str]:
 
 
 def sources_of(plan: Plan) -> dict[str, list[str]]:
-    """Every source that the run's tasks, texts and prompts name, with the keys of its works; one of nobody known gets a key of its own."""
+    """Every source that the run's tasks, texts and prompts name, with the keys of its works; one that promptlab does not know has a
+    key of its own where it names a year, else none."""
     named = [task.source for task in plan.tasks] + [arm.source for arm in plan.arms] + [prompt.source for prompt in plan.prompts]
     named += ["HEART, 2509.22876" for loop in plan.loops[:1] if loop.mode]
     found: dict[str, list[str]] = {}
     for source in filter(None, dict.fromkeys(named)):
         works_ = [key for key in keys_of(source) if key != "promptlab"]
-        found[source] = works_ or (["promptlab"] if OWN in source else [own_key(source)])
+        found[source] = works_ or (["promptlab"] if OWN in source else [own_key(source)] if YEAR.search(source) else [])
     return found
 
 
@@ -74,11 +75,12 @@ def bibliography(plan: Plan, methods: Iterable[str]) -> str:
     made = []
     for source, keys in sources.items():
         if own_key(source) in keys:
-            arxiv = ARXIV.search(source)
+            arxiv, named = ARXIV.search(source), re.search(r"\b(?:1[5-9]|20)\d\d\b", source)
+            year = named.group() if named else f"20{arxiv.group(1)[:2]}" if arxiv else ""
             link = f",\n  url = {{https://arxiv.org/abs/{arxiv.group(1)}}}" if arxiv else ""
             made.append(f"@misc{{{own_key(source)},\n  key = {{{own_key(source)}}},\n  title = {{{{{_for_bib(source)}}}}},\n"
-                        f"  note = {{As named by the run; complete this entry}}{link}\n}}\n")  # fmt: skip
-    return "\n".join([*entries, *made]).replace("year = {2026},\n}", f"year = {{2026}}, note = {{Version {__version__}}}\n}}")
+                        f"  note = {{As named by the run; complete this entry}}, year = {{{year}}}{link}\n}}\n")  # fmt: skip
+    return "\n".join([*entries, *made]).replace("year = {2026}\n}", f"year = {{2026}}, note = {{Version {__version__}}}\n}}")
 
 
 def _for_bib(text: str) -> str:
@@ -89,11 +91,9 @@ def _for_bib(text: str) -> str:
 @cache
 def _libraries() -> Mapping[str, str]:
     """Licences of the shipped libraries, by name."""
-    found = {}
-    for path in sorted(shipped("stimuli").glob("*.yaml")):
-        head = yaml.safe_load(path.read_text(encoding="utf-8"))
-        found[str(head.get("library", path.stem))] = str(head.get("licence", ""))
-    return found
+    texts = [path.read_text(encoding="utf-8") for path in sorted(shipped("stimuli").glob("*.yaml"))]
+    heads = [dict(HEAD.findall(text)) for text in texts]
+    return {head["library"]: head["licence"] for head in heads if len(head) == 2}
 
 
 def licences(report: Report) -> Table:

@@ -79,18 +79,20 @@ def flow_table(report: Report) -> Table:
                 if one.name == arm
                 for task in plan.tasks
             )
+            planned = "-" if plan.imported else f"{asked:,}"
             if group is None:
-                rows.append([named(report, model), arm, f"{asked:,}", *["0"] * 6])
+                rows.append([named(report, model), arm, planned, *["0"] * 5])
                 continue
             ends = Counter(group["outcome"].astype(str))
             whole = [ends.pop("ok", 0), ends.pop("error", 0)]
-            rows.append(
-                [named(report, model), arm, "-" if plan.imported else f"{asked:,}", f"{len(group):,}", f"{whole[1]:,}",
-                 f"{len(group) - whole[1]:,}", f"{sum(ends.values()):,}", f"{int(group['score'].notna().sum()):,}"]
-            )  # fmt: skip
-    heads = ("model", "arm", "planned", "recorded", "failed", "answered", "of them not whole", "scored")
+            counts = (len(group), whole[1], len(group) - whole[1], sum(ends.values()), int(group["score"].notna().sum()))
+            rows.append([named(report, model), arm, planned, *(f"{n:,}" for n in counts)])
+    heads = ("model", "arm", "planned", "recorded", "failed", "answered", "not whole", "scored")
     return table(
-        "Trials by model and arm", "Not whole: cut off, refused, empty or unreadable; these are kept.", heads, [r[:8] for r in rows]
+        "Trials by model and arm",
+        "Not whole: answers that were cut off, refused, empty or unreadable; they are kept.",
+        heads,
+        [r[:8] for r in rows],
     )
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from promptlab import __version__
 from promptlab.nouns import ADJUSTMENTS, CONTROLS, OUTCOMES
@@ -148,13 +149,25 @@ def _scoring(report: Report) -> Iterator[str]:
         yield f"The scorer in force was {plan.scorer}.{again}"
     for name, how in judged.items():
         kind = "pairwise, in both orders" if how.kind == "pairwise" else f"by rubric on a scale from {how.low} to {how.high}"
-        yield f"In {name} a language model judged the answers {kind}. Judged text was fenced as data; an unreadable judgement is missing."
+        judges = few(_judges(plan.task_of[name].scoring)) or "a language model"
+        yield f"In {name}, {judges} judged the answers {kind}. Judged text was fenced as data; an unreadable judgement is missing."
     for control in controls(report.trials, plan) if judged else ():
         needed = "" if control.least != control.least else f" ({100 * control.least:.0f} % needed{', FAILED' if control.failed else ''})"
         share = f"{control.name}, {100 * control.share:.0f} % of {control.n}{needed}"
         yield f"Control of the judge in {control.task}, answers of {control.model}: {share}."
     if judged:
         yield _raters(report.ratings)
+
+
+def _judges(scoring: Mapping[str, Any]) -> list[str]:
+    """The judges of a task with what they were sent, as the plan froze them."""
+    given = scoring.get("judges") or scoring.get("model") or ()
+    found = []
+    for one in given if isinstance(given, list | tuple) else [given]:
+        of = one if isinstance(one, Mapping) else {"name": one}
+        sampling = f" (sent {json.dumps(of['sampling'], ensure_ascii=False)})" if of.get("sampling") else ""
+        found.append(f"{of.get('litellm_name') or of.get('model') or of.get('name')}{sampling}")
+    return found
 
 
 def _raters(ratings: tuple[Rating, ...]) -> str:
@@ -239,7 +252,8 @@ def _power(report: Report) -> Iterator[str]:
             if value is not None
         ]
         found = f"the smallest detectable difference is {listed(seen)}" if seen else "no difference could be detected"
-        yield f"Against {CONTROLS[row.control].name}, if {100 * row.discordance:g} % of answers change, {found}."
+        against = CONTROLS[row.control].name if row.control in report.controls else "the control"
+        yield f"Against {against}, if {100 * row.discordance:g} % of answers change, {found}."
 
 
 def _software(report: Report) -> Iterator[str]:

@@ -9,6 +9,7 @@ import textwrap
 import unicodedata
 from collections.abc import Iterable, Sequence
 
+from promptlab.nouns.inert import HIDDEN
 from promptlab.reporting.table import Table
 
 SPECIAL = {
@@ -43,7 +44,8 @@ VERY_LONG, BREAK_EVERY = 25, 12
 MARKS = "/-_.,;=&?"
 PORTRAIT, LANDSCAPE = 116, 174
 """Characters of a table's type in a line of the page, upright and turned."""
-NARROWEST = 11
+NARROWEST, MOST_UNFOLDED = 11, 32
+"""The narrowest column whose cells fold, and the widest whose cells need not where others do."""
 BETWEEN = 1.8
 """Characters that the space between two columns takes."""
 
@@ -54,6 +56,10 @@ def char(c: str) -> str:
         return SPECIAL[c]
     if " " <= c <= "~":
         return c
+    if HIDDEN.match(c):
+        return rf"\unibox{{U+{ord(c):04X}}}"
+    if c == "\t":
+        return r"\gap{4}"
     if c in SYMBOLS:
         return rf"\ensuremath{{{SYMBOLS[c]}}}"
     parts = unicodedata.normalize("NFD", c)
@@ -103,7 +109,7 @@ def verbatim(text: str) -> str:
     for line in text.split("\n"):
         made = [rf"\gap{{{len(piece)}}}" if i % 2 and (len(piece) > 1 or not i - 1) else _breakable(piece, exact=True)
                 for i, piece in enumerate(re.split(r"( {2,}|^ +)", line))]  # fmt: skip
-        lines.append(r"\sent{" + "".join(made).replace(r"\uni{0009}", r"\gap{4}") + "}")
+        lines.append(r"\sent{" + "".join(made) + "}")
     return "\n".join([r"\begin{prompttext}", *lines, r"\end{prompttext}"])
 
 
@@ -170,4 +176,4 @@ def _poured(longest: Sequence[int], least: Sequence[int], room: float) -> list[t
         cap = (low + high) / 2
         filled = sum(max(small, min(long, cap)) for long, small in zip(longest, least, strict=True))
         low, high = (cap, high) if filled <= room else (low, cap)
-    return [(max(small, min(long, low)), long > max(small, low)) for long, small in zip(longest, least, strict=True)]
+    return [(max(small, min(long, low)), long > min(max(small, low), MOST_UNFOLDED)) for long, small in zip(longest, least, strict=True)]
