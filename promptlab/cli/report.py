@@ -25,7 +25,7 @@ def report(
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
     scorer: Annotated[
-        Scorer | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
+        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; asks no model.")
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[
@@ -140,7 +140,7 @@ def compare(
 ) -> None:
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict.
 
-    A whole prompt's name may stand for an arm: --arm current --against expert.
+    --arm also takes the name of a whole prompt: --arm current --against expert.
     """
     from dataclasses import asdict
 
@@ -188,7 +188,7 @@ def replicate(
     same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A run beside the paper's Table 1, cell by cell: average with average, never with the published best."""
+    """A run next to the paper's Table 1, cell by cell: average with average, never with the published best."""
     from dataclasses import asdict
 
     from promptlab.record.store import Run
@@ -228,7 +228,7 @@ BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}
 
 
 def after_sweep(folder: Path, write_html: bool) -> None:
-    """What a sweep ends with: the verdicts on the screen, the report beside the record, and the run made ready for the explorer."""
+    """What a sweep ends with: the verdicts on the screen, the report next to the record, and the run prepared for the explorer."""
     from promptlab import reporting as reports
     from promptlab.record.store import Run, write_whole
     from promptlab.reporting.prepared import keep, stamp

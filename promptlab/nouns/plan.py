@@ -106,7 +106,7 @@ class PlannedPrompt(Typed):
 
 
 class PlannedFactor(Typed):
-    """What is varied beside prompt, model and stimulus, level by level."""
+    """What is varied besides prompt, model and stimulus, level by level."""
 
     name: str
     levels: tuple[str, ...] = ()
@@ -120,7 +120,7 @@ class PlannedFactor(Typed):
 
 
 class PlannedLook(Typed):
-    """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
+    """An interim analysis: items of each task by then, information (a fraction), first order after it, |z| that stops."""
 
     items: tuple[int, ...]
     fraction: float
@@ -140,14 +140,14 @@ class PlannedConfirm(Typed):
     order: int = 0
     """Of the first trial that confirms."""
     most: int = 1
-    """The most arms of one question that go on."""
+    """The most arms of one question that continue."""
     level: float = 0.8
-    """An arm goes on where the interval of its difference to the best one, at this level, is not wholly below 0."""
+    """An arm continues where the interval of its difference to the best one, at this level, is not wholly below 0."""
     likely: float = 1.0
-    """Arms that go on, on average, where nothing works."""
+    """Arms that continue, on average, where nothing works."""
     trials_likely: int = 0
     usd_likely: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
-    """By model: USD, low and high, where so many go on; `estimates` of the plan are those of the most."""
+    """By model: USD, low and high, where so many continue; `estimates` of the plan are those of the most."""
 
 
 class LookShare(Typed):
@@ -241,7 +241,7 @@ class Plan(Typed):
     suite: str = ""
     scorer: Scorer | None = None
     ran_by: Scorer | None = None
-    """The scorer of the run, where a report scores its answers anew."""
+    """The scorer of the run, where a report rescores its answers."""
     defects: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     alpha: float = 0.05

@@ -60,7 +60,7 @@ class VerdictWording(NamedTuple):
 
 
 class ControlWording(NamedTuple):
-    """A control in a table, and in a sentence behind `against`."""
+    """A control in a table, and in a sentence after `against`."""
 
     name: str
     phrase: str

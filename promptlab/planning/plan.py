@@ -53,7 +53,7 @@ EFFECTS = (0.0, 0.5, 1.0)
 
 
 def make_plan(study: Study) -> Plan:
-    """The frozen plan: written before the first call, hashed, and all that the analysis knows beside the trials."""
+    """The frozen plan: written before the first call, hashed, and all that the analysis knows besides the trials."""
     design, experiment = study.design, study.experiment
     stimuli, placebos = _stimuli(design), _stimuli(design, "placebo")
     controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
@@ -179,7 +179,7 @@ def repriced(made: Plan, study: Study) -> Plan:
 
 
 def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
-    """Where the looks lie and what they save on average, as fields of the plan; nothing in a sweep without looks."""
+    """Where the interim analyses are and what they save on average, as fields of the plan; nothing in a sweep without interim analyses."""
     design, analysis = study.design, study.experiment.analysis
     if analysis.looks == 1:
         return {}

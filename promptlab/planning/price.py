@@ -83,7 +83,7 @@ def parts(study: Study, n_chosen: int = MOST) -> tuple[Study, ...]:
 
 
 def counts(study: Study, n_chosen: int = MOST) -> Counts:
-    """How much there is of everything; of a run that screens first, what is sent at most where so many arms go on."""
+    """How much there is of everything; of a run that screens first, what is sent at most where so many arms continue."""
     if study.design.screened:
         first, rest = (counts(part) for part in parts(study, n_chosen))
         whole = counts(replace(study, design=replace(study.design, screened=())))
@@ -211,7 +211,7 @@ def _usd(price: Price | None, n_calls: int, n_input: int, n_output: int, n_cache
 
 
 def minutes(estimates: Sequence[Estimate], concurrency: int) -> tuple[float, float]:
-    """Minutes for all models at `concurrency` calls under way, low and high."""
+    """Minutes for all models at `concurrency` calls in flight, low and high."""
     low, high = (sum(row.seconds_one_by_one[i] for row in estimates) / concurrency / 60 for i in (0, 1))
     return low, high
 

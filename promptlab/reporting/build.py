@@ -68,9 +68,9 @@ class Judged:
     beside: Supplement
     """The best in task, the spread over tasks, the papers' protocol and variance components."""
     looks: tuple[LookRow, ...]
-    """What each planned look decided."""
+    """What each planned interim analysis decided."""
     saved: Saved | None
-    """What stopping early left unasked; None in a sweep without looks."""
+    """What stopping early left unsent; None in a sweep without interim analyses."""
     screening: tuple[ScreenRow, ...]
     """Of a run that screens first: each arm on the screening part. Everything else of the report is of the confirming part."""
     gaps: tuple[Mapping[str, Any], ...]
@@ -149,7 +149,7 @@ class Report(Judged):
 
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
-    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
+    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are rescored, and nothing is sent."""
     with readable(f"{run.folder}: not a complete run"):
         plan, trials = run.plan, run.trials(compact=True)
         _must_fit(run, trials, plan)
@@ -270,10 +270,10 @@ def headline(report: Report) -> list[str]:
             f"Verdicts here are by {report.plan.scorer}, on the answers that the loops ended with."
         )
     if "none" in report.controls and "placebo" not in report.controls:
-        reason = report.plan.no_placebo_reason or "none was asked for"
+        reason = report.plan.no_placebo_reason or "none was requested"
         found.append(
             f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
-            "put down to what the sentences say."
+            "attributed to what the sentences say."
         )
     return found
 
@@ -326,16 +326,16 @@ def _apart(report: Report, setting: str) -> str:
 
 
 def looks_words(report: Report) -> str:
-    """What the planned looks did, in one sentence."""
+    """What the planned interim analyses did, in one sentence."""
     saved, looks = report.saved, len(report.plan.looks)
     stopped = [row for row in report.looks if row.stops]
     if saved is None or not stopped:
-        return f"Sequential: {looks} looks were planned, and none has stopped a sentence so far."
+        return f"Sequential: {looks} interim analyses were planned, and none has stopped a sentence so far."
     money = "" if saved.usd is None else f", about ${saved.usd:.4f}" + (" in simulated prices" if report.simulated else "")
     n_found = sum(row.decision == "efficacy" for row in stopped)
     return (
         f"Sequential: {len(stopped)} of {len({(place_of(r), r.treatment) for r in report.looks})} sentences stopped before the end of "
-        f"{looks} planned looks, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
+        f"{looks} planned interim analyses, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
         f"{saved.n_planned:,} trials were not sent{money}."
     )
 

@@ -142,7 +142,7 @@ def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt
 
 @UNCHECKED
 def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
-    """What the papers' arithmetic reports beside what can be said: a point in points of score for each figure, with its range.
+    """What the papers' arithmetic reports next to the estimates of this run: a point in points of score for each figure, with its range.
 
     `rows` have `figure`, `kind` ("published" or "honest"), `points`, `low`, `high` (None: no range) and `words`. The range of a
     published figure is what dice alone would give it; that of an honest one its 95 % interval.
@@ -185,7 +185,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: s
 def estimates(
     rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], axis: str, title: str, simulated: bool, ends: tuple[float, float] | None = None
 ) -> alt.LayerChart:
-    """One row for each name, in it a point with its interval for each kind, told apart by colour, shape and place; words beside them.
+    """One row for each name, in it a point with its interval for each kind, distinguished by colour, shape and place; words next to them.
 
     `rows` have `row`, `kind` (one of `kinds`), `value`, `low`, `high` (in the unit of the `axis`) and `words`. `ends` bounds the axis;
     without it the axis holds 0 and every interval.
@@ -208,7 +208,7 @@ def estimates(
 
 @UNCHECKED
 def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated: bool) -> alt.LayerChart:
-    """Power against items, one line for each true effect; the effect that was asked about is drawn thick, with a point at `n_items`.
+    """Power against items, one line for each true effect; the effect in question is drawn thick, with a point at `n_items`.
 
     `rows` have `effect` (points), `items`, `power` (a fraction) and `asked` (whether it is that effect).
     """
@@ -361,7 +361,7 @@ def _intervals(
 
 
 def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """Rows that layers share; a tuple, since altair copies a list anew at each of the many steps of building a chart."""
+    """Rows that layers share; a tuple, since altair copies a list again at each of the many steps of building a chart."""
     return alt.InlineData(values=tuple(dict(row) for row in rows))
 
 

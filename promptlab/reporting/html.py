@@ -42,9 +42,9 @@ SECTIONS = {
     "missing": "What missing answers could hide",
     "protocol": "The papers' protocol, and the honest one",
     "arms": "Cost and reliability by arm",
-    "beside": "Beside the verdicts",
+    "beside": "Next to the verdicts",
     "loops": "Feedback loops",
-    "looks": "Looks before the end",
+    "looks": "Interim analyses",
     "provenance": "Provenance",
     "again": "How to do it again",
     "words": "How to read this",
@@ -99,7 +99,7 @@ def to_html(report: Report) -> str:
 
 
 def _is_figure(cell: str) -> bool:
-    """Whether a cell holds a number and perhaps its interval: those stand to the right and never break."""
+    """Whether a cell holds a number and perhaps its interval: those are on the right and never break."""
     return len(cell) <= LONGEST_FIGURE and FIGURE.fullmatch(cell) is not None
 
 

@@ -354,7 +354,7 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     if silent:
         return "Decide nothing: the baseline differs from its own repeat; find out why first."
     if not report.complete:
-        return "Wait: the run is not finished; the same command goes on."
+        return "Wait: the run is not finished; the same command continues."
     others = [row for row in rows if not row.incumbent]
     ship = next((row for row in others if row.decision == "ship"), None)
     keep = "the incumbent" if len({row.arm for row in rows if row.incumbent}) != 1 else next(row.arm for row in rows if row.incumbent)

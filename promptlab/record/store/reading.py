@@ -77,7 +77,7 @@ class Run:
 
     @property
     def looks(self) -> dict[str, Any]:
-        """What the planned looks decided so far; empty in a run without looks."""
+        """What the planned interim analyses decided so far; empty in a run without them."""
         return looks_in(self.folder)
 
     @property
@@ -188,10 +188,10 @@ def items_in(folder: Path) -> Iterator[Row]:
 
 
 def looks_in(folder: Path) -> dict[str, Any]:
-    """What the planned looks of a run folder decided so far."""
+    """What the planned interim analyses of a run folder decided so far."""
     path = folder / "looks.json"
     found = _json(path) if os.path.lexists(path) else {}
-    with readable(f"{path}: not the looks of a run; {REMEDY.format(folder)}"):
+    with readable(f"{path}: not the interim analyses of a run; {REMEDY.format(folder)}"):
         look_rows(found)
     return found
 
@@ -263,7 +263,7 @@ def write_trials(path: Path, trials: pd.DataFrame, part_of: pd.Series[int]) -> N
 
 
 class Recorded(NamedTuple):
-    """What a run folder holds before a sweep goes on."""
+    """What a run folder holds before a sweep continues."""
 
     trials: frozenset[str]
     paid_usd: float
