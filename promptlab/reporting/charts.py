@@ -121,6 +121,12 @@ def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt
 
 
 @UNCHECKED
+def history(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """The score of what runs today, run by run, one line for each model, with 95 % intervals; rows of `history.chart_rows`."""
+    return _by_round(rows, title, "right answers of what runs today, %", simulated, step="run")
+
+
+@UNCHECKED
 def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
     """What the papers' arithmetic reports beside what can be said: a point in points of score for each figure, with its range.
 
@@ -243,7 +249,7 @@ def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
     return [_inert(part) for part in value] if isinstance(value, list) else value
 
 
-def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool) -> alt.LayerChart:
+def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, step: str = "round") -> alt.LayerChart:
     arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
     data = _data(
         [
@@ -254,13 +260,13 @@ def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simul
                 "share": 100 * row["share"],
                 "low": 100 * row["low"],
                 "high": 100 * row["high"],
-                "words": f"{row['arm']}, round {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
+                "words": f"{row['arm']}, {step} {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
             }
             for row in rows
         ]
     )
     last = max((int(row["round"]) for row in rows), default=1)
-    x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
+    x = alt.X("x:Q", title=step, scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
     legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
     looks = (alt.Color, LINES, legend), (alt.StrokeDash, DASHES, None), (alt.Shape, POINTS, legend)
     colour, dash, shape = (kind("arm:N", sort=None, scale=alt.Scale(domain=arms, range=of), legend=own) for kind, of, own in looks)
