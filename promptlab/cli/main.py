@@ -30,8 +30,8 @@ app = typer.Typer(
 for before_judging in (init.init, plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
 JUDGING = (
-    report.report, gate.gate, report.scores, report.compare, report.replicate, export.export, export.notebook, paper.paper, rate.rate,
-    view.view,
+    report.report, gate.gate, report.scores, report.compare, report.history, report.replicate, export.export, export.notebook,
+    paper.paper, rate.rate, view.view,
 )  # fmt: skip
 for judging in JUDGING:
     app.command()(judging)

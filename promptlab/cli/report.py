@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from promptlab.cli.common import AsJson, RunFolder, exit_json, print_table, run_folder, say, show
+from promptlab.cli.common import AsJson, RunFolder, Runs, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 
 Format = Literal["terminal", "markdown", "html", "json", "csv", "pdf", "png"]
@@ -180,6 +180,34 @@ def compare(
     runs, of_item = (Run(run_a), Run(run_b or run_a)), [tuple(item.split("/", 1))] if item else []
     for task, name in [*of_item, *((c.task, c.item) for c in found.changed[:examples])]:
         say("\n" + example(runs, found, task, name))
+
+
+def history(
+    name: Annotated[str, typer.Argument(help="An experiment's name, a run, a task, or a question.", show_default=False)],
+    runs: Runs = Path("runs"),
+    format: Annotated[  # noqa: A002
+        Literal["terminal", "markdown", "json"], typer.Option("--format", "-f", help="terminal, markdown or json.")
+    ] = "terminal",
+    chart: Annotated[Path | None, typer.Option(help="Draw the scores into this SVG file.", show_default=False)] = None,
+) -> None:
+    """The runs of one question over time: versions, scores, best arms, and whether a provider drifted (A/A against the run before)."""
+    from promptlab.record.store import write_whole
+    from promptlab.reporting import history as past
+    from promptlab.reporting.formats import section
+
+    found = past.history(name, runs)
+    if chart is not None:
+        from promptlab.reporting import charts
+
+        drawn = charts.history(past.chart_rows(found), f"{name}: what runs today, run by run", any(e.simulated for e in found))
+        write_whole(chart, charts.svg(drawn).encode())
+    table = past.history_table(found)
+    if format == "json":
+        exit_json(past.plain(found))
+    if format == "markdown":
+        sys.stdout.write("\n".join(section(table.title, table.note, table.head, table.rows)) + "\n")
+        return
+    show(table)
 
 
 def replicate(

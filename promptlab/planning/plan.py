@@ -26,6 +26,7 @@ from promptlab.nouns.plan import (
     PowerRow,
 )
 from promptlab.nouns.setting import level_words
+from promptlab.planning.earlier import with_earlier
 from promptlab.planning.price import counts, estimates, parts
 from promptlab.planning.size import Size
 from promptlab.planning.study import Study
@@ -129,7 +130,10 @@ def make_plan(study: Study) -> Plan:
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )
-    return completed(made) if not design.screened else _confirmed(completed(made), study)
+    made = completed(made)
+    if study.earlier is not None:
+        made = with_earlier(made, study.earlier)
+    return made if not design.screened else _confirmed(made, study)
 
 
 def _confirmed(made: Plan, study: Study) -> Plan:

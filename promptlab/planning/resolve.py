@@ -43,6 +43,7 @@ from promptlab.nouns import (
 from promptlab.nouns.environment import ignored, located, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
+from promptlab.planning.earlier import earlier
 from promptlab.planning.requests import are_chats
 from promptlab.planning.study import Study
 from promptlab.scoring.code import Code, Consent
@@ -422,11 +423,13 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
             what = f"{model.name!r} completes one text, and requests have several messages"
             resolver.problem(f"{what}; add chat_template to it, as in '{{role}}: {{content}} '", "models", index)
     resolver.first_calls(made.values(), arms, tasks)
+    design = Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened)
+    paired_with = earlier(experiment, design, base, lambda said: resolver.problem(said, "compare_to"))
     if resolver.problems:
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
-        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened), sims=sims, prices=prices,
+        design=design, sims=sims, prices=prices, earlier=paired_with,
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},

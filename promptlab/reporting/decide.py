@@ -63,7 +63,8 @@ def lines(report: Report) -> list[Line]:
             over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
-            for c in (c for c in over if c.control == controls[0]):
+            first = {c.treatment for c in over if c.control == controls[0]}
+            for c in (c for c in over if c.control == controls[0] or c.treatment not in first):
                 today = plain.get(c.treatment)
                 line = _line(report, c, today if today is not c else None, texts.get(c.treatment))
                 split = depends.get((model, setting.id, c.treatment, c.control))

@@ -38,6 +38,7 @@ from promptlab.nouns import (
     first_line,
     home,
 )
+from promptlab.planning.earlier import extended
 from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
@@ -106,6 +107,7 @@ class Store:
         plan = run.plan
         if plan.confirm:
             plan = Screening(plan, kept.judged.screening).confirming
+        plan = extended(plan)
         report = Report(
             run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(),
             baselines=pd.DataFrame(kept.baselines), **vars(kept.judged),

@@ -136,7 +136,7 @@ class KeptManifest:
             before = Run(writer.folder).manifest
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
-        self.effective: Mapping[str, Any] = {}
+        self.effective: Mapping[str, Any] = before.effective
         self.kept_before = Sums(
             max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),
             max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),
