@@ -98,6 +98,8 @@ def calibrate(
 
     `discordance` is the share of items on which two runs of the same prompt disagree; `observe` is told (done, of).
     """
+    if study.design.left_out:
+        raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark by itself")
     plan = make_plan(study)
     judged = partial(_judged, *_rows(study), plan, (baseline, discordance), np.random.default_rng(study.design.seed))
     treatment = next(a.name for a in study.design.arms if a.role in ("stimulus", "loop"))

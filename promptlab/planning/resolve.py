@@ -77,6 +77,8 @@ class _Resolver:
     files: dict[str, str] = field(default_factory=dict)
     """Task files by the id of their task."""
     code: list[Code] = field(default_factory=list)
+    left_out: set[tuple[str, str | None]] = field(default_factory=set)
+    """Ids of tasks with base prompts that do not ask for them, where benchmarks have different ones."""
 
     def problem(self, message: str, *loc: str | int) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
@@ -129,11 +131,20 @@ class _Resolver:
             except DataMissing as error:
                 self.problem(str(error), "tasks")
                 continue
-            for index, prompt in enumerate(() if e.prompts else e.base_prompts):
+            for index, prompt in enumerate(() if e.prompts else e.prompts_of(task.benchmark)):
                 if prompt not in task.base_prompts:
                     has = ", ".join(task.base_prompts)
                     way = f"it has {has}" if has else "write whole 'prompts' here, or base_prompts in the task's file"
-                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; {way}", "base_prompts", index)
+                    self.problem(
+                        f"the task {name!r} has no base prompt {prompt!r}; {way}",
+                        "base_prompts",
+                        *([task.benchmark] * isinstance(e.base_prompts, dict)),
+                        index,
+                    )
+            others = set() if e.prompts else set(e.prompt_names) - set(e.prompts_of(task.benchmark))
+            self.left_out |= {(task.id, prompt) for prompt in others}
+            if others and e.analysis.looks > 1:
+                self.problem(f"looks need the same base prompts in every task; {name!r} has others", "base_prompts")
             n_shots = max(e.shots_asked)
             drawn = draw(task, e.items, n_shots, e.seed)
             if task.id in self.files:
@@ -406,7 +417,8 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
-        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed), sims=sims, prices=prices,
+        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, frozenset(resolver.left_out)), sims=sims,
+        prices=prices,
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
