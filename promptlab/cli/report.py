@@ -188,10 +188,13 @@ def replicate(
         cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
         exit_json({**asdict(found), "cells": cells})
     mark = "SIMULATED: " if found.simulated else ""
-    sides = [[c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", *_side(*row)] for c in found.cells for row in c.side_by_side]
-    print_table(
-        f"{mark}{found.source} and these answers, score in %", ["model", "benchmark", "prompt, shots", "row", "paper", "here"], sides
-    )
+    sides = [
+        [c.model, c.beside, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", *_side(*row)]
+        for c in found.cells
+        for row in c.side_by_side
+    ]
+    heads = ["model", "beside", "benchmark", "prompt, shots", "row", "paper", "here"]
+    print_table(f"{mark}{found.source} and these answers, score in %", heads, sides)
     rows = [
         [
             c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks, c.gain(c.published_average, "-"),
@@ -210,9 +213,11 @@ def replicate(
         here = " and ".join(f"{our:+.1f} % with {words}" for our, words in both if our is not None)
         said = f"the abstract says {theirs:.2f} %, from the best sentences, chosen on the test items; the same arithmetic gives here"
         say(f"{BENCHMARKS[benchmark]}: {said} {here or 'nothing, for no baseline is above 0'}.")
+    differs: dict[tuple[str, ...], list[str]] = {}
     for c in found.cells:
-        where = f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples"
-        say(f"{where}, differs from the paper: {'; '.join(c.deviations)}.")
+        differs.setdefault(c.deviations, []).append(f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples")
+    for deviations, where in differs.items():
+        say(f"{'; '.join(where)}: differs from the paper: {'; '.join(deviations)}.")
 
 
 def _side(row: str, theirs: float | None, ours: float | None) -> list[str]:

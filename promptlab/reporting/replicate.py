@@ -69,6 +69,11 @@ class Cell(InSetting):
     """Those of the deviations for which the cell is not compared."""
     setting: Setting
 
+    @property
+    def beside(self) -> str:
+        """What of the paper it stands beside: one of its models, or the average over them."""
+        return self.paper_model or AVERAGE
+
     def gain(self, value: float | None, otherwise: str) -> str:
         """A figure of the paper as its gain over the paper's baseline."""
         return otherwise if value is None or self.original is None else f"{value - self.original:+.1f}"
