@@ -211,12 +211,17 @@ def history(
 
 
 def replicate(
-    run: RunFolder,
+    runs: Annotated[list[Path], typer.Argument(help="One run or several, such as zero-shot and few-shot.", parser=run_folder)],
     paper: Annotated[Literal["emotionprompt", "negativeprompt"], typer.Option(help="The paper to compare with.", show_default=False)],
-    same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is.")] = None,
+    same_as: Annotated[
+        list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is, or Average.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A run next to the paper's Table 1, cell by cell: average with average, never with the published best."""
+    """Runs next to the paper's Table 1, row by row and cell by cell: average with average, never with the published best.
+
+    A model that the paper did not test is compared with the paper's average over its models.
+    """
     from dataclasses import asdict
 
     from promptlab.record.store import Run
@@ -226,30 +231,45 @@ def replicate(
     wrong = next((part for part, sign, name in pairs if not sign or not name), None)
     if wrong is not None:
         raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
-    found = compare(Run(run), paper, {model: name for model, _, name in pairs})
+    found = compare([Run(run) for run in runs], paper, {model: name for model, _, name in pairs})
     if as_json:
         cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
         exit_json({**asdict(found), "cells": cells})
+    mark = "SIMULATED: " if found.simulated else ""
+    sides = [
+        [c.model, c.beside, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", *_side(*row)]
+        for c in found.cells
+        for row in c.side_by_side
+    ]
+    heads = ["model", "beside", "benchmark", "prompt, shots", "row", "paper", "here"]
+    print_table(f"{mark}{found.source} and these answers, score in %", heads, sides)
     rows = [
         [
             c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks, c.gain(c.published_average, "-"),
             c.expected("-"), f"{c.our_average:+.1f}", f"{c.our_low:+.1f} to {c.our_high:+.1f}", c.gain(c.published_best, "-"),
-            f"{c.our_best_per_task:+.1f}", c.verdict,
+            f"{c.our_best_per_task:+.1f}", "-" if c.our_best_single is None else f"{c.our_best_single:+.1f}", c.verdict,
         ]
         for c in found.cells
     ]  # fmt: skip
     heads = [
         "model", "benchmark", "prompt, shots", "tasks", "paper's mean", "a repetition's range", "here", "95 % CI", "paper's best",
-        "best per task here", "verdict",
+        "best per task here", "best single here", "verdict",
     ]  # fmt: skip
-    print_table(f"{'SIMULATED: ' if found.simulated else ''}{found.source} and this run, in points", heads, rows)
-    for benchmark, theirs, ours in found.headlines:
-        here = "has no baseline above 0 here" if ours is None else f"gives {ours:+.1f} % here"
-        name = BENCHMARKS[benchmark]
-        say(f"{name}: the abstract says {theirs:.2f} %, from the best stimuli, chosen on the test items; the same arithmetic {here}.")
+    print_table(f"{mark}{found.source} and these answers, gains in points", heads, rows)
+    for benchmark, theirs, *ours in found.headlines:
+        both = zip(ours, ("the best sentence of each task", "the best single sentence"), strict=True)
+        here = " and ".join(f"{our:+.1f} % with {words}" for our, words in both if our is not None)
+        said = f"the abstract says {theirs:.2f} %, from the best sentences, chosen on the test items; the same arithmetic gives here"
+        say(f"{BENCHMARKS[benchmark]}: {said} {here or 'nothing, for no baseline is above 0'}.")
+    differs: dict[tuple[str, ...], list[str]] = {}
     for c in found.cells:
-        where = f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples"
-        say(f"{where}, differs from the paper: {'; '.join(c.deviations)}.")
+        differs.setdefault(c.deviations, []).append(f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples")
+    for deviations, where in differs.items():
+        say(f"{'; '.join(where)}: differs from the paper: {'; '.join(deviations)}.")
+
+
+def _side(row: str, theirs: float | None, ours: float | None) -> list[str]:
+    return [row, *("-" if value is None else f"{value:.2f}" for value in (theirs, ours))]
 
 
 BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}

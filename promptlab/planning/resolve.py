@@ -79,6 +79,8 @@ class _Resolver:
     files: dict[str, str] = field(default_factory=dict)
     """Task files by the id of their task."""
     code: list[Code] = field(default_factory=list)
+    left_out: set[tuple[str, str | None]] = field(default_factory=set)
+    """Ids of tasks with base prompts that do not ask for them, where benchmarks have different ones."""
 
     def problem(self, message: str, *loc: str | int) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
@@ -131,11 +133,20 @@ class _Resolver:
             except DataMissing as error:
                 self.problem(str(error), "tasks")
                 continue
-            for index, prompt in enumerate(() if e.prompts else e.base_prompts):
+            for index, prompt in enumerate(() if e.prompts else e.prompts_of(task.benchmark)):
                 if prompt not in task.base_prompts:
                     has = ", ".join(task.base_prompts)
                     way = f"it has {has}" if has else "write whole 'prompts' here, or base_prompts in the task's file"
-                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; {way}", "base_prompts", index)
+                    self.problem(
+                        f"the task {name!r} has no base prompt {prompt!r}; {way}",
+                        "base_prompts",
+                        *([task.benchmark] * isinstance(e.base_prompts, dict)),
+                        index,
+                    )
+            others = set() if e.prompts else set(e.prompt_names) - set(e.prompts_of(task.benchmark))
+            self.left_out |= {(task.id, prompt) for prompt in others}
+            if others and e.analysis.looks > 1:
+                self.problem(f"looks need the same base prompts in every task; {name!r} has others", "base_prompts")
             n_shots = max(e.shots_asked)
             drawn = draw(task, e.items, n_shots, e.seed)
             if task.id in self.files:
@@ -423,7 +434,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
             what = f"{model.name!r} completes one text, and requests have several messages"
             resolver.problem(f"{what}; add chat_template to it, as in '{{role}}: {{content}} '", "models", index)
     resolver.first_calls(made.values(), arms, tasks)
-    design = Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened)
+    design = Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened, frozenset(resolver.left_out))
     paired_with = earlier(experiment, design, base, lambda said: resolver.problem(said, "compare_to"))
     if resolver.problems:
         raise FileProblems(resolver.problems)

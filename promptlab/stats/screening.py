@@ -6,6 +6,7 @@ sent. Since no item of the confirming part had a say in it, the tests there hold
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -191,14 +192,13 @@ class Screening:
         """The plan of the confirming part: its items, the hypotheses about chosen arms, and the trials that it asks."""
         plan, unneeded = self.plan, self.unneeded() if not self.open else frozenset[ArmKey]()
         tasks = tuple(replace(task, n_items=n) for task, n in zip(plan.tasks, self.confirm.items, strict=True))
-        n_arms = 0
-        for setting in plan.settings:
-            for arm in plan.arms_of(setting):
-                n = plan.n_prompts_of(setting, arm)
-                for model in plan.model_of:
-                    sent = [p for p in self._prompts if p and (model, setting.id, arm.name, p) not in unneeded]
-                    n_arms += min(n, len([p for p in sent if p != OWN_PROMPT]) or bool(sent))
-        n_trials = sum(self.confirm.items) * n_arms * plan.replicates
+        n_trials = 0
+        for setting, task in itertools.product(plan.settings, tasks):
+            prompts = [p for p in self._prompts if p and (p == OWN_PROMPT or p in plan.prompts_of(task))]
+            for arm, model in itertools.product(plan.arms_of(setting), plan.model_of):
+                sent = [p for p in prompts if (model, setting.id, arm.name, p) not in unneeded]
+                n = min(plan.n_prompts_of(setting, arm, task), len([p for p in sent if p != OWN_PROMPT]) or bool(sent))
+                n_trials += task.n_items * n * plan.replicates
         counts = replace(plan.counts, items=sum(self.confirm.items), trials=n_trials)
         return replace(plan, tasks=tasks, hypotheses=self.hypotheses, counts=counts)
 
