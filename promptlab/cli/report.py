@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from promptlab.cli import completing
 from promptlab.cli.common import AsJson, RunFolder, Runs, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 
@@ -38,8 +39,8 @@ def report(
         _grid(run, format, where or [], out, scorer)
         return
     if page is not None:
-        if scorer is not None or format == "html":
-            raise UsageProblem("--page shows the tables of one page by the run's own scorer; leave --scorer and --format html out")
+        if scorer is not None or format in INTO_RUN:
+            raise UsageProblem(f"--page shows the tables of one page by the run's own scorer; leave --scorer and --format {format} out")
         _page(run, page, where or [], format, out)
         return
     if where:
@@ -122,10 +123,15 @@ def scores(
 def compare(
     run_a: RunFolder,
     run_b: Annotated[
-        Path | None, typer.Argument(help="The other run; the same one when left out.", show_default=False, parser=run_folder)
+        Path | None,
+        typer.Argument(
+            help="The other run; the same one when left out.", show_default=False, parser=run_folder, autocompletion=completing.runs
+        ),
     ] = None,
-    arm: Annotated[str, typer.Option(help="The arm of the first run.")] = "none",
-    against: Annotated[str | None, typer.Option(help="The arm of the second; the same name when left out.")] = None,
+    arm: Annotated[str, typer.Option(help="The arm of the first run.", autocompletion=completing.arms)] = "none",
+    against: Annotated[
+        str | None, typer.Option(help="The arm of the second; the same name when left out.", autocompletion=completing.arms)
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
     model_b: Annotated[str | None, typer.Option(help="The model of the second; as in the first when left out.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The prompt of the first arm, where a run has several.")] = None,

@@ -216,6 +216,11 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether a run is ready as it is now, so that opening it takes a moment."""
+    return _kept(folder, stamp(folder)) is not None
+
+
 def stamp(folder: Path) -> Stamp:
     """What the folder holds now: names, times and sizes of everything that decides what is shown."""
     paths = [folder / name for name in ("plan.json", "looks.json", "items.parquet", "journal.jsonl")]
