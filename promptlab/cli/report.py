@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from promptlab.cli.common import AsJson, RunFolder, exit_json, print_table, run_folder, say, show
+from promptlab.cli.common import AsJson, Force, RunFolder, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 
 Format = Literal["terminal", "markdown", "html", "json", "csv"]
@@ -25,18 +26,19 @@ def report(
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[str | None, typer.Option(help="Only what this page of the explorer shows, such as overview, matrix or cost.")] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
+    force: Force = False,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
     if page is not None:
         if scorer is not None or format == "html":
             raise UsageProblem("--page shows the tables of one page by the run's own scorer; leave --scorer and --format html out")
-        _page(run, page, where or [], format, out)
+        _page(run, page, where or [], format, out, force=force)
         return
     if where:
         raise UsageProblem("--where needs --page: it is what the address of that page holds")
     from promptlab import api, reporting
 
-    built = api.report(run, scorer=scorer)
+    built = api.report(run, scorer=scorer, force=force)
     if format == "terminal":
         if out is not None:
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
@@ -57,12 +59,16 @@ def _write(text: str, out: Path | None) -> None:
     say(f"written: {out}")
 
 
-def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
+def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None, *, force: bool) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
     from promptlab.explorer.shell import filters_of, page_tables, text_of
     from promptlab.record.store import Run
+    from promptlab.reporting.checked import checked
 
+    failed = checked(Run(run), force)
     found = page_tables(run, page, filters_of(where))
+    if failed:
+        found = [shown._replace(note=f"THIS RUN FAILS ITS AUDIT: {'; '.join(failed)}. {shown.note}") for shown in found]
     simulated = Run(run).manifest.simulated
     if format == "terminal" and out is None:
         for shown in found:
@@ -211,10 +217,11 @@ def after_sweep(folder: Path, write_html: bool) -> None:
     """What a sweep ends with: the verdicts on the screen, the report beside the record, and the run made ready for the explorer."""
     from promptlab import reporting as reports
     from promptlab.record.store import Run, write_whole
+    from promptlab.reporting.checked import failures
     from promptlab.reporting.prepared import keep, stamp
 
     run, now = Run(folder), stamp(folder)
-    built = reports.build(run)
+    built = replace(reports.build(run), failed=tuple(failures(run)))
     reports.to_text(built)
     if write_html:
         write_whole(folder / "report.html", reports.to_html(built).encode("utf-8", "replace"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptlab.api import CacheUse
-from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
+from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
@@ -92,6 +92,7 @@ def sweep(
     batch_wait: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
     ] = None,
+    force: Force = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
     view: Annotated[
         bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it serves on until Ctrl-C.")
@@ -119,7 +120,7 @@ def sweep(
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
         ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
-        allow_keys=tuple(allow_key or ()),
+        allow_keys=tuple(allow_key or ()), force=force,
     )  # fmt: skip
     study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
     _say_first(study)

@@ -69,6 +69,8 @@ class Manifest(Typed):
     budget_usd: float | None = None
     budget_reached: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
+    chain: Mapping[str, Any] = field(default_factory=dict)
+    """The head of the hash chain over what was recorded; empty where an earlier version wrote the run."""
     prices: Mapping[str, Price | None] = field(default_factory=dict)
     models: Mapping[str, ModelAsked] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)

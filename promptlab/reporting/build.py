@@ -72,6 +72,8 @@ class Judged:
     """How many answers of each arm are not whole."""
     standings: tuple[Standing, ...]
     """Each arm by itself: score, price, and how its answers ended."""
+    failed: tuple[str, ...] = ()
+    """Why the run fails its audit: stands first in every form of a report that was forced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,12 +194,14 @@ def comparison_frame(report: Report) -> pd.DataFrame:
     In a run with contrasts the last column names them, as in `prompt expert - current`.
     """
     some = any(c.contrast for c in report.comparisons)
+    failed = {"audit": "; ".join(failed_words(report))} if report.failed else {}
     rows = [
         {name: "; ".join(map(str, value)) if isinstance(value, tuple) else value for name, value in flat(c).items()}
         | ({"contrast": c.contrast and c.contrast.name} if some else {})
+        | failed
         for c in report.comparisons
     ]
-    return pd.DataFrame(rows, columns=[*COMPARISON_COLUMNS, *(["contrast"] if some else [])])
+    return pd.DataFrame(rows, columns=[*COMPARISON_COLUMNS, *(["contrast"] if some else []), *failed])
 
 
 def verdicts(run: Run | str | Path) -> pd.DataFrame:
@@ -232,7 +236,7 @@ def by_arm(report: Report) -> list[tuple[dict[str, Any], pd.DataFrame]]:
 
 def headline(report: Report) -> list[str]:
     """The first sentences of a report: what is simulated, how far it is, what was found against which control."""
-    found: list[str] = []
+    found: list[str] = failed_words(report)
     if report.simulated:
         names = ", ".join(report.manifest.simulated_models)
         found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
@@ -263,6 +267,11 @@ def headline(report: Report) -> list[str]:
             "put down to what the sentences say."
         )
     return found
+
+
+def failed_words(report: Report) -> list[str]:
+    """That the run fails its audit, as a sentence."""
+    return [f"THIS RUN FAILS ITS AUDIT: {'; '.join(report.failed)}."] if report.failed else []
 
 
 def waiting(report: Report) -> list[str]:

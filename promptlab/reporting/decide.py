@@ -12,7 +12,7 @@ from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
-from promptlab.reporting.build import Report
+from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
@@ -144,7 +144,7 @@ def cautions(report: Report) -> list[str]:
         "Loops with an oracle were told when an answer was right; nobody has that in use.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
     }  # fmt: skip
-    return [caution for caution, stands in against.items() if stands]
+    return [*failed_words(report), *(caution for caution, stands in against.items() if stands)]
 
 
 def _says(c: Comparison) -> str:

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -41,12 +41,13 @@ from promptlab.nouns import (
 from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
+from promptlab.reporting.checked import failures
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 5
+VERSION = 6
 """Raised when what is kept changes, so that older files are made anew."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is made ready by a process of its own."""
@@ -235,7 +236,7 @@ def prepare(folder: Path) -> None:
     """Make a run ready in this process, whatever is kept of it."""
     now = stamp(folder)
     run = Run(folder)
-    keep(run, build(run), now)
+    keep(run, replace(build(run), failed=tuple(failures(run))), now)
 
 
 def keep(run: Run, report: Report, now: Stamp) -> None:

@@ -15,6 +15,7 @@ from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.checked import checked
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
@@ -52,9 +53,10 @@ class Report(Judged):
         return "\n".join(inert(line.rstrip()) for line in text.getvalue().strip().split("\n"))
 
 
-def whole(run: Run, scorer: Scorer | None = None) -> Report:
-    """Judge a run by its frozen plan, as `build` does."""
-    return filled(Report, build(run, scorer))
+def whole(run: Run, scorer: Scorer | None = None, force: bool = False) -> Report:
+    """Judge a run by its frozen plan, as `build` does; RunProblem where it fails the checks of `checked`, unless `force`."""
+    failed = checked(run, force)
+    return filled(Report, build(run, scorer), failed=tuple(failed))
 
 
 def to_text(report: Judged, console: Console | None = None, *, tasks: bool = False) -> None:

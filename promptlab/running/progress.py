@@ -111,6 +111,8 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+    force: bool = False
+    """Whether a run goes on that fails its audit."""
     allow_keys: tuple[str, ...] = ()
     """Variables whose values the experiment may send to an address of its own."""
 
@@ -188,6 +190,7 @@ class KeptManifest:
                 unsure_usd=self.kept_before.unsure_usd + progress.unsure_usd,
                 spent=Spent(usd=usd, tokens=tokens),
                 hashes=self._hashes,
+                chain=self._writer.chain.plain(),
                 models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
                 batches=self.batches(),
                 served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},

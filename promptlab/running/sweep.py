@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, Plan, RunProblem, UsageProblem
 from promptlab.planning.plan import make_plan
+from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import line_of
@@ -155,12 +156,14 @@ class _Session:
 
     def __post_init__(self) -> None:
         study, writer = self._study, self._writer
+        failed = failures(study, writer) if (writer.folder / "manifest.json").exists() else []
+        if not self._how.force:
+            refuse(writer.folder.name, failed, REMEDY)
         self._recorded = writer.recorded()
         self._how, fewer = with_room(self._how)
         self._plan, plan_digest = freeze(study, writer)
-        self._progress = Progress(
-            n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=[fewer] if fewer else []
-        )
+        notes = [*(f"this run fails its audit: {said}" for said in failed), *([fewer] if fewer else [])]
+        self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=notes)
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
 
@@ -181,7 +184,10 @@ class _Session:
             state = "interrupted"
             raise
         finally:
-            manifest.write(state)
+            try:
+                self._writer.compact()  # so that the manifest holds the chain's end
+            finally:
+                manifest.write(state)
             self._observe(progress)
 
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
@@ -326,6 +332,17 @@ class _Session:
             for version_ in sorted(versions):
                 self._manifest.seen(model, version_)
         self._observe(p)
+
+
+REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` mends damage; --force goes on all the same"
+
+
+def failures(study: Study, writer: RunWriter) -> list[str]:
+    """What is not as it was frozen in a run that a sweep would go on with; nothing of what repair moved aside."""
+    if not all((writer.folder / name).exists() for name in (EXPERIMENT, "items.parquet", "plan.json")):
+        return []
+    run = Run(writer.folder)
+    return [*problems(run), *plan_differences(run, study)]
 
 
 def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:
