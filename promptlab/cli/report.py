@@ -218,10 +218,12 @@ def after_sweep(folder: Path, write_html: bool) -> None:
     from promptlab import reporting as reports
     from promptlab.record.store import Run, write_whole
     from promptlab.reporting.checked import failures
+    from promptlab.reporting.older import keep_results
     from promptlab.reporting.prepared import keep, stamp
 
     run, now = Run(folder), stamp(folder)
     built = replace(reports.build(run), failed=tuple(failures(run)))
+    keep_results(run.id, built.comparisons)
     reports.to_text(built)
     if write_html:
         write_whole(folder / "report.html", reports.to_html(built).encode("utf-8", "replace"))

@@ -60,6 +60,7 @@ def sweep(
         CacheUse,
         typer.Option(help="Paid answers: use and keep them; refresh: ask again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask for every answer anew, so that none is older than the plan.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,
@@ -108,7 +109,9 @@ def sweep(
         return
     if no_cache and cache != "use":
         raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
-    use: CacheUse = "off" if no_cache else cache
+    if fresh and (cache != "use" or no_cache):
+        raise UsageProblem("--fresh means --cache refresh, and another way to use the cache is given as well; leave one of them out")
+    use: CacheUse = "off" if no_cache else "refresh" if fresh else cache
     from promptlab.cli.view import beside
     from promptlab.nouns import home
     from promptlab.planning.resolve import resolve

@@ -30,6 +30,7 @@ from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.judged import ground, grounded
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
+from promptlab.reporting.older import aged
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
@@ -72,6 +73,8 @@ class Judged:
     """How many answers of each arm are not whole."""
     standings: tuple[Standing, ...]
     """Each arm by itself: score, price, and how its answers ended."""
+    history: tuple[str, ...] = ()
+    """What was known before the plan: its registration, other runs of the question, answers that are older."""
     failed: tuple[str, ...] = ()
     """Why the run fails its audit: stands first in every form of a report that was forced."""
 
@@ -153,7 +156,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
         looks = Looks.thawed(plan, run.looks) if plan.looks else None
         ratings = tuple(ratings_of(run.folder))
-        comparisons = tuple(grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings))
+        judged = grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings)
+        comparisons, history = aged(run, plan, trials, tuple(judged))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
         return Report(
@@ -164,6 +168,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             trials=trials,
             n_trials=len(trials),
             comparisons=comparisons,
+            history=history,
             baselines=scorer_table(trials, run.each_item(), plan),
             rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
             loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
@@ -242,6 +247,7 @@ def headline(report: Report) -> list[str]:
         found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
     if report.plan.imported:
         found += list(report.plan.notes)
+    found += report.history
     n, planned = report.n_trials, report.plan.counts.trials
     if report.saved:
         found.append(looks_words(report))

@@ -20,6 +20,7 @@ from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
+from promptlab.reporting.older import keep_results
 from promptlab.reporting.rows import PLACE, cells, gap_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found
@@ -56,7 +57,10 @@ class Report(Judged):
 def whole(run: Run, scorer: Scorer | None = None, force: bool = False) -> Report:
     """Judge a run by its frozen plan, as `build` does; RunProblem where it fails the checks of `checked`, unless `force`."""
     failed = checked(run, force)
-    return filled(Report, build(run, scorer), failed=tuple(failed))
+    built = build(run, scorer)
+    if scorer in (None, built.plan.ran_by):
+        keep_results(run.id, built.comparisons)
+    return filled(Report, built, failed=tuple(failed))
 
 
 def to_text(report: Judged, console: Console | None = None, *, tasks: bool = False) -> None:

@@ -23,6 +23,7 @@ from typing import Any, Literal
 import promptlab
 from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
 from promptlab.planning.study import Study
+from promptlab.record.registry import registration_of
 from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice
@@ -139,6 +140,8 @@ class KeptManifest:
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
         self.effective: Mapping[str, Any] = {}
+        self.earlier: Mapping[str, Any] = before.earlier
+        self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
         self.kept_before = Sums(
             max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),
             max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,8 +17,10 @@ from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT
 from promptlab.planning.plan import make_plan
 from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
+from promptlab.record.registry import known_of, note_plan
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import line_of
+from promptlab.record.store.reading import items_in, older_in
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
@@ -164,6 +166,7 @@ class _Session:
         self._plan, plan_digest = freeze(study, writer)
         notes = [*(f"this run fails its audit: {said}" for said in failed), *([fewer] if fewer else [])]
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=notes)
+        self._noted = False
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
 
@@ -186,6 +189,7 @@ class _Session:
         finally:
             try:
                 self._writer.compact()  # so that the manifest holds the chain's end
+                manifest.earlier = known_of(older_in(self._writer.folder), self._study.path.parent)
             finally:
                 manifest.write(state)
             self._observe(progress)
@@ -200,6 +204,13 @@ class _Session:
             start = end
             if looks and end < n_trials and looks.decide(Run(self._writer.folder).trials(), number):
                 self._writer.write_json("looks.json", looks.frozen())
+
+    def _record(self, lines: Sequence[bytes]) -> None:
+        """Append trials; with the first of them the plan is one that got an answer."""
+        if not self._noted and self._how.cache != "replay":
+            self._noted = True
+            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder))
+        self._writer.append_lines(lines)
 
     def _spent(self) -> tuple[float, int]:
         """What earlier sessions took; where a price or a usage was unknown, what they set aside for it."""
@@ -227,7 +238,7 @@ class _Session:
                 source = waves.rows(todo, end, stop) if waves else rows(engine, todo, self._how.concurrency, stop)
                 async with aclosing(source) as finished:
                     async for some in finished:
-                        self._writer.append_lines([line_of(*both) for both in some])
+                        self._record([line_of(*both) for both in some])
                         for row, _ in some:
                             manifest.seen(row.model, row.model_version)
                         self._observe(progress)
@@ -267,7 +278,7 @@ class _Session:
         study, how, manifest = self._study, self._how, self._manifest
         most_usd, most_tokens = _limits(study, how)
         usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
-        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._writer.append_lines([line]))
+        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._record([line]))
         hub.longest.update(self._recorded.longest)
         if how.ray:  # whose workers keep nothing here
             manifest.spent = lambda: (usd.lent, int(tokens.lent))
