@@ -1,4 +1,4 @@
-"""`promptlab audit`: is a run, or a bundle, what it says it is?"""
+"""`promptlab audit` and `preregister`: is a run, or a bundle, what it says it is, and what was said before it?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from promptlab.cli.common import AllowCode, AsJson, print_json, print_rows, run_folder, say
+from promptlab.cli.common import LOOKS, AllowCode, AsJson, ExperimentFile, Sequential, print_json, print_rows, run_folder, say
 from promptlab.nouns import EXIT_ERROR, UsageProblem
 
 
@@ -50,3 +50,32 @@ def audit(
         say(f"{words}.")
     if failed:
         raise typer.Exit(EXIT_ERROR)
+
+
+def preregister(
+    experiment: ExperimentFile,
+    to: Annotated[Path, typer.Option("--to", help="The folder for the document.")] = Path(),
+    sequential: Sequential = False,
+    rfc3161: Annotated[str | None, typer.Option(metavar="URL", help="Have the hash stamped by this time stamping authority.")] = None,
+    opentimestamps: Annotated[str | None, typer.Option(metavar="URL", help="Have it stamped by this OpenTimestamps calendar.")] = None,
+    git_tag: Annotated[bool, typer.Option("--git-tag", help="Tag the commit of --to with the hash.")] = False,
+    allow_code: AllowCode = False,
+) -> None:
+    """Write design, families, margins, power, exact prompts and hashes before the first call. Its hash is in every later report."""
+    from promptlab.planning.resolve import resolve
+    from promptlab.running.registration import Stamp, register
+    from promptlab.sources.spec.user import consent
+
+    study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
+    asked: dict[Stamp, str | None] = {"rfc3161": rfc3161, "opentimestamps": opentimestamps, "git": "" if git_tag else None}
+    done = register(study, to, {kind: where for kind, where in asked.items() if where is not None})
+    say(f"registered:    {done.document}")
+    say(f"to read:       {done.page}")
+    say(f"SHA-256:       {done.sha256}")
+    for stamp in done.stamps:
+        say(f"stamp:         {stamp}")
+    if not done.stamps:
+        say(
+            "stamp:         none; publish the hash, or add --rfc3161 URL, --opentimestamps URL or --git-tag, so that others can trust its date"
+        )
+    say(f"then:          promptlab sweep {experiment}{' --sequential' if sequential else ''}")

@@ -27,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for before_judging in (init.init, plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
+for before_judging in (init.init, plan.plan, audit.preregister, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
 JUDGING = (
     report.report, audit.audit, gate.gate,

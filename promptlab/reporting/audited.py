@@ -56,6 +56,9 @@ def of_run(run: Run, consent: Consent | None = None) -> list[Checked]:
     rows.append(
         Checked("plan, ids and scores", DIFFERS if told else MATCHES, "; ".join(told) or "as experiment file and answers make them")
     )
+    if registered := run.manifest.registered:
+        same = registered.get("plan") == run.manifest.hashes.get("plan")
+        rows.append(Checked("registration", MATCHES if same else DIFFERS, f"SHA-256 {registered.get('sha256')}, {registered.get('at')}"))
     if run.plan.imported:
         return [*rows, Checked("replay", UNKNOWN, "an imported run holds no requests")]
     try:

@@ -101,7 +101,9 @@ def _contained(earlier: Entry | None, own: Entry, key: str, c: Comparison, tasks
         if mine[2] != theirs[2]:
             if theirs[1] < mine[1] and theirs[2] == mine[2][: theirs[1]]:
                 grown = f"that plan asked the first {theirs[1]:,} of these {mine[1]:,} items"
-                return f"{grown}: they grew after results were known, which is peeking that no p-value here corrects (analysis.looks plans it)"
+                return (
+                    f"{grown}: they grew after results were known, which is peeking that no p-value here corrects (analysis.looks plans it)"
+                )
             return "that plan asked other items"
     if earlier["comparisons"][key] > c.n_family:
         return f"that plan judged it among {earlier['comparisons'][key]:,}, and this one among {c.n_family:,}"
