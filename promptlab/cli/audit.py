@@ -75,7 +75,5 @@ def preregister(
     for stamp in done.stamps:
         say(f"stamp:         {stamp}")
     if not done.stamps:
-        say(
-            "stamp:         none; publish the hash, or add --rfc3161 URL, --opentimestamps URL or --git-tag, so that others can trust its date"
-        )
+        say("stamp:         none; publish the hash, or add --rfc3161 URL, --opentimestamps URL or --git-tag")
     say(f"then:          promptlab sweep {experiment}{' --sequential' if sequential else ''}")

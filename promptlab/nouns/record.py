@@ -176,5 +176,5 @@ def totals(kind: type[Any]) -> tuple[str, ...]:
 TRIAL_COLUMNS, CALL_COLUMNS, ITEM_COLUMNS = columns_of(TrialRow), columns_of(CallRow), columns_of(ItemRow)
 EVIDENCE_COLUMNS = ("response_id", "request_id", "dated", "answered_at", "first_run")
 """Columns of calls that say who answered when, and for which run."""
-CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd")
+CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd", "older")
 """Columns that may differ between two runs of the same experiment that gave the same answers."""

@@ -118,18 +118,18 @@ def variations(mine: str, own: Entry, known: Registry) -> list[str]:
 def known_of(runs: Iterable[str], folder: Path) -> dict[str, Entry]:
     """What is known of earlier runs: by this machine's registry, or by the bundle that an experiment lies in."""
     wanted = list(runs)
-    known = {**_bundled(folder, "earlier"), **read().plans} if wanted else {}
+    known = {**bundled(folder, "earlier"), **read().plans} if wanted else {}
     return {run: known[run] for run in wanted if run in known}
 
 
 def registration_of(plan: str, folder: Path) -> Entry:
     """The first registration of a plan, by its digest, from the registry or the bundle; empty where there is none."""
-    bundled = _bundled(folder, "registered")
-    return read().registered.get(plan) or (bundled if bundled.get("plan") == plan else {})
+    theirs = bundled(folder, "registered")
+    return read().registered.get(plan) or (theirs if theirs.get("plan") == plan else {})
 
 
-def _bundled(folder: Path, key: str) -> Entry:
-    """A part of the manifest of the bundle that a folder is; empty where it is none."""
+def bundled(folder: Path, key: str) -> Entry:
+    """What the manifest of the bundle that a folder is says under a key; empty where it is none."""
     with contextlib.suppress(OSError, *UNREADABLE):
         found = json_value(read_bytes(folder / "manifest.json", LIMIT, folder))
         if found.get("holds") == "promptlab answers" and isinstance(found.get(key), dict):

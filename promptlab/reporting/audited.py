@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from promptlab.design.cross import trials as trials_of
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError, Trial, UsageProblem, first_line
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, Completion, PromptlabError, Trial, UsageProblem, first_line
 from promptlab.planning import rebuilt
 from promptlab.planning.audit import DIFFERS, MATCHES, UNKNOWN, audit
 from promptlab.planning.resolve import resolve
@@ -25,12 +26,14 @@ from promptlab.running import bundle
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
 from promptlab.running.engine import engine_of
+from promptlab.running.own_answers import own_of
 from promptlab.running.progress import Execution, Progress
 from promptlab.running.sweep import run_sweep
 from promptlab.scoring.code import Consent
 from promptlab.stats.judging import fewer_agree
 
 IN_CALLS = ("trial", "turn", "key", "messages", "requested", "effective", "text", "outcome", "purpose", "score")
+NOTHING: Mapping[tuple[str, str], Completion] = MappingProxyType({})
 LEVEL = 0.01
 """Chance of calling an honest record less stable than its own repeat."""
 
@@ -74,7 +77,7 @@ def of_run(run: Run, consent: Consent | None = None) -> list[Checked]:
             answers.put_many(block)
         answers.close()
         try:
-            again = replayed(study, Path(folder))
+            again = replayed(study, Path(folder), {(one.trial, one.key): one.completion for one in own_of(run)})
         except (PromptlabError, OSError) as error:
             return [*rows, Checked("replay", UNKNOWN, first_line(error))]
         return [*rows, *_compared(run, again)]
@@ -89,9 +92,9 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     return as_recorded(study, run.folder.parent)
 
 
-def replayed(study: Study, folder: Path) -> Run:
+def replayed(study: Study, folder: Path, own: Mapping[tuple[str, str], Completion] = NOTHING) -> Run:
     """The study answered by the cache in a folder alone, as a run in the same folder."""
-    done = run_sweep(study, folder / "runs", folder / "cache", Execution(cache="replay"), lambda _: None)
+    done = run_sweep(study, folder / "runs", folder / "cache", Execution(cache="replay", own=own), lambda _: None)
     return Run(done.folder)
 
 
@@ -138,10 +141,19 @@ def of_bundle(folder: Path, consent: Consent | None = None) -> tuple[list[Checke
         answers.close()
         again = replayed(study, Path(place))
         told, now = manifest.get("cells"), cells(again)
-        differ = [" / ".join(map(str, key)) for key in {**(told or {}), **now} if (told or {}).get(key) != now.get(key)]
+        differ = [key for key in {**(told or {}), **now} if (told or {}).get(key) != now.get(key)]
         found = f"{len(differ):,} of {len(now):,} cells: {'; '.join(differ[:3])}" if differ else f"{len(now):,} cells"
         rows.append(Checked("author's cells", UNKNOWN if told is None else DIFFERS if differ else MATCHES, found))
         return [*rows, *(Checked(f"replayed {c.what}", c.says, c.found) for c in of_run(again, consent))], manifest
+
+
+def about(run: Run) -> dict[str, Any]:
+    """What a bundle says of the run that it was made of."""
+    manifest, plan = run.manifest, run.plan
+    return {
+        "hashes": manifest.hashes, "chain": dict(manifest.chain), "cells": cells(run), "looks": len(plan.looks) or None,
+        "scorer": plan.scorer, "earlier": dict(manifest.earlier), "registered": dict(manifest.registered),
+    }  # fmt: skip
 
 
 def cells(run: Run) -> dict[str, list[Any]]:

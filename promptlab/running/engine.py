@@ -76,6 +76,8 @@ class Engine:
     progress: Progress
     judges: Sequence[Model] = ()
     """Models that only scorings ask."""
+    own: Mapping[tuple[str, str], Completion] = field(default_factory=dict)
+    """By trial and key: answers, and failures, that one trial alone had."""
     run_id: str = ""
     """The id of the run that asks."""
     limits: Mapping[str, int] = field(default_factory=dict)
@@ -210,7 +212,9 @@ class Engine:
                 yield pending
                 continue
             keys = pending.keys
-            after = self._on(pending, [stored.get(key) or self.failures.get(key) or self.behind.get(key) for key in keys])
+            own = [self.own.get((pending.trial.id, key)) for key in keys] if self.own else [None] * len(keys)
+            each = zip(own, keys, strict=True)
+            after = self._on(pending, [one or stored.get(key) or self.failures.get(key) or self.behind.get(key) for one, key in each])
             if isinstance(after, Pending):
                 is_fresh = come.isdisjoint(keys) and time.monotonic() - looked_up_at < FRESH_S
                 after.missed_at = n_foreign if not after.is_list and (after.keys is not keys or is_fresh) else None
@@ -238,8 +242,12 @@ class Engine:
             after = self.step(pending, pending.answered(cast("Sequence[Completion]", found)))
             if not isinstance(after, Pending):
                 return after
-            found = [self._stored(key) for key in pending.keys]
+            found = self._found(pending)
         return pending
+
+    def _found(self, pending: Pending) -> list[Completion | None]:
+        """What is there of the answers that a trial waits for."""
+        return [self.own.get((pending.trial.id, key)) or self._stored(key) for key in pending.keys]
 
     def step(self, pending: Pending, sent: Any) -> Pending | Rows:  # noqa: ANN401 (what generators are sent)
         """The trial with what it wants first, or after what it is sent; its row where it is finished."""
@@ -281,7 +289,7 @@ class Engine:
         """A trial that waits for work, until it needs an answer that is not stored."""
         while pending.work is not None:
             after = self.step(pending, await self._worked(pending.work))
-            if isinstance(after, tuple) or isinstance(after := self._on(after, [self._stored(key) for key in after.keys]), tuple):
+            if isinstance(after, tuple) or isinstance(after := self._on(after, self._found(after)), tuple):
                 return after
         return pending
 

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import promptlab
-from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
+from promptlab.nouns import Completion, Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
 from promptlab.planning.study import Study
 from promptlab.record.registry import registration_of
 from promptlab.record.store import Run, RunWriter, now
@@ -112,6 +112,8 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+    own: Mapping[tuple[str, str], Completion] = field(default_factory=dict)
+    """Of a replay: by trial and key what one trial alone had."""
     force: bool = False
     """Whether a run goes on that fails its audit."""
     allow_keys: tuple[str, ...] = ()

@@ -28,6 +28,7 @@ from promptlab.running.engine import Engine, engine_of
 from promptlab.running.keys import need_key_consent
 from promptlab.running.ledger import Ledger, taken_over
 from promptlab.running.open_files import with_room
+from promptlab.running.own_answers import own_in, unlike_bundle
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import ArmKey, Looks
@@ -164,7 +165,8 @@ class _Session:
         self._recorded = writer.recorded()
         self._how, fewer = with_room(self._how)
         self._plan, plan_digest = freeze(study, writer)
-        notes = [*(f"this run fails its audit: {said}" for said in failed), *([fewer] if fewer else [])]
+        other = unlike_bundle(study) if self._how.cache == "replay" else []
+        notes = [*(f"this run fails its audit: {said}" for said in failed), *other, *([fewer] if fewer else [])]
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=notes)
         self._noted = False
         kept = taken_over(writer.folder)
@@ -225,6 +227,7 @@ class _Session:
         kept = answers_of(self._writer.folder, cache) if self._how.batch else cache
         study = at_batch_prices(self._study) if self._how.batch else self._study
         engine = engine_of(study, kept, budget, progress, self._how)
+        engine.own = self._how.own or (own_in(study.path.parent) if self._how.cache == "replay" else {})
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
         engine.payer.longest.update(self._recorded.longest)
@@ -287,7 +290,7 @@ class _Session:
             if not all(model.simulated for model in study.models):
                 Ledger(self._writer.folder, before=manifest.kept_before).close()
             manifest.spent = lambda: (before[0] + hub.total("spent_usd"), before[1] + int(hub.total("spent_tokens")))
-        theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
+        theirs = replace(how, own={}, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
         try:
             for start, end, unneeded in self._segments():

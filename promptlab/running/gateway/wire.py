@@ -23,7 +23,7 @@ MESSAGE_LIMIT = 500
 Headers = Mapping[str, Any]
 NONE: Headers = MappingProxyType({})
 OWN_ID = "id of the answer"
-"""Beside the headers: the provider's own id, where a library may have made up another one."""
+"""Beside the headers: the provider's own id of the answer; a library may make up another one."""
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 READ_LIMIT = 20_000
 """How much of a provider's message is looked at, in characters: redaction comes before the cut to MESSAGE_LIMIT."""
@@ -117,7 +117,7 @@ def read_answer(
         top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
         fingerprint=_field(response, "system_fingerprint"),
         reasoning=answer.reasoning,
-        response_id=headers.get(OWN_ID) or _field(response, "id"),
+        response_id=headers.get(OWN_ID),
         request_id=next((headers[name] for name in REQUEST_IDS if headers.get(name)), None),
         dated=_iso(headers.get("date")),
         **read_usage(_field(response, "usage"), headers.get(COST_HEADER)),
