@@ -81,7 +81,7 @@ def ls(as_json: AsJson = False) -> None:
     if n_silent:
         say(f"{n_silent:,} were stored by an earlier promptlab, which did not keep the request; they are used as they are")
     if n_damaged:
-        say(f"{n_damaged:,} rows are damaged and asked again when they are needed; `promptlab cache prune --damaged` shows them")
+        say(f"{n_damaged:,} rows are damaged and sent again when they are needed; `promptlab cache prune --damaged` shows them")
 
 
 @cache.command("why")

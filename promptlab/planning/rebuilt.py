@@ -20,7 +20,7 @@ OF_THIS_MACHINE = ("prices", "simulators")
 DECIDES = (
     "alpha", "fdr", "margins", "generalise", "neutral", "pooling", "scorer", "replicates", "seed", "sampling", "models", "tasks", "arms",
     "settings", "placements", "base_prompts", "prompts", "incumbent", "factors", "compare_models", "interactions", "stimuli_of",
-    "placebos_of", "loops", "looks", "look_level", "futility", "hypotheses",
+    "placebos_of", "loops", "confirm", "looks", "look_level", "futility", "hypotheses",
 )  # fmt: skip
 """Keys of a plan that decide a verdict."""
 MOST_TOLD = 3
@@ -50,7 +50,8 @@ def _plan_problems(run: Run, plan: Plan) -> Iterator[str]:
     yield from (
         f"{name} of the plan is {was!r}, and experiment.yaml says {now!r}" for name, was, now in _values(plan, experiment) if was != now
     )
-    again = replanned(plan)
+    made = [replanned(plan, earlier=earlier) for earlier in (False, True)]
+    again = next((one for one in made if set(one.hypotheses) == set(plan.hypotheses)), made[0])
     lost, added = (len(set(a.hypotheses) - set(b.hypotheses)) for a, b in ((again, plan), (plan, again)))
     if lost or added:
         yield f"the plan lacks {lost:,} hypotheses that follow from its arms and tasks, and holds {added:,} that do not"

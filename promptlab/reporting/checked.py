@@ -40,7 +40,7 @@ def checked(run: Run, force: bool = False, trials: pd.DataFrame | None = None) -
 
 def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
     n = trials["trial"].nunique()
-    if run.manifest.state != "complete" or plan.looks or plan.imported or n >= plan.counts.trials:
+    if run.manifest.state != "complete" or plan.looks or plan.confirm or plan.imported or n >= plan.counts.trials:
         return []
     return [f"the manifest says complete, and {plan.counts.trials - n:,} of {plan.counts.trials:,} planned trials are not there"]
 
