@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from promptlab.cli import completing
-from promptlab.cli.common import AsJson, RunFolder, Runs, exit_json, print_table, run_folder, say, show
+from promptlab.cli.common import AsJson, Force, RunFolder, Runs, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 
 Format = Literal["terminal", "markdown", "html", "json", "csv", "pdf", "png"]
@@ -33,21 +34,22 @@ def report(
         str | None, typer.Option(help="Only what this page of the explorer shows, such as cost; grid: every item in every arm, as HTML.")
     ] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
+    force: Force = False,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
     if page == GRID:
-        _grid(run, format, where or [], out, scorer)
+        _grid(run, format, where or [], out, scorer, force=force)
         return
     if page is not None:
         if scorer is not None or format in INTO_RUN:
             raise UsageProblem(f"--page shows the tables of one page by the run's own scorer; leave --scorer and --format {format} out")
-        _page(run, page, where or [], format, out)
+        _page(run, page, where or [], format, out, force=force)
         return
     if where:
         raise UsageProblem("--where needs --page: it is what the address of that page holds")
     from promptlab import api, reporting
 
-    built = api.report(run, scorer=scorer)
+    built = api.report(run, scorer=scorer, force=force)
     if format == "terminal":
         if out is not None:
             raise UsageProblem("--out needs a format to write: add --format html, markdown, json, csv, pdf or png")
@@ -58,14 +60,14 @@ def report(
     _write(getattr(built, f"to_{format}")(), out)
 
 
-def _grid(run: Path, format: Format, where: list[str], out: Path | None, scorer: Scorer | None) -> None:  # noqa: A002
+def _grid(run: Path, format: Format, where: list[str], out: Path | None, scorer: Scorer | None, *, force: bool) -> None:  # noqa: A002
     """The page of every item in every arm, in a file."""
     from promptlab import api
     from promptlab.reporting.grid import to_grid
 
     if format not in ("terminal", "html") or where:
         raise UsageProblem("--page grid is one HTML page of the whole run; leave --where and other formats out")
-    _write(to_grid(api.report(run, scorer=scorer)), out or run / "grid.html")
+    _write(to_grid(api.report(run, scorer=scorer, force=force)), out or run / "grid.html")
 
 
 def _write(text: str | bytes, out: Path | None) -> None:
@@ -78,12 +80,16 @@ def _write(text: str | bytes, out: Path | None) -> None:
     say(f"written: {out}")
 
 
-def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
+def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None, *, force: bool) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
     from promptlab.explorer.shell import filters_of, page_tables, text_of
     from promptlab.record.store import Run
+    from promptlab.reporting.checked import checked
 
+    failed = checked(Run(run), force)
     found = page_tables(run, page, filters_of(where))
+    if failed:
+        found = [shown._replace(note=f"THIS RUN FAILS ITS AUDIT: {'; '.join(failed)}. {shown.note}") for shown in found]
     simulated = Run(run).manifest.simulated
     if format == "terminal" and out is None:
         for shown in found:
@@ -285,10 +291,13 @@ def after_sweep(folder: Path, write_html: bool) -> None:
     """What a sweep ends with: the verdicts on the screen, the report next to the record, and the run prepared for the explorer."""
     from promptlab import reporting as reports
     from promptlab.record.store import Run, write_whole
+    from promptlab.reporting.checked import failures
+    from promptlab.reporting.older import keep_results
     from promptlab.reporting.prepared import keep, stamp
 
     run, now = Run(folder), stamp(folder)
-    built = reports.build(run)
+    built = replace(reports.build(run), failed=tuple(failures(run)))
+    keep_results(run.id, built.comparisons)
     reports.to_text(built)
     if write_html:
         write_whole(folder / "report.html", reports.to_html(built).encode("utf-8", "replace"))

@@ -19,6 +19,7 @@ from promptlab.explorer.filters import NAMES, OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
 from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, did_you_mean, readable
 from promptlab.reporting import written
+from promptlab.reporting.build import failed_words
 from promptlab.reporting.formats import section
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
@@ -126,6 +127,8 @@ def _page(folder: Path, page: str, filters: Filters) -> None:
     status(opened.state, manifest)  # raises on a manifest that lacks something
     _strip(folder, live)
     store = load.open_store(folder)
+    for said in failed_words(store.report):
+        plain.line(said)
     if not store.n_trials:
         st.info("No trial is recorded yet. This page fills as the sweep goes on.")
     render = page_module(page).render

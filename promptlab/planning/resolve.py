@@ -127,11 +127,12 @@ class _Resolver:
         e = self.experiment
         tasks, own, programs = [], self.own_tasks(), [program.name for program in e.programs]
         strategies = [(n, strategy_of(entry)) for n, entry in enumerate(e.strategies) if entry not in programs]
+        missing: list[tuple[str, DataMissing]] = []
         for name in self.names(e.tasks, [*own, *task_names(e.suite)], "task", "tasks"):
             try:
                 task = own[name] if name in own else load_task(name, e.suite, e.defects)
             except DataMissing as error:
-                self.problem(str(error), "tasks")
+                missing.append((name, error))
                 continue
             for index, prompt in enumerate(() if e.prompts else e.prompts_of(task.benchmark)):
                 if prompt not in task.base_prompts:
@@ -165,6 +166,9 @@ class _Resolver:
             if len(task.items) < SMALL:
                 self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
             tasks.append(drawn)
+        if missing:
+            more = f" ({len(missing)} tasks lack their files: {', '.join(name for name, _ in missing)})" if len(missing) > 1 else ""
+            self.problem(f"{missing[0][1]}{more}", "tasks")
         return tasks
 
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:

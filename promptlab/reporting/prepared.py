@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -42,13 +42,14 @@ from promptlab.planning.earlier import extended
 from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
+from promptlab.reporting.checked import failures
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 from promptlab.stats import Screening
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 6
+VERSION = 7
 """Raised when what is kept changes, so that older files are recreated."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is prepared by a process of its own."""
@@ -244,7 +245,7 @@ def prepare(folder: Path) -> None:
     """Make a run ready in this process, whatever is kept of it."""
     now = stamp(folder)
     run = Run(folder)
-    keep(run, build(run), now)
+    keep(run, replace(build(run), failed=tuple(failures(run))), now)
 
 
 def keep(run: Run, report: Report, now: Stamp) -> None:
