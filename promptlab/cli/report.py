@@ -23,7 +23,9 @@ def report(
         Scorer | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
-    page: Annotated[str | None, typer.Option(help="Only what this page of the explorer shows, such as overview, matrix or cost.")] = None,
+    page: Annotated[
+        str | None, typer.Option(help="Only what this page of the explorer shows, such as results, tasks, grid or cost.")
+    ] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
@@ -59,7 +61,7 @@ def _write(text: str, out: Path | None) -> None:
 
 def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
-    from promptlab.explorer.shell import filters_of, page_tables, text_of
+    from promptlab.explorer.frame import filters_of, page_tables, text_of
     from promptlab.record.store import Run
 
     found = page_tables(run, page, filters_of(where))

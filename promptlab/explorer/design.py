@@ -20,7 +20,8 @@ def render(store: Store, filters: Filters) -> None:
     """Show the page: one part at a time, since all of it at once would be slow to come."""
     found, cells = audit(Run(store.folder)), deviations.counted_cells(store)
     odd = deviations.deviation_table(store, cells)
-    plain.line(deviations.headline(store, found, odd))
+    plain.html('<h1 class="pl-h1">Was this planned before the first answer?</h1>')
+    plain.html('<div class="verdict">{said}</div>', said=deviations.headline(store, found, odd))
     part = filters.switch("Part", "part", PARTS, "frozen")
     if part == "frozen":
         take.section("Does what is here match what was frozen?", deviations.hash_table(found), "hashes")

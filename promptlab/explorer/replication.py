@@ -22,9 +22,9 @@ TITLES = {
 }
 
 
-def render(store: Store, filters: Filters) -> None:
-    """Show the page."""
-    paper, model, found = _chosen(store, filters)
+def render(store: Store, filters: Filters, model: str) -> None:
+    """Show the section for a model."""
+    paper, model, found = _chosen(store, filters, model)
     if found.report is None:
         _needed(paper, found.reason)
     else:
@@ -48,13 +48,13 @@ def tables(store: Store, filters: Filters) -> list[Table]:
     return [*shown, replicated.protocol_table(replicated.figures(store, model, paper))]
 
 
-def _chosen(store: Store, filters: Filters) -> tuple[Paper, str, replicated.Found]:
+def _chosen(store: Store, filters: Filters, model: str | None = None) -> tuple[Paper, str, replicated.Found]:
     """The paper, the model, and what can be set beside the paper."""
     left, middle, right = filters.columns(3)
     default = next((paper for paper in PAPERS if stimuli_of(store.plan, paper)), PAPERS[0])  # the first paper whose sentences the run has
     name = filters.pick("Paper", "paper", PAPERS, default, TITLES, drops=("as",), place=left)
     paper = next(paper for paper in PAPERS if paper == name)
-    model = model_of(store, filters, middle)
+    model = model or model_of(store, filters, middle)
     by_name = {replicated.BY_NAME: "model of the same name, if there is one"}
     known = [replicated.BY_NAME, *models_of(paper)]
     like = filters.pick("It stands for the paper's", "as", known, replicated.BY_NAME, by_name, place=right)
