@@ -180,7 +180,9 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def texts(app: AppTest) -> str:
     found = [
-        element.value for kind in ("text", "caption", "warning", "error", "info", "markdown", "subheader") for element in app.get(kind)
+        element.value
+        for kind in ("text", "caption", "warning", "error", "info", "markdown", "header", "subheader")
+        for element in app.get(kind)
     ]
     drawn = [html.unescape(re.sub(r"<style>.*?</style>|<[^>]*>", " ", element.proto.body, flags=re.DOTALL)) for element in app.get("html")]
     return "\n".join(str(value) for value in found + drawn + [element.value for element in app.code])

@@ -41,7 +41,7 @@ def render(store: Store, filters: Filters) -> None:
         _repeats(store, filters, arms, model, setting)
         _baseline(store, model, setting)
     else:
-        st.subheader("Requests")
+        st.header("Requests")
         for served in store.manifest.several_versions:
             plain.line(f"{served}: a difference may be one between versions.")
         take.shown(reliability.request_table(store, sums), "requests")
@@ -53,7 +53,6 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
     [setting] = [store.settings[name] for name in [filters.get("setting")] if name in store.settings] or list(store.settings.values())[:1]
     arms = by_arm(store, sums, model, setting)
     prices = [1000 * row["cost_usd"] / row["n_fine"] for row in arms if row["n_fine"] and not row["n_unpriced"]]
-    lost = [100 * (row["n"] - row["n_fine"]) / row["n"] for row in arms if row["n"]]
     places = st.columns(4)
     counts = store.manifest.counts
     with places[0]:
@@ -63,9 +62,7 @@ def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
             "1,000 answers", f"${min(prices):.3f} to ${max(prices):.3f}" if prices else "unknown", border=True, chart_data=prices or None
         )
     with places[2]:
-        st.metric(
-            "Failed", f"{counts.errors:,} of {counts.done:,}", border=True, chart_data=lost or None, chart_type="bar", height="stretch"
-        )
+        st.metric("Failed", f"{counts.errors:,} of {counts.done:,}", border=True, height="stretch")
     with places[3]:
         st.metric("Asked", f"{store.plan.replicates} x each", border=True, height="stretch")
 
@@ -89,7 +86,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 
 def _time(store: Store, arms: Sequence[Row], model: str, setting: Setting) -> None:
-    st.subheader("Tokens and time")
+    st.header("Tokens and time")
     spreads = spreads_of(store, model, setting)
     timed = reliability.time_rows(arms, spreads)
     if timed:
@@ -100,7 +97,7 @@ def _time(store: Store, arms: Sequence[Row], model: str, setting: Setting) -> No
 
 
 def _missing(store: Store, arms: Sequence[Row]) -> None:
-    st.subheader("Missing answers")
+    st.header("Missing answers")
     for sentence in reliability.uneven(arms):
         plain.line(sentence)
     lost = reliability.missing_rows(arms)
@@ -114,7 +111,7 @@ def _missing(store: Store, arms: Sequence[Row]) -> None:
 
 
 def _repeats(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> None:
-    st.subheader("Does asking again give the same?")
+    st.header("Does asking again give the same?")
     if store.plan.replicates < 2:
         plain.line(reliability.ONCE_NOTE)
         return
@@ -130,7 +127,7 @@ def _again(store: Store, filters: Filters, arms: Sequence[Row], model: str, sett
 
 
 def _baseline(store: Store, model: str, setting: Setting) -> None:
-    st.subheader("The baseline against its own repeat")
+    st.header("The baseline against its own repeat")
     if AA_ARM not in store.arms:
         plain.line(reliability.NO_AA_NOTE)
         return

@@ -45,13 +45,13 @@ def _family(store: Store, filters: Filters) -> str | None:
 
 def _again(store: Store) -> None:
     take.section("Where it comes from", deviations.provenance_table(store), "provenance")
-    st.subheader("The experiment file")
+    st.header("The experiment file")
     text = deviations.experiment_text(store)
     if text is None:
         st.caption("This run folder holds no experiment file.")
     else:
         plain.block(text)
-    st.subheader("Do it again")
+    st.header("Do it again")
     if store.plan.imported:
         st.caption("This run was imported from results of another tool, so promptlab cannot ask it again.")
     for title, command in deviations.commands(store):

@@ -161,9 +161,9 @@ def _item(a: Side, b: Side, task: str, item: str) -> None:
         chosen = by_name.get(st.session_state["drawer_repeat"], chosen)
     both = [(a, sides[0][chosen]), (b, sides[1][chosen])]
     _prompts(both)
-    for column, (side, row) in zip(st.columns(2), both, strict=True):
+    for column, (side, row), name in zip(st.columns(2), both, "AB", strict=True):
         with column:
-            _answer(side, row)
+            _answer(side, row, name)
     one, two = both[0][1], both[1][1]
     plain.line(f"Right: {trial.targets(one)}".replace("\n", "  or  "))
     with st.expander("The answers word by word"):
@@ -215,12 +215,12 @@ def _prompts(both: list[tuple[Side, dict[str, Any]]]) -> None:
         plain.box(text_a if view == "A" else text_b, "The prompt of one arm")
 
 
-def _answer(side: Side, row: Mapping[str, Any]) -> None:
+def _answer(side: Side, row: Mapping[str, Any], name: str) -> None:
     word = score_word(row["score"])
     look = "good" if word.startswith("right") else "warning"
     sign = "✓" if word.startswith("right") else "✕"
     plain.html('<div><span class="chip {look}">{sign} {word}</span> {label}</div>', look=look, sign=sign, word=word, label=said(side))
-    plain.box(row["answer"], "The answer")
+    plain.box(row["answer"], f"The answer of {name}")
     if not pd.isna(row["error"]):
         plain.line(row["error"])
     plain.html(

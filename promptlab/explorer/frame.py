@@ -81,6 +81,8 @@ pointer-events: none}} [data-testid=stHeader] :is(button, a) {{pointer-events: a
 .st-key-pages {{padding: 6px 0; margin-right: 2rem; width: auto; gap: 4px; flex-wrap: nowrap; overflow-x: auto; min-height: 44px}}
 .st-key-pages a {{white-space: nowrap}} [data-testid=stVerticalBlock] {{gap: .6rem}}
 [data-testid=stFullScreenFrame] > div:has(> [data-testid=stVegaLiteChart]) {{overflow-x: auto}}
+[data-testid=stCaptionContainer] :is(p, span) {{color: var(--soft); opacity: 1}} [data-testid=stCaptionContainer] {{opacity: 1}}
+[data-testid=stMain] h2 {{font-size: 1.33rem; font-weight: 600; padding: .8rem 0 .2rem; margin: 0}}
 [data-testid=stMain] :is(h1, h2, h3) {{letter-spacing: 0}} .pl-h1 {{font-size: 1.73rem; font-weight: 650; line-height: 1.25; margin: 0;
 padding: 0; overflow-wrap: anywhere}} @media (max-width: 640px) {{.pl-h1 {{font-size: 1.47rem; display: -webkit-box;
 -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden}}}}

@@ -42,18 +42,18 @@ def render(store: Store, filters: Filters) -> None:
     about = "For each arm the share of {}, with 95 % intervals; the table below says the same."
     drawn = charts.rounds(rows, "Items solved by round (pass@k)", store.simulated)
     take.chart(drawn, f"rounds-{strategy}", about.format("items solved by each round"))
-    st.subheader("Drift: are right answers talked away")
+    st.header("Drift: are right answers talked away")
     drawn = charts.drift(with_intervals(rows), "Right answers at each round", store.simulated)
     take.chart(drawn, f"drift-{strategy}", about.format("right answers at each round"))
     for sentence in drift_words(rows):
         plain.line(sentence)
-    st.subheader("Round by round")
+    st.header("Round by round")
     plain.table(round_table(rows))
     take.frame(round_table(rows), f"rounds-{strategy}")
-    st.subheader("What followed each emotion")
+    st.header("What followed each emotion")
     st.caption("Counts of remarks over all items; descriptive only.")
     plain.table(emotion_table(emotions))
-    st.subheader("One conversation")
+    st.header("One conversation")
     _conversation(store, filters, model, strategy)
 
 

@@ -58,7 +58,7 @@ def _size(store: Store | None, chosen: Choices, draft: Draft) -> None:
 
 
 def _file(chosen: Choices, draft: Draft) -> None:
-    st.subheader("The experiment file")
+    st.header("The experiment file")
     if draft.study is None:
         st.warning("No valid experiment can be made of these choices.")
         for problem in draft.problems:

@@ -30,7 +30,7 @@ def render(store: Store, filters: Filters, model: str) -> None:
     else:
         _cells(store, found, model, paper)
     protocol = replicated.figures(store, model, paper)
-    st.subheader("The papers' protocol beside the honest figure")
+    st.header("The papers' protocol beside the honest figure")
     if protocol:
         rows = [f.drawn(f"{points(f.value)} ({interval(f.low, f.high)})") for f in protocol]
         take.chart(
@@ -64,7 +64,7 @@ def _chosen(store: Store, filters: Filters, model: str | None = None) -> tuple[P
 def _cells(store: Store, found: replicated.Found, model: str, paper: Paper) -> None:
     cells = replicated.cells_of(found, model)
     plain.line(replicated.in_short(cells, model))
-    st.subheader("Cell by cell")
+    st.header("Cell by cell")
     if cells:
         rows, axis = replicated.chart_rows(cells), "mean gain of all sentences, in points"
         about = "For each cell the paper's mean gain with the range of a repetition, and this run's with its 95 % interval."
@@ -75,7 +75,7 @@ def _cells(store: Store, found: replicated.Found, model: str, paper: Paper) -> N
 
 
 def _needed(paper: Paper, reason: str) -> None:
-    st.subheader("What a comparison would need")
+    st.header("What a comparison would need")
     plain.line(reason)
     n_induction, n_bigbench = N_TASKS["instruction_induction"], N_TASKS["bigbench"]
     plain.line(

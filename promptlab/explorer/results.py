@@ -261,7 +261,7 @@ def _beside(store: Store) -> None:
     st.caption("Nothing here is a verdict.")
     found = [*reporting.arm_tables(store.report), *reporting.beside_tables(store.report)]
     for number, beside in enumerate(found):
-        plain.html("<h3>{title}</h3>", title=beside.title)
+        plain.html("<h2>{title}</h2>", title=beside.title)
         take.shown(beside, f"beside-{number}")
     if not found:
         st.caption("Nothing is recorded for this yet.")

@@ -81,7 +81,7 @@ def _draw(runs: Table, warned: Table, broken: Table) -> None:
     if not warned.frame.empty:
         take.folded("Warnings one by one", warned, "warnings")
     if not broken.frame.empty:
-        st.subheader("Runs that cannot be read")
+        st.header("Runs that cannot be read")
         plain.line(broken.note)
         _choosable(broken.frame, "unreadable")
 
@@ -94,7 +94,9 @@ def _choosable(frame: pd.DataFrame, name: str) -> None:
         st.session_state[OPENED] = n_opened + 1
         open_run(names[row])
 
-    plain.choosable(frame, f"runs/{name}/{n_opened}", choose)  # a new table each time, so that the same row can be clicked again
+    plain.choosable(
+        frame, f"runs/{name}/{n_opened}", choose, alt=f"{name}: a click opens a run"
+    )  # a new table each time, so that the same row can be clicked again
 
 
 def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:

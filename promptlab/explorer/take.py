@@ -49,7 +49,7 @@ def _button(label: str, made: Callable[[], bytes], mime: str) -> None:
 
 def section(label: str, table: Table, name: str) -> None:
     """A table below a heading."""
-    st.subheader(label)
+    st.header(label)
     shown(table, name)
 
 
