@@ -31,14 +31,15 @@ def report(
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[
-        str | None, typer.Option(help="Only what this page of the explorer shows, such as cost; grid: every item in every arm, as HTML.")
+        str | None,
+        typer.Option(help="Only what this page of the explorer shows, such as results, tasks or cost; grid: every item in every arm."),
     ] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
     force: Force = False,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
-    if page == GRID:
-        _grid(run, format, where or [], out, scorer, force=force)
+    if page == GRID and format in ("terminal", "html"):
+        _grid(run, where or [], out, scorer, force=force)
         return
     if page is not None:
         if scorer is not None or format in INTO_RUN:
@@ -60,13 +61,13 @@ def report(
     _write(getattr(built, f"to_{format}")(), out)
 
 
-def _grid(run: Path, format: Format, where: list[str], out: Path | None, scorer: Scorer | None, *, force: bool) -> None:  # noqa: A002
+def _grid(run: Path, where: list[str], out: Path | None, scorer: Scorer | None, *, force: bool) -> None:
     """The page of every item in every arm, in a file."""
     from promptlab import api
     from promptlab.reporting.grid import to_grid
 
-    if format not in ("terminal", "html") or where:
-        raise UsageProblem("--page grid is one HTML page of the whole run; leave --where and other formats out")
+    if where:
+        raise UsageProblem("--page grid is one HTML page of the whole run; leave --where out")
     _write(to_grid(api.report(run, scorer=scorer, force=force)), out or run / "grid.html")
 
 
@@ -82,7 +83,7 @@ def _write(text: str | bytes, out: Path | None) -> None:
 
 def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None, *, force: bool) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
-    from promptlab.explorer.shell import filters_of, page_tables, text_of
+    from promptlab.explorer.frame import filters_of, page_tables, text_of
     from promptlab.record.store import Run
     from promptlab.reporting.checked import checked
 

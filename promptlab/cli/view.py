@@ -114,7 +114,7 @@ def beside(folder: Path) -> Iterator[Callable[[], None]]:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = int(probe.getsockname()[1])
-    url = f"{address(LOOPBACK, port)}/?{urlencode({'run': folder.name, 'page': 'overview'})}"
+    url = f"{address(LOOPBACK, port)}/?{urlencode({'run': folder.name})}"
     server = _started(LOOPBACK, port, ["--runs", str(folder.parent.resolve())], quiet=True)
     try:
         say(f"explorer:      {url}")
@@ -127,6 +127,7 @@ def beside(folder: Path) -> Iterator[Callable[[], None]]:
 def _started(host: str, port: int, where: list[str], *, quiet: bool = False, also: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """The server's process; `quiet` keeps it from the terminal, its Ctrl-C included."""
     from promptlab.nouns import shipped
+    from promptlab.reporting.palette import streamlit_options
 
     options = {
         "server.address": host,
@@ -141,6 +142,7 @@ def _started(host: str, port: int, where: list[str], *, quiet: bool = False, als
         "runner.magicEnabled": "false",
         "runner.postScriptGC": "false",  # a whole collection after every drawing keeps the browser waiting for the end of it
         "logger.hideWelcomeMessage": "true",
+        **streamlit_options(),
     }
     known = dict.fromkeys(["localhost", LOOPBACK, *(_names_of_this_machine() if host in EVERY_ADDRESS else [host]), *also])
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]

@@ -18,7 +18,7 @@ from promptlab.reporting.table import Table
 
 def render(store: Store | None, filters: Filters) -> None:
     """Show the page; without a run what comes with promptlab."""
-    st.subheader("Sentences")
+    st.header("Sentences")
     every = library.sentences(store)
     role = filters.switch("Which sentences", "role", library.roles_in(every), "all", drops=("sentence",))
     listed = library.of_role(every, role)
@@ -32,9 +32,9 @@ def render(store: Store | None, filters: Filters) -> None:
             if listed[row].stimulus:  # what a loop says is in no prompt
                 go(sentence=listed[row].name)
 
-        plain.choosable(table.frame, f"library/sentences/{role}", choose)
+        plain.choosable(table.frame, f"library/sentences/{role}", choose, alt="Sentences; a click shows one in the prompt")
         take.frame(table.frame, "sentences")
-    st.subheader("Tasks")
+    st.header("Tasks")
     suites = library.suites_in(store)
     suite = filters.switch("Whose items", "suite", suites, next(iter(suites)), drops=("exercise", "three"))
     tasks = library.tasks_in(store, suite)
@@ -48,9 +48,9 @@ def render(store: Store | None, filters: Filters) -> None:
     def choose_task(row: int, _: str) -> None:
         go(exercise=tasks[row].id, three=None, prompt=None, shots=None)
 
-    plain.choosable(table.frame, f"library/tasks/{suite}", choose_task)
+    plain.choosable(table.frame, f"library/tasks/{suite}", choose_task, alt="Tasks; a click shows the prompts of one")
     take.frame(table.frame, "tasks")
-    st.subheader("The prompt")
+    st.header("The prompt")
     _prompt(store, filters, every, tasks)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, take
+from promptlab.explorer import library, plain, take
 from promptlab.explorer.filters import Filters
 from promptlab.nouns import Plan
 from promptlab.planning.draft import FILE, Choices, Draft, drafted, experiment_text, priced_models, stimuli_for, suite_of, tasks_for
@@ -24,12 +24,17 @@ CHANCE = 0.5
 """The share of flips that is taken for chance where no run says how often the same prompt flips when it is asked again."""
 ACCURACY = 70.0
 PLACEBOS = 3
-PARTS = {"size": "How many items", "file": "The experiment file and its price"}
+VIEWS = {"size": "How many items", "file": "The experiment file and its price", "texts": "Texts and tasks"}
 OVER = {"mean": "Mean over the tasks", "cell": "One task"}
 
 
 def render(store: Store | None, filters: Filters) -> None:
     """Show the page; without a run from what `promptlab plan` takes for granted."""
+    plain.html('<h1 class="pl-h1">How many items, and at what price?</h1>')
+    view = filters.switch("View", "view", VIEWS, "size" if filters.get("part") != "file" else "file", drops=("part",))
+    if view == "texts":
+        library.render(store, filters)
+        return
     known = _measured(store, filters)
     chosen = _choices(store, filters, known)
     for remark in chosen.remarks():
@@ -37,9 +42,8 @@ def render(store: Store | None, filters: Filters) -> None:
     with st.spinner("Pricing the experiment"):
         draft = _draft(store, chosen)
         draft.estimate  # noqa: B018 (kept for what follows)
-    plain.line(in_a_sentence(chosen))
-    part = filters.switch("Part", "part", PARTS, "size")
-    if part == "size":
+    plain.html('<div class="verdict">{said}</div>', said=in_a_sentence(chosen))
+    if view == "size":
         _size(store, chosen, draft)
     else:
         _file(chosen, draft)
@@ -54,7 +58,7 @@ def _size(store: Store | None, chosen: Choices, draft: Draft) -> None:
 
 
 def _file(chosen: Choices, draft: Draft) -> None:
-    st.subheader("The experiment file")
+    st.header("The experiment file")
     if draft.study is None:
         st.warning("No valid experiment can be made of these choices.")
         for problem in draft.problems:
