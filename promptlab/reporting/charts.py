@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
 from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
-from promptlab.reporting.drawing import picture
+from promptlab.reporting.drawing import Kind, picture
 
 GREY = "#7F7F7F"
 OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
@@ -25,6 +26,11 @@ PICKED = "picked"
 """The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+DIVERGING = ["#b0b0b0", "#ffffff", "#b0b0b0"]
+"""Light enough for dark words, alike at both ends: the sign is in the words."""
+PAPER, INKED = 0xD8, 0x70
+"""A level of grey above which something is background, and the lightest of what is drawn on it."""
 TOLD = {"row": "what", "words": "result", "shown": "points", "stimulus": "added text"}
 """How a tooltip calls the fields that have another name here."""
 WORDS = alt.Text("words:N")
@@ -32,21 +38,21 @@ FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
 
 @UNCHECKED
-def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
+def forest(comparisons: Sequence[Comparison], title: str, simulated: bool, names: Sequence[str] | None = None) -> alt.LayerChart:
     """One row for each comparison: its difference in points, its 95 % interval, n, and the verdict in words.
 
-    The grey band is the margin inside which a difference counts as none.
+    The grey band is the margin inside which a difference counts as none. `names` are the rows' own, where the comparisons' are too short.
     """
     rows: list[dict[str, Any]] = [
         {
-            "row": _row_name(c, comparisons),
+            "row": name,
             "diff": None if c.diff is None else 100 * c.diff,
             "low": None if c.ci_low is None else 100 * c.ci_low,
             "high": None if c.ci_high is None else 100 * c.ci_high,
             "verdict": c.verdict,
             "words": _words(c),
         }
-        for c in comparisons
+        for c, name in zip(comparisons, names or [_row_name(c, comparisons) for c in comparisons], strict=True)
     ]
     margin = max((100 * c.margin for c in comparisons), default=0.0)
     x = _around_zero(rows, "diff", max(margin, 5.0), "difference in points (right: more right answers)")
@@ -136,7 +142,7 @@ def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt
 
 @UNCHECKED
 def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
-    """What the papers' arithmetic reports beside what can be said: a point in points of score for each figure, with its range.
+    """What the papers' arithmetic reports next to the estimates of this run: a point in points of score for each figure, with its range.
 
     `rows` have `figure`, `kind` ("published" or "honest"), `points`, `low`, `high` (None: no range) and `words`. The range of a
     published figure is what dice alone would give it; that of an honest one its 95 % interval.
@@ -179,7 +185,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: s
 def estimates(
     rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], axis: str, title: str, simulated: bool, ends: tuple[float, float] | None = None
 ) -> alt.LayerChart:
-    """One row for each name, in it a point with its interval for each kind, told apart by colour, shape and place; words beside them.
+    """One row for each name, in it a point with its interval for each kind, distinguished by colour, shape and place; words next to them.
 
     `rows` have `row`, `kind` (one of `kinds`), `value`, `low`, `high` (in the unit of the `axis`) and `words`. `ends` bounds the axis;
     without it the axis holds 0 and every interval.
@@ -202,7 +208,7 @@ def estimates(
 
 @UNCHECKED
 def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated: bool) -> alt.LayerChart:
-    """Power against items, one line for each true effect; the effect that was asked about is drawn thick, with a point at `n_items`.
+    """Power against items, one line for each true effect; the effect in question is drawn thick, with a point at `n_items`.
 
     `rows` have `effect` (points), `items`, `power` (a fraction) and `asked` (whether it is that effect).
     """
@@ -240,21 +246,37 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
 
 def svg(chart: alt.LayerChart) -> str:
     """The chart as SVG text, drawn without a browser or the network; NotDrawn where it cannot be."""
-    return picture(_inert(chart.to_dict(validate=False)), "svg").decode()
+    return drawn(chart, "svg").decode()
 
 
 def png(chart: alt.LayerChart) -> bytes:
     """The chart as a PNG at twice its size, drawn here; NotDrawn where it cannot be."""
-    return picture(_inert(chart.to_dict(validate=False)), "png")
+    return drawn(chart, "png")
 
 
-def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def drawn(chart: alt.LayerChart, kind: Kind, *, clean: Callable[[str], str] = inert, grey: bool = False) -> bytes:
+    """The chart as SVG, PNG or PDF, its texts by `clean` and spelled out; `grey` turns every colour into its shade for print."""
+    return picture(_texts(chart.to_dict(validate=False), lambda text: inert(clean(text)), grey), kind)
+
+
+def _texts(value: Any, clean: Callable[[str], str], grey: bool) -> Any:  # noqa: ANN401 (JSON)
     """A chart's texts spelled out: the drawing library ends the whole process on a control character."""
     if isinstance(value, str):
-        return inert(value)
+        return shade(value) if grey and COLOUR.fullmatch(value) else clean(value)
     if isinstance(value, dict):
-        return {key: _inert(part) for key, part in value.items()}
-    return [_inert(part) for part in value] if isinstance(value, list) else value
+        if grey and value.get("scheme"):
+            value = {name: part for name, part in value.items() if name not in ("scheme", "reverse")} | {"range": DIVERGING}
+        if grey and value.get("value") == "white":  # words on what was dark
+            value = value | {"value": INK}
+        return {key: _texts(part, clean, grey) for key, part in value.items()}
+    return [_texts(part, clean, grey) for part in value] if isinstance(value, list) else value
+
+
+def shade(colour: str) -> str:
+    """The grey of a colour's luminance, dark enough to print."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    level = round(0.299 * red + 0.587 * green + 0.114 * blue)
+    return "#" + 3 * f"{level if level > PAPER else min(level, INKED):02x}"
 
 
 def series_colours(arms: Sequence[str]) -> list[str]:
@@ -339,7 +361,7 @@ def _intervals(
 
 
 def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """Rows that layers share; a tuple, since altair copies a list anew at each of the many steps of building a chart."""
+    """Rows that layers share; a tuple, since altair copies a list again at each of the many steps of building a chart."""
     return alt.InlineData(values=tuple(dict(row) for row in rows))
 
 

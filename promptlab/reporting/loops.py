@@ -19,7 +19,7 @@ ORACLE_NOTE = (
 )
 EMOTION_NOTE = (
     "More attempts, the news that an answer is wrong, any remark at all, and varied wording can help. Only the difference to the same loop "
-    "with as many affect-free wordings can be put down to emotion. The cues are promptlab's own; HEART's were never published."
+    "with as many affect-free wordings can be attributed to emotion. The cues are promptlab's own; HEART's were never published."
 )
 Rows = list[dict[str, Any]]
 LOOP_ARM = ["model", "strategy", "arm"]
@@ -28,7 +28,7 @@ WAYS = ("wrong_right", "wrong_wrong", "right_right", "right_wrong")
 
 
 def progress(trials: pd.DataFrame, calls: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """One row for each scored trial of a loop and each round (from 1) that it was asked, arms in the order of the plan.
+    """One row for each scored trial of a loop and each round (from 1) that was run, arms in the order of the plan.
 
     `right`: the answer that the round ended with; `seen`: any answer so far; `solved`: what the loop would answer were it to end here,
     and at the end its answer; `tokens` and `usd`: what the trial cost so far, NaN where that is not known.
@@ -72,7 +72,7 @@ def _rounds(calls: Sequence[tuple[Any, ...]], loop: PlannedLoop, score: float) -
 
 
 class Held(NamedTuple):
-    """One arm of a loop on one model: for each trial (rows) and round (columns) how it stands; what ended before stays as it is."""
+    """One arm of a loop on one model: for each trial (rows) and round (columns) its state; what ended before stays as it is."""
 
     trials: Sequence[str]
     asked: np.ndarray
@@ -126,7 +126,7 @@ def loop_rounds(steps: pd.DataFrame) -> Rows:
     `solved` is the share that the loop has solved by then: with an oracle by any of the answers so far (pass@k, given for every loop as
     `pass_at_k`), else by what it would answer were it to end there. `accuracy` is the share right at round k, where trials that
     stopped before keep their last answer; `gained` and `lost` count answers that turned right or wrong at this round; `n_asked` trials
-    were asked at it. `tokens` and `usd` are what an item cost so far.
+    were run at it. `tokens` and `usd` are what an item cost so far.
     """
     found: Rows = []
     for (model, strategy, arm), group in steps.groupby(LOOP_ARM, sort=False, observed=True):
@@ -154,7 +154,7 @@ def loop_arms(trials: pd.DataFrame, steps: pd.DataFrame, plan: Plan) -> Rows:
     """One row for each model, loop and arm: items solved, rounds to solve with a 95 % interval by item, tokens, and USD for each solved
     answer (None: nothing solved, or a price unknown).
 
-    Without an oracle solved means that the loop's final answer is right, and takes every round that it was asked. What is not solved
+    Without an oracle solved means that the loop's final answer is right, and takes every round that was run. What is not solved
     counts as one round more than there are.
     """
     loops = plan.looped

@@ -25,9 +25,10 @@ PLACE = ("model", "setting")
 CONTRAST = (*PLACE, "sentence", "against")
 COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 """What `cells` gives of a comparison."""
-LOOKS_TITLE = "Planned looks"
+LOOKS_TITLE = "Planned interim analyses"
+SCREENING_TITLE = "SCREENING: what chose the arms, on other items than every other figure here"
 DECISIONS = {
-    "continue": "goes on",
+    "continue": "continues",
     "efficacy": "stops: boundary passed",
     "futility": "stops: effect out of sight",
     "undecided": "nothing could be judged",
@@ -72,7 +73,7 @@ def arm_words(report: Report) -> Table:
         )  # fmt: skip
     heads = [
         *PLACE, "arm", "role", "trials", "mean score", "missing (error)", "cut off", "refused", "empty", "no answer found",
-        "tokens out", "USD", "of planned", "scored, %", "from cache, %", "asked again, %", "seconds, median", "seconds, 95 %",
+        "tokens out", "USD", "of planned", "scored, %", "from cache, %", "sent again, %", "seconds, median", "seconds, 95 %",
     ]  # fmt: skip
     found = table("How answers ended, and what they cost, by arm", "", heads, rows)
     return found if len(report.plan.settings) > 1 else found._replace(frame=found.frame.drop(columns="setting"))
@@ -84,7 +85,7 @@ def _hundredths(values: pd.Series[Any]) -> str:
 
 def paired_protocol(report: Report) -> list[Table]:
     """For each model and setting with several sentences: what the papers' arithmetic reports, what it reports where nothing works,
-    and what can be said of the same thing here."""
+    and this run's own estimate of the same."""
     found = []
     for row in report.beside.protocols:
         p = row.protocol
@@ -104,7 +105,7 @@ def paired_protocol(report: Report) -> list[Table]:
             ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
         ]  # fmt: skip
         title = named(report, row.model) + (f", {row.setting.words}" if len(report.plan.settings) > 1 else "")
-        heads = ("figure", "published arithmetic, points", "the same if nothing worked", "what can be said here")
+        heads = ("figure", "published arithmetic, points", "the same if nothing worked", "this run's estimate")
         found.append(table(title, "", heads, rows))
     return found
 
@@ -143,7 +144,7 @@ EQUAL_NOTE = (
 
 
 def contrast_table(report: Report, rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Arms of loops at equal rounds, tokens and USD; the sentences that say what helped stand above it."""
+    """Arms of loops at equal rounds, tokens and USD; the sentences that say what helped are above it."""
     by: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
     for row in rows:
         by.setdefault((row["model"], row["loop"], row["setting"], row["arm"], row["control"], row["cause"]), {})[row["unit"]] = row
@@ -234,7 +235,7 @@ SPREAD_NOTE = (
 
 
 def beside_tables(report: Report) -> list[Table]:
-    """What stands beside the verdicts as words; tables without rows are left out."""
+    """What accompanies the verdicts as words; tables without rows are left out."""
     beside = report.beside
 
     def place(r: BestRow | ProtocolRow | ComponentRow | Contrast) -> list[str]:
@@ -244,6 +245,7 @@ def beside_tables(report: Report) -> list[Table]:
         return [*place(r), r.treatment, CONTROLS[r.control].name]
 
     tables = [
+        screening_table(report),
         table(
             PROTOCOL_TITLE, PROTOCOL_NOTE,
             (*PLACE, "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
@@ -287,7 +289,7 @@ def beside_tables(report: Report) -> list[Table]:
         ),
         table(
             LOOKS_TITLE,
-            f"What each look decided on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
+            f"Decisions on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
             (*CONTRAST, "look", "items", "points", "p", "level", "chance ahead", "decision"),
             [
                 [
@@ -299,7 +301,7 @@ def beside_tables(report: Report) -> list[Table]:
             ],
         ),
         table(
-            "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question asked again.",
+            "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question sent again.",
             (*PLACE, "tasks", "repeats", "items", "items by arm", "repeats'", "advice"),
             [
                 [
@@ -311,6 +313,24 @@ def beside_tables(report: Report) -> list[Table]:
         ),
     ]  # fmt: skip
     return [*judged_tables(report.trials, report.plan, report.ratings), *(found for found in tables if len(found.frame))]
+
+
+def screening_table(report: Report) -> Table:
+    """Each arm on the screening part, as words; no rows in a run that does not screen, or has not chosen yet."""
+    most, level = (report.plan.confirm.most, report.plan.confirm.level) if report.plan.confirm else (0, 0.0)
+    note = (
+        "These figures chose the arms and are no result: the largest of several is partly luck, so they are too large for what was chosen. "
+        f"At most {most} arms of a question continue, those with the largest difference, unless the {100 * level:.0f} % interval of their "
+        "distance to the best one lies below 0."
+    )
+    rows = [
+        [named(report, r.model), r.setting.words, r.name, str(r.n_pairs), "-" if r.score is None else f"{100 * r.score:.1f}",
+         "-" if r.diff is None else points(r.diff), interval(r.ci_low, r.ci_high) if r.diff is not None else "-",
+         "-" if r.to_best is None else points(r.to_best), "continues" if r.chosen else "dropped", r.why]
+        for r in report.screening
+    ]  # fmt: skip
+    heads = (*PLACE, "arm", "items", "score, %", "difference", "95 % CI", "to the best", "then", "why")
+    return table(SCREENING_TITLE, note, heads, rows)
 
 
 def _with_percent(p: Protocol) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
 from promptlab.reporting.arms import decisions
-from promptlab.reporting.build import Report
+from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
 from promptlab.reporting.questions import dependences, parts_of
@@ -133,6 +133,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
+    beside = [*screening_words(report, model), *beside]
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,
@@ -304,7 +305,8 @@ def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
 def _where(report: Report) -> str:
     tasks = report.plan.tasks
     items = sum(task.n_items for task in tasks)
-    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items"
+    part = " that confirm" if report.plan.confirm else ""
+    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items{part}"
 
 
 def _neutral(rows: Sequence[SummaryRow]) -> str:
@@ -315,7 +317,11 @@ def _neutral(rows: Sequence[SummaryRow]) -> str:
             found.setdefault(row.against_neutral_verdict, []).append(f"{row.arm} {points(row.against_neutral)}")
     if not found:
         return ""
-    said = [f"{', '.join(names)} {verdict}" for verdict, names in found.items() if verdict not in OPEN]
+    said = [
+        f"{', '.join(names) if verdict in FINDINGS or len(names) <= MOST_NAMED else f'{len(names)} arms'} {verdict}"
+        for verdict, names in found.items()
+        if verdict not in OPEN
+    ]
     n_open = sum(len(names) for verdict, names in found.items() if verdict in OPEN)
     said += [f"{n_open} not settled"] if n_open else []
     return f"Against neutral text: {'; '.join(said)}."
@@ -332,15 +338,15 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         return ""
     best = max(judged, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0)
     value = best.corrected if best.corrected is not None else best.diff or 0.0
-    ends = (best.corrected_low, best.corrected_high) if best.corrected is not None else (best.ci_low, best.ci_high)
-    chosen = f", corrected for the choice among {len(judged)}" if len(judged) > 1 and best.corrected is not None else ""
     if value <= 0:
         return "No arm has a better estimate than the incumbent."
-    text = f"Best: {best.arm}, {points(value)} points{chosen} (95 % {interval(*ends)})."
+    which = "" if best.diff == max(row.diff or 0.0 for row in judged) else " once corrected for the choice"
+    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {best.items:,} items)"
+    text = f"{best.arm} has the largest gain{which}: {figures}"
+    if len(judged) > 1 and best.corrected is not None:
+        text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
-    if tied:
-        text += f" {len(tied)} of {len(judged) - 1} others may be as good."
-    return text
+    return text + (f"; {len(tied) or 'none'} of {len(judged) - 1} others may be as good." if len(judged) > 1 else ".")
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
@@ -348,7 +354,7 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     if silent:
         return "Decide nothing: the baseline differs from its own repeat; find out why first."
     if not report.complete:
-        return "Wait: the run is not finished; the same command goes on."
+        return "Wait: the run is not finished; the same command continues."
     others = [row for row in rows if not row.incumbent]
     ship = next((row for row in others if row.decision == "ship"), None)
     keep = "the incumbent" if len({row.arm for row in rows if row.incumbent}) != 1 else next(row.arm for row in rows if row.incumbent)

@@ -37,7 +37,7 @@ SURE_IF_RIGHT, SURE_IF_WRONG = 0.8, 0.4
 FREE = ("rubric", "pairwise", "assertions")
 """Metrics whose answers a simulated model writes as free texts."""
 FAVOURED = 0.7
-"""The probability of the option that a simulated reply names, where probabilities are asked for."""
+"""The probability of the option that a simulated reply names, where probabilities are requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class Shown:
 
 
 class World:
-    """All prompts of a design, so that a simulated model can tell what it is being asked from the text alone."""
+    """All prompts of a design, so that a simulated model can tell which question it has from the text alone."""
 
     def __init__(self, design: Design, models: Mapping[str, SimModel]) -> None:
         self._models = models

@@ -126,7 +126,7 @@ def constants(arm: Arm, task: Task, model: Model) -> dict[str, Any]:
 
 
 def completion_in(call: CallRow) -> Completion:
-    """The completion that a row of a call was made of, but for the parameters that were asked for."""
+    """The completion that a row of a call was made of, but for the parameters that were requested."""
     top = json.loads(call.top_logprobs) if call.top_logprobs else ()
     facts = dict(zip(SHARED, FACTS_OF(call), strict=True))
     return Completion(**facts, effective=json.loads(call.effective), top_logprobs=tuple((token, value) for token, value in top))

@@ -1,7 +1,7 @@
-"""Feedback loops: answer, hear one remark, answer again (after HEART, Pinto et al. 2025), and loops of equal budget without affect.
+"""Feedback loops: answer, receive one remark, answer again (after HEART, Pinto et al. 2025), and loops of equal budget without affect.
 
 All arms of one loop have the same rounds, stop rule and verifier; what differs is the remark, or that there is none
-(`resample` asks anew). Round 0 is the same request in every arm that shares the prompt, so that a cache answers it once.
+(`resample` sends the prompt again). Round 0 is the same request in every arm that shares the prompt, so that a cache answers it once.
 """
 
 from __future__ import annotations
