@@ -438,7 +438,8 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
         design=Design(
-            tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened, frozenset(resolver.left_out)
+            tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, screened=n_screened,
+            left_out=frozenset(resolver.left_out),
         ),
         sims=sims, prices=prices,
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
