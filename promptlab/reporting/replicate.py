@@ -71,7 +71,7 @@ class Cell(InSetting):
 
     @property
     def beside(self) -> str:
-        """What of the paper it stands beside: one of its models, or the average over them."""
+        """What of the paper it stands next to: one of its models, or the average over them."""
         return self.paper_model or AVERAGE
 
     def gain(self, value: float | None, otherwise: str) -> str:
@@ -199,7 +199,7 @@ def benchmarks_of(plan: Plan) -> dict[str, str]:
 def replicate(runs: Run | Sequence[Run], paper: Paper, same_as: Mapping[str, str]) -> ReplicationReport:
     """Compare one or several runs with a paper. `same_as` says which of the paper's models a model of a run is, where the name does not.
 
-    A model that is none of the paper's stands beside the paper's average over its models, and is not compared unless `same_as` says so.
+    A model that is none of the paper's stands next to the paper's average over its models, and is not compared unless `same_as` says so.
     """
     every = [runs] if isinstance(runs, Run) else runs
     for name in same_as:
@@ -246,7 +246,9 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
                 if COT_ARM in table.arms:
                     gain = table.scores[here][:, table.arms[COT_ARM]] - whole[:, 0]
                     cot = float(np.nanmean(gain)) if np.isfinite(gain).any() else None
-                made = TaskMeans(task, len(whole), float(found.d.mean()), error_of_task(found), arm_means, changed, tuple(present), cot)
+                made = TaskMeans(
+                    task, len(whole), float(found.d.mean()), error_of_task(found), arm_means, changed, arms=tuple(present), cot=cot
+                )
                 held[base_prompt, place].append(made)
     return held
 
@@ -374,7 +376,7 @@ def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: boo
             benchmark == "instruction_induction",
         "which items of BIG-bench the paper drew is not published; here all arms share them": benchmark == "bigbench",
         f"{setting.shots} demonstrations, drawn once a task and the same in every arm; "
-        + ("the paper's code draws 5 anew for every item and condition" if has_code else "the paper samples 5 and does not say how often"):
+        + ("the paper's code draws 5 again for every item and condition" if has_code else "the paper samples 5 and does not say how often"):
             setting.shots > 0,
         f"{plan.replicates} answers to an item; the paper asks once": plan.replicates > 1,
         "a chat message, to which a server may apply the model's chat template; "
