@@ -29,7 +29,7 @@ from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
-    from promptlab.planning.calibrate import Calibration, Rate
+    from promptlab.planning.calibrate import Calibration, GateRates, Rate
     from promptlab.planning.study import Study
 
 
@@ -76,7 +76,7 @@ def plan(
         say(str(finding))
     if shown is not None:
         say(
-            f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "
+            f"pilot:         {shown['changed']} of {shown['of']} answers changed when sent again "
             f"({100 * shown['discordance']:.1f} %, at most {100 * shown['discordance_high']:.1f} % with 80 % confidence, as above); "
             f"the baseline scored {100 * shown['baseline']:.1f} %; {shown['tokens_out']} tokens out an answer; {shown['paid']}"
         )
@@ -109,12 +109,17 @@ def calibrate(
     allow_code: AllowCode = False,
     baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
     discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
+    margin: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=50, help="Points that an arm may lose at the gate; by default the plan's.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How often this design would report a gain that is not there, and find one that is. Asks no model."""
-    from dataclasses import asdict
+    """How often this design would report a gain that is not there, and find one that is; and what its gate would say. Asks no model."""
+    from dataclasses import asdict, replace
 
     from promptlab.planning.calibrate import calibrate as judge
+    from promptlab.planning.calibrate import fixed_design, gates
     from promptlab.planning.resolve import resolve
     from promptlab.sources.spec.user import consent
 
@@ -133,6 +138,12 @@ def calibrate(
             sys.stderr.flush()
 
     found = judge(study, sweeps, effect / 100, baseline, discordance, observe)
+    found = replace(found, gate=gates(study, sweeps, margin and margin / 100, baseline, discordance))
+    if study.design.screened:
+        fixed = fixed_design(study)
+        n_items = sum(len(task.items) for task in fixed.design.tasks)
+        beside = judge(fixed, sweeps, effect / 100, baseline, discordance, observe)
+        found = replace(found, fixed=beside.models, fixed_items=n_items)
     if as_json:
         exit_json(asdict(found))
     a, f = found.false_gain, found.found
@@ -146,10 +157,10 @@ def calibrate(
     print_table(
         "", ["when", "what", "how often", "95 % CI"],
         [
-            ["nothing works", "any stimulus is said to help over the tasks", *_rate(found.false_gain)],
+            ["nothing works", "any arm helps over the tasks", *_rate(found.false_gain)],
             ["nothing works", "any finding at all, over the tasks or in a task", *_rate(found.false_finding)],
             ["nothing works", "any finding in the primary family (promised: at most alpha)", *_rate(found.false_primary)],
-            ["nothing works", f"any finding in one of {found.n_families} families of stimuli (the same)", *_rate(found.false_family)],
+            ["nothing works", f"any finding in one of {found.n_families} families of arms (the same)", *_rate(found.false_family)],
             ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
             ["nothing works", "the A/A check silences a model", *_rate(found.aa_failed)],
             [f"{found.treatment} {effect:+g} points", f"said to help over the tasks{everywhere}", *_rate(found.found)],
@@ -158,29 +169,64 @@ def calibrate(
         f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
         f"kind.{seen}"
         + (
-            f" With looks {100 * found.asked:.0f} % of the trials are sent when nothing works, "
+            f" {100 * found.asked:.0f} % of the trials are sent when nothing works, "
             f"{100 * found.asked_planted:.0f} % with the effect."
             if found.asked < 1
             else ""
         ),
     )  # fmt: skip
     _by_model(found, effect)
+    if found.gate:
+        _gate(found.gate)
 
 
 def _by_model(found: Calibration, effect: float) -> None:
     """What would be shipped, model by model."""
+    planted = f"{found.treatment} {effect:+g} points"
+    designs = [("", found.models)]
+    if found.fixed:
+        designs = [("screen and confirm", found.models), (f"all arms on {found.fixed_items:,} items", found.fixed)]
+    rows = [
+        [of.model + (f", {design}" if design else ""), when, what, *told]
+        for design, models in designs
+        for of in models
+        for when, what, told in (
+            ("nothing works", "some arm is shipped", _rate(of.false_ship)),
+            (planted, "the best arm is shipped", _rate(of.best_shipped)),
+            (planted, "another arm is shipped", _rate(of.other_shipped)),
+            (planted, "given away on average", [f"{100 * of.regret(effect / 100):.2f} points", "-"]),
+        )
+    ]
     print_table(
-        "Shipped: found to help over the tasks against its control and against the plain prompt",
+        "Shipped: found to help over the tasks against its control and against what runs today",
         ["model", "when", "what", "how often", "95 % CI"],
+        rows,
+        "Both designs send about the same number of trials. " + _worse(found) if found.fixed else "",
+    )
+
+
+def _worse(found: Calibration) -> str:
+    """Whether screening first does worse than the fixed design, for any model."""
+    worse = [a.model for a, b in zip(found.models, found.fixed, strict=True) if a.best_shipped.high < b.best_shipped.low]
+    better = [a.model for a, b in zip(found.models, found.fixed, strict=True) if a.best_shipped.low > b.best_shipped.high]
+    if worse:
+        return f"Screening first is WORSE here: it ships the best arm less often on {', '.join(worse)}; leave 'confirm' out."
+    return "Screening first ships the best arm more often." if better else "These sweeps do not tell the two apart."
+
+
+def _gate(gate: GateRates) -> None:
+    """What the gate would say of one arm."""
+    points, loss = f"{100 * gate.margin:g}", f"it loses {100 * gate.loss:g} points"
+    print_table(
+        f"The gate (promptlab gate) at a margin of {points} points, one arm, {gate.n_items:,} items",
+        ["when", "what", "how often", "95 % CI"],
         [
-            row
-            for of in found.models
-            for row in (
-                [of.model, "nothing works", "some arm is shipped", *_rate(of.false_ship)],
-                [of.model, f"{found.treatment} {effect:+g} points", "the best arm is shipped", *_rate(of.best_shipped)],
-                [of.model, f"{found.treatment} {effect:+g} points", "another arm is shipped", *_rate(of.other_shipped)],
-            )
+            ["nothing changes", "passes", *_rate(gate.pass_if_same)],
+            [f"it loses exactly {points} points", "passes, falsely (promised: at most alpha)", *_rate(gate.pass_at_margin)],
+            [loss, "fails", *_rate(gate.fail_at_loss)],
+            [loss, "passes, falsely", *_rate(gate.pass_at_loss)],
         ],
+        f"With about {gate.items_needed:,} items four gates of five pass where nothing changes.",
     )  # fmt: skip
 
 
@@ -192,14 +238,18 @@ def show_plan(made: Plan, concurrency: int) -> None:
     """The plan as tables."""
     from promptlab.planning.price import minutes
     from promptlab.reporting.judged_tables import label_table
-    from promptlab.reporting.planned import outlook_table, power_table
+    from promptlab.reporting.planned import confirm_lines, outlook_table, power_table
 
     counts = made.counts
     say(f"{made.name}: {made.question}")
-    say(
-        f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions "
-        f"x {made.replicates} replicate(s) = {counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
-    )
+    size = f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions"
+    calls = f"{counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
+    if made.confirm is None:
+        say(f"{size} x {made.replicates} replicate(s) = {calls}")
+    else:
+        say(f"{size}, at most {calls}")
+        for line in confirm_lines(made, made.confirm):
+            say(line)
     arms = [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms]
     note = f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else ""
     if made.prompts:
@@ -219,7 +269,7 @@ def show_plan(made: Plan, concurrency: int) -> None:
     if made.waves is not None:
         say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
     else:
-        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
+        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
     show(power_table(made.power))
     if made.looks:
         _show_looks(made)

@@ -83,6 +83,7 @@ class PlannedLoop(Typed):
     rounds: int = 0
     solved_at: float = 1.0
     token_budget: int | None = None
+    candidates: int = 1
     verdict: str | None = None
     request: str = ""
 
@@ -105,7 +106,7 @@ class PlannedPrompt(Typed):
 
 
 class PlannedFactor(Typed):
-    """What is varied beside prompt, model and stimulus, level by level."""
+    """What is varied besides prompt, model and stimulus, level by level."""
 
     name: str
     levels: tuple[str, ...] = ()
@@ -119,12 +120,34 @@ class PlannedFactor(Typed):
 
 
 class PlannedLook(Typed):
-    """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
+    """An interim analysis: items of each task by then, information (a fraction), first order after it, |z| that stops."""
 
     items: tuple[int, ...]
     fraction: float
     order: int
     z: float | None = None
+
+
+class PlannedConfirm(Typed):
+    """Screen and confirm: the items that choose arms, those that judge the chosen ones, and the rule of the choice."""
+
+    share: float
+    """Of the items, for confirming."""
+    screening: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task: its items of the screening part. All others confirm."""
+    items: tuple[int, ...] = ()
+    """Items of each task that confirm."""
+    order: int = 0
+    """Of the first trial that confirms."""
+    most: int = 1
+    """The most arms of one question that continue."""
+    level: float = 0.8
+    """An arm continues where the interval of its difference to the best one, at this level, is not wholly below 0."""
+    likely: float = 1.0
+    """Arms that continue, on average, where nothing works."""
+    trials_likely: int = 0
+    usd_likely: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """By model: USD, low and high, where so many continue; `estimates` of the plan are those of the most."""
 
 
 class LookShare(Typed):
@@ -218,7 +241,7 @@ class Plan(Typed):
     suite: str = ""
     scorer: Scorer | None = None
     ran_by: Scorer | None = None
-    """The scorer of the run, where a report scores its answers anew."""
+    """The scorer of the run, where a report rescores its answers."""
     defects: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     alpha: float = 0.05
@@ -266,9 +289,11 @@ class Plan(Typed):
     compare_models: bool = False
     interactions: tuple[tuple[str, ...], ...] = ()
     """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
+    confirm: PlannedConfirm | None = None
+    """Of a run that screens first; None: every item judges every arm."""
     hypotheses: tuple[Hypothesis, ...] = ()
 
-    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm")
     """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod
@@ -311,6 +336,15 @@ class Plan(Typed):
         """The arms of a setting; those of a loop belong to its own settings."""
         loop = setting.strategy if setting.strategy in self.looped else None
         return [arm for arm in self.arms if arm.loop == loop]
+
+    def matched(self, control: str, treatment: str, loop: str) -> str:
+        """The arm of a loop that is a treatment's control of this kind: the one with as many wordings at each remark, if there are several.
+
+        Plans of earlier versions have one, which draws from all affect-free wordings at every remark.
+        """
+        here = {arm.name: [len(step) for step in (arm.spec or {}).get("cues", ())] for arm in self.arms if arm.loop == loop}
+        alike = (name for name, n in here.items() if name.partition("/")[0] == control and n == here.get(treatment))
+        return next(alike, control)
 
     def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""

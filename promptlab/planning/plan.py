@@ -11,12 +11,13 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.nouns import Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
+from promptlab.nouns import CONTROLS, Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
 from promptlab.nouns.plan import (
     LookShare,
     Margins,
     OutlookRow,
     PlannedArm,
+    PlannedConfirm,
     PlannedFactor,
     PlannedLoop,
     PlannedModel,
@@ -25,12 +26,24 @@ from promptlab.nouns.plan import (
     PowerRow,
 )
 from promptlab.nouns.setting import level_words
-from promptlab.planning.price import counts, estimates
+from promptlab.planning.price import counts, estimates, parts
 from promptlab.planning.size import Size
 from promptlab.planning.study import Study
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.tokens import n_tokens
-from promptlab.stats import FUTILITY, expected_share, hypotheses, look_plan, min_discordant, planned_drift, repeated_bound
+from promptlab.stats import (
+    FUTILITY,
+    LEVEL,
+    MOST,
+    Screening,
+    expected_share,
+    hypotheses,
+    likely,
+    look_plan,
+    min_discordant,
+    planned_drift,
+    repeated_bound,
+)
 from promptlab.stats.contrasts import completed
 
 DISCORDANCE = (0.10, 0.20)
@@ -40,7 +53,7 @@ EFFECTS = (0.0, 0.5, 1.0)
 
 
 def make_plan(study: Study) -> Plan:
-    """The frozen plan: written before the first call, hashed, and all that the analysis knows beside the trials."""
+    """The frozen plan: written before the first call, hashed, and all that the analysis knows besides the trials."""
     design, experiment = study.design, study.experiment
     stimuli, placebos = _stimuli(design), _stimuli(design, "placebo")
     controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
@@ -53,8 +66,9 @@ def make_plan(study: Study) -> Plan:
     stimuli_of = {library: tuple(s.id for s in stimuli if s.library == library) for library in dict.fromkeys(s.library for s in stimuli)}
     for setting, arms in looped.items():
         treated = list(dict.fromkeys((arm.name, arm.loop.library) for arm in arms if arm.role == "loop" and arm.loop))
-        against = cast("list[Control]", list(dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control")))
-        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
+        own = dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control" and arm.name in CONTROLS)
+        against = cast("list[Control]", sorted(own, key=list(CONTROLS).index))
+        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=against[:1])
         stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
     each = estimates(study)
     made = filled(
@@ -115,7 +129,34 @@ def make_plan(study: Study) -> Plan:
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )
-    return completed(made)
+    return completed(made) if not design.screened else _confirmed(completed(made), study)
+
+
+def _confirmed(made: Plan, study: Study) -> Plan:
+    """The plan of a run that screens first: both parts of the items, the rule of the choice, and what is likely to be sent."""
+    design, share = study.design, study.experiment.confirm or 0.0
+    n_arms = max(map(len, Screening(replace(made, confirm=PlannedConfirm(share=share))).questions.values()))
+    n = likely(n_arms)
+    costs = {number: estimates(study, number) for number in {1, min(MOST, n_arms)}}
+    trials = {number: counts(study, number).trials for number in costs}
+    few, many = min(costs), max(costs)
+    part = (n - few) / max(many - few, 1)
+
+    def between(low: float | None, high: float | None) -> float | None:
+        return None if low is None or high is None else low + part * (high - low)
+
+    confirm = PlannedConfirm(
+        share=share,
+        screening={t.name: tuple(item.id for item in t.items[:k]) for t, k in zip(design.tasks, design.screened, strict=True)},
+        items=tuple(len(t.items) - k for t, k in zip(design.tasks, design.screened, strict=True)),
+        order=sum(design.screened) * trials_an_item(design),
+        most=MOST,
+        level=LEVEL,
+        likely=n,
+        trials_likely=round(between(trials[few], trials[many]) or 0),
+        usd_likely={a.model: tuple(map(between, a.usd, b.usd)) for a, b in zip(costs[few], costs[many], strict=True)},
+    )
+    return replace(made, confirm=confirm)
 
 
 def plain_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +179,7 @@ def repriced(made: Plan, study: Study) -> Plan:
 
 
 def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
-    """Where the looks lie and what they save on average, as fields of the plan; nothing in a sweep without looks."""
+    """Where the interim analyses are and what they save on average, as fields of the plan; nothing in a sweep without interim analyses."""
     design, analysis = study.design, study.experiment.analysis
     if analysis.looks == 1:
         return {}
@@ -162,11 +203,12 @@ def controls_of(study: Study) -> dict[Control, int]:
         found["placebo"] = min((len(placebos_of(s, placebos, study.n_tokens)) for s in stimuli), default=1)
     if stimuli:
         found["none"] = 2
-    return found or {"neutral_feedback": 1}
+    return found or {"neutral_paraphrase": 1}
 
 
 def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
+    *_, study = parts(study)
     design = study.design
     n_stimuli = _n_stimuli(design)
     n_cells = max(1, n_stimuli * len(design.tasks))
@@ -200,15 +242,18 @@ def outlook(study: Study, discordance: float | None = None, each: Sequence[Estim
     power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one;
     `each` is the models' estimates, where they are known already.
     """
-    design = study.design
     psi = discordance if discordance is not None else DISCORDANCE[0]
-    now = [len(task.items) for task in design.tasks]
+    whole = {task.id: len(task.items) for task in study.design.tasks}
     costs = [made.usd for made in each or estimates(study)]
-    n_controls = next(iter(controls_of(study).values()))
     calls = counts(study).calls
+    *_, study = parts(study)
+    design = study.design
+    now = [len(task.items) for task in design.tasks]
+    most = [study.available.get(task.id, whole[task.id]) * n // whole[task.id] for n, task in zip(now, design.tasks, strict=True)]
+    n_controls = next(iter(controls_of(study).values()))
     rows: list[OutlookRow] = []
     for factor in (1, 2, 4):
-        n_items = tuple(min(n * factor, study.available.get(task.id, n)) for n, task in zip(now, design.tasks, strict=True))
+        n_items = tuple(min(n * factor, available) for n, available in zip(now, most, strict=True))
         if rows and n_items == rows[-1].n_items:
             break
         share = sum(n_items) / sum(now)

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, inert, plain_json
+from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, full_name, inert, plain_json
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.judged import judgings
@@ -36,7 +36,7 @@ SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is rated at once. `answers` and `trials` stand in the order in which they are shown."""
+    """What is rated at once. `answers` and `trials` are in the order in which they are shown."""
 
     id: str
     kind: str
@@ -57,7 +57,7 @@ class Unit:
         return len(self.answers) == 2
 
     def rating(self, rater: str, values: Mapping[str, Any], **more: Any) -> Rating:  # noqa: ANN401 (fields of a rating)
-        """What a rater says of it; ValueError for a value that is none."""
+        """What a rater says of it; ValueError for a value that is not one."""
         for rubric, value in values.items():
             known = value in CHOICES if self.is_pair else type(value) in (int, float) and self.judging.low <= value <= self.judging.high
             if rubric not in self.judging.rubrics or not known:
@@ -78,6 +78,7 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
     if not judging:
         raise UsageProblem(f"{run.id}: no task of it is scored by a judge alone; ratings are of tasks with the metric rubric or pairwise")
     known = [arm.name for arm in plan.arms if arm.name != NONE_ARM]
+    arms = [full_name(arm, known) for arm in arms]
     if wrong := [arm for arm in arms if arm not in known]:
         raise UsageProblem(f"the run has no arm {wrong[0]!r}; it has {', '.join(known)}")
     chosen = list(arms) or [arm.name for arm in plan.arms if arm.role == "stimulus"]
@@ -107,7 +108,7 @@ def _masked(answer: str, sentences: Sequence[str]) -> str:
 
 
 def _of_item(row: Mapping[str, Any], found: Sequence[Any], how: Judging) -> list[Unit]:
-    """The units of one item: each answer, or each arm's beside the baseline's; without what was not answered."""
+    """The units of one item: each answer, or each arm's next to the baseline's; without what was not answered."""
     references = item_of(row).targets if how.reference else ()
     base, *others = found
     shown = [(other, base) for other in others] if how.kind == "pairwise" else [(one,) for one in found]
@@ -174,7 +175,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 
 
 def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
-    """The ratings that a sheet saved; FileProblems where it is none, or of other answers than those of this run."""
+    """The ratings that a sheet saved; FileProblems where it is not one, or of other answers than those of this run."""
     try:
         data = json.loads(text)
         rater, rows = data["rater"], data["ratings"]
@@ -217,7 +218,7 @@ def repeatability(folder: Path) -> pd.DataFrame:
 
 
 def _as_rated(one: Rating) -> tuple[Any, ...]:
-    """A rating whatever side its answers stood on."""
+    """A rating whichever side its answers were on."""
     choice = one.values.get("")
     if one.trial_b and choice in ("A", "B"):
         return ("wins", one.trial_a if choice == "A" else one.trial_b)

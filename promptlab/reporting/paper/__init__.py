@@ -238,7 +238,7 @@ def _readme(report: Report, sections: Mapping[str, list[Table]], drawn: Iterable
 | `data/prompts.jsonl` | for each arm, task and setting one request as it was sent |
 | `data/experiment.yaml` | the experiment file, where the run has one |
 
-Licences of items and texts are in the table of sources and licences; a licence that is not recorded there must be asked for.
+Licences of items and texts are in the table of sources and licences; a licence that is not recorded there must be requested.
 
 ## Again
 

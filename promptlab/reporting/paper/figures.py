@@ -1,4 +1,4 @@
-"""The figures of a paper: charts of the report in shades of grey, told apart by shape, dash and words, as SVG and PDF."""
+"""The figures of a paper: charts of the report in shades of grey, distinguished by shape, dash and words, as SVG and PDF."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ PLURALS = {"hypothesis": "hypotheses", "interim analysis": "interim analyses", "
 
 
 def simulated_words(report: Report) -> str:
-    """What stands on everything of a simulated run; empty elsewhere."""
+    """The label on everything of a simulated run; empty elsewhere."""
     if not report.simulated:
         return ""
     names = ", ".join(report.manifest.simulated_models)

@@ -40,7 +40,7 @@ LIGATURES = "-',"
 NUMBER = re.compile(r"(?<![\w.)-])-(?=\d)|^-$")
 LONG_WORD = re.compile(r"\S{12,}")
 VERY_LONG, BREAK_EVERY = 25, 12
-"""A word of so many characters may break behind every twelfth, not only behind the marks in it."""
+"""A word of so many characters may break after every twelfth, not only after the marks in it."""
 MARKS = "/-_.,;=&?"
 PORTRAIT, LANDSCAPE = 116, 174
 """Characters of a table's type in a line of the page, upright and turned."""
