@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import AA_ARM, OWN_PROMPT, ArmRef, Contrast, Hypothesis, Plan, ScreenRow, flat, screen_rows
+from promptlab.nouns import AA_ARM, OWN_PROMPT, ArmRef, Contrast, Hypothesis, Plan, PlannedArm, ScreenRow, Setting, flat, screen_rows
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.contrasts import completed, exact, incumbent_of, of_arms
 from promptlab.stats.core import infer
@@ -163,8 +163,18 @@ class Screening:
                 made.append(replace(h, family=f"confirm/{h.model}{control}") if chosen else h)
         return tuple(made)
 
+    def n_prompts(self, model: str, setting: Setting, arm: PlannedArm) -> int:
+        """With how many base prompts an arm is sent on the confirming part; with all while a question is without a choice."""
+        unneeded = frozenset[ArmKey]() if self.open else self._unneeded
+        sent = [p for p in self._prompts if p and (model, setting.id, arm.name, p) not in unneeded]
+        return min(self.plan.n_prompts_of(setting, arm), len([p for p in sent if p != OWN_PROMPT]) or int(bool(sent)))
+
     def unneeded(self) -> frozenset[ArmKey]:
         """The arms that are not sent on the confirming part: those that no hypothesis there needs; of a question without a choice, all."""
+        return self._unneeded
+
+    @cached_property
+    def _unneeded(self) -> frozenset[ArmKey]:
         plan, needed = self.plan, {key for h in self.hypotheses for key in self._sides(h)}
         for model in plan.model_of if of_arms(plan) else ():
             needed |= self._arms(incumbent_of(plan, model))
@@ -189,15 +199,10 @@ class Screening:
     @cached_property
     def confirming(self) -> Plan:
         """The plan of the confirming part: its items, the hypotheses about chosen arms, and the trials that it asks."""
-        plan, unneeded = self.plan, self.unneeded() if not self.open else frozenset[ArmKey]()
+        plan = self.plan
         tasks = tuple(replace(task, n_items=n) for task, n in zip(plan.tasks, self.confirm.items, strict=True))
-        n_arms = 0
-        for setting in plan.settings:
-            for arm in plan.arms_of(setting):
-                n = plan.n_prompts_of(setting, arm)
-                for model in plan.model_of:
-                    sent = [p for p in self._prompts if p and (model, setting.id, arm.name, p) not in unneeded]
-                    n_arms += min(n, len([p for p in sent if p != OWN_PROMPT]) or bool(sent))
+        places = product(plan.model_of, plan.settings)
+        n_arms = sum(self.n_prompts(model, setting, arm) for model, setting in places for arm in plan.arms_of(setting))
         n_trials = sum(self.confirm.items) * n_arms * plan.replicates
         counts = replace(plan.counts, items=sum(self.confirm.items), trials=n_trials)
         return replace(plan, tasks=tasks, hypotheses=self.hypotheses, counts=counts)
