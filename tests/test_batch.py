@@ -329,7 +329,7 @@ def test_requests_of_a_batch_that_did_not_finish_are_asked_again(lab: Lab, serve
     done = lab.sweep(batch_wait_s=10)
     assert (done.state, done.progress.n_done, done.progress.n_sent) == ("incomplete", 30, 0), "not by itself: it could go on for ever"
     assert done.progress.notes == [
-        f"batch batch_1 of 'served' is {end}: {n - 30} of {n} requests have no answer; the same command asks them again"
+        f"batch batch_1 of 'served' is {end}: {n - 30} of {n} requests have no answer; the same command sends them again"
     ]
     assert lab.run().manifest.paid_usd == pytest.approx(30 * ONE_CALL)
     server.batches.end, server.batches.answered = "completed", None
@@ -384,7 +384,7 @@ def test_a_budget_holds_as_many_as_fit_and_goes_on_with_what_is_left_of_it(tmp_p
     done = lab.sweep()
     n = done.progress.n_sent
     assert (done.state, done.exit_code, 0 < n < done.progress.n_planned) == ("budget", 4, True)
-    assert re.search(r"budget of \$6 is reached: \$0.0000 is spent, \$\d.\d+ set aside for batches", done.progress.budget_reached or "")
+    assert re.search(r"budget of \$6 is reached: \$0.0000 is spent, \$\d.\d+ reserved for batches", done.progress.budget_reached or "")
     assert sum(part["reserved_usd"] for part in lab.parts()) <= 6
     again = lab.sweep(batch_wait_s=10)
     assert again.state == "complete", "what was set aside beyond the cost is free again"
@@ -475,7 +475,7 @@ def test_lines_that_cannot_be_used_are_left_out_and_told(lab: Lab, server: Serve
     assert done.progress.notes == [
         "batch batch_1 of 'served': left out of its results: 3 not readable, 1 about requests that this batch does not hold, "
         "1 about a request that an earlier line had answered",
-        f"batch batch_1 of 'served' is completed: 3 of {n} requests have no answer; the same command asks them again",
+        f"batch batch_1 of 'served' is completed: 3 of {n} requests have no answer; the same command sends them again",
     ]
     server.batches.mangle = lambda lines: lines
     lab.finish()

@@ -198,7 +198,7 @@ def test_a_run_without_any_trial_and_one_in_progress(opened: Any, tmp_path: Path
     app = opened("--runs", empty.parent, page="replication")
     assert not app.exception
     assert not app.error
-    assert "Nothing can be set beside the paper yet" in texts(app)
+    assert "Nothing can be set next to the paper yet" in texts(app)
     running, writer = write_run(tmp_path / "running", share=0.5, state="running", close=False)
     try:
         app = opened("--runs", running.parent, page="replication")

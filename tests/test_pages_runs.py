@@ -395,7 +395,7 @@ def test_on_a_terminal_it_serves_on_until_ctrl_c_and_opens_the_browser(tmp_path:
     os.close(theirs)
     seen = b""
     try:
-        while b"goes on serving" not in seen:
+        while b"continues serving" not in seen:
             seen += os.read(ours, 65536)
         url = address_in(seen.decode())
         wait_until(told.exists, process)

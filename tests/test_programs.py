@@ -331,7 +331,7 @@ def test_a_failed_call_ends_the_program(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "more", "expected"),
     [
-        ('factory: "nowhere:chain"', "", "there is no nowhere.py beside"),
+        ('factory: "nowhere:chain"', "", "there is no nowhere.py next to"),
         ('factory: "lab_programs:missing"', "", "cannot be loaded: module"),
         ('factory: "lab_programs:number"', "", "returned int, not a dspy.Module"),
         ('factory: "lab_programs:empty"', "", "has no predictor"),

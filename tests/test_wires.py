@@ -283,7 +283,7 @@ def test_how_a_model_is_asked(name: str, sampling: dict[str, Any], expected: str
     assert type(gateway._wire(model, sampling)).__name__ == expected
     forced = Gateway([model], {}, simulator, wire="direct")
     if expected == "LiteLLMWire":
-        with pytest.raises(UsageProblem, match="cannot be asked directly"):
+        with pytest.raises(UsageProblem, match="cannot be called directly"):
             forced.effective(model, sampling)
     else:
         assert forced.effective(model, sampling) == sampling

@@ -415,7 +415,7 @@ class Damager:
                 apart = "" if foreign else difference(Run(repaired), self.undisturbed)
                 again = repair(run)
             if apart or again.aside or len(Run(repaired).trials()) != len(self.undisturbed[0]):
-                figures.faults.append(f"{what}: not mended: {apart or again}")
+                figures.faults.append(f"{what}: not repaired: {apart or again}")
         except (Exception, Stuck) as error:
             figures.faults.append(f"{what}: stuck for good: {type(error).__name__}: {error}")
         figures.n_findings += any(told) or (run / "damaged").exists()
@@ -515,7 +515,7 @@ def table(results: dict[str, Figures], seconds: float, seed: int) -> str:
         "|---|---|---|---|---|---|",
         *(f"| {n} | {f.n} | {f.n_runs} | {f.n_acknowledged:,} | {len(f.faults)} | {f.most_paid_again} |" for n, f in kills.items()),
         "",
-        "| damaged | mutations | told or set aside | no harm to what is read | tracebacks, stuck, not mended |",
+        "| damaged | mutations | reported or moved aside | harmless | tracebacks, stuck, not repaired |",
         "|---|---|---|---|---|",
         *(f"| {n} | {f.n} | {f.n_findings} | {f.n - f.n_findings} | {len(f.faults)} |" for n, f in results.items() if n not in kills),
     ]

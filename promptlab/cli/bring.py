@@ -53,7 +53,7 @@ def bring(
     wide: Annotated[Several, typer.Option(help="ARM=COLUMN,ARM=COLUMN: a table with a row an item and a column of scores an arm.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, where several hold rows.")] = None,
     per_model: Annotated[bool, typer.Option("--per-model", help="Counts: judge every model by itself instead of all together.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Import arms that were asked with different versions or parameters.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Import arms that were run with different versions or parameters.")] = False,
     item: Variable = None,
     arm: Annotated[
         str | None,
@@ -124,7 +124,7 @@ def _say_explained(told: Explained) -> None:
 
 
 QUIET_S = 3.0
-"""So long nothing is said."""
+"""For so long nothing is printed."""
 
 
 def _scale(given: str | None) -> tuple[float, float] | None:

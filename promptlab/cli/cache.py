@@ -81,7 +81,7 @@ def ls(as_json: AsJson = False) -> None:
     if n_silent:
         say(f"{n_silent:,} were stored by an earlier promptlab, which did not keep the request; they are used as they are")
     if n_damaged:
-        say(f"{n_damaged:,} rows are damaged and asked again when they are needed; `promptlab cache prune --damaged` shows them")
+        say(f"{n_damaged:,} rows are damaged and sent again when they are needed; `promptlab cache prune --damaged` shows them")
 
 
 @cache.command("why")
@@ -201,7 +201,7 @@ def export(
     if n_missing:
         say(f"missing:       {n_missing:,} trials need an answer that is not stored; sweep first, or `promptlab cache why {source}`")
     if done.n_otherwise:
-        say(f"left out:      {done.n_otherwise:,} further answers to requests that were asked more than once; the first of each is kept")
+        say(f"left out:      {done.n_otherwise:,} further answers to requests that were sent more than once; the first of each is kept")
     if done.n_without_request:
         say(f"note:          {done.n_without_request:,} answers say no request, so whoever imports them cannot use them")
     for name in others:

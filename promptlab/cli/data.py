@@ -47,7 +47,7 @@ def ls(as_json: AsJson = False) -> None:
 
 @data.command("verify")
 def verify(as_json: AsJson = False) -> None:
-    """Compute every file's SHA-256 anew; exit code 1 when one is damaged."""
+    """Recompute every file's SHA-256; exit code 1 when one is damaged."""
     rows = [asdict(state) for state in official.verify()]
     damaged = [row for row in rows if row["state"] == "damaged"]
     if as_json:

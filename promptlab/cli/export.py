@@ -32,7 +32,7 @@ def export(
     ] = "long",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; beside the run when left out."),
+        typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; default: next to the run."),
     ] = None,
     model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; the run's only one when left out.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="dspy: this task only; may be given several times.")] = None,
@@ -123,7 +123,7 @@ Cell = tuple[str, str, str]
 INTRO = """# One run, from the record
 
 This notebook reads a run folder and calls no model: no key, no network. Run all its cells, then change what you like; `promptlab
-notebook` writes it anew. Names, prompts and answers are read when it runs and shown as text.{simulated}"""
+notebook` rewrites it. Names, prompts and answers are read when it runs and shown as text.{simulated}"""
 SIMULATED = """
 
 **SIMULATED**: promptlab made up answers of this run. Such answers say nothing about any real model."""
@@ -216,7 +216,7 @@ FLIP = """print(plain(flips.largest(run, built, model, control)))"""
 LOOP_WORDS = """## Feedback loops
 
 Pass@k is the share of items of which any of the first k answers was right, with Wilson's interval. More attempts, the news that an
-answer is wrong, and any remark at all can help; only the difference to the same loop with affect-free remarks can be put down to
+answer is wrong, and any remark at all can help; only the difference to the same loop with affect-free remarks can be attributed to
 emotion. A loop with an oracle cannot be compared with single answers."""
 LOOP = """for loop in run.plan.loops:
     rows = [row for row in built.rounds if row["model"] == model and row["loop"] == loop.strategy]

@@ -158,7 +158,7 @@ def _prompts(study: Study) -> None:
 
 
 def _copy(example: str, into: Path, force: bool) -> None:
-    """A shipped experiment, and the files beside it that it names, under their own names."""
+    """A shipped experiment, and the files next to it that it names, under their own names."""
     from promptlab.sources.starting import example_files
 
     known = {file.stem: file for file in sorted(shipped("experiments").glob("*.yaml"))}

@@ -241,7 +241,7 @@ def repair(
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
     if done.aside:
-        say(f"lost:          {done.n_lost:,} trials; the same sweep command asks them again, from the cache where it has their answers")
+        say(f"lost:          {done.n_lost:,} trials; the same sweep command sends them again, from the cache where it has their answers")
     if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
         gone = done.paid_before_usd - done.paid_usd
         say(f"paid:          ${gone:.4f} that the lost trials cost no longer counts against budget_usd")

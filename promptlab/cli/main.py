@@ -12,7 +12,7 @@ import sys
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, gate, init, look, plan, rate, report, sweep, view
+from promptlab.cli import bring, cache, data, export, gate, init, look, paper, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -30,8 +30,8 @@ app = typer.Typer(
 for before_judging in (init.init, plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
 JUDGING = (
-    report.report, gate.gate, report.scores, report.compare, report.history,
-    report.replicate, export.export, export.notebook, rate.rate, view.view
+    report.report, gate.gate, report.scores, report.compare, report.history, report.replicate, export.export, export.notebook,
+    paper.paper, rate.rate, view.view,
 )  # fmt: skip
 for judging in JUDGING:
     app.command()(judging)

@@ -76,7 +76,7 @@ def plan(
         say(str(finding))
     if shown is not None:
         say(
-            f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "
+            f"pilot:         {shown['changed']} of {shown['of']} answers changed when sent again "
             f"({100 * shown['discordance']:.1f} %, at most {100 * shown['discordance_high']:.1f} % with 80 % confidence, as above); "
             f"the baseline scored {100 * shown['baseline']:.1f} %; {shown['tokens_out']} tokens out an answer; {shown['paid']}"
         )
@@ -157,7 +157,7 @@ def calibrate(
     print_table(
         "", ["when", "what", "how often", "95 % CI"],
         [
-            ["nothing works", "any arm is said to help over the tasks", *_rate(found.false_gain)],
+            ["nothing works", "any arm helps over the tasks", *_rate(found.false_gain)],
             ["nothing works", "any finding at all, over the tasks or in a task", *_rate(found.false_finding)],
             ["nothing works", "any finding in the primary family (promised: at most alpha)", *_rate(found.false_primary)],
             ["nothing works", f"any finding in one of {found.n_families} families of arms (the same)", *_rate(found.false_family)],
@@ -269,7 +269,7 @@ def show_plan(made: Plan, concurrency: int) -> None:
     if made.waves is not None:
         say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
     else:
-        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
+        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
     show(power_table(made.power))
     if made.looks:
         _show_looks(made)

@@ -17,7 +17,7 @@ def rate(
     run: RunFolder,
     rater: Annotated[str, typer.Option(help="A token for the person who rates; no name.")] = "r1",
     items: Annotated[int, typer.Option(min=1, help="Items of each task to rate, a random sample; a larger one adds to it.")] = 30,
-    arm: Annotated[list[str] | None, typer.Option(help="An arm to rate beside the baseline; all sentences when left out.")] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="An arm to rate next to the baseline; all sentences when left out.")] = None,
     model: Annotated[str | None, typer.Option(help="Whose answers are rated; the first model when left out.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Write a page for this rater that needs no server, and end.")] = None,
     read: Annotated[list[Path] | None, typer.Option("--import", help="Take in a sheet's JSON, or ratings as CSV, and end.")] = None,

@@ -12,21 +12,31 @@ import typer
 from promptlab.cli.common import AsJson, RunFolder, Runs, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 
-Format = Literal["terminal", "markdown", "html", "json", "csv"]
+Format = Literal["terminal", "markdown", "html", "json", "csv", "pdf", "png"]
+INTO_RUN = {"html": "report.html", "pdf": "verdict.pdf", "png": "verdict.png"}
+"""Formats that are written into the run folder where --out names no file."""
+GRID = "grid"
 
 
 def report(
     run: RunFolder,
-    format: Annotated[Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv.")] = "terminal",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv; pdf or png: the verdict on one page.")
+    ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
     scorer: Annotated[
-        Scorer | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
+        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; asks no model.")
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
-    page: Annotated[str | None, typer.Option(help="Only what this page of the explorer shows, such as overview, matrix or cost.")] = None,
+    page: Annotated[
+        str | None, typer.Option(help="Only what this page of the explorer shows, such as cost; grid: every item in every arm, as HTML.")
+    ] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
+    if page == GRID:
+        _grid(run, format, where or [], out, scorer)
+        return
     if page is not None:
         if scorer is not None or format == "html":
             raise UsageProblem("--page shows the tables of one page by the run's own scorer; leave --scorer and --format html out")
@@ -39,21 +49,31 @@ def report(
     built = api.report(run, scorer=scorer)
     if format == "terminal":
         if out is not None:
-            raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
+            raise UsageProblem("--out needs a format to write: add --format html, markdown, json, csv, pdf or png")
         reporting.to_text(built, tasks=tasks)
         return
-    if format == "html" and out is None:
-        out = run / "report.html"
+    if format in INTO_RUN and out is None:
+        out = run / INTO_RUN[format]
     _write(getattr(built, f"to_{format}")(), out)
 
 
-def _write(text: str, out: Path | None) -> None:
+def _grid(run: Path, format: Format, where: list[str], out: Path | None, scorer: Scorer | None) -> None:  # noqa: A002
+    """The page of every item in every arm, in a file."""
+    from promptlab import api
+    from promptlab.reporting.grid import to_grid
+
+    if format not in ("terminal", "html") or where:
+        raise UsageProblem("--page grid is one HTML page of the whole run; leave --where and other formats out")
+    _write(to_grid(api.report(run, scorer=scorer)), out or run / "grid.html")
+
+
+def _write(text: str | bytes, out: Path | None) -> None:
     from promptlab.record.store import write_whole
 
     if out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(str(text))
         return
-    write_whole(out, text.encode("utf-8", "replace"))
+    write_whole(out, text.encode("utf-8", "replace") if isinstance(text, str) else text)
     say(f"written: {out}")
 
 
@@ -120,7 +140,7 @@ def compare(
 ) -> None:
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict.
 
-    A whole prompt's name may stand for an arm: --arm current --against expert.
+    --arm also takes the name of a whole prompt: --arm current --against expert.
     """
     from dataclasses import asdict
 
@@ -196,7 +216,7 @@ def replicate(
     same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A run beside the paper's Table 1, cell by cell: average with average, never with the published best."""
+    """A run next to the paper's Table 1, cell by cell: average with average, never with the published best."""
     from dataclasses import asdict
 
     from promptlab.record.store import Run
@@ -236,7 +256,7 @@ BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}
 
 
 def after_sweep(folder: Path, write_html: bool) -> None:
-    """What a sweep ends with: the verdicts on the screen, the report beside the record, and the run made ready for the explorer."""
+    """What a sweep ends with: the verdicts on the screen, the report next to the record, and the run prepared for the explorer."""
     from promptlab import reporting as reports
     from promptlab.record.store import Run, write_whole
     from promptlab.reporting.prepared import keep, stamp

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Where = Literal["local", "ray"]
 """Where the workers run."""
 Wire = Literal["auto", "litellm", "direct"]
-"""How models are asked; no choice changes an answer or a record."""
+"""How requests are sent; no choice changes an answer or a record."""
 
 
 def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
@@ -58,15 +58,15 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
     cache: Annotated[
         CacheUse,
-        typer.Option(help="Paid answers: use and keep them; refresh: ask again; off; imported: those of bundles too; replay: no calls."),
+        typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,
-        typer.Option(help="How models are asked: auto asks directly what LiteLLM would pass on unchanged; litellm; direct."),
+        typer.Option(help="How requests are sent: auto sends directly what LiteLLM would pass on unchanged; litellm; direct."),
     ] = "auto",
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="USD that this run may cost at most, all its sessions together; set aside before each call.")
+        float | None, typer.Option(min=0, help="USD that this run may cost at most, all its sessions together; reserved before each call.")
     ] = None,
     max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens, sent and received, that it may use at most.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
@@ -139,7 +139,7 @@ def sweep(
             del study  # judging reads the record: of a large design there is nothing left to hold
             _end(done, time.monotonic() - started, len(simulated), n_models)
             if use == "refresh" and done.progress.n_recorded_before:
-                say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
+                say("note: what this run has recorded is not sent again; for new answers to all of it, give another folder with --runs")
             if done.progress.n_recorded_before + done.progress.n_done:
                 after_sweep(done.folder, write_html=report)
         code = _last_words(done, pusher, experiment)
@@ -162,7 +162,7 @@ def rescore(
     experiment: Annotated[
         Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
     ] = None,
-    runs: Annotated[Path | None, typer.Option(help="Where the new run goes; beside the old one by default.", parser=path)] = None,
+    runs: Annotated[Path | None, typer.Option(help="Where the new run goes; default: next to the old one.", parser=path)] = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""
@@ -188,7 +188,7 @@ def rescore(
 
 
 def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
-    """Say how to go on, and with which code the command ends."""
+    """Say how to continue, and with which code the command ends."""
     again = f"{me()} {' '.join(sys.argv[1:])}"
     if pusher and pusher.failed and done.state == "complete":
         say(f"incomplete at the address; the same command pushes what is missing and asks nothing again:    {again}")
@@ -211,7 +211,7 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
 
 @contextlib.contextmanager
 def _resumable() -> Iterator[None]:
-    """An interrupt that ends the command anywhere in the block ends it with what to type to go on."""
+    """An interrupt that ends the command anywhere in the block ends it with what to type to continue."""
     try:
         yield
     except KeyboardInterrupt:

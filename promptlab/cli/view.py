@@ -1,4 +1,4 @@
-"""`promptlab view`, and the same explorer beside a sweep."""
+"""`promptlab view`, and the same explorer next to a sweep."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _keep(url: str, server: subprocess.Popen[bytes]) -> None:
     if server.poll() is not None:
         say(f"note: the explorer ended by itself with code {server.returncode}; open it again with: promptlab view")
     elif sys.stdout.isatty():
-        say(f"explorer:      {url} goes on serving; Ctrl-C ends it")
+        say(f"explorer:      {url} continues serving; Ctrl-C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             server.wait()
     else:

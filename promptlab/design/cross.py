@@ -186,7 +186,7 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
 def screened(task: Task, confirm: float) -> tuple[Task, int]:
     """The task with the items that screen before those that confirm, and how many screen; both in their drawn, random order.
 
-    Whole clusters are taken for the share `confirm`, in the order of their first items, as long as that comes nearer to it.
+    Whole clusters make up the share `confirm`, in the order of their first items, as long as that comes nearer to it.
     """
     groups: dict[tuple[str, bool], list[Item]] = {}
     for item in task.items:

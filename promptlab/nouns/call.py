@@ -197,13 +197,13 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     top_logprobs: tuple[tuple[str, float], ...] = field(default=(), kw_only=True)
-    """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
+    """The likeliest first tokens with their log-probabilities, where they were requested and given."""
     fingerprint: str | None = field(default=None, kw_only=True)
     """What the provider calls the system that answered (`system_fingerprint`)."""
     reasoning: str | None = field(default=None, kw_only=True)
     """The model's reasoning before its answer; not scored."""
     reasoning_tokens: int | None = field(default=None, kw_only=True)
-    """Tokens of that reasoning; most providers count them among the output tokens, some beside them."""
+    """Tokens of that reasoning; most providers count them among the output tokens, some in addition to them."""
     cached_input_tokens: int | None = field(default=None, kw_only=True)
     """Those input tokens that the provider had in its own cache, and may price lower."""
     written_input_tokens: int | None = field(default=None, kw_only=True)
@@ -236,7 +236,7 @@ class Completion(Reply):
 
     @classmethod
     def of(cls, reply: Reply, **more: Any) -> Completion:  # noqa: ANN401 (its own fields)
-        """The completion that a reply comes to, with the fields that a reply does not have."""
+        """The completion of a reply, with the fields that a reply does not have."""
         return cls(**dict(zip(REPLY_FIELDS, _reply_fields(reply), strict=True)), **more)
 
 

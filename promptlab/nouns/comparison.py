@@ -90,7 +90,7 @@ class Judged(InSetting):
 
 
 NOUNS = {"prompt": "the prompt", "model": "the model"}
-"""What stands before the name of a control."""
+"""The text before the name of a control."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +145,7 @@ class LookRow(InSetting):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenRow(InSetting):
-    """One arm on the screening part, treatment minus control as fractions: why it goes on to the confirming part, or does not.
+    """One arm on the screening part, treatment minus control as fractions: why it continues to the confirming part, or does not.
 
     `to_best` is the difference to the best arm of its question, with the upper end of its interval in `to_best_high`.
     """

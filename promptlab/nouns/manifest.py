@@ -24,7 +24,7 @@ class Tally(Typed):
 
 
 class Spent(Typed):
-    """What all sessions took from the budget; where a price or a usage was unknown, what was set aside for it."""
+    """What all sessions took from the budget; where a price or a usage was unknown, what was reserved for it."""
 
     usd: float = 0.0
     tokens: int = 0
@@ -42,7 +42,7 @@ class ModelAsked(Typed):
 
 
 class Manifest(Typed):
-    """What a run folder says about itself; rewritten whole while the run goes on."""
+    """What a run folder says about itself; rewritten whole while the run continues."""
 
     NEEDED: ClassVar = ("counts",)
     """Keys without which a file is no manifest."""

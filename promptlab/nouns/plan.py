@@ -83,6 +83,7 @@ class PlannedLoop(Typed):
     rounds: int = 0
     solved_at: float = 1.0
     token_budget: int | None = None
+    candidates: int = 1
     verdict: str | None = None
     request: str = ""
 
@@ -105,7 +106,7 @@ class PlannedPrompt(Typed):
 
 
 class PlannedFactor(Typed):
-    """What is varied beside prompt, model and stimulus, level by level."""
+    """What is varied besides prompt, model and stimulus, level by level."""
 
     name: str
     levels: tuple[str, ...] = ()
@@ -119,7 +120,7 @@ class PlannedFactor(Typed):
 
 
 class PlannedLook(Typed):
-    """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
+    """An interim analysis: items of each task by then, information (a fraction), first order after it, |z| that stops."""
 
     items: tuple[int, ...]
     fraction: float
@@ -162,14 +163,14 @@ class PlannedConfirm(Typed):
     order: int = 0
     """Of the first trial that confirms."""
     most: int = 1
-    """The most arms of one question that go on."""
+    """The most arms of one question that continue."""
     level: float = 0.8
-    """An arm goes on where the interval of its difference to the best one, at this level, is not wholly below 0."""
+    """An arm continues where the interval of its difference to the best one, at this level, is not wholly below 0."""
     likely: float = 1.0
-    """Arms that go on, on average, where nothing works."""
+    """Arms that continue, on average, where nothing works."""
     trials_likely: int = 0
     usd_likely: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
-    """By model: USD, low and high, where so many go on; `estimates` of the plan are those of the most."""
+    """By model: USD, low and high, where so many continue; `estimates` of the plan are those of the most."""
 
 
 class LookShare(Typed):
@@ -263,7 +264,7 @@ class Plan(Typed):
     suite: str = ""
     scorer: Scorer | None = None
     ran_by: Scorer | None = None
-    """The scorer of the run, where a report scores its answers anew."""
+    """The scorer of the run, where a report rescores its answers."""
     defects: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     alpha: float = 0.05
@@ -360,6 +361,15 @@ class Plan(Typed):
         """The arms of a setting; those of a loop belong to its own settings."""
         loop = setting.strategy if setting.strategy in self.looped else None
         return [arm for arm in self.arms if arm.loop == loop]
+
+    def matched(self, control: str, treatment: str, loop: str) -> str:
+        """The arm of a loop that is a treatment's control of this kind: the one with as many wordings at each remark, if there are several.
+
+        Plans of earlier versions have one, which draws from all affect-free wordings at every remark.
+        """
+        here = {arm.name: [len(step) for step in (arm.spec or {}).get("cues", ())] for arm in self.arms if arm.loop == loop}
+        alike = (name for name, n in here.items() if name.partition("/")[0] == control and n == here.get(treatment))
+        return next(alike, control)
 
     def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""

@@ -20,9 +20,9 @@ def _fact(words: str | None = None, *, total: bool = False) -> Any:  # noqa: ANN
 
 @dataclass(kw_only=True)  # not frozen: thousands are made in a second, and freezing doubles the time of each
 class TrialRow:
-    """One trial. `task` is the bare name, `suite` beside it.
+    """One trial. `task` is the bare name, `suite` next to it.
 
-    `compliant` (the reply has the form that was asked for), `echoed` (it is the input again) and `declined` (it refuses in words)
+    `compliant` (the reply has the form that was requested), `echoed` (it is the input again) and `declined` (it refuses in words)
     never change the score. `rule` names how `extracted` was found in the answer.
     `cost_usd` is the price of the answer, that of scoring it left out; `paid_usd` what this run paid for both (0 when
     every call came from the cache). `parts` are the named scores that make the score, as a JSON object.

@@ -1,6 +1,6 @@
 """How an experiment's own design errs and sees: its plan judged many times on made-up answers whose truth is known.
 
-No model is asked and nothing is simulated word by word: every item has a chance of a right answer, drawn so that two runs of one
+No request is sent and nothing is simulated word by word: every item has a chance of a right answer, drawn so that two runs of one
 prompt disagree on the given share of items, and arms are drawn from it. Families, tests and refusals are those of the real report.
 A pilot measures that share: a few paid answers before the sweep.
 """
@@ -25,7 +25,7 @@ from promptlab.stats.contrasts import exact, incumbent_of, of_arms
 from promptlab.stats.noninferior import non_inferiority
 
 GAINS = ("helps",)
-DECISIVE = ("placebo", "neutral_feedback", "none", "single")
+DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none", "single")
 """Controls that an arm must beat to be shipped, where a design has them."""
 
 
@@ -48,9 +48,9 @@ class ModelRates:
     false_ship: Rate
     """Some arm is shipped although nothing works."""
     best_shipped: Rate
-    """The arm with the planted effect is shipped, and no other one in its place."""
+    """The arm with the planted effect is shipped, and no other one instead."""
     other_shipped: Rate
-    """Another arm is shipped in its place, though it does nothing."""
+    """Another arm is shipped instead, though it does nothing."""
 
     def regret(self, effect: float) -> float:
         """What is given away on average by not shipping the arm with the planted effect; a fraction."""
@@ -101,7 +101,7 @@ class Calibration:
     """Share of its cells that find it."""
     n_cells: int
     asked: float
-    """Share of the trials that is sent, on average, when nothing works: below 1 only where looks are planned."""
+    """Share of the trials that is sent, on average, when nothing works: below 1 only with interim analyses."""
     asked_planted: float
     """The same when one stimulus moves every task by `effect`."""
     estimates_mean: float | None
@@ -124,7 +124,7 @@ def calibrate(
 ) -> Calibration:
     """Judge `sweeps` made-up runs of the study without any effect, and as many with `effect` (a fraction) for its first treatment.
 
-    `discordance` is the share of items on which two runs of the same prompt disagree; `observe` is told (done, of).
+    `discordance` is the share of items on which two runs of the same prompt disagree; `observe` receives (done, of).
     """
     plan = make_plan(study)
     frame, shape = rows_of(study)
@@ -299,7 +299,7 @@ def pilot_of(study: Study) -> Study:
 
 
 def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
-    """Share of items that scored differently when asked again, with its upper 80 % limit; baseline, tokens an answer."""
+    """Share of items that scored differently when sent again, with its upper 80 % limit; baseline, tokens an answer."""
     wide = trials.groupby(["model", "task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
     changed, of = int((wide[AA_ARM] != wide[NONE_ARM]).sum()), len(wide)
     if not of:

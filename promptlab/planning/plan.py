@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.nouns import Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
+from promptlab.nouns import CONTROLS, Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
 from promptlab.nouns.plan import (
     LookShare,
     Margins,
@@ -54,7 +54,7 @@ EFFECTS = (0.0, 0.5, 1.0)
 
 
 def make_plan(study: Study) -> Plan:
-    """The frozen plan: written before the first call, hashed, and all that the analysis knows beside the trials."""
+    """The frozen plan: written before the first call, hashed, and all that the analysis knows besides the trials."""
     design, experiment = study.design, study.experiment
     stimuli, placebos = _stimuli(design), _stimuli(design, "placebo")
     controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
@@ -67,8 +67,9 @@ def make_plan(study: Study) -> Plan:
     stimuli_of = {library: tuple(s.id for s in stimuli if s.library == library) for library in dict.fromkeys(s.library for s in stimuli)}
     for setting, arms in looped.items():
         treated = list(dict.fromkeys((arm.name, arm.loop.library) for arm in arms if arm.role == "loop" and arm.loop))
-        against = cast("list[Control]", list(dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control")))
-        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
+        own = dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control" and arm.name in CONTROLS)
+        against = cast("list[Control]", sorted(own, key=list(CONTROLS).index))
+        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=against[:1])
         stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
     each = estimates(study)
     made = filled(
@@ -182,7 +183,7 @@ def repriced(made: Plan, study: Study) -> Plan:
 
 
 def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
-    """Where the looks lie and what they save on average, as fields of the plan; nothing in a sweep without looks."""
+    """Where the interim analyses are and what they save on average, as fields of the plan; nothing in a sweep without interim analyses."""
     design, analysis = study.design, study.experiment.analysis
     if analysis.looks == 1:
         return {}
@@ -206,7 +207,7 @@ def controls_of(study: Study) -> dict[Control, int]:
         found["placebo"] = min((len(placebos_of(s, placebos, study.n_tokens)) for s in stimuli), default=1)
     if stimuli:
         found["none"] = 2
-    return found or {"neutral_feedback": 1}
+    return found or {"neutral_paraphrase": 1}
 
 
 def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:

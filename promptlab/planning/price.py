@@ -83,7 +83,7 @@ def parts(study: Study, n_chosen: int = MOST) -> tuple[Study, ...]:
 
 
 def counts(study: Study, n_chosen: int = MOST) -> Counts:
-    """How much there is of everything; of a run that screens first, what is sent at most where so many arms go on."""
+    """How much there is of everything; of a run that screens first, what is sent at most where so many arms continue."""
     if study.design.screened:
         first, rest = (counts(part) for part in parts(study, n_chosen))
         whole = counts(replace(study, design=replace(study.design, screened=())))
@@ -211,7 +211,7 @@ def _usd(price: Price | None, n_calls: int, n_input: int, n_output: int, n_cache
 
 
 def minutes(estimates: Sequence[Estimate], concurrency: int) -> tuple[float, float]:
-    """Minutes for all models at `concurrency` calls under way, low and high."""
+    """Minutes for all models at `concurrency` calls in flight, low and high."""
     low, high = (sum(row.seconds_one_by_one[i] for row in estimates) / concurrency / 60 for i in (0, 1))
     return low, high
 
@@ -222,13 +222,15 @@ def _said(arm: Arm) -> int:
     if loop is None or loop.kind != "feedback":
         return 0
     longest = max((len(cue.text) for step in loop.cues for cue in step), default=0) + len(loop.verdict) + len(loop.request)
-    return longest * loop.rounds * (loop.rounds - 1) // 2
+    return longest * loop.candidates * loop.rounds * (loop.rounds - 1) // 2
 
 
 def _answers_again(design: Design, most: int) -> int:
     """Tokens of earlier answers that the calls of loops send again, at most."""
     a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
-    again = sum(loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback")
+    again = sum(
+        loop.candidates * loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback"
+    )
     return a_pass * again * most
 
 

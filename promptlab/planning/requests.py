@@ -46,5 +46,5 @@ def are_chats(arms: Sequence[Arm], tasks: Sequence[Task]) -> bool:
 
 
 def caches_by_itself(model: Model) -> bool:
-    """Whether a provider keeps prompts without being told; Claude has to be."""
+    """Whether a provider keeps prompts without a request for it; Claude needs one."""
     return "claude" not in model.litellm_name and model.provider != "anthropic"

@@ -62,12 +62,12 @@ from promptlab.strategies import begun, strategy_of
 from promptlab.strategies.loop import looped
 
 LEAST_ITEMS_A_LOOK = 20
-"""Below it a look can never give a verdict."""
+"""Below it an interim analysis can never give a verdict."""
 
 
 @dataclass
 class _Resolver:
-    """Collects problems while it resolves, so that all of them are told at once."""
+    """Collects problems while it resolves, so that all of them are reported at once."""
 
     experiment: Experiment
     document: Document
@@ -84,7 +84,7 @@ class _Resolver:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
 
     def file(self, name: str) -> Path:
-        """A file that the experiment names; what was given as objects lies beside the document."""
+        """A file that the experiment names; objects that were given are next to the document."""
         return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
 
     def meant(self, pattern: str, known: Sequence[str], what: str, *loc: str | int) -> list[str]:
@@ -144,7 +144,7 @@ class _Resolver:
             if n_shots > (n := len(drawn.demos)):
                 self.problem(f"the task {task.id!r} has {n} demonstrations to draw from; shots can be at most that", "shots")
             if e.items > len(drawn.items):
-                self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
+                self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were requested, so all of them are used")
             for index, strategy in strategies:
                 if "choices" in strategy.needs and not all(item.choices for item in drawn.items):
                     message = f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
@@ -304,7 +304,7 @@ class _Resolver:
         return tuple(found)
 
     def settings(self, strategies: Sequence[Strategy]) -> list[tuple[Setting, Placement, Strategy]]:
-        """Everything that is varied beside stimulus and model, crossed; or as it is listed."""
+        """Everything that is varied besides stimulus and model, crossed; or as it is listed."""
         e, placements = self.experiment, self.experiment.resolved_placements()
         blocks = e.vary.blocks(e.shots)
         return [one for shots, levels in blocks for one in settings_of(e.prompt_names, placements, shots, strategies, levels)]
@@ -360,7 +360,7 @@ def resolve(
 ) -> Study:
     """Read and resolve an experiment file, or an experiment; FileProblems tells everything that is wrong with it at once.
 
-    `looks` stands in for the experiment's own number of planned looks where that is 1, `scorer` for its scorer, and `base` for the
+    `looks` replaces the experiment's own number of planned interim analyses where that is 1, `scorer` its scorer, and `base` for the
     file's folder, which its paths are relative to. Code that a file names runs only with `consent`; without it a metric of that kind
     gives no score, and a program is a problem.
     """
@@ -445,12 +445,12 @@ def _reference(experiment: Experiment, settings: Sequence[tuple[Setting, Placeme
 
 
 def _from_environment(models: Sequence[Model], notes: list[str]) -> dict[str, dict[str, str]]:
-    """What the environment decides about these models; `notes` says it, and what is not heard."""
+    """What the environment decides about these models; `notes` says it, and what is ignored."""
     every = {m.name: {**({m.base_env: m.api_base or ""} if m.base_env else {}), **variables_of(m)} for m in models}
     found = {name: values for name, values in every.items() if values}
     for name, values in found.items():
         shown = ", ".join(f"{variable}={value}" for variable, value in values.items())
-        notes.append(f"{name}: {shown} in the environment decides where it is asked, and is part of the run")
+        notes.append(f"{name}: {shown} in the environment decides where its requests go, and is part of the run")
     if (names := ignored()) and not all(model.simulated for model in models):
-        notes.append(f"{', '.join(names)}: set in the environment, and not heard; what is sent is what the experiment says")
+        notes.append(f"{', '.join(names)}: set in the environment, and ignored; what is sent is what the experiment says")
     return found

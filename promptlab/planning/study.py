@@ -73,7 +73,7 @@ class Study:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """Every model that is asked anything."""
+        """Every model that is called."""
         return (*self.design.models, *self.judges)
 
     @cached_property

@@ -58,7 +58,7 @@ class Recipe:
 
 
 def recipe_from(plain: object) -> Recipe:
-    """A recipe that was saved; UsageProblem when it is none."""
+    """A recipe that was saved; UsageProblem when it is not one."""
     return checked(plain, Recipe, "recipe of a promptlab program")
 
 

@@ -1,4 +1,4 @@
-"""A run folder that cannot be read in part is made readable again, and what that loses is told."""
+"""A run folder that cannot be read in part is made readable again, and what that loses is reported."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Repair(NamedTuple):
     paid_before_usd: float | None
     """What the manifest says; None where it says nothing, or where nothing was paid because the models are simulated."""
     manifest: bool
-    """Whether the manifest's counts were put right."""
+    """Whether the manifest's counts were corrected."""
 
     @property
     def needed(self) -> bool:
@@ -202,7 +202,7 @@ def _is_of_another(manifest: Manifest, folder: Path) -> bool:
 
 
 def _plan(folder: Path, manifest: Manifest | None) -> tuple[Plan | None, str]:
-    """The plan, or None and why it is none (nothing when it is missing)."""
+    """The plan, or None and why it is not one (nothing when it is missing)."""
     if not os.path.lexists(folder / "plan.json"):
         return None, ""
     try:

@@ -29,9 +29,10 @@ from promptlab.nouns import (
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
+from promptlab.reporting.causes import loop_contrasts
 from promptlab.reporting.earlier import earlier_words, joined, n_old
 from promptlab.reporting.judged import ground, grounded
-from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
+from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
@@ -63,12 +64,14 @@ class Judged:
     """Loops round by round: rows of `loop_rounds`."""
     loop_arms: tuple[Mapping[str, Any], ...]
     emotions: tuple[Mapping[str, Any], ...]
+    loop_contrasts: tuple[Mapping[str, Any], ...]
+    """Arms of loops at equal rounds, tokens and USD: rows of `loop_contrasts`."""
     beside: Supplement
     """The best in task, the spread over tasks, the papers' protocol and variance components."""
     looks: tuple[LookRow, ...]
-    """What each planned look decided."""
+    """What each planned interim analysis decided."""
     saved: Saved | None
-    """What stopping early left unasked; None in a sweep without looks."""
+    """What stopping early left unsent; None in a sweep without interim analyses."""
     n_old: int | None
     """Answers that are older than the run, which came from the cache; None where no comparison with an earlier run was planned."""
     screening: tuple[ScreenRow, ...]
@@ -149,7 +152,7 @@ class Report(Judged):
 
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
-    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
+    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are rescored, and nothing is sent."""
     with readable(f"{run.folder}: not a complete run"):
         plan, trials = run.plan, run.trials(compact=True)
         _must_fit(run, trials, plan)
@@ -165,6 +168,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         comparisons = tuple(grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
+        steps = progress(as_run, calls, plan) if calls is not None else None
         return Report(
             run=run.id,
             manifest=run.manifest,
@@ -175,9 +179,10 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             n_old=n_old(run) if plan.earlier else None,
             comparisons=comparisons,
             baselines=scorer_table(trials, run.each_item(), plan),
-            rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
-            loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
-            emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
+            rounds=tuple(loop_rounds(steps)) if steps is not None else (),
+            loop_arms=tuple(loop_arms(as_run, steps, plan)) if steps is not None else (),
+            emotions=tuple(emotion_transitions(steps, calls)) if steps is not None and calls is not None else (),
+            loop_contrasts=tuple(loop_contrasts(as_run, steps, plan)) if steps is not None else (),
             gaps=gaps,
             shares=tuple(shares_of(trials)),
             standings=tuple(standings(trials, plan)),
@@ -270,10 +275,10 @@ def headline(report: Report) -> list[str]:
             f"Verdicts here are by {report.plan.scorer}, on the answers that the loops ended with."
         )
     if "none" in report.controls and "placebo" not in report.controls:
-        reason = report.plan.no_placebo_reason or "none was asked for"
+        reason = report.plan.no_placebo_reason or "none was requested"
         found.append(
             f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
-            "put down to what the sentences say."
+            "attributed to what the sentences say."
         )
     return found
 
@@ -326,16 +331,16 @@ def _apart(report: Report, setting: str) -> str:
 
 
 def looks_words(report: Report) -> str:
-    """What the planned looks did, in one sentence."""
+    """What the planned interim analyses did, in one sentence."""
     saved, looks = report.saved, len(report.plan.looks)
     stopped = [row for row in report.looks if row.stops]
     if saved is None or not stopped:
-        return f"Sequential: {looks} looks were planned, and none has stopped a sentence so far."
+        return f"Sequential: {looks} interim analyses were planned, and none has stopped a sentence so far."
     money = "" if saved.usd is None else f", about ${saved.usd:.4f}" + (" in simulated prices" if report.simulated else "")
     n_found = sum(row.decision == "efficacy" for row in stopped)
     return (
         f"Sequential: {len(stopped)} of {len({(place_of(r), r.treatment) for r in report.looks})} sentences stopped before the end of "
-        f"{looks} planned looks, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
+        f"{looks} planned interim analyses, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
         f"{saved.n_planned:,} trials were not sent{money}."
     )
 

@@ -72,7 +72,7 @@ def planned_cells(plan: Plan, screening: Screening | None = None) -> pd.DataFram
 
 
 def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
-    """What was planned beside what happened."""
+    """What was planned next to what happened."""
     plan, m = store.plan, store.manifest
     planned, n, n_skipped = plan.counts.trials, int(cells["n"].sum()), m.counts.skipped
     state = store.report.state
@@ -93,11 +93,11 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
         extra = int(cells.loc[cells["planned"] == 0, "n"].sum())
         add("trials outside the plan", "0", f"{extra:,}", not extra)
     n_errors = int(cells["errors"].sum())
-    add("calls that failed and were not asked again", "0", f"{n_errors:,}", not n_errors)
+    add("calls that failed and were not sent again", "0", f"{n_errors:,}", not n_errors)
     between = len(plan.looks) - 1
     taken = len({row.look for row in store.report.looks if row.look < between})
     looks = (f"{between:,}", f"{taken:,} taken") if plan.looks else ("none", "none")
-    add("looks before the end", *looks, not plan.looks or taken == between or short)
+    add("interim analyses before the end", *looks, not plan.looks or taken == between or short)
     several = {name: versions for name, versions in m.served.items() if len(versions) > 1}
     said = "; ".join(f"{name}: {', '.join(versions)}" for name, versions in several.items())
     add("versions that served one model", "1", said or ("1" if m.served else "unknown"), not several if m.served else None)
@@ -109,7 +109,7 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
     add("budget", limit, f"reached: {reached}" if reached else "not reached", not reached)
     add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in m.stopped.items()) or "none", not m.stopped)
     add("how it ended", "complete", state, state == "complete" or short)
-    note = "Not every deviation does harm: a second session goes on where the first ended. Each is a question that the report must answer."
+    note = "Not every deviation does harm: a second session continues where the first ended. The report must explain each."
     return table("Deviations from the plan", note, ("what", "says", "planned", "found"), rows)
 
 
@@ -130,7 +130,7 @@ def gap_table(store: Store, cells: pd.DataFrame) -> Table:
     n = int((cells["n"] < cells["planned"]).sum())
     note = f"{n:,} of {len(cells):,} are short of trials" + (f"; the {MOST_GAPS} emptiest are listed." if n > MOST_GAPS else ".")
     if store.plan.looks:
-        note += " Looks leave trials unasked on purpose."
+        note += " Interim analyses leave trials unsent on purpose."
     return Table("Arms and tasks with fewer trials than planned", note, frame.reset_index(drop=True))
 
 
@@ -146,7 +146,7 @@ def version_table(store: Store) -> Table:
 
 
 def parameter_table(store: Store) -> Table:
-    """What the experiment asks of each model beside the messages, and what its provider was sent."""
+    """What the experiment asks of each model besides the messages, and what its provider was sent."""
     rows = []
     for name, model in store.plan.model_of.items():
         asked = as_sent(merged(store.plan.sampling, model.sampling))
@@ -157,7 +157,7 @@ def parameter_table(store: Store) -> Table:
             rows.append((name, key, says, _json(asked, key, "not asked"), "unknown" if sent is None else _json(sent, key, "not sent")))
     note = (
         "As the sweep found them before its first call. Added ones are promptlab's or the provider's own; a simulated model takes the "
-        "experiment's seed. What each call was sent stands with the answer."
+        "experiment's seed. What each call was sent is shown with the answer."
     )
     return Table("Parameters asked and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
 
@@ -277,7 +277,7 @@ def experiment_text(store: Store) -> str | None:
 
 
 def commands(store: Store) -> list[tuple[str, str]]:
-    """What to do, and the command for it; nothing of an imported run, which promptlab cannot ask again."""
+    """What to do, and the command for it; nothing of an imported run, which promptlab cannot run again."""
     if store.plan.imported:
         return []
     folder = shlex.quote(str(store.folder))
@@ -295,5 +295,5 @@ def commands(store: Store) -> list[tuple[str, str]]:
          f"promptlab cache import bundle && promptlab sweep bundle/experiment.yaml{sequential} --cache replay --runs again"),
     ]  # fmt: skip
     if others:
-        found.append(("The experiment also reads these files; put them beside it first:", "\n".join(others)))
+        found.append(("The experiment also reads these files; put them next to it first:", "\n".join(others)))
     return found

@@ -17,6 +17,7 @@ from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
+from promptlab.reporting.causes import causes
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
 from promptlab.reporting.summary import rows_of, summaries
@@ -57,6 +58,8 @@ def to_json(report: Report) -> str:
         "loop_rounds": list(report.rounds),
         "loop_arms": list(report.loop_arms),
         "emotion_transitions": list(report.emotions),
+        **({"loop_contrasts": list(report.loop_contrasts)} if report.loop_contrasts else {}),
+        **({"loop_causes": causes(report.loop_contrasts, report.plan)} if report.loop_contrasts else {}),
         "plan": report.plan.plain(),
         "manifest": report.manifest.plain(),
     }

@@ -66,7 +66,7 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
     [rows] = [summary.rows for summary in summaries(report) if summary.model == model]
     margins = plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
     if arm in {r.treatment for r in report.screening if r.model == model} - {r.treatment for r in report.screening if r.chosen}:
-        why = "it did not go on after the screening part, so nothing confirms it"
+        why = "it did not continue after the screening part, so nothing confirms it"
         none = NonInferiority(
             outcome="not enough data", diff=None, low=None, high=None, margin=margins if margin is None else margin / 100, alpha=plan.alpha,
             n_items=0, n_tasks=0, why=why,

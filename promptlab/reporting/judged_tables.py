@@ -51,7 +51,7 @@ def label_table(plan: Plan) -> Table:
 
 
 def judged_tables(trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -> list[Table]:
-    """What stands beside the verdicts of a judged run: the judges' controls, length, echoes, agreement, and every named outcome."""
+    """What accompanies the verdicts of a judged run: the judges' controls, length, echoes, agreement, and every named outcome."""
     if trials.empty:
         return []
     tables = [_outcomes(trials)]

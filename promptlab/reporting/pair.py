@@ -1,4 +1,4 @@
-"""Two arms of one run or of two runs, paired item by item and base prompt by base prompt: for a look, not for a verdict, because
+"""Two arms of one run or of two runs, paired item by item and base prompt by base prompt: for exploration, not for a verdict, because
 nobody planned it."""
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     trials_b = trials_a if run_a.folder == run_b.folder else _judging(run_b)
     if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
-        notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
+        notes.append(f"the answers of {b.run} were rescored by {plan_a.scorer}")
     shared = shared_items(run_a, run_b)
     of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
     arms = [
@@ -254,7 +254,7 @@ def _texts(run: Run) -> dict[tuple[str, str], tuple[Any, ...]]:
 
 
 def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Report, model_b: str, setting_b: Setting) -> list[str]:
-    """What else differs between two runs, so that a difference is not put down to the arm alone."""
+    """What else differs between two runs, so that a difference is not attributed to the arm alone."""
     sides = [
         {
             **{name: getattr(run.plan, name) for name in ("seed", "replicates", "defects")},

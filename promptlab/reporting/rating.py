@@ -35,7 +35,7 @@ SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is rated at once. `answers` and `trials` stand in the order in which they are shown."""
+    """What is rated at once. `answers` and `trials` are in the order in which they are shown."""
 
     id: str
     kind: str
@@ -56,7 +56,7 @@ class Unit:
         return len(self.answers) == 2
 
     def rating(self, rater: str, values: Mapping[str, Any], **more: Any) -> Rating:  # noqa: ANN401 (fields of a rating)
-        """What a rater says of it; ValueError for a value that is none."""
+        """What a rater says of it; ValueError for a value that is not one."""
         for rubric, value in values.items():
             known = value in CHOICES if self.is_pair else type(value) in (int, float) and self.judging.low <= value <= self.judging.high
             if rubric not in self.judging.rubrics or not known:
@@ -97,7 +97,7 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
 
 
 def _of_item(row: Mapping[str, Any], found: Sequence[Any], how: Judging) -> list[Unit]:
-    """The units of one item: each answer, or each arm's beside the baseline's; without what was not answered."""
+    """The units of one item: each answer, or each arm's next to the baseline's; without what was not answered."""
     references = item_of(row).targets if how.reference else ()
     base, *others = found
     shown = [(other, base) for other in others] if how.kind == "pairwise" else [(one,) for one in found]
@@ -164,7 +164,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 
 
 def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
-    """The ratings that a sheet saved; FileProblems where it is none, or of other answers than those of this run."""
+    """The ratings that a sheet saved; FileProblems where it is not one, or of other answers than those of this run."""
     try:
         data = json.loads(text)
         rater, rows = data["rater"], data["ratings"]
@@ -203,7 +203,7 @@ def repeatability(folder: Path) -> pd.DataFrame:
 
 
 def _as_rated(one: Rating) -> tuple[Any, ...]:
-    """A rating whatever side its answers stood on."""
+    """A rating whichever side its answers were on."""
     choice = one.values.get("")
     if one.trial_b and choice in ("A", "B"):
         return ("wins", one.trial_a if choice == "A" else one.trial_b)

@@ -1,4 +1,4 @@
-"""A run beside the tables of the paper whose stimuli it used: cell by cell, average with average, with all that differs."""
+"""A run next to the tables of the paper whose stimuli it used: cell by cell, average with average, with all that differs."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Cell(InSetting):
 
 @dataclass(frozen=True, slots=True)
 class ReplicationReport:
-    """All cells of a run, and the paper's own figure recomputed beside what the same arithmetic gives here."""
+    """All cells of a run, and the paper's own figure recomputed next to what the same arithmetic gives here."""
 
     paper: str
     source: str
@@ -175,7 +175,7 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
 
 
 def beside_paper(plan: Plan, simulated: bool, paper: Paper, same_as: Mapping[str, str], held: Held) -> ReplicationReport:
-    """A run's tasks beside the paper's table; UsageProblem where none of them can stand there. `replicate` makes `held` from trials."""
+    """A run's tasks next to the paper's table; UsageProblem where it has none of them. `replicate` makes `held` from trials."""
     check_names(plan, paper, same_as)
     known, benchmarks = models_of(paper), benchmarks_of(plan)
     cells: list[Cell] = []
@@ -266,8 +266,8 @@ def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: boo
     }  # fmt: skip
     n_words = " to ".join(map(str, dict.fromkeys((n_items[0], n_items[-1]))))
     others = {
-        f"{n_words} items a task, the paper's code drew {N_ITEMS} without a seed, anew for each stimulus": n_items != [N_ITEMS],
-        "items are drawn once and shared by all arms; the paper's code drew them anew for each stimulus": n_items == [N_ITEMS],
+        f"{n_words} items a task, the paper's code drew {N_ITEMS} without a seed, again for each stimulus": n_items != [N_ITEMS],
+        "items are drawn once and shared by all arms; the paper's code drew them again for each stimulus": n_items == [N_ITEMS],
         f"placement {setting.placement}": setting.placement not in ("paper", "negativeprompt-code"),
         f"strategy {setting.strategy}": setting.strategy != "single",
         f"temperature {'of the provider' if temperature is None else temperature}, the papers name 0.7 where they name one":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -17,8 +18,10 @@ from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
+from promptlab.reporting.fragments import Shown, item, opened, verdict_html
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
+from promptlab.reporting.one_page import to_pdf, to_png
 from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found
@@ -39,7 +42,7 @@ FEW = 6
 
 
 class Report(Judged):
-    """A run with its comparisons. Shown as text, in notebooks too: what models answered is never shown as HTML of its own."""
+    """A run with its comparisons. A notebook shows its verdict table; what models answered is never shown as HTML of its own."""
 
     headline = property(headline)
     frame = property(comparison_frame)
@@ -47,11 +50,23 @@ class Report(Judged):
     arms = property(arm_table)
     """One row for each model, setting and arm: trials, mean score, outcomes, tokens and cost."""
     to_html, to_markdown, to_json, to_csv = to_html, formats.to_markdown, formats.to_json, formats.to_csv
+    to_pdf, to_png = to_pdf, to_png
+    item = item
+    _repr_html_ = verdict_html
+
+    def show(self) -> Shown:
+        """The verdict table: HTML in a notebook, the first screen elsewhere."""
+        return Shown(verdict_html(self), repr(self))
 
     def __repr__(self) -> str:
         text = io.StringIO()
         to_text(self, Console(file=text, width=WIDTH_OFF_TERMINAL, force_jupyter=False, force_terminal=False))
         return "\n".join(inert(line.rstrip()) for line in text.getvalue().strip().split("\n"))
+
+
+def show(run: Run | Judged | str | Path) -> Shown:
+    """A run's verdict table: HTML in a notebook, the first screen elsewhere."""
+    return (filled(Report, run) if isinstance(run, Judged) else whole(opened(run))).show()
 
 
 def whole(run: Run, scorer: Scorer | None = None) -> Report:

@@ -137,7 +137,7 @@ def of_replay(found: Iterable[Replayed]) -> Iterator[Exchange]:
 
 
 def other_files(experiment: Experiment) -> list[str]:
-    """The files that the experiment reads beside itself, which a bundle does not hold."""
+    """The files that the experiment reads next to itself, which a bundle does not hold."""
     cues = [entry.cues for entry in experiment.loops if entry.cues != "heart"]
     programs = [program.factory for program in experiment.programs]
     return [*experiment.task_files, *experiment.stimulus_files, *cues, *programs]

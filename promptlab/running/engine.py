@@ -193,7 +193,7 @@ class Engine:
         return next(self.begin_all([trial]))
 
     def begin_all(self, trials: Sequence[Trial]) -> Iterator[Pending | Rows]:
-        """The same for several trials, whose first answers are looked up together; each goes on when it is asked for."""
+        """The same for several trials, whose first answers are looked up together; each continues when it is requested."""
         first = [self.first(trial) for trial in trials]
         wanted = [key for pending in first if isinstance(pending, Pending) for key in pending.keys]
         n_foreign = self._n_foreign()

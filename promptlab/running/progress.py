@@ -1,4 +1,4 @@
-"""How a sweep is run, how far it is, and its manifest, kept true while the run goes on.
+"""How a sweep is run, how far it is, and its manifest, kept true while the run continues.
 
 Progress shows where a person sees it: a bar on a terminal, a line in a notebook that is updated in place, plain lines, or nothing.
 """
@@ -39,7 +39,7 @@ class Progress:
     n_errors: int = 0
     n_cached: int = 0
     n_skipped: int = 0
-    """Trials of arms that a planned look had stopped."""
+    """Trials of arms that a planned interim analysis had stopped."""
     n_unpriced: int = 0
     n_not_cached: int = 0
     """Trials that a replay could not answer."""
@@ -94,11 +94,11 @@ class Execution:
     """How a sweep is run. Nothing in it changes an answer or a score, so none of it is hashed."""
 
     concurrency: int = 16
-    """Calls under way at once, over all workers."""
+    """Calls in flight at once, over all workers."""
     cache: Use = "use"
     wire: WireChoice = "auto"
     max_cost_usd: float | None = None
-    """Spent by this run at most, earlier sessions included; the experiment's own budget holds beside it."""
+    """Spent by this run at most, earlier sessions included; the experiment's own budget holds in addition."""
     max_tokens: int | None = None
     """Input and output tokens sent and received at most, earlier sessions included."""
     workers: int = 1
@@ -122,7 +122,7 @@ PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pya
 
 
 class KeptManifest:
-    """Keeps the manifest true while the run goes on."""
+    """Keeps the manifest true while the run continues."""
 
     def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float, kept: Sums) -> None:
         self._study = study

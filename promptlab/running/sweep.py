@@ -88,8 +88,8 @@ async def arun_sweep(
 ) -> Sweep:
     """Run what is not recorded yet, in the running event loop. The same study always goes to the same folder, so it resumes.
 
-    Setting `stop` sends nothing more, records what is under way and returns. Cancelling does the same before CancelledError is raised;
-    cancelling once more gives up what is under way. With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on
+    Setting `stop` sends nothing more, records what is in flight and returns. Cancelling does the same before CancelledError is raised;
+    cancelling once more gives up what is in flight. With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on
     the Ray cluster, each by so many GPUs.
     """
     if serve_gpus and not execution.ray:
@@ -144,7 +144,7 @@ def _check_batch(study: Study, execution: Execution) -> None:
 
 @dataclass
 class _Session:
-    """One command's part of a sweep: it may be the first, or go on where another ended."""
+    """One command's part of a sweep: it may be the first, or continue where another ended."""
 
     _study: Study
     _writer: RunWriter
@@ -185,7 +185,7 @@ class _Session:
             self._observe(progress)
 
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
-        """First and last order of what may be sent before the next look, and the arms that no look needs; a look is taken in between."""
+        """First and last order to send before the next interim analysis, and the arms that none needs; the analysis is done in between."""
         n_trials = self._study.design.n_trials
         if self._plan.confirm is not None:
             screening, first = Screening.thawed(self._plan, self._writer.looks()), self._plan.confirm.order
@@ -204,7 +204,7 @@ class _Session:
                 self._writer.write_json("looks.json", looks.frozen())
 
     def _spent(self) -> tuple[float, int]:
-        """What earlier sessions took; where a price or a usage was unknown, what they set aside for it."""
+        """What earlier sessions took; where a price or a usage was unknown, what they reserve for it."""
         before = self._manifest.spent_before
         return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
 
@@ -245,7 +245,7 @@ class _Session:
         return stop.is_set()
 
     def _waves(self, study: Study, engine: Engine, also: Cache | None) -> Waves:
-        """The run's batches; what they cost so far is told to budget and manifest."""
+        """The run's batches; what they cost so far is passed to budget and manifest."""
         waves = Waves(study, engine, self._writer.folder, self._how.batch_wait_s, also)
         manifest, budget = self._manifest, engine.budget
         manifest.batches = waves.summary

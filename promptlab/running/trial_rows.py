@@ -45,7 +45,7 @@ def rows_of(
     last = answers[-1] if answers else None  # a program may fail before it asks anything
     error = done.error or (last.error if last else None)
     by_call = done.by_call
-    attempts = [value for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
+    attempts = [(call.round, value) for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
     attempts = attempts[-1:] if arm.program else attempts  # the calls before the last are steps of its own
     is_missing = outcome == "error"
     row = made_of(
@@ -65,8 +65,8 @@ def rows_of(
             "echoed": None if is_missing else echoed(text, item),
             "declined": None if is_missing else outcome == "refused" or declines(text),
             "answer": text,
-            "n_rounds": len(attempts),
-            "solved_round": _solved(attempts, arm.strategy.solved_at),
+            "n_rounds": len({number for number, _ in attempts}),
+            "solved_round": next((n + 1 for n, value in attempts if value is not None and value >= arm.strategy.solved_at), None),
             "n_calls": len(made),
             "paid_usd": total([0.0 if one.cached else one.cost_usd for _, _, one in made]),
             "cached": all(one.cached for _, _, one in made),
@@ -125,15 +125,8 @@ def constants(arm: Arm, task: Task, model: Model) -> dict[str, Any]:
     }
 
 
-def _solved(attempts: Sequence[float | None], solved_at: float) -> int | None:
-    for number, value in enumerate(attempts, 1):
-        if value is not None and value >= solved_at:
-            return number
-    return None
-
-
 def completion_in(call: CallRow) -> Completion:
-    """The completion that a row of a call was made of, but for the parameters that were asked for."""
+    """The completion that a row of a call was made of, but for the parameters that were requested."""
     top = json.loads(call.top_logprobs) if call.top_logprobs else ()
     facts = dict(zip(SHARED, FACTS_OF(call), strict=True))
     return Completion(**facts, effective=json.loads(call.effective), top_logprobs=tuple((token, value) for token, value in top))

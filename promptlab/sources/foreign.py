@@ -80,7 +80,7 @@ def make_private(folder: Path, what: str, so: str) -> None:
 
 
 def json_value(text: bytes | str, n_packed: int | None = None) -> Any:  # noqa: ANN401
-    """The value of JSON text; ValueError where it is none, or nested too deeply, or much larger than the `n_packed` bytes it came as."""
+    """The value of JSON text; ValueError where it is not one, or nested too deeply, or much larger than the `n_packed` bytes it came as."""
     if n_packed is not None and isinstance(text, str) and len(text) > SMALL:
         n_values = sum(map(text.count, ",[{"))
         if n_values > max(SMALL, n_packed):
@@ -92,7 +92,7 @@ def json_value(text: bytes | str, n_packed: int | None = None) -> Any:  # noqa: 
 
 
 def parquet_table(source: Path | bytes, columns: Collection[str] | None = None, within: Path | None = None) -> pa.Table:
-    """A Parquet file, or those of some columns that it has; OSError, ValueError or ArrowException where it is none.
+    """A Parquet file, or those of some columns that it has; OSError, ValueError or ArrowException where it is not one.
 
     Nor where it would unpack to more than a file of its size may. Text that is repeated often stays a dictionary where it is long.
     """
@@ -154,7 +154,7 @@ def _unpacked(array: pa.Array) -> int:
 
 
 def yaml_value(text: str) -> Any:  # noqa: ANN401
-    """The value of YAML that a program wrote, aliases included; ValueError where it is none, or means much more than its bytes hold."""
+    """The value of YAML that a program wrote, aliases included; ValueError where it is not one, or means much more than its bytes hold."""
     import yaml
 
     if len(text) > LARGEST_YAML:

@@ -242,7 +242,7 @@ class Headline(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """What choosing the best of S stimuli on the test items reports, beside what it would report if nothing worked.
+    """What choosing the best of S stimuli on the test items reports, next to what it would report if nothing worked.
 
     Gains in points are fractions; relative gains in percent, None where the baseline is 0. `null_*` are the 5 %, 50 % and
     95 % points of the same figure after arm labels were permuted inside items.

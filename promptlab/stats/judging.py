@@ -16,7 +16,7 @@ from scipy import stats as st
 from promptlab.stats.intervals import Array, Interval, Numbers
 
 LEAST_LABELS = 2
-"""Labelled items (or clusters) of a task below which nothing can be said of it."""
+"""Labelled items (or clusters) of a task below which there is no claim about it."""
 MOST_LABELS = 100_000
 STEPS = 200
 

@@ -23,14 +23,14 @@ from promptlab.stats.looks import MOST_MISSING, ArmKey
 from promptlab.stats.multiplicity import contrast_of
 
 MOST = 2
-"""Arms of one question that go on at most: with one good arm of eleven two find it as often as one does, and lose less to a tie."""
+"""Arms of one question that continue at most: with one good arm of eleven two find it as often as one does, and lose less to a tie."""
 LEVEL = 0.8
 """Of the interval that an arm's distance to the best must leave open."""
 PLAIN = ("none", "single")
 
 
 class Screening:
-    """The screening part of a run: its questions, and which arms of them go on."""
+    """The screening part of a run: its questions, and which arms of them continue."""
 
     def __init__(self, plan: Plan, rows: Iterable[ScreenRow] = ()) -> None:
         if plan.confirm is None:
@@ -86,8 +86,8 @@ class Screening:
 
     @property
     def waiting(self) -> list[str]:
-        """What is said of questions without a choice."""
-        text = "the screening part lacks answers, so no arm is chosen yet and nothing is confirmed; the same command asks for them"
+        """The note on questions without a choice."""
+        text = "the screening part lacks answers, so no arm is chosen yet and nothing is confirmed; the same command sends them"
         return [f"{question}: {text}" for question in self.open]
 
     def _chosen(self, analysis: Analysis, question: str) -> list[ScreenRow]:
@@ -111,7 +111,7 @@ class Screening:
                 chosen = near and rank < self.confirm.most
                 why = "the best" if not rank else "clearly worse than the best" if not near else "near the best"
                 if near and not chosen:
-                    why = f"near the best, and {self.confirm.most} go on"
+                    why = f"near the best, and {self.confirm.most} continue"
             rows.append(
                 ScreenRow(
                     question=question, model=h.model, setting=h.setting, treatment=h.treatment, control=h.control, name=c.name,
@@ -135,7 +135,7 @@ class Screening:
 
     @cached_property
     def _dropped(self) -> set[ArmKey]:
-        """Arms that did not go on, unless one that did is compared with them."""
+        """Arms that did not continue, unless one that did is compared with them."""
         of_row = {(row.question, row.setting.id, row.treatment): row.chosen for row in self.rows}
         dropped: set[ArmKey] = set()
         kept: set[ArmKey] = set()
@@ -231,7 +231,7 @@ def _behind(analysis: Analysis, h: Hypothesis, best: Hypothesis, level: float) -
 
 
 def likely(n_arms: int, most: int = MOST, level: float = LEVEL) -> float:
-    """How many of so many arms go on, on average, where nothing works and all errors are independent and alike."""
+    """How many of so many arms continue, on average, where nothing works and all errors are independent and alike."""
     import numpy as np
 
     drawn = np.random.default_rng(0).normal(size=(4_000, max(n_arms, 1)))

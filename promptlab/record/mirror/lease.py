@@ -147,7 +147,7 @@ class Pusher:
         if holder and holder.get("token") != mine and age < FRESH_S:
             raise RunProblem(
                 f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {age:.0f} s ago; "
-                f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
+                f"wait for it or stop it (it counts as ended after {FRESH_S:.0f} s of silence)"
             )
         write_whole(self._mine, self._token.encode())
         self.place.tried(self._sign)

@@ -79,7 +79,7 @@ class Place(Remote):
     def sharing(self, run: str, tell: Tell, stop: Callable[[], None] = lambda: None) -> Iterator[Pusher]:
         """Hold the run at the address, fetch what it has, and push what changes until the end; `Pusher.failed` says what did not go.
 
-        `stop` is called where another writer takes the run over: what is asked from then on would be paid twice.
+        `stop` is called where another writer takes the run over: what is sent from then on would be paid twice.
         """
         own = self.folder / f".{_check_name(run, self.address)}"
         own.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ class Place(Remote):
             entries = {str(name): {"size": int(e["size"]), "sha256": str(e["sha256"])} for name, e in found.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise RunProblem(
-                f"{self.address}/{run}/{INDEX}: not readable; remove it, and the sweep's own machine pushes all anew"
+                f"{self.address}/{run}/{INDEX}: not readable; remove it, and the sweep's own machine pushes everything again"
             ) from None
         odd = next((name for name in entries if not ONCE.match(name)), None)
         if odd is not None:

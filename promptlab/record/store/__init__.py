@@ -3,7 +3,7 @@
 runs/<id>/
   manifest.json      what ran, from which hashes, in what state; rewritten whole
   plan.json          families, margins and counts, written before the first call
-  looks.json         what planned looks decided, where there are any
+  looks.json         what planned interim analyses decided, where there are any
   experiment.yaml    the file as it was given
   items.parquet      the items that the run uses
   trials/, calls/    Parquet parts

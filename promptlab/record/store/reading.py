@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def looks(self) -> dict[str, Any]:
-        """What the planned looks decided so far; empty in a run without looks."""
+        """What the planned interim analyses decided so far; empty in a run without them."""
         return looks_in(self.folder)
 
     @property
@@ -145,12 +145,17 @@ class Run:
 
     def calls_of(self, trial: str, part: int | None = None) -> pd.DataFrame:
         """The calls of one trial, in turn order; quicker where the part that holds them is known."""
-        wanted = schema(CALL_COLUMNS)
-        rows = [row for line in self._journal() for row in line["calls"] if row["trial"] == trial]
+        return self.calls_in([trial], part)
+
+    def calls_in(self, trials: Collection[str], part: int | None = None) -> pd.DataFrame:
+        """The calls of some trials of one part (None: of any), by trial and in turn order."""
+        wanted, named = schema(CALL_COLUMNS), set(trials)
+        rows = [row for line in self._journal() for row in line["calls"] if row["trial"] in named]
         paths = [path for path in self._parts("calls") if part in (None, JOURNAL) or path.stem == f"part-{part:05d}"]
-        tables = [found.filter(pc.equal(found["trial"], trial)) for found in (read_part(path, CALL_COLUMNS) for path in paths)]
+        among = pa.array(sorted(named))
+        tables = [found.filter(pc.is_in(found["trial"], among)) for found in (read_part(path, CALL_COLUMNS) for path in paths)]
         frame: pd.DataFrame = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=wanted)]).to_pandas()
-        return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
+        return frame.drop_duplicates(["trial", "turn"], keep="last").sort_values(["trial", "turn"], ignore_index=True)
 
     def _table(self, kind: str, columns: Mapping[str, str], few: Sequence[str] = ()) -> pa.Table:
         wanted = schema(columns)
@@ -183,10 +188,10 @@ def items_in(folder: Path) -> Iterator[Row]:
 
 
 def looks_in(folder: Path) -> dict[str, Any]:
-    """What the planned looks of a run folder decided so far."""
+    """What the planned interim analyses of a run folder decided so far."""
     path = folder / "looks.json"
     found = _json(path) if os.path.lexists(path) else {}
-    with readable(f"{path}: not the looks of a run; {REMEDY.format(folder)}"):
+    with readable(f"{path}: not the interim analyses of a run; {REMEDY.format(folder)}"):
         look_rows(found)
     return found
 
@@ -258,7 +263,7 @@ def write_trials(path: Path, trials: pd.DataFrame, part_of: pd.Series[int]) -> N
 
 
 class Recorded(NamedTuple):
-    """What a run folder holds before a sweep goes on."""
+    """What a run folder holds before a sweep continues."""
 
     trials: frozenset[str]
     paid_usd: float

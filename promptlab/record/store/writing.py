@@ -139,7 +139,7 @@ class RunWriter:
         return recorded_in(self.folder)
 
     def looks(self) -> dict[str, Any]:
-        """What the planned looks decided before a sweep goes on."""
+        """What the planned interim analyses decided before a sweep continues."""
         return Run(self.folder).looks
 
     def write_plan(self, plan: Plan) -> None:
@@ -201,7 +201,7 @@ class RunWriter:
         self._path.unlink(missing_ok=True)
 
     def _begin_part(self) -> None:
-        """Make a part of all lines, in a thread: while it is made, trials go on coming into the journal."""
+        """Make a part of all lines, in a thread: while it is made, trials continue coming into the journal."""
         self._making = len(self._open), self._thread.submit(write_part, self.folder, next_part(self.folder), list(self._open))
         self._n_bytes = 0
 
@@ -262,7 +262,7 @@ def write_part(folder: Path, number: int, lines: Sequence[bytes]) -> None:
 
 
 def _read_lines(data: bytes) -> tuple[pa.Table, pa.Table]:
-    """Trials and calls of a journal, read by Arrow, which lets other threads go on; columns that are not known are kept."""
+    """Trials and calls of a journal, read by Arrow, which lets other threads continue; columns that are not known are kept."""
     trial, call = (pa.struct(list(schema(columns))) for columns in (TRIAL_COLUMNS, CALL_COLUMNS))
     read = pj.read_json(
         pa.BufferReader(data),
@@ -280,7 +280,7 @@ def next_part(folder: Path) -> int:
 
 
 def n_in_newest_part(folder: Path, trials: Sequence[Row]) -> int:
-    """How many of a journal's first rows are the newest part: a process ended before it took them out. Asked again is another row."""
+    """How many of a journal's first rows are the newest part: a process ended before it took them out. Sent again, it is another row."""
     newest = max(parts_in(folder, "trials"), default=None)
     if newest is None:
         return 0

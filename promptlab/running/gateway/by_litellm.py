@@ -184,7 +184,7 @@ class LiteLLMWire(Wire):
         return str(provider).startswith("text-completion") or bool(self._litellm.model_cost.get(name, {}).get("mode") == "completion")
 
     def _listen(self, provider: str) -> None:
-        """Let the tap hear what LiteLLM does not hand to `logger_fn`: its client, which it keeps for each event loop, gets a hook."""
+        """Let the tap receive what LiteLLM does not hand to `logger_fn`: its client, which it keeps for each event loop, gets a hook."""
         from litellm.llms.custom_httpx.http_handler import get_async_httpx_client
 
         client = get_async_httpx_client(self._litellm.LlmProviders(provider), params={"ssl_verify": None}).client
@@ -193,7 +193,7 @@ class LiteLLMWire(Wire):
             client.event_hooks = {**hooks, "response": [*hooks["response"], _hook]}
 
     async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
-        """What a function of LiteLLM's returns, asked once with the model's address and key; WireError for whatever it raises."""
+        """What a function of LiteLLM's returns, called once with the model's address and key; WireError for whatever it raises."""
         SENDING.set(True)
         check(asked_at(model))
         try:
@@ -300,7 +300,7 @@ class _Tap:
         self._text = response.text
 
     def body(self) -> Any:  # noqa: ANN401 (whatever a provider sends)
-        """The JSON of the response; None where it is not known, or is none."""
+        """The JSON of the response; None where it is not known, or is not one."""
         try:
             return body_of(self._text.encode("utf-8", "surrogatepass")) if self._text else None
         except UNREADABLE:
@@ -316,9 +316,9 @@ async def _hook(response: Any) -> None:  # noqa: ANN401 (httpx)
 
 
 def _loaded() -> Any:  # noqa: ANN401 (a module)
-    """LiteLLM, imported so that it reads no `.env`, fetches nothing, and hears no variable that would change a request unseen."""
+    """LiteLLM, imported so that it reads no `.env`, fetches nothing, and reads no variable that would change a request unseen."""
     if (names := ignored()) and "litellm" in sys.modules and os.environ.get("LITELLM_MODE") != "PRODUCTION":
-        raise UsageProblem(f"litellm was imported with {', '.join(names)} set, which changes requests; unset it and start anew")
+        raise UsageProblem(f"litellm was imported with {', '.join(names)} set, which changes requests; unset it and start again")
     for name in names:
         del os.environ[name]
     os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}

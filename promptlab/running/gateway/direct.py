@@ -73,7 +73,7 @@ class DirectWire(Wire):
 
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         if why := not_direct(model, sampling):
-            raise UsageProblem(f"the model {model.name!r} cannot be asked directly: {why}; leave the choice to promptlab (--wire auto)")
+            raise UsageProblem(f"the model {model.name!r} cannot be called directly: {why}; leave the choice to promptlab (--wire auto)")
         return super().effective(model, sampling)
 
     async def send(self, call: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""The experiment file: what is measured. How it is run (workers, folders) is said by flags, and no flag changes a score."""
+"""The experiment file: what is measured. How it is run (workers, folders) is set by flags, and no flag changes a score."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class PlacementEntry(Part):
     demo_separator: str | None = None
     demos_end: str | None = None
     choice: Annotated[str, Field(description="text with {choice}, perhaps {letter}, repeated for each option")] | None = None
-    options: Annotated[Literal["task", "all", "none"], Field(description="whose options are shown behind the input")] | None = None
+    options: Annotated[Literal["task", "all", "none"], Field(description="whose options are shown after the input")] | None = None
 
     @model_validator(mode="after")
     def _placeholders(self) -> PlacementEntry:
@@ -98,9 +98,13 @@ class LoopEntry(Part):
         list[str | list[Emotional]],
         Field(min_length=1, description="alternate, random, an emotion (held), escalate-EMOTION, or a list of emotions in order"),
     ] = ["alternate"]
-    controls: Annotated[list[LoopControl], Field(min_length=1)] = [
-        "neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought",
+    controls: Annotated[list[LoopControl], Field(min_length=1, description="primary: as many affect-free wordings")] = [
+        "neutral_paraphrase", "neutral_feedback", "resample", "self_reflection", "chain_of_thought",
     ]  # fmt: skip
+    candidates: Annotated[
+        int,
+        Field(ge=1, le=20, description="answers in each round, of which the best or most frequent continues", exclude_if=lambda n: n == 1),
+    ] = 1
     cues: Annotated[str, Field(min_length=1, description="'heart', or a cue library of your own, path from this file")] = "heart"
     solved_at: Annotated[float, Field(gt=0, le=1, description="the score at which an oracle says right")] = 1.0
     token_budget: Annotated[int, Field(ge=1, description="no new round once so many tokens were answered")] | None = None
@@ -126,8 +130,8 @@ class LoopEntry(Part):
 
     @model_validator(mode="after")
     def _honest(self) -> LoopEntry:
-        if "neutral_feedback" not in self.controls:
-            raise ValueError("controls must hold neutral_feedback: only against it can an effect be put down to emotion")
+        if not {"neutral_paraphrase", "neutral_feedback"} & set(self.controls):
+            raise ValueError("controls must hold neutral_paraphrase: only against it can an effect be attributed to emotion")
         if self.settle != "last" and self.mode != "verifier_free":
             raise ValueError(f"settle: {self.settle} belongs to mode: verifier_free; in mode {self.mode} the last answer counts")
         return self
@@ -172,7 +176,7 @@ class Analysis(Part):
     ] = False
     looks: Annotated[
         int,
-        Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
+        Field(ge=1, le=5, description="interim analyses at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
     ] = 1
 
 
@@ -324,7 +328,7 @@ class Experiment(Part):
         return self
 
     def _prompted(self) -> None:
-        """Whether what is said about prompts and factors fits together."""
+        """Whether the statements about prompts and factors fit together."""
         known = list(self.prompts)
         if self.prompts and "base_prompts" in self.model_fields_set:
             raise ValueError("'prompts' are whole prompts and 'base_prompts' parts of one; leave one of the two out")
@@ -402,7 +406,7 @@ class Experiment(Part):
         return sampled(placements[0], drawn.sample, drawn.seed) if drawn else placements
 
     def as_asked(self, n_looks: int | None, scorer: Scorer | None = None) -> Experiment:
-        """The experiment with this number of planned looks, where its file leaves that at 1, and with this scorer."""
+        """The experiment with this number of planned interim analyses, where its file leaves that at 1, and with this scorer."""
         update: dict[str, Any] = {} if scorer is None else {"scorer": scorer}
         if n_looks is not None and self.analysis.looks == 1:
             update["analysis"] = self.analysis.model_copy(update={"looks": n_looks})
