@@ -25,7 +25,7 @@ def report(
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
     scorer: Annotated[
-        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; asks no model.")
+        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; sends nothing.")
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[
@@ -122,19 +122,19 @@ def scores(
 def compare(
     run_a: RunFolder,
     run_b: Annotated[
-        Path | None, typer.Argument(help="The other run; the same one when left out.", show_default=False, parser=run_folder)
+        Path | None, typer.Argument(help="The other run; default: the same one.", show_default=False, parser=run_folder)
     ] = None,
     arm: Annotated[str, typer.Option(help="The arm of the first run.")] = "none",
-    against: Annotated[str | None, typer.Option(help="The arm of the second; the same name when left out.")] = None,
+    against: Annotated[str | None, typer.Option(help="The arm of the second; default: the same name.")] = None,
     model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
-    model_b: Annotated[str | None, typer.Option(help="The model of the second; as in the first when left out.")] = None,
+    model_b: Annotated[str | None, typer.Option(help="The model of the second; default: as in the first.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The prompt of the first arm, where a run has several.")] = None,
-    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; as in the first when left out.")] = None,
+    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; default: as in the first.")] = None,
     setting: Annotated[str | None, typer.Option(help="The setting of the first arm, by its id.")] = None,
-    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; as in the first when left out.")] = None,
+    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; default: as in the first.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
     item: Annotated[str | None, typer.Option(help="Show both messages and answers of this item, as TASK/ITEM.")] = None,
-    examples: Annotated[int, typer.Option(min=0, help="Show those of so many items that changed most.")] = 0,
+    examples: Annotated[int, typer.Option(min=0, help="Number of items to show, those that changed most.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Compare although the runs were sent different sampling parameters.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -185,7 +185,7 @@ def compare(
 def replicate(
     run: RunFolder,
     paper: Annotated[Literal["emotionprompt", "negativeprompt"], typer.Option(help="The paper to compare with.", show_default=False)],
-    same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is.")] = None,
+    same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: a model of the run and the paper's counterpart.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """A run next to the paper's Table 1, cell by cell: average with average, never with the published best."""
