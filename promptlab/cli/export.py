@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptlab.cli.common import RunFolder, say
+from promptlab.cli.common import Force, RunFolder, say
 from promptlab.nouns import UsageProblem, did_you_mean, full_name
 
 if TYPE_CHECKING:
@@ -39,14 +39,22 @@ def export(
     arm: Annotated[str | None, typer.Option(help="dspy: this arm instead of the one found to help.")] = None,
     setting: Annotated[str | None, typer.Option(help="dspy, with --arm: the strategy or loop of it, where the run has several.")] = None,
     base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; default: the run's first.")] = None,
+    force: Force = False,
 ) -> None:
     """Write a run's trials as a table for other tools, or (dspy) the arm found to help as a program that sends its messages."""
+    from promptlab.record.store import Run
+    from promptlab.reporting.checked import checked
+
+    if setting is not None and arm is None:
+        raise UsageProblem("--setting says which setting of --arm is meant, and --arm is not given; add it, or leave --setting out")
+    for said in checked(Run(run), force):
+        say(f"FAILS ITS AUDIT: {said}")
     if format != "dspy":
         _table(run, format, out)
         return
     from promptlab import reporting as reports
     from promptlab.programs import saved_arm
-    from promptlab.record.store import Run, write_whole
+    from promptlab.record.store import write_whole
 
     built = reports.build(Run(run))
     plan = built.plan

@@ -8,12 +8,21 @@ from typing import Annotated
 
 import typer
 
+from promptlab.cli import completing
 from promptlab.cli.common import AllowCode, Concurrency, Runs, run_folder, say, source
 from promptlab.nouns import EXIT_GATE, EXIT_INCOMPLETE, EXIT_OK, known_secrets, redact
 
 
 def gate(
-    run: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run, or an experiment file, which is run first.", show_default=False)],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help="A run, or an experiment file, which is run first.",
+            show_default=False,
+            autocompletion=completing.runs_and_experiments,
+        ),
+    ],
     arm: Annotated[str | None, typer.Option(help="The arm to judge; needed where the run has several besides the incumbent.")] = None,
     margin: Annotated[
         float | None, typer.Option(min=0.01, max=100, help="Largest loss that passes, in points; default: the plan's.", show_default=False)

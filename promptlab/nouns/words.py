@@ -41,6 +41,7 @@ Status = Literal[
     "aa_failed",
     "judge_failed",
     "uneven_answers",
+    "after_the_data",
 ]
 NONE_ARM = "none"
 AA_ARM = "none_aa"

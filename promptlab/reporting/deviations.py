@@ -61,9 +61,9 @@ def planned_cells(plan: Plan) -> pd.DataFrame:
     """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats."""
     rows = []
     for setting in plan.settings:
-        each = [(arm.name, n * plan.replicates) for arm in plan.arms_of(setting) if (n := plan.n_prompts_of(setting, arm))]
-        every = itertools.product(plan.model_of, each, plan.tasks)
-        rows += [(model, setting.id, arm, task.name, task.n_items * n) for model, (arm, n), task in every]
+        every = itertools.product(plan.model_of, plan.arms_of(setting), plan.tasks)
+        each = ((model, arm, task, plan.n_prompts_of(setting, arm, task) * plan.replicates) for model, arm, task in every)
+        rows += [(model, setting.id, arm.name, task.name, task.n_items * n) for model, arm, task, n in each if n]
     return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
 
 

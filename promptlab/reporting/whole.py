@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
@@ -15,11 +16,13 @@ from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.checked import checked
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
-from promptlab.reporting.fragments import item, show, verdict_html
+from promptlab.reporting.fragments import Shown, item, opened, verdict_html
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
+from promptlab.reporting.older import keep_results
 from promptlab.reporting.one_page import to_pdf, to_png
 from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
@@ -50,8 +53,12 @@ class Report(Judged):
     """One row for each model, setting and arm: trials, mean score, outcomes, tokens and cost."""
     to_html, to_markdown, to_json, to_csv = to_html, formats.to_markdown, formats.to_json, formats.to_csv
     to_pdf, to_png = to_pdf, to_png
-    show, item = show, item
+    item = item
     _repr_html_ = verdict_html
+
+    def show(self) -> Shown:
+        """The verdict table: HTML in a notebook, the first screen elsewhere."""
+        return Shown(verdict_html(self), repr(self))
 
     def __repr__(self) -> str:
         text = io.StringIO()
@@ -59,9 +66,18 @@ class Report(Judged):
         return "\n".join(inert(line.rstrip()) for line in text.getvalue().strip().split("\n"))
 
 
-def whole(run: Run, scorer: Scorer | None = None) -> Report:
-    """Judge a run by its frozen plan, as `build` does."""
-    return filled(Report, build(run, scorer))
+def show(run: Run | Judged | str | Path) -> Shown:
+    """A run's verdict table: HTML in a notebook, the first screen elsewhere."""
+    return (filled(Report, run) if isinstance(run, Judged) else whole(opened(run))).show()
+
+
+def whole(run: Run, scorer: Scorer | None = None, force: bool = False) -> Report:
+    """Judge a run by its frozen plan, as `build` does; RunProblem where it fails the checks of `checked`, unless `force`."""
+    failed = checked(run, force)
+    built = build(run, scorer)
+    if scorer in (None, built.plan.ran_by):
+        keep_results(run.id, built.comparisons)
+    return filled(Report, built, failed=tuple(failed))
 
 
 def to_text(report: Judged, console: Console | None = None, *, tasks: bool = False) -> None:

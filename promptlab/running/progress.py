@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import promptlab
-from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
+from promptlab.nouns import Completion, Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
 from promptlab.planning.study import Study
+from promptlab.record.registry import registration_of
 from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice
@@ -111,6 +112,10 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+    own: Mapping[tuple[str, str], Completion] = field(default_factory=dict)
+    """Of a replay: by trial and key what one trial alone had."""
+    force: bool = False
+    """Whether a run continues that fails its audit."""
     allow_keys: tuple[str, ...] = ()
     """Variables whose values the experiment may send to an address of its own."""
 
@@ -136,7 +141,9 @@ class KeptManifest:
             before = Run(writer.folder).manifest
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
-        self.effective: Mapping[str, Any] = {}
+        self.effective: Mapping[str, Any] = before.effective
+        self.earlier: Mapping[str, Any] = before.earlier
+        self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
         self.kept_before = Sums(
             max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),
             max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),
@@ -188,6 +195,7 @@ class KeptManifest:
                 unsure_usd=self.kept_before.unsure_usd + progress.unsure_usd,
                 spent=Spent(usd=usd, tokens=tokens),
                 hashes=self._hashes,
+                chain=self._writer.chain.plain(),
                 models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
                 batches=self.batches(),
                 served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},

@@ -6,6 +6,7 @@ sent. Since no item of the confirming part had a say in it, the tests there hold
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -55,15 +56,15 @@ class Screening:
         Where prompts, settings or models are arms, all arms of a model are one question; added texts are one in each setting.
         """
         plan, found = self.plan, dict[str, list[Hypothesis]]()
-        arms = of_arms(plan)
+        arms, earlier = of_arms(plan), {arm.name for arm in plan.earlier.arms} if plan.earlier else set()
         base = {model: incumbent_of(plan, model) for model in plan.model_of} if arms else {}
         for (treated, control), place in exact(plan.hypotheses).items() if arms else ():
             for model, today in base.items():
-                if control == today and all(ref.model == model for ref in treated):
+                if control == today and all(ref.model == model and not earlier & {ref.arm, ref.prompt} for ref in treated):
                     found.setdefault(model, []).append(plan.hypotheses[place])
         texts: dict[str, dict[str, Hypothesis]] = {}
         for h in plan.hypotheses:
-            if h.scope == "stimulus" and (not arms or h.strategy in plan.looped):
+            if h.scope == "stimulus" and h.treatment not in earlier and (not arms or h.strategy in plan.looped):
                 own = texts.setdefault(f"{h.model}, {h.setting.words}" if len(plan.settings) > 1 else h.model, {})
                 if h.treatment not in own or h.control in PLAIN:
                     own[h.treatment] = h
@@ -154,11 +155,12 @@ class Screening:
         The chosen arms of a model are one family against each control, whatever they were before.
         """
         first = {id(h) for candidates in self.questions.values() for h in candidates}
+        earlier = {arm.name for arm in self.plan.earlier.arms} if self.plan.earlier else set()
         made = []
         for h in self.plan.hypotheses:
             if not self._sides(h) & self._dropped:
                 control = "" if h.contrast else f"/{h.control}"
-                chosen = id(h) in first or h.scope == "stimulus"
+                chosen = id(h) in first or h.scope == "stimulus" or any({key[2], key[3]} & earlier for key in self._sides(h, 1))
                 made.append(replace(h, family=f"confirm/{h.model}{control}") if chosen else h)
         return tuple(made)
 
@@ -190,14 +192,13 @@ class Screening:
         """The plan of the confirming part: its items, the hypotheses about chosen arms, and the trials that it asks."""
         plan, unneeded = self.plan, self.unneeded() if not self.open else frozenset[ArmKey]()
         tasks = tuple(replace(task, n_items=n) for task, n in zip(plan.tasks, self.confirm.items, strict=True))
-        n_arms = 0
-        for setting in plan.settings:
-            for arm in plan.arms_of(setting):
-                n = plan.n_prompts_of(setting, arm)
-                for model in plan.model_of:
-                    sent = [p for p in self._prompts if p and (model, setting.id, arm.name, p) not in unneeded]
-                    n_arms += min(n, len([p for p in sent if p != OWN_PROMPT]) or bool(sent))
-        n_trials = sum(self.confirm.items) * n_arms * plan.replicates
+        n_trials = 0
+        for setting, task in itertools.product(plan.settings, tasks):
+            prompts = [p for p in self._prompts if p and (p == OWN_PROMPT or p in plan.prompts_of(task))]
+            for arm, model in itertools.product(plan.arms_of(setting), plan.model_of):
+                sent = [p for p in prompts if (model, setting.id, arm.name, p) not in unneeded]
+                n = min(plan.n_prompts_of(setting, arm, task), len([p for p in sent if p != OWN_PROMPT]) or bool(sent))
+                n_trials += task.n_items * n * plan.replicates
         counts = replace(plan.counts, items=sum(self.confirm.items), trials=n_trials)
         return replace(plan, tasks=tasks, hypotheses=self.hypotheses, counts=counts)
 

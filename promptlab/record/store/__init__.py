@@ -8,6 +8,7 @@ runs/<id>/
   items.parquet      the items that the run uses
   trials/, calls/    Parquet parts
   journal.jsonl      trials that are not in a part yet: one line each, a torn last line is read past
+  chain.jsonl        one link for each part, over all lines and files before it
   lock               held by the process that writes
 
 A trial is acknowledged when its line is in the journal. A part is made of the journal's lines in a thread, while more of them come; it

@@ -287,6 +287,12 @@ def recorded_in(folder: Path) -> Recorded:
     return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest)
 
 
+def older_in(folder: Path) -> list[str]:
+    """The runs that first used answers which the parts of a run hold."""
+    found = (pc.unique(read_part(path, {"older": "str?"})["older"]).to_pylist() for path in parts_in(folder, "trials"))
+    return sorted({run for runs in found for run in runs if run})
+
+
 def _encoded(table: pa.Table, few: Sequence[str]) -> pa.Table:
     """The table with these columns as codes and a list of their values."""
     for name in few:

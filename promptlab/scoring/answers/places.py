@@ -41,6 +41,11 @@ _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 _COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
 _ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
 """A question that lists the alternatives before the reply answers it."""
+_SUPPOSES = re.compile(
+    r"^(?:if|had|were) [^.!?\n]{1,100}(?: would|'d) [^.!?\n]{1,80}[.!]\s+(?=\S)",
+    re.I,
+)
+"""A case that the reply only supposes, before it answers."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
 
@@ -105,6 +110,7 @@ class Reply:
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
+        head = _SUPPOSES.sub("", head, count=1) if _SUPPOSES.match(head) else head
         extra = said.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
         if (
             extra is None

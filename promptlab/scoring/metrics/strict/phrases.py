@@ -32,6 +32,8 @@ def _sentences(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _QUOTES = re.compile(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
+_MEANS = re.compile(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)
+_MEANS_OF = re.compile(r"^(?:the|an?|to) | in english$")
 _SAID_OF = re.compile(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
 
 
@@ -54,10 +56,13 @@ def word(reply: Reply, item: Item) -> Scored:
                     yield from ((bare, rule) for bare in _bare(tail))
                     if cut := replies.explains(tail):
                         yield from ((bare, rule) for bare in _bare(cut))
+                if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
+                    yield from ((bare, rule) for bare in _bare(head))
                 if (
                     (_SAID_OF.match(tail) or (asked and key(tail).startswith(f"{asked} ")))
                     and key(head) != asked
                     and not key(tail).startswith("not ")
+                    and not _OTHER_WORD.search(reading)
                 ):
                     yield from ((bare, rule) for bare in _bare(head))
             if (only := _only_other(reading, asked)) is not None:
@@ -83,6 +88,8 @@ def _only_other(reading: str, asked: str) -> str | None:
 _SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 _MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
+_AFTER_ASKED = re.compile(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
+_PARENTHESIS = re.compile(r"\s*\([^()\n]*\)\s*")
 _BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
@@ -97,7 +104,9 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield bare.strip()
     if (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
-    beside = _BESIDE.split(reading, maxsplit=1)
+    if asked and (at := reading.casefold().rfind(asked)) > 0:
+        yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))
+    beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading), maxsplit=1)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
 
@@ -118,7 +127,8 @@ def _bare(text: str) -> Iterator[str]:
 
 _GRAMMAR = re.compile(
     r"(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
-    r"|,\s*(?:-\w{1,3}|(?:die|les|los|las|plural:?|pl\.?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*)+$",
+    r"|,\s*(?:-\w{1,3}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
+    r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?)+$",
     re.I,
 )
 """What a dictionary says of a word: its sound, its gender, its plural."""
@@ -304,12 +314,18 @@ _OUT = re.compile(
 _PARTS = re.compile(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
 
 
+_LEFT_OUT = re.compile(
+    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)"
+)
+
+
 def _members(text: str, items: list[str]) -> set[str]:
     """The items that a text says belong: by marks after them, or named outside of what it excludes."""
     one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
     marks = list(re.finditer(one.pattern + _MARKED, text))
     if len(marks) > 1:
         return {match["item"] for match in marks if match["yes"]}
+    text = _LEFT_OUT.sub("", text)
     found: set[str] = set()
     out = False
     for line in text.split("\n"):
