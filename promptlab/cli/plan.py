@@ -41,7 +41,7 @@ def plan(
     concurrency: Concurrency = 16,
     pilot: Annotated[
         bool,
-        typer.Option("--pilot", help="First ask the baseline twice on 20 items of 3 tasks (paid), and plan with what that shows."),
+        typer.Option("--pilot", help="First run the baseline twice on 20 items of 3 tasks (paid), and plan with the result."),
     ] = False,
     sequential: Sequential = False,
     batch: Batch = False,
@@ -111,19 +111,19 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
 
 def calibrate(
     experiment: ExperimentFile,
-    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Made-up runs of each kind.")] = 200,
-    effect: Annotated[float, typer.Option(min=-50, max=50, help="Points that the planted effect moves every task by.")] = 3.0,
+    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Number of simulated runs of each kind.")] = 200,
+    effect: Annotated[float, typer.Option(min=-50, max=50, help="The planted effect, in points on every task.")] = 3.0,
     sequential: Sequential = False,
     allow_code: AllowCode = False,
     baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
     discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
     margin: Annotated[
         float | None,
-        typer.Option(min=0.1, max=50, help="Points that an arm may lose at the gate; by default the plan's.", show_default=False),
+        typer.Option(min=0.1, max=50, help="Largest loss in points that passes the gate; default: the plan's margin.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How often this design would report a gain that is not there, and find one that is; and what its gate would say. Asks no model."""
+    """How often this design would report a gain that is not there, and find one that is; and what its gate would say. Sends nothing."""
     from dataclasses import asdict, replace
 
     from promptlab.planning.calibrate import calibrate as judge

@@ -27,7 +27,7 @@ def report(
     ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
     scorer: Annotated[
-        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; asks no model.")
+        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; sends nothing.")
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[
@@ -131,23 +131,21 @@ def compare(
     run_a: RunFolder,
     run_b: Annotated[
         Path | None,
-        typer.Argument(
-            help="The other run; the same one when left out.", show_default=False, parser=run_folder, autocompletion=completing.runs
-        ),
+        typer.Argument(help="The other run; default: the same one.", show_default=False, parser=run_folder, autocompletion=completing.runs),
     ] = None,
     arm: Annotated[str, typer.Option(help="The arm of the first run.", autocompletion=completing.arms)] = "none",
     against: Annotated[
-        str | None, typer.Option(help="The arm of the second; the same name when left out.", autocompletion=completing.arms)
+        str | None, typer.Option(help="The arm of the second; default: the same name.", autocompletion=completing.arms)
     ] = None,
     model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
-    model_b: Annotated[str | None, typer.Option(help="The model of the second; as in the first when left out.")] = None,
+    model_b: Annotated[str | None, typer.Option(help="The model of the second; default: as in the first.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The prompt of the first arm, where a run has several.")] = None,
-    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; as in the first when left out.")] = None,
+    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; default: as in the first.")] = None,
     setting: Annotated[str | None, typer.Option(help="The setting of the first arm, by its id.")] = None,
-    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; as in the first when left out.")] = None,
+    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; default: as in the first.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
     item: Annotated[str | None, typer.Option(help="Show both messages and answers of this item, as TASK/ITEM.")] = None,
-    examples: Annotated[int, typer.Option(min=0, help="Show those of so many items that changed most.")] = 0,
+    examples: Annotated[int, typer.Option(min=0, help="Number of items to show, those that changed most.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Compare although the runs were sent different sampling parameters.")] = False,
     as_json: AsJson = False,
 ) -> None:

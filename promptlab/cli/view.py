@@ -33,7 +33,7 @@ READY_WITHIN_S = 60.0
 def view(
     run: Annotated[
         Path | None,
-        typer.Argument(help="A run folder; all runs when left out.", show_default=False, parser=run_folder, autocompletion=completing.runs),
+        typer.Argument(help="A run folder; default: all runs.", show_default=False, parser=run_folder, autocompletion=completing.runs),
     ] = None,
     runs: RunsAnywhere = "runs",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8501,

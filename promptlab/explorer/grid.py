@@ -54,7 +54,7 @@ def render(store: Store, filters: Filters) -> None:
 
     key = f"grid/{model}/{setting.id}/{task}/{page.number}/{drawer.n_opened()}"
     plain.choosable(page.frame, key, choose, alt="Items down, arms across, best arm first")
-    st.caption("Arms from the highest mean score to the lowest. Click a cell to read the answer beside the baseline's.")
+    st.caption("Arms from the highest mean score to the lowest. Click a cell to read the answer next to the baseline's.")
     take.frame(page.frame, "grid")
     arm = filters.choice("arm", list(store.arms), None)
     if arm is not None:

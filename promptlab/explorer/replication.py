@@ -1,7 +1,7 @@
 """Replication: does the paper's figure come out again here?
 
-The paper's Table 1 beside this run, cell by cell and average with average; what keeps a cell from being compared; and what the papers'
-protocol reports on these very answers beside what can be said of them.
+The paper's Table 1 next to this run, cell by cell and average with average; what keeps a cell from being compared; and what the papers'
+protocol reports on these very answers next to what can be said of them.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def render(store: Store, filters: Filters, model: str) -> None:
     else:
         _cells(store, found, model, paper)
     protocol = replicated.figures(store, model, paper)
-    st.header("The papers' protocol beside the honest figure")
+    st.header("The papers' protocol next to the honest figure")
     if protocol:
         rows = [f.drawn(f"{points(f.value)} ({interval(f.low, f.high)})") for f in protocol]
         take.chart(
@@ -49,7 +49,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 
 def _chosen(store: Store, filters: Filters, model: str | None = None) -> tuple[Paper, str, replicated.Found]:
-    """The paper, the model, and what can be set beside the paper."""
+    """The paper, the model, and what can be set next to the paper."""
     left, middle, right = filters.columns(3)
     default = next((paper for paper in PAPERS if stimuli_of(store.plan, paper)), PAPERS[0])  # the first paper whose sentences the run has
     name = filters.pick("Paper", "paper", PAPERS, default, TITLES, drops=("as",), place=left)
@@ -80,7 +80,7 @@ def _needed(paper: Paper, reason: str) -> None:
     n_induction, n_bigbench = N_TASKS["instruction_induction"], N_TASKS["bigbench"]
     plain.line(
         f"The paper asked {n_induction} tasks of Instruction Induction and {n_bigbench} of BIG-bench, {N_ITEMS} items each, with and "
-        f"without each of its sentences. An experiment can be set beside it with these lines, and one of the paper's models: "
+        f"without each of its sentences. An experiment can be set next to it with these lines, and one of the paper's models: "
         f"{', '.join(models_of(paper))}."
     )
     plain.block(replicated.NEEDED.format(paper=paper, n_items=N_ITEMS))

@@ -64,7 +64,7 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def ordered(cells: Sequence[Comparison], sort: str, which: str) -> tuple[list[str], list[str]]:
-    """Tasks in the order that is asked for, and arms from the highest mean difference to the lowest."""
+    """Tasks in the order that is requested, and arms from the highest mean difference to the lowest."""
     known = pd.DataFrame([(c.task, c.treatment, c.diff, c.verdict in SETTLED) for c in cells], columns=["task", "arm", "diff", "settled"])
     known["diff"] = known["diff"].astype(float)
     means = known.groupby("arm", sort=False)["diff"].mean().sort_values(ascending=False, kind="stable")
