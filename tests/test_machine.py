@@ -171,7 +171,7 @@ def test_fewer_calls_are_under_way_where_few_files_may_be_open(monkeypatch: pyte
     lowered, word = with_room(Execution(200))
     assert lowered.concurrency == 64 - 8 - 26
     assert word is not None
-    assert "lets a process open 64 files, so at most 30 calls are under way and not 200" in word
+    assert "lets a process open 64 files, so at most 30 calls are in flight and not 200" in word
     assert "ulimit -n" in word
     assert with_room(Execution(16)) == (Execution(16), None)
     assert with_room(Execution(90, workers=3))[0].concurrency == 90

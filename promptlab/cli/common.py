@@ -61,10 +61,10 @@ RunsAnywhere = Annotated[
     str,
     typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept: a folder, or an address such as s3://bucket/runs."),
 ]
-Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls under way at once.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls in flight at once.")]
 LOOKS = 4
 Sequential = Annotated[
-    bool, typer.Option("--sequential", help=f"Plan {LOOKS} looks at which a sentence may stop early (analysis.looks of the experiment).")
+    bool, typer.Option("--sequential", help=f"Plan {LOOKS} interim analyses at which a sentence may stop early (analysis.looks).")
 ]
 Batch = Annotated[bool, typer.Option("--batch", help="Through the providers' batch APIs: half the price at most, within a day.")]
 AllowCode = Annotated[
@@ -72,6 +72,7 @@ AllowCode = Annotated[
     typer.Option("--allow-code", help="Run the code that these files name (metrics, programs). Read it first: it can do all that you can."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Force = Annotated[bool, typer.Option("--force", help="Continue although the run fails its audit; every page says so.")]
 RunFolder = Annotated[
     Path,
     typer.Argument(

@@ -68,7 +68,7 @@ def stimuli(incomplete: str) -> list[str]:
 
 
 def arms(context: typer.Context, incomplete: str) -> list[str]:
-    """The arms and whole prompts of the run that stands before on the line."""
+    """The arms and whole prompts of the run before it on the line."""
     from promptlab.nouns import run_named
     from promptlab.record.store import frozen_plan
 

@@ -257,10 +257,10 @@ def schema() -> None:
 @runs.command("repair")
 def repair(
     run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False, autocompletion=completing.runs)],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be done and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move aside what cannot be read, clear leftovers of killed processes, and put the manifest's counts right."""
+    """Move aside what cannot be read, clear leftovers of killed processes, and correct the manifest's counts."""
     from promptlab.record.repair import repair as repair_run
 
     done = repair_run(run, dry_run)
@@ -277,7 +277,7 @@ def repair(
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
     if done.aside:
-        say(f"lost:          {done.n_lost:,} trials; the same sweep command asks them again, from the cache where it has their answers")
+        say(f"lost:          {done.n_lost:,} trials; the same sweep command sends them again, from the cache where it has their answers")
     if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
         gone = done.paid_before_usd - done.paid_usd
         say(f"paid:          ${gone:.4f} that the lost trials cost no longer counts against budget_usd")
@@ -289,7 +289,7 @@ def verify(
     run: Annotated[str, typer.Argument(help="A run folder, or its address.", show_default=False, autocompletion=completing.runs)],
     as_json: AsJson = False,
 ) -> None:
-    """Compute again every hash that was frozen before the first call; exit code 1 if one differs."""
+    """Recompute every hash that was frozen before the first call; exit code 1 if one differs."""
     from promptlab.planning.audit import DIFFERS, audit, result
     from promptlab.record.store import Run
 

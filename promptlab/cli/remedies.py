@@ -1,4 +1,4 @@
-"""The command that mends an error, where there is one: the last line of what a command says when it fails, quoted for copying."""
+"""The command that fixes an error, where there is one: the last line of what a command says when it fails, quoted for copying."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 
 
 def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
-    """The command to type next; `given` is what was typed behind `promptlab`. None where only a person can know."""
+    """The command to type next; `given` is what was typed after `promptlab`. None where only a person can know."""
     message = str(error)
     if near := NEAR.search(message):
         mended = _replaced(given, near.group(1) or near.group(2), message)

@@ -41,6 +41,7 @@ Status = Literal[
     "aa_failed",
     "judge_failed",
     "uneven_answers",
+    "after_the_data",
 ]
 NONE_ARM = "none"
 AA_ARM = "none_aa"
@@ -60,7 +61,7 @@ class VerdictWording(NamedTuple):
 
 
 class ControlWording(NamedTuple):
-    """A control in a table, and in a sentence behind `against`."""
+    """A control in a table, and in a sentence after `against`."""
 
     name: str
     phrase: str
@@ -106,8 +107,8 @@ FINDINGS: tuple[Verdict, ...] = ("helps", "hurts", "negligible")
 CONTROLS: Mapping[str, ControlWording] = {
     "placebo": ControlWording("neutral sentences", "these neutral sentences of its length"),
     "none": ControlWording("no added text", "no added text"),
-    "neutral_feedback": ControlWording("neutral feedback", "the same loop with one affect-free remark"),
-    "neutral_paraphrase": ControlWording("neutral feedback in many wordings", "the same loop with as many affect-free wordings"),
+    "neutral_paraphrase": ControlWording("neutral feedback in as many wordings", "the same loop with as many affect-free wordings"),
+    "neutral_feedback": ControlWording("neutral feedback in one wording", "the same loop with one affect-free sentence"),
     "resample": ControlWording("independent attempts", "as many independent attempts"),
     "self_reflection": ControlWording("self-reflection", "the same loop asking to look for mistakes"),
     "chain_of_thought": ControlWording("attempts with chain of thought", "as many attempts with chain of thought"),

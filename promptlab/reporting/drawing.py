@@ -21,7 +21,7 @@ LONGEST_S = 60.0
 
 
 class NotDrawn(PromptlabError):
-    """A chart that cannot be drawn; what it shows stands in the tables."""
+    """A chart that cannot be drawn; its data are in the tables."""
 
 
 _lock = threading.Lock()

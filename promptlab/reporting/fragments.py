@@ -137,14 +137,6 @@ def verdict_html(report: Report) -> str:
     return template("fragment.html.j2").render(tables=tables, pairs=[], simulated=report.simulated)
 
 
-def show(run: Run | Report | str | Path) -> Shown:
-    """A run's verdict table: HTML in a notebook, the first screen elsewhere."""
-    from promptlab.reporting.whole import whole
-
-    report = whole(opened(run)) if not isinstance(run, Report) else run
-    return Shown(verdict_html(report), repr(report))
-
-
 def item(run: Run | Report | str | Path, item: str, a: str, b: str) -> Shown:
     """One item in the arms `a` and `b` (or two whole prompts): the difference of what was sent, and both answers.
 

@@ -14,7 +14,7 @@ from promptlab.reporting.prepared import RIGHT
 from promptlab.reporting.summary import Summary, summaries
 
 MOST_OPEN = 400
-"""Items up to which every task stands open."""
+"""Items up to which every task is open."""
 MOST_CELLS = 30_000
 """Cells that a page holds; beyond, each task shows the items on which arms differ most, and counts the others."""
 FEWEST = 5

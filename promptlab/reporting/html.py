@@ -34,6 +34,7 @@ SECTIONS = {
     "changed": "Items that changed",
     "tasks": "Task by task",
     "found": "What was found, in sentences",
+    "screening": "Screening",
     "decision": "Decision",
     "design": "Design, fixed before the first call",
     "comparisons": "Every comparison",
@@ -41,9 +42,9 @@ SECTIONS = {
     "missing": "What missing answers could hide",
     "protocol": "The papers' protocol, and the honest one",
     "arms": "Cost and reliability by arm",
-    "beside": "Beside the verdicts",
+    "beside": "Next to the verdicts",
     "loops": "Feedback loops",
-    "looks": "Looks before the end",
+    "looks": "Interim analyses",
     "provenance": "Provenance",
     "again": "How to do it again",
     "words": "How to read this",
@@ -58,14 +59,14 @@ def to_html(report: Report) -> str:
     beside = [*rows.beside_tables(report), *repeat_tables(report)]
     decision = decision_table(report)
     looks = [table for table in beside if table.title == rows.LOOKS_TITLE]
+    screening = [table for table in beside if table.title == rows.SCREENING_TITLE]
     loops = rows.loop_tables(report)
     tables = _tables(report)
     sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
-    sections = {
-        name: title
-        for name, title in sections.items()
-        if {"changed": any(arms for *_, arms in tables), "loops": loops, "looks": looks, "decision": decision.rows}.get(name, True)
-    }
+    some = {
+        "changed": any(arms for *_, arms in tables), "loops": loops, "looks": looks, "decision": decision.rows, "screening": screening
+    }  # fmt: skip
+    sections = {name: title for name, title in sections.items() if some.get(name, True)}
     return template("report.html.j2").render(
         report=report,
         frozen=frozen,
@@ -90,6 +91,7 @@ def to_html(report: Report) -> str:
         decision=decision,
         loops=loops,
         looks=looks,
+        screening=screening,
         look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],
         effective=json.dumps(report.manifest.effective, indent=2, ensure_ascii=False),
         figures=_figures,
@@ -97,7 +99,7 @@ def to_html(report: Report) -> str:
 
 
 def _is_figure(cell: str) -> bool:
-    """Whether a cell holds a number and perhaps its interval: those stand to the right and never break."""
+    """Whether a cell holds a number and perhaps its interval: those are on the right and never break."""
     return len(cell) <= LONGEST_FIGURE and FIGURE.fullmatch(cell) is not None
 
 
@@ -203,9 +205,11 @@ def _rounds(report: Report) -> list[Markup]:
     drawn = []
     for model, loop in dict.fromkeys((str(row["model"]), str(row["loop"])) for row in report.rounds):
         of_loop = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
-        last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in of_loop}
+        last = {str(row["arm"]): f"{row['arm']} {100 * row['solved']:.1f} % by round {row['round']}" for row in of_loop}
         simulated = model in report.manifest.simulated_models
-        drawn.append(_drawn("rounds", of_loop, f"{model}, {loop}: items solved by round", simulated, "; ".join(last.values())))
+        known = any(row["tokens"] is not None for row in of_loop)
+        for chart, words in (("rounds", "by round"), ("spent", "by tokens spent"))[: 1 + known]:
+            drawn.append(_drawn(chart, of_loop, f"{model}, {loop}: items solved {words}", simulated, "; ".join(last.values())))
     return drawn
 
 

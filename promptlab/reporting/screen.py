@@ -62,7 +62,7 @@ COLUMNS = (
 
 
 def first_screen(report: Report, console: Console) -> None:
-    """Print the table of arms, the best arm and the advice for each model, and what stands against them."""
+    """Print the table of arms, the best arm and the advice for each model, and what is against them."""
     width = max(NARROWEST, console.width)
 
     def say(text: str, style: str = "") -> None:
@@ -77,10 +77,10 @@ def first_screen(report: Report, console: Console) -> None:
 
 
 def _beside(report: Report, advice: str) -> list[str]:
-    """What planned looks did, answers that are not whole, and cautions that the advice does not give itself."""
+    """What planned interim analyses did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
     against = [text for text in cautions(report) if not (text.startswith(NO_NEUTRAL) and NOT_ASKED in advice)]
-    return [*found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
+    return [*report.history, *found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
 
 
 def _say_model(summary: Summary, width: int, console: Console, margin: float) -> None:

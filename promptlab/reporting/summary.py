@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
 from promptlab.reporting.arms import decisions
-from promptlab.reporting.build import Report
+from promptlab.reporting.build import Report, screening_words
+from promptlab.reporting.causes import causes
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
+from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
 from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
@@ -24,6 +26,8 @@ Open = tuple[str, str, Verdict, int | None]
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
+NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
+"""Controls without affect, the first that a run has."""
 MOST_NAMED = 4
 """Arms without a finding that are named with the items they need."""
 
@@ -130,6 +134,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
+    beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,
@@ -221,6 +226,7 @@ def _beside(report: Report, model: str) -> list[str]:
         for (of_model, _, text, control), found in dependences(report.comparisons).items()
         if of_model == model and control == "none" and found.effects
     ]
+    said += [row["sentence"] for row in causes(report.loop_contrasts, report.plan) if row["model"] == model]
     for c in report.comparisons:
         if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue
@@ -249,7 +255,7 @@ def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping
     key = (s.model, s.setting.id, s.arm)
     mine = [c for c in report.of("stimulus", s.model, setting=s.setting) if c.treatment == s.arm]
     c = next((c for c in mine if c.control in PLAIN), mine[0] if mine else None)
-    neutral = next((c for c in mine if c.control in ("placebo", "neutral_feedback")), None)
+    neutral = min((c for c in mine if c.control in NEUTRAL), key=lambda c: NEUTRAL.index(c.control), default=None)
     line, found = said.get(key), decided.get(key)
     if c is not None:
         facts |= {name: getattr(c, name) for name in FIGURES}
@@ -300,7 +306,8 @@ def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
 def _where(report: Report) -> str:
     tasks = report.plan.tasks
     items = sum(task.n_items for task in tasks)
-    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items"
+    part = " that confirm" if report.plan.confirm else ""
+    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items{part}"
 
 
 def _neutral(rows: Sequence[SummaryRow]) -> str:
@@ -348,7 +355,7 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     if silent:
         return "Decide nothing: the baseline differs from its own repeat; find out why first."
     if not report.complete:
-        return "Wait: the run is not finished; the same command goes on."
+        return "Wait: the run is not finished; the same command continues."
     others = [row for row in rows if not row.incumbent]
     ship = next((row for row in others if row.decision == "ship"), None)
     keep = "the incumbent" if len({row.arm for row in rows if row.incumbent}) != 1 else next(row.arm for row in rows if row.incumbent)

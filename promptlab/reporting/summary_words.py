@@ -86,7 +86,7 @@ def axis_of(rows: Sequence[SummaryRow], margin: float) -> tuple[float, float]:
 
 
 def counts_words(rows: Sequence[SummaryRow]) -> str:
-    """How many arms have each verdict, and what the best one costs beside the incumbent."""
+    """How many arms have each verdict, and what the best one costs next to the incumbent."""
     counts = Counter("not settled" if row.verdict in OPEN else row.verdict for row in rows if row.verdict)
     said = [f"{n} {MANY.get(word, word) if n > 1 else word}" for word in COUNTED if (n := counts[word])]
     ship = next((row for row in rows if row.decision == "ship"), None)
