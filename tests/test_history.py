@@ -63,7 +63,7 @@ def test_runs_are_listed_in_their_order_and_only_an_interval_beside_0_is_drift(p
     first, cached, same, worse = (entry.drift for entry in found)
     assert first is None
     assert cached is not None
-    assert cached.says.startswith("not asked again")
+    assert cached.says.startswith("not sent again")
     assert same is not None
     assert (same.since, same.n_items, same.diff, same.says) == (found[0].run, 60, 0.0, "no drift seen")
     assert worse is not None

@@ -129,7 +129,7 @@ class PlannedLook(Typed):
 
 
 class EarlierArm(Typed):
-    """An arm of an earlier run: its name there, and under which it stands in this run's report."""
+    """An arm of an earlier run: its name there, and its name in this run's report."""
 
     name: str
     arm: str
@@ -315,7 +315,7 @@ class Plan(Typed):
     confirm: PlannedConfirm | None = None
     """Of a run that screens first; None: every item judges every arm."""
     earlier: PlannedEarlier | None = None
-    """The run whose arms stand in the families too."""
+    """The run whose arms belong to the families too."""
     hypotheses: tuple[Hypothesis, ...] = ()
 
     WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm", "earlier")
