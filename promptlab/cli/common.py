@@ -66,7 +66,7 @@ AllowCode = Annotated[
     typer.Option("--allow-code", help="Run the code that these files name (metrics, programs). Read it first: it can do all that you can."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
-Force = Annotated[bool, typer.Option("--force", help="Go on although the run fails its audit; every page says so.")]
+Force = Annotated[bool, typer.Option("--force", help="Continue although the run fails its audit; every page says so.")]
 RunFolder = Annotated[
     Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
 ]

@@ -60,7 +60,7 @@ def sweep(
         CacheUse,
         typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Ask for every answer anew, so that none is older than the plan.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Send every request again, so that no answer is older than the plan.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,

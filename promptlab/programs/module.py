@@ -54,7 +54,7 @@ class Recipe:
 
     @property
     def joined(self) -> str:
-        """The instruction with the stimulus, behind it where the placement puts it elsewhere; of several wordings the first."""
+        """The instruction with the stimulus, after it where the placement puts it elsewhere; of several wordings the first."""
         added, where = self.stimulus, self.placement
         if where.position not in ("prefix", "suffix"):
             where = replace(where, position="suffix", separator=" ")

@@ -84,7 +84,7 @@ def of_run(run: Run, consent: Consent | None = None) -> list[Checked]:
 
 
 def study_of(run: Run, consent: Consent | None = None) -> Study:
-    """The experiment of a run folder, with its files where they were; where that is gone, beside it."""
+    """The experiment of a run folder, with its files where they were; where that is gone, next to it."""
     origin = Path(run.manifest.experiment_path or "").parent
     base = origin if (origin / Path(run.manifest.experiment_path or "x").name).is_file() else run.folder
     plan = run.plan
@@ -99,7 +99,7 @@ def replayed(study: Study, folder: Path, own: Mapping[tuple[str, str], Completio
 
 
 def _compared(run: Run, again: Run) -> Iterator[Checked]:
-    """The rows of a record beside those that the same answers give now."""
+    """The rows of a record next to those that the same answers give now."""
     mine, theirs = (_good(one.trials().drop(columns=list(CIRCUMSTANCE_COLUMNS))).set_index("trial").sort_index() for one in (run, again))
     yield _same("trials", mine, theirs)
     with_keys = [one.calls()[list(IN_CALLS)] for one in (run, again)]
@@ -127,7 +127,7 @@ def _same(what: str, mine: pd.DataFrame, theirs: pd.DataFrame) -> Checked:
 
 
 def of_bundle(folder: Path, consent: Consent | None = None) -> tuple[list[Checked], dict[str, Any]]:
-    """A bundle replayed without a key, beside the figures that its author recorded; and its manifest."""
+    """A bundle replayed without a key, next to the figures that its author recorded; and its manifest."""
     manifest = bundle.read(folder)
     rows = [Checked("files of the bundle", MATCHES, f"{len(manifest['files'])} files, {manifest['counts']['answers']:,} answers")]
     study = resolve(folder / bundle.EXPERIMENT, manifest.get("looks"), scorer=manifest.get("scorer"), consent=consent)
@@ -174,11 +174,11 @@ class Asked(NamedTuple):
 
     @property
     def row(self) -> Checked:
-        rate = f"{self.same:,} of {self.n:,} asked again have the recorded score"
+        rate = f"{self.same:,} of {self.n:,} sent again have the recorded score"
         if self.p is None:
-            return Checked("asked again", UNKNOWN, f"{rate}; the run has no repeat of its baseline to compare that with")
+            return Checked("sent again", UNKNOWN, f"{rate}; the run has no repeat of its baseline to compare that with")
         against = f"its own repeat agrees in {self.same_aa:,} of {self.n_aa:,}"
-        return Checked("asked again", DIFFERS if self.p < LEVEL else MATCHES, f"{rate}; {against}; p = {self.p:.2g}")
+        return Checked("sent again", DIFFERS if self.p < LEVEL else MATCHES, f"{rate}; {against}; p = {self.p:.2g}")
 
 
 def ask(run: Run, n: int, study: Study, how: Execution, seed: int | None = None) -> Asked:

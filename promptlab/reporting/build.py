@@ -83,7 +83,7 @@ class Judged:
     history: tuple[str, ...] = ()
     """What was known before the plan: its registration, other runs of the question, answers that are older."""
     failed: tuple[str, ...] = ()
-    """Why the run fails its audit: stands first in every form of a report that was forced."""
+    """Why the run fails its audit: comes first in every form of a report that was forced."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,7 +172,7 @@ REASONS = {
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
     "judge_failed": "The judge failed a control, so its verdicts say nothing; take another judge, or rate answers by hand.",
-    "after_the_data": "Its answers are older than this plan, so the data may have chosen it: ask again with --fresh.",
+    "after_the_data": "Its answers are older than this plan, so the data may have chosen it: use --fresh for new answers.",
     "not_planned": "Interim analyses were planned for means over the tasks, so a single task gets no verdict.",
 }
 """What prevents a verdict, by its status."""

@@ -5,7 +5,7 @@ bundle/
   experiment.yaml     the experiment as it was given
   answers-*.jsonl     one request and its answer a line, sorted by key; split by the first digits of the key where there are many
   own-answers.jsonl   failures, and further answers to a request that is there already, by trial
-  ...                 the files that the experiment reads, where they were beside it
+  ...                 the files that the experiment reads, where they were next to it
 
 Reading trusts nothing: only files that the manifest lists, of the names above, no links, bounded sizes, every checksum and every
 line's own digest; and nothing is imported before all of it is checked. A checksum tells damage, not who wrote the answers.
@@ -148,7 +148,7 @@ def of_replay(found: Iterable[Replayed]) -> Iterator[Exchange]:
 
 
 def own_files(study: Study, read_: Iterable[Path]) -> tuple[dict[str, bytes], list[str]]:
-    """The files of the user's own that an experiment reads, by their places beside it; and those that lie elsewhere, with their hashes."""
+    """The files of the user's own that an experiment reads, by their places next to it; and those that lie elsewhere, with their hashes."""
     bases = [study.base.absolute(), study.path.parent.absolute()]
     inside: dict[str, bytes] = {}
     outside = []

@@ -1,4 +1,4 @@
-"""What a bundle holds beside one answer for each request: answers and failures that one trial alone had, and the author's hashes."""
+"""What a bundle holds besides one answer for each request: answers and failures that one trial alone had, and the author's hashes."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def row_of_own(own: Own) -> dict[str, Any]:
 
 
 def own_from(row: Any) -> Own:  # noqa: ANN401 (whatever the file holds)
-    """A line of the bundle; ValueError where it is none."""
+    """A line of the bundle; ValueError where it is not one."""
     if not isinstance(row, dict) or row.keys() != {"trial", "key", "digest", "completion"}:
         raise ValueError("a line has other fields")
     body = row["completion"]
@@ -61,7 +61,7 @@ def own_from(row: Any) -> Own:  # noqa: ANN401 (whatever the file holds)
 
 
 def own_in(folder: Path) -> Mapping[tuple[str, str], Completion]:
-    """Those in the bundle that an experiment lies in; nothing where it is none."""
+    """Those in the bundle that an experiment lies in; nothing where it is not one."""
     found: dict[tuple[str, str], Completion] = {}
     with contextlib.suppress(OSError, *UNREADABLE):
         for line in read_bytes(folder / FILE, LIMIT, folder).splitlines():

@@ -114,7 +114,7 @@ class Execution:
     own: Mapping[tuple[str, str], Completion] = field(default_factory=dict)
     """Of a replay: by trial and key what one trial alone had."""
     force: bool = False
-    """Whether a run goes on that fails its audit."""
+    """Whether a run continues that fails its audit."""
     allow_keys: tuple[str, ...] = ()
     """Variables whose values the experiment may send to an address of its own."""
 

@@ -29,7 +29,7 @@ LIMIT = 2**20
 QUERY = bytes.fromhex("30390201013031300d060960864801650304020105000420")
 """A TimeStampReq of RFC 3161 up to its SHA-256: version 1, messageImprint."""
 CERTIFICATE = bytes.fromhex("0101ff")
-"""Behind it: the authority sends its certificate."""
+"""After it: the authority sends its certificate."""
 OTS = b"\x00OpenTimestamps\x00\x00Proof\x00\xbf\x89\xe2\xe8\x84\xe8\x92\x94\x01\x08"
 """How a detached proof of OpenTimestamps begins: magic bytes, version 1, SHA-256."""
 GRANTED = re.compile(rb"\x30.{1,4}\x30.{1,3}\x02\x01[\x00\x01]", re.DOTALL)

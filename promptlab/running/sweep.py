@@ -356,11 +356,11 @@ class _Session:
         self._observe(p)
 
 
-REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` mends damage; --force goes on all the same"
+REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs damage; --force continues all the same"
 
 
 def failures(study: Study, writer: RunWriter) -> list[str]:
-    """What is not as it was frozen in a run that a sweep would go on with; nothing of what repair moved aside."""
+    """What is not as it was frozen in a run that a sweep would continue; nothing of what repair moved aside."""
     if not all((writer.folder / name).exists() for name in (EXPERIMENT, "items.parquet", "plan.json")):
         return []
     run = Run(writer.folder)

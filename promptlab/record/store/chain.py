@@ -1,6 +1,6 @@
 """A hash chain over what a run records: each line of the journal extends it, each part is a link, and the manifest holds its head.
 
-It tells damage and careless edits. Whoever edits a run can compute it anew, so a stamp of its head by somebody else
+It tells damage and careless edits. Whoever edits a run can recompute it, so a stamp of its head by somebody else
 is what tells more (docs/audit.md).
 """
 
@@ -22,7 +22,7 @@ GENESIS = digest("promptlab chain 1")
 
 
 class State(NamedTuple):
-    """How far a chain is: the lines it covers, and the hash behind the last of them."""
+    """How far a chain is: the lines it covers, and the hash after the last of them."""
 
     n: int
     head: str
@@ -110,7 +110,7 @@ def links_in(folder: Path) -> tuple[list[dict[str, Any]], str]:
 
 
 def _mended(folder: Path) -> list[dict[str, Any]]:
-    """The links that follow from each other; a file that holds more than those goes into `damaged/`, and is written anew."""
+    """The links that follow from each other; a file that holds more than those goes into `damaged/`, and is rewritten."""
     links, broken = links_in(folder)
     path = folder / CHAIN
     if broken or (path.exists() and not path.read_bytes().endswith(b"\n")):
@@ -140,7 +140,7 @@ def verified(folder: Path, told: Mapping[str, Any]) -> Verified:
     lines = [line + b"\n" for line in journal_of(folder).split(b"\n")[:-1] if not line.startswith(AFTER)]
     for name, link in sorted(of_part.items()):
         if name in gone:
-            notes.append(f"{name} was set aside by `promptlab runs repair`.")
+            notes.append(f"{name} was moved aside by `promptlab runs repair`.")
         elif files_of(folder, name) != {kind: link[kind] for kind in ("trials", "calls")}:
             problems.append(f"{name} is {'not what was written' if name in present else 'missing'}")
     strange = sorted(present - set(of_part))

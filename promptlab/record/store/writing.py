@@ -67,7 +67,7 @@ class RunWriter:
         self._n_bytes = 0
         """Of those lines that no part is being made of."""
         self._making: tuple[int, Future[None], str, State] | None = None
-        """How many of the lines a part is being made of, when it is there, its name, and the chain behind those lines."""
+        """How many of the lines a part is being made of, when it is there, its name, and the chain after those lines."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="promptlab-sync")
         self._sync: Future[None] | None = None

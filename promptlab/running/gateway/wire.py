@@ -23,7 +23,7 @@ MESSAGE_LIMIT = 500
 Headers = Mapping[str, Any]
 NONE: Headers = MappingProxyType({})
 OWN_ID = "id of the answer"
-"""Beside the headers: the provider's own id of the answer; a library may make up another one."""
+"""Besides the headers: the provider's own id of the answer; a library may make up another one."""
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 READ_LIMIT = 20_000
 """How much of a provider's message is looked at, in characters: redaction comes before the cut to MESSAGE_LIMIT."""
@@ -166,7 +166,7 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
 
 
 def _iso(date: object) -> str | None:
-    """A Date header as ISO 8601 in UTC; None where it is none."""
+    """A Date header as ISO 8601 in UTC; None where it is not one."""
     try:
         return parsedate_to_datetime(str(date)).astimezone(UTC).isoformat() if date else None
     except (ValueError, TypeError, OverflowError):
