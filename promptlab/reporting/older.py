@@ -71,7 +71,8 @@ def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entr
         return c
     names = ", ".join(sorted(treated | control)[:MOST_RUNS])
     found = "" if c.diff is None else f" The difference is {points(c.diff)} points, {interval(c.ci_low, c.ci_high)}."
-    said = f"Exploratory, so no verdict: answers are older than this plan (first used by {names}), and {why}.{found} --fresh sends every request again."
+    older = f"answers are older than this plan (first used by {names})"
+    said = f"Exploratory, so no verdict: {older}, and {why}.{found} --fresh sends every request again."
     return replace(c, verdict="refused", status="after_the_data", sentence=said)
 
 
