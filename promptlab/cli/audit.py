@@ -1,4 +1,4 @@
-"""`promptlab audit` and `preregister`: is a run, or a bundle, what it claims to be, and what was fixed before it?"""
+"""`promptlab audit` and `preregister`: is a run, or a bundle, what it says it is, and what was claimed before it?"""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def audit(
     failed, unknown = (sum(row.says == says for row in rows) for says in (DIFFERS, UNKNOWN))
     words = f"{failed} of {len(rows)} checks differ" if failed else f"nothing differs in {len(rows) - unknown} checks"
     if unknown:
-        words += f"; {unknown} are unknown"
+        words += f"; {unknown} unknown"
     if as_json:
         print_json({"audited": place, "result": words, "checks": [row._asdict() for row in rows]})
     else:

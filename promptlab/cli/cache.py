@@ -95,7 +95,7 @@ def why(
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Which calls of an experiment are not stored, and what the nearest stored request has that is different. Sends nothing."""
+    """Which calls of an experiment are not stored, and how the nearest stored request differs. Sends nothing."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.replay import explained, replayed
     from promptlab.sources.spec.user import consent
@@ -264,7 +264,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only shown.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what would be removed, and with --yes remove it. Several options together mean rows that meet all of them."""
+    """Show what would be removed, and with --yes remove it. Several options together select rows that match all of them."""
     if older_than is None and model is None and not damaged:
         raise UsageProblem("say what to remove: --older-than 30d, --model NAME or --damaged")
     before = None if older_than is None else time.time() - _age_s(older_than)

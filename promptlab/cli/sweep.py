@@ -33,7 +33,7 @@ Wire = Literal["auto", "litellm", "direct"]
 
 
 def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
-    """Say everything that is wrong with an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
+    """Report every problem of an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
     from promptlab.sources.spec.user import consent
@@ -60,16 +60,16 @@ def sweep(
         CacheUse,
         typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
-    fresh: Annotated[bool, typer.Option("--fresh", help="Send every request again, so that no answer is older than the plan.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask for every answer again, so that none is older than the plan.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,
         typer.Option(help="How requests are sent: auto sends directly what LiteLLM would pass on unchanged; litellm; direct."),
     ] = "auto",
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="USD that this run may cost at most, all its sessions together; reserved before each call.")
+        float | None, typer.Option(min=0, help="Spending limit for this run in USD, over all its sessions; reserved before each call.")
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens, sent and received, that it may use at most.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Token limit for this run, sent and received.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
     engine: Annotated[
         Where,
@@ -96,7 +96,7 @@ def sweep(
     force: Force = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
     view: Annotated[
-        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it serves on until Ctrl-C.")
+        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it runs until Ctrl-C.")
     ] = False,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
@@ -163,9 +163,7 @@ def _say_first(study: Study) -> None:
 def rescore(
     run: RunFolder,
     scorer: Annotated[Scorer | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
-    experiment: Annotated[
-        Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
-    ] = None,
+    experiment: Annotated[Path | None, typer.Option(help="The run's experiment file, where it was moved.", show_default=False)] = None,
     runs: Annotated[Path | None, typer.Option(help="Where the new run goes; default: next to the old one.", parser=path)] = None,
     allow_code: AllowCode = False,
 ) -> None:

@@ -26,6 +26,7 @@ from promptlab.nouns.plan import (
     PowerRow,
 )
 from promptlab.nouns.setting import level_words
+from promptlab.planning.earlier import with_earlier
 from promptlab.planning.price import counts, estimates, parts
 from promptlab.planning.size import Size
 from promptlab.planning.study import Study
@@ -88,7 +89,7 @@ def make_plan(study: Study) -> Plan:
                 n_items=len(t.items),
                 scoring=plain_of(t.parameters),
                 low=t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
-                base_prompts={k: v for k, v in t.base_prompts.items() if study.prompts or k in experiment.base_prompts},
+                base_prompts={k: v for k, v in t.base_prompts.items() if study.prompts or k in experiment.prompts_of(t.benchmark)},
                 frame=asdict(t.frame),
                 demos=tuple({k: v for k, v in asdict(demo).items() if v or k != "columns"} for demo in t.demos),
             )
@@ -120,7 +121,10 @@ def make_plan(study: Study) -> Plan:
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )
-    return completed(made) if not design.screened else _confirmed(completed(made), study)
+    made = completed(made)
+    if study.earlier is not None:
+        made = with_earlier(made, study.earlier)
+    return made if not design.screened else _confirmed(made, study)
 
 
 def _confirmed(made: Plan, study: Study) -> Plan:
@@ -140,7 +144,7 @@ def _confirmed(made: Plan, study: Study) -> Plan:
         share=share,
         screening={t.name: tuple(item.id for item in t.items[:k]) for t, k in zip(design.tasks, design.screened, strict=True)},
         items=tuple(len(t.items) - k for t, k in zip(design.tasks, design.screened, strict=True)),
-        order=sum(design.screened) * trials_an_item(design),
+        order=sum(k * trials_an_item(design, t) for t, k in zip(design.tasks, design.screened, strict=True)),
         most=MOST,
         level=LEVEL,
         likely=n,

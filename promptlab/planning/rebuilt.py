@@ -1,4 +1,4 @@
-"""Is a frozen plan the one that its experiment file makes? Hashes cannot say so: whoever edits a plan recomputes them."""
+"""Is a frozen plan the one that its experiment file makes? Hashes cannot say so: whoever edits a plan computes them again."""
 
 from __future__ import annotations
 

@@ -147,7 +147,7 @@ def _is_broken(folder: Path, told: Mapping[str, Any]) -> bool:
 
 
 def _linked(folder: Path, journal: list[bytes]) -> Mapping[str, Any]:
-    """The head of the run's chain, which records the parts that are gone."""
+    """The head of the run's chain, after it records which parts are gone."""
     chain = Chain(folder)
     if gone := [name for name, _ in unlike(folder)]:
         chain.gone(gone)

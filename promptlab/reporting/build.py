@@ -30,6 +30,7 @@ from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.causes import loop_contrasts
+from promptlab.reporting.earlier import earlier_words, joined, n_old
 from promptlab.reporting.judged import ground, grounded
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
 from promptlab.reporting.older import aged
@@ -72,6 +73,8 @@ class Judged:
     """What each planned interim analysis decided."""
     saved: Saved | None
     """What stopping early left unsent; None in a sweep without interim analyses."""
+    n_old: int | None
+    """Answers that are older than the run, which came from the cache; None where no comparison with an earlier run was planned."""
     screening: tuple[ScreenRow, ...]
     """Of a run that screens first: each arm on the screening part. Everything else of the report is of the confirming part."""
     gaps: tuple[Mapping[str, Any], ...]
@@ -161,7 +164,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         screening = Screening.thawed(plan, run.looks) if plan.confirm else None
         if screening is not None:
             plan, trials = screening.confirming, screening.of(trials)
-        as_run = trials
+        as_run, n_trials = trials, len(trials)
+        trials, plan = joined(run, trials, plan)
         if scorer is not None and scorer != plan.scorer:
             trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
         looks = Looks.thawed(plan, run.looks) if plan.looks else None
@@ -177,7 +181,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             plan=plan,
             state=run.state,
             trials=trials,
-            n_trials=len(trials),
+            n_trials=n_trials,
+            n_old=n_old(run) if plan.earlier else None,
             comparisons=comparisons,
             history=history,
             baselines=scorer_table(trials, run.each_item(), plan),
@@ -266,7 +271,7 @@ def headline(report: Report) -> list[str]:
         found.append(looks_words(report))
     if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
-    found += waiting(report)
+    found += [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *waiting(report)]
     found += [*unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]

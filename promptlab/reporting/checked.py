@@ -13,7 +13,7 @@ from promptlab.record.store import Run
 from promptlab.reporting.rescore import rescored
 
 MOST_SCORED = 20_000
-"""Trials that a report scores again: all of them, or as many, redrawn each time. `promptlab audit` scores all."""
+"""Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
 REMEDY = "`promptlab audit` lists every check; --force writes the report all the same, with this on it"
 
 

@@ -51,6 +51,7 @@ def to_json(report: Report) -> str:
         "decision": [_decision(**found) for found in decisions(report)],
         "looks": [flat(row) for row in report.looks],
         "saved": asdict(report.saved) if report.saved else None,
+        **({"older_answers": report.n_old} if report.n_old is not None else {}),
         **({"screening": [flat(row) for row in report.screening]} if report.plan.confirm else {}),
         **({"spread_over_levels": [asdict(row) for row in beside.levels]} if beside.levels else {}),
         "variance_components": [flat(row) for row in beside.components],

@@ -1,6 +1,6 @@
 """Plans after the data: answers that an earlier plan used first, and the other runs that a result is one of.
 
-Answers that were known when a plan was made may have chosen it. A verdict may rest on them only where an earlier plan held the very
+Answers that were known when a plan was made may have chosen it. A verdict uses them only where an earlier plan held the very
 same comparison, on the same items, in a family that was no larger. An older control alone chooses nothing among outcomes, as long
 as no task or item of the earlier plan was left out.
 """
@@ -71,8 +71,7 @@ def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entr
         return c
     names = ", ".join(sorted(treated | control)[:MOST_RUNS])
     found = "" if c.diff is None else f" The difference is {points(c.diff)} points, {interval(c.ci_low, c.ci_high)}."
-    older = f"answers are older than this plan (first used by {names})"
-    said = f"Exploratory, so no verdict: {older}, and {why}.{found} --fresh sends every request again."
+    said = f"Exploratory, so no verdict: answers are older than this plan (first used by {names}), and {why}.{found} --fresh sends again."
     return replace(c, verdict="refused", status="after_the_data", sentence=said)
 
 

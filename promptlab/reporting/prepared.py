@@ -38,6 +38,7 @@ from promptlab.nouns import (
     first_line,
     home,
 )
+from promptlab.planning.earlier import extended
 from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
@@ -107,6 +108,7 @@ class Store:
         plan = run.plan
         if plan.confirm:
             plan = Screening(plan, kept.judged.screening).confirming
+        plan = extended(plan)
         report = Report(
             run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(),
             baselines=pd.DataFrame(kept.baselines), **vars(kept.judged),
@@ -213,6 +215,11 @@ class Store:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """The rows of a frame by column name."""
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
+
+
+def is_kept(folder: Path) -> bool:
+    """Whether a run is ready as it is now, so that opening it takes a moment."""
+    return _kept(folder, stamp(folder)) is not None
 
 
 def stamp(folder: Path) -> Stamp:

@@ -1,4 +1,4 @@
-"""What a bundle holds besides one answer for each request: answers and failures that one trial alone had, and the author's hashes."""
+"""What a bundle holds next to one answer for each request: answers and failures that one trial alone had, and the author's hashes."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ class KeptManifest:
             before = Run(writer.folder).manifest
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
-        self.effective: Mapping[str, Any] = {}
+        self.effective: Mapping[str, Any] = before.effective
         self.earlier: Mapping[str, Any] = before.earlier
         self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
         self.kept_before = Sums(

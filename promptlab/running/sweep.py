@@ -360,7 +360,7 @@ REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs d
 
 
 def failures(study: Study, writer: RunWriter) -> list[str]:
-    """What is not as it was frozen in a run that a sweep would continue; nothing of what repair moved aside."""
+    """What is not as it was frozen in a run that a sweep would continue with; nothing of what repair moved aside."""
     if not all((writer.folder / name).exists() for name in (EXPERIMENT, "items.parquet", "plan.json")):
         return []
     run = Run(writer.folder)

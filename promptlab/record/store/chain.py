@@ -1,6 +1,6 @@
 """A hash chain over what a run records: each line of the journal extends it, each part is a link, and the manifest holds its head.
 
-It tells damage and careless edits. Whoever edits a run can recompute it, so a stamp of its head by somebody else
+It tells damage and careless edits. Whoever edits a run can compute it again, so a stamp of its head by somebody else
 is what tells more (docs/audit.md).
 """
 
@@ -85,7 +85,7 @@ def files_of(folder: Path, part: str) -> dict[str, str | None]:
 
 
 def links_in(folder: Path) -> tuple[list[dict[str, Any]], str]:
-    """The links of a run folder up to the first that does not follow, and what is wrong with that one; a torn last line is none."""
+    """The links of a run folder up to the first that does not follow, and what is wrong with that one; a torn last line is not one."""
     try:
         data = read_file(folder / CHAIN)
     except FileNotFoundError:

@@ -23,7 +23,7 @@ MESSAGE_LIMIT = 500
 Headers = Mapping[str, Any]
 NONE: Headers = MappingProxyType({})
 OWN_ID = "id of the answer"
-"""Besides the headers: the provider's own id of the answer; a library may make up another one."""
+"""Next to the headers: the provider's own id of the answer; a library may make up another one."""
 REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 READ_LIMIT = 20_000
 """How much of a provider's message is looked at, in characters: redaction comes before the cut to MESSAGE_LIMIT."""
