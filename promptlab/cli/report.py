@@ -252,7 +252,7 @@ def replicate(
         for c in found.cells
         for row in c.side_by_side
     ]
-    heads = ["model", "beside", "benchmark", "prompt, shots", "row", "paper", "here"]
+    heads = ["model", "paper model", "benchmark", "prompt, shots", "row", "paper", "here"]
     print_table(f"{mark}{found.source} and these answers, score in %", heads, sides)
     rows = [
         [

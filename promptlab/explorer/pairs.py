@@ -170,7 +170,9 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
     if other is store and len(store.models) > 1:
         model = filters.pick("Model of B", "model_b", store.models, model, drops=OF_A_PAIR, place=place)
     if other is store and len(store.settings) > 1:
-        setting = store.settings[filters.pick("Layout of B", "setting_b", list(store.settings), setting.id, drops=OF_A_PAIR, place=place)]
+        setting = store.settings[
+            filters.pick("Layout of B", "setting_b", list(store.settings), setting.words, drops=OF_A_PAIR, place=place)
+        ]
     prompt = _prompt(other, filters, True, place)
     words_of = flips.names(other)
     default = a.name if other is not store and a.name in words_of else default if default in other.arms else next(iter(other.arms))

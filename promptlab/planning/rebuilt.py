@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import promptlab
 from promptlab.nouns import UNREADABLE, Plan, PromptlabError, RunProblem, first_line
 from promptlab.planning.audit import DIFFERS, audit
+from promptlab.planning.hashes import commit
 from promptlab.planning.plan import make_plan, replanned
 from promptlab.planning.study import Study
 from promptlab.record.store import Run
@@ -30,12 +32,20 @@ def problems(run: Run) -> list[str]:
     """What is not as it was frozen in a run folder, as far as the folder itself shows: chain, hashes, plan. Cheap."""
     with_chain = [f"the hash chain is broken: {said}" for said in verified(run.folder, run.manifest.chain).problems]
     plan = run.plan
+    excused = {*OF_THIS_MACHINE, *(("experiment",) if _by_another_version(run) else ())}
     told = [
         f"{check.what}: {check.source} is not what was frozen"
         for check in audit(run)
-        if check.says == DIFFERS and check.what not in OF_THIS_MACHINE
+        if check.says == DIFFERS and check.what not in excused
     ]
     return [*with_chain, *told, *_plan_problems(run, plan), *_manifest_problems(run, plan)]
+
+
+def _by_another_version(run: Run) -> bool:
+    """Whether another promptlab wrote the run, whose defaults of an experiment may be others. Whoever forges that could as well
+    recompute every hash, under another name of the run.
+    """
+    return (run.manifest.versions.get("promptlab"), run.manifest.commit) != (promptlab.__version__, commit())
 
 
 def _plan_problems(run: Run, plan: Plan) -> Iterator[str]:

@@ -146,8 +146,8 @@ class _Resolver:
                     )
             others = set() if e.prompts else set(e.prompt_names) - set(e.prompts_of(task.benchmark))
             self.left_out |= {(task.id, prompt) for prompt in others}
-            if others and e.analysis.looks > 1:
-                self.problem(f"looks need the same base prompts in every task; {name!r} has others", "base_prompts")
+            if others and (e.analysis.looks > 1 or e.confirm is not None):
+                self.problem(f"looks and 'confirm' need the same base prompts in every task; {name!r} has others", "base_prompts")
             n_shots = max(e.shots_asked)
             drawn = draw(task, e.items, n_shots, e.seed)
             if task.id in self.files:
@@ -438,7 +438,10 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
             what = f"{model.name!r} completes one text, and requests have several messages"
             resolver.problem(f"{what}; add chat_template to it, as in '{{role}}: {{content}} '", "models", index)
     resolver.first_calls(made.values(), arms, tasks)
-    design = Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened, frozenset(resolver.left_out))
+    design = Design(
+        tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, screened=n_screened,
+        left_out=frozenset(resolver.left_out),
+    )  # fmt: skip
     paired_with = earlier(experiment, design, base, lambda said: resolver.problem(said, "compare_to"))
     if resolver.problems:
         raise FileProblems(resolver.problems)

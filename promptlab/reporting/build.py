@@ -271,7 +271,7 @@ def headline(report: Report) -> list[str]:
         found.append(looks_words(report))
     if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
-    found += [*earlier_words(report), *waiting(report)]
+    found += [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *waiting(report)]
     found += [*unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]

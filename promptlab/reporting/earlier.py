@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pandas as pd
 
 from promptlab.nouns import Plan
 from promptlab.planning.earlier import earlier_run, extended
 from promptlab.record.store import Run
 from promptlab.reporting.rescore import rescored
-
-if TYPE_CHECKING:
-    from promptlab.reporting.build import Report
 
 
 def joined(run: Run, trials: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, Plan]:
@@ -49,17 +44,17 @@ def n_old(run: Run) -> int:
     return int(old.groupby(calls["trial"]).all().sum())
 
 
-def earlier_words(report: Report) -> list[str]:
+def earlier_words(plan: Plan, trials: pd.DataFrame, n_old: int | None, n_trials: int) -> list[str]:
     """What a planned comparison with an earlier run rests on, as sentences."""
-    found = report.plan.earlier
+    found = plan.earlier
     if found is None:
         return []
     begun = found.created_at[:16].replace("T", " ")
     said = [
         f"Compared with the earlier run {found.run} (begun {begun}), as planned: its arms carry its name. "
-        f"{report.n_old:,} of {report.n_trials:,} answers of this run are older than it: they came from the cache."
+        f"{n_old or 0:,} of {n_trials:,} answers of this run are older than it: they came from the cache."
     ]
-    there = {str(name) for column in ("base_prompt", "arm") for name in report.trials.get(column, pd.Series(dtype=str)).unique()}
-    if not report.trials.empty and not there & {arm.name for arm in found.arms}:
+    there = {str(name) for column in ("base_prompt", "arm") for name in trials.get(column, pd.Series(dtype=str)).unique()}
+    if not trials.empty and not there & {arm.name for arm in found.arms}:
         said.append(f"The run {found.run} is not there any more, or is another one, so its arms cannot be judged.")
     return said

@@ -212,7 +212,7 @@ def chart_rows(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     """The scores of what runs today, run by run, one line for each model."""
     order = {run: n for n, run in enumerate(dict.fromkeys(e.run for e in entries), 1)}
     return [
-        {"arm": e.model, "round": order[e.run], "n": e.n_items, "share": e.score, "low": e.low, "high": e.high}
+        {"arm": e.model, "round": order[e.run], "run": order[e.run], "n": e.n_items, "share": e.score, "low": e.low, "high": e.high}
         for e in entries
         if e.score is not None and e.low is not None
     ]

@@ -246,7 +246,9 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
                 if COT_ARM in table.arms:
                     gain = table.scores[here][:, table.arms[COT_ARM]] - whole[:, 0]
                     cot = float(np.nanmean(gain)) if np.isfinite(gain).any() else None
-                made = TaskMeans(task, len(whole), float(found.d.mean()), error_of_task(found), arm_means, changed, tuple(present), cot)
+                made = TaskMeans(
+                    task, len(whole), float(found.d.mean()), error_of_task(found), arm_means, changed, arms=tuple(present), cot=cot
+                )
                 held[base_prompt, place].append(made)
     return held
 

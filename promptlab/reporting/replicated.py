@@ -117,7 +117,7 @@ def _held(store: Store, paper: Paper) -> Held:
                 row = rows[(*setting, task)]
                 means = tuple(float(row[f"m{i}"]) for i in range(len(names)))
                 made = TaskMeans(
-                    task, int(row["n_items"]), float(row["diff"]), float(row["se"]), means, float(row["changed"]), tuple(names[1:])
+                    task, int(row["n_items"]), float(row["diff"]), float(row["se"]), means, float(row["changed"]), arms=tuple(names[1:])
                 )  # fmt: skip
                 held.setdefault((base_prompt, setting), []).append(made)
     return held

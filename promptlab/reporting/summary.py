@@ -134,7 +134,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
-    beside = [*earlier_words(report), *screening_words(report, model), *beside]
+    beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,

@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import os
 import re
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -17,11 +16,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Literal
 
 import promptlab
 from promptlab.nouns import Completion, Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
+from promptlab.planning.hashes import commit
 from promptlab.planning.study import Study
 from promptlab.record.registry import registration_of
 from promptlab.record.store import Run, RunWriter, now
@@ -134,7 +133,7 @@ class KeptManifest:
         self._writer = writer
         self._progress = progress
         self._hashes = {**study.hashes, "plan": plan_digest}
-        self._versions, self._commit = _versions(), _commit()
+        self._versions, self._commit = _versions(), commit()
         self._written_at = 0.0
         before = Manifest(created_at=now())
         with suppress(RunProblem):  # nothing of earlier sessions
@@ -213,19 +212,6 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _commit() -> str | None:
-    """The commit of promptlab's own code, where it runs from a checkout."""
-    root = Path(promptlab.__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 Place = Literal["terminal", "notebook", "lines", "nowhere"]

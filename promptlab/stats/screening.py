@@ -6,7 +6,6 @@ sent. Since no item of the confirming part had a say in it, the tests there hold
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -16,7 +15,20 @@ from typing import Any
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import AA_ARM, OWN_PROMPT, ArmRef, Contrast, Hypothesis, Plan, ScreenRow, flat, screen_rows
+from promptlab.nouns import (
+    AA_ARM,
+    OWN_PROMPT,
+    ArmRef,
+    Contrast,
+    Hypothesis,
+    Plan,
+    PlannedArm,
+    PlannedTask,
+    ScreenRow,
+    Setting,
+    flat,
+    screen_rows,
+)
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.contrasts import completed, exact, incumbent_of, of_arms
 from promptlab.stats.core import infer
@@ -164,8 +176,19 @@ class Screening:
                 made.append(replace(h, family=f"confirm/{h.model}{control}") if chosen else h)
         return tuple(made)
 
+    def n_prompts(self, model: str, setting: Setting, arm: PlannedArm, task: PlannedTask) -> int:
+        """With how many base prompts an arm is sent on the confirming part of a task; with all while a question is without a choice."""
+        unneeded, plan = frozenset[ArmKey]() if self.open else self._unneeded, self.plan
+        prompts = [p for p in self._prompts if p and (p == OWN_PROMPT or p in plan.prompts_of(task))]
+        sent = [p for p in prompts if (model, setting.id, arm.name, p) not in unneeded]
+        return min(plan.n_prompts_of(setting, arm, task), len([p for p in sent if p != OWN_PROMPT]) or int(bool(sent)))
+
     def unneeded(self) -> frozenset[ArmKey]:
         """The arms that are not sent on the confirming part: those that no hypothesis there needs; of a question without a choice, all."""
+        return self._unneeded
+
+    @cached_property
+    def _unneeded(self) -> frozenset[ArmKey]:
         plan, needed = self.plan, {key for h in self.hypotheses for key in self._sides(h)}
         for model in plan.model_of if of_arms(plan) else ():
             needed |= self._arms(incumbent_of(plan, model))
@@ -190,15 +213,13 @@ class Screening:
     @cached_property
     def confirming(self) -> Plan:
         """The plan of the confirming part: its items, the hypotheses about chosen arms, and the trials that it asks."""
-        plan, unneeded = self.plan, self.unneeded() if not self.open else frozenset[ArmKey]()
+        plan = self.plan
         tasks = tuple(replace(task, n_items=n) for task, n in zip(plan.tasks, self.confirm.items, strict=True))
-        n_trials = 0
-        for setting, task in itertools.product(plan.settings, tasks):
-            prompts = [p for p in self._prompts if p and (p == OWN_PROMPT or p in plan.prompts_of(task))]
-            for arm, model in itertools.product(plan.arms_of(setting), plan.model_of):
-                sent = [p for p in prompts if (model, setting.id, arm.name, p) not in unneeded]
-                n = min(plan.n_prompts_of(setting, arm, task), len([p for p in sent if p != OWN_PROMPT]) or bool(sent))
-                n_trials += task.n_items * n * plan.replicates
+        n_trials = sum(
+            task.n_items * self.n_prompts(model, setting, arm, task) * plan.replicates
+            for model, setting, task in product(plan.model_of, plan.settings, tasks)
+            for arm in plan.arms_of(setting)
+        )
         counts = replace(plan.counts, items=sum(self.confirm.items), trials=n_trials)
         return replace(plan, tasks=tasks, hypotheses=self.hypotheses, counts=counts)
 

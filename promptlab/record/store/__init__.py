@@ -16,7 +16,10 @@ is renamed into place before they leave the journal. A crash between the two lea
 """
 
 from promptlab.record.store.files import ID, is_locked, now, runs_in, write_whole
-from promptlab.record.store.reading import Run, frozen_plan, recorded_in, write_trials
+from promptlab.record.store.reading import Evidence, Run, evidence_in, frozen_plan, recorded_in, write_trials
 from promptlab.record.store.writing import RunWriter
 
-__all__ = ["ID", "Run", "RunWriter", "frozen_plan", "is_locked", "now", "recorded_in", "runs_in", "write_trials", "write_whole"]
+__all__ = [
+    "ID", "Evidence", "Run", "RunWriter", "evidence_in", "frozen_plan", "is_locked", "now", "recorded_in", "runs_in", "write_trials",
+    "write_whole",
+]  # fmt: skip
