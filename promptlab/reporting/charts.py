@@ -295,7 +295,7 @@ def series_colours(arms: Sequence[str]) -> list[str]:
 
 
 STEPS = ("round", "run")
-"""Units that are whole numbers."""
+"""What lies next to each other as whole numbers."""
 
 
 def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, unit: str = "round") -> alt.LayerChart:
