@@ -1,10 +1,12 @@
-"""The documents: lengths, links, plain sentences, and commands that exist."""
+"""The documents and every text that people read: lengths, links, plain words and sentences, and commands that exist."""
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,20 @@ COMMANDS = [
 ]
 
 
+WORDS = yaml.safe_load((ROOT / "tests" / "words.yaml").read_text(encoding="utf-8"))
+AVOID = re.compile("|".join(rf"(?P<w{n}>\b{word['avoid']}\b)" for n, word in enumerate(WORDS)), re.IGNORECASE)
+DATA = {
+    "promptlab/scoring/answers": "patterns of replies",
+    "promptlab/scoring/metrics": "patterns of replies",
+    "promptlab/scoring/judged.py": "prompts of the judge, part of every run's identity",
+    "promptlab/scoring/pairwise.py": "prompts of the judge, part of every run's identity",
+    "promptlab/strategies": "remarks and prompts of loops",
+    "promptlab/sources/starting/writing.py": "prompts that `init` proposes",
+    "promptlab/sources/starting/proposing.py": "prompts that `init` proposes",
+}
+"""Files of which only the docstrings are checked, and what their other strings are."""
+
+
 def prose(text: str) -> list[str]:
     """The sentences of a page, without code, tables, headings and what stands in brackets."""
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
@@ -43,12 +59,57 @@ def prose(text: str) -> list[str]:
                 part += " " + line.strip()
         parts.append(part)
     plain = (re.sub(r"\([^()]*\)", "", re.sub(r"`[^`]*`", "X", part)) for part in parts)
-    return [s for part in plain for s in re.split(r'(?<=[.!?:;])\s+(?=[A-Z"(*\[0-9])', part.strip()) if s]
+    return [s for part in plain for s in re.split(r'(?<=[.!?:;])\**\s+(?=[A-Z"(*\[0-9]|promptlab )', part.strip()) if s]
 
 
 def test_sentences_are_split_as_a_reader_splits_them() -> None:
     text = "# Head\n\nOne `a. B` two (a. B). Three: Four\nfive.\n- six. Seven\n- eight\n\n| a | b |\n\n```\nNo. No.\n```\n"
     assert prose(text) == ["One X two .", "Three:", "Four five.", "six.", "Seven", "eight"]
+
+
+def avoided(text: str) -> list[str]:
+    """Words of `tests/words.yaml` in a text, each with its place and what to say; code in backticks is exempt."""
+    text = " ".join(re.sub(r"`[^`]*`", "X", text).split())
+    return [f"'{text[max(0, m.start() - 30) : m.end() + 20]}': say {WORDS[int(str(m.lastgroup)[1:])]['say']}" for m in AVOID.finditer(text)]
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Docstrings and messages of a Python file with their lines; of the files of DATA, docstrings alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    only_docs = any(path.relative_to(ROOT).as_posix().startswith(name) for name in DATA)
+    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr) and not only_docs:
+            said = "".join(str(part.value) if isinstance(part, ast.Constant) else "X" for part in node.values)
+            yield from [(node.lineno, said)] if " " in said else []
+        elif isinstance(node, ast.Constant) and " " in str(node.value) and id(node) not in parts and (not only_docs or id(node) in docs):
+            yield node.lineno, str(node.value)
+
+
+def test_words_to_avoid_are_found_and_ordinary_english_is_not() -> None:
+    bad = "It is asked again; `beside` stands beside it, taken for a planned look. It goes on."
+    assert len(avoided(bad)) == 6
+    assert avoided("You are asked to confirm. Look at it: {x} stands for a column, behind a proxy, and goes on to the next.") == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_use_plain_words(page: Path) -> None:
+    text = re.sub(r"```.*?```|<!-- calibration: begin.*?calibration: end -->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    text = re.sub(r"^- defect: .*$", "", text, flags=re.MULTILINE)  # of the suite's data, which plans hold
+    assert avoided(text) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_sentences_are_short(page: Path) -> None:
+    most = 25 if page.stem in (*TOURS, "README") else 30
+    assert [s for s in prose(page.read_text(encoding="utf-8")) if len(s.split()) > most] == []
+
+
+def test_messages_help_and_docstrings_use_plain_words() -> None:
+    files = [ROOT / "app.py", *sorted((ROOT / "promptlab").rglob("*.py"))]
+    found = [f"{path.relative_to(ROOT)}:{line}: {text}" for path in files for line, said in texts(path) for text in avoided(said)]
+    assert found == []
 
 
 def test_a_busy_person_reads_little() -> None:
@@ -93,6 +154,31 @@ def test_the_page_of_commands_is_the_help() -> None:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.TARGET.read_text(encoding="utf-8") == module.text(), "run: python tools/make_command_docs.py"
+
+
+def commands_of(page: str) -> list[str]:
+    """The commands of the first console block of a page, without those that wait for a person."""
+    block = (ROOT / page).read_text(encoding="utf-8").split("```console\n")
+    lines = next(part for part in block[1:] if "promptlab " in part.split("```")[0]).split("```")[0].splitlines()
+    return [line for line in lines if re.match(r"promptlab (?!view|rate)", line)]
+
+
+@pytest.mark.parametrize("page", ["docs/start.md", "docs/gate.md"])
+def test_a_table_becomes_a_decision_as_the_page_says(page: str, tmp_path: Path) -> None:
+    """The page's commands over 120 tickets on a SIMULATED model."""
+    rows = "".join(f"{i},The {n} of order {i} is wrong,{n}\n" for i in range(120) for n in (("bill", "login", "size")[i % 3],))
+    (tmp_path / "tickets.csv").write_text(f"nr,message,queue\n{rows}", encoding="utf-8")
+    (tmp_path / "today.txt").write_text("Which queue? {message}\nOne of: {labels}\n", encoding="utf-8")
+    (tmp_path / "new.txt").write_text("You sort tickets.\n{message}\nAnswer with one of: {labels}\n", encoding="utf-8")
+    (tmp_path / "expert.txt").write_text("Sort.\n{message}\nAnswer with one of: {labels}\n", encoding="utf-8")
+    (tmp_path / "sentences.txt").write_text("Take care.\n", encoding="utf-8")
+    if page == "docs/gate.md":
+        assert run("init", "tickets.csv", "--prompt", "today.txt", "--prompt", "expert.txt", "--yes", cwd=tmp_path).returncode == 0
+    for line in commands_of(page):
+        words = shlex.split(line, comments=True)[1:]
+        done = run(*words, cwd=tmp_path)
+        assert done.returncode in ((0, 3, 5) if words[0] == "gate" else (0,)), f"{line}\n{done.stdout}\n{done.stderr}"
+    assert len(list((tmp_path / "runs").iterdir())) == 1
 
 
 def test_an_emotional_sentence_is_tested_as_the_page_says(tmp_path: Path) -> None:

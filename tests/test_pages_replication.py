@@ -148,7 +148,7 @@ def test_the_chart_has_both_sides_with_their_ranges(swept: Path) -> None:
 def test_the_page_of_a_whole_run(opened: Any, swept: Path) -> None:
     app = opened("--runs", swept.parent, page="replication")
     assert not app.exception
-    assert (app.query_params["paper"], app.query_params["as"]) == (PAPER, replicated.BY_NAME)
+    assert (app.selectbox(key="pick_paper").value, app.selectbox(key="pick_as").value) == (PAPER, replicated.BY_NAME)
     table = table_with(app, "here: mean gain")
     assert set(table["paper: mean gain"]) == {"unknown"}
     app.selectbox(key="pick_as").set_value("GPT-4").run()
@@ -198,7 +198,7 @@ def test_a_run_without_any_trial_and_one_in_progress(opened: Any, tmp_path: Path
     app = opened("--runs", empty.parent, page="replication")
     assert not app.exception
     assert not app.error
-    assert "Nothing can be set beside the paper yet" in texts(app)
+    assert "Nothing can be set next to the paper yet" in texts(app)
     running, writer = write_run(tmp_path / "running", share=0.5, state="running", close=False)
     try:
         app = opened("--runs", running.parent, page="replication")

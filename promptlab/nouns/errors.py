@@ -55,7 +55,7 @@ class BudgetReached(PromptlabError):
 
 
 class ScoringFailed(PromptlabError):
-    """An answer got no score: the code or the judge that should give it failed. The trial is missing, and the sweep goes on."""
+    """An answer got no score: the code or the judge that should give it failed. The trial is missing, and the sweep continues."""
 
 
 class ProviderStopped(PromptlabError):

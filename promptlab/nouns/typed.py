@@ -55,7 +55,7 @@ def values_of(kind: Callable[..., Any], data: Mapping[str, Any], *without: str) 
 
 
 def number(data: Any) -> float:  # noqa: ANN401
-    """A number of plain data; TypeError where it is none."""
+    """A number of plain data; TypeError where it is not one."""
     return float(_of_kind(data, float))
 
 
@@ -113,7 +113,7 @@ def _of_kind(data: Any, kind: Any, known: Container[Any] = ()) -> Any:  # noqa: 
     """The data; TypeError where it is of another kind, or none of those that are known."""
     right = type(data) is int if kind is int else type(data) in (int, float) if kind is float else isinstance(data, kind)
     if not right or (known and data not in known):
-        raise TypeError(f"{repr(data)[:60]} stands where {'one of ' + str(known) if known else PLAIN.get(kind, 'a list')} should")
+        raise TypeError(f"found {repr(data)[:60]}, expected {'one of ' + str(known) if known else PLAIN.get(kind, 'a list')}")
     return data
 
 

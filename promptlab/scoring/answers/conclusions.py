@@ -52,7 +52,7 @@ _WRONG_ONE = re.compile(
     r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|absolute|confident in (?:this|my|the))\s$", re.I
 )
 _BESIDE = re.compile(r"difference|product", re.I)
-"""Results that a reply may give beside the sum that it was asked for."""
+"""Results that a reply may give besides the requested sum."""
 EXTRA = re.compile(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
@@ -247,7 +247,7 @@ def conclusions(text: str) -> list[Conclusion]:
 
 
 def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
-    """What a conclusion says: the rest of its line, or the lines below where nothing stands there; None where nothing does.
+    """What a conclusion says: the rest of its line, or the lines below where nothing is there; None where nothing does.
 
     Without and with the words that lead to it.
     """

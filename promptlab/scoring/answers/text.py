@@ -46,7 +46,7 @@ _CONTRACTED = (
 )
 _CJK = "\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
 _SCRIPTS = re.compile(rf"(?<=[A-Za-z)])(?=[{_CJK}])|(?<=[{_CJK}])(?=[A-Za-z(])")
-"""Where Latin letters touch letters of East Asia: no word goes on there."""
+"""Where Latin letters touch letters of East Asia: no word continues there."""
 CACHED = 16_384
 """Texts that are kept in compared form: those of the items of a task, and the last replies."""
 

@@ -1,4 +1,4 @@
-"""What a reply says aloud: the text without thoughts, channels and the tokens that end a turn."""
+"""What a reply says in the answer: the text without thoughts, channels and the tokens that end a turn."""
 
 from __future__ import annotations
 

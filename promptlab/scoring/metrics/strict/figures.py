@@ -79,7 +79,7 @@ def figures(text: str) -> list[Figure]:
 
 
 def _signs(text: str, at: int, digits: int) -> bool:
-    """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark stands before it; no bullet, no operator."""
+    """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark precedes it; no bullet, no operator."""
     before = text[:at].rstrip()
     if before and (before[-1].isalnum() or before[-1] in ")%") and (text[at - 1] != " " or digits - at > 1):
         return bool(re.search(r"\b(?:is|are|be|equals?|get|gives?|makes?|ist|est|es)$", before, re.I)) and text[at - 1] == " "

@@ -172,7 +172,7 @@ def plain_number(text: str) -> Decimal | None:
 
 
 _DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergibt|ist|sind|es|son|suma|respuesta|resultado|total de)\b", re.I)
-"""What tells that a full stop stands between thousands."""
+"""What tells that a full stop separates thousands."""
 
 
 def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tuple[Decimal | None, str]:
@@ -191,7 +191,7 @@ def _given(asked: str) -> frozenset[Decimal]:
 
 
 def _also(value: Decimal, text: str) -> Iterator[Decimal]:
-    """What else the same figure means: a full stop between thousands, a percentage, a minus that stands apart."""
+    """What else the same figure means: a full stop between thousands, a percentage, a separate minus."""
     if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and (_DOTTED.search(text) or 1000 * value in _values(figures(text))):
         yield 1000 * value
     if "%" in text:
@@ -273,7 +273,7 @@ _PLAIN = re.compile(r"-?\d+(?:\.\d+)?\.?")
 
 
 def _bare(text: str) -> Decimal | None:
-    """The number that a text is, with at most a unit behind it."""
+    """The number that a text is, with at most a unit after it."""
     if len(text) > 80 or "=" in text:
         return None
     if (fraction := re.fullmatch(r"(-?\d{1,9})/([1-9]\d{0,8})", text.strip(" .$*\"'"))) is not None:

@@ -1,4 +1,4 @@
-"""Answers that choose among options, told or untold."""
+"""Answers that choose among options, given or found."""
 
 from __future__ import annotations
 
@@ -310,7 +310,7 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
 
 
 def _loosely(sentence: str) -> str:
-    """A pattern of a sentence's words with any punctuation between and behind them."""
+    """A pattern of a sentence's words with any punctuation between and after them."""
     named = re.findall(r"[\w']+", full(fold(sentence).casefold()))
     return r"\b" + r"\W+".join(map(re.escape, named)) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
 

@@ -111,7 +111,7 @@ _BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rh
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:
-    """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what stands beside the input."""
+    """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what accompanies the input."""
     if (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
     quoted = {text for text in _QUOTED.findall(reading) if key(text) != asked}
@@ -176,7 +176,7 @@ _IS_ORDINAL = re.compile(r"\"?\b([a-z])\b\"? is (?:the )?(first|second|1st|2nd)\
 
 
 def letter(reply: Reply, item: Item) -> Scored:
-    """One letter of the input word; "p is first, l is second" is read by the place that is asked for."""
+    """One letter of the input word; "p is first, l is second" is read by the place that is requested."""
     said = {_ORDINALS[place]: found for found, place in _IS_ORDINAL.findall(reply.text.casefold())}
     if len(said) == 2 and item.targets:
         place = (
@@ -343,7 +343,7 @@ _LEFT_OUT = re.compile(
 
 
 def _members(text: str, items: list[str]) -> set[str]:
-    """The items that a text says belong: by marks behind them, or named outside of what it excludes."""
+    """The items that a text says belong: by marks after them, or named outside of what it excludes."""
     one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
     marks = list(re.finditer(one.pattern + _MARKED, text))
     if len(marks) > 1:
@@ -365,7 +365,7 @@ def _members(text: str, items: list[str]) -> set[str]:
 
 
 def words(reply: Reply, item: Item) -> Scored:
-    """The set of words, in any order; an "and" between them counts only where it is asked for."""
+    """The set of words, in any order; an "and" between them counts only where it is requested."""
     wanted = [set(key(target).split()) for target in item.targets]
     return _set(reply, wanted, lambda reading: set(key(_ASIDES.sub(" ", reading)).split())) if wanted else Scored(0.0, None)
 

@@ -133,7 +133,7 @@ def _parts(place: Place) -> Iterator[str]:
 
 
 def readings(reply: Reply) -> Iterator[tuple[str, str]]:
-    """Every part of every place with its rule, and what is left of it without quotes, a prefix or a remark behind it."""
+    """Every part of every place with its rule, and what is left of it without quotes, a prefix or a remark after it."""
     for place in reply.places:
         settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
         whole = settled and place.rule not in ("conclusion", "correction")
@@ -174,12 +174,12 @@ _EASTERN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 
 
 def other_label(label: str) -> bool:
-    """Whether what stands before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
+    """Whether the text before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
     return _OTHER.search(label) is not None
 
 
 def _announced(text: str) -> Iterator[str]:
-    """What stands behind a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
+    """The text after a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
     if len(text) > 2000 or not _MAY_ANNOUNCE.search(text):
         return
     for match in _ANNOUNCES.finditer(text):

@@ -24,7 +24,7 @@ _PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE})
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Words of the role that is asked for, of the other one, and of relations whose first or whose second member has it."""
+    """Words of the role that is requested, of the other one, and of relations whose first or whose second member has it."""
 
     asked: re.Pattern[str]
     other: re.Pattern[str]
