@@ -65,7 +65,7 @@ def reworded(folder: Path) -> None:
 
 
 def renamed(folder: Path) -> None:
-    """Margins edited everywhere, every hash made anew, and the run named after them: another run, from another file."""
+    """Margins edited everywhere, every hash recomputed, and the run named after them: another run, from another file."""
     path = folder / "experiment.yaml"
     path.write_text(path.read_text() + "analysis: {margin_mean_points: 20}\n")
     now = hash_of_experiment(load_experiment(path)[0])

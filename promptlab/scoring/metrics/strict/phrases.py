@@ -89,7 +89,7 @@ _RELATED = re.compile(
 
 
 def _related(reading: str) -> Iterator[str]:
-    """What the clauses of a text give the relation that is asked for: "warm is a synonym; the antonym is cold"."""
+    """What the clauses of a text give the requested relation: "warm is a synonym; the antonym is cold"."""
     for clause in re.split(r"[;.,]\s+", reading) if _RELATION.search(reading) else ():
         if (match := _RELATED.fullmatch(clause.strip(" .!"))) is not None and not denying(clause):
             yield (match["last"] or match["first"]).strip(replies.OUTSIDE)
