@@ -147,7 +147,7 @@ def test_the_chart_has_both_sides_with_their_ranges(swept: Path) -> None:
 def test_the_page_of_a_whole_run(opened: Any, swept: Path) -> None:
     app = opened("--runs", swept.parent, page="replication")
     assert not app.exception
-    assert (app.query_params["paper"], app.query_params["as"]) == (PAPER, replicated.BY_NAME)
+    assert (app.selectbox(key="pick_paper").value, app.selectbox(key="pick_as").value) == (PAPER, replicated.BY_NAME)
     table = table_with(app, "here: mean gain")
     assert set(table["agreement"]) == {"not comparable"}
     app.selectbox(key="pick_as").set_value("GPT-4").run()

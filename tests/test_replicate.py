@@ -164,7 +164,7 @@ def test_table_1_prints_paper_and_ours_side_by_side(table_1: tuple[str, list[Pat
     for words in ("best single sentence", "stands for sim/null", "5 demonstrations", "chat template", "Average"):
         assert words in said, words
     assert ("no code of it exists" in said) == (paper == "emotionprompt")
-    assert "drew them anew for each stimulus" not in said
+    assert "drew them again for each stimulus" not in said
 
 
 def test_a_model_may_stand_for_one_of_the_papers_or_for_their_average(table_1: tuple[str, list[Path]]) -> None:

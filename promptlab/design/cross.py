@@ -288,8 +288,9 @@ def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[T
             order += an_item
             continue
         item = task.items[position]
-        every = itertools.product(design.arms_of(task), design.models, range(design.replicates))
-        block = list(every)
+        block = [
+            (arm, model, replicate) for arm in design.arms_of(task) for model in design.models for replicate in range(design.replicates)
+        ]
         random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
         for arm, model, replicate in block:
             if start <= order < last:

@@ -128,6 +128,29 @@ class PlannedLook(Typed):
     z: float | None = None
 
 
+class EarlierArm(Typed):
+    """An arm of an earlier run: its name there, and its name in this run's report."""
+
+    name: str
+    arm: str
+    prompt: str | None = None
+    """Where prompts are arms."""
+    setting: str
+    library: str | None = None
+    text: str | None = None
+
+
+class PlannedEarlier(Typed):
+    """The earlier run that a comparison is planned with."""
+
+    run: str
+    folder: str
+    plan: str
+    """The digest of its plan."""
+    created_at: str = ""
+    arms: tuple[EarlierArm, ...] = ()
+
+
 class PlannedConfirm(Typed):
     """Screen and confirm: the items that choose arms, those that judge the chosen ones, and the rule of the choice."""
 
@@ -291,9 +314,11 @@ class Plan(Typed):
     """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
     confirm: PlannedConfirm | None = None
     """Of a run that screens first; None: every item judges every arm."""
+    earlier: PlannedEarlier | None = None
+    """The run whose arms belong to the families too."""
     hypotheses: tuple[Hypothesis, ...] = ()
 
-    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm")
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm", "earlier")
     """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod

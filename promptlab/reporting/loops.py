@@ -76,7 +76,7 @@ class Held(NamedTuple):
 
     trials: Sequence[str]
     asked: np.ndarray
-    """Whether a trial was asked at a round."""
+    """Whether a trial was run at a round."""
     values: Mapping[str, np.ndarray]
     """`right`, `seen`, `solved`, `tokens` and `usd`, as in `progress`."""
     items: np.ndarray

@@ -21,6 +21,7 @@ from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.judged import judgings
 from promptlab.reporting.rescore import item_of
+from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
 
 WINDOW = 10
@@ -65,11 +66,12 @@ class Unit:
         return Rating(rater, self.id, self.kind, dict(values), a, b, digest=self.digest, **more)
 
 
-def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None) -> list[Unit]:
+def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None, mask: bool = False) -> list[Unit]:
     """A random sample of `n_items` items of each judged task, by the run's own seed: the same call gives the same, a larger n more.
 
     Of each item the answers of the baseline and of `arms` (all stimuli when left out), the first draw of the first setting of `model`
-    (the first when left out). UsageProblem where no task is judged, or an arm is not known.
+    (the first when left out). With `mask` an answer is shown without the words that it repeats of its arm's sentence, which would tell
+    a rater the arm. UsageProblem where no task is judged, or an arm is not known.
     """
     plan, trials = run.plan, run.trials()
     judging = judgings(plan)
@@ -85,6 +87,9 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
     mine = mine[mine["outcome"] != "error"].drop_duplicates(["task", "item", "arm"])
     if mine.empty:
         raise UsageProblem(f"the run has no answers of a model {name!r}; it has {', '.join(plan.model_of)}")
+    if mask:
+        said = {arm.name: tuple(filter(None, (arm.text, *arm.wordings))) for arm in plan.arms}
+        mine = mine.assign(answer=[_masked(text, said[arm]) for text, arm in zip(mine["answer"], mine["arm"], strict=True)])
     items = {(str(row["task"]), str(row["item"])): row for row in run.each_item()}
     answers = {(str(t.task), str(t.item), str(t.arm)): t for t in mine[["task", "item", "arm", "trial", "answer"]].itertuples()}
     of_task = []
@@ -94,6 +99,12 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
         each = [(item, [answers.get((task, item, arm)) for arm in (NONE_ARM, *chosen)]) for item in order]
         of_task.append([_of_item(items[task, item], found, how) for item, found in each])
     return [unit for rank in range(n_items) for each in of_task if rank < len(each) for unit in each[rank]]
+
+
+def _masked(answer: str, sentences: Sequence[str]) -> str:
+    for sentence in sentences:
+        answer = masked(answer, sentence)
+    return answer
 
 
 def _of_item(row: Mapping[str, Any], found: Sequence[Any], how: Judging) -> list[Unit]:
@@ -173,7 +184,11 @@ def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
         for row in rows:
             unit = by_place[row["unit"], row["kind"]]
             if unit.digest != row["digest"]:
-                raise FileProblems.one(path, f"the unit {row['unit']} shows another text than the answers of this run")
+                raise FileProblems.one(
+                    path,
+                    f"the unit {row['unit']} shows another text than the answers of this run; a sheet made "
+                    "with --mask is taken in with --mask",
+                )
             found.append(unit.rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")))
     except (ValueError, TypeError, AttributeError) as error:
         raise FileProblems.one(path, f"is no file that a rating sheet saved: {error}") from None

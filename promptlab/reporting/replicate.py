@@ -71,7 +71,7 @@ class Cell(InSetting):
 
     @property
     def beside(self) -> str:
-        """What of the paper it stands next to: one of its models, or the average over them."""
+        """What of the paper it is compared with: one of its models, or the average over them."""
         return self.paper_model or AVERAGE
 
     def gain(self, value: float | None, otherwise: str) -> str:
@@ -199,7 +199,7 @@ def benchmarks_of(plan: Plan) -> dict[str, str]:
 def replicate(runs: Run | Sequence[Run], paper: Paper, same_as: Mapping[str, str]) -> ReplicationReport:
     """Compare one or several runs with a paper. `same_as` says which of the paper's models a model of a run is, where the name does not.
 
-    A model that is none of the paper's stands next to the paper's average over its models, and is not compared unless `same_as` says so.
+    A model that is none of the paper's is shown next to the paper's average over its models, and is not compared unless `same_as` says so.
     """
     every = [runs] if isinstance(runs, Run) else runs
     for name in same_as:
@@ -387,7 +387,7 @@ def _deviations(plan: Plan, here: _Here, paper_model: str | None, has_facts: boo
         + ("ChatGPT" if has_code else "ChatGPT, GPT-4 and Llama 2"): temperature != 0.7,
         f"known defects of the items: {plan.defects}": plan.defects != "keep",
         "the paper gives no seeds and no answers to single items"
-        + ("; its published code does not run as it stands" if has_code else "; it names gpt-3.5-turbo-0613; no code of it exists"): True,
+        + ("; its published code does not run unchanged" if has_code else "; it names gpt-3.5-turbo-0613; no code of it exists"): True,
     }  # fmt: skip
     return ([what for what, differs in found.items() if differs] for found in (stop, others))
 

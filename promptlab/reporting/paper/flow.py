@@ -50,10 +50,9 @@ def flow_of(report: Report) -> Flow:
     lost += [("answered, but without a score", unscored)] if unscored else []
     ends = Counter(trials.loc[~failed, "outcome"].astype(str))
     ends.pop("ok", None)
-    skipped = report.saved.n_trials if report.saved else 0
     return Flow(
-        max(report.plan.counts.trials, len(trials)), skipped, len(trials), int((~failed).sum()), int(trials["score"].notna().sum()), lost,
-        dict(ends),
+        planned=max(report.plan.counts.trials, len(trials)), skipped=report.saved.n_trials if report.saved else 0, recorded=len(trials),
+        answered=int((~failed).sum()), scored=int(trials["score"].notna().sum()), lost=lost, ends=dict(ends),
     )  # fmt: skip
 
 

@@ -288,6 +288,10 @@ class Experiment(Part):
             exclude_if=lambda share: share is None,
         ),
     ] = None
+    compare_to: Annotated[
+        str | None,
+        Field(description="an earlier run, by name or folder: its arms join the families, paired by item", exclude_if=is_unset),
+    ] = None
     sampling: Sampling = Sampling()
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()
