@@ -28,7 +28,7 @@ from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-RUNS = {"demo_run": 3600, "demo_replication": 2340, "demo_loops": 1944}
+RUNS = {"demo_run": 3600, "demo_replication": 2340, "demo_loops": 2052}
 AFTER = """
 import sys
 print("loaded:", sorted({"litellm", "openai", "dspy", "streamlit"} & set(sys.modules)))
