@@ -10,7 +10,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from promptlab.explorer import shell
+from promptlab.explorer import frame
 
 
 def main(argv: Sequence[str]) -> None:
@@ -20,13 +20,13 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="the folder that holds run folders")
     parser.add_argument("--rate", type=json.loads, default=None, help="what to rate in place of the explorer, as JSON")
     given, _ = parser.parse_known_args(list(argv))
-    st.set_page_config(page_title="promptlab", layout="wide")
     if given.rate is not None:
         from promptlab.explorer import rating
 
+        st.set_page_config(page_title="Rate answers · promptlab", page_icon=frame.ICON, layout="wide")
         rating.show(given.run, **given.rate)
     else:
-        shell.show(run=given.run, runs=given.runs)
+        frame.show(run=given.run, runs=given.runs)
 
 
 main(sys.argv[1:])

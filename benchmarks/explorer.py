@@ -2,7 +2,8 @@
 
     python benchmarks/explorer.py                    the demo run beside a made-up run of a million rows, ten times each page
     python benchmarks/explorer.py --rows 100000 --times 3
-    python benchmarks/explorer.py --screenshots DIR  every page at 1280 and 390 pixels, light and dark, of a run with loops and without
+    python benchmarks/explorer.py --screenshots DIR  every page at 1440 and 390 pixels, light and dark, and what axe finds
+    python benchmarks/explorer.py --soak RUN         the server's memory over 200 page changes
 
 Pages are driven in Debian's chromium through Playwright, with the runs made ready before (how long that takes is told as well). A page
 is there when the server has finished drawing it and its own text is in the browser.
@@ -28,17 +29,28 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 PAGES = {
-    "overview": "What each added text does", "matrix": "The same as a table", "compare": "Task by task",
-    "samples": "What is recorded about it",
-    "loops": "", "replication": "", "cost": "What a right answer costs", "plan": "", "design": "", "library": "", "runs": "",
+    "results": "May this be believed?", "tasks": "In which tasks?", "answers": "Task by task", "grid": "Click a cell to read",
+    "singles": "Click one to read it", "cost": "What a right answer costs",
+    "design": "Does what is here match", "plan": "Items and repeats",
+    "runs": "Click a row to open its run",
 }  # fmt: skip
-"""The pages, and a text that stands at the end of each where it has a fixed one."""
-SIZES = {"wide": {"width": 1280, "height": 900}, "narrow": {"width": 390, "height": 844}}
+"""The pages, and a text that each has of its own."""
+VIEWS = {"grid": ("answers", "view=grid", "All arms"), "singles": ("answers", "view=all", "Every answer")}
+"""Views of a page: its path, what its address holds, and the button that leads to it."""
+MORE = {
+    "drawer": ("demo_run", "?arm=emotionprompt%2FEP02", "Difference"), "answer": ("demo_run", "answers?view=all", "Click one to read it"),
+    "rounds": ("demo_loops", "tasks?view=rounds", "Round by round"),
+    "replication": ("demo_replication", "?more=replication", "Cell by cell"),
+    "beside": ("demo_run", "?more=beside", "Nothing here is a verdict"), "texts": ("demo_run", "plan?view=texts", "Base prompt"),
+    "nothing": ("demo_run", "answers?view=all&find=nosuchword", "Clear filters"),
+}  # fmt: skip
+"""Sections and states beside the pages, for pictures: the run, the address, and a text."""
+SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}
 DONE = '[data-testid="stApp"][data-test-script-state="notRunning"]'
 WAIT_MS = 60_000
 LABELS = {
-    "overview": "Overview", "matrix": "Matrix", "compare": "Compare", "samples": "Samples", "loops": "HEART", "replication": "Replication",
-    "cost": "Cost and reliability", "plan": "Plan", "design": "Design", "library": "Stimuli and tasks", "runs": "Runs",
+    "results": "Results", "tasks": "Tasks", "answers": "Answers", "cost": "Cost", "design": "Design", "plan": "Plan", "runs": "Runs",
+    "grid": "All arms", "singles": "Every answer",
 }  # fmt: skip
 
 
@@ -75,35 +87,70 @@ def resident_mb(group: int) -> float:
     return max(found)
 
 
-def there(page: Any, name: str) -> None:
+def path_of(name: str) -> str:
+    """The address of a page or a view, without the run."""
+    path, query, _ = VIEWS.get(name, (name, "", ""))
+    return f"{'' if path == 'results' else path}?{query}"
+
+
+def there(page: Any, text: str) -> None:
     """Wait until a page is drawn."""
-    if PAGES[name]:
-        page.get_by_text(PAGES[name]).first.wait_for(timeout=WAIT_MS)
-    page.wait_for_function(f"document.querySelector('{DONE}') !== null && location.search.includes('page={name}')", timeout=WAIT_MS)
+    page.get_by_text(text).first.wait_for(timeout=WAIT_MS)
+    page.wait_for_function(f"document.querySelector('{DONE}') !== null", timeout=WAIT_MS)
 
 
 def goto(page: Any, address: str, run: str, name: str) -> float:
     """Open an address anew; seconds until the page is there."""
     started = time.perf_counter()
-    page.goto(f"{address}/?run={run}&page={name}")
-    there(page, name)
+    page.goto(f"{address}/{path_of(name)}&run={run}")
+    there(page, PAGES[name])
     return time.perf_counter() - started
 
 
 def change(page: Any, name: str) -> float:
-    """Click on a page in the row of pages; seconds until it is there."""
+    """Click on a page in the bar, or on a view of the page Answers; seconds until it is there."""
     started = time.perf_counter()
-    page.get_by_test_id("stButtonGroup").get_by_text(LABELS[name], exact=True).first.click()
-    page.wait_for_function(f"location.search.includes('page={name}')", timeout=WAIT_MS)
-    there(page, name)
+    bar = page.get_by_test_id("stButtonGroup" if name in VIEWS else "stPageLink")
+    bar.get_by_text(LABELS[name], exact=True).first.click()
+    path = VIEWS[name][0] if name in VIEWS else name
+    page.wait_for_function(f"location.pathname === '/{'' if path == 'results' else path}'", timeout=WAIT_MS)
+    there(page, PAGES[name])
     return time.perf_counter() - started
+
+
+def turned(page: Any, times: int) -> list[float]:
+    """Seconds for each turn of a page of the grid, which is open."""
+    found = []
+    for n in range(times):
+        started = time.perf_counter()
+        page.get_by_role("button", name="Next page").click()
+        page.wait_for_function(f"document.body.innerText.includes('Page {n + 2:,} of')", timeout=WAIT_MS)
+        page.wait_for_function(f"document.querySelector('{DONE}') !== null", timeout=WAIT_MS)
+        found.append(time.perf_counter() - started)
+    return found
+
+
+def soaked(run: Path, changes: int) -> list[float]:
+    """The server's memory in MB over so many page changes, read ten times."""
+    from playwright.sync_api import sync_playwright
+
+    found = []
+    with served(run.parent) as (address, group), sync_playwright() as playwright:
+        page = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"]).new_page()
+        goto(page, address, run.name, "results")
+        names = ["tasks", "answers", "cost", "plan", "results"]
+        for n in range(changes):
+            change(page, names[n % len(names)])
+            if (n + 1) % (changes // 10) == 0:
+                found.append(resident_mb(group))
+    return found
 
 
 def measured(run: Path, times: int) -> dict[str, Any]:
     """First page, page changes, memory, messages and complaints of one run."""
     from playwright.sync_api import sync_playwright
 
-    names = [name for name in PAGES if name != "overview"]
+    names = [name for name in PAGES if name != "results"]
     with served(run.parent) as (address, group), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         complaints: list[str] = []
@@ -114,14 +161,14 @@ def measured(run: Path, times: int) -> dict[str, Any]:
             page = context.new_page()
             page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
             page.on("pageerror", lambda error: complaints.append(str(error)))
-            first.append(goto(page, address, run.name, "overview"))
+            first.append(goto(page, address, run.name, "results"))
             paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0")
             painted.append(float(paint) / 1000)
             context.close()
         context = browser.new_context(viewport=SIZES["wide"])
         page = context.new_page()
         sizes: dict[str, int] = {}
-        at = {"page": "overview"}
+        at = {"page": "results"}
 
         def received(frame: Any) -> None:
             n = len(frame) if isinstance(frame, bytes) else len(str(frame).encode())
@@ -130,18 +177,22 @@ def measured(run: Path, times: int) -> dict[str, Any]:
         page.on("websocket", lambda socket_: socket_.on("framereceived", received))
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: complaints.append(str(error)))
-        goto(page, address, run.name, "overview")
+        goto(page, address, run.name, "results")
         changes: dict[str, list[float]] = {name: [] for name in names}
         for _ in range(times + 1):
             for name in names:
                 at["page"] = name
                 changes[name].append(change(page, name))
+        change(page, "answers")
+        change(page, "grid")
+        grid = turned(page, times)
         memory = resident_mb(group)
         browser.close()
     return {
         "first_s": statistics.median(first[1:]), "first_cold_s": first[0], "painted_s": statistics.median(painted[1:]),
         "change_s": {name: statistics.median(values[1:]) for name, values in changes.items()},
         "change_cold_s": {name: values[0] for name, values in changes.items()}, "resident_mb": memory,
+        "grid_page_s": statistics.median(grid), "grid_page_worst_s": max(grid),
         "largest_message_kb": {name: n / 1000 for name, n in sizes.items()}, "complaints": complaints,
     }  # fmt: skip
 
@@ -195,6 +246,7 @@ def compared(asked: argparse.Namespace) -> None:
     for name in demo_["change_s"]:
         cold = (demo_["change_cold_s"][name], long_["change_cold_s"][name])
         line(f"to {LABELS[name]}", demo_["change_s"][name], long_["change_s"][name], cold)
+    line("the grid turns a page", demo_["grid_page_s"], long_["grid_page_s"], (demo_["grid_page_worst_s"], long_["grid_page_worst_s"]))
     print(f"{'resident':22}{demo_['resident_mb']:>15.0f} MB{long_['resident_mb']:>15.0f} MB")
     for name in sorted(long_["largest_message_kb"]):
         print(f"{f'message, {LABELS[name]}':40}{long_['largest_message_kb'][name]:>12.0f} kB at most")
@@ -203,17 +255,18 @@ def compared(asked: argparse.Namespace) -> None:
 
 
 def screenshots(asked: argparse.Namespace) -> None:
-    """Every page at both sizes in light and dark, whole pages, as PNG."""
+    """Every page and section at both sizes in light and dark, whole pages, as PNG; what axe and the console find is said."""
+    from axe_playwright_python.sync_playwright import Axe
     from playwright.sync_api import sync_playwright
 
     into: Path = asked.screenshots
     into.mkdir(parents=True, exist_ok=True)
+    shown = {name: ("demo_run", path_of(name), text) for name, text in PAGES.items()} | MORE
     with tempfile.TemporaryDirectory(prefix="promptlab-explorer-") as scratch:
         os.environ["PROMPTLAB_HOME"] = str(Path(scratch) / "home")
         runs = Path(scratch) / "runs"
         for name in ("demo_run", "demo_loops", "demo_replication"):
-            if (ROOT / "notebooks" / name).is_dir():
-                shutil.copytree(ROOT / "notebooks" / name, runs / name)
+            shutil.copytree(ROOT / "notebooks" / name, runs / name)
         complaints: list[str] = []
         with served(runs) as (address, _), sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -221,17 +274,17 @@ def screenshots(asked: argparse.Namespace) -> None:
                 context = browser.new_context(viewport=SIZES[size], color_scheme=scheme)
                 page = context.new_page()
                 page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-                for name in PAGES:
+                for name, (run, path, text) in shown.items():
                     if asked.only and name not in asked.only.split(","):
                         continue
-                    run = {"loops": "demo_loops", "replication": "demo_replication"}.get(name, "demo_run")
-                    goto(page, address, run if (runs / run).is_dir() else "demo_run", name)
-                    page.wait_for_timeout(1200)  # charts are drawn after the page
-                    height = page.evaluate(
-                        "Math.max(...[...document.querySelectorAll('[data-testid=stMain], [data-testid=stMainBlockContainer]')]"
-                        ".map(part => part.scrollHeight), 600)"
-                    )
-                    page.set_viewport_size({"width": SIZES[size]["width"], "height": min(int(height) + 20, 6000)})
+                    page.goto(f"{address}/{path}{'&' if '?' in path else '?'}run={run}")
+                    there(page, text)
+                    page.wait_for_timeout(1200)  # tables and charts are drawn after the page
+                    for found in Axe().run(page).response["violations"]:
+                        print(f"axe: {name} {size} {scheme}: {found['id']} {len(found['nodes'])} {found['nodes'][0]['html'][:160]}")
+                    main = "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"
+                    height = min(max(int(page.evaluate(main)) + 20, 844), 3000)
+                    page.set_viewport_size({"width": SIZES[size]["width"], "height": height})
                     page.wait_for_timeout(400)
                     page.screenshot(path=into / f"{name}-{size}-{scheme}.png")
                     page.set_viewport_size(SIZES[size])
@@ -247,12 +300,15 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--folder", type=Path, help="keep the long run here and use it again")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--soak", type=Path, metavar="RUN", help="memory over 200 page changes of this run")
     parser.add_argument("--screenshots", type=Path, metavar="DIR")
     parser.add_argument("--only", metavar="PAGE,...", help="with --screenshots: these pages alone")
     asked = parser.parse_args()
     if shutil.which("chromium") is None:
         raise SystemExit("chromium is not installed: apt-get install chromium")
-    if asked.screenshots:
+    if asked.soak:
+        print("MB over 200 page changes: " + ", ".join(f"{mb:.0f}" for mb in soaked(asked.soak, 200)))
+    elif asked.screenshots:
         screenshots(asked)
     else:
         compared(asked)

@@ -115,11 +115,14 @@ async def arun(
     return Run(done.folder)
 
 
-def report(run: Run | str | Path, *, scorer: Scorer | None = None) -> Report:
-    """Judge a run, finished or not, by its frozen plan; with `scorer`, its stored answers are scored again. No request is sent."""
+def report(run: Run | str | Path, *, scorer: Scorer | None = None, force: bool = False) -> Report:
+    """Judge a run, finished or not, by its frozen plan; with `scorer`, its stored answers are scored again. No request is sent.
+
+    RunProblem where the run fails its audit; with `force` the report says so in place of that.
+    """
     from promptlab.reporting.whole import whole
 
-    return whole(_opened(run), scorer)
+    return whole(_opened(run), scorer, force)
 
 
 def compare(

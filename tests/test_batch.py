@@ -25,7 +25,7 @@ from promptlab.cli import main
 from promptlab.nouns.call import Call, Model
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.nouns.manifest import Spent
-from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run
@@ -126,7 +126,7 @@ def same(a: Run, b: Run, *but: str) -> None:
     """The same trials and the same calls, whichever way they were asked."""
     pd.testing.assert_frame_equal(settled(a, *but), settled(b, *but))
     order = ["trial", "turn"]
-    dropped = ["latency_s", "cached", "attempts", "at_most_usd", *but]
+    dropped = ["latency_s", "cached", "attempts", "at_most_usd", *EVIDENCE_COLUMNS, *but]
     calls = [r.calls().drop(columns=dropped).sort_values(order, ignore_index=True) for r in (a, b)]
     pd.testing.assert_frame_equal(*calls)
 

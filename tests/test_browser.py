@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -17,28 +18,31 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from conftest import ROOT
 from promptlab import reporting as reports
-from promptlab.explorer import shell
+from promptlab.explorer import frame
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from runs import experiment
+from test_explorer import HOSTILE, write_run
 
 CHROMIUM = shutil.which("chromium")
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed: apt-get install chromium"),
 ]
-SIZES = {"wide": {"width": 1280, "height": 1600}, "narrow": {"width": 390, "height": 1600}}
+SIZES = {"wide": {"width": 1440, "height": 900}, "narrow": {"width": 390, "height": 844}}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     here = tmp_path_factory.mktemp("browser")
     path = experiment(here, models="  - sim/planted", stimuli="emotionprompt/EP02, negativeprompt/NP10", items=60)
+    write_run(here / "runs", "another", share=0.1)
     found = run_sweep(resolve(path), here / "runs", None, Execution(16), lambda progress: None).folder
     (found / "report.html").write_text(reports.to_html(reports.build(Run(found))), encoding="utf-8")
     return found
@@ -72,7 +76,7 @@ def viewed(*arguments: str, cwd: Path, command: str = "view") -> Iterator[str]:
 @pytest.fixture(scope="module")
 def address(folder: Path) -> Iterator[str]:
     """The explorer in a folder that has no settings of ours."""
-    with viewed(str(folder), cwd=folder.parent) as there:
+    with viewed("--runs", str(folder.parent), cwd=folder.parent) as there:
         yield there
 
 
@@ -111,103 +115,111 @@ def local(url: str) -> bool:
 
 
 READY = {
-    "runs": "Click a row to open its run.",
-    "overview": "What each added text does",
-    "matrix": "The same as a table",
-    "compare": "Only A right",
-    "samples": "Page 1 of",
+    "results": "May this be believed?",
+    "tasks": "In which tasks?",
+    "answers": "Two arms",
     "cost": "What a right answer costs",
-    "plan": "Items and repeats",
     "design": "Does what is here match what was frozen?",
+    "plan": "Items and repeats",
+    "runs": "Click a row to open its run.",
 }
 """A text of each page that has one of its own."""
 STILL = "[data-testid=stApp][data-test-script-state=notRunning]"
+ACTIONS = "() => document.querySelectorAll('[data-testid=stSkeleton]').length === 0"
+STREAMLITS_OWN: set[str] = set()
+"""Rules of axe that the framework breaks by itself, whatever a page draws."""
+
+
+def still(page: Any, text: str = "") -> None:
+    """Wait until the page is drawn."""
+    if text:
+        page.get_by_text(text).first.wait_for(timeout=60_000)
+    page.locator(STILL).wait_for(timeout=60_000)
+    page.wait_for_function(ACTIONS, timeout=60_000)
 
 
 def walked(page: Any, name: str) -> None:
-    """Click on a page in the row of pages, and wait until it is drawn."""
-    page.get_by_test_id("stButtonGroup").get_by_text(shell.PAGES[name][0], exact=True).first.click()
-    page.wait_for_url(f"**page={name}**", timeout=60_000)
-    page.locator(STILL).wait_for(timeout=60_000)
+    """Click on a page in the bar, and wait until it is drawn."""
+    page.get_by_test_id("stPageLink").get_by_text(frame.PAGES[name].label, exact=True).click()
+    page.wait_for_function("name => location.pathname === (name === 'results' ? '/' : '/' + name)", arg=name, timeout=60_000)
+    still(page, READY[name])
 
 
+def broken_rules(page: Any) -> list[str]:
+    """What axe finds on the page: rule, how often, and the first place."""
+    found = Axe().run(page).response["violations"]
+    return [f"{v['id']} {len(v['nodes'])}: {v['nodes'][0]['html'][:200]}" for v in found if v["id"] not in STREAMLITS_OWN]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_every_page_of_the_explorer(size: str, address: str, opened: Any) -> None:
-    page, complaints = opened(f"{address}/?page=samples", size, "dark" if size == "narrow" else "light")
-    page.get_by_text(READY["samples"]).first.wait_for(timeout=60_000)
-    for name in shell.PAGES:
-        walked(page, name)
-        if name in READY:
-            page.get_by_text(READY[name]).first.wait_for(timeout=60_000)
+def test_every_page_of_the_explorer(size: str, scheme: str, address: str, folder: Path, opened: Any) -> None:
+    page, complaints = opened(f"{address}/?run={folder.name}", size, scheme)
+    still(page, READY["results"])
+    first = page.get_by_text("has the largest gain").first.bounding_box()
+    assert first["y"] + first["height"] <= (400 if size == "wide" else 844), "the first result is on the first screen"
+    before = page.evaluate("history.length")
+    for n, name in enumerate(name for name in frame.PAGES if name in READY):
+        if name != "results":
+            walked(page, name)
+            assert page.evaluate("history.length") == before + n, "one click is one step of Back"
         if name != "runs":  # where every row says it for itself
-            page.get_by_text("SIMULATED: these answers come from a simulated model").wait_for()
-        if name in ("overview", "matrix"):
-            chart = page.locator("[data-testid=stVegaLiteChart] canvas, [data-testid=stVegaLiteChart] svg").first
-            chart.wait_for(timeout=30_000)
-            box = chart.bounding_box()
-            assert box["height"] >= 110, "two rows of 30 pixels, a title and an axis"
-            assert box["width"] >= 300
+            page.get_by_text("SIMULATED: made-up answers").first.wait_for()
+        assert page.title() == f"{frame.PAGES[name].label} · {folder.name}"
         assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[size]["width"], name
         main = page.get_by_test_id("stMain").evaluate("main => main.scrollWidth")
-        assert main <= SIZES[size]["width"], f"{name}: wide charts scroll by themselves"
+        assert main <= SIZES[size]["width"], f"{name}: wide tables and charts scroll by themselves"
+        assert broken_rules(page) == [], name
         assert complaints == [], name
+    page.go_back()
+    page.wait_for_function("location.pathname === '/plan'", timeout=60_000)
+    assert f"run={folder.name}" in page.url
+
+
+def test_one_click_shows_the_difference_of_the_prompts(address: str, folder: Path, opened: Any) -> None:
+    page, complaints = opened(f"{address}/?run={folder.name}", "wide")
+    still(page, READY["results"])
+    table = page.locator("[data-testid=stDataFrame]").first
+    page.wait_for_timeout(500)  # the table is a picture of its own
+    table.click(position={"x": 150, "y": 57}, delay=50)
+    drawer = page.get_by_role("dialog")
+    drawer.locator("mark").first.wait_for(timeout=60_000)
+    still(page)
+    assert "career" in drawer.locator("mark").first.inner_text()
+    first = drawer.get_by_text(re.compile(r"· 1 of \d+")).inner_text()
+    assert broken_rules(page) == []
+    page.keyboard.press("j")
+    drawer.get_by_text(re.compile(r"· 2 of \d+")).wait_for(timeout=60_000)
+    page.keyboard.press("k")
+    drawer.get_by_text(first).wait_for(timeout=60_000)
+    page.wait_for_url(f"**item={first.split(' ')[0]}**", timeout=60_000)
+    again, more = opened(page.url, "narrow", "dark")
+    again.get_by_role("dialog").get_by_text(first).wait_for(timeout=60_000)
+    again.get_by_role("dialog").locator("mark").first.wait_for()
+    assert broken_rules(again) == []
+    again.get_by_role("button", name="Close").click()
+    again.wait_for_function("!location.search.includes('item=')", timeout=60_000)
+    assert complaints + more == []
 
 
 def test_every_page_where_there_is_no_run(opened: Any, tmp_path: Path) -> None:
     with viewed("--runs", "nothing", cwd=tmp_path) as there:
-        page, complaints = opened(there, "wide")
-        page.get_by_text("There is no run in").wait_for(timeout=60_000)
-        for name in shell.PAGES:
-            walked(page, name)
-            wanted = {"plan": READY["plan"], "library": "Stimuli"}.get(name, "promptlab sweep experiments/quickstart.yaml")
-            page.get_by_text(wanted).first.wait_for(timeout=60_000)
-            assert complaints == [], name
-
-
-def test_a_click_changes_the_address_and_the_address_brings_it_back(address: str, opened: Any) -> None:
-    page, complaints = opened(address, "wide")
-    page.get_by_text("Matrix", exact=True).click()
-    page.get_by_text(READY["matrix"]).wait_for(timeout=60_000)
-    assert "page=matrix" in page.url
-    again, more = opened(page.url, "wide")
-    again.get_by_text(READY["matrix"]).wait_for(timeout=60_000)
-    assert complaints + more == []
+        for path, wanted in (("", "No runs yet"), ("results", "No runs yet"), ("plan", READY["plan"]), ("?page=library", "Sentences")):
+            page, complaints = opened(f"{there}/{path}", "wide")
+            still(page, wanted)
+            assert page.get_by_test_id("stPageLink").count() == 0
+            assert complaints == [], path
 
 
 def test_a_click_on_a_row_opens_its_run(folder: Path, address: str, opened: Any) -> None:
-    page, complaints = opened(f"{address}/?page=runs&model=sim%2Fplanted", "wide")
+    page, complaints = opened(f"{address}/runs", "wide")
     for _ in range(2):  # on return the same row can be clicked again
-        page.wait_for_url("**page=runs**", timeout=60_000)
-        page.get_by_text(READY["runs"]).wait_for(timeout=60_000)
-        page.locator(STILL).wait_for(timeout=60_000)
-        table = page.locator("[data-testid=stDataFrame]").first
-        table.hover(position={"x": 40, "y": 45})
-        table.click(position={"x": 40, "y": 52}, delay=50)
-        page.get_by_text(READY["overview"]).first.wait_for(timeout=60_000)
-        page.wait_for_url("**page=overview**", timeout=60_000)
-        page.locator(STILL).wait_for(timeout=60_000)
-        assert f"run={folder.name}" in page.url
-        page.get_by_text("Runs", exact=True).first.click()
-    assert complaints == []
-
-
-def test_one_action_is_one_step_back(address: str, opened: Any) -> None:
-    page, complaints = opened(f"{address}/?page=compare", "wide")
-    button = page.get_by_text("Everything recorded about answer A")
-    button.wait_for(timeout=60_000)
-    page.locator(STILL).wait_for(timeout=60_000)
-    button.scroll_into_view_if_needed()
-    before, at = page.evaluate("history.length"), page.url
-    scrolled = page.get_by_test_id("stMain").evaluate("main => main.scrollTop")
-    button.click()
-    page.wait_for_url("**page=samples**", timeout=60_000)
-    page.locator(STILL).wait_for(timeout=60_000)
-    assert page.evaluate("history.length") == before + 1
-    top = page.get_by_test_id("stMain").evaluate("main => main.scrollTop")
-    assert (scrolled > 200, top) == (True, 0), "another page begins at its top"
-    page.go_back()
-    page.get_by_text(READY["compare"]).first.wait_for(timeout=60_000)
-    page.wait_for_url(at, timeout=60_000)
+        still(page, READY["runs"])
+        page.wait_for_timeout(500)
+        page.locator("[data-testid=stDataFrame]").first.click(position={"x": 40, "y": 52}, delay=50)
+        page.wait_for_function("location.pathname === '/'", timeout=60_000)
+        still(page, READY["results"])
+        walked(page, "runs")
     assert complaints == []
 
 
@@ -239,8 +251,6 @@ def test_another_name_for_this_machine_is_refused(host: str, answer: bytes, addr
 
 
 def test_hostile_names_and_answers_run_nothing_in_a_browser(browser: Any, tmp_path: Path) -> None:
-    from test_explorer import HOSTILE, write_run
-
     attack = HOSTILE["script"] + "<img src=x onerror=\"document.title='taken'\"> ![x](http://attacker.test/leak.png)"
     (tmp_path / "runs").mkdir()
     run, _ = write_run(tmp_path / "runs", "<b>bold ![x](y)", answers={"script": attack, "text": attack})
@@ -253,7 +263,7 @@ def test_hostile_names_and_answers_run_nothing_in_a_browser(browser: Any, tmp_pa
         page, asked = context.new_page(), []
         page.on("request", lambda request: asked.append(request.url))
         page.on("dialog", lambda dialog: asked.append(f"dialog {dialog.message}"))
-        for name in shell.PAGES:
+        for name in [*frame.EARLIER, "results&arm=emotionprompt%2FEP02", "samples&find=attacker"]:
             page.goto(f"{there}/?page={name}&run={run.name}")
             page.locator(STILL).wait_for(timeout=60_000)
             assert page.title() != "taken", name
@@ -269,7 +279,7 @@ def test_ten_tabs_and_a_run_that_is_deleted_while_it_is_viewed(folder: Path, bro
     shutil.copytree(folder, run)
     with viewed("--runs", str(tmp_path / "runs"), cwd=tmp_path) as there:
         context = browser.new_context(viewport=SIZES["wide"])
-        tabs = [(name, context.new_page()) for name in [*shell.PAGES, *shell.PAGES][:10]]
+        tabs = [(name, context.new_page()) for name in [*frame.EARLIER][:10]]
         for name, page in tabs:
             page.goto(f"{there}/?page={name}&run={run.name}", wait_until="commit")
         for name, page in tabs:

@@ -86,8 +86,11 @@ def test_answers_travel_and_are_replayed_without_key_or_network(
     n_asked = len(server.requests)
     from_run = said("cache", "export", recorded.folder, "--to", tmp_path / "from-run")
     said("cache", "export", path, "--to", tmp_path / "from-cache")
-    for name in ("answers.jsonl", "manifest.json", "experiment.yaml"):
+    for name in ("answers.jsonl", "experiment.yaml"):
         assert (tmp_path / "from-run" / name).read_bytes() == (tmp_path / "from-cache" / name).read_bytes()
+    of_run, of_cache = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("from-run", "from-cache"))
+    assert all(of_run[name] == value for name, value in of_cache.items() if name != "hashes")
+    assert of_run["cells"]
     assert b"hush" not in b"".join(p.read_bytes() for p in (tmp_path / "from-run").iterdir())
     assert "--cache replay" in from_run
     server.shutdown()

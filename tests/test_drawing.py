@@ -52,12 +52,12 @@ def test_what_ends_the_drawing_ends_nothing_else(tmp_path: Path, monkeypatch: py
         "arm": "a",
         "round": 1,
         "solved": 0.5,
-        "tokens": None,
         "ci_low": 0.4,
         "ci_high": 0.6,
         "n": 9,
+        "tokens": None,
     }
-    [said] = _rounds(replace(report, rounds=(row,)))
+    [said] = _rounds(replace(report, rounds=({**row, "model": report.models[0]},)))
     assert "could not be drawn" in said
     assert "SIMULATED" in to_html(report), "the tables need no drawing"
     with pytest.raises(NotDrawn):

@@ -367,7 +367,7 @@ def test_an_imported_run_was_not_frozen_before(opened: Any, tmp_path: Path) -> N
     app = opened("--runs", tmp_path, page="design", part="again")
     assert not app.exception
     assert "nothing of this was frozen before the answers" in texts(app)
-    assert "promptlab cannot ask it again" in texts(app)
+    assert "promptlab cannot run it again" in texts(app)
 
 
 def test_hostile_text_is_inert(opened: Any, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from promptlab.explorer import load, planning
+from promptlab.explorer import load
+from promptlab.explorer import plan as page
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.errors import FileProblems
 from promptlab.nouns.inert import HIDDEN
@@ -56,7 +57,7 @@ def file_of(found: list[Table]) -> str:
 
 
 def test_one_task_asked_once_has_mcnemars_power() -> None:
-    short = facts(planning.tables(None, given(over="cell", per_task=400, effect=4, flips=12, comparisons=5, per_stimulus=1)), "In short")
+    short = facts(page.tables(None, given(over="cell", per_task=400, effect=4, flips=12, comparisons=5, per_stimulus=1)), "In short")
     assert short["runs that find 4 points"] == f"{100 * power_mcnemar(400, 0.08, 0.04, 0.01).midp:.1f} %"
     smallest = smallest_effect_mcnemar(400, 0.12, 0.01)
     assert smallest is not None
@@ -65,14 +66,14 @@ def test_one_task_asked_once_has_mcnemars_power() -> None:
 
 
 def test_several_tasks_have_the_power_of_their_mean() -> None:
-    found = planning.tables(None, given(per_task=50, n_tasks=6, effect=5, flips=10, again=10, comparisons=2, per_stimulus=1))
+    found = page.tables(None, given(per_task=50, n_tasks=6, effect=5, flips=10, again=10, comparisons=2, per_stimulus=1))
     short = facts(found, "In short")
     share = float(short["runs that find 5 points"].removesuffix(" %")) / 100
     assert share == pytest.approx(power_paired_t(300, 0.05, (0.1 - 0.0025) ** 0.5, 0.025).power, abs=0.005)
     smallest = smallest_effect_macro([50] * 6, 0.1, 0.0, 0.025)
     assert float(short["smallest effect seen"].removesuffix(" points")) == pytest.approx(100 * smallest, rel=0.05)  # it flips more
     assert Size((50,) * 6, 0.1, 0.025).power(smallest) == pytest.approx(0.8, abs=1e-6)  # each is the inverse of the other
-    shares = [facts(planning.tables(None, given(n_tasks=6, effect=3, per_stimulus=n)), "In short") for n in (1, 5)]
+    shares = [facts(page.tables(None, given(n_tasks=6, effect=3, per_stimulus=n)), "In short") for n in (1, 5)]
     assert shares[0]["runs that find 3 points"] < shares[1]["runs that find 3 points"]
 
 
@@ -80,26 +81,26 @@ def test_repeats_divide_only_what_is_chance() -> None:
     assert Size((9,), 0.10, 0.05, repeats=5, chance=0.10).variance(0) == pytest.approx(0.02)
     assert Size((9,), 0.10, 0.05, repeats=5).variance(0) == pytest.approx(0.10)
     assert Size((9,), 0.10, 0.05, repeats=2, chance=0.30).variance(0) == pytest.approx(0.05)  # no more than all of it
-    ways = table(planning.tables(None, given(effect=3, flips=10, again=4, n_tasks=4, comparisons=1, per_stimulus=1)), "Items and repeats")
+    ways = table(page.tables(None, given(effect=3, flips=10, again=4, n_tasks=4, comparisons=1, per_stimulus=1)), "Items and repeats")
     asked = dict(zip(ways["times asked"], ways["items a task"], strict=True))
     for repeats in (1, 2, 5):
         miller = sample_size_miller(0.06 - 0.0009, 0.02, 0.02, repeats, repeats, 0.03).n / 4
         assert int(asked[repeats].replace(",", "")) == pytest.approx(miller, rel=0.15)  # which knows no effect that moves hard items more
-    nothing = table(planning.tables(None, given(effect=3, flips=10, again=0, per_stimulus=1)), "Items and repeats")
+    nothing = table(page.tables(None, given(effect=3, flips=10, again=0, per_stimulus=1)), "Items and repeats")
     assert nothing["items a task"].nunique() == 1
 
 
 def test_the_items_it_takes_are_the_fewest_that_do() -> None:
-    found = planning.tables(None, given(over="cell", effect=6, flips=10, comparisons=1, per_stimulus=1))
+    found = page.tables(None, given(over="cell", effect=6, flips=10, comparisons=1, per_stimulus=1))
     n = int(facts(found, "In short")["items a task it takes"].replace(",", ""))
     assert power_mcnemar(n, 0.08, 0.02, 0.05).midp >= 0.8 > power_mcnemar(n - 3, 0.08, 0.02, 0.05).midp
-    never = facts(planning.tables(None, given(over="cell", effect=0.1, flips=50)), "In short")
+    never = facts(page.tables(None, given(over="cell", effect=0.1, flips=50)), "In short")
     assert never["items a task it takes"] == "more than 100,000"
 
 
 def test_the_curve_is_the_power_at_every_number_of_items() -> None:
     curve = table(
-        planning.tables(None, given(over="cell", per_task=120, effect=4, flips=10, comparisons=1, per_stimulus=1)), "Power against items"
+        page.tables(None, given(over="cell", per_task=120, effect=4, flips=10, comparisons=1, per_stimulus=1)), "Power against items"
     )
     assert sorted(set(curve["effect"])) == [1, 2, 3, 4, 5, 10]
     row = curve[(curve["effect"] == 4) & (curve["items"] == 120)].iloc[0]
@@ -117,7 +118,7 @@ def test_the_curve_is_the_power_at_every_number_of_items() -> None:
     {"over": "cell", "per_task": 2, "effect": 50, "flips": 0.1, "comparisons": 10_000},
 ])  # fmt: skip
 def test_extremes_give_numbers(extreme: dict[str, object]) -> None:
-    found = planning.tables(None, given(**extreme))
+    found = page.tables(None, given(**extreme))
     power = table(found, "Power against items")["power"]
     assert power.between(0, 100.0001).all()
     assert "nan" not in table(found, "In short").to_string().lower()
@@ -134,7 +135,7 @@ DESIGNS = [
 
 @pytest.mark.parametrize("choices", DESIGNS)
 def test_the_file_is_valid_and_priced_as_promptlab_plan_prices_it(choices: dict[str, object], tmp_path: Path) -> None:
-    found = planning.tables(None, given(**choices))
+    found = page.tables(None, given(**choices))
     path = tmp_path / "planned.yaml"
     path.write_text(file_of(found), encoding="utf-8")
     experiment, _ = load_experiment(path)
@@ -164,7 +165,7 @@ def test_the_file_is_valid_and_priced_as_promptlab_plan_prices_it(choices: dict[
 
 
 def test_more_items_cost_what_outlook_says() -> None:
-    found = planning.tables(None, given(n_tasks=3, per_task=30, flips=10))
+    found = page.tables(None, given(n_tasks=3, per_task=30, flips=10))
     study = drafted(file_of(found)).study
     assert study is not None
     from promptlab.planning.plan import outlook
@@ -180,7 +181,7 @@ def test_more_items_cost_what_outlook_says() -> None:
 @pytest.mark.parametrize("n_tasks", [1, 3])
 def test_the_page_and_the_plan_give_one_number_for_one_design(over: str, n_tasks: int) -> None:
     """Of a design that a plan sees just so, the page says that as many items are needed."""
-    found = planning.tables(None, given(n_tasks=n_tasks, n_stimuli=2, per_task=100, per_stimulus=1, accuracy=70))
+    found = page.tables(None, given(n_tasks=n_tasks, n_stimuli=2, per_task=100, per_stimulus=1, accuracy=70))
     study = drafted(file_of(found)).study
     assert study is not None
     row = make_plan(study).power[0]
@@ -194,7 +195,7 @@ def test_the_page_and_the_plan_give_one_number_for_one_design(over: str, n_tasks
         over=over, n_tasks=n_tasks, n_stimuli=2, per_task=100, per_stimulus=row.n_controls, accuracy=70, effect=100 * effect,
         flips=100 * size.flips(effect), again=10, comparisons=many,
     )  # fmt: skip
-    shown = facts(planning.tables(None, asked), "In short")["smallest effect seen"]
+    shown = facts(page.tables(None, asked), "In short")["smallest effect seen"]
     assert float(shown.removesuffix(" points")) == pytest.approx(100 * effect, rel=0.04)
 
 
@@ -205,7 +206,7 @@ def test_every_listed_model_has_a_price_and_can_be_named(tmp_path: Path) -> None
     assert all("/" in name for name in names)
     path = tmp_path / "x.yaml"
     for name in (names[1], names[len(names) // 2], names[-1]):
-        path.write_text(experiment_text(planning._choices(None, Filters({"asked": name}), planned.Measured()), "twin",
+        path.write_text(experiment_text(page._choices(None, Filters({"asked": name}), planned.Measured()), "twin",
                                                  ["sum"], ["emotionprompt/EP02"], {"temperature": 0.5}, 1))  # fmt: skip
         assert load_experiment(path)[0].models[0].model == name
 
@@ -234,12 +235,12 @@ def test_a_run_gives_its_own_flips_and_accuracy(demo: Path) -> None:
     flips = pd.concat([(wide[arm] - wide[NONE_ARM]).pow(2).dropna() for arm in ("emotionprompt/EP02", "negativeprompt/NP10")])
     assert found.flips == pytest.approx(100 * flips.mean())
     assert found.n_pairs == len(flips)
-    page = planning.tables(store, Filters({}))
-    text = file_of(page)
+    shown = page.tables(store, Filters({}))
+    text = file_of(shown)
     assert '- "sum"\n  - "sentiment"\nmodels:' in text  # the run's tasks, in its order
     assert '"emotionprompt/EP02"\n  - "negativeprompt/NP10"\ncontrols:' in text
     assert "items: 24\nreplicates: 2" in text
-    assert f"if {round(flips.mean() * 100, 1):g} % of items flip" in next(s.note for s in page if s.title == "Items and repeats")
+    assert f"if {round(flips.mean() * 100, 1):g} % of items flip" in next(s.note for s in shown if s.title == "Items and repeats")
 
 
 def test_without_a_trial_it_starts_from_usual_values(tmp_path: Path, opened: Any) -> None:
@@ -248,7 +249,7 @@ def test_without_a_trial_it_starts_from_usual_values(tmp_path: Path, opened: Any
     app = opened("--runs", tmp_path, page="plan")
     assert not app.exception
     assert "no scores yet" in texts(app)
-    assert app.query_params["flips"] == "10"
+    assert app.number_input(key="number_flips").value == 10
 
 
 def test_a_run_in_progress(tmp_path: Path, opened: Any) -> None:
@@ -266,7 +267,7 @@ def test_a_run_in_progress(tmp_path: Path, opened: Any) -> None:
 
 def test_the_page_without_a_run(opened: Any, tmp_path: Path) -> None:
     app = opened("--runs", tmp_path, page="plan")
-    app.segmented_control(key="switch_part").set_value("file").run()
+    app.segmented_control(key="switch_view").set_value("file").run()
     assert not app.exception
     shown = texts(app)
     assert "No run is open" in shown
@@ -281,14 +282,14 @@ def test_every_choice_is_in_the_address_and_gives_the_view_again(opened: Any, de
     app.number_input(key="number_effect").set_value(4.5).run()
     assert (app.query_params["per_task"], app.query_params["effect"]) == ("150", "4.5")
     app.number_input(key="number_n_stimuli").set_value(5).run()
-    assert app.query_params["comparisons"] == "5"  # the family follows
+    assert app.number_input(key="number_comparisons").value == 5  # the family follows
     app.selectbox(key="pick_asked").set_value("openai/gpt-4o-mini").run()
     assert not app.exception
-    app.segmented_control(key="switch_part").set_value("file").run()
+    app.segmented_control(key="switch_view").set_value("file").run()
     assert "nothing paid" not in texts(app).split("What the file asks")[0].split("As measured")[1]
     query = {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()}
-    assert texts(opened("--runs", demo, **query)) == texts(app)
-    printed = planning.tables(load.open_store(demo / "demo"), Filters({k: v for k, v in query.items() if k not in ("run", "page")}))
+    assert texts(opened("--runs", demo, page="plan", **query)) == texts(app)
+    printed = page.tables(load.open_store(demo / "demo"), Filters({k: v for k, v in query.items() if k not in ("run", "page")}))
     assert file_of(printed).strip() in texts(app)
 
 
@@ -296,12 +297,12 @@ def test_every_choice_is_in_the_address_and_gives_the_view_again(opened: Any, de
 def test_numbers_that_cannot_be_are_ignored_with_a_note(value: str, opened: Any, tmp_path: Path) -> None:
     app = opened("--runs", tmp_path, page="plan", per_task=value)
     assert not app.exception
-    assert app.query_params["per_task"] == "100"
+    assert app.number_input(key="number_per_task").value == 100
     assert f"per_task={value[:60]}" in texts(app)
 
 
 def test_what_cannot_be_is_said(opened: Any, tmp_path: Path) -> None:
-    app = opened("--runs", tmp_path, page="plan", part="file", effect="20", flips="5", accuracy="90", per_stimulus="0")
+    app = opened("--runs", tmp_path, page="plan", view="file", effect="20", flips="5", accuracy="90", per_stimulus="0")
     shown = texts(app)
     assert "flips at least 20 % of the items" in shown
     assert "no sentence can add 20 points" in shown
@@ -315,8 +316,8 @@ def test_hostile_names_stay_text(opened: Any, tmp_path: Path) -> None:
     plan["sampling"] = {"temperature": 0.5, HOSTILE["markdown"]: 1}
     plan["tasks"][0]["task"] = HOSTILE["script"] + HOSTILE["bidi"]
     (folder / "plan.json").write_text(json.dumps(plan))
-    for part in planning.PARTS:
-        app = opened("--runs", tmp_path, page="plan", part=part)
+    for view in page.VIEWS:
+        app = opened("--runs", tmp_path, page="plan", view=view)
         assert not app.exception
         for element in elements(app._tree):
             if element.type not in {"text", "code", "arrow_data_frame", "selectbox"}:

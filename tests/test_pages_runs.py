@@ -22,11 +22,10 @@ from typing import Any
 
 import pandas as pd
 import pytest
-import streamlit as st
 
 from conftest import ROOT
 from promptlab.cli import view
-from promptlab.explorer import load, runs, shell
+from promptlab.explorer import frame, load, runs
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.typed import fields_of
@@ -86,7 +85,7 @@ WARNS: Mapping[str, tuple[dict[str, Any], str]] = {
     "budget": ({"budget_reached": "the budget of $2 is reached"}, "the budget of $2 is reached"),
     "unpriced": ({}, "the price of 2 calls is unknown"),
     "imported": ({"imported": True}, "imported: nothing was fixed before the results were there"),
-    "dropped": ({"effective": {"sim/planted": {"max_tokens": 64, "seed": 3}}}, "sim/planted: temperature 0.7 was asked for and not sent"),
+    "dropped": ({"effective": {"sim/planted": {"max_tokens": 64, "seed": 3}}}, "sim/planted: temperature 0.7 was requested and not sent"),
 }  # fmt: skip
 
 
@@ -113,8 +112,8 @@ def test_an_imported_run_has_no_parameters_that_were_asked_for(tmp_path: Path) -
         (None, {"temperature": 1}, []),
         ({"temperature": 0, "stop": None}, {"temperature": 0.0}, []),
         ({"max_tokens": 64}, {"max_completion_tokens": 64}, []),
-        ({"max_tokens": 64}, {}, ["max_tokens 64 was asked for and not sent"]),
-        ({"temperature": 0.7}, {"temperature": 1}, ["temperature 0.7 was asked for and 1 sent"]),
+        ({"max_tokens": 64}, {}, ["max_tokens 64 was requested and not sent"]),
+        ({"temperature": 0.7}, {"temperature": 1}, ["temperature 0.7 was requested and 1 sent"]),
         ({}, {"max_tokens": 4096}, ["max_tokens 4096 was sent and not asked for"]),
     ],
 )
@@ -203,59 +202,44 @@ def test_hostile_text_stays_text(opened: Any, hostile: Path, tmp_path: Path) -> 
 # --- the navigation -------------------------------------------------------------------------------------------------
 
 
-def labels(app: Any) -> list[str]:
-    return [option.content for option in app.get("button_group")[0].proto.options]
+def bar(app: Any) -> list[str]:
+    return [link.proto.label for link in app.get("page_link")]
 
 
-def test_pages_are_named_and_only_those_that_are_there(opened: Any, tmp_path: Path) -> None:  # noqa: F811
+def test_only_pages_that_have_something_to_show_are_in_the_bar(opened: Any, tmp_path: Path) -> None:  # noqa: F811
+    every = ["Results", "Tasks", "Answers", "Cost", "Design", "Plan", "Runs"]
+    assert [page.label for page in frame.PAGES.values()] == every
+    folder, _ = write_run(tmp_path, share=0.2)
+    assert bar(opened("--runs", tmp_path)) == every
+    assert bar(opened("--run", folder)) == every[:-1], "one run has no list of runs"
+    write_run(tmp_path / "empty", share=0.0)
+    assert bar(opened("--runs", tmp_path / "empty")) == ["Results", "Design", "Plan", "Runs"]
+    assert bar(opened("--runs", tmp_path / "nowhere")) == []
+
+
+def test_an_earlier_address_leads_to_the_page_of_today(opened: Any, tmp_path: Path) -> None:  # noqa: F811
     write_run(tmp_path, share=0.2)
-    wanted = ["Runs", "Overview", "Matrix", "Compare", "Samples", "HEART"]
-    assert [label for label, _ in shell.PAGES.values()][:6] == wanted
-    there = {path.stem for path in Path(shell.__file__).parent.glob("*.py")}
-    assert {module for _, module in shell.PAGES.values()} <= there
-    assert labels(opened("--runs", tmp_path))[:6] == wanted
+    assert {page for page, _ in frame.EARLIER.values()} == set(frame.PAGES)
+    app = opened("--runs", tmp_path, page="samples", task="sum")
+    assert {name: app.query_params[name] for name in ("view", "task")} == {"view": ["all"], "task": ["sum"]} or (
+        app.query_params["view"] == "all" and app.query_params["task"] == "sum"
+    )
+    assert "page" not in app.query_params
 
 
 def test_a_page_costs_its_own_import_only(tmp_path: Path) -> None:
-    code = "import sys; from promptlab.explorer import shell; print([m for m in sys.modules if m.startswith('promptlab.explorer.')])"
+    code = "import sys; from promptlab.explorer import frame; print([m for m in sys.modules if m.startswith('promptlab.explorer.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.rpartition(".")[2] for name in eval(done.stdout)}
-    assert loaded & {module for _, module in shell.PAGES.values()} == set()
+    assert loaded & set(frame.TABLES.values()) == set()
 
 
-@pytest.fixture
-def pages(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Pages that record what they are given; only the page plan is among those that need no run."""
-    given: list[Any] = []
-
-    def render(store: Any, filters: Filters) -> None:
-        del filters
-        given.append(store)
-        st.text("drawn")
-
-    monkeypatch.setattr(shell, "PAGES", {key: (key, key) for key in ("runs", "overview", "matrix", "plan", "library")})
-    monkeypatch.setattr(shell, "page_module", lambda page: types.SimpleNamespace(render=render))
-    return given
-
-
-@pytest.mark.parametrize("page", ["plan", "library"])
-def test_plan_and_library_need_no_run(page: str, opened: Any, pages: list[Any], tmp_path: Path) -> None:  # noqa: F811
-    app = opened("--runs", tmp_path, page=page)
-    assert not app.exception
-    assert pages == [None]
-    assert "There is no run in" not in texts(app)
-    write_run(tmp_path, share=0.2)
-    app.run()
-    assert pages[1].folder == tmp_path / "demo"
-
-
-@pytest.mark.parametrize("page", ["runs", "overview", "matrix"])
-def test_without_a_run_other_pages_say_so_and_the_navigation_is_there(page: str, opened: Any, pages: list[Any], tmp_path: Path) -> None:  # noqa: F811
-    app = opened("--runs", tmp_path, page=page)
-    assert not app.exception
-    assert "There is no run in" in texts(app)
-    assert labels(app) == ["runs", "overview", "matrix", "plan", "library"]
-    assert pages == []
+def test_without_a_run_there_is_a_plan_and_else_the_commands_that_make_one(opened: Any, tmp_path: Path) -> None:  # noqa: F811
+    for page, wanted in (("plan", "Items a task"), ("library", "Base prompt"), ("overview", "No runs yet"), ("matrix", "No runs yet")):
+        app = opened("--runs", tmp_path, page=page)
+        assert not app.exception
+        labels = [widget.label for kind in ("number_input", "selectbox") for widget in app.get(kind)]
+        assert wanted in labels or wanted in texts(app), page
 
 
 # --- parts of a page that keep up with a sweep ----------------------------------------------------------------------
@@ -371,7 +355,7 @@ def test_without_a_terminal_the_explorer_ends_with_the_sweep(more: list[str], co
     assert done.returncode == code, done.stderr
     assert "ended with the sweep" in done.stdout
     url = address_in(done.stdout)
-    assert url.endswith(f"?run={next((tmp_path / 'runs').iterdir()).name}&page=overview")
+    assert url.endswith(f"?run={next((tmp_path / 'runs').iterdir()).name}")
     assert gone(url)
 
 

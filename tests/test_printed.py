@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from promptlab.cli.main import app
-from promptlab.explorer import shell
-from promptlab.explorer.shell import filters_of, page_tables, text_of
+from promptlab.explorer import frame
+from promptlab.explorer.frame import filters_of, page_tables, text_of
 from promptlab.nouns.errors import UsageProblem
 from promptlab.record.store import Run
 from promptlab.reporting.table import Table
@@ -24,7 +24,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_run(tmp_path_factory.mktemp("printed"), whole=True)[0]
 
 
-@pytest.mark.parametrize("page", [page for page in shell.PAGES if page != "loops"])
+@pytest.mark.parametrize("page", [page for page in frame.TABLES if page != "loops"])
 def test_every_page_gives_its_tables(page: str, run: Path) -> None:
     found = page_tables(run, page, {})
     assert found
@@ -47,7 +47,7 @@ def test_the_flips_printed_are_those_of_the_record(run: Path) -> None:
 def test_the_item_that_a_page_shows_is_printed_with_both_prompts(run: Path) -> None:
     given = {"task": "sum", "a": "emotionprompt/EP02", "b": "none", "model": "sim/planted", "items": "a"}
     found = {shown.title: shown for shown in page_tables(run, "compare", given)}
-    items = found["Only A right"].frame["item"].tolist()
+    items = found["Gained"].frame["item"].tolist()
     assert items
     sent = {name: found[f"{name}: What was sent"] for name in "AB"}
     assert f"item {items[0]}, emotionprompt/EP02: right" in sent["A"].note
@@ -93,6 +93,7 @@ def test_the_command_writes_csv_json_and_markdown(run: Path, tmp_path: Path) -> 
         (["--page", "compare", "--where", "task"], "--where takes name=value"),
         (["--where", "task=sum"], "--where needs --page"),
         (["--page", "compare", "--format", "html"], "leave --scorer and --format html out"),
+        (["--page", "compare", "--format", "pdf"], "leave --scorer and --format pdf out"),
     ],
 )
 def test_what_cannot_be_shown_is_said(arguments: list[str], said: str, run: Path) -> None:

@@ -13,7 +13,7 @@ import runs
 from promptlab import api
 from promptlab.design.cross import draw
 from promptlab.design.render import render
-from promptlab.explorer import compare
+from promptlab.explorer import pairs
 from promptlab.explorer.filters import Filters
 from promptlab.nouns import AA_ARM
 from promptlab.nouns.errors import FileProblems, UsageProblem
@@ -365,7 +365,7 @@ def test_two_prompts_are_compared_item_by_item_with_all_messages(tmp_path: Path,
     assert (found.n_changed, {(c.score_a, c.score_b) for c in found.changed}) == (9, {(0.0, 1.0)})
     with pytest.raises(UsageProblem, match="did you mean 'expert'"):
         api.compare(folder, "current", "experts")
-    tables = {table.title: table for table in compare.tables(Store.of(folder), Filters({}))}
+    tables = {table.title: table for table in pairs.tables(Store.of(folder), Filters({}))}
     assert list(tables["Verdict in tickets"].frame["verdict"]) == ["▲ helps"]
     assert "You are a senior support agent." in set(tables["A: What was sent"].frame["text"])
     assert all("senior" not in text for text in tables["B: What was sent"].frame["text"])

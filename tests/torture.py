@@ -37,7 +37,7 @@ import servers
 import warm
 from conftest import ROOT
 from damage import MUTATIONS
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
 from promptlab.planning.audit import audit
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
@@ -124,7 +124,9 @@ MODES = (
 def frames(run: Run) -> tuple[pd.DataFrame, ...]:
     """All that is the same however often a run was interrupted."""
     trials = run.trials().drop(columns=list(CIRCUMSTANCE_COLUMNS))
-    calls = run.calls().drop(columns=["latency_s", "cached", "attempts"]).sort_values(["trial", "turn"], ignore_index=True)
+    calls = (
+        run.calls().drop(columns=["latency_s", "cached", "attempts", *EVIDENCE_COLUMNS]).sort_values(["trial", "turn"], ignore_index=True)
+    )
     return trials, calls, run.items()
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptlab.cli.common import RunFolder, say
+from promptlab.cli.common import Force, RunFolder, say
 from promptlab.nouns import UsageProblem, did_you_mean, full_name
 
 if TYPE_CHECKING:
@@ -34,19 +34,27 @@ def export(
         Path | None,
         typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; default: next to the run."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; the run's only one when left out.")] = None,
+    model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; default: the run's only one.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="dspy: this task only; may be given several times.")] = None,
     arm: Annotated[str | None, typer.Option(help="dspy: this arm instead of the one found to help.")] = None,
     setting: Annotated[str | None, typer.Option(help="dspy, with --arm: the strategy or loop of it, where the run has several.")] = None,
-    base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; the run's first when left out.")] = None,
+    base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; default: the run's first.")] = None,
+    force: Force = False,
 ) -> None:
     """Write a run's trials as a table for other tools, or (dspy) the arm found to help as a program that sends its messages."""
+    from promptlab.record.store import Run
+    from promptlab.reporting.checked import checked
+
+    if setting is not None and arm is None:
+        raise UsageProblem("--setting says which setting of --arm is meant, and --arm is not given; add it, or leave --setting out")
+    for said in checked(Run(run), force):
+        say(f"FAILS ITS AUDIT: {said}")
     if format != "dspy":
         _table(run, format, out)
         return
     from promptlab import reporting as reports
     from promptlab.programs import saved_arm
-    from promptlab.record.store import Run, write_whole
+    from promptlab.record.store import write_whole
 
     built = reports.build(Run(run))
     plan = built.plan
@@ -235,7 +243,7 @@ table(report.arm_table(built))"""
 
 def notebook(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"The notebook; {NAME} in the run folder when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"The notebook; default: {NAME} in the run folder.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a notebook that is there already.")] = False,
 ) -> None:
     """Write a Jupyter notebook that opens the run: verdicts, charts, an item that flipped, loops, cost. It calls no model."""

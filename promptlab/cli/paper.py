@@ -13,9 +13,7 @@ from promptlab.nouns import UsageProblem
 
 def paper(
     run: RunFolder,
-    to: Annotated[
-        Path | None, typer.Option("--to", help="The folder to write; `paper` in the run folder when left out.", parser=path)
-    ] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="The folder to write; default: `paper` in the run folder.", parser=path)] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files of a paper that is there already.")] = False,
 ) -> None:
     """Write what a publication needs: LaTeX tables, figures, Methods, flow of trials, prompts, BibTeX, checklist, and a zip of it all."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +23,7 @@ from promptlab.cli.common import (
     Runs,
     Sequential,
     exit_json,
+    print_lines,
     print_table,
     say,
     show,
@@ -38,15 +41,16 @@ def plan(
     concurrency: Concurrency = 16,
     pilot: Annotated[
         bool,
-        typer.Option("--pilot", help="First ask the baseline twice on 20 items of 3 tasks (paid), and plan with what that shows."),
+        typer.Option("--pilot", help="First run the baseline twice on 20 items of 3 tasks (paid), and plan with the result."),
     ] = False,
     sequential: Sequential = False,
     batch: Batch = False,
     runs: Runs = Path("runs"),
     allow_code: AllowCode = False,
+    details: Annotated[bool, typer.Option("--details", help="Every table: the words of arms and prompts, looks, families.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
+    """Show on one screen what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
     from promptlab.planning.plan import make_plan, outlook, repriced
     from promptlab.planning.resolve import resolve
     from promptlab.running.gateway.providers import asked_where
@@ -68,12 +72,16 @@ def plan(
         exit_json(
             {**made.plain(), "requests": requests_of(study), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})}
         )
-    show_plan(made, concurrency)
-    for model in study.models:
-        if not model.simulated:
-            say(f"{model.name}: {asked_where(model)}")
-    for finding in preflight(study):
-        say(str(finding))
+    show_plan(made, concurrency, details=details)
+    real = [model for model in study.models if not model.simulated]
+    for model in real if details else real[:MOST_NOTES]:
+        say(f"{model.name}: {asked_where(model)}")
+    findings = sorted(map(str, preflight(study)), key=lambda text: not text.startswith("error"))
+    for text in findings if details else findings[:MOST_SHOWN]:
+        say(text)
+    if not details:
+        said = f"; {len(findings) - MOST_SHOWN} more problems" if len(findings) > MOST_SHOWN else ""
+        say(f"all tables: promptlab plan {shlex.quote(str(experiment))} --details{said}")
     if shown is not None:
         say(
             f"pilot:         {shown['changed']} of {shown['of']} answers changed when sent again "
@@ -103,19 +111,19 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
 
 def calibrate(
     experiment: ExperimentFile,
-    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Made-up runs of each kind.")] = 200,
-    effect: Annotated[float, typer.Option(min=-50, max=50, help="Points that the planted effect moves every task by.")] = 3.0,
+    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Number of simulated runs of each kind.")] = 200,
+    effect: Annotated[float, typer.Option(min=-50, max=50, help="The planted effect, in points on every task.")] = 3.0,
     sequential: Sequential = False,
     allow_code: AllowCode = False,
     baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
     discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
     margin: Annotated[
         float | None,
-        typer.Option(min=0.1, max=50, help="Points that an arm may lose at the gate; by default the plan's.", show_default=False),
+        typer.Option(min=0.1, max=50, help="Largest loss in points that passes the gate; default: the plan's margin.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How often this design would report a gain that is not there, and find one that is; and what its gate would say. Asks no model."""
+    """How often this design would report a gain that is not there, and find one that is; and what its gate would say. Sends nothing."""
     from dataclasses import asdict, replace
 
     from promptlab.planning.calibrate import calibrate as judge
@@ -234,8 +242,13 @@ def _rate(rate: Rate) -> list[str]:
     return [f"{100 * rate.share:.1f} %", f"{100 * rate.low:.1f} to {100 * rate.high:.1f}"]
 
 
-def show_plan(made: Plan, concurrency: int) -> None:
-    """The plan as tables."""
+MOST_SHOWN = 6
+"""Models, rows and names of a kind that a plan on one screen shows."""
+MOST_NOTES = 3
+
+
+def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
+    """The plan on one screen; with `details` every table of it."""
     from promptlab.planning.price import minutes
     from promptlab.reporting.judged_tables import label_table
     from promptlab.reporting.planned import confirm_lines, outlook_table, power_table
@@ -250,6 +263,69 @@ def show_plan(made: Plan, concurrency: int) -> None:
         say(f"{size}, at most {calls}")
         for line in confirm_lines(made, made.confirm):
             say(line)
+    (_show_compared if details else _say_compared)(made)
+    show_cost(made, None if details else MOST_SHOWN)
+    low, high = minutes(made.estimates, concurrency)
+    if made.waves is not None:
+        say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
+    else:
+        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
+    families = Counter(h.family for h in made.hypotheses)
+    labels = label_table(made)
+    if not details:
+        for found in (power_table(made.power), outlook_table(made.outlook)):
+            lines = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in found.rows[:MOST_SHOWN]]
+            print_lines([SHORT.get(name, name) for name in found.head], lines, right=range(1, len(found.head)), title=found.title)
+        if made.looks:
+            say(f"Interim analyses, fixed before the first call: {len(made.looks)}; a sentence may stop early at each of them but the last")
+        say(f"Families, fixed before the first call: {len(families)}, with {sum(families.values()):,} hypotheses")
+        if len(labels.frame):
+            print_lines(labels.head, [list(map(str, row)) for row in labels.rows[:MOST_SHOWN]], title=labels.title)
+        for note in made.notes[:MOST_NOTES]:
+            say(f"note: {note}")
+        return
+    show(power_table(made.power))
+    if made.looks:
+        _show_looks(made)
+    show(outlook_table(made.outlook))
+    print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
+    for note in made.notes:
+        say(f"note: {note}")
+    if len(labels.frame):
+        show(labels)
+
+
+SHORT = {
+    "answers that change": "change", "one cell, alone": "one task", "one cell, among all": "one of all tasks",
+    "mean over these tasks": "mean", "mean over tasks like these": "mean, like these",
+}  # fmt: skip
+"""Heads of the table of smallest effects, for one screen."""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_SHOWN
+    return ", ".join(names[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _say_compared(made: Plan) -> None:
+    """What is compared, in a line for each kind."""
+    if made.prompts:
+        named = [f"{p.name} ({'incumbent, ' if p.name == made.incumbent else ''}{p.n_tokens} tokens)" for p in made.prompts]
+        say(f"prompts: {_some(named)}")
+    for f in made.factors[:MOST_SHOWN]:
+        say(f"factor {f.name}: {_some(f.levels)}; {'their spread' if f.random else f'each against {f.reference}'}")
+    for role, word in ARMS.items():
+        if names := [a.name for a in made.arms if a.role == role]:
+            say(f"{word}: {len(names)}: {_some(names)}")
+    if made.no_placebo_reason and len(made.arms) > 2:
+        say(f"No placebo arm: {made.no_placebo_reason}")
+
+
+ARMS = {"placebo": "neutral texts", "stimulus": "texts under test", "loop": "loops under test", "loop_control": "controls of loops"}
+
+
+def _show_compared(made: Plan) -> None:
+    """Prompts, factors and arms as tables, with all their words."""
     arms = [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms]
     note = f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else ""
     if made.prompts:
@@ -264,37 +340,26 @@ def show_plan(made: Plan, concurrency: int) -> None:
         print_table("Factors", ["factor", "levels", "compared"], factors)
     if len(made.arms) > 2:  # more than the baseline and its repeat
         print_table("Arms", ["arm", "role", "words", "text"], arms, note)
-    show_cost(made)
-    low, high = minutes(made.estimates, concurrency)
-    if made.waves is not None:
-        say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
-    else:
-        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
-    show(power_table(made.power))
-    if made.looks:
-        _show_looks(made)
-    show(outlook_table(made.outlook))
-    families = Counter(h.family for h in made.hypotheses)
-    print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
-    for note in made.notes:
-        say(f"note: {note}")
-    if len((labels := label_table(made)).frame):
-        show(labels)
 
 
-def show_cost(made: Plan) -> None:
-    """What each model will be sent and cost."""
+def show_cost(made: Plan, most: int | None = None) -> None:
+    """What each model will be sent and cost; `most` models, and the sum of what is known of the others."""
     costs = [
         [
-            e.model + (" (SIMULATED)" if e.simulated else ""), e.calls,
-            *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
+            e.model + (" (SIMULATED)" if e.simulated else ""), f"{e.calls:,}",
             *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
             "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
+            *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
         ]
-        for e in made.estimates
+        for e in made.estimates[:most]
     ]  # fmt: skip
-    print_table("Cost", ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"], costs)
-    for e in made.estimates:
+    left = made.estimates[len(costs) :]
+    heads = ["model", "calls", "USD low", "USD high", "price", "input tokens", "output tokens"]
+    print_lines(heads, costs, right=(1, 2, 3), title="Cost")
+    if left:
+        ends = [sum(e.usd[end] or 0.0 for e in left) for end in (0, 1)]
+        say(f"{len(left)} more models: {ends[0]:.4f} to {ends[1]:.4f} USD where a price is known")
+    for e in made.estimates[:most]:
         if e.usd_cached is not None:
             low, high = e.usd_cached
             say(f"{e.model}: {low:.4f} to {high:.4f} USD where the provider reads what prompts share from its cache")

@@ -36,6 +36,9 @@ def guard_every_route(hosts: Collection[str]) -> None:
 
     async def checked(self: Starlette, scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 (ASGI)
         if scope["type"] == "lifespan" or is_asked_rightly(scope["headers"], hosts):
+            if scope["type"] == "http" and "." not in scope["path"]:  # a page, uncompressed so that it can be completed
+                scope["headers"] = [(name, value) for name, value in scope["headers"] if name.lower() != b"accept-encoding"]
+                send = with_root(send)
             await answer(self, scope, receive, send)
         elif scope["type"] == "websocket":
             await receive()
@@ -45,6 +48,30 @@ def guard_every_route(hosts: Collection[str]) -> None:
             await send({"type": "http.response.body", "body": b"The explorer answers only under the name that it was started with."})
 
     Starlette.__call__ = checked  # type: ignore[method-assign]
+
+
+ROOT = b"<script>window.__streamlit = {BACKEND_BASE_URL: location.origin, MAIN_PAGE_BASE_URL: location.origin}</script><script "
+"""Tells the browser where the server is; it would otherwise look below the page's own address first, which is an error in its console."""
+
+
+def with_root(send: Any) -> Any:  # noqa: ANN401 (ASGI)
+    """The same way to answer; a page of HTML says where its server is."""
+    start: dict[str, Any] = {}
+
+    async def sent(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start" and (b"text/html" in dict(message["headers"]).get(b"content-type", b"")):
+            start.update(message)
+        elif not start:
+            await send(message)
+        else:
+            start["body"] = start.get("body", b"") + message.get("body", b"")
+            if not message.get("more_body"):
+                body = start.pop("body").replace(b"<script ", ROOT, 1)
+                kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+                await send({**start, "headers": [*kept, (b"content-length", str(len(body)).encode())]})
+                await send({"type": "http.response.body", "body": body})
+
+    return sent
 
 
 def is_asked_rightly(headers: Iterable[tuple[bytes, bytes]], hosts: Collection[str]) -> bool:

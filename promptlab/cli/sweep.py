@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptlab.api import CacheUse
-from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
+from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
@@ -33,7 +33,7 @@ Wire = Literal["auto", "litellm", "direct"]
 
 
 def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
-    """Say everything that is wrong with an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
+    """Report every problem of an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
     from promptlab.sources.spec.user import consent
@@ -60,15 +60,16 @@ def sweep(
         CacheUse,
         typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask for every answer again, so that none is older than the plan.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,
         typer.Option(help="How requests are sent: auto sends directly what LiteLLM would pass on unchanged; litellm; direct."),
     ] = "auto",
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="USD that this run may cost at most, all its sessions together; reserved before each call.")
+        float | None, typer.Option(min=0, help="Spending limit for this run in USD, over all its sessions; reserved before each call.")
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens, sent and received, that it may use at most.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Token limit for this run, sent and received.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
     engine: Annotated[
         Where,
@@ -92,9 +93,10 @@ def sweep(
     batch_wait: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
     ] = None,
+    force: Force = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
     view: Annotated[
-        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it serves on until Ctrl-C.")
+        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it runs until Ctrl-C.")
     ] = False,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
@@ -107,7 +109,9 @@ def sweep(
         return
     if no_cache and cache != "use":
         raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
-    use: CacheUse = "off" if no_cache else cache
+    if fresh and (cache != "use" or no_cache):
+        raise UsageProblem("--fresh means --cache refresh, and another way to use the cache is given as well; leave one of them out")
+    use: CacheUse = "off" if no_cache else "refresh" if fresh else cache
     from promptlab.cli.view import beside
     from promptlab.nouns import home
     from promptlab.planning.resolve import resolve
@@ -119,7 +123,7 @@ def sweep(
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
         ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
-        allow_keys=tuple(allow_key or ()),
+        allow_keys=tuple(allow_key or ()), force=force,
     )  # fmt: skip
     study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
     _say_first(study)
@@ -159,9 +163,7 @@ def _say_first(study: Study) -> None:
 def rescore(
     run: RunFolder,
     scorer: Annotated[Scorer | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
-    experiment: Annotated[
-        Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
-    ] = None,
+    experiment: Annotated[Path | None, typer.Option(help="The run's experiment file, where it was moved.", show_default=False)] = None,
     runs: Annotated[Path | None, typer.Option(help="Where the new run goes; default: next to the old one.", parser=path)] = None,
     allow_code: AllowCode = False,
 ) -> None:

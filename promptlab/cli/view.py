@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from promptlab.cli import completing
 from promptlab.cli.common import RunsAnywhere, run_folder, say
 from promptlab.nouns import UsageProblem
 
@@ -30,7 +31,10 @@ READY_WITHIN_S = 60.0
 
 
 def view(
-    run: Annotated[Path | None, typer.Argument(help="A run folder; all runs when left out.", show_default=False, parser=run_folder)] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="A run folder; default: all runs.", show_default=False, parser=run_folder, autocompletion=completing.runs),
+    ] = None,
     runs: RunsAnywhere = "runs",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8501,
     host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's own needs --allow-remote.")] = LOOPBACK,
@@ -110,7 +114,7 @@ def beside(folder: Path) -> Iterator[Callable[[], None]]:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         port = int(probe.getsockname()[1])
-    url = f"{address(LOOPBACK, port)}/?{urlencode({'run': folder.name, 'page': 'overview'})}"
+    url = f"{address(LOOPBACK, port)}/?{urlencode({'run': folder.name})}"
     server = _started(LOOPBACK, port, ["--runs", str(folder.parent.resolve())], quiet=True)
     try:
         say(f"explorer:      {url}")
@@ -123,6 +127,7 @@ def beside(folder: Path) -> Iterator[Callable[[], None]]:
 def _started(host: str, port: int, where: list[str], *, quiet: bool = False, also: Sequence[str] = ()) -> subprocess.Popen[bytes]:
     """The server's process; `quiet` keeps it from the terminal, its Ctrl-C included."""
     from promptlab.nouns import shipped
+    from promptlab.reporting.palette import streamlit_options
 
     options = {
         "server.address": host,
@@ -137,6 +142,7 @@ def _started(host: str, port: int, where: list[str], *, quiet: bool = False, als
         "runner.magicEnabled": "false",
         "runner.postScriptGC": "false",  # a whole collection after every drawing keeps the browser waiting for the end of it
         "logger.hideWelcomeMessage": "true",
+        **streamlit_options(),
     }
     known = dict.fromkeys(["localhost", LOOPBACK, *(_names_of_this_machine() if host in EVERY_ADDRESS else [host]), *also])
     flags = [part for name, value in options.items() for part in (f"--{name}", value)]

@@ -159,11 +159,16 @@ class Design:
     seed: int
     screened: tuple[int, ...] = ()
     """Of each task how many of its items, the first ones, choose the arms for the others; empty where all judge all arms."""
+    left_out: frozenset[tuple[str, str | None]] = frozenset()
+    """Ids of tasks with base prompts that do not ask for them."""
 
     @property
     def n_trials(self) -> int:
-        n_items = sum(len(task.items) for task in self.tasks)
-        return n_items * len(self.arms) * len(self.models) * self.replicates
+        return sum(len(task.items) * trials_an_item(self, task) for task in self.tasks)
+
+    def arms_of(self, task: Task) -> Sequence[Arm]:
+        """The arms that a task has: all but those whose base prompt does not ask for it."""
+        return [arm for arm in self.arms if (task.id, arm.setting.prompt) not in self.left_out] if self.left_out else self.arms
 
 
 def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
@@ -273,17 +278,19 @@ def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[T
     Tasks take turns, and within a block of one item all arms and replicates come in a shuffled order, so that a provider
     that drifts hits every arm alike and a run that stops early has whole blocks of every task.
     """
-    order, an_item = 0, trials_an_item(design)
+    order = 0
     last = design.n_trials if end is None else end
     for task_number, position in blocks(design):
         if order >= last:
             return
-        if order + an_item <= start:
+        task = design.tasks[task_number]
+        if order + (an_item := trials_an_item(design, task)) <= start:
             order += an_item
             continue
-        task = design.tasks[task_number]
         item = task.items[position]
-        block = [(arm, model, replicate) for arm in design.arms for model in design.models for replicate in range(design.replicates)]
+        block = [
+            (arm, model, replicate) for arm in design.arms_of(task) for model in design.models for replicate in range(design.replicates)
+        ]
         random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
         for arm, model, replicate in block:
             if start <= order < last:
@@ -300,9 +307,9 @@ def blocks(design: Design) -> Iterator[tuple[int, int]]:
             yield from ((number, a + step) for number, (a, b) in enumerate(zip(first, end, strict=True)) if a + step < b)
 
 
-def trials_an_item(design: Design) -> int:
-    """How many trials one item has: the size of a block."""
-    return len(design.arms) * len(design.models) * design.replicates
+def trials_an_item(design: Design, task: Task | None = None) -> int:
+    """How many trials one item has (of a task, where tasks differ in their base prompts): the size of a block."""
+    return len(design.arms if task is None else design.arms_of(task)) * len(design.models) * design.replicates
 
 
 def draw_number(trial: Trial, replicates: int) -> int:

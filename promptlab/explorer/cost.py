@@ -15,15 +15,17 @@ from promptlab.reporting.reliability import EVERY_REPLICATE, Row, asked_again, b
 from promptlab.reporting.table import Table
 
 PARTS = {
-    "money": "Money", "time": "Tokens and time", "missing": "Missing and form", "repeats": "Asked again", "requests": "Requests",
+    "money": "Money", "time": "Tokens and time", "missing": "Missing and form", "repeats": "Sent again", "requests": "Requests",
 }  # fmt: skip
 
 
 def render(store: Store, filters: Filters) -> None:
     """Show the page: one part at a time, since all of it at once would be slow to come."""
     sums = sums_of(store)
+    plain.html('<h1 class="pl-h1">What did it cost, and can the answers be relied on?</h1>')
     for sentence in reliability.unpriced(store, sums):
         plain.line(sentence)
+    _cards(store, filters, sums)
     part = filters.switch("Part", "part", PARTS, "money")
     left, middle, _ = filters.columns(3)
     model, setting = model_of(store, filters, left), setting_of(store, filters, middle)
@@ -39,10 +41,35 @@ def render(store: Store, filters: Filters) -> None:
         _repeats(store, filters, arms, model, setting)
         _baseline(store, model, setting)
     else:
-        st.subheader("Requests")
+        st.header("Requests")
         for served in store.manifest.several_versions:
             plain.line(f"{served}: a difference may be one between versions.")
         take.shown(reliability.request_table(store, sums), "requests")
+
+
+def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
+    """Four numbers: what all answers cost, 1,000 answers of the cheapest and the dearest arm, failed answers, and repeats."""
+    model, setting = filters.get("model"), filters.get("setting")
+    model = model if model in store.models else store.models[0]
+    layout = store.settings.get(setting or "", next(iter(store.settings.values())))
+    arms = by_arm(store, sums, str(model), layout)
+    prices = [1000 * row["cost_usd"] / row["n_fine"] for row in arms if row["n_fine"] and not row["n_unpriced"]]
+    whole = sum(row["cost_usd"] for row in sums)
+    known = any(row["n_fine"] > row["n_unpriced"] for row in sums)
+    counts = store.manifest.counts
+    cards = (
+        f"${whole:,.4f}" if known else "unknown", f"${min(prices):.3f} to ${max(prices):.3f}" if prices else "unknown",
+        f"{counts.errors:,} of {counts.done:,}", f"{store.plan.replicates} x each",
+    )  # fmt: skip
+    one, two, three, four = st.columns(4)
+    with one:
+        st.metric("All answers", cards[0], border=True)
+    with two:
+        st.metric("1,000 answers of an arm", cards[1], border=True)
+    with three:
+        st.metric("Failed", cards[2], border=True)
+    with four:
+        st.metric("Asked", cards[3], border=True)
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
@@ -64,7 +91,7 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 
 def _time(store: Store, arms: Sequence[Row], model: str, setting: Setting) -> None:
-    st.subheader("Tokens and time")
+    st.header("Tokens and time")
     spreads = spreads_of(store, model, setting)
     timed = reliability.time_rows(arms, spreads)
     if timed:
@@ -75,7 +102,7 @@ def _time(store: Store, arms: Sequence[Row], model: str, setting: Setting) -> No
 
 
 def _missing(store: Store, arms: Sequence[Row]) -> None:
-    st.subheader("Missing answers")
+    st.header("Missing answers")
     for sentence in reliability.uneven(arms):
         plain.line(sentence)
     lost = reliability.missing_rows(arms)
@@ -89,12 +116,12 @@ def _missing(store: Store, arms: Sequence[Row]) -> None:
 
 
 def _repeats(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> None:
-    st.subheader("Does asking again give the same?")
+    st.header("Does asking again give the same?")
     if store.plan.replicates < 2:
         plain.line(reliability.ONCE_NOTE)
         return
     arm, again = _again(store, filters, arms, model, setting)
-    _agreement(store, again, f"Answers of {arm} asked again", "repeats", reliability.again_table(store, again, arm))
+    _agreement(store, again, f"Answers of {arm} to prompts sent again", "repeats", reliability.again_table(store, again, arm))
 
 
 def _again(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> tuple[str, list[Row]]:
@@ -105,7 +132,7 @@ def _again(store: Store, filters: Filters, arms: Sequence[Row], model: str, sett
 
 
 def _baseline(store: Store, model: str, setting: Setting) -> None:
-    st.subheader("The baseline against its own repeat")
+    st.header("The baseline against its own repeat")
     if AA_ARM not in store.arms:
         plain.line(reliability.NO_AA_NOTE)
         return
@@ -113,13 +140,13 @@ def _baseline(store: Store, model: str, setting: Setting) -> None:
         if c.task is None:
             plain.line(c.sentence)
     twice = asked_again(store, model, setting, [NONE_ARM, AA_ARM], 1)
-    _agreement(store, twice, "The prompt without added text, asked twice", "baseline-repeat", reliability.aa_table(store, twice))
+    _agreement(store, twice, "The prompt without added text, sent twice", "baseline-repeat", reliability.aa_table(store, twice))
 
 
 def _agreement(store: Store, rows: Sequence[Row], title: str, name: str, table: Table) -> None:
     points = reliability.agreement_rows(rows)
     if points:
-        kinds, axis = [reliability.SAME_SCORE, reliability.SAME_TEXT], "% of the questions asked again"
-        about = "For each task how many questions got the same score, and the same text, when asked again, with 95 % intervals."
+        kinds, axis = [reliability.SAME_SCORE, reliability.SAME_TEXT], "% of the questions sent again"
+        about = "For each task how many questions got the same score, and the same text, when sent again, with 95 % intervals."
         take.chart(charts.estimates(points, kinds, axis, title, store.simulated, (0.0, 100.0)), name, about)
     take.shown(table, name)

@@ -20,7 +20,8 @@ def render(store: Store, filters: Filters) -> None:
     """Show the page: one part at a time, since all of it at once would be slow to come."""
     found, cells = audit(Run(store.folder)), deviations.counted_cells(store)
     odd = deviations.deviation_table(store, cells)
-    plain.line(deviations.headline(store, found, odd))
+    plain.html('<h1 class="pl-h1">Was this planned before the first answer?</h1>')
+    plain.html('<div class="verdict">{said}</div>', said=deviations.headline(store, found, odd))
     part = filters.switch("Part", "part", PARTS, "frozen")
     if part == "frozen":
         take.section("Does what is here match what was frozen?", deviations.hash_table(found), "hashes")
@@ -44,15 +45,15 @@ def _family(store: Store, filters: Filters) -> str | None:
 
 def _again(store: Store) -> None:
     take.section("Where it comes from", deviations.provenance_table(store), "provenance")
-    st.subheader("The experiment file")
+    st.header("The experiment file")
     text = deviations.experiment_text(store)
     if text is None:
         st.caption("This run folder holds no experiment file.")
     else:
         plain.block(text)
-    st.subheader("Do it again")
+    st.header("Do it again")
     if store.plan.imported:
-        st.caption("This run was imported from results of another tool, so promptlab cannot ask it again.")
+        st.caption("This run was imported from results of another tool, so promptlab cannot run it again.")
     for title, command in deviations.commands(store):
         plain.line(title)
         plain.block(command)

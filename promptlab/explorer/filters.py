@@ -1,7 +1,7 @@
 """Every choice lives in the URL: a widget shows what the address says, and changing it changes the address.
 
-A value that the run does not know is ignored and noted. On return from a page the address holds all that the page showed,
-so that copying it copies the view.
+A value that the run does not know is ignored and noted. The address holds every choice that is not what the page begins with, so
+that copying it copies the view. Model, layout and control stay chosen on the way to another page.
 """
 
 from __future__ import annotations
@@ -16,14 +16,20 @@ from promptlab.explorer import plain
 from promptlab.nouns import CONTROLS, Setting
 from promptlab.reporting.prepared import Store
 
-NAMES = ("run", "page", "model", "setting", "control", "task", "a", "b", "items", "item", "pair", "arm", "outcome", "result", "find",
-         "n", "trial", "loop", "paper", "as", "other", "model_b", "sort", "by",
-         "over", "per_task", "repeats", "effect", "flips", "again", "accuracy", "n_tasks", "n_stimuli", "comparisons", "asked",
-         "per_stimulus", "under_way", "family", "part", "role", "suite", "sentence", "exercise", "prompt", "layout", "shots",
-         "three", "prompt_a", "prompt_b", "setting_b")  # fmt: skip
-OF_A_RUN = tuple(name for name in NAMES if name not in ("run", "page"))
+NAMES = (
+    "run", "view", "show", "more", "which", "of", "model", "setting", "control", "task", "a", "b", "items", "item",
+    "arm", "outcome", "result", "find", "n", "trial", "loop", "paper", "as", "other", "model_b", "sort", "by",
+    "over", "per_task", "repeats", "effect", "flips", "again", "accuracy", "n_tasks", "n_stimuli", "comparisons",
+    "asked", "per_stimulus", "under_way", "family", "part", "role", "suite", "sentence", "exercise", "prompt",
+    "layout", "shots", "three", "prompt_a", "prompt_b", "setting_b",
+)  # fmt: skip
+OF_A_RUN = tuple(name for name in NAMES if name != "run")
 LONGEST = 300
 MOVED = "moved"
+KEPT = ("model", "setting", "control")
+"""Choices that hold on every page of a run."""
+GOTO = "goto"
+"""The run that a callback asks to open."""
 AHEAD = "ahead"
 """What callbacks have changed and the address does not say yet; None for what they took out."""
 Number = TypeVar("Number", int, float)
@@ -43,7 +49,7 @@ class Filters:
         self._shown: dict[str, str] = {}
 
     def columns(self, n: int) -> Sequence[Place]:
-        """`n` places beside each other to draw widgets in."""
+        """`n` places next to each other to draw widgets in."""
         return st.columns(n) if self.drawn else [None] * n
 
     def get(self, name: str) -> str | None:
@@ -62,26 +68,29 @@ class Filters:
             self.notes.append(f"{name}={value}")
             value = None
         found = default if value is None else value
-        if found is not None:
+        if found is not None and found != default:
             self._shown[name] = found
         return found
 
     def pick(
         self, label: str, name: str, options: Collection[str], default: str, words: Mapping[str, str] | None = None,
-        drops: Sequence[str] = (), place: Place = None,
+        drops: Sequence[str] = (), place: Place = None, **widget: object,
     ) -> str:  # fmt: skip
         """A select box over options that come from a run; `words` says how each is shown, `drops` what a change forgets."""
         value = self.choice(name, options, default)
         shown = {option: plain.cell((words or {}).get(option, option), 120) for option in options}
-        self._draw(place, "pick", name, value, drops, label=label, options=list(options), format_func=lambda option: shown[option])
+        how = {"label": label, "options": list(options), "format_func": lambda option: shown[option], **widget}
+        self._draw(place, "pick", name, value, drops, **how)
         return value
 
-    def switch(self, label: str, name: str, words: Mapping[str, str], default: str, drops: Sequence[str] = ()) -> str:
-        """A row of buttons over options that this package names itself."""
+    def switch(
+        self, label: str, name: str, words: Mapping[str, str], default: str, drops: Sequence[str] = (), *, seen: bool = False
+    ) -> str:
+        """A row of buttons over options that this package names itself; `seen`: with its label above it."""
         value = self.choice(name, words, default)
         self._draw(
-            None, "switch", name, value, drops, label=label, options=list(words), format_func=lambda option: words[option],
-            required=True, label_visibility="collapsed",
+            None, "switch", name, value, drops, label=label, options=list(words), required=True,
+            format_func=lambda option: plain.label(words[option]), label_visibility="visible" if seen else "collapsed",
         )  # fmt: skip
         return value
 
@@ -107,7 +116,8 @@ class Filters:
                 value = asked
             else:
                 self.notes.append(f"{name}={given}")
-        self._shown[name] = f"{value:.10g}"
+        if value != default:
+            self._shown[name] = f"{value:.10g}"
         steps = {"step": 1} if isinstance(value, int) else {"step": 0.5, "format": "%g"}
         self._draw(place, "number", name, value, drops, label=label, min_value=low, max_value=high, **steps)
         return value
@@ -116,13 +126,11 @@ class Filters:
         """Which page of `n_pages`, counted from 1."""
         value = int(self.choice(name, [str(i) for i in range(1, n_pages + 1)], "1"))
         if n_pages > 1 and self.drawn:
-            back, where, on = st.columns([1, 2, 1], vertical_alignment="center")
             drop = dict.fromkeys(drops)
-            with back:
-                st.button("Previous page", disabled=value == 1, width="stretch", on_click=go, kwargs={**drop, name: str(value - 1)})
-            where.text(f"Page {value:,} of {n_pages:,}", text_alignment="center", width="stretch")
-            with on:
-                st.button("Next page", disabled=value == n_pages, width="stretch", on_click=go, kwargs={**drop, name: str(value + 1)})
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.button("Previous page", disabled=value == 1, on_click=go, kwargs={**drop, name: str(value - 1)})
+                st.button("Next page", disabled=value == n_pages, on_click=go, kwargs={**drop, name: str(value + 1)})
+                st.text(f"Page {value:,} of {n_pages:,}", width="content")
         return value
 
     def _draw(self, place: Place, kind: str, name: str, value: object, drops: Sequence[str], **widget: object) -> None:
@@ -131,8 +139,15 @@ class Filters:
             st.session_state[key] = value
             getattr(place or st, WIDGETS[kind])(key=key, on_change=_write, args=(key, name, tuple(drops)), **widget)
 
+    def carried(self, run: str | None) -> dict[str, str]:
+        """What an address of another page carries: the run, and the choices that hold on every page."""
+        found = {name: value for name in KEPT if (value := self.get(name)) is not None}
+        if run is not None:
+            self._shown["run"] = found["run"] = run
+        return found
+
     def settle(self) -> None:
-        """Put what the page showed into the address, all at once: one action is one step of the browser's Back; ignored values leave it."""
+        """Put what was chosen into the address, all at once: one action is one step of the browser's Back; ignored values leave it."""
         now = st.query_params.to_dict()
         ahead: Mapping[str, str | None] = st.session_state.pop(AHEAD, {})
         there = {name: value for name, value in {**now, **ahead}.items() if value is not None}
@@ -148,8 +163,14 @@ def go(**values: str | None) -> None:
     st.session_state[AHEAD] = {**st.session_state.get(AHEAD, {}), **values}
 
 
+def open_run(name: str) -> None:
+    """Look at a run from its first page; for callbacks."""
+    go()
+    st.session_state[GOTO] = name
+
+
 def moved() -> bool:
-    """Whether a widget has changed the address since this was asked last; a part of a page that is drawn alone must know."""
+    """Whether a widget has changed the address since the last call of this; a part of a page that is drawn alone must know."""
     return bool(st.session_state.pop(MOVED, False))
 
 
@@ -160,7 +181,8 @@ def _write(key: str, name: str, drops: tuple[str, ...]) -> None:
 
 # The choices that several pages share.
 
-OF_A_PAIR = ("items", "item", "pair", "trial", "n")
+OF_A_DRAWER = ("items", "item", "trial", "arm", "of")
+OF_A_PAIR = ("items", "item", "of", "trial", "n")
 
 
 def model_of(store: Store, filters: Filters, place: Place = None) -> str:
@@ -172,7 +194,8 @@ def model_of(store: Store, filters: Filters, place: Place = None) -> str:
 def control_of(store: Store, filters: Filters, place: Place = None) -> str:
     """What the stimuli are measured against."""
     words = {name: wording.phrase for name, wording in CONTROLS.items()}
-    return filters.pick("Measured against", "control", store.controls, store.controls[0], words, place=place)
+    today = "none" if "none" in store.controls else store.controls[0]
+    return filters.pick("Measured against", "control", store.controls, today, words, place=place)
 
 
 def setting_of(store: Store, filters: Filters, place: Place = None) -> Setting:
@@ -189,6 +212,9 @@ def task_of(store: Store, filters: Filters, place: Place = None) -> str:
 
 
 def choose(store: Store, filters: Filters) -> tuple[str, str, Setting]:
-    """Model, control and setting, side by side."""
-    left, middle, right = filters.columns(3)
-    return model_of(store, filters, left), control_of(store, filters, middle), setting_of(store, filters, right)
+    """Model, control and setting, side by side; each is drawn only where there is a choice."""
+    several = [not filters.drawn or n > 1 for n in (len(store.models), len(store.controls), len(store.settings))]
+    places = iter(filters.columns(3))
+    model = model_of(store, filters, next(places)) if several[0] else store.models[0]
+    control = control_of(store, filters, next(places)) if several[1] else store.controls[0]
+    return model, control, setting_of(store, filters, next(places) if several[2] else None)

@@ -18,7 +18,7 @@ from promptlab.reporting.table import Table
 
 def render(store: Store | None, filters: Filters) -> None:
     """Show the page; without a run what comes with promptlab."""
-    st.subheader("Sentences")
+    st.header("Sentences")
     every = library.sentences(store)
     role = filters.switch("Which sentences", "role", library.roles_in(every), "all", drops=("sentence",))
     listed = library.of_role(every, role)
@@ -32,9 +32,9 @@ def render(store: Store | None, filters: Filters) -> None:
             if listed[row].stimulus:  # what a loop says is in no prompt
                 go(sentence=listed[row].name)
 
-        plain.choosable(table.frame, f"library/sentences/{role}", choose)
+        plain.choosable(table.frame, f"library/sentences/{role}", choose, alt="Sentences; a click shows one in the prompt")
         take.frame(table.frame, "sentences")
-    st.subheader("Tasks")
+    st.header("Tasks")
     suites = library.suites_in(store)
     suite = filters.switch("Whose items", "suite", suites, next(iter(suites)), drops=("exercise", "three"))
     tasks = library.tasks_in(store, suite)
@@ -48,9 +48,9 @@ def render(store: Store | None, filters: Filters) -> None:
     def choose_task(row: int, _: str) -> None:
         go(exercise=tasks[row].id, three=None, prompt=None, shots=None)
 
-    plain.choosable(table.frame, f"library/tasks/{suite}", choose_task)
+    plain.choosable(table.frame, f"library/tasks/{suite}", choose_task, alt="Tasks; a click shows the prompts of one")
     take.frame(table.frame, "tasks")
-    st.subheader("The prompt")
+    st.header("The prompt")
     _prompt(store, filters, every, tasks)
 
 
@@ -80,7 +80,7 @@ def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
         st.caption("This task has no items here.")
         return
     if view.sentence:
-        st.caption("The added text stands between ▶ and ◀.")
+        st.caption("The added text is between ▶ and ◀.")
     for item, column in zip(items, st.columns(len(items)), strict=True):
         with column:
             plain.line(f"item {item.id}")
@@ -94,7 +94,7 @@ def _notes(store: Store | None, view: View) -> None:
     if view.sentence and view.sentence.stimulus and view.sentence.stimulus.wordings:
         st.caption("This arm draws one of its wordings for each item.")
     if not view.known.in_run and any(item.choices for item in view.task.items):
-        st.caption("The options stand as in the file; an experiment shuffles them by its seed.")
+        st.caption("The options are in the order of the file; an experiment shuffles them by its seed.")
     if view.known.in_run and store and store.plan.programs:
         st.caption("A DSPy program of this run makes messages of its own; the page Answers shows them as they were sent.")
     if store and store.plan.imported:

@@ -48,18 +48,18 @@ def render(store: Store, filters: Filters) -> None:
         if any(row[unit] is not None for row in rows):
             drawn = charts.spent(rows, f"Items solved by {words} spent", store.simulated, unit)
             take.chart(drawn, f"{unit}-{strategy}", about.format(f"items solved against what an item has cost in {words}"))
-    st.subheader("Drift: are right answers talked away")
+    st.header("Drift: are right answers talked away")
     drawn = charts.drift(rows, "Right answers at each round", store.simulated)
     take.chart(drawn, f"drift-{strategy}", about.format("right answers at each round"))
     for sentence in drift_words(rows):
         plain.line(sentence)
-    st.subheader("Round by round")
+    st.header("Round by round")
     plain.table(round_table(rows))
     take.frame(round_table(rows), f"rounds-{strategy}")
-    st.subheader("What followed each emotion")
+    st.header("What followed each emotion")
     st.caption("Counts of remarks over all items; descriptive only.")
     plain.table(emotion_table(emotions))
-    st.subheader("One conversation")
+    st.header("One conversation")
     _conversation(store, filters, model, strategy)
 
 

@@ -1,28 +1,31 @@
 """The only way for text from models, items, stimuli and file names to reach the screen.
 
-Such text is never Markdown or HTML: it goes through `st.text`, `st.code(language=None)` or a table, with the characters that
-would hide or reorder it spelled out.
+Such text is never Markdown, and never HTML of its own: it goes through `st.text`, `st.code(language=None)`, a table, or the holes of
+a fixed piece of HTML, where it is escaped; the characters that would hide or reorder it are spelled out.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable
+import re
+from collections.abc import Callable, Hashable, Iterable
 from typing import Any, Literal
 
 import pandas as pd
 import streamlit as st
+from markupsafe import Markup
 
-from promptlab.nouns import inert
-from promptlab.reporting.words import TINTS
+from promptlab.nouns import VERDICTS, inert
+from promptlab.reporting.diff import difference_html
+from promptlab.reporting.palette import DARK, LIGHT, Palette
 
 LONGEST = 20_000
 CELL = 300
-CHOSEN = "→"
 TALL = 420
 ROW_PX = 35
 MOST_ROWS_SHOWN = 14
 MOST_ROWS_WHOLE = 60
+TALLEST = 720
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
@@ -41,6 +44,43 @@ def cell(text: object, longest: int = CELL) -> str:
     return inert(shown).replace("\n", " ⏎ ").replace("\t", " ")
 
 
+def palette() -> Palette:
+    """The colours of the theme that the browser shows."""
+    return DARK if st.context.theme.type == "dark" else LIGHT
+
+
+def piece(template: str, **values: object) -> Markup:
+    """Fixed HTML with values in its holes; what is not HTML made here is escaped and inert."""
+    safe = {name: value if isinstance(value, Markup | int | float) else inert(value) for name, value in values.items()}
+    return Markup(template).format(**safe)  # noqa: S704 (the tests allow literals alone as templates)
+
+
+def html(template: str, *, width: Literal["stretch", "content"] = "stretch", **values: object) -> None:
+    """Draw such a piece."""
+    st.html(piece(template, **values), width=width)
+
+
+def joined(pieces: Iterable[Markup], between: str = "") -> Markup:
+    """Pieces one after the other."""
+    return Markup(between).join(pieces)  # noqa: S704 (as above)
+
+
+def box(text: object, label: str) -> None:
+    """A text of any length in the face of texts; tall ones scroll, by key as well."""
+    html('<div class="box" tabindex="0" role="region" aria-label="{label}">{text}</div>', label=label, text=clip(str(text)) or "(nothing)")
+
+
+def difference(before: str, after: str, label: str) -> None:
+    """Two texts as one: what only the second has is marked, what only the first has is underlined, long equal runs are folded."""
+    found = Markup(difference_html(clip(before), clip(after)))  # noqa: S704 (escaped there)
+    html('<div class="box" tabindex="0" role="region" aria-label="{label}">{found}</div>', label=label, found=found)
+
+
+def label(text: object) -> str:
+    """A word on a button: one line, and no sign of Markdown acts."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~$:])", r"\\\1", cell(text, 80))
+
+
 def line(text: object) -> None:
     """A paragraph of text as it is."""
     st.text(inert(clip(str(text))))
@@ -55,15 +95,16 @@ def block(text: object) -> None:
 
 
 def table(frame: pd.DataFrame, *, tinted: str | None = None, narrow: bool = False) -> None:
-    """A whole table of inert text and numbers; words of the column `tinted` get the style of `TINTS`."""
+    """A whole table of inert text and numbers; words of the column `tinted` get the colour of the verdict that they begin with."""
     width: Literal["content", "stretch"] = "content" if narrow else "stretch"
-    shown = _styled(clean(frame), [tinted] if tinted else [])
-    st.dataframe(shown, hide_index=True, height=_height(len(frame), MOST_ROWS_WHOLE), width=width, placeholder="")
+    shown = styled(clean(frame), [tinted] if tinted else [])
+    st.dataframe(shown, hide_index=True, height=_height(len(frame), MOST_ROWS_WHOLE), width=width, placeholder="", row_height=ROW_PX)
 
 
 def choosable(
-    frame: pd.DataFrame, key: str, choose: Callable[[int, str], None], *, tinted: bool = False, height: int | None = None
-) -> None:
+    frame: pd.DataFrame, key: str, choose: Callable[[int, str], None], *, tinted: bool = False, row_height: int = ROW_PX,
+    alt: str = "A click on a row opens it",
+) -> None:  # fmt: skip
     """A table in which a click on a cell calls `choose(row, column)`."""
 
     def selected() -> None:
@@ -73,9 +114,10 @@ def choosable(
             choose(int(row), str(column))
 
     shown = clean(frame)
+    height = min(_height(len(frame), row_px=row_height), TALLEST)
     st.dataframe(
-        _styled(shown, [*shown.columns] if tinted else []), hide_index=True, height=height or _height(len(frame)), placeholder="",
-        key=key, on_select=selected, selection_mode="single-cell",
+        styled(shown, [*shown.columns] if tinted else []), hide_index=True, height=height, placeholder="", row_height=row_height,
+        key=key, on_select=selected, selection_mode="single-cell", alt=alt,
     )  # fmt: skip
 
 
@@ -89,11 +131,14 @@ def clean(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index).reset_index(drop=True)
 
 
-def _styled(frame: pd.DataFrame, tinted: list[Hashable]) -> Any:  # noqa: ANN401
+def styled(frame: pd.DataFrame, tinted: list[Hashable]) -> Any:  # noqa: ANN401
+    """The frame with words of these columns in the colour of the verdict whose sign they begin with."""
     if not tinted or frame.empty:
         return frame
-    return frame.style.map(lambda value: next((css for sign, css in TINTS.items() if str(value).startswith(sign)), ""), subset=tinted)
+    tints = {VERDICTS[name].sign: tint for name, tint in palette().verdicts.items()}
+    css = {sign: f"color: {tint.ink}; background-color: {tint.ground}" for sign, tint in tints.items()}
+    return frame.style.map(lambda value: css.get(str(value)[:1], ""), subset=tinted)
 
 
-def _height(n_rows: int, shown: int = MOST_ROWS_SHOWN) -> int:
-    return ROW_PX * (min(max(n_rows, 1), shown) + 1) + 3
+def _height(n_rows: int, shown: int = MOST_ROWS_SHOWN, row_px: int = ROW_PX) -> int:
+    return row_px * min(max(n_rows, 1), shown) + ROW_PX + 3

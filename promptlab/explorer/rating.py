@@ -43,7 +43,7 @@ def _order(run: str, rater: str, items: int, arms: tuple[str, ...], model: str |
 def _unit(unit: Unit, run: Path, rater: str) -> None:
     place = f"{unit.id}/{unit.kind}"
     state = st.session_state.setdefault(place, {"since": time.monotonic(), "values": {}})
-    st.subheader("Question", anchor=False)
+    st.header("Question", anchor=False)
     plain.line(unit.question)
     for reference in unit.references:
         st.caption("Reference")

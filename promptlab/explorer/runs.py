@@ -7,6 +7,7 @@ are quick.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import pandas as pd
 import streamlit as st
 
 from promptlab.explorer import plain, take
-from promptlab.explorer.filters import OF_A_RUN, Filters, go
+from promptlab.explorer.filters import Filters, open_run
 from promptlab.explorer.load import again_every, opened
 from promptlab.nouns import UNREADABLE, Manifest, PromptlabError, as_sent, merged, readable
 from promptlab.record.store import frozen_plan
@@ -22,17 +23,20 @@ from promptlab.reporting.table import Table
 
 LIVE_S = 3.0
 OPENED = "runs_opened"
-COLUMNS = ("run", "state", "SIMULATED", "trials", "errors", "warnings", "question", "cost", "models", "updated", "name")
+COLUMNS = ("run", "state", "SIMULATED", "question", "trials", "errors", "cost", "when", "warnings", "models", "updated", "name")
 ABOUT = (
     "Newest first. A warning is something that may spoil a comparison or that is still open; "
     "no warning means only that nothing of the kind is recorded. Click a row to open its run."
 )
-UNREADABLE_NOTE = "The same sweep command makes a run whole again; promptlab runs repair mends what is damaged."
+UNREADABLE_NOTE = "The same sweep command makes a run whole again; promptlab runs repair repairs what is damaged."
 Row = dict[str, Any]
 
 
 def render(found: Mapping[str, Path], filters: Filters) -> None:
     """Show the page; while a sweep runs its row is drawn again every 3 seconds."""
+    if not found:
+        _nothing()
+        return
     read = [tables(found, filters)]
     live = "running" in set(read[0][0].frame["state"])
 
@@ -43,6 +47,14 @@ def render(found: Mapping[str, Path], filters: Filters) -> None:
         _draw(runs, warned, broken)
 
     again_every(LIVE_S if live else None, draw)
+
+
+def _nothing() -> None:
+    plain.html('<h1 class="pl-h1">No runs yet</h1>')
+    st.caption("This makes one in about a minute, without a key and at no cost:")
+    st.code("promptlab sweep experiments/quickstart.yaml", language=None)
+    st.caption("If your runs are elsewhere:")
+    st.code("promptlab view --runs FOLDER", language=None)
 
 
 def tables(found: Mapping[str, Path], filters: Filters) -> list[Table]:
@@ -59,7 +71,7 @@ def tables(found: Mapping[str, Path], filters: Filters) -> list[Table]:
 
 
 def _draw(runs: Table, warned: Table, broken: Table) -> None:
-    st.subheader("Runs")
+    plain.html('<h1 class="pl-h1">Runs</h1>')
     if runs.frame.empty:
         st.caption("None of the runs here can be read.")
     else:
@@ -69,7 +81,7 @@ def _draw(runs: Table, warned: Table, broken: Table) -> None:
     if not warned.frame.empty:
         take.folded("Warnings one by one", warned, "warnings")
     if not broken.frame.empty:
-        st.subheader("Runs that cannot be read")
+        st.header("Runs that cannot be read")
         plain.line(broken.note)
         _choosable(broken.frame, "unreadable")
 
@@ -80,9 +92,11 @@ def _choosable(frame: pd.DataFrame, name: str) -> None:
 
     def choose(row: int, _: str) -> None:
         st.session_state[OPENED] = n_opened + 1
-        go(**dict.fromkeys(OF_A_RUN), run=names[row], page="overview")
+        open_run(names[row])
 
-    plain.choosable(frame, f"runs/{name}/{n_opened}", choose)  # a new table each time, so that the same row can be clicked again
+    plain.choosable(
+        frame, f"runs/{name}/{n_opened}", choose, alt=f"{name}: a click opens a run"
+    )  # a new table each time, so that the same row can be clicked again
 
 
 def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:
@@ -111,8 +125,22 @@ def row_of(name: str, state: str, manifest: Manifest, asked: Mapping[str, Mappin
         "question": manifest.question or "none stated", "name": manifest.name or "none", "models": ", ".join(models) or "unknown",
         "trials": f"{int(counts.done):,} of {int(counts.planned):,}", "errors": int(counts.errors),
         "cost": manifest.paid,
+        "when": ago(str(manifest.updated_at), datetime.now(UTC)),
         "updated": str(manifest.updated_at).replace("T", " ").replace("+00:00", " UTC"),
     }  # fmt: skip
+
+
+def ago(at: str, now: datetime) -> str:
+    """How long ago, in the largest unit that fits; the text itself where it is not a time."""
+    try:
+        then = datetime.fromisoformat(at)
+        seconds = (now - (then if then.tzinfo else then.replace(tzinfo=UTC))).total_seconds()
+    except ValueError:
+        return at
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds // size:,.0f} {unit} ago"
+    return "now"
 
 
 def warnings(manifest: Manifest, asked: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -143,9 +171,9 @@ def differences(asked: Mapping[str, Any] | None, sent: Mapping[str, Any]) -> lis
         if renamed is not None:
             del extra[renamed]
         elif key not in sent:
-            found.append(f"{key} {value} was asked for and not sent")
+            found.append(f"{key} {value} was requested and not sent")
         elif sent[key] != value:
-            found.append(f"{key} {value} was asked for and {sent[key]} sent")
+            found.append(f"{key} {value} was requested and {sent[key]} sent")
     return found + [f"{key} {value} was sent and not asked for" for key, value in extra.items()]
 
 

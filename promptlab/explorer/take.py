@@ -1,9 +1,10 @@
-"""Charts and tables that can be taken along: exactly what is shown, as CSV and Parquet, SVG and PNG."""
+"""Charts and tables that can be downloaded: exactly what is shown, as CSV and Parquet, SVG and PNG, by one menu a page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,15 +13,43 @@ import streamlit as st
 from promptlab.explorer import plain
 from promptlab.nouns import Manifest
 from promptlab.reporting import charts, written
+from promptlab.reporting.palette import LIGHT
 from promptlab.reporting.table import Table
 
 SIMULATED = "simulated"
 """Which models are simulated, and whether any is not, for those who take something of the page along."""
+LISTED = "to_take"
+"""What the page that is drawn offers for download: for each file how it is made, and its kind."""
+
+
+def begin() -> None:
+    """A page begins: nothing is listed yet."""
+    st.session_state[LISTED] = {}
+    answers_of()
+
+
+def menu(folder: Path | None) -> None:
+    """One menu with everything that the page offers for download, and the run's report where there is one."""
+    files: dict[str, tuple[Callable[[], bytes], str]] = dict(st.session_state.get(LISTED, {}))
+    if folder is not None and (page := folder / "report.html").is_file():
+        files["report.html"] = (page.read_bytes, "text/html")
+    if not files:
+        return
+    with st.popover("Export"):
+        st.caption(
+            "Tables as CSV and Parquet, charts as SVG and PNG. The address of this page holds what you chose: copy it to share the view."
+        )
+        for file, (made, mime) in files.items():
+            _button(file, made, mime)
+
+
+def _button(label: str, made: Callable[[], bytes], mime: str) -> None:
+    st.download_button(label, made, label, mime, key=f"take/{label}", on_click="ignore", type="tertiary")
 
 
 def section(label: str, table: Table, name: str) -> None:
     """A table below a heading."""
-    st.subheader(label)
+    st.header(label)
     shown(table, name)
 
 
@@ -63,29 +92,52 @@ def _labelled(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def frame(rows: pd.DataFrame, name: str) -> None:
-    """Downloads of a table: CSV, where no cell is run as a formula, and Parquet. Of a simulated model the file and every row say so."""
+    """List a table: CSV, where no cell is run as a formula, and Parquet. Of a simulated model the file and every row say so."""
     rows, name = _labelled(rows), _marked(name)
-    with st.popover("Download this table", type="tertiary"):
-        for label, mime in (("CSV", "text/csv"), ("Parquet", "application/vnd.apache.parquet")):
-            ending = f".{label.lower()}"
-            file = f"{name}{ending}"
-            st.download_button(label, partial(written, rows, ending), file, mime, key=f"take/{file}", on_click="ignore")
+    for ending, mime in ((".csv", "text/csv"), (".parquet", "application/vnd.apache.parquet")):
+        _list(f"{name}{ending}", partial(written, rows, ending), mime)
 
 
-def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None) -> None:  # noqa: ANN401 (altair's own type varies)
-    """A chart with downloads below it; `about` says in words what it shows, for those who hear the page.
+def drawing(drawn: Any, name: str) -> None:  # noqa: ANN401 (altair's own type varies)
+    """List a chart: SVG and PNG, on a white ground."""
+    name = _marked(name)
+    _list(f"{name}.svg", partial(charts.svg, drawn), "image/svg+xml")
+    _list(f"{name}.png", partial(charts.png, drawn), "image/png")
+
+
+def _list(file: str, made: Callable[[], Any], mime: str) -> None:
+    st.session_state.setdefault(LISTED, {})[plain.cell(file, 80)] = (made, mime)
+
+
+def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None) -> None:  # noqa: ANN401
+    """A chart in the colours of the theme; `about` says in words what it shows, for screen readers.
 
     A click on a cell of `charts.matrix` calls `choose` with what was clicked.
     """
-    spec = drawn.to_dict(validate=False)  # the tests check the charts
-    name = _marked(name)
-    key = f"chart/{name}"
+    spec = themed(drawn.to_dict(validate=False))  # the tests check the charts
+    key = f"chart/{_marked(name)}"
     clicked: Any = {"key": key, "on_select": partial(_clicked, key, choose), "selection_mode": charts.PICKED} if choose else {}
     st.vega_lite_chart(spec=spec, width="content", theme=None, alt=plain.cell(about, 300), **clicked)
-    with st.popover("Download this chart", type="tertiary"):
-        for label, made, mime in (("SVG", partial(charts.svg, drawn), "image/svg+xml"), ("PNG", partial(charts.png, drawn), "image/png")):
-            file = f"{name}.{label.lower()}"
-            st.download_button(label, made, file, mime, key=f"take/{file}", on_click="ignore")
+    drawing(drawn, name)
+
+
+def themed(spec: Any) -> Any:  # noqa: ANN401 (Vega-Lite)
+    """The chart on the page's own ground, its ink that of the theme."""
+    palette = plain.palette()
+    swapped = {charts.INK: palette.ink, "white": "transparent"} | ({} if palette is LIGHT else DARKER)
+
+    def of(value: Any, key: str = "") -> Any:  # noqa: ANN401
+        if isinstance(value, dict):
+            return {name: part if name in ("data", "datasets") else of(part, name) for name, part in value.items()}
+        if isinstance(value, list):
+            return [of(part, key) for part in value]
+        return swapped.get(value, value) if isinstance(value, str) and (value != "white" or key == "background") else value
+
+    return of(spec)
+
+
+DARKER = {"#0072B2": "#6CB8F5", "#000000": "#E8EBEE", "#222222": "#E8EBEE", "#D55E00": "#FF9D5C", "#009E73": "#5CD0A8"}
+"""Colours of series that would be hard to see on a dark ground."""
 
 
 def _clicked(key: str, choose: Callable[[str], None]) -> None:

@@ -122,7 +122,7 @@ def write(
             watch(start / len(results))
     finally:
         writer.close()
-    write_manifest(folder, _manifest(what, *frozen_plan(folder)))
+    write_manifest(folder, replace(_manifest(what, *frozen_plan(folder)), chain=writer.chain.plain()))
     return folder, True
 
 

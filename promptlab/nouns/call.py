@@ -210,6 +210,12 @@ class Reply:
     """Those that it wrote into its cache, and may price higher."""
     reported_cost_usd: float | None = field(default=None, kw_only=True)
     """The price that the provider itself reports."""
+    response_id: str | None = field(default=None, kw_only=True)
+    """What the provider calls this answer."""
+    request_id: str | None = field(default=None, kw_only=True)
+    """What its server calls the request, in a header."""
+    dated: str | None = field(default=None, kw_only=True)
+    """When the server says that it answered: its Date header, as ISO 8601 in UTC."""
 
 
 REPLY_FIELDS = tuple(Reply.__dataclass_fields__)
@@ -231,6 +237,10 @@ class Completion(Reply):
     requested: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
+    answered_at: str | None = None
+    """When the answer came, by this machine's clock, as ISO 8601 in UTC."""
+    first_run: str | None = None
+    """The run that asked for it."""
     unknown: Mapping[str, Any] = field(default_factory=dict)
     """What a stored answer holds that this version does not know: written back as it is."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -126,6 +126,29 @@ class PlannedLook(Typed):
     fraction: float
     order: int
     z: float | None = None
+
+
+class EarlierArm(Typed):
+    """An arm of an earlier run: its name there, and its name in this run's report."""
+
+    name: str
+    arm: str
+    prompt: str | None = None
+    """Where prompts are arms."""
+    setting: str
+    library: str | None = None
+    text: str | None = None
+
+
+class PlannedEarlier(Typed):
+    """The earlier run that a comparison is planned with."""
+
+    run: str
+    folder: str
+    plan: str
+    """The digest of its plan."""
+    created_at: str = ""
+    arms: tuple[EarlierArm, ...] = ()
 
 
 class PlannedConfirm(Typed):
@@ -291,9 +314,11 @@ class Plan(Typed):
     """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
     confirm: PlannedConfirm | None = None
     """Of a run that screens first; None: every item judges every arm."""
+    earlier: PlannedEarlier | None = None
+    """The run whose arms belong to the families too."""
     hypotheses: tuple[Hypothesis, ...] = ()
 
-    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm")
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm", "earlier")
     """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod
@@ -365,17 +390,26 @@ class Plan(Typed):
         """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
         return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
 
-    def n_prompts_of(self, setting: Setting, arm: PlannedArm) -> int:
-        """With how many base prompts an arm is run in a setting; of whole prompts, or where nothing is added, the baseline is repeated
-        with one, at the first level of every factor.
+    def prompts_of(self, task: PlannedTask) -> tuple[str, ...]:
+        """The base prompts that ask for a task: all, unless tasks differ in them."""
+        differ = not self.prompts and len({frozenset(own.base_prompts) for own in self.tasks}) > 1
+        return tuple(name for name in self.base_prompts if not differ or not task.base_prompts or name in task.base_prompts)
+
+    def tasks_with(self, prompts: Iterable[str | None]) -> list[str]:
+        """The tasks for which all of these base prompts ask (None: any)."""
+        named = {name for name in prompts if name in self.base_prompts}
+        return [task.name for task in self.tasks if named <= {*self.prompts_of(task)}]
+
+    def n_prompts_of(self, setting: Setting, arm: PlannedArm, task: PlannedTask) -> int:
+        """With how many base prompts an arm is run in a setting on a task; of whole prompts, or where nothing is added, the baseline is
+        repeated with one, at the first level of every factor.
         """
         everywhere = setting.strategy in self.looped or (not self.prompts and any(arm.role == "stimulus" for arm in self.arms))
         if arm.role == "aa" and not self.imported and not everywhere:
             return int(setting == self.settings[0])
         own = any(program["name"] == setting.strategy and program["instructions"] == "own" for program in self.programs)
-        return 1 if own else len(self.base_prompts)
+        return 1 if own else len(self.prompts_of(task))
 
-    @property
-    def answers_an_item(self) -> int:
-        """Answers for each item in one arm of one setting and model, over base prompts and replicates."""
-        return self.replicates * max(1, len(self.base_prompts))
+    def answers_an_item(self, task: PlannedTask) -> int:
+        """Answers for each item of a task in one arm of one setting and model, over base prompts and replicates."""
+        return self.replicates * max(1, len(self.prompts_of(task)))

@@ -91,9 +91,9 @@ def _short(value: str | None) -> str:
 
 
 def _experiment(run: Run, plan: Plan) -> str:
-    """As it ran: with the interim analyses that the command set."""
+    """As it ran: with the interim analyses and the scorer that the command set."""
     experiment, _ = load_experiment(run.folder / "experiment.yaml")
-    return hash_of_experiment(experiment.as_asked(len(plan.looks) or None))
+    return hash_of_experiment(experiment.as_asked(len(plan.looks) or None, plan.scorer))
 
 
 def _data(run: Run, plan: Plan) -> str | None:

@@ -126,6 +126,8 @@ def calibrate(
 
     `discordance` is the share of items on which two runs of the same prompt disagree; `observe` receives (done, of).
     """
+    if study.design.left_out:
+        raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark by itself")
     plan = make_plan(study)
     frame, shape = rows_of(study)
     arm = planted_arm(plan, frame)

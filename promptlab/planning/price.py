@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import combinations
+from operator import attrgetter
 from typing import Any, overload
 
 from promptlab.design.cross import Design, placebos_of
@@ -23,6 +24,7 @@ from promptlab.nouns import (
     Scoring,
     Setting,
     Steps,
+    Strategy,
     Task,
     Trial,
     Work,
@@ -90,7 +92,6 @@ def counts(study: Study, n_chosen: int = MOST) -> Counts:
         return replace(whole, trials=first.trials + rest.trials, calls=first.calls + rest.calls)
     design = study.design
     n_items = sum(len(task.items) for task in design.tasks)
-    a_pass = n_items * len(design.models) * design.replicates
     return Counts(
         models=len(design.models),
         tasks=len(design.tasks),
@@ -98,8 +99,14 @@ def counts(study: Study, n_chosen: int = MOST) -> Counts:
         arms=len({arm.name for arm in design.arms}),
         conditions=len(design.arms),
         trials=design.n_trials,
-        calls=a_pass * sum(arm.strategy.max_calls for arm in design.arms) + sum(n_calls[1] for _, _, n_calls in _judged(study)),
+        calls=_calls(design, attrgetter("max_calls")) * len(design.models) + sum(n_calls[1] for _, _, n_calls in _judged(study)),
     )
+
+
+def _calls(design: Design, of_strategy: Callable[[Strategy], int]) -> int:
+    """Calls of one model over all items and arms."""
+    each = (len(task.items) * sum(of_strategy(arm.strategy) for arm in design.arms_of(task)) for task in design.tasks)
+    return design.replicates * sum(each)
 
 
 def estimates(study: Study, n_chosen: int = MOST) -> tuple[Estimate, ...]:
@@ -162,13 +169,12 @@ def estimate(study: Study, model_name: str) -> Estimate:
     chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        each = [(_chars(task, item, arm), arm) for item in sample for arm in design.arms]
+        each = [(_chars(task, item, arm), arm) for item in sample for arm in design.arms_of(task)]
         first = sum(n * arm.strategy.n_first for n, arm in each)
         every = sum(n * arm.strategy.max_calls + _said(arm) for n, arm in each)
         chars += first / max(len(sample), 1) * len(task.items) * design.replicates
         most_chars += every / max(len(sample), 1) * len(task.items) * design.replicates
-    a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
-    n_calls = [a_pass * sum(arm.strategy.n_first for arm in design.arms), a_pass * sum(arm.strategy.max_calls for arm in design.arms)]
+    n_calls = [_calls(design, attrgetter(name)) for name in ("n_first", "max_calls")]
     asked = merged(study.experiment.sampling.asked(), model.sampling)
     most = max(most_output(merged(asked, dict(arm.setting.sampling))) or OUTPUT_TOKENS_UNSET[1] for arm in design.arms)
     tokens = [int(chars / CHARS_A_TOKEN[0]), int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most)]

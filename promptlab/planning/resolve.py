@@ -43,6 +43,7 @@ from promptlab.nouns import (
 from promptlab.nouns.environment import ignored, located, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
+from promptlab.planning.earlier import earlier
 from promptlab.planning.requests import are_chats
 from promptlab.planning.study import Study
 from promptlab.scoring.code import Code, Consent
@@ -78,6 +79,8 @@ class _Resolver:
     files: dict[str, str] = field(default_factory=dict)
     """Task files by the id of their task."""
     code: list[Code] = field(default_factory=list)
+    left_out: set[tuple[str, str | None]] = field(default_factory=set)
+    """Ids of tasks with base prompts that do not ask for them, where benchmarks have different ones."""
 
     def problem(self, message: str, *loc: str | int) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
@@ -124,17 +127,27 @@ class _Resolver:
         e = self.experiment
         tasks, own, programs = [], self.own_tasks(), [program.name for program in e.programs]
         strategies = [(n, strategy_of(entry)) for n, entry in enumerate(e.strategies) if entry not in programs]
+        missing: list[tuple[str, DataMissing]] = []
         for name in self.names(e.tasks, [*own, *task_names(e.suite)], "task", "tasks"):
             try:
                 task = own[name] if name in own else load_task(name, e.suite, e.defects)
             except DataMissing as error:
-                self.problem(str(error), "tasks")
+                missing.append((name, error))
                 continue
-            for index, prompt in enumerate(() if e.prompts else e.base_prompts):
+            for index, prompt in enumerate(() if e.prompts else e.prompts_of(task.benchmark)):
                 if prompt not in task.base_prompts:
                     has = ", ".join(task.base_prompts)
                     way = f"it has {has}" if has else "write whole 'prompts' here, or base_prompts in the task's file"
-                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; {way}", "base_prompts", index)
+                    self.problem(
+                        f"the task {name!r} has no base prompt {prompt!r}; {way}",
+                        "base_prompts",
+                        *([task.benchmark] * isinstance(e.base_prompts, dict)),
+                        index,
+                    )
+            others = set() if e.prompts else set(e.prompt_names) - set(e.prompts_of(task.benchmark))
+            self.left_out |= {(task.id, prompt) for prompt in others}
+            if others and (e.analysis.looks > 1 or e.confirm is not None):
+                self.problem(f"looks and 'confirm' need the same base prompts in every task; {name!r} has others", "base_prompts")
             n_shots = max(e.shots_asked)
             drawn = draw(task, e.items, n_shots, e.seed)
             if task.id in self.files:
@@ -153,6 +166,9 @@ class _Resolver:
             if len(task.items) < SMALL:
                 self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
             tasks.append(drawn)
+        if missing:
+            more = f" ({len(missing)} tasks lack their files: {', '.join(name for name, _ in missing)})" if len(missing) > 1 else ""
+            self.problem(f"{missing[0][1]}{more}", "tasks")
         return tasks
 
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:
@@ -422,11 +438,16 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
             what = f"{model.name!r} completes one text, and requests have several messages"
             resolver.problem(f"{what}; add chat_template to it, as in '{{role}}: {{content}} '", "models", index)
     resolver.first_calls(made.values(), arms, tasks)
+    design = Design(
+        tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, screened=n_screened,
+        left_out=frozenset(resolver.left_out),
+    )  # fmt: skip
+    paired_with = earlier(experiment, design, base, lambda said: resolver.problem(said, "compare_to"))
     if resolver.problems:
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
-        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, n_screened), sims=sims, prices=prices,
+        design=design, sims=sims, prices=prices, earlier=paired_with,
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},

@@ -30,8 +30,10 @@ from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.causes import loop_contrasts
+from promptlab.reporting.earlier import earlier_words, joined, n_old
 from promptlab.reporting.judged import ground, grounded
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
+from promptlab.reporting.older import aged
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
@@ -71,6 +73,8 @@ class Judged:
     """What each planned interim analysis decided."""
     saved: Saved | None
     """What stopping early left unsent; None in a sweep without interim analyses."""
+    n_old: int | None
+    """Answers that are older than the run, which came from the cache; None where no comparison with an earlier run was planned."""
     screening: tuple[ScreenRow, ...]
     """Of a run that screens first: each arm on the screening part. Everything else of the report is of the confirming part."""
     gaps: tuple[Mapping[str, Any], ...]
@@ -79,6 +83,10 @@ class Judged:
     """How many answers of each arm are not whole."""
     standings: tuple[Standing, ...]
     """Each arm by itself: score, price, and how its answers ended."""
+    history: tuple[str, ...] = ()
+    """What was known before the plan: its registration, other runs of the question, answers that are older."""
+    failed: tuple[str, ...] = ()
+    """Why the run fails its audit: comes first in every form of a report that was forced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,12 +164,14 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         screening = Screening.thawed(plan, run.looks) if plan.confirm else None
         if screening is not None:
             plan, trials = screening.confirming, screening.of(trials)
-        as_run = trials
+        as_run, n_trials = trials, len(trials)
+        trials, plan = joined(run, trials, plan)
         if scorer is not None and scorer != plan.scorer:
             trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
         looks = Looks.thawed(plan, run.looks) if plan.looks else None
         ratings = tuple(ratings_of(run.folder))
-        comparisons = tuple(grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings))
+        judged = grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings)
+        comparisons, history = aged(run, plan, trials, tuple(judged))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
         steps = progress(as_run, calls, plan) if calls is not None else None
@@ -171,8 +181,10 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             plan=plan,
             state=run.state,
             trials=trials,
-            n_trials=len(trials),
+            n_trials=n_trials,
+            n_old=n_old(run) if plan.earlier else None,
             comparisons=comparisons,
+            history=history,
             baselines=scorer_table(trials, run.each_item(), plan),
             rounds=tuple(loop_rounds(steps)) if steps is not None else (),
             loop_arms=tuple(loop_arms(as_run, steps, plan)) if steps is not None else (),
@@ -205,12 +217,14 @@ def comparison_frame(report: Report) -> pd.DataFrame:
     In a run with contrasts the last column names them, as in `prompt expert - current`.
     """
     some = any(c.contrast for c in report.comparisons)
+    failed = {"audit": "; ".join(failed_words(report))} if report.failed else {}
     rows = [
         {name: "; ".join(map(str, value)) if isinstance(value, tuple) else value for name, value in flat(c).items()}
         | ({"contrast": c.contrast and c.contrast.name} if some else {})
+        | failed
         for c in report.comparisons
     ]
-    return pd.DataFrame(rows, columns=[*COMPARISON_COLUMNS, *(["contrast"] if some else [])])
+    return pd.DataFrame(rows, columns=[*COMPARISON_COLUMNS, *(["contrast"] if some else []), *failed])
 
 
 def verdicts(run: Run | str | Path) -> pd.DataFrame:
@@ -245,18 +259,19 @@ def by_arm(report: Report) -> list[tuple[dict[str, Any], pd.DataFrame]]:
 
 def headline(report: Report) -> list[str]:
     """The first sentences of a report: what is simulated, how far it is, what was found against which control."""
-    found: list[str] = []
+    found: list[str] = failed_words(report)
     if report.simulated:
         names = ", ".join(report.manifest.simulated_models)
         found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
     if report.plan.imported:
         found += list(report.plan.notes)
+    found += report.history
     n, planned = report.n_trials, report.plan.counts.trials
     if report.saved:
         found.append(looks_words(report))
     if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
-    found += waiting(report)
+    found += [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *waiting(report)]
     found += [*unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
@@ -276,6 +291,11 @@ def headline(report: Report) -> list[str]:
             "attributed to what the sentences say."
         )
     return found
+
+
+def failed_words(report: Report) -> list[str]:
+    """That the run fails its audit, as a sentence."""
+    return [f"THIS RUN FAILS ITS AUDIT: {'; '.join(report.failed)}."] if report.failed else []
 
 
 def screening_words(report: Report, model: str) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Hypothesis, Plan, Setting
@@ -20,6 +21,11 @@ from promptlab.stats import analyse, interval, p_text, points
 
 ATTEMPTS, REMARK, VARIETY, EMOTION, TOKENS = "further attempts", "a remark of any kind", "variety of wording", "emotion", "more tokens"
 NOTHING = "nothing found"
+JUDGED_BY = (
+    "trial", "order", "model", "setting", "placement", "shots", "strategy", "base_prompt", "task", "item", "cluster", "arm", "replicate",
+    "outcome", "rule", "reasoning_tokens", "score",
+)  # fmt: skip
+"""What of a trial an analysis reads."""
 LEFT = 0.25
 """What helps by costing more leaves less than this share of its difference at equal tokens, or none that is shown."""
 UNITS = ("rounds", "tokens", "usd")
@@ -65,17 +71,18 @@ def _rungs(plan: Plan, setting: Setting, here: Mapping[str, PlannedArm]) -> Iter
         below, causes = (rung, []) if arms else (below, causes)
 
 
-def cut(arm: Held, unit: str, budget: float) -> pd.Series[float]:
+def cut(arm: Held, unit: str, budget: float) -> np.ndarray:
     """Whether each trial is solved where the arm has cost `budget` an item on average; a fraction between two rounds."""
     solved = arm.values["solved"]
     if unit == "rounds":
-        return solved.iloc[:, -1]
-    cost = [float(arm.by_item(arm.values[unit][k]).mean()) for k in solved.columns]
+        return solved[:, -1]
+    cost = [arm.by_item(spent).mean() for spent in arm.values[unit].T]
     reached = max((place for place, spent in enumerate(cost) if spent <= budget), default=0)
     if reached + 1 == len(cost) or budget <= cost[0]:
-        return solved.iloc[:, reached]
+        return solved[:, reached]
     share = (budget - cost[reached]) / (cost[reached + 1] - cost[reached])
-    return (1 - share) * solved.iloc[:, reached] + share * solved.iloc[:, reached + 1]
+    between: np.ndarray = (1 - share) * solved[:, reached] + share * solved[:, reached + 1]
+    return between
 
 
 def loop_contrasts(trials: pd.DataFrame, steps: pd.DataFrame, plan: Plan) -> Rows:
@@ -85,6 +92,7 @@ def loop_contrasts(trials: pd.DataFrame, steps: pd.DataFrame, plan: Plan) -> Row
     (Holm), the other pairs another. Units that are unknown, and those that one answer has, are left out.
     """
     arms = {key: held(rows) for key, rows in steps.groupby(["model", "setting", "arm"], sort=False, observed=True)}
+    trials = trials[[name for name in JUDGED_BY if name in trials]]
     by_trial = trials.set_index("trial", drop=False)
     looped = {setting.id for setting in plan.settings if setting.strategy in plan.looped}
     repeat = trials[(trials["arm"] == AA_ARM) & trials["setting"].isin(looped)]
@@ -99,13 +107,13 @@ def _at_equal(
         sides = [arms.get((pair.model, pair.setting.id, arm)) for arm in (pair.treatment, pair.control)]
         if (treated := sides[0]) is None or (control := sides[1]) is None or (unit != "rounds" and pair.control == NONE_ARM):
             continue
-        spent = [side.by_item(side.values[unit].iloc[:, -1]).mean(skipna=False) for side in (treated, control) if unit != "rounds"]
+        spent = [side.by_item(side.values[unit][:, -1]).mean() for side in (treated, control) if unit != "rounds"]
         budget = float(min(spent, default=0.0))
         if pd.isna(sum(spent)):
             continue
         names = [f"{name} {n}" for name in (pair.treatment, pair.control)]
         for side, name in zip((treated, control), names, strict=True):
-            frames.append(trials.loc[side.items.index].assign(score=cut(side, unit, budget), arm=name))
+            frames.append(trials.loc[list(side.trials)].assign(score=cut(side, unit, budget), arm=name))
         refs = [ArmRef(model=pair.model, setting=pair.setting.id, arm=name) for name in names]
         weights = tuple(zip(refs, (1.0, -1.0), strict=True))
         contrast = Contrast(name=f"{pair.treatment} - {pair.control}", weights=weights)

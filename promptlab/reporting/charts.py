@@ -107,7 +107,7 @@ def matrix(
         color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
     )
     signs = "▲ helps  ·  ▼ hurts  ·  ■ same  ·  ◆ less than the margin"
-    legend = f"{signs}  ·  hatched: nothing can be concluded (● unclear, ✕ no verdict)"
+    legend = f"{signs}  ·  hatched: nothing can be concluded (○ unclear, ✕ no verdict)"
     picked = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}"))
     framed = picked.mark_rect(fill=None, stroke=INK, strokeWidth=3)
     return _layered([shaded, hatch, text, framed], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
@@ -138,6 +138,12 @@ def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt
     """
     shares = [{**row, "share": row["accuracy"], "low": row["accuracy_low"], "high": row["accuracy_high"]} for row in rows]
     return _by_round(shares, title, "right answers at this round, %", simulated)
+
+
+@UNCHECKED
+def history(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """The score of what runs today, run by run, one line for each model, with 95 % intervals; rows of `history.chart_rows`."""
+    return _by_round(rows, title, "right answers of what runs today, %", simulated, unit="run")
 
 
 @UNCHECKED
@@ -288,6 +294,10 @@ def series_colours(arms: Sequence[str]) -> list[str]:
     return [GREY if arm == control else next(rest, None) or next(spare) for arm in arms]
 
 
+STEPS = ("round", "run")
+"""What lies next to each other as whole numbers."""
+
+
 def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, unit: str = "round") -> alt.LayerChart:
     arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
     data = _data(
@@ -295,11 +305,11 @@ def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simul
             {
                 "arm": row["arm"],
                 # Beside each other, so that intervals of one round can be told apart.
-                "x": row[unit] + (unit == "round") * 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
+                "x": row[unit] + (unit in STEPS) * 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
                 "share": 100 * row["share"],
                 "low": 100 * (row["share"] if row["low"] is None else row["low"]),
                 "high": 100 * (row["share"] if row["high"] is None else row["high"]),
-                "words": f"{row['arm']}, round {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
+                "words": f"{row['arm']}, {'run' if unit == 'run' else 'round'} {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
             }
             for row in rows
         ]
@@ -307,7 +317,7 @@ def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simul
     last = max((int(row["round"]) for row in rows), default=1)
     by_round: dict[str, Any] = {"scale": alt.Scale(domain=[0.6, last + 0.4], nice=False), "axis": alt.Axis(values=list(range(1, last + 1)))}
     titles = {"tokens": "tokens an item so far", "usd": "USD an item so far"}
-    x = alt.X("x:Q", title=titles.get(unit, unit), **(by_round if unit == "round" else {}))
+    x = alt.X("x:Q", title=titles.get(unit, unit), **(by_round if unit in STEPS else {}))
     legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
     looks = (alt.Color, series_colours(arms), legend), (alt.StrokeDash, DASHES, None), (alt.Shape, POINTS, legend)
     colour, dash, shape = (kind("arm:N", sort=None, scale=alt.Scale(domain=arms, range=of), legend=own) for kind, of, own in looks)

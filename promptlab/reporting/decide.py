@@ -12,7 +12,7 @@ from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
-from promptlab.reporting.build import Report
+from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
@@ -63,7 +63,8 @@ def lines(report: Report) -> list[Line]:
             over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
-            for c in (c for c in over if c.control == controls[0]):
+            first = {c.treatment for c in over if c.control == controls[0]}
+            for c in (c for c in over if c.control == controls[0] or c.treatment not in first):
                 today = plain.get(c.treatment)
                 line = _line(report, c, today if today is not c else None, texts.get(c.treatment))
                 split = depends.get((model, setting.id, c.treatment, c.control))
@@ -144,7 +145,7 @@ def cautions(report: Report) -> list[str]:
         "An oracle told these loops when an answer was right; in production nobody knows that.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
     }  # fmt: skip
-    return [caution for caution, stands in against.items() if stands]
+    return [*failed_words(report), *(caution for caution, stands in against.items() if stands)]
 
 
 def _says(c: Comparison) -> str:
@@ -172,6 +173,7 @@ REASONS = {
     "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
     "judge_failed": "The judge failed a control, so its verdicts say nothing; take another judge, or rate answers by hand.",
+    "after_the_data": "Its answers are older than this plan, so the data may have chosen it: send again with --fresh.",
     "not_planned": "Interim analyses were planned for means over the tasks, so a single task gets no verdict.",
 }
 """What prevents a verdict, by its status."""

@@ -17,7 +17,7 @@ from promptlab.reporting.frozen import experiment_of
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.sensitivity import key_of
 from promptlab.reporting.table import Table, table
-from promptlab.stats import adjustment_of
+from promptlab.stats import Screening, adjustment_of
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
@@ -49,21 +49,25 @@ def counted_cells(store: Store) -> pd.DataFrame:
     """Trials and errors of every model, setting, arm and task: what the plan asks for, and what is recorded."""
     keys = ["model", "setting", "arm", "task"]
     there = store.query(
-        "SELECT model, setting, arm, task, count(*) AS n, count(*) FILTER (outcome = 'error') AS errors FROM trials GROUP BY ALL"
+        "SELECT model, setting, arm, task, count(*) AS n, count(*) FILTER (outcome = 'error') AS errors FROM trials "
+        "WHERE trials.order >= 0 GROUP BY ALL"
     )
-    frame = planned_cells(store.plan).merge(there, on=keys, how="outer")
+    screening = Screening(store.plan, store.report.screening) if store.plan.confirm else None
+    frame = planned_cells(store.plan, screening).merge(there, on=keys, how="outer")
     for name in ("planned", "n", "errors"):
         frame[name] = frame[name].fillna(0).astype("int64")
     return frame
 
 
-def planned_cells(plan: Plan) -> pd.DataFrame:
-    """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats."""
+def planned_cells(plan: Plan, screening: Screening | None = None) -> pd.DataFrame:
+    """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats; of a run that screens
+    first those of the confirming part.
+    """
     rows = []
     for setting in plan.settings:
-        each = [(arm.name, n * plan.replicates) for arm in plan.arms_of(setting) if (n := plan.n_prompts_of(setting, arm))]
-        every = itertools.product(plan.model_of, each, plan.tasks)
-        rows += [(model, setting.id, arm, task.name, task.n_items * n) for model, (arm, n), task in every]
+        for model, arm, task in itertools.product(plan.model_of, plan.arms_of(setting), plan.tasks):
+            n = screening.n_prompts(model, setting, arm, task) if screening else plan.n_prompts_of(setting, arm, task)
+            rows += [(model, setting.id, arm.name, task.name, task.n_items * n * plan.replicates)] if n else []
     return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
 
 
@@ -79,7 +83,7 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
         untold = NOT_YET if state == "running" else UNKNOWN
         rows.append((what, untold if fine is None else AS_PLANNED if fine else DEVIATES, wanted, is_now))
 
-    skipped = f", {n_skipped:,} not sent because of an interim analysis" if n_skipped else ""
+    skipped = f", {n_skipped:,} not sent as planned" if n_skipped else ""
     add("trials recorded", f"{planned:,}", f"{n:,}{skipped}", n + n_skipped >= planned or short)
     wanted = cells[cells["planned"] > 0]
     for name in ("arm", "task"):

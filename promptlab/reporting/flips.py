@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,8 +17,6 @@ from promptlab.reporting.prepared import RIGHT, Store
 from promptlab.stats import Inference, Pairs, infer, prompt_names
 
 KINDS = ("a", "b", "both", "neither")
-MOST_WORDS = 1_500
-WORD = re.compile(r"\s+|[^\s]+")
 KEYS = ["suite", "task", "item"]
 
 
@@ -78,9 +74,10 @@ def side(store: Store, model: str, setting: Setting, name: str, prompt: str | No
     return Side(store, model, setting, name, prompt) if name in store.arms else Side(store, model, setting, NONE_ARM, name)
 
 
-def default_arms(store: Store, model: str, setting: Setting, task: str) -> tuple[str, str]:
-    """The stimulus with the largest gain in this task (the first one while there is none) and the baseline."""
-    cells = [c for c in store.comparisons(model, setting, NONE_ARM, ["cell"]) if c.task == task and c.diff is not None]
+def default_arms(store: Store, model: str, setting: Setting, task: str | None) -> tuple[str, str]:
+    """The stimulus with the largest gain in this task (None: over the tasks; the first one while there is none) and the baseline."""
+    scope = "cell" if task else "stimulus"
+    cells = [c for c in store.comparisons(model, setting, NONE_ARM, [scope]) if c.task == task and c.diff is not None]
     best = max(cells, key=lambda c: c.diff or 0.0, default=None)
     arms = list(store.arms)
     first = best.treatment if best else next(iter(store.stimuli), arms[-1])
@@ -109,20 +106,23 @@ def paired(a: Side, b: Side, task: str | None) -> pd.DataFrame:
 
 
 def difference(pairs: pd.DataFrame) -> Inference:
-    """A minus B on the items of one task, by the core that gives the verdicts."""
-    clusters = pairs["cluster"].where(pairs["cluster"].notna(), pairs["item"]).to_numpy()
-    grouped = clusters if len(set(clusters)) < len(clusters) else None
-    s, b = (pairs[name].to_numpy(dtype=np.float64) for name in ("mean_a", "mean_b"))
-    return infer([Pairs(task=str(pairs["task"].iloc[0]), s=s, b=b, clusters=grouped, n_planned=len(pairs))])
+    """A minus B, averaged over the tasks, by the core that gives the verdicts."""
+    found = []
+    for task, rows in pairs.groupby("task", sort=False):
+        clusters = rows["cluster"].where(rows["cluster"].notna(), rows["item"]).to_numpy()
+        grouped = clusters if len(set(clusters)) < len(clusters) else None
+        s, b = (rows[name].to_numpy(dtype=np.float64) for name in ("mean_a", "mean_b"))
+        found.append(Pairs(task=str(task), s=s, b=b, clusters=grouped, n_planned=len(rows)))
+    return infer(found)
 
 
-def count_only(a: Side, b: Side, task: str) -> int:
+def count_only(a: Side, b: Side, task: str | None) -> int:
     """How many items only one of the two arms has a score for."""
     scored = [set(one.means(task).dropna(subset="mean")[KEYS].itertuples(index=False, name=None)) for one in (a, b)]
     return len(scored[0] ^ scored[1])
 
 
-def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
+def planned(a: Side, b: Side, task: str | None) -> tuple[Comparison | None, bool]:
     """The planned comparison of these two arms, and whether it has more control arms than the one shown."""
     if a.store is not b.store:
         return None, False
@@ -133,7 +133,7 @@ def planned(a: Side, b: Side, task: str) -> tuple[Comparison | None, bool]:
     if (a.model, a.setting) != (b.model, b.setting) or a.prompt or b.prompt:
         return None, False
     for treatment, control in ((a.arm, b.arm), (b.arm, a.arm)):
-        for c in a.store.comparisons(a.model, a.setting, None, ["cell"]):
+        for c in a.store.comparisons(a.model, a.setting, None, ["cell" if task else "stimulus"]):
             if c.task == task and c.treatment == treatment and control in c.control_arms:
                 return c, len(c.control_arms) > 1
     return None, False
@@ -163,21 +163,6 @@ def by_task(a: Side, b: Side) -> pd.DataFrame:
         )  # fmt: skip
     columns = ["task", "items", "A", "B", "points", "only A right", "only B right"]
     return pd.DataFrame(rows, columns=columns).sort_values("points", kind="stable", ignore_index=True)
-
-
-def word_diff(a: str, b: str) -> str:
-    """Both answers as one text: words of A alone as [-word-], words of B alone as {+word+}."""
-    left, right = WORD.findall(a)[:MOST_WORDS], WORD.findall(b)[:MOST_WORDS]
-    parts: list[str] = []
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
-        if tag == "equal":
-            parts += left[i:j]
-            continue
-        if i < j:
-            parts.append(f"[-{''.join(left[i:j])}-]")
-        if k < m:
-            parts.append(f"{{+{''.join(right[k:m])}+}}")
-    return "".join(parts)
 
 
 def shared_items(a: Side, b: Side, task: str | None) -> pd.DataFrame | None:

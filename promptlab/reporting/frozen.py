@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError, as_sent, merged
+from promptlab.record.store import Evidence, evidence_in
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
@@ -43,7 +44,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("controls", controls),
         ("settings", "; ".join(setting.words for setting in plan.settings)),
         ("base prompts", ", ".join(plan.base_prompts)),
-        ("answers for each item and arm", str(plan.answers_an_item)),
+        ("answers for each item and arm", " or ".join(dict.fromkeys(str(plan.answers_an_item(task)) for task in plan.tasks))),
         ("seed", str(plan.seed)),
         ("sampling", _json(plan.sampling) if plan.sampling else "nothing asked: the provider's defaults"),
         ("size", ", ".join(f"{name} {getattr(plan.counts, name):,}" for name in ("models", "tasks", "items", "arms", "trials"))),
@@ -90,6 +91,7 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
         ("first and last written", f"{m.created_at} to {m.updated_at}", False),
         ("models asked", "; ".join(f"{name}: {model.words}" for name, model in m.models.items()), False),
         ("served by", "; ".join(f"{name}: {_versions(versions)}" for name, versions in m.served.items()) or "nothing yet", False),
+        *(("evidence of the answers", evidence.words, False) for evidence in evidence_of(report)),
         ("prices, USD per million tokens", "; ".join(f"{name}: {_price(p)}" for name, p in m.prices.items()) or "none recorded", False),
         ("calls", f"{m.counts.sent:,} sent in {m.sessions} session{'' if m.sessions == 1 else 's'}; in the last, {m.counts.cached:,} "
                   f"answers came from the cache and {m.counts.errors:,} calls failed", False),
@@ -100,6 +102,17 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
     for source in (m.provenance or {}).get("files", ()):
         found.append(("imported from", f"{source.get('file')} ({source.get('tool')}), SHA-256 {source.get('sha256')}", True))
     return found
+
+
+def evidence_of(report: Report) -> list[Evidence]:
+    """What the calls keep of their providers, where they are at hand and anything says so."""
+    if report.folder is None or report.plan.imported:
+        return []
+    try:
+        found = evidence_in(report.folder)
+    except PromptlabError:
+        return []
+    return [found] if found.response_ids or found.request_ids or found.dated else []
 
 
 def steps(report: Report) -> list[Step]:

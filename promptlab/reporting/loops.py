@@ -74,33 +74,50 @@ def _rounds(calls: Sequence[tuple[Any, ...]], loop: PlannedLoop, score: float) -
 class Held(NamedTuple):
     """One arm of a loop on one model: for each trial (rows) and round (columns) its state; what ended before stays as it is."""
 
-    asked: pd.DataFrame
-    values: Mapping[str, pd.DataFrame]
-    items: pd.DataFrame
-    """Task, item and cluster of each trial."""
+    trials: Sequence[str]
+    asked: np.ndarray
+    """Whether a trial was run at a round."""
+    values: Mapping[str, np.ndarray]
+    """`right`, `seen`, `solved`, `tokens` and `usd`, as in `progress`."""
+    items: np.ndarray
+    """The place of each trial's item."""
+    clusters: np.ndarray | None
+    """Of each item, where items come in clusters."""
 
-    def by_item(self, values: pd.Series[float]) -> pd.Series[float]:
-        """The mean over the trials of each item, by task and item."""
-        means: pd.Series[float] = values.groupby([self.items["task"], self.items["item"]], sort=False).mean()
-        return means
+    def by_item(self, values: np.ndarray) -> np.ndarray:
+        """The mean over the trials of each item."""
+        sums: np.ndarray = np.bincount(self.items, weights=values)
+        return sums / np.bincount(self.items)
 
-    def share(self, values: pd.Series[Any]) -> tuple[float, float | None, float | None]:
+    def share(self, values: np.ndarray) -> tuple[float, float | None, float | None]:
         """The mean over items with its 95 % interval, which is by item, or by cluster of items, never by trial."""
-        means = self.by_item(values.astype(float))
-        groups = self.items.groupby(["task", "item"], sort=False)["cluster"].first()
-        named = groups.reset_index().itertuples(index=False, name=None) if groups.notna().any() else ()
-        clusters = np.array([f"{task}/{item if pd.isna(own) else own}" for task, item, own in named], dtype=object)
-        if not len(clusters) and means.isin((0.0, 1.0)).all():
+        means = self.by_item(values)
+        if self.clusters is None and np.isin(means, (0.0, 1.0)).all():
             return float(means.mean()), *wilson(float(means.sum()), len(means), 0.95)
-        mean, ci = mean_score([(means.to_numpy(), clusters if len(clusters) else None)])
+        mean, ci = mean_score([(means, self.clusters)])
         return mean, *(ci or (None, None))
 
 
 def held(rows: pd.DataFrame) -> Held:
     """The rows of `progress` of one arm on one model."""
-    wide = {name: rows.pivot(index="trial", columns="round", values=name) for name in ("right", "seen", "solved", "tokens", "usd")}
-    items = rows.drop_duplicates("trial").set_index("trial")[["task", "item", "cluster"]].loc[wide["right"].index]
-    return Held(wide["right"], {name: frame.astype(float).ffill(axis=1) for name, frame in wide.items()}, items)
+    trials, names = pd.factorize(rows["trial"])
+    at = trials, rows["round"].to_numpy() - 1
+    asked = np.zeros((len(names), int(rows["round"].max())), dtype=bool)
+    asked[at] = True
+    values = {}
+    for name in ("right", "seen", "solved", "tokens", "usd"):
+        values[name] = np.zeros(asked.shape)
+        values[name][at] = rows[name].to_numpy(dtype=float)
+        for k in range(1, asked.shape[1]):
+            values[name][:, k] = np.where(asked[:, k], values[name][:, k], values[name][:, k - 1])
+    own = rows.drop_duplicates("trial")
+    items, _ = pd.factorize(own["task"].astype(str) + "\0" + own["item"].astype(str))
+    first = own[~pd.Series(items, index=own.index).duplicated()]
+    named = first["cluster"].notna()
+    clusters = (
+        first["task"].astype(str) + "\0" + first["cluster"].astype(object).where(named, first["item"].astype(object)).astype(str)
+    ).to_numpy(dtype=object)
+    return Held(list(map(str, names)), asked, values, items, clusters if named.any() else None)
 
 
 def loop_rounds(steps: pd.DataFrame) -> Rows:
@@ -114,18 +131,19 @@ def loop_rounds(steps: pd.DataFrame) -> Rows:
     found: Rows = []
     for (model, strategy, arm), group in steps.groupby(LOOP_ARM, sort=False, observed=True):
         of_arm = held(group)
-        right, change = of_arm.values["right"], of_arm.values["right"].diff(axis=1)[of_arm.asked.notna()]
-        for k in right.columns:
-            solved, low, high = of_arm.share(of_arm.values["solved"][k])
-            accuracy, accuracy_low, accuracy_high = of_arm.share(right[k])
-            spent = {name: of_arm.by_item(of_arm.values[name][k]).mean(skipna=False) for name in ("tokens", "usd")}
+        right = of_arm.values["right"]
+        change = np.diff(right, axis=1, prepend=right[:, :1])
+        for k in range(right.shape[1]):
+            solved, low, high = of_arm.share(of_arm.values["solved"][:, k])
+            accuracy, accuracy_low, accuracy_high = of_arm.share(right[:, k])
+            spent = {name: of_arm.by_item(of_arm.values[name][:, k]).mean() for name in ("tokens", "usd")}
             found.append(
                 {
-                    "model": model, "loop": strategy, "arm": arm, "round": int(k), "n": len(of_arm.by_item(right[k])),
-                    "n_asked": int(of_arm.asked[k].notna().sum()), "pass_at_k": of_arm.share(of_arm.values["seen"][k])[0],
+                    "model": model, "loop": strategy, "arm": arm, "round": k + 1, "n": int(of_arm.items.max()) + 1,
+                    "n_asked": int(of_arm.asked[:, k].sum()), "pass_at_k": float(of_arm.by_item(of_arm.values["seen"][:, k]).mean()),
                     "solved": solved, "ci_low": low, "ci_high": high,
                     "accuracy": accuracy, "accuracy_low": accuracy_low, "accuracy_high": accuracy_high,
-                    "gained": int((change[k] > 0).sum()), "lost": int((change[k] < 0).sum()),
+                    "gained": int((change[:, k] > 0).sum()), "lost": int((change[:, k] < 0).sum()),
                     **{name: None if pd.isna(value) else float(value) for name, value in spent.items()},
                 }
             )  # fmt: skip
@@ -144,16 +162,16 @@ def loop_arms(trials: pd.DataFrame, steps: pd.DataFrame, plan: Plan) -> Rows:
     used = _used(trials, plan).set_index("trial")
     for (model, strategy, arm), rows in steps.groupby(LOOP_ARM, sort=False, observed=True):
         loop, of_arm = loops[str(strategy)], held(rows)
-        group = used.loc[of_arm.items.index]
-        solved = of_arm.values["solved"].iloc[:, -1] > 0
-        asked = of_arm.asked.notna().sum(axis=1)
-        took = (1 + (of_arm.values["seen"] == 0).sum(axis=1) if loop.oracle else asked).where(solved, loop.rounds + 1)
+        group = used.loc[list(of_arm.trials)]
+        solved = of_arm.values["solved"][:, -1] > 0
+        took = 1 + (of_arm.values["seen"] == 0).sum(axis=1) if loop.oracle else of_arm.asked.sum(axis=1)
+        took = np.where(solved, took, loop.rounds + 1)
         rounds = [None if end is None else 1 + loop.rounds * end for end in of_arm.share((took - 1) / loop.rounds)]
         known = group["cost_usd"].notna().all()
         tokens = group[["input_tokens", "output_tokens"]]
         found.append(
             {
-                "model": model, "loop": strategy, "arm": arm, "oracle": loop.oracle, "n": len(of_arm.by_item(took)),
+                "model": model, "loop": strategy, "arm": arm, "oracle": loop.oracle, "n": int(of_arm.items.max()) + 1,
                 "answers": len(group), "n_solved": int(solved.sum()), "score": float(group["score"].mean()),
                 "rounds_to_solve": rounds[0], "rounds_low": rounds[1], "rounds_high": rounds[2],
                 "rounds_asked": float(group["n_rounds"].mean()), "calls": float(group["n_calls"].mean()),

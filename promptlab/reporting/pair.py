@@ -155,12 +155,12 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         )
     plan_a, plan_b = run_a.plan, run_b.plan
     notes = differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
-    trials_a = run_a.trials()
-    trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
+    trials_a = _judging(run_a)
+    trials_b = trials_a if run_a.folder == run_b.folder else _judging(run_b)
     if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
         notes.append(f"the answers of {b.run} were rescored by {plan_a.scorer}")
-    shared = _shared_items(run_a, run_b)
+    shared = shared_items(run_a, run_b)
     of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
     arms = [
         plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
@@ -173,7 +173,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     for task in plan_a.task_of:
         if task not in of_side[0] or task not in of_side[1]:
             continue
-        found, left_out, of_task = _pairs([tables[task] for tables in of_side], (a, b), arms, shared)
+        found, left_out, of_task = pairs_of([tables[task] for tables in of_side], (a, b), arms, shared)
         dropped += left_out
         changed += of_task
         if len(found.s):
@@ -200,7 +200,13 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(changed[:MOST_CHANGED]))
 
 
-def _pairs(
+def _judging(run: Run) -> pd.DataFrame:
+    """The trials that judge arms: of a run that screened first those of its confirming part."""
+    confirm, trials = run.plan.confirm, run.trials()
+    return trials if confirm is None else trials[trials["order"] >= confirm.order]
+
+
+def pairs_of(
     tables: Sequence[ItemTable], sides: Sequence[Side], arms: Sequence[Sequence[str]], shared: Collection[tuple[str, str]]
 ) -> tuple[Pairs, int, list[Changed]]:
     """B and A on the items and base prompts that both have, how many items that leaves out, and which of them differ."""
@@ -235,7 +241,7 @@ def _row(found: Inference, task: str | None, n: int, means: tuple[float, float],
     return filled(PairRow, found, **given, status="not_planned")
 
 
-def _shared_items(run_a: Run, run_b: Run) -> set[tuple[str, str]]:
+def shared_items(run_a: Run, run_b: Run) -> set[tuple[str, str]]:
     """Items that both runs name alike and ask in the same words, of the same suite."""
     first, *others = [_texts(run) for run in ((run_a,) if run_a.folder == run_b.folder else (run_a, run_b))]
     return {key for key, text in first.items() if all(other.get(key) == text for other in others)}

@@ -65,3 +65,16 @@ DARK = Palette(
     simulated=Tint("#F2D06B", "#3D3200"), warning=Tint("#FF9D5C", "#4A2710"), good=Tint("#8CE3C3", "#123B2E"),
     verdicts=_verdicts(Tint("#6CB8F5", "#12344F"), Tint("#FF9D5C", "#4A2710"), Tint("#8CE3C3", "#123B2E"), "#98A1AB"),
 )  # fmt: skip
+
+
+def streamlit_options() -> dict[str, str]:
+    """The theme of the explorer as options of its server: `theme.light.textColor` and so on."""
+    shared = {"baseFontSize": "15", "baseRadius": "6px", "showWidgetBorder": "true"}
+    found = {f"theme.{name}": value for name, value in shared.items()}
+    for theme, colours in (("light", LIGHT), ("dark", DARK)):
+        own = {
+            "primaryColor": colours.accent, "backgroundColor": colours.page, "secondaryBackgroundColor": colours.panel,
+            "textColor": colours.ink, "borderColor": colours.line, "linkColor": colours.accent,
+        }  # fmt: skip
+        found |= {f"theme.{theme}.{name}": value for name, value in own.items()}
+    return found

@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,16 +38,18 @@ from promptlab.nouns import (
     first_line,
     home,
 )
+from promptlab.planning.earlier import extended
 from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
+from promptlab.reporting.checked import failures
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 from promptlab.stats import Screening
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 6
+VERSION = 7
 """Raised when what is kept changes, so that older files are recreated."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is prepared by a process of its own."""
@@ -106,6 +108,7 @@ class Store:
         plan = run.plan
         if plan.confirm:
             plan = Screening(plan, kept.judged.screening).confirming
+        plan = extended(plan)
         report = Report(
             run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(),
             baselines=pd.DataFrame(kept.baselines), **vars(kept.judged),
@@ -214,6 +217,11 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether a run is ready as it is now, so that opening it takes a moment."""
+    return _kept(folder, stamp(folder)) is not None
+
+
 def stamp(folder: Path) -> Stamp:
     """What the folder holds now: names, times and sizes of everything that decides what is shown."""
     paths = [folder / name for name in ("plan.json", "looks.json", "items.parquet", "journal.jsonl")]
@@ -237,7 +245,8 @@ def prepare(folder: Path) -> None:
     """Make a run ready in this process, whatever is kept of it."""
     now = stamp(folder)
     run = Run(folder)
-    keep(run, build(run), now)
+    built = build(run)
+    keep(run, replace(built, failed=tuple(failures(run, built.trials))), now)
 
 
 def keep(run: Run, report: Report, now: Stamp) -> None:

@@ -58,7 +58,7 @@ def result(c: Comparison) -> str:
 def arm_words(report: Report) -> Table:
     """Rows of `arm_table` as words, and after them what is recorded and how it came; settings only where there are several."""
     rows = []
-    planned = sum(task.n_items for task in report.plan.tasks) * report.plan.answers_an_item  # of one arm, looks aside
+    planned = sum(task.n_items * report.plan.answers_an_item(task) for task in report.plan.tasks)  # of one arm, looks aside
     for row, group in by_arm(report):
         asked = group.loc[~group["cached"].astype(bool) & (group["outcome"] != "error"), "latency_s"].astype(float)
         rows.append(

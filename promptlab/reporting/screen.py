@@ -80,7 +80,7 @@ def _beside(report: Report, advice: str) -> list[str]:
     """What planned interim analyses did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
     against = [text for text in cautions(report) if not (text.startswith(NO_NEUTRAL) and NOT_ASKED in advice)]
-    return [*found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
+    return [*report.history, *found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
 
 
 def _say_model(summary: Summary, width: int, console: Console, margin: float) -> None:

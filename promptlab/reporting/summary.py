@@ -14,6 +14,7 @@ from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
+from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
 from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
@@ -133,7 +134,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
-    beside = [*screening_words(report, model), *beside]
+    beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,

@@ -10,17 +10,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, Scorer, filled, inert
+from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
 from promptlab.record.store import Run
 from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.checked import checked
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
 from promptlab.reporting.fragments import Shown, item, opened, verdict_html
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
+from promptlab.reporting.older import keep_results
 from promptlab.reporting.one_page import to_pdf, to_png
 from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
@@ -69,9 +71,17 @@ def show(run: Run | Judged | str | Path) -> Shown:
     return (filled(Report, run) if isinstance(run, Judged) else whole(opened(run))).show()
 
 
-def whole(run: Run, scorer: Scorer | None = None) -> Report:
-    """Judge a run by its frozen plan, as `build` does."""
-    return filled(Report, build(run, scorer))
+def whole(run: Run, scorer: Scorer | None = None, force: bool = False) -> Report:
+    """Judge a run by its frozen plan, as `build` does; RunProblem where it fails the checks of `checked`, unless `force`."""
+    try:
+        built = build(run, scorer)
+    except RunProblem:
+        checked(run, force)
+        raise
+    failed = checked(run, force, None if scorer else built.trials)
+    if scorer in (None, built.plan.ran_by):
+        keep_results(run.id, built.comparisons)
+    return filled(Report, built, failed=tuple(failed))
 
 
 def to_text(report: Judged, console: Console | None = None, *, tasks: bool = False) -> None:

@@ -11,13 +11,6 @@ from promptlab.nouns import VERDICTS, Comparison
 from promptlab.reporting.prepared import RIGHT
 from promptlab.stats import interval, p_figure, points
 
-TINTS: Mapping[str, str] = {
-    "▲": "background-color: #cfe5f6; color: #0b3a5e",
-    "▼": "background-color: #fbdcc4; color: #6a2c00",
-    "◆": "background-color: #f3dfea; color: #5c2344",
-    "■": "background-color: #cdeae0; color: #0b4a37",
-}
-
 
 def verdict(c: Comparison) -> str:
     """Sign and word."""

@@ -71,7 +71,7 @@ class World:
         self._inputs: dict[str, tuple[Task, Item]] = {}
         self._pools = {task.id: sorted({item.targets[0] for item in task.items if item.targets}) for task in design.tasks}
         for task in design.tasks:
-            renderers = [(arm, renderer(task, arm)) for arm in design.arms if "prompts" not in arm.strategy.needs]
+            renderers = [(arm, renderer(task, arm)) for arm in design.arms_of(task) if "prompts" not in arm.strategy.needs]
             for item in task.items:
                 for arm in self._programs:
                     self._inputs.setdefault(render_input(item.input, item.choices, task, arm.placement).strip(), (task, item))

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, Plan, RunProblem, UsageProblem
 from promptlab.planning.plan import make_plan
+from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
+from promptlab.record.registry import known_of, note_plan
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import line_of
+from promptlab.record.store.reading import items_in, older_in
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
@@ -25,6 +28,7 @@ from promptlab.running.engine import Engine, engine_of
 from promptlab.running.keys import need_key_consent
 from promptlab.running.ledger import Ledger, taken_over
 from promptlab.running.open_files import with_room
+from promptlab.running.own_answers import own_in, unlike_bundle
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
 from promptlab.stats import ArmKey, Looks, Screening
@@ -155,12 +159,16 @@ class _Session:
 
     def __post_init__(self) -> None:
         study, writer = self._study, self._writer
+        failed = failures(study, writer) if (writer.folder / "manifest.json").exists() else []
+        if not self._how.force:
+            refuse(writer.folder.name, failed, REMEDY)
         self._recorded = writer.recorded()
         self._how, fewer = with_room(self._how)
         self._plan, plan_digest = freeze(study, writer)
-        self._progress = Progress(
-            n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=[fewer] if fewer else []
-        )
+        other = unlike_bundle(study) if self._how.cache == "replay" else []
+        notes = [*(f"this run fails its audit: {said}" for said in failed), *other, *([fewer] if fewer else [])]
+        self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=notes)
+        self._noted = False
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
 
@@ -181,7 +189,11 @@ class _Session:
             state = "interrupted"
             raise
         finally:
-            manifest.write(state)
+            try:
+                self._writer.compact()  # so that the manifest holds the chain's end
+                manifest.earlier = known_of(older_in(self._writer.folder), self._study.path.parent)
+            finally:
+                manifest.write(state)
             self._observe(progress)
 
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
@@ -203,6 +215,13 @@ class _Session:
             if looks and end < n_trials and looks.decide(Run(self._writer.folder).trials(), number):
                 self._writer.write_json("looks.json", looks.frozen())
 
+    def _record(self, lines: Sequence[bytes]) -> None:
+        """Append trials; with the first of them the plan is one that got an answer."""
+        if not self._noted and self._how.cache != "replay":
+            self._noted = True
+            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder))
+        self._writer.append_lines(lines)
+
     def _spent(self) -> tuple[float, int]:
         """What earlier sessions took; where a price or a usage was unknown, what they reserve for it."""
         before = self._manifest.spent_before
@@ -216,6 +235,7 @@ class _Session:
         kept = answers_of(self._writer.folder, cache) if self._how.batch else cache
         study = at_batch_prices(self._study) if self._how.batch else self._study
         engine = engine_of(study, kept, budget, progress, self._how)
+        engine.own = self._how.own or (own_in(study.path.parent) if self._how.cache == "replay" else {})
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
         engine.payer.longest.update(self._recorded.longest)
@@ -229,7 +249,7 @@ class _Session:
                 source = waves.rows(todo, end, stop) if waves else rows(engine, todo, self._how.concurrency, stop)
                 async with aclosing(source) as finished:
                     async for some in finished:
-                        self._writer.append_lines([line_of(*both) for both in some])
+                        self._record([line_of(*both) for both in some])
                         for row, _ in some:
                             manifest.seen(row.model, row.model_version)
                         self._observe(progress)
@@ -269,7 +289,7 @@ class _Session:
         study, how, manifest = self._study, self._how, self._manifest
         most_usd, most_tokens = _limits(study, how)
         usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
-        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._writer.append_lines([line]))
+        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._record([line]))
         hub.longest.update(self._recorded.longest)
         if how.ray:  # whose workers keep nothing here
             manifest.spent = lambda: (usd.lent, int(tokens.lent))
@@ -278,7 +298,7 @@ class _Session:
             if not all(model.simulated for model in study.models):
                 Ledger(self._writer.folder, before=manifest.kept_before).close()
             manifest.spent = lambda: (before[0] + hub.total("spent_usd"), before[1] + int(hub.total("spent_tokens")))
-        theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
+        theirs = replace(how, own={}, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
         try:
             for start, end, unneeded in self._segments():
@@ -334,6 +354,17 @@ class _Session:
             for version_ in sorted(versions):
                 self._manifest.seen(model, version_)
         self._observe(p)
+
+
+REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs damage; --force continues all the same"
+
+
+def failures(study: Study, writer: RunWriter) -> list[str]:
+    """What is not as it was frozen in a run that a sweep would continue with; nothing of what repair moved aside."""
+    if not all((writer.folder / name).exists() for name in (EXPERIMENT, "items.parquet", "plan.json")):
+        return []
+    run = Run(writer.folder)
+    return [*problems(run), *plan_differences(run, study)]
 
 
 def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:

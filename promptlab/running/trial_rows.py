@@ -36,9 +36,9 @@ class Finished:
 
 
 def rows_of(
-    trial: Trial, shared: Mapping[str, Any], done: Finished, made: Sequence[Made], parameters: Callable[[Mapping[str, Any]], str]
+    trial: Trial, shared: Mapping[str, Any], done: Finished, made: Sequence[Made], parameters: Callable[[Mapping[str, Any]], str], run: str
 ) -> Rows:
-    """The trial's row and those of its calls. `shared` are the `constants` of its row; `parameters` writes JSON."""
+    """The trial's row and those of its calls. `shared` are the `constants` of its row; `parameters` writes JSON; `run` is the run's id."""
     name, arm, item = trial.id, trial.arm, trial.item
     text, outcome, scored = done.text, done.outcome, done.scored
     answers = [completion for call, _, completion in made if call.purpose != "score"]
@@ -72,6 +72,7 @@ def rows_of(
             "cached": all(one.cached for _, _, one in made),
             "model_version": last.model_version if last else None,
             "error": storable(error) if error else error,
+            "older": next((one.first_run for _, _, one in made if one.first_run not in (None, run)), None),
             **shared,
             **(
                 dict(zip(TOTALS, TOTALS_OF(answers[0]), strict=True))

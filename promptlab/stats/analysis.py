@@ -109,7 +109,8 @@ class Analysis:
     def _compare(self, h: Hypothesis, contrast: Contrast) -> Result:
         """The same, of an interaction in halves: core and margin see differences of at most 1."""
         rate = self.plan.alpha if h.task is None else self.plan.fdr
-        tasks = list(self.n_items) if h.task is None else [h.task]
+        asked = self.plan.tasks_with({ref.prompt for ref, _ in contrast.weights})
+        tasks = asked if h.task is None else [h.task]
         found = [self.compared(contrast, task) for task in tasks]
         pairs, losses = [one.pairs for one in found], [one.loss for one in found]
         some = [p for p in pairs if len(p.s)]

@@ -348,7 +348,14 @@ class Replication(NamedTuple):
 
 
 def replication_check(
-    published: float, ours: float, se_ours: float, baseline: float, discordance: float, n_tasks: int, n_items: int = 100, scale: float = 1.0
+    published: float,
+    ours: float,
+    se_ours: float,
+    baseline: float,
+    discordance: float,
+    n_tasks: int,
+    n_items: float = 100,
+    scale: float = 1.0,
 ) -> Replication:
     """Compare an average over stimuli that was published with ours; the published best of many is never compared.
 

@@ -281,3 +281,9 @@ def bradley_terry(
 def control_failed(passed: int, n: int, least: float, level: float = 0.05) -> bool:
     """Whether a control's share of passes lies below `least` beyond chance: the exact binomial probability of so few is at most `level`."""
     return n > 0 and passed / n < least and float(st.binom.cdf(passed, n, least)) <= level
+
+
+def fewer_agree(same: int, n: int, same_reference: int, n_reference: int) -> float:
+    """Fisher's exact p, one-sided: whether fewer of `n` pairs agree than of `n_reference`."""
+    table = np.array([[same, n - same], [same_reference, n_reference - same_reference]])
+    return float(st.fisher_exact(table, alternative="less")[1])

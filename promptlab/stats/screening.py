@@ -15,7 +15,20 @@ from typing import Any
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import AA_ARM, OWN_PROMPT, ArmRef, Contrast, Hypothesis, Plan, ScreenRow, flat, screen_rows
+from promptlab.nouns import (
+    AA_ARM,
+    OWN_PROMPT,
+    ArmRef,
+    Contrast,
+    Hypothesis,
+    Plan,
+    PlannedArm,
+    PlannedTask,
+    ScreenRow,
+    Setting,
+    flat,
+    screen_rows,
+)
 from promptlab.stats.analysis import Analysis
 from promptlab.stats.contrasts import completed, exact, incumbent_of, of_arms
 from promptlab.stats.core import infer
@@ -55,15 +68,15 @@ class Screening:
         Where prompts, settings or models are arms, all arms of a model are one question; added texts are one in each setting.
         """
         plan, found = self.plan, dict[str, list[Hypothesis]]()
-        arms = of_arms(plan)
+        arms, earlier = of_arms(plan), {arm.name for arm in plan.earlier.arms} if plan.earlier else set()
         base = {model: incumbent_of(plan, model) for model in plan.model_of} if arms else {}
         for (treated, control), place in exact(plan.hypotheses).items() if arms else ():
             for model, today in base.items():
-                if control == today and all(ref.model == model for ref in treated):
+                if control == today and all(ref.model == model and not earlier & {ref.arm, ref.prompt} for ref in treated):
                     found.setdefault(model, []).append(plan.hypotheses[place])
         texts: dict[str, dict[str, Hypothesis]] = {}
         for h in plan.hypotheses:
-            if h.scope == "stimulus" and (not arms or h.strategy in plan.looped):
+            if h.scope == "stimulus" and h.treatment not in earlier and (not arms or h.strategy in plan.looped):
                 own = texts.setdefault(f"{h.model}, {h.setting.words}" if len(plan.settings) > 1 else h.model, {})
                 if h.treatment not in own or h.control in PLAIN:
                     own[h.treatment] = h
@@ -154,16 +167,28 @@ class Screening:
         The chosen arms of a model are one family against each control, whatever they were before.
         """
         first = {id(h) for candidates in self.questions.values() for h in candidates}
+        earlier = {arm.name for arm in self.plan.earlier.arms} if self.plan.earlier else set()
         made = []
         for h in self.plan.hypotheses:
             if not self._sides(h) & self._dropped:
                 control = "" if h.contrast else f"/{h.control}"
-                chosen = id(h) in first or h.scope == "stimulus"
+                chosen = id(h) in first or h.scope == "stimulus" or any({key[2], key[3]} & earlier for key in self._sides(h, 1))
                 made.append(replace(h, family=f"confirm/{h.model}{control}") if chosen else h)
         return tuple(made)
 
+    def n_prompts(self, model: str, setting: Setting, arm: PlannedArm, task: PlannedTask) -> int:
+        """With how many base prompts an arm is sent on the confirming part of a task; with all while a question is without a choice."""
+        unneeded, plan = frozenset[ArmKey]() if self.open else self._unneeded, self.plan
+        prompts = [p for p in self._prompts if p and (p == OWN_PROMPT or p in plan.prompts_of(task))]
+        sent = [p for p in prompts if (model, setting.id, arm.name, p) not in unneeded]
+        return min(plan.n_prompts_of(setting, arm, task), len([p for p in sent if p != OWN_PROMPT]) or int(bool(sent)))
+
     def unneeded(self) -> frozenset[ArmKey]:
         """The arms that are not sent on the confirming part: those that no hypothesis there needs; of a question without a choice, all."""
+        return self._unneeded
+
+    @cached_property
+    def _unneeded(self) -> frozenset[ArmKey]:
         plan, needed = self.plan, {key for h in self.hypotheses for key in self._sides(h)}
         for model in plan.model_of if of_arms(plan) else ():
             needed |= self._arms(incumbent_of(plan, model))
@@ -188,16 +213,13 @@ class Screening:
     @cached_property
     def confirming(self) -> Plan:
         """The plan of the confirming part: its items, the hypotheses about chosen arms, and the trials that it asks."""
-        plan, unneeded = self.plan, self.unneeded() if not self.open else frozenset[ArmKey]()
+        plan = self.plan
         tasks = tuple(replace(task, n_items=n) for task, n in zip(plan.tasks, self.confirm.items, strict=True))
-        n_arms = 0
-        for setting in plan.settings:
-            for arm in plan.arms_of(setting):
-                n = plan.n_prompts_of(setting, arm)
-                for model in plan.model_of:
-                    sent = [p for p in self._prompts if p and (model, setting.id, arm.name, p) not in unneeded]
-                    n_arms += min(n, len([p for p in sent if p != OWN_PROMPT]) or bool(sent))
-        n_trials = sum(self.confirm.items) * n_arms * plan.replicates
+        n_trials = sum(
+            task.n_items * self.n_prompts(model, setting, arm, task) * plan.replicates
+            for model, setting, task in product(plan.model_of, plan.settings, tasks)
+            for arm in plan.arms_of(setting)
+        )
         counts = replace(plan.counts, items=sum(self.confirm.items), trials=n_trials)
         return replace(plan, tasks=tasks, hypotheses=self.hypotheses, counts=counts)
 

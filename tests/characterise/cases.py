@@ -24,6 +24,7 @@ import runs
 import servers
 from conftest import SHARED
 from promptlab import open_run
+from promptlab.nouns import EVIDENCE_COLUMNS
 
 HERE = Path(__file__).parent
 EXPERIMENTS = HERE / "experiments"
@@ -35,7 +36,7 @@ PORT_WAIT_S = 90
 
 KEY_CHARS = 20
 """Of a cache key that are kept."""
-FRAME_TIMES = ("latency_s",)
+FRAME_TIMES = ("latency_s", "older", *EVIDENCE_COLUMNS)
 """Columns that differ from run to run. An imported run's times are the file's own, but the column goes everywhere."""
 REPORT_TIMES = ("manifest.created_at", "manifest.updated_at", "manifest.commit", "manifest.versions", "manifest.python")
 """What a report says about when, by which code and beside which libraries a run was made."""

@@ -287,6 +287,51 @@ def recorded_in(folder: Path) -> Recorded:
     return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest)
 
 
+class Evidence(NamedTuple):
+    """Who says of the answers of a run when they came: counts over its calls, and times as ISO 8601; None where nothing says so."""
+
+    calls: int
+    response_ids: int
+    request_ids: int
+    fingerprints: tuple[str, ...]
+    dated: int
+    first_dated: str | None
+    last_dated: str | None
+    first_answered: str | None
+    last_answered: str | None
+
+    @property
+    def words(self) -> str:
+        """As a sentence without its end."""
+        ids = (
+            f"{self.response_ids:,} of {self.calls:,} calls have the provider's id of the answer, {self.request_ids:,} that of the request"
+        )
+        prints = f"; {len(self.fingerprints):,} fingerprints ({', '.join(self.fingerprints[:4])})" if self.fingerprints else ""
+        dates = f"; dated {self.first_dated} to {self.last_dated} by the provider ({self.dated:,})" if self.dated else ""
+        here = f"; answered {self.first_answered} to {self.last_answered} by this clock" if self.first_answered else ""
+        return f"{ids}{prints}{dates}{here}"
+
+
+def evidence_in(folder: Path) -> Evidence:
+    """What the calls of a run keep of their providers."""
+    names = ("response_id", "request_id", "fingerprint", "dated", "answered_at")
+    columns = dict.fromkeys(names, "str?")
+    rows = [{name: call.get(name) for name in names} for line in journal_rows(journal_of(folder)) for call in line["calls"]]
+    tables = [read_part(path, columns) for path in parts_in(folder, "calls")]
+    table = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=schema(columns))])
+    n = {name: len(table) - table[name].null_count for name in names}
+    ends = [pc.min_max(table[name]).as_py() for name in ("dated", "answered_at")]
+    prints = sorted(value for value in pc.unique(table["fingerprint"]).to_pylist() if value)
+    times = [ends[0]["min"], ends[0]["max"], ends[1]["min"], ends[1]["max"]]
+    return Evidence(len(table), n["response_id"], n["request_id"], tuple(prints), n["dated"], *times)
+
+
+def older_in(folder: Path) -> list[str]:
+    """The runs that first used answers which the parts of a run hold."""
+    found = (pc.unique(read_part(path, {"older": "str?"})["older"]).to_pylist() for path in parts_in(folder, "trials"))
+    return sorted({run for runs in found for run in runs if run})
+
+
 def _encoded(table: pa.Table, few: Sequence[str]) -> pa.Table:
     """The table with these columns as codes and a list of their values."""
     for name in few:

@@ -42,7 +42,8 @@ def checklist(report: Report, flow: Flow) -> Table:
     add("Are prompts given in full?", not plan.imported or PARTLY, "appendix and data/prompts.jsonl")
     seeds = "not recorded" if plan.imported else f"seed {plan.seed}; drawn by name, so that the same file gives the same design"
     add("Are random draws reproducible?", not plan.imported, seeds)
-    add("Were repeats of the same request made?", plan.answers_an_item > 1, f"{plan.answers_an_item} answer(s) for each item and arm")
+    n_answers = max(map(plan.answers_an_item, plan.tasks), default=1)
+    add("Were repeats of the same request made?", n_answers > 1, f"{n_answers} answer(s) for each item and arm")
     aa = report.of("aa")
     failed = sorted({c.model for c in aa if c.status == "aa_failed"})
     add(

@@ -72,7 +72,7 @@ def flow_table(report: Report) -> Table:
         for arm in dict.fromkeys(arm.name for arm in plan.arms):
             group = by_arm.get(arm)
             asked = sum(
-                task.n_items * plan.n_prompts_of(setting, one) * plan.replicates
+                task.n_items * plan.n_prompts_of(setting, one, task) * plan.replicates
                 for setting in plan.settings
                 for one in plan.arms_of(setting)
                 if one.name == arm

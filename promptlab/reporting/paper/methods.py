@@ -108,7 +108,7 @@ def _design(report: Report) -> Iterator[str]:
     if not plan.imported:
         yield (
             f"All arms saw the same items, demonstrations and option orders. Trials were interleaved in random order "
-            f"(seed {plan.seed}), and each item had {several(plan.answers_an_item, 'answer')} in an arm and setting."
+            f"(seed {plan.seed}), and each item had {several(max(map(plan.answers_an_item, plan.tasks)), 'answer')} in an arm and setting."
         )
     if any(arm.role == "aa" for arm in plan.arms):
         failed = [c for c in report.of("aa") if c.status == "aa_failed"]

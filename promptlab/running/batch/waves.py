@@ -221,7 +221,7 @@ class Waves:
             for call, key in zip(pending.calls, pending.keys, strict=True):
                 if key in done or (answer := heard.get(key)) is None or _stops(answer):
                     continue
-                completion = done[key] = self._engine.gateway.answered(call, answer)
+                completion = done[key] = self._engine.first_used(self._engine.gateway.answered(call, answer))
                 self._engine.payer.seen(call, completion)
                 if completion.cost_usd is None:
                     completion.at_most_usd = self._engine.payer.upper_cost(call)[0] or None

@@ -26,8 +26,7 @@ from promptlab.running.gateway.network import bundle, check, is_checked, spare_l
 from promptlab.running.gateway.parameters import arguments_of, given, messages_of
 from promptlab.running.gateway.providers import asked_at, install, own_key
 from promptlab.running.gateway.redirects import SENDING, refuse_redirects
-from promptlab.running.gateway.usage import COST_HEADER
-from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
+from promptlab.running.gateway.wire import OWN_ID, READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
 
 UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ollama"}
 """Providers whose responses LiteLLM does not hand to `logger_fn`, and its own names for them."""
@@ -39,6 +38,8 @@ NO_CREDENTIALS = {
 }
 """By the library that signs requests (botocore, by its beginning): what to do where it finds nothing to sign them with."""
 OWN_ARGUMENTS = frozenset({"base_url", "deployment_id", "extra_body", "extra_headers", "extra_query", "model_list", "timeout"})
+PROVIDERS = "llm_provider-"
+"""What LiteLLM puts before the name of a provider's header."""
 PREFIXED = re.compile(r"(?:aws|azure|vertex|litellm)_")
 """Arguments of LiteLLM's that say where and how a request is sent, besides those that it lists itself."""
 PREFIXES = re.compile(r"^(?:litellm\.\w+: )+(?:\w+: )*(?:[\w-]+(?:Exception|Error) (?:\w+ )?- )?")
@@ -159,7 +160,7 @@ class LiteLLMWire(Wire):
         is_fault = failure is None or failure.status is None
         if isinstance(raw, dict) and ("choices" in raw or (is_fault and raw.get("error"))):
             try:
-                return self._completion(raw, served or raw.get("model"), response, _cost_header(response))
+                return self._completion(raw, served or raw.get("model"), response, _headers(response))
             except UNREADABLE:
                 failure = failure or WireError("server", "the answer is no chat completion", 200)
         if failure is not None or response is None or not response.choices:
@@ -176,7 +177,8 @@ class LiteLLMWire(Wire):
         )
         if isinstance(raw, dict) and raw.get("object") == "response":  # LiteLLM repeats the name that was asked
             served = raw.get("model") or served
-        return read_answer(response, said, served, self._secrets, _cost_header(response))
+        own = {OWN_ID: raw["id"]} if isinstance(raw, dict) and raw.get("id") else {}
+        return read_answer(response, said, served, self._secrets, {**_headers(response), **own})
 
     def _is_completion(self, model: Model) -> bool:
         """Whether a model completes one text: LiteLLM would send it each message as a prompt of its own."""
@@ -243,10 +245,10 @@ class LiteLLMWire(Wire):
         return self._error(status, said, _message(str(error)), headers, type(error).__name__)
 
 
-def _cost_header(response: Any) -> object:  # noqa: ANN401 (a litellm type)
-    """What a proxy says in a header that the request cost."""
+def _headers(response: Any) -> dict[str, Any]:  # noqa: ANN401 (a litellm type)
+    """The provider's headers, as LiteLLM keeps them."""
     headers = (getattr(response, "_hidden_params", None) or {}).get("additional_headers") or {}
-    return headers.get(f"llm_provider-{COST_HEADER}")
+    return {str(name).removeprefix(PROVIDERS).lower(): value for name, value in headers.items() if str(name).startswith(PROVIDERS)}
 
 
 def provider_names() -> list[str]:

@@ -101,7 +101,8 @@ _STATES = re.compile(
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:it |that )?"
     r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
     r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|se dice|se dit|on dit|man sagt|sagt man|das ist"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|se dice|se dit|on dit|man sagt|sagt man"
+    r"|ist das|das ist"
     r"|es ist|eso es|esto es) "
     r"|\bmy (?:guess|pick|choice"
     r"|suggestion|vote) (?:is|would be)[\s:]+"
@@ -149,7 +150,9 @@ def may_correct(text: str) -> bool:
 
 
 _NOT_OTHER = re.compile(
-    r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$", re.I
+    r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$|,\s+(?:no"
+    r"|non)\s+[^\n]*$",
+    re.I,
 )
 _LEADS = re.compile(
     rf"^(?:{_ADVERB}|as follows|the following|given by|equal to|below(?=\s*[:.]|\s*$)|that|i (?:think|believe)(?: that)?"

@@ -36,7 +36,9 @@ _WRONG = (
     r"|antonym|case)))"
 )
 DENIED_AFTER = (
-    rf"\s*[\"')]?\s*(?:\?\s*(?:no|nope|nein|non|hardly|never|not really)(?: way| chance)?\b[.!]*\s*$|[❌✗✘✖]|(?:-|:|\()\s*{_WRONG}\b"
+    r"\s*[\"')]?\s*(?:\?\s*(?:that|this|it)(?:'s| is| was|) ?(?:can't be|cannot be|isn't|not|wrong\b|incorrect\b)(?: be)?"
+    rf"(?: (?:right|correct|true|it)\b)?|\?\s*(?:no|nope|nein|non|hardly|never|not really)(?: way| chance)?\b[.!]*\s*$|[❌✗✘✖]|(?:-|:"
+    rf"|\()\s*{_WRONG}\b"
     rf"|(?:is|are|was"
     rf"|were|would be|ist|est|es|seems|too)\s+(?:(?:simply|clearly|definitely"
     rf"|obviously) )?{_WRONG}\b"

@@ -13,7 +13,7 @@ from promptlab.design.defects import Handling
 from promptlab.design.formats import sampled
 from promptlab.design.render import FRAME_FIELDS, PRESETS
 from promptlab.nouns import Placement, UsageProblem, checked, did_you_mean, filled, variables
-from promptlab.nouns.words import Generalise, LoopMode, Position, Scorer, Settle
+from promptlab.nouns.words import Benchmark, Generalise, LoopMode, Position, Scorer, Settle
 from promptlab.sources.spec.factors import MODEL, PROMPT, STIMULUS, Compare, Shots, Vary, vary_of
 from promptlab.sources.spec.libraries import SimModel
 from promptlab.sources.spec.models import NAME, ModelEntry, Part, Sampling, is_unset
@@ -215,7 +215,10 @@ class Experiment(Part):
     )
     tasks: Annotated[list[str], Field(min_length=1, description="task names or globs, for example [sum, translation_*]")]
     models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, description="at least one model")]
-    base_prompts: Annotated[list[str], Field(min_length=1, description="which prompts ask for the task: human, ape")] = ["human"]
+    base_prompts: Annotated[
+        list[str] | dict[Benchmark, Annotated[list[str], Field(min_length=1)]],
+        Field(min_length=1, description="which prompts ask for the task: human, ape; a list, or one for each benchmark"),
+    ] = ["human"]
     prompts: Annotated[
         dict[Annotated[str, Field(pattern=NAME)], Annotated[PromptEntry, BeforeValidator(entry_of)]],
         Field(description="whole prompts by name, each an arm: text, a list of messages, or {file: PATH}", exclude_if=is_unset),
@@ -285,6 +288,10 @@ class Experiment(Part):
             exclude_if=lambda share: share is None,
         ),
     ] = None
+    compare_to: Annotated[
+        str | None,
+        Field(description="an earlier run, by name or folder: its arms join the families, paired by item", exclude_if=is_unset),
+    ] = None
     sampling: Sampling = Sampling()
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()
@@ -349,7 +356,12 @@ class Experiment(Part):
     @property
     def prompt_names(self) -> list[str]:
         """What asks for the tasks: whole prompts, or base prompts."""
-        return list(self.prompts) or self.base_prompts
+        by_benchmark = self.base_prompts.values() if isinstance(self.base_prompts, dict) else [self.base_prompts]
+        return list(self.prompts) or list(dict.fromkeys(name for names in by_benchmark for name in names))
+
+    def prompts_of(self, benchmark: Benchmark) -> list[str]:
+        """The base prompts that ask for the tasks of a benchmark: the human ones where a mapping does not name it."""
+        return self.base_prompts.get(benchmark, ["human"]) if isinstance(self.base_prompts, dict) else self.base_prompts
 
     @property
     def reference_prompt(self) -> str | None:

@@ -245,8 +245,7 @@ class SimModel(Part):
         float, Field(ge=-100, le=100, description="what remarks in different words add to the next attempt", exclude_if=lambda n: not n)
     ] = 0.0
     token_points: Annotated[
-        float,
-        Field(ge=0, le=100, description="what each multiple of the first request's tokens adds", exclude_if=lambda n: not n),
+        float, Field(ge=0, le=100, description="what as many tokens as the first request's add", exclude_if=lambda n: not n)
     ] = 0.0
     points_per_added_token: Annotated[float, Field(ge=-100, le=100, description="response to length alone")] = 0.0
     tokens_until_flat: Annotated[int, Field(ge=1)] = 20

@@ -11,7 +11,7 @@ from itertools import takewhile
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
 from promptlab.scoring.answers.conclusions import statement
-from promptlab.scoring.answers.denials import DENIES, denies, may_deny
+from promptlab.scoring.answers.denials import DENIES, denied_before, denies, may_deny
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
@@ -69,10 +69,10 @@ _PLACED = re.compile(
     re.I,
 )
 _SARCASM = Roles(
-    re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅", re.I),
+    re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅|\byes\W*$", re.I),
     re.compile(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
-        r"|true statement)\b|❌",
+        r"|true statement)\b|❌|\bno\W*$",
         re.I,
     ),
     re.compile(r"\bmore (?:sarcastic|ironic)\b"),
@@ -162,7 +162,8 @@ _OTHERS_SAY = re.compile(
 """What a reply grants before it says its own: "Many think that it is X, but ...", "X is the largest, but ..."."""
 _SO = re.compile(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|leaving)\b[\s,]+", re.I)
 _CLAUSE_ENDS = re.compile(
-    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s"
+    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b"
+    r"|\s\((?![a-d]\))|\s-\s"
     r"|[.!]\s|\n|。(?=.)"
 )
 
@@ -174,6 +175,20 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
         yield without, "not ruled out"
     if (granted := _OTHERS_SAY.match(text)) is not None and granted.end() < len(text):
         yield text[granted.end() :], "without what it grants"
+    names = {key(replies.ARTICLE.sub("", option)): option for option in options}
+    if (last := names.get(key(replies.ARTICLE.sub("", text.rpartition(": ")[2])))) is not None and not denied_before(
+        text.rpartition(": ")[0]
+    ):
+        yield last, "last"
+    if (
+        len(
+            left := [
+                option for option in options if re.search(rf"(?<!\w){re.escape(option)} (?:remains|is left|is the only)\b", text, re.I)
+            ]
+        )
+        == 1
+    ):
+        yield left[0], "what remains"
     if (so := list(_SO.finditer(text))) and text[so[-1].end() :].strip():
         yield text[so[-1].end() :], "statement"
     end = _CLAUSE_ENDS.search(text)
@@ -194,7 +209,8 @@ _SIZES = Roles(
         re.I,
     ),
     re.compile(
-        r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|little|dwarfed|no(?! (?:contest|doubt|question|comparison"
+        r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
+        r"|comparison"
         r"|competition))|kleiner\w*)\b|小さ|더 작|❌",
         re.I,
     ),
@@ -258,7 +274,7 @@ _CAUSES = Roles(
     ),
 )
 _EITHER = re.compile("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
-_BECAUSE = re.compile(r"^\W*(?:because|since|as|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
+_BECAUSE = re.compile(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
 
 
 def cause(reply: Reply, item: Item) -> Scored:
@@ -312,8 +328,8 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
         named = set(re.findall("[\ue000\ue001]", marked))
         if _BECAUSE.match(marked):
             named = {re.findall("[\ue000\ue001]", marked)[0]}
-        if not named and place.strip(" .()") in ("1", "2"):
-            return int(place.strip(" .()")) - 1, "whole"
+        if not named and place.strip(" .()#") in ("1", "2"):
+            return int(place.strip(" .()#")) - 1, "whole"
         if len(named) == 1 and not denies(place):
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

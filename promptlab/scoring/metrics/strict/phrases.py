@@ -62,9 +62,11 @@ def word(reply: Reply, item: Item) -> Scored:
                     (_SAID_OF.match(tail) or (asked and key(tail).startswith(f"{asked} ")))
                     and key(head) != asked
                     and not key(tail).startswith("not ")
+                    and key(tail) != "a synonym"
                     and not _OTHER_WORD.search(reading)
                 ):
                     yield from ((bare, rule) for bare in _bare(head))
+            yield from ((bare, rule) for named in _related(reading) for bare in _bare(named))
             if (only := _only_other(reading, asked)) is not None:
                 yield from ((bare, rule) for bare in _bare(only))
             listed = [part for part in replies.LISTED.split(replies.bulleted(replies.NUMBERED.sub("\n", reading).strip())) if part]
@@ -76,6 +78,21 @@ def word(reply: Reply, item: Item) -> Scored:
 
 _OTHER_WORD = re.compile(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
 _LINE = re.compile(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
+
+
+_RELATION = re.compile(r"\b(?:antonym|opposite|plural|translation|rhyme)\b", re.I)
+_RELATED = re.compile(
+    rf"(?:the|its|an?) [^.;\n]{{0,30}}?{_RELATION.pattern}[^.;\n]{{0,40}}? (?:is|would be):? (?P<last>[^.;\n]+)"
+    rf"|(?P<first>[^.;\n]+?) (?:is|would be) (?:the|its|an?) (?:\w+ )?{_RELATION.pattern}.*",
+    re.I,
+)
+
+
+def _related(reading: str) -> Iterator[str]:
+    """What the clauses of a text give the requested relation: "warm is a synonym; the antonym is cold"."""
+    for clause in re.split(r"[;.,]\s+", reading) if _RELATION.search(reading) else ():
+        if (match := _RELATED.fullmatch(clause.strip(" .!"))) is not None and not denying(clause):
+            yield (match["last"] or match["first"]).strip(replies.OUTSIDE)
 
 
 def _only_other(reading: str, asked: str) -> str | None:
@@ -104,6 +121,12 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield bare.strip()
     if (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
+    if asked and (
+        of := re.match(
+            rf"{re.escape(asked)} is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", reading, re.I
+        )
+    ):
+        yield of[1].strip(" \"'.!")
     if asked and (at := reading.casefold().rfind(asked)) > 0:
         yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))
     beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading), maxsplit=1)
@@ -115,7 +138,7 @@ def _bare(text: str) -> Iterator[str]:
     yield text
     if (plain := _ADVERB.sub("", text)) != text:
         yield plain.strip(replies.OUTSIDE)
-    without = replies.ARTICLE.sub("", text.strip(replies.OUTSIDE))
+    without = replies.ARTICLE.sub("", text.strip(replies.OUTSIDE).rstrip(".!"))
     if without != text:
         yield without
     named = _NAMED.sub("", without)
@@ -127,8 +150,8 @@ def _bare(text: str) -> Iterator[str]:
 
 _GRAMMAR = re.compile(
     r"(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
-    r"|,\s*(?:-\w{1,3}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
-    r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?)+$",
+    r"|,\s*(?:-[\w-]{1,6}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
+    r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?|,? (?:en|auf) \w+)+$",
     re.I,
 )
 """What a dictionary says of a word: its sound, its gender, its plural."""
@@ -306,7 +329,7 @@ def listed(reply: Reply, item: Item) -> Scored:
     return scored
 
 
-_MARKED = r"\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔)|no|false|❌|✗|✘|not)(?!\w)"
+_MARKED = r"\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
 _OUT = re.compile(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
     r"|without|remaining)\b"

@@ -30,7 +30,7 @@ SAYS = re.compile(
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
-ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to)(?:\s+|(?<='))", re.I)
+ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = re.compile(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from promptlab.explorer import plain, take, trial
+from promptlab.explorer import drawer, plain, take, trial
 from promptlab.explorer.filters import Filters, go
 from promptlab.explorer.load import kept_fresh
 from promptlab.nouns import OUTCOMES
@@ -22,7 +22,7 @@ Sieve = tuple[str, list[object]]
 
 
 def render(store: Store, filters: Filters) -> None:
-    """Show the page."""
+    """Show the view."""
     sieve, key = _sieve(store, filters)
     n_found = count(store, sieve)
     asked = filters.get("trial")
@@ -30,24 +30,31 @@ def render(store: Store, filters: Filters) -> None:
 
     def counts(newest: Store) -> None:
         n = n_found if newest.stamp == counted else count(newest, sieve)
-        plain.line(f"{n:,} of {newest.n_trials:,} answers." + (" Click one to read it below." if n else ""))
+        plain.line(f"{n:,} of {newest.n_trials:,} answers." + (" Click one to read it." if n else ""))
+        if newest.manifest.last_error and filters.get("outcome") == "error":
+            plain.line(f"Last error: {plain.clip(str(newest.manifest.last_error), 300)}")
 
     kept_fresh(store, counts)
     number = filters.page_number("n", max(1, -(-n_found // PAGE_ROWS)), drops=("trial",))
     page = select(store, sieve, (number - 1) * PAGE_ROWS, PAGE_ROWS)
     if page.empty:
-        st.caption("No trial matches. Take a filter back.")
+        st.caption("No answer.")
+        st.button("Clear filters", on_click=go, kwargs=dict.fromkeys(("outcome", "task", "result", "arm", "find", "n")))
         return
     names = page["trial"].tolist()
-    chosen = filters.choice("trial", [asked] if asked is not None and store.trial(asked) is not None else names, names[0])
 
     def choose(row: int, _: str) -> None:
+        drawer.asked()
         go(trial=names[row])
 
-    shown = _table(page, chosen)
-    plain.choosable(shown, f"samples/{number}/{key}", choose, height=420)
-    take.frame(shown.drop(columns="shown"), f"answers-{number}")
-    trial.show(store, chosen)
+    shown = _table(page)
+    plain.choosable(shown, f"answers/{number}/{key}/{drawer.n_opened()}", choose, alt="One row for each answer; a click opens it")
+    take.frame(shown, "answers")
+    if asked is not None:
+        if store.trial(asked) is None:
+            filters.notes.append(f"trial={asked}")
+        else:
+            drawer.open_one(store, names, asked)
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
@@ -112,10 +119,9 @@ def select(store: Store, sieve: Sieve, start: int, n: int) -> pd.DataFrame:
     return store.query(f"{WHOLE} WHERE t.order BETWEEN ? AND ? AND list_contains(?, t.order) ORDER BY t.order", near)
 
 
-def _table(page: pd.DataFrame, chosen: str) -> pd.DataFrame:
+def _table(page: pd.DataFrame) -> pd.DataFrame:
     shown = page.assign(
-        shown=[plain.CHOSEN if name == chosen else "" for name in page["trial"]],
         score=[words.score_word(score) for score in page["score"]],
         arm=page["arm"].where(page["strategy"] == "single", page["arm"] + " [" + page["strategy"] + "]"),
     )
-    return shown[["shown", "score", "task", "item", "arm", "input", "answer", "outcome", "model"]]
+    return shown[["score", "task", "item", "arm", "input", "answer", "outcome", "model"]]
