@@ -98,7 +98,8 @@ def _page(store: Store, filters: Filters, model: str, setting: Setting, task: st
     rows = listed.set_index(["place", "task", "item", "arm"])["mean"].unstack("arm").sort_index().reset_index()
     columns = {name: rows[name].tolist() for name in (("task", "item") if len(store.tasks) > 1 and task is None else ("item",))}
     columns |= {arm: [_word(mean) for mean in rows[arm]] for arm in arms if arm in rows}
-    return Page(n, number, n_pages, rows["task"].tolist(), rows["item"].tolist(), arms, pd.DataFrame(columns))
+    names = {"tasks": rows["task"].tolist(), "items": rows["item"].tolist(), "arms": arms}
+    return Page(n, number, n_pages, frame=pd.DataFrame(columns), **names)
 
 
 def _word(mean: float) -> str:
