@@ -13,8 +13,8 @@ import random
 import time
 from collections.abc import Iterator
 
-from promptlab.nouns.item import Item
-from promptlab.scoring.rules import SCORERS, task_metric
+from promptlab.nouns import SCORERS, Item
+from promptlab.scoring.rules import task_metric
 from promptlab.sources.tasks import load_task, task_names
 
 FORMS = ("{}", "{}.", "The answer is {}.", "{}\n\nExplanation: that is what was asked for.", "**{}**", "I think it is {}, number {n}.")

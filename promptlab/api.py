@@ -59,7 +59,7 @@ def run(
     """Run an experiment, from its file or as an object, and return the recorded run. The same call resumes where the last one ended.
 
     Works in a script and inside a running event loop, which it blocks; `arun` does not. Ctrl-C, or a notebook's interrupt, sends
-    nothing more, records what is under way and raises KeyboardInterrupt. The arguments are those of `arun`.
+    nothing more, records what is in flight and raises KeyboardInterrupt. The arguments are those of `arun`.
     """
     return _until_done(
         arun(
@@ -87,12 +87,12 @@ async def arun(
     `runs` is the folder of run folders (the variable PROMPTLAB_RUNS, else `runs`). `cache`: use and keep paid answers, refresh them,
     leave the cache `off`, use `imported` answers too,
     or `replay` from it and send nothing. `max_cost` (USD) and `max_tokens` (input and output) limit the whole
-    run, earlier sessions included. `concurrency` calls are under way at once, over all of `workers` processes. `progress`: a bar where
+    run, earlier sessions included. `concurrency` calls are in flight at once, over all of `workers` processes. `progress`: a bar where
     somebody sees it, False for none, or a function that is called with the counts. `allow_code` runs the code that files name (metrics,
     programs); functions that are given as objects are the caller's own and need no consent. `allow_keys` names the variables whose
     values a file may send to an address of its own.
 
-    Cancelling it sends nothing more and records what is under way before CancelledError is raised; a second time gives that up.
+    Cancelling it sends nothing more and records what is in flight before CancelledError is raised; a second time gives that up.
     A run that is not complete gives a UserWarning that says why; `.state` says it too. Errors: FileProblems, UsageProblem, RunProblem.
     """
     from promptlab.nouns import UsageProblem, home
@@ -111,15 +111,18 @@ async def arun(
     with place as observe:
         done = await arun_sweep(study, Path(folder), home() / "cache", how, observe)
     if done.state != "complete":
-        warnings.warn(f"{done.folder} is {done.state}: {done.reason}; the same call goes on with it", stacklevel=2)
+        warnings.warn(f"{done.folder} is {done.state}: {done.reason}; the same call resumes it", stacklevel=2)
     return Run(done.folder)
 
 
-def report(run: Run | str | Path, *, scorer: Scorer | None = None) -> Report:
-    """Judge a run, finished or not, by its frozen plan; with `scorer`, its stored answers are scored again. No model is asked."""
+def report(run: Run | str | Path, *, scorer: Scorer | None = None, force: bool = False) -> Report:
+    """Judge a run, finished or not, by its frozen plan; with `scorer`, its stored answers are scored again. No request is sent.
+
+    RunProblem where the run fails its audit; with `force` the report says so in place of that.
+    """
     from promptlab.reporting.whole import whole
 
-    return whole(_opened(run), scorer)
+    return whole(_opened(run), scorer, force)
 
 
 def compare(
@@ -139,7 +142,7 @@ def compare(
 ) -> PairReport:
     """Pair arm `a` of a run with arm `b` of the same run, or of the run `other`, by item: b minus a. Exploratory, so without a verdict.
 
-    `b` is the same arm where it is left out; a whole prompt's name may stand for an arm. `model`, `prompt`, `setting` (an id), those of
+    `b` is the same arm where it is left out; an arm may be the name of a whole prompt. `model`, `prompt`, `setting` (an id), those of
     the other side, and `strategy` say which ones are meant where there are several.
     UsageProblem where runs were sent different sampling parameters, unless `force` is given.
     """

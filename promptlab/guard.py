@@ -1,4 +1,4 @@
-"""Refuses to start beside a poisoned package: two litellm releases stole keys from whoever installed them."""
+"""Refuses to start with a compromised package: two litellm releases stole keys from whoever installed them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Poisoned(PromptlabError):
 
 
 def refuse_poisoned(folders: list[Path] | None = None) -> None:
-    """Raise Poisoned where the installed litellm, or a file that it left, is known malware. Imports nothing, sends nothing."""
+    """Raise `Poisoned` where the installed litellm, or a file that it left, is known malware. Imports nothing, sends nothing."""
     try:
         found = version("litellm")
     except PackageNotFoundError:

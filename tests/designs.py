@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from promptlab.design.cross import Design, cross, draw, settings_of
@@ -65,3 +66,8 @@ def verifier(judge: Callable[[str], float]) -> Callable[[str], Steps[float]]:
         yield  # a generator that asks nothing
 
     return verified
+
+
+def with_sampling(shown: Any, sampling: Any) -> Any:
+    """What a simulated model reads in a prompt, with what the request was sent with."""
+    return replace(shown, sampling=sampling)

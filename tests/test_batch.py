@@ -25,7 +25,7 @@ from promptlab.cli import main
 from promptlab.nouns.call import Call, Model
 from promptlab.nouns.errors import RunProblem, UsageProblem
 from promptlab.nouns.manifest import Spent
-from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run
@@ -126,7 +126,7 @@ def same(a: Run, b: Run, *but: str) -> None:
     """The same trials and the same calls, whichever way they were asked."""
     pd.testing.assert_frame_equal(settled(a, *but), settled(b, *but))
     order = ["trial", "turn"]
-    dropped = ["latency_s", "cached", "attempts", "at_most_usd", *but]
+    dropped = ["latency_s", "cached", "attempts", "at_most_usd", *EVIDENCE_COLUMNS, *but]
     calls = [r.calls().drop(columns=dropped).sort_values(order, ignore_index=True) for r in (a, b)]
     pd.testing.assert_frame_equal(*calls)
 
@@ -329,7 +329,7 @@ def test_requests_of_a_batch_that_did_not_finish_are_asked_again(lab: Lab, serve
     done = lab.sweep(batch_wait_s=10)
     assert (done.state, done.progress.n_done, done.progress.n_sent) == ("incomplete", 30, 0), "not by itself: it could go on for ever"
     assert done.progress.notes == [
-        f"batch batch_1 of 'served' is {end}: {n - 30} of {n} requests have no answer; the same command asks them again"
+        f"batch batch_1 of 'served' is {end}: {n - 30} of {n} requests have no answer; the same command sends them again"
     ]
     assert lab.run().manifest.paid_usd == pytest.approx(30 * ONE_CALL)
     server.batches.end, server.batches.answered = "completed", None
@@ -354,7 +354,7 @@ def test_a_batch_that_failed_says_why_and_costs_nothing(lab: Lab, server: Server
 def test_whatever_a_model_does_is_recorded_as_in_an_ordinary_sweep(tmp_path: Path, server: Server) -> None:
     names = ["context", "policy", "filter", "length", "null", "nousage", "think", "nochoices", "refusal", "unicode", "othermodel"]
     names.append("facts-openrouter")
-    models = "\n".join(f"  - {{model: openai/{name}, name: {name}, api_base: '{server.url}'{PRICE}}}" for name in names)
+    models = "\n".join(f"  - {{model: openai/{name}, name: {name}, api_base: '{server.url}', retries: 1{PRICE}}}" for name in names)
     lab = Lab(tmp_path, models=models, items=1)
     lab.sweep()
     done, ordinary = lab.sweep(), lab.sweep("ordinary")
@@ -384,7 +384,7 @@ def test_a_budget_holds_as_many_as_fit_and_goes_on_with_what_is_left_of_it(tmp_p
     done = lab.sweep()
     n = done.progress.n_sent
     assert (done.state, done.exit_code, 0 < n < done.progress.n_planned) == ("budget", 4, True)
-    assert re.search(r"budget of \$6 is reached: \$0.0000 is spent, \$\d.\d+ set aside for batches", done.progress.budget_reached or "")
+    assert re.search(r"budget of \$6 is reached: \$0.0000 is spent, \$\d.\d+ reserved for batches", done.progress.budget_reached or "")
     assert sum(part["reserved_usd"] for part in lab.parts()) <= 6
     again = lab.sweep(batch_wait_s=10)
     assert again.state == "complete", "what was set aside beyond the cost is free again"
@@ -475,7 +475,7 @@ def test_lines_that_cannot_be_used_are_left_out_and_told(lab: Lab, server: Serve
     assert done.progress.notes == [
         "batch batch_1 of 'served': left out of its results: 3 not readable, 1 about requests that this batch does not hold, "
         "1 about a request that an earlier line had answered",
-        f"batch batch_1 of 'served' is completed: 3 of {n} requests have no answer; the same command asks them again",
+        f"batch batch_1 of 'served' is completed: 3 of {n} requests have no answer; the same command sends them again",
     ]
     server.batches.mangle = lambda lines: lines
     lab.finish()
@@ -514,6 +514,19 @@ def test_looks_are_taken_between_waves(tmp_path: Path, server: Server) -> None:
     assert a.looks == b.looks
     assert len(a.looks["looks"])
     assert (a.state, a.manifest.counts.skipped) == (b.state, b.manifest.counts.skipped)
+
+
+def test_arms_are_chosen_between_waves(tmp_path: Path, server: Server) -> None:
+    stimuli = "emotionprompt/EP02, emotionprompt/EP03, emotionprompt/EP04"
+    lab = Lab(tmp_path, tasks="sum", models=served(server.url), items=40, stimuli=stimuli, more="confirm: 0.5\n")
+    first = lab.sweep()
+    assert (first.progress.n_sent, lab.run().looks) == (20 * 5, {}), "the screening part, without neutral sentences"
+    assert any(lab.sweep().state == "complete" for _ in range(50))
+    lab.sweep("ordinary")
+    a, b = lab.run(), lab.run("ordinary")
+    same(a, b)
+    assert a.looks == b.looks
+    assert [row["chosen"] for row in a.looks["screening"]].count(True) == 2
 
 
 def test_waiting_ends_with_the_batch_and_ctrl_c_ends_waiting(lab: Lab, server: Server) -> None:

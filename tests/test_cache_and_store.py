@@ -204,7 +204,7 @@ def test_settings_that_would_drop_answers_are_put_right(tmp_path: Path, caplog: 
         db.execute("UPDATE Settings SET value = 1 WHERE key = 'size_limit'")
         db.execute("UPDATE Settings SET value = 'off' WHERE key = 'sqlite_journal_mode'")
     cache = Cache(tmp_path / "cache")
-    assert "cull_limit and eviction_policy would have dropped answers; put right" in caplog.text
+    assert "cull_limit and eviction_policy would have dropped answers; corrected" in caplog.text
     for i in range(50):
         cache.put(str(i), ANSWER)
     assert len(cache) == 50

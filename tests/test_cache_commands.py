@@ -86,8 +86,11 @@ def test_answers_travel_and_are_replayed_without_key_or_network(
     n_asked = len(server.requests)
     from_run = said("cache", "export", recorded.folder, "--to", tmp_path / "from-run")
     said("cache", "export", path, "--to", tmp_path / "from-cache")
-    for name in ("answers.jsonl", "manifest.json", "experiment.yaml"):
+    for name in ("answers.jsonl", "experiment.yaml"):
         assert (tmp_path / "from-run" / name).read_bytes() == (tmp_path / "from-cache" / name).read_bytes()
+    of_run, of_cache = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("from-run", "from-cache"))
+    assert all(of_run[name] == value for name, value in of_cache.items() if name != "hashes")
+    assert of_run["cells"]
     assert b"hush" not in b"".join(p.read_bytes() for p in (tmp_path / "from-run").iterdir())
     assert "--cache replay" in from_run
     server.shutdown()
@@ -410,7 +413,7 @@ def test_runs_are_listed_and_repaired(tmp_path: Path, home: Path) -> None:
     assert "would be moved to damaged/trials/part-00000.parquet" in shown
     assert (done.folder / "trials" / "part-00000.parquet").exists()
     shown = said("runs", "repair", done.folder)
-    assert "lost:          12 trials; the same sweep command asks them again, from the cache" in shown
+    assert "lost:          12 trials; the same sweep command sends them again, from the cache" in shown
     assert found.state == "complete", "read before"
     assert Run(done.folder).state == "incomplete"
     again, mended = sweep(path, tmp_path / "runs", home)

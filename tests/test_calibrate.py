@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import runs
-from promptlab.planning.calibrate import calibrate
+from promptlab.planning.calibrate import calibrate, gates
 from promptlab.planning.resolve import resolve
 
 
@@ -45,6 +45,44 @@ def test_a_loop_is_calibrated_too(tmp_path: Path) -> None:
     found = calibrate(resolve(path), 30, 0.25, 0.5, 0.1, lambda *_: None)
     assert found.treatment == "heart/anger"
     assert found.found.share > 0.9
+
+
+PROMPTS = """
+name: p
+question: q?
+tasks: [sentiment]
+models: [sim/null]
+prompts: {now: "A {input}", new: "B {input}", third: "C {input}", fourth: "D {input}"}
+items: 60
+"""
+
+
+@pytest.mark.parametrize("more", ["", "vary: {temperature: [0, 1]}\n", "confirm: 0.5\n"])
+def test_prompts_and_factors_keep_their_promises_too(tmp_path: Path, more: str) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(PROMPTS + more, encoding="utf-8")
+    found = calibrate(resolve(path), 20, 0.25, 0.6, 0.1, lambda *_: None)
+    assert found.treatment == "new"
+    assert found.models[0].false_ship.low <= 0.05
+    assert found.models[0].best_shipped.share > 0.6
+    assert found.models[0].other_shipped.share < 0.1
+    assert (found.asked < 1) == ("confirm" in more)
+    assert found.n_families >= 1
+
+
+def test_the_gate_of_a_file_keeps_its_promises_at_the_items_that_it_says(tmp_path: Path) -> None:
+    rows = "".join(json.dumps({"id": f"i{n}", "text": f"ticket {n}", "label": "ab"[n % 2]}) + "\n" for n in range(250))
+    (tmp_path / "tickets.jsonl").write_text(rows, encoding="utf-8")
+    task = "items: tickets.jsonl\ncolumns: {id: id, input: text, target: label}\nname: tickets\nmetric: label\nlabels: [a, b]\n"
+    (tmp_path / "task.yaml").write_text(task + "base_prompts: Sort it.\n", encoding="utf-8")
+    path = tmp_path / "p.yaml"
+    path.write_text(PROMPTS.replace("[sentiment]", "[tickets]\ntask_files: [task.yaml]").replace("60", "250"), encoding="utf-8")
+    found = gates(resolve(path), 120, None, 0.7, 0.1)
+    assert (found.margin, found.loss, found.n_items, found.items_needed) == (0.05, 0.125, 250, 248)
+    assert found.pass_if_same.high >= 0.8
+    assert found.pass_at_margin.low <= 0.05
+    assert found.fail_at_loss.share >= 0.8
+    assert found.pass_at_loss.share <= 0.05
 
 
 def test_the_command(tmp_path: Path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import ROOT
+from promptlab.cli.home import ago
 from promptlab.record.store import Run
 from promptlab.sources.spec.experiment import experiment_schema
 from runs import experiment, run, served
@@ -33,7 +36,6 @@ def test_help_lists_every_command_and_exit_code() -> None:
     for command in ("plan", "sweep", "check", "report", "view", "schema", "ls", "show", "data"):
         assert re.search(rf"\b{command}\b", done.stdout)
     assert "130 interrupted" in done.stdout
-    assert run().stdout.rstrip() == done.stdout.rstrip()
 
 
 def test_version() -> None:
@@ -84,8 +86,12 @@ def test_a_plan_says_what_it_will_cost_and_see(tmp_path: Path) -> None:
     assert estimate["price"][2].startswith("litellm ")
     assert all(p["mean"] > 0 for p in made["power"])
     shown = run("plan", str(path)).stdout
-    for words in ("USD low", "80 % power", "Families, fixed before the first call", "minutes"):
+    for words in ("USD low", "80 % power", "Families, fixed before the first call", "minutes", f"promptlab plan {path} --details"):
         assert words in shown
+    assert len(shown.splitlines()) <= 40
+    whole = run("plan", str(path), "--details").stdout
+    for name in [*(a["text"] for a in made["arms"] if a["text"]), *{h["family"] for h in made["hypotheses"]}]:
+        assert " ".join(name.split())[:40] in whole
     assert run("sweep", str(path), "--dry-run").stdout == shown
     assert not (tmp_path / "runs").exists()
 
@@ -192,3 +198,52 @@ def test_a_pilot_measures_what_changes_and_its_answers_are_not_paid_again(tmp_pa
     trials = Run(whole).trials()
     first = trials[trials["arm"].isin(["none", "none_aa"]) & (trials["task"] != "cause_and_effect")]
     assert first["cached"].sum() == 120, "20 items of 3 tasks under 2 arms came from the cache"
+
+
+def test_alone_it_says_what_the_folder_holds_and_what_comes_next(tmp_path: Path) -> None:
+    empty = run(cwd=tmp_path).stdout
+    assert "No runs in runs." in empty
+    assert "Next: promptlab init DATA.csv" in empty
+    path = experiment(tmp_path, models="  - sim/planted", items=20)
+    assert f"Next: promptlab plan {path.name}" in run(cwd=tmp_path).stdout
+    assert run("sweep", path.name, cwd=tmp_path).returncode == 0
+    [name] = [folder.name for folder in (tmp_path / "runs").iterdir()]
+    shown = run(cwd=tmp_path).stdout
+    assert re.search(rf"✓ complete  {name}  +160  +0  SIMULATED  just now", shown)
+    assert "SIMULATED sim/planted: emotionprompt/EP02 has the largest gain" in shown
+    assert f"Next: promptlab report runs/{name}" in shown
+    assert all(len(line) <= 80 for line in run("runs", "ls", cwd=tmp_path).stdout.splitlines())
+    about = run("show", "run", f"runs/{name}", cwd=tmp_path).stdout
+    assert "A question for a test?" in about
+    assert "promptlab 0." in run("show", "run", f"runs/{name}", "--details", cwd=tmp_path).stdout.replace("promptlab    ", "promptlab ")
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(5, "just now"), (61, "1 min ago"), (7_300, "2 h ago"), (3 * 86_400 + 5, "3 d ago")])
+def test_times_are_said_as_ages(seconds: int, said: str) -> None:
+    now = datetime(2026, 1, 2, tzinfo=UTC)
+    assert ago((now - timedelta(seconds=seconds)).isoformat(), now) == said
+    assert ago("", now) == "-"
+
+
+def completed(*words: str, cwd: Path) -> list[str]:
+    """What bash offers for the last word of a command line."""
+    env = {"_PROMPTLAB_COMPLETE": "complete_bash", "COMP_WORDS": " ".join(("promptlab", *words)), "COMP_CWORD": str(len(words))}
+    code = "import sys; sys.argv = ['promptlab']; from promptlab.cli.main import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=cwd, env={**os.environ, "PYTHONPATH": str(ROOT), **env}, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    return done.stdout.split()
+
+
+def test_a_shell_completes_runs_tasks_and_arms(tmp_path: Path) -> None:
+    path = experiment(tmp_path, items=3)
+    assert run("sweep", path.name, "--no-report", cwd=tmp_path).returncode == 0
+    [name] = [folder.name for folder in (tmp_path / "runs").iterdir()]
+    assert completed("report", "sm", cwd=tmp_path) == [name]
+    assert completed("report", "runs/sm", cwd=tmp_path) == [f"runs/{name}"]
+    assert completed("show", "task", "sent", cwd=tmp_path) == ["sentence_similarity", "sentiment"]
+    assert completed("compare", name, "--arm", "emo", cwd=tmp_path) == ["emotionprompt/EP02"]
+    assert completed("plan", "sm", cwd=tmp_path) == ["small.yaml"]
+    assert completed("plan", "quick", cwd=tmp_path) == ["quickstart"]
+    assert completed("compare", "nothing", "--arm", "", cwd=tmp_path) == []

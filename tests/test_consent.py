@@ -91,7 +91,7 @@ def test_a_module_of_pythons_own_is_no_metric(here: Path) -> None:
     write(here / "sent", "cProfile:run", f"open({str(here / 'RAN')!r}; 'w'),x\n".replace(";", ","))
     for extra in ((), ("--allow-code",)):
         said = run(here, "task", "check", "sent/t.yaml", *extra, code=2)
-        assert "there is no cProfile.py beside t.yaml" in said
+        assert "there is no cProfile.py next to t.yaml" in said
     (here / "sent" / "cProfile.py").write_text("def run(answer, item):\n    return 1\n", encoding="utf-8")
     assert "the name of a module of Python's own" in run(here, "task", "check", "sent/t.yaml", "--allow-code", code=2)
 
@@ -99,8 +99,8 @@ def test_a_module_of_pythons_own_is_no_metric(here: Path) -> None:
 def test_code_of_the_working_directory_is_not_beside_the_file(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "sent" / "evil.py").rename(here / "evil.py")
     monkeypatch.syspath_prepend(here)
-    assert "there is no evil.py beside t.yaml" in run(here, "check", "sent/small.yaml", "--allow-code", code=2)
-    with pytest.raises(FileProblems, match=r"there is no evil\.py beside"):
+    assert "there is no evil.py next to t.yaml" in run(here, "check", "sent/small.yaml", "--allow-code", code=2)
+    with pytest.raises(FileProblems, match=r"there is no evil\.py next to"):
         load_own(here / "sent" / "t.yaml", Consent(everything=True))
     assert not (here / "RAN").exists()
 

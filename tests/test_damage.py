@@ -21,7 +21,7 @@ import pytest
 import servers
 from conftest import ROOT
 from damage import MUTATIONS
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.repair import repair
@@ -44,7 +44,9 @@ def swept(study: Study, runs: Path) -> Path:
 def frames(folder: Path) -> tuple[pd.DataFrame, ...]:
     run = Run(folder)
     trials = run.trials().drop(columns=list(CIRCUMSTANCE_COLUMNS))
-    calls = run.calls().drop(columns=["latency_s", "cached", "attempts"]).sort_values(["trial", "turn"], ignore_index=True)
+    calls = (
+        run.calls().drop(columns=["latency_s", "cached", "attempts", *EVIDENCE_COLUMNS]).sort_values(["trial", "turn"], ignore_index=True)
+    )
     return trials, calls, run.items()
 
 

@@ -49,7 +49,7 @@ def test_an_address_of_the_environment_is_in_plan_key_record_and_report(
     for server in two_servers:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         study = resolve(path)
-        assert f"mini: OPENAI_BASE_URL={server.url} in the environment decides where it is asked" in "".join(study.notes)
+        assert f"mini: OPENAI_BASE_URL={server.url} in the environment decides where its requests go" in "".join(study.notes)
         run = Run(run_sweep(study, tmp_path / "runs", tmp_path / "cache", Execution(4), lambda _: None).folder)
         assert server.requests, "no answer of another server stands in for one of this"
         assert server.keys == [f"Bearer {KEY}"] * len(server.keys), "the key is still that of the provider"
@@ -149,7 +149,7 @@ def test_switches_that_are_not_heard_are_named(tmp_path: Path, monkeypatch: pyte
     for name in ("DEFAULT_ANTHROPIC_CHAT_MAX_TOKENS", "LITELLM_MODIFY_PARAMS"):
         monkeypatch.setenv(name, "7")
     study = resolve(runs.experiment(tmp_path, tasks="sum", items=5, models=MINI))
-    assert "DEFAULT_ANTHROPIC_CHAT_MAX_TOKENS, LITELLM_MODIFY_PARAMS: set in the environment, and not heard" in "".join(study.notes)
+    assert "DEFAULT_ANTHROPIC_CHAT_MAX_TOKENS, LITELLM_MODIFY_PARAMS: set in the environment, and ignored" in "".join(study.notes)
     assert not set(ignored()) & {"LITELLM_LOCAL_MODEL_COST_MAP", "LITELLM_MODE", "LITELLM_PROXY_API_KEY"}
 
 

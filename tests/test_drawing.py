@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.reporting import drawing, to_html
+from promptlab.reporting import drawing, to_html, to_pdf
 from promptlab.reporting.build import build
 from promptlab.reporting.drawing import NotDrawn, picture
+from promptlab.reporting.html import _rounds
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import run_sweep
 from runs import experiment
@@ -43,10 +45,23 @@ def test_what_ends_the_drawing_ends_nothing_else(tmp_path: Path, monkeypatch: py
     with pytest.raises(NotDrawn, match="ended with code -6"):
         picture(CHART, "svg")
     study = resolve(experiment(tmp_path, items=3))
-    page = to_html(build(Run(run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder)))
-    assert "could not be drawn" in page
-    assert "<svg" not in page
-    assert "SIMULATED" in page
+    report = build(Run(run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder))
+    row = {
+        "model": report.models[0],
+        "loop": "l",
+        "arm": "a",
+        "round": 1,
+        "solved": 0.5,
+        "ci_low": 0.4,
+        "ci_high": 0.6,
+        "n": 9,
+        "tokens": None,
+    }
+    [said] = _rounds(replace(report, rounds=({**row, "model": report.models[0]},)))
+    assert "could not be drawn" in said
+    assert "SIMULATED" in to_html(report), "the tables need no drawing"
+    with pytest.raises(NotDrawn):
+        to_pdf(report)
     monkeypatch.undo()
     assert picture(CHART, "svg").startswith(b"<svg")
 

@@ -531,7 +531,7 @@ def test_a_run_in_progress(page: str, opened: Any, tmp_path: Path) -> None:
     finally:
         writer.close()
     after = opened("--runs", tmp_path, page=page)
-    assert "interrupted; the same sweep command goes on from here" in texts(after)
+    assert "interrupted; the same sweep command continues from here" in texts(after)
 
 
 def test_new_trials_are_read_when_the_folder_changes(tmp_path: Path) -> None:

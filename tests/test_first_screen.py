@@ -191,7 +191,8 @@ def test_one_arm_is_to_be_shipped_and_it_is_the_planted_one(quickstart: Path) ->
     [summary] = summaries(build(Run(quickstart)))
     assert [row.text_of for row in summary.rows if row.decision == "ship"] == ["emotionprompt/EP02"]
     assert summary.advice.startswith("Ship emotionprompt/EP02.")
-    assert "corrected for the choice among 4" in summary.best
+    assert summary.best.startswith("emotionprompt/EP02 has the largest gain: +")
+    assert "Corrected for choosing among 4: +" in summary.best
 
 
 def test_every_format_begins_with_the_same_rows(quickstart: Path) -> None:

@@ -126,7 +126,7 @@ def test_no_hash_of_it_is_accused(runs: str, folder: Path) -> None:
     says = {row["what"]: row["says"].lstrip("■▼● ") for row in audit["rows"]}
     assert says.pop("plan") == "matches"
     if runs == "imported":
-        assert says == {"file promptfoo.json": "cannot be told"}
+        assert says == {"file promptfoo.json": "unknown"}
     else:
         assert says == dict.fromkeys(
             ("experiment", "data", "stimuli", "prices", "simulators", "hashes in plan.json", "name of the run"), "matches"

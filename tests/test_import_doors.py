@@ -410,6 +410,16 @@ def test_inspect_logs_of_shuffled_samples_without_ids() -> None:
     assert counts(files) == counts(files[::-1]) == {"career": (6, 4, 24)}
 
 
+@pytest.mark.parametrize("version", ["0.4.10", "0.4.12"])
+def test_lm_eval_samples_with_two_filters(version: str) -> None:
+    """Written by the real tool over a local server; counted from its lines by hand."""
+    files = [TOOLS / f"lm_eval_{version}_{arm}.jsonl.gz" for arm in ("none", "career")]
+    names = dict(zip(map(str, files), ("none", "career"), strict=True))
+    for name, expected in (("strict", (6, 4, 24)), ("flexible", (10, 4, 24))):
+        options = Options(metric=f"exact_match,{name}")
+        assert counts(files, options, arm_names=names) == counts(files[::-1], options, arm_names=names) == {"career": expected}
+
+
 # Choices
 
 

@@ -19,7 +19,7 @@ from promptlab.nouns.call import Call, Completion, Model
 from promptlab.nouns.errors import FileProblems, ScoringFailed
 from promptlab.nouns.inert import unfenced
 from promptlab.nouns.item import Item
-from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS
+from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS
 from promptlab.planning.plan import make_plan, repriced
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
@@ -67,7 +67,9 @@ def sweep(study: Study, folder: Path, where: str, kept: str | None = None, use: 
 
 
 def settled(run: Run) -> tuple[pd.DataFrame, pd.DataFrame]:
-    calls = run.calls().drop(columns=["latency_s", "cached", "attempts"]).sort_values(["trial", "turn"], ignore_index=True)
+    calls = (
+        run.calls().drop(columns=["latency_s", "cached", "attempts", *EVIDENCE_COLUMNS]).sort_values(["trial", "turn"], ignore_index=True)
+    )
     return run.trials().drop(columns=[*CIRCUMSTANCE_COLUMNS]).sort_values("order", ignore_index=True), calls
 
 

@@ -98,7 +98,7 @@ FORMS: dict[str, tuple[dict[str, Any], tuple[int | None, ...], float]] = {
         (2110, 7, None, 2000, 100),
         0.00356,
     ),
-    "reasoning beside the completion": (
+    "reasoning next to the completion": (
         {"prompt_tokens": 50, "completion_tokens": 7, "total_tokens": 257, "completion_tokens_details": {"reasoning_tokens": 200}},
         (50, 207, 200, None, None),
         0.00671,

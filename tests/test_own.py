@@ -114,7 +114,7 @@ def test_grades_in_fractions(tmp_path: Path) -> None:
 def test_repeated_inputs_are_one_cluster(tmp_path: Path) -> None:
     found = loaded(tmp_path, "q,a\n2 + 2,4\n2 + 2,4\n3 + 3,6\n")
     assert [item.cluster for item in found.task.items] == ["2 + 2", "2 + 2", None]
-    assert any("1 inputs stand in several rows" in note for note in check_task(found).notes)
+    assert any("1 inputs occur in several rows" in note for note in check_task(found).notes)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_what_is_wrong_is_told_by_file_and_row(content: str | bytes, name: str, 
 
 def test_ids_that_stand_twice(tmp_path: Path) -> None:
     message = told(tmp_path, "q,a,id\nx,1,one\ny,2,two\nz,3,one\n", columns="input: q, target: a, id: id")
-    assert "t.csv:4: row 3: the id 'one' stands in row 1 already" in message
+    assert "t.csv:4: row 3: the id 'one' is in row 1 already" in message
 
 
 def test_many_wrong_rows_are_counted(tmp_path: Path) -> None:

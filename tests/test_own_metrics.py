@@ -128,7 +128,7 @@ def test_the_command_tells_the_same_problems_without_stopping_at_the_first(here:
     path = runs.experiment(here, tasks="t", items=20, more="task_files: [t.yaml]\n")
     notes = runs.run("check", str(path), "--allow-code", env=env, cwd=here)
     assert notes.returncode == 0
-    assert "2 right answers of items that are asked get no score" in notes.stdout
+    assert "2 right answers of items in use get no score" in notes.stdout
     swept = runs.run("sweep", str(path), "--runs", "runs", "--allow-code", env=env, cwd=here)
     assert swept.returncode == 3
     assert "last error: the metric 'mine:score' on item '1" in swept.stdout

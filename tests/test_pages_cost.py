@@ -226,7 +226,7 @@ def test_requests_and_form_of_the_answers(shown: list[Table], trials: pd.DataFra
     own = of(trials)
     row = row_of(titled(shown, "Requests").frame, model=PLANTED)
     assert row["from the cache"] == reliability.share(int(own["cached"].sum()), len(own))
-    assert row["asked again"] == reliability.share(int((own["attempts"] > 1).sum()), len(own))
+    assert row["sent again"] == reliability.share(int((own["attempts"] > 1).sum()), len(own))
     assert row["failed for good"] == reliability.share(int((own["outcome"] == "error").sum()), len(own))
     assert (row["calls"], row["requests of one trial, at most"]) == (f"{own['n_calls'].sum():,.0f}", "3")
     arm = of(trials, "none")

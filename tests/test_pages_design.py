@@ -207,7 +207,7 @@ def test_looks_asked_for_by_the_command_are_no_change(tmp_path: Path) -> None:
     assert hashes(folder)["experiment"] == audit.MATCHES
     commands = dict(table(of(folder), "Do it again").to_numpy().tolist())
     assert "--sequential" in commands["Ask all of it again, into another folder:"]
-    assert says(of(folder))["looks before the end"] == deviations.DEVIATES
+    assert says(of(folder))["interim analyses before the end"] == deviations.DEVIATES
 
 
 # --- deviations -------------------------------------------------------------------------------------------------------
@@ -223,7 +223,7 @@ def test_counts_are_those_of_the_trials(tmp_path: Path) -> None:
     ]  # fmt: skip
     n_errors = int((trials["outcome"] == "error").sum())
     assert n_errors == 1
-    assert rows.loc["calls that failed and were not asked again", "found"] == "1"
+    assert rows.loc["calls that failed and were not sent again", "found"] == "1"
     gaps = table(found, "Arms and tasks with fewer trials than planned")
     there = trials.groupby(["arm", "task", "model"]).size()
     n_items = {task["task"]: task["n_items"] for task in plan["tasks"]}
@@ -367,7 +367,7 @@ def test_an_imported_run_was_not_frozen_before(opened: Any, tmp_path: Path) -> N
     app = opened("--runs", tmp_path, page="design", part="again")
     assert not app.exception
     assert "nothing of this was frozen before the answers" in texts(app)
-    assert "promptlab cannot ask it again" in texts(app)
+    assert "promptlab cannot run it again" in texts(app)
 
 
 def test_hostile_text_is_inert(opened: Any, tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ WARNS: Mapping[str, tuple[dict[str, Any], str]] = {
     "budget": ({"budget_reached": "the budget of $2 is reached"}, "the budget of $2 is reached"),
     "unpriced": ({}, "the price of 2 calls is unknown"),
     "imported": ({"imported": True}, "imported: nothing was fixed before the results were there"),
-    "dropped": ({"effective": {"sim/planted": {"max_tokens": 64, "seed": 3}}}, "sim/planted: temperature 0.7 was asked for and not sent"),
+    "dropped": ({"effective": {"sim/planted": {"max_tokens": 64, "seed": 3}}}, "sim/planted: temperature 0.7 was requested and not sent"),
 }  # fmt: skip
 
 
@@ -112,8 +112,8 @@ def test_an_imported_run_has_no_parameters_that_were_asked_for(tmp_path: Path) -
         (None, {"temperature": 1}, []),
         ({"temperature": 0, "stop": None}, {"temperature": 0.0}, []),
         ({"max_tokens": 64}, {"max_completion_tokens": 64}, []),
-        ({"max_tokens": 64}, {}, ["max_tokens 64 was asked for and not sent"]),
-        ({"temperature": 0.7}, {"temperature": 1}, ["temperature 0.7 was asked for and 1 sent"]),
+        ({"max_tokens": 64}, {}, ["max_tokens 64 was requested and not sent"]),
+        ({"temperature": 0.7}, {"temperature": 1}, ["temperature 0.7 was requested and 1 sent"]),
         ({}, {"max_tokens": 4096}, ["max_tokens 4096 was sent and not asked for"]),
     ],
 )
@@ -379,7 +379,7 @@ def test_on_a_terminal_it_serves_on_until_ctrl_c_and_opens_the_browser(tmp_path:
     os.close(theirs)
     seen = b""
     try:
-        while b"goes on serving" not in seen:
+        while b"continues serving" not in seen:
             seen += os.read(ours, 65536)
         url = address_in(seen.decode())
         wait_until(told.exists, process)

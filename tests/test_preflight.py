@@ -149,9 +149,9 @@ def test_check_tells_errors_and_warnings_apart(tmp_path: Path) -> None:
     assert "error: " in plan.stdout
 
 
-def test_the_experiments_of_the_readme_work_on_current_models(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    text = re.search(r"```yaml\n(name: emotion\n.*?)```", readme, re.DOTALL)[1]  # type: ignore[index]
+def test_the_experiments_of_the_docs_work_on_current_models(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "emotion.md").read_text(encoding="utf-8")
+    text = re.search(r"```yaml\n(name: emotion\n.*?)```", page, re.DOTALL)[1]  # type: ignore[index]
     models = [
         "openai/gpt-4o-mini",
         "openai/gpt-5-mini",

@@ -93,6 +93,7 @@ def test_the_command_writes_csv_json_and_markdown(run: Path, tmp_path: Path) -> 
         (["--page", "compare", "--where", "task"], "--where takes name=value"),
         (["--where", "task=sum"], "--where needs --page"),
         (["--page", "compare", "--format", "html"], "leave --scorer and --format html out"),
+        (["--page", "compare", "--format", "pdf"], "leave --scorer and --format pdf out"),
     ],
 )
 def test_what_cannot_be_shown_is_said(arguments: list[str], said: str, run: Path) -> None:

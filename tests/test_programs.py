@@ -331,7 +331,7 @@ def test_a_failed_call_ends_the_program(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("program", "more", "expected"),
     [
-        ('factory: "nowhere:chain"', "", "there is no nowhere.py beside"),
+        ('factory: "nowhere:chain"', "", "there is no nowhere.py next to"),
         ('factory: "lab_programs:missing"', "", "cannot be loaded: module"),
         ('factory: "lab_programs:number"', "", "returned int, not a dspy.Module"),
         ('factory: "lab_programs:empty"', "", "has no predictor"),
@@ -425,6 +425,21 @@ def test_the_winner_loads_back_and_answers_the_same(folder: Path, swept: Path, t
     assert (
         json.loads(again.read_text(encoding="utf-8"))["recipe"] == json.loads((tmp_path / "sum.json").read_text(encoding="utf-8"))["recipe"]
     )
+
+
+def test_plain_dspy_that_loads_the_winner_holds_its_sentence(swept: Path, tmp_path: Path) -> None:
+    class Plain(dspy.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.answer = dspy.Predict("input: str, choices: list[str] -> answer: str")
+
+    assert runs.run("export", str(swept), "--format", "dspy", "--out", str(tmp_path), "--task", "sum").returncode == 0
+    program = Plain()
+    program.load(tmp_path / "sum.json")
+    assert program.answer.signature.instructions.endswith(" This is very important to my career.")
+    refused = runs.run("export", str(swept), "--format", "dspy", "--out", str(tmp_path), "--setting", "two")
+    assert refused.returncode == 2
+    assert "--arm is not given" in refused.stderr
 
 
 def test_an_optimiser_may_change_instruction_and_demonstrations(folder: Path, swept: Path, tmp_path: Path, local: Server) -> None:

@@ -72,6 +72,25 @@ def test_a_sample_is_random_the_same_for_all_and_a_larger_one_adds_to_it(run: Ru
         units(run, 3, ["EP03"])
 
 
+def test_a_mask_hides_the_arm_that_an_answer_repeats(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {arm.name: arm.text for arm in run.plan.arms if arm.text}
+    trials = run.trials()
+    echoed = [f"{answer} {said[arm]}" if arm in said else answer for answer, arm in zip(trials["answer"], trials["arm"], strict=True)]
+    monkeypatch.setattr(Run, "trials", lambda self: trials.assign(answer=echoed))
+    shown, masked = ("\n".join(text for unit in units(run, 5, mask=mask) for text in unit.answers) for mask in (False, True))
+    stimuli = [arm.text for arm in run.plan.arms if arm.role == "stimulus" and arm.text]
+    assert all(text in shown and text not in masked for text in stimuli)
+    assert masked.count("[...]") == sum(shown.count(text) for text in stimuli) > 0
+    sample = units(run, 5, mask=True)
+    unit = sample[-1]
+    value = "A" if unit.is_pair else unit.judging.low
+    row = {"unit": unit.id, "kind": "rate", "values": dict.fromkeys(unit.judging.rubrics, value), "digest": unit.digest}
+    given = json.dumps({"rater": "r1", "ratings": [row]})
+    assert len(from_sheet(Path("s.json"), given, sample)) == 1
+    with pytest.raises(FileProblems, match="--mask"):
+        from_sheet(Path("s.json"), given, units(run, 5))
+
+
 def test_a_run_without_a_judge_has_nothing_to_rate(tmp_path: Path) -> None:
     _, plain = sweep(resolve(runs.experiment(tmp_path, items=5)), tmp_path, "runs")
     with pytest.raises(UsageProblem, match="ratings are of tasks with the metric rubric or pairwise"):

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptlab.explorer.trial import facts
+from promptlab.nouns import ArmRef, Contrast, Hypothesis, Setting
 from promptlab.nouns.call import Completion, Reply
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, TrialRow, columns_of, row_of, totals
 from promptlab.planning.resolve import resolve
@@ -200,3 +201,20 @@ def test_facts_of_a_completion_are_in_every_place_that_keeps_or_shows_one(tmp_pa
     assert shown["reasoning"] == "two and two"
     assert shown["price that the provider reports, in USD"] == "0.00025"
     assert "input tokens from the provider's cache" not in shown
+
+
+def test_a_damaged_row_of_the_plan_is_refused_in_every_field() -> None:
+    """One changed letter in a word of a fixed list, or a value of another kind, is told; it never reaches a report."""
+    weights = ((ArmRef(model="m", setting="s", arm="a"), 1.0), (ArmRef(model="m", setting="s", arm="none"), -1.0))
+    contrast = Contrast(name="a - none", weights=weights)
+    row = Hypothesis(
+        family="f", scope="primary", model="m", task=None, treatment="a", library="l", control="none", setting=Setting("after", 2),
+        contrast=contrast,
+    ).plain()  # fmt: skip
+    assert Hypothesis.of(row).plain() == row
+    for name, wrong in {"scope": "primAry", "family": 3, "model": None, "task": 4, "shots": "2", "treatment": ["a"]}.items():
+        with pytest.raises((TypeError, KeyError)):
+            Hypothesis.of({**row, name: wrong})
+    for name, wrong in {"kind": "difference ", "random": 1, "where": None, "weights": [{"weight": "1"}]}.items():
+        with pytest.raises((TypeError, KeyError)):
+            Hypothesis.of({**row, "contrast": {**row["contrast"], name: wrong}})

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import csv
 import json
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 import runs
-from promptlab.reporting.replicate import headline
+from conftest import ROOT, SHARED
+from promptlab.record.store import Run
+from promptlab.reporting import PAPERS, build, replicate
+from promptlab.reporting.replicate import figures, headline, published
 from promptlab.stats import replication_check
 
 
@@ -84,7 +90,7 @@ def test_a_simulated_run_is_compared_with_nothing_and_says_why(swept: Path) -> N
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["--paper", "negativeprompt"], "the run has no stimulus of 'negativeprompt'"),
+        (["--paper", "negativeprompt"], "has no stimulus of 'negativeprompt'"),
         (["--paper", "emotionprompt", "--same-as", "x=GPT-4"], "the run has no model 'x'"),
         (["--paper", "emotionprompt", "--same-as", "sim/null=GPT-5"], "emotionprompt has no model 'GPT-5'; did you mean 'GPT-4'"),
         (["--paper", "emotionprompt", "--same-as", "GPT-4"], "--same-as takes MODEL=PAPERMODEL"),
@@ -94,3 +100,89 @@ def test_what_cannot_be_compared_is_refused(swept: Path, arguments: list[str], e
     done = runs.run("replicate", str(swept), *arguments)
     assert done.returncode != 0
     assert expected in done.stderr
+
+
+PUBLISHED = SHARED / "reference" / "published_results.csv"
+
+
+@pytest.mark.shared
+def test_every_published_figure_ships_with_its_source() -> None:
+    with PUBLISHED.open(encoding="utf-8", newline="") as file:
+        reference = [list(row.values())[:8] for row in csv.DictReader(file)]
+    assert [list(row.values())[:8] for row in figures()] == reference
+    assert all(row["source"] for row in figures())
+
+
+def test_table_1_follows_from_the_figures() -> None:
+    assert len(published()) == 168 + 108
+    assert Counter(row["condition"] for row in published()) == {"original": 78, "average": 78, "best": 78, "chain_of_thought": 42}
+    assert {row["model"] for row in published() if row["paper"] == "emotionprompt"} >= {"ChatGPT gpt-3.5-turbo-0613", "Average"}
+
+
+def shrunk(file: str, folder: Path, tasks: str) -> Path:
+    """A shipped experiment on a few tasks."""
+    text = (ROOT / "experiments" / file).read_text(encoding="utf-8")
+    (folder / file).write_text(re.sub(r"tasks: \[[^\]]*\]", f"tasks: [{tasks}]", text), encoding="utf-8")
+    return folder / file
+
+
+@pytest.fixture(scope="module", params=PAPERS)
+def table_1(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, list[Path]]:
+    """A paper and runs of both shipped files of its Table 1, on a few tasks."""
+    paper, folder = str(request.param), tmp_path_factory.mktemp("table1")
+    found = []
+    for part, tasks in (("table1", "sum, antonyms, snarks, object_counting"), ("table1_fewshot", "sum, antonyms")):
+        path = shrunk(f"{paper}_{part}.yaml", folder, tasks)
+        done = runs.run("sweep", str(path), "--runs", str(folder / part), "--no-cache", "--no-report")
+        assert done.returncode == 0, done.stderr
+        found.append(next((folder / part).iterdir()))
+    return paper, found
+
+
+def test_table_1_prints_paper_and_ours_side_by_side(table_1: tuple[str, list[Path]]) -> None:
+    paper, both = table_1
+    done = runs.run("replicate", *map(str, both), "--paper", paper, "--json")
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    cells = {(cell["benchmark"], cell["base_prompt"], cell["shots"]): cell for cell in report["cells"]}
+    assert set(cells) == {
+        ("instruction_induction", "human", 0), ("instruction_induction", "ape", 0), ("instruction_induction", "human", 5),
+        ("instruction_induction", "ape", 5), ("bigbench", "human", 0),
+    }  # fmt: skip
+    known = {(r["benchmark"], r["base_prompt"], int(r["shots"]), r["condition"]): float(r["value"]) for r in published()
+             if r["paper"] == paper and r["model"] == "Average"}  # fmt: skip
+    for place, cell in cells.items():
+        theirs = cell["original"], cell["published_average"], cell["published_best"], cell["published_cot"]
+        assert theirs == tuple(known.get((*place, name)) for name in ("original", "average", "best", "chain_of_thought"))
+        assert (cell["published_cot"] is not None) == (paper == "emotionprompt")
+        assert cell["our_cot"] is not None
+        assert cell["our_average"] <= cell["our_best_single"] <= cell["our_best_per_task"]
+        assert cell["verdict"] == "not comparable"
+    assert {len(row) for row in report["headlines"]} == {4}
+    shown = runs.run("replicate", *map(str, both), "--paper", paper).stdout
+    said = " ".join(shown.split())
+    for words in ("best single sentence", "stands for sim/null", "5 demonstrations", "chat template", "Average"):
+        assert words in said, words
+    assert ("no code of it exists" in said) == (paper == "emotionprompt")
+    assert "drew them again for each stimulus" not in said
+
+
+def test_a_model_may_stand_for_one_of_the_papers_or_for_their_average(table_1: tuple[str, list[Path]]) -> None:
+    paper, (first, _) = table_1
+    run = Run(first)
+    by_name = replicate(run, paper, {"sim/null": "GPT-4"})  # type: ignore[arg-type]
+    average = replicate([run], paper, {"sim/null": "Average"})  # type: ignore[arg-type]
+    assert {cell.beside for cell in by_name.cells} == {"GPT-4"}
+    assert not any("no model of the paper" in what for cell in average.cells for what in cell.obstacles)
+    assert all(any("stands for sim/null" in what for what in cell.deviations) for cell in average.cells)
+
+
+def test_base_prompts_may_differ_by_benchmark(table_1: tuple[str, list[Path]]) -> None:
+    run = Run(table_1[1][0])
+    trials = run.trials()
+    asked = {task: set(group["base_prompt"]) for task, group in trials.groupby("task", observed=True)}
+    assert asked == {"sum": {"human", "ape"}, "antonyms": {"human", "ape"}, "snarks": {"human"}, "object_counting": {"human"}}
+    assert len(trials) == run.plan.counts.trials
+    report = build(run)
+    assert report.complete
+    assert not [c for c in report.comparisons if c.status == "missing_pairs"], "what was never asked is not missing"

@@ -33,5 +33,5 @@ def test_every_promise_has_an_attack_and_a_test_that_exists() -> None:
 def test_promises_are_made_in_the_table_alone() -> None:
     assert PAGE.count("| promise | attack | test |") == 1
     assert [line for line in PAGE.splitlines() if line.startswith("## ")] == [
-        "## What is trusted, and what is not", "## Promises, attacks and tests", "## Not promised", "## Report a hole",
+        "## What promptlab trusts", "## Promises, attacks and tests", "## Not promised", "## Report a vulnerability",
     ]  # fmt: skip

@@ -179,7 +179,7 @@ def test_the_check_command_on_libraries(tmp_path: Path) -> None:
     path.write_text(LIBRARY.format(role="stimulus", more="") + "  - {key: A, text: 'Two.'}\n", encoding="utf-8")
     bad = runs.run("stimuli", "check", str(path))
     assert bad.returncode == 2
-    assert f"{path}:6: the key 'A' stands here again (first on line 5)" in bad.stderr
+    assert f"{path}:6: the key 'A' occurs here again (first on line 5)" in bad.stderr
 
 
 def test_cues_have_counterparts_of_their_length(tmp_path: Path) -> None:

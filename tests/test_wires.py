@@ -22,6 +22,7 @@ from conftest import ROOT
 from promptlab.nouns.call import Call, Completion, Model, Price
 from promptlab.nouns.environment import PUBLIC, address_variables
 from promptlab.nouns.errors import ProviderStopped, UsageProblem
+from promptlab.nouns.record import EVIDENCE_COLUMNS
 from promptlab.nouns.redact import redact
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
@@ -82,7 +83,7 @@ def asked(server: Server, name: str, choice: WireChoice, *, timeout_s: float = 5
     if isinstance(found, str):
         return {"stopped": "quota" if "quota" in found else "key", "n": len(server.requests) - n_before}
     fields = asdict(found)
-    del fields["latency_s"]
+    del fields["latency_s"], fields["dated"]
     if found.error is not None:
         assert len(found.error) <= 500
         boundary, status = re.match(r"(\w+): (?:HTTP (\d+): )?", found.error).groups()  # type: ignore[union-attr]
@@ -283,7 +284,7 @@ def test_how_a_model_is_asked(name: str, sampling: dict[str, Any], expected: str
     assert type(gateway._wire(model, sampling)).__name__ == expected
     forced = Gateway([model], {}, simulator, wire="direct")
     if expected == "LiteLLMWire":
-        with pytest.raises(UsageProblem, match="cannot be asked directly"):
+        with pytest.raises(UsageProblem, match="cannot be called directly"):
             forced.effective(model, sampling)
     else:
         assert forced.effective(model, sampling) == sampling
@@ -360,7 +361,9 @@ def test_the_wire_changes_neither_the_run_nor_its_record(tmp_path: Path) -> None
     for choice in ("auto", "litellm"):
         done = run_sweep(resolve(file), tmp_path / choice, None, Execution(4, wire=choice), lambda _: None)
         assert done.state == "complete"
-        calls = Run(done.folder).calls().sort_values(["trial", "turn"]).drop(columns="latency_s").reset_index(drop=True)
+        calls = (
+            Run(done.folder).calls().sort_values(["trial", "turn"]).drop(columns=["latency_s", *EVIDENCE_COLUMNS]).reset_index(drop=True)
+        )
         found.append((done.folder.name, calls))
     assert found[0][0] == found[1][0]
     assert len(found[0][1]) > 12

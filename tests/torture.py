@@ -37,7 +37,7 @@ import servers
 import warm
 from conftest import ROOT
 from damage import MUTATIONS
-from promptlab.nouns import CIRCUMSTANCE_COLUMNS, PromptlabError
+from promptlab.nouns import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS, PromptlabError
 from promptlab.planning.audit import audit
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
@@ -124,7 +124,9 @@ MODES = (
 def frames(run: Run) -> tuple[pd.DataFrame, ...]:
     """All that is the same however often a run was interrupted."""
     trials = run.trials().drop(columns=list(CIRCUMSTANCE_COLUMNS))
-    calls = run.calls().drop(columns=["latency_s", "cached", "attempts"]).sort_values(["trial", "turn"], ignore_index=True)
+    calls = (
+        run.calls().drop(columns=["latency_s", "cached", "attempts", *EVIDENCE_COLUMNS]).sort_values(["trial", "turn"], ignore_index=True)
+    )
     return trials, calls, run.items()
 
 
@@ -415,7 +417,7 @@ class Damager:
                 apart = "" if foreign else difference(Run(repaired), self.undisturbed)
                 again = repair(run)
             if apart or again.aside or len(Run(repaired).trials()) != len(self.undisturbed[0]):
-                figures.faults.append(f"{what}: not mended: {apart or again}")
+                figures.faults.append(f"{what}: not repaired: {apart or again}")
         except (Exception, Stuck) as error:
             figures.faults.append(f"{what}: stuck for good: {type(error).__name__}: {error}")
         figures.n_findings += any(told) or (run / "damaged").exists()
@@ -515,7 +517,7 @@ def table(results: dict[str, Figures], seconds: float, seed: int) -> str:
         "|---|---|---|---|---|---|",
         *(f"| {n} | {f.n} | {f.n_runs} | {f.n_acknowledged:,} | {len(f.faults)} | {f.most_paid_again} |" for n, f in kills.items()),
         "",
-        "| damaged | mutations | told or set aside | no harm to what is read | tracebacks, stuck, not mended |",
+        "| damaged | mutations | reported or moved aside | harmless | tracebacks, stuck, not repaired |",
         "|---|---|---|---|---|",
         *(f"| {n} | {f.n} | {f.n_findings} | {f.n - f.n_findings} | {len(f.faults)} |" for n, f in results.items() if n not in kills),
     ]

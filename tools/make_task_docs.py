@@ -10,23 +10,33 @@ from promptlab.sources.tasks import entries, load_task
 TARGET = Path(__file__).resolve().parents[1] / "docs" / "tasks.md"
 INTRO = """# The 45 tasks
 
-Made by `python tools/make_task_docs.py` from `promptlab/data/tasks.yaml` and `promptlab/data/twin/`; a test holds it true.
+Find a task, its scorers and its known defects. `python tools/make_task_docs.py` writes this page from `promptlab/data/tasks.yaml` and
+`promptlab/data/twin/`; a test compares them.
 
-`suite: official` reads the published files (`promptlab data import DIR` or `promptlab data pull`), `suite: twin` promptlab's own items in the same form.
-`scorer: strict` (the default) is promptlab's own rule, named here by the kind of answer that it reads; `reference` is the benchmark authors' rule;
-`negativeprompt` is the published lenient code, slips included. `promptlab report RUN --scorer NAME` judges a recorded run by another scorer without asking
-a model again, and `promptlab scores RUN` shows all three beside each other, raw and normalised (100 (raw - low) / (1 - low), negative below guessing).
+`suite: official` reads the published files (`promptlab data import DIR` or `promptlab data pull`). `suite: twin` reads promptlab's own
+items in the same form.
 
-`defects: fix` (the default) takes known defects of the official items away where an item can be mended and drops it where it cannot; `drop` drops all of them;
-`keep` runs the items as published. Rows that belong together form clusters in every mode, and intervals count clusters, not rows. Three groups of tasks share
-their material and are not independent of each other: first_word_letter, second_word_letter and letters_list (the same 100 words), and sum and diff.
+- `scorer: strict` (the default) is promptlab's own rule, named here by the kind of answer that it reads.
+- `scorer: reference` is the benchmark authors' rule.
+- `scorer: negativeprompt` is the published lenient code, with its errors.
 
-BIG-bench grades multiple choice by the probabilities of the options; here replies are read as text, or weighed by `strategies: [logprobs]`. Options are shown behind the input where the published task
-shows them; the preset `letters` shows and letters the options of every task.
+`promptlab report RUN --scorer NAME` judges a recorded run by another scorer without a request to a model. `promptlab scores RUN` shows all
+three next to each other, raw and normalised: 100 (raw - low) / (1 - low), negative below guessing.
+
+- `defects: fix` (the default) repairs official items with known defects, and drops those that cannot be repaired.
+- `defects: drop` drops all of them.
+- `defects: keep` runs the items as published.
+
+Rows that belong together form clusters in every mode, and intervals count clusters, not rows. Some tasks share their material and are
+not independent: first_word_letter, second_word_letter and letters_list (the same 100 words), and sum and diff.
+
+BIG-bench grades multiple choice by the probabilities of the options. Here promptlab reads replies as text, or weighs the options by
+`strategies: [logprobs]`. Prompts show options after the input where the published task shows them. The preset `letters` shows and letters
+the options of every task.
 
 ## At a glance
 
-| task | benchmark | strict | reference | chance | low | options | twin items | official items mended or dropped |
+| task | benchmark | strict | reference | chance | low | options | twin items | official items repaired or dropped |
 |---|---|---|---|---|---|---|---|---|
 """
 
@@ -40,7 +50,7 @@ def text() -> str:
         cells = [name, entry.benchmark, entry.strict, entry.metric, entry.chance, entry.low if entry.benchmark == "bigbench" else None]
         cells += [task.options if any(item.choices for item in task.items) else None, len(task.items), treated]
         rows.append("| " + " | ".join("" if cell is None else str(cell) for cell in cells) + " |")
-        lines = [f"### {name}", "", *(f"- {kind}: {prompt}" for kind, prompt in entry.base_prompts.items()), f"- source: {entry.source}"]
+        lines = [f"### {name}", "", *(f"- {kind}: `{prompt}`" for kind, prompt in entry.base_prompts.items()), f"- source: {entry.source}"]
         lines += [f"- official licence: {entry.licence}"]
         if name in CLUSTERS:
             lines.append("- rows that belong together form clusters")

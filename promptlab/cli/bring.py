@@ -30,17 +30,17 @@ def bring(
         list[Path], typer.Argument(help="The results of one tool; several files where it writes one for each arm.", show_default=False)
     ],
     runs: Runs = Path("runs"),
-    name: Annotated[str | None, typer.Option(help="The run's name; from the file's name when left out.")] = None,
-    from_: Annotated[From, typer.Option("--from", help="promptfoo, inspect, lm-eval, table or counts; found out when left out.")] = "auto",
+    name: Annotated[str | None, typer.Option(help="The run's name; default: from the file's name.")] = None,
+    from_: Annotated[From, typer.Option("--from", help="promptfoo, inspect, lm-eval, table or counts; default: recognised.")] = "auto",
     explain: Annotated[
-        bool, typer.Option("--explain", help="Say what the files hold and which choices there are, and import nothing.")
+        bool, typer.Option("--explain", help="Report the content of the files and the choices, and import nothing.")
     ] = False,
     baseline: Annotated[str | None, typer.Option(help="The arm without the added text, by its name or its prompt.")] = None,
     placebo: Annotated[Several, typer.Option(help="An arm with a neutral text; may be given several times.")] = None,
     arms: Annotated[str | None, typer.Option(help="ARM,ARM: take these arms only.")] = None,
     drop: Annotated[Several, typer.Option(help="Leave an arm out; may be given several times.")] = None,
     arm_name: Annotated[Several, typer.Option(help="FILE=NAME: the arm that a file holds; may be given several times.")] = None,
-    task_name: Annotated[str | None, typer.Option(help="What the task is called.")] = None,
+    task_name: Annotated[str | None, typer.Option(help="The name of the task.")] = None,
     metric: Annotated[
         str | None,
         typer.Option(help="The score to take where there are several; promptfoo: pass or score; lm-eval: METRIC or METRIC,FILTER."),
@@ -53,7 +53,7 @@ def bring(
     wide: Annotated[Several, typer.Option(help="ARM=COLUMN,ARM=COLUMN: a table with a row an item and a column of scores an arm.")] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file, where several hold rows.")] = None,
     per_model: Annotated[bool, typer.Option("--per-model", help="Counts: judge every model by itself instead of all together.")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Import arms that were asked with different versions or parameters.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Import arms that were run with different versions or parameters.")] = False,
     item: Variable = None,
     arm: Annotated[
         str | None,
@@ -124,7 +124,7 @@ def _say_explained(told: Explained) -> None:
 
 
 QUIET_S = 3.0
-"""So long nothing is said."""
+"""For so long nothing is printed."""
 
 
 def _scale(given: str | None) -> tuple[float, float] | None:

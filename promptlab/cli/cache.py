@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from promptlab.cli.common import AllowCode, AsJson, ExperimentFile, exit_json, print_rows, say
-from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, UsageProblem
+from promptlab.nouns import EXIT_INCOMPLETE, FileProblems, PromptlabError, UsageProblem, first_line, inert
 
 if TYPE_CHECKING:
     from promptlab.nouns import Trial
@@ -81,7 +81,7 @@ def ls(as_json: AsJson = False) -> None:
     if n_silent:
         say(f"{n_silent:,} were stored by an earlier promptlab, which did not keep the request; they are used as they are")
     if n_damaged:
-        say(f"{n_damaged:,} rows are damaged and asked again when they are needed; `promptlab cache prune --damaged` shows them")
+        say(f"{n_damaged:,} rows are damaged and sent again when they are needed; `promptlab cache prune --damaged` shows them")
 
 
 @cache.command("why")
@@ -95,7 +95,7 @@ def why(
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Which calls of an experiment are not stored, and what the nearest stored request has that is different. Sends nothing."""
+    """Which calls of an experiment are not stored, and how the nearest stored request differs. Sends nothing."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.replay import explained, replayed
     from promptlab.sources.spec.user import consent
@@ -168,9 +168,11 @@ def export(
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import Run
+    from promptlab.reporting import audited
     from promptlab.running import bundle
+    from promptlab.running.own_answers import own_of
     from promptlab.running.replay import replayed
-    from promptlab.sources.spec.experiment import load_experiment
+    from promptlab.sources.foreign import files_read
     from promptlab.sources.spec.user import consent
 
     n_missing = 0
@@ -181,31 +183,40 @@ def export(
             n_missing += one.missing is not None
             yield one
 
+    files: dict[str, bytes] = {}
     if source.is_dir():
         run = Run(source)
-        about: dict[str, Any] = {"experiment": run.manifest.name, "run": run.id}
+        about: dict[str, Any] = {"experiment": run.manifest.name, "run": run.id, **audited.about(run)}
         path = source / "experiment.yaml"
         try:
             text = path.read_text(encoding="utf-8")
         except OSError as error:
             raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
-        others = bundle.other_files(load_experiment(path)[0])
-        done = bundle.write(bundle.of_run(run), run.manifest.counts.done, text, about, to)
+        try:
+            with files_read() as found_files:
+                files, others = bundle.own_files(audited.study_of(run, consent(allow_code)), found_files)
+        except (PromptlabError, OSError) as problem:
+            others = [f"the experiment's own files, which cannot be read here ({first_line(problem)})"]
+        answers, n = bundle.of_run(run), run.manifest.counts.done
+        done = bundle.write(answers, n, text, about | {"elsewhere": others}, to, own=own_of(run), files=files)
     else:
-        study = resolve(source, consent=consent(allow_code))
-        others = bundle.other_files(study.experiment)
-        about = {"experiment": study.experiment.name, "run": study.run_id}
+        with files_read() as found_files:
+            study = resolve(source, consent=consent(allow_code))
+        files, others = bundle.own_files(study, found_files)
+        about = {"experiment": study.experiment.name, "run": study.run_id, "hashes": study.hashes, "elsewhere": others}
         with _opened("replay") as found:
-            done = bundle.write(bundle.of_replay(counted(found)), study.design.n_trials, study.text, about, to)
+            done = bundle.write(bundle.of_replay(counted(found)), study.design.n_trials, study.text, about, to, files=files)
     say(f"exported:      {done.n_answers:,} answers to {to}{' (SIMULATED: promptlab made them up)' if done.simulated else ''}")
     if n_missing:
         say(f"missing:       {n_missing:,} trials need an answer that is not stored; sweep first, or `promptlab cache why {source}`")
     if done.n_otherwise:
-        say(f"left out:      {done.n_otherwise:,} further answers to requests that were asked more than once; the first of each is kept")
+        say(f"more than one: {done.n_otherwise:,} further answers to requests that were sent more than once, by trial")
     if done.n_without_request:
         say(f"note:          {done.n_without_request:,} answers say no request, so whoever imports them cannot use them")
+    for name in files:
+        say(f"with it:       {name}")
     for name in others:
-        say(f"not in it:     {name}, which the experiment reads as well; send it along")
+        say(f"not in it:     {name}; send it along")
     say(f"replay it:     promptlab cache import {to} && promptlab sweep {to / 'experiment.yaml'} --cache replay")
     if n_missing:
         raise typer.Exit(EXIT_INCOMPLETE)
@@ -226,7 +237,7 @@ def import_(
     if not folder.is_dir():
         raise UsageProblem(f"{folder}: there is no such folder; give the one that `promptlab cache export` made")
     with _opened(make=True) as found:
-        done = bundle.import_bundle(folder, found, replace)
+        manifest, done = bundle.read(folder), bundle.import_bundle(folder, found, replace)
     simulated = " (SIMULATED: promptlab made them up)" if done.simulated else ""
     say(f"imported:      {done.n_new:,} new answers{simulated}, {done.n_same:,} were there already")
     if done.n_differ:
@@ -235,11 +246,13 @@ def import_(
     if done.n_unusable:
         say(f"left out:      {done.n_unusable:,} lines that do not say what they are answers to (no request, or a redacted address)")
     path = folder / "experiment.yaml"
+    for name in manifest.get("elsewhere", ()):
+        say(f"needed too:    {inert(name)}, which the experiment reads; put it where the author had it")
     try:
-        for name in bundle.other_files(load_experiment(path)[0]):
-            say(f"needed too:    {name}, which the experiment reads or runs; a bundle does not hold it")
+        load_experiment(path)
     except FileProblems as error:
         say(f"note:          this promptlab does not read the experiment: {error}")
+    say(f"check it:      promptlab audit {folder}")
     say(f"replay it:     promptlab sweep {path} --cache replay")
 
 
@@ -251,7 +264,7 @@ def prune(
     yes: Annotated[bool, typer.Option("--yes", help="Remove them; without it they are only shown.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what would be removed, and with --yes remove it. Several options together mean rows that meet all of them."""
+    """Show what would be removed, and with --yes remove it. Several options together select rows that match all of them."""
     if older_than is None and model is None and not damaged:
         raise UsageProblem("say what to remove: --older-than 30d, --model NAME or --damaged")
     before = None if older_than is None else time.time() - _age_s(older_than)

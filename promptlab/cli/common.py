@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from promptlab.cli import completing
 from promptlab.nouns import UsageProblem, inert, run_named
 
 if TYPE_CHECKING:
@@ -48,17 +49,22 @@ def source(given: str | Path) -> Path:
 
 ExperimentFile = Annotated[
     Path,
-    typer.Argument(help="An experiment's YAML file, or the name of a shipped one: quickstart.", show_default=False, parser=source),
+    typer.Argument(
+        help="An experiment's YAML file, or the name of a shipped one: quickstart.",
+        show_default=False,
+        parser=source,
+        autocompletion=completing.experiments,
+    ),
 ]
 Runs = Annotated[Path, typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept.", parser=path, metavar="PATH")]
 RunsAnywhere = Annotated[
     str,
     typer.Option("--runs", envvar="PROMPTLAB_RUNS", help="Where run folders are kept: a folder, or an address such as s3://bucket/runs."),
 ]
-Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls under way at once.")]
+Concurrency = Annotated[int, typer.Option("--concurrency", "-c", min=1, max=1024, help="Calls in flight at once.")]
 LOOKS = 4
 Sequential = Annotated[
-    bool, typer.Option("--sequential", help=f"Plan {LOOKS} looks at which a sentence may stop early (analysis.looks of the experiment).")
+    bool, typer.Option("--sequential", help=f"Plan {LOOKS} interim analyses at which a sentence may stop early (analysis.looks).")
 ]
 Batch = Annotated[bool, typer.Option("--batch", help="Through the providers' batch APIs: half the price at most, within a day.")]
 AllowCode = Annotated[
@@ -66,8 +72,15 @@ AllowCode = Annotated[
     typer.Option("--allow-code", help="Run the code that these files name (metrics, programs). Read it first: it can do all that you can."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+Force = Annotated[bool, typer.Option("--force", help="Continue although the run fails its audit; every page says so.")]
 RunFolder = Annotated[
-    Path, typer.Argument(help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.", show_default=False, parser=run_folder)
+    Path,
+    typer.Argument(
+        help="A run folder, such as runs/quickstart-1a2b3c4d, or its address.",
+        show_default=False,
+        parser=run_folder,
+        autocompletion=completing.runs,
+    ),
 ]
 
 WIDTH_OFF_TERMINAL = 132
@@ -109,6 +122,46 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     console.print(table)
     if note:
         console.print(Text(note))
+
+
+def print_lines(
+    heads: Sequence[str], rows: Iterable[Sequence[str]], *, right: Collection[int] = (), cut: int | None = None, short: int | None = None,
+    title: str = "",
+) -> None:  # fmt: skip
+    """A table without lines between its cells, each row one line.
+
+    On a terminal that is too narrow, column `short` is its sign alone, then column `cut` loses the middle of its cells (never below
+    20 letters), and then columns give way from the last one on.
+    """
+    from rich.cells import cell_len
+    from rich.console import Console
+    from rich.text import Text
+
+    from promptlab.reporting.screen import fitted, print_fitted
+
+    console = Console()
+    width = console.width if console.is_terminal else max(console.width, WIDTH_OFF_TERMINAL)
+    cells = [[inert(cell) for cell in row] for row in rows]
+
+    def over() -> int:
+        sizes = [max(map(cell_len, column)) for column in zip(heads, *cells, strict=True)]
+        return sum(sizes) + 2 * (len(sizes) - 1) - width
+
+    if short is not None and over() > 0:
+        cells = [[cell[:1] if i == short else cell for i, cell in enumerate(row)] for row in cells]
+    if cut is not None and (more := over()) > 0:
+        most = max(20, max(cell_len(row[cut]) for row in cells) - more)
+        cells = [[middle_cut(cell, most) if i == cut else cell for i, cell in enumerate(row)] for row in cells]
+    ranks = [0 if cut is not None else i for i in range(len(heads))]
+    lines = fitted(heads, cells, width, ranks=ranks, right=[i in right for i in range(len(heads))], styles=[""] * len(cells))
+    if title:
+        console.print(Text(title, style="bold"))
+    print_fitted(Console(width=width), lines)
+
+
+def middle_cut(text: str, most: int) -> str:
+    """The text, its middle left out where it has more than `most` letters."""
+    return text if len(text) <= most else f"{text[: most - 1 - (most - 1) // 2]}…{text[len(text) - (most - 1) // 2 :]}"
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, Any]], columns: Collection[str], note: str = "", *, as_json: bool = False) -> None:

@@ -23,7 +23,7 @@ data = typer.Typer(name="data", help="The official data files: import, pull, lis
 def import_(
     directory: Annotated[Path, typer.Argument(help="A folder or checkout that holds the official files.", show_default=False)],
 ) -> None:
-    """Copy the official files out of a folder; each is checked against its SHA-256 first."""
+    """Copy the official files from a folder; each is checked against its SHA-256 first."""
     done = official.import_from(directory)
     say(f"{len(done.copied)} files imported, {len(done.kept)} were there already, {len(done.missing)} are missing, in {done.folder}")
     for path in done.missing:
@@ -31,7 +31,7 @@ def import_(
 
 
 @data.command("pull")
-def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file paths; all when left out.")] = None) -> None:
+def pull(names: Annotated[list[str] | None, typer.Argument(help="Tasks or file paths; default: all.")] = None) -> None:
     """Download the official files from their public GitHub addresses at pinned commits; verified files are skipped."""
     done = official.pull(names or None, lambda path, n, total: say(f"{n}/{total} {path}"))
     say(f"{len(done.copied)} files pulled, {len(done.kept)} were there already, in {done.folder}")
@@ -47,7 +47,7 @@ def ls(as_json: AsJson = False) -> None:
 
 @data.command("verify")
 def verify(as_json: AsJson = False) -> None:
-    """Compute every file's SHA-256 anew; exit code 1 when one is damaged."""
+    """Recompute every file's SHA-256; exit code 1 when one is damaged."""
     rows = [asdict(state) for state in official.verify()]
     damaged = [row for row in rows if row["state"] == "damaged"]
     if as_json:
@@ -76,7 +76,7 @@ def check_task(
     allow_code: AllowCode = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with a task of your own, row by row, and show three prompts. Exit code 2 when something is wrong."""
+    """Report problems of a task of your own, row by row, and show three prompts. Exit code 2 where there are any."""
     from promptlab.sources import own
     from promptlab.sources.spec.user import consent
 
@@ -158,7 +158,7 @@ def check_stimuli(
     file: Annotated[Path, typer.Argument(help="A library of stimuli, placebos, paraphrases or cues (YAML).", show_default=False)],
     as_json: AsJson = False,
 ) -> None:
-    """Say what is wrong with a library, and how long each text is and what it would be compared with. Exit code 2 when it is wrong."""
+    """Report problems of a library, and for each text its length and what it is compared with. Exit code 2 where there are any."""
     from promptlab.sources.spec.libraries import all_stimuli, is_cue_file, load_cues
     from promptlab.sources.tokens import DEFAULT, n_tokens
 

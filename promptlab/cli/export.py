@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from promptlab.cli.common import RunFolder, say
-from promptlab.nouns import UsageProblem, did_you_mean
+from promptlab.cli.common import Force, RunFolder, say
+from promptlab.nouns import UsageProblem, did_you_mean, full_name
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
@@ -32,21 +32,29 @@ def export(
     ] = "long",
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; beside the run when left out."),
+        typer.Option("--out", "-o", help="The file (.csv, .jsonl, .parquet), or with dspy the folder; default: next to the run."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; the run's only one when left out.")] = None,
+    model: Annotated[str | None, typer.Option(help="dspy: the model whose verdicts decide; default: the run's only one.")] = None,
     task: Annotated[list[str] | None, typer.Option(help="dspy: this task only; may be given several times.")] = None,
     arm: Annotated[str | None, typer.Option(help="dspy: this arm instead of the one found to help.")] = None,
     setting: Annotated[str | None, typer.Option(help="dspy, with --arm: the strategy or loop of it, where the run has several.")] = None,
-    base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; the run's first when left out.")] = None,
+    base_prompt: Annotated[str | None, typer.Option(help="dspy: this base prompt; default: the run's first.")] = None,
+    force: Force = False,
 ) -> None:
     """Write a run's trials as a table for other tools, or (dspy) the arm found to help as a program that sends its messages."""
+    from promptlab.record.store import Run
+    from promptlab.reporting.checked import checked
+
+    if setting is not None and arm is None:
+        raise UsageProblem("--setting says which setting of --arm is meant, and --arm is not given; add it, or leave --setting out")
+    for said in checked(Run(run), force):
+        say(f"FAILS ITS AUDIT: {said}")
     if format != "dspy":
         _table(run, format, out)
         return
     from promptlab import reporting as reports
     from promptlab.programs import saved_arm
-    from promptlab.record.store import Run, write_whole
+    from promptlab.record.store import write_whole
 
     built = reports.build(Run(run))
     plan = built.plan
@@ -106,6 +114,7 @@ def _asked(plan: Plan, arm: str, strategy: str | None) -> Winner:
     """The arm that the user names, in the first setting that has it."""
     from promptlab.reporting import Winner
 
+    arm = full_name(arm, (a.name for a in plan.arms))
     fitting = plan.settings_with(arm)
     if not fitting:
         raise UsageProblem(f"the run has no arm {arm!r}; {did_you_mean(arm, [a.name for a in plan.arms])}")
@@ -122,7 +131,7 @@ Cell = tuple[str, str, str]
 INTRO = """# One run, from the record
 
 This notebook reads a run folder and calls no model: no key, no network. Run all its cells, then change what you like; `promptlab
-notebook` writes it anew. Names, prompts and answers are read when it runs and shown as text.{simulated}"""
+notebook` rewrites it. Names, prompts and answers are read when it runs and shown as text.{simulated}"""
 SIMULATED = """
 
 **SIMULATED**: promptlab made up answers of this run. Such answers say nothing about any real model."""
@@ -215,7 +224,7 @@ FLIP = """print(plain(flips.largest(run, built, model, control)))"""
 LOOP_WORDS = """## Feedback loops
 
 Pass@k is the share of items of which any of the first k answers was right, with Wilson's interval. More attempts, the news that an
-answer is wrong, and any remark at all can help; only the difference to the same loop with affect-free remarks can be put down to
+answer is wrong, and any remark at all can help; only the difference to the same loop with affect-free remarks can be attributed to
 emotion. A loop with an oracle cannot be compared with single answers."""
 LOOP = """for loop in run.plan.loops:
     rows = [row for row in built.rounds if row["model"] == model and row["loop"] == loop.strategy]
@@ -234,7 +243,7 @@ table(report.arm_table(built))"""
 
 def notebook(
     run: RunFolder,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"The notebook; {NAME} in the run folder when left out.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=f"The notebook; default: {NAME} in the run folder.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a notebook that is there already.")] = False,
 ) -> None:
     """Write a Jupyter notebook that opens the run: verdicts, charts, an item that flipped, loops, cost. It calls no model."""

@@ -8,18 +8,27 @@ from typing import Annotated
 
 import typer
 
+from promptlab.cli import completing
 from promptlab.cli.common import AllowCode, Concurrency, Runs, run_folder, say, source
 from promptlab.nouns import EXIT_GATE, EXIT_INCOMPLETE, EXIT_OK, known_secrets, redact
 
 
 def gate(
-    run: Annotated[str, typer.Argument(metavar="RUN|FILE", help="A run, or an experiment file, which is run first.", show_default=False)],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN|FILE",
+            help="A run, or an experiment file, which is run first.",
+            show_default=False,
+            autocompletion=completing.runs_and_experiments,
+        ),
+    ],
     arm: Annotated[str | None, typer.Option(help="The arm to judge; needed where the run has several besides the incumbent.")] = None,
     margin: Annotated[
-        float | None, typer.Option(min=0.01, max=100, help="Points that it may lose; the plan's margin when left out.", show_default=False)
+        float | None, typer.Option(min=0.01, max=100, help="Largest loss that passes, in points; default: the plan's.", show_default=False)
     ] = None,
     max_cost_increase: Annotated[
-        float | None, typer.Option(metavar="PERCENT", help="Percent that an answer may cost more.", show_default=False)
+        float | None, typer.Option(metavar="PERCENT", help="Largest increase of the cost of an answer, in percent.", show_default=False)
     ] = None,
     summary: Annotated[Path | None, typer.Option(help="Append a Markdown summary to this file.", show_default=False)] = None,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.", show_default=False)] = None,

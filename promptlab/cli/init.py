@@ -30,7 +30,7 @@ def init(
         str | None,
         typer.Argument(help="A CSV, TSV, JSON, JSON lines, Parquet or Excel file, or hf:owner/name.", show_default=False),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="The model to ask; without one and without a key, a SIMULATED one.")] = None,
+    model: Annotated[str | None, typer.Option(help="The model to call; without one and without a key, a SIMULATED one.")] = None,
     from_: Annotated[
         Path | None, typer.Option("--from", help="A promptfoo configuration (promptfooconfig.yaml) to convert.", show_default=False)
     ] = None,
@@ -45,13 +45,13 @@ def init(
     sentences: Annotated[
         Path | None, typer.Option(help="A file with a sentence in each line, each to be tried in each prompt.", show_default=False)
     ] = None,
-    name: Annotated[str | None, typer.Option(help="The experiment's name; from the data when left out.", show_default=False)] = None,
+    name: Annotated[str | None, typer.Option(help="The experiment's name; default: from the data.", show_default=False)] = None,
     sheet: Annotated[str | None, typer.Option(help="The sheet of an Excel file.", show_default=False)] = None,
     config: Annotated[str | None, typer.Option(help="The configuration of a dataset.", show_default=False)] = None,
     split: Annotated[str | None, typer.Option(help="The split of a dataset.", show_default=False)] = None,
     into: Annotated[Path, typer.Option(help="The folder that gets the files.")] = Path(),
     force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing: take what is proposed.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Skip the questions and accept the proposal.")] = False,
 ) -> None:
     """Propose a task, two prompts and an experiment for your data; shows three prompts and the price. Sends nothing."""
     if sum(given is not None for given in (data, from_, example)) != 1:
@@ -158,7 +158,7 @@ def _prompts(study: Study) -> None:
 
 
 def _copy(example: str, into: Path, force: bool) -> None:
-    """A shipped experiment, and the files beside it that it names, under their own names."""
+    """A shipped experiment, and the files next to it that it names, under their own names."""
     from promptlab.sources.starting import example_files
 
     known = {file.stem: file for file in sorted(shipped("experiments").glob("*.yaml"))}

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from promptlab.cli.common import AsJson, RunsAnywhere, exit_json, print_json, print_rows, run_folder, say
+from promptlab.cli import completing
+from promptlab.cli.common import AsJson, RunFolder, RunsAnywhere, exit_json, print_json, print_rows, run_folder, say
+from promptlab.cli.home import RunLine, ago, run_line, show_runs
 from promptlab.nouns import EXIT_ERROR, DataMissing, RunProblem, UsageProblem, did_you_mean
 
 ls = typer.Typer(name="ls", help="List runs, tasks, stimuli or models.", no_args_is_help=True)
 show = typer.Typer(name="show", help="Show one run, task, stimulus or model.", no_args_is_help=True)
+MOST_ARMS = 8
+"""Arms that `show run` names."""
 OF_TASK = ("benchmark", "strict", "metric", "chance")
 runs = typer.Typer(name="runs", help="Run folders: list them, verify or repair one.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(show_default=False)]
@@ -28,28 +33,32 @@ def ls_runs(runs: RunsAnywhere = "runs", as_json: AsJson = False) -> None:
     from promptlab.record.store import Run, runs_in
 
     rows: list[dict[str, Any]] = []
+    lines: list[RunLine] = []
     place = Place(runs) if is_address(runs) else None
     for folder in runs_in(place.fetch_manifests() if place else Path(runs)):
         try:
             run = Run(folder)
         except RunProblem as error:
             rows.append({"run": folder.name, "state": f"unreadable: {error}"})
+            lines.append(RunLine("? unreadable", folder.name, "-", "-", "-", "-"))
             continue
         m, state = run.manifest, run.state
+        state = "running" if place and state == "interrupted" and place.writer(run.id) else state
+        lines.append(run_line(run, state))
         rows.append({
-            "run": folder.name, "state": "running" if place and state == "interrupted" and place.writer(run.id) else state,
+            "run": folder.name, "state": state,
             "simulated": m.simulated, **{name: getattr(m.counts, name) for name in ("done", "planned", "errors")},
             "waiting": m.batches.get("waiting_trials", 0), **{name: getattr(m, name) for name in ("paid_usd", "updated_at", "question")},
         })  # fmt: skip
     if as_json:
         exit_json(rows)
     if not rows:
-        say(f"no runs in {runs}; `promptlab sweep experiments/quickstart.yaml` makes one")
+        say(f"no runs in {runs}; `promptlab sweep quickstart` makes one")
         return
+    show_runs(lines)
     for row in rows:
-        row["simulated"] = "SIMULATED" if row.get("simulated") else "no"
-        row["state"] += f", {row['waiting']:,} wait in batches" if row.get("waiting") else ""
-    print_rows("", rows, ["run", "state", "simulated", "done", "planned", "errors", "paid_usd", "updated_at"])
+        if row["state"].startswith("unreadable"):
+            say(f"{row['run']}: {row['state']}; promptlab runs repair {shlex.quote(os.path.join(runs, row['run']))}")
 
 
 @ls.command("tasks")
@@ -133,17 +142,42 @@ def _ls_priced(words: Sequence[str], as_json: bool) -> None:
 
 @show.command("run")
 def show_run(
-    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False, parser=run_folder)], as_json: AsJson = False
+    run: RunFolder,
+    details: Annotated[bool, typer.Option("--details", help="Everything in the manifest: hashes, prices, versions.")] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """A run's manifest."""
+    """What a run is, how far it got, and what it cost; --details: everything in its manifest."""
     from promptlab.record.store import Run
 
     found = Run(run)
-    _show({**found.manifest.plain(), "state": found.state}, as_json)
+    whole = {**found.manifest.plain(), "state": found.state}
+    if as_json or details:
+        _show(whole, as_json)
+        return
+    m, line, plan = found.manifest, run_line(found), found.plan
+    missing = f", {m.counts.planned - m.counts.done:,} missing" if m.counts.done < m.counts.planned else ""
+    stopped = "; ".join(f"{model}: {why}" for model, why in m.stopped.items())
+    fields = {
+        "run": run, "question": m.question, "state": line.state + (" (SIMULATED)" if m.simulated else ""),
+        "answers": f"{line.answers}, {m.counts.errors:,} failed, {m.counts.cached:,} from the cache{missing}",
+        "models": list(m.models), "tasks": f"{plan.counts.tasks:,}, {plan.counts.items:,} items",
+        "arms": f"{plan.counts.arms:,}: {', '.join(arm.name for arm in plan.arms[:MOST_ARMS])}"
+        + (f" and {len(plan.arms) - MOST_ARMS} more" if len(plan.arms) > MOST_ARMS else ""),
+        "cost": m.paid, "planned": "not before the data: imported" if m.imported else f"before the first answer, {ago(m.created_at)}",
+        "experiment": m.experiment_path, "stopped": m.budget_reached or stopped, "last error": m.last_error,
+    }  # fmt: skip
+    _say_fields({name: value for name, value in fields.items() if value})
+    say(
+        f"\nverdicts: promptlab report {shlex.quote(str(run))}    all of the manifest: promptlab show run {shlex.quote(str(run))} --details"
+    )
 
 
 @show.command("task")
-def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or official")] = "twin", as_json: AsJson = False) -> None:
+def show_task(
+    name: Annotated[str, typer.Argument(show_default=False, autocompletion=completing.tasks)],
+    suite: Annotated[str, typer.Option(help="twin or official")] = "twin",
+    as_json: AsJson = False,
+) -> None:
     """A task: prompts, metric, source, defects, and three rendered items."""
     from promptlab.cli.data import first_prompts
     from promptlab.nouns import SCORERS
@@ -176,7 +210,9 @@ def show_task(name: Name, suite: Annotated[str, typer.Option(help="twin or offic
 
 
 @show.command("stimulus")
-def show_stimulus(name: Name, as_json: AsJson = False) -> None:
+def show_stimulus(
+    name: Annotated[str, typer.Argument(show_default=False, autocompletion=completing.stimuli)], as_json: AsJson = False
+) -> None:
     """A stimulus with its source, the neutral sentences that match it, and its paraphrases."""
     from promptlab.cli.data import matched
     from promptlab.sources.spec.libraries import all_stimuli
@@ -220,11 +256,11 @@ def schema() -> None:
 
 @runs.command("repair")
 def repair(
-    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False)],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done and change nothing.")] = False,
+    run: Annotated[Path, typer.Argument(help="A run folder.", show_default=False, autocompletion=completing.runs)],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report what would be done and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move aside what cannot be read, clear leftovers of killed processes, and put the manifest's counts right."""
+    """Move aside what cannot be read, clear leftovers of killed processes, and correct the manifest's counts."""
     from promptlab.record.repair import repair as repair_run
 
     done = repair_run(run, dry_run)
@@ -241,7 +277,7 @@ def repair(
     for name, reason in done.aside:
         say(f"moved aside:   {name} {would}moved to damaged/{name}: {reason}")
     if done.aside:
-        say(f"lost:          {done.n_lost:,} trials; the same sweep command asks them again, from the cache where it has their answers")
+        say(f"lost:          {done.n_lost:,} trials; the same sweep command sends them again, from the cache where it has their answers")
     if done.paid_before_usd is not None and done.paid_before_usd - done.paid_usd > 1e-9:
         gone = done.paid_before_usd - done.paid_usd
         say(f"paid:          ${gone:.4f} that the lost trials cost no longer counts against budget_usd")
@@ -250,10 +286,10 @@ def repair(
 
 @runs.command("verify")
 def verify(
-    run: Annotated[str, typer.Argument(help="A run folder, or its address.", show_default=False)],
+    run: Annotated[str, typer.Argument(help="A run folder, or its address.", show_default=False, autocompletion=completing.runs)],
     as_json: AsJson = False,
 ) -> None:
-    """Compute again every hash that was frozen before the first call; exit code 1 if one differs."""
+    """Recompute every hash that was frozen before the first call; exit code 1 if one differs."""
     from promptlab.planning.audit import DIFFERS, audit, result
     from promptlab.record.store import Run
 

@@ -8,11 +8,12 @@ import io
 import json
 import os
 import sys
+from pathlib import Path
 
 import typer
 
 from promptlab import __version__
-from promptlab.cli import bring, cache, data, export, gate, init, look, plan, rate, report, sweep, view
+from promptlab.cli import audit, bring, cache, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -20,17 +21,17 @@ GC_EVERY = 50_000
 
 app = typer.Typer(
     name="promptlab",
-    help="Does a sentence added to a prompt help your model on your task? Plan, run and judge paired experiments.",
+    help="Which prompt should you ship? Plan, run and judge paired experiments: prompts, models, settings and added sentences.",
     epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 5 gate failed, "
     "130 interrupted.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for before_judging in (init.init, plan.plan, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
+for before_judging in (init.init, plan.plan, audit.preregister, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
     app.command()(before_judging)
 JUDGING = (
-    report.report, gate.gate, report.scores, report.compare, report.replicate, export.export, export.notebook, rate.rate, view.view
+    report.report, audit.audit, gate.gate, report.scores, report.compare, report.history, report.replicate, export.export,
+    export.notebook, paper.paper, rate.rate, view.view,
 )  # fmt: skip
 for judging in JUDGING:
     app.command()(judging)
@@ -49,7 +50,7 @@ def _version(
         typer.echo(f"promptlab {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        home.home(Path(os.environ.get("PROMPTLAB_RUNS", "runs")))
         raise typer.Exit
 
 
@@ -65,9 +66,12 @@ def main() -> None:
         refuse_poisoned()
         app()
     except PromptlabError as error:
+        from promptlab.cli.remedies import remedy
         from promptlab.nouns import known_secrets, redact
 
-        sys.stderr.write(f"promptlab: {redact(str(error), known_secrets())}\n")
+        found = remedy(error, sys.argv[1:])
+        said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
+        sys.stderr.write(redact(said, known_secrets()))
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +23,7 @@ from promptlab.cli.common import (
     Runs,
     Sequential,
     exit_json,
+    print_lines,
     print_table,
     say,
     show,
@@ -29,7 +32,7 @@ from promptlab.nouns import UsageProblem
 
 if TYPE_CHECKING:
     from promptlab.nouns import Plan
-    from promptlab.planning.calibrate import Calibration, Rate
+    from promptlab.planning.calibrate import Calibration, GateRates, Rate
     from promptlab.planning.study import Study
 
 
@@ -38,15 +41,16 @@ def plan(
     concurrency: Concurrency = 16,
     pilot: Annotated[
         bool,
-        typer.Option("--pilot", help="First ask the baseline twice on 20 items of 3 tasks (paid), and plan with what that shows."),
+        typer.Option("--pilot", help="First run the baseline twice on 20 items of 3 tasks (paid), and plan with the result."),
     ] = False,
     sequential: Sequential = False,
     batch: Batch = False,
     runs: Runs = Path("runs"),
     allow_code: AllowCode = False,
+    details: Annotated[bool, typer.Option("--details", help="Every table: the words of arms and prompts, looks, families.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
+    """Show on one screen what an experiment will ask, cost and be able to see. Sends nothing, unless --pilot is given."""
     from promptlab.planning.plan import make_plan, outlook, repriced
     from promptlab.planning.resolve import resolve
     from promptlab.running.gateway.providers import asked_where
@@ -68,15 +72,19 @@ def plan(
         exit_json(
             {**made.plain(), "requests": requests_of(study), **({"batch": True} if batch else {}), **({"pilot": shown} if shown else {})}
         )
-    show_plan(made, concurrency)
-    for model in study.models:
-        if not model.simulated:
-            say(f"{model.name}: {asked_where(model)}")
-    for finding in preflight(study):
-        say(str(finding))
+    show_plan(made, concurrency, details=details)
+    real = [model for model in study.models if not model.simulated]
+    for model in real if details else real[:MOST_NOTES]:
+        say(f"{model.name}: {asked_where(model)}")
+    findings = sorted(map(str, preflight(study)), key=lambda text: not text.startswith("error"))
+    for text in findings if details else findings[:MOST_SHOWN]:
+        say(text)
+    if not details:
+        said = f"; {len(findings) - MOST_SHOWN} more problems" if len(findings) > MOST_SHOWN else ""
+        say(f"all tables: promptlab plan {shlex.quote(str(experiment))} --details{said}")
     if shown is not None:
         say(
-            f"pilot:         {shown['changed']} of {shown['of']} answers changed when asked again "
+            f"pilot:         {shown['changed']} of {shown['of']} answers changed when sent again "
             f"({100 * shown['discordance']:.1f} %, at most {100 * shown['discordance_high']:.1f} % with 80 % confidence, as above); "
             f"the baseline scored {100 * shown['baseline']:.1f} %; {shown['tokens_out']} tokens out an answer; {shown['paid']}"
         )
@@ -103,18 +111,23 @@ def _pilot(study: Study, runs: Path, concurrency: int) -> dict[str, Any]:
 
 def calibrate(
     experiment: ExperimentFile,
-    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Made-up runs of each kind.")] = 200,
-    effect: Annotated[float, typer.Option(min=-50, max=50, help="Points that the planted effect moves every task by.")] = 3.0,
+    sweeps: Annotated[int, typer.Option(min=20, max=100_000, help="Number of simulated runs of each kind.")] = 200,
+    effect: Annotated[float, typer.Option(min=-50, max=50, help="The planted effect, in points on every task.")] = 3.0,
     sequential: Sequential = False,
     allow_code: AllowCode = False,
     baseline: Annotated[float, typer.Option(min=0.02, max=0.98, help="The share of right answers without any stimulus.")] = 0.7,
     discordance: Annotated[float, typer.Option(min=0.001, max=0.5, help="The share of items on which two runs disagree.")] = 0.10,
+    margin: Annotated[
+        float | None,
+        typer.Option(min=0.1, max=50, help="Largest loss in points that passes the gate; default: the plan's margin.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """How often this design would report a gain that is not there, and find one that is. Asks no model."""
-    from dataclasses import asdict
+    """How often this design would report a gain that is not there, and find one that is; and what its gate would say. Sends nothing."""
+    from dataclasses import asdict, replace
 
     from promptlab.planning.calibrate import calibrate as judge
+    from promptlab.planning.calibrate import fixed_design, gates
     from promptlab.planning.resolve import resolve
     from promptlab.sources.spec.user import consent
 
@@ -133,6 +146,12 @@ def calibrate(
             sys.stderr.flush()
 
     found = judge(study, sweeps, effect / 100, baseline, discordance, observe)
+    found = replace(found, gate=gates(study, sweeps, margin and margin / 100, baseline, discordance))
+    if study.design.screened:
+        fixed = fixed_design(study)
+        n_items = sum(len(task.items) for task in fixed.design.tasks)
+        beside = judge(fixed, sweeps, effect / 100, baseline, discordance, observe)
+        found = replace(found, fixed=beside.models, fixed_items=n_items)
     if as_json:
         exit_json(asdict(found))
     a, f = found.false_gain, found.found
@@ -146,10 +165,10 @@ def calibrate(
     print_table(
         "", ["when", "what", "how often", "95 % CI"],
         [
-            ["nothing works", "any stimulus is said to help over the tasks", *_rate(found.false_gain)],
+            ["nothing works", "any arm helps over the tasks", *_rate(found.false_gain)],
             ["nothing works", "any finding at all, over the tasks or in a task", *_rate(found.false_finding)],
             ["nothing works", "any finding in the primary family (promised: at most alpha)", *_rate(found.false_primary)],
-            ["nothing works", f"any finding in one of {found.n_families} families of stimuli (the same)", *_rate(found.false_family)],
+            ["nothing works", f"any finding in one of {found.n_families} families of arms (the same)", *_rate(found.false_family)],
             ["nothing works", f"findings in cells, of {found.n_cells}, a sweep", f"{found.false_cells:.2f}", "-"],
             ["nothing works", "the A/A check silences a model", *_rate(found.aa_failed)],
             [f"{found.treatment} {effect:+g} points", f"said to help over the tasks{everywhere}", *_rate(found.found)],
@@ -158,29 +177,64 @@ def calibrate(
         f"Answers made up: {100 * baseline:g} % right, {100 * discordance:g} % of items change between two runs; {sweeps} sweeps of each "
         f"kind.{seen}"
         + (
-            f" With looks {100 * found.asked:.0f} % of the trials are sent when nothing works, "
+            f" {100 * found.asked:.0f} % of the trials are sent when nothing works, "
             f"{100 * found.asked_planted:.0f} % with the effect."
             if found.asked < 1
             else ""
         ),
     )  # fmt: skip
     _by_model(found, effect)
+    if found.gate:
+        _gate(found.gate)
 
 
 def _by_model(found: Calibration, effect: float) -> None:
     """What would be shipped, model by model."""
+    planted = f"{found.treatment} {effect:+g} points"
+    designs = [("", found.models)]
+    if found.fixed:
+        designs = [("screen and confirm", found.models), (f"all arms on {found.fixed_items:,} items", found.fixed)]
+    rows = [
+        [of.model + (f", {design}" if design else ""), when, what, *told]
+        for design, models in designs
+        for of in models
+        for when, what, told in (
+            ("nothing works", "some arm is shipped", _rate(of.false_ship)),
+            (planted, "the best arm is shipped", _rate(of.best_shipped)),
+            (planted, "another arm is shipped", _rate(of.other_shipped)),
+            (planted, "given away on average", [f"{100 * of.regret(effect / 100):.2f} points", "-"]),
+        )
+    ]
     print_table(
-        "Shipped: found to help over the tasks against its control and against the plain prompt",
+        "Shipped: found to help over the tasks against its control and against what runs today",
         ["model", "when", "what", "how often", "95 % CI"],
+        rows,
+        "Both designs send about the same number of trials. " + _worse(found) if found.fixed else "",
+    )
+
+
+def _worse(found: Calibration) -> str:
+    """Whether screening first does worse than the fixed design, for any model."""
+    worse = [a.model for a, b in zip(found.models, found.fixed, strict=True) if a.best_shipped.high < b.best_shipped.low]
+    better = [a.model for a, b in zip(found.models, found.fixed, strict=True) if a.best_shipped.low > b.best_shipped.high]
+    if worse:
+        return f"Screening first is WORSE here: it ships the best arm less often on {', '.join(worse)}; leave 'confirm' out."
+    return "Screening first ships the best arm more often." if better else "These sweeps do not tell the two apart."
+
+
+def _gate(gate: GateRates) -> None:
+    """What the gate would say of one arm."""
+    points, loss = f"{100 * gate.margin:g}", f"it loses {100 * gate.loss:g} points"
+    print_table(
+        f"The gate (promptlab gate) at a margin of {points} points, one arm, {gate.n_items:,} items",
+        ["when", "what", "how often", "95 % CI"],
         [
-            row
-            for of in found.models
-            for row in (
-                [of.model, "nothing works", "some arm is shipped", *_rate(of.false_ship)],
-                [of.model, f"{found.treatment} {effect:+g} points", "the best arm is shipped", *_rate(of.best_shipped)],
-                [of.model, f"{found.treatment} {effect:+g} points", "another arm is shipped", *_rate(of.other_shipped)],
-            )
+            ["nothing changes", "passes", *_rate(gate.pass_if_same)],
+            [f"it loses exactly {points} points", "passes, falsely (promised: at most alpha)", *_rate(gate.pass_at_margin)],
+            [loss, "fails", *_rate(gate.fail_at_loss)],
+            [loss, "passes, falsely", *_rate(gate.pass_at_loss)],
         ],
+        f"With about {gate.items_needed:,} items four gates of five pass where nothing changes.",
     )  # fmt: skip
 
 
@@ -188,18 +242,90 @@ def _rate(rate: Rate) -> list[str]:
     return [f"{100 * rate.share:.1f} %", f"{100 * rate.low:.1f} to {100 * rate.high:.1f}"]
 
 
-def show_plan(made: Plan, concurrency: int) -> None:
-    """The plan as tables."""
+MOST_SHOWN = 6
+"""Models, rows and names of a kind that a plan on one screen shows."""
+MOST_NOTES = 3
+
+
+def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
+    """The plan on one screen; with `details` every table of it."""
     from promptlab.planning.price import minutes
     from promptlab.reporting.judged_tables import label_table
-    from promptlab.reporting.planned import outlook_table, power_table
+    from promptlab.reporting.planned import confirm_lines, outlook_table, power_table
 
     counts = made.counts
     say(f"{made.name}: {made.question}")
-    say(
-        f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions "
-        f"x {made.replicates} replicate(s) = {counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
-    )
+    size = f"{counts.models} model(s) x {counts.tasks} task(s), {counts.items:,} items x {counts.conditions} conditions"
+    calls = f"{counts.trials:,} trials, {counts.calls:,} calls (fewer where answers are cached)"
+    if made.confirm is None:
+        say(f"{size} x {made.replicates} replicate(s) = {calls}")
+    else:
+        say(f"{size}, at most {calls}")
+        for line in confirm_lines(made, made.confirm):
+            say(line)
+    (_show_compared if details else _say_compared)(made)
+    show_cost(made, None if details else MOST_SHOWN)
+    low, high = minutes(made.estimates, concurrency)
+    if made.waves is not None:
+        say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
+    else:
+        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls in flight")
+    families = Counter(h.family for h in made.hypotheses)
+    labels = label_table(made)
+    if not details:
+        for found in (power_table(made.power), outlook_table(made.outlook)):
+            lines = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in found.rows[:MOST_SHOWN]]
+            print_lines([SHORT.get(name, name) for name in found.head], lines, right=range(1, len(found.head)), title=found.title)
+        if made.looks:
+            say(f"Interim analyses, fixed before the first call: {len(made.looks)}; a sentence may stop early at each of them but the last")
+        say(f"Families, fixed before the first call: {len(families)}, with {sum(families.values()):,} hypotheses")
+        if len(labels.frame):
+            print_lines(labels.head, [list(map(str, row)) for row in labels.rows[:MOST_SHOWN]], title=labels.title)
+        for note in made.notes[:MOST_NOTES]:
+            say(f"note: {note}")
+        return
+    show(power_table(made.power))
+    if made.looks:
+        _show_looks(made)
+    show(outlook_table(made.outlook))
+    print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
+    for note in made.notes:
+        say(f"note: {note}")
+    if len(labels.frame):
+        show(labels)
+
+
+SHORT = {
+    "answers that change": "change", "one cell, alone": "one task", "one cell, among all": "one of all tasks",
+    "mean over these tasks": "mean", "mean over tasks like these": "mean, like these",
+}  # fmt: skip
+"""Heads of the table of smallest effects, for one screen."""
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - MOST_SHOWN
+    return ", ".join(names[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _say_compared(made: Plan) -> None:
+    """What is compared, in a line for each kind."""
+    if made.prompts:
+        named = [f"{p.name} ({'incumbent, ' if p.name == made.incumbent else ''}{p.n_tokens} tokens)" for p in made.prompts]
+        say(f"prompts: {_some(named)}")
+    for f in made.factors[:MOST_SHOWN]:
+        say(f"factor {f.name}: {_some(f.levels)}; {'their spread' if f.random else f'each against {f.reference}'}")
+    for role, word in ARMS.items():
+        if names := [a.name for a in made.arms if a.role == role]:
+            say(f"{word}: {len(names)}: {_some(names)}")
+    if made.no_placebo_reason and len(made.arms) > 2:
+        say(f"No placebo arm: {made.no_placebo_reason}")
+
+
+ARMS = {"placebo": "neutral texts", "stimulus": "texts under test", "loop": "loops under test", "loop_control": "controls of loops"}
+
+
+def _show_compared(made: Plan) -> None:
+    """Prompts, factors and arms as tables, with all their words."""
     arms = [[a.name, a.role, a.n_words, a.text or "(nothing added)"] for a in made.arms]
     note = f"No placebo arm: {made.no_placebo_reason}" if made.no_placebo_reason else ""
     if made.prompts:
@@ -214,37 +340,26 @@ def show_plan(made: Plan, concurrency: int) -> None:
         print_table("Factors", ["factor", "levels", "compared"], factors)
     if len(made.arms) > 2:  # more than the baseline and its repeat
         print_table("Arms", ["arm", "role", "words", "text"], arms, note)
-    show_cost(made)
-    low, high = minutes(made.estimates, concurrency)
-    if made.waves is not None:
-        say(f"by batch: at most {made.waves} wave(s) of batches, each within 24 hours")
-    else:
-        say(f"about {low:.1f} to {high:.1f} minutes with {concurrency} calls under way")
-    show(power_table(made.power))
-    if made.looks:
-        _show_looks(made)
-    show(outlook_table(made.outlook))
-    families = Counter(h.family for h in made.hypotheses)
-    print_table("Families, fixed before the first call", ["family", "hypotheses"], list(families.items()))
-    for note in made.notes:
-        say(f"note: {note}")
-    if len((labels := label_table(made)).frame):
-        show(labels)
 
 
-def show_cost(made: Plan) -> None:
-    """What each model will be sent and cost."""
+def show_cost(made: Plan, most: int | None = None) -> None:
+    """What each model will be sent and cost; `most` models, and the sum of what is known of the others."""
     costs = [
         [
-            e.model + (" (SIMULATED)" if e.simulated else ""), e.calls,
-            *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
+            e.model + (" (SIMULATED)" if e.simulated else ""), f"{e.calls:,}",
             *("unknown" if usd is None else f"{usd:.4f}" for usd in e.usd),
             "unknown: add 'price' to the model" if e.price is None else f"{e.price[0]:g}/{e.price[1]:g} per M ({e.price[2]})",
+            *(f"{low:,}-{high:,}" for low, high in (e.input_tokens, e.output_tokens)),
         ]
-        for e in made.estimates
+        for e in made.estimates[:most]
     ]  # fmt: skip
-    print_table("Cost", ["model", "calls", "input tokens", "output tokens", "USD low", "USD high", "price"], costs)
-    for e in made.estimates:
+    left = made.estimates[len(costs) :]
+    heads = ["model", "calls", "USD low", "USD high", "price", "input tokens", "output tokens"]
+    print_lines(heads, costs, right=(1, 2, 3), title="Cost")
+    if left:
+        ends = [sum(e.usd[end] or 0.0 for e in left) for end in (0, 1)]
+        say(f"{len(left)} more models: {ends[0]:.4f} to {ends[1]:.4f} USD where a price is known")
+    for e in made.estimates[:most]:
         if e.usd_cached is not None:
             low, high = e.usd_cached
             say(f"{e.model}: {low:.4f} to {high:.4f} USD where the provider reads what prompts share from its cache")

@@ -17,13 +17,14 @@ def rate(
     run: RunFolder,
     rater: Annotated[str, typer.Option(help="A token for the person who rates; no name.")] = "r1",
     items: Annotated[int, typer.Option(min=1, help="Items of each task to rate, a random sample; a larger one adds to it.")] = 30,
-    arm: Annotated[list[str] | None, typer.Option(help="An arm to rate beside the baseline; all sentences when left out.")] = None,
-    model: Annotated[str | None, typer.Option(help="Whose answers are rated; the first model when left out.")] = None,
+    arm: Annotated[list[str] | None, typer.Option(help="An arm to rate next to the baseline; default: all sentences.")] = None,
+    model: Annotated[str | None, typer.Option(help="Whose answers are rated; default: the first model.")] = None,
+    mask: Annotated[bool, typer.Option("--mask", help="Show answers without what they repeat of their arm's sentence.")] = False,
     sheet: Annotated[Path | None, typer.Option(help="Write a page for this rater that needs no server, and end.")] = None,
-    read: Annotated[list[Path] | None, typer.Option("--import", help="Take in a sheet's JSON, or ratings as CSV, and end.")] = None,
+    read: Annotated[list[Path] | None, typer.Option("--import", help="Import a sheet's JSON, or ratings as CSV, and end.")] = None,
     export: Annotated[Path | None, typer.Option(help="Write all ratings as CSV, and end.")] = None,
     simulate: Annotated[str | None, typer.Option(help="Have a SIMULATED rater of that name rate all of it, and end.")] = None,
-    status: Annotated[bool, typer.Option("--status", help="Say what was rated, by whom and how steadily, and end.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show what was rated, by whom and how consistently, and end.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port of the page.")] = 8502,
 ) -> None:
     """Let a person rate answers blindly, with the keys 1 to 5, or A, B and T: the labels that anchor a judge's verdicts."""
@@ -41,7 +42,7 @@ def rate(
 
         show(Table("Ratings", "", rating.repeatability(run).fillna("-")))
         return
-    sample = rating.units(Run(run), items, arm or (), model)
+    sample = rating.units(Run(run), items, arm or (), model, mask)
     order = rating.schedule(sample, rater)
     for path in read or ():
         text = path.read_text("utf-8-sig")
@@ -60,7 +61,7 @@ def rate(
 
     say(f"{len(order)} units, about {rating.minutes_left(len(order), ()):.0f} minutes; nothing on the page names an arm")
     say(f"rating:        {address(LOOPBACK, port)}    (Ctrl-C ends it; every rating is saved at once)")
-    asked = {"rater": rater, "items": items, "arms": arm or [], "model": model}
+    asked = {"rater": rater, "items": items, "arms": arm or [], "model": model, "mask": mask}
     serve(LOOPBACK, port, ["--run", str(run.resolve()), "--rate", json.dumps(asked)])
 
 

@@ -4,67 +4,93 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from promptlab.cli.common import AsJson, RunFolder, exit_json, print_table, run_folder, say, show
+from promptlab.cli import completing
+from promptlab.cli.common import AsJson, Force, RunFolder, Runs, exit_json, print_table, run_folder, say, show
 from promptlab.nouns import RunProblem, Scorer, UsageProblem, flat
 
-Format = Literal["terminal", "markdown", "html", "json", "csv"]
+Format = Literal["terminal", "markdown", "html", "json", "csv", "pdf", "png"]
+INTO_RUN = {"html": "report.html", "pdf": "verdict.pdf", "png": "verdict.png"}
+"""Formats that are written into the run folder where --out names no file."""
+GRID = "grid"
 
 
 def report(
     run: RunFolder,
-    format: Annotated[Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv.")] = "terminal",  # noqa: A002
+    format: Annotated[  # noqa: A002
+        Format, typer.Option("--format", "-f", help="terminal, markdown, html, json or csv; pdf or png: the verdict on one page.")
+    ] = "terminal",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Write here instead of to the screen.")] = None,
     scorer: Annotated[
-        Scorer | None, typer.Option(help="Score the stored answers anew: strict, reference or negativeprompt; asks no model.")
+        Scorer | None, typer.Option(help="Rescore the stored answers: strict, reference or negativeprompt; sends nothing.")
     ] = None,
     tasks: Annotated[bool, typer.Option("--tasks", help="On the terminal also the verdicts by control and by task.")] = False,
     page: Annotated[
-        str | None, typer.Option(help="Only what this page of the explorer shows, such as results, tasks, grid or cost.")
+        str | None,
+        typer.Option(help="Only what this page of the explorer shows, such as results, tasks or cost; grid: every item in every arm."),
     ] = None,
     where: Annotated[list[str] | None, typer.Option(help="With --page: name=value as in the explorer's address, such as task=sum.")] = None,
+    force: Force = False,
 ) -> None:
     """Judge a run, finished or not, and show or write what was found."""
+    if page == GRID and format in ("terminal", "html"):
+        _grid(run, where or [], out, scorer, force=force)
+        return
     if page is not None:
-        if scorer is not None or format == "html":
-            raise UsageProblem("--page shows the tables of one page by the run's own scorer; leave --scorer and --format html out")
-        _page(run, page, where or [], format, out)
+        if scorer is not None or format in INTO_RUN:
+            raise UsageProblem(f"--page shows the tables of one page by the run's own scorer; leave --scorer and --format {format} out")
+        _page(run, page, where or [], format, out, force=force)
         return
     if where:
         raise UsageProblem("--where needs --page: it is what the address of that page holds")
     from promptlab import api, reporting
 
-    built = api.report(run, scorer=scorer)
+    built = api.report(run, scorer=scorer, force=force)
     if format == "terminal":
         if out is not None:
-            raise UsageProblem("--out needs a format to write: add --format html, markdown, json or csv")
+            raise UsageProblem("--out needs a format to write: add --format html, markdown, json, csv, pdf or png")
         reporting.to_text(built, tasks=tasks)
         return
-    if format == "html" and out is None:
-        out = run / "report.html"
+    if format in INTO_RUN and out is None:
+        out = run / INTO_RUN[format]
     _write(getattr(built, f"to_{format}")(), out)
 
 
-def _write(text: str, out: Path | None) -> None:
+def _grid(run: Path, where: list[str], out: Path | None, scorer: Scorer | None, *, force: bool) -> None:
+    """The page of every item in every arm, in a file."""
+    from promptlab import api
+    from promptlab.reporting.grid import to_grid
+
+    if where:
+        raise UsageProblem("--page grid is one HTML page of the whole run; leave --where out")
+    _write(to_grid(api.report(run, scorer=scorer, force=force)), out or run / "grid.html")
+
+
+def _write(text: str | bytes, out: Path | None) -> None:
     from promptlab.record.store import write_whole
 
     if out is None:
-        sys.stdout.write(text)
+        sys.stdout.write(str(text))
         return
-    write_whole(out, text.encode("utf-8", "replace"))
+    write_whole(out, text.encode("utf-8", "replace") if isinstance(text, str) else text)
     say(f"written: {out}")
 
 
-def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None) -> None:  # noqa: A002
+def _page(run: Path, page: str, where: list[str], format: Format, out: Path | None, *, force: bool) -> None:  # noqa: A002
     """The tables of one page, on the screen or in a file."""
     from promptlab.explorer.frame import filters_of, page_tables, text_of
     from promptlab.record.store import Run
+    from promptlab.reporting.checked import checked
 
+    failed = checked(Run(run), force)
     found = page_tables(run, page, filters_of(where))
+    if failed:
+        found = [shown._replace(note=f"THIS RUN FAILS ITS AUDIT: {'; '.join(failed)}. {shown.note}") for shown in found]
     simulated = Run(run).manifest.simulated
     if format == "terminal" and out is None:
         for shown in found:
@@ -104,25 +130,28 @@ def scores(
 def compare(
     run_a: RunFolder,
     run_b: Annotated[
-        Path | None, typer.Argument(help="The other run; the same one when left out.", show_default=False, parser=run_folder)
+        Path | None,
+        typer.Argument(help="The other run; default: the same one.", show_default=False, parser=run_folder, autocompletion=completing.runs),
     ] = None,
-    arm: Annotated[str, typer.Option(help="The arm of the first run.")] = "none",
-    against: Annotated[str | None, typer.Option(help="The arm of the second; the same name when left out.")] = None,
+    arm: Annotated[str, typer.Option(help="The arm of the first run.", autocompletion=completing.arms)] = "none",
+    against: Annotated[
+        str | None, typer.Option(help="The arm of the second; default: the same name.", autocompletion=completing.arms)
+    ] = None,
     model: Annotated[str | None, typer.Option(help="The model of the first run, where it has several.")] = None,
-    model_b: Annotated[str | None, typer.Option(help="The model of the second; as in the first when left out.")] = None,
+    model_b: Annotated[str | None, typer.Option(help="The model of the second; default: as in the first.")] = None,
     prompt: Annotated[str | None, typer.Option(help="The prompt of the first arm, where a run has several.")] = None,
-    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; as in the first when left out.")] = None,
+    prompt_b: Annotated[str | None, typer.Option(help="The prompt of the second; default: as in the first.")] = None,
     setting: Annotated[str | None, typer.Option(help="The setting of the first arm, by its id.")] = None,
-    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; as in the first when left out.")] = None,
+    setting_b: Annotated[str | None, typer.Option(help="The setting of the second; default: as in the first.")] = None,
     strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
     item: Annotated[str | None, typer.Option(help="Show both messages and answers of this item, as TASK/ITEM.")] = None,
-    examples: Annotated[int, typer.Option(min=0, help="Show those of so many items that changed most.")] = 0,
+    examples: Annotated[int, typer.Option(min=0, help="Number of items to show, those that changed most.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Compare although the runs were sent different sampling parameters.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict.
 
-    A whole prompt's name may stand for an arm: --arm current --against expert.
+    --arm also takes the name of a whole prompt: --arm current --against expert.
     """
     from dataclasses import asdict
 
@@ -164,13 +193,46 @@ def compare(
         say("\n" + example(runs, found, task, name))
 
 
+def history(
+    name: Annotated[str, typer.Argument(help="An experiment's name, a run, a task, or a question.", show_default=False)],
+    runs: Runs = Path("runs"),
+    format: Annotated[  # noqa: A002
+        Literal["terminal", "markdown", "json"], typer.Option("--format", "-f", help="terminal, markdown or json.")
+    ] = "terminal",
+    chart: Annotated[Path | None, typer.Option(help="Draw the scores into this SVG file.", show_default=False)] = None,
+) -> None:
+    """The runs of one question over time: versions, scores, best arms, and whether a provider drifted (A/A against the run before)."""
+    from promptlab.record.store import write_whole
+    from promptlab.reporting import history as past
+    from promptlab.reporting.formats import section
+
+    found = past.history(name, runs)
+    if chart is not None:
+        from promptlab.reporting import charts
+
+        drawn = charts.history(past.chart_rows(found), f"{name}: what runs today, run by run", any(e.simulated for e in found))
+        write_whole(chart, charts.svg(drawn).encode())
+    table = past.history_table(found)
+    if format == "json":
+        exit_json(past.plain(found))
+    if format == "markdown":
+        sys.stdout.write("\n".join(section(table.title, table.note, table.head, table.rows)) + "\n")
+        return
+    show(table)
+
+
 def replicate(
-    run: RunFolder,
+    runs: Annotated[list[Path], typer.Argument(help="One run or several, such as zero-shot and few-shot.", parser=run_folder)],
     paper: Annotated[Literal["emotionprompt", "negativeprompt"], typer.Option(help="The paper to compare with.", show_default=False)],
-    same_as: Annotated[list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is.")] = None,
+    same_as: Annotated[
+        list[str] | None, typer.Option(help="MODEL=PAPERMODEL: which of the paper's models one of the run is, or Average.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """A run beside the paper's Table 1, cell by cell: average with average, never with the published best."""
+    """Runs next to the paper's Table 1, row by row and cell by cell: average with average, never with the published best.
+
+    A model that the paper did not test is compared with the paper's average over its models.
+    """
     from dataclasses import asdict
 
     from promptlab.record.store import Run
@@ -180,43 +242,62 @@ def replicate(
     wrong = next((part for part, sign, name in pairs if not sign or not name), None)
     if wrong is not None:
         raise UsageProblem(f"--same-as takes MODEL=PAPERMODEL, as in --same-as gpt4=GPT-4; found {wrong!r}")
-    found = compare(Run(run), paper, {model: name for model, _, name in pairs})
+    found = compare([Run(run) for run in runs], paper, {model: name for model, _, name in pairs})
     if as_json:
         cells = [{**flat(c), "check": None if c.check is None else c.check._asdict()} for c in found.cells]
         exit_json({**asdict(found), "cells": cells})
+    mark = "SIMULATED: " if found.simulated else ""
+    sides = [
+        [c.model, c.beside, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", *_side(*row)]
+        for c in found.cells
+        for row in c.side_by_side
+    ]
+    heads = ["model", "paper model", "benchmark", "prompt, shots", "row", "paper", "here"]
+    print_table(f"{mark}{found.source} and these answers, score in %", heads, sides)
     rows = [
         [
             c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks, c.gain(c.published_average, "-"),
             c.expected("-"), f"{c.our_average:+.1f}", f"{c.our_low:+.1f} to {c.our_high:+.1f}", c.gain(c.published_best, "-"),
-            f"{c.our_best_per_task:+.1f}", c.verdict,
+            f"{c.our_best_per_task:+.1f}", "-" if c.our_best_single is None else f"{c.our_best_single:+.1f}", c.verdict,
         ]
         for c in found.cells
     ]  # fmt: skip
     heads = [
         "model", "benchmark", "prompt, shots", "tasks", "paper's mean", "a repetition's range", "here", "95 % CI", "paper's best",
-        "best per task here", "verdict",
+        "best per task here", "best single here", "verdict",
     ]  # fmt: skip
-    print_table(f"{'SIMULATED: ' if found.simulated else ''}{found.source} and this run, in points", heads, rows)
-    for benchmark, theirs, ours in found.headlines:
-        here = "has no baseline above 0 here" if ours is None else f"gives {ours:+.1f} % here"
-        name = BENCHMARKS[benchmark]
-        say(f"{name}: the abstract says {theirs:.2f} %, from the best stimuli, chosen on the test items; the same arithmetic {here}.")
+    print_table(f"{mark}{found.source} and these answers, gains in points", heads, rows)
+    for benchmark, theirs, *ours in found.headlines:
+        both = zip(ours, ("the best sentence of each task", "the best single sentence"), strict=True)
+        here = " and ".join(f"{our:+.1f} % with {words}" for our, words in both if our is not None)
+        said = f"the abstract says {theirs:.2f} %, from the best sentences, chosen on the test items; the same arithmetic gives here"
+        say(f"{BENCHMARKS[benchmark]}: {said} {here or 'nothing, for no baseline is above 0'}.")
+    differs: dict[tuple[str, ...], list[str]] = {}
     for c in found.cells:
-        where = f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples"
-        say(f"{where}, differs from the paper: {'; '.join(c.deviations)}.")
+        differs.setdefault(c.deviations, []).append(f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples")
+    for deviations, where in differs.items():
+        say(f"{'; '.join(where)}: differs from the paper: {'; '.join(deviations)}.")
+
+
+def _side(row: str, theirs: float | None, ours: float | None) -> list[str]:
+    return [row, *("-" if value is None else f"{value:.2f}" for value in (theirs, ours))]
 
 
 BENCHMARKS = {"instruction_induction": "induction", "bigbench": "BIG-bench"}
 
 
 def after_sweep(folder: Path, write_html: bool) -> None:
-    """What a sweep ends with: the verdicts on the screen, the report beside the record, and the run made ready for the explorer."""
+    """What a sweep ends with: the verdicts on the screen, the report next to the record, and the run prepared for the explorer."""
     from promptlab import reporting as reports
     from promptlab.record.store import Run, write_whole
+    from promptlab.reporting.checked import failures
+    from promptlab.reporting.older import keep_results
     from promptlab.reporting.prepared import keep, stamp
 
     run, now = Run(folder), stamp(folder)
     built = reports.build(run)
+    built = replace(built, failed=tuple(failures(run, built.trials)))
+    keep_results(run.id, built.comparisons)
     reports.to_text(built)
     if write_html:
         write_whole(folder / "report.html", reports.to_html(built).encode("utf-8", "replace"))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from promptlab.api import CacheUse
-from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, RunFolder, RunsAnywhere, Sequential, path, say
+from promptlab.cli.common import LOOKS, AllowCode, Batch, Concurrency, ExperimentFile, Force, RunFolder, RunsAnywhere, Sequential, path, say
 from promptlab.cli.plan import plan
 from promptlab.cli.report import after_sweep
 from promptlab.nouns import EXIT_INCOMPLETE, EXIT_INTERRUPTED, FileProblems, Scorer, UsageProblem
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 Where = Literal["local", "ray"]
 """Where the workers run."""
 Wire = Literal["auto", "litellm", "direct"]
-"""How models are asked; no choice changes an answer or a record."""
+"""How requests are sent; no choice changes an answer or a record."""
 
 
 def check(experiment: ExperimentFile, allow_code: AllowCode = False) -> None:
-    """Say everything that is wrong with an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
+    """Report every problem of an experiment file and its models. Sends nothing; code that it names needs --allow-code."""
     from promptlab.planning.resolve import resolve
     from promptlab.running.preflight import preflight
     from promptlab.sources.spec.user import consent
@@ -58,17 +58,18 @@ def sweep(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and send nothing.")] = False,
     cache: Annotated[
         CacheUse,
-        typer.Option(help="Paid answers: use and keep them; refresh: ask again; off; imported: those of bundles too; replay: no calls."),
+        typer.Option(help="Paid answers: use and keep them; refresh: send again; off; imported: those of bundles too; replay: no calls."),
     ] = "use",
+    fresh: Annotated[bool, typer.Option("--fresh", help="Ask for every answer again, so that none is older than the plan.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", hidden=True)] = False,
     wire: Annotated[
         Wire,
-        typer.Option(help="How models are asked: auto asks directly what LiteLLM would pass on unchanged; litellm; direct."),
+        typer.Option(help="How requests are sent: auto sends directly what LiteLLM would pass on unchanged; litellm; direct."),
     ] = "auto",
     max_cost: Annotated[
-        float | None, typer.Option(min=0, help="USD that this run may cost at most, all its sessions together; set aside before each call.")
+        float | None, typer.Option(min=0, help="Spending limit for this run in USD, over all its sessions; reserved before each call.")
     ] = None,
-    max_tokens: Annotated[int | None, typer.Option(min=1, help="Tokens, sent and received, that it may use at most.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(min=1, help="Token limit for this run, sent and received.")] = None,
     workers: Annotated[int, typer.Option("--workers", "-w", min=1, max=256, help="Processes of this machine that share the work.")] = 1,
     engine: Annotated[
         Where,
@@ -92,9 +93,10 @@ def sweep(
     batch_wait: Annotated[
         float | None, typer.Option(min=0, help="Seconds to wait for batches; without it the command ends when they are sent.")
     ] = None,
+    force: Force = False,
     report: Annotated[bool, typer.Option("--report/--no-report", help="Write report.html into the run folder at the end.")] = True,
     view: Annotated[
-        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it serves on until Ctrl-C.")
+        bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it runs until Ctrl-C.")
     ] = False,
 ) -> None:
     """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
@@ -107,7 +109,9 @@ def sweep(
         return
     if no_cache and cache != "use":
         raise UsageProblem(f"--no-cache means --cache off, and --cache {cache} is given as well; leave one of them out")
-    use: CacheUse = "off" if no_cache else cache
+    if fresh and (cache != "use" or no_cache):
+        raise UsageProblem("--fresh means --cache refresh, and another way to use the cache is given as well; leave one of them out")
+    use: CacheUse = "off" if no_cache else "refresh" if fresh else cache
     from promptlab.cli.view import beside
     from promptlab.nouns import home
     from promptlab.planning.resolve import resolve
@@ -119,7 +123,7 @@ def sweep(
     execution = Execution(
         concurrency=concurrency, cache=use, wire=wire, max_cost_usd=max_cost, max_tokens=max_tokens, workers=workers,
         ray=engine == "ray", ray_address=ray_address, probe=probe, batch=batch, batch_wait_s=batch_wait or 0,
-        allow_keys=tuple(allow_key or ()),
+        allow_keys=tuple(allow_key or ()), force=force,
     )  # fmt: skip
     study = resolve(experiment, LOOKS if sequential else None, consent=consent(allow_code))
     _say_first(study)
@@ -139,7 +143,7 @@ def sweep(
             del study  # judging reads the record: of a large design there is nothing left to hold
             _end(done, time.monotonic() - started, len(simulated), n_models)
             if use == "refresh" and done.progress.n_recorded_before:
-                say("note: what this run has recorded is not asked again; for new answers to all of it, give another folder with --runs")
+                say("note: what this run has recorded is not sent again; for new answers to all of it, give another folder with --runs")
             if done.progress.n_recorded_before + done.progress.n_done:
                 after_sweep(done.folder, write_html=report)
         code = _last_words(done, pusher, experiment)
@@ -159,10 +163,8 @@ def _say_first(study: Study) -> None:
 def rescore(
     run: RunFolder,
     scorer: Annotated[Scorer | None, typer.Option(help="Score by this scorer in place of the experiment's own.")] = None,
-    experiment: Annotated[
-        Path | None, typer.Option(help="The run's experiment file, where it is no longer where it was.", show_default=False)
-    ] = None,
-    runs: Annotated[Path | None, typer.Option(help="Where the new run goes; beside the old one by default.", parser=path)] = None,
+    experiment: Annotated[Path | None, typer.Option(help="The run's experiment file, where it was moved.", show_default=False)] = None,
+    runs: Annotated[Path | None, typer.Option(help="Where the new run goes; default: next to the old one.", parser=path)] = None,
     allow_code: AllowCode = False,
 ) -> None:
     """Score the answers of a run again, by the metric as it is now, into a new run. Sends nothing; the old run stays as it is."""
@@ -188,7 +190,7 @@ def rescore(
 
 
 def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
-    """Say how to go on, and with which code the command ends."""
+    """Say how to continue, and with which code the command ends."""
     again = f"{me()} {' '.join(sys.argv[1:])}"
     if pusher and pusher.failed and done.state == "complete":
         say(f"incomplete at the address; the same command pushes what is missing and asks nothing again:    {again}")
@@ -211,7 +213,7 @@ def _last_words(done: Sweep, pusher: Pusher | None, experiment: Path) -> int:
 
 @contextlib.contextmanager
 def _resumable() -> Iterator[None]:
-    """An interrupt that ends the command anywhere in the block ends it with what to type to go on."""
+    """An interrupt that ends the command anywhere in the block ends it with what to type to continue."""
     try:
         yield
     except KeyboardInterrupt:
@@ -251,7 +253,7 @@ def _end(done: Any, seconds: float, n_simulated: int, n_models: int) -> None:  #
     say(
         f"{n_recorded:,} of {p.n_planned:,} trials recorded ({p.n_recorded_before:,} of them before), "
         f"{p.n_sent:,} call{'' if p.n_sent == 1 else 's'} sent, "
-        + (f"{p.n_skipped:,} not needed after a look, " if p.n_skipped else "")
+        + (f"{p.n_skipped:,} not needed, " if p.n_skipped else "")
         + f"{p.n_cached:,} answers from the cache, {p.n_errors_in_words}, {paid}, {seconds:.1f} s"
     )
     for message in p.stopped.values():

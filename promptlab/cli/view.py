@@ -1,4 +1,4 @@
-"""`promptlab view`, and the same explorer beside a sweep."""
+"""`promptlab view`, and the same explorer next to a sweep."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from promptlab.cli import completing
 from promptlab.cli.common import RunsAnywhere, run_folder, say
 from promptlab.nouns import UsageProblem
 
@@ -30,7 +31,10 @@ READY_WITHIN_S = 60.0
 
 
 def view(
-    run: Annotated[Path | None, typer.Argument(help="A run folder; all runs when left out.", show_default=False, parser=run_folder)] = None,
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="A run folder; default: all runs.", show_default=False, parser=run_folder, autocompletion=completing.runs),
+    ] = None,
     runs: RunsAnywhere = "runs",
     port: Annotated[int, typer.Option(min=1, max=65535, help="The port.")] = 8501,
     host: Annotated[str, typer.Option(help="The address to listen on; another than this machine's own needs --allow-remote.")] = LOOPBACK,
@@ -94,7 +98,7 @@ def _keep(url: str, server: subprocess.Popen[bytes]) -> None:
     if server.poll() is not None:
         say(f"note: the explorer ended by itself with code {server.returncode}; open it again with: promptlab view")
     elif sys.stdout.isatty():
-        say(f"explorer:      {url} goes on serving; Ctrl-C ends it")
+        say(f"explorer:      {url} continues serving; Ctrl-C ends it")
         with contextlib.suppress(KeyboardInterrupt):
             server.wait()
     else:

@@ -157,11 +157,18 @@ class Design:
     models: tuple[Model, ...]
     replicates: int
     seed: int
+    screened: tuple[int, ...] = ()
+    """Of each task how many of its items, the first ones, choose the arms for the others; empty where all judge all arms."""
+    left_out: frozenset[tuple[str, str | None]] = frozenset()
+    """Ids of tasks with base prompts that do not ask for them."""
 
     @property
     def n_trials(self) -> int:
-        n_items = sum(len(task.items) for task in self.tasks)
-        return n_items * len(self.arms) * len(self.models) * self.replicates
+        return sum(len(task.items) * trials_an_item(self, task) for task in self.tasks)
+
+    def arms_of(self, task: Task) -> Sequence[Arm]:
+        """The arms that a task has: all but those whose base prompt does not ask for it."""
+        return [arm for arm in self.arms if (task.id, arm.setting.prompt) not in self.left_out] if self.left_out else self.arms
 
 
 def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
@@ -179,6 +186,22 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
     pool = sorted(spare, key=lambda demo: (demo.input, demo.output))
     demos = random.Random(f"{seed}/{task.id}/demos").sample(pool, min(n_demos, len(pool)))
     return replace(task, items=tuple(chosen), demos=tuple(demos))
+
+
+def screened(task: Task, confirm: float) -> tuple[Task, int]:
+    """The task with the items that screen before those that confirm, and how many screen; both in their drawn, random order.
+
+    Whole clusters make up the share `confirm`, in the order of their first items, as long as that comes nearer to it.
+    """
+    groups: dict[tuple[str, bool], list[Item]] = {}
+    for item in task.items:
+        groups.setdefault((item.cluster or item.id, item.cluster is not None), []).append(item)
+    want, taken = confirm * len(task.items), set[str]()
+    for group in groups.values():
+        if abs(len(taken) + len(group) - want) < abs(len(taken) - want):
+            taken |= {item.id for item in group}
+    items = sorted(task.items, key=lambda item: item.id in taken)
+    return replace(task, items=tuple(items)), len(items) - len(taken)
 
 
 def n_available(task: Task, n_demos: int) -> int:
@@ -255,30 +278,38 @@ def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[T
     Tasks take turns, and within a block of one item all arms and replicates come in a shuffled order, so that a provider
     that drifts hits every arm alike and a run that stops early has whole blocks of every task.
     """
-    order, an_item = 0, trials_an_item(design)
+    order = 0
     last = design.n_trials if end is None else end
-    longest = max((len(task.items) for task in design.tasks), default=0)
-    for position in range(longest):
-        for task in design.tasks:
-            if position >= len(task.items):
-                continue
-            if order >= last:
-                return
-            if order + an_item <= start:
-                order += an_item
-                continue
-            item = task.items[position]
-            block = [(arm, model, replicate) for arm in design.arms for model in design.models for replicate in range(design.replicates)]
-            random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
-            for arm, model, replicate in block:
-                if start <= order < last:
-                    yield Trial(order, task.id, item, arm, model.name, replicate)
-                order += 1
+    for task_number, position in blocks(design):
+        if order >= last:
+            return
+        task = design.tasks[task_number]
+        if order + (an_item := trials_an_item(design, task)) <= start:
+            order += an_item
+            continue
+        item = task.items[position]
+        block = [
+            (arm, model, replicate) for arm in design.arms_of(task) for model in design.models for replicate in range(design.replicates)
+        ]
+        random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
+        for arm, model, replicate in block:
+            if start <= order < last:
+                yield Trial(order, task.id, item, arm, model.name, replicate)
+            order += 1
 
 
-def trials_an_item(design: Design) -> int:
-    """How many trials one item has: the size of a block."""
-    return len(design.arms) * len(design.models) * design.replicates
+def blocks(design: Design) -> Iterator[tuple[int, int]]:
+    """Task (by its number) and place of its item, in the order in which items are sent; all that screen come first."""
+    sizes = [len(task.items) for task in design.tasks]
+    parts = [([0] * len(sizes), design.screened), (design.screened, sizes)] if design.screened else [([0] * len(sizes), sizes)]
+    for first, end in parts:
+        for step in range(max((b - a for a, b in zip(first, end, strict=True)), default=0)):
+            yield from ((number, a + step) for number, (a, b) in enumerate(zip(first, end, strict=True)) if a + step < b)
+
+
+def trials_an_item(design: Design, task: Task | None = None) -> int:
+    """How many trials one item has (of a task, where tasks differ in their base prompts): the size of a block."""
+    return len(design.arms if task is None else design.arms_of(task)) * len(design.models) * design.replicates
 
 
 def draw_number(trial: Trial, replicates: int) -> int:

@@ -126,10 +126,10 @@ REPAIRS: Mapping[str, Callable[[Items, Handling], Items]] = {
     "word_unscrambling": _word_unscrambling,
 }
 REPEATS = frozenset({"operators", "question_selection", "sports_understanding", "winowhy", "common_concept"})
-"""Tasks with rows that are the same to the letter; one of each is kept."""
+"""Tasks with rows that are exactly the same; one of each is kept."""
 
 FIRST_OPTION_RIGHT = frozenset({"question_selection"})
-"""Tasks whose published options stand in an order that gives the answer away: `keep` shows them so."""
+"""Tasks whose published options have an order that gives the answer away: `keep` shows them so."""
 
 CLUSTERS: Mapping[str, Callable[[Item], str]] = {
     "causal_judgment": lambda item: item.input,

@@ -1,4 +1,4 @@
-"""Formats by chance: the labels of fields, what stands behind and between them, and how options are labelled.
+"""Formats by chance: the labels of fields, the text after and between them, and how options are labelled.
 
 After the grammar of FormatSpread (Sclar et al. 2023, arXiv 2310.11324), with fewer separators: `GRAMMAR` is all of it. A field is a
 line that begins with a label and a colon, followed by a variable or by the end: `Ticket: {text}`, `Output: `. Nothing else of a
@@ -24,7 +24,7 @@ GRAMMAR: Mapping[str, tuple[str, ...]] = {
         " <{letter}> {choice}",
     ),
 }  # fmt: skip
-"""Casing of labels; what stands between a label and its value, between two fields, and around each option."""
+"""Casing of labels; the text between a label and its value, between two fields, and around each option."""
 FIELD = re.compile(r"(^|\n+)([A-Za-z][\w ]{0,40}):[ \t]*\n?(?=\{|\Z)")
 CASINGS: Mapping[str, Callable[[str], str]] = {"as written": str, "lower": str.lower, "title": str.title, "upper": str.upper}
 

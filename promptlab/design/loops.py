@@ -61,23 +61,33 @@ def loop_arms(
 ) -> tuple[Arm, ...]:
     """Every arm of a loop in every setting; `template` has the rounds, mode and stop rule that all of them share.
 
-    `name` begins the names of treatments, `strategy` is the setting of all arms. The baseline is the single first answer.
+    `name` begins the names of treatments, `strategy` is the setting of all arms. The baseline is the single first answer. Of
+    `neutral_paraphrase` there is one arm for each number of wordings that policies have at their remarks, in the counterparts of
+    the first such policy's cues; all but the first are named after that policy.
     """
     n_remarks = template.rounds - 1
     neutral = tuple(cue for cue in cues if cue.emotion == "neutral")
-    single = looped(strategy, replace(template, kind="single", rounds=1, mode="verifier_free", settle="last", cues=()))
+    counterpart = dict(zip((cue.key for cue in cues if cue.emotion != "neutral"), neutral, strict=True))
+    drawn_from = {policy_name(policy): candidates(policy, cues, n_remarks) for policy in policies}
+    as_varied: dict[tuple[int, ...], str] = {}
+    for policy, steps in drawn_from.items():
+        as_varied.setdefault(tuple(map(len, steps)), policy)
+    single = looped(strategy, replace(template, kind="single", rounds=1, mode="verifier_free", settle="last", cues=(), candidates=1))
     reflect = Cue("reflection", "neutral", "neutral", reflection)
     specs: dict[str, Loop] = {
         "neutral_feedback": replace(template, kind="feedback", cues=(neutral[:1],)),
-        "neutral_paraphrase": replace(template, kind="feedback", cues=(neutral,)),
         "self_reflection": replace(template, kind="feedback", cues=((reflect,),)),
         "resample": replace(template, kind="resample"),
         "chain_of_thought": replace(template, kind="resample"),
     }
-    controlled = {control: looped(strategy, specs[control]) for control in controls}
+    for number, policy in enumerate(as_varied.values()):
+        steps = tuple(tuple(counterpart[cue.key] for cue in step) for step in drawn_from[policy])
+        specs["neutral_paraphrase" + f"/{policy}" * (number > 0)] = replace(template, kind="feedback", cues=steps)
+    wanted = [arm for control in controls for arm in specs if arm.partition("/")[0] == control]
+    controlled = {arm: looped(strategy, specs[arm]) for arm in wanted}
     treatments = {
-        f"{name}/{policy_name(p)}": looped(strategy, replace(template, kind="feedback", cues=candidates(p, cues, n_remarks), library=name))
-        for p in policies
+        f"{name}/{policy}": looped(strategy, replace(template, kind="feedback", cues=steps, library=name))
+        for policy, steps in drawn_from.items()
     }
     found = []
     for setting, placement in settings:
@@ -95,7 +105,8 @@ def described(loop: Loop) -> str:
     if loop.kind == "single":
         return "one answer"
     if loop.kind == "resample":
-        return f"{loop.rounds} independent attempts"
+        return f"{loop.rounds * loop.candidates} independent attempts"
     emotions = ["/".join(dict.fromkeys(cue.emotion for cue in step)) for step in loop.cues]
     said = [step[0].text if len(step) == 1 else f"{len(step)} wordings" for step in loop.cues]
-    return f"{loop.rounds} attempts with remarks: " + "; ".join(f"{e} ({s})" for e, s in dict.fromkeys(zip(emotions, said, strict=True)))
+    attempts = f"{loop.rounds} attempts" if loop.candidates == 1 else f"{loop.rounds} rounds of {loop.candidates} attempts"
+    return f"{attempts} with remarks: " + "; ".join(f"{e} ({s})" for e, s in dict.fromkeys(zip(emotions, said, strict=True)))

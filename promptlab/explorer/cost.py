@@ -15,7 +15,7 @@ from promptlab.reporting.reliability import EVERY_REPLICATE, Row, asked_again, b
 from promptlab.reporting.table import Table
 
 PARTS = {
-    "money": "Money", "time": "Tokens and time", "missing": "Missing and form", "repeats": "Asked again", "requests": "Requests",
+    "money": "Money", "time": "Tokens and time", "missing": "Missing and form", "repeats": "Sent again", "requests": "Requests",
 }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def _repeats(store: Store, filters: Filters, arms: Sequence[Row], model: str, se
         plain.line(reliability.ONCE_NOTE)
         return
     arm, again = _again(store, filters, arms, model, setting)
-    _agreement(store, again, f"Answers of {arm} asked again", "repeats", reliability.again_table(store, again, arm))
+    _agreement(store, again, f"Answers of {arm} to prompts sent again", "repeats", reliability.again_table(store, again, arm))
 
 
 def _again(store: Store, filters: Filters, arms: Sequence[Row], model: str, setting: Setting) -> tuple[str, list[Row]]:
@@ -140,13 +140,13 @@ def _baseline(store: Store, model: str, setting: Setting) -> None:
         if c.task is None:
             plain.line(c.sentence)
     twice = asked_again(store, model, setting, [NONE_ARM, AA_ARM], 1)
-    _agreement(store, twice, "The prompt without added text, asked twice", "baseline-repeat", reliability.aa_table(store, twice))
+    _agreement(store, twice, "The prompt without added text, sent twice", "baseline-repeat", reliability.aa_table(store, twice))
 
 
 def _agreement(store: Store, rows: Sequence[Row], title: str, name: str, table: Table) -> None:
     points = reliability.agreement_rows(rows)
     if points:
-        kinds, axis = [reliability.SAME_SCORE, reliability.SAME_TEXT], "% of the questions asked again"
-        about = "For each task how many questions got the same score, and the same text, when asked again, with 95 % intervals."
+        kinds, axis = [reliability.SAME_SCORE, reliability.SAME_TEXT], "% of the questions sent again"
+        about = "For each task how many questions got the same score, and the same text, when sent again, with 95 % intervals."
         take.chart(charts.estimates(points, kinds, axis, title, store.simulated, (0.0, 100.0)), name, about)
     take.shown(table, name)

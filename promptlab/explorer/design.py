@@ -53,7 +53,7 @@ def _again(store: Store) -> None:
         plain.block(text)
     st.header("Do it again")
     if store.plan.imported:
-        st.caption("This run was imported from results of another tool, so promptlab cannot ask it again.")
+        st.caption("This run was imported from results of another tool, so promptlab cannot run it again.")
     for title, command in deviations.commands(store):
         plain.line(title)
         plain.block(command)

@@ -49,7 +49,7 @@ class Filters:
         self._shown: dict[str, str] = {}
 
     def columns(self, n: int) -> Sequence[Place]:
-        """`n` places beside each other to draw widgets in."""
+        """`n` places next to each other to draw widgets in."""
         return st.columns(n) if self.drawn else [None] * n
 
     def get(self, name: str) -> str | None:
@@ -140,7 +140,7 @@ class Filters:
             getattr(place or st, WIDGETS[kind])(key=key, on_change=_write, args=(key, name, tuple(drops)), **widget)
 
     def carried(self, run: str | None) -> dict[str, str]:
-        """What an address of another page takes along: the run, and the choices that hold on every page."""
+        """What an address of another page carries: the run, and the choices that hold on every page."""
         found = {name: value for name in KEPT if (value := self.get(name)) is not None}
         if run is not None:
             self._shown["run"] = found["run"] = run
@@ -170,7 +170,7 @@ def open_run(name: str) -> None:
 
 
 def moved() -> bool:
-    """Whether a widget has changed the address since this was asked last; a part of a page that is drawn alone must know."""
+    """Whether a widget has changed the address since the last call of this; a part of a page that is drawn alone must know."""
     return bool(st.session_state.pop(MOVED, False))
 
 

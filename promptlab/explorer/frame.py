@@ -21,6 +21,7 @@ from promptlab.explorer.filters import GOTO, NAMES, OF_A_RUN, Filters, moved
 from promptlab.explorer.load import kept_fresh, unreadable
 from promptlab.nouns import Manifest, PromptlabError, RunProblem, UsageProblem, did_you_mean, readable
 from promptlab.reporting import written
+from promptlab.reporting.build import failed_words
 from promptlab.reporting.formats import section
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.table import Table
@@ -32,8 +33,8 @@ STATES = {
     "complete": "complete",
     "incomplete": "incomplete: some calls failed; the same sweep command asks for them again",
     "budget": "stopped at its budget",
-    "interrupted": "interrupted; the same sweep command goes on from here",
-    "failed": "failed; the same sweep command goes on from here",
+    "interrupted": "interrupted; the same sweep command continues from here",
+    "failed": "failed; the same sweep command continues from here",
 }
 
 
@@ -74,7 +75,7 @@ TABLES: Mapping[str, str] = {
 """What `--page` takes: pages and their sections, by their module."""
 OF_ALL_RUNS = "runs"
 WHOLLY_LIVE = ("cost", "design")
-"""Pages that are drawn again as a whole while a sweep goes on; others renew parts of themselves."""
+"""Pages that are drawn again as a whole while a sweep continues; others renew parts of themselves."""
 STYLE = """<style>:root {{{colours}}}
 [data-testid=stMainBlockContainer] {{max-width: 1320px; padding: .7rem 1rem 2rem}} [data-testid=stHeader] {{background: transparent;
 pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
@@ -191,8 +192,10 @@ def _page(key: str, name: str | None, found: Mapping[str, Path], filters: Filter
     with strip:
         _strip(folder, live)
     store = load.open_store(folder)
+    for said in failed_words(store.report):
+        plain.line(said)
     if not store.n_trials:
-        st.info("No trial is recorded yet. This page fills as the sweep goes on.")
+        st.info("No trial is recorded yet. This page fills as the sweep continues.")
     render: Callable[..., None] = page_module(key).render
     if key in WHOLLY_LIVE:
         kept_fresh(store, lambda newest: render(newest, filters))
@@ -238,7 +241,7 @@ def badges(state: str, manifest: Manifest) -> list[tuple[str, str]]:
 
 @readable("manifest.json: not complete")
 def status(state: str, manifest: Manifest) -> str:
-    """How far the run is, in one line; costs that nobody knows are said to be unknown."""
+    """How far the run is, in one line; costs that nobody knows are shown as unknown."""
     return "  ·  ".join(text for _, text in badges(state, manifest))
 
 

@@ -54,7 +54,7 @@ def render(store: Store, filters: Filters) -> None:
 
     key = f"grid/{model}/{setting.id}/{task}/{page.number}/{drawer.n_opened()}"
     plain.choosable(page.frame, key, choose, alt="Items down, arms across, best arm first")
-    st.caption("Arms from the highest mean score to the lowest. Click a cell to read the answer beside the baseline's.")
+    st.caption("Arms from the highest mean score to the lowest. Click a cell to read the answer next to the baseline's.")
     take.frame(page.frame, "grid")
     arm = filters.choice("arm", list(store.arms), None)
     if arm is not None:
@@ -98,8 +98,7 @@ def _page(store: Store, filters: Filters, model: str, setting: Setting, task: st
     rows = listed.set_index(["place", "task", "item", "arm"])["mean"].unstack("arm").sort_index().reset_index()
     columns = {name: rows[name].tolist() for name in (("task", "item") if len(store.tasks) > 1 and task is None else ("item",))}
     columns |= {arm: [_word(mean) for mean in rows[arm]] for arm in arms if arm in rows}
-    names = {"tasks": rows["task"].tolist(), "items": rows["item"].tolist(), "arms": arms}
-    return Page(n, number, n_pages, frame=pd.DataFrame(columns), **names)
+    return Page(n, number, n_pages, rows["task"].tolist(), rows["item"].tolist(), arms=arms, frame=pd.DataFrame(columns))
 
 
 def _word(mean: float) -> str:

@@ -80,7 +80,7 @@ def _prompt(store: Store | None, filters: Filters, every: Sequence[Sentence], ta
         st.caption("This task has no items here.")
         return
     if view.sentence:
-        st.caption("The added text stands between ▶ and ◀.")
+        st.caption("The added text is between ▶ and ◀.")
     for item, column in zip(items, st.columns(len(items)), strict=True):
         with column:
             plain.line(f"item {item.id}")
@@ -94,7 +94,7 @@ def _notes(store: Store | None, view: View) -> None:
     if view.sentence and view.sentence.stimulus and view.sentence.stimulus.wordings:
         st.caption("This arm draws one of its wordings for each item.")
     if not view.known.in_run and any(item.choices for item in view.task.items):
-        st.caption("The options stand as in the file; an experiment shuffles them by its seed.")
+        st.caption("The options are in the order of the file; an experiment shuffles them by its seed.")
     if view.known.in_run and store and store.plan.programs:
         st.caption("A DSPy program of this run makes messages of its own; the page Answers shows them as they were sent.")
     if store and store.plan.imported:

@@ -50,7 +50,7 @@ def open_store(folder: Path) -> Store:
 
 
 def open_other(folder: Path) -> Store:
-    """Another run beside the one that is looked at."""
+    """Another run next to the one that is looked at."""
     opened(folder)
     return _store(folder)
 
@@ -79,7 +79,7 @@ AGAIN_S = REREAD_S + 0.5
 
 
 def kept_fresh(store: Store, draw: Callable[[Store], None]) -> None:
-    """Draw, and while the sweep goes on draw again every 15 seconds with what is recorded by then.
+    """Draw, and while the sweep continues draw again every 15 seconds with what is recorded by then.
 
     Widgets inside `draw` may change the address: the whole page then follows.
     """

@@ -14,9 +14,9 @@ from promptlab.explorer.trial import messages_of
 from promptlab.reporting import charts
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.prepared import Store, records
+from promptlab.reporting.rows import contrast_table, share_ends
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown, score_word
-from promptlab.stats import wilson
 
 PURPOSES = {"answer": "answer", "judge": "the model judges its answer", "synthesis": "one answer made of all"}
 MOST_ITEMS = 500
@@ -31,19 +31,25 @@ def render(store: Store, filters: Filters) -> None:
     if not loops:
         st.info("This run has no feedback loop. An experiment gets one with the key loops.")
         return
-    model, strategy, rows, emotions = _chosen(store, filters)
+    model, strategy, rows, emotions, contrasts = _chosen(store, filters)
     if loops[strategy].oracle:
         st.warning("With an oracle: these scores cannot be compared with single answers.")
         plain.line(ORACLE_NOTE)
-    plain.line(EMOTION_NOTE)
     if not rows:
+        plain.line(EMOTION_NOTE)
         st.caption("Nothing is recorded yet for this choice.")
         return
+    plain.line(EMOTION_NOTE)
+    take.section("What helped", contrast_table(store.report, contrasts), f"helped-{strategy}")
     about = "For each arm the share of {}, with 95 % intervals; the table below says the same."
-    drawn = charts.rounds(rows, "Items solved by round (pass@k)", store.simulated)
+    drawn = charts.rounds(rows, "Items solved by round", store.simulated)
     take.chart(drawn, f"rounds-{strategy}", about.format("items solved by each round"))
+    for unit, words in (("tokens", "tokens"), ("usd", "USD")):
+        if any(row[unit] is not None for row in rows):
+            drawn = charts.spent(rows, f"Items solved by {words} spent", store.simulated, unit)
+            take.chart(drawn, f"{unit}-{strategy}", about.format(f"items solved against what an item has cost in {words}"))
     st.header("Drift: are right answers talked away")
-    drawn = charts.drift(with_intervals(rows), "Right answers at each round", store.simulated)
+    drawn = charts.drift(rows, "Right answers at each round", store.simulated)
     take.chart(drawn, f"drift-{strategy}", about.format("right answers at each round"))
     for sentence in drift_words(rows):
         plain.line(sentence)
@@ -58,44 +64,41 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
-    """The rounds and the emotions of the chosen model and loop."""
+    """What helped, the rounds and the emotions of the chosen model and loop."""
     if not store.plan.looped:
         return []
-    _, _, rows, emotions = _chosen(store, filters)
+    _, _, rows, emotions, contrasts = _chosen(store, filters)
     return [
+        contrast_table(store.report, contrasts),
         Table("Round by round", " ".join(drift_words(rows)), round_table(rows)),
         Table("What followed each emotion", EMOTION_NOTE, emotion_table(emotions)),
     ]
 
 
-def _chosen(store: Store, filters: Filters) -> tuple[str, str, Rows, Rows]:
-    """Model and loop, and their rounds and emotions."""
+def _chosen(store: Store, filters: Filters) -> tuple[str, str, Rows, Rows, Rows]:
+    """Model and loop, and their rounds, emotions and contrasts."""
     left, middle = filters.columns(2)
     model, loops = model_of(store, filters, left), store.plan.looped
     strategy = filters.pick("Loop", "loop", loops, next(iter(loops)), drops=OF_A_PAIR, place=middle)
-    rounds, emotions = (
-        [row for row in each if row["model"] == model and row["loop"] == strategy] for each in (store.report.rounds, store.report.emotions)
+    report = store.report
+    rounds, emotions, contrasts = (
+        [row for row in each if row["model"] == model and row["loop"] == strategy]
+        for each in (report.rounds, report.emotions, report.loop_contrasts)
     )
-    return model, strategy, rounds, emotions
+    return model, strategy, rounds, emotions, contrasts
 
 
 def round_table(rows: Rows) -> pd.DataFrame:
     """Percentages as words, one row for each arm and round."""
     shown = [
         [
-            row["arm"], row["round"], row["n_asked"], f"{100 * row['pass_at_k']:.1f} %",
-            f"{100 * row['ci_low']:.1f} to {100 * row['ci_high']:.1f}", f"{100 * row['accuracy']:.1f} %", row["gained"], row["lost"],
+            row["arm"], row["round"], row["n_asked"], f"{100 * row['solved']:.1f} %", share_ends(row),
+            f"{100 * row['accuracy']:.1f} %", row["gained"], row["lost"], or_unknown(row["tokens"], "{:.0f}"),
         ]
         for row in rows
     ]  # fmt: skip
     heads = ["arm", "round", "items asked", "solved so far", "95 % interval", "right at this round", "turned right", "turned wrong"]
-    return pd.DataFrame(shown, columns=heads)
-
-
-def with_intervals(rows: Rows) -> list[dict[str, Any]]:
-    """The same rows with `low` and `high`: Wilson's 95 % interval of the share that is right at the round."""
-    ends = (wilson(round(row["accuracy"] * row["n"]), row["n"], 0.95) for row in rows)
-    return [{**row, "low": low, "high": high} for row, (low, high) in zip(rows, ends, strict=True)]
+    return pd.DataFrame(shown, columns=[*heads, "tokens so far"])
 
 
 def drift_words(rows: Rows) -> list[str]:

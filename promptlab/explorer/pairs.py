@@ -55,7 +55,7 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
-    """The verdict and the flip matrix, the items of one kind, both prompts and answers of the item that is asked for, and all tasks."""
+    """The verdict and the flip matrix, the items of one kind, both prompts and answers of the item that is requested, and all tasks."""
     task, a, b = _sides(store, filters)
     if b is None:
         return []
@@ -152,7 +152,7 @@ def _sign(mean: float) -> str:
 
 
 def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Place) -> Side | None:
-    """Arm B: of the same run, or of another one beside it."""
+    """Arm B: of the same run, or of another one next to it."""
     others = [name for name in folders(store.folder.parent) if name != store.folder.name] if filters.drawn else []
     other, model, setting = store, a.model, a.setting
     if others:
@@ -170,7 +170,9 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
     if other is store and len(store.models) > 1:
         model = filters.pick("Model of B", "model_b", store.models, model, drops=OF_A_PAIR, place=place)
     if other is store and len(store.settings) > 1:
-        setting = store.settings[filters.pick("Layout of B", "setting_b", list(store.settings), setting.id, drops=OF_A_PAIR, place=place)]
+        setting = store.settings[
+            filters.pick("Layout of B", "setting_b", list(store.settings), setting.words, drops=OF_A_PAIR, place=place)
+        ]
     prompt = _prompt(other, filters, True, place)
     words_of = flips.names(other)
     default = a.name if other is not store and a.name in words_of else default if default in other.arms else next(iter(other.arms))
@@ -181,7 +183,7 @@ def _other_side(store: Store, filters: Filters, a: Side, default: str, place: Pl
 def _summary(a: Side, b: Side, task: str | None, pairs: pd.DataFrame) -> None:
     if a.store is not b.store or (a.model, a.setting) != (b.model, b.setting):
         for sentence in differences(a.store.report, a.model, a.setting, b.store.report, b.model, b.setting):
-            plain.line(f"A and B differ beside the arm: {sentence}.")
+            plain.line(f"A and B differ besides the arm: {sentence}.")
     if pairs.empty:
         return
     over = pairs.groupby("task", sort=False)[["mean_a", "mean_b"]].mean().mean()

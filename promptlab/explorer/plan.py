@@ -1,6 +1,6 @@
 """How many items and repeats are needed, what would that cost, and how long would it take? With a run, as measured in it.
 
-Everything is worked out by `promptlab.planning`: one calculator for this page and for `promptlab plan`. Nothing is asked and nothing is
+Everything is worked out by `promptlab.planning`: one calculator for this page and for `promptlab plan`. Nothing is sent and nothing is
 kept: the experiment is shown as text, to download.
 """
 
@@ -21,7 +21,7 @@ from promptlab.reporting.table import Table
 
 FLIPS = 10.0
 CHANCE = 0.5
-"""The share of flips that is taken for chance where no run says how often the same prompt flips when it is asked again."""
+"""The share of flips that counts as chance where no run says how often the same prompt flips when it is sent again."""
 ACCURACY = 70.0
 PLACEBOS = 3
 VIEWS = {"size": "How many items", "file": "The experiment file and its price", "texts": "Texts and tasks"}
@@ -102,7 +102,7 @@ def _measured(store: Store | None, filters: Filters) -> Measured:
         said = [
             f"the baseline scores {known.accuracy:.1f} %" if known.accuracy is not None else "",
             f"{known.flips:.1f} % of items flip when a sentence is added" if known.flips is not None else "",
-            f"{known.again:.1f} % flip when the same prompt is asked again" if known.again is not None else "",
+            f"{known.again:.1f} % flip when the same prompt is sent again" if known.again is not None else "",
         ]
         simulated = " (SIMULATED)" if store.simulated else ""
         plain.line(
@@ -128,19 +128,19 @@ def _choices(store: Store | None, filters: Filters, known: Measured) -> Choices:
     one, two, three, four = filters.columns(4)
     many = ("comparisons",)
     per_task = filters.number("Items a task", "per_task", 2, MOST_ITEMS, max(n_items, 2), place=one)
-    repeats = filters.number("Times each is asked", "repeats", 1, 100, min(plan.replicates, 100), place=one)
+    repeats = filters.number("Answers for each", "repeats", 1, 100, min(plan.replicates, 100), place=one)
     tasks = filters.number("Tasks", "n_tasks", 1, len(names), n_tasks, drops=many, place=one)
     effect = filters.number("True effect, points", "effect", 0.1, 50.0, 3.0, place=two)
     stimuli = filters.number("Added sentences", "n_stimuli", 1, len(sentences), n_stimuli, drops=many, place=two)
     placebos = filters.number("Neutral sentences for each", "per_stimulus", 0, 20, placebos, place=two)
     flips = filters.number("Items that flip, %", "flips", 0.1, 100.0, flips, place=three)
-    again = filters.number("Flip when asked again, %", "again", 0.0, 100.0, min(again, flips), place=three)
+    again = filters.number("Flip when sent again, %", "again", 0.0, 100.0, min(again, flips), place=three)
     accuracy = filters.number("Baseline scores, %", "accuracy", 0.0, 100.0, _within(known.accuracy, ACCURACY), place=three)
     family = stimuli if over == "mean" else stimuli * tasks
     comparisons = filters.number("Comparisons in the family", "comparisons", 1, 10_000, family, place=four)
     simulated = {m: f"{m} (SIMULATED)" for m in models if m.startswith("sim/")}
     model = filters.pick("Model asked", "asked", models, asked, simulated, place=four)
-    under_way = filters.number("Calls under way", "under_way", 1, 1_000, 16, place=four)
+    under_way = filters.number("Calls in flight", "under_way", 1, 1_000, 16, place=four)
     return Choices(
         over="cell" if over == "cell" else "mean", per_task=per_task, repeats=repeats, effect=effect, flips=flips, again=again,
         accuracy=accuracy, n_tasks=tasks, n_stimuli=stimuli, comparisons=comparisons, model=model, per_stimulus=placebos,

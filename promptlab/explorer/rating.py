@@ -19,9 +19,9 @@ from promptlab.reporting.rating import CHOICES, Unit, left, minutes_left, schedu
 KEYS: Mapping[Any, str] = {"A": "a", "tie": "t", "B": "b"}
 
 
-def show(run: Path, *, rater: str, items: int, arms: Sequence[str] = (), model: str | None = None) -> None:
+def show(run: Path, *, rater: str, items: int, arms: Sequence[str] = (), model: str | None = None, mask: bool = False) -> None:
     """The whole screen: the next unit of this rater, until none is left."""
-    order = _order(str(run), rater, items, tuple(arms), model)
+    order = _order(str(run), rater, items, tuple(arms), model, mask)
     done = ratings_of(run, rater)
     todo = left(order, done)
     st.progress((len(order) - len(todo)) / max(1, len(order)))
@@ -36,8 +36,8 @@ def show(run: Path, *, rater: str, items: int, arms: Sequence[str] = (), model: 
 
 
 @st.cache_resource(show_spinner=False)
-def _order(run: str, rater: str, items: int, arms: tuple[str, ...], model: str | None) -> list[Unit]:
-    return schedule(units(Run(Path(run)), items, arms, model), rater)
+def _order(run: str, rater: str, items: int, arms: tuple[str, ...], model: str | None, mask: bool) -> list[Unit]:
+    return schedule(units(Run(Path(run)), items, arms, model, mask), rater)
 
 
 def _unit(unit: Unit, run: Path, rater: str) -> None:

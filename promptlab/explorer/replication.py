@@ -1,7 +1,7 @@
 """Replication: does the paper's figure come out again here?
 
-The paper's Table 1 beside this run, cell by cell and average with average; what keeps a cell from being compared; and what the papers'
-protocol reports on these very answers beside what can be said of them.
+The paper's Table 1 next to this run, cell by cell and average with average; what keeps a cell from being compared; and what the papers'
+protocol reports on these very answers next to what can be said of them.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, model_of
 from promptlab.reporting import PAPERS, charts, replicated
 from promptlab.reporting.prepared import Store
-from promptlab.reporting.replicate import N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
+from promptlab.reporting.replicate import AVERAGE, N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
 from promptlab.reporting.table import Table
 from promptlab.stats import interval, points
 
@@ -30,7 +30,7 @@ def render(store: Store, filters: Filters, model: str) -> None:
     else:
         _cells(store, found, model, paper)
     protocol = replicated.figures(store, model, paper)
-    st.header("The papers' protocol beside the honest figure")
+    st.header("The papers' protocol next to the honest figure")
     if protocol:
         rows = [f.drawn(f"{points(f.value)} ({interval(f.low, f.high)})") for f in protocol]
         take.chart(
@@ -49,14 +49,14 @@ def tables(store: Store, filters: Filters) -> list[Table]:
 
 
 def _chosen(store: Store, filters: Filters, model: str | None = None) -> tuple[Paper, str, replicated.Found]:
-    """The paper, the model, and what can be set beside the paper."""
+    """The paper, the model, and what can be set next to the paper."""
     left, middle, right = filters.columns(3)
     default = next((paper for paper in PAPERS if stimuli_of(store.plan, paper)), PAPERS[0])  # the first paper whose sentences the run has
     name = filters.pick("Paper", "paper", PAPERS, default, TITLES, drops=("as",), place=left)
     paper = next(paper for paper in PAPERS if paper == name)
     model = model or model_of(store, filters, middle)
-    by_name = {replicated.BY_NAME: "model of the same name, if there is one"}
-    known = [replicated.BY_NAME, *models_of(paper)]
+    by_name = {replicated.BY_NAME: "model of the same name, else the average"}
+    known = [replicated.BY_NAME, *models_of(paper), AVERAGE]
     like = filters.pick("It stands for the paper's", "as", known, replicated.BY_NAME, by_name, place=right)
     return paper, model, replicated.beside(store, paper, model, like)
 
@@ -80,7 +80,7 @@ def _needed(paper: Paper, reason: str) -> None:
     n_induction, n_bigbench = N_TASKS["instruction_induction"], N_TASKS["bigbench"]
     plain.line(
         f"The paper asked {n_induction} tasks of Instruction Induction and {n_bigbench} of BIG-bench, {N_ITEMS} items each, with and "
-        f"without each of its sentences. An experiment can be set beside it with these lines, and one of the paper's models: "
+        f"without each of its sentences. An experiment can be set next to it with these lines, and one of the paper's models: "
         f"{', '.join(models_of(paper))}."
     )
     plain.block(replicated.NEEDED.format(paper=paper, n_items=N_ITEMS))

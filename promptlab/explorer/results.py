@@ -32,7 +32,7 @@ SHOWN: Mapping[str, tuple[str, Sequence[str]]] = {
     "settled": ("no difference", ("same", "negligible")), "open": ("not settled", ("unclear", "refused")),
 }  # fmt: skip
 MORE = {
-    "words": "In words", "beside": "Beside the verdicts", "published": "The papers' arithmetic", "replication": "Replication",
+    "words": "In words", "beside": "Next to the verdicts", "published": "The papers' arithmetic", "replication": "Replication",
     "about": "About this run",
 }  # fmt: skip
 OPEN, SHUT = plain.piece("open"), plain.piece("")
@@ -146,7 +146,7 @@ def _verdict(store: Store, model: str, control: str) -> None:
         f"Against {against}, {found.where}: " + ", ".join(f"{count} {label}" for label, count in counts.items() if count) + ".",
         *([price] if (price := _price(rows, best)) else ()),
     ]
-    live = f"Read at {store.read_at} from {store.n_trials:,} trials; the sweep goes on." if store.report.state == "running" else ""
+    live = f"Read at {store.read_at} from {store.n_trials:,} trials; the sweep continues." if store.report.state == "running" else ""
     plain.html(
         '<div class="verdict"><div class="first">{first}</div><div>{said}</div><div><b>{advice}</b></div>'
         '<div class="soft">{neutral} {live}</div></div>',
@@ -195,7 +195,7 @@ def _table(store: Store, filters: Filters, chosen: tuple[str, str, str]) -> None
 
 
 def sides(store: Store, model: str, row: ArmRow, rows: Sequence[ArmRow]) -> tuple[Side, Side]:
-    """The arm of a row, and what it is measured against: the incumbent or a control of its setting. The baseline is set beside the best."""
+    """The arm of a row, and what it is measured against: the incumbent or a control of its setting; for the baseline, the best."""
     settings = {setting.id: setting for setting in store.plan.settings}
     if row.incumbent:
         best, _ = leading(rows)
@@ -212,11 +212,11 @@ def sides(store: Store, model: str, row: ArmRow, rows: Sequence[ArmRow]) -> tupl
 
 
 def _believed(store: Store, model: str) -> None:
-    """What stands against reading the table as it is."""
+    """What is against reading the table as it is."""
     against = [*waiting(store.report), *unwhole(store.report), *cautions(store.report)]
     twice = [c.sentence for c in store.report.of("aa", model) if c.task is None]
     reasons = [f"Reason given for no neutral sentences: {store.plan.no_placebo_reason}"] if store.plan.no_placebo_reason else []
-    said = [*against, *twice, *reasons] or ["Nothing that is recorded stands against it."]
+    said = [*against, *twice, *reasons] or ["Nothing in the record is against it."]
     head = "May this be believed?"
     parts = plain.joined([plain.piece("<li>{text}</li>", text=text) for text in said])
     count = "No caution." if not against else "1 caution" if len(against) == 1 else f"{len(against)} cautions"
@@ -225,7 +225,7 @@ def _believed(store: Store, model: str) -> None:
 
 
 def _more(store: Store, filters: Filters, model: str, control: str) -> None:
-    """What stands behind and beside the verdicts, one section at a time."""
+    """The text after and next to the verdicts, one section at a time."""
     has = {"published": bool(store.report.beside.protocols), "replication": any(stimuli_of(store.plan, paper) for paper in PAPERS)}
     sections = {name: label for name, label in MORE.items() if has.get(name, True) or filters.get("more") == name}
     more = filters.switch("More", "more", sections, "words")
@@ -273,8 +273,8 @@ def _published(store: Store, model: str, setting: Setting) -> None:
     if not rows:
         return
     st.caption(
-        "Papers report the best of many sentences, chosen on the very items that are reported. The range beside their figure is what dice "
-        "alone give it in this run; the range beside an honest figure is its 95 % interval."
+        "Papers report the best of many sentences, chosen on the very items that are reported. The range next to their figure is what dice "
+        "alone give it in this run; the range next to an honest figure is its 95 % interval."
     )
     take.chart(
         charts.protocol(rows, "Published arithmetic and honest figures", store.simulated), "protocol",
@@ -308,12 +308,12 @@ def published_beside_honest(store: Store, model: str, setting: Setting) -> list[
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:
-    """The arms of a model, the papers' arithmetic beside them, and what stands beside the verdicts."""
+    """The arms of a model, the papers' arithmetic next to them, and what accompanies the verdicts."""
     model, control = _choices(store, filters)
     shown = [c for c in store.report.of(None, model, None if control == TODAY else control) if c.task is None and c.scope != "aa"]
     first = [reporting.summary_table(_summary(store, model))]
     published = [row for setting in store.plan.settings for row in published_beside_honest(store, model, setting)]
-    beside = [*([Table("The papers' arithmetic beside it", "", pd.DataFrame(published))] if published else ())]
+    beside = [*([Table("The papers' arithmetic next to it", "", pd.DataFrame(published))] if published else ())]
     return [*first, Table(OVER_TASKS, "", _verdicts(store, shown)), *beside, *reporting.arm_tables(store.report),
             *reporting.beside_tables(store.report)]  # fmt: skip
 

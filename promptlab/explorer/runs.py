@@ -28,7 +28,7 @@ ABOUT = (
     "Newest first. A warning is something that may spoil a comparison or that is still open; "
     "no warning means only that nothing of the kind is recorded. Click a row to open its run."
 )
-UNREADABLE_NOTE = "The same sweep command makes a run whole again; promptlab runs repair mends what is damaged."
+UNREADABLE_NOTE = "The same sweep command makes a run whole again; promptlab runs repair repairs what is damaged."
 Row = dict[str, Any]
 
 
@@ -131,7 +131,7 @@ def row_of(name: str, state: str, manifest: Manifest, asked: Mapping[str, Mappin
 
 
 def ago(at: str, now: datetime) -> str:
-    """How long ago, in the largest unit that fits; the time as it stands where it is none."""
+    """How long ago, in the largest unit that fits; the text itself where it is not a time."""
     try:
         then = datetime.fromisoformat(at)
         seconds = (now - (then if then.tzinfo else then.replace(tzinfo=UTC))).total_seconds()
@@ -171,9 +171,9 @@ def differences(asked: Mapping[str, Any] | None, sent: Mapping[str, Any]) -> lis
         if renamed is not None:
             del extra[renamed]
         elif key not in sent:
-            found.append(f"{key} {value} was asked for and not sent")
+            found.append(f"{key} {value} was requested and not sent")
         elif sent[key] != value:
-            found.append(f"{key} {value} was asked for and {sent[key]} sent")
+            found.append(f"{key} {value} was requested and {sent[key]} sent")
     return found + [f"{key} {value} was sent and not asked for" for key, value in extra.items()]
 
 

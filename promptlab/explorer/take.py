@@ -1,4 +1,4 @@
-"""Charts and tables that can be taken along: exactly what is shown, as CSV and Parquet, SVG and PNG, by one menu a page."""
+"""Charts and tables that can be downloaded: exactly what is shown, as CSV and Parquet, SVG and PNG, by one menu a page."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from promptlab.reporting.table import Table
 SIMULATED = "simulated"
 """Which models are simulated, and whether any is not, for those who take something of the page along."""
 LISTED = "to_take"
-"""What the page that is drawn has to take along: for each file how it is made, and its kind."""
+"""What the page that is drawn offers for download: for each file how it is made, and its kind."""
 
 
 def begin() -> None:
@@ -29,7 +29,7 @@ def begin() -> None:
 
 
 def menu(folder: Path | None) -> None:
-    """One menu with everything that the page has to take along, and the run's report where there is one."""
+    """One menu with everything that the page offers for download, and the run's report where there is one."""
     files: dict[str, tuple[Callable[[], bytes], str]] = dict(st.session_state.get(LISTED, {}))
     if folder is not None and (page := folder / "report.html").is_file():
         files["report.html"] = (page.read_bytes, "text/html")
@@ -110,7 +110,7 @@ def _list(file: str, made: Callable[[], Any], mime: str) -> None:
 
 
 def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None) -> None:  # noqa: ANN401
-    """A chart in the colours of the theme; `about` says in words what it shows, for those who hear the page.
+    """A chart in the colours of the theme; `about` says in words what it shows, for screen readers.
 
     A click on a cell of `charts.matrix` calls `choose` with what was clicked.
     """

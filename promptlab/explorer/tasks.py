@@ -49,7 +49,7 @@ def render(store: Store, filters: Filters) -> None:
 
     key = f"tasks/{model}/{control}/{setting.id}/{sort}/{which}/{drawer.n_opened()}"
     plain.choosable(table(cells, tasks, arms), key, open_cell, tinted=True, alt="Tasks down, arms across: sign and points of each")
-    st.caption("Points: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. Click a cell to read its answers.")
+    st.caption("Points: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ○ unclear, ✕ no verdict. Click a cell to read its answers.")
     take.frame(words.verdict_table(cells, {}, "task"), "tasks")
     if any(c.diff is not None for c in cells):
         take.drawing(charts.matrix(cells, "Difference in points in each task", store.simulated), "tasks")
@@ -64,7 +64,7 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def ordered(cells: Sequence[Comparison], sort: str, which: str) -> tuple[list[str], list[str]]:
-    """Tasks in the order that is asked for, and arms from the highest mean difference to the lowest."""
+    """Tasks in the order that is requested, and arms from the highest mean difference to the lowest."""
     known = pd.DataFrame([(c.task, c.treatment, c.diff, c.verdict in SETTLED) for c in cells], columns=["task", "arm", "diff", "settled"])
     known["diff"] = known["diff"].astype(float)
     means = known.groupby("arm", sort=False)["diff"].mean().sort_values(ascending=False, kind="stable")

@@ -29,7 +29,7 @@ def show(store: Store, trial: str) -> None:
     left, right = st.columns(2)
     with left:
         if added(store, row):
-            st.caption("What was sent; the added text stands between ▶ and ◀")
+            st.caption("What was sent; the added text is between ▶ and ◀")
         else:
             st.caption("What was sent; nothing was added in this arm")
         calls = messages(store, row)
@@ -37,7 +37,7 @@ def show(store: Store, trial: str) -> None:
         if calls.empty or str(calls["text"].iloc[-1]) == row["answer"]:
             st.caption("What came back, as it came")
         else:
-            st.caption("What was made of the replies, which stand on the left as they came")
+            st.caption("What was made of the replies; the replies are on the left, unchanged")
         plain.block(row["answer"])
         st.caption("What the metric read in it")
         plain.block(read_in(row))
@@ -109,7 +109,7 @@ def messages(store: Store, row: Mapping[str, Any]) -> pd.DataFrame:
             plain.line("reply:")
             plain.block(call["text"])
     if text and not n_marked:
-        st.caption("The added text does not stand word for word in these messages.")
+        st.caption("The added text is not word for word in these messages.")
     return calls
 
 
@@ -172,7 +172,7 @@ def _shown(value: object) -> str:
 
 
 def messages_of(text: str) -> list[dict[str, str]]:
-    """The messages of a call as recorded; what cannot be read is shown as it stands."""
+    """The messages of a call as recorded; what cannot be read is shown unchanged."""
     try:
         found = json.loads(text)
         return [{"role": str(message["role"]), "content": str(message["content"])} for message in found]

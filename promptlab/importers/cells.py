@@ -1,4 +1,4 @@
-"""What stands in the cells of tables that people and tools keep: numbers, marks for right and wrong, messages, and nothing."""
+"""The content of the cells of tables that people and tools keep: numbers, marks for right and wrong, messages, and nothing."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ def _made_up(file: File, block: Sequence[Counts], model: str, task: str, prefix:
     if len(set(arms)) != len(arms):
         twice = next(line for line in block if arms.count(line.arm) > 1)
         raise refusal(
-            file.path, f"the variant {twice.arm!r} stands twice for the model {twice.model!r} and the task {twice.task!r}", twice.line
+            file.path, f"the variant {twice.arm!r} occurs twice for the model {twice.model!r} and the task {twice.task!r}", twice.line
         )
     wrong = max(line.gained for line in block)
     total = max(line.gained + line.lost + line.ties for line in block)

@@ -1,4 +1,4 @@
-"""Files of other tools as they stand on a disk: read with bounds, unpacked and decoded, never executed."""
+"""Files of other tools on a disk: read with bounds, unpacked and decoded, never executed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BINARY = (b"PK\x03\x04", b"PK\x05\x06", b"PAR1", b"\xd0\xcf\x11\xe0")
 
 
 def unwatched(share: float) -> None:
-    """What is told of progress that nobody watches."""
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class File:
     n_packed: int | None = None
     """Bytes before it was unpacked."""
     watch: Callable[[float], None] = unwatched
-    """Told how much of a long file has been read, from 0 to 1."""
+    """Called with how much of a long file has been read, from 0 to 1."""
 
     @property
     def suffix(self) -> str:
@@ -91,7 +91,7 @@ def _gunzipped(path: Path, raw: bytes) -> bytes:
 
 
 def parsed(path: Path, content: bytes, place: str = "", line: int | None = None, n_packed: int | None = None) -> Any:  # noqa: ANN401
-    """The value of JSON text that came as `n_packed` bytes; FileProblems says why it is none."""
+    """The value of JSON text that came as `n_packed` bytes; FileProblems says why it is not one."""
     inside = f"{place}: " if place else ""
     try:
         return json_value(content.decode("utf-8-sig"), n_packed)

@@ -1,4 +1,4 @@
-"""What is the same item in several files, and the same prompt asked again: by what is asked, never by names of files or places of rows."""
+"""What is the same item in several files, and the same prompt sent again: by their content, never by names of files or places of rows."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from promptlab.nouns import AA_ARM, NONE_ARM
 
 
 def asked_again(results: list[Result], reading: Reading, files: Sequence[File]) -> list[str]:
-    """The same prompt asked again in another file: a repeat of each item, or where there is no other prompt an A/A check.
+    """The same prompt sent again in another file: a repeat of each item, or where there is no other prompt an A/A check.
 
     Only where the files show that it is the same prompt. Which file is the first follows from their content.
     """
@@ -37,7 +37,7 @@ def asked_again(results: list[Result], reading: Reading, files: Sequence[File]) 
         return []
     for r in results:
         r.repeat += sum(n for i, n in at[r.model, r.task, r.arm, r.item].items() if rank[i] < rank[r.file])
-    return ["the same prompts were asked of the same test cases in several files; these are taken as repeats of one item"]
+    return ["the same prompts were run on the same test cases in several files; these are taken as repeats of one item"]
 
 
 def _same_prompts(results: Iterable[Result]) -> bool:

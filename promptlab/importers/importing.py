@@ -30,7 +30,7 @@ Other flags are refused, because one without effect would not be noticed. --base
 --lower-is-better and --force mean something for all.
 """
 Watch = Callable[[str, float], None]
-"""Told what is being done, and how much of it is done, from 0 to 1."""
+"""Called with what is being done, and how much of it is done, from 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ def bring(
 ) -> Brought:
     """Import files of another tool as one run below `runs`; the same files and options give the same run.
 
-    `arm_names` gives the arm of a file by its path as in `paths`, or by its bare name. `watch` is told how far a long import is.
+    `arm_names` gives the arm of a file by its path as in `paths`, or by its bare name. `watch` receives how far a long import is.
     Raises FileProblems for what is wrong with a file, UsageProblem for a choice that has to be made or was made wrongly; nothing is
     written then.
     """

@@ -23,7 +23,7 @@ ROLES = ("system", "user", "assistant", "tool")
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """One log: what stands at its head, and its samples."""
+    """One log: its head, and its samples."""
 
     file: File
     head: Mapping[str, Any]
@@ -98,7 +98,7 @@ def _log(file: File) -> Log:
         head = mapping(archive.json(start))
         samples = [archive.json(name) for name in sorted(archive.entries) if name.startswith("samples/") and name.endswith(".json")]
     if not samples:
-        raise refusal(file.path, "the log holds no samples; inspect_ai was told not to log them, or ended before the first")
+        raise refusal(file.path, "the log holds no samples; inspect_ai was set not to log them, or ended before the first")
     return Log(file, head, tuple(map(mapping, samples)))
 
 
@@ -214,7 +214,7 @@ def _asked(sample: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
 
 
 def _content(value: object, sample: Mapping[str, Any]) -> str:
-    """Text of a message or of a list of parts or messages; long texts stand apart in a log, as attachments."""
+    """Text of a message or of a list of parts or messages; a log keeps long texts separately, as attachments."""
     if isinstance(value, list):
         parts = [mapping(part) for part in value]
         return "\n".join(_content(p.get("text", p.get("content")), sample) for p in parts if "text" in p or "content" in p)

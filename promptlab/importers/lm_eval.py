@@ -1,7 +1,7 @@
 """Samples of lm-evaluation-harness: `lm_eval ... --output_path OUT --log_samples` writes samples_TASK_TIME.jsonl for each task.
 
 Items are documents by their id; one id must be the same document in every file. The results file that the harness writes
-beside the samples, with the same time in its name, tells the model, its parameters and the harness's version.
+next to the samples, with the same time in its name, tells the model, its parameters and the harness's version.
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class Paired:
 
 
 def pair(reading: Reading, options: Options, files: Sequence[File], flags: frozenset[str] = frozenset()) -> Paired:
-    """Pair what was read; FileProblems or UsageProblem says what stands against it and what to do, in flags that the files' kind takes."""
+    """Pair what was read; FileProblems or UsageProblem says what is wrong and what to do, in flags that the files' kind takes."""
     path = files[0].path
     results = list(reading.results)
     if not results:
@@ -104,7 +104,7 @@ def _arms(results: Sequence[Result], reading: Reading, options: Options, path: P
     baseline = _baseline(names, reading.texts, options.baseline)
     if NONE_ARM in names and baseline != NONE_ARM:
         raise UsageProblem(
-            f"the file has an arm {NONE_ARM!r} beside the baseline {baseline!r}, and promptlab calls every baseline {NONE_ARM!r}; "
+            f"the file has an arm {NONE_ARM!r} besides the baseline {baseline!r}, and promptlab calls every baseline {NONE_ARM!r}; "
             f"use --baseline {NONE_ARM}, or leave that arm out with --drop {NONE_ARM}"
         )
     for name in options.placebos:
@@ -139,7 +139,7 @@ def _baseline(names: Sequence[str], texts: Mapping[str, str], given: str | None)
         raise UsageProblem(f"several arms could be the baseline ({listed(obvious)}); choose one with --baseline ARM")
     shown = "\n".join(f"  {name}{': ' + ' '.join(texts[name].split())[:100] if name in texts else ''}" for name in names[:20])
     raise UsageProblem(
-        f"no arm is called {', '.join(BASELINES[:-1])} or {BASELINES[-1]}, so it must be said which one is the baseline, the prompt "
+        f"no arm is called {', '.join(BASELINES[:-1])} or {BASELINES[-1]}, so say which one is the baseline, the prompt "
         f"without the added text: --baseline ARM. The arms are:\n{shown}"
     )
 
@@ -199,7 +199,7 @@ def _unique(results: Iterable[Result], path: Path, flags: frozenset[str]) -> Non
         apart = f"{'if' if repeats else 'If'} they are of several models or tasks, name those with {' or '.join(others)}" if others else ""
         raise refusal(
             path,
-            f"{n:,} results stand twice for one model, task, arm, item and repeat, first {where} and {r.where} "
+            f"{n:,} results occur twice for one model, task, arm, item and repeat, first {where} and {r.where} "
             f"(model {r.model!r}, task {r.task!r}, arm {r.arm!r}, item {r.item!r}). "
             + (f"{repeats}{apart}" or "Name the arm of each file with --arm-name FILE=NAME, or give one of the files only"),
         )
@@ -234,7 +234,7 @@ def _same_settings(results: Iterable[Result], force: bool, path: Path) -> list[s
         if len({frozenset(values) for values in by_arm.values()}) < 2:
             continue
         shown = "; ".join(f"{arm}: {', '.join(sorted(values))[:120]}" for arm, values in list(by_arm.items())[:4])
-        said = f"the arms of the model {model!r} were asked with different {what} ({shown})"
+        said = f"the arms of the model {model!r} were run with different {what} ({shown})"
         if not force:
             raise refusal(
                 path,
@@ -295,12 +295,12 @@ def _missing(results: Sequence[Result], path: Path) -> list[str]:
     notes = [f"{n:,} of {len(results):,} results have no score (a failed call is missing, never 0)"] if n else []
     if len(set(sizes.values())) > 1:
         low, high = min(sizes.values()), max(sizes.values())
-        notes.append(f"items were asked from {low} to {high} times; repeats of an item are averaged before anything is compared")
+        notes.append(f"items were run from {low} to {high} times; repeats of an item are averaged before anything is compared")
     return notes
 
 
 def _items(results: Iterable[Result]) -> dict[str, tuple[Item, ...]]:
-    """The items of each task; what the baseline was asked is what an item is called."""
+    """The items of each task; the baseline's prompt names an item."""
     found: dict[str, dict[str, Item]] = defaultdict(dict)
     for r in sorted(results, key=lambda r: r.arm != NONE_ARM):
         found[r.task].setdefault(r.item, Item(r.item, r.input, r.targets, r.choices, r.cluster))
@@ -308,7 +308,7 @@ def _items(results: Iterable[Result]) -> dict[str, tuple[Item, ...]]:
 
 
 def _added_texts(results: Sequence[Result]) -> dict[str, str]:
-    """What each arm's prompts hold beyond the baseline's, where it is the same text for the first items that both were asked."""
+    """What each arm's prompts hold beyond the baseline's, where it is the same text for the first items that both were sent."""
     asked: dict[str, dict[tuple[str, str], Result]] = defaultdict(dict)
     for r in results:
         if r.messages and len(asked[r.arm]) < 1000:
@@ -323,7 +323,7 @@ def _added_texts(results: Sequence[Result]) -> dict[str, str]:
 
 
 def inserted(base: Result, other: Result) -> str | None:
-    """The one text that stands in the other's messages and not in the base's; None where that is not the difference."""
+    """The one text in the other's messages and not in the base's; None where that is not the difference."""
     if [m["role"] for m in base.messages] != [m["role"] for m in other.messages]:
         return None
     changed = [(b["content"], o["content"]) for b, o in zip(base.messages, other.messages, strict=True) if b["content"] != o["content"]]

@@ -131,9 +131,9 @@ class _Reader:
             if place in self._in_test:
                 raise refusal(
                     self._file.path,
-                    f"{where}: the prompt {self._places[arm][1]!r} was asked of the provider {model!r} twice in one "
+                    f"{where}: the prompt {self._places[arm][1]!r} was sent to the provider {model!r} twice in one "
                     "test case, so its answers "
-                    "cannot be told apart; give the providers labels that differ in promptfoo's configuration",
+                    "cannot be distinguished; give the providers labels that differ in promptfoo's configuration",
                 )
             self._in_test.add(place)
         repeat = self._repeats[model, arm, item]
@@ -324,5 +324,5 @@ def _notes(results: Sequence[Result], readers: Sequence[_Reader], options: Optio
     if n_cached := sum(r.cached for r in results):
         notes.append(f"{n_cached:,} of {len(results):,} answers came from promptfoo's cache, so repeats among them are not new draws")
     if any(r.repeat for r in results):
-        notes.append("test cases that stand several times are taken as repeats of one item")
+        notes.append("test cases that occur several times are taken as repeats of one item")
     return tuple(notes)

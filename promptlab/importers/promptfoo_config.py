@@ -68,7 +68,7 @@ class _Conversion:
         prompts = self._prompts()
         tests = [one for one in self._tests() if one.assertions]
         if not tests:
-            raise refusal(self._path, "; ".join(["no test of it can be asked and scored here", *self._told()]))
+            raise refusal(self._path, "; ".join(["none of its tests can be run and scored here", *self._told()]))
         name = plain_name(text(self._config.get("description")).lower()[:40], plain_name(self._folder.resolve().name, "promptfoo"))
         started = Started(name, f"{name}.yaml")
         files, n_most = self._tasks(tests, name, prompts, started)
@@ -254,7 +254,7 @@ class _Conversion:
             check = {**mapping(mapping(self._config.get("assertionTemplates")).get(text(ref).rsplit("/", 1)[-1])), **check}
         given = text(check.get("type"))
         if given == "assert-set":
-            self._lost["'assert-set' as a group: its assertions stand by themselves"] += 1
+            self._lost["'assert-set' as a group: its assertions are separate"] += 1
             for inside in entries(check.get("assert")):
                 self._assert(mapping(inside), test)
             return
@@ -271,7 +271,7 @@ class _Conversion:
         test.assertions.append({**made, **({"name": name} if name else {}), **({} if weight in (None, 1.0) else {"weight": weight})})
 
     def _value(self, value: Any) -> Any:  # noqa: ANN401
-        """A value, or what stands in the file that it names; code is not run."""
+        """A value, or the content of the file that it names; code is not run."""
         if not (isinstance(value, str) and value.startswith("file://")):
             return value
         if Path(value).suffix.lower() not in (".txt", ".json", ".yaml", ".yml", ".md"):

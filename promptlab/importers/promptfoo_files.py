@@ -28,7 +28,7 @@ Row = Mapping[str, Any]
 
 @dataclass(slots=True)
 class Document:
-    """A result file: its rows, which can be read once, and what stands around them, which is known when they have been."""
+    """A result file: its rows, which can be read once, and the text around them, which is known when they have been."""
 
     rows: Iterable[Row]
     prompts: Sequence[Any] = ()
@@ -94,7 +94,7 @@ def _yaml(file: File) -> Any:  # noqa: ANN401
 def _whole(file: File, value: object) -> Document:
     results = mapping(mapping(value).get("results"))
     if not isinstance(results.get("results"), list) and "table" not in results:
-        raise refusal(file.path, "not a result file of promptfoo: neither results.results nor results.table stands in it")
+        raise refusal(file.path, "not a result file of promptfoo: it has neither results.results nor results.table")
     rows = [row for row in entries(results.get("results")) if isinstance(row, dict)]
     prompts = results.get("prompts") or mapping(mapping(results.get("table")).get("head")).get("prompts")
     return Document(
@@ -135,7 +135,7 @@ def _streamed(file: File, found: Document) -> Iterator[Row]:
         if key in ("config", "metadata"):
             setattr(found, key, mapping(value))
     if not known:
-        raise refusal(file.path, "not a result file of promptfoo: neither results.results nor results.table stands in it")
+        raise refusal(file.path, "not a result file of promptfoo: it has neither results.results nor results.table")
     if not n:
         yield from _older(table)
 
@@ -191,7 +191,7 @@ def _table(file: File) -> Iterator[Row]:
     if not asked:
         asked = [i for i, cell in enumerate(first) if MARK.match(cell)]
     if not asked:
-        raise refusal(file.path, "not a CSV file of promptfoo: no column of a prompt, with Status and Score after it, stands in it", 1)
+        raise refusal(file.path, "not a CSV file of promptfoo: no column of a prompt, with Status and Score after it, is in it", 1)
     ends = [*asked[1:], len(head)] if FACTS[0] in head else [start + 1 for start in asked]
     facts = {i for start, end in zip(asked, ends, strict=True) for i in range(start, end)}
     for line, row in enumerate((first, *rows)):

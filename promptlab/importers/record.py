@@ -55,7 +55,7 @@ TRIAL_VALUES, CALL_VALUES = attrgetter(*OF_TRIAL), attrgetter(*OF_CALL)
 UNKNOWN = {kind: {f.name: f.default for f in fields(kind) if f.default is not MISSING} for kind in (TrialRow, CallRow)}
 """What a kind of row holds where nothing is known."""
 TOGETHER = 1_000
-"""Rows that are written at once: an import that is killed begins anew."""
+"""Rows that are written at once: an import that is killed starts again."""
 NOT_FROZEN = "imported: not frozen before the data"
 
 
@@ -122,7 +122,7 @@ def write(
             watch(start / len(results))
     finally:
         writer.close()
-    write_manifest(folder, _manifest(what, *frozen_plan(folder)))
+    write_manifest(folder, replace(_manifest(what, *frozen_plan(folder)), chain=writer.chain.plain()))
     return folder, True
 
 

@@ -1,4 +1,4 @@
-"""What every importer hands over: results as they stand in a file, before anything is paired, and which arm a file is."""
+"""What every importer hands over: results as they are in a file, before anything is paired, and which arm a file is."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class Result:
     item: str
     score: float | None
     where: str
-    """Where it stands in its file, for messages."""
+    """Its place in its file, for messages."""
     repeat: int = 0
     base_prompt: str = ""
-    """Which of several prompts the item was asked with, whatever its arm adds."""
+    """Which of several prompts the item was run with, whatever its arm adds."""
     outcome: Outcome = "ok"
     answer: str = ""
     extracted: str | None = None
@@ -86,11 +86,11 @@ class Reading:
     """What an arm asks or adds, by arm, where the file says so."""
     notes: tuple[str, ...] = ()
     guessed: tuple[str, ...] = ()
-    """Columns that were taken for what their names say."""
+    """Columns that were used as their names say."""
     one_arm: str = ""
     """Why there is only one arm, in the words of the format; empty: the usual words."""
     secrets: tuple[str, ...] = ()
-    """Keys that stand in the file, to be taken out of everything that is stored."""
+    """Keys in the file, to be taken out of everything that is stored."""
     reconstructed: bool = False
     """Whether items were made up from counts."""
     higher_is_better: bool | None = None

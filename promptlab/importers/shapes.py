@@ -1,7 +1,7 @@
 """The shapes in which tools export rows: LangSmith, Langfuse, MLflow, W&B, Braintrust, DSPy, DeepEval, ragas, OpenAI evals, HELM.
 
-A shape is known by its columns. It says which of them tell the item, which hold scores, and under which name the answer stands;
-everything else is a table's. Rows that such a tool numbers anew in each run are known by what they ask.
+A shape is known by its columns. It says which of them tell the item, which hold scores, and under which name the answer is;
+everything else is a table's. Rows that such a tool renumbers in each run are known by what they ask.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class Shape:
     scores: str = ""
     """Columns that are scores: the groups `metric` (else it is called pass) and `arm`, where the name says them."""
     item: str = ""
-    """Columns with an id that the same item has in every run; none: what is asked tells."""
+    """Columns with an id that the same item has in every run; none: the question identifies it."""
     asked: str = ""
-    """Columns that say what is asked."""
+    """Columns that hold the question."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """By what they hold: answer, target, model, task, repeat, error, and what counts as passed."""
     spread: str = ""
@@ -267,7 +267,7 @@ def wide_arms(table: Table, given: Sequence[str]) -> list[tuple[str, str]]:
                 )
             pairs.append((name_of(arm) or column, column))
     if len({arm for arm, _ in pairs}) < len(pairs):
-        raise UsageProblem(f"--wide {' '.join(given)}: one arm stands twice; give each column an arm of its own")
+        raise UsageProblem(f"--wide {' '.join(given)}: one arm occurs twice; give each column an arm of its own")
     return pairs
 
 

@@ -70,7 +70,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
         columns, guesses = chosen_columns(found.table, options.columns, OBVIOUS, found.columns)
         if "item" not in columns and not found.asked and "input" in columns:
             found = replace(found, asked=(columns["input"],))
-            guesses.append(f"items are told by what the column {columns['input']!r} asks")
+            guesses.append(f"items are identified by what the column {columns['input']!r} asks")
         guessed.update(dict.fromkeys(guesses))
         metric, arms = _arms(found, columns, file, options, alone=len(files) == 1)
         if "item" not in columns and not found.asked and not (options.wide and len(files) == 1):  # a row of a wide table is one item
@@ -222,7 +222,7 @@ def _missing(found: Shaped, columns: Mapping[str, str]) -> Exception:
         )
     said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in lacks)
     if lacks == ["score"] and arms:
-        said += f" (scores stand in {listed([column for _, column in arms])})"
+        said += f" (scores are in {listed([column for _, column in arms])})"
     if lacks == ["arm"]:
         said += f"; or where each file is an arm, name them: {arm_names_for([File(table.path, b'', '')])} and so on for each file"
     return FileProblems.one(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)

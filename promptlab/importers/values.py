@@ -1,4 +1,4 @@
-"""Values of other tools' files as text, numbers and names, whatever stands there."""
+"""Values of other tools' files as text, numbers and names, whatever they hold."""
 
 from __future__ import annotations
 
@@ -123,5 +123,5 @@ def short(value: str) -> str:
 
 
 def known_by(prefix: str, *asked: object) -> str:
-    """A name for what is known by its content alone: the same in every file, wherever it stands."""
+    """A name for what is known by its content alone: the same in every file, wherever it is."""
     return f"{prefix}-{digest_of_text(plain_json(list(asked)))[:12]}"

@@ -32,9 +32,9 @@ class Stimulus:
     code_number: int | None = None
     """The number that the published code gives this sentence, where it differs from the paper's order."""
     demands: tuple[Demand, ...] = ()
-    """What the text asks for beside its affect."""
+    """What the text requests besides its affect."""
     joined_by: str | None = None
-    """What stands between the instruction and a literal variant, in place of the placement's separator."""
+    """The text between the instruction and a literal variant, in place of the placement's separator."""
     of: str | None = None
     """The stimulus that a paraphrase rewords."""
     wordings: tuple[str, ...] = ()
@@ -67,7 +67,7 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """How one arm of a feedback loop goes on after its first answer.
+    """How one arm of a feedback loop continues after its first answer.
 
     `rounds` counts attempts, the first one included. `cues` holds, for each remark in turn, the cues that one is drawn from.
     In mode `oracle` the scorer says whether an answer is right, and the loop stops there: its scores are no single-answer scores.
@@ -85,6 +85,8 @@ class Loop:
     seed: int = 0
     library: str = ""
     """The loop that a treatment belongs to; empty for controls."""
+    candidates: int = 1
+    """Answers that are drawn at once in each round; the loop continues from the best (oracle) or the most frequent of them."""
 
     @property
     def oracle(self) -> bool:
@@ -94,12 +96,14 @@ class Loop:
     def max_calls(self) -> int:
         """The most calls that one trial can take."""
         judged = self.rounds - 1 if self.mode == "self_judge" else 0
-        return self.rounds + judged + int(self.mode == "verifier_free" and self.settle == "synthesis")
+        return self.rounds * self.candidates + judged + int(self.mode == "verifier_free" and self.settle == "synthesis")
 
     def canonical(self) -> dict[str, Any]:
         """What decides its answers, as plain data."""
         names = ("kind", "rounds", "mode", "settle", "verdict", "request", "solved_at", "token_budget", "seed", "library")
-        return {**{name: getattr(self, name) for name in names}, "cues": [[cue.canonical() for cue in step] for step in self.cues]}
+        several = {"candidates": self.candidates} if self.candidates > 1 else {}
+        own = {name: getattr(self, name) for name in names}
+        return {**own, **several, "cues": [[cue.canonical() for cue in step] for step in self.cues]}
 
 
 T = TypeVar("T")
@@ -125,7 +129,7 @@ Metric = Callable[[str, Item], Scored]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What a scoring may know of a trial beside its answer and item."""
+    """What a scoring may know of a trial besides its answer and item."""
 
     baseline: bool = False
     """Whether it is an answer to the bare prompt: on some of these judges are controlled."""
@@ -150,13 +154,13 @@ class Scoring:
     models: tuple[Model, ...] = ()
     """The models that it asks, with all the sampling parameters that they are sent."""
     identity: Any = None
-    """What decides its scores beside its name, as plain data: part of a run's identity."""
+    """What decides its scores besides its name, as plain data: part of a run's identity."""
     refused: str = ""
     """Why it gives no score: it is code, and nobody has consented to run it."""
     control_calls: int = 0
     """How many calls more a baseline answer takes that is a control of the judge."""
     needs_opponent: bool = False
-    """Whether an answer is scored beside the baseline's to the same item."""
+    """Whether an answer is scored next to the baseline's to the same item."""
 
     def steps(self, answer: str, item: Item, case: Case = Case()) -> Steps[Scored]:
         """The score of one answer."""
@@ -174,7 +178,7 @@ class Placement:
     """Where the stimulus goes and what the prompt around it looks like.
 
     `template` holds the placeholders {instruction}, {demos} and {input}; `demo` holds {input} and {output}; `choice`
-    holds {choice} and perhaps {letter}, and is repeated behind the input for every option (empty: options are not shown).
+    holds {choice} and perhaps {letter}, and is repeated after the input for every option (empty: options are not shown).
     `options` says whose options are shown: those of tasks that show theirs, all, or none. All texts may also hold the fields of
     the task's Frame.
     """

@@ -197,19 +197,25 @@ class Reply:
     input_tokens: int | None = None
     output_tokens: int | None = None
     top_logprobs: tuple[tuple[str, float], ...] = field(default=(), kw_only=True)
-    """The likeliest first tokens with their log-probabilities, where they were asked for and given."""
+    """The likeliest first tokens with their log-probabilities, where they were requested and given."""
     fingerprint: str | None = field(default=None, kw_only=True)
     """What the provider calls the system that answered (`system_fingerprint`)."""
     reasoning: str | None = field(default=None, kw_only=True)
     """The model's reasoning before its answer; not scored."""
     reasoning_tokens: int | None = field(default=None, kw_only=True)
-    """Tokens of that reasoning; most providers count them among the output tokens, some beside them."""
+    """Tokens of that reasoning; most providers count them among the output tokens, some in addition to them."""
     cached_input_tokens: int | None = field(default=None, kw_only=True)
     """Those input tokens that the provider had in its own cache, and may price lower."""
     written_input_tokens: int | None = field(default=None, kw_only=True)
     """Those that it wrote into its cache, and may price higher."""
     reported_cost_usd: float | None = field(default=None, kw_only=True)
     """The price that the provider itself reports."""
+    response_id: str | None = field(default=None, kw_only=True)
+    """What the provider calls this answer."""
+    request_id: str | None = field(default=None, kw_only=True)
+    """What its server calls the request, in a header."""
+    dated: str | None = field(default=None, kw_only=True)
+    """When the server says that it answered: its Date header, as ISO 8601 in UTC."""
 
 
 REPLY_FIELDS = tuple(Reply.__dataclass_fields__)
@@ -231,12 +237,16 @@ class Completion(Reply):
     requested: Mapping[str, Any] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
     error: str | None = None
+    answered_at: str | None = None
+    """When the answer came, by this machine's clock, as ISO 8601 in UTC."""
+    first_run: str | None = None
+    """The run that asked for it."""
     unknown: Mapping[str, Any] = field(default_factory=dict)
     """What a stored answer holds that this version does not know: written back as it is."""
 
     @classmethod
     def of(cls, reply: Reply, **more: Any) -> Completion:  # noqa: ANN401 (its own fields)
-        """The completion that a reply comes to, with the fields that a reply does not have."""
+        """The completion of a reply, with the fields that a reply does not have."""
         return cls(**dict(zip(REPLY_FIELDS, _reply_fields(reply), strict=True)), **more)
 
 

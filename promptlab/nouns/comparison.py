@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from promptlab.nouns.setting import InSetting, Setting, flat
-from promptlab.nouns.typed import typed
+from promptlab.nouns.typed import number, typed, values_of
 from promptlab.nouns.words import CONTROLS, ControlWording, Generalise, Scope, Status, Verdict
 
 Decision = Literal["continue", "efficacy", "futility", "undecided"]
@@ -62,8 +62,8 @@ class Contrast:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Contrast:
         """A contrast from a row of the plan."""
-        weights = tuple((ArmRef(**{name: row[name] for name in ArmRef.__dataclass_fields__}), row["weight"]) for row in plain["weights"])
-        return cls(name=plain["name"], weights=weights, kind=plain["kind"], random=plain["random"], where=plain["where"])
+        weights = tuple((ArmRef(**values_of(ArmRef, row)), number(row["weight"])) for row in plain["weights"])
+        return cls(**values_of(cls, plain, "weights"), weights=weights)
 
 
 class Judged(InSetting):
@@ -90,7 +90,7 @@ class Judged(InSetting):
 
 
 NOUNS = {"prompt": "the prompt", "model": "the model"}
-"""What stands before the name of a control."""
+"""The text before the name of a control."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,9 +118,8 @@ class Hypothesis(Judged):
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Hypothesis:
         """A hypothesis from a row of the plan."""
-        own = {name: row[name] for name in cls.__dataclass_fields__ if name not in ("setting", "contrast")}
         contrast = Contrast.of(row["contrast"]) if row.get("contrast") else None
-        return cls(**own, setting=Setting.of(row), contrast=contrast)
+        return cls(**values_of(cls, row, "setting", "contrast"), setting=Setting.of(row), contrast=contrast)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +141,37 @@ class LookRow(InSetting):
     @property
     def stops(self) -> bool:
         return self.decision in ("efficacy", "futility")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenRow(InSetting):
+    """One arm on the screening part, treatment minus control as fractions: why it continues to the confirming part, or does not.
+
+    `to_best` is the difference to the best arm of its question, with the upper end of its interval in `to_best_high`.
+    """
+
+    question: str
+    """Arms of one question are chosen among each other."""
+    model: str
+    setting: Setting
+    treatment: str
+    control: str
+    name: str
+    n_pairs: int
+    score: float | None
+    diff: float | None
+    ci_low: float | None
+    ci_high: float | None
+    to_best: float | None = None
+    to_best_high: float | None = None
+    chosen: bool
+    why: str
+
+
+def screen_rows(data: Mapping[str, Any]) -> list[ScreenRow]:
+    """The rows of a run's choice, as looks.json holds them; KeyError or TypeError where one is not as it was written."""
+    names = [name for name in ScreenRow.__dataclass_fields__ if name != "setting"]
+    return [typed(ScreenRow, {**{name: row[name] for name in names}, "setting": row}) for row in data.get("screening", ())]
 
 
 def look_rows(data: Mapping[str, Any]) -> list[LookRow]:

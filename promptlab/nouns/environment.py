@@ -1,4 +1,4 @@
-"""What the environment says about requests: where they go, which is recorded, and what is in them, which is not heard.
+"""What the environment says about requests: where they go, which is recorded, and what is in them, which is ignored.
 
 LiteLLM and the clients below it read dozens of variables. Here are those that move a request, or change it.
 """
@@ -54,7 +54,7 @@ SETTINGS: Mapping[str, tuple[str, ...]] = {
     "bedrock": ("AWS_REGION_NAME", "AWS_REGION"),
     "vertex_ai": ("VERTEXAI_LOCATION", "VERTEX_LOCATION", "VERTEXAI_PROJECT", "VERTEX_PROJECT"),
 }
-"""Variables beside the address without which a provider cannot be asked, and which decide who answers."""
+"""Variables besides the address without which a provider cannot be called, and which decide who answers."""
 IGNORED = re.compile(
     r"(?:LITELLM_(?!LOCAL_|MODE\Z|LOG\Z|PROXY_)\w+|USE_LITELLM_PROXY|DEFAULT_(?:ANTHROPIC_CHAT_MAX_TOKENS|MAX_TOKENS\w*|MAX_RETRIES|TRIM_RATIO)"
     r"|DEFAULT_REASONING_EFFORT_\w+|(?:BEDROCK_MIN_THINKING_BUDGET|SYSTEM_MESSAGE|FUNCTION_DEFINITION)_\w+|MIN_NON_ZERO_TEMPERATURE"
@@ -79,17 +79,17 @@ def located(model: Model) -> Model:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.query:
         raise UsageProblem(
-            f"the variable {name}, where {model.name!r} is asked, must be an address (http or https) without user, password or query: "
+            f"the variable {name}, where {model.name!r} is called, must be an address (http or https) without user, password or query: "
             "it is written into the record"
         )
     return replace(model, api_base=address, base_env=name)
 
 
 def variables_of(model: Model) -> dict[str, str]:
-    """What the environment says about a model beside its address, by variable: part of what a run is."""
+    """What the environment says about a model besides its address, by variable: part of what a run is."""
     return {name: value for name in SETTINGS.get(model.provider, ()) if (value := os.environ.get(name))}
 
 
 def ignored() -> list[str]:
-    """Variables that are set and that would change requests unseen: they are not heard."""
+    """Variables that are set and that would change requests unseen: they are ignored."""
     return sorted(name for name, value in os.environ.items() if value and IGNORED.match(name))

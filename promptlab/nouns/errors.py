@@ -55,7 +55,7 @@ class BudgetReached(PromptlabError):
 
 
 class ScoringFailed(PromptlabError):
-    """An answer got no score: the code or the judge that should give it failed. The trial is missing, and the sweep goes on."""
+    """An answer got no score: the code or the judge that should give it failed. The trial is missing, and the sweep continues."""
 
 
 class ProviderStopped(PromptlabError):
@@ -115,6 +115,13 @@ def readable(what: str) -> Iterator[None]:
 def first_line(error: BaseException) -> str:
     """The first line of an error's message, at most 200 characters."""
     return (str(error).splitlines() or [""])[0][:200]
+
+
+def full_name(name: str, known: Iterable[str]) -> str:
+    """The one known name that ends in `/name` ("EP02" for "emotionprompt/EP02"); `name` itself where it is known, or not one fits."""
+    names = set(known)
+    inside = [] if name in names else [n for n in names if n.rsplit("/", 1)[-1] == name]
+    return inside[0] if len(inside) == 1 else name
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

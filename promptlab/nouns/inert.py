@@ -1,6 +1,6 @@
 """Text from outside (models, items, stimuli, files, providers) that a screen shows and does not obey.
 
-Inside a prompt such text stands between marks that it cannot close, since they hold its own digest.
+Inside a prompt such text is between marks that it cannot close, since they hold its own digest.
 """
 
 from __future__ import annotations

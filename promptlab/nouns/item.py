@@ -13,7 +13,7 @@ from promptlab.nouns.words import Benchmark, Suite
 
 NO_COLUMNS: Mapping[str, Any] = Fixed()
 INSERTED = "messages"
-"""The role of what stands in a whole prompt for the messages of a column."""
+"""The role of a placeholder in a whole prompt for the messages of a column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class Frame:
 class Task:
     """Items scored by one metric, with the base prompts that ask for them.
 
-    `metric` is the rule in force, `strict` the kind of answer that promptlab's own scorer reads. Options are shown behind the
-    input only where `options` says so; elsewhere they are labels that the prompt names, or that nobody told.
+    `metric` is the rule in force, `strict` the kind of answer that promptlab's own scorer reads. Options are shown after the
+    input only where `options` says so; elsewhere they are labels that the prompt names, or that are unknown.
     `chance` is the expected score of blind guessing (None where guessing is hopeless), `low` the zero of BIG-bench's
     normalised preferred metric.
     """
@@ -111,7 +111,7 @@ class Prompt:
     messages: tuple[Mapping[str, str], ...]
     source: str = ""
     names: tuple[str, ...] = ()
-    """The variables of a whole prompt; what else stands between braces is text."""
+    """The variables of a whole prompt; other text in braces stays as it is."""
 
     def filled(self, values: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
         """The messages of a whole prompt: each of its `names` is replaced once, in one pass over what was written."""
@@ -146,7 +146,7 @@ BRACES = re.compile(r"\{\{([^{}\n]+)\}\}|\{([^{}\n]+)\}")
 
 
 def braces(text: str) -> list[str]:
-    """What stands between single or double braces of a whole prompt, in order, with repeats."""
+    """The text between single or double braces of a whole prompt, in order, with repeats."""
     return [double.strip() or single for double, single in BRACES.findall(text)]
 
 

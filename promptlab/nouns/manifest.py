@@ -24,7 +24,7 @@ class Tally(Typed):
 
 
 class Spent(Typed):
-    """What all sessions took from the budget; where a price or a usage was unknown, what was set aside for it."""
+    """What all sessions took from the budget; where a price or a usage was unknown, what was reserved for it."""
 
     usd: float = 0.0
     tokens: int = 0
@@ -42,8 +42,10 @@ class ModelAsked(Typed):
 
 
 class Manifest(Typed):
-    """What a run folder says about itself; rewritten whole while the run goes on."""
+    """What a run folder says about itself; rewritten whole while the run continues."""
 
+    WHERE_SET: ClassVar = ("earlier", "registered")
+    """Keys that are left out where they say nothing."""
     NEEDED: ClassVar = ("counts",)
     """Keys without which a file is no manifest."""
     id: str = ""
@@ -69,6 +71,12 @@ class Manifest(Typed):
     budget_usd: float | None = None
     budget_reached: str | None = None
     hashes: Mapping[str, str] = field(default_factory=dict)
+    chain: Mapping[str, Any] = field(default_factory=dict)
+    """The head of the hash chain over what was recorded; empty where an earlier version wrote the run."""
+    earlier: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of the plans that first used answers of this run, by run."""
+    registered: Mapping[str, Any] = field(default_factory=dict)
+    """When and under which hash the plan was registered; empty where it was not."""
     prices: Mapping[str, Price | None] = field(default_factory=dict)
     models: Mapping[str, ModelAsked] = field(default_factory=dict)
     effective: Mapping[str, Any] = field(default_factory=dict)
@@ -99,7 +107,7 @@ class Manifest(Typed):
 
     def plain(self) -> dict[str, Any]:
         """As manifest.json holds it."""
-        return {"format": FORMAT, **fields_of(self)}
+        return {"format": FORMAT, **{name: value for name, value in fields_of(self).items() if value or name not in self.WHERE_SET}}
 
 
 def paid_words(paid_usd: float, unsure_usd: float, n_unpriced: int, n_simulated_models: int, n_models: int) -> str:

@@ -23,7 +23,7 @@ def configuration() -> Path:
 
 
 def shipped(name: str) -> Path:
-    """The path of `stimuli`, `experiments`, `notebooks` or `app.py`: beside the package in a checkout, inside it in an installed wheel."""
+    """The path of `stimuli`, `experiments`, `notebooks` or `app.py`: next to the package in a checkout, inside it in an installed wheel."""
     inside = PACKAGE / "shipped_files" / name
     return inside if inside.exists() else PACKAGE.parent / name
 

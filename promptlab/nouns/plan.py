@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
@@ -83,6 +83,7 @@ class PlannedLoop(Typed):
     rounds: int = 0
     solved_at: float = 1.0
     token_budget: int | None = None
+    candidates: int = 1
     verdict: str | None = None
     request: str = ""
 
@@ -105,7 +106,7 @@ class PlannedPrompt(Typed):
 
 
 class PlannedFactor(Typed):
-    """What is varied beside prompt, model and stimulus, level by level."""
+    """What is varied besides prompt, model and stimulus, level by level."""
 
     name: str
     levels: tuple[str, ...] = ()
@@ -119,12 +120,57 @@ class PlannedFactor(Typed):
 
 
 class PlannedLook(Typed):
-    """An interim analysis: items of each task by then, information (a fraction), first order behind it, |z| that stops."""
+    """An interim analysis: items of each task by then, information (a fraction), first order after it, |z| that stops."""
 
     items: tuple[int, ...]
     fraction: float
     order: int
     z: float | None = None
+
+
+class EarlierArm(Typed):
+    """An arm of an earlier run: its name there, and its name in this run's report."""
+
+    name: str
+    arm: str
+    prompt: str | None = None
+    """Where prompts are arms."""
+    setting: str
+    library: str | None = None
+    text: str | None = None
+
+
+class PlannedEarlier(Typed):
+    """The earlier run that a comparison is planned with."""
+
+    run: str
+    folder: str
+    plan: str
+    """The digest of its plan."""
+    created_at: str = ""
+    arms: tuple[EarlierArm, ...] = ()
+
+
+class PlannedConfirm(Typed):
+    """Screen and confirm: the items that choose arms, those that judge the chosen ones, and the rule of the choice."""
+
+    share: float
+    """Of the items, for confirming."""
+    screening: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By task: its items of the screening part. All others confirm."""
+    items: tuple[int, ...] = ()
+    """Items of each task that confirm."""
+    order: int = 0
+    """Of the first trial that confirms."""
+    most: int = 1
+    """The most arms of one question that continue."""
+    level: float = 0.8
+    """An arm continues where the interval of its difference to the best one, at this level, is not wholly below 0."""
+    likely: float = 1.0
+    """Arms that continue, on average, where nothing works."""
+    trials_likely: int = 0
+    usd_likely: Mapping[str, tuple[float | None, ...]] = field(default_factory=dict)
+    """By model: USD, low and high, where so many continue; `estimates` of the plan are those of the most."""
 
 
 class LookShare(Typed):
@@ -218,7 +264,7 @@ class Plan(Typed):
     suite: str = ""
     scorer: Scorer | None = None
     ran_by: Scorer | None = None
-    """The scorer of the run, where a report scores its answers anew."""
+    """The scorer of the run, where a report rescores its answers."""
     defects: str = ""
     hashes: Mapping[str, str] = field(default_factory=dict)
     alpha: float = 0.05
@@ -266,9 +312,13 @@ class Plan(Typed):
     compare_models: bool = False
     interactions: tuple[tuple[str, ...], ...] = ()
     """Pairs of factors; `prompt`, `model` and `stimulus` are names of factors too."""
+    confirm: PlannedConfirm | None = None
+    """Of a run that screens first; None: every item judges every arm."""
+    earlier: PlannedEarlier | None = None
+    """The run whose arms belong to the families too."""
     hypotheses: tuple[Hypothesis, ...] = ()
 
-    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions")
+    WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm", "earlier")
     """Keys that a plan without them leaves out, as earlier versions wrote it."""
 
     @classmethod
@@ -312,6 +362,15 @@ class Plan(Typed):
         loop = setting.strategy if setting.strategy in self.looped else None
         return [arm for arm in self.arms if arm.loop == loop]
 
+    def matched(self, control: str, treatment: str, loop: str) -> str:
+        """The arm of a loop that is a treatment's control of this kind: the one with as many wordings at each remark, if there are several.
+
+        Plans of earlier versions have one, which draws from all affect-free wordings at every remark.
+        """
+        here = {arm.name: [len(step) for step in (arm.spec or {}).get("cues", ())] for arm in self.arms if arm.loop == loop}
+        alike = (name for name, n in here.items() if name.partition("/")[0] == control and n == here.get(treatment))
+        return next(alike, control)
+
     def settings_with(self, name: str) -> list[Setting]:
         """The settings that have an arm of this name."""
         return [setting for setting in self.settings if any(arm.name == name for arm in self.arms_of(setting))]
@@ -331,17 +390,26 @@ class Plan(Typed):
         """ "prompt" where base prompts stand for others like them, as a contrast names its random factor."""
         return next((factor.name for factor in self.factors if factor.random and factor.name == "prompt"), None)
 
-    def n_prompts_of(self, setting: Setting, arm: PlannedArm) -> int:
-        """With how many base prompts an arm is run in a setting; of whole prompts, or where nothing is added, the baseline is repeated
-        with one, at the first level of every factor.
+    def prompts_of(self, task: PlannedTask) -> tuple[str, ...]:
+        """The base prompts that ask for a task: all, unless tasks differ in them."""
+        differ = not self.prompts and len({frozenset(own.base_prompts) for own in self.tasks}) > 1
+        return tuple(name for name in self.base_prompts if not differ or not task.base_prompts or name in task.base_prompts)
+
+    def tasks_with(self, prompts: Iterable[str | None]) -> list[str]:
+        """The tasks for which all of these base prompts ask (None: any)."""
+        named = {name for name in prompts if name in self.base_prompts}
+        return [task.name for task in self.tasks if named <= {*self.prompts_of(task)}]
+
+    def n_prompts_of(self, setting: Setting, arm: PlannedArm, task: PlannedTask) -> int:
+        """With how many base prompts an arm is run in a setting on a task; of whole prompts, or where nothing is added, the baseline is
+        repeated with one, at the first level of every factor.
         """
         everywhere = setting.strategy in self.looped or (not self.prompts and any(arm.role == "stimulus" for arm in self.arms))
         if arm.role == "aa" and not self.imported and not everywhere:
             return int(setting == self.settings[0])
         own = any(program["name"] == setting.strategy and program["instructions"] == "own" for program in self.programs)
-        return 1 if own else len(self.base_prompts)
+        return 1 if own else len(self.prompts_of(task))
 
-    @property
-    def answers_an_item(self) -> int:
-        """Answers for each item in one arm of one setting and model, over base prompts and replicates."""
-        return self.replicates * max(1, len(self.base_prompts))
+    def answers_an_item(self, task: PlannedTask) -> int:
+        """Answers for each item of a task in one arm of one setting and model, over base prompts and replicates."""
+        return self.replicates * max(1, len(self.prompts_of(task)))

@@ -20,9 +20,9 @@ def _fact(words: str | None = None, *, total: bool = False) -> Any:  # noqa: ANN
 
 @dataclass(kw_only=True)  # not frozen: thousands are made in a second, and freezing doubles the time of each
 class TrialRow:
-    """One trial. `task` is the bare name, `suite` beside it.
+    """One trial. `task` is the bare name, `suite` next to it.
 
-    `compliant` (the reply has the form that was asked for), `echoed` (it is the input again) and `declined` (it refuses in words)
+    `compliant` (the reply has the form that was requested), `echoed` (it is the input again) and `declined` (it refuses in words)
     never change the score. `rule` names how `extracted` was found in the answer.
     `cost_usd` is the price of the answer, that of scoring it left out; `paid_usd` what this run paid for both (0 when
     every call came from the cache). `parts` are the named scores that make the score, as a JSON object.
@@ -73,6 +73,8 @@ class TrialRow:
     cached_input_tokens: int | None = _fact("input tokens from the provider's cache", total=True)
     written_input_tokens: int | None = _fact("input tokens written to the provider's cache", total=True)
     reported_cost_usd: float | None = _fact("price that the provider reports, in USD", total=True)
+    older: str | None = None
+    """The run that first used one of its answers, where that is another one."""
 
 
 @dataclass(kw_only=True)
@@ -113,6 +115,11 @@ class CallRow:
     fee_usd: float | None = _fact("fee of the request, in USD")
     at_most_usd: float | None = _fact("cost at most, in USD")
     reported_cost_usd: float | None = _fact("price that the provider reports, in USD")
+    response_id: str | None = _fact("id of the answer")
+    request_id: str | None = _fact("id of the request")
+    dated: str | None = _fact("date by the provider's clock")
+    answered_at: str | None = _fact("answered at")
+    first_run: str | None = _fact("first used by the run")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,5 +174,7 @@ def totals(kind: type[Any]) -> tuple[str, ...]:
 
 
 TRIAL_COLUMNS, CALL_COLUMNS, ITEM_COLUMNS = columns_of(TrialRow), columns_of(CallRow), columns_of(ItemRow)
-CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd")
+EVIDENCE_COLUMNS = ("response_id", "request_id", "dated", "answered_at", "first_run")
+"""Columns of calls that say who answered when, and for which run."""
+CIRCUMSTANCE_COLUMNS = ("latency_s", "cached", "attempts", "paid_usd", "older")
 """Columns that may differ between two runs of the same experiment that gave the same answers."""

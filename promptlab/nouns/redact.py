@@ -50,7 +50,7 @@ _MARKS |= dict.fromkeys((0xA0, 0xAD, 0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0x2
 
 
 def redact_known(text: str, secrets: tuple[str, ...]) -> str:
-    """`text` without the given values, in whatever form they stand there; nothing else changes, so that an answer stays as it was."""
+    """`text` without the given values, in whatever form they occur; nothing else changes, so that an answer stays as it was."""
     if not secrets or len(text) < SHORTEST:
         return text
     bare = text.translate(_MARKS)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from promptlab.nouns.identity import canonical_json, digest_of_text
+from promptlab.nouns.typed import values_of
 
 LONGEST_LEVEL = 60
 """Characters of a level in the name of a setting; of a longer one its hash."""
@@ -79,10 +80,8 @@ class Setting:
     @classmethod
     def of(cls, plain: Mapping[str, Any]) -> Setting:
         """A setting from plain data, such as a row of the plan."""
-        sampling = plain.get("sampling", {})
-        return cls(
-            plain["placement"], plain["shots"], plain["strategy"], tuple((name, fixed(value)) for name, value in sorted(sampling.items()))
-        )
+        sampling = tuple((name, fixed(value)) for name, value in sorted(plain.get("sampling", {}).items()))
+        return cls(**values_of(cls, plain, "sampling", "prompt"), sampling=sampling)
 
 
 class InSetting:

@@ -49,6 +49,16 @@ def typed(kind: Callable[..., _T], data: Any) -> _T:  # noqa: ANN401
     return kind(**values, **more)
 
 
+def values_of(kind: Callable[..., Any], data: Mapping[str, Any], *without: str) -> dict[str, Any]:
+    """Every field of a dataclass but those named, from plain data; KeyError where one is missing, TypeError where it is of another kind."""
+    return {name: read(data[key]) for key, (name, read) in _fields(kind).items() if name not in without}
+
+
+def number(data: Any) -> float:  # noqa: ANN401
+    """A number of plain data; TypeError where it is not one."""
+    return float(_of_kind(data, float))
+
+
 def plain(value: Any) -> Any:  # noqa: ANN401
     """Plain data of any value that `typed` reads, as JSON takes it."""
     if hasattr(value, "plain"):
@@ -103,7 +113,7 @@ def _of_kind(data: Any, kind: Any, known: Container[Any] = ()) -> Any:  # noqa: 
     """The data; TypeError where it is of another kind, or none of those that are known."""
     right = type(data) is int if kind is int else type(data) in (int, float) if kind is float else isinstance(data, kind)
     if not right or (known and data not in known):
-        raise TypeError(f"{repr(data)[:60]} stands where {'one of ' + str(known) if known else PLAIN.get(kind, 'a list')} should")
+        raise TypeError(f"found {repr(data)[:60]}, expected {'one of ' + str(known) if known else PLAIN.get(kind, 'a list')}")
     return data
 
 

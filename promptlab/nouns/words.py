@@ -41,6 +41,7 @@ Status = Literal[
     "aa_failed",
     "judge_failed",
     "uneven_answers",
+    "after_the_data",
 ]
 NONE_ARM = "none"
 AA_ARM = "none_aa"
@@ -60,7 +61,7 @@ class VerdictWording(NamedTuple):
 
 
 class ControlWording(NamedTuple):
-    """A control in a table, and in a sentence behind `against`."""
+    """A control in a table, and in a sentence after `against`."""
 
     name: str
     phrase: str
@@ -86,19 +87,19 @@ VERDICTS: Mapping[Verdict, VerdictWording] = {
     "helps": VerdictWording(
         "helps", "Raises the score; the adjusted p is at most the level of its family.", "▲", "triangle-up", "#0072B2", "bold blue"
     ),
-    "hurts": VerdictWording("hurts", "Lowers it, by the same rule.", "▼", "triangle-down", "#D55E00", "bold dark_orange"),
+    "hurts": VerdictWording("hurts", "Lowers it, by the same rule.", "▼", "triangle-down", "#D55E00", "bold color(130)"),
     "negligible": VerdictWording(
         "changes something, but less than the margin", "Moves it, and is shown to do so by less than the margin.",
-        "◆", "diamond", "#CC79A7", "magenta",
+        "◆", "diamond", "#CC79A7", "green",
     ),
     "same": VerdictWording(
         "no difference as large as the margin", "Whatever it does is shown to be smaller than the margin.",
         "■", "square", "#009E73", "green",
     ),
-    "unclear": VerdictWording("not settled", "Not settled: neither a change nor its absence is shown.", "●", "circle", "#7F7F7F", ""),
+    "unclear": VerdictWording("not settled", "Not settled: neither a change nor its absence is shown.", "○", "circle", "#7F7F7F", ""),
     "refused": VerdictWording(
         "no verdict", "No verdict, because nothing could be judged; the sentence of the comparison says why.",
-        "✕", "cross", "#B8B8B8", "dim",
+        "✕", "cross", "#B8B8B8", "",
     ),
 }  # fmt: skip
 FINDINGS: tuple[Verdict, ...] = ("helps", "hurts", "negligible")
@@ -106,8 +107,8 @@ FINDINGS: tuple[Verdict, ...] = ("helps", "hurts", "negligible")
 CONTROLS: Mapping[str, ControlWording] = {
     "placebo": ControlWording("neutral sentences", "these neutral sentences of its length"),
     "none": ControlWording("no added text", "no added text"),
-    "neutral_feedback": ControlWording("neutral feedback", "the same loop with one affect-free remark"),
-    "neutral_paraphrase": ControlWording("neutral feedback in many wordings", "the same loop with as many affect-free wordings"),
+    "neutral_paraphrase": ControlWording("neutral feedback in as many wordings", "the same loop with as many affect-free wordings"),
+    "neutral_feedback": ControlWording("neutral feedback in one wording", "the same loop with one affect-free sentence"),
     "resample": ControlWording("independent attempts", "as many independent attempts"),
     "self_reflection": ControlWording("self-reflection", "the same loop asking to look for mistakes"),
     "chain_of_thought": ControlWording("attempts with chain of thought", "as many attempts with chain of thought"),

@@ -15,7 +15,7 @@ from promptlab.sources.spec.experiment import load_experiment
 from promptlab.sources.spec.libraries import sim_models
 from promptlab.sources.tasks import entries
 
-MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● cannot be told"
+MATCHES, DIFFERS, UNKNOWN = "■ matches", "▼ differs", "● unknown"
 HASH_CHARS = 12
 
 
@@ -91,15 +91,15 @@ def _short(value: str | None) -> str:
 
 
 def _experiment(run: Run, plan: Plan) -> str:
-    """As it ran: with the looks that the command asked for."""
+    """As it ran: with the interim analyses and the scorer that the command set."""
     experiment, _ = load_experiment(run.folder / "experiment.yaml")
-    return hash_of_experiment(experiment.as_asked(len(plan.looks) or None))
+    return hash_of_experiment(experiment.as_asked(len(plan.looks) or None, plan.scorer))
 
 
 def _data(run: Run, plan: Plan) -> str | None:
     """A task may have base prompts that the run did not use: those are taken from promptlab's own list.
 
-    A task of one's own may have such prompts too, and the run folder does not hold its file.
+    A task of the user may have such prompts too, and the run folder does not hold its file.
     """
     items: dict[str, list[Item]] = {}
     for row in run.each_item():

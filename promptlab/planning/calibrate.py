@@ -1,6 +1,6 @@
 """How an experiment's own design errs and sees: its plan judged many times on made-up answers whose truth is known.
 
-No model is asked and nothing is simulated word by word: every item has a chance of a right answer, drawn so that two runs of one
+No request is sent and nothing is simulated word by word: every item has a chance of a right answer, drawn so that two runs of one
 prompt disagree on the given share of items, and arms are drawn from it. Families, tests and refusals are those of the real report.
 A pilot measures that share: a few paid answers before the sweep.
 """
@@ -16,13 +16,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, Comparison, Plan, UsageProblem
+from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, ArmRef, Comparison, Plan, UsageProblem
+from promptlab.planning.made_up import PlantedArm, is_needed, judged, made_up, planted_arm, rows_of
 from promptlab.planning.plan import make_plan
 from promptlab.planning.study import Study
-from promptlab.stats import Looks, accuracy_ci, analyse, saved
+from promptlab.stats import Screening, accuracy_ci, contrast_of
+from promptlab.stats.contrasts import exact, incumbent_of, of_arms
+from promptlab.stats.noninferior import non_inferiority
 
 GAINS = ("helps",)
-DECISIVE = ("placebo", "neutral_feedback", "none", "single")
+DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none", "single")
 """Controls that an arm must beat to be shipped, where a design has them."""
 
 
@@ -45,9 +48,29 @@ class ModelRates:
     false_ship: Rate
     """Some arm is shipped although nothing works."""
     best_shipped: Rate
-    """The arm with the planted effect is shipped, and no other one in its place."""
+    """The arm with the planted effect is shipped, and no other one instead."""
     other_shipped: Rate
-    """Another arm is shipped in its place, though it does nothing."""
+    """Another arm is shipped instead, though it does nothing."""
+
+    def regret(self, effect: float) -> float:
+        """What is given away on average by not shipping the arm with the planted effect; a fraction."""
+        return abs(effect) * (1 - self.best_shipped.share)
+
+
+@dataclass(frozen=True, slots=True)
+class GateRates:
+    """What `promptlab gate` says of one arm on one model of this design, in shares of gates; margin and loss are fractions."""
+
+    margin: float
+    loss: float
+    n_items: int
+    items_needed: int
+    """With so many items four gates of five pass where nothing changes."""
+    pass_if_same: Rate
+    pass_at_margin: Rate
+    """False passes where the arm loses exactly the margin: at most alpha is promised."""
+    pass_at_loss: Rate
+    fail_at_loss: Rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +101,16 @@ class Calibration:
     """Share of its cells that find it."""
     n_cells: int
     asked: float
-    """Share of the trials that is sent, on average, when nothing works: below 1 only where looks are planned."""
+    """Share of the trials that is sent, on average, when nothing works: below 1 only with interim analyses."""
     asked_planted: float
     """The same when one stimulus moves every task by `effect`."""
     estimates_mean: float | None
     """Mean estimate of the planted effect where it was found: above the truth, since only large ones are."""
+    gate: GateRates | None = None
+    fixed: tuple[ModelRates, ...] = ()
+    """Of a run that screens first: the same arms all on the same items, at the same number of trials."""
+    fixed_items: int = 0
+    """The items of that design."""
 
 
 def rate(n: int, of: int) -> Rate:
@@ -96,27 +124,34 @@ def calibrate(
 ) -> Calibration:
     """Judge `sweeps` made-up runs of the study without any effect, and as many with `effect` (a fraction) for its first treatment.
 
-    `discordance` is the share of items on which two runs of the same prompt disagree; `observe` is told (done, of).
+    `discordance` is the share of items on which two runs of the same prompt disagree; `observe` receives (done, of).
     """
+    if study.design.left_out:
+        raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark by itself")
     plan = make_plan(study)
-    judged = partial(_judged, *_rows(study), plan, (baseline, discordance), np.random.default_rng(study.design.seed))
-    treatment = next(a.name for a in study.design.arms if a.role in ("stimulus", "loop"))
-    families = {h.family for h in plan.hypotheses if h.scope == "stimulus"}
+    frame, shape = rows_of(study)
+    arm = planted_arm(plan, frame)
+    of_sweep = partial(judged, frame, shape, plan, (baseline, discordance), np.random.default_rng(study.design.seed))
+    arms = of_arms(plan)
     seen: defaultdict[str, list[float]] = defaultdict(list)
     in_families: list[int] = []
-    shipped: dict[str, list[tuple[str | None, str | None]]] = {model.name: [] for model in study.design.models}
+    n_families = 0
+    shipped: dict[str, list[tuple[bool | None, bool | None]]] = {model.name: [] for model in study.design.models}
     estimates: list[float] = []
     for done in range(sweeps):
-        null, asked = judged()
-        over = [c for c in null if c.scope in ("primary", "stimulus")]
-        cell = [c for c in null if c.scope == "cell" and c.verdict in FINDINGS]
-        in_families.append(len({c.family for c in over if c.scope == "stimulus" and c.verdict in FINDINGS}))
-        planted, asked_planted = judged(treatment, effect)
-        first = _decisive(planted, treatment)
+        null, asked = of_sweep()
+        over = [c for c in null if (c.task is None and c.scope != "aa" if arms else c.scope in ("primary", "stimulus"))]
+        cell = [c for c in null if (c.scope == "cell" or (arms and c.scope != "aa" and c.task is not None)) and c.verdict in FINDINGS]
+        of_family = [c for c in over if arms or c.scope == "stimulus"]
+        n_families = max(n_families, len({c.family for c in of_family}))
+        in_families.append(len({c.family for c in of_family if c.verdict in FINDINGS}))
+        planted, asked_planted = of_sweep(arm, effect)
+        first = _decisive(planted, plan, arm)
         estimates += [c.diff for c in first if c.verdict in GAINS and c.diff is not None]
         for model, both in shipped.items():
-            both.append((_shipped(null, model), _shipped(planted, model)))
-        own = [c for c in planted if c.scope == "cell" and c.treatment == treatment and c.control == first[0].control] if first else []
+            both.append((_shipped(null, plan, model, arm), _shipped(planted, plan, model, arm)))
+        same = (first[0].treatment, first[0].control) if first else None
+        own = [c for c in planted if c.task is not None and c.scope != "aa" and (c.treatment, c.control) == same]
         for name, value in {
             "false_gain": any(c.verdict in GAINS for c in over),
             "false_finding": bool(cell) or any(c.verdict in FINDINGS for c in over),
@@ -139,16 +174,16 @@ def calibrate(
         effect=effect,
         baseline=baseline,
         discordance=discordance,
-        treatment=treatment,
-        n_families=len(families),
-        n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell"),
-        false_family=rate(sum(in_families), sweeps * max(len(families), 1)),
+        treatment=arm.name,
+        n_families=n_families,
+        n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell" or (arms and h.task is not None)),
+        false_family=rate(sum(in_families), sweeps * max(n_families, 1)),
         models=tuple(
             ModelRates(
                 model=model,
                 false_ship=rate(sum(null is not None for null, _ in both), sweeps),
-                best_shipped=rate(sum(planted == treatment for _, planted in both), sweeps),
-                other_shipped=rate(sum(planted not in (None, treatment) for _, planted in both), sweeps),
+                best_shipped=rate(sum(planted is True for _, planted in both), sweeps),
+                other_shipped=rate(sum(planted is False for _, planted in both), sweeps),
             )
             for model, both in shipped.items()
         ),
@@ -157,83 +192,97 @@ def calibrate(
     )
 
 
-def _decisive(comparisons: list[Comparison], treatment: str) -> list[Comparison]:
-    """The treatment over the tasks against its first control, one for each model and setting."""
-    own = [c for c in comparisons if c.scope == "stimulus" and c.treatment == treatment]
-    return [c for c in own if c.control == own[0].control]
+DIRECT = ("stimulus", "prompt", "level", "model")
 
 
-def _shipped(comparisons: list[Comparison], model: str) -> str | None:
-    """The arm that would be shipped for a model: found to help over the tasks against its control and against the plain prompt, in some
-    setting; of several the one with the largest gain.
+def _decisive(comparisons: list[Comparison], plan: Plan, arm: PlantedArm) -> list[Comparison]:
+    """The planted arm over the tasks against its first control, one for each model and setting."""
+    own = [c for c in comparisons if c.scope in DIRECT and c.task is None and _is_effect(c, plan, arm)]
+    return [c for c in own if (c.scope, c.control) == (own[0].scope, own[0].control)]
+
+
+def _is_effect(c: Comparison, plan: Plan, arm: PlantedArm) -> bool:
+    contrast = contrast_of(c, plan)
+    return arm.moves(contrast.side(1)) and not any(arm.moves([ref]) for ref in contrast.side(-1))
+
+
+def _shipped(comparisons: list[Comparison], plan: Plan, model: str, arm: PlantedArm) -> bool | None:
+    """Whether what would be shipped for a model is moved by the planted effect; None where nothing is shipped.
+
+    An arm is shipped where it is found to help over the tasks against its control and against what runs today, in some setting; of
+    several the one with the largest gain.
     """
-    own: defaultdict[tuple[str, str], list[Comparison]] = defaultdict(list)
-    for c in comparisons:
-        if c.scope == "stimulus" and c.model == model and c.control in DECISIVE and not c.oracle:
-            own[c.treatment, c.setting.id].append(c)
-    gains = {arm: against[0].diff or 0.0 for (arm, _), against in own.items() if all(c.verdict in GAINS for c in against)}
-    return max(gains, key=lambda arm: gains[arm], default=None)
+    if of_arms(plan):
+        base = incumbent_of(plan, model)
+        found = [comparisons[i] for (_, control), i in exact(comparisons).items() if control == base]
+        gains = [c for c in found if c.verdict in GAINS]
+    else:
+        own: defaultdict[tuple[str, str], list[Comparison]] = defaultdict(list)
+        for c in comparisons:
+            if c.scope == "stimulus" and c.model == model and c.control in DECISIVE and not c.oracle:
+                own[c.treatment, c.setting.id].append(c)
+        gains = [against[0] for against in own.values() if all(c.verdict in GAINS for c in against)]
+    best = max(gains, key=lambda c: c.diff or 0.0, default=None)
+    return None if best is None else arm.moves(contrast_of(best, plan).side(1))
 
 
-def _rows(study: Study) -> tuple[pd.DataFrame, tuple[int, int]]:
-    """The trials of a run without their scores, sorted by model and item; and how many (models, items) there are."""
+LOSS = 2.5
+"""The planted loss of a gate, in margins: 5 points at a margin of 2."""
+PASSES = 6.2
+"""(z(0.95) + z(0.80))^2: items times margin^2 over discordance with which four gates of five pass."""
+
+
+def gates(study: Study, sweeps: int, margin: float | None, baseline: float, discordance: float) -> GateRates:
+    """The gate of the first planted arm against what runs today, on the first model, `sweeps` times for each true difference.
+
+    `margin` is a fraction, None the plan's. With a screening part the arm is one that was chosen, so only the confirming items count.
+    """
+    frame, _ = rows_of(study)
+    plan = make_plan(study)
+    arm, model = planted_arm(plan, frame), plan.models[0].name
+    refs, base = _gated_arms(plan, arm, model)
+    keys = {(r.model, r.setting, r.arm, p) for r in (*refs, *base) for p in ((r.prompt,) if r.prompt else (*plan.base_prompts, ""))}
+    here = ~is_needed(frame, frozenset(keys)).to_numpy()
+    if plan.confirm is not None:
+        here &= frame["order"].to_numpy() >= plan.confirm.order
+        plan = Screening(plan).confirming
+    used = frame[here]
+    arm = arm._replace(rows=arm.rows[here])
+    shape = (used["model"].nunique(), len(used.groupby(["task", "item"], observed=True)))
+    own = margin if margin is not None else plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
+    rng = np.random.default_rng(study.design.seed)
+    said: dict[float, list[str]] = {0.0: [], own: [], LOSS * own: []}
+    for true, outcomes in said.items():
+        for _ in range(sweeps):
+            scored = made_up(used, shape, (baseline, discordance), rng, (arm, -true))
+            outcomes.append(non_inferiority(scored, plan, refs, base, margin=own, alpha=plan.alpha).outcome)
+    rates = {true: {word: rate(outcomes.count(word), sweeps) for word in ("pass", "fail")} for true, outcomes in said.items()}
+    return GateRates(
+        margin=own, loss=LOSS * own, n_items=shape[1], items_needed=round(PASSES * discordance / own**2), pass_if_same=rates[0.0]["pass"],
+        pass_at_margin=rates[own]["pass"], pass_at_loss=rates[LOSS * own]["pass"], fail_at_loss=rates[LOSS * own]["fail"],
+    )  # fmt: skip
+
+
+def _gated_arms(plan: Plan, arm: PlantedArm, model: str) -> tuple[list[ArmRef], list[ArmRef]]:
+    """The first arm of a model that the planted effect moves, and what it would take the place of."""
+    if of_arms(plan):
+        base = incumbent_of(plan, model)
+        found = [treated for treated, control in exact(plan.hypotheses) if control == base and arm.moves(list(treated))]
+        if found:
+            return sorted(found[0], key=str), sorted(base, key=str)
+    setting = next(key[1] for key in sorted(arm.keys) if key[0] == model)
+    own = [ArmRef(model=model, setting=setting, arm=name) for name in (arm.name, NONE_ARM)]
+    return own[:1], own[1:]
+
+
+def fixed_design(study: Study) -> Study:
+    """The study without a screening part: all arms on as many items of each task as make about as many trials."""
     design = study.design
-    items = [(task.name, item.id, item.cluster) for task in design.tasks for item in task.items]
-    arms = design.arms
-    at = np.indices((len(design.models), len(items), len(arms), design.replicates)).reshape(4, -1)
-
-    def column(values: list[Any], index: np.ndarray) -> pd.Categorical:
-        codes, labels = pd.factorize(np.array(values, dtype=object), use_na_sentinel=True)
-        return pd.Categorical.from_codes(codes[index], categories=pd.Index(labels))
-
-    frame = pd.DataFrame(
-        {
-            "order": _blocks(study)[at[1]] * len(arms) * len(design.models) * design.replicates,
-            "model": column([m.name for m in design.models], at[0]),
-            "task": column([task for task, _, _ in items], at[1]),
-            "item": column([item for _, item, _ in items], at[1]),
-            "cluster": column([cluster for _, _, cluster in items], at[1]),
-            "arm": column([a.name for a in arms], at[2]),
-            "setting": column([a.setting.id for a in arms], at[2]),
-            "base_prompt": column([a.setting.prompt or "" for a in arms], at[2]),
-            "replicate": at[3],
-        }
-    )
-    return frame, (len(design.models), len(items))
-
-
-def _blocks(study: Study) -> np.ndarray:
-    """For each item, in the order of tasks and items, the place of its block in the sending order."""
-    places = [(position, t) for t, task in enumerate(study.design.tasks) for position in range(len(task.items))]
-    rank = {place: n for n, place in enumerate(sorted(places))}
-    return np.array([rank[place] for place in places])
-
-
-def _judged(
-    frame: pd.DataFrame,
-    shape: tuple[int, int],
-    plan: Plan,
-    answers: tuple[float, float],
-    rng: np.random.Generator,
-    treatment: str | None = None,
-    effect: float = 0.0,
-) -> tuple[list[Comparison], float]:
-    """One made-up run, whose answers have this baseline and discordance: its comparisons, and the share of its trials that is sent."""
-    baseline, discordance = answers
-    within = min(max(discordance / (2 * baseline * (1 - baseline)), 1e-6), 1 - 1e-6)  # the share of the variance inside items
-    spread = within / (1 - within)
-    chance = rng.beta(baseline * spread, (1 - baseline) * spread, shape)
-    p = np.repeat(chance.ravel(), len(frame) // chance.size)
-    if treatment is not None:
-        room = (1 - p) / (1 - baseline) if effect >= 0 else p / baseline
-        p = np.where(frame["arm"].to_numpy() == treatment, np.clip(p + effect * room, 0, 1), p)
-    scored = frame.assign(score=(rng.random(len(frame)) < p).astype(np.float64))
-    looks = Looks(plan) if plan.looks else None
-    if looks is None:
-        return analyse(scored, plan), 1.0
-    for look in range(len(looks.ends) - 1):
-        looks.decide(scored, look)
-    return analyse(scored, plan, looks.rows), 1 - saved(scored, looks).n_trials / len(scored)
+    plan = make_plan(study)
+    share = (plan.confirm.trials_likely if plan.confirm else design.n_trials) / design.n_trials
+    tasks = tuple(replace(task, items=task.items[: max(1, round(share * len(task.items)))]) for task in design.tasks)
+    experiment = study.experiment.model_copy(update={"confirm": None})
+    return replace(study, experiment=experiment, design=replace(design, tasks=tasks, screened=()))
 
 
 TASKS, ITEMS = 3, 20
@@ -252,7 +301,7 @@ def pilot_of(study: Study) -> Study:
 
 
 def pilot_shows(trials: pd.DataFrame) -> dict[str, Any]:
-    """Share of items that scored differently when asked again, with its upper 80 % limit; baseline, tokens an answer."""
+    """Share of items that scored differently when sent again, with its upper 80 % limit; baseline, tokens an answer."""
     wide = trials.groupby(["model", "task", "item", "arm"], observed=True)["score"].mean().unstack("arm").dropna()
     changed, of = int((wide[AA_ARM] != wide[NONE_ARM]).sum()), len(wide)
     if not of:

@@ -33,7 +33,7 @@ SAMPLING: Mapping[str, Any] = {"temperature": 0.7, "max_tokens": 64}
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """What is asked of a design. `effect` in points; `flips`, `again` and `accuracy` in percent."""
+    """The requirements of a design. `effect` in points; `flips`, `again` and `accuracy` in percent."""
 
     over: Over
     per_task: int
@@ -83,7 +83,7 @@ class Choices:
         if self.again > self.flips:
             found.append(f"no more than all of the {self.flips:g} % that flip can be chance; so many are taken here.")
         if not self.per_stimulus:
-            found.append("without neutral sentences no effect can be put down to what a sentence says.")
+            found.append("without neutral sentences no effect can be attributed to what a sentence says.")
         return found
 
     def commands(self) -> str:
@@ -97,7 +97,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Draft:
-    """The experiment of the choices, resolved; or why it is none."""
+    """The experiment of the choices, resolved; or why it is not one."""
 
     text: str
     study: Study | None
@@ -147,7 +147,7 @@ def experiment_text(
         "sampling": {key: value for key, value in sampling.items() if key in Sampling.model_fields} or dict(SAMPLING),
         "seed": seed,
     }
-    lines = ["# Made on the plan page of promptlab's explorer; nothing in it has been asked yet."]
+    lines = ["# Made on the plan page of promptlab's explorer; nothing in it has been sent yet."]
     for key, value in keys.items():
         if isinstance(value, list):
             lines += [f"{key}:", *(f"  - {json.dumps(part)}" for part in value)]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 
+import promptlab
 from promptlab.nouns import Frame, Loop, Model, Program, Stimulus, Task, digest, digest_of_text, plain_json
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.spec.libraries import SimModel
@@ -109,3 +113,17 @@ def nothing_to_collect() -> Iterator[None]:
             gc.freeze()
             gc.unfreeze()  # to the oldest: else the very next allocation has all of them looked through
             gc.enable()
+
+
+@cache
+def commit() -> str | None:
+    """The commit of promptlab's own code, where it runs from a checkout."""
+    root = Path(promptlab.__file__).parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -11,12 +11,13 @@ from typing import Any, cast
 
 from promptlab.design.cross import Design, placebos_of, trials_an_item
 from promptlab.design.loops import described
-from promptlab.nouns import Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
+from promptlab.nouns import CONTROLS, Arm, Control, Estimate, Hypothesis, Model, Plan, Prompt, Role, Setting, Stimulus, digest, filled
 from promptlab.nouns.plan import (
     LookShare,
     Margins,
     OutlookRow,
     PlannedArm,
+    PlannedConfirm,
     PlannedFactor,
     PlannedLoop,
     PlannedModel,
@@ -25,12 +26,25 @@ from promptlab.nouns.plan import (
     PowerRow,
 )
 from promptlab.nouns.setting import level_words
-from promptlab.planning.price import counts, estimates
+from promptlab.planning.earlier import with_earlier
+from promptlab.planning.price import counts, estimates, parts
 from promptlab.planning.size import Size
 from promptlab.planning.study import Study
 from promptlab.sources.spec.experiment import Experiment
 from promptlab.sources.tokens import n_tokens
-from promptlab.stats import FUTILITY, expected_share, hypotheses, look_plan, min_discordant, planned_drift, repeated_bound
+from promptlab.stats import (
+    FUTILITY,
+    LEVEL,
+    MOST,
+    Screening,
+    expected_share,
+    hypotheses,
+    likely,
+    look_plan,
+    min_discordant,
+    planned_drift,
+    repeated_bound,
+)
 from promptlab.stats.contrasts import completed
 
 DISCORDANCE = (0.10, 0.20)
@@ -40,22 +54,14 @@ EFFECTS = (0.0, 0.5, 1.0)
 
 
 def make_plan(study: Study) -> Plan:
-    """The frozen plan: written before the first call, hashed, and all that the analysis knows beside the trials."""
+    """The frozen plan: written before the first call, hashed, and all that the analysis knows besides the trials."""
     design, experiment = study.design, study.experiment
     stimuli, placebos = _stimuli(design), _stimuli(design, "placebo")
-    controls: list[Control] = ["placebo", "none"] if placebos else ["none"]
     settings = list(dict.fromkeys(arm.setting.pooled for arm in design.arms))
+    arms = tuple(_arm(a, study.n_tokens) for a in {(a.name, bool(a.loop) and a.strategy.name): a for a in design.arms}.values())
     looped = {setting: [arm for arm in design.arms if arm.loop and arm.setting.pooled == setting] for setting in settings}
-    tasks = [task.name for task in design.tasks]
-    models = [m.name for m in design.models]
     plain = [setting for setting in settings if not looped[setting]]
-    planned = hypotheses(models, tasks, [(s.id, s.library) for s in stimuli], plain, controls)
-    stimuli_of = {library: tuple(s.id for s in stimuli if s.library == library) for library in dict.fromkeys(s.library for s in stimuli)}
-    for setting, arms in looped.items():
-        treated = list(dict.fromkeys((arm.name, arm.loop.library) for arm in arms if arm.role == "loop" and arm.loop))
-        against = cast("list[Control]", list(dict.fromkeys(arm.name for arm in arms if arm.role == "loop_control")))
-        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=("neutral_feedback",))
-        stimuli_of |= {library: tuple(arm for arm, of in treated if of == library) for _, library in treated}
+    planned = planned_hypotheses([m.name for m in design.models], [task.name for task in design.tasks], arms, settings)
     each = estimates(study)
     made = filled(
         Plan,
@@ -83,13 +89,13 @@ def make_plan(study: Study) -> Plan:
                 n_items=len(t.items),
                 scoring=plain_of(t.parameters),
                 low=t.low if t.benchmark == "bigbench" or (t.suite == "own" and t.chance is not None) else None,
-                base_prompts={k: v for k, v in t.base_prompts.items() if study.prompts or k in experiment.base_prompts},
+                base_prompts={k: v for k, v in t.base_prompts.items() if study.prompts or k in experiment.prompts_of(t.benchmark)},
                 frame=asdict(t.frame),
                 demos=tuple({k: v for k, v in asdict(demo).items() if v or k != "columns"} for demo in t.demos),
             )
             for t in design.tasks
         ),
-        arms=tuple(_arm(a, study.n_tokens) for a in {(a.name, bool(a.loop) and a.strategy.name): a for a in design.arms}.values()),
+        arms=arms,
         settings=tuple(settings),
         placements={placement.name: placement.plain() for placement in experiment.resolved_placements()},
         programs=tuple(
@@ -103,7 +109,7 @@ def make_plan(study: Study) -> Plan:
         factors=factors(experiment, plain),
         compare_models=experiment.compare.models,
         interactions=tuple(experiment.interacting),
-        stimuli_of=stimuli_of,
+        stimuli_of=stimuli_of(arms),
         placebos_of={s.id: tuple(p.id for p in placebos_of(s, placebos, study.n_tokens)) for s in stimuli},
         loops=tuple(_loop(setting.strategy, arms) for setting, arms in looped.items() if arms),
         no_placebo_reason=experiment.controls.no_placebo_reason if stimuli and not placebos else None,
@@ -115,7 +121,73 @@ def make_plan(study: Study) -> Plan:
         best_in_task=len(stimuli) > 1,
         hypotheses=tuple(planned),
     )
-    return completed(made)
+    made = completed(made)
+    if study.earlier is not None:
+        made = with_earlier(made, study.earlier)
+    return made if not design.screened else _confirmed(made, study)
+
+
+def _confirmed(made: Plan, study: Study) -> Plan:
+    """The plan of a run that screens first: both parts of the items, the rule of the choice, and what is likely to be sent."""
+    design, share = study.design, study.experiment.confirm or 0.0
+    n_arms = max(map(len, Screening(replace(made, confirm=PlannedConfirm(share=share))).questions.values()))
+    n = likely(n_arms)
+    costs = {number: estimates(study, number) for number in {1, min(MOST, n_arms)}}
+    trials = {number: counts(study, number).trials for number in costs}
+    few, many = min(costs), max(costs)
+    part = (n - few) / max(many - few, 1)
+
+    def between(low: float | None, high: float | None) -> float | None:
+        return None if low is None or high is None else low + part * (high - low)
+
+    confirm = PlannedConfirm(
+        share=share,
+        screening={t.name: tuple(item.id for item in t.items[:k]) for t, k in zip(design.tasks, design.screened, strict=True)},
+        items=tuple(len(t.items) - k for t, k in zip(design.tasks, design.screened, strict=True)),
+        order=sum(k * trials_an_item(design, t) for t, k in zip(design.tasks, design.screened, strict=True)),
+        most=MOST,
+        level=LEVEL,
+        likely=n,
+        trials_likely=round(between(trials[few], trials[many]) or 0),
+        usd_likely={a.model: tuple(map(between, a.usd, b.usd)) for a, b in zip(costs[few], costs[many], strict=True)},
+    )
+    return replace(made, confirm=confirm)
+
+
+def planned_hypotheses(
+    models: Sequence[str], tasks: Sequence[str], arms: Sequence[PlannedArm], settings: Sequence[Setting], *, earlier: bool = False
+) -> list[Hypothesis]:
+    """What is compared because of its arms, contrasts apart: texts in every plain setting, then each loop in its own.
+
+    `earlier`: as versions before the second HEART protocol did it, whose primary control of a loop was one neutral remark.
+    """
+    texts = [(arm.name, arm.library or "") for arm in arms if arm.role == "stimulus"]
+    controls: list[Control] = ["placebo", "none"] if any(arm.role == "placebo" for arm in arms) else ["none"]
+    of_loop = {arm.loop: [other for other in arms if other.loop == arm.loop] for arm in arms if arm.loop}
+    plain = [setting for setting in settings if setting.strategy not in of_loop]
+    planned = hypotheses(models, tasks, texts, plain, controls)
+    for setting in settings:
+        own = of_loop.get(setting.strategy, [])
+        names = [arm.name for arm in own if arm.role == "loop_control" and arm.name in CONTROLS]
+        against = cast("list[Control]", sorted(names, key=list(CONTROLS).index))
+        treated = [(arm.name, arm.library or "") for arm in own if arm.role == "loop"]
+        primary: Sequence[Control] = ("neutral_feedback",) if earlier else against[:1]
+        planned += hypotheses(models, tasks, treated, [setting], [*against, "single"], primary=primary) if own else []
+    return planned
+
+
+def stimuli_of(arms: Sequence[PlannedArm]) -> dict[str, tuple[str, ...]]:
+    """The arms under test of each library, those of added texts first."""
+    found: dict[str, list[str]] = {}
+    for arm in sorted((arm for arm in arms if arm.role in ("stimulus", "loop")), key=lambda arm: arm.role == "loop"):
+        found.setdefault(arm.library or "", []).append(arm.name)
+    return {library: tuple(dict.fromkeys(names)) for library, names in found.items()}
+
+
+def replanned(plan: Plan, *, earlier: bool = False) -> Plan:
+    """The plan with the hypotheses that follow from its own arms, tasks, models and settings."""
+    planned = planned_hypotheses(list(plan.model_of), [task.name for task in plan.tasks], plan.arms, plan.settings, earlier=earlier)
+    return completed(replace(plan, hypotheses=tuple(planned), stimuli_of=stimuli_of(plan.arms)))
 
 
 def plain_of(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -138,7 +210,7 @@ def repriced(made: Plan, study: Study) -> Plan:
 
 
 def _looks(study: Study, planned: Sequence[Hypothesis]) -> dict[str, Any]:
-    """Where the looks lie and what they save on average, as fields of the plan; nothing in a sweep without looks."""
+    """Where the interim analyses are and what they save on average, as fields of the plan; nothing in a sweep without interim analyses."""
     design, analysis = study.design, study.experiment.analysis
     if analysis.looks == 1:
         return {}
@@ -162,11 +234,12 @@ def controls_of(study: Study) -> dict[Control, int]:
         found["placebo"] = min((len(placebos_of(s, placebos, study.n_tokens)) for s in stimuli), default=1)
     if stimuli:
         found["none"] = 2
-    return found or {"neutral_feedback": 1}
+    return found or {"neutral_paraphrase": 1}
 
 
 def power(study: Study, n_hypotheses: int) -> tuple[PowerRow, ...]:
     """The smallest effects that the design sees with 80 % power: in one cell, alone and as one of its family, and over the tasks."""
+    *_, study = parts(study)
     design = study.design
     n_stimuli = _n_stimuli(design)
     n_cells = max(1, n_stimuli * len(design.tasks))
@@ -200,15 +273,18 @@ def outlook(study: Study, discordance: float | None = None, each: Sequence[Estim
     power, and the smallest margins within which an effect of 0 can be shown to lie. `discordance` as measured, else the middle one;
     `each` is the models' estimates, where they are known already.
     """
-    design = study.design
     psi = discordance if discordance is not None else DISCORDANCE[0]
-    now = [len(task.items) for task in design.tasks]
+    whole = {task.id: len(task.items) for task in study.design.tasks}
     costs = [made.usd for made in each or estimates(study)]
-    n_controls = next(iter(controls_of(study).values()))
     calls = counts(study).calls
+    *_, study = parts(study)
+    design = study.design
+    now = [len(task.items) for task in design.tasks]
+    most = [study.available.get(task.id, whole[task.id]) * n // whole[task.id] for n, task in zip(now, design.tasks, strict=True)]
+    n_controls = next(iter(controls_of(study).values()))
     rows: list[OutlookRow] = []
     for factor in (1, 2, 4):
-        n_items = tuple(min(n * factor, study.available.get(task.id, n)) for n, task in zip(now, design.tasks, strict=True))
+        n_items = tuple(min(n * factor, available) for n, available in zip(now, most, strict=True))
         if rows and n_items == rows[-1].n_items:
             break
         share = sum(n_items) / sum(now)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
+from itertools import combinations
+from operator import attrgetter
 from typing import Any, overload
 
-from promptlab.design.cross import Design
+from promptlab.design.cross import Design, placebos_of
 from promptlab.design.render import render
 from promptlab.nouns import (
     Answer,
@@ -19,7 +22,9 @@ from promptlab.nouns import (
     Model,
     Price,
     Scoring,
+    Setting,
     Steps,
+    Strategy,
     Task,
     Trial,
     Work,
@@ -28,6 +33,7 @@ from promptlab.nouns import (
 )
 from promptlab.planning.requests import cached_tokens, caches_by_itself
 from promptlab.planning.study import Study
+from promptlab.stats import MOST
 from promptlab.strategies import begun
 
 SECONDS_A_CALL = (0.4, 3.0)
@@ -37,11 +43,55 @@ OUTPUT_TOKENS_UNSET = (5, 300)
 SAMPLE_ITEMS = 20
 
 
-def counts(study: Study) -> Counts:
-    """How much there is of everything."""
+def parts(study: Study, n_chosen: int = MOST) -> tuple[Study, ...]:
+    """The study as it is sent: its screening part, and its confirming part with so many of the arms that are chosen among, the dearest
+    ones; the study itself where nothing is screened.
+    """
+    design = study.design
+    if not design.screened:
+        return (study,)
+    first = study.experiment.reference_prompt
+    reference = next((arm.setting for arm in design.arms if arm.setting.prompt == first), design.arms[0].setting)
+    texts = any(arm.role == "stimulus" for arm in design.arms) and not study.prompts
+    neutral = [arm.stimulus for arm in design.arms if arm.role == "placebo" and arm.stimulus]
+    always: set[int] = set()
+    by_place: dict[Setting | None, dict[str, set[int]]] = {}
+    for number, arm in enumerate(design.arms):
+        if arm.role in ("stimulus", "loop"):
+            place = arm.setting.pooled if texts or arm.loop else None
+            group = by_place.setdefault(place, {}).setdefault(arm.name if place else f"{arm.setting} {arm.name}", set())
+            names = {placebo.id for placebo in placebos_of(arm.stimulus, neutral, study.n_tokens)} if arm.stimulus and neutral else set()
+            group |= {number, *(n for n, other in enumerate(design.arms) if other.name in names and other.setting == arm.setting)}
+        elif arm.role == "baseline" and not texts and not arm.loop and arm.setting != reference:
+            by_place.setdefault(None, {})[f"{arm.setting} {arm.name}"] = {number}
+        elif arm.role != "placebo":
+            always.add(number)
+    task = design.tasks[0]
+    weight = [_chars(task, task.items[0], arm) * arm.strategy.max_calls for arm in design.arms]
+    for of_place in by_place.values():
+        unions = (set[int]().union(*some) for some in combinations(of_place.values(), min(n_chosen, len(of_place))))
+        always |= max(unions, key=lambda numbers: sum(weight[n] for n in numbers))
+    asked = [arm for arm in design.arms if arm.role not in ("placebo", "loop_control")]
+    both = [
+        (asked, [slice(n) for n in design.screened]),
+        ([arm for number, arm in enumerate(design.arms) if number in always], [slice(n, None) for n in design.screened]),
+    ]
+    return tuple(
+        replace(study, design=replace(design, arms=tuple(arms), screened=(), tasks=tuple(
+            replace(task, items=task.items[part]) for task, part in zip(design.tasks, split, strict=True)
+        )))
+        for arms, split in both
+    )  # fmt: skip
+
+
+def counts(study: Study, n_chosen: int = MOST) -> Counts:
+    """How much there is of everything; of a run that screens first, what is sent at most where so many arms continue."""
+    if study.design.screened:
+        first, rest = (counts(part) for part in parts(study, n_chosen))
+        whole = counts(replace(study, design=replace(study.design, screened=())))
+        return replace(whole, trials=first.trials + rest.trials, calls=first.calls + rest.calls)
     design = study.design
     n_items = sum(len(task.items) for task in design.tasks)
-    a_pass = n_items * len(design.models) * design.replicates
     return Counts(
         models=len(design.models),
         tasks=len(design.tasks),
@@ -49,13 +99,34 @@ def counts(study: Study) -> Counts:
         arms=len({arm.name for arm in design.arms}),
         conditions=len(design.arms),
         trials=design.n_trials,
-        calls=a_pass * sum(arm.strategy.max_calls for arm in design.arms) + sum(n_calls[1] for _, _, n_calls in _judged(study)),
+        calls=_calls(design, attrgetter("max_calls")) * len(design.models) + sum(n_calls[1] for _, _, n_calls in _judged(study)),
     )
 
 
-def estimates(study: Study) -> tuple[Estimate, ...]:
-    """What each model takes, those that only scorings ask included."""
+def _calls(design: Design, of_strategy: Callable[[Strategy], int]) -> int:
+    """Calls of one model over all items and arms."""
+    each = (len(task.items) * sum(of_strategy(arm.strategy) for arm in design.arms_of(task)) for task in design.tasks)
+    return design.replicates * sum(each)
+
+
+def estimates(study: Study, n_chosen: int = MOST) -> tuple[Estimate, ...]:
+    """What each model takes, those that only scorings ask included; of a run that screens first, as `counts` has it."""
+    if study.design.screened:
+        return tuple(_both(*pair) for pair in zip(*(estimates(part) for part in parts(study, n_chosen)), strict=True))
     return (*(estimate(study, model.name) for model in study.design.models), *(_estimated_judge(study, judge) for judge in study.judges))
+
+
+def _both(one: Estimate, other: Estimate) -> Estimate:
+    """Two parts of a run together."""
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in SUMMED}
+    sums: dict[str, Any] = {
+        name: None if None in pair else tuple(None if None in ab else sum(ab) for ab in zip(*pair, strict=True))
+        for name, pair in pairs.items()
+    }
+    return replace(one, calls=one.calls + other.calls, **sums)
+
+
+SUMMED = ("input_tokens", "output_tokens", "usd", "usd_cached", "seconds_one_by_one")
 
 
 def _judged(study: Study) -> list[tuple[Task, Scoring, tuple[int, int]]]:
@@ -98,13 +169,12 @@ def estimate(study: Study, model_name: str) -> Estimate:
     chars = most_chars = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        each = [(_chars(task, item, arm), arm) for item in sample for arm in design.arms]
+        each = [(_chars(task, item, arm), arm) for item in sample for arm in design.arms_of(task)]
         first = sum(n * arm.strategy.n_first for n, arm in each)
         every = sum(n * arm.strategy.max_calls + _said(arm) for n, arm in each)
         chars += first / max(len(sample), 1) * len(task.items) * design.replicates
         most_chars += every / max(len(sample), 1) * len(task.items) * design.replicates
-    a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
-    n_calls = [a_pass * sum(arm.strategy.n_first for arm in design.arms), a_pass * sum(arm.strategy.max_calls for arm in design.arms)]
+    n_calls = [_calls(design, attrgetter(name)) for name in ("n_first", "max_calls")]
     asked = merged(study.experiment.sampling.asked(), model.sampling)
     most = max(most_output(merged(asked, dict(arm.setting.sampling))) or OUTPUT_TOKENS_UNSET[1] for arm in design.arms)
     tokens = [int(chars / CHARS_A_TOKEN[0]), int(most_chars / CHARS_A_TOKEN[1]) + _answers_again(design, most)]
@@ -147,7 +217,7 @@ def _usd(price: Price | None, n_calls: int, n_input: int, n_output: int, n_cache
 
 
 def minutes(estimates: Sequence[Estimate], concurrency: int) -> tuple[float, float]:
-    """Minutes for all models at `concurrency` calls under way, low and high."""
+    """Minutes for all models at `concurrency` calls in flight, low and high."""
     low, high = (sum(row.seconds_one_by_one[i] for row in estimates) / concurrency / 60 for i in (0, 1))
     return low, high
 
@@ -158,13 +228,15 @@ def _said(arm: Arm) -> int:
     if loop is None or loop.kind != "feedback":
         return 0
     longest = max((len(cue.text) for step in loop.cues for cue in step), default=0) + len(loop.verdict) + len(loop.request)
-    return longest * loop.rounds * (loop.rounds - 1) // 2
+    return longest * loop.candidates * loop.rounds * (loop.rounds - 1) // 2
 
 
 def _answers_again(design: Design, most: int) -> int:
     """Tokens of earlier answers that the calls of loops send again, at most."""
     a_pass = sum(len(task.items) for task in design.tasks) * design.replicates
-    again = sum(loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback")
+    again = sum(
+        loop.candidates * loop.rounds * (loop.rounds - 1) // 2 for arm in design.arms if (loop := arm.loop) and loop.kind == "feedback"
+    )
     return a_pass * again * most
 
 

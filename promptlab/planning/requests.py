@@ -23,7 +23,7 @@ def cached_tokens(design: Design) -> int:
     found = 0.0
     for task in design.tasks:
         sample = task.items[:SAMPLE_ITEMS]
-        arms = [arm for arm in design.arms if "prompts" not in arm.strategy.needs]
+        arms = [arm for arm in design.arms_of(task) if "prompts" not in arm.strategy.needs]
         asked = sorted(
             ("\0".join(message["content"] for message in render(task, item, arm)), arm.strategy.n_first) for item in sample for arm in arms
         )
@@ -46,5 +46,5 @@ def are_chats(arms: Sequence[Arm], tasks: Sequence[Task]) -> bool:
 
 
 def caches_by_itself(model: Model) -> bool:
-    """Whether a provider keeps prompts without being told; Claude has to be."""
+    """Whether a provider keeps prompts without a request for it; Claude needs one."""
     return "claude" not in model.litellm_name and model.provider != "anthropic"

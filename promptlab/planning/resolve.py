@@ -17,6 +17,7 @@ from promptlab.design.cross import (
     matched_placebos,
     n_available,
     placebos_of,
+    screened,
     settings_of,
     stack,
     with_wordings,
@@ -42,6 +43,7 @@ from promptlab.nouns import (
 from promptlab.nouns.environment import ignored, located, variables_of
 from promptlab.nouns.errors import DataMissing, FileProblems, Problem, UsageProblem, did_you_mean
 from promptlab.planning import hashes
+from promptlab.planning.earlier import earlier
 from promptlab.planning.requests import are_chats
 from promptlab.planning.study import Study
 from promptlab.scoring.code import Code, Consent
@@ -60,12 +62,12 @@ from promptlab.strategies import begun, strategy_of
 from promptlab.strategies.loop import looped
 
 LEAST_ITEMS_A_LOOK = 20
-"""Below it a look can never give a verdict."""
+"""Below it an interim analysis can never give a verdict."""
 
 
 @dataclass
 class _Resolver:
-    """Collects problems while it resolves, so that all of them are told at once."""
+    """Collects problems while it resolves, so that all of them are reported at once."""
 
     experiment: Experiment
     document: Document
@@ -77,12 +79,14 @@ class _Resolver:
     files: dict[str, str] = field(default_factory=dict)
     """Task files by the id of their task."""
     code: list[Code] = field(default_factory=list)
+    left_out: set[tuple[str, str | None]] = field(default_factory=set)
+    """Ids of tasks with base prompts that do not ask for them, where benchmarks have different ones."""
 
     def problem(self, message: str, *loc: str | int) -> None:
         self.problems.append(self.document.problem(loc, message.rstrip("; ")))
 
     def file(self, name: str) -> Path:
-        """A file that the experiment names; what was given as objects lies beside the document."""
+        """A file that the experiment names; objects that were given are next to the document."""
         return (self.document.path.parent if name.startswith(f"{GIVEN}/") else self.base) / name
 
     def meant(self, pattern: str, known: Sequence[str], what: str, *loc: str | int) -> list[str]:
@@ -123,17 +127,27 @@ class _Resolver:
         e = self.experiment
         tasks, own, programs = [], self.own_tasks(), [program.name for program in e.programs]
         strategies = [(n, strategy_of(entry)) for n, entry in enumerate(e.strategies) if entry not in programs]
+        missing: list[tuple[str, DataMissing]] = []
         for name in self.names(e.tasks, [*own, *task_names(e.suite)], "task", "tasks"):
             try:
                 task = own[name] if name in own else load_task(name, e.suite, e.defects)
             except DataMissing as error:
-                self.problem(str(error), "tasks")
+                missing.append((name, error))
                 continue
-            for index, prompt in enumerate(() if e.prompts else e.base_prompts):
+            for index, prompt in enumerate(() if e.prompts else e.prompts_of(task.benchmark)):
                 if prompt not in task.base_prompts:
                     has = ", ".join(task.base_prompts)
                     way = f"it has {has}" if has else "write whole 'prompts' here, or base_prompts in the task's file"
-                    self.problem(f"the task {name!r} has no base prompt {prompt!r}; {way}", "base_prompts", index)
+                    self.problem(
+                        f"the task {name!r} has no base prompt {prompt!r}; {way}",
+                        "base_prompts",
+                        *([task.benchmark] * isinstance(e.base_prompts, dict)),
+                        index,
+                    )
+            others = set() if e.prompts else set(e.prompt_names) - set(e.prompts_of(task.benchmark))
+            self.left_out |= {(task.id, prompt) for prompt in others}
+            if others and (e.analysis.looks > 1 or e.confirm is not None):
+                self.problem(f"looks and 'confirm' need the same base prompts in every task; {name!r} has others", "base_prompts")
             n_shots = max(e.shots_asked)
             drawn = draw(task, e.items, n_shots, e.seed)
             if task.id in self.files:
@@ -142,7 +156,7 @@ class _Resolver:
             if n_shots > (n := len(drawn.demos)):
                 self.problem(f"the task {task.id!r} has {n} demonstrations to draw from; shots can be at most that", "shots")
             if e.items > len(drawn.items):
-                self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were asked for, so all of them are used")
+                self.notes.append(f"{task.id} has {len(drawn.items)} items to ask; {e.items} were requested, so all of them are used")
             for index, strategy in strategies:
                 if "choices" in strategy.needs and not all(item.choices for item in drawn.items):
                     message = f"the strategy {strategy.name!r} needs options, and the task {task.id!r} has items without"
@@ -152,6 +166,9 @@ class _Resolver:
             if len(task.items) < SMALL:
                 self.notes.append(f"{task.id} has {len(task.items)} items in all: too few for a verdict of its own")
             tasks.append(drawn)
+        if missing:
+            more = f" ({len(missing)} tasks lack their files: {', '.join(name for name, _ in missing)})" if len(missing) > 1 else ""
+            self.problem(f"{missing[0][1]}{more}", "tasks")
         return tasks
 
     def models(self, sims: Mapping[str, SimModel]) -> list[Model]:
@@ -245,6 +262,28 @@ class _Resolver:
             what = f"sentences like these are judged by at least {LEAST_SHARED} neutral ones, and a stimulus has {least}"
             self.problem(f"{what}; set controls.per_stimulus to {LEAST_SHARED} or more", "analysis", "neutral")
 
+    def parts(self, tasks: Sequence[Task]) -> tuple[list[Task], tuple[int, ...]]:
+        """The tasks with the items that screen first, and how many do in each; a problem where a part, or what a look sees, is too small
+        to tell anything.
+        """
+        looks, longest = self.experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
+        if looks > 1 and longest < looks * LEAST_ITEMS_A_LOOK:
+            least = f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task"
+            self.problem(f"{least}, and the longest has {longest}; ask more items, or look less often", "analysis", "looks")
+        share = self.experiment.confirm
+        if share is None:
+            return list(tasks), ()
+        if looks > 1:
+            self.problem("a run stops early by looks or screens and confirms; leave 'confirm' out, or the looks (--sequential)", "confirm")
+        split = [screened(task, share) for task in tasks]
+        for task, n in split:
+            for part, size in (("screening", n), ("confirming", len(task.items) - n)):
+                if size < LEAST_ITEMS_A_LOOK:
+                    what = f"{task.id}: {size} of {len(task.items)} items are left for the {part} part, which needs {LEAST_ITEMS_A_LOOK}"
+                    whole = "; items of one cluster stay together" if any(item.cluster for item in task.items) else ""
+                    self.problem(f"{what}; ask more items, or change 'confirm'{whole}", "confirm")
+        return [task for task, _ in split], tuple(n for _, n in split)
+
     def loops(self, known: Mapping[str, Stimulus]) -> tuple[Arm, ...]:
         e = self.experiment
         found: list[Arm] = []
@@ -280,7 +319,7 @@ class _Resolver:
         return tuple(found)
 
     def settings(self, strategies: Sequence[Strategy]) -> list[tuple[Setting, Placement, Strategy]]:
-        """Everything that is varied beside stimulus and model, crossed; or as it is listed."""
+        """Everything that is varied besides stimulus and model, crossed; or as it is listed."""
         e, placements = self.experiment, self.experiment.resolved_placements()
         blocks = e.vary.blocks(e.shots)
         return [one for shots, levels in blocks for one in settings_of(e.prompt_names, placements, shots, strategies, levels)]
@@ -336,7 +375,7 @@ def resolve(
 ) -> Study:
     """Read and resolve an experiment file, or an experiment; FileProblems tells everything that is wrong with it at once.
 
-    `looks` stands in for the experiment's own number of planned looks where that is 1, `scorer` for its scorer, and `base` for the
+    `looks` replaces the experiment's own number of planned interim analyses where that is 1, `scorer` its scorer, and `base` for the
     file's folder, which its paths are relative to. Code that a file names runs only with `consent`; without it a metric of that kind
     gives no score, and a program is a problem.
     """
@@ -370,10 +409,6 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
     tasks = [with_columns(task, prompts.values(), lambda said: resolver.problem(said, "prompts")) for task in tasks] if prompts else tasks
     looped = resolver.loops(known)
     loaded = resolver.programs()
-    looks, longest = experiment.analysis.looks, max((len(task.items) for task in tasks), default=0)
-    if looks > 1 and longest < looks * LEAST_ITEMS_A_LOOK:
-        least = f"{looks} looks need at least {looks * LEAST_ITEMS_A_LOOK} items in a task"
-        resolver.problem(f"{least}, and the longest has {longest}; ask more items, or look less often", "analysis", "looks")
     table = PriceTable.load()
     simulated = sim_prices(sims)
     prices = {model.name: simulated.get(model.litellm_name) if model.simulated else table.price(model) for model in (*models, *judges)}
@@ -383,6 +418,7 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
                 is_judge = index >= len(models)
                 unknown = f"the price of {model.name!r} is unknown, so budget_usd cannot hold; add 'price' to"
                 resolver.problem(*((f"{unknown} it", "task_files") if is_judge else (f"{unknown} this model", "models", index)))
+    tasks, n_screened = resolver.parts(tasks)
     if resolver.problems:
         raise FileProblems(resolver.problems)
     by_id = {task.id: task for task in tasks}
@@ -402,11 +438,16 @@ def _resolved(experiment: Experiment, document: Document, base: Path, consent: C
             what = f"{model.name!r} completes one text, and requests have several messages"
             resolver.problem(f"{what}; add chat_template to it, as in '{{role}}: {{content}} '", "models", index)
     resolver.first_calls(made.values(), arms, tasks)
+    design = Design(
+        tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed, screened=n_screened,
+        left_out=frozenset(resolver.left_out),
+    )  # fmt: skip
+    paired_with = earlier(experiment, design, base, lambda said: resolver.problem(said, "compare_to"))
     if resolver.problems:
         raise FileProblems(resolver.problems)
     return Study(
         experiment=experiment, path=document.path, base=base, text=document.text,
-        design=Design(tuple(tasks), arms, tuple(models), experiment.replicates, experiment.seed), sims=sims, prices=prices,
+        design=design, sims=sims, prices=prices, earlier=paired_with,
         price_source=table.source, n_tokens={s.id: lengths[s.id] for s in (*stimuli, *placebos, *unshared)}, encoding=encoding,
         notes=tuple(dict.fromkeys(resolver.notes)), available=resolver.available, judges=tuple(judges),
         limits={model.name: most for model in (*models, *judges) if (most := table.most_output(model.litellm_name))},
@@ -422,12 +463,12 @@ def _reference(experiment: Experiment, settings: Sequence[tuple[Setting, Placeme
 
 
 def _from_environment(models: Sequence[Model], notes: list[str]) -> dict[str, dict[str, str]]:
-    """What the environment decides about these models; `notes` says it, and what is not heard."""
+    """What the environment decides about these models; `notes` says it, and what is ignored."""
     every = {m.name: {**({m.base_env: m.api_base or ""} if m.base_env else {}), **variables_of(m)} for m in models}
     found = {name: values for name, values in every.items() if values}
     for name, values in found.items():
         shown = ", ".join(f"{variable}={value}" for variable, value in values.items())
-        notes.append(f"{name}: {shown} in the environment decides where it is asked, and is part of the run")
+        notes.append(f"{name}: {shown} in the environment decides where its requests go, and is part of the run")
     if (names := ignored()) and not all(model.simulated for model in models):
-        notes.append(f"{', '.join(names)}: set in the environment, and not heard; what is sent is what the experiment says")
+        notes.append(f"{', '.join(names)}: set in the environment, and ignored; what is sent is what the experiment says")
     return found

@@ -22,7 +22,7 @@ class Size:
     `n_items` of each task; `over` the mean of the tasks, or the smallest task as a cell of its own; `discordance` the share of items
     whose score changes in one request, of which `chance` changes when the same prompt is sent again; repeats divide that; `alpha` the
     level of one comparison, two-sided; `controls` how many arms the control is the mean of; `accuracy` the baseline's mean score; `units`
-    the number of clusters of each task, where items come in clusters; `looks` the information at each planned look.
+    the number of clusters of each task, where items come in clusters; `looks` the information at each planned interim analysis.
     """
 
     n_items: tuple[int, ...]

@@ -19,6 +19,7 @@ from promptlab.nouns import (
     digest,
 )
 from promptlab.nouns.errors import UsageProblem
+from promptlab.nouns.plan import PlannedEarlier
 from promptlab.planning import hashes
 from promptlab.scoring.code import Code
 from promptlab.scoring.rules import task_scoring
@@ -60,6 +61,8 @@ class Study:
     """Functions that its files name, with consent or without."""
     prompts: Mapping[str, Prompt] = field(default_factory=dict)
     """Whole prompts by name."""
+    earlier: PlannedEarlier | None = None
+    """The run that a comparison is planned with."""
     from_environment: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """What the environment decides about where requests go: variables and their values by model name."""
 
@@ -70,7 +73,7 @@ class Study:
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """Every model that is asked anything."""
+        """Every model that is called."""
         return (*self.design.models, *self.judges)
 
     @cached_property
@@ -94,6 +97,7 @@ class Study:
                 self.format,
             ),
             **({"prompts": digest({name: prompt.canonical() for name, prompt in self.prompts.items()})} if self.prompts else {}),
+            **({"earlier": self.earlier.plan} if self.earlier else {}),
             "prices": price_digest(dict(self.prices)),
             "simulators": hashes.hash_of_simulators(self.models, self.sims),
             **({"metrics": digest(own)} if own and self.format > 1 else {}),

@@ -2,7 +2,7 @@
 
 `under_test` makes a DSPy program a strategy of a sweep. `PromptProgram` makes an arm of a run, a loop included, a DSPy program
 that sends what the sweep sent. DSPy stays out of every other path, because its adapters add a system prompt and field markers
-and ask again when they cannot parse: all three would be part of the treatment.
+and send again when they cannot parse: all three would be part of the treatment.
 """
 
 from promptlab.programs.module import PromptProgram, Recipe, load_program, recipe_of, saved_arm

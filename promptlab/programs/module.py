@@ -52,13 +52,21 @@ class Recipe:
         setting = Setting(self.placement.name, len(demos), strategy.name, prompt="")
         return task, Trial(0, task.id, item, Arm(self.arm, self.role, self.stimulus, setting, self.placement, strategy), "", replicate)
 
+    @property
+    def joined(self) -> str:
+        """The instruction with the stimulus, after it where the placement puts it elsewhere; of several wordings the first."""
+        added, where = self.stimulus, self.placement
+        if where.position not in ("prefix", "suffix"):
+            where = replace(where, position="suffix", separator=" ")
+        return join(self.instruction, added.text if added else None, where, added.joined_by if added else None)
+
     def plain(self) -> dict[str, Any]:
         """As JSON takes it."""
         return asdict(self)
 
 
 def recipe_from(plain: object) -> Recipe:
-    """A recipe that was saved; UsageProblem when it is none."""
+    """A recipe that was saved; UsageProblem when it is not one."""
     return checked(plain, Recipe, "recipe of a promptlab program")
 
 
@@ -175,7 +183,9 @@ class PromptProgram(dspy.Module):  # type: ignore[misc]
         """DSPy's own state, and the recipe. A model is never saved: a key or an address could be in it."""
         state = super().dump_state(json_mode=json_mode)
         state["answer"]["lm"] = None
-        return {**state, "recipe": self.recipe.plain()}
+        own = replace(self.recipe, instruction=state["answer"]["signature"]["instructions"])
+        state["answer"]["signature"]["instructions"] = own.joined  # so that a plain DSPy program that loads it says the sentence too
+        return {**state, "recipe": own.plain()}
 
     def load_state(self, state: Mapping[str, Any], *, allow_unsafe_lm_state: bool = False) -> None:
         """Take over what `dump_state` gave; UsageProblem when it is something else."""
@@ -183,6 +193,8 @@ class PromptProgram(dspy.Module):  # type: ignore[misc]
             raise UsageProblem("this is no program of promptlab: it has no 'answer'")
         self._take(recipe_from(state.get("recipe")))
         self.answer.load_state({**state["answer"], "lm": None})
+        if self.answer.signature.instructions == self.recipe.joined:  # else DSPy has worked on it since
+            self.answer.signature = self.answer.signature.with_instructions(self.recipe.instruction)
         self.recipe = replace(self.recipe, instruction=self.answer.signature.instructions)
 
 

@@ -27,7 +27,7 @@ from promptlab.sources.spec.experiment import ProgramEntry
 from promptlab.strategies.loop import again
 
 ASKED = ("temperature", "max_tokens", "top_p", "stop", "response_format", "seed", "frequency_penalty", "presence_penalty")
-"""What a program may ask of the provider beside the experiment's sampling; it then holds for that call."""
+"""What a program may ask of the provider besides the experiment's sampling; it then holds for that call."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ class Rating:
     """`rate`, `repeat` or `attention`."""
     values: Mapping[str, Any]
     trial_a: str = ""
-    """The trial whose answer was shown, of a pair the one that stood first."""
+    """The trial whose answer was shown, of a pair the one that was first."""
     trial_b: str = ""
     digest: str = ""
     """SHA-256 of what was shown, its first 12 digits."""
@@ -47,7 +47,7 @@ class Rating:
 
 
 def file_of(folder: Path, rater: str) -> Path:
-    """Where a rater's lines are; UsageProblem where the token is none."""
+    """Where a rater's lines are; UsageProblem where the token is not one."""
     if not RATER.fullmatch(rater):
         raise UsageProblem(f"a rater is a token of letters, digits, _ and -, at most 32 of them, found {rater!r}")
     return folder / FOLDER / f"{rater}.jsonl"

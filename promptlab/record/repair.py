@@ -1,4 +1,4 @@
-"""A run folder that cannot be read in part is made readable again, and what that loses is told."""
+"""A run folder that cannot be read in part is made readable again, and what that loses is reported."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from promptlab.nouns import CALL_COLUMNS, TRIAL_COLUMNS, UNREADABLE, Manifest, Plan, RunProblem, first_line
+from promptlab.record.store.chain import CHAIN, Chain, unlike, verified
 from promptlab.record.store.files import (
     DAMAGED,
     Row,
@@ -30,7 +31,7 @@ from promptlab.record.store.files import (
 from promptlab.record.store.reading import BATCH_FOLDER, BATCHES, batch_keys_in, batches_in, frozen_plan, items_in, looks_in, manifest_in
 from promptlab.record.store.writing import write_manifest
 
-FILES = (BATCHES, "manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock")
+FILES = (BATCHES, "manifest.json", "plan.json", "looks.json", "items.parquet", "experiment.yaml", "journal.jsonl", "lock", CHAIN)
 KINDS = {**dict.fromkeys(FILES, stat.S_ISREG), **dict.fromkeys((BATCH_FOLDER, "trials", "calls"), stat.S_ISDIR)}
 
 
@@ -51,7 +52,7 @@ class Repair(NamedTuple):
     paid_before_usd: float | None
     """What the manifest says; None where it says nothing, or where nothing was paid because the models are simulated."""
     manifest: bool
-    """Whether the manifest's counts were put right."""
+    """Whether the manifest's counts were corrected."""
 
     @property
     def needed(self) -> bool:
@@ -110,7 +111,8 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
     n_lost = len(found.lost - set(last)) if found.all_known else max(len(found.lost - set(last)), told.counts.done - len(last))
     state = {"running": "interrupted", "complete": "incomplete" if aside else "complete"}.get(told.state, told.state)
     right = replace(told, state=state, counts=replace(told.counts, done=len(last), errors=n_errors), paid_usd=found.paid_usd)
-    changed = manifest is not None and (bool(aside) or state != told.state or right.counts != told.counts)
+    broken = bool(told.chain) and _is_broken(folder, told.chain)
+    changed = manifest is not None and (bool(aside) or state != told.state or right.counts != told.counts or broken)
     if not dry_run:
         clear(left)
         for path in aside:
@@ -119,6 +121,8 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         if len(good) < len(lines):
             set_aside(folder, damaged_lines(data))
             write_whole(journal, b"".join(line + b"\n" for line, _ in good))
+        if broken or (folder / CHAIN).exists():
+            right = replace(right, chain=_linked(folder, [line + b"\n" for line, _ in good]))
         if changed:
             write_manifest(folder, replace(right, updated_at=now()))
     return Repair(
@@ -132,6 +136,23 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         paid_before_usd=None if manifest is None or manifest.simulated else manifest.paid_usd,
         manifest=changed,
     )
+
+
+def _is_broken(folder: Path, told: Mapping[str, Any]) -> bool:
+    """Whether the run's chain does not lead to what the manifest says of it."""
+    try:
+        return bool(verified(folder, told).problems)
+    except UNREADABLE:
+        return True
+
+
+def _linked(folder: Path, journal: list[bytes]) -> Mapping[str, Any]:
+    """The head of the run's chain, after it records which parts are gone."""
+    chain = Chain(folder)
+    if gone := [name for name, _ in unlike(folder)]:
+        chain.gone(gone)
+    chain.add(journal)
+    return chain.plain()
 
 
 @dataclass
@@ -151,6 +172,7 @@ class _Found:
 def _of_parts(folder: Path, aside: dict[Path, str], plan: Plan | None) -> _Found:
     """Read all parts; those that cannot be kept are put into `aside`."""
     found = _Found()
+    changed = {name: "it is not what was written" for name, how in unlike(folder) if how == "changed"}
     names = {path.name for kind in ("trials", "calls") if folder / kind not in aside for path in parts_in(folder, kind)}
     for name in sorted(names):
         pair = [folder / kind / name for kind in ("trials", "calls")]
@@ -159,7 +181,7 @@ def _of_parts(folder: Path, aside: dict[Path, str], plan: Plan | None) -> _Found
                 aside[pair[1]] = why
             continue
         (trials, of_trials), (calls, of_calls) = _read(pair[0], TRIAL_COLUMNS), _read(pair[1], CALL_COLUMNS)
-        if not of_trials and not of_calls and (why := _unlike(trials, calls, plan)):
+        if not of_trials and not of_calls and (why := changed.get(name) or _unlike(trials, calls, plan)):
             of_trials = of_calls = why
         if not of_trials and not of_calls:
             for row in trials:
@@ -202,7 +224,7 @@ def _is_of_another(manifest: Manifest, folder: Path) -> bool:
 
 
 def _plan(folder: Path, manifest: Manifest | None) -> tuple[Plan | None, str]:
-    """The plan, or None and why it is none (nothing when it is missing)."""
+    """The plan, or None and why it is not one (nothing when it is missing)."""
     if not os.path.lexists(folder / "plan.json"):
         return None, ""
     try:

@@ -1,4 +1,4 @@
-"""Scores of each arm on a whole task, beside the baseline's on the same items: what no single answer has."""
+"""Scores of each arm on a whole task, next to the baseline's on the same items: what no single answer has."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def aggregate_table(run: Run) -> Table:
                 if math.isfinite(found.treatment) or math.isfinite(found.control):
                     a, b, diff, low, high = (f"{value:.3f}" for value in found[:5])
                     rows.append([str(model), str(setting), str(task), name, arm, a, b, diff, f"{low} to {high}", str(len(shared))])
-    note = "Beside the baseline on the same items; the interval is of the difference, by resampling items or clusters. Exploratory."
+    note = "Next to the baseline on the same items; the interval is of the difference, by resampling items or clusters. Exploratory."
     heads = ("model", "setting", "task", "measure", "arm", "arm's", "baseline's", "difference", "95 % CI", "items")
     return table("Scores of whole tasks", note, heads, rows)
 

@@ -14,7 +14,7 @@ from promptlab.stats import ArmRow, Extra, Interval, decided, interval, p_text, 
 
 DECISION_NOTE = (
     "Each sentence against what it would take the place of. Points are drawn towards those of the other sentences, because the largest of "
-    "many is partly luck; the range holds the true effect with a chance of 95 %, and so do the chances beside it. Costs, tokens and "
+    "many is partly luck; the range holds the true effect with a chance of 95 %, and so do the chances next to it. Costs, tokens and "
     "seconds are for each answer, more than the incumbent's. Ship: better by the test that was planned, against neutral text where there "
     "is any and against the incumbent; keep: shown not to be; collect: neither is shown."
 )
@@ -32,7 +32,7 @@ KINDS: Mapping[Kind, tuple[bool, bool]] = {"go": (True, True), "no": (False, Tru
 
 
 def decisions(report: Report) -> list[dict[str, Any]]:
-    """Each arm's figures, what to do, why, and how many more items a task it takes (None: not asked, or not to be told)."""
+    """Each arm's figures, what to do, why, and how many more items a task it takes (None: not run, or unknown)."""
     said = {(line.comparison.model, line.comparison.setting.id, line.comparison.treatment): line for line in lines(report)}
     found = []
     for row in report.beside.arms:
@@ -94,7 +94,7 @@ def repeat_tables(report: Report) -> list[Table]:
     """What repeats say, as words; nothing where each question has one answer."""
     tables = [
         table(
-            "Answers to the same question, asked again", REPEATS_NOTE,
+            "Answers to the same question, sent again", REPEATS_NOTE,
             (*PLACE, "arm", "items", "answers each", "right, %", "right once, %", "right every time, %", "flaky, %",
              "two answers differ, %"),
             [

@@ -21,6 +21,7 @@ from promptlab.nouns import (
     Plan,
     RunProblem,
     Scorer,
+    ScreenRow,
     Setting,
     flat,
     readable,
@@ -28,14 +29,18 @@ from promptlab.nouns import (
 from promptlab.record.mirror import open_run
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
+from promptlab.reporting.causes import loop_contrasts
+from promptlab.reporting.earlier import earlier_words, joined, n_old
 from promptlab.reporting.judged import ground, grounded
-from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds
+from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
+from promptlab.reporting.older import aged
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
 from promptlab.stats import (
     Looks,
     Saved,
+    Screening,
     Shares,
     Standing,
     Supplement,
@@ -60,18 +65,28 @@ class Judged:
     """Loops round by round: rows of `loop_rounds`."""
     loop_arms: tuple[Mapping[str, Any], ...]
     emotions: tuple[Mapping[str, Any], ...]
+    loop_contrasts: tuple[Mapping[str, Any], ...]
+    """Arms of loops at equal rounds, tokens and USD: rows of `loop_contrasts`."""
     beside: Supplement
     """The best in task, the spread over tasks, the papers' protocol and variance components."""
     looks: tuple[LookRow, ...]
-    """What each planned look decided."""
+    """What each planned interim analysis decided."""
     saved: Saved | None
-    """What stopping early left unasked; None in a sweep without looks."""
+    """What stopping early left unsent; None in a sweep without interim analyses."""
+    n_old: int | None
+    """Answers that are older than the run, which came from the cache; None where no comparison with an earlier run was planned."""
+    screening: tuple[ScreenRow, ...]
+    """Of a run that screens first: each arm on the screening part. Everything else of the report is of the confirming part."""
     gaps: tuple[Mapping[str, Any], ...]
     """Official minus twin, where another run in the same folder asked the other suite: rows of `suite_gaps`."""
     shares: tuple[Shares, ...]
     """How many answers of each arm are not whole."""
     standings: tuple[Standing, ...]
     """Each arm by itself: score, price, and how its answers ended."""
+    history: tuple[str, ...] = ()
+    """What was known before the plan: its registration, other runs of the question, answers that are older."""
+    failed: tuple[str, ...] = ()
+    """Why the run fails its audit: comes first in every form of a report that was forced."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,36 +157,46 @@ class Report(Judged):
 
 
 def build(run: Run, scorer: Scorer | None = None) -> Report:
-    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are scored anew, and nothing is asked."""
+    """Read a run and judge it by its frozen plan; with `scorer`, its stored answers are rescored, and nothing is sent."""
     with readable(f"{run.folder}: not a complete run"):
         plan, trials = run.plan, run.trials(compact=True)
         _must_fit(run, trials, plan)
-        as_run = trials
+        screening = Screening.thawed(plan, run.looks) if plan.confirm else None
+        if screening is not None:
+            plan, trials = screening.confirming, screening.of(trials)
+        as_run, n_trials = trials, len(trials)
+        trials, plan = joined(run, trials, plan)
         if scorer is not None and scorer != plan.scorer:
             trials, plan = rescored(trials, run.each_item(), plan, scorer), replace(plan, scorer=scorer, ran_by=plan.scorer)
         looks = Looks.thawed(plan, run.looks) if plan.looks else None
         ratings = tuple(ratings_of(run.folder))
-        comparisons = tuple(grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings))
+        judged = grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings)
+        comparisons, history = aged(run, plan, trials, tuple(judged))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
+        steps = progress(as_run, calls, plan) if calls is not None else None
         return Report(
             run=run.id,
             manifest=run.manifest,
             plan=plan,
             state=run.state,
             trials=trials,
-            n_trials=len(trials),
+            n_trials=n_trials,
+            n_old=n_old(run) if plan.earlier else None,
             comparisons=comparisons,
+            history=history,
             baselines=scorer_table(trials, run.each_item(), plan),
-            rounds=tuple(loop_rounds(as_run, calls, plan)) if calls is not None else (),
-            loop_arms=tuple(loop_arms(as_run, plan)) if calls is not None else (),
-            emotions=tuple(emotion_transitions(as_run, calls, plan)) if calls is not None else (),
+            rounds=tuple(loop_rounds(steps)) if steps is not None else (),
+            loop_arms=tuple(loop_arms(as_run, steps, plan)) if steps is not None else (),
+            emotions=tuple(emotion_transitions(steps, calls)) if steps is not None and calls is not None else (),
+            loop_contrasts=tuple(loop_contrasts(as_run, steps, plan)) if steps is not None else (),
             gaps=gaps,
             shares=tuple(shares_of(trials)),
             standings=tuple(standings(trials, plan)),
             beside=supplement(trials, plan, comparisons),
             looks=tuple(looks.rows) if looks else (),
             saved=saved(trials, looks) if looks else None,
+            screening=tuple(screening.rows) if screening else (),
             folder=run.folder,
             ratings=ratings,
         )
@@ -192,12 +217,14 @@ def comparison_frame(report: Report) -> pd.DataFrame:
     In a run with contrasts the last column names them, as in `prompt expert - current`.
     """
     some = any(c.contrast for c in report.comparisons)
+    failed = {"audit": "; ".join(failed_words(report))} if report.failed else {}
     rows = [
         {name: "; ".join(map(str, value)) if isinstance(value, tuple) else value for name, value in flat(c).items()}
         | ({"contrast": c.contrast and c.contrast.name} if some else {})
+        | failed
         for c in report.comparisons
     ]
-    return pd.DataFrame(rows, columns=[*COMPARISON_COLUMNS, *(["contrast"] if some else [])])
+    return pd.DataFrame(rows, columns=[*COMPARISON_COLUMNS, *(["contrast"] if some else []), *failed])
 
 
 def verdicts(run: Run | str | Path) -> pd.DataFrame:
@@ -232,18 +259,19 @@ def by_arm(report: Report) -> list[tuple[dict[str, Any], pd.DataFrame]]:
 
 def headline(report: Report) -> list[str]:
     """The first sentences of a report: what is simulated, how far it is, what was found against which control."""
-    found: list[str] = []
+    found: list[str] = failed_words(report)
     if report.simulated:
         names = ", ".join(report.manifest.simulated_models)
         found.append(f"SIMULATED. {names}: promptlab makes up the answers; they say nothing about any real model.")
     if report.plan.imported:
         found += list(report.plan.notes)
+    found += report.history
     n, planned = report.n_trials, report.plan.counts.trials
     if report.saved:
         found.append(looks_words(report))
     if not report.complete:
         found.append(f"The run is {report.state}: {n:,} of {planned:,} trials are recorded, so every figure may still move.")
-    found += waiting(report)
+    found += [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *waiting(report)]
     found += [*unwhole(report), *ground(report.comparisons, report.plan)]
     so = "so a difference between arms may be one between versions, and no effect of a sentence."
     found += [f"{served}, {so}" for served in report.manifest.several_versions]
@@ -257,12 +285,33 @@ def headline(report: Report) -> list[str]:
             f"Verdicts here are by {report.plan.scorer}, on the answers that the loops ended with."
         )
     if "none" in report.controls and "placebo" not in report.controls:
-        reason = report.plan.no_placebo_reason or "none was asked for"
+        reason = report.plan.no_placebo_reason or "none was requested"
         found.append(
             f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
-            "put down to what the sentences say."
+            "attributed to what the sentences say."
         )
     return found
+
+
+def failed_words(report: Report) -> list[str]:
+    """That the run fails its audit, as a sentence."""
+    return [f"THIS RUN FAILS ITS AUDIT: {'; '.join(report.failed)}."] if report.failed else []
+
+
+def screening_words(report: Report, model: str) -> list[str]:
+    """What the screening part chose for a model, or that it has not, as a sentence; nothing in a run that does not screen."""
+    confirm = report.plan.confirm
+    if confirm is None:
+        return []
+    first, items = sum(map(len, confirm.screening.values())), sum(confirm.items)
+    rows = [row for row in report.screening if row.model == model]
+    if not rows:
+        return [f"Screening: {first:,} items are to choose the arms that {items:,} others confirm; nothing is chosen yet."]
+    names = ", ".join(dict.fromkeys(row.treatment for row in rows if row.chosen))
+    return [
+        f"Screened and confirmed: {first:,} items chose {sum(row.chosen for row in rows)} of {len(rows)} arms ({names}); every figure "
+        f"is of the {items:,} other items, which had no say in that. Arms that were dropped were not asked there."
+    ]
 
 
 def waiting(report: Report) -> list[str]:
@@ -297,16 +346,16 @@ def _apart(report: Report, setting: str) -> str:
 
 
 def looks_words(report: Report) -> str:
-    """What the planned looks did, in one sentence."""
+    """What the planned interim analyses did, in one sentence."""
     saved, looks = report.saved, len(report.plan.looks)
     stopped = [row for row in report.looks if row.stops]
     if saved is None or not stopped:
-        return f"Sequential: {looks} looks were planned, and none has stopped a sentence so far."
+        return f"Sequential: {looks} interim analyses were planned, and none has stopped a sentence so far."
     money = "" if saved.usd is None else f", about ${saved.usd:.4f}" + (" in simulated prices" if report.simulated else "")
     n_found = sum(row.decision == "efficacy" for row in stopped)
     return (
         f"Sequential: {len(stopped)} of {len({(place_of(r), r.treatment) for r in report.looks})} sentences stopped before the end of "
-        f"{looks} planned looks, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
+        f"{looks} planned interim analyses, {n_found} at the boundary and {len(stopped) - n_found} for futility; {saved.n_trials:,} of "
         f"{saved.n_planned:,} trials were not sent{money}."
     )
 
@@ -315,7 +364,8 @@ def _of_model(report: Report, model: str) -> list[str]:
     failed = [c for c in report.of("aa", model) if c.status == "aa_failed"]
     if failed:
         return [failed[0].sentence]
-    found, n_tasks, depends = [], len(report.plan.tasks), dependences(report.of(None, model))
+    n_tasks, depends = len(report.plan.tasks), dependences(report.of(None, model))
+    found = [f"{model}. {said}" for said in screening_words(report, model)]
     where = f"over {n_tasks} tasks" if n_tasks > 1 else "in its task"
     for control in report.controls:
         over_tasks, cells = report.of("stimulus", model, control), report.of("cell", model, control)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import colorsys
+import re
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import altair as alt
 from altair.utils.schemapi import debug_mode
 
-from promptlab.nouns import VERDICTS, Comparison, inert
-from promptlab.reporting.drawing import picture
+from promptlab.nouns import NONE_ARM, VERDICTS, Comparison, inert
+from promptlab.reporting.drawing import Kind, picture
 
+GREY = "#7F7F7F"
+OKABE_ITO = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000"]
+"""The colours of Okabe and Ito (2008) that are seen on white."""
 LINES = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#7F7F7F", "#E69F00", "#000000"]
 POINTS = ["circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right"]
 DASHES = [[1, 0], [6, 3], [2, 2], [8, 3, 2, 3], [12, 4]]
-"""Eight colours, seven points and five dashes: with numbers that share no divisor, no two of 280 lines look alike."""
 ROW_PX = 30
 UNCHECKED = debug_mode(False)
 """Altair checks every part of a chart against its schema as it is made, which takes most of the time; the tests check whole charts."""
@@ -22,6 +26,11 @@ PICKED = "picked"
 """The name of a chart's selection: which cell was clicked, as `treatment`, a tab, `task`."""
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
+COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+DIVERGING = ["#b0b0b0", "#ffffff", "#b0b0b0"]
+"""Light enough for dark words, alike at both ends: the sign is in the words."""
+PAPER, INKED = 0xD8, 0x70
+"""A level of grey above which something is background, and the lightest of what is drawn on it."""
 TOLD = {"row": "what", "words": "result", "shown": "points", "stimulus": "added text"}
 """How a tooltip calls the fields that have another name here."""
 WORDS = alt.Text("words:N")
@@ -29,21 +38,21 @@ FONT = "system-ui, 'DejaVu Sans', sans-serif"
 
 
 @UNCHECKED
-def forest(comparisons: Sequence[Comparison], title: str, simulated: bool) -> alt.LayerChart:
+def forest(comparisons: Sequence[Comparison], title: str, simulated: bool, names: Sequence[str] | None = None) -> alt.LayerChart:
     """One row for each comparison: its difference in points, its 95 % interval, n, and the verdict in words.
 
-    The grey band is the margin inside which a difference counts as none.
+    The grey band is the margin inside which a difference counts as none. `names` are the rows' own, where the comparisons' are too short.
     """
     rows: list[dict[str, Any]] = [
         {
-            "row": _row_name(c, comparisons),
+            "row": name,
             "diff": None if c.diff is None else 100 * c.diff,
             "low": None if c.ci_low is None else 100 * c.ci_low,
             "high": None if c.ci_high is None else 100 * c.ci_high,
             "verdict": c.verdict,
             "words": _words(c),
         }
-        for c in comparisons
+        for c, name in zip(comparisons, names or [_row_name(c, comparisons) for c in comparisons], strict=True)
     ]
     margin = max((100 * c.margin for c in comparisons), default=0.0)
     x = _around_zero(rows, "diff", max(margin, 5.0), "difference in points (right: more right answers)")
@@ -98,7 +107,7 @@ def matrix(
         color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
     )
     signs = "▲ helps  ·  ▼ hurts  ·  ■ same  ·  ◆ less than the margin"
-    legend = f"{signs}  ·  hatched: nothing can be concluded (● unclear, ✕ no verdict)"
+    legend = f"{signs}  ·  hatched: nothing can be concluded (○ unclear, ✕ no verdict)"
     picked = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}"))
     framed = picked.mark_rect(fill=None, stroke=INK, strokeWidth=3)
     return _layered([shaded, hatch, text, framed], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
@@ -106,23 +115,40 @@ def matrix(
 
 @UNCHECKED
 def rounds(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
-    """Pass@k by round, one line for each arm of a loop, with Wilson's intervals; rows as `report.loops.loop_rounds` gives them."""
-    shares = [{**row, "share": row["pass_at_k"], "low": row["ci_low"], "high": row["ci_high"]} for row in rows]
-    return _by_round(shares, title, "items solved so far, %", simulated)
+    """Items solved by round, one line for each arm of a loop, with intervals by item; rows as `report.loops.loop_rounds` gives them."""
+    return _by_round(_solved(rows), title, "items solved so far, %", simulated)
+
+
+@UNCHECKED
+def spent(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool, unit: str = "tokens") -> alt.LayerChart:
+    """The same rows against what an item has cost by then: arms are compared at one height of `tokens` or `usd`."""
+    known = [row for row in _solved(rows) if row[unit] is not None]
+    return _by_round(known, title, "items solved so far, %", simulated, unit)
+
+
+def _solved(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "share": row["solved"], "low": row["ci_low"], "high": row["ci_high"]} for row in rows]
 
 
 @UNCHECKED
 def drift(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
-    """The share of right answers at each round, one line for each arm of a loop, with Wilson's intervals.
+    """The share of right answers at each round, one line for each arm of a loop, with intervals by item.
 
-    `rows` have `arm`, `round`, `n`, and `accuracy`, `low`, `high` as fractions. A line that falls is an answer talked away.
+    Rows as `report.loops.loop_rounds` gives them. A line that falls is an answer talked away.
     """
-    return _by_round([{**row, "share": row["accuracy"]} for row in rows], title, "right answers at this round, %", simulated)
+    shares = [{**row, "share": row["accuracy"], "low": row["accuracy_low"], "high": row["accuracy_high"]} for row in rows]
+    return _by_round(shares, title, "right answers at this round, %", simulated)
+
+
+@UNCHECKED
+def history(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
+    """The score of what runs today, run by run, one line for each model, with 95 % intervals; rows of `history.chart_rows`."""
+    return _by_round(rows, title, "right answers of what runs today, %", simulated, unit="run")
 
 
 @UNCHECKED
 def protocol(rows: Sequence[Mapping[str, Any]], title: str, simulated: bool) -> alt.LayerChart:
-    """What the papers' arithmetic reports beside what can be said: a point in points of score for each figure, with its range.
+    """What the papers' arithmetic reports next to the estimates of this run: a point in points of score for each figure, with its range.
 
     `rows` have `figure`, `kind` ("published" or "honest"), `points`, `low`, `high` (None: no range) and `words`. The range of a
     published figure is what dice alone would give it; that of an honest one its 95 % interval.
@@ -165,7 +191,7 @@ def scatter(rows: Sequence[Mapping[str, Any]], titles: tuple[str, str], title: s
 def estimates(
     rows: Sequence[Mapping[str, Any]], kinds: Sequence[str], axis: str, title: str, simulated: bool, ends: tuple[float, float] | None = None
 ) -> alt.LayerChart:
-    """One row for each name, in it a point with its interval for each kind, told apart by colour, shape and place; words beside them.
+    """One row for each name, in it a point with its interval for each kind, distinguished by colour, shape and place; words next to them.
 
     `rows` have `row`, `kind` (one of `kinds`), `value`, `low`, `high` (in the unit of the `axis`) and `words`. `ends` bounds the axis;
     without it the axis holds 0 and every interval.
@@ -188,7 +214,7 @@ def estimates(
 
 @UNCHECKED
 def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated: bool) -> alt.LayerChart:
-    """Power against items, one line for each true effect; the effect that was asked about is drawn thick, with a point at `n_items`.
+    """Power against items, one line for each true effect; the effect in question is drawn thick, with a point at `n_items`.
 
     `rows` have `effect` (points), `items`, `power` (a fraction) and `asked` (whether it is that effect).
     """
@@ -226,43 +252,74 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
 
 def svg(chart: alt.LayerChart) -> str:
     """The chart as SVG text, drawn without a browser or the network; NotDrawn where it cannot be."""
-    return picture(_inert(chart.to_dict(validate=False)), "svg").decode()
+    return drawn(chart, "svg").decode()
 
 
 def png(chart: alt.LayerChart) -> bytes:
     """The chart as a PNG at twice its size, drawn here; NotDrawn where it cannot be."""
-    return picture(_inert(chart.to_dict(validate=False)), "png")
+    return drawn(chart, "png")
 
 
-def _inert(value: Any) -> Any:  # noqa: ANN401 (JSON)
+def drawn(chart: alt.LayerChart, kind: Kind, *, clean: Callable[[str], str] = inert, grey: bool = False) -> bytes:
+    """The chart as SVG, PNG or PDF, its texts by `clean` and spelled out; `grey` turns every colour into its shade for print."""
+    return picture(_texts(chart.to_dict(validate=False), lambda text: inert(clean(text)), grey), kind)
+
+
+def _texts(value: Any, clean: Callable[[str], str], grey: bool) -> Any:  # noqa: ANN401 (JSON)
     """A chart's texts spelled out: the drawing library ends the whole process on a control character."""
     if isinstance(value, str):
-        return inert(value)
+        return shade(value) if grey and COLOUR.fullmatch(value) else clean(value)
     if isinstance(value, dict):
-        return {key: _inert(part) for key, part in value.items()}
-    return [_inert(part) for part in value] if isinstance(value, list) else value
+        if grey and value.get("scheme"):
+            value = {name: part for name, part in value.items() if name not in ("scheme", "reverse")} | {"range": DIVERGING}
+        if grey and value.get("value") == "white":  # words on what was dark
+            value = value | {"value": INK}
+        return {key: _texts(part, clean, grey) for key, part in value.items()}
+    return [_texts(part, clean, grey) for part in value] if isinstance(value, list) else value
 
 
-def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool) -> alt.LayerChart:
+def shade(colour: str) -> str:
+    """The grey of a colour's luminance, dark enough to print."""
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    level = round(0.299 * red + 0.587 * green + 0.114 * blue)
+    return "#" + 3 * f"{level if level > PAPER else min(level, INKED):02x}"
+
+
+def series_colours(arms: Sequence[str]) -> list[str]:
+    """A colour of its own for each arm: the primary control grey, then Okabe-Ito's colours, then hues between them."""
+    rest = iter(OKABE_ITO)
+    others = (colorsys.hls_to_rgb(0.618 * n % 1, 0.3 + 0.07 * (n % 5), 0.45) for n in range(len(arms)))
+    spare = (f"#{round(255 * r):02X}{round(255 * g):02X}{round(255 * b):02X}" for r, g, b in others)
+    control = next((name for name in ("neutral_paraphrase", "neutral_feedback", NONE_ARM) if name in arms), None)
+    return [GREY if arm == control else next(rest, None) or next(spare) for arm in arms]
+
+
+STEPS = ("round", "run")
+"""What lies next to each other as whole numbers."""
+
+
+def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, unit: str = "round") -> alt.LayerChart:
     arms = list(dict.fromkeys(str(row["arm"]) for row in rows))
     data = _data(
         [
             {
                 "arm": row["arm"],
                 # Beside each other, so that intervals of one round can be told apart.
-                "x": row["round"] + 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
+                "x": row[unit] + (unit in STEPS) * 0.06 * (arms.index(str(row["arm"])) - (len(arms) - 1) / 2),
                 "share": 100 * row["share"],
-                "low": 100 * row["low"],
-                "high": 100 * row["high"],
-                "words": f"{row['arm']}, round {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
+                "low": 100 * (row["share"] if row["low"] is None else row["low"]),
+                "high": 100 * (row["share"] if row["high"] is None else row["high"]),
+                "words": f"{row['arm']}, {'run' if unit == 'run' else 'round'} {row['round']}: {100 * row['share']:.1f} % of {row['n']}",
             }
             for row in rows
         ]
     )
     last = max((int(row["round"]) for row in rows), default=1)
-    x = alt.X("x:Q", title="round", scale=alt.Scale(domain=[0.6, last + 0.4], nice=False), axis=alt.Axis(values=list(range(1, last + 1))))
+    by_round: dict[str, Any] = {"scale": alt.Scale(domain=[0.6, last + 0.4], nice=False), "axis": alt.Axis(values=list(range(1, last + 1)))}
+    titles = {"tokens": "tokens an item so far", "usd": "USD an item so far"}
+    x = alt.X("x:Q", title=titles.get(unit, unit), **(by_round if unit in STEPS else {}))
     legend = alt.Legend(title=None, labelLimit=300, symbolOpacity=1, symbolStrokeWidth=0)  # one for colour and point
-    looks = (alt.Color, LINES, legend), (alt.StrokeDash, DASHES, None), (alt.Shape, POINTS, legend)
+    looks = (alt.Color, series_colours(arms), legend), (alt.StrokeDash, DASHES, None), (alt.Shape, POINTS, legend)
     colour, dash, shape = (kind("arm:N", sort=None, scale=alt.Scale(domain=arms, range=of), legend=own) for kind, of, own in looks)
     base = alt.Chart(data)
     low, y = (alt.Y(f"{name}:Q", title=y_title, scale=alt.Scale(domain=[0, 100])) for name in ("low", "share"))
@@ -314,7 +371,7 @@ def _intervals(
 
 
 def _data(rows: Sequence[Mapping[str, Any]]) -> alt.InlineData:
-    """Rows that layers share; a tuple, since altair copies a list anew at each of the many steps of building a chart."""
+    """Rows that layers share; a tuple, since altair copies a list again at each of the many steps of building a chart."""
     return alt.InlineData(values=tuple(dict(row) for row in rows))
 
 

@@ -12,11 +12,11 @@ from typing import Literal
 
 from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
 from promptlab.planning.size import fewest
-from promptlab.reporting.build import Report
+from promptlab.reporting.build import Report, failed_words
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
-DECISIVE = ("placebo", "neutral_feedback", "none")
+DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none")
 """The contrasts that decide, the first planned one for each setting: against neutral text where there is any."""
 PLAIN = ("none", "single")
 """What the sentence would be added to: the prompt as it is, or one answer without a loop."""
@@ -63,7 +63,8 @@ def lines(report: Report) -> list[Line]:
             over = report.of("stimulus", model, setting=setting)
             controls = [name for name in (*DECISIVE, *CONTROLS) if any(c.control == name for c in over)]
             plain = {c.treatment: c for c in over if c.control in PLAIN}
-            for c in (c for c in over if c.control == controls[0]):
+            first = {c.treatment for c in over if c.control == controls[0]}
+            for c in (c for c in over if c.control == controls[0] or c.treatment not in first):
                 today = plain.get(c.treatment)
                 line = _line(report, c, today if today is not c else None, texts.get(c.treatment))
                 split = depends.get((model, setting.id, c.treatment, c.control))
@@ -130,7 +131,7 @@ def about(n: int) -> str:
 
 
 def cautions(report: Report) -> list[str]:
-    """What stands against reading the lines as they are, in short."""
+    """What is against reading the lines as they are, in short."""
     over = report.of("stimulus")
     lost = sum(c.status == "missing_pairs" for c in over)
     against = {
@@ -139,12 +140,12 @@ def cautions(report: Report) -> list[str]:
             any(c.status == "aa_failed" for c in report.of("aa")),
         "A model was served by more than one version during the run; a difference may be one between versions.":
             bool(report.manifest.several_versions),
-        f"{NO_NEUTRAL} ({report.plan.no_placebo_reason or 'none was asked for'}): any added text may do the same.":
+        f"{NO_NEUTRAL} ({report.plan.no_placebo_reason or 'none was requested'}): any added text may do the same.":
             "none" in report.controls and "placebo" not in report.controls,
-        "Loops with an oracle were told when an answer was right; nobody has that in use.": bool(report.oracles),
+        "An oracle told these loops when an answer was right; in production nobody knows that.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
     }  # fmt: skip
-    return [caution for caution, stands in against.items() if stands]
+    return [*failed_words(report), *(caution for caution, stands in against.items() if stands)]
 
 
 def _says(c: Comparison) -> str:
@@ -169,12 +170,13 @@ REASONS = {
     "cannot_be_significant": "Too few answers changed for any test; ask more items.",
     "zero_variance": "Every task moved alike, so there is no error to judge it by; ask more items.",
     "too_few_clusters": "Too few groups of items for an interval; ask more of them.",
-    "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): mend that first.",
+    "uneven_answers": "The answers of the two arms ended differently (cut, empty, refused): fix that first.",
     "aa_failed": "The baseline differs from its own repeat: find out why before reading anything.",
     "judge_failed": "The judge failed a control, so its verdicts say nothing; take another judge, or rate answers by hand.",
-    "not_planned": "Looks were planned for means over the tasks, so a single task gets no verdict.",
+    "after_the_data": "Its answers are older than this plan, so the data may have chosen it: send again with --fresh.",
+    "not_planned": "Interim analyses were planned for means over the tasks, so a single task gets no verdict.",
 }
-"""What stands in the way of a verdict, by its status."""
+"""What prevents a verdict, by its status."""
 
 
 def reason(report: Report, c: Comparison) -> str:
@@ -195,7 +197,7 @@ def _advice(report: Report, c: Comparison, plain: Comparison | None) -> tuple[Ki
     if c.verdict == "unclear":
         return "wait", "Not settled", reason(report, c)
     if c.oracle and c.verdict == "helps":
-        return "no", "Do not ship it", "It was told when an answer was right; in use nobody knows that."
+        return "no", "Do not ship it", "An oracle told it when an answer was right; in production nobody knows that."
     if c.verdict == "helps":
         return _of_gain(report, c, plain)
     if c.verdict == "hurts":
@@ -224,7 +226,7 @@ def _of_gain(report: Report, c: Comparison, plain: Comparison | None) -> tuple[K
 def _more_words(report: Report, c: Comparison) -> str:
     found = needed(report, c)
     if found is None:
-        return "More items would be needed; how many cannot be told from these."
+        return "More items would be needed; these do not tell how many."
     if found.more is None:
         return "More items alone will not do, because tasks differ too much; it takes more tasks."
     if found.more == 0:

@@ -17,7 +17,7 @@ from promptlab.reporting.frozen import experiment_of
 from promptlab.reporting.prepared import Store
 from promptlab.reporting.sensitivity import key_of
 from promptlab.reporting.table import Table, table
-from promptlab.stats import adjustment_of
+from promptlab.stats import Screening, adjustment_of
 
 AS_PLANNED, DEVIATES, NOT_YET = "■ as planned", "▼ deviates", "● not yet"
 MOST_GAPS = 200
@@ -49,26 +49,30 @@ def counted_cells(store: Store) -> pd.DataFrame:
     """Trials and errors of every model, setting, arm and task: what the plan asks for, and what is recorded."""
     keys = ["model", "setting", "arm", "task"]
     there = store.query(
-        "SELECT model, setting, arm, task, count(*) AS n, count(*) FILTER (outcome = 'error') AS errors FROM trials GROUP BY ALL"
+        "SELECT model, setting, arm, task, count(*) AS n, count(*) FILTER (outcome = 'error') AS errors FROM trials "
+        "WHERE trials.order >= 0 GROUP BY ALL"
     )
-    frame = planned_cells(store.plan).merge(there, on=keys, how="outer")
+    screening = Screening(store.plan, store.report.screening) if store.plan.confirm else None
+    frame = planned_cells(store.plan, screening).merge(there, on=keys, how="outer")
     for name in ("planned", "n", "errors"):
         frame[name] = frame[name].fillna(0).astype("int64")
     return frame
 
 
-def planned_cells(plan: Plan) -> pd.DataFrame:
-    """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats."""
+def planned_cells(plan: Plan, screening: Screening | None = None) -> pd.DataFrame:
+    """How many trials the plan asks of every model, setting, arm and task: items times base prompts times repeats; of a run that screens
+    first those of the confirming part.
+    """
     rows = []
     for setting in plan.settings:
-        each = [(arm.name, n * plan.replicates) for arm in plan.arms_of(setting) if (n := plan.n_prompts_of(setting, arm))]
-        every = itertools.product(plan.model_of, each, plan.tasks)
-        rows += [(model, setting.id, arm, task.name, task.n_items * n) for model, (arm, n), task in every]
+        for model, arm, task in itertools.product(plan.model_of, plan.arms_of(setting), plan.tasks):
+            n = screening.n_prompts(model, setting, arm, task) if screening else plan.n_prompts_of(setting, arm, task)
+            rows += [(model, setting.id, arm.name, task.name, task.n_items * n * plan.replicates)] if n else []
     return pd.DataFrame(rows, columns=["model", "setting", "arm", "task", "planned"])
 
 
 def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
-    """What was planned beside what happened."""
+    """What was planned next to what happened."""
     plan, m = store.plan, store.manifest
     planned, n, n_skipped = plan.counts.trials, int(cells["n"].sum()), m.counts.skipped
     state = store.report.state
@@ -79,7 +83,7 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
         untold = NOT_YET if state == "running" else UNKNOWN
         rows.append((what, untold if fine is None else AS_PLANNED if fine else DEVIATES, wanted, is_now))
 
-    skipped = f", {n_skipped:,} not sent because of a look" if n_skipped else ""
+    skipped = f", {n_skipped:,} not sent as planned" if n_skipped else ""
     add("trials recorded", f"{planned:,}", f"{n:,}{skipped}", n + n_skipped >= planned or short)
     wanted = cells[cells["planned"] > 0]
     for name in ("arm", "task"):
@@ -89,11 +93,11 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
         extra = int(cells.loc[cells["planned"] == 0, "n"].sum())
         add("trials outside the plan", "0", f"{extra:,}", not extra)
     n_errors = int(cells["errors"].sum())
-    add("calls that failed and were not asked again", "0", f"{n_errors:,}", not n_errors)
+    add("calls that failed and were not sent again", "0", f"{n_errors:,}", not n_errors)
     between = len(plan.looks) - 1
     taken = len({row.look for row in store.report.looks if row.look < between})
     looks = (f"{between:,}", f"{taken:,} taken") if plan.looks else ("none", "none")
-    add("looks before the end", *looks, not plan.looks or taken == between or short)
+    add("interim analyses before the end", *looks, not plan.looks or taken == between or short)
     several = {name: versions for name, versions in m.served.items() if len(versions) > 1}
     said = "; ".join(f"{name}: {', '.join(versions)}" for name, versions in several.items())
     add("versions that served one model", "1", said or ("1" if m.served else "unknown"), not several if m.served else None)
@@ -105,7 +109,7 @@ def deviation_table(store: Store, cells: pd.DataFrame) -> Table:
     add("budget", limit, f"reached: {reached}" if reached else "not reached", not reached)
     add("models that refused for good", "none", "; ".join(f"{name}: {why}" for name, why in m.stopped.items()) or "none", not m.stopped)
     add("how it ended", "complete", state, state == "complete" or short)
-    note = "Not every deviation does harm: a second session goes on where the first ended. Each is a question that the report must answer."
+    note = "Not every deviation does harm: a second session continues where the first ended. The report must explain each."
     return table("Deviations from the plan", note, ("what", "says", "planned", "found"), rows)
 
 
@@ -126,7 +130,7 @@ def gap_table(store: Store, cells: pd.DataFrame) -> Table:
     n = int((cells["n"] < cells["planned"]).sum())
     note = f"{n:,} of {len(cells):,} are short of trials" + (f"; the {MOST_GAPS} emptiest are listed." if n > MOST_GAPS else ".")
     if store.plan.looks:
-        note += " Looks leave trials unasked on purpose."
+        note += " Interim analyses leave trials unsent on purpose."
     return Table("Arms and tasks with fewer trials than planned", note, frame.reset_index(drop=True))
 
 
@@ -142,7 +146,7 @@ def version_table(store: Store) -> Table:
 
 
 def parameter_table(store: Store) -> Table:
-    """What the experiment asks of each model beside the messages, and what its provider was sent."""
+    """What the experiment asks of each model besides the messages, and what its provider was sent."""
     rows = []
     for name, model in store.plan.model_of.items():
         asked = as_sent(merged(store.plan.sampling, model.sampling))
@@ -153,7 +157,7 @@ def parameter_table(store: Store) -> Table:
             rows.append((name, key, says, _json(asked, key, "not asked"), "unknown" if sent is None else _json(sent, key, "not sent")))
     note = (
         "As the sweep found them before its first call. Added ones are promptlab's or the provider's own; a simulated model takes the "
-        "experiment's seed. What each call was sent stands with the answer."
+        "experiment's seed. What each call was sent is shown with the answer."
     )
     return Table("Parameters asked and sent", note, pd.DataFrame(rows, columns=["model", "parameter", "says", "asked", "sent"]))
 
@@ -273,7 +277,7 @@ def experiment_text(store: Store) -> str | None:
 
 
 def commands(store: Store) -> list[tuple[str, str]]:
-    """What to do, and the command for it; nothing of an imported run, which promptlab cannot ask again."""
+    """What to do, and the command for it; nothing of an imported run, which promptlab cannot run again."""
     if store.plan.imported:
         return []
     folder = shlex.quote(str(store.folder))
@@ -291,5 +295,5 @@ def commands(store: Store) -> list[tuple[str, str]]:
          f"promptlab cache import bundle && promptlab sweep bundle/experiment.yaml{sequential} --cache replay --runs again"),
     ]  # fmt: skip
     if others:
-        found.append(("The experiment also reads these files; put them beside it first:", "\n".join(others)))
+        found.append(("The experiment also reads these files; put them next to it first:", "\n".join(others)))
     return found

@@ -30,7 +30,7 @@ DIFF_CSS = (
 
 
 class Segment(NamedTuple):
-    """A run of text that stands in both texts, in the second alone (`added`) or in the first alone (`removed`).
+    """A run of text that is in both texts, in the second alone (`added`) or in the first alone (`removed`).
 
     `n_hidden` counts the characters in the middle of an equal run that are left out; `text` and `tail` are its two ends.
     """
@@ -121,7 +121,7 @@ def _joined(words: Sequence[tuple[str, str]]) -> str:
 
 
 def _removed_first(pieces: Sequence[Segment]) -> Iterator[Segment]:
-    """Between two equal runs everything removed stands before everything added."""
+    """Between two equal runs everything removed precedes everything added."""
     for equal, run in groupby((piece for piece in pieces if piece.text), key=lambda piece: piece.kind == "equal"):
         kept = list(run)
         yield from kept if equal else sorted(kept, key=lambda piece: piece.kind == "added")

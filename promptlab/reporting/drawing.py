@@ -16,20 +16,23 @@ from typing import IO, Any, Literal, cast
 
 from promptlab.nouns.errors import PromptlabError
 
-Kind = Literal["svg", "png"]
+Kind = Literal["svg", "png", "pdf"]
 LONGEST_S = 60.0
 
 
 class NotDrawn(PromptlabError):
-    """A chart that cannot be drawn; what it shows stands in the tables."""
+    """A chart that cannot be drawn; its data are in the tables."""
 
 
 _lock = threading.Lock()
 _drawer: list[subprocess.Popen[bytes]] = []
 
 
-def picture(chart: Mapping[str, Any], kind: Kind) -> bytes:
-    """A chart in Vega-Lite as SVG text, or as a PNG at twice its size; NotDrawn where that fails, whatever way it does."""
+def picture(chart: Mapping[str, Any] | str, kind: Kind) -> bytes:
+    """A chart in Vega-Lite, or a drawing in SVG, as SVG text, as a PNG at twice its size or as a PDF.
+
+    NotDrawn where that fails, whatever way it does.
+    """
     order = json.dumps({"kind": kind, "chart": chart}).encode() + b"\n"
     with _lock:
         if not _drawer or _drawer[0].poll() is not None:
@@ -64,11 +67,14 @@ def main() -> None:
     """Draw until there is nothing more to draw."""
     import vl_convert
 
+    def _drawn(svg: str, kind: str) -> bytes:
+        return svg.encode() if kind == "svg" else vl_convert.svg_to_png(svg, scale=2) if kind == "png" else vl_convert.svg_to_pdf(svg)
+
     for line in sys.stdin.buffer:
         order = json.loads(line)
         try:
             chart = order["chart"]
-            found = vl_convert.vegalite_to_svg(chart).encode() if order["kind"] == "svg" else vl_convert.vegalite_to_png(chart, scale=2)
+            found = _drawn(chart if isinstance(chart, str) else vl_convert.vegalite_to_svg(chart), order["kind"])
             length = len(found)
         except Exception as error:  # of any kind: the page shows it
             found = str(error).encode("utf-8", "replace")[:500]

@@ -176,7 +176,7 @@ def shared_items(a: Side, b: Side, task: str | None) -> pd.DataFrame | None:
 
 
 def default_kind(asked: str | None, pairs: pd.DataFrame, n: Mapping[str, int]) -> str:
-    """The kind of the item that is asked for, else the more telling one."""
+    """The kind of the item that is requested, else the more telling one."""
     of_item = pairs.loc[pairs["item"] == asked, "kind"]
     return str(of_item.iloc[0]) if len(of_item) else most_telling(n)
 

@@ -17,7 +17,9 @@ from promptlab.nouns import OF_TEXTS, SCOPES, TrialRow, facts_of, flat, inert
 from promptlab.record.store import Run
 from promptlab.reporting.arms import arm_tables, decisions
 from promptlab.reporting.build import Report, arm_table, comparison_frame, headline
+from promptlab.reporting.causes import causes
 from promptlab.reporting.contrasts import contrast_tables
+from promptlab.reporting.frozen import evidence_of
 from promptlab.reporting.rows import COLUMNS, baseline_table, beside_tables, cells, gap_table, loop_tables, records
 from promptlab.reporting.summary import rows_of, summaries
 from promptlab.reporting.summary_words import summary_table
@@ -49,12 +51,18 @@ def to_json(report: Report) -> str:
         "decision": [_decision(**found) for found in decisions(report)],
         "looks": [flat(row) for row in report.looks],
         "saved": asdict(report.saved) if report.saved else None,
+        **({"older_answers": report.n_old} if report.n_old is not None else {}),
+        **({"screening": [flat(row) for row in report.screening]} if report.plan.confirm else {}),
         **({"spread_over_levels": [asdict(row) for row in beside.levels]} if beside.levels else {}),
         "variance_components": [flat(row) for row in beside.components],
         "official_minus_twin": list(report.gaps),
         "loop_rounds": list(report.rounds),
         "loop_arms": list(report.loop_arms),
         "emotion_transitions": list(report.emotions),
+        **({"loop_contrasts": list(report.loop_contrasts)} if report.loop_contrasts else {}),
+        **({"loop_causes": causes(report.loop_contrasts, report.plan)} if report.loop_contrasts else {}),
+        **({"evidence": evidence[0]._asdict()} if (evidence := evidence_of(report)) else {}),
+        **({"failed": list(report.failed)} if report.failed else {}),
         "plan": report.plan.plain(),
         "manifest": report.manifest.plain(),
     }
@@ -109,6 +117,7 @@ def to_markdown(report: Report) -> str:
     ] or ["- none"]
     lines += ["", "## Provenance", ""]
     lines += [f"- {name}: `{value}`" for name, value in m.hashes.items()]
+    lines += [f"- evidence of the answers: {escaped(found.words)}" for found in evidence_of(report)]
     lines += [f"- state: {report.state}; {report.paid}; margins: {100 * plan.margins.cell:g} points in a task, "
               f"{100 * plan.margins.mean:g} over the tasks"]  # fmt: skip
     return "\n".join(lines) + "\n"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError, as_sent, merged
+from promptlab.record.store import Evidence, evidence_in
 from promptlab.reporting.build import Report
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
@@ -43,21 +44,26 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("controls", controls),
         ("settings", "; ".join(setting.words for setting in plan.settings)),
         ("base prompts", ", ".join(plan.base_prompts)),
-        ("answers for each item and arm", str(plan.answers_an_item)),
+        ("answers for each item and arm", " or ".join(dict.fromkeys(str(plan.answers_an_item(task)) for task in plan.tasks))),
         ("seed", str(plan.seed)),
         ("sampling", _json(plan.sampling) if plan.sampling else "nothing asked: the provider's defaults"),
         ("size", ", ".join(f"{name} {getattr(plan.counts, name):,}" for name in ("models", "tasks", "items", "arms", "trials"))),
     ]
-    anew = f"{plan.ran_by}; this report scores the stored answers anew" if plan.ran_by and plan.ran_by != plan.scorer else ""
+    anew = f"{plan.ran_by}; this report rescores the stored answers" if plan.ran_by and plan.ran_by != plan.scorer else ""
     extra = (("scorer of the run", anew), ("known defects of items", plan.defects), ("length of texts counted by", plan.encoding))
     found += [(name, str(value)) for name, value in extra if value]
     for loop in plan.loops:
-        oracle = "told by an oracle when right" if loop.oracle else "no oracle"
-        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds, {loop.mode}, settles on {loop.settle}, {oracle}"))
+        several = f" of {loop.candidates} answers" if loop.candidates > 1 else ""
+        oracle = "an oracle says when it is right" if loop.oracle else "no oracle"
+        found.append((f"loop {loop.strategy}", f"{loop.rounds} rounds{several}, {loop.mode}, settles on {loop.settle}, {oracle}"))
+    if c := plan.confirm:
+        rule = f"at most {c.most} arms of a question, none whose {100 * c.level:.0f} % interval lies below the best"
+        n = sum(map(len, c.screening.values()))
+        found.append(("screen and confirm", f"{n:,} items choose, {sum(c.items):,} confirm; {rule}"))
     if plan.looks:
         at = ", ".join(str(max(look.items)) for look in plan.looks)
         below = 100 * (plan.futility or 0.0)
-        found.append(("planned looks", f"{len(plan.looks)}, after {at} items of a task; futility below {below:g} % power"))
+        found.append(("planned interim analyses", f"{len(plan.looks)}, after {at} items of a task; futility below {below:g} % power"))
     return found
 
 
@@ -85,6 +91,7 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
         ("first and last written", f"{m.created_at} to {m.updated_at}", False),
         ("models asked", "; ".join(f"{name}: {model.words}" for name, model in m.models.items()), False),
         ("served by", "; ".join(f"{name}: {_versions(versions)}" for name, versions in m.served.items()) or "nothing yet", False),
+        *(("evidence of the answers", evidence.words, False) for evidence in evidence_of(report)),
         ("prices, USD per million tokens", "; ".join(f"{name}: {_price(p)}" for name, p in m.prices.items()) or "none recorded", False),
         ("calls", f"{m.counts.sent:,} sent in {m.sessions} session{'' if m.sessions == 1 else 's'}; in the last, {m.counts.cached:,} "
                   f"answers came from the cache and {m.counts.errors:,} calls failed", False),
@@ -97,6 +104,17 @@ def provenance(report: Report) -> list[tuple[str, str, bool]]:
     return found
 
 
+def evidence_of(report: Report) -> list[Evidence]:
+    """What the calls keep of their providers, where they are at hand and anything says so."""
+    if report.folder is None or report.plan.imported:
+        return []
+    try:
+        found = evidence_in(report.folder)
+    except PromptlabError:
+        return []
+    return [found] if found.response_ids or found.request_ids or found.dated else []
+
+
 def steps(report: Report) -> list[Step]:
     """How to do it again: the sweep itself, the stored answers without a key, and the verdicts from the record."""
     m, run = report.manifest, shlex.quote(f"runs/{report.run}")
@@ -107,10 +125,10 @@ def steps(report: Report) -> list[Step]:
         experiment = experiment_of(report.folder) if report.folder else None
         looks = " --sequential" if report.plan.looks and (experiment is None or experiment.analysis.looks == 1) else ""
         found = [
-            Step("Ask again, or resume: the same file on the same data is the same run, and nothing recorded or stored is asked twice.",
+            Step("Run again, or resume: the same file on the same data is the same run, and nothing recorded or stored is sent twice.",
                  [f"promptlab sweep {path}{looks}"]),
             Step("Hand the answers on as plain files, with their requests and checksums.", [f"promptlab cache export {run} --to {bundle}"]),
-            Step("Replay them elsewhere, without key or network; every trial is asked of the stored answers.",
+            Step("Replay them elsewhere, without key or network; every trial takes its stored answers.",
                  [f"promptlab cache import {bundle}", f"promptlab sweep {bundle}/experiment.yaml{looks} --cache replay"]),
         ]  # fmt: skip
     by_another = [f"promptlab report {run} --scorer reference"] if m.experiment_path else []
@@ -181,7 +199,7 @@ def _prompts(report: Report) -> Table:
     note = "The instruction of every task; the text under test is added where the placement says, before or after it."
     heads = ("task or placement", "name or position", "words")
     if report.plan.prompts:
-        note = "Whole prompts with their variables; an added text stands at an end of the last user message, or in the system message."
+        note = "Whole prompts with their variables; an added text is at an end of the last user message, or in the system message."
         heads = ("prompt, task or placement", "role, name or position", "words")
     return table("Prompts", note, heads, rows)
 

@@ -64,9 +64,19 @@ def gate(run: Run, arm: str | None, *, margin: float | None = None, max_cost_inc
 def _gated(report: Report, model: str, arm: str | None, margin: float | None, most: float | None) -> Gated:
     plan = report.plan
     [rows] = [summary.rows for summary in summaries(report) if summary.model == model]
+    margins = plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
+    if arm in {r.treatment for r in report.screening if r.model == model} - {r.treatment for r in report.screening if r.chosen}:
+        why = "it did not continue after the screening part, so nothing confirms it"
+        none = NonInferiority(
+            outcome="not enough data", diff=None, low=None, high=None, margin=margins if margin is None else margin / 100, alpha=plan.alpha,
+            n_items=0, n_tasks=0, why=why,
+        )  # fmt: skip
+        return Gated(
+            run=report.run, model=model, simulated=model in report.manifest.simulated_models, arm=arm or "", incumbent=_incumbent(rows),
+            outcome=OPEN, quality=none, cost_increase=None, max_cost_increase=None if most is None else most / 100, why=why,
+        )  # fmt: skip
     row = _chosen(report, rows, arm)
     incumbent, refs, base = _sides(report, rows, row)
-    margins = plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
     quality = non_inferiority(
         report.trials, plan, refs, base, margin=margins if margin is None else margin / 100, alpha=plan.alpha,
     )  # fmt: skip
@@ -88,6 +98,10 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
     )  # fmt: skip
 
 
+def _incumbent(rows: Sequence[SummaryRow]) -> str:
+    return next((row.arm for row in rows if row.incumbent), "")
+
+
 def _chosen(report: Report, rows: Sequence[SummaryRow], arm: str | None) -> SummaryRow:
     others = [row for row in rows if not row.incumbent]
     names = [row.arm for row in others]
@@ -95,7 +109,9 @@ def _chosen(report: Report, rows: Sequence[SummaryRow], arm: str | None) -> Summ
         if len(others) == 1:
             return others[0]
         raise UsageProblem(f"{report.run} has {len(others)} arms besides the incumbent; name one with --arm: {', '.join(names)}")
-    found = [row for row in others if row.arm == arm] or [row for row in others if arm in (row.text_of, row.prompt)]
+    found = [row for row in others if row.arm == arm] or [
+        row for row in others if arm in (row.text_of, row.text_of.rsplit("/", 1)[-1], row.prompt)
+    ]
     if len(found) == 1:
         return found[0]
     if found:

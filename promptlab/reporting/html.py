@@ -5,48 +5,46 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
-from promptlab.nouns import CONTROLS, OF_TEXTS, SCOPES, VERDICTS, Comparison, inert
+from promptlab.nouns import CONTROLS, OF_TEXTS, SCOPES, Comparison, inert
 from promptlab.reporting import frozen, rows
 from promptlab.reporting.arms import decision_table, repeat_tables
 from promptlab.reporting.build import Report, headline, tally
+from promptlab.reporting.changed import Pair, changed
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import Line, cautions, lines
 from promptlab.reporting.drawing import NotDrawn
+from promptlab.reporting.fragments import template, verdict_table
 from promptlab.reporting.rows import cells, named, result
 from promptlab.reporting.sensitivity import MOST_TRIALS_BY_TASK, Bound, Rescoring, bounds, rescoring
 from promptlab.reporting.summary import summaries
-from promptlab.reporting.summary_words import summary_table
-from promptlab.stats import interval, p_figure, points
+from promptlab.stats import interval, p_figure
 
-TEMPLATE = Path(__file__).parent / "report.html.j2"
-MOST_DRAWN = 12
-"""Tasks up to which the matrix is drawn; beyond, it is a table, which scrolls and prints."""
 MOST_OPEN = 60
-"""Rows up to which a table stands open; beyond, its rows are folded sentence by sentence."""
+"""Rows up to which a table gives every sentence; beyond, it has the figures alone, folded by what was added."""
 FIGURE = re.compile(r"(?:-|unknown|nothing|[-+]?\.?\d.*|p [=<] .*)")
 LONGEST_FIGURE = 30
 
 
 SECTIONS = {
-    "found": "What was found",
-    "decision": "Decision",
+    "changed": "Items that changed",
     "tasks": "Task by task",
+    "found": "What was found, in sentences",
+    "screening": "Screening",
+    "decision": "Decision",
     "design": "Design, fixed before the first call",
     "comparisons": "Every comparison",
     "scorers": "Would another scorer say so?",
     "missing": "What missing answers could hide",
     "protocol": "The papers' protocol, and the honest one",
     "arms": "Cost and reliability by arm",
-    "beside": "Beside the verdicts",
+    "beside": "Next to the verdicts",
     "loops": "Feedback loops",
-    "looks": "Looks before the end",
+    "looks": "Interim analyses",
     "provenance": "Provenance",
     "again": "How to do it again",
     "words": "How to read this",
@@ -56,31 +54,29 @@ SECTIONS = {
 
 def to_html(report: Report) -> str:
     """The whole report; every text from outside is escaped."""
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_inert)
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     told = lines(report)
     scored = rescoring(report)
     beside = [*rows.beside_tables(report), *repeat_tables(report)]
     decision = decision_table(report)
     looks = [table for table in beside if table.title == rows.LOOKS_TITLE]
+    screening = [table for table in beside if table.title == rows.SCREENING_TITLE]
     loops = rows.loop_tables(report)
+    tables = _tables(report)
     sections = SECTIONS | ({"design": "Design, as imported"} if report.plan.imported else {})
-    sections = {
-        name: title for name, title in sections.items() if {"loops": loops, "looks": looks, "decision": decision.rows}.get(name, True)
-    }
-    return template.render(
+    some = {
+        "changed": any(arms for *_, arms in tables), "loops": loops, "looks": looks, "decision": decision.rows, "screening": screening
+    }  # fmt: skip
+    sections = {name: title for name, title in sections.items() if some.get(name, True)}
+    return template("report.html.j2").render(
         report=report,
         frozen=frozen,
         rows=rows,
-        verdicts=VERDICTS,
         sections=sections,
         titles={name: f"{number}. {title}" for number, (name, title) in enumerate(sections.items(), 1)},
-        summaries=[(of_model, summary_table(of_model)) for of_model in summaries(report)],
-        texts={arm.name: arm.text for arm in report.plan.arms if arm.text},
+        tables=tables,
         cautions=[*cautions(report), *_scorer_caution(told, scored)],
         size=_size(report),
         headline=headline(report),
-        forests=_forests(report),
         matrices=_matrices(report),
         drawn_rounds=_rounds(report),
         row=lambda c: _row(report, c),
@@ -95,16 +91,15 @@ def to_html(report: Report) -> str:
         decision=decision,
         loops=loops,
         looks=looks,
+        screening=screening,
         look_shares=[[f"{s.effect:g}", f"{100 * s.asked:.0f} %", f"{100 * s.power:.0f} %"] for s in report.plan.look_shares],
         effective=json.dumps(report.manifest.effective, indent=2, ensure_ascii=False),
         figures=_figures,
-        points=points,
-        interval=interval,
     )
 
 
 def _is_figure(cell: str) -> bool:
-    """Whether a cell holds a number and perhaps its interval: those stand to the right and never break."""
+    """Whether a cell holds a number and perhaps its interval: those are on the right and never break."""
     return len(cell) <= LONGEST_FIGURE and FIGURE.fullmatch(cell) is not None
 
 
@@ -112,11 +107,6 @@ def _figures(rows: Sequence[Sequence[str]], first: int) -> list[bool]:
     """For each column from `first` on whether it holds figures: all of its cells are one, or nothing, and not all are nothing."""
     columns = list(zip(*rows, strict=True))
     return [i >= first and all(map(_is_figure, cells)) and any(cell != "-" for cell in cells) for i, cells in enumerate(columns)]
-
-
-def _inert(value: object) -> object:
-    """Text without the characters that hide or reorder it; markup of our own as it is."""
-    return inert(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _size(report: Report) -> str:
@@ -180,33 +170,34 @@ def _extreme(report: Report, bound: Bound) -> dict[str, Any]:
     }
 
 
-def _forests(report: Report) -> list[dict[str, Any]]:
-    """For each model and control the forest of sentences over tasks, as SVG."""
-    found = _pictured(report, "stimulus")
-    return [{"title": title, "svg": _drawn("forest", over, title, simulated, _described(over))} for over, title, simulated in found]
-
-
-def _matrices(report: Report) -> list[dict[str, Any]]:
-    """For each model and control the matrix of cells: drawn where tasks are few, else as a table with tasks down."""
-    found: list[dict[str, Any]] = []
-    for each, title, simulated in _pictured(report, "cell"):
-        tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
-        if len(tasks) <= MOST_DRAWN:
-            found.append({"title": title, "svg": _drawn("matrix", each, f"{title}: task by task", simulated, _described(each))})
-            continue
-        by = {(str(c.task), c.treated): c for c in each}
-        lined = [(task, [by.get((task, name)) for name in names]) for task in tasks]
-        found.append({"title": f"{'SIMULATED: ' if simulated else ''}{title}", "svg": None, "names": names, "rows": lined})
+def _tables(report: Report) -> list[tuple[dict[str, Any], dict[int, tuple[str, str]], list[tuple[str, str, str, tuple[Pair, ...]]]]]:
+    """For each model its verdict table, a link for each row that changed items, and those items: id, arm, how many, in full."""
+    found = []
+    for n, summary in enumerate(summaries(report)):
+        links, arms = {}, []
+        for place, one in changed(report, summary).items():
+            many, id_ = one.gained + one.lost, f"changed-{n}-{place}"
+            links[place] = id_, f"{len(one.pairs)} of {many} changed items" if many > 1 else "1 changed item"
+            arms.append((id_, summary.rows[place].arm, f"{one.gained} gained, {one.lost} lost", one.pairs))
+        found.append((verdict_table(report, summary), links, arms))
     return found
 
 
-def _pictured(report: Report, scope: str) -> Iterator[tuple[list[Comparison], str, bool]]:
-    """The comparisons of each model, control and setting that has a difference to draw, with a title, and whether it is simulated."""
+def _matrices(report: Report) -> list[dict[str, Any]]:
+    """For each model and control the verdicts in single tasks: tasks down, arms across by their estimate over the tasks."""
+    found: list[dict[str, Any]] = []
     for model, control, setting in itertools.product(report.models, report.controls, report.plan.settings):
+        each = report.of("cell", model, control, setting)
+        if all(c.diff is None for c in each):
+            continue
+        over = {c.treated: c.diff or 0.0 for c in report.of("stimulus", model, control, setting)}
+        tasks, names = (list(dict.fromkeys(values)) for values in ((str(c.task) for c in each), (c.treated for c in each)))
+        names.sort(key=lambda name: -over.get(name, 0.0))
+        by = {(str(c.task), c.treated): c for c in each}
         title = f"{model}, against {CONTROLS[control].name}" + (f" ({setting.words})" if len(report.plan.settings) > 1 else "")
-        found = report.of(scope, model, control, setting)
-        if any(c.diff is not None for c in found):
-            yield found, title, model in report.manifest.simulated_models
+        title = f"{'SIMULATED: ' if model in report.manifest.simulated_models else ''}{title}"
+        found.append({"title": title, "names": names, "rows": [(task, [by.get((task, name)) for name in names]) for task in tasks]})
+    return found
 
 
 def _rounds(report: Report) -> list[Markup]:
@@ -214,16 +205,12 @@ def _rounds(report: Report) -> list[Markup]:
     drawn = []
     for model, loop in dict.fromkeys((str(row["model"]), str(row["loop"])) for row in report.rounds):
         of_loop = [row for row in report.rounds if (row["model"], row["loop"]) == (model, loop)]
-        last = {str(row["arm"]): f"{row['arm']} {100 * row['pass_at_k']:.1f} % by round {row['round']}" for row in of_loop}
+        last = {str(row["arm"]): f"{row['arm']} {100 * row['solved']:.1f} % by round {row['round']}" for row in of_loop}
         simulated = model in report.manifest.simulated_models
-        drawn.append(_drawn("rounds", of_loop, f"{model}, {loop}: items solved by round", simulated, "; ".join(last.values())))
+        known = any(row["tokens"] is not None for row in of_loop)
+        for chart, words in (("rounds", "by round"), ("spent", "by tokens spent"))[: 1 + known]:
+            drawn.append(_drawn(chart, of_loop, f"{model}, {loop}: items solved {words}", simulated, "; ".join(last.values())))
     return drawn
-
-
-def _described(comparisons: Sequence[Comparison]) -> str:
-    if len(comparisons) > MOST_OPEN:
-        return tally(comparisons)
-    return "; ".join(f"{c.treated}{f' in {c.task}' if c.task else ''}: {result(c)}" for c in comparisons)
 
 
 def _drawn(chart: str, what: Sequence[Any], title: str, simulated: bool, words: str) -> Markup:

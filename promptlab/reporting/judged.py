@@ -1,4 +1,4 @@
-"""What a run with judges may claim: controls of the judges, the ground that verdicts stand on, and ratings by people.
+"""What a run with judges may claim: controls of the judges, the basis of verdicts, and ratings by people.
 
 A judge that fails a control gives no verdict. Where people rated a random part of the items, their labels decide and the judge's only
 narrow the interval; everywhere else the words say that nobody has checked the judge.
@@ -126,7 +126,7 @@ def controls(trials: pd.DataFrame, plan: Plan) -> list[Control]:
                 found.append(Control(str(model), str(task), words, len(decided), passed / len(decided), least=least, failed=failed))
         firsts = [(part["as_a"] + 1 - part["as_b"]) / 2 for part in parts if "as_a" in part]
         if firsts:
-            found.append(Control(str(model), str(task), "share for what stands first", len(firsts), sum(firsts) / len(firsts)))
+            found.append(Control(str(model), str(task), "share for the first answer", len(firsts), sum(firsts) / len(firsts)))
     return found
 
 
@@ -163,7 +163,7 @@ def grounded(comparisons: Sequence[Comparison], trials: pd.DataFrame, plan: Plan
 
 
 def ground(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
-    """What the verdicts of a judged run stand on, in a sentence or two that come first."""
+    """The basis of the verdicts of a judged run, in a sentence or two that come first."""
     tasks = judged_tasks(plan)
     if not tasks:
         return []

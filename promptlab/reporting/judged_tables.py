@@ -51,7 +51,7 @@ def label_table(plan: Plan) -> Table:
 
 
 def judged_tables(trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -> list[Table]:
-    """What stands beside the verdicts of a judged run: the judges' controls, length, echoes, agreement, and every named outcome."""
+    """What accompanies the verdicts of a judged run: the judges' controls, length, echoes, agreement, and every named outcome."""
     if trials.empty:
         return []
     tables = [_outcomes(trials)]
@@ -105,6 +105,7 @@ def _length(trials: pd.DataFrame, plan: Plan) -> Table:
     """For each arm the judged difference to the baseline, raw and between answers of one length."""
     rows = []
     mine = trials[trials["task"].isin(judged_tasks(plan))]
+    pairs = {name for name, how in judgings(plan).items() if how.kind == "pairwise"}
     lengths = item_tables(mine.assign(score=[math.log(max(1, words_of(str(answer)))) for answer in mine["answer"]]))
     for place, of_task in item_tables(mine).items():
         for task, scores in of_task.items():
@@ -117,15 +118,19 @@ def _length(trials: pd.DataFrame, plan: Plan) -> Table:
                 both = np.isfinite(diff) & np.isfinite(ratio)
                 clusters = None if scores.clusters is None else list(scores.clusters[both])
                 try:
-                    a = length_adjusted(diff[both], ratio[both], clusters)
+                    a = length_adjusted(diff[both], ratio[both], clusters, reach=0.5 if task in pairs else 1.0)
                 except ValueError:
                     continue
                 rows.append([
                     place[0], task, arm, str(a.n), f"{100 * (math.exp(float(ratio[both].mean())) - 1):+.0f} %", points(a.raw),
-                    interval(*a.raw_interval), points(a.adjusted), interval(*a.adjusted_interval), points(a.slope * math.log(2)),
+                    interval(*a.raw_interval), *(("-",) * 3 if a.adjusted is None or a.adjusted_interval is None or a.slope is None else
+                    (points(a.adjusted), interval(*a.adjusted_interval), points(a.slope * math.log(2)))),
                 ])  # fmt: skip
     heads = ("model", "task", "arm", "items", "longer by", "raw", "95 % CI", "at equal length", "95 % CI ", "per doubling")
-    note = "Differences to the baseline in points; at equal length: where both answers have as many words, by a regression."
+    note = (
+        "Differences to the baseline in points; at equal length: where both answers have as many words, by a logistic regression; a dash "
+        "where nearly all answers of one side are longer, so that nothing is known of it."
+    )
     return table("Judged differences and length", note, heads, rows)
 
 

@@ -32,7 +32,7 @@ BRING = "promptlab data import DIR\npromptlab data pull"
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One added text, or one arm of a run that is none."""
+    """One added text, or one arm of a run without one."""
 
     name: str
     role: str
@@ -123,7 +123,7 @@ def sentence_table(store: Store | None, every: Sequence[Sentence], role: str) ->
         ]
         for s in listed
     ]  # fmt: skip
-    first = " Those of this run stand first." if store else ""
+    first = " Those of this run come first." if store else ""
     note = f"{len(listed):,} texts. Click one to see it in a prompt. Neutral sentences are matched by tokens, then by words.{first}"
     heads = ("text", "role", "words", "tokens", "compared with", "theory", "asks for", "source")
     return table("Sentences", note, ("id", *(("in this run",) if store else ()), *heads), rows)

@@ -1,4 +1,4 @@
-"""Two arms of one run or of two runs, paired item by item and base prompt by base prompt: for a look, not for a verdict, because
+"""Two arms of one run or of two runs, paired item by item and base prompt by base prompt: for exploration, not for a verdict, because
 nobody planned it."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled
+from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.rescore import rescored
@@ -106,6 +106,7 @@ def side_of(run: Run, model: str | None, arm: str, strategy: str | None, *, prom
         raise UsageProblem(f"{run.id} has no prompt {prompt!r}; {did_you_mean(prompt, prompts)}".rstrip("; "))
     if arm not in arms and arm in prompts:
         arm, prompt = NONE_ARM, arm
+    arm = full_name(arm, arms)
     if arm not in arms:
         raise UsageProblem(f"{run.id} has no arm {arm!r}; {did_you_mean(arm, [*arms, *(prompts if len(prompts) > 1 else [])])}")
     settings = [s for s in plan.settings_with(arm) if strategy in (None, s.strategy)]
@@ -154,12 +155,12 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
         )
     plan_a, plan_b = run_a.plan, run_b.plan
     notes = differences(run_a, a.model, a.setting, run_b, b.model, b.setting)
-    trials_a = run_a.trials()
-    trials_b = trials_a if run_a.folder == run_b.folder else run_b.trials()
+    trials_a = _judging(run_a)
+    trials_b = trials_a if run_a.folder == run_b.folder else _judging(run_b)
     if plan_a.scorer != plan_b.scorer and plan_a.scorer is not None:
         trials_b = rescored(trials_b, run_b.items(), plan_b, plan_a.scorer)
-        notes.append(f"the answers of {b.run} were scored anew by {plan_a.scorer}")
-    shared = _shared_items(run_a, run_b)
+        notes.append(f"the answers of {b.run} were rescored by {plan_a.scorer}")
+    shared = shared_items(run_a, run_b)
     of_side = [item_tables(t).get((s.model, s.setting.id), {}) for t, s in ((trials_a, a), (trials_b, b))]
     arms = [
         plan.baseline if side.arm == NONE_ARM and other.arm not in (NONE_ARM, AA_ARM) else (side.arm,)
@@ -172,7 +173,7 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     for task in plan_a.task_of:
         if task not in of_side[0] or task not in of_side[1]:
             continue
-        found, left_out, of_task = _pairs([tables[task] for tables in of_side], (a, b), arms, shared)
+        found, left_out, of_task = pairs_of([tables[task] for tables in of_side], (a, b), arms, shared)
         dropped += left_out
         changed += of_task
         if len(found.s):
@@ -199,7 +200,13 @@ def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) ->
     return PairReport(a, b, tuple(rows), tuple(notes), text, n_changed=len(changed), changed=tuple(changed[:MOST_CHANGED]))
 
 
-def _pairs(
+def _judging(run: Run) -> pd.DataFrame:
+    """The trials that judge arms: of a run that screened first those of its confirming part."""
+    confirm, trials = run.plan.confirm, run.trials()
+    return trials if confirm is None else trials[trials["order"] >= confirm.order]
+
+
+def pairs_of(
     tables: Sequence[ItemTable], sides: Sequence[Side], arms: Sequence[Sequence[str]], shared: Collection[tuple[str, str]]
 ) -> tuple[Pairs, int, list[Changed]]:
     """B and A on the items and base prompts that both have, how many items that leaves out, and which of them differ."""
@@ -234,7 +241,7 @@ def _row(found: Inference, task: str | None, n: int, means: tuple[float, float],
     return filled(PairRow, found, **given, status="not_planned")
 
 
-def _shared_items(run_a: Run, run_b: Run) -> set[tuple[str, str]]:
+def shared_items(run_a: Run, run_b: Run) -> set[tuple[str, str]]:
     """Items that both runs name alike and ask in the same words, of the same suite."""
     first, *others = [_texts(run) for run in ((run_a,) if run_a.folder == run_b.folder else (run_a, run_b))]
     return {key for key, text in first.items() if all(other.get(key) == text for other in others)}
@@ -247,7 +254,7 @@ def _texts(run: Run) -> dict[tuple[str, str], tuple[Any, ...]]:
 
 
 def differences(a: Run | Report, model_a: str, setting_a: Setting, b: Run | Report, model_b: str, setting_b: Setting) -> list[str]:
-    """What else differs between two runs, so that a difference is not put down to the arm alone."""
+    """What else differs between two runs, so that a difference is not attributed to the arm alone."""
     sides = [
         {
             **{name: getattr(run.plan, name) for name in ("seed", "replicates", "defects")},

@@ -14,7 +14,7 @@ from promptlab.nouns import Verdict
 
 
 class Tint(NamedTuple):
-    """Text and the ground it stands on; a ground of `transparent` means an outline without a fill."""
+    """Text and the ground it is on; a ground of `transparent` means an outline without a fill."""
 
     ink: str
     ground: str

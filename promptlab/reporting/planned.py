@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import CONTROLS, Counts, Estimate, OutlookRow, PowerRow
+from promptlab.nouns import CONTROLS, Counts, Estimate, OutlookRow, Plan, PlannedConfirm, PowerRow
 from promptlab.planning.draft import Choices, Draft, more_items
 from promptlab.planning.plan import TAU
 from promptlab.planning.price import counts
@@ -53,6 +53,21 @@ def measured(run: Store, model: str) -> Measured:
     return Measured(values.get("stimulus"), values.get("aa"), values.get("baseline"), n_pairs)
 
 
+def confirm_lines(made: Plan, confirm: PlannedConfirm) -> list[str]:
+    """What a plan that screens first does, and what that costs, in a few lines."""
+    items, first = sum(confirm.items), sum(map(len, confirm.screening.values()))
+    lines = [
+        f"Screen and confirm: {first:,} items choose, {items:,} others confirm what was chosen, and give every figure of the report.",
+        f"The rule: of the arms of a question the {confirm.most} with the largest difference continue, without those that the "
+        f"{100 * confirm.level:.0f} % interval puts below the best one. All others are not sent on the confirming items.",
+        f"Trials: at most {made.counts.trials:,}, expected {confirm.trials_likely:,} "
+        f"(where nothing works, {confirm.likely:.1f} arms continue).",
+    ]
+    for e in made.estimates:
+        lines.append(f"{e.model}: USD at most {price_words(e.usd)}, expected {price_words(confirm.usd_likely.get(e.model, (None, None)))}")
+    return lines
+
+
 def power_table(rows: Sequence[PowerRow]) -> Table:
     """The smallest effects that a design sees: rows of a plan's `power`."""
     words = [
@@ -66,7 +81,7 @@ def power_table(rows: Sequence[PowerRow]) -> Table:
     ]
     note = (
         f"A cell has {rows[0].n_items_cell} items or more; in it at least {rows[0].least_changed} answers must change, all one "
-        f"way, before anything can be told. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
+        f"way, before anything can be concluded. 'Among all' is the strictest level of {rows[0].n_cells} cells a model."
     ) if rows else ""  # fmt: skip
     columns = [
         "against (arms)",
@@ -152,7 +167,7 @@ def ways_table(chosen: Choices, draft: Draft) -> Table:
         rows.append({"times asked": repeats, "items a task": f"{n:,}" if n else f"more than {MOST_ITEMS:,}", **money})
     note = (
         f"What finds {chosen.effect:g} points with 80 % power, if {100 * chosen.psi:g} % of items flip. Repeats help as far as flips are "
-        f"chance ({min(chosen.again, 100 * chosen.psi):g} % flip when asked again); items divide all flips.{_simulated(draft)}"
+        f"chance ({min(chosen.again, 100 * chosen.psi):g} % flip when sent again); items divide all flips.{_simulated(draft)}"
     )
     return Table("Items and repeats", note, pd.DataFrame(rows))
 

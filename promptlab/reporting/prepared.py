@@ -1,7 +1,7 @@
-"""A run made ready for looking: its trials in one sorted file that queries read in place, its verdicts as JSON.
+"""A run prepared for looking: its trials in one sorted file that queries read in place, its verdicts as JSON.
 
-Made once for each state of the run folder, beside the cache and never inside the run. A page then costs a query, not a reading of
-the run, however long the run is. A long run is made ready by a process of its own, so that whoever looks stays small.
+Made once for each state of the run folder, next to the cache and never inside the run. A page then costs a query, not a reading of
+the run, however long the run is. A long run is prepared by a process of its own, so that whoever looks stays small.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -38,18 +38,21 @@ from promptlab.nouns import (
     first_line,
     home,
 )
+from promptlab.planning.earlier import extended
 from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
+from promptlab.reporting.checked import failures
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
+from promptlab.stats import Screening
 
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 5
-"""Raised when what is kept changes, so that older files are made anew."""
+VERSION = 7
+"""Raised when what is kept changes, so that older files are recreated."""
 OWN_PROCESS_FROM = 50_000
-"""Trials from which a run is made ready by a process of its own."""
+"""Trials from which a run is prepared by a process of its own."""
 JUDGED_LIMIT = 2**30
 VIEWS, WRITABLE = "the folder of prepared runs", "what it holds need not be what was found"
 MOST_KEPT = 12
@@ -92,20 +95,22 @@ class Store:
 
     @classmethod
     def of(cls, folder: Path, at: Stamp | None = None) -> Self:
-        """The run made ready, from what is kept where it is of the folder's state `at` (None: as it is now), else made anew."""
+        """The run prepared, from what is kept where it is of the folder's state `at` (None: as it is now), else recreated."""
         run = Run(folder)
         kept = _kept(folder, stamp(folder) if at is None else at)
         if kept is None:
             _make(folder)
             kept = _kept(folder, None)
             if kept is None:
-                raise RunProblem(
-                    f"{place(folder)}: what was made ready of the run cannot be read; remove that folder and open the run again"
-                )
+                raise RunProblem(f"{place(folder)}: what was prepared of the run cannot be read; remove that folder and open the run again")
         with contextlib.suppress(OSError):
             os.utime(place(folder))
+        plan = run.plan
+        if plan.confirm:
+            plan = Screening(plan, kept.judged.screening).confirming
+        plan = extended(plan)
         report = Report(
-            run=run.id, manifest=run.manifest, plan=run.plan, state=run.state, trials=pd.DataFrame(),
+            run=run.id, manifest=run.manifest, plan=plan, state=run.state, trials=pd.DataFrame(),
             baselines=pd.DataFrame(kept.baselines), **vars(kept.judged),
         )  # fmt: skip
         return cls(folder, report, kept.read_at, kept.stamp, _connected(folder))
@@ -123,7 +128,7 @@ class Store:
         try:
             found: pd.DataFrame = cursor.execute(sql, values or None).df()
         except (duckdb.IOException, duckdb.InvalidInputException) as error:
-            raise RunProblem(f"{self.folder}: what was made ready of it cannot be read ({first_line(error)}); open it again") from None
+            raise RunProblem(f"{self.folder}: what was prepared of it cannot be read ({first_line(error)}); open it again") from None
         finally:
             cursor.close()
         if len(found) <= MOST_ROWS_HELD:
@@ -212,6 +217,11 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
+def is_kept(folder: Path) -> bool:
+    """Whether a run is ready as it is now, so that opening it takes a moment."""
+    return _kept(folder, stamp(folder)) is not None
+
+
 def stamp(folder: Path) -> Stamp:
     """What the folder holds now: names, times and sizes of everything that decides what is shown."""
     paths = [folder / name for name in ("plan.json", "looks.json", "items.parquet", "journal.jsonl")]
@@ -226,7 +236,7 @@ def stamp(folder: Path) -> Stamp:
 
 
 def place(folder: Path) -> Path:
-    """Where what is made ready of a run is kept."""
+    """Where what is prepared of a run is kept."""
     where = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:12]
     return home() / "views" / f"{folder.name}-{where}"
 
@@ -235,7 +245,8 @@ def prepare(folder: Path) -> None:
     """Make a run ready in this process, whatever is kept of it."""
     now = stamp(folder)
     run = Run(folder)
-    keep(run, build(run), now)
+    built = build(run)
+    keep(run, replace(built, failed=tuple(failures(run, built.trials))), now)
 
 
 def keep(run: Run, report: Report, now: Stamp) -> None:
@@ -326,7 +337,7 @@ def _connected(folder: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _name(path: Path) -> str:
-    """A path that DuckDB takes as it stands: it would read `*`, `?` and `[` in a name as a pattern."""
+    """A path that DuckDB takes literally: it would read `*`, `?` and `[` in a name as a pattern."""
     return re.sub(r"[*?\[]", lambda found: f"[{found[0]}]", str(path))
 
 

@@ -16,11 +16,12 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, inert, plain_json
+from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, full_name, inert, plain_json
 from promptlab.record.ratings import Rating, ratings_of
 from promptlab.record.store import Run
 from promptlab.reporting.judged import judgings
 from promptlab.reporting.rescore import item_of
+from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
 
 WINDOW = 10
@@ -35,7 +36,7 @@ SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """What is rated at once. `answers` and `trials` stand in the order in which they are shown."""
+    """What is rated at once. `answers` and `trials` are in the order in which they are shown."""
 
     id: str
     kind: str
@@ -56,7 +57,7 @@ class Unit:
         return len(self.answers) == 2
 
     def rating(self, rater: str, values: Mapping[str, Any], **more: Any) -> Rating:  # noqa: ANN401 (fields of a rating)
-        """What a rater says of it; ValueError for a value that is none."""
+        """What a rater says of it; ValueError for a value that is not one."""
         for rubric, value in values.items():
             known = value in CHOICES if self.is_pair else type(value) in (int, float) and self.judging.low <= value <= self.judging.high
             if rubric not in self.judging.rubrics or not known:
@@ -65,17 +66,19 @@ class Unit:
         return Rating(rater, self.id, self.kind, dict(values), a, b, digest=self.digest, **more)
 
 
-def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None) -> list[Unit]:
+def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = None, mask: bool = False) -> list[Unit]:
     """A random sample of `n_items` items of each judged task, by the run's own seed: the same call gives the same, a larger n more.
 
     Of each item the answers of the baseline and of `arms` (all stimuli when left out), the first draw of the first setting of `model`
-    (the first when left out). UsageProblem where no task is judged, or an arm is not known.
+    (the first when left out). With `mask` an answer is shown without the words that it repeats of its arm's sentence, which would tell
+    a rater the arm. UsageProblem where no task is judged, or an arm is not known.
     """
     plan, trials = run.plan, run.trials()
     judging = judgings(plan)
     if not judging:
         raise UsageProblem(f"{run.id}: no task of it is scored by a judge alone; ratings are of tasks with the metric rubric or pairwise")
     known = [arm.name for arm in plan.arms if arm.name != NONE_ARM]
+    arms = [full_name(arm, known) for arm in arms]
     if wrong := [arm for arm in arms if arm not in known]:
         raise UsageProblem(f"the run has no arm {wrong[0]!r}; it has {', '.join(known)}")
     chosen = list(arms) or [arm.name for arm in plan.arms if arm.role == "stimulus"]
@@ -84,6 +87,9 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
     mine = mine[mine["outcome"] != "error"].drop_duplicates(["task", "item", "arm"])
     if mine.empty:
         raise UsageProblem(f"the run has no answers of a model {name!r}; it has {', '.join(plan.model_of)}")
+    if mask:
+        said = {arm.name: tuple(filter(None, (arm.text, *arm.wordings))) for arm in plan.arms}
+        mine = mine.assign(answer=[_masked(text, said[arm]) for text, arm in zip(mine["answer"], mine["arm"], strict=True)])
     items = {(str(row["task"]), str(row["item"])): row for row in run.each_item()}
     answers = {(str(t.task), str(t.item), str(t.arm)): t for t in mine[["task", "item", "arm", "trial", "answer"]].itertuples()}
     of_task = []
@@ -95,8 +101,14 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
     return [unit for rank in range(n_items) for each in of_task if rank < len(each) for unit in each[rank]]
 
 
+def _masked(answer: str, sentences: Sequence[str]) -> str:
+    for sentence in sentences:
+        answer = masked(answer, sentence)
+    return answer
+
+
 def _of_item(row: Mapping[str, Any], found: Sequence[Any], how: Judging) -> list[Unit]:
-    """The units of one item: each answer, or each arm's beside the baseline's; without what was not answered."""
+    """The units of one item: each answer, or each arm's next to the baseline's; without what was not answered."""
     references = item_of(row).targets if how.reference else ()
     base, *others = found
     shown = [(other, base) for other in others] if how.kind == "pairwise" else [(one,) for one in found]
@@ -163,7 +175,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 
 
 def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
-    """The ratings that a sheet saved; FileProblems where it is none, or of other answers than those of this run."""
+    """The ratings that a sheet saved; FileProblems where it is not one, or of other answers than those of this run."""
     try:
         data = json.loads(text)
         rater, rows = data["rater"], data["ratings"]
@@ -172,7 +184,11 @@ def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
         for row in rows:
             unit = by_place[row["unit"], row["kind"]]
             if unit.digest != row["digest"]:
-                raise FileProblems.one(path, f"the unit {row['unit']} shows another text than the answers of this run")
+                raise FileProblems.one(
+                    path,
+                    f"the unit {row['unit']} shows another text than the answers of this run; a sheet made "
+                    "with --mask is taken in with --mask",
+                )
             found.append(unit.rating(rater, row["values"], ms=row.get("ms"), at=row.get("at", "")))
     except (ValueError, TypeError, AttributeError) as error:
         raise FileProblems.one(path, f"is no file that a rating sheet saved: {error}") from None
@@ -202,7 +218,7 @@ def repeatability(folder: Path) -> pd.DataFrame:
 
 
 def _as_rated(one: Rating) -> tuple[Any, ...]:
-    """A rating whatever side its answers stood on."""
+    """A rating whichever side its answers were on."""
     choice = one.values.get("")
     if one.trial_b and choice in ("A", "B"):
         return ("wins", one.trial_a if choice == "A" else one.trial_b)

@@ -91,13 +91,13 @@ AGAIN_NOTE = (
     "One question is one item under one base prompt; it counts as the same only if all of its answers are. Wilson's 95 % interval over "
     "questions."
 )
-ONCE_NOTE = "Every question is asked once in each arm; an experiment with replicates: 2 asks again, and this table then says what changes."
+ONCE_NOTE = "Every question is sent once in each arm; an experiment with replicates: 2 sends it again, and this table then shows changes."
 NO_AA_NOTE = "This run asks the prompt without added text only once, so how much answers vary by themselves is not known."
 AA_NOTE = (
     "The prompt without added text and its planned repeat none_aa: the first answer of each, question by question. What differs here "
     "differs without any cause that the experiment knows."
 )
-REQUESTS_NOTE = "Asked again: trials with more requests than calls, because the provider failed or refused for the moment."
+REQUESTS_NOTE = "Sent again: trials with more requests than calls, because the provider failed or refused for the moment."
 FORM_NOTE = "Of the answers for which it is known: in the form asked for, the input said back, a refusal in words. No score depends on it."
 
 
@@ -282,7 +282,7 @@ def _agreement_frame(rows: Sequence[Row]) -> pd.DataFrame:
         )
         for row in rows
     ]  # fmt: skip
-    return pd.DataFrame(shown, columns=["task", "questions asked again", "answers each, at most", SAME_SCORE, SAME_TEXT])
+    return pd.DataFrame(shown, columns=["task", "questions sent again", "answers each, at most", SAME_SCORE, SAME_TEXT])
 
 
 def agreement_rows(rows: Sequence[Row]) -> list[Row]:
@@ -304,7 +304,7 @@ def request_table(store: Store, sums: Sequence[Row]) -> Table:
         )
         for model, setting, total in _by_setting(store, sums)
     ]  # fmt: skip
-    columns = ["model", "setting", "trials", "calls", "from the cache", "asked again", "requests of one trial, at most", "failed for good"]
+    columns = ["model", "setting", "trials", "calls", "from the cache", "sent again", "requests of one trial, at most", "failed for good"]
     return Table("Requests", REQUESTS_NOTE, pd.DataFrame(rows, columns=columns))
 
 

@@ -1,4 +1,4 @@
-"""A paper's table beside a run that is ready for looking: cells, averages, differences, and the papers' protocol, as tables."""
+"""A paper's table next to a run that is ready for looking: cells, averages, differences, and the papers' protocol, as tables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ CELLS_NOTE = (
 )
 ABSTRACT_NOTE = (
     "Relative gains in percent, of all models of this run. The abstract takes the best sentence, chosen on the test items, so the same "
-    "arithmetic gives more than 0 even where nothing works."
+    "arithmetic gives more than 0 even where nothing works. The paper's wording can be read as the best of each task or the best of all."
 )
 DIFFERENCES_NOTE = "Whatever keeps a cell from being compared has to change before this run can speak for or against the paper."
 PROTOCOL_NOTE = (
@@ -50,7 +50,7 @@ PROTOCOL_NOTE = (
 )
 CELL_COLUMNS = [
     "cell", "paper: mean gain", "range of a repetition", "here: mean gain", "95 % interval", "agreement", "tasks", "items",
-    "paper: no added text, %", "here: no added text, %", "paper: best", "here: best of each task",
+    "paper: no added text, %", "here: no added text, %", "paper: best", "here: best of each task", "here: best single",
 ]  # fmt: skip
 PROTOCOL_COLUMNS = ["figure", "kind", "points", "range", "verdict"]
 NEEDED = """suite: official
@@ -63,7 +63,7 @@ sampling: {{temperature: 0.7, max_tokens: 64}}"""
 
 
 class Found(NamedTuple):
-    """A run beside a paper: the report, or in one sentence why there is none."""
+    """A run next to a paper: the report, or in one sentence why there is none."""
 
     report: ReplicationReport | None
     reason: str
@@ -86,7 +86,7 @@ class Figure(NamedTuple):
 
 
 def beside(store: Store, paper: Paper, model: str, like: str = BY_NAME) -> Found:
-    """The run beside a paper, with `model` standing for the paper's model `like`. What a cell needs is aggregated where the trials lie."""
+    """The run next to a paper, with `model` standing for the paper's model `like`. What a cell needs is aggregated where the trials lie."""
     if not stimuli_of(store.plan, paper):
         return Found(None, "This run has no sentence of the paper.")
     if not benchmarks_of(store.plan):
@@ -95,7 +95,7 @@ def beside(store: Store, paper: Paper, model: str, like: str = BY_NAME) -> Found
     try:
         return Found(beside_paper(store.plan, store.simulated, paper, same_as, _held(store, paper)), "")
     except UsageProblem:
-        return Found(None, "Nothing can be set beside the paper yet: no task has two items that every sentence and the baseline answered.")
+        return Found(None, "Nothing can be set next to the paper yet: no task has two items that every sentence and the baseline answered.")
 
 
 def _held(store: Store, paper: Paper) -> Held:
@@ -116,7 +116,9 @@ def _held(store: Store, paper: Paper) -> Held:
             for task in (task for task in tasks if (*setting, task) in rows):
                 row = rows[(*setting, task)]
                 means = tuple(float(row[f"m{i}"]) for i in range(len(names)))
-                made = TaskMeans(task, int(row["n_items"]), float(row["diff"]), float(row["se"]), means, float(row["changed"]))
+                made = TaskMeans(
+                    task, int(row["n_items"]), float(row["diff"]), float(row["se"]), means, float(row["changed"]), arms=tuple(names[1:])
+                )  # fmt: skip
                 held.setdefault((base_prompt, setting), []).append(made)
     return held
 
@@ -157,6 +159,7 @@ def cell_table(found: Found, model: str) -> Table:
             cell_name(c, cells), c.gain(c.published_average, "unknown"), c.expected("unknown"), f"{c.our_average:+.1f}",
             f"{c.our_low:+.1f} to {c.our_high:+.1f}", AGREEMENTS[c.verdict], c.n_tasks, c.n_items, or_unknown(c.original, "{:.1f}"),
             f"{c.our_baseline:.1f}", c.gain(c.published_best, "unknown"), f"{c.our_best_per_task:+.1f}",
+            or_unknown(c.our_best_single, "{:+.1f}"),
         )
         for c in cells
     ]  # fmt: skip
@@ -165,12 +168,12 @@ def cell_table(found: Found, model: str) -> Table:
 
 
 def abstract_table(found: Found) -> Table:
-    """The figure of the paper's abstract beside what its arithmetic gives in the whole run."""
+    """The figure of the paper's abstract next to what its arithmetic gives in the whole run."""
     rows = [
-        (BENCHMARKS[benchmark], f"{theirs:+.2f} %", "unknown: no baseline above 0" if ours is None else f"{ours:+.2f} %")
-        for benchmark, theirs, ours in (found.report.headlines if found.report else ())
+        (BENCHMARKS[benchmark], f"{theirs:+.2f} %", *("unknown" if our is None else f"{our:+.2f} %" for our in ours))
+        for benchmark, theirs, *ours in (found.report.headlines if found.report else ())
     ]
-    columns = ["benchmark", "the abstract says", "the same arithmetic gives here"]
+    columns = ["benchmark", "the abstract says", "here, best sentence of each task", "here, best single sentence"]
     return Table("The figure of the abstract", ABSTRACT_NOTE if rows else found.reason, pd.DataFrame(rows, columns=columns))
 
 
@@ -190,7 +193,7 @@ def difference_table(found: Found, model: str) -> Table:
 
 
 def figures(store: Store, model: str, paper: Paper) -> list[Figure]:
-    """What the papers' protocol reports on a model's answers, and what can be said of them, setting by setting."""
+    """What the papers' protocol reports on a model's answers, and this run's own estimates, setting by setting."""
     several = len(store.plan.settings) > 1
     found: list[Figure] = []
     for row in store.report.beside.protocols:
@@ -248,7 +251,7 @@ def protocol_table(found: Sequence[Figure]) -> Table:
     """The papers' protocol and the honest figure, one row each."""
     rows = [(f.figure, f.kind, points(f.value), interval(f.low, f.high), f.verdict) for f in found]
     note = PROTOCOL_NOTE if rows else "This run has too little for it: at least two sentences, and items that all arms answered."
-    return Table("The papers' protocol beside the honest figure", note, pd.DataFrame(rows, columns=PROTOCOL_COLUMNS))
+    return Table("The papers' protocol next to the honest figure", note, pd.DataFrame(rows, columns=PROTOCOL_COLUMNS))
 
 
 def cells_of(found: Found, model: str) -> list[Cell]:

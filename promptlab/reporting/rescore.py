@@ -1,4 +1,4 @@
-"""Stored answers under another scorer: no model is asked, and the record is not touched."""
+"""Stored answers under another scorer: no request is sent, and the record is not touched."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from promptlab.scoring.metrics import METRICS, scorer_metric
 
 ASKED = ("task", "item", "model", "answer", "outcome", "score", "extracted", "rule")
 MOST_KNOWN = 50_000
-"""Scores that are kept for a second question; of hundreds of thousands of items each is asked about once."""
+"""Scores that are kept for a second question; of hundreds of thousands of items each is scored once."""
 Items = pd.DataFrame | Iterable[Mapping[str, Any]]
 """What `Run.items` gives, or `Run.each_item`."""
 _Asked = tuple[Metric, str, str, str]
-"""A metric, and the task, item and answer that it is asked about."""
+"""A metric, and the task, item and answer that it scores."""
 
 
 def rescored(trials: pd.DataFrame, items: Items, plan: Plan, scorer: Scorer) -> pd.DataFrame:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import BAD_ENDS, CONTROLS, SCORERS, Comparison, LookRow
+from promptlab.nouns import BAD_ENDS, CONTROLS, NONE_ARM, SCORERS, Comparison, LookRow
 from promptlab.reporting.build import Report, by_arm, looks_words, tally
+from promptlab.reporting.causes import UNITS, causes
 from promptlab.reporting.decide import DECISIVE
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
@@ -24,9 +25,10 @@ PLACE = ("model", "setting")
 CONTRAST = (*PLACE, "sentence", "against")
 COLUMNS = ("model", "sentence", "task", "against", "n", "missing", "points", "95 % CI", "gained/lost", "adjusted p", "verdict")
 """What `cells` gives of a comparison."""
-LOOKS_TITLE = "Planned looks"
+LOOKS_TITLE = "Planned interim analyses"
+SCREENING_TITLE = "SCREENING: what chose the arms, on other items than every other figure here"
 DECISIONS = {
-    "continue": "goes on",
+    "continue": "continues",
     "efficacy": "stops: boundary passed",
     "futility": "stops: effect out of sight",
     "undecided": "nothing could be judged",
@@ -56,7 +58,7 @@ def result(c: Comparison) -> str:
 def arm_words(report: Report) -> Table:
     """Rows of `arm_table` as words, and after them what is recorded and how it came; settings only where there are several."""
     rows = []
-    planned = sum(task.n_items for task in report.plan.tasks) * report.plan.answers_an_item  # of one arm, looks aside
+    planned = sum(task.n_items * report.plan.answers_an_item(task) for task in report.plan.tasks)  # of one arm, looks aside
     for row, group in by_arm(report):
         asked = group.loc[~group["cached"].astype(bool) & (group["outcome"] != "error"), "latency_s"].astype(float)
         rows.append(
@@ -71,7 +73,7 @@ def arm_words(report: Report) -> Table:
         )  # fmt: skip
     heads = [
         *PLACE, "arm", "role", "trials", "mean score", "missing (error)", "cut off", "refused", "empty", "no answer found",
-        "tokens out", "USD", "of planned", "scored, %", "from cache, %", "asked again, %", "seconds, median", "seconds, 95 %",
+        "tokens out", "USD", "of planned", "scored, %", "from cache, %", "sent again, %", "seconds, median", "seconds, 95 %",
     ]  # fmt: skip
     found = table("How answers ended, and what they cost, by arm", "", heads, rows)
     return found if len(report.plan.settings) > 1 else found._replace(frame=found.frame.drop(columns="setting"))
@@ -83,7 +85,7 @@ def _hundredths(values: pd.Series[Any]) -> str:
 
 def paired_protocol(report: Report) -> list[Table]:
     """For each model and setting with several sentences: what the papers' arithmetic reports, what it reports where nothing works,
-    and what can be said of the same thing here."""
+    and this run's own estimate of the same."""
     found = []
     for row in report.beside.protocols:
         p = row.protocol
@@ -103,7 +105,7 @@ def paired_protocol(report: Report) -> list[Table]:
             ["Mean of all sentences", points(p.average), "0", f"{'; '.join(means) or 'not planned'}, {against}"],
         ]  # fmt: skip
         title = named(report, row.model) + (f", {row.setting.words}" if len(report.plan.settings) > 1 else "")
-        heads = ("figure", "published arithmetic, points", "the same if nothing worked", "what can be said here")
+        heads = ("figure", "published arithmetic, points", "the same if nothing worked", "this run's estimate")
         found.append(table(title, "", heads, rows))
     return found
 
@@ -123,6 +125,47 @@ def gap_table(report: Report, gaps: Sequence[Mapping[str, Any]]) -> Table:
     return table("Official minus twin", CAVEAT, heads, rows)
 
 
+TAKES_NOTE = (
+    "With an oracle an item is solved by any right answer, else only by the answer that the loop ends with. What is not solved counts as "
+    "one round more than there are."
+)
+
+
+def share_ends(row: Mapping[str, Any], name: str = "ci", scale: int = 100) -> str:
+    """The interval of a share in percent, or of a number."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return "no interval" if low is None or high is None else f"{scale * low:.1f} to {scale * high:.1f}"
+
+
+EQUAL_NOTE = (
+    "Differences in the share of items solved, in points, with 95 % intervals by item. At equal tokens or USD the dearer arm is cut at the "
+    "round, or between two rounds, at which it has cost as much as the other. A rung differs from its control by one cause."
+)
+
+
+def contrast_table(report: Report, rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Arms of loops at equal rounds, tokens and USD; the sentences that say what helped are above it."""
+    by: dict[tuple[str, ...], dict[str, Mapping[str, Any]]] = {}
+    for row in rows:
+        by.setdefault((row["model"], row["loop"], row["setting"], row["arm"], row["control"], row["cause"]), {})[row["unit"]] = row
+
+    def shown(row: Mapping[str, Any] | None) -> str:
+        return "-" if row is None or row["diff"] is None else f"{points(row['diff'])} ({interval(row['ci_low'], row['ci_high'])})"
+
+    cells = [
+        [
+            named(report, model), loop, arm, "one answer" if control == NONE_ARM else control, cause or "-",
+            *(shown(at.get(unit)) for unit in UNITS), at["rounds"]["verdict"] if "rounds" in at else "-",
+            at["tokens"]["verdict"] if "tokens" in at else "-", f"{at['tokens']['budget']:.0f}" if "tokens" in at else "-",
+        ]
+        for (model, loop, _, arm, control, cause), at in by.items()
+    ]  # fmt: skip
+    heads = ("model", "loop", "arm", "against", "rung: its cause", "equal rounds", "equal tokens", "equal USD", "verdict, rounds",
+             "verdict, tokens", "tokens an item")  # fmt: skip
+    said = " ".join(row["sentence"] for row in causes(rows, report.plan))
+    return table("Feedback loops: what helped", f"{said} {EQUAL_NOTE}", heads, cells)
+
+
 def loop_tables(report: Report) -> list[Table]:
     """The tables about feedback loops as words; nothing without loops."""
     if not report.rounds:
@@ -131,25 +174,31 @@ def loop_tables(report: Report) -> list[Table]:
     def loop(r: Mapping[str, Any]) -> list[str]:
         return [named(report, r["model"]), r["loop"], r["arm"]]
 
+    def figure(value: float | None, scale: float = 1.0, digits: int = 1) -> str:
+        return "-" if value is None else f"{scale * value:.{digits}f}"
+
     heads = ("model", "loop", "arm")
     return [
+        contrast_table(report, report.loop_contrasts),
         table(
             "Feedback loops round by round", f"{ORACLE_NOTE} {EMOTION_NOTE}" if report.oracles else EMOTION_NOTE,
-            (*heads, "round", "asked", "pass@k, %", "95 % CI", "right at this round, %", "turned right/wrong"),
+            (*heads, "round", "asked", "solved (with an oracle pass@k), %", "95 % CI by item", "right at this round, %",
+             "turned right/wrong", "tokens so far"),
             [
                 [
-                    *loop(r), str(r["round"]), str(r["n_asked"]), f"{100 * r['pass_at_k']:.1f}",
-                    f"{100 * r['ci_low']:.1f} to {100 * r['ci_high']:.1f}", f"{100 * r['accuracy']:.1f}", f"{r['gained']}/{r['lost']}",
+                    *loop(r), str(r["round"]), str(r["n_asked"]), figure(r["solved"], 100), share_ends(r), figure(r["accuracy"], 100),
+                    f"{r['gained']}/{r['lost']}", figure(r["tokens"], digits=0),
                 ]
                 for r in report.rounds
             ],
         ),
         table(
-            "Feedback loops: what solving takes", "An unsolved item counts as one round more than there are.",
-            (*heads, "solved", "rounds to solve", "calls", "tokens", "USD for each solved"),
+            "Feedback loops: what solving takes", TAKES_NOTE,
+            (*heads, "solved", "rounds to solve", "95 % CI by item", "calls", "tokens", "USD for each solved"),
             [
                 [
-                    *loop(r), f"{r['n_solved']} of {r['n']}", f"{r['rounds_to_solve']:.2f}", f"{r['calls']:.2f}",
+                    *loop(r), f"{r['n_solved']} of {r['answers']}", figure(r["rounds_to_solve"], digits=2), share_ends(r, "rounds", 1),
+                    f"{r['calls']:.2f}",
                     "-" if r["tokens"] is None else f"{r['tokens']:.0f}",
                     "-" if r["usd_per_solved"] is None else f"{r['usd_per_solved']:.6f}",
                 ]
@@ -186,7 +235,7 @@ SPREAD_NOTE = (
 
 
 def beside_tables(report: Report) -> list[Table]:
-    """What stands beside the verdicts as words; tables without rows are left out."""
+    """What accompanies the verdicts as words; tables without rows are left out."""
     beside = report.beside
 
     def place(r: BestRow | ProtocolRow | ComponentRow | Contrast) -> list[str]:
@@ -196,6 +245,7 @@ def beside_tables(report: Report) -> list[Table]:
         return [*place(r), r.treatment, CONTROLS[r.control].name]
 
     tables = [
+        screening_table(report),
         table(
             PROTOCOL_TITLE, PROTOCOL_NOTE,
             (*PLACE, "baseline, %", "best in each task", "that, if nothing worked", "best single", "and that, if nothing worked",
@@ -239,7 +289,7 @@ def beside_tables(report: Report) -> list[Table]:
         ),
         table(
             LOOKS_TITLE,
-            f"What each look decided on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
+            f"Decisions on the trials recorded by then; p is repeated, its level the sentence's share. {looks_words(report)}",
             (*CONTRAST, "look", "items", "points", "p", "level", "chance ahead", "decision"),
             [
                 [
@@ -251,7 +301,7 @@ def beside_tables(report: Report) -> list[Table]:
             ],
         ),
         table(
-            "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question asked again.",
+            "Where the variance comes from", "Means over the tasks, single scores; items, items by arm, the same question sent again.",
             (*PLACE, "tasks", "repeats", "items", "items by arm", "repeats'", "advice"),
             [
                 [
@@ -263,6 +313,24 @@ def beside_tables(report: Report) -> list[Table]:
         ),
     ]  # fmt: skip
     return [*judged_tables(report.trials, report.plan, report.ratings), *(found for found in tables if len(found.frame))]
+
+
+def screening_table(report: Report) -> Table:
+    """Each arm on the screening part, as words; no rows in a run that does not screen, or has not chosen yet."""
+    most, level = (report.plan.confirm.most, report.plan.confirm.level) if report.plan.confirm else (0, 0.0)
+    note = (
+        "These figures chose the arms and are no result: the largest of several is partly luck, so they are too large for what was chosen. "
+        f"At most {most} arms of a question continue, those with the largest difference, unless the {100 * level:.0f} % interval of their "
+        "distance to the best one lies below 0."
+    )
+    rows = [
+        [named(report, r.model), r.setting.words, r.name, str(r.n_pairs), "-" if r.score is None else f"{100 * r.score:.1f}",
+         "-" if r.diff is None else points(r.diff), interval(r.ci_low, r.ci_high) if r.diff is not None else "-",
+         "-" if r.to_best is None else points(r.to_best), "continues" if r.chosen else "dropped", r.why]
+        for r in report.screening
+    ]  # fmt: skip
+    heads = (*PLACE, "arm", "items", "score, %", "difference", "95 % CI", "to the best", "then", "why")
+    return table(SCREENING_TITLE, note, heads, rows)
 
 
 def _with_percent(p: Protocol) -> str:

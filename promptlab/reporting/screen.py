@@ -12,8 +12,17 @@ from rich.text import Text
 from promptlab.nouns import VERDICTS, inert
 from promptlab.reporting.build import Report, looks_words, unwhole, waiting
 from promptlab.reporting.decide import NO_NEUTRAL, NOT_ASKED, cautions
-from promptlab.reporting.summary import Summary, SummaryRow, summaries
-from promptlab.reporting.summary_words import chance, head_words, lost_words, percent_range, shown_number, verdict_words
+from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
+from promptlab.reporting.summary_words import (
+    axis_of,
+    chance,
+    head_words,
+    lost_words,
+    percent_range,
+    shown_number,
+    status_words,
+    verdict_words,
+)
 from promptlab.stats import points
 
 GAP = 2
@@ -29,59 +38,91 @@ class Column(NamedTuple):
     right: bool = True
 
 
+PICTURE = 3
+"""The rank of the drawing, which a terminal shows from so many columns on; and how wide it is."""
+DRAWN_FROM, DRAWN = 100, 23
+
 SHORT = {"keep the incumbent": "keep", "collect more": "collect", "incumbent": ""}
 
 COLUMNS = (
     Column("verdict", verdict_words, 0, right=False),
     Column("arm", lambda row: inert(row.arm), 0, right=False),
     Column("score", lambda row: shown_number(row.score, "{:.1f}", 100), 1),
-    Column("95 %", lambda row: percent_range(row.score_low, row.score_high, "{:.1f}"), 7),
+    Column("95 %", lambda row: percent_range(row.score_low, row.score_high, "{:.1f}"), 8),
     Column("points", lambda row: "-" if row.diff is None else points(row.diff), 0),
     Column("95 % interval", lambda row: percent_range(row.ci_low, row.ci_high, "{:+.1f}"), 0),
+    Column("", lambda _: "", PICTURE, right=False),
     Column("P(best)", lambda row: chance(row.p_best), 2),
-    Column("$/1,000", lambda row: shown_number(row.usd_per_1000, "{:.3f}"), 4),
-    Column("tokens", lambda row: shown_number(row.tokens, "{:,.0f}"), 5),
-    Column("sec.", lambda row: shown_number(row.seconds, "{:.2f}"), 8),
-    Column("cut/empty/ref./fail %", lost_words, 6),
-    Column("decision", lambda row: SHORT.get(row.decision, row.decision), 3, right=False),
+    Column("$/1,000", lambda row: shown_number(row.usd_per_1000, "{:.3f}"), 5),
+    Column("tokens", lambda row: shown_number(row.tokens, "{:,.0f}"), 6),
+    Column("sec.", lambda row: shown_number(row.seconds, "{:.2f}"), 9),
+    Column("cut/empty/ref./fail %", lost_words, 7),
+    Column("decision", lambda row: SHORT.get(row.decision, row.decision), 4, right=False),
 )  # fmt: skip
 
 
 def first_screen(report: Report, console: Console) -> None:
-    """Print the table of arms, the best arm and the advice for each model, and what stands against them."""
+    """Print the table of arms, the best arm and the advice for each model, and what is against them."""
     width = max(NARROWEST, console.width)
 
     def say(text: str, style: str = "") -> None:
         console.print(Text(text, style=style))
 
     found = summaries(report)
+    say(inert(status_words(report, short=True)))
     for summary in found:
-        _say_model(summary, width, console)
+        _say_model(summary, width, console, report.plan.margins.mean)
     for text in _beside(report, " ".join(summary.advice for summary in found)):
         say(text)
 
 
 def _beside(report: Report, advice: str) -> list[str]:
-    """What planned looks did, answers that are not whole, and cautions that the advice does not give itself."""
+    """What planned interim analyses did, answers that are not whole, and cautions that the advice does not give itself."""
     found = [looks_words(report)] if report.saved else []
     against = [text for text in cautions(report) if not (text.startswith(NO_NEUTRAL) and NOT_ASKED in advice)]
-    return [*found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
+    return [*report.history, *found, *waiting(report), *unwhole(report), *(f"Caution: {text}" for text in against)]
 
 
-def _say_model(summary: Summary, width: int, console: Console) -> None:
+def _say_model(summary: Summary, width: int, console: Console, margin: float) -> None:
     console.print(Text(inert(head_words(summary)), style="bold"))
-    print_fitted(console, table_lines(summary.rows, width))
+    print_fitted(console, table_lines(summary.rows, width, margin))
     for text in (summary.best, summary.advice, summary.neutral, *summary.beside, *summary.reasons):
         if text:
             console.print(Text(inert(text), style="bold" if text is summary.advice else ""))
 
 
-def table_lines(rows: Sequence[SummaryRow], width: int) -> list[tuple[str, str]]:
-    """The table of arms as lines of at most `width` cells, each with its style."""
-    cells = [[column.cell(row) for column in COLUMNS] for row in rows]
+def table_lines(rows: Sequence[SummaryRow], width: int, margin: float) -> list[tuple[str, str]]:
+    """The table of arms as lines of at most `width` cells, each with its style; differences below `margin` count as none."""
+    columns = [column for column in COLUMNS if column.rank != PICTURE or width >= DRAWN_FROM]
+    axis = axis_of(rows, margin)
+    cells = [[drawn(row, axis, margin) if column.rank == PICTURE else column.cell(row) for column in columns] for row in rows]
     styles = [VERDICTS[row.verdict].style if row.verdict else "" for row in rows]
-    return fitted([column.head for column in COLUMNS], cells, width, ranks=[c.rank for c in COLUMNS], right=[c.right for c in COLUMNS],
+    heads = [axis_head(axis) if column.rank == PICTURE else column.head for column in columns]
+    return fitted(heads, cells, width, ranks=[c.rank for c in columns], right=[c.right for c in columns],
                   styles=styles)  # fmt: skip
+
+
+def axis_head(axis: tuple[float, float]) -> str:
+    """The ends of the axis above the drawing."""
+    low, high = (f"{100 * end:+.0f}" for end in axis)
+    return low + high.rjust(DRAWN - len(low))
+
+
+def drawn(row: SummaryRow, axis: tuple[float, float], margin: float) -> str:
+    """The difference of an arm with its interval on the axis of its table: `|` is 0, `·` the margin, `─` the interval, `●` the estimate."""
+    signs = [" "] * DRAWN
+
+    def place(value: float) -> int:
+        return round((value - axis[0]) / (axis[1] - axis[0]) * (DRAWN - 1))
+
+    signs[place(-margin)] = signs[place(margin)] = "·"
+    signs[place(0)] = "|"
+    if row.diff is not None and not row.incumbent:
+        if row.ci_low is not None and row.ci_high is not None:
+            low, high = place(row.ci_low), place(row.ci_high)
+            signs[low : high + 1] = "─" * (high + 1 - low)
+        signs[place(row.diff)] = "○" if row.verdict in OPEN else "●"
+    return "".join(signs)
 
 
 def fitted(
@@ -112,7 +153,7 @@ def fitted(
             padded.append(blank + values[i] if right[i] else values[i] + blank)
         return (" " * GAP).join(padded).rstrip()
 
-    found = [(line(heads), "dim")]
+    found = [(line(heads), "")]
     for values, style in zip(cells, styles, strict=True):
         found += [(part, style) for i in sorted(apart) for part in _broken(values[i], width)]
         found.append((line(values), style))

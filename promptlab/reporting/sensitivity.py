@@ -16,9 +16,9 @@ from promptlab.scoring.metrics import METRICS
 from promptlab.stats import analyse, extremes
 
 MOST_TRIALS = 400_000
-"""Beyond so many trials a report does not score anew by itself."""
+"""Beyond so many trials a report does not rescore by default."""
 MOST_TRIALS_BY_TASK = 30_000
-"""Up to so many, single tasks are judged anew as well; tests of single tasks take most of a long run's time."""
+"""Up to so many, single tasks are judged again as well; tests of single tasks take most of a long run's time."""
 Key = tuple[object, ...]
 
 
@@ -31,7 +31,7 @@ class Rescoring:
     by: Mapping[str, Mapping[Key, Comparison]]
     tasks_too: bool
     why_not: str | None
-    """Why nothing is scored anew here; None where it is."""
+    """Why nothing is rescored here; None where it is."""
 
     def others(self, c: Comparison) -> list[Comparison | None]:
         """One comparison under every scorer, in the order of `by`; None where that scorer was not asked about it."""
@@ -57,7 +57,7 @@ def rescoring(report: Report) -> Rescoring:
         why_not = "These scores were given by a rule that is not promptlab's, and stay as recorded under every scorer."
         return Rescoring(own, {}, False, why_not)
     if len(trials) > MOST_TRIALS:
-        return Rescoring(own, {}, False, f"A run of more than {MOST_TRIALS:,} trials is not scored anew for a report.")
+        return Rescoring(own, {}, False, f"A run of more than {MOST_TRIALS:,} trials is not rescored for a report.")
     items = Run(report.folder).items()
     tasks_too = len(trials) <= MOST_TRIALS_BY_TASK
     asked = replace(plan, hypotheses=tuple(h for h in plan.hypotheses if tasks_too or h.task is None))

@@ -11,8 +11,10 @@ from typing import Any, Literal
 
 from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
 from promptlab.reporting.arms import decisions
-from promptlab.reporting.build import Report
+from promptlab.reporting.build import Report, screening_words
+from promptlab.reporting.causes import causes
 from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
+from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
 from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
@@ -24,6 +26,8 @@ Open = tuple[str, str, Verdict, int | None]
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
+NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
+"""Controls without affect, the first that a run has."""
 MOST_NAMED = 4
 """Arms without a finding that are named with the items they need."""
 
@@ -130,6 +134,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
         rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
+    beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
         model=model,
         simulated=model in report.manifest.simulated_models,
@@ -221,6 +226,7 @@ def _beside(report: Report, model: str) -> list[str]:
         for (of_model, _, text, control), found in dependences(report.comparisons).items()
         if of_model == model and control == "none" and found.effects
     ]
+    said += [row["sentence"] for row in causes(report.loop_contrasts, report.plan) if row["model"] == model]
     for c in report.comparisons:
         if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue
@@ -249,7 +255,7 @@ def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping
     key = (s.model, s.setting.id, s.arm)
     mine = [c for c in report.of("stimulus", s.model, setting=s.setting) if c.treatment == s.arm]
     c = next((c for c in mine if c.control in PLAIN), mine[0] if mine else None)
-    neutral = next((c for c in mine if c.control in ("placebo", "neutral_feedback")), None)
+    neutral = min((c for c in mine if c.control in NEUTRAL), key=lambda c: NEUTRAL.index(c.control), default=None)
     line, found = said.get(key), decided.get(key)
     if c is not None:
         facts |= {name: getattr(c, name) for name in FIGURES}
@@ -300,7 +306,8 @@ def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
 def _where(report: Report) -> str:
     tasks = report.plan.tasks
     items = sum(task.n_items for task in tasks)
-    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items"
+    part = " that confirm" if report.plan.confirm else ""
+    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items{part}"
 
 
 def _neutral(rows: Sequence[SummaryRow]) -> str:
@@ -311,7 +318,11 @@ def _neutral(rows: Sequence[SummaryRow]) -> str:
             found.setdefault(row.against_neutral_verdict, []).append(f"{row.arm} {points(row.against_neutral)}")
     if not found:
         return ""
-    said = [f"{', '.join(names)} {verdict}" for verdict, names in found.items() if verdict not in OPEN]
+    said = [
+        f"{', '.join(names) if verdict in FINDINGS or len(names) <= MOST_NAMED else f'{len(names)} arms'} {verdict}"
+        for verdict, names in found.items()
+        if verdict not in OPEN
+    ]
     n_open = sum(len(names) for verdict, names in found.items() if verdict in OPEN)
     said += [f"{n_open} not settled"] if n_open else []
     return f"Against neutral text: {'; '.join(said)}."
@@ -328,15 +339,15 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         return ""
     best = max(judged, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0)
     value = best.corrected if best.corrected is not None else best.diff or 0.0
-    ends = (best.corrected_low, best.corrected_high) if best.corrected is not None else (best.ci_low, best.ci_high)
-    chosen = f", corrected for the choice among {len(judged)}" if len(judged) > 1 and best.corrected is not None else ""
     if value <= 0:
         return "No arm has a better estimate than the incumbent."
-    text = f"Best: {best.arm}, {points(value)} points{chosen} (95 % {interval(*ends)})."
+    which = "" if best.diff == max(row.diff or 0.0 for row in judged) else " once corrected for the choice"
+    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {best.items:,} items)"
+    text = f"{best.arm} has the largest gain{which}: {figures}"
+    if len(judged) > 1 and best.corrected is not None:
+        text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
-    if tied:
-        text += f" {len(tied)} of {len(judged) - 1} others may be as good."
-    return text
+    return text + (f"; {len(tied) or 'none'} of {len(judged) - 1} others may be as good." if len(judged) > 1 else ".")
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
@@ -344,7 +355,7 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     if silent:
         return "Decide nothing: the baseline differs from its own repeat; find out why first."
     if not report.complete:
-        return "Wait: the run is not finished; the same command goes on."
+        return "Wait: the run is not finished; the same command continues."
     others = [row for row in rows if not row.incumbent]
     ship = next((row for row in others if row.decision == "ship"), None)
     keep = "the incumbent" if len({row.arm for row in rows if row.incumbent}) != 1 else next(row.arm for row in rows if row.incumbent)

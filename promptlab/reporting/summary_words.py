@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 from promptlab.nouns import VERDICTS
+from promptlab.reporting.build import Report
 from promptlab.reporting.decide import about
-from promptlab.reporting.summary import Summary, SummaryRow
+from promptlab.reporting.summary import OPEN, Summary, SummaryRow
 from promptlab.reporting.table import Table, table
 from promptlab.stats import points
 
@@ -35,6 +39,15 @@ def head_words(summary: Summary) -> str:
     return f"{model}: {summary.where}; points against {summary.against}"
 
 
+def status_words(report: Report, *, short: bool = False) -> str:
+    """Whether the run was planned before its data (`short`: only where it was not), how many answers it has, and what they cost."""
+    failed, planned = report.manifest.counts.errors, report.plan.counts.trials
+    answers = f"{report.n_trials:,} answers" if report.complete else f"{report.state}: {report.n_trials:,} of {planned:,} answers"
+    when = "imported: not planned before the data · " if report.plan.imported else "" if short else "planned before the data · "
+    paid = report.paid.removesuffix(", nothing paid") if short else report.paid
+    return f"{when}{answers}{f', {failed:,} failed' if failed else ''} · {paid}"
+
+
 def verdict_words(row: SummaryRow) -> str:
     """Sign and verdict; of the incumbent its part."""
     if row.incumbent:
@@ -62,3 +75,44 @@ def percent_range(low: float | None, high: float | None, form: str) -> str:
     if low is None or high is None:
         return "-"
     return f"[{', '.join(points(end) if '+' in form else form.format(100 * end) for end in (low, high))}]"
+
+
+def axis_of(rows: Sequence[SummaryRow], margin: float) -> tuple[float, float]:
+    """The ends of an axis that holds 0, the margin to both sides, and every estimate with its interval; fractions."""
+    values = [value for row in rows for value in (row.diff, row.ci_low, row.ci_high) if value is not None]
+    low, high = min([-margin, *values]), max([margin, *values])
+    pad = 0.04 * (high - low) or 0.01
+    return low - pad, high + pad
+
+
+def counts_words(rows: Sequence[SummaryRow]) -> str:
+    """How many arms have each verdict, and what the best one costs next to the incumbent."""
+    counts = Counter("not settled" if row.verdict in OPEN else row.verdict for row in rows if row.verdict)
+    said = [f"{n} {MANY.get(word, word) if n > 1 else word}" for word in COUNTED if (n := counts[word])]
+    ship = next((row for row in rows if row.decision == "ship"), None)
+    base = next((row for row in rows if row.incumbent), None)
+    if ship and base and ship.usd_per_1000 is not None and base.usd_per_1000 is not None:
+        more = ship.usd_per_1000 - base.usd_per_1000
+        said.append("at no extra price" if abs(more) < CENT else f"{'+' if more > 0 else '-'}${abs(more):.4f} for 1,000 answers")
+    return " · ".join(said)
+
+
+COUNTED = ("helps", "hurts", "negligible", "same", "not settled")
+MANY = {"helps": "help", "hurts": "hurt"}
+CENT = 0.00005
+"""USD for 1,000 answers below which a price is the same."""
+
+
+def decision_words(row: SummaryRow, rows: Sequence[SummaryRow]) -> str:
+    """What to do about an arm; only one arm of a model is to be shipped, and others that help say how much less."""
+    if row.decision == "runner-up":
+        first = next((one for one in rows if one.decision == "ship"), row)
+        less = (first.diff or 0.0) - (row.diff or 0.0)
+        return f"Also helps; {100 * less:.1f} points less" if less >= LEAST else "Also helps, as much"
+    if row.decision == "collect more" and row.more_items:
+        return f"Collect {about(row.more_items)} more items a task"
+    return {"ship": "Ship it", "incumbent": ""}.get(row.decision, row.decision.capitalize())
+
+
+LEAST = 0.0005
+"""The smallest difference of two estimates that one decimal of a point shows."""

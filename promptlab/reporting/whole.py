@@ -5,21 +5,26 @@ from __future__ import annotations
 import io
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console
 from rich.text import Text
 
-from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, Scorer, filled, inert
+from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
 from promptlab.record.store import Run
 from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report as Judged
 from promptlab.reporting.build import arm_table, build, comparison_frame, headline
+from promptlab.reporting.checked import checked
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.decide import reason
+from promptlab.reporting.fragments import Shown, item, opened, verdict_html
 from promptlab.reporting.html import to_html
 from promptlab.reporting.judged_tables import judged_tables
-from promptlab.reporting.rows import PLACE, cells, gap_table
+from promptlab.reporting.older import keep_results
+from promptlab.reporting.one_page import to_pdf, to_png
+from promptlab.reporting.rows import PLACE, cells, gap_table, screening_table
 from promptlab.reporting.screen import first_screen, fitted, print_fitted
 from promptlab.reporting.table import Table as Found
 
@@ -32,12 +37,14 @@ ONE = ("model", "missing")
 OPEN = ("unclear", "refused")
 """Verdicts that find nothing, and say why."""
 WIDE = "The interval leaves open whether there is a difference; more items narrow it."
+MOST_SCREENED = 12
+"""Arms of the screening part that a terminal lists."""
 FEW = 6
 """Tasks whose gap between the suites is listed whether or not it is one."""
 
 
 class Report(Judged):
-    """A run with its comparisons. Shown as text, in notebooks too: what models answered is never shown as HTML of its own."""
+    """A run with its comparisons. A notebook shows its verdict table; what models answered is never shown as HTML of its own."""
 
     headline = property(headline)
     frame = property(comparison_frame)
@@ -45,6 +52,13 @@ class Report(Judged):
     arms = property(arm_table)
     """One row for each model, setting and arm: trials, mean score, outcomes, tokens and cost."""
     to_html, to_markdown, to_json, to_csv = to_html, formats.to_markdown, formats.to_json, formats.to_csv
+    to_pdf, to_png = to_pdf, to_png
+    item = item
+    _repr_html_ = verdict_html
+
+    def show(self) -> Shown:
+        """The verdict table: HTML in a notebook, the first screen elsewhere."""
+        return Shown(verdict_html(self), repr(self))
 
     def __repr__(self) -> str:
         text = io.StringIO()
@@ -52,9 +66,22 @@ class Report(Judged):
         return "\n".join(inert(line.rstrip()) for line in text.getvalue().strip().split("\n"))
 
 
-def whole(run: Run, scorer: Scorer | None = None) -> Report:
-    """Judge a run by its frozen plan, as `build` does."""
-    return filled(Report, build(run, scorer))
+def show(run: Run | Judged | str | Path) -> Shown:
+    """A run's verdict table: HTML in a notebook, the first screen elsewhere."""
+    return (filled(Report, run) if isinstance(run, Judged) else whole(opened(run))).show()
+
+
+def whole(run: Run, scorer: Scorer | None = None, force: bool = False) -> Report:
+    """Judge a run by its frozen plan, as `build` does; RunProblem where it fails the checks of `checked`, unless `force`."""
+    try:
+        built = build(run, scorer)
+    except RunProblem:
+        checked(run, force)
+        raise
+    failed = checked(run, force, None if scorer else built.trials)
+    if scorer in (None, built.plan.ran_by):
+        keep_results(run.id, built.comparisons)
+    return filled(Report, built, failed=tuple(failed))
 
 
 def to_text(report: Judged, console: Console | None = None, *, tasks: bool = False) -> None:
@@ -64,6 +91,10 @@ def to_text(report: Judged, console: Console | None = None, *, tasks: bool = Fal
         console = Console(width=WIDTH_OFF_TERMINAL, file=console.file)
     console.print()
     first_screen(report, console)
+    if report.screening:
+        screening = screening_table(report)
+        n = len(screening.frame) - MOST_SCREENED
+        _print(console, narrow(screening._replace(frame=screening.frame.head(MOST_SCREENED))), f"{n} more in report.html" if n > 0 else "")
     every = [c for c in report.comparisons if c.task is not None and c.scope != "aa"] if len(report.plan.tasks) > 1 else []
     if tasks:
         _details(report, console)

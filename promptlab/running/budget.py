@@ -1,4 +1,4 @@
-"""What a run may cost, set aside before each request and settled after it."""
+"""What a run may cost, reserved before each request and settled after it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from promptlab.nouns import BudgetReached
 
 @dataclass(slots=True)
 class Budget:
-    """Money and tokens are set aside before each request and settled after it, so that concurrent requests cannot overshoot together."""
+    """Money and tokens are reserved before each request and settled after it, so that concurrent requests cannot overshoot together."""
 
     limit_usd: float | None
     limit_tokens: int | None = None
@@ -24,7 +24,7 @@ class Budget:
     _settled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def reserve(self, usd: float, tokens: int) -> None:
-        """Set aside. Waits while requests under way hold more than they will cost; BudgetReached when that is not enough."""
+        """Reserve. Waits while requests in flight hold more than they will cost; BudgetReached when that is not enough."""
         while not self.fits(usd, tokens):
             if short := await self.borrow(usd, tokens) if self.borrow else self.reason(usd, tokens):
                 if not self.busy:
@@ -40,11 +40,11 @@ class Budget:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is set aside, some of which may come back."""
+        """Whether anything is reserved, some of which may become free."""
         return bool(self.reserved_usd or self.reserved_tokens)
 
     def take(self, usd: float, tokens: int) -> None:
-        """Set aside what fits."""
+        """Reserve what fits."""
         self.reserved_usd += usd
         self.reserved_tokens += tokens
 
@@ -56,13 +56,13 @@ class Budget:
     def reason(self, usd: float, tokens: int, by_batch: bool = False) -> str:
         """Why a request that could cost so much is not sent."""
         if self.limit_usd is not None and self.spent_usd + self.reserved_usd + usd > self.limit_usd:
-            aside = f", ${self.reserved_usd:.4f} set aside for batches" if by_batch else ""
+            aside = f", ${self.reserved_usd:.4f} reserved for batches" if by_batch else ""
             return usd_reached(self.limit_usd, f"${self.spent_usd:.4f} is spent{aside}", usd)
-        aside = f", {self.reserved_tokens:,} set aside for batches" if by_batch else ""
+        aside = f", {self.reserved_tokens:,} reserved for batches" if by_batch else ""
         return tokens_reached(self.limit_tokens or 0, f"{self.spent_tokens:,} are used{aside}", tokens)
 
     def settle(self, usd: float, tokens: int, cost_usd: float | None, n_tokens: int | None) -> None:
-        """Replace what was set aside by what it took; what is not known counts as what was set aside."""
+        """Replace what was reserved by what it took; what is not known counts as what was reserved."""
         self.reserved_usd = max(0.0, self.reserved_usd - usd)
         if self.reserved_usd < 1e-12:
             self.reserved_usd = 0.0  # sums of floats do not come back to 0 by themselves
@@ -76,7 +76,7 @@ class Budget:
         self._settled.set()
 
     def give_back(self) -> list[float]:
-        """Lower the limits to what is spent or set aside, and say by how much."""
+        """Lower the limits to what is spent or reserved, and say by how much."""
         usd = tokens = 0.0
         if self.limit_usd is not None:
             usd = max(0.0, self.limit_usd - self.spent_usd - self.reserved_usd)

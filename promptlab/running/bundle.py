@@ -4,6 +4,8 @@ bundle/
   manifest.json       format, promptlab's version, counts, and of every other file its bytes and SHA-256
   experiment.yaml     the experiment as it was given
   answers-*.jsonl     one request and its answer a line, sorted by key; split by the first digits of the key where there are many
+  own-answers.jsonl   failures, and further answers to a request that is there already, by trial
+  ...                 the files that the experiment reads, where they were next to it
 
 Reading trusts nothing: only files that the manifest lists, of the names above, no links, bounded sizes, every checksum and every
 line's own digest; and nothing is imported before all of it is checked. A checksum tells damage, not who wrote the answers.
@@ -24,6 +26,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import promptlab
@@ -38,12 +41,16 @@ from promptlab.nouns import (
     UsageProblem,
     digest,
     finish_word,
+    home,
     row_of,
+    shipped,
 )
 from promptlab.nouns.errors import FileProblems, Problem, RunProblem
+from promptlab.nouns.places import PACKAGE
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run, write_whole
+from promptlab.running import own_answers
 from promptlab.running.cache import IMPORTED, Cache, Request, request_of
 from promptlab.running.cache.rows import MISREAD, body_of, completion_of, request_from, write_json
 from promptlab.running.progress import Execution, Progress
@@ -52,7 +59,6 @@ from promptlab.running.sweep import Sweep, run_sweep
 from promptlab.running.trial_rows import completion_in
 from promptlab.scoring.code import Consent
 from promptlab.sources.foreign import json_value, read_bytes
-from promptlab.sources.spec.experiment import Experiment
 from promptlab.strategies.loop import DRAWS_A_ROUND
 
 FORMAT = 1
@@ -66,6 +72,11 @@ EXPERIMENT_LIMIT = 4 * 2**20
 FILE_LIMIT = 2 * 2**30
 LINE_LIMIT = 16 * 2**20
 KEY = re.compile(r"[0-9a-f]{64}\Z")
+OWN = re.compile(r"(?:[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}/){0,8}[A-Za-z0-9_][A-Za-z0-9._ -]{0,99}")
+"""Places of files of the user's own that a bundle may hold."""
+RECORD = ("plan.json", "manifest.json", "items.parquet", "looks.json")
+"""Files of a run folder that resolving its experiment reads."""
+NO_FILES: Mapping[str, bytes] = MappingProxyType({})
 MOST_DRAWS = 64
 BLOCK, BLOCK_BYTES = 500, 32 * 2**20
 """What is put into the cache at once, whichever comes first."""
@@ -136,21 +147,45 @@ def of_replay(found: Iterable[Replayed]) -> Iterator[Exchange]:
             yield Exchange(call.key, completion, request_of(call))
 
 
-def other_files(experiment: Experiment) -> list[str]:
-    """The files that the experiment reads beside itself, which a bundle does not hold."""
-    cues = [entry.cues for entry in experiment.loops if entry.cues != "heart"]
-    programs = [program.factory for program in experiment.programs]
-    return [*experiment.task_files, *experiment.stimulus_files, *cues, *programs]
+def own_files(study: Study, read_: Iterable[Path]) -> tuple[dict[str, bytes], list[str]]:
+    """The files of the user's own that an experiment reads, by their places next to it; and those that lie elsewhere, with their hashes."""
+    bases = [study.base.absolute(), study.path.parent.absolute()]
+    inside: dict[str, bytes] = {}
+    outside = []
+    for path in dict.fromkeys([*read_, *(code.file.absolute() for code in study.code if code.file is not None)]):
+        of_record = path.parent == study.path.parent.absolute() and path.name in RECORD
+        if of_record or path == study.path.absolute() or any(path.is_relative_to(place) for place in (PACKAGE, shipped("stimuli"), home())):
+            continue
+        base = next((base for base in bases if path.is_relative_to(base)), None)
+        name = path.relative_to(base).as_posix() if base else path.name
+        data = path.read_bytes()
+        if base is None or not OWN.fullmatch(name) or name in (EXPERIMENT, MANIFEST, own_answers.FILE) or ANSWERS.match(name):
+            outside.append(f"{name}, SHA-256 {hashlib.sha256(data).hexdigest()}")
+        else:
+            inside[name] = data
+    return inside, outside
 
 
-def write(exchanges: Iterable[Exchange], n_expected: int, experiment: str, about: Mapping[str, Any], folder: Path) -> Exported:
+def write(
+    exchanges: Iterable[Exchange],
+    n_expected: int,
+    experiment: str,
+    about: Mapping[str, Any],
+    folder: Path,
+    *,
+    own: Iterable[own_answers.Own] = (),
+    files: Mapping[str, bytes] = NO_FILES,
+) -> Exported:
     """Write a bundle, whole or not at all; the same answers give the same bytes."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageProblem(f"{folder}: is there already; give a folder that is new or empty with --to")
     making = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
         making.mkdir(parents=True)
-        done = _write(exchanges, n_expected, experiment, about, making)
+        beside = dict(files)
+        if rows := sorted(write_json(own_answers.row_of_own(one)) for one in own):
+            beside[own_answers.FILE] = "".join(f"{row}\n" for row in rows).encode()
+        done = _write(exchanges, n_expected, experiment, about, making, beside)
         making.replace(folder)
     except OSError as error:
         raise RunProblem(f"{folder}: cannot be written: {error.strerror}; make room, or choose another place with --to") from None
@@ -159,7 +194,9 @@ def write(exchanges: Iterable[Exchange], n_expected: int, experiment: str, about
     return done._replace(folder=folder)
 
 
-def _write(exchanges: Iterable[Exchange], n_expected: int, experiment: str, about: Mapping[str, Any], folder: Path) -> Exported:
+def _write(
+    exchanges: Iterable[Exchange], n_expected: int, experiment: str, about: Mapping[str, Any], folder: Path, beside: Mapping[str, bytes]
+) -> Exported:
     n_digits = 0 if n_expected <= SHARD_ROWS else 1 if n_expected <= 16 * SHARD_ROWS else 2
     seen: dict[bytes, bytes] = {}
     n_without = n_otherwise = 0
@@ -184,7 +221,13 @@ def _write(exchanges: Iterable[Exchange], n_expected: int, experiment: str, abou
         path = folder / name
         path.write_bytes(b"".join(sorted(path.read_bytes().splitlines(keepends=True))))  # a line begins with its key
     (folder / EXPERIMENT).write_bytes(experiment.encode("utf-8"))
-    files = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in sorted([EXPERIMENT, *shards])}
+    for name, data in beside.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    names = sorted([EXPERIMENT, *shards, *beside])
+    files: dict[str, dict[str, Any]] = {name: {"bytes": (folder / name).stat().st_size, "sha256": _sha256(folder / name)} for name in names}
+    for name in set(beside) - {own_answers.FILE}:
+        files[name]["own"] = True
     counts = {"answers": len(seen), "without_request": n_without, "answered_otherwise": n_otherwise}
     manifest = {
         "format": FORMAT,
@@ -215,7 +258,7 @@ def import_bundle(folder: Path, cache: Cache, replace: bool = False) -> Imported
     manifest = read(folder)
     counts, n_unusable = [0, 0, 0], 0
     simulated = False
-    for name in sorted(manifest["files"]):
+    for name in sorted(name for name, listed in manifest["files"].items() if listed.get("own") is not True and name != own_answers.FILE):
         block: dict[str, Exchange] = {}
         n_bytes = 0
         for exchange, size in _exchanges(folder / name) if name != EXPERIMENT else ():
@@ -266,15 +309,18 @@ def _manifest(folder: Path) -> dict[str, Any]:
 
 def _strangers(folder: Path, files: Mapping[str, Any]) -> Iterator[Problem]:
     for name in sorted(files):
-        if name != EXPERIMENT and not ANSWERS.match(name):
+        own = files[name].get("own") is True and OWN.fullmatch(name) and name != MANIFEST
+        if name not in (EXPERIMENT, own_answers.FILE) and not ANSWERS.match(name) and not own:
             yield Problem(
                 folder / MANIFEST, None, f"lists {name!r}, and a bundle holds {EXPERIMENT} and answers-*.jsonl only; do not import it"
             )
         elif not os.path.lexists(folder / name):
             yield Problem(folder / name, None, "missing, and the manifest lists it; export the bundle again")
-        elif not stat.S_ISREG((folder / name).lstat().st_mode):
+        elif not stat.S_ISREG((folder / name).lstat().st_mode) or any((folder / part).is_symlink() for part in Path(name).parents):
             yield Problem(folder / name, None, "not a regular file; do not import this bundle")
-    for name in sorted(set(os.listdir(folder)) - set(files) - {MANIFEST}):
+    parents = {str(part) for name in files for part in Path(name).parents}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    for name in sorted(there - set(files) - parents - {MANIFEST}):
         yield Problem(folder / MANIFEST, None, f"does not list {name!r}, which is in the folder; take it out, or do not import this bundle")
 
 
@@ -285,13 +331,19 @@ def _problems_of(path: Path, listed: Mapping[str, Any]) -> list[Problem]:
         return [Problem(path, None, f"{size:,} bytes, and no more than {limit:,} are read; do not import this bundle")]
     if size != listed.get("bytes") or _sha256(path) != listed.get("sha256"):
         return [Problem(path, None, "not what the manifest says (bytes or SHA-256 differ): changed since the export; get it again")]
-    if path.name == EXPERIMENT:
+    if listed.get("own") is True or path.name == EXPERIMENT:
         return []
     try:
+        if path.name == own_answers.FILE:
+            for line in path.read_bytes().splitlines():
+                own_answers.own_from(json_value(line))
+            return []
         for _ in _exchanges(path):
             pass
     except FileProblems as error:
         return list(error.problems)
+    except MISREAD as error:
+        return [Problem(path, None, f"{error}; do not import this bundle")]
     return []
 
 
@@ -358,4 +410,5 @@ def rescore(run: Run, study: Study, runs: Path, observe: Callable[[Progress], No
         while block := list(islice(found, BLOCK)):
             answers.put_many(block)
         answers.close()
-        return run_sweep(study, runs, Path(folder), Execution(cache="replay"), observe)
+        own = {(one.trial, one.key): one.completion for one in own_answers.own_of(run)}
+        return run_sweep(study, runs, Path(folder), Execution(cache="replay", own=own), observe)

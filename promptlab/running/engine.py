@@ -16,7 +16,7 @@ from typing import Any, cast
 from promptlab.design.cross import Design
 from promptlab.nouns import Call, Case, Completion, Model, Outcome, Price, Scored, Scoring, ScoringFailed, Steps, Trial, Work, merged
 from promptlab.planning.study import Study
-from promptlab.record.store.files import written
+from promptlab.record.store.files import now, written
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache, Claims, NotCached, WriteBehind, request_of
 from promptlab.running.first import FirstCalls
@@ -50,6 +50,8 @@ class Pending:
     work: Work | None = None
     missed_at: int | None = None
     """`Cache.n_foreign` when the cache was just seen not to hold the answers."""
+    n_come: int = 0
+    """How many answers of this process had come by then."""
     number: int = 0
     """That of the last answer that must be kept before the trial is recorded."""
 
@@ -74,6 +76,10 @@ class Engine:
     progress: Progress
     judges: Sequence[Model] = ()
     """Models that only scorings ask."""
+    own: Mapping[tuple[str, str], Completion] = field(default_factory=dict)
+    """By trial and key: answers, and failures, that one trial alone had."""
+    run_id: str = ""
+    """The id of the run that asks."""
     limits: Mapping[str, int] = field(default_factory=dict)
     """By model name: the most tokens that one answer can have, where that is known."""
     payer: Payer = field(init=False)
@@ -193,11 +199,12 @@ class Engine:
         return next(self.begin_all([trial]))
 
     def begin_all(self, trials: Sequence[Trial]) -> Iterator[Pending | Rows]:
-        """The same for several trials, whose first answers are looked up together; each goes on when it is asked for."""
+        """The same for several trials, whose first answers are looked up together; each continues when it is requested."""
         first = [self.first(trial) for trial in trials]
         wanted = [key for pending in first if isinstance(pending, Pending) for key in pending.keys]
         n_foreign = self._n_foreign()
-        stored = self.cache.get_many(wanted) if self.cache is not None else {}
+        on_its_way = {key: found for key in wanted if (found := self.behind.get(key))}  # before the cache, where they may be in a moment
+        stored = on_its_way | (self.cache.get_many(wanted) if self.cache is not None else {})
         looked_up_at = time.monotonic()
         come = self._come = set()
         for pending in first:
@@ -205,10 +212,13 @@ class Engine:
                 yield pending
                 continue
             keys = pending.keys
-            after = self._on(pending, [stored.get(key) or self.failures.get(key) or self.behind.get(key) for key in keys])
+            own = [self.own.get((pending.trial.id, key)) for key in keys] if self.own else [None] * len(keys)
+            each = zip(own, keys, strict=True)
+            after = self._on(pending, [one or stored.get(key) or self.failures.get(key) or self.behind.get(key) for one, key in each])
             if isinstance(after, Pending):
                 is_fresh = come.isdisjoint(keys) and time.monotonic() - looked_up_at < FRESH_S
                 after.missed_at = n_foreign if not after.is_list and (after.keys is not keys or is_fresh) else None
+                after.n_come = self.behind.n_come
             yield after
 
     def started(self, todo: Iterator[Trial]) -> Iterator[Pending | Rows | None]:
@@ -232,8 +242,12 @@ class Engine:
             after = self.step(pending, pending.answered(cast("Sequence[Completion]", found)))
             if not isinstance(after, Pending):
                 return after
-            found = [self._stored(key) for key in pending.keys]
+            found = self._found(pending)
         return pending
+
+    def _found(self, pending: Pending) -> list[Completion | None]:
+        """What is there of the answers that a trial waits for."""
+        return [self.own.get((pending.trial.id, key)) or self._stored(key) for key in pending.keys]
 
     def step(self, pending: Pending, sent: Any) -> Pending | Rows:  # noqa: ANN401 (what generators are sent)
         """The trial with what it wants first, or after what it is sent; its row where it is finished."""
@@ -260,7 +274,8 @@ class Engine:
                     sent = await self._worked(pending.work)
                 elif not pending.is_list:
                     [call], [key] = pending.calls, pending.keys
-                    sent = pending.answered([await self.complete(call, key, pending.missed_at)])
+                    missed_at = pending.missed_at if pending.n_come == self.behind.n_come else None  # else it may have come meanwhile
+                    sent = pending.answered([await self.complete(call, key, missed_at)])
                 else:
                     sent = pending.answered(await self._complete_all(pending))
                 pending.missed_at = None
@@ -274,7 +289,7 @@ class Engine:
         """A trial that waits for work, until it needs an answer that is not stored."""
         while pending.work is not None:
             after = self.step(pending, await self._worked(pending.work))
-            if isinstance(after, tuple) or isinstance(after := self._on(after, [self._stored(key) for key in after.keys]), tuple):
+            if isinstance(after, tuple) or isinstance(after := self._on(after, self._found(after)), tuple):
                 return after
         return pending
 
@@ -355,14 +370,19 @@ class Engine:
         return call.key_as(self._models[call.model].litellm_name)
 
     async def _paid(self, call: Call, key: str) -> Completion:
-        completion = await self.payer.paid(call)
+        completion = self.first_used(await self.payer.paid(call))
         if self.cache is not None and completion.outcome != "error":
             self._come.add(key)
             self.behind.put(key, completion, request_of(call, self._models[call.model].litellm_name))
         return completion
 
+    def first_used(self, completion: Completion) -> Completion:
+        """A new answer, which from now on says when it came and for which run."""
+        completion.answered_at, completion.first_run = now(), self.run_id
+        return completion
+
     def _rows(self, trial: Trial, done: Finished, made: Sequence[Made]) -> Rows:
-        return rows_of(trial, self._first.shared(trial).row, done, made, self._written)
+        return rows_of(trial, self._first.shared(trial).row, done, made, self._written, self.run_id)
 
 
 def _end_of(call: Call) -> str:
@@ -396,7 +416,7 @@ def engine_of(
     sampling = study.experiment.sampling.asked()
     engine = Engine(
         design, study.scorings, sampling, study.prices, gateway, cache, budget=budget, progress=progress, judges=study.judges,
-        limits=study.limits,
+        limits=study.limits, run_id=study.run_id,
     )  # fmt: skip
     if execution is not None:
         engine.payer.at_first = max(1, AT_FIRST // execution.workers)

@@ -1,7 +1,7 @@
 """What a run has sent and paid, kept by each of its processes in one small file: a kill forgets none of it.
 
-The file is written in place before a request is sent and after it is settled. What was set aside when a process was killed may
-have been billed, so it counts as spent from then on, and as "at most" beside what was paid.
+The file is written in place before a request is sent and after it is settled. What was reserved when a process was killed may
+have been billed, so it counts as spent from then on, and as "at most" in addition to what was paid.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from typing import NamedTuple
 FORM = struct.Struct("<7d")
 CHECKED = struct.Struct("<7dI")
 MOST = 1e15
-"""No sum of a run is as large; a file that says so is none."""
+"""No sum of a run is as large; a file that says so is not one."""
 
 
 class Sums(NamedTuple):
-    """Requests sent, USD paid and perhaps paid besides, and what the budget counts as spent and holds for requests under way."""
+    """Requests sent, USD paid and perhaps paid besides, and what the budget counts as spent and holds for requests in flight."""
 
     n_sent: float = 0.0
     paid_usd: float = 0.0
@@ -54,7 +54,7 @@ class Ledger:
         self.keep(NOTHING)
 
     def keep(self, sums: Sums) -> None:
-        """Write what there is beside what was before."""
+        """Write what there is next to what was before."""
         if self._file is not None:
             data = FORM.pack(*map(sum, zip(self._before, sums, strict=True)))
             with contextlib.suppress(OSError):
@@ -87,7 +87,7 @@ def _found(folder: Path) -> dict[Path, Sums]:
 
 
 def _read(path: Path) -> Sums | None:
-    """The sums of a file; None where it is none."""
+    """The sums of a file; None where it is not one."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

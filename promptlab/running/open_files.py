@@ -16,7 +16,7 @@ ENOUGH = 10_240
 
 
 def with_room(execution: Execution) -> tuple[Execution, str | None]:
-    """The execution with as many calls under way as there is room for, and a word where that is fewer."""
+    """The execution with as many calls in flight as there is room for, and a word where that is fewer."""
     limit = raised()
     each = -(-execution.concurrency // execution.workers)
     room = max(1, limit - _n_open() - KEPT_FREE)
@@ -24,7 +24,7 @@ def with_room(execution: Execution) -> tuple[Execution, str | None]:
         return execution, None
     lowered = replace(execution, concurrency=room * execution.workers)
     return lowered, (
-        f"this machine lets a process open {limit:,} files, so at most {lowered.concurrency:,} calls are under way and not "
+        f"this machine lets a process open {limit:,} files, so at most {lowered.concurrency:,} calls are in flight and not "
         f"{execution.concurrency:,}; `ulimit -n 4096` before the command raises that, where the machine allows it"
     )
 

@@ -1,4 +1,4 @@
-"""One request paid for: set aside before it is sent, settled by what it took, and told in the progress."""
+"""One request paid for: reserved before it is sent, settled by what it took, and reported in the progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNKNOWN_OUTPUT_TOKENS = 4096
 
 
 AT_FIRST = 4
-"""Calls to a model that are under way after its first answer or failure, where a cap holds."""
+"""Calls to a model that are in flight after its first answer or failure, where a cap holds."""
 LETTERS = bytes(sorted({*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z") + 1), ord(" ")}))
 
 
@@ -27,8 +27,8 @@ LETTERS = bytes(sorted({*range(ord("a"), ord("z") + 1), *range(ord("A"), ord("Z"
 class Payer:
     """Sends calls through the gateway within the budget.
 
-    Under a cap one call to a model is under way at first, then a few, and one more with each answer that is no longer than was set
-    aside; a longer one starts that anew. A provider that heeds no limit so bills few answers before its longest is set aside for each.
+    Under a cap one call to a model is in flight at first, then a few, and one more with each answer that is no longer than its
+    reservation; a longer one restarts that. So a provider that ignores limits bills few answers before its longest is reserved for each.
     """
 
     models: Mapping[str, Model]
@@ -99,7 +99,7 @@ class Payer:
         return completion
 
     async def _reserved(self, call: Call) -> tuple[float, int]:
-        """Set aside the most that a call can take, for all that is known when it is sent."""
+        """Reserve the most that a call can take, for all that is known when it is sent."""
         while True:
             usd, tokens = self.upper_cost(call)
             await self.budget.reserve(usd, tokens)

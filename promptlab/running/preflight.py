@@ -77,7 +77,7 @@ def preflight(study: Study, execution: Execution | None = None) -> list[Finding]
 
 
 def requests_of(study: Study) -> list[dict[str, Any]]:
-    """What each real model is asked for and sent, with every set of parameters: `changed` says how they differ, or why it is refused."""
+    """Parameters requested of and sent to each real model, with every set of parameters: `changed` says how they differ, or why not."""
     engine = engine_of(study, None, Budget(None), Progress(0), Execution())
     found: list[dict[str, Any]] = []
     for model, sampling in engine.samplings():

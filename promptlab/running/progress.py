@@ -1,4 +1,4 @@
-"""How a sweep is run, how far it is, and its manifest, kept true while the run goes on.
+"""How a sweep is run, how far it is, and its manifest, kept true while the run continues.
 
 Progress shows where a person sees it: a bar on a terminal, a line in a notebook that is updated in place, plain lines, or nothing.
 """
@@ -9,7 +9,6 @@ import contextlib
 import importlib
 import os
 import re
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -17,12 +16,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, Literal
 
 import promptlab
-from promptlab.nouns import Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
+from promptlab.nouns import Completion, Manifest, ModelAsked, RunProblem, Spent, Tally, filled, inert
+from promptlab.planning.hashes import commit
 from promptlab.planning.study import Study
+from promptlab.record.registry import registration_of
 from promptlab.record.store import Run, RunWriter, now
 from promptlab.running.cache import Use
 from promptlab.running.gateway import WireChoice
@@ -39,7 +39,7 @@ class Progress:
     n_errors: int = 0
     n_cached: int = 0
     n_skipped: int = 0
-    """Trials of arms that a planned look had stopped."""
+    """Trials of arms that a planned interim analysis had stopped."""
     n_unpriced: int = 0
     n_not_cached: int = 0
     """Trials that a replay could not answer."""
@@ -94,11 +94,11 @@ class Execution:
     """How a sweep is run. Nothing in it changes an answer or a score, so none of it is hashed."""
 
     concurrency: int = 16
-    """Calls under way at once, over all workers."""
+    """Calls in flight at once, over all workers."""
     cache: Use = "use"
     wire: WireChoice = "auto"
     max_cost_usd: float | None = None
-    """Spent by this run at most, earlier sessions included; the experiment's own budget holds beside it."""
+    """Spent by this run at most, earlier sessions included; the experiment's own budget holds in addition."""
     max_tokens: int | None = None
     """Input and output tokens sent and received at most, earlier sessions included."""
     workers: int = 1
@@ -111,6 +111,10 @@ class Execution:
     """Whether calls go through the providers' batch APIs."""
     batch_wait_s: float = 0.0
     """For how long batches are waited for."""
+    own: Mapping[tuple[str, str], Completion] = field(default_factory=dict)
+    """Of a replay: by trial and key what one trial alone had."""
+    force: bool = False
+    """Whether a run continues that fails its audit."""
     allow_keys: tuple[str, ...] = ()
     """Variables whose values the experiment may send to an address of its own."""
 
@@ -122,21 +126,23 @@ PACKAGES = ("litellm", "openai", "numpy", "scipy", "statsmodels", "pandas", "pya
 
 
 class KeptManifest:
-    """Keeps the manifest true while the run goes on."""
+    """Keeps the manifest true while the run continues."""
 
     def __init__(self, study: Study, writer: RunWriter, progress: Progress, plan_digest: str, paid_before_usd: float, kept: Sums) -> None:
         self._study = study
         self._writer = writer
         self._progress = progress
         self._hashes = {**study.hashes, "plan": plan_digest}
-        self._versions, self._commit = _versions(), _commit()
+        self._versions, self._commit = _versions(), commit()
         self._written_at = 0.0
         before = Manifest(created_at=now())
         with suppress(RunProblem):  # nothing of earlier sessions
             before = Run(writer.folder).manifest
         self._before = before
         self._served = {name: set(versions) for name, versions in before.served.items()}
-        self.effective: Mapping[str, Any] = {}
+        self.effective: Mapping[str, Any] = before.effective
+        self.earlier: Mapping[str, Any] = before.earlier
+        self.registered: Mapping[str, Any] = before.registered or registration_of(plan_digest, study.path.parent)
         self.kept_before = Sums(
             max(before.counts.sent, kept.n_sent), max(paid_before_usd, kept.paid_usd), max(before.unsure_usd, kept.unsure_usd),
             max(before.spent.usd, kept.spent_usd), max(before.spent.tokens, kept.spent_tokens),
@@ -188,6 +194,7 @@ class KeptManifest:
                 unsure_usd=self.kept_before.unsure_usd + progress.unsure_usd,
                 spent=Spent(usd=usd, tokens=tokens),
                 hashes=self._hashes,
+                chain=self._writer.chain.plain(),
                 models={model.name: ModelAsked(litellm_name=model.litellm_name, api_base=model.api_base) for model in models},
                 batches=self.batches(),
                 served={name: tuple(sorted(versions)) for name, versions in sorted(self._served.items())},
@@ -205,19 +212,6 @@ def _versions() -> dict[str, str]:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
-
-
-def _commit() -> str | None:
-    """The commit of promptlab's own code, where it runs from a checkout."""
-    root = Path(promptlab.__file__).parent.parent
-    if not (root / ".git").exists():
-        return None
-    try:
-        command = ["git", "-C", str(root), "describe", "--always", "--dirty"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()
 
 
 Place = Literal["terminal", "notebook", "lines", "nowhere"]

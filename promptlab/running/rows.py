@@ -41,7 +41,7 @@ class _Workers:
         self.stop = stop
         self.tasks: set[asyncio.Task[None]] = set()
         self.broken: Exception | None = None
-        """What nobody foresaw: nothing more is pending, and what is under way comes to its end."""
+        """What nobody foresaw: nothing more is pending, and what is in flight finishes."""
         self.over: deque[tuple[int, Rows]] = deque()
         """Trials that were sent: the number of the last answer that must be kept before one is recorded, and what came of it."""
         self.stored: deque[Rows] = deque()
@@ -73,7 +73,7 @@ class _Workers:
         alarm.cancel()
 
     async def end(self) -> None:
-        """Leave everything under way."""
+        """Leave everything in flight."""
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -114,11 +114,11 @@ class _Workers:
 
 
 async def rows(engine: Engine, todo: Iterator[Trial], concurrency: int, stop: asyncio.Event) -> AsyncGenerator[list[Rows], None]:
-    """Run the trials of `todo`; yield those that finished since, at most `concurrency` under way.
+    """Run the trials of `todo`; yield those that finished since, at most `concurrency` in flight.
 
-    Setting `stop` sends nothing more and waits for what is under way: it is paid for. A stopped provider ends its own models
-    only; a reached budget, or providers that fall silent, end the sweep. All are told in `engine.progress`. `todo` may end and
-    go on again: it is asked once more whenever a trial finishes.
+    Setting `stop` sends nothing more and waits for what is in flight: it is paid for. A stopped provider ends its own models
+    only; a reached budget, or providers that fall silent, end the sweep. All are reported in `engine.progress`. `todo` may end and
+    continue again: it is called once more whenever a trial finishes.
     """
     progress, engine.payer.stop = engine.progress, stop
     workers = _Workers(engine, todo, concurrency, stop)
@@ -175,11 +175,12 @@ def tuned() -> Iterator[None]:
 
 
 def unrecorded(engine: Engine, segment: Iterable[Trial], recorded: Set[str], unneeded: Set[ArmKey] = frozenset()) -> Iterator[Trial]:
-    """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that a look ended."""
+    """Those trials of a segment that must be sent: not recorded yet, of no stopped provider, of no arm that an interim analysis ended."""
     for trial in segment:
         if _is_stopped(engine, trial) or (recorded and trial.id in recorded):
             continue
-        if unneeded and (trial.model, trial.arm.setting.id, trial.arm.name) in unneeded:
+        arm = (trial.model, trial.arm.setting.id, trial.arm.name)
+        if unneeded and (arm in unneeded or (*arm, trial.arm.setting.prompt or "") in unneeded):
             engine.progress.n_skipped += 1
             continue
         yield trial
@@ -194,7 +195,7 @@ def _is_stopped(engine: Engine, trial: Trial) -> bool:
 
 
 def _told(error: Exception, engine: Engine) -> bool:
-    """Whether a trial ended without a row for a reason that is no fault of promptlab's: then it is told in `progress`."""
+    """Whether a trial ended without a row for a reason that is no fault of promptlab's: then `progress` reports it."""
     progress = engine.progress
     if isinstance(error, ProviderStopped):
         is_judge = all(model.name != error.model for model in engine.design.models)
@@ -211,7 +212,7 @@ def _told(error: Exception, engine: Engine) -> bool:
 
 
 def counted(result: Rows, progress: Progress) -> Rows:
-    """A finished trial, told in `progress`."""
+    """A finished trial, reported in `progress`."""
     row, _ = result
     progress.n_done += 1
     if row.outcome == "error":

@@ -17,6 +17,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from itertools import accumulate
 from typing import Any
 
 from promptlab.design.cross import Design
@@ -26,7 +27,7 @@ from promptlab.running.free_text import judged, written
 from promptlab.running.gateway.wire import SimulatedError
 from promptlab.sources.spec.libraries import Rate, Shift, SimModel
 from promptlab.sources.tokens import n_tokens
-from promptlab.strategies.loop import SURE
+from promptlab.strategies.loop import DRAWS_A_ROUND, SURE
 
 REFUSAL = "I am sorry, but I cannot help with that."
 DRIFTS = ("The answer is {}.", "Sure! Here is the answer: {}", "I would say {}, and I am fairly confident.")
@@ -36,7 +37,7 @@ SURE_IF_RIGHT, SURE_IF_WRONG = 0.8, 0.4
 FREE = ("rubric", "pairwise", "assertions")
 """Metrics whose answers a simulated model writes as free texts."""
 FAVOURED = 0.7
-"""The probability of the option that a simulated reply names, where probabilities are asked for."""
+"""The probability of the option that a simulated reply names, where probabilities are requested."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class Shown:
     arm: Arm
     emotion: str | None = None
     """The emotion of the last remark of a loop; "neutral" for an affect-free one; None before any remark."""
+    n_wordings: int = 0
+    """How many different remarks the conversation holds."""
+    spent: float = 1.0
+    """Input tokens of all requests of this conversation, in multiples of those of its first."""
     sampling: Mapping[str, Any] = field(default_factory=dict)
     """What the request was sent with."""
     pool: Sequence[str] = ()
@@ -55,7 +60,7 @@ class Shown:
 
 
 class World:
-    """All prompts of a design, so that a simulated model can tell what it is being asked from the text alone."""
+    """All prompts of a design, so that a simulated model can tell which question it has from the text alone."""
 
     def __init__(self, design: Design, models: Mapping[str, SimModel]) -> None:
         self._models = models
@@ -66,7 +71,7 @@ class World:
         self._inputs: dict[str, tuple[Task, Item]] = {}
         self._pools = {task.id: sorted({item.targets[0] for item in task.items if item.targets}) for task in design.tasks}
         for task in design.tasks:
-            renderers = [(arm, renderer(task, arm)) for arm in design.arms if "prompts" not in arm.strategy.needs]
+            renderers = [(arm, renderer(task, arm)) for arm in design.arms_of(task) if "prompts" not in arm.strategy.needs]
             for item in task.items:
                 for arm in self._programs:
                     self._inputs.setdefault(render_input(item.input, item.choices, task, arm.placement).strip(), (task, item))
@@ -101,8 +106,11 @@ class World:
                 continue
             if n_first == len(messages):
                 return shown
-            said = messages[-1]["content"]
-            return replace(shown, emotion=next((emotion for text, emotion in self._emotions.items() if text in said), "neutral"))
+            sizes = list(accumulate(tokens(message["content"]) for message in messages))
+            remarks = [message["content"] for message in messages[n_first:] if message["role"] == "user"]
+            emotion = next((emotion for text, emotion in self._emotions.items() if text in remarks[-1]), "neutral")
+            spent = sum(sizes[n_first - 1 :: 2]) / sizes[n_first - 1]
+            return replace(shown, emotion=emotion, n_wordings=len(set(remarks)), spent=spent)
         return self._shown_to_program(messages)
 
     def _shown_to_program(self, messages: Sequence[Mapping[str, str]]) -> Shown | None:
@@ -145,7 +153,8 @@ def reply(sim: SimModel, model: str, shown: Shown, draw: str, messages: Sequence
         said = "Yes" if rng.random() < (SURE_IF_RIGHT if right else SURE_IF_WRONG) else "No"
         return Reply(said, "ok", "stop", version, n_input, 1)
     p = probability(sim, model, shown, draw.split("/", 1)[0])
-    right = rng.random() < p
+    fate = random.Random(f"{model}/{shown.task.id}/{shown.item.id}/{draw.split('/', 1)[0]}") if sim.token_points else rng
+    right = fate.random() < p
     if not shown.item.targets or shown.task.metric in FREE:
         text = written(model, p, _sentences(sim, shown, draw), rng)
     else:
@@ -217,7 +226,7 @@ def probability(sim: SimModel, model: str, shown: Shown, seed: str) -> float:
     spread = min(max(sim.flip_rate / (2 * mean * (1 - mean)), 1e-6), 1 - 1e-6)  # the share of the variance that is within items
     concentration = spread / (1 - spread)
     rng = random.Random(f"{seed}/{sim.seed}/{model}/{shown.task.id}/{shown.item.id}")
-    p = rng.betavariate(mean * concentration, (1 - mean) * concentration)
+    p = rng.betavariate(mean * concentration, (1 - mean) * concentration) if sim.flip_rate else float(rng.random() < mean)
     if shown.emotion is not None:  # an attempt after a remark stands on the attempt itself: it may turn out otherwise
         p = (p + mean) / 2 if sim.retry_points or sim.emotion_points else p
     shift = effect(sim, shown, seed)
@@ -229,6 +238,9 @@ def effect(sim: SimModel, shown: Shown, seed: str) -> float:
     points = 0.0
     if shown.emotion is not None:
         points = sim.retry_points + {str(emotion): points for emotion, points in sim.emotion_points.items()}.get(shown.emotion, 0.0)
+        points += sim.variety_points * (shown.n_wordings > 1)
+    again = max(0, int(shown.sampling.get("seed", seed)) - int(seed)) // DRAWS_A_ROUND  # independent attempts before this one
+    points += sim.token_points * (shown.spent - 1 + again)
     stimulus, setting = shown.arm.stimulus, shown.arm.setting
     levels = {"prompt": setting.prompt, "shots": setting.shots, "placement": setting.placement, "strategy": setting.strategy}
     points += planted(sim.effects, shown)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING
 from promptlab.design.cross import trials, trials_an_item
 from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, Plan, RunProblem, UsageProblem
 from promptlab.planning.plan import make_plan
+from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
+from promptlab.record.registry import known_of, note_plan
 from promptlab.record.store import Run, RunWriter, frozen_plan
 from promptlab.record.store.files import line_of
+from promptlab.record.store.reading import items_in, older_in
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
 from promptlab.running.cache import Cache
@@ -25,9 +28,10 @@ from promptlab.running.engine import Engine, engine_of
 from promptlab.running.keys import need_key_consent
 from promptlab.running.ledger import Ledger, taken_over
 from promptlab.running.open_files import with_room
+from promptlab.running.own_answers import own_in, unlike_bundle
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
-from promptlab.stats import ArmKey, Looks
+from promptlab.stats import ArmKey, Looks, Screening
 
 if TYPE_CHECKING:
     from promptlab.running.fleet.cluster import Cluster
@@ -88,8 +92,8 @@ async def arun_sweep(
 ) -> Sweep:
     """Run what is not recorded yet, in the running event loop. The same study always goes to the same folder, so it resumes.
 
-    Setting `stop` sends nothing more, records what is under way and returns. Cancelling does the same before CancelledError is raised;
-    cancelling once more gives up what is under way. With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on
+    Setting `stop` sends nothing more, records what is in flight and returns. Cancelling does the same before CancelledError is raised;
+    cancelling once more gives up what is in flight. With `serve_gpus` the models `hosted_vllm/NAME` without an address are served on
     the Ray cluster, each by so many GPUs.
     """
     if serve_gpus and not execution.ray:
@@ -144,7 +148,7 @@ def _check_batch(study: Study, execution: Execution) -> None:
 
 @dataclass
 class _Session:
-    """One command's part of a sweep: it may be the first, or go on where another ended."""
+    """One command's part of a sweep: it may be the first, or continue where another ended."""
 
     _study: Study
     _writer: RunWriter
@@ -155,12 +159,16 @@ class _Session:
 
     def __post_init__(self) -> None:
         study, writer = self._study, self._writer
+        failed = failures(study, writer) if (writer.folder / "manifest.json").exists() else []
+        if not self._how.force:
+            refuse(writer.folder.name, failed, REMEDY)
         self._recorded = writer.recorded()
         self._how, fewer = with_room(self._how)
         self._plan, plan_digest = freeze(study, writer)
-        self._progress = Progress(
-            n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=[fewer] if fewer else []
-        )
+        other = unlike_bundle(study) if self._how.cache == "replay" else []
+        notes = [*(f"this run fails its audit: {said}" for said in failed), *other, *([fewer] if fewer else [])]
+        self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=notes)
+        self._noted = False
         kept = taken_over(writer.folder)
         self._manifest = KeptManifest(study, writer, self._progress, plan_digest, self._recorded.paid_usd, kept)
 
@@ -181,12 +189,24 @@ class _Session:
             state = "interrupted"
             raise
         finally:
-            manifest.write(state)
+            try:
+                self._writer.compact()  # so that the manifest holds the chain's end
+                manifest.earlier = known_of(older_in(self._writer.folder), self._study.path.parent)
+            finally:
+                manifest.write(state)
             self._observe(progress)
 
     def _segments(self) -> Iterator[tuple[int, int, frozenset[ArmKey]]]:
-        """First and last order of what may be sent before the next look, and the arms that no look needs; a look is taken in between."""
+        """First and last order to send before the next interim analysis, and the arms that none needs; the analysis is done in between."""
         n_trials = self._study.design.n_trials
+        if self._plan.confirm is not None:
+            screening, first = Screening.thawed(self._plan, self._writer.looks()), self._plan.confirm.order
+            yield 0, first, screening.unscreened()
+            if len((made := screening.decided(Run(self._writer.folder).trials())).rows) > len(screening.rows):
+                self._writer.write_json("looks.json", made.frozen())
+            self._progress.notes += made.waiting
+            yield first, n_trials, made.unneeded()
+            return
         looks = Looks.thawed(self._plan, self._writer.looks()) if self._plan.looks else None
         start = 0
         for number, end in enumerate(looks.ends if looks else [n_trials]):
@@ -195,8 +215,15 @@ class _Session:
             if looks and end < n_trials and looks.decide(Run(self._writer.folder).trials(), number):
                 self._writer.write_json("looks.json", looks.frozen())
 
+    def _record(self, lines: Sequence[bytes]) -> None:
+        """Append trials; with the first of them the plan is one that got an answer."""
+        if not self._noted and self._how.cache != "replay":
+            self._noted = True
+            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder))
+        self._writer.append_lines(lines)
+
     def _spent(self) -> tuple[float, int]:
-        """What earlier sessions took; where a price or a usage was unknown, what they set aside for it."""
+        """What earlier sessions took; where a price or a usage was unknown, what they reserve for it."""
         before = self._manifest.spent_before
         return max(self._recorded.paid_usd, before[0]), max(self._recorded.paid_tokens, before[1])
 
@@ -208,6 +235,7 @@ class _Session:
         kept = answers_of(self._writer.folder, cache) if self._how.batch else cache
         study = at_batch_prices(self._study) if self._how.batch else self._study
         engine = engine_of(study, kept, budget, progress, self._how)
+        engine.own = self._how.own or (own_in(study.path.parent) if self._how.cache == "replay" else {})
         manifest.effective = engine.effective()
         manifest.spent = lambda: (budget.spent_usd, budget.spent_tokens)
         engine.payer.longest.update(self._recorded.longest)
@@ -221,7 +249,7 @@ class _Session:
                 source = waves.rows(todo, end, stop) if waves else rows(engine, todo, self._how.concurrency, stop)
                 async with aclosing(source) as finished:
                     async for some in finished:
-                        self._writer.append_lines([line_of(*both) for both in some])
+                        self._record([line_of(*both) for both in some])
                         for row, _ in some:
                             manifest.seen(row.model, row.model_version)
                         self._observe(progress)
@@ -237,7 +265,7 @@ class _Session:
         return stop.is_set()
 
     def _waves(self, study: Study, engine: Engine, also: Cache | None) -> Waves:
-        """The run's batches; what they cost so far is told to budget and manifest."""
+        """The run's batches; what they cost so far is passed to budget and manifest."""
         waves = Waves(study, engine, self._writer.folder, self._how.batch_wait_s, also)
         manifest, budget = self._manifest, engine.budget
         manifest.batches = waves.summary
@@ -261,7 +289,7 @@ class _Session:
         study, how, manifest = self._study, self._how, self._manifest
         most_usd, most_tokens = _limits(study, how)
         usd, tokens = Limit(most_usd, self._spent()[0]), Limit(most_tokens, self._spent()[1])
-        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._writer.append_lines([line]))
+        hub = Hub(trials_an_item(study.design), how.workers, usd, tokens, lambda line: self._record([line]))
         hub.longest.update(self._recorded.longest)
         if how.ray:  # whose workers keep nothing here
             manifest.spent = lambda: (usd.lent, int(tokens.lent))
@@ -270,7 +298,7 @@ class _Session:
             if not all(model.simulated for model in study.models):
                 Ledger(self._writer.folder, before=manifest.kept_before).close()
             manifest.spent = lambda: (before[0] + hub.total("spent_usd"), before[1] + int(hub.total("spent_tokens")))
-        theirs = replace(how, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
+        theirs = replace(how, own={}, max_cost_usd=most_usd, concurrency=max(1, -(-how.concurrency // how.workers)))
         workers = self._workers(hub, theirs, served_at)
         try:
             for start, end, unneeded in self._segments():
@@ -326,6 +354,17 @@ class _Session:
             for version_ in sorted(versions):
                 self._manifest.seen(model, version_)
         self._observe(p)
+
+
+REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs damage; --force continues all the same"
+
+
+def failures(study: Study, writer: RunWriter) -> list[str]:
+    """What is not as it was frozen in a run that a sweep would continue with; nothing of what repair moved aside."""
+    if not all((writer.folder / name).exists() for name in (EXPERIMENT, "items.parquet", "plan.json")):
+        return []
+    run = Run(writer.folder)
+    return [*problems(run), *plan_differences(run, study)]
 
 
 def freeze(study: Study, writer: RunWriter) -> tuple[Plan, str]:

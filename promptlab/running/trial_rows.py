@@ -36,16 +36,16 @@ class Finished:
 
 
 def rows_of(
-    trial: Trial, shared: Mapping[str, Any], done: Finished, made: Sequence[Made], parameters: Callable[[Mapping[str, Any]], str]
+    trial: Trial, shared: Mapping[str, Any], done: Finished, made: Sequence[Made], parameters: Callable[[Mapping[str, Any]], str], run: str
 ) -> Rows:
-    """The trial's row and those of its calls. `shared` are the `constants` of its row; `parameters` writes JSON."""
+    """The trial's row and those of its calls. `shared` are the `constants` of its row; `parameters` writes JSON; `run` is the run's id."""
     name, arm, item = trial.id, trial.arm, trial.item
     text, outcome, scored = done.text, done.outcome, done.scored
     answers = [completion for call, _, completion in made if call.purpose != "score"]
     last = answers[-1] if answers else None  # a program may fail before it asks anything
     error = done.error or (last.error if last else None)
     by_call = done.by_call
-    attempts = [value for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
+    attempts = [(call.round, value) for (call, _, _), value in zip(made, by_call, strict=True) if call.purpose == "answer"]
     attempts = attempts[-1:] if arm.program else attempts  # the calls before the last are steps of its own
     is_missing = outcome == "error"
     row = made_of(
@@ -65,13 +65,14 @@ def rows_of(
             "echoed": None if is_missing else echoed(text, item),
             "declined": None if is_missing else outcome == "refused" or declines(text),
             "answer": text,
-            "n_rounds": len(attempts),
-            "solved_round": _solved(attempts, arm.strategy.solved_at),
+            "n_rounds": len({number for number, _ in attempts}),
+            "solved_round": next((n + 1 for n, value in attempts if value is not None and value >= arm.strategy.solved_at), None),
             "n_calls": len(made),
             "paid_usd": total([0.0 if one.cached else one.cost_usd for _, _, one in made]),
             "cached": all(one.cached for _, _, one in made),
             "model_version": last.model_version if last else None,
             "error": storable(error) if error else error,
+            "older": next((one.first_run for _, _, one in made if one.first_run not in (None, run)), None),
             **shared,
             **(
                 dict(zip(TOTALS, TOTALS_OF(answers[0]), strict=True))
@@ -125,15 +126,8 @@ def constants(arm: Arm, task: Task, model: Model) -> dict[str, Any]:
     }
 
 
-def _solved(attempts: Sequence[float | None], solved_at: float) -> int | None:
-    for number, value in enumerate(attempts, 1):
-        if value is not None and value >= solved_at:
-            return number
-    return None
-
-
 def completion_in(call: CallRow) -> Completion:
-    """The completion that a row of a call was made of, but for the parameters that were asked for."""
+    """The completion that a row of a call was made of, but for the parameters that were requested."""
     top = json.loads(call.top_logprobs) if call.top_logprobs else ()
     facts = dict(zip(SHARED, FACTS_OF(call), strict=True))
     return Completion(**facts, effective=json.loads(call.effective), top_logprobs=tuple((token, value) for token, value in top))

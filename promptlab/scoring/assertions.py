@@ -1,4 +1,4 @@
-"""Assertions: what can be said of an answer without a right answer. A kind is a function of its parameters that gives a check.
+"""Assertions: checks of an answer without a right answer. A kind is a function of its parameters that gives a check.
 
 A check takes an answer without thoughts, its item and its case, and returns a score from 0 to 1. Several make one scoring: their
 weighted mean, with each as a named part. A kind with `not_` before its name is 1 where the kind is 0. What may take long runs as work.
@@ -99,7 +99,7 @@ def _texts(value: object, what: str) -> tuple[str, ...]:
 
 
 def _plain(text: str, match_case: bool) -> str:
-    """A text as assertions compare it: one Unicode form, white space made one; case counts only where that is asked."""
+    """A text as assertions compare it: one Unicode form, white space made one; case counts only on request."""
     text = " ".join(unicodedata.normalize("NFC", text).split())
     return text if match_case else unicodedata.normalize("NFC", text.casefold())
 
@@ -183,7 +183,7 @@ def _json(answer: str, anywhere: bool) -> Any:  # noqa: ANN401 (what JSON holds)
 
 
 def valid_json(anywhere: bool = False) -> Check:
-    """The answer is JSON, alone or in a code fence; with `anywhere`, an object or list stands in it."""
+    """The answer is JSON, alone or in a code fence; with `anywhere`, it holds an object or list."""
     return lambda answer, item, case: float(_json(answer, anywhere) is not NOTHING)
 
 
@@ -263,7 +263,7 @@ def _within(value: float, least: float | None, most: float | None) -> float:
 
 
 def number(least: float | None = None, most: float | None = None, path: str = "") -> Check:
-    """The number that the answer concludes with, or that stands in the field `path` of its JSON, lies within the limits."""
+    """The number that the answer concludes with, or that is in the field `path` of its JSON, lies within the limits."""
     _limits("number", least, most)
 
     def check(answer: str, item: Item, case: Case) -> float:
@@ -371,6 +371,6 @@ KINDS: Mapping[str, Callable[..., Callable[..., float]]] = {
     "field": field, "number": number, "length": length, "language": language, "refusal": refusal, "similar": similar, "cost": cost,
     "latency": latency,
 }  # fmt: skip
-"""What an entry of `assertions` may name, beside `metric`, `python` and the scorings that ask a model."""
+"""What an entry of `assertions` may name, besides `metric`, `python` and the scorings that ask a model."""
 SLOW = ("regex", "json_schema")
 NOT_NEGATED = ("similar", "cost", "latency")

@@ -1,6 +1,6 @@
 """Code that a data file names: found without running it, run only with the user's consent, and known by its SHA-256.
 
-It lies beside the file that names it, or in an installed package that the user's configuration names; never in the working
+It lies next to the file that names it, or in an installed package that the user's configuration names; never in the working
 directory or elsewhere on `sys.path`.
 """
 
@@ -81,7 +81,7 @@ def found(name: str, what: str, by: Path, folders: Sequence[Path], consent: Cons
             if parts[0] in sys.stdlib_module_names and not given:
                 raise UsageProblem(f"{what} cannot be loaded: {parts[0]!r} is the name of a module of Python's own; rename the file")
             return _asked(Code(name, what, Path(spec.origin or "").resolve(), folder), by, consent)
-    where = f"there is no {'/'.join(parts)}.py beside {by.name}, where code must lie"
+    where = f"there is no {'/'.join(parts)}.py next to {by.name}, where code must lie"
     if parts[0] not in consent.packages and not given:
         raise UsageProblem(
             f"{what} cannot be loaded: {where}; an installed package may be named only where {configuration()} lists it under 'packages'"

@@ -11,7 +11,7 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def _spans(answer: str, sentence: str) -> list[tuple[int, int]]:
-    """Where runs of the sentence's words stand in the answer."""
+    """Where runs of the sentence's words occur in the answer."""
     wanted = [word.casefold() for word in _WORD.findall(sentence)]
     n = min(LEAST_WORDS, len(wanted))
     if not n:

@@ -1,4 +1,4 @@
-"""Judges: models that read an answer as data and rate it. A judgement that cannot be read is none: that trial is missing.
+"""Judges: models that read an answer as data and rate it. A judgement that cannot be read does not count: that trial is missing.
 
 `judge` gives one whole number from 0; `rubric` rates by rubrics with anchors, one call for each rubric and judge.
 """
@@ -201,7 +201,7 @@ def _numbered(anchors: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def sent_as(model: Model, more: Mapping[str, Any] = {}) -> Model:
-    """A judge with all that it is sent beside the messages."""
+    """A judge with all that it is sent besides the messages."""
     asked = {**SAMPLING, **more, **model.sampling, **(more if "logprobs" in more else {})}
     if "max_completion_tokens" in model.sampling and "max_tokens" not in model.sampling:
         asked.pop("max_tokens")
@@ -209,7 +209,7 @@ def sent_as(model: Model, more: Mapping[str, Any] = {}) -> Model:
 
 
 def panel_of(judges: Panel, more: Mapping[str, Any] = {}) -> list[Model]:
-    """The judges as they are asked; UsageProblem where there is none, or two have one name."""
+    """The judges as they are called; UsageProblem where there is none, or two have one name."""
     panel = [sent_as(model, more) for model in judges]
     if not panel or len({model.name for model in panel}) < len(panel):
         raise UsageProblem("judges must name at least one model, and each once; give equal ones another 'name'")
@@ -245,7 +245,7 @@ def degraded(answer: str) -> str:
 
 
 def unreadable(completion: Completion, what: str, wanted: str) -> ScoringFailed:
-    """Why a judgement is none."""
+    """Why a judgement is invalid."""
     if completion.outcome == "error":
         return ScoringFailed(f"{what}: {completion.error}")
     said = completion.text.strip()
@@ -253,7 +253,7 @@ def unreadable(completion: Completion, what: str, wanted: str) -> ScoringFailed:
 
 
 def read_number(completion: Completion, low: int, high: int, what: str, reasoned: bool = False) -> int:
-    """The number of a judgement; ScoringFailed where there is none, or not one alone. After reasons it stands on the last line."""
+    """The number of a judgement; ScoringFailed where there is none, or not one alone. After reasons it is on the last line."""
     wanted = f"a whole number from {low} to {high}"
     said = spoken(completion.text).strip().removesuffix(f"/{high}")
     numbers = _SCORE.findall(said)[-1:] if reasoned else re.findall(r"[-+]?\d+(?:[.,]\d+)*", said)

@@ -27,7 +27,7 @@ def is_own(name: str) -> bool:
 
 
 def own_scoring(code: Code) -> Scoring:
-    """The scoring by a function that a task file names; UsageProblem where it is none. Without consent nothing runs and nothing is scored.
+    """The scoring by a function that a task file names; UsageProblem where it is not one. Without consent nothing runs.
 
     The function takes the answer without thoughts, and its item,
     may be `async`, and returns a `Scored`, a number from 0 to 1, or a truth value.
@@ -49,7 +49,7 @@ def timed_scoring(name: str, metric: Metric) -> Scoring:
 
 
 def settled(steps: Steps[T]) -> T:
-    """What a generator of work comes to, outside of any engine; TypeError where it asks a model."""
+    """The result of a generator of work, outside of any engine; TypeError where it asks a model."""
     sent = None
     while True:
         try:

@@ -2,7 +2,7 @@
 
 The baseline's answer comes from the very calls of the baseline's own trial, so it is paid once. A trial scores 1 where both orders
 prefer its answer, 0 where both prefer the baseline's, else 0.5: a tie. The baseline itself scores 0.5, and some of its answers are
-controls: beside themselves, where only a tie is right, and beside a copy made worse, which must lose.
+controls: next to themselves, where only a tie is right, and next to a copy made worse, which must lose.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ def pairwise(
 ) -> Scoring:
     """A scoring by preference over the baseline's answer, by a criterion in words.
 
-    Its parts: `as_a` and `as_b` (the share for the arm's answer when it stood first, and second), `consistent` (1 where both orders say
+    Its parts: `as_a` and `as_b` (the share for the arm's answer when it was first, and second), `consistent` (1 where both orders say
     the same); and of controls `identical` and `planted`. An answer of the same text ties without a call; an empty answer loses.
     """
     panel = panel_of(judges, {"max_tokens": REASONS_TOKENS} if reasoning else {})
     ask = REASONED if reasoning else CHOICE
 
     def compared(one: str, other: str, item: Item) -> Steps[list[tuple[float, float]]]:
-        """For each judge the share for `one` when it stands first, and second. Equal texts make one request."""
+        """For each judge the share for `one` when it is first, and second. Equal texts make one request."""
         texts = [
             ASKED.format(criterion=criterion, parts=shown_to(item, reference, {"answer_A": a, "answer_B": b})) + ask
             for a, b in dict.fromkeys([(one, other), (other, one)])

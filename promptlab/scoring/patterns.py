@@ -76,7 +76,7 @@ _matcher = _Matcher()
 def searched(pattern: str, text: str) -> str:
     """What a pattern of a file finds in a text: its first group, else its match, else nothing.
 
-    ScoringFailed where it takes too long, UsageProblem where it is none.
+    ScoringFailed where it takes too long, UsageProblem where it is not one.
     """
     return _searched(pattern, text) or ""
 

@@ -11,7 +11,7 @@ from promptlab.scoring.own import timed_scoring
 from promptlab.scoring.pairwise import pairwise
 
 SCORINGS: Mapping[str, Callable[..., Scoring]] = {"judge": judge, "rubric": rubric, "pairwise": pairwise}
-"""What `metric` or an assertion may name beside metrics: scorings that ask a model; keyword arguments are the parameters to set."""
+"""What `metric` or an assertion may name besides metrics: scorings that ask a model; keyword arguments are the parameters to set."""
 
 
 def task_metric(task: Task, scorer: Scorer, model: str = "") -> Metric:

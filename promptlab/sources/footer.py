@@ -41,7 +41,7 @@ def footer_length(tail: bytes) -> int:
 
 
 def chunks_in(footer: bytes) -> list[Chunk]:
-    """Every column of every row group; ValueError where the footer is none."""
+    """Every column of every row group; ValueError where the footer is not one."""
     try:
         return [_chunk(column[3]) for group in _Reader(footer).struct()[4] for column in group[1]]
     except (IndexError, KeyError, TypeError, AttributeError, RecursionError) as error:

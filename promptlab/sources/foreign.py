@@ -6,11 +6,13 @@ unpacked, so that a small file never takes much memory.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +32,20 @@ ENCODINGS = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DI
 """Ways in which Parquet writes values that unpack to a size that is known, or of which each different value is written out once."""
 
 
+_NOTED: ContextVar[dict[Path, None] | None] = ContextVar("noted", default=None)
+
+
+@contextlib.contextmanager
+def files_read() -> Iterator[dict[Path, None]]:
+    """The files that are read inside the block, in their order."""
+    found: dict[Path, None] = {}
+    token = _NOTED.set(found)
+    try:
+        yield found
+    finally:
+        _NOTED.reset(token)
+
+
 def check_regular(path: Path, limit: int, within: Path | None = None) -> int:
     """The size of a regular file, not larger than `limit` bytes and, with `within`, not by a link outside that folder; else OSError."""
     status = path.stat()  # asked before opening: opening a device may do something
@@ -45,6 +61,8 @@ def check_regular(path: Path, limit: int, within: Path | None = None) -> int:
 def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     """The bytes of such a file; OSError for anything else, and for files of more than `limit` bytes, which are not read."""
     check_regular(path, limit, within)
+    if (noted := _NOTED.get()) is not None:
+        noted[path.absolute()] = None
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe that came since would be waited for for ever
     with open(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
@@ -80,7 +98,7 @@ def make_private(folder: Path, what: str, so: str) -> None:
 
 
 def json_value(text: bytes | str, n_packed: int | None = None) -> Any:  # noqa: ANN401
-    """The value of JSON text; ValueError where it is none, or nested too deeply, or much larger than the `n_packed` bytes it came as."""
+    """The value of JSON text; ValueError where it is not one, or nested too deeply, or much larger than the `n_packed` bytes it came as."""
     if n_packed is not None and isinstance(text, str) and len(text) > SMALL:
         n_values = sum(map(text.count, ",[{"))
         if n_values > max(SMALL, n_packed):
@@ -92,13 +110,15 @@ def json_value(text: bytes | str, n_packed: int | None = None) -> Any:  # noqa: 
 
 
 def parquet_table(source: Path | bytes, columns: Collection[str] | None = None, within: Path | None = None) -> pa.Table:
-    """A Parquet file, or those of some columns that it has; OSError, ValueError or ArrowException where it is none.
+    """A Parquet file, or those of some columns that it has; OSError, ValueError or ArrowException where it is not one.
 
     Nor where it would unpack to more than a file of its size may. Text that is repeated often stays a dictionary where it is long.
     """
     import pyarrow.parquet as pq
 
     n_bytes = len(source) if isinstance(source, bytes) else check_regular(source, LARGEST_PART, within)
+    if isinstance(source, Path) and (noted := _NOTED.get()) is not None:
+        noted[source.absolute()] = None
 
     def opened(**options: Any) -> pq.ParquetFile:  # noqa: ANN401
         return pq.ParquetFile(io.BytesIO(source) if isinstance(source, bytes) else source, page_checksum_verification=True, **options)
@@ -154,7 +174,7 @@ def _unpacked(array: pa.Array) -> int:
 
 
 def yaml_value(text: str) -> Any:  # noqa: ANN401
-    """The value of YAML that a program wrote, aliases included; ValueError where it is none, or means much more than its bytes hold."""
+    """The value of YAML that a program wrote, aliases included; ValueError where it is not one, or means much more than its bytes hold."""
     import yaml
 
     if len(text) > LARGEST_YAML:

@@ -137,7 +137,7 @@ def _placed(folder: Path, document: Document, places: Mapping[str, str]) -> Iter
 
 
 def _locs(document: Document) -> dict[int, Loc]:
-    """What stands on each line: of several the outermost."""
+    """What is on each line: of several the outermost."""
     found: dict[int, Loc] = {}
     for loc, line in document.lines.items():
         if line not in found or len(loc) < len(found[line]):

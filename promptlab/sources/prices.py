@@ -59,7 +59,7 @@ class PriceTable:
     def price(self, model: Model) -> Price | None:
         """What one model costs; None when nobody says, which is not the same as free.
 
-        A model behind an address of the experiment's has no table price: the table's is that of the public provider. It holds for an
+        A model at an address of the experiment's has no table price: the table's is that of the public provider. It holds for an
         address of the environment, which mostly passes on to that provider.
         """
         if model.price is not None:
@@ -87,7 +87,7 @@ class PriceTable:
 
 
 def provider_of(entry: Mapping[str, Any]) -> str:
-    """What stands before the name of a model of this entry."""
+    """The text before the name of a model of this entry."""
     provider = str(entry.get("litellm_provider", ""))
     return "vertex_ai" if provider.startswith("vertex_ai") else PROVIDERS.get(provider, provider.removeprefix("text-completion-"))
 

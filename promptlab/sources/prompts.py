@@ -1,6 +1,6 @@
 """What is a variable in a whole prompt, and what the rows of a task hold for it.
 
-`{name}` stands for a column of the task's table or for one of `BUILT_IN`. What else stands between braces is text, as long as it
+`{name}` stands for a column of the task's table or for one of `BUILT_IN`. Other text in braces stays, as long as it
 does not look like a variable that somebody misspelled.
 """
 
@@ -27,10 +27,10 @@ BUILT_IN: Mapping[str, str] = {
     "demos": "the demonstrations, where shots are more than 0",
     "instruction": "the task's base prompt",
 }
-"""Variables of every task, beside its columns."""
+"""Variables of every task, besides its columns."""
 DOUBLE = re.compile(r"\{\{[^{}\n]+\}\}")
 WORD = re.compile(r"[A-Za-z_]\w*")
-"""What looks like a variable: of other things between braces nothing is said."""
+"""What looks like a variable: other text between braces is not reported."""
 
 
 def read_prompts(
@@ -60,7 +60,7 @@ def read_prompts(
 
 
 def _braces(prompt: Prompt) -> list[str]:
-    """What stands between braces in any message, each once."""
+    """The text between braces in any message, each once."""
     return list(dict.fromkeys(name for message in prompt.messages for name in braces(message["content"])))
 
 

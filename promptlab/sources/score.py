@@ -22,8 +22,8 @@ def score(
     """The score in [0, 1] of one prediction for an item of one of the 45 tasks.
 
     `targets` are the answers that count as right; tasks of multiple choice take `target_scores`, the grade of every option, instead.
-    `input` is what was asked: tasks that choose from the input (larger_animal, cause_and_effect) need it, and an echo can only be
-    told with it. `model` matters to the scorer `negativeprompt` alone. UsageProblem for an unknown task or scorer, or without answers.
+    `input` is the question: tasks that choose from the input (larger_animal, cause_and_effect) need it, and an echo can only be
+    found with it. `model` matters to the scorer `negativeprompt` alone. UsageProblem for an unknown task or scorer, or without answers.
     """
     known = entries()
     if task not in known:

@@ -1,6 +1,6 @@
 """Tables that people keep items in, read row by row: CSV, TSV, JSON, JSON lines, Parquet, Excel.
 
-A row that cannot be read is a row with a problem, so that all of them are told at once; only a file that cannot be read as
+A row that cannot be read is a row with a problem, so that all of them are reported at once; only a file that cannot be read as
 a whole raises FileProblems. Datasets of the Hugging Face hub come as the Parquet files that the hub makes of every public one.
 """
 
@@ -80,7 +80,7 @@ def _decoded(path: Path, content: bytes) -> str:
 
 
 def csv_form(head: str, suffix: str, known: str = ",;\t") -> tuple[str, int]:
-    """What stands between the cells of a table by its first line, and how many characters go before it: Excel's `sep=;`."""
+    """The text between the cells of a table by its first line, and how many characters go before it: Excel's `sep=;`."""
     if named := re.fullmatch(r'"?sep=(.)"?\r?\n?', head):
         return named[1], len(head)
     bare = re.sub(r'"[^"]*"', "", head)

@@ -162,7 +162,7 @@ ANSWER_FIELDS = {
     "translation_en-fr": "possible_translations",
     "word_in_context": "possible_outputs",
 }
-"""Where the accepted answers stand; "output" for all other Instruction Induction tasks."""
+"""Where the accepted answers are; "output" for all other Instruction Induction tasks."""
 
 
 def _answers(task: str, row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -252,6 +252,6 @@ def read_items(path: Path) -> tuple[Item, ...]:
         except (ValueError, KeyError, TypeError) as error:
             raise DataMissing(f"{path}:{number}: not an item ({error}); each line holds id, input and targets as JSON") from None
         if item.id in items or not item.targets:
-            raise DataMissing(f"{path}:{number}: the item {item.id!r} " + ("stands twice" if item.id in items else "has no target"))
+            raise DataMissing(f"{path}:{number}: the item {item.id!r} " + ("occurs twice" if item.id in items else "has no target"))
         items[item.id] = item
     return tuple(items.values())

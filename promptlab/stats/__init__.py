@@ -17,6 +17,7 @@ from promptlab.stats.paired import *
 from promptlab.stats.power import *
 from promptlab.stats.ppi import *
 from promptlab.stats.repeats import *
+from promptlab.stats.screening import *
 from promptlab.stats.sentences import *
 from promptlab.stats.spread import *
 from promptlab.stats.standing import *

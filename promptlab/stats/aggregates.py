@@ -20,7 +20,7 @@ RESAMPLES = 1000
 
 
 def f1(said: Sequence[Hashable], gold: Sequence[Hashable]) -> tuple[float, float]:
-    """Macro F1 over the labels of `gold`, and F1 weighted by how often each is right. Another label that is said is a miss of its own."""
+    """Macro F1 over the labels of `gold`, and F1 weighted by how often each is right. Another label in an answer is a miss of its own."""
     _same(said, gold)
     pairs = list(zip(said, gold, strict=True))
     each: dict[Hashable, float] = {}

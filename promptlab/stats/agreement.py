@@ -117,7 +117,7 @@ class PreferenceBias(NamedTuple):
 def preference_bias(predicted_by_gold: Sequence[Sequence[float]]) -> PreferenceBias:
     """Preference and F1 of a classifier from counts: `predicted_by_gold[i][j]` answers said label i where j was right.
 
-    Bradley and Terry's strengths of the mistakes: label i beats j where i was said and j was right. Twenty rounds, one label after the
+    Bradley and Terry's strengths of the mistakes: label i beats j where i was given and j was right. Twenty rounds, one label after the
     other, scaled to the geometric mean 1 after each (over labels that won at all), and to the mean 1 at the end. A label that nobody
     mistook for another or another for it keeps 1. ValueError for a table that is not square, not of counts, or empty.
     Source: Kang et al. 2024 (arXiv 2402.13211); Newman 2023 (the rounds).

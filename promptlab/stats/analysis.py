@@ -28,7 +28,7 @@ from promptlab.stats.tables import ItemTable, Place, item_tables, with_prompts
 
 LEAST_ITEMS = 20
 UNFINISHED = 0.05
-"""Where more of the planned trials are not even recorded, a run is not at its end, and a verdict would be an unplanned look."""
+"""Where more of the planned trials are not even recorded, a run is not at its end, and a verdict would be an unplanned interim analysis."""
 AA_LEVEL = 0.999
 
 
@@ -40,11 +40,11 @@ class Result:
     rate: float
     figures: say.Figures | None = None
     doubt: tuple[Status, str] | None = None
-    """What stands against a finding, said where the verdict is unclear."""
+    """Objections to a finding, said where the verdict is unclear."""
     mute: bool = False
     """Whether that alone makes it unclear, whatever the figures are."""
     fixed_p: float | None = None
-    """The p-value of the same data without any look, where looks are planned."""
+    """The p-value of the same data without any interim analysis, where some are planned."""
     uneven: bool = False
     """Whether one side lost a larger share of its answers in some task."""
     units: np.ndarray | None = None
@@ -52,7 +52,7 @@ class Result:
 
 
 class Analysis:
-    """Item means of a run, and the comparisons between its arms. `at` says at which planned look its trials end.
+    """Item means of a run, and the comparisons between its arms. `at` says at which planned interim analysis its trials end.
 
     With `complete` false the trials are a chosen part, and items that are not among them do not count as missing.
     """
@@ -109,7 +109,8 @@ class Analysis:
     def _compare(self, h: Hypothesis, contrast: Contrast) -> Result:
         """The same, of an interaction in halves: core and margin see differences of at most 1."""
         rate = self.plan.alpha if h.task is None else self.plan.fdr
-        tasks = list(self.n_items) if h.task is None else [h.task]
+        asked = self.plan.tasks_with({ref.prompt for ref, _ in contrast.weights})
+        tasks = asked if h.task is None else [h.task]
         found = [self.compared(contrast, task) for task in tasks]
         pairs, losses = [one.pairs for one in found], [one.loss for one in found]
         some = [p for p in pairs if len(p.s)]
@@ -256,7 +257,7 @@ class Analysis:
         test, p = infer([both.pairs]), both.pairs
         changed = test.n_nonzero
         text = (
-            f"{changed} of {len(p.s)} items scored differently when the baseline was asked again "
+            f"{changed} of {len(p.s)} items scored differently when the baseline was sent again "
             f"({say.points(test.diff)} points, {say.p_text(test.p_value)})."
         )
         return replace(

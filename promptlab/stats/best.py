@@ -242,7 +242,7 @@ class Headline(NamedTuple):
 
 
 class Protocol(NamedTuple):
-    """What choosing the best of S stimuli on the test items reports, beside what it would report if nothing worked.
+    """What choosing the best of S stimuli on the test items reports, next to what it would report if nothing worked.
 
     Gains in points are fractions; relative gains in percent, None where the baseline is 0. `null_*` are the 5 %, 50 % and
     95 % points of the same figure after arm labels were permuted inside items.
@@ -348,7 +348,14 @@ class Replication(NamedTuple):
 
 
 def replication_check(
-    published: float, ours: float, se_ours: float, baseline: float, discordance: float, n_tasks: int, n_items: int = 100, scale: float = 1.0
+    published: float,
+    ours: float,
+    se_ours: float,
+    baseline: float,
+    discordance: float,
+    n_tasks: int,
+    n_items: float = 100,
+    scale: float = 1.0,
 ) -> Replication:
     """Compare an average over stimuli that was published with ours; the published best of many is never compared.
 

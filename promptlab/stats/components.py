@@ -25,7 +25,7 @@ from promptlab.stats.paired import differences
 class Components(NamedTuple):
     """Variance components of two or more arms over the same items; a part that the design cannot tell apart is None.
 
-    A negative estimate is 0, and its name stands in `floored`.
+    A negative estimate is 0, and its name is in `floored`.
     """
 
     mean_difference: float | None = None
@@ -47,8 +47,8 @@ def variance_components(
 ) -> Components:
     """ANOVA estimators for a balanced design of items by arms by K repeats (lmer's REML where all of them are inside).
 
-    Items that lack an arm, a repeat or a score are left out. With one repeat var_item_by_arm and var_repeat cannot be told
-    apart and are None. `paraphrase` (the wording that an item met; needs two arms) adds how much wordings differ: a random
+    Items that lack an arm, a repeat or a score are left out. With one repeat var_item_by_arm and var_repeat cannot be
+    separated and are None. `paraphrase` (the wording that an item met; needs two arms) adds how much wordings differ: a random
     factor (Clark 1973).
     """
     frame = pd.DataFrame({"item": list(item), "arm": list(arm), "repeat": list(repeat_id), "score": np.asarray(score, dtype=np.float64)})

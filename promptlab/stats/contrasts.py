@@ -162,7 +162,7 @@ class _Design:
         return [own for own in same if self.random is None or self.random.of.get(own) == self.random.reference]
 
     def where(self, settings: Sequence[str], own: str) -> str:
-        """What tells a setting from the others that the same question is asked in."""
+        """What tells a setting from the others that the same question is run in."""
         return ", ".join(self.settings[own].apart([self.settings[other] for other in settings])) if len(settings) > 1 else ""
 
     def interaction(self, one: str, other: str) -> Iterator[Hypothesis]:
@@ -177,7 +177,7 @@ class _Design:
                     yield from self.planned(of, "interaction", [a, b], self.base(model, own), self.where(self.at_reference, own[0]))
 
     def _apart(self, one: str, other: str) -> list[list[str]]:
-        """The settings over which an interaction is averaged; each setting alone where no factor is asked."""
+        """The settings over which an interaction is averaged; each setting alone where no factor is requested."""
         factors = [factor for factor in self.factors if factor.name in (one, other)]
         if not factors:
             return [[own] for own in self.at_reference]

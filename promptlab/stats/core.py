@@ -29,7 +29,7 @@ from promptlab.stats.power import Looked
 
 LEAST_CLUSTERS = 10
 LEAST_SENTENCES = 5
-"""Neutral sentences from which on something can be said about others like them."""
+"""Fewest neutral sentences for a claim about others like them."""
 LEAST_DF = 4.0
 """Below so many degrees of freedom Satterthwaite's approximation is not to be trusted (Pustejovsky and Tipton 2018)."""
 FEW = 10
@@ -37,7 +37,7 @@ FEW = 10
 MANY = 200
 """Beyond so many changed items sign flips over several tasks and t agree, and t is quicker."""
 LEAST_LEVELS = 3
-"""Levels of a random factor below which nothing is said of others like them."""
+"""Levels of a random factor below which no claim is made about others like them."""
 LOOK_CLOSER = 0.01
 COCHRAN = 25
 """Items needed for each unit of squared skewness before a mean of skewed differences can be trusted (Cochran 1977)."""
@@ -119,7 +119,7 @@ class Inference:
 
     @cached_property
     def ci(self) -> Interval | None:
-        """The interval that is shown: 95 %, or at a planned look the repeated one."""
+        """The interval that is shown: 95 %, or at a planned interim analysis the repeated one."""
         return self.interval(self.conf)
 
     def interval(self, conf: float) -> Interval | None:
@@ -160,7 +160,7 @@ class Inference:
         return float(bdtri(changed, self.n_exact, alpha)) if changed < self.n_exact else 1.0
 
     def repeated(self, at: Looked) -> Inference:
-        """The same as a planned look may judge it: repeated p-value and repeated interval."""
+        """The same as a planned interim analysis may judge it: repeated p-value and repeated interval."""
         conf = 1 - 2 * float(ndtr(-at.bound(0.05)))
         p = None if self.p_value is None else at.repeated(self.p_value)
         return replace(self, p_value=p, conf=conf, method=f"{self.method}, repeated at {at.words}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats as st
@@ -16,9 +16,13 @@ from scipy import stats as st
 from promptlab.stats.intervals import Array, Interval, Numbers
 
 LEAST_LABELS = 2
-"""Labelled items (or clusters) of a task below which nothing can be said of it."""
+"""Labelled items (or clusters) of a task below which there is no claim about it."""
 MOST_LABELS = 100_000
 STEPS = 200
+NEARLY_EQUAL = math.log(1.25)
+"""The log of how many times longer an answer may be that still tells of equal lengths."""
+LEAST_EQUAL, LEAST_SHARE_EQUAL = 3, 0.05
+"""How many such answers, and which share of all, there must be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,39 +161,70 @@ class LengthAdjusted(NamedTuple):
 
     raw: float
     raw_interval: Interval
-    adjusted: float
-    adjusted_interval: Interval
-    slope: float
-    """Of the difference on the log of how many times longer the treatment's answer is."""
-    slope_interval: Interval
+    adjusted: float | None
+    """None where nearly all answers of one side are longer: then nothing is known of answers of equal length."""
+    adjusted_interval: Interval | None
+    slope: float | None
+    """Of the difference on the log of how many times longer the treatment's answer is, where lengths are equal."""
+    slope_interval: Interval | None
     n: int
 
 
-def length_adjusted(diff: Numbers, log_ratio: Numbers, clusters: Sequence[Hashable] | None = None, conf: float = 0.95) -> LengthAdjusted:
-    """The mean difference, and its value where both answers are equally long: the intercept of a regression on the log of their ratio.
+def length_adjusted(
+    diff: Numbers, log_ratio: Numbers, clusters: Sequence[Hashable] | None = None, conf: float = 0.95, reach: float = 1.0
+) -> LengthAdjusted:
+    """The mean difference, and its value where both answers are equally long.
 
-    Intervals by t with n - 2 degrees of freedom (clusters less 2), errors robust (CR1, HC1 without clusters). ValueError for fewer than
-    four items, or lengths that do not vary. Source: Dubois et al. 2024 (arXiv 2404.04475), length term set to 0.
+    Differences lie within +-`reach` (0.5 for pairs of which a win counts 1 and the baseline 0.5). A logistic curve in the log of the
+    lengths' ratio is fitted, because a bounded score flattens where one answer is much longer: a straight line through that part finds
+    gains at equal length where there are none. Errors leave out one item, or cluster, at a time (CR3); t with their number less 2.
+    ValueError for fewer than four items or clusters, or lengths that do not vary. Source: Dubois et al. 2024 (arXiv 2404.04475), length
+    term set to 0; MacKinnon and White 1985.
     """
     y, x = np.asarray(diff, dtype=np.float64), np.asarray(log_ratio, dtype=np.float64)
     if y.shape != x.shape or y.ndim != 1 or not (np.isfinite(y).all() and np.isfinite(x).all()):
         raise ValueError("diff and log_ratio must be equally long lists of finite numbers")
+    if len(y) and np.abs(y).max() > reach + 1e-9:
+        raise ValueError(f"differences must lie within {reach:g}, found {np.abs(y).max():g}")
     codes = np.arange(len(y)) if clusters is None else np.unique(np.asarray(clusters, dtype=str), return_inverse=True)[1]
     g = len(set(codes.tolist()))
     if g < 4 or x.std() < 1e-9:
         raise ValueError("at least four items or clusters are needed, and answers of more than one ratio of lengths")
-    design = np.stack([np.ones_like(x), x], axis=1)
-    bread = np.linalg.inv(design.T @ design)
-    beta = bread @ design.T @ y
-    scores = design * (y - design @ beta)[:, None]
-    sums = np.stack([np.bincount(codes, weights=column) for column in scores.T], axis=1)
-    cov = bread @ (sums.T @ sums) @ bread * g / (g - 1) * (len(y) - 1) / (len(y) - 2)
     mean, variance, free = _mean(y, None if clusters is None else list(codes))
     half = float(st.t.ppf((1 + conf) / 2, free)) * math.sqrt(variance)
+    raw = (mean - half, mean + half)
+    if min((x <= NEARLY_EQUAL).sum(), (x >= -NEARLY_EQUAL).sum()) < max(LEAST_EQUAL, LEAST_SHARE_EQUAL * len(x)):
+        return LengthAdjusted(mean, raw, None, None, None, None, n=len(y))
+    design = np.stack([np.ones_like(x), x], axis=1)
+    beta, cov = _curve(design, (len(y) * (y / reach + 1) / 2 + 0.5) / (len(y) + 1), codes)
     t = float(st.t.ppf((1 + conf) / 2, g - 2))
     errors = [t * math.sqrt(max(float(v), 0.0)) for v in np.diag(cov)]
-    low, high = ((float(b - e), float(b + e)) for b, e in zip(beta, errors, strict=True))
-    return LengthAdjusted(mean, (mean - half, mean + half), float(beta[0]), low, float(beta[1]), slope_interval=high, n=len(y))
+    adjusted, low, high = (reach * math.tanh(float(value) / 2) for value in (beta[0], beta[0] - errors[0], beta[0] + errors[0]))
+    steep = reach * (1 - math.tanh(float(beta[0]) / 2) ** 2) / 2  # the curve's slope where lengths are equal, for each unit of beta[1]
+    ends = (steep * float(beta[1] - errors[1]), steep * float(beta[1] + errors[1]))
+    return LengthAdjusted(mean, raw, adjusted, (low, high), steep * float(beta[1]), slope_interval=ends, n=len(y))
+
+
+def _curve(x: Array, y: Array, codes: np.ndarray[Any, Any]) -> tuple[Array, Array]:
+    """A logistic curve through shares from 0 to 1, and the covariance of its coefficients, robust in clusters (CR3)."""
+    beta = np.zeros(x.shape[1])
+    for _ in range(STEPS):
+        p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+        step = np.linalg.solve(x.T @ (x * (p * (1 - p))[:, None]), x.T @ (y - p))
+        beta = beta + np.clip(step, -2, 2)
+        if np.abs(step).max() < 1e-10:
+            break
+    p = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
+    weight = p * (1 - p)
+    bread = np.linalg.pinv(x.T @ (x * weight[:, None]))
+    sums = []
+    for code in np.unique(codes):
+        of = codes == code
+        hat = x[of] @ bread @ (x[of] * weight[of, None]).T
+        sums.append(x[of].T @ np.linalg.lstsq(np.eye(int(of.sum())) - hat, (y - p)[of], rcond=None)[0])
+    g = len(sums)
+    meat = np.array(sums)
+    return beta, bread @ (meat.T @ meat) @ bread * (g - 1) / g
 
 
 class Strengths(NamedTuple):
@@ -246,3 +281,9 @@ def bradley_terry(
 def control_failed(passed: int, n: int, least: float, level: float = 0.05) -> bool:
     """Whether a control's share of passes lies below `least` beyond chance: the exact binomial probability of so few is at most `level`."""
     return n > 0 and passed / n < least and float(st.binom.cdf(passed, n, least)) <= level
+
+
+def fewer_agree(same: int, n: int, same_reference: int, n_reference: int) -> float:
+    """Fisher's exact p, one-sided: whether fewer of `n` pairs agree than of `n_reference`."""
+    table = np.array([[same, n - same], [same_reference, n_reference - same_reference]])
+    return float(st.fisher_exact(table, alternative="less")[1])

@@ -1,8 +1,8 @@
-"""Planned looks: which arms may stop before the end, judged on what is recorded by then, and what that leaves unasked.
+"""Planned interim analyses: which arms may stop before the end, judged on what is recorded by then, and what that leaves unsent.
 
-Trials are sent in blocks of items, so the trials before a planned place in the order are all arms on the same first items. At a
-look, each treatment is judged over the tasks against its deciding control. It stops where its repeated p-value passes its share of
-alpha (Bonferroni), or where even the effect that the design was made for would hardly be found any more (non-binding futility).
+Trials are sent in blocks of items, so the trials before a planned place in the order are all arms on the same first items. At an interim
+analysis, each treatment is judged over the tasks against its deciding control. It stops where its repeated p-value passes its
+share of alpha (Bonferroni), or where even the effect that the design was made for would hardly be found any more (non-binding futility).
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from promptlab.stats.tables import Place
 FUTILITY = 0.10
 """The conditional power below which an arm is given up."""
 MOST_MISSING = 0.05
-"""A look at which one side lacks more of its answers decides nothing, and is taken again when they are there."""
-ArmKey = tuple[str, str, str]
-"""Model, id of the setting, and arm."""
+"""An interim analysis at which one side lacks more of its answers decides nothing, and is repeated when they are there."""
+ArmKey = tuple[str, ...]
+"""Model, id of the setting, arm, and the base prompt where not all of them are meant."""
 
 
 def look_plan(n_items: Sequence[int], trials_an_item: int, looks: int) -> list[PlannedLook]:
-    """Where the looks lie; the information is the planned one, at equal variances."""
+    """Where the interim analyses are; the information is the planned one, at equal variances."""
     longest = max(n_items)
     found = []
     whole = sum(1 / n for n in n_items)
@@ -48,7 +48,7 @@ def look_plan(n_items: Sequence[int], trials_an_item: int, looks: int) -> list[P
 
 
 class Looks:
-    """The looks of one run: its plan, and the rows decided so far."""
+    """The interim analyses of one run: its plan, and the rows decided so far."""
 
     def __init__(self, plan: Plan, rows: Iterable[LookRow] = ()) -> None:
         self.plan = plan
@@ -60,10 +60,12 @@ class Looks:
     def deciding(self) -> list[Hypothesis]:
         """For each treatment, model and setting the hypothesis that may stop it: against neutral text or feedback, where there is any."""
         found: dict[tuple[Place, str], Hypothesis] = {}
+        loops = [h for h in self.plan.hypotheses if h.scope == "primary" and h.strategy in self.plan.looped]
+        primary = {place_of(h): h.control for h in loops}
         for h in self.plan.hypotheses:
             if h.scope == "stimulus":
                 key = (place_of(h), h.treatment)
-                if key not in found or h.control == "neutral_feedback":
+                if key not in found or h.control == primary.get(place_of(h)):
                     found[key] = h
         return list(found.values())
 
@@ -72,12 +74,12 @@ class Looks:
         return Counter(h.family for h in self.plan.hypotheses)
 
     def until(self, trials: pd.DataFrame, look: int) -> Analysis:
-        """The run as it stood at look `look` (from 0)."""
+        """The run at interim analysis `look` (from 0)."""
         tasks = tuple(replace(task, n_items=n) for task, n in zip(self.plan.tasks, self.plan.looks[look].items, strict=True))
         return Analysis(trials[trials["order"] < self.ends[look]], replace(self.plan, tasks=tasks), Looked(self.fractions, look))
 
     def decide(self, trials: pd.DataFrame, look: int) -> list[LookRow]:
-        """Judge every treatment that still goes on; the rows are kept. Looking twice at the same look changes nothing."""
+        """Judge every treatment that still continues; the rows are kept. Judging the same interim analysis twice changes nothing."""
         stopped = {(place_of(row), row.treatment) for row in self.rows if row.stops and row.look <= look}
         decided = {(place_of(row), row.treatment) for row in self.rows if row.look == look and row.decision != "undecided"}
         analysis = self.until(trials, look)
@@ -130,7 +132,7 @@ class Looks:
 
     @classmethod
     def thawed(cls, plan: Plan, data: Mapping[str, Any] | None) -> Looks:
-        """The looks of a run from its folder."""
+        """The interim analyses of a run from its folder."""
         return cls(plan, [row for row in look_rows(data or {}) if 0 <= row.look < len(plan.looks)])
 
 
@@ -141,7 +143,7 @@ def place_of(h: Hypothesis | LookRow | Comparison) -> Place:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """What stopping early left unasked: trials, and USD at the mean cost of the same arm's trials (None: unknown)."""
+    """What stopping early left unsent: trials, and USD at the mean cost of the same arm's trials (None: unknown)."""
 
     n_trials: int
     n_planned: int
@@ -149,7 +151,7 @@ class Saved:
 
 
 def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
-    """Trials that were planned and not sent because of a look."""
+    """Trials that were planned and not sent because of an interim analysis."""
     last: dict[tuple[str, ...], int] = {}
     final = len(looks.ends) - 1
     for h in looks.deciding:
@@ -175,7 +177,7 @@ def saved(trials: pd.DataFrame, looks: Looks) -> Saved:
 def analyse(trials: pd.DataFrame, plan: Plan, looks: Iterable[LookRow] = ()) -> list[Comparison]:
     """All planned comparisons of a run, its A/A comparisons, then contrasts, with what answers that are not whole mean for them.
 
-    `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its planned looks decided.
+    `trials` has the columns of `schema.TRIAL_COLUMNS`; `plan` is the run's frozen plan; `looks` is what its interim analyses decided.
     """
     plan = completed(plan)
     if plan.looks:
@@ -223,7 +225,7 @@ def _of(analysis: Analysis) -> Callable[[bool | None], list[Result]]:
 
 
 def _results(trials: pd.DataFrame, looks: Looks) -> Callable[[bool | None], list[Result]]:
-    """The results of a run: as recorded, or at an extreme; each hypothesis on the items up to the look that ended it."""
+    """The results of a run: as recorded, or at an extreme; each hypothesis on the items up to the interim analysis that ended it."""
     if not looks.ends:
         return _of(Analysis(trials, looks.plan))
     at: dict[tuple[int, bool | None], Analysis] = {}
@@ -243,7 +245,7 @@ def _results(trials: pd.DataFrame, looks: Looks) -> Callable[[bool | None], list
 
 
 def _looked(trials: pd.DataFrame, looks: Looks) -> tuple[list[Comparison], list[Comparison]]:
-    """Each hypothesis on the items up to the look that ended it, with repeated p-values and intervals."""
+    """Each hypothesis on the items up to the interim analysis that ended it, with repeated p-values and intervals."""
     last = len(looks.ends) - 1
     judged = []
     for h, c in zip(looks.plan.hypotheses, settled(_results(trials, looks)), strict=True):
@@ -261,7 +263,7 @@ def _looked(trials: pd.DataFrame, looks: Looks) -> tuple[list[Comparison], list[
 
 
 def _end(looks: Looks, h: Hypothesis) -> tuple[int, str]:
-    """The look (from 0) up to which a hypothesis has all its arms, and why it ended there ('' at the last).
+    """The interim analysis (from 0) up to which a hypothesis has all its arms, and why it ended there ('' at the last).
 
     The mean over a library ends with the first of its treatments that stopped: beyond that, its arms have not the same items.
     """

@@ -56,8 +56,8 @@ def contrast_of(h: Hypothesis | Comparison, plan: Plan) -> Contrast:
         groups: tuple[tuple[str, ...], ...] = (plan.baseline,)
     elif h.control == "placebo":  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
         groups = tuple(tuple(plan.placebos_of[name]) for name in members)
-    else:  # a control of a loop is an arm of its own
-        groups = ((h.control,),)
+    else:  # a control of a loop is an arm of its own; neutral wordings are as many as the treatment has
+        groups = tuple((plan.matched(h.control, name, h.strategy),) for name in members)
     weights = dict.fromkeys(members, 1 / len(members))
     for arm, share in ((arm, 1 / len(group)) for group in groups for arm in group):
         weights[arm] = weights.get(arm, 0.0) - share / len(groups)

@@ -64,7 +64,7 @@ def non_inferiority(
 def _ends(
     analysis: Analysis, contrast: Contrast, margin: float, alpha: float
 ) -> tuple[float | None, float | None, float | None, int, int, str]:
-    """Difference, both one-sided ends, pairs, tasks, and why nothing can be said."""
+    """Difference, both one-sided ends, pairs, tasks, and why there is no conclusion."""
     pairs: list[Pairs] = [analysis.compared(contrast, task).pairs for task in analysis.n_items]
     some = [p for p in pairs if len(p.s)]
     n, planned = sum(len(p.s) for p in some), sum(p.n_planned for p in pairs)

@@ -1,6 +1,6 @@
 """What a design can see, before any money is spent; and looking before the end without paying for it in false findings.
 
-The latter by planned looks, or by evidence that holds at any time.
+The latter by planned interim analyses, or by evidence that holds at any time.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ REACH = 8.5
 
 
 class Boundaries(NamedTuple):
-    """|z| that each look must reach, and the error spent by then."""
+    """|z| that each interim analysis must reach, and the error spent by then."""
 
     z: tuple[float, ...]
     alpha_spent_cumulative_two_sided: tuple[float, ...]
@@ -189,14 +189,14 @@ class Boundaries(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """At which of the planned looks (from 0) data are judged; `fractions` is the information at each."""
+    """At which of the planned interim analyses (from 0) data are judged; `fractions` is the information at each."""
 
     fractions: tuple[float, ...]
     look: int
 
     @property
     def words(self) -> str:
-        return f"look {self.look + 1} of {len(self.fractions)}"
+        return f"interim analysis {self.look + 1} of {len(self.fractions)}"
 
     def bound(self, alpha: float) -> float:
         """The |z| that a two-sided test at `alpha` must reach here."""
@@ -234,7 +234,7 @@ def group_sequential_boundaries(
 ) -> Boundaries:
     """Boundaries of a group-sequential test by Lan and DeMets (1983).
 
-    `looks` is a number of equally spaced looks, or their information fractions, ascending, the last 1. One-sided `alpha` is
+    `looks` is a number of equally spaced interim analyses, or their information fractions, ascending, the last 1. One-sided `alpha` is
     spent on one side, two-sided half of it on each (crossing both sides counts as negligible, as rpact does).
     """
     fractions = tuple((i + 1) / looks for i in range(looks)) if isinstance(looks, int) else tuple(float(t) for t in looks)
@@ -298,17 +298,17 @@ N_LEVELS = 20
 
 @lru_cache(maxsize=64)
 def _by_level(fractions: tuple[float, ...]) -> tuple[PchipInterpolator, ...]:
-    """For each look, the fixed-sample z of a two-sided level as a function of the boundary that the level gives there."""
+    """For each interim analysis, the fixed-sample z of a two-sided level as a function of the boundary that the level gives there."""
     fixed = np.linspace(float(st.norm.isf(LEVELS[1] / 2)), float(st.norm.isf(LEVELS[0] / 2)), N_LEVELS)
     bounds = np.array([_boundaries(fractions, float(2 * st.norm.sf(z)), 2, "obrien_fleming").z for z in fixed])
     return tuple(PchipInterpolator(bounds[:, look], fixed, extrapolate=False) for look in range(len(fractions)))
 
 
 def repeated_p(z: float, fractions: Sequence[float], look: int) -> float:
-    """The two-sided repeated p-value (Jennison and Turnbull 1989) at look `look` (from 0): the smallest level whose boundary z reaches.
+    """The two-sided repeated p-value (Jennison and Turnbull 1989) at analysis `look` (from 0): the smallest level whose boundary z reaches.
 
     It may be adjusted for several hypotheses like any p-value, whatever made the looking end: below a level it falls with at
-    most that chance over all the looks. At least 1e-7; 1 where no level below .998 is reached.
+    most that chance over all interim analyses. At least 1e-7; 1 where no level below .998 is reached.
     """
     planned = tuple(fractions)
     if planned == (1.0,):
@@ -321,7 +321,7 @@ def repeated_p(z: float, fractions: Sequence[float], look: int) -> float:
 
 
 def repeated_bound(alpha: float, fractions: Sequence[float], look: int) -> float:
-    """The |z| that a two-sided test at `alpha` must reach at look `look` (from 0): `estimate +- bound * se` is a repeated interval."""
+    """The |z| that a two-sided test at `alpha` must reach at analysis `look` (from 0): `estimate +- bound * se` is a repeated interval."""
     return _boundaries(tuple(fractions), alpha, 2, "obrien_fleming").z[look]
 
 
@@ -355,7 +355,7 @@ def expected_share(fractions: Sequence[float], alpha: float, drift: float, futil
 
 
 def conditional_power(z: float, t: float, bound: float, drift: float) -> float:
-    """The chance that the last look passes `bound`, at information fraction t with statistic z, if the drift is `drift`.
+    """The chance that the last interim analysis passes `bound`, at information fraction t with statistic z, if the drift is `drift`.
 
     `drift` is the expected z at full information under the planned effect. Either sign of it counts: futility means that
     neither direction is in sight.
@@ -377,7 +377,7 @@ def eprocess_discordant(differences: Sequence[float] | Array, prior: float = 1.0
     """
     d = np.asarray(differences, dtype=np.float64)
     if not np.isin(d, (-1.0, 0.0, 1.0)).all():
-        raise ValueError("differences must be -1, 0 or 1, without missing ones; for means over repeats use planned looks")
+        raise ValueError("differences must be -1, 0 or 1, without missing ones; for means over repeats use planned interim analyses")
     if prior <= 0:
         raise ValueError(f"prior must be above 0, found {prior}")
     b, c = np.cumsum(d == 1), np.cumsum(d == -1)

@@ -15,7 +15,7 @@ FEW_LABELS = 50
 
 
 class PPIMean(NamedTuple):
-    """A mean on the scale of the labels, by prediction-powered inference, and the one of the human labels alone beside it."""
+    """A mean on the scale of the labels, by prediction-powered inference, and the one of the human labels alone next to it."""
 
     estimate: float
     ci_low: float

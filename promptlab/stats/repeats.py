@@ -106,7 +106,7 @@ class BetaBinomial(NamedTuple):
 def beta_binomial(right: Numbers, asked: Numbers) -> BetaBinomial:
     """The chance of each item, shrunken; mean and rho by moments (the ANOVA estimator, kept within 0 and 1).
 
-    An item without an answer gets the mean. With one answer an item rho cannot be told and is 0. Source: Ridout, Demetrio and Firth 1999.
+    An item without an answer gets the mean. With one answer an item rho is unknown and is 0. Source: Ridout, Demetrio and Firth 1999.
     """
     c, n = (x.ravel() for x in _counts(right, asked))
     if not n.any():
@@ -192,7 +192,7 @@ def _largest(laws: Sequence[_Law], times: npt.NDArray[np.int64]) -> LargestByCha
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepeatRow(InSetting):
-    """Answers of one arm to the same questions, asked again; `pass_1` is the share right. Intervals are over items."""
+    """Answers of one arm to the same questions, sent again; `pass_1` is the share right. Intervals are over items."""
 
     model: str
     setting: Setting

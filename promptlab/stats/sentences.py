@@ -59,12 +59,17 @@ def flipped(c: Comparison) -> str:
     return f"{c.gained} {'item' if c.gained == 1 else 'items'} gained, {c.lost} lost of {c.n_pairs}"
 
 
-EMOTION = " Rounds, stop rule and verifier are the same in both, so this is the effect of the emotion in the remarks."
+OF_REMARKS = {
+    "neutral_paraphrase": " Rounds, stop rule, verifier and variety of wording are the same in both, so this is the effect of the emotion "
+    "in the remarks.",
+    "neutral_feedback": " The control repeats one sentence, so variety of wording may do the same: nothing here is attributed to emotion.",
+}
+"""What a change against an affect-free loop means."""
 
 
 def change(f: Figures) -> str:
     """Something moved: up, down, or too little to matter."""
-    return _change(f) + (EMOTION if f.c.control == "neutral_feedback" else "")
+    return _change(f) + (OF_REMARKS.get(f.c.control, "") if f.c.contrast is None else "")
 
 
 def _change(f: Figures) -> str:
@@ -134,7 +139,7 @@ def equivalent(f: Figures) -> str:
 
 
 def unsettled(f: Figures, why: str = "") -> str:
-    """Neither a change nor its absence is shown; what stands against it (`why`), and what it would take."""
+    """Neither a change nor its absence is shown; what is against it (`why`), and what it would take."""
     text = f"Not settled: {points(f.diff)} points ({interval(f.c.ci_low, f.c.ci_high)}, 95 % CI) against {_control(f.c)}"
     if f.task is None:
         text += f" over {_tasks(f.c)}{_other(f.c)}"
@@ -196,7 +201,7 @@ AGAIN = " Run the sweep again: it asks only for what is missing."
 def unfinished(n: int, n_planned: int, again: str = AGAIN) -> str:
     """Trials that were never recorded."""
     recorded = f"{n} of {n_planned} planned pairs are recorded"
-    return f"The run is not at its end: {recorded}, and a verdict now would be a look that nobody planned.{again}"
+    return f"The run is not at its end: {recorded}, and a verdict now would be an interim analysis that nobody planned.{again}"
 
 
 def lost(c: Comparison, against: Comparison, favour: Comparison) -> str:
@@ -218,20 +223,20 @@ def not_run(treatment: str, again: str = AGAIN) -> str:
 
 
 CELL_OF_LOOKS = (
-    "Looks were planned for means over the tasks, not for single tasks, so this task gets an estimate and no verdict; "
-    "a sweep without looks judges single tasks."
+    "Interim analyses were planned for means over the tasks, not for single tasks, so this task gets an estimate and no verdict; "
+    "a sweep without interim analyses judges single tasks."
 )
 
 
 def after_look(look: int, looks: int, why: str) -> str:
-    """What is added to a verdict that a planned look gave: what ended it, and what early stopping does to an estimate."""
+    """What is added to a verdict that a planned interim analysis gave: what ended it, and what early stopping does to an estimate."""
     if not why:
-        return f" Judged at the last of {looks} planned looks."
+        return f" Judged at the last of {looks} planned interim analyses."
     if why == "member":
-        return f" Judged at look {look} of {looks}, where the first of these sentences stopped."
+        return f" Judged at interim analysis {look} of {looks}, where the first of these sentences stopped."
     cause = {"efficacy": "the planned boundary was passed", "futility": "the planned effect was out of sight"}[why]
     biased = "away from 0" if why == "efficacy" else "towards 0"
-    return f" Stopped at look {look} of {looks}, because {cause}; an estimate after such a stop is biased {biased}."
+    return f" Stopped at interim analysis {look} of {looks}, because {cause}; an estimate after such a stop is biased {biased}."
 
 
 def aa_failed(model: str) -> str:

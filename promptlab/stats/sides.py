@@ -208,7 +208,7 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Ta
 
 
 def _asked(table: ItemTable | None, ref: ArmRef, prompts: Sequence[str], n_items: int) -> np.ndarray:
-    """How often each item was asked in one arm, in the base prompt where it was asked most."""
+    """How often each item was run in one arm, in the base prompt where it was run most often."""
     parts = [None if table is None else table.within(ref.prompt or prompt) for prompt in prompts]
     counts = [part.counts[:, part.arms[ref.arm]] for part in parts if part is not None and ref.arm in part.arms]
     found: np.ndarray = np.max(counts, axis=0) if counts else np.zeros(n_items, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What stands beside the verdicts: the best stimulus corrected for the choice, how tasks differ, the papers' arithmetic, variances.
+"""What accompanies the verdicts: the best stimulus corrected for the choice, how tasks differ, the papers' arithmetic, variances.
 
 Computed from the same item means and comparisons as the verdicts. A model whose A/A check failed gets none of it.
 """
@@ -115,7 +115,7 @@ class ComponentRow(Row):
 
 
 class Supplement(NamedTuple):
-    """Everything beside the verdicts."""
+    """Everything besides the verdicts."""
 
     bests: tuple[BestRow, ...]
     spreads: tuple[SpreadRow, ...]
@@ -206,7 +206,7 @@ def _best(unit: Unit, stimuli: Sequence[str], seed: int, model: str, setting: Se
             f"The uncorrected {points(b.naive)} is what picking the maximum gives."
         )
         if b.tie:
-            text += " The runner-up cannot be told from it."
+            text += " The runner-up cannot be distinguished from it."
     same = {name: getattr(b, name) for name in ("naive", "estimate", "p_best", "runner_up_gap", "tie", "n_stimuli", "status")}
     return BestRow(
         model=model, setting=setting, task=task, winner=winner, ci_low=low, ci_high=high, p_adjusted=b.p, n=b.n_items, sentence=text, **same
@@ -234,9 +234,9 @@ def _components(cubes: Sequence[np.ndarray], model: str, setting: Setting) -> li
     k = max(c.n_repeats for c in found)
     # Var(mean d) = (2 var_item_by_arm + 2 var_repeat / K) / n: more items shrink both parts, more repeats only the second.
     share = (repeat / k) / (by_arm + repeat / k) if by_arm + repeat > 0 else 0.0
-    rest = "more repeats no longer pay" if share < REPEATS_PAY_FROM else "once all items are asked, more repeats still pay"
+    rest = "more repeats no longer pay" if share < REPEATS_PAY_FROM else "once all items are used, more repeats still pay"
     text = (
-        f"{100 * share:.0f} % of the variance of a difference comes from answers that change when asked again ({k} repeats each). "
+        f"{100 * share:.0f} % of the variance of a difference comes from answers that change when sent again ({k} repeats each). "
         f"New items are the better buy while there are any; {rest}."
     )
     return [

@@ -36,16 +36,16 @@ class ItemTable:
     arms: Mapping[str, int]
     scores: np.ndarray
     counts: np.ndarray
-    """How many scored answers are behind each mean."""
+    """How many scored answers each mean has."""
     clusters: np.ndarray | None = None
     """The name of each item's cluster (an item without one is its own); None where every item is its own."""
     notes: tuple[str, ...] = ()
-    """What is odd about the repeats behind the means."""
+    """What is odd about the repeats of the means."""
     by_prompt: Mapping[str, ItemTable] = field(default_factory=dict)
     """The same items and arms in each base prompt."""
 
     def within(self, prompt: str) -> ItemTable | None:
-        """The part of one base prompt; a program with instructions of its own stands in for all of them."""
+        """The part of one base prompt; a program with instructions of its own replaces all of them."""
         return self.by_prompt.get(prompt) or self.by_prompt.get(OWN_PROMPT)
 
     def mean(self, arms: Sequence[str]) -> np.ndarray:
@@ -75,7 +75,7 @@ def item_tables(trials: pd.DataFrame) -> dict[Place, dict[str, ItemTable]]:
 
 
 def tables_of(trials: pd.DataFrame, columns: Sequence[pd.Series[Any]]) -> list[dict[Place, dict[str, ItemTable]]]:
-    """The same of each of several columns of numbers beside the trials."""
+    """The same of each of several columns of numbers next to the trials."""
     clusters = clusters_of(trials)
     groups = None if trials.empty else Groups.of(with_prompts(trials), ["base_prompt", "arm"])
     return [{} if groups is None else _tables(groups.averaged(column), clusters) for column in columns]
@@ -237,7 +237,7 @@ def pair_scores(df: pd.DataFrame, stimulus: str, baseline: str = "none", *, stri
 
     `df` has the columns arm, item_id, repeat, score and may have model, task, template, cluster_id; it must hold one model
     and one task. A missing score is missing, never 0. In strict mode a repeated key raises DuplicateKeys; otherwise every
-    row of that key is set aside and the key listed as "item arm repeat".
+    row of that key is dropped and the key listed as "item arm repeat".
     """
     for column in ("model", "task"):
         if column in df.columns and df[column].nunique() > 1:

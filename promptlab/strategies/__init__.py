@@ -1,4 +1,4 @@
-"""How a model is asked: values of one type, whose generators yield calls, are sent completions, and return an answer. No I/O.
+"""How trials call a model: values of one type, whose generators yield calls, are sent completions, and return an answer. No I/O.
 
 A new strategy is one file here, and its line in `STRATEGIES`. Loops and programs are made from the experiment's own blocks.
 """
@@ -51,7 +51,7 @@ def begun(call: Call, trial: Trial, verifier: Verifier | None = None, reader: Re
 
 
 def plain_arm(prompt: str, placement: Placement, stimulus: Stimulus | None = None, shots: int = 0) -> Arm:
-    """One arm asked once, such as the baseline of a prompt: what a preview shows."""
+    """One arm run once, such as the baseline of a prompt: what a preview shows."""
     setting = Setting(placement.name, shots, SINGLE.name, prompt=prompt)
     role: Role = "baseline" if stimulus is None else "placebo" if stimulus.role == "placebo" else "stimulus"
     return Arm(stimulus.id if stimulus else NONE_ARM, role, stimulus, setting, placement, SINGLE)

@@ -1,4 +1,4 @@
-"""Multiple choice by probability: one token is asked for, and the option that its probabilities favour is the answer.
+"""Multiple choice by probability: one token is requested, and the option that its probabilities favour is the answer.
 
 BIG-bench (Srivastava et al. 2022) grades multiple choice by the log-probability of each option. Chat endpoints give only the
 likeliest first tokens, so an option counts by its letter where the prompt shows letters, else by its first word.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from promptlab.nouns import LETTERS, Answer, Call, Completion, Placement, Steps, Strategy, Trial, Verifier
 
 REQUESTED = {"max_tokens": 1, "logprobs": True, "top_logprobs": 20}
-"""What is asked of the provider beside the experiment's own sampling; 20 is the most that OpenAI's interface takes."""
+"""What is requested of the provider besides the experiment's own sampling; 20 is the most that OpenAI's interface takes."""
 
 
 def _logprobs(call: Call, trial: Trial, verifier: Verifier | None) -> Steps[Answer]:

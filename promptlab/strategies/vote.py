@@ -13,7 +13,7 @@ MOST_SAMPLES = 100
 def vote(samples: int = 5) -> Strategy:
     """The majority of `samples` answers, drawn at once, by what the scoring reads in each; the earliest of several that are equal.
 
-    It votes without the score. A sample that failed makes the trial an error, which is asked again: a vote of fewer is another one.
+    It votes without the score. A sample that failed makes the trial an error, which is sent again: a vote of fewer is another one.
     """
     if not 2 <= samples <= MOST_SAMPLES:
         raise UsageProblem(f"samples of the strategy 'vote' must be from 2 to {MOST_SAMPLES}, found {samples}")

@@ -24,6 +24,7 @@ import runs
 import servers
 from conftest import SHARED
 from promptlab import open_run
+from promptlab.nouns import EVIDENCE_COLUMNS
 
 HERE = Path(__file__).parent
 EXPERIMENTS = HERE / "experiments"
@@ -35,7 +36,7 @@ PORT_WAIT_S = 90
 
 KEY_CHARS = 20
 """Of a cache key that are kept."""
-FRAME_TIMES = ("latency_s",)
+FRAME_TIMES = ("latency_s", "older", *EVIDENCE_COLUMNS)
 """Columns that differ from run to run. An imported run's times are the file's own, but the column goes everywhere."""
 REPORT_TIMES = ("manifest.created_at", "manifest.updated_at", "manifest.commit", "manifest.versions", "manifest.python")
 """What a report says about when, by which code and beside which libraries a run was made."""
@@ -129,7 +130,7 @@ def observe(case: Case, folder: Path) -> Observed:
     [run] = [path.parent for path in (folder / "runs").glob("*/manifest.json")]
     report = json.loads(command(folder, env, 0, "report", f"runs/{run.name}", "--format", "json"))
     draws = _draws(folder, env, run.name) if case.name in DRAWS else {}
-    return Observed(_timeless(report), trials_of(run), calls_of(run, draws), received, run.name)
+    return Observed(timeless(report), trials_of(run), calls_of(run, draws), received, run.name)
 
 
 def command(folder: Path, env: Mapping[str, str], code: int, *arguments: str) -> str:
@@ -168,13 +169,16 @@ def _draws(folder: Path, env: Mapping[str, str], run: str) -> dict[str, int]:
     return {line["key"]: line["request"]["draw"] for line in map(json.loads, lines) if line.get("request")}
 
 
-def _timeless(report: dict[str, Any]) -> dict[str, Any]:
+def timeless(report: dict[str, Any]) -> dict[str, Any]:
     for path in REPORT_TIMES:
         *parents, last = path.split(".")
         part = report
         for name in parents:
             part = part.get(name, {})
         part.pop(last, None)
+    for table in ("decision", "summary"):
+        for row in report.get(table) or []:
+            row.pop("seconds", None)
     return report
 
 

@@ -9,7 +9,7 @@ A push goes parts, parts.json, journal, looks, manifest, from a local state read
 round too. So nobody sees a manifest that promises what is not there, however a push ends. The journal's first line names the last
 part before it: what parts.json has of later ones is newer than the journal. Only names that this module spells are ever fetched.
 
-fsspec knows no lock. Two writers that start in the same moment may both go on until their next sign of life; then one ends.
+fsspec knows no lock. Two writers that start in the same moment may both continue until their next sign of life; then one ends.
 """
 
 from pathlib import Path

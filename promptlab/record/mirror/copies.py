@@ -131,7 +131,7 @@ def json_of(data: bytes | None) -> dict[str, Any]:
 
 
 def seconds_of(iso: object) -> float:
-    """A time in ISO 8601 as seconds since 1970; 0 where it is none."""
+    """A time in ISO 8601 as seconds since 1970; 0 where it is not one."""
     try:
         return datetime.datetime.fromisoformat(str(iso)).timestamp()
     except ValueError:

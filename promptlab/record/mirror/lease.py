@@ -16,8 +16,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from promptlab.nouns import RunProblem, UsageProblem, digest, home, known_secrets, redact
-from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, content, entry_of, journal_of, json_of, seconds_of, written_once
+from promptlab.record.mirror.copies import (
+    INDEX,
+    JOURNAL,
+    LOOKS,
+    MANIFEST,
+    content,
+    entry_of,
+    journal_of,
+    json_of,
+    seconds_of,
+    written_once,
+)
 from promptlab.record.store import ID, now, write_whole
+from promptlab.record.store.chain import CHAIN
 
 T = TypeVar("T")
 ATTEMPTS = 5
@@ -147,7 +159,7 @@ class Pusher:
         if holder and holder.get("token") != mine and age < FRESH_S:
             raise RunProblem(
                 f"{self.place.address}/{self.run}: {named(holder)} is writing this run, last heard of {age:.0f} s ago; "
-                f"wait for it or stop it (it is taken for ended after {FRESH_S:.0f} s of silence)"
+                f"wait for it or stop it (it counts as ended after {FRESH_S:.0f} s of silence)"
             )
         write_whole(self._mine, self._token.encode())
         self.place.tried(self._sign)
@@ -176,7 +188,7 @@ class Pusher:
         """Bring the address to the present local state, read from the manifest to the parts and sent from the parts to the manifest."""
         self._check()
         self._sign()
-        changing = {name: data for name in (MANIFEST, LOOKS) if (data := content(self.folder / name)) is not None}
+        changing = {name: data for name in (MANIFEST, LOOKS, CHAIN) if (data := content(self.folder / name)) is not None}
         journal = journal_of(self.folder)
         report = content(self.folder / "report.html")
         new = [name for name in written_once(self.folder) if name not in self.pushed]
@@ -189,7 +201,8 @@ class Pusher:
             self._check()
             self._put(INDEX, (json.dumps(index, indent=1) + "\n").encode())
             self.pushed = index
-        for name, data in ((JOURNAL, journal), (LOOKS, changing.get(LOOKS)), ("report.html", report), (MANIFEST, changing.get(MANIFEST))):
+        last = [(name, changing.get(name)) for name in (CHAIN, LOOKS)]
+        for name, data in ((JOURNAL, journal), *last, ("report.html", report), (MANIFEST, changing.get(MANIFEST))):
             if data is not None and self._last.get(name) != (sha := hashlib.sha256(data).hexdigest()):
                 self._put(name, data)
                 self._last[name] = sha

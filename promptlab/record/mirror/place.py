@@ -11,6 +11,7 @@ from typing import Any
 from promptlab.nouns import RunProblem, UsageProblem
 from promptlab.record.mirror.copies import INDEX, JOURNAL, LOOKS, MANIFEST, ONCE, age_of, content, entry_of, keep_ours, merge_journal
 from promptlab.record.mirror.lease import FRESH_S, Pusher, Remote, Tell, holder_of, named
+from promptlab.record.store.chain import CHAIN
 from promptlab.record.store.files import ID, held, is_locked, write_whole
 
 
@@ -57,7 +58,7 @@ class Place(Remote):
         RunProblem where the address has no such run and it is needed.
         """
         folder = self.folder / _check_name(run, self.address)
-        manifest, looks, journal, index = (self.got(run, name) for name in (MANIFEST, LOOKS, JOURNAL, INDEX))
+        manifest, looks, chain, journal, index = (self.got(run, name) for name in (MANIFEST, LOOKS, CHAIN, JOURNAL, INDEX))
         if manifest is None and index is None:
             if needed and not (folder / MANIFEST).exists():
                 raise RunProblem(f"{self.address}/{run}: there is no such run")
@@ -70,7 +71,7 @@ class Place(Remote):
             self._fetch_parts(run, folder, entries)
             merge_journal(folder, journal or b"", entries)
             if manifest is not None and age_of(manifest) >= age_of(content(folder / MANIFEST)):
-                for name, data in ((LOOKS, looks), (MANIFEST, manifest)):
+                for name, data in ((LOOKS, looks), (CHAIN, chain), (MANIFEST, manifest)):
                     if data is not None:
                         write_whole(folder / name, data)
         return entries
@@ -79,7 +80,7 @@ class Place(Remote):
     def sharing(self, run: str, tell: Tell, stop: Callable[[], None] = lambda: None) -> Iterator[Pusher]:
         """Hold the run at the address, fetch what it has, and push what changes until the end; `Pusher.failed` says what did not go.
 
-        `stop` is called where another writer takes the run over: what is asked from then on would be paid twice.
+        `stop` is called where another writer takes the run over: what is sent from then on would be paid twice.
         """
         own = self.folder / f".{_check_name(run, self.address)}"
         own.mkdir(parents=True, exist_ok=True)
@@ -108,7 +109,7 @@ class Place(Remote):
             entries = {str(name): {"size": int(e["size"]), "sha256": str(e["sha256"])} for name, e in found.items()}
         except (ValueError, TypeError, KeyError, AttributeError):
             raise RunProblem(
-                f"{self.address}/{run}/{INDEX}: not readable; remove it, and the sweep's own machine pushes all anew"
+                f"{self.address}/{run}/{INDEX}: not readable; remove it, and the sweep's own machine pushes everything again"
             ) from None
         odd = next((name for name in entries if not ONCE.match(name)), None)
         if odd is not None:

@@ -31,7 +31,7 @@ AFTER = b'{"after":'
 REMEDY = "restore it from a copy, or move it aside with `promptlab runs repair {}`"
 """What to do about a file that cannot be read."""
 CHECKSUM = b',"crc32":'
-"""What stands before the CRC-32 of a journal's line without it."""
+"""The text before the CRC-32 of a journal's line without it."""
 KINDS = {"str": (str,), "int": (int, float), "float": (float, int), "bool": (bool,)}
 HELD = (errno.EWOULDBLOCK, errno.EACCES)
 """How the system says that another process holds a lock."""
@@ -206,12 +206,12 @@ def whole_lines(data: bytes) -> Iterator[tuple[bytes, dict[str, Any]]]:
 
 
 def damaged_lines(data: bytes) -> list[bytes]:
-    """The lines of a journal that were written whole and are not so any more; the torn tail of a killed process is none."""
+    """The lines of a journal that were written whole and are not so any more; the torn tail of a killed process is not one."""
     return [line for line in data.split(b"\n")[:-1] if line.strip() and not line.startswith(AFTER) and not journal_rows(line)]
 
 
 def set_aside(folder: Path, lines: Sequence[bytes]) -> None:
-    """Keep damaged lines beside the run: nothing that could be read by a person is thrown away."""
+    """Keep damaged lines next to the run: nothing that could be read by a person is thrown away."""
     if lines:
         (folder / DAMAGED).mkdir(exist_ok=True)
         with (folder / DAMAGED / "journal.jsonl").open("ab") as file:
@@ -308,7 +308,7 @@ def read_part(path: Path, columns: Mapping[str, str]) -> pa.Table:
         if missing := [name for name in columns if name not in there]:
             names = set(pq.read_schema(path).names)
             if strange := names - {*TRIAL_COLUMNS, *CALL_COLUMNS, *ITEM_COLUMNS}:
-                raise ValueError(f"the column {missing[0]} is missing, and {min(strange)!r} is none that any version writes")
+                raise ValueError(f"the column {missing[0]} is missing, and {min(strange)!r} is not one that any version writes")
         for name in missing:  # a run of an earlier version
             if not columns[name].endswith("?"):
                 raise pa.ArrowInvalid(f"the column {name} is missing")

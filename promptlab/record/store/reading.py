@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -77,7 +77,7 @@ class Run:
 
     @property
     def looks(self) -> dict[str, Any]:
-        """What the planned looks decided so far; empty in a run without looks."""
+        """What the planned interim analyses decided so far; empty in a run without them."""
         return looks_in(self.folder)
 
     @property
@@ -145,12 +145,17 @@ class Run:
 
     def calls_of(self, trial: str, part: int | None = None) -> pd.DataFrame:
         """The calls of one trial, in turn order; quicker where the part that holds them is known."""
-        wanted = schema(CALL_COLUMNS)
-        rows = [row for line in self._journal() for row in line["calls"] if row["trial"] == trial]
+        return self.calls_in([trial], part)
+
+    def calls_in(self, trials: Collection[str], part: int | None = None) -> pd.DataFrame:
+        """The calls of some trials of one part (None: of any), by trial and in turn order."""
+        wanted, named = schema(CALL_COLUMNS), set(trials)
+        rows = [row for line in self._journal() for row in line["calls"] if row["trial"] in named]
         paths = [path for path in self._parts("calls") if part in (None, JOURNAL) or path.stem == f"part-{part:05d}"]
-        tables = [found.filter(pc.equal(found["trial"], trial)) for found in (read_part(path, CALL_COLUMNS) for path in paths)]
+        among = pa.array(sorted(named))
+        tables = [found.filter(pc.is_in(found["trial"], among)) for found in (read_part(path, CALL_COLUMNS) for path in paths)]
         frame: pd.DataFrame = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=wanted)]).to_pandas()
-        return frame.drop_duplicates("turn", keep="last").sort_values("turn", ignore_index=True)
+        return frame.drop_duplicates(["trial", "turn"], keep="last").sort_values(["trial", "turn"], ignore_index=True)
 
     def _table(self, kind: str, columns: Mapping[str, str], few: Sequence[str] = ()) -> pa.Table:
         wanted = schema(columns)
@@ -183,10 +188,10 @@ def items_in(folder: Path) -> Iterator[Row]:
 
 
 def looks_in(folder: Path) -> dict[str, Any]:
-    """What the planned looks of a run folder decided so far."""
+    """What the planned interim analyses of a run folder decided so far."""
     path = folder / "looks.json"
     found = _json(path) if os.path.lexists(path) else {}
-    with readable(f"{path}: not the looks of a run; {REMEDY.format(folder)}"):
+    with readable(f"{path}: not the interim analyses of a run; {REMEDY.format(folder)}"):
         look_rows(found)
     return found
 
@@ -258,7 +263,7 @@ def write_trials(path: Path, trials: pd.DataFrame, part_of: pd.Series[int]) -> N
 
 
 class Recorded(NamedTuple):
-    """What a run folder holds before a sweep goes on."""
+    """What a run folder holds before a sweep continues."""
 
     trials: frozenset[str]
     paid_usd: float
@@ -280,6 +285,51 @@ def recorded_in(folder: Path) -> Recorded:
         if length > longest.get(row["model"], 0):
             longest[row["model"]] = length
     return Recorded(done, sum(row["paid_usd"] or 0.0 for row in rows), tokens, longest)
+
+
+class Evidence(NamedTuple):
+    """Who says of the answers of a run when they came: counts over its calls, and times as ISO 8601; None where nothing says so."""
+
+    calls: int
+    response_ids: int
+    request_ids: int
+    fingerprints: tuple[str, ...]
+    dated: int
+    first_dated: str | None
+    last_dated: str | None
+    first_answered: str | None
+    last_answered: str | None
+
+    @property
+    def words(self) -> str:
+        """As a sentence without its end."""
+        ids = (
+            f"{self.response_ids:,} of {self.calls:,} calls have the provider's id of the answer, {self.request_ids:,} that of the request"
+        )
+        prints = f"; {len(self.fingerprints):,} fingerprints ({', '.join(self.fingerprints[:4])})" if self.fingerprints else ""
+        dates = f"; dated {self.first_dated} to {self.last_dated} by the provider ({self.dated:,})" if self.dated else ""
+        here = f"; answered {self.first_answered} to {self.last_answered} by this clock" if self.first_answered else ""
+        return f"{ids}{prints}{dates}{here}"
+
+
+def evidence_in(folder: Path) -> Evidence:
+    """What the calls of a run keep of their providers."""
+    names = ("response_id", "request_id", "fingerprint", "dated", "answered_at")
+    columns = dict.fromkeys(names, "str?")
+    rows = [{name: call.get(name) for name in names} for line in journal_rows(journal_of(folder)) for call in line["calls"]]
+    tables = [read_part(path, columns) for path in parts_in(folder, "calls")]
+    table = pa.concat_tables([*tables, pa.Table.from_pylist(rows, schema=schema(columns))])
+    n = {name: len(table) - table[name].null_count for name in names}
+    ends = [pc.min_max(table[name]).as_py() for name in ("dated", "answered_at")]
+    prints = sorted(value for value in pc.unique(table["fingerprint"]).to_pylist() if value)
+    times = [ends[0]["min"], ends[0]["max"], ends[1]["min"], ends[1]["max"]]
+    return Evidence(len(table), n["response_id"], n["request_id"], tuple(prints), n["dated"], *times)
+
+
+def older_in(folder: Path) -> list[str]:
+    """The runs that first used answers which the parts of a run hold."""
+    found = (pc.unique(read_part(path, {"older": "str?"})["older"]).to_pylist() for path in parts_in(folder, "trials"))
+    return sorted({run for runs in found for run in runs if run})
 
 
 def _encoded(table: pa.Table, few: Sequence[str]) -> pa.Table:

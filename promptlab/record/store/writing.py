@@ -17,6 +17,7 @@ import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from promptlab.nouns import CALL_COLUMNS, ITEM_COLUMNS, TRIAL_COLUMNS, CallRow, ItemRow, Manifest, Plan, RunProblem, Task, TrialRow
+from promptlab.record.store.chain import Chain, State
 from promptlab.record.store.files import (
     DAMAGED,
     REMEDY,
@@ -58,14 +59,15 @@ class RunWriter:
             sub.mkdir(parents=True, exist_ok=True)
         self._lock = locked(folder)
         clear(leftovers(folder))
+        self.chain = Chain(folder)
         self._path = folder / "journal.jsonl"
         self._journal: IO[bytes] | None = None
         self._open: list[bytes] = []
         """The journal's lines, oldest first."""
         self._n_bytes = 0
         """Of those lines that no part is being made of."""
-        self._making: tuple[int, Future[None]] | None = None
-        """How many of the lines a part is being made of, and when it is there."""
+        self._making: tuple[int, Future[None], str, State] | None = None
+        """How many of the lines a part is being made of, when it is there, its name, and the chain after those lines."""
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="promptlab-parts")
         self._syncer = ThreadPoolExecutor(1, thread_name_prefix="promptlab-sync")
         self._sync: Future[None] | None = None
@@ -84,7 +86,8 @@ class RunWriter:
         set_aside(self.folder, damaged_lines(data))
         n = n_in_newest_part(self.folder, [row["trial"] for _, row in lines])
         self._open = [line + b"\n" for line, _ in lines[n:]]
-        self._compact()
+        self.chain.add(self._open)
+        self.compact()
 
     def append(self, trial: TrialRow | Row, calls: Sequence[CallRow | Row]) -> None:
         """Record one trial: after this returns, a killed process loses nothing of it, and `SYNC_WITHIN_S` later a power cut neither."""
@@ -100,7 +103,9 @@ class RunWriter:
             if self._journal is None:
                 self._journal = self._path.open("ab", buffering=0)
             if (n := self._journal.write(data)) != len(data):  # a full disk may take half of it without an error
-                self._open += [line + b"\n" for line in data[:n].split(b"\n")[:-1]]
+                written = [line + b"\n" for line in data[:n].split(b"\n")[:-1]]
+                self._open += written
+                self.chain.add(written)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         except OSError as error:
             raise RunProblem(f"{self._path}: cannot be written: {error.strerror}; {space_left(self.folder)}") from None
@@ -109,6 +114,7 @@ class RunWriter:
                 raise RunProblem(f"{self._path}: cannot be written: {failed}; {space_left(self.folder)}")
             self._sync = self._syncer.submit(self._sync_soon)
         self._open += lines
+        self.chain.add(lines)
         self._n_bytes += len(data)
         if len(self._open) - (self._making[0] if self._making else 0) >= PART_ROWS or self._n_bytes >= PART_BYTES:
             self._end_part()
@@ -135,11 +141,11 @@ class RunWriter:
 
     def recorded(self) -> Recorded:
         """What needs no further call (everything recorded whose outcome is not an error), and what was paid so far."""
-        self._compact()
+        self.compact()
         return recorded_in(self.folder)
 
     def looks(self) -> dict[str, Any]:
-        """What the planned looks decided before a sweep goes on."""
+        """What the planned interim analyses decided before a sweep continues."""
         return Run(self.folder).looks
 
     def write_plan(self, plan: Plan) -> None:
@@ -181,7 +187,7 @@ class RunWriter:
     def close(self) -> None:
         """Move what is open into parts and release the lock."""
         try:
-            self._compact()
+            self.compact()
         finally:
             self._thread.shutdown()
             self._closing.set()
@@ -191,7 +197,7 @@ class RunWriter:
             os.close(self._lock)
             self._lock = CLOSED
 
-    def _compact(self) -> None:
+    def compact(self) -> None:
         """Everything into parts, here and now."""
         self._check_place()
         self._end_part()
@@ -201,17 +207,20 @@ class RunWriter:
         self._path.unlink(missing_ok=True)
 
     def _begin_part(self) -> None:
-        """Make a part of all lines, in a thread: while it is made, trials go on coming into the journal."""
-        self._making = len(self._open), self._thread.submit(write_part, self.folder, next_part(self.folder), list(self._open))
+        """Make a part of all lines, in a thread: while it is made, trials continue coming into the journal."""
+        number = next_part(self.folder)
+        made = self._thread.submit(write_part, self.folder, number, list(self._open))
+        self._making = len(self._open), made, part_name(number), self.chain.state
         self._n_bytes = 0
 
     def _end_part(self) -> None:
         """Wait for the part that is being made, and take its lines out of the journal."""
         if self._making is None:
             return
-        (n, made), self._making = self._making, None
+        (n, made, name, state), self._making = self._making, None
         try:
             made.result()
+            self.chain.seal(name, state)
         except RunProblem:
             self._check_place()
             raise
@@ -256,13 +265,18 @@ def write_part(folder: Path, number: int, lines: Sequence[bytes]) -> None:
         rows = [json.loads(line) for line in lines]
         trials = table_of([row["trial"] for row in rows], TRIAL_COLUMNS)
         calls = table_of([call for row in rows for call in row["calls"]], CALL_COLUMNS)
-    name = f"part-{number:05d}.parquet"
+    name = part_name(number)
     write_table(folder / "calls" / name, calls)  # calls first: a trial that a part holds always has its calls
     write_table(folder / "trials" / name, trials)
 
 
+def part_name(number: int) -> str:
+    """The file name of a part."""
+    return f"part-{number:05d}.parquet"
+
+
 def _read_lines(data: bytes) -> tuple[pa.Table, pa.Table]:
-    """Trials and calls of a journal, read by Arrow, which lets other threads go on; columns that are not known are kept."""
+    """Trials and calls of a journal, read by Arrow, which lets other threads continue; columns that are not known are kept."""
     trial, call = (pa.struct(list(schema(columns))) for columns in (TRIAL_COLUMNS, CALL_COLUMNS))
     read = pj.read_json(
         pa.BufferReader(data),
@@ -280,7 +294,7 @@ def next_part(folder: Path) -> int:
 
 
 def n_in_newest_part(folder: Path, trials: Sequence[Row]) -> int:
-    """How many of a journal's first rows are the newest part: a process ended before it took them out. Asked again is another row."""
+    """How many of a journal's first rows are the newest part: a process ended before it took them out. Sent again, it is another row."""
     newest = max(parts_in(folder, "trials"), default=None)
     if newest is None:
         return 0

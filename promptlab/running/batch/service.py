@@ -49,7 +49,7 @@ HALF_PRICE_HOSTS = ("api.openai.com", ".api.openai.com", ".openai.azure.com", "a
 NOT_ASKED = frozenset({"batch_expired", "batch_cancelled"})
 """Codes of requests that the provider never sent to the model."""
 Read = Callable[[int, bytes], Reply]
-"""The reply in the body of a response with this status; WireError where it is none."""
+"""The reply in the body of a response with this status; WireError where it is not one."""
 
 
 class Remote(NamedTuple):
@@ -68,7 +68,7 @@ class Remote(NamedTuple):
 
 
 def not_batched(model: Model) -> str | None:
-    """Why a model cannot be asked by batch; None where it can."""
+    """Why a model cannot be sent by batch; None where it can."""
     if model.simulated:
         return "promptlab makes up its answers"
     if model.provider in OVER_LITELLM:
@@ -88,7 +88,7 @@ def not_batched(model: Model) -> str | None:
 
 
 def check_models(study: Study) -> None:
-    """UsageProblem with every model that cannot be asked by batch."""
+    """UsageProblem with every model that cannot be sent by batch."""
     if why := [f"{model.name!r} ({reason})" for model in study.models if (reason := not_batched(model))]:
         raise UsageProblem(
             f"--batch is not possible with {', '.join(why)}; leave --batch out, or the model out of a copy of the experiment"
@@ -135,7 +135,7 @@ class Service:
     _secrets: tuple[str, ...]
 
     def remote_of(self, body: object) -> Remote:
-        """A batch from what a provider sends; WireError where it is none. Ids go into addresses and files, so they are looked at."""
+        """A batch from what a provider sends; WireError where it is not one. Ids go into addresses and files, so they are looked at."""
         if not isinstance(body, Mapping) or not isinstance(body.get("status"), str):
             raise WireError("server", f"the answer is no batch: {safe(str(body), self._secrets)!r}")
         counts = body.get("request_counts")
@@ -263,7 +263,7 @@ class OpenAIBatches(DirectWire, Service):
         return self._body(self._targets.get(model.name) or self._target(model), call)
 
     def read(self, model: Model, status: int, data: bytes) -> Reply:
-        """The reply in the body of one response, of whatever provider; WireError where it is none."""
+        """The reply in the body of one response, of whatever provider; WireError where it is not one."""
         if status >= 300:
             raise self._refused(status, {}, data)
         return self._reply(DIRECT[model.provider].served_prefix if model.provider in DIRECT else "", status, data)

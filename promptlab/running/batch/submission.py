@@ -3,10 +3,10 @@
 `batches.json` holds every batch of a run and what is known of it, written before and after each request that could cost money. The
 keys of a batch's requests are in `batches/0001.json`, because they never change. A batch goes through these states:
 
-prepared    its file is not known to be there; nothing can have been paid: it is forgotten, and its requests are sent anew
+prepared    its file is not known to be there; nothing can have been paid: it is forgotten, and its requests are sent again
 uploaded    its file is there, and it may exist: it is looked for by tag and file before it is begun
 begun       `batch` is its id; `status` is the provider's word for how far it is
-closed      its answers are stored, and it is never asked after again
+closed      its answers are stored, and its state is never read again
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def refuse_open(folder: Path) -> None:
 
 
 SETTLE_S = 10.0
-"""After so long a batch that was begun stands in its provider's list."""
+"""After so long a batch that was begun is in its provider's list."""
 CERTAIN: frozenset[Boundary] = frozenset(
     {"auth", "quota", "rate", "policy", "request", "model", "length", "setup", "unreachable", "certificate"}
 )
@@ -107,7 +107,7 @@ T = TypeVar("T")
 
 
 class Ended(NamedTuple):
-    """A batch that goes on no more, and what it brought."""
+    """A batch that has ended, and what it brought."""
 
     part: BatchPart
     remote: Remote
@@ -126,7 +126,7 @@ class Submitter:
         """Numbers of parts that may have been begun, for all that is known."""
 
     def line(self, key: str, call: Call) -> bytes | None:
-        """One request as a line of a file; None, and told, where the model has no key."""
+        """One request as a line of a file; None, with a message, where the model has no key."""
         model = self._models[call.model]
         try:
             body = self._service(model).body(model, call)
@@ -179,7 +179,7 @@ class Submitter:
                     self.unsent(model.name, error)
                     refused.append(part)
                 else:
-                    self._unheard(model, f"a batch of {model.name!r} may have been begun, and could not be asked after", error)
+                    self._unheard(model, f"a batch of {model.name!r} may have been begun, and its state could not be read", error)
         return refused
 
     async def ended(self, parts: Sequence[BatchPart]) -> list[Ended]:
@@ -196,9 +196,7 @@ class Submitter:
                     part.status, part.counts, part.said = news
                     self._ledger.save()
                 if remote.status in ENDED and _without_files(remote):
-                    self._tell(
-                        f"batch {part.batch} of {model.name!r} is {remote.status} without a file of results; the same command asks again"
-                    )
+                    self._tell(f"batch {part.batch} of {model.name!r} is {remote.status} without results; the same command sends it again")
                 elif remote.status in ENDED:
                     found.append(Ended(part, remote, await self._results(model, part, remote)))
             except WireError as error:
@@ -281,7 +279,7 @@ class Submitter:
         return POLICY.wait_s(attempt, error, self._rng)
 
     def _unheard(self, model: Model, what: str, error: WireError) -> None:
-        """Tell of a batch that stays open because nothing can be heard of it."""
+        """Tell of a batch that stays open because nothing is known of it."""
         if error.boundary in STOPPING:
             self._progress.stopped.setdefault(model.name, f"{model.name}: {stop_reason(model, error)}")
         elif error.status in (404, 405, 501):

@@ -49,7 +49,7 @@ def answers_of(folder: Path, cache: Cache | None) -> Cache:
 
 @dataclass(slots=True)
 class _Draft:
-    """A file that is being filled, and what its requests set aside."""
+    """A file that is being filled, and what its requests reserve."""
 
     keys: list[str] = field(default_factory=list)
     lines: list[bytes] = field(default_factory=list)
@@ -73,7 +73,7 @@ class _Draft:
 class Waves:
     """The batches of one run. One instance belongs to one event loop; `aclose` ends it.
 
-    `engine` prices calls as batches do, and keeps answers where `answers_of` says; `also` is a cache to overwrite beside it. For
+    `engine` prices calls as batches do, and keeps answers where `answers_of` says; `also` is a cache to overwrite next to it. For
     `wait_s` seconds from now on batches are waited for.
     """
 
@@ -84,7 +84,7 @@ class Waves:
         self._submitter = Submitter(study.models, engine.gateway.secrets, self._ledger, engine.progress)
         self._pending: set[str] = set()
         self._later: set[str] = set()
-        """Keys that this session asked for in vain: the next one asks again."""
+        """Keys that this session requested in vain: the next one sends them again."""
         self._unpaid: set[str] = set()
         """Keys of answers that batches brought and that no recorded trial has paid for yet."""
         self.unrecorded_usd = self._taken_up(folder)
@@ -94,7 +94,7 @@ class Waves:
 
     @property
     def held(self) -> bool:
-        """Whether trials of the last segment are still to be recorded, beside those of stopped models."""
+        """Whether trials of the last segment are still to be recorded, besides those of stopped models."""
         return any(trial.model not in self._progress.stopped for trial in self._left)
 
     def summary(self) -> dict[str, Any]:
@@ -116,7 +116,7 @@ class Waves:
     async def rows(self, todo: Iterator[Trial], until: int, stop: asyncio.Event) -> AsyncGenerator[list[Rows], None]:
         """Collect what has ended, yield the trials that this finishes, send the next wave; and again, while there is time to wait.
 
-        `until` is the order at which the segment of these trials ends. What is under way at the end is in the ledger.
+        `until` is the order at which the segment of these trials ends. What is in flight at the end is in the ledger.
         """
         self._left = list(todo)
         first, pause = True, FIRST_PAUSE_S
@@ -221,7 +221,7 @@ class Waves:
             for call, key in zip(pending.calls, pending.keys, strict=True):
                 if key in done or (answer := heard.get(key)) is None or _stops(answer):
                     continue
-                completion = done[key] = self._engine.gateway.answered(call, answer)
+                completion = done[key] = self._engine.first_used(self._engine.gateway.answered(call, answer))
                 self._engine.payer.seen(call, completion)
                 if completion.cost_usd is None:
                     completion.at_most_usd = self._engine.payer.upper_cost(call)[0] or None
@@ -281,11 +281,11 @@ class Waves:
         if part.n_unfinished:
             self._progress.notes.append(
                 f"{which} is {part.status}{f' ({why})' if why else ''}: {part.n_unfinished:,} of {part.n_requests:,} requests have no "
-                f"answer; the same command asks them again"
+                f"answer; the same command sends them again"
             )
 
     def _line(self, call: Call, key: str) -> bytes | None:
-        """A trial's next call as a line of a file; None where it is on its way, was asked in vain, or may not be sent."""
+        """A trial's next call as a line of a file; None where it is on its way, was sent in vain, or may not be sent."""
         progress = self._progress
         if key in self._pending or key in self._later or call.model in progress.stopped or progress.budget_reached:
             return None
@@ -304,7 +304,7 @@ class Waves:
             self._unsent(draft)
 
     def _forget(self, part: BatchPart) -> None:
-        """Give up a part that was never begun: its requests are asked by the next session."""
+        """Give up a part that was never begun: the next session sends its requests."""
         keys = list(self._ledger.keys(part).values())
         self._ledger.drop(part)
         self._unsent(_Draft(keys, usd=part.reserved_usd, tokens=part.reserved_tokens))

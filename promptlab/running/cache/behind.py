@@ -1,4 +1,4 @@
-"""Answers on their way into the cache: there for whoever asks from the moment they come, and written beside the event loop."""
+"""Answers on their way into the cache: there for whoever asks from the moment they come, and written in parallel to the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests under way, for other processes with the same cache: an equal one waits for the answer in place of paying for another.
+"""Requests in flight, for other processes with the same cache: an equal one waits for the answer in place of paying for another.
 
 A claim is a lock on one byte of a file, at the place that the request's key says. The system frees it when the process ends,
 however it ends, so there is no lease to renew and no clock to trust. The database of the cache rests on locks of the same kind.
@@ -26,11 +26,11 @@ HELD = (errno.EAGAIN, errno.EACCES)
 
 
 POLL_S = (0.01, 0.2)
-"""How soon a request that another process has under way is claimed again: at first, and at most."""
+"""How soon a request that another process has in flight is claimed again: at first, and at most."""
 
 
 class Unsent(Exception):
-    """A request waited for another process's answer when the sweep was told to stop."""
+    """A request waited for another process's answer when the sweep was to stop."""
 
 
 class Claims:
@@ -46,7 +46,7 @@ class Claims:
         self._works = True
 
     def take(self, key: str) -> bool:
-        """Claim a request; False where another process has it under way."""
+        """Claim a request; False where another process has it in flight."""
         if not self._works:
             return True
         try:
@@ -59,7 +59,7 @@ class Claims:
         return True
 
     async def wait(self, key: str, stop: asyncio.Event, patience_s: float) -> None:
-        """Claim a request once another process has done with it, or go on without where all others have stored nothing for so long."""
+        """Claim a request once another process has done with it, or continue without where all others have stored nothing for so long."""
         pause_s, since, seen = POLL_S[0], time.monotonic(), self.n_foreign()
         while not self.take(key):
             if stop.is_set():

@@ -82,7 +82,7 @@ def check_database(folder: Path) -> None:
             db.execute("UPDATE Settings SET value = ? WHERE key = ?", (SETTINGS[name], name))
     dropping = sorted(name for name in changed if name in DROPS_ROWS)
     if dropping:
-        log.warning("%s: %s would have dropped answers; put right", path, " and ".join(dropping))
+        log.warning("%s: %s would have dropped answers; corrected", path, " and ".join(dropping))
 
 
 def _is_diskcaches(kind: str, name: str, sql: str) -> bool:

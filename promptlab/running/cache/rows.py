@@ -1,7 +1,7 @@
 """What one row holds: the completion, the request that it answers, and a digest of both with the key.
 
 A row is three lines of ASCII: `2 <SHA-256 of the key and of what follows>`, the completion as JSON, the request as JSON (empty where
-it is not known). Checking it takes one hash of the text as it stands. Rows of the first format, one JSON object with a digest of the
+it is not known). Checking it takes one hash of the unchanged text. Rows of the first format, one JSON object with a digest of the
 canonical completion and no request, are read as well.
 """
 

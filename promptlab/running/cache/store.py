@@ -26,7 +26,7 @@ Use = Literal["use", "refresh", "off", "imported", "replay"]
 """Reuse answers and keep new ones; ask all again and overwrite; neither read nor write; as `use`, and imported answers too; only what is
 there, imported or not, and send nothing."""
 IMPORTED = "imported:"
-"""What stands before the key of an answer out of a bundle: nobody can tell who gave it, so only `imported` and `replay` use it."""
+"""The text before the key of an answer out of a bundle: nobody can tell who gave it, so only `imported` and `replay` use it."""
 PRAGMAS = ("synchronous", "cache_size", "mmap_size")
 """Those of diskcache's settings that belong to a connection."""
 BLOCK = 900
@@ -101,7 +101,7 @@ class Cache:
         self._db.text_factory = _decoded
         self._db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, VALUE_LIMIT)
         self.claims = Claims(folder) if use in ("use", "imported") else None
-        """Requests under way in other processes; a cache that asks again, or only reads, waits for none."""
+        """Requests in flight in other processes; a cache that sends again, or only reads, waits for none."""
 
     def get(self, key: str) -> Completion | None:
         """The stored answer; None when there is none, or when the row is damaged (with a warning)."""
@@ -134,7 +134,7 @@ class Cache:
     def put_packed(self, kept: Mapping[str, str]) -> None:
         """The same for rows as `rows.packed` writes them, by key: in one transaction where all are new and short.
 
-        It may be called from a thread beside the one that reads, and lets that one go on while the database works.
+        It may be called from a thread next to the one that reads, and lets that one continue while the database works.
         """
         short = [(key, text) for key, text in kept.items() if len(text) < SETTINGS["disk_min_file_size"]]
         try:
@@ -158,7 +158,7 @@ class Cache:
             yield Stored(row, key if isinstance(key, str) else repr(key)[:40], at, completion, request, problem)
 
     def remove(self, rows: Sequence[Stored]) -> int:
-        """Take these rows out, unless they were written anew since; returns how many went."""
+        """Take these rows out, unless they were rewritten since; returns how many went."""
         n_gone = 0
         try:
             for start in range(0, len(rows), BLOCK):
@@ -210,7 +210,7 @@ class Cache:
             if completion is not None:
                 yield key, completion
             else:
-                log.warning("cache row %s %s; asked again", str(key)[:12], problem)
+                log.warning("cache row %s %s; sent again", str(key)[:12], problem)
 
     def _read(self, query: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         try:

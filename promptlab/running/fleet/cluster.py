@@ -2,13 +2,13 @@
 
 Ray starts workers and says where; what they say goes over a connection of their own to the hub.
 
-The record, the budget and the looks stay with the process that started the sweep, which must be on a machine that the cluster's
+The record, the budget and the interim analyses stay with the process that started the sweep, which must be on a machine that the cluster's
 nodes reach. A worker whose node is lost leaves its blocks to the others. Ray comes with the extra `ray`; its transport pickles the
 resolved study in memory, so a cluster is as trusted as the code that it runs.
 
 Models are served by vLLM's OpenAI-compatible server for each, placed by Ray, up for as long as the sweep. Addresses are given to the
 workers' gateways alone. Calls, cache keys, plan and run id name the model and no address, so that the same sweep on other nodes is the
-same sweep. A server inherits its node's environment, so HF_HUB_OFFLINE, HF_HOME and the like hold.
+same sweep. A server inherits its node's environment, so HF_HUB_OFFLINE, HF_HOME and similar variables hold.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Cluster:
             thread.join()
 
     def kill(self) -> None:
-        """End them at once: what is under way is lost."""
+        """End them at once: what is in flight is lost."""
         self._listener.close()
         for task in self._tasks:
             with contextlib.suppress(Exception):  # it has ended, or its node is gone

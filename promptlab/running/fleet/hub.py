@@ -1,6 +1,6 @@
 """The one place that several workers share: which blocks of items are open, the money and tokens that are left, pauses, and the record.
 
-A worker says everything in one message and is told everything in the answer (`Hub.exchange`), over a socket on one machine or as a
+A worker says everything in one message and receives everything in the answer (`Hub.exchange`), over a socket on one machine or as a
 call to an actor on a cluster. Messages are JSON, so nothing that a worker sends is executed.
 """
 
@@ -110,7 +110,7 @@ class Hub:
 
     @property
     def over(self) -> bool:
-        """Whether something ended the sweep before all was asked."""
+        """Whether something ended the sweep before everything was sent."""
         return self.halt or bool(self.failed or self.stalled or self.budget_reached)
 
     @property
@@ -171,8 +171,8 @@ class Hub:
     def _short(self, usd: float, tokens: int) -> str:
         """Why nothing is lent."""
         if self.usd.limit is not None and usd > self.usd.limit - self.usd.lent:
-            return usd_reached(self.usd.limit, f"${self.usd.lent:.4f} is spent or set aside", usd)
-        return tokens_reached(self.tokens.limit or 0, f"{self.tokens.lent:,.0f} are used or set aside", tokens)
+            return usd_reached(self.usd.limit, f"${self.usd.lent:.4f} is spent or reserved", usd)
+        return tokens_reached(self.tokens.limit or 0, f"{self.tokens.lent:,.0f} are used or reserved", tokens)
 
     @property
     def _live(self) -> int:
@@ -232,7 +232,7 @@ class Socket:
         self._reader, self._writer = reader, writer
 
     async def exchange(self, message: Message) -> Message:
-        """Say something, and be told something; ConnectionError when the hub is gone."""
+        """Send a message, and receive one; ConnectionError when the hub is gone."""
         self._writer.write(line(message))
         await self._writer.drain()
         return await self.heard()

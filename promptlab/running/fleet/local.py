@@ -42,7 +42,7 @@ class Processes:
             thread.join()
 
     def kill(self) -> None:
-        """End them at once: what is under way is lost."""
+        """End them at once: what is in flight is lost."""
         for process in self._started:
             process.kill()
             process.wait()

@@ -1,4 +1,4 @@
-"""The way out: one retry layer, one place that knows providers, errors by boundary, costs, and redaction of secrets."""
+"""Outgoing requests: one retry layer, one place that knows providers, errors by boundary, costs, and redaction of secrets."""
 
 from promptlab.nouns import Reply, redact
 from promptlab.running.gateway.failures import WireError

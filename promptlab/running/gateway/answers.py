@@ -31,7 +31,7 @@ class Said(NamedTuple):
 
 
 def body_of(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
-    """The JSON of a response; the chat completion that a stream amounts to, where a server streams without being asked."""
+    """The JSON of a response; the chat completion that a stream amounts to, where a server streams without a request for it."""
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -41,7 +41,7 @@ def body_of(data: bytes) -> Any:  # noqa: ANN401 (whatever a server sends)
 
 
 def fault_in(answer: Any) -> Any:  # noqa: ANN401
-    """The error that stands in an answer, or in its first choice, in place of a text."""
+    """The error in an answer, or in its first choice, in place of a text."""
     if not isinstance(answer, dict):
         return None
     choices = answer.get("choices")

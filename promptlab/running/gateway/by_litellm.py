@@ -26,8 +26,7 @@ from promptlab.running.gateway.network import bundle, check, is_checked, spare_l
 from promptlab.running.gateway.parameters import arguments_of, given, messages_of
 from promptlab.running.gateway.providers import asked_at, install, own_key
 from promptlab.running.gateway.redirects import SENDING, refuse_redirects
-from promptlab.running.gateway.usage import COST_HEADER
-from promptlab.running.gateway.wire import READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
+from promptlab.running.gateway.wire import OWN_ID, READ_LIMIT, SimulatedError, Simulator, Wire, late, read_answer, safe
 
 UNLOGGED = {"cohere": "cohere_chat", "cohere_chat": "cohere_chat", "ollama": "ollama"}
 """Providers whose responses LiteLLM does not hand to `logger_fn`, and its own names for them."""
@@ -39,6 +38,8 @@ NO_CREDENTIALS = {
 }
 """By the library that signs requests (botocore, by its beginning): what to do where it finds nothing to sign them with."""
 OWN_ARGUMENTS = frozenset({"base_url", "deployment_id", "extra_body", "extra_headers", "extra_query", "model_list", "timeout"})
+PROVIDERS = "llm_provider-"
+"""What LiteLLM puts before the name of a provider's header."""
 PREFIXED = re.compile(r"(?:aws|azure|vertex|litellm)_")
 """Arguments of LiteLLM's that say where and how a request is sent, besides those that it lists itself."""
 PREFIXES = re.compile(r"^(?:litellm\.\w+: )+(?:\w+: )*(?:[\w-]+(?:Exception|Error) (?:\w+ )?- )?")
@@ -159,7 +160,7 @@ class LiteLLMWire(Wire):
         is_fault = failure is None or failure.status is None
         if isinstance(raw, dict) and ("choices" in raw or (is_fault and raw.get("error"))):
             try:
-                return self._completion(raw, served or raw.get("model"), response, _cost_header(response))
+                return self._completion(raw, served or raw.get("model"), response, _headers(response))
             except UNREADABLE:
                 failure = failure or WireError("server", "the answer is no chat completion", 200)
         if failure is not None or response is None or not response.choices:
@@ -176,7 +177,8 @@ class LiteLLMWire(Wire):
         )
         if isinstance(raw, dict) and raw.get("object") == "response":  # LiteLLM repeats the name that was asked
             served = raw.get("model") or served
-        return read_answer(response, said, served, self._secrets, _cost_header(response))
+        own = {OWN_ID: raw["id"]} if isinstance(raw, dict) and raw.get("id") else {}
+        return read_answer(response, said, served, self._secrets, {**_headers(response), **own})
 
     def _is_completion(self, model: Model) -> bool:
         """Whether a model completes one text: LiteLLM would send it each message as a prompt of its own."""
@@ -184,7 +186,7 @@ class LiteLLMWire(Wire):
         return str(provider).startswith("text-completion") or bool(self._litellm.model_cost.get(name, {}).get("mode") == "completion")
 
     def _listen(self, provider: str) -> None:
-        """Let the tap hear what LiteLLM does not hand to `logger_fn`: its client, which it keeps for each event loop, gets a hook."""
+        """Let the tap receive what LiteLLM does not hand to `logger_fn`: its client, which it keeps for each event loop, gets a hook."""
         from litellm.llms.custom_httpx.http_handler import get_async_httpx_client
 
         client = get_async_httpx_client(self._litellm.LlmProviders(provider), params={"ssl_verify": None}).client
@@ -193,7 +195,7 @@ class LiteLLMWire(Wire):
             client.event_hooks = {**hooks, "response": [*hooks["response"], _hook]}
 
     async def _asked(self, model: Model, function: str, timeout_s: float, /, **arguments: Any) -> Any:  # noqa: ANN401 (a litellm type)
-        """What a function of LiteLLM's returns, asked once with the model's address and key; WireError for whatever it raises."""
+        """What a function of LiteLLM's returns, called once with the model's address and key; WireError for whatever it raises."""
         SENDING.set(True)
         check(asked_at(model))
         try:
@@ -243,10 +245,10 @@ class LiteLLMWire(Wire):
         return self._error(status, said, _message(str(error)), headers, type(error).__name__)
 
 
-def _cost_header(response: Any) -> object:  # noqa: ANN401 (a litellm type)
-    """What a proxy says in a header that the request cost."""
+def _headers(response: Any) -> dict[str, Any]:  # noqa: ANN401 (a litellm type)
+    """The provider's headers, as LiteLLM keeps them."""
     headers = (getattr(response, "_hidden_params", None) or {}).get("additional_headers") or {}
-    return headers.get(f"llm_provider-{COST_HEADER}")
+    return {str(name).removeprefix(PROVIDERS).lower(): value for name, value in headers.items() if str(name).startswith(PROVIDERS)}
 
 
 def provider_names() -> list[str]:
@@ -300,7 +302,7 @@ class _Tap:
         self._text = response.text
 
     def body(self) -> Any:  # noqa: ANN401 (whatever a provider sends)
-        """The JSON of the response; None where it is not known, or is none."""
+        """The JSON of the response; None where it is not known, or is not one."""
         try:
             return body_of(self._text.encode("utf-8", "surrogatepass")) if self._text else None
         except UNREADABLE:
@@ -316,9 +318,9 @@ async def _hook(response: Any) -> None:  # noqa: ANN401 (httpx)
 
 
 def _loaded() -> Any:  # noqa: ANN401 (a module)
-    """LiteLLM, imported so that it reads no `.env`, fetches nothing, and hears no variable that would change a request unseen."""
+    """LiteLLM, imported so that it reads no `.env`, fetches nothing, and reads no variable that would change a request unseen."""
     if (names := ignored()) and "litellm" in sys.modules and os.environ.get("LITELLM_MODE") != "PRODUCTION":
-        raise UsageProblem(f"litellm was imported with {', '.join(names)} set, which changes requests; unset it and start anew")
+        raise UsageProblem(f"litellm was imported with {', '.join(names)} set, which changes requests; unset it and start again")
     for name in names:
         del os.environ[name]
     os.environ |= {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_MODE": "PRODUCTION"}

@@ -24,7 +24,6 @@ from promptlab.running.gateway.network import certificates, proxy_of
 from promptlab.running.gateway.parameters import headers_of, messages_of, request_body
 from promptlab.running.gateway.providers import DIRECT, base_of, key_of, not_direct
 from promptlab.running.gateway.redirects import redirected
-from promptlab.running.gateway.usage import COST_HEADER
 from promptlab.running.gateway.wire import Wire, late, safe, too_large
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class _Answer(NamedTuple):
 
     status: int
     body: bytes
-    cost_header: str | None
+    headers: Mapping[str, str]
 
 
 class DirectWire(Wire):
@@ -73,7 +72,7 @@ class DirectWire(Wire):
 
     def effective(self, model: Model, sampling: Mapping[str, Any]) -> dict[str, Any]:
         if why := not_direct(model, sampling):
-            raise UsageProblem(f"the model {model.name!r} cannot be asked directly: {why}; leave the choice to promptlab (--wire auto)")
+            raise UsageProblem(f"the model {model.name!r} cannot be called directly: {why}; leave the choice to promptlab (--wire auto)")
         return super().effective(model, sampling)
 
     async def send(self, call: Call) -> Reply:
@@ -127,7 +126,7 @@ class DirectWire(Wire):
             raise self._unheard(error) from None
         if response.status >= 300:
             raise self._refused(response.status, response.headers, answer)
-        return _Answer(response.status, answer, response.headers.get(COST_HEADER))
+        return _Answer(response.status, answer, {name.lower(): value for name, value in response.headers.items()})
 
     def _open(self) -> aiohttp.ClientSession:
         loop = asyncio.get_running_loop()
@@ -172,11 +171,11 @@ class DirectWire(Wire):
         said, message = _complaint(data)
         return self._error(status, said, message, headers)
 
-    def _reply(self, served_prefix: str, status: int, data: bytes, cost_header: str | None = None) -> Reply:
+    def _reply(self, served_prefix: str, status: int, data: bytes, headers: Mapping[str, str] = wire.NONE) -> Reply:
         try:
             answer = body_of(data)
             served = answer.get("model")
-            return self._completion(answer, f"{served_prefix}{served}" if served else None, cost_header=cost_header)
+            return self._completion(answer, f"{served_prefix}{served}" if served else None, headers=headers)
         except UNREADABLE:
             shown = safe(data[: wire.READ_LIMIT].decode(errors="replace"), self._secrets)
             message = f"the answer is no chat completion: {shown!r}"[: wire.MESSAGE_LIMIT]

@@ -65,7 +65,7 @@ class SimulatedWire(Wire):
 
 
 class _Route(NamedTuple):
-    """How one model is asked with one set of parameters, and what it is really sent."""
+    """How one model is called with one set of parameters, and what it is really sent."""
 
     wire: Wire
     effective: dict[str, Any]
@@ -74,7 +74,7 @@ class _Route(NamedTuple):
 class Gateway:
     """All models of a run. One instance belongs to one event loop; `aclose` ends it.
 
-    `wire` chooses how models are asked: `auto` directly where LiteLLM would send the same, simulated ones in this process, the
+    `wire` chooses how requests are sent: `auto` directly where LiteLLM would send the same, simulated ones in this process, the
     rest over LiteLLM; `litellm` everything over LiteLLM; `direct` nothing over it. No choice changes an answer or a record.
     `concurrency` limits the requests of this process to one provider at a time; `workers` processes share the sweep.
     With `probe` the first call to each real model goes alone, until it is answered or stops the model.
@@ -136,7 +136,7 @@ class Gateway:
     async def complete(self, call: Call, before_resending: Callable[[], Awaitable[None]] | None = None) -> Completion:
         """One answer. Every failure that the provider may recover from is retried; what is left becomes outcome `error`.
 
-        `before_resending` is awaited before a request is sent anew that may have been billed, though it brought no answer.
+        `before_resending` is awaited before a request is sent again that may have been billed, though it brought no answer.
         ProviderStopped is raised when no later call to this model can succeed (wrong key, exhausted quota).
         """
         if not self._n_inside:
@@ -156,14 +156,14 @@ class Gateway:
         silent_s = time.monotonic() - self._heard_at
         if not self._n_inside or silent_s <= self.patience_s:
             return None
-        return f"no provider has answered any of the {self._n_inside:,} calls under way for {silent_s:.0f} s"
+        return f"no provider has answered any of the {self._n_inside:,} calls in flight for {silent_s:.0f} s"
 
     def pauses(self) -> dict[str, float]:
         """Models whose provider asked for a pause, and for how many seconds more: for whoever else asks it."""
         return {name: seconds for name, lane in self._lanes.items() if (seconds := lane.paused_s)}
 
     def pause(self, model: str, seconds: float) -> None:
-        """Start nothing to the model's provider for so long: another process was told so."""
+        """Start nothing to the model's provider for so long: another process received it."""
         self._lanes[model].pause(seconds)
 
     async def aclose(self) -> None:

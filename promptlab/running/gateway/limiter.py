@@ -1,4 +1,4 @@
-"""How many calls to one provider may be under way, and when the next may start."""
+"""How many calls to one provider may be in flight, and when the next may start."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 
 SPREAD = 0.85
-"""Of the time that an answer takes, the part over which as many calls start as may be under way: a little faster than they can go on."""
+"""Of the time that an answer takes, the part over which as many calls start as may be in flight: a little faster than they can continue."""
 GRAIN_S = 0.004
 """How much too early a call may start, so that one alarm serves several."""
 LEAST_APART_S, MOST_APART_S = 0.0001, 0.0005
@@ -19,7 +19,7 @@ class Limiter:
     """Slots that grow by addition and shrink by halves, as congestion control does (Chiu & Jain 1989), under a fixed ceiling.
 
     Many calls are spread over the time that an answer takes. Those that start together are answered together, and while the answers of
-    such a burst are worked off one after the other, slots stand empty; spread out, each answer finds its reader free.
+    such a burst are worked off one after the other, slots stay empty; spread out, each answer finds its reader free.
 
     Whoever shares a provider, an address and a key shares one limiter, and so one pause. One instance belongs to one event loop.
     """

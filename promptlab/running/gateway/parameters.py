@@ -1,4 +1,4 @@
-"""What a request holds besides its messages: what goes into the body, what goes beside it, and its differences from the file."""
+"""What a request holds besides its messages: what goes into the body, what goes with it, and its differences from the file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which models can be asked without LiteLLM, where they are and with which key, and what the direct wire leaves to LiteLLM."""
+"""Which models can be called without LiteLLM, where they are and with which key, and what the direct wire leaves to LiteLLM."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ OWN_HOSTS: Mapping[str, tuple[str, ...]] = {
     "perplexity": ("api.perplexity.ai",),
     "vertex_ai": ("aiplatform.googleapis.com", "-aiplatform.googleapis.com"),
 }
-"""Public hosts beside those of DIRECT to which a provider's usual key may go; with a mark in front: all that end so."""
+"""Public hosts besides those of DIRECT to which a provider's usual key may go; with a mark in front: all that end so."""
 AMBIENT: Mapping[str, str] = {
     "vertex_ai": "GOOGLE_APPLICATION_CREDENTIALS",
     "sagemaker": "AWS_ACCESS_KEY_ID",
@@ -103,7 +103,7 @@ def install(package: str) -> str:
 
 
 def not_direct(model: Model, sampling: Mapping[str, Any]) -> str | None:
-    """Why a model is asked over LiteLLM and not directly; None where both send the same."""
+    """Why a model is called over LiteLLM and not directly; None where both send the same."""
     if model.provider not in DIRECT:
         return f"the provider {model.provider!r} has an interface of its own"
     if TRANSLATED_NAMES.search(model.litellm_name.partition("/")[2]):
@@ -148,7 +148,7 @@ def key_variable(model: Model) -> str | None:
 
 
 def asked_where(model: Model) -> str:
-    """Where a model will be asked, and with which key, in words."""
+    """Where a model's requests will go, and with which key, in words."""
     variable = key_variable(model)
     key = f"the key in {variable}" if variable else "no key ('api_key_env' names the variable of one)"
     is_missing = variable is not None and not os.environ.get(variable) and variable not in SEVERAL

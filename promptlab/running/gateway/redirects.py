@@ -14,7 +14,7 @@ SENDING: ContextVar[bool] = ContextVar("sending", default=False)
 
 
 def refuse_redirects() -> None:
-    """Make every httpx client answer with the redirect itself while the wire sends, whatever the client was told."""
+    """Make every httpx client answer with the redirect itself while the wire sends, whatever the client's settings."""
     import httpx
 
     for client in (httpx.AsyncClient, httpx.Client):

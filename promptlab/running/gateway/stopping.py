@@ -10,9 +10,9 @@ from promptlab.running.gateway.failures import STOPS_AFTER, Boundary, WireError
 from promptlab.running.gateway.providers import address_of, key_sent
 
 PROBES = 4
-"""Calls to a model under way until one of them is answered, where its first trial does not go alone."""
+"""Calls to a model in flight until one of them is answered, where its first trial does not go alone."""
 PATIENCE_S = 30.0
-"""After so long without a failure the others go as well: a model may think for minutes, and what stops it is heard sooner."""
+"""After so long without a failure the others go as well: a model may think for minutes, and what stops it is known sooner."""
 PROVING: frozenset[Boundary] = frozenset({"rate", "policy", "length", "size"})
 """Failures that only a server sends that knows the model and takes the key."""
 AT_FIRST: frozenset[Boundary] = frozenset({"request", "parameter", "server", "connection"})

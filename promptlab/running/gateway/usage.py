@@ -1,4 +1,4 @@
-"""What a provider says a request took, in every form that is known, and what that comes to in USD.
+"""What a provider says a request took, in every form that is known, and its price in USD.
 
 Sources: the API references of OpenAI, Anthropic, Google, DeepSeek, xAI, OpenRouter and Perplexity, and LiteLLM's readings of them.
 """
@@ -14,11 +14,11 @@ from promptlab.nouns import Call, Price, Reply
 COST_HEADER = "x-litellm-response-cost"
 """What a LiteLLM proxy says a request cost, in USD."""
 MOST_TOKENS = 10**7
-"""No request takes as many; a usage beyond is none."""
+"""No request takes as many; a usage beyond is not one."""
 MOST_USD = 10**6
 """No request costs as much."""
 CHARS_OF_ONE_TOKEN, CHARS_A_TOKEN = 64, 256
-"""No text of one token is longer, and no text has more characters for each further token; a usage that says so is none."""
+"""No text of one token is longer, and no text has more characters for each further token; a usage that says so is not one."""
 LEAST_SHARE = 0.05
 """A provider's own price below this share of the known one is not believed: caches and batches save less."""
 
@@ -118,13 +118,13 @@ def booked(reply: Reply, call: Call, price: Price | None) -> Booked:
 
 
 def count(value: object) -> int | None:
-    """A number of tokens, which some servers write with a decimal point; None for whatever is none."""
+    """A number of tokens, which some servers write with a decimal point; None for whatever is not one."""
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     return whole if type(whole) is int and 0 <= whole < MOST_TOKENS else None
 
 
 def amount(value: object) -> float | None:
-    """An amount in USD; None for whatever is none."""
+    """An amount in USD; None for whatever is not one."""
     return float(value) if type(value) in (int, float) and 0 <= value < MOST_USD else None  # type: ignore[operator, arg-type]  # NaN is in no range
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from promptlab.nouns import Call, Model, Reply, as_sent, finish_outcome, redact, redact_known
@@ -12,11 +15,16 @@ from promptlab.nouns.environment import located
 from promptlab.running.gateway.answers import Said, fault_in, said_in
 from promptlab.running.gateway.failures import WireError, read_boundary, read_fault, read_retry_after
 from promptlab.running.gateway.parameters import given, headers_of
-from promptlab.running.gateway.usage import counted, read_usage
+from promptlab.running.gateway.usage import COST_HEADER, counted, read_usage
 from promptlab.running.gateway.usage import field_of as _field
 
 LONGEST_FINGERPRINT = 200
 MESSAGE_LIMIT = 500
+Headers = Mapping[str, Any]
+NONE: Headers = MappingProxyType({})
+OWN_ID = "id of the answer"
+"""Next to the headers: the provider's own id of the answer; a library may make up another one."""
+REQUEST_IDS = ("x-request-id", "request-id", "apim-request-id", "x-amzn-requestid")
 READ_LIMIT = 20_000
 """How much of a provider's message is looked at, in characters: redaction comes before the cut to MESSAGE_LIMIT."""
 LARGEST_ANSWER_BYTES = 32 * 2**20
@@ -70,14 +78,15 @@ class Wire:
         said = f"{type(error).__name__}: {SSL_NOISE.sub('', str(error))}"
         return self._error(None, said, said, {}, type(error).__name__)
 
-    def _completion(self, answer: Any, model_version: str | None, facts: Any = None, cost_header: object = None) -> Reply:  # noqa: ANN401
+    def _completion(self, answer: Any, model_version: str | None, facts: Any = None, headers: Headers = NONE) -> Reply:  # noqa: ANN401
         """The reply in a chat completion; WireError for the error in one. `facts` is what its usage is read from, if not the same."""
         if fault := read_fault(fault_in(answer)):
             said, message, status = fault
             if status is None:
                 raise WireError("server", safe(message, self._secrets))
             raise self._error(status, said, message, {})
-        return read_answer(facts or answer, said_in(answer), model_version, self._secrets, cost_header)
+        own_id = answer.get("id") if isinstance(answer, dict) else None
+        return read_answer(facts or answer, said_in(answer), model_version, self._secrets, {**headers, OWN_ID: own_id or ""})
 
 
 def late(seconds: float) -> WireError:
@@ -90,9 +99,9 @@ def read_answer(
     answer: Said,
     model_version: str | None,
     secrets: tuple[str, ...],
-    cost_header: object = None,
+    headers: Headers = NONE,
 ) -> Reply:
-    """The reply that a chat completion amounts to, with what a wire read in it; `cost_header` is the value of COST_HEADER.
+    """The reply that a chat completion amounts to, with what a wire read in it and in the headers, by their names in lower case.
 
     Usage that is missing, filled with zeros, or no count of tokens is unknown and not 0.
     """
@@ -108,7 +117,10 @@ def read_answer(
         top_logprobs=read_top_logprobs(_field(choice, "logprobs")),
         fingerprint=_field(response, "system_fingerprint"),
         reasoning=answer.reasoning,
-        **read_usage(_field(response, "usage"), cost_header),
+        response_id=headers.get(OWN_ID),
+        request_id=next((headers[name] for name in REQUEST_IDS if headers.get(name)), None),
+        dated=_iso(headers.get("date")),
+        **read_usage(_field(response, "usage"), headers.get(COST_HEADER)),
     )
     return judged(said, refusal, secrets)
 
@@ -146,8 +158,19 @@ def judged(said: Reply, refusal: object, secrets: tuple[str, ...]) -> Reply:
         cached_input_tokens=said.cached_input_tokens,
         written_input_tokens=said.written_input_tokens,
         reported_cost_usd=said.reported_cost_usd,
+        response_id=clean(said.response_id, LONGEST_FINGERPRINT),
+        request_id=clean(said.request_id, LONGEST_FINGERPRINT),
+        dated=said.dated,
     )
     return counted(found)
+
+
+def _iso(date: object) -> str | None:
+    """A Date header as ISO 8601 in UTC; None where it is not one."""
+    try:
+        return parsedate_to_datetime(str(date)).astimezone(UTC).isoformat() if date else None
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def storable(text: str) -> str:

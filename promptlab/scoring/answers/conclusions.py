@@ -11,7 +11,7 @@ from typing import NamedTuple
 from promptlab.scoring.answers.denials import denied_before
 from promptlab.scoring.answers.text import words
 
-_MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with)\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
+_MODIFIED = r"(?: (?:to|of|for|in|from|here|after|when|with|that|you|we|i)(?:'re|'ve|'d)?\b [^\n:=]{1,80}?)?(?: \([^()\n]{1,30}\))?"
 _ADVERB = (
     r"(?:therefore|thus|then|hence|simply|just|probably|clearly|likely|most likely|indeed|definitely|certainly|actually|obviously|really)"
 )
@@ -37,7 +37,7 @@ _ZH = (
     r"(?:最终答案|正确答案|答案|结果|結果|结论|結論|答(?![えこ])|译文|翻译|反义词|同义词|复数)"
     r"(?:应该|應該|应当)?(?:不?是|为|為|等于|等於)?\s*[:=]?"
 )
-_JA = r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳|対義語|反対語|類義語|合計)(?:は|が)?\s*[、,:=]?"
+_JA = r"(?:最終的な答え|最終回答|正しい答え|答え|正解|回答|解答|こたえ|訳|対義語|反対語|類義語|合計|差|和)(?:は|が)?\s*[、,:=]?"
 _KO = r"(?:최종 ?답변?|정답|답변|답|결과|결론|해답|번역|합계?|반의어|반대말|유의어|동의어)(?:은|는|이|가)?\s*[:=]?"
 _ANSWER = r"(?:answer|ans|answers|response|solution|conclusion|verdict|final (?:result|choice|decision))"
 _LESSER = r"(?:result|output|total|sum|difference|product|translation|count|value|completion|completed sequence|sorted list)"
@@ -48,9 +48,11 @@ CONCLUDES = re.compile(
     rf"|(?P<lesser>(?<![\w<\"])\b{_LESSER}\b{_MODIFIED}{_LINK}))[\s:]*",
     re.I,
 )
-_WRONG_ONE = re.compile(r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|confident in (?:this|my|the))\s$", re.I)
+_WRONG_ONE = re.compile(
+    r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|absolute|confident in (?:this|my|the))\s$", re.I
+)
 _BESIDE = re.compile(r"difference|product", re.I)
-"""Results that a reply may give beside the sum that it was asked for."""
+"""Results that a reply may give besides the requested sum."""
 EXTRA = re.compile(
     r"(?<=[.!?;\n])\s*(?:by the way|btw|(?:please )?note that|if you (?:meant|want|need|were|had)|(?:do you )?(?:need|want) (?:the"
     r"|me|to|more)"
@@ -63,9 +65,9 @@ _CONCLUDING = words(
     "answer ans answers response solution conclusion verdict final result output total sum difference product translation "
     "count value completion completed sorted antwort endantwort ergebnis endergebnis gesamtergebnis fazit traduction reponse "
     "resultat respuesta resultado solucion conclusion traduccion resposta risposta risultato correct right choice decision "
-    "richtige bonne"
+    "richtige bonne choose pick"
 )
-_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義]")
+_CJK_WORD = re.compile(r"[答结結论論译翻正回解こ訳정답결해번합반유동複复类類対義差和]")
 
 
 def _may_conclude(text: str) -> bool:
@@ -82,7 +84,8 @@ _HEADING = re.compile(
 )
 _IS_IT = (
     r"(?:(?:is|are|was|would be|should be|=) (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
-    r"|correct |right |best |only )*(?:answer|solution|result|choice|one)\b|correct\b|right\b(?! (?:of"
+    r"|correct |right |best |only )*(?:answer|solution|result|choice|one)\b|what (?:i|we)(?:'d| would|'ll| will)? (?:say|choose"
+    r"|pick|answer|get|go)\b|correct\b|right\b(?! (?:of"
     r"|to|from)))"
     r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
     r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
@@ -95,10 +98,11 @@ _BACKWARD = re.compile(
 _STATES = re.compile(
     r"(?:^|(?<=[\n.!?;,])\s*)(?:so|therefore|thus|hence|consequently|in (?:conclusion|summary|short)|overall"
     r"|finally|to conclude|also|donc|ainsi|por (?:lo )?tanto|así que"
-    r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:the |it |that )?"
+    r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:it |that )?"
     r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
     r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|se dice|se dit|on dit|man sagt|das ist"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|se dice|se dit|on dit|man sagt|sagt man"
+    r"|ist das|das ist"
     r"|es ist|eso es|esto es) "
     r"|\bmy (?:guess|pick|choice"
     r"|suggestion|vote) (?:is|would be)[\s:]+"
@@ -112,26 +116,31 @@ NEGATED = re.compile(
     re.I,
 )
 _INSTEAD = re.compile(
-    r"(?:,|;)?\s*\b(?:but(?: rather)?|sondern|mais|sino|rather|instead)\b,?\s+(?:it(?:'s| is) )?|，?而是|, it(?:'s| is) ", re.I
+    r"(?:,|;)?\s*\b(?:but(?: rather)?|sondern|mais|sino|rather|instead)\b,?\s+(?:it(?:'s| is) )?|[,，]?\s?(?:而是|是(?!不))|, it(?:'s"
+    r"| is) ",
+    re.I,
 )
 _LINK_NEGATED = re.compile(r"(?:n't(?: be)?|cannot be|can not be|can't be|\bno es|n'est|不是)[\s:]*$", re.I)
 _NOT_THIS = re.compile(r"^[^\n.。]{1,60}?(?:ではなく|じゃなくて|이 아니라|가 아니라)[、,]?\s*(\S.*)$", re.S)
 _NEGATED_AFTER = re.compile(r"^[^\n.!?。]{0,60}?(?:ではありません|ではない|じゃない|이 아닙니다|가 아닙니다|이 아니|가 아니|\bpas\b)")
 CORRECTS = re.compile(
     r"(?:^|[.!?\n,;…(]|\.\.\.| -)\s*(?:(?:oh|oops|hmm|ah|äh|no|nein|hang on)[,.!]? ){0,2}"
-    r"(?:(?:wait|correction|scratch that|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
+    r"(?:(?:wait|correction|korrektur|corrección|rectification|espera|perdón|attende?z|attends|pardon|moment mal|scratch that"
+    r"|strike that|hold on|i meant?|ich meine?|i mean to say|oops|on (?:second thought|reflection)"
     r"|let me correct (?:that|myself)|i was (?:wrong|mistaken)|or rather|edit|revised answer|sorry,? (?:i meant?|no)|sorry(?=[,:.!-])"
     r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is"
     r"|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
-    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:no|nope|nein|non)\b[,:.!]\s*(?:actually\s+)?(?:(?:that"
+    r"|(?:等等|等一下|不对|不對|更正|我错了|訂正|いや|失礼|間違えました|정정|아니,|잠깐)[,、。.!:\s]*"
+    r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:(?:oh|oops|hmm+|ah|uh|well),? )?(?:no|nope|nein"
+    r"|non)\b[,:.!](?![^\n]* - (?:yes|no)\b)\s*(?:actually\s+)?(?:(?:that"
     r"|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"|(?: -|\.\.\.|…)\s*sorry,?\s+",
     re.I,
 )
 _TAKES_BACK = words(
     "wait correction correct scratch strike hold mean meant meine mein oops thought reflection wrong mistaken rather edit "
-    "revised sorry right actually incorrect no nope nein non"
+    "korrektur rectification espera attends attendez pardon moment revised sorry right actually incorrect no nope nein non"
 )
 
 
@@ -141,15 +150,18 @@ def may_correct(text: str) -> bool:
 
 
 _NOT_OTHER = re.compile(
-    r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$", re.I
+    r"(?<=\S)[,.]*\s+(?:and not|not|rather than|instead of|as opposed to|unlike|y no|et non|und nicht|nicht)\s+[^\n]*$|,\s+(?:no"
+    r"|non)\s+[^\n]*$",
+    re.I,
 )
 _LEADS = re.compile(
-    rf"^(?:{_ADVERB}|as follows|the following|given by|equal to|below|that|i (?:think|believe)(?: that)?"
+    rf"^(?:{_ADVERB}|as follows|the following|given by|equal to|below(?=\s*[:.]|\s*$)|that|i (?:think|believe)(?: that)?"
     rf"|it(?:'s| is| would be)|they are|to be|exactly"
     r"|indeed|de|que|dass|est|is|simplemente|:|-|=)(?:[\s,:]+|$)",
     re.I,
 )
 _CJK_END = re.compile(r"\s*(?:です|でございます|だ|である|となります|になります|입니다|이다|이에요|예요|임|입니당)?\s*[。．.!！]?\s*$")
+_CJK_SENTENCE = re.compile(r"(?<=\S)(?:(?:です|である|입니다|이다|예요|이에요)\s*[.!]\s+|。\s*)(?=\S)")
 EXPLANATION = re.compile(
     r"(?:^|\n)\s*[(*_#]*(?:explanation|reason(?:ing|s)?|rationale|justification|note(?: that)?|here(?:'s"
     r"| is) why|why|because|this is because|since|check|to check|verification"
@@ -235,7 +247,7 @@ def conclusions(text: str) -> list[Conclusion]:
 
 
 def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
-    """What a conclusion says: the rest of its line, or the lines below where nothing stands there; None where nothing does.
+    """What a conclusion says: the rest of its line, or the lines below where nothing is there; None where nothing does.
 
     Without and with the words that lead to it.
     """
@@ -257,7 +269,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
         tail = other[1]
     if _NEGATED_AFTER.match(tail):
         return "", (_plain_end(raw),)
-    said = _plain_end(_NOT_OTHER.sub("", tail)) or _plain_end(tail)
+    said = _plain_end(_CJK_SENTENCE.split(_NOT_OTHER.sub("", tail), maxsplit=1)[0]) or _plain_end(tail)
     return (said, (_plain_end(tail), _plain_end(raw))) if said else None
 
 
@@ -334,7 +346,7 @@ def is_remark(sentence: str) -> bool:
 
 _STATING = words(
     "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb "
-    "somit folglich i we my it that this here behold c das es eso esto"
+    "somit folglich sagt dice dit i we my it that this here behold c das es eso esto"
 )
 
 

@@ -36,7 +36,10 @@ _WRONG = (
     r"|antonym|case)))"
 )
 DENIED_AFTER = (
-    rf"\s*[\"')]?\s*(?:\?\s*(?:no|nope|nein|non|hardly|never|not really)\b[.!]*\s*$|[❌✗✘✖]|(?:-|:|\()\s*{_WRONG}\b|(?:is|are|was"
+    r"\s*[\"')]?\s*(?:\?\s*(?:that|this|it)(?:'s| is| was|) ?(?:can't be|cannot be|isn't|not|wrong\b|incorrect\b)(?: be)?"
+    rf"(?: (?:right|correct|true|it)\b)?|\?\s*(?:no|nope|nein|non|hardly|never|not really)(?: way| chance)?\b[.!]*\s*$|[❌✗✘✖]|(?:-|:"
+    rf"|\()\s*{_WRONG}\b"
+    rf"|(?:is|are|was"
     rf"|were|would be|ist|est|es|seems|too)\s+(?:(?:simply|clearly|definitely"
     rf"|obviously) )?{_WRONG}\b"
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
@@ -110,7 +113,7 @@ _INSTEAD = re.compile(
 
 def denies(text: str) -> bool:
     """Whether a whole reply only says what its answer is not, and offers no other: "not X", "X is wrong", "Wrong: X"."""
-    if len(text) > 400 or not may_deny(text):
+    if len(text) > 400 or "✅" in text or not may_deny(text):
         return False
     if _CLOSES.match(text):
         return True

@@ -1,4 +1,4 @@
-"""A reply taken apart once: what it says aloud, what it wraps, and the places where its answer may stand, clearest first."""
+"""A reply taken apart once: what it says in the answer, what it wraps, and the places where its answer may be, clearest first."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _POWER = re.compile(r"(?<=10)[⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _WORKED = re.compile(r"<<[^<>]*>>(?=\d)|<<([^<>]*)>>")
 """A calculator's notes in worked solutions: "2+3=<<2+3=5>>5"."""
 _SHOWN = re.compile(r"(?m)^\s*(?:>>> .*\n|print\(.*\)\s*#\s*)")
-"""Code whose output stands behind it or below."""
+"""Code whose output follows it or is below."""
 _CITED = re.compile(r"(?<=\S)\s?\[\d{1,2}\](?=$|[\s.,;])")
 _EXTRA = words("way btw note if need want would comparison check let otherwise had")
 _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
@@ -41,6 +41,11 @@ _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 _COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
 _ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
 """A question that lists the alternatives before the reply answers it."""
+_SUPPOSES = re.compile(
+    r"^(?:if|had|were) [^.!?\n]{1,100}(?: would|'d) [^.!?\n]{1,80}[.!]\s+(?=\S)",
+    re.I,
+)
+"""A case that the reply only supposes, before it answers."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
 
@@ -61,7 +66,7 @@ class _Once:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A text that may be the answer, the rule that found it, and whether the reply says outright that the answer stands there."""
+    """A text that may be the answer, the rule that found it, and whether the reply says outright that the answer is there."""
 
     text: str
     rule: str
@@ -86,7 +91,7 @@ class Reply:
 
     @_Once
     def conclusions(self) -> list[said.Conclusion]:
-        """The explicit conclusions, in order; below an explanation only those that open a line, where something else was said before."""
+        """The explicit conclusions, in order; below an explanation only those that open a line, where something else came before."""
         found = said.conclusions(self.head)
         cut = said.EXPLANATION.search(self.head, 1) if found else None
         if cut is None or said.is_remark(self.head[: cut.start()]):
@@ -105,6 +110,7 @@ class Reply:
         head = self.text[: turn.start()].strip() if turn else ""
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
+        head = _SUPPOSES.sub("", head, count=1) if _SUPPOSES.match(head) else head
         extra = said.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
         if (
             extra is None
@@ -146,7 +152,7 @@ class Reply:
 
     @property
     def places(self) -> Iterator[Place]:
-        """Where the answer may stand: the whole reply; what it concludes, and nothing else then; or its parts, clearest first."""
+        """Where the answer may be: the whole reply; what it concludes, and nothing else then; or its parts, clearest first."""
         yield Place(self.head, self.wrapper or "whole", bool(self.wrapper))
         if self.corrected is not None:
             yield Place(self.corrected, "correction")

@@ -19,7 +19,7 @@ _TRANSLATED = str.maketrans(
 _SPECIAL = re.compile(f"[{''.join(map(chr, _TRANSLATED))}]")
 _DASHED = re.compile(r"(?:(?<=^)|(?<=[\n\s:=(]))[–—―](?=\d)")
 """A dash that is a minus: digits touch it, and nothing else does."""
-_ARROW = re.compile(r"[-=]+>|<[-=]+(?=\s)|[⇒⟹➜➔→]")
+_ARROW = re.compile(r"[-=]+>|<(?:-+|==+)(?=\s)|[⇒⟹➜➔→]")
 _SEPARATOR = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SIGNS = "*+<>=^%¬±×÷≤≥≠≈∧∨√∞∪∩⊂⊆∈∉∀∃#"
 """What a text may not lose: C++ is not C, x < y is not x > y, 5 % is not 5."""
@@ -28,6 +28,7 @@ _NO_SIGN = re.compile(r"(?<=[\w)])-|-(?!\.?\d)|\.(?!\d)|(?<=[^\W\d])\.")
 _NOT_WORD = re.compile(rf"[^\w.{re.escape(_SIGNS)}-]+|(?<!\w)#+")
 _SIGN = re.compile(rf"\s*([{re.escape(_SIGNS.replace('*', ''))}]+)\s*")
 _HAS_SIGN = re.compile(rf"[{re.escape(_SIGNS.replace('*', ''))}]")
+_GUILLEMETS = re.compile(r"(?<=«)\s+|\s+(?=»)")
 _CONTRACTED = (
     (re.compile(r"\s+n't\b"), "n't"),
     (re.compile(r"\bain't\b"), "is not"),
@@ -45,7 +46,7 @@ _CONTRACTED = (
 )
 _CJK = "\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af"
 _SCRIPTS = re.compile(rf"(?<=[A-Za-z)])(?=[{_CJK}])|(?<=[{_CJK}])(?=[A-Za-z(])")
-"""Where Latin letters touch letters of East Asia: no word goes on there."""
+"""Where Latin letters touch letters of East Asia: no word continues there."""
 CACHED = 16_384
 """Texts that are kept in compared form: those of the items of a task, and the last replies."""
 
@@ -56,6 +57,7 @@ def fold(text: str) -> str:
     text = text.replace("`", "'")
     if not text.isascii():
         text = _DASHED.sub("-", text)
+        text = _GUILLEMETS.sub("", text) if "«" in text else text
         text = text.translate(_TRANSLATED) if _SPECIAL.search(text) else text
         text = unicodedata.normalize("NFKC", unicodedata.normalize("NFC", text))
         text = _SCRIPTS.sub(" ", text)

@@ -1,4 +1,4 @@
-"""What a reply says aloud: the text without thoughts, channels and the tokens that end a turn."""
+"""What a reply says in the answer: the text without thoughts, channels and the tokens that end a turn."""
 
 from __future__ import annotations
 
@@ -18,8 +18,11 @@ _TAG = re.compile(
 _ENDS_THOUGHT = re.compile(r"^end_|_end$", re.I)
 """Names of marks that close: "<|end_of_thought|>", "<|thought_end|>"."""
 _ESCAPED = re.compile(rf"&lt;/?(?:{_NAMES})", re.I)
-_TOLD = re.compile(r"\A\s*Thinking\b[^\n]*\n.*?^\.{3} ?done thinking\.?$", re.S | re.I | re.M)
-"""The thought of a command-line client, which marks it by words alone."""
+_TOLD = re.compile(
+    r"\A\s*(?:Thinking\b[^\n]*\n.*?^\.{3} ?done thinking\.?$|```(?:think\w*|thoughts?|reasoning|scratchpad)[ \t]*\n.*?(?:```|\Z))",
+    re.S | re.I | re.M,
+)
+"""The thought of a command-line client, which marks it by words alone, or a fence that says what it holds."""
 _HARMONY = re.compile(r"<\|channel\|>\s*(?P<name>[a-z]+)[^<]{0,80}<\|message\|>", re.I)
 _STRIPPED_HARMONY = re.compile(r"\Aanalysis(?=[A-Z\W]).*?assistant\s?final(?=\S)", re.S)
 """The channels of a server that has dropped their marks: "analysisWe add ...assistantfinal42"."""
@@ -43,7 +46,7 @@ def spoken(reply: str) -> str:
     """
     if "&lt;" in reply and _ESCAPED.search(reply):
         reply = html.unescape(reply)
-    if "hinking" in reply[:20]:
+    if "hinking" in reply[:20] or reply.lstrip().startswith("```"):
         reply = _TOLD.sub("", reply, count=1)
     if not any(mark in reply for mark in _MARKS) and not reply.startswith("analysis"):
         return reply

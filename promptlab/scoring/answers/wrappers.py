@@ -104,11 +104,15 @@ def _boxed(reply: str) -> str | None:
 
 
 _LATEX = (
-    (re.compile(r"\\(?:text|textbf|textit|mathrm|mathbf|mathit|texttt|operatorname|emph|underline)\s*\{([^{}]*)\}"), r"\1"),
+    (re.compile(r"\\(?:text\w*|math\w+|operatorname\*?|emph|underline|mbox)\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\[,;!: ]|(?<!~)~(?!~)|\\(?:left|right|displaystyle|quad|qquad)\b"), " "),
     (re.compile(r"\\times\b|\\cdot\b"), "×"),
     (re.compile(r"\\div\b"), "÷"),
+    (re.compile(r"\\geq?(?:slant)?\b"), "≥"),
+    (re.compile(r"\\leq?(?:slant)?\b"), "≤"),
+    (re.compile(r"\\neq?\b"), "≠"),
+    (re.compile(r"\\(?:rightarrow|to|Rightarrow|implies)\b"), "→"),
     (re.compile(r"\\[dt]?frac\s*(\d)\s*(\d)"), r" \1/\2"),
     (re.compile(r"\\(?:begin|end)\{array\}(?:\{\w*\})?|\\\\"), "\n"),
     (re.compile(r"\\hline"), "\n---\n"),

@@ -72,7 +72,7 @@ def echoed(answer: str, item: Item) -> bool:
 
 
 def compliant(answer: str, item: Item) -> bool:
-    """Whether a reply has the form that was asked for: one line no longer than twice the longest answer, or one of the options."""
+    """Whether a reply has the form that was requested: one line no longer than twice the longest answer, or one of the options."""
     answer = spoken(answer)
     lines = [line for line in fold(answer).split("\n") if line]
     if item.choices:

@@ -21,7 +21,7 @@ OPERATORS_PATTERN = r"([-+]?\d+)[.]{0,1}$"
 
 
 def exact_str_match(pattern: str = DEFAULT_PATTERN, stop: str | None = None) -> Callable[[str, Item], Scored]:
-    """A metric that is 1 when the extracted text is, to the letter, one of the targets.
+    """A metric that is 1 when the extracted text is exactly one of the targets.
 
     Extracted is the first match of `pattern` (its first group, if it has one) in the text before `stop`. Case and white
     space count.
@@ -239,7 +239,7 @@ class _Choices:
         return text
 
     def _mentions(self, folded: str) -> str:
-        """The text with every form that stands there as words of its own replaced: the leftmost first, of several the longest.
+        """The text with every form that occurs there as separate words replaced: the leftmost first, of several the longest.
 
         Searched form by form, because a pattern of all forms would have to be compiled for every item.
         """
@@ -267,7 +267,7 @@ class _Choices:
         return [self._at(token) for token in re.findall(kind, text)]
 
     def _concluded(self, rest: str) -> int | None:
-        """What stands behind "answer:", or on the next line when nothing does."""
+        """The text after "answer:", or on the next line when nothing does."""
         lines = [line for line in rest.split("\n") if re.search("[\\w\ue000-\uf8ff]", line)]
         segment = lines[0] if lines else ""
         lead = _LEAD.match(segment)

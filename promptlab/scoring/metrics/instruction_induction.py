@@ -52,7 +52,7 @@ def exact_set(answer: str, item: Item) -> Scored:
 
 
 def contains(answer: str, item: Item) -> Scored:
-    """A target stands in the answer between word boundaries."""
+    """A target is in the answer between word boundaries."""
     return _best(lambda read, target: float(target in read and _bounded(target).search(read) is not None), answer, item)
 
 

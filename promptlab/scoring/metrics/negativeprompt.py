@@ -58,7 +58,7 @@ def _inside(reply: str, target: str, _: str) -> float:
 
 
 def _letter(answer: str) -> tuple[Rule, str]:
-    """What stands behind the first "is" (inside a word, too), or behind "would be"; else the whole reply must be the letter."""
+    """The text after the first "is" (inside a word, too), or after "would be"; else the whole reply must be the letter."""
     for mark in ("is", "would be"):
         if mark in answer:
             rest = answer[answer.find(mark) + len(mark) :]

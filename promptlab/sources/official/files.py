@@ -101,7 +101,7 @@ def listing() -> list[FileState]:
 
 
 def verify() -> list[FileState]:
-    """Every official file with its SHA-256 computed anew."""
+    """Every official file with its SHA-256 recomputed."""
     return [_state(file, read=True) for file in manifest()]
 
 
@@ -150,7 +150,7 @@ def import_from(directory: str | os.PathLike[str]) -> ImportReport:
 def pull(names: Sequence[str] | None = None, progress: Progress | None = None, *, base: str = GITHUB_RAW) -> ImportReport:
     """Downloads official files at their pinned commits, one after the other; verified files that are there are skipped.
 
-    `names` are tasks or paths of the manifest (all files when None). Every finished file is kept, so a second call goes on
+    `names` are tasks or paths of the manifest (all files when None). Every finished file is kept, so a second call continues
     where the first one stopped. DataMissing when the host cannot be reached (at once) or sends something else (at the end,
     after the other files).
     """
@@ -184,7 +184,7 @@ def pull(names: Sequence[str] | None = None, progress: Progress | None = None, *
             except requests.RequestException as error:
                 raise DataMissing(
                     f"{file.path}: could not be downloaded from {host} ({short(error)}). {len(copied) + len(kept)} of {len(wanted)} "
-                    "files are in place, and a second `promptlab data pull` goes on from there. Without a connection: fetch the "
+                    "files are in place, and a second `promptlab data pull` continues from there. Without a connection: fetch the "
                     "repositories on another machine and run `promptlab data import DIR`"
                 ) from error
             except ValueError as error:

@@ -50,7 +50,7 @@ class Own:
 def load_own(path: Path, consent: Consent | None = None, beside: Sequence[Path] = (), whole: bool = False) -> Own:
     """A task file (YAML) or a BIG-bench task.json; FileProblems tells everything that is wrong, row by row.
 
-    A function that it names as its metric lies beside it, or in a folder of `beside`, and runs with consent alone. `whole`: items
+    A function that it names as its metric lies next to it, or in a folder of `beside`, and runs with consent alone. `whole`: items
     keep all columns of their rows, for prompts that name them.
     """
     if path.suffix.lower() == ".json":
@@ -323,14 +323,14 @@ def check_gold(task: Task) -> Gold:
 
 
 def gold_notes(task: Task, path: str) -> list[str]:
-    """How many right answers of the items are none to the task's metric; `path` is what a user checks to see them."""
+    """How many right answers of the items the task's metric rejects; `path` is what a user checks to see them."""
     gold = check_gold(task)
     counts = ((len(gold.below_1), "do not score 1"), (len(gold.failed), "get no score"))
-    return [f"{task.id}: {n} right answers of items that are asked {what}; see `promptlab task check {path}`" for n, what in counts if n]
+    return [f"{task.id}: {n} right answers of items in use {what}; see `promptlab task check {path}`" for n, what in counts if n]
 
 
 def _scores(task: Task, pairs: Sequence[tuple[str, Item]], scorer: Scorer = "reference") -> list[float | str | None]:
-    """The score of each answer to its item, or why it has none; None for all where a model would have to be asked."""
+    """The score of each answer to its item, or why it has none; None for all where a model would have to be called."""
     scoring = task_scoring(task, scorer)
     if (metric := scoring.metric) is not None:
         return [metric(text, item).score for text, item in pairs]
@@ -371,7 +371,7 @@ def _notes(task: Task) -> list[str]:
     if repeated:
         differ = sum(len(set(wanted)) > 1 for wanted in repeated)
         notes.append(
-            f"{len(repeated)} inputs stand in several rows, which count as one cluster"
+            f"{len(repeated)} inputs occur in several rows, which count as one cluster"
             + (f"; {differ} of them want different answers" * bool(differ))
         )
     return notes

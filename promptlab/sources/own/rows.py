@@ -1,6 +1,6 @@
 """One row of a table as an item, or everything that is wrong with it; and a task.json in the form of BIG-bench (Srivastava et al. 2022).
 
-The fields of the latter are those of BIG-bench's documentation of JSON tasks. What cannot be done as text is said, never guessed.
+The fields of the latter are those of BIG-bench's documentation of JSON tasks. What cannot be done as text is reported, never guessed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from promptlab.sources.tables import Row, read_json
 
 HALF_A_PAIR = re.compile("[\ud800-\udfff]")
 MOST_TOLD = 40
-"""Problems that are told one by one; of the rest only the number."""
+"""Problems that are reported one by one; of the rest only the number."""
 
 
 class RowProblem(Exception):
@@ -40,7 +40,7 @@ class Collector:
     def add(self, path: Path, row: Row, found: Item | str) -> None:
         """A row's item, or what is wrong with the row."""
         if isinstance(found, Item) and found.id in self._rows:
-            found = f"the id {found.id!r} stands in row {self._rows[found.id]} already"
+            found = f"the id {found.id!r} is in row {self._rows[found.id]} already"
         if isinstance(found, Item):
             self._rows[found.id] = row.number
             self.items.append(found)
@@ -234,7 +234,7 @@ def load_task_json(path: Path) -> tuple[Task, tuple[str, ...]]:
         raise FileProblems.one(path, f"'name' {shown(document.get('name'))} is no name for a task")
     asked = document.get("task_prefix") or document.get("description")
     if not isinstance(asked, str) or not asked.strip():
-        raise FileProblems.one(path, "neither 'task_prefix' nor 'description' says what is asked; add one of them")
+        raise FileProblems.one(path, "neither 'task_prefix' nor 'description' holds the instruction; add one of them")
     frame = {ours: document[theirs] for theirs, ours in FRAME_KEYS.items() if isinstance(document.get(theirs), str)}
     chance = sum(1 / len(item.choices) for item in items) / len(items) if all(item.choices for item in items) else None
     shows = document.get("append_choices_to_input", True) is not False

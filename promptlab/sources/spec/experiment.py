@@ -1,4 +1,4 @@
-"""The experiment file: what is measured. How it is run (workers, folders) is said by flags, and no flag changes a score."""
+"""The experiment file: what is measured. How it is run (workers, folders) is set by flags, and no flag changes a score."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from promptlab.design.defects import Handling
 from promptlab.design.formats import sampled
 from promptlab.design.render import FRAME_FIELDS, PRESETS
 from promptlab.nouns import Placement, UsageProblem, checked, did_you_mean, filled, variables
-from promptlab.nouns.words import Generalise, LoopMode, Position, Scorer, Settle
+from promptlab.nouns.words import Benchmark, Generalise, LoopMode, Position, Scorer, Settle
 from promptlab.sources.spec.factors import MODEL, PROMPT, STIMULUS, Compare, Shots, Vary, vary_of
 from promptlab.sources.spec.libraries import SimModel
 from promptlab.sources.spec.models import NAME, ModelEntry, Part, Sampling, is_unset
@@ -38,7 +38,7 @@ class PlacementEntry(Part):
     demo_separator: str | None = None
     demos_end: str | None = None
     choice: Annotated[str, Field(description="text with {choice}, perhaps {letter}, repeated for each option")] | None = None
-    options: Annotated[Literal["task", "all", "none"], Field(description="whose options are shown behind the input")] | None = None
+    options: Annotated[Literal["task", "all", "none"], Field(description="whose options are shown after the input")] | None = None
 
     @model_validator(mode="after")
     def _placeholders(self) -> PlacementEntry:
@@ -98,9 +98,13 @@ class LoopEntry(Part):
         list[str | list[Emotional]],
         Field(min_length=1, description="alternate, random, an emotion (held), escalate-EMOTION, or a list of emotions in order"),
     ] = ["alternate"]
-    controls: Annotated[list[LoopControl], Field(min_length=1)] = [
-        "neutral_feedback", "neutral_paraphrase", "resample", "self_reflection", "chain_of_thought",
+    controls: Annotated[list[LoopControl], Field(min_length=1, description="primary: as many affect-free wordings")] = [
+        "neutral_paraphrase", "neutral_feedback", "resample", "self_reflection", "chain_of_thought",
     ]  # fmt: skip
+    candidates: Annotated[
+        int,
+        Field(ge=1, le=20, description="answers in each round, of which the best or most frequent continues", exclude_if=lambda n: n == 1),
+    ] = 1
     cues: Annotated[str, Field(min_length=1, description="'heart', or a cue library of your own, path from this file")] = "heart"
     solved_at: Annotated[float, Field(gt=0, le=1, description="the score at which an oracle says right")] = 1.0
     token_budget: Annotated[int, Field(ge=1, description="no new round once so many tokens were answered")] | None = None
@@ -126,8 +130,8 @@ class LoopEntry(Part):
 
     @model_validator(mode="after")
     def _honest(self) -> LoopEntry:
-        if "neutral_feedback" not in self.controls:
-            raise ValueError("controls must hold neutral_feedback: only against it can an effect be put down to emotion")
+        if not {"neutral_paraphrase", "neutral_feedback"} & set(self.controls):
+            raise ValueError("controls must hold neutral_paraphrase: only against it can an effect be attributed to emotion")
         if self.settle != "last" and self.mode != "verifier_free":
             raise ValueError(f"settle: {self.settle} belongs to mode: verifier_free; in mode {self.mode} the last answer counts")
         return self
@@ -172,7 +176,7 @@ class Analysis(Part):
     ] = False
     looks: Annotated[
         int,
-        Field(ge=1, le=5, description="planned looks at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
+        Field(ge=1, le=5, description="interim analyses at which a sentence may stop early; 1: none", exclude_if=lambda looks: looks == 1),
     ] = 1
 
 
@@ -211,7 +215,10 @@ class Experiment(Part):
     )
     tasks: Annotated[list[str], Field(min_length=1, description="task names or globs, for example [sum, translation_*]")]
     models: Annotated[list[Annotated[ModelEntry, BeforeValidator(_entry)]], Field(min_length=1, description="at least one model")]
-    base_prompts: Annotated[list[str], Field(min_length=1, description="which prompts ask for the task: human, ape")] = ["human"]
+    base_prompts: Annotated[
+        list[str] | dict[Benchmark, Annotated[list[str], Field(min_length=1)]],
+        Field(min_length=1, description="which prompts ask for the task: human, ape; a list, or one for each benchmark"),
+    ] = ["human"]
     prompts: Annotated[
         dict[Annotated[str, Field(pattern=NAME)], Annotated[PromptEntry, BeforeValidator(entry_of)]],
         Field(description="whole prompts by name, each an arm: text, a list of messages, or {file: PATH}", exclude_if=is_unset),
@@ -272,6 +279,19 @@ class Experiment(Part):
     defects: Annotated[
         Handling, Field(description="known defects of official items: 'keep' as published, 'drop' the items, 'fix' what can be fixed")
     ] = "fix"
+    confirm: Annotated[
+        float | None,
+        Field(
+            gt=0,
+            lt=1,
+            description="share of the items that confirm: the others choose the arms that go on to them",
+            exclude_if=lambda share: share is None,
+        ),
+    ] = None
+    compare_to: Annotated[
+        str | None,
+        Field(description="an earlier run, by name or folder: its arms join the families, paired by item", exclude_if=is_unset),
+    ] = None
     sampling: Sampling = Sampling()
     seed: Annotated[int, Field(ge=0, description="decides items, demonstrations, option orders and simulated answers")] = 0
     analysis: Analysis = Analysis()
@@ -311,7 +331,7 @@ class Experiment(Part):
         return self
 
     def _prompted(self) -> None:
-        """Whether what is said about prompts and factors fits together."""
+        """Whether the statements about prompts and factors fit together."""
         known = list(self.prompts)
         if self.prompts and "base_prompts" in self.model_fields_set:
             raise ValueError("'prompts' are whole prompts and 'base_prompts' parts of one; leave one of the two out")
@@ -336,7 +356,12 @@ class Experiment(Part):
     @property
     def prompt_names(self) -> list[str]:
         """What asks for the tasks: whole prompts, or base prompts."""
-        return list(self.prompts) or self.base_prompts
+        by_benchmark = self.base_prompts.values() if isinstance(self.base_prompts, dict) else [self.base_prompts]
+        return list(self.prompts) or list(dict.fromkeys(name for names in by_benchmark for name in names))
+
+    def prompts_of(self, benchmark: Benchmark) -> list[str]:
+        """The base prompts that ask for the tasks of a benchmark: the human ones where a mapping does not name it."""
+        return self.base_prompts.get(benchmark, ["human"]) if isinstance(self.base_prompts, dict) else self.base_prompts
 
     @property
     def reference_prompt(self) -> str | None:
@@ -389,7 +414,7 @@ class Experiment(Part):
         return sampled(placements[0], drawn.sample, drawn.seed) if drawn else placements
 
     def as_asked(self, n_looks: int | None, scorer: Scorer | None = None) -> Experiment:
-        """The experiment with this number of planned looks, where its file leaves that at 1, and with this scorer."""
+        """The experiment with this number of planned interim analyses, where its file leaves that at 1, and with this scorer."""
         update: dict[str, Any] = {} if scorer is None else {"scorer": scorer}
         if n_looks is not None and self.analysis.looks == 1:
             update["analysis"] = self.analysis.model_copy(update={"looks": n_looks})

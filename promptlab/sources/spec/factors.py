@@ -1,4 +1,4 @@
-"""What an experiment varies beside prompts, models and stimuli, and which of it is compared."""
+"""What an experiment varies besides prompts, models and stimuli, and which of it is compared."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Tokens = Annotated[int, Field(ge=1, le=1_000_000)]
 class SampledFormats(Part):
     """Formats drawn from promptlab's grammar: separators, casing and styles of labels."""
 
-    sample: Annotated[int, Field(ge=1, le=100, description="how many, beside the format as it is written")]
+    sample: Annotated[int, Field(ge=1, le=100, description="how many, besides the format as it is written")]
     seed: Annotated[int, Field(ge=0)] = 0
 
 
@@ -85,6 +85,6 @@ def vary_of(value: object) -> object:
 
 
 class Compare(Part):
-    """What is compared beside stimuli, prompts and the factors under `vary`."""
+    """What is compared besides stimuli, prompts and the factors under `vary`."""
 
     models: Annotated[bool, Field(description="every model with the first one, item by item")] = False

@@ -25,9 +25,9 @@ class StimulusEntry(Part):
     theory: str = ""
     theory_earlier: Annotated[str, Field(description="the label that an earlier version of the same work gave it")] = ""
     valence: str = ""
-    demands: Annotated[list[Demand], Field(description="what the text asks for beside its affect")] = []
+    demands: Annotated[list[Demand], Field(description="what the text requests besides its affect")] = []
     code_number: Annotated[int, Field(ge=1)] | None = None
-    joined_by: Annotated[str, Field(description="a literal variant: what stands between instruction and text")] | None = None
+    joined_by: Annotated[str, Field(description="a literal variant: the text between instruction and text")] | None = None
     of: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+/[A-Za-z0-9._+-]+$", description="the stimulus that it rewords")] | None = None
 
 
@@ -61,7 +61,7 @@ def load_library(path: Path) -> tuple[Stimulus, ...]:
 
 
 def _repeated(document: Document, where: str, entries: Sequence[StimulusEntry] | Sequence[CueEntry]) -> list[Problem]:
-    """Keys and texts that stand twice in a library."""
+    """Keys and texts that occur twice in a library."""
     problems: list[Problem] = []
     for what in ("key", "text"):
         seen: dict[str, int] = {}
@@ -69,7 +69,7 @@ def _repeated(document: Document, where: str, entries: Sequence[StimulusEntry] |
             value = getattr(entry, what)
             if value in seen:
                 first = document.line((where, seen[value], what))
-                message = f"the {what} {value!r} stands here again (first on line {first}); keep one"
+                message = f"the {what} {value!r} occurs here again (first on line {first}); keep one"
                 problems.append(document.problem((where, index, what), message))
             seen.setdefault(value, index)
     return problems
@@ -100,7 +100,7 @@ class CueFile(Part):
 
 @dataclass(frozen=True, slots=True)
 class CueLibrary:
-    """Remarks by emotion, with the sentences around them; neutral ones stand in the order of their emotional counterparts."""
+    """Remarks by emotion, with the sentences around them; neutral ones are in the order of their emotional counterparts."""
 
     name: str
     source: str
@@ -115,7 +115,7 @@ class CueLibrary:
 
 
 def load_cues(path: Path) -> CueLibrary:
-    """A cue library; FileProblems on a wrong form, a repeated key or text, or where no neutral counterpart stands beside every cue."""
+    """A cue library; FileProblems on a wrong form, a repeated key or text, or where a cue has no neutral counterpart."""
     file, document = load(path, CueFile)
     problems = _repeated(document, "cues", file.cues)
     neutral = [entry for entry in file.cues if entry.emotion == "neutral"]
@@ -125,7 +125,7 @@ def load_cues(path: Path) -> CueLibrary:
             document.problem(
                 ("cues",),
                 f"every emotional cue needs a neutral counterpart, in the same order: found {n_emotional} emotional and {len(neutral)} "
-                "neutral ones; without them no effect can be put down to emotion",
+                "neutral ones; without them no effect can be attributed to emotion",
             )
         )
     if problems:
@@ -143,7 +143,7 @@ def is_cue_file(path: Path) -> bool:
 
 
 class FrameEntry(Part):
-    """What stands around input and answer of one BIG-bench task; a key that is left out has BIG-bench's own default."""
+    """The text around input and answer of one BIG-bench task; a key that is left out has BIG-bench's own default."""
 
     input_prefix: str | None = None
     output_prefix: str | None = None
@@ -153,7 +153,7 @@ class FrameEntry(Part):
 
 
 class TaskEntry(Part):
-    """What a suite file says about one task, beside its items."""
+    """What a suite file says about one task, besides its items."""
 
     benchmark: Benchmark
     metric: str
@@ -219,7 +219,7 @@ class SimTaste(Part):
     slope: Annotated[float, Field(ge=-2, le=2, description="how much of a difference in quality is seen")] = 1.0
     offset: Annotated[float, Field(ge=-1, le=1, description="added to every rating")] = 0.0
     length_bias: Annotated[float, Field(ge=-2, le=2, description="for each unit of the log of the number of words")] = 0.0
-    position_bias: Annotated[float, Field(ge=-2, le=2, description="for the answer that stands first")] = 0.0
+    position_bias: Annotated[float, Field(ge=-2, le=2, description="for the answer that is first")] = 0.0
     self_preference: Annotated[float, Field(ge=-2, le=2, description="for texts of the model `likes_style_of`")] = 0.0
     likes_style_of: str = ""
     blind: Annotated[bool, Field(description="sees no quality at all")] = False
@@ -241,6 +241,12 @@ class SimModel(Part):
     ] = {}
     retry_points: Annotated[float, Field(ge=-100, le=100, description="what a remark of any kind adds to the next attempt")] = 0.0
     emotion_points: Annotated[dict[Emotion, Annotated[float, Field(ge=-100, le=100)]], Field(description="and of one emotion")] = {}
+    variety_points: Annotated[
+        float, Field(ge=-100, le=100, description="what remarks in different words add to the next attempt", exclude_if=lambda n: not n)
+    ] = 0.0
+    token_points: Annotated[
+        float, Field(ge=0, le=100, description="what as many tokens as the first request's add", exclude_if=lambda n: not n)
+    ] = 0.0
     points_per_added_token: Annotated[float, Field(ge=-100, le=100, description="response to length alone")] = 0.0
     tokens_until_flat: Annotated[int, Field(ge=1)] = 20
     format_drift: Annotated[list[Rate], Field(description="right answers wrapped in a sentence that a strict scorer misses")] = []
@@ -311,7 +317,7 @@ ANSWERS = "name one column of answers: 'target', or 'target_scores' where every 
 class Columns(Part):
     """Which column holds what."""
 
-    input: Annotated[Column, Field(description="what is asked")]
+    input: Annotated[Column, Field(description="the question")]
     target: Annotated[Column, Field(description="the right answer, or a list of right answers")] | None = None
     id: Annotated[Column, Field(description="a name for each row; without it rows are numbered from 1")] | None = None
     choices: Annotated[Column, Field(description="the options of each row")] | None = None
@@ -345,7 +351,7 @@ class TaskFile(Part):
         Field(min_length=1, description="a metric's name, regex:PATTERN, package.module:function, or {name: {parameter: value}}"),
     ] = ASSERTIONS
     assertions: Annotated[
-        list[AssertionEntry], Field(description="what is said of an answer, in place of a metric: {kind: parameters, name, weight}")
+        list[AssertionEntry], Field(description="checks of an answer, in place of a metric: {kind: parameters, name, weight}")
     ] = []
     examples: Annotated[list[Example], Field(description="answers on which `task check` tries the metric or the assertions")] = []
     base_prompts: Annotated[
@@ -355,7 +361,7 @@ class TaskFile(Part):
     ] = {}
     name: Annotated[str, Field(pattern=NAME, description="the task's name; without it that of this file")] | None = None
     labels: Annotated[list[Label], Field(description="the same options for every row; the prompt names them, so they are not shown")] = []
-    separator: Annotated[str, Field(min_length=1, description="what stands between several answers or options in one cell")] | None = None
+    separator: Annotated[str, Field(min_length=1, description="the text between several answers or options in one cell")] | None = None
     target_is: Annotated[
         Literal["text", "index", "letter"], Field(description="what 'target' holds: the answer, or its place among the options")
     ] = "text"

@@ -1,4 +1,4 @@
-"""A model as experiments and task files name it, and what is sent to it beside the messages."""
+"""A model as experiments and task files name it, and what is sent to it besides the messages."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _no_secrets(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _schema_form(value: dict[str, Any]) -> dict[str, Any]:
-    """A response format; ValueError where it is none that is known."""
+    """A response format; ValueError where it is not one that is known."""
     kind, named = value.get("type"), value.get("json_schema")
     has_schema = isinstance(named, dict) and isinstance(named.get("schema"), dict)
     if kind not in ("text", "json_object") and not (kind == "json_schema" and has_schema):
@@ -79,7 +79,7 @@ ResponseFormat = Annotated[dict[str, Any], AfterValidator(_schema_form)]
 
 
 class Sent(Part):
-    """What goes into the body of a request besides the classic sampling parameters; beside a model or under `sampling`."""
+    """What goes into the body of a request besides the classic sampling parameters; next to a model or under `sampling`."""
 
     max_completion_tokens: Annotated[
         int | None, Field(ge=1, le=1_000_000, description="limit of thoughts and answer, in place of max_tokens", exclude_if=is_unset)
@@ -179,7 +179,7 @@ class ModelEntry(Sent):
         parts = urlsplit(value)
         if "@" in parts.netloc or parts.query or parts.fragment or redact(value) != value:
             raise ValueError(
-                "an address must not hold a user or password, a key, or anything behind '?' or '#': it is written into the record; name a "
+                "an address must not hold a user or password, a key, or anything after '?' or '#': it is written into the record; name a "
                 "variable in api_key_env, and an API version in api_version"
             )
         return value.rstrip("/")

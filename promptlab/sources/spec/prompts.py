@@ -36,7 +36,7 @@ class PromptEntry(Part):
     file: Annotated[str | None, Field(min_length=1, description=".txt, .md, .yaml or .json, path from this file", exclude_if=is_unset)] = (
         None
     )
-    literal: Annotated[list[str], Field(description="words that are text where they stand between braces", exclude_if=is_unset)] = []
+    literal: Annotated[list[str], Field(description="words that are text in braces", exclude_if=is_unset)] = []
     paraphrase_of: Annotated[str | None, Field(description="the prompt that it says in other words", exclude_if=is_unset)] = None
 
     @model_validator(mode="after")
@@ -53,7 +53,7 @@ def entry_of(value: object) -> object:
 
 
 def load_prompt(name: str, entry: PromptEntry, path: Path | None) -> Prompt:
-    """The prompt of an entry; FileProblems where its file is none."""
+    """The prompt of an entry; FileProblems where its file is not one."""
     if path is not None:
         messages, source = _of_file(path), str(entry.file)
     else:

@@ -40,7 +40,7 @@ class Scalars(yaml.SafeLoader):
     n_values = depth = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """The next value; what no file of ours holds ends the reading where it stands."""
+        """The next value; what no file of ours holds ends the reading where it is."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         self.n_values += 1
         self.depth += 1
@@ -80,7 +80,7 @@ class Document:
     text: str
 
     def line(self, loc: Iterable[str | int]) -> int | None:
-        """The line of the value at `loc`, or of the nearest thing around it that stands in the file."""
+        """The line of the value at `loc`, or of the nearest thing around it that is in the file."""
         at = tuple(loc)
         while at and at not in self.lines:
             at = at[:-1]
@@ -106,7 +106,7 @@ def parsed(path: Path, text: str) -> Document:
 
 
 def parsed_value(path: Path, text: str) -> Document:
-    """The same, whatever stands at the top of it."""
+    """The same, whatever is at the top of it."""
     try:
         node = yaml.compose(text, Loader=Scalars)
     except Refused as refused:
@@ -226,7 +226,7 @@ def _mapping(node: yaml.MappingNode, loc: Loc, path: Path, lines: dict[Loc, int]
             continue
         key = str(key_node.value)
         if key in first:
-            problems.append(Problem(path, line, f"the key {key!r} stands here again (first on line {first[key]}); keep one of the two"))
+            problems.append(Problem(path, line, f"the key {key!r} occurs here again (first on line {first[key]}); keep one of the two"))
             continue
         first[key] = line
         found[key] = _construct(value_node, (*loc, key), path, lines, problems)
@@ -283,7 +283,7 @@ def _problem(document: Document, model: type[BaseModel], detail: Any) -> Problem
 
 
 def _in_file(document: Document, loc: Iterable[str | int]) -> Loc:
-    """Pydantic puts the names of union members and of missing keys into a location; only what stands in the file is kept."""
+    """Pydantic puts the names of union members and of missing keys into a location; only what is in the file is kept."""
     kept: Loc = ()
     for part in loc:
         if (*kept, part) in document.lines:
@@ -298,7 +298,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:  # noqa: ANN401
 
 
 def _keys(model: type[BaseModel], loc: Loc) -> dict[str, str]:
-    """The keys that may stand at a place, with their descriptions."""
+    """The keys that a place may have, with their descriptions."""
     found = [model]
     for part in loc:
         if isinstance(part, str):

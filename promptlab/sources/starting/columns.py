@@ -86,7 +86,7 @@ def said(value: object) -> str:
 
 
 def listed(value: object) -> list[str] | None:
-    """The texts of a list, or of the JSON of one; None where it is none."""
+    """The texts of a list, or of the JSON of one; None where it is not one."""
     if isinstance(value, str) and value.lstrip().startswith("[") and value.rstrip().endswith("]"):
         try:
             value = json.loads(value)

@@ -1,4 +1,4 @@
-"""A table as it was found: any encoding, separator or nesting. It says what a task file could not read as it stands.
+"""A table as it was found: any encoding, separator or nesting. It says what a task file could not read unchanged.
 
 Rows of a large file are a random sample, drawn by a fixed seed while the file goes by once.
 """
@@ -31,7 +31,7 @@ MOST_COLUMNS = 500
 """More columns than a person looks at."""
 DEEPEST = 3
 PLAIN = re.compile(r"\w[\w .-]{0,59}")
-"""A column's name that can stand as a variable in a prompt."""
+"""A column's name that can be a variable in a prompt."""
 WHOLE = ("expected", "expected_output", "output", "target", "gold", "response", "completion", "reference")
 """Fields whose objects are answers in JSON, and are not spread over columns."""
 LISTS = ("data", "rows", "items", "examples", "records", "questions", "tests", "samples")
@@ -126,7 +126,7 @@ def _of_cells(path: Path, size: int, found: Looked) -> None:
     odd = [row for row in kept if len(row) != len(names)]
     if len(odd) > len(kept) / 2:
         raise FileProblems.one(
-            path, f"most rows do not have the {len(names)} cells of the first line: is {delimiter!r} what stands between them? "
+            path, f"most rows do not have the {len(names)} cells of the first line: is {delimiter!r} the separator? "
             "Quote cells that hold it", 1
         )  # fmt: skip
     if odd:
@@ -136,7 +136,7 @@ def _of_cells(path: Path, size: int, found: Looked) -> None:
 
 
 def _of_lines(path: Path, size: int, found: Looked) -> None:
-    """JSON lines; those that are none are left out and counted."""
+    """JSON lines; other lines are skipped and counted."""
     with _opened(path, size, found) as file:
         kept, found.n_rows = _sampled((line for line in file if line.strip()), size)
     bad = []
@@ -193,7 +193,7 @@ def _of_table(table: Table, found: Looked) -> None:
 
 
 def _opened(path: Path, size: int, found: Looked) -> TextIO:
-    """The text of a file, whole or as a stream; the encoding is told where it is not UTF-8."""
+    """The text of a file, whole or as a stream; the encoding is reported where it is not UTF-8."""
     if size <= READ_WHOLE:
         content, encoding = as_utf8(path, content_of(path))
         if encoding:
@@ -248,7 +248,7 @@ def _names(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """Names with a number where one is empty or stands there already."""
+    """Names with a number where one is empty or is used already."""
     seen: Counter[str] = Counter()
     found = []
     for n, name in enumerate(names, 1):
@@ -275,7 +275,7 @@ def _flat(found: Looked, path: Path) -> Looked:
     clean = _unique([name if PLAIN.fullmatch(name) else re.sub(r"[^\w-]+", "_", name).strip("_")[:40] for name in unique])
     renamed = [f"{name[:30]!r} as {new!r}" for name, new in zip(names, clean, strict=True) if name != new]
     if renamed:
-        found.copied.append(f"has columns whose names cannot stand in a prompt: {', '.join(renamed[:4])}{', ...' if renamed[4:] else ''}")
+        found.copied.append(f"has columns whose names a prompt cannot use: {', '.join(renamed[:4])}{', ...' if renamed[4:] else ''}")
     found.rows = [{new: _value(row.get(old)) for old, new in zip(unique, clean, strict=True) if old in row} for row in found.rows]
     found.columns = tuple(clean)
     return found

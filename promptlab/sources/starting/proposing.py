@@ -1,4 +1,4 @@
-"""What a person would make of a table: which column is asked, which is right, what kind of answer that is, and what scores it.
+"""What a person would make of a table: the column of inputs, that of right answers, their kind, and what scores them.
 
 A kind of answer is taken only where every right answer of the table scores 1 by it.
 """
@@ -50,7 +50,7 @@ class Wishes:
 
 @dataclass(slots=True)
 class Proposal:
-    """A task over the table. `rows` are those that can be asked, by the columns that they are written with."""
+    """A task over the table. `rows` are those that can be run, by the columns that they are written with."""
 
     looked: Looked
     input: str
@@ -76,7 +76,7 @@ class Proposal:
 
 
 def propose(looked: Looked, wishes: Wishes = Wishes()) -> Proposal:
-    """The task that the table most likely is; UsageProblem where no column can be asked."""
+    """The task that the table most likely is; UsageProblem where no column can be the input."""
     columns = {name: Column(name, [row.get(name) for row in looked.rows]) for name in looked.columns}
     for wanted in (wishes.input, wishes.target):
         if wanted is not None and wanted not in columns:
@@ -124,14 +124,14 @@ def _renamed(made: Proposal) -> None:
 
 
 def _input(columns: Mapping[str, Column], made: Proposal, wishes: Wishes) -> str:
-    """The column that is asked: by its name, else the longest text."""
+    """The input column: by its name, else the longest text."""
     free = [c for c in columns.values() if c.n and not c.is_list and not c.is_grades and c.name not in (made.id, wishes.target)]
     named = [c for c in free if c.rank(INPUTS) < math.inf and not (c.is_labels and c.words <= 3 and len(free) > 1) and not c.is_id]
     if named:
         return min(named, key=lambda c: (not c.is_chat, 2 * c.n < 1.8 * c.n_rows, c.rank(INPUTS) >= 1000, c.rank(INPUTS))).name
     rest = [c for c in free if c.rank(TARGETS) == math.inf and not c.is_date] or free
     if not rest:
-        raise UsageProblem(f"{made.looked.source}: no column holds texts that can be asked ({', '.join(columns)}); name one with --input")
+        raise UsageProblem(f"{made.looked.source}: no column holds texts for an input ({', '.join(columns)}); name one with --input")
     return max(rest, key=lambda c: (c.is_chat, not c.is_number, 0.0 if c.is_number else c.length)).name
 
 
@@ -171,11 +171,11 @@ def _beside(made: Proposal, columns: Mapping[str, Column], wishes: Wishes) -> No
         elif made.cluster is None and _is_cluster(column):
             made.cluster = column.name
     if made.shown and wishes.input is None:
-        made.notes.append(f"prompts show {', '.join(map(repr, made.shown))} beside {made.input!r}")
+        made.notes.append(f"prompts show {', '.join(map(repr, made.shown))} next to {made.input!r}")
 
 
 def _is_context(column: Column) -> bool:
-    """Whether it says more about what is asked: a context, or an `input` beside an instruction."""
+    """Whether it says more about the question: a context, or an `input` next to an instruction."""
     named = column.plain == "input" or (column.rank(CONTEXTS) < math.inf and column.n == column.n_rows and not column.is_labels)
     return named and not column.is_list
 
@@ -187,7 +187,7 @@ def _is_cluster(column: Column) -> bool:
 
 
 def _options(column: Column) -> list[list[str]] | None:
-    """The options of each row; None where they are none."""
+    """The options of each row; None where its cells are not options."""
     cells = [listed(value) for value in column.values]
     if any(cell is None for cell in cells):
         mark = next((s for s in ("\n", *SEPARATORS) if all(s in text for text in column.texts)), None)
@@ -379,7 +379,7 @@ def _items(made: Proposal) -> list[tuple[str, Item]]:
 
 
 def _askable(made: Proposal) -> None:
-    """Rows without an input or an answer are left out; what repeats is said."""
+    """Rows without an input or an answer are left out; repeats are reported."""
     needed = [name for name in (made.input, made.target, made.graded) if name is not None]
     kept = [row for row in made.rows if not any(missing(row.get(name)) for name in needed)]
     lost = Counter(next(name for name in needed if missing(row.get(name))) for row in made.rows if any(missing(row.get(n)) for n in needed))

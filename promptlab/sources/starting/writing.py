@@ -137,7 +137,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def prompt(made: Proposal, ask: str | None) -> Any:  # noqa: ANN401
-    """The plain prompt: what is asked, and the row."""
+    """The plain prompt: the instruction, and the row."""
     if made.is_chat:
         return [f"{{{made.input}}}"]
     order = {name: n for n, name in enumerate(made.looked.columns)}
@@ -155,7 +155,7 @@ def _expert(made: Proposal, ask: str | None) -> list[Any]:
 
 
 def instruction(made: Proposal) -> str:
-    """What is asked, from the names of the columns and the kind of answer."""
+    """The instruction, from the names of the columns and the kind of answer."""
     what, of = _words(made.target or "").lower(), _words(made.input).lower()
     known = "answer" if what in ("target", "expected", "gold", "output", "label", "correct answer", "answer key", "") else what
     if made.choices or made.graded:

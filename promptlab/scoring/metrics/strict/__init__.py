@@ -1,6 +1,6 @@
 """promptlab's own scorer: what a careful reader would mark right, and nothing else.
 
-A reply is taken apart once (`scoring.answers`); each kind of answer then reads the places where the answer may stand. Only a reply
+A reply is taken apart once (`scoring.answers`); each kind of answer then reads the places where the answer may be. Only a reply
 that settles on an answer scores: an echo of the input, a list of all options or a label inside another label do not.
 `STRICT` names the kinds of answers; each is a function of the reply's text and the item.
 """

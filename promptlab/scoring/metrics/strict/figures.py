@@ -11,7 +11,7 @@ from promptlab.scoring.answers.denials import DENIED_AFTER, denied_before
 _CURRENCY = r"[$€£¥₹]"
 _FIGURE = re.compile(
     rf"(?<![A-Za-zÀ-ɏ\d_.,:^/])(?<![A-Za-z]'){_CURRENCY}?\s?(?P<sign>[-+]?)\s?{_CURRENCY}?\s?(?P<digits>"
-    r"\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]*\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d{1,3}(?:_\d{3})+(?!\d)"
+    r"0,\d+(?![\d,])|\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d,]*\d)|\d{1,2}(?:,\d{2})+,\d{3}(?!\d)|\d{1,3}(?:_\d{3})+(?!\d)"
     r"|\d{1,3}(?:\.\d{3}){2,}(?!\d)|\d{1,3}(?:[. ']\d{3})+,\d+(?!\d)"
     r"|\d{1,3}(?:[ ']\d{3})+(?:\.\d+)?(?![\d.,]*\d)|\d+,\d{1,2}(?![\d,])"
     r"|\d+(?:[.·]\d+)?(?:e[-+]?\d+)?|\.\d+)(?![\d:]*[:]\d)(?!\s*\^|\*\*)(?!(?:st|nd|rd|th)\b)(?![A-Za-z]\d|x\b)",
@@ -79,7 +79,7 @@ def figures(text: str) -> list[Figure]:
 
 
 def _signs(text: str, at: int, digits: int) -> bool:
-    """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark stands before it; no bullet, no operator."""
+    """Whether a hyphen before digits is a sign: it touches them, or nothing but a mark precedes it; no bullet, no operator."""
     before = text[:at].rstrip()
     if before and (before[-1].isalnum() or before[-1] in ")%") and (text[at - 1] != " " or digits - at > 1):
         return bool(re.search(r"\b(?:is|are|be|equals?|get|gives?|makes?|ist|est|es)$", before, re.I)) and text[at - 1] == " "
@@ -96,7 +96,7 @@ def _barred(before: str) -> bool:
 
 
 def _decimal(digits: str) -> Decimal:
-    if re.fullmatch(r"\d+,\d{1,2}|\d{1,3}(?:[. ']\d{3})+,\d+", digits):
+    if re.fullmatch(r"0,\d+|\d+,\d{1,2}|\d{1,3}(?:[. ']\d{3})+,\d+", digits):
         return Decimal(re.sub(r"[. ']", "", digits).replace(",", "."))
     if re.fullmatch(r"\d{1,3}(?:\.\d{3}){2,}", digits):
         return Decimal(digits.replace(".", ""))

@@ -194,12 +194,16 @@ def arabic(text: str) -> str:
     return _SCALED.sub(_scaled, text)
 
 
+_SIX = re.compile(r"\bsix (?=mille\b|cent\b)", re.I)
+"""The French number that begins as an English one."""
 _A_HUNDRED = re.compile(r"\ban? (?=(?:hundred|thousand|million)\b)", re.I)
 
 
 def _digits(part: str) -> str:
     """A sentence without digits, its number words in digits."""
     part = _A_HUNDRED.sub("one ", part)
+    if "six " in part and _SIX.search(part):
+        part = _FOREIGN.sub(_foreign, part)
     found = list(_english(part))
     if found:
         for value, start, end in reversed(found):

@@ -26,13 +26,13 @@ _LABEL = re.compile(
 )
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
-    r"|becomes?|comes? (?:out )?to|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
+    r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
     r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
     r"|igual a|zusammen|insgesamt|au total|en total|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"
     r"|->|→|⇒|=>|\bi\.e\.|[이으]므로|ので|共|有|总共|\b(?:that|it|there|which)'s|合わせて|합은|합계는|是|等于|得到|得|为|は|合計|모두|총)"
     r"[\s:,]*(?:(?:a )?(?:grand )?total of|equal to|exactly|therefore|thus|then|just|only|simply|about"
-    r"|approximately|around|roughly|there (?:is|are)|the number|also|now|us|you|me|to)?[\s:]*$",
+    r"|approximately|around|roughly|actually|really|in fact|indeed|there (?:is|are)|the number|also|now|us|you|me|to)?[\s:]*$",
     re.I,
 )
 _ITEMS = re.compile(r"\b(?:there (?:is|are)|have|has|total|count|contains?|i see|in all|altogether)\b", re.I)
@@ -52,11 +52,17 @@ def _values(found: list[Figure]) -> set[Decimal]:
 
 def concluded(text: str) -> tuple[bool, Decimal | None]:
     """Whether a text that holds an answer settles on a number or on none of several, and the number."""
-    for part in sentences(_unnumbered(text)) or [text]:
+    for part in [part for sentence in sentences(_unnumbered(text)) for part in sentence.split("; ")] or [text]:
         settled, value = _of_sentence(part)
         if settled:
             return settled, value
     return False, None
+
+
+def _corrected(text: str) -> tuple[bool, Decimal | None]:
+    """The same of a correction, which may be worked out once more."""
+    value = _number(located(text))[0] if len(sentences(text)) > 1 else None
+    return (True, value) if value is not None else concluded(text)
 
 
 def _before(text: str, one: Figure) -> str:
@@ -144,8 +150,7 @@ def _equated(text: str) -> Decimal | None:
 
 def number(reply: Reply, item: Item) -> Scored:
     """A number: what the reply concludes; else its bare first line, its last equation or statement, or the only number at all."""
-    plain = reply.text if _PLAIN.fullmatch(reply.text) else arabic(reply.text)
-    value, rule = _number(reply if plain == reply.text else located(plain))
+    value, rule, plain = numbered(reply)
     if (value is None or rule in ("equation", "statement", "only number")) and len(plain) < 2000:
         value, rule = _beside_input(plain, item.input, value, rule)
     if value is None:
@@ -154,8 +159,20 @@ def number(reply: Reply, item: Item) -> Scored:
     return Scored(float(value in wanted or any(other in wanted for other in _also(value, plain))), str(value), rule)
 
 
+def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
+    """The number that a reply says, the rule that found it, and the text with its numbers in digits."""
+    plain = reply.text if _PLAIN.fullmatch(reply.text) else arabic(reply.text)
+    return *_number(reply if plain == reply.text else located(plain)), plain
+
+
+@lru_cache(maxsize=CACHED)
+def plain_number(text: str) -> Decimal | None:
+    """The value of a text that is a number in digits and nothing else."""
+    return Decimal(text.rstrip(".")) if _PLAIN.fullmatch(text) else None
+
+
 _DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergibt|ist|sind|es|son|suma|respuesta|resultado|total de)\b", re.I)
-"""What tells that a full stop stands between thousands."""
+"""What tells that a full stop separates thousands."""
 
 
 def _beside_input(text: str, asked: str, value: Decimal | None, rule: str) -> tuple[Decimal | None, str]:
@@ -174,8 +191,8 @@ def _given(asked: str) -> frozenset[Decimal]:
 
 
 def _also(value: Decimal, text: str) -> Iterator[Decimal]:
-    """What else the same figure means: a full stop between thousands, a percentage, a minus that stands apart."""
-    if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and _DOTTED.search(text):
+    """What else the same figure means: a full stop between thousands, a percentage, a separate minus."""
+    if value.as_tuple().exponent == -3 and 1 <= abs(value) < 1000 and (_DOTTED.search(text) or 1000 * value in _values(figures(text))):
         yield 1000 * value
     if "%" in text:
         yield value / 100
@@ -188,6 +205,7 @@ def _wanted(targets: tuple[str, ...]) -> frozenset[Decimal]:
     return frozenset(one.value for target in targets for one in figures(arabic(fold(target))))
 
 
+_ENDS_WITH = re.compile(r":\s*-?[\d.,]*\d\W*$")
 _WONDERS = re.compile(r"\W*(?:is|are|was|does|do|could|would|can|might|should)\b", re.I)
 
 
@@ -199,7 +217,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
     says = reply.concluded
     said = says.text if says is not None and (says.strength or not figures(reply.head[: says.at])) else None
     for text, rule in ((reply.corrected, "correction"), (said, "conclusion")):
-        settled, value = concluded(text) if text else (False, None)
+        settled, value = (concluded if rule == "conclusion" else _corrected)(text) if text else (False, None)
         if settled and (value is not None or rule == "conclusion"):
             return value, rule
     text = _unnumbered(reply.unremarked)
@@ -224,7 +242,7 @@ def _number(reply: Reply) -> tuple[Decimal | None, str]:
             any(_IN_TOTAL.match(part[one.end : one.end + 60]) for one in found)
             or _VERB.search(_before(part, found[-1]))
             or len(stated) == 1
-            or (part is stated[-1] and _bare(part) is not None)
+            or (part is stated[-1] and (_bare(part) is not None or _ENDS_WITH.search(part)))
         ):
             settled, value = _of_sentence(part)
             if settled:
@@ -255,7 +273,7 @@ _PLAIN = re.compile(r"-?\d+(?:\.\d+)?\.?")
 
 
 def _bare(text: str) -> Decimal | None:
-    """The number that a text is, with at most a unit behind it."""
+    """The number that a text is, with at most a unit after it."""
     if len(text) > 80 or "=" in text:
         return None
     if (fraction := re.fullmatch(r"(-?\d{1,9})/([1-9]\d{0,8})", text.strip(" .$*\"'"))) is not None:

@@ -1,4 +1,4 @@
-"""Answers that choose among options, told or untold."""
+"""Answers that choose among options, given or found."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from itertools import takewhile
 
 from promptlab.nouns.call import Scored
 from promptlab.nouns.item import Item
-from promptlab.scoring.answers.denials import DENIES, denies, may_deny
+from promptlab.scoring.answers.conclusions import statement
+from promptlab.scoring.answers.denials import DENIES, denied_before, denies, may_deny
 from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import phrases, replies
+from promptlab.scoring.metrics.strict.numerals import numbered, plain_number
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
@@ -67,10 +69,10 @@ _PLACED = re.compile(
     re.I,
 )
 _SARCASM = Roles(
-    re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅", re.I),
+    re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅|\byes\W*$", re.I),
     re.compile(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
-        r"|true statement)\b|❌",
+        r"|true statement)\b|❌|\bno\W*$",
         re.I,
     ),
     re.compile(r"\bmore (?:sarcastic|ironic)\b"),
@@ -93,6 +95,8 @@ def choice(reply: Reply, item: Item) -> Scored:
         return bigbench.choice(reply.text, item)
     if reply.concluded is None and sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
+    if (valued := _by_value(reply, options)) is not None:
+        return replace(bigbench.choice(valued, item), rule="number")
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
@@ -107,6 +111,13 @@ def choice(reply: Reply, item: Item) -> Scored:
             if (opened := bigbench.choice(head, item)).extracted is not None:
                 return replace(opened, rule=rule)
     return scored
+
+
+def _by_value(reply: Reply, options: tuple[str, ...]) -> str | None:
+    """The option whose number a reply says, where each option is another number."""
+    values = {value: option for option in options if (value := plain_number(option)) is not None}
+    said = numbered(reply)[0] if len(values) == len(options) else None
+    return values.get(said) if said is not None else None
 
 
 def _alike(several: list[list[str]]) -> int:
@@ -139,8 +150,21 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
     return by_role(reply.head, _LETTERED, _SARCASM)
 
 
+_OTHERS_SAY = re.compile(
+    r"^[^.!?\n]{0,80}\b(?:many|most|some|people|one might|you might|might (?:seem|think|look)|may seem|seems?|sounds?|looks"
+    r"|at first|often|commonly"
+    r"|common\w*|although|though|while|even though)\b[^.!?\n]{0,80}?(?:,|;| -)\s*(?:but |yet |however,? |actually,? |in fact,? )?(?=\S)"
+    r"|^(?!it\b|this\b|that\b|i\b|my\b|the answer\b)[^.!?\n,]{1,60}? (?:is|are|was|has|have) (?![^.!?\n,]*\b(?:right|correct|answer"
+    r"|best|fits?)\b)[^.!?\n,]{1,80}, (?:but|yet) "
+    r"(?=[^.!?\n]{1,60} (?:is|are|was)\b)",
+    re.I,
+)
+"""What a reply grants before it says its own: "Many think that it is X, but ...", "X is the largest, but ..."."""
+_SO = re.compile(r"[,;.:\n]\s+(?:and )?(?:so|thus|therefore|hence|consequently|which leaves|leaving)\b[\s,]+", re.I)
 _CLAUSE_ENDS = re.compile(
-    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b|\s\(|\s-\s|[.!]\s|\n"
+    r";\s|,\s(?:while|whereas|and not|not|but|because|since|as|weighing|being|although|though)\b|\swhile\b|\swhereas\b"
+    r"|\s\((?![a-d]\))|\s-\s"
+    r"|[.!]\s|\n|。(?=.)"
 )
 
 
@@ -149,11 +173,29 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     without = _RULED_OUT.sub(" ", text)
     if without != text:
         yield without, "not ruled out"
+    if (granted := _OTHERS_SAY.match(text)) is not None and granted.end() < len(text):
+        yield text[granted.end() :], "without what it grants"
+    names = {key(replies.ARTICLE.sub("", option)): option for option in options}
+    if (last := names.get(key(replies.ARTICLE.sub("", text.rpartition(": ")[2])))) is not None and not denied_before(
+        text.rpartition(": ")[0]
+    ):
+        yield last, "last"
+    if (
+        len(
+            left := [
+                option for option in options if re.search(rf"(?<!\w){re.escape(option)} (?:remains|is left|is the only)\b", text, re.I)
+            ]
+        )
+        == 1
+    ):
+        yield left[0], "what remains"
+    if (so := list(_SO.finditer(text))) and text[so[-1].end() :].strip():
+        yield text[so[-1].end() :], "statement"
     end = _CLAUSE_ENDS.search(text)
     named = {word for option in options for word in key(option).split()} | {"and", "or", "a", "b", "c", "d", "the"}
     if (
         end is not None
-        and len(set(key(text[end.start() :]).split()) - named) > 1
+        and len(set(key(text[end.start() :]).split()) - named) > text.isascii()
         and not re.search(r"\b(?:not|n't|never|either|whether|or|if)\b", text[: end.start()], re.I)
     ):
         yield text[: end.start()], "first clause"
@@ -166,7 +208,12 @@ _SIZES = Roles(
         r"|plus grand|más grande|大き|더 [크큽]|✅",
         re.I,
     ),
-    re.compile(r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|little|dwarfed|no|kleiner\w*)\b|小さ|더 작|❌", re.I),
+    re.compile(
+        r"\b(?:smaller|shorter|lighter|tinier|smallest|small|tiny|minuscule|microscopic|little|dwarfed|no(?! (?:contest|doubt|question"
+        r"|comparison"
+        r"|competition))|kleiner\w*)\b|小さ|더 작|❌",
+        re.I,
+    ),
     re.compile(
         r"\b(?:larger|bigger|greater|taller|heavier|longer|more massive)\b[^.]* than\b|>|\b(?:outweighs?|dwarfs?|exceeds?|beats?|over"
         r"|outsizes?)\b"
@@ -216,17 +263,18 @@ _CAUSES = Roles(
     re.compile(r"\b(?:effect|results?(?= of\b)|consequence|outcome|caused by)\b|結果|结果|결과|❌", re.I),
     re.compile(
         r"\b(?:caus(?:es|ed|ing)(?! by)|(?:led|leads|leading) to|made|makes|so|therefore|thus|hence|precede[sd]?|resulted in|results in"
-        r"|brought about"
+        r"|brought about|as a (?:result|consequence)(?! of)|consequently"
         r"|then|which is why|the cause of)\b|→|[-=]>",
         re.I,
     ),
     re.compile(
         r"\b(?:because|since|caused by|due to|as a result of|results? (?:from|of)|follow(?:s|ed) from|effect of|consequence of|after"
-        r"|as)\b|←|<[-=]",
+        r"|as(?! a (?:result|consequence)\b(?! of)))\b|←|<[-=]",
         re.I,
     ),
 )
-_BECAUSE = re.compile(r"^\W*(?:because|since|as|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
+_EITHER = re.compile("[\ue000\ue001] ?(?:or|and|/|&|oder|ou|o|y) ?(?:sentence )?(?:[12]\\b|[\ue000\ue001])")
+_BECAUSE = re.compile(r"^\W*(?:because|since|as|after|once|when|given that|weil|da)\s+(?=\ue000|\ue001)", re.I)
 
 
 def cause(reply: Reply, item: Item) -> Scored:
@@ -249,18 +297,20 @@ def _sentences(asked: str) -> tuple[tuple[str, ...], re.Pattern[str] | None]:
     if found is None:
         return (), None
     numbered = (
-        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장) ?#?{n}(?!\d)|(?<=: ){n}(?!\d)"
-        r"|\bthe {place}(?: one| sentence| statement| event)?\b"
+        r"(?:the )?(?:(?:event|action|fact) in )?(?:sentence|statement|number|option|s|文|문장|satz|phrase|oración|frase) ?#?(?:{n}(?!\d)"
+        r"|{word}\b)|(?<=: ){n}(?!\d)"
+        r"|\bthe {place}(?: one| sentence| statement| event)?\b|\b{place} (?:one|sentence|statement|event)\b"
     )
     each = (
-        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*|{numbered.format(n=i + 1, place=place)})"
-        for i, place in enumerate(("(?:first|former)", "(?:second|latter)"))
+        rf"(?P<o{i}>(?:\b(?:sentence|statement) {i + 1}\W*)?[\"'(]*{_loosely(found[i + 1])}[\"')]*"
+        rf"|{numbered.format(n=i + 1, place=place, word=word)})"
+        for i, (place, word) in enumerate((("(?:first|former)", "one"), ("(?:second|latter)", "two")))
     )
     return found.groups(), re.compile("|".join(each), re.I)
 
 
 def _loosely(sentence: str) -> str:
-    """A pattern of a sentence's words with any punctuation between and behind them."""
+    """A pattern of a sentence's words with any punctuation between and after them."""
     named = re.findall(r"[\w']+", full(fold(sentence).casefold()))
     return r"\b" + r"\W+".join(map(re.escape, named)) + r"\b(?:\.(?=[\"')]|\s*(?:→|[-=]>|\()))?"
 
@@ -270,13 +320,16 @@ def _cause(reply: Reply, pair: tuple[str, ...], mentions: re.Pattern[str]) -> tu
     if (chosen := by_role(text, mentions, _CAUSES)) is not None:
         return chosen, "role"
     concluded = [text] if reply.corrected else [full(reply.concluded.text.casefold())] if reply.concluded is not None else []
-    for place in dict.fromkeys((*concluded, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
+    states = full((statement(reply.unremarked) or "").casefold())
+    for place in dict.fromkeys((*concluded, states, full(reply.unremarked.casefold()), full(reply.text.casefold()))):
         marked = mentions.sub(lambda match: chr(0xE000 + int(str(match.lastgroup)[1:])), place)
+        if _EITHER.search(marked):
+            return None, ""
         named = set(re.findall("[\ue000\ue001]", marked))
         if _BECAUSE.match(marked):
             named = {re.findall("[\ue000\ue001]", marked)[0]}
-        if not named and place.strip(" .()") in ("1", "2"):
-            return int(place.strip(" .()")) - 1, "whole"
+        if not named and place.strip(" .()#") in ("1", "2"):
+            return int(place.strip(" .()#")) - 1, "whole"
         if len(named) == 1 and not denies(place):
             return ord(named.pop()) - 0xE000, "conclusion" if concluded and place == concluded[0] else "whole"
     return None, ""

@@ -32,6 +32,8 @@ def _sentences(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _QUOTES = re.compile(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
+_MEANS = re.compile(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)
+_MEANS_OF = re.compile(r"^(?:the|an?|to) | in english$")
 _SAID_OF = re.compile(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
 
 
@@ -54,12 +56,17 @@ def word(reply: Reply, item: Item) -> Scored:
                     yield from ((bare, rule) for bare in _bare(tail))
                     if cut := replies.explains(tail):
                         yield from ((bare, rule) for bare in _bare(cut))
+                if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
+                    yield from ((bare, rule) for bare in _bare(head))
                 if (
                     (_SAID_OF.match(tail) or (asked and key(tail).startswith(f"{asked} ")))
                     and key(head) != asked
                     and not key(tail).startswith("not ")
+                    and key(tail) != "a synonym"
+                    and not _OTHER_WORD.search(reading)
                 ):
                     yield from ((bare, rule) for bare in _bare(head))
+            yield from ((bare, rule) for named in _related(reading) for bare in _bare(named))
             if (only := _only_other(reading, asked)) is not None:
                 yield from ((bare, rule) for bare in _bare(only))
             listed = [part for part in replies.LISTED.split(replies.bulleted(replies.NUMBERED.sub("\n", reading).strip())) if part]
@@ -73,6 +80,21 @@ _OTHER_WORD = re.compile(r"\bsynonym\b.*\b(?:antonym|opposite)\b")
 _LINE = re.compile(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
 
 
+_RELATION = re.compile(r"\b(?:antonym|opposite|plural|translation|rhyme)\b", re.I)
+_RELATED = re.compile(
+    rf"(?:the|its|an?) [^.;\n]{{0,30}}?{_RELATION.pattern}[^.;\n]{{0,40}}? (?:is|would be):? (?P<last>[^.;\n]+)"
+    rf"|(?P<first>[^.;\n]+?) (?:is|would be) (?:the|its|an?) (?:\w+ )?{_RELATION.pattern}.*",
+    re.I,
+)
+
+
+def _related(reading: str) -> Iterator[str]:
+    """What the clauses of a text give the requested relation: "warm is a synonym; the antonym is cold"."""
+    for clause in re.split(r"[;.,]\s+", reading) if _RELATION.search(reading) else ():
+        if (match := _RELATED.fullmatch(clause.strip(" .!"))) is not None and not denying(clause):
+            yield (match["last"] or match["first"]).strip(replies.OUTSIDE)
+
+
 def _only_other(reading: str, asked: str) -> str | None:
     """The value of the only line "name: value" that is not the input's, where one line is."""
     values = [match["value"].strip(replies.OUTSIDE) for match in _LINE.finditer(reading)] if "\n" in reading else []
@@ -83,11 +105,13 @@ def _only_other(reading: str, asked: str) -> str | None:
 _SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
 _QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 _MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
+_AFTER_ASKED = re.compile(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
+_PARENTHESIS = re.compile(r"\s*\([^()\n]*\)\s*")
 _BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:
-    """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what stands beside the input."""
+    """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what accompanies the input."""
     if (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
     quoted = {text for text in _QUOTED.findall(reading) if key(text) != asked}
@@ -97,7 +121,15 @@ def _told(reading: str, asked: str) -> Iterator[str]:
         yield bare.strip()
     if (many := _MANY.fullmatch(reading)) is not None:
         yield many[1]
-    beside = _BESIDE.split(reading, maxsplit=1)
+    if asked and (
+        of := re.match(
+            rf"{re.escape(asked)} is (?:the |an? )?(?:opposite|antonym|synonym|singular|contrary) (?:of|to|for) (.+)", reading, re.I
+        )
+    ):
+        yield of[1].strip(" \"'.!")
+    if asked and (at := reading.casefold().rfind(asked)) > 0:
+        yield _AFTER_ASKED.sub("", reading[at + len(asked) :].strip(replies.OUTSIDE))
+    beside = _BESIDE.split(_PARENTHESIS.sub(" ", reading), maxsplit=1)
     if len(beside) == 2 and asked in (key(beside[0]), key(replies.ARTICLE.sub("", beside[0]))):
         yield beside[1]
 
@@ -106,7 +138,7 @@ def _bare(text: str) -> Iterator[str]:
     yield text
     if (plain := _ADVERB.sub("", text)) != text:
         yield plain.strip(replies.OUTSIDE)
-    without = replies.ARTICLE.sub("", text.strip(replies.OUTSIDE))
+    without = replies.ARTICLE.sub("", text.strip(replies.OUTSIDE).rstrip(".!"))
     if without != text:
         yield without
     named = _NAMED.sub("", without)
@@ -118,7 +150,8 @@ def _bare(text: str) -> Iterator[str]:
 
 _GRAMMAR = re.compile(
     r"(?:\s*(?:/[^/\n]+/|\[[^\]\n]+\])|,?\s+[({]?(?:m|f|n|nt|der|die|das|el|la|le|masc\w*|fem\w*|neut\w*|noun|adj\w*|verb)\.?[)}]?"
-    r"|,\s*(?:-\w{1,3}|(?:die|les|los|las|plural:?|pl\.?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*)+$",
+    r"|,\s*(?:-[\w-]{1,6}|(?:die|les|los|las|plural:?|pl\.?|mehrzahl:?|pluriel:?)(?: \w+){1,2})|\s\([\w .]+\)|,? as (?:in|a) .*"
+    r"|,? in (?:the )?(?:plural|german|french|spanish|english)(?: form)?|,? (?:en|auf) \w+)+$",
     re.I,
 )
 """What a dictionary says of a word: its sound, its gender, its plural."""
@@ -143,7 +176,7 @@ _IS_ORDINAL = re.compile(r"\"?\b([a-z])\b\"? is (?:the )?(first|second|1st|2nd)\
 
 
 def letter(reply: Reply, item: Item) -> Scored:
-    """One letter of the input word; "p is first, l is second" is read by the place that is asked for."""
+    """One letter of the input word; "p is first, l is second" is read by the place that is requested."""
     said = {_ORDINALS[place]: found for found, place in _IS_ORDINAL.findall(reply.text.casefold())}
     if len(said) == 2 and item.targets:
         place = (
@@ -296,7 +329,7 @@ def listed(reply: Reply, item: Item) -> Scored:
     return scored
 
 
-_MARKED = r"\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔)|no|false|❌|✗|✘|not)(?!\w)"
+_MARKED = r"\W{0,4}(?:\([^()]*\)\W*)?(?:(?P<yes>yes|true|✅|✓|✔|(?:an? )?animal)|no|false|❌|✗|✘|not)(?!\w)"
 _OUT = re.compile(
     r"\b(?:not (?:an? )?\w+|non[- ]?\w+|objects?|others?|other \w+|things|isn't|aren't|is not|are not|except|excluding|exclude"
     r"|without|remaining)\b"
@@ -304,12 +337,18 @@ _OUT = re.compile(
 _PARTS = re.compile(r"(?:[.;](?=\s|$)|,? \b(?:whereas|while|but)\b|\()")
 
 
+_LEFT_OUT = re.compile(
+    r"^(?:excluding|except(?: for)?|apart from|leaving out|removing|besides|aside from)\b[^.\n]*?, (?=we|the|i|you|there|it)"
+)
+
+
 def _members(text: str, items: list[str]) -> set[str]:
-    """The items that a text says belong: by marks behind them, or named outside of what it excludes."""
+    """The items that a text says belong: by marks after them, or named outside of what it excludes."""
     one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
     marks = list(re.finditer(one.pattern + _MARKED, text))
     if len(marks) > 1:
         return {match["item"] for match in marks if match["yes"]}
+    text = _LEFT_OUT.sub("", text)
     found: set[str] = set()
     out = False
     for line in text.split("\n"):
@@ -326,7 +365,7 @@ def _members(text: str, items: list[str]) -> set[str]:
 
 
 def words(reply: Reply, item: Item) -> Scored:
-    """The set of words, in any order; an "and" between them counts only where it is asked for."""
+    """The set of words, in any order; an "and" between them counts only where it is requested."""
     wanted = [set(key(target).split()) for target in item.targets]
     return _set(reply, wanted, lambda reading: set(key(_ASIDES.sub(" ", reading)).split())) if wanted else Scored(0.0, None)
 

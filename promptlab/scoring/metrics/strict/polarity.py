@@ -13,7 +13,7 @@ _YES = (
     r"y|true|ja|oui|sí|si|是的?|对|はい|네|예",
 )
 _NO = (
-    r"nope|nah|(?:definitely|certainly|absolutely|of course) not|not at all",
+    r"nope|nah|(?:definitely|certainly|absolutely|of course) not(?! (?:an? )?(?:yes|no|true|false)\b)|not at all",
     r"n|false|nein|non|negative|いいえ|아니요|아니오|不是?|否|没有",
 )
 _WORDS: dict[str, tuple[str, str]] = {
@@ -51,15 +51,17 @@ _CLUES = words(
 
 _SIGNS = {
     "++": r"\s?plus\s?plus",
+    "-": r"\s?minus",
+    "+": r"\s?plus",
     "#": r"\s?sharp",
-    "<=": r"≤|\s?(?:is )?(?:less|smaller) than or equal(?: to)?\s?",
-    ">=": r"≥|\s?(?:is )?(?:greater|larger|bigger) than or equal(?: to)?\s?",
+    "<=": r"\s?≤\s?|\s?(?:is )?(?:less|smaller) than or equal(?: to)?\s?|\s(?:is )?at most\s",
+    ">=": r"\s?≥\s?|\s?(?:is )?(?:greater|larger|bigger) than or equal(?: to)?\s?|\s(?:is )?at least\s",
     "==": r"\s(?:is equal to|equals)\s?",
     "<": r"\s(?:is )?(?:less|smaller|lower) than\s",
     ">": r"\s(?:is )?(?:greater|larger|bigger|higher|more) than\s",
     "=": r"\s(?:is equal to|equals)\s",
 }
-_SIGN = re.compile(r"\+\+|[<>=]=|[#<>=]")
+_SIGN = re.compile(r"\+\+|[<>=]=|[#<>=]|(?<=\w)[-+]$")
 
 
 def _in_words(option: str) -> re.Pattern[str] | None:
@@ -76,7 +78,16 @@ def _in_words(option: str) -> re.Pattern[str] | None:
     return re.compile(rf"(?<!\w)(?:{said}{mirror})(?!\w)", re.I)
 
 
-_OTHER_CLUE = re.compile("[\\d<>]|plus|sharp|equal")
+_OTHER_CLUE = re.compile("[\\d<>≤≥]|plus|minus|sharp|equal|least|most")
+
+
+_ARTICLE_A = re.compile(
+    r"(?<![\w(])[aA] (?=[a-z]{2,})(?!(?:is|are|was|and|or|but|not|because|since|as|fits?|seems?|looks?|would|should|could|can"
+    r"|cannot|must|may"
+    r"|might|does|doesn't|isn't|with|for|to|over|rather|than|instead|makes|has|matches|in|it|from|by|the|which|if|so|at|minus|plus|means"
+    r"|says|describes|states)\b)"
+)
+"""The article "a" in an English text whose options are letters."""
 
 
 class _Words:
@@ -88,18 +99,24 @@ class _Words:
         self.clear = [(option, _pattern(_WORDS[name][0], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
         self.loose = [(option, _loose(_WORDS[name][1], keys)) for option, name in zip(options, keys, strict=True) if name in _WORDS]
         self.clear += [(option, _in_words(option)) for option in options]
+        self.article = "a" in keys
         self.yes_no = "no" in keys or "false" in keys
         names = "|".join(re.escape(option) for option in sorted(options, key=len, reverse=True))
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = re.compile(
             rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has|an?) no "
-            rf"|^no (?=entail|contrad))\s*[\"'(*]*(?P<one>{one})[\"')*]*(?:,? n?or (?:an? )?[\"'(*]*(?P<two>{one}))?"
-            rf"|(?P<after>{one})(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
+            rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*(?:an? |the )?{one}[\"')*]*(?:(?:,|,? (?:n?or"
+            rf"|and(?= [^\n]{{1,40}}\W*$)))+ (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
+            rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
+            rf"|{one}(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,
         )
         self.truths = None if self.yes_no or "true" in keys else re.compile(rf"[\"']?(?P<one>{one})[\"']?{_TRUTHS.pattern}", re.I)
-        self.shared = re.compile(rf"(?P<option>{one})[\"']?\s?[:=(]\s?(?P<share>\d+(?:\.\d+)?)", re.I)
+        share = r"(?P<{}>\d+(?:\.\d+)?)"
+        self.shared = re.compile(
+            rf"(?P<option>{one})[\"']?\s?[:=(]\s?{share.format('share')}|{share.format('percent')}\s?% (?P<other>{one})", re.I
+        )
         self.among = re.compile(rf"^\W*(?:among|of|out of|between|from)\b[^.\n]*,\s+(?=(?:the |an? )?{one}[^,.\n]*\W*$)", re.I)
         self.named = re.compile(one, re.I)
 
@@ -116,7 +133,7 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})(?=\s*(?:[,.!;:。！，❌✅-]|\Z))|(?:(?<=[:：是は])|\b(?:is|ist|est|es"
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
             rf"|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
             re.I,
         )
@@ -132,6 +149,8 @@ def _patterns(options: tuple[str, ...]) -> _Words:
 
 def in_options(text: str, options: tuple[str, ...]) -> str:
     """The text with options in place of their synonyms and, where one is denied, of what is left of them."""
+    if (" a " in text or text[:2] == "A ") and _patterns(options).article:
+        text = _ARTICLE_A.sub("", text)
     if len(text) > 4000 or not (may_deny(text) or not _CLUES.isdisjoint(words(text)) or _OTHER_CLUE.search(text)):
         return text
     known = _patterns(options)
@@ -149,7 +168,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
     denied: set[str] = set()
 
     def out(match: re.Match[str]) -> str:
-        denied.update(name.casefold() for name in (match["one"], match["two"], match["after"]) if name)
+        denied.update(name.casefold() for name in known.named.findall(match[0]))
         return " "
 
     without = known.denied.sub(out, text)
@@ -161,5 +180,7 @@ def in_options(text: str, options: tuple[str, ...]) -> str:
 
 def _largest(text: str, known: _Words) -> str | None:
     """The option with the largest share, where a text gives each of them one: "positive: 5 %, negative: 95 %"."""
-    shares = {match["option"].casefold(): float(match["share"]) for match in known.shared.finditer(text)}
+    shares = {
+        (match["option"] or match["other"]).casefold(): float(match["share"] or match["percent"]) for match in known.shared.finditer(text)
+    }
     return max(shares, key=lambda option: shares[option]) if len(shares) == len(known.options) and len(set(shares.values())) > 1 else None

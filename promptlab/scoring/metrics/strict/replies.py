@@ -25,12 +25,12 @@ _FILLER = re.compile(
 PREFIX = re.compile(r"^[^\W\d][\w '\-]{0,40}\s?:\s+")
 SAYS = re.compile(
     r"^(?P<head>.{1,200}?)(?:'s|\s(?:is|are|was|would be|should be|becomes|means|spells?|translates (?:to|as)|se dit|se dice"
-    r"|se traduit par|ist"
-    r"|sind|lautet|heißt|est|sont"
+    r"|se traduit par|se traduce (?:como|por)|significa|signifie|veut dire|bedeutet|ist"
+    r"|sind|lautet|heißt(?: auf \w+)?|est|sont|(?:happened|occurred|took place|began|started|ended|was|is) (?:on|in)"
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
-ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|to)(?:\s+|(?<='))", re.I)
+ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = re.compile(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
@@ -133,7 +133,7 @@ def _parts(place: Place) -> Iterator[str]:
 
 
 def readings(reply: Reply) -> Iterator[tuple[str, str]]:
-    """Every part of every place with its rule, and what is left of it without quotes, a prefix or a remark behind it."""
+    """Every part of every place with its rule, and what is left of it without quotes, a prefix or a remark after it."""
     for place in reply.places:
         settled = (reply.concluded is not None and bool(reply.concluded.text)) or reply.corrected is not None
         whole = settled and place.rule not in ("conclusion", "correction")
@@ -158,7 +158,10 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
             yield from ((told, place.rule) for told in _announced(place.text))
 
 
-_OPENING = re.compile(r"(?:no|yes|well|right|okay|ok|sure|so)[,.!]\s+(?=\S)", re.I)
+_OPENING = re.compile(
+    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
+    re.I,
+)
 _MAY_ANNOUNCE = re.compile('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
 _ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = re.compile(
@@ -171,12 +174,12 @@ _EASTERN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]+")
 
 
 def other_label(label: str) -> bool:
-    """Whether what stands before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
+    """Whether the text before a colon announces something else than the answer: "Wrong:", "Unsorted:", "Others:"."""
     return _OTHER.search(label) is not None
 
 
 def _announced(text: str) -> Iterator[str]:
-    """What stands behind a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
+    """The text after a colon, a dash or an arrow, to the end of the line or sentence; and all that is not in letters of East Asia."""
     if len(text) > 2000 or not _MAY_ANNOUNCE.search(text):
         return
     for match in _ANNOUNCES.finditer(text):

@@ -15,6 +15,8 @@ _CLAUSES = re.compile(
     re.I,
 )
 _BOTH = re.compile(f"\\b(?:of|between|from) (?:an? |the )?{_ONE},? ?(?:and|or|,) (?:an? |the )?{_ONE}", re.I)
+_ORDER = re.compile(r"\bthe (?:(?P<former>former)|latter)\b", re.I)
+_NO_MORE = re.compile(r"\bno (?:\w+er|more)\b", re.I)
 _OF = re.compile(f"(?<=cause|ffect) of {_ONE}", re.I)
 _IS_ROLE = re.compile(r"\b(?:is|was|=|:) the (?:cause|effect|result)\b(?! of)", re.I)
 _PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE}))")
@@ -22,7 +24,7 @@ _PAIR = re.compile(f"({_ONE})(?P<between>[^\ue000-\ue00f\n]{{1,80}}?)(?=({_ONE})
 
 @dataclass(frozen=True, slots=True)
 class Roles:
-    """Words of the role that is asked for, of the other one, and of relations whose first or whose second member has it."""
+    """Words of the role that is requested, of the other one, and of relations whose first or whose second member has it."""
 
     asked: re.Pattern[str]
     other: re.Pattern[str]
@@ -38,6 +40,8 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
     if len(text) > 2000 or not any(pattern.search(text) for pattern in (roles.asked, roles.other, roles.first, roles.second)):
         return None
     marked = mentions.sub(lambda match: chr(_FIRST + int(str(match.lastgroup)[1:])), text)
+    if _ORDER.search(marked) and len(order := list(dict.fromkeys(re.findall(_ONE, marked)))) == 2:
+        marked = _ORDER.sub(lambda match: order[0 if match["former"] else 1], marked)
     marked = _BOTH.sub(" ", marked.replace("cause and effect", " "))
     good: set[int] = set()
     bad: set[int] = set()
@@ -47,7 +51,7 @@ def by_role(text: str, mentions: re.Pattern[str], roles: Roles) -> int | None:
         told = _IS_ROLE.search(pair["between"]) is not None
         if left == right or bool(first) == bool(second) or told:
             continue
-        good.add(left if bool(first) != (denying(pair["between"])) else right)
+        good.add(left if bool(first) != (denying(pair["between"]) or _NO_MORE.search(pair["between"]) is not None) else right)
     for clause in _CLAUSES.split(_OF.sub("", marked)) if not good else ():
         named = {ord(mark) - _FIRST for mark in re.findall(_ONE, clause or "")}
         if len(named) != 1 or " than " in clause:

@@ -1,0 +1,73 @@
+"""The command that fixes an error, where there is one: the last line of what a command says when it fails, quoted for copying."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from promptlab.nouns import FileProblems, PromptlabError, RunProblem
+
+NEAR = re.compile(r"did you mean '([^']+)'|known: '([^']+)'$")
+IN_TICKS = re.compile(r"`((?:promptlab|pip|python|export) [^`]+)`")
+PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
+"""A word that stands for something of the reader's, such as DIR."""
+ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
+ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) ([\w.-]+)")
+LIBRARY = re.compile(r"Install (\w+) to ")
+READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
+
+
+def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
+    """The command to type next; `given` is what was typed after `promptlab`. None where only a person can know."""
+    message = str(error)
+    if near := NEAR.search(message):
+        mended = _replaced(given, near.group(1) or near.group(2), message)
+        if mended:
+            return mended
+    if isinstance(error, FileProblems) and given and given[0] in READS_A_FILE and error.problems[0].file.is_file():
+        return _command(["check", str(error.problems[0].file)])
+    ticks = [found for found in IN_TICKS.findall(message) if not PLACEHOLDER.search(found)]
+    if ticks:
+        return str(ticks[-1])
+    if isinstance(error, RunProblem) and "there is no such run" in message:
+        return "promptlab runs ls"
+    for rule in (ONE_OF, ADDED):
+        if found := rule.search(message):
+            return _command(_with(given, *found.groups()))
+    library = LIBRARY.search(message)
+    return f"python -m pip install {library.group(1)}" if library else None
+
+
+def _command(words: Sequence[str]) -> str:
+    return f"promptlab {shlex.join(words)}"
+
+
+def _with(given: Sequence[str], option: str, value: str) -> list[str]:
+    """What was given, with an option set to a value."""
+    if option in given[:-1]:
+        at = given.index(option) + 1
+        return [*given[:at], value, *given[at + 1 :]]
+    return [*given, option, value]
+
+
+def _replaced(given: Sequence[str], right: str, message: str) -> str | None:
+    """What was given with the wrong word, which the message names, made right; None where no word is the wrong one."""
+    told = message.partition("did you mean")[0]
+    found: list[tuple[bool, float, int, str]] = []
+    for place, word in enumerate(given):
+        name, sign, value = word.partition("=")
+        folder, last = str(Path(word).parent), Path(word).name if "/" in word else ""
+        whole = f"{folder}/{right}" if (Path(folder) / right).exists() else right
+        for wrong, mended in ((word, right), (last, whole), (value if sign else "", f"{name}={right}")):
+            if wrong and wrong != right and wrong in told:
+                named = f"'{wrong}'" in told or told.startswith(f"{word}:")
+                found.append(
+                    (named, difflib.SequenceMatcher(None, wrong, right).ratio(), place, whole if wrong == word and last else mended)
+                )
+    if not found:
+        return None
+    *_, place, mended = max(found, key=lambda one: one[:2])
+    return _command([*given[:place], mended, *given[place + 1 :]])

@@ -1,0 +1,137 @@
+"""Every plan that ever got an answer on this machine, in one file that is only appended to; and what is known of earlier plans.
+
+It keeps an honest author honest, and says what a result is one of. Nothing stops anybody from deleting it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from promptlab.nouns import UNREADABLE, Hypothesis, Plan, digest, home
+from promptlab.record.store.files import now
+from promptlab.sources.foreign import json_value, read_bytes
+from promptlab.stats.multiplicity import contrast_of
+
+LIMIT = 2**28
+CHARS = 16
+MOST_RESULTS = 12
+Entry = Mapping[str, Any]
+
+
+def path() -> Path:
+    """The file: the variable PROMPTLAB_REGISTRY, else in the user's promptlab folder."""
+    chosen = os.environ.get("PROMPTLAB_REGISTRY")
+    return Path(chosen).expanduser() if chosen else home() / "registry.jsonl"
+
+
+class Registry(NamedTuple):
+    """What the file says: plans by run in the order of their first answers, their last results, and registrations by plan."""
+
+    plans: Mapping[str, Entry]
+    results: Mapping[str, Sequence[Any]]
+    registered: Mapping[str, Entry]
+
+
+def read() -> Registry:
+    """The registry; lines that cannot be read are left out."""
+    plans: dict[str, Entry] = {}
+    results: dict[str, Sequence[Any]] = {}
+    registered: dict[str, Entry] = {}
+    with contextlib.suppress(OSError):
+        for line in read_bytes(path(), LIMIT).split(b"\n"):
+            with contextlib.suppress(*UNREADABLE):
+                row = json_value(line)
+                if row["kind"] == "plan":
+                    plans.setdefault(str(row["run"]), row)
+                elif row["kind"] == "results":
+                    results[str(row["run"])] = row["found"]
+                else:
+                    registered.setdefault(str(row["plan"]), row)
+    return Registry(plans, results, registered)
+
+
+def append(kind: str, row: Mapping[str, Any]) -> None:
+    """One more line, durable; a folder that cannot be written is no reason to stop."""
+    with contextlib.suppress(OSError):
+        path().parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with path().open("ab") as file:
+            file.write(json.dumps({"kind": kind, **row}).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def note_plan(run: str, plan: Plan, plan_digest: str, items: Iterable[Mapping[str, Any]]) -> None:
+    """Keep a plan that got its first answer, unless it is there."""
+    if run not in read().plans:
+        append("plan", {"run": run, "plan": plan_digest, "at": now(), **entry_of(plan, items)})
+
+
+def entry_of(plan: Plan, items: Iterable[Mapping[str, Any]]) -> Entry:
+    """What a later plan must know of this one: its questions, comparisons with the size of their families, and items in their order."""
+    asked = {model.name: [model.litellm_name, model.api_base, dict(model.sampling)] for model in plan.models}
+    drawn: dict[str, list[str]] = {}
+    for row in items:
+        drawn.setdefault(str(row["task"]), []).append(digest([row["item"], row["input"]])[:8])
+    sizes = Counter(h.family for h in plan.hypotheses)
+    return {
+        "name": plan.name,
+        "simulated": any(model.simulated for model in plan.models),
+        "seed": plan.seed,
+        "alpha": [plan.alpha, plan.fdr],
+        "margins": [plan.margins.cell, plan.margins.mean],
+        "models": sorted({digest(value)[:CHARS] for value in asked.values()}),
+        "tasks": {task.name: [f"{task.suite}/{task.name}", len(drawn.get(task.name, ())), drawn.get(task.name, [])] for task in plan.tasks},
+        "comparisons": {key_of(h, plan): sizes[h.family] for h in plan.hypotheses},
+    }
+
+
+def key_of(h: Hypothesis, plan: Plan) -> str:
+    """A comparison by what is compared, whatever its names: tasks, models, settings, texts and weights."""
+    tasks = [h.task] if h.task else [task.name for task in plan.tasks]
+    texts = {arm.name: arm.text if arm.spec is None else digest(arm.spec) for arm in plan.arms}
+    prompts = {prompt.name: prompt.sha256 for prompt in plan.prompts}
+    asked = {model.name: [model.litellm_name, model.api_base, dict(model.sampling)] for model in plan.models}
+    sides = sorted(
+        digest([asked.get(ref.model), ref.setting, texts.get(ref.arm), prompts.get(ref.prompt or "", ref.prompt), round(weight, 9)])
+        for ref, weight in contrast_of(h, plan).weights
+    )
+    return digest([sorted(tasks), sides])[:CHARS]
+
+
+def variations(mine: str, own: Entry, known: Registry) -> list[str]:
+    """Runs of the same model on one of the same tasks, in the order of their first answers, this one among them."""
+    tasks = {name for name, _, _ in own["tasks"].values()}
+    alike = [
+        run
+        for run, entry in known.plans.items()
+        if run == mine or (set(entry["models"]) & set(own["models"]) and tasks & {name for name, _, _ in entry["tasks"].values()})
+    ]
+    return alike if mine in alike else [*alike, mine]
+
+
+def known_of(runs: Iterable[str], folder: Path) -> dict[str, Entry]:
+    """What is known of earlier runs: by this machine's registry, or by the bundle that an experiment lies in."""
+    wanted = list(runs)
+    known = {**bundled(folder, "earlier"), **read().plans} if wanted else {}
+    return {run: known[run] for run in wanted if run in known}
+
+
+def registration_of(plan: str, folder: Path) -> Entry:
+    """The first registration of a plan, by its digest, from the registry or the bundle; empty where there is none."""
+    theirs = bundled(folder, "registered")
+    return read().registered.get(plan) or (theirs if theirs.get("plan") == plan else {})
+
+
+def bundled(folder: Path, key: str) -> Entry:
+    """What the manifest of the bundle that a folder is says under a key; empty where it is not one."""
+    with contextlib.suppress(OSError, *UNREADABLE):
+        found = json_value(read_bytes(folder / "manifest.json", LIMIT, folder))
+        if found.get("holds") == "promptlab answers" and isinstance(found.get(key), dict):
+            return dict(found[key])
+    return {}

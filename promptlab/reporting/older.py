@@ -1,0 +1,166 @@
+"""Plans after the data: answers that an earlier plan used first, and the other runs that a result is one of.
+
+Answers that were known when a plan was made may have chosen it. A verdict uses them only where an earlier plan held the very
+same comparison, on the same items, in a family that was no larger. An older control alone chooses nothing among outcomes, as long
+as no task or item of the earlier plan was left out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from promptlab.nouns import ArmRef, Comparison, Hypothesis, Plan
+from promptlab.record import registry
+from promptlab.record.registry import Entry, Registry
+from promptlab.record.store import Run
+from promptlab.stats import interval, points
+from promptlab.stats.multiplicity import contrast_of
+
+MOST_RUNS = 5
+"""Other runs whose results are listed."""
+Sides = Mapping[tuple[str, ...], frozenset[str]]
+"""Earlier runs by model, setting, arm, base prompt and task of the trials that use their answers."""
+
+
+class Aged(NamedTuple):
+    """Comparisons without the verdicts that the data may have chosen, and what the first lines say of it."""
+
+    comparisons: tuple[Comparison, ...]
+    sentences: tuple[str, ...]
+
+
+def aged(run: Run, plan: Plan, trials: pd.DataFrame, comparisons: Sequence[Comparison]) -> Aged:
+    """The comparisons of a run in the light of what was known before its plan."""
+    if plan.imported:
+        return Aged(tuple(comparisons), ())
+    known = registry.read()
+    old = trials[trials["older"].notna()] if "older" in trials else trials.iloc[:0]
+    sentences = registered_words(run)
+    if old.empty and not set(known.plans) - {run.id}:
+        return Aged(tuple(comparisons), tuple(sentences))
+    own = registry.entry_of(plan, run.each_item())
+    sentences += _variation_words(run.id, own, known)
+    if old.empty:
+        return Aged(tuple(comparisons), tuple(sentences))
+    entries = {**known.plans, **run.manifest.earlier}
+    counts = Counter(old["older"].astype(str))
+    by = ", ".join(f"{name} ({n:,})" for name, n in counts.most_common(MOST_RUNS))
+    sentences.append(f"{len(old):,} of {len(trials):,} answers are older than this plan; first used by {by}.")
+    place = ["model", "setting", "arm", "base_prompt", "task"]
+    sides = {tuple(map(str, key)): frozenset(map(str, group["older"].unique())) for key, group in old.groupby(place, observed=True)}
+    planned = {_place(h): h for h in plan.hypotheses}
+    judged = [_judged(c, planned.get(_place(c)), plan, own=own, entries=entries, sides=sides) for c in comparisons]
+    return Aged(tuple(judged), tuple(sentences))
+
+
+def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entries: Mapping[str, Entry], sides: Sides) -> Comparison:
+    if h is None or c.verdict == "refused":
+        return c
+    tasks = [c.task] if c.task else [task.name for task in plan.tasks]
+    contrast = contrast_of(h, plan)
+    treated, control = (_runs_of(contrast.side(sign), tasks, sides) for sign in (1, -1))
+    why = next(filter(None, (_contained(entries.get(r), own, registry.key_of(h, plan), c, tasks) for r in sorted(treated | control))), "")
+    if not treated:
+        why = next(filter(None, (_left_out(entries.get(run), own) for run in sorted(control))), "") if why else ""
+    if not why:
+        return c
+    names = ", ".join(sorted(treated | control)[:MOST_RUNS])
+    found = "" if c.diff is None else f" The difference is {points(c.diff)} points, {interval(c.ci_low, c.ci_high)}."
+    said = f"Exploratory, so no verdict: answers are older than this plan (first used by {names}), and {why}.{found} --fresh sends again."
+    return replace(c, verdict="refused", status="after_the_data", sentence=said)
+
+
+def _place(one: Hypothesis | Comparison) -> tuple[Any, ...]:
+    """What tells a planned comparison from every other one."""
+    return one.scope, one.model, one.task, one.treatment, one.control, one.setting, one.family, one.contrast and one.contrast.name
+
+
+def _runs_of(side: Sequence[ArmRef], tasks: Sequence[str], sides: Sides) -> frozenset[str]:
+    return frozenset(
+        run
+        for ref in side
+        for (model, setting, arm, prompt, task), runs in sides.items()
+        if (model, setting, arm) == (ref.model, ref.setting, ref.arm) and task in tasks and ref.prompt in (None, prompt)
+        for run in runs
+    )
+
+
+def _contained(earlier: Entry | None, own: Entry, key: str, c: Comparison, tasks: Sequence[str]) -> str:
+    """Why an earlier plan does not hold the very same comparison; empty where it does."""
+    if earlier is None:
+        return "nothing is known here of that plan"
+    if key not in earlier["comparisons"]:
+        return "that plan did not hold this comparison"
+    for task in tasks:
+        mine, theirs = own["tasks"][task], earlier["tasks"].get(task, ["", 0, []])
+        if mine[2] != theirs[2]:
+            if theirs[1] < mine[1] and theirs[2] == mine[2][: theirs[1]]:
+                grown = f"that plan asked the first {theirs[1]:,} of these {mine[1]:,} items"
+                return (
+                    f"{grown}: they grew after results were known, which is peeking that no p-value here corrects (analysis.looks plans it)"
+                )
+            return "that plan asked other items"
+    if earlier["comparisons"][key] > c.n_family:
+        return f"that plan judged it among {earlier['comparisons'][key]:,}, and this one among {c.n_family:,}"
+    if earlier["margins"] != own["margins"] or any(one < other for one, other in zip(earlier["alpha"], own["alpha"], strict=True)):
+        return "that plan had other margins or a stricter level"
+    return ""
+
+
+def _left_out(earlier: Entry | None, own: Entry) -> str:
+    """Why an older control may have chosen this plan: tasks or items whose answers were known are not in it."""
+    for task, (_, n, items) in (earlier or {"tasks": {}})["tasks"].items():
+        mine = own["tasks"].get(task)
+        if mine is None:
+            return f"the task {task}, whose answers were known, is left out"
+        if mine[2][:n] != items:
+            return f"items of {task}, whose answers were known, are left out"
+    return ""
+
+
+def registered_words(run: Run) -> list[str]:
+    """When the plan was registered and when its first answer came, with the hash of the registration."""
+    found = run.manifest.registered
+    if not found:
+        return []
+    before = str(found["at"]) < run.manifest.created_at
+    stamps = "".join(f", {stamp}" for stamp in found.get("stamps", ()))
+    when = "before" if before else "NOT BEFORE"
+    return [
+        f"Registered {found['at']}, {when} the run began ({run.manifest.created_at}): SHA-256 {found['sha256']}{stamps}."
+    ]  # fmt: skip
+
+
+def _variation_words(run: str, own: Entry, known: Registry) -> list[str]:
+    alike = registry.variations(run, own, known)
+    if len(alike) < 2:
+        return []
+    others = [one for one in alike if one != run]
+    same = sum(bool(set(known.plans[one]["comparisons"]) & set(own["comparisons"])) for one in others)
+    results = "; ".join(f"{one}: {_results(known.results.get(one))}" for one in others[:MOST_RUNS])
+    more = f"; and {len(others) - MOST_RUNS:,} more" if len(others) > MOST_RUNS else ""
+    return [
+        f"Run {alike.index(run) + 1:,} of {len(alike):,} variations of this question (same model and task); {same:,} of the others hold a "
+        f"comparison of this one. Their results: {results}{more}."
+    ]  # fmt: skip
+
+
+def _results(found: Sequence[Any] | None) -> str:
+    if found is None:
+        return "not reported"
+    return ", ".join(f"{name} {diff} {verdict}" for name, diff, verdict in found) or "none"
+
+
+def keep_results(run: str, comparisons: Sequence[Comparison]) -> None:
+    """Note what a registered run found over its tasks, for the reports of its variations."""
+    known = registry.read()
+    over = [c for c in comparisons if c.task is None and c.scope not in ("aa", "primary") and c.diff is not None]
+    last = {c.name: [c.name, points(c.diff), c.verdict] for c in over}  # against no added text, where there are several controls
+    found = list(last.values())[: registry.MOST_RESULTS]
+    if run in known.plans and list(known.results.get(run, ())) != found:
+        registry.append("results", {"run": run, "found": found})

@@ -1,0 +1,92 @@
+"""Plans after the data: what older answers may and may not decide, and the registry that counts variations of a question."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from promptlab.nouns import home
+from promptlab.planning.resolve import resolve
+from promptlab.record import registry
+from promptlab.record.store import Run
+from promptlab.reporting.build import Report, build, headline
+from promptlab.reporting.older import keep_results
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
+from runs import experiment
+
+TASKS = "sum, sentiment, antonyms"
+BOTH = "emotionprompt/EP02, emotionprompt/EP03"
+
+
+def swept(folder: Path, cache: str = "use", **what: object) -> Report:
+    """An experiment over the cache that all in a folder share, reported."""
+    path = experiment(folder, **{"tasks": TASKS, "stimuli": BOTH, "items": 12, "models": "  - sim/planted", **what})  # type: ignore[arg-type]
+    done = run_sweep(resolve(path), folder / "runs", folder / "cache", Execution(cache=cache), lambda _: None)  # type: ignore[arg-type]
+    report = build(Run(done.folder))
+    keep_results(report.run, report.comparisons)
+    return report
+
+
+def exploratory(report: Report) -> set[str]:
+    return {c.treatment for c in report.comparisons if c.status == "after_the_data"}
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Report:
+    return swept(tmp_path, name="first")
+
+
+def test_the_first_plan_is_before_the_data_and_so_is_its_resumption(first: Report, tmp_path: Path) -> None:
+    assert not exploratory(first)
+    assert first.history == ()
+    again = swept(tmp_path, name="first")
+    assert (again.run, exploratory(again), again.history) == (first.run, set(), ())
+
+
+def test_a_part_of_what_was_asked_is_exploratory_unless_it_is_asked_anew(first: Report, tmp_path: Path) -> None:
+    chosen = swept(tmp_path, name="second", tasks="sum, sentiment", stimuli="emotionprompt/EP02")
+    assert exploratory(chosen) == {"emotionprompt/EP02", "emotionprompt"}
+    assert all(c.verdict == "refused" for c in chosen.comparisons if c.scope != "aa")
+    said = " ".join(headline(chosen))
+    assert f"{chosen.n_trials} of {chosen.n_trials} answers are older than this plan; first used by {first.run}" in said
+    assert "Run 2 of 2 variations of this question (same model and task); 1 of the others" in said
+    assert f"{first.run}: emotionprompt/EP02 " in said
+    fresh = swept(tmp_path / "runs", "refresh", name="third", tasks="sum, sentiment", stimuli="emotionprompt/EP02")
+    assert not exploratory(fresh)
+
+
+def test_the_same_plan_under_another_name_holds_every_comparison(first: Report, tmp_path: Path) -> None:
+    again = swept(tmp_path, name="renamed")
+    assert not exploratory(again)
+    assert [c.verdict for c in again.comparisons] == [c.verdict for c in first.comparisons]
+    assert "older than this plan" in " ".join(again.history)
+    stricter = swept(tmp_path, name="margin", more="analysis: {margin_mean_points: 20}\n")
+    assert exploratory(stricter)
+
+
+def test_items_that_grow_are_peeking(first: Report, tmp_path: Path) -> None:
+    grown = swept(tmp_path, name="grown", items=16)
+    assert exploratory(grown) >= {"emotionprompt/EP02", "emotionprompt/EP03"}
+    assert any("they grew after results were known, which is peeking" in c.sentence for c in grown.comparisons)
+
+
+def test_an_older_incumbent_chooses_nothing_unless_tasks_or_items_are_left_out(first: Report, tmp_path: Path) -> None:
+    new = swept(tmp_path, name="new", stimuli=f"{BOTH}, emotionprompt/EP05")
+    assert "emotionprompt/EP05" not in exploratory(new), "its own answers are new, and the baseline's choose nothing"
+    assert "emotionprompt/EP02" not in exploratory(new), "the earlier plan held it, in a smaller family"
+    fewer = swept(tmp_path, name="fewer", tasks="sum", stimuli="emotionprompt/EP06")
+    assert exploratory(fewer) == {"emotionprompt/EP06", "emotionprompt"}
+    assert any("whose answers were known, is left out" in c.sentence for c in fewer.comparisons)
+
+
+def test_the_registry_is_appended_to_and_survives_bad_lines(first: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert registry.path() == home() / "registry.jsonl"
+    with registry.path().open("ab") as file:
+        file.write(b"{torn\n[]\n")
+    known = registry.read()
+    assert list(known.plans) == [first.run]
+    assert known.results[first.run]
+    monkeypatch.setenv("PROMPTLAB_REGISTRY", str(tmp_path / "elsewhere.jsonl"))
+    assert not registry.read().plans

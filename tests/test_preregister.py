@@ -1,0 +1,123 @@
+"""Registrations: the document, its hash in the report, and stamps, by services on loopback."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from promptlab.nouns import UsageProblem
+from promptlab.planning.resolve import resolve
+from promptlab.record.store import Run
+from promptlab.reporting.build import build, headline
+from promptlab.running import registration
+from promptlab.running.progress import Execution
+from promptlab.running.sweep import run_sweep
+from runs import experiment
+
+TSA = """
+[tsa]
+default_tsa = t
+[t]
+serial = {folder}/serial
+default_policy = 1.2.3.4
+digests = sha256
+signer_digest = sha256
+ess_cert_id_alg = sha256
+"""
+
+
+@contextmanager
+def answering(answer: Callable[[str, bytes], bytes]) -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = answer(self.path, self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_report_repeats_the_hash_and_both_times(tmp_path: Path) -> None:
+    study = resolve(experiment(tmp_path, items=6))
+    done = registration.register(study, tmp_path / "public", {})
+    assert hashlib.sha256(done.document.read_bytes()).hexdigest() == done.sha256
+    page = done.page.read_text()
+    assert done.sha256 in page
+    assert all(text in page for text in ("stimulus/sim/null/emotionprompt/none", study.text.splitlines()[1], "## Power"))
+    run = Run(run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder)
+    assert json.loads(done.document.read_bytes())["plan_sha256"] == run.manifest.hashes["plan"]
+    said = next(sentence for sentence in headline(build(run)) if sentence.startswith("Registered"))
+    assert all(part in said for part in (done.sha256, run.manifest.created_at, json.loads(done.document.read_bytes())["registered_at"]))
+    with pytest.raises(UsageProblem, match="registered already"):
+        registration.register(study, tmp_path / "public", {})
+
+
+def test_a_plan_registered_after_its_first_answer_is_said_to_be(tmp_path: Path) -> None:
+    study = resolve(experiment(tmp_path, items=6))
+    run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None)
+    registration.register(study, tmp_path, {})
+    run = Run(run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder)
+    assert any("NOT BEFORE" in sentence for sentence in headline(build(run)))
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is the authority of this test")
+def test_an_authority_stamps_the_hash_as_openssl_verifies(tmp_path: Path) -> None:
+    def openssl(*arguments: object) -> bytes:
+        return subprocess.run(["openssl", *map(str, arguments)], capture_output=True, check=True, cwd=tmp_path).stdout
+
+    (tmp_path / "serial").write_text("01\n")
+    (tmp_path / "tsa.cnf").write_text(TSA.format(folder=tmp_path))
+    openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "key.pem", "-out", "cert.pem", "-subj", "/CN=test", "-days", 2,
+            "-addext", "extendedKeyUsage=critical,timeStamping")  # fmt: skip
+
+    def stamp(_: str, query: bytes) -> bytes:
+        (tmp_path / "query.tsq").write_bytes(query)
+        signed = ["-inkey", "key.pem", "-signer", "cert.pem", "-out", "reply.tsr"]
+        openssl("ts", "-reply", "-config", "tsa.cnf", "-section", "t", "-queryfile", "query.tsq", *signed)
+        return (tmp_path / "reply.tsr").read_bytes()
+
+    study = resolve(experiment(tmp_path, items=6))
+    with answering(stamp) as url:
+        done = registration.register(study, tmp_path / "public", {"rfc3161": url})
+    assert done.stamps[0].startswith("RFC 3161 by 127.0.0.1 at 20")
+    openssl("ts", "-verify", "-in", done.document.with_suffix(".tsr"), "-data", done.document, "-CAfile", "cert.pem")  # raises if not
+
+
+def test_a_calendar_and_a_repository_keep_it_and_nonsense_is_refused(tmp_path: Path) -> None:
+    study = resolve(experiment(tmp_path, items=6))
+    asked: list[tuple[str, bytes]] = []
+    with answering(lambda path, body: asked.append((path, body)) or b"\x00proof") as url:  # type: ignore[func-returns-value]
+        done = registration.register(study, tmp_path / "a", {"opentimestamps": url})
+        with pytest.raises(UsageProblem, match="no time stamp of this hash"):
+            registration.register(study, tmp_path / "b", {"rfc3161": url})
+    assert asked[0] == ("/digest", bytes.fromhex(done.sha256))
+    assert done.document.with_suffix(".ots").read_bytes() == registration.OTS + bytes.fromhex(done.sha256) + b"\x00proof"
+    with pytest.raises(UsageProblem, match="begins with https"):
+        registration.register(study, tmp_path / "c", {"rfc3161": "file:///etc/passwd"})
+    repository = tmp_path / "repository"
+    who = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", "init", "-q", str(repository)], check=True)
+    subprocess.run(["git", "-C", str(repository), *who, "commit", "-q", "--allow-empty", "-m", "x"], check=True)
+    for name in ("user.name", "user.email"):
+        subprocess.run(["git", "-C", str(repository), "config", name, "t"], check=True)
+    tagged = registration.register(study, repository, {"git": ""})
+    found = subprocess.run(["git", "-C", str(repository), "tag", "-n"], capture_output=True, text=True, check=True).stdout
+    assert tagged.sha256 in found

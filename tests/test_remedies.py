@@ -1,0 +1,59 @@
+"""Each error ends with the command that mends it, where there is one, and that command is quoted for copying."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from promptlab.cli.remedies import remedy
+from promptlab.nouns import DataMissing, FileProblems, PromptlabError, RunProblem, UsageProblem
+from runs import experiment, run
+
+
+@pytest.mark.parametrize(
+    ("error", "given", "expected"),
+    [
+        (UsageProblem("the task 'summ' is not known; did you mean 'sum'?"), "show task summ", "promptlab show task sum"),
+        (UsageProblem("r has no arm 'EP2'; did you mean 'a b/EP02'?"), "compare r --arm EP2", "promptlab compare r --arm 'a b/EP02'"),
+        (UsageProblem("the page 'costs' is not known; did you mean 'cost'?"), "report r --page=costs", "promptlab report r --page=cost"),
+        (RunProblem("runs/big-1: there is no such run; did you mean 'big-12'?"), "report runs/big-1", "promptlab report big-12"),
+        (RunProblem("nothing: there is no such run"), "report nothing", "promptlab runs ls"),
+        (DataMissing("run `promptlab data import DIR` or `promptlab data pull`"), "sweep x.yaml", "promptlab data pull"),
+        (UsageProblem("r has 2 arms; name one with --arm: a/b, c"), "gate r", "promptlab gate r --arm a/b"),
+        (UsageProblem("port 80 is in use; another with --port, for example --port 81"), "view --port 80", "promptlab view --port 81"),
+        (UsageProblem("--out: add --format html, csv or pdf"), "report r --out x", "promptlab report r --out x --format html"),
+        (PromptlabError("s3://b: ImportError: Install s3fs to access S3"), "report s3://b/x", "python -m pip install s3fs"),
+        (UsageProblem("--view shows a run, and --dry-run makes none; leave one of them out"), "sweep x --view --dry-run", None),
+        (UsageProblem("the task 'summ' is not known; did you mean 'sum'?"), "plan x.yaml", None),
+    ],
+)  # fmt: skip
+def test_the_command_that_mends_it(error: PromptlabError, given: str, expected: str | None) -> None:
+    assert remedy(error, shlex.split(given)) == expected
+
+
+def test_a_wrong_file_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "my file.yaml"
+    path.write_text("name: x\n", encoding="utf-8")
+    error = FileProblems.one(path, "the key 'tasks' is missing", 1)
+    assert remedy(error, ["plan", str(path)]) == f"promptlab check '{path}'"
+    assert remedy(error, ["check", str(path)]) is None
+
+
+def test_what_is_said_works_when_it_is_typed(tmp_path: Path) -> None:
+    path = experiment(tmp_path, items=3)
+    assert run("sweep", path.name, "--no-report", cwd=tmp_path).returncode == 0
+    [folder] = (tmp_path / "runs").iterdir()
+    for wrong in (
+        ("report", f"runs/{folder.name[:-1]}"),
+        ("show", "task", "sentimen"),
+        ("plan", "smal.yaml"),
+        ("compare", folder.name, "--arm", "EP2"),
+    ):
+        done = run(*wrong, cwd=tmp_path)
+        assert done.returncode != 0
+        said = done.stderr.splitlines()[-1]
+        assert said.startswith("try: promptlab "), done.stderr
+        again = run(*shlex.split(said)[2:], cwd=tmp_path)
+        assert "did you mean" not in again.stderr, again.stderr
