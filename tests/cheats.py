@@ -163,7 +163,7 @@ CHEATS = (
     Cheat("another file and plan from the start, all hashes and names recomputed", renamed, report=False, audit=False,
           otherwise="it is a consistent run of another plan; the registration and the author's registry name the first"),
     Cheat("answers replaced, with scores and chain to match", answers_replaced, report=False, audit=False,
-          otherwise="`--ask`: the model does not answer so"),
+          otherwise="`--ask`, as far as its sample reaches: the model answers otherwise"),
 )  # fmt: skip
 
 

@@ -91,7 +91,14 @@ def test_every_picture_is_svg_and_says_simulated(path: Path) -> None:
 
 
 def test_the_notebooks_are_those_that_are_spoken_of() -> None:
-    names = ["01_first_verdict", "02_replicate_a_paper", "03_heart_loops", "04_bring_your_logs", "05_run_from_python"]
+    names = [
+        "01_first_verdict",
+        "02_replicate_a_paper",
+        "03_heart_loops",
+        "04_bring_your_logs",
+        "05_run_from_python",
+        "06_judge_and_people",
+    ]
     assert [path.stem for path in NOTEBOOKS] == names
     page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
     for path in NOTEBOOKS:
