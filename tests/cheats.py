@@ -65,7 +65,7 @@ def reworded(folder: Path) -> None:
 
 
 def renamed(folder: Path) -> None:
-    """Margins edited everywhere, every hash made anew, and the run named after them: another run, from another file."""
+    """Margins edited everywhere, every hash recomputed, and the run named after them: another run, from another file."""
     path = folder / "experiment.yaml"
     path.write_text(path.read_text() + "analysis: {margin_mean_points: 20}\n")
     now = hash_of_experiment(load_experiment(path)[0])
@@ -133,10 +133,10 @@ class Cheat(NamedTuple):
 
 CHEATS = (
     Cheat("scores of wrong answers flipped", lambda f: rows_changed(f, "trials", flipped)),
-    Cheat("the same, and the chain made anew", lambda f: (rows_changed(f, "trials", flipped), rechained(f))),
+    Cheat("the same, and the chain recomputed", lambda f: (rows_changed(f, "trials", flipped), rechained(f))),
     Cheat("a margin edited in the plan", lambda f: changed(f, "plan.json", lambda p: p["margins"].update(mean=0.001))),
-    Cheat("the same, and the plan's hash made anew", lambda f: replanned(f, lambda p: p["margins"].update(mean=0.001))),
-    Cheat("hypotheses deleted, hash made anew", lambda f: replanned(f, lambda p: p.update(hypotheses=p["hypotheses"][:4]))),
+    Cheat("the same, and the plan's hash recomputed", lambda f: replanned(f, lambda p: p["margins"].update(mean=0.001))),
+    Cheat("hypotheses deleted, hash recomputed", lambda f: replanned(f, lambda p: p.update(hypotheses=p["hypotheses"][:4]))),
     Cheat("a hypothesis moved into a smaller family", lambda f: replanned(f, lambda p: p["hypotheses"][-1].update(family="own"))),
     Cheat("alpha raised in the plan", lambda f: replanned(f, lambda p: p.update(alpha=0.2))),
     Cheat("the margin edited in plan and experiment", lambda f: (
@@ -160,10 +160,10 @@ CHEATS = (
     Cheat("a part deleted", lambda f: [(f / kind / "part-00000.parquet").unlink() for kind in ("trials", "calls")]),
     Cheat("the plan of an earlier format, with a margin edited", lambda f: (
         replanned(f, lambda p: (p.update(format=1), p["margins"].update(mean=0.001))))),
-    Cheat("another file and plan from the start, all hashes and names made anew", renamed, report=False, audit=False,
+    Cheat("another file and plan from the start, all hashes and names recomputed", renamed, report=False, audit=False,
           otherwise="it is a consistent run of another plan; the registration and the author's registry name the first"),
     Cheat("answers replaced, with scores and chain to match", answers_replaced, report=False, audit=False,
-          otherwise="`--ask`: the model does not answer so"),
+          otherwise="`--ask`, as far as its sample reaches: the model answers otherwise"),
 )  # fmt: skip
 
 

@@ -81,7 +81,8 @@ def address(folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(folder: Path) -> Iterator[Any]:
+    del folder  # made first: a sweep cannot run inside the driver's loop
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

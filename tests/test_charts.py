@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from dataclasses import replace
 from typing import Any, get_args
@@ -96,13 +95,14 @@ def test_an_oracle_is_named_in_every_chart() -> None:
 
 
 def test_charts_are_valid_although_their_parts_are_not_checked() -> None:
-    row = {"arm": "a", "n": 9, "pass_at_k": 0.5, "ci_low": 0.2, "ci_high": 0.8, "accuracy": 0.5, "low": 0.2, "high": 0.8}
-    rounds = [{**row, "round": k} for k in (1, 2)]
+    row = {"arm": "a", "n": 9, "solved": 0.5, "ci_low": 0.2, "ci_high": 0.8, "accuracy": 0.5, "accuracy_low": 0.2, "accuracy_high": 0.8}
+    rounds = [{**row, "round": k, "tokens": 10.0 * k, "usd": None} for k in (1, 2)]
     protocol = [{"figure": "f", "kind": "published", "points": 3.0, "low": -1.0, "high": 2.0, "words": "w"}]
     dots = [{"task": "t", "a": 0.5, "b": 0.6, "n": 10, "half_a": 0.1, "half_b": 0.1}]
     for chart in (
         charts.forest([ONE, EMPTY], "title", True), charts.matrix([ONE, EMPTY], "title", True), charts.rounds(rounds, "title", True),
-        charts.drift(rounds, "title", True), charts.protocol(protocol, "title", True), charts.scatter(dots, ("a", "b"), "title", True),
+        charts.drift(rounds, "title", True), charts.spent(rounds, "title", True),
+        charts.protocol(protocol, "title", True), charts.scatter(dots, ("a", "b"), "title", True),
     ):  # fmt: skip
         assert chart.to_dict(validate=True)
         assert charts.png(chart).startswith(b"\x89PNG")
@@ -114,8 +114,8 @@ def test_hatched_where_nothing_can_be_concluded() -> None:
 
 
 def test_no_two_of_many_lines_look_alike() -> None:
-    looks = list(zip(itertools.cycle(charts.LINES), itertools.cycle(charts.POINTS), itertools.cycle(map(str, charts.DASHES)), range(280)))
-    assert len({look[:3] for look in looks}) == 280
-    rows = [{"arm": f"a{n}", "round": 1, "n": 9, "pass_at_k": 0.5, "ci_low": 0.2, "ci_high": 0.8} for n in range(12)]
+    many = [f"a{n}" for n in range(40)]
+    assert len(set(charts.series_colours(many))) == 40
+    rows = [{"arm": f"a{n}", "round": 1, "n": 9, "solved": 0.5, "ci_low": 0.2, "ci_high": 0.8} for n in range(12)]
     drawn = charts.svg(charts.rounds(rows, "Rounds", False))
     assert all(drawn.count(f">a{n}<") == 1 for n in range(12)), "one legend for colour and point"

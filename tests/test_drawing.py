@@ -46,8 +46,18 @@ def test_what_ends_the_drawing_ends_nothing_else(tmp_path: Path, monkeypatch: py
         picture(CHART, "svg")
     study = resolve(experiment(tmp_path, items=3))
     report = build(Run(run_sweep(study, tmp_path / "runs", None, Execution(), lambda _: None).folder))
-    row = {"model": report.models[0], "loop": "l", "arm": "a", "round": 1, "pass_at_k": 0.5, "ci_low": 0.4, "ci_high": 0.6, "n": 9}
-    [said] = _rounds(replace(report, rounds=(row,)))
+    row = {
+        "model": report.models[0],
+        "loop": "l",
+        "arm": "a",
+        "round": 1,
+        "solved": 0.5,
+        "ci_low": 0.4,
+        "ci_high": 0.6,
+        "n": 9,
+        "tokens": None,
+    }
+    [said] = _rounds(replace(report, rounds=({**row, "model": report.models[0]},)))
     assert "could not be drawn" in said
     assert "SIMULATED" in to_html(report), "the tables need no drawing"
     with pytest.raises(NotDrawn):

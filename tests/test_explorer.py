@@ -300,7 +300,7 @@ def test_results_say_that_there_is_no_placebo(opened: Any, tmp_path: Path) -> No
     app = opened("--runs", tmp_path)
     assert "no neutral sentences" in texts(app)
     assert "none were recorded" in texts(app)
-    assert "1 cautions" not in texts(app)
+    assert "1 caution" in texts(app)
 
 
 def test_tasks_are_sorted_and_a_cell_opens_its_answers(opened: Any, demo: Path) -> None:

@@ -28,7 +28,7 @@ from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-RUNS = {"demo_run": 3600, "demo_replication": 2340, "demo_loops": 1944}
+RUNS = {"demo_run": 3600, "demo_replication": 2340, "demo_loops": 2052}
 AFTER = """
 import sys
 print("loaded:", sorted({"litellm", "openai", "dspy", "streamlit"} & set(sys.modules)))
@@ -91,7 +91,14 @@ def test_every_picture_is_svg_and_says_simulated(path: Path) -> None:
 
 
 def test_the_notebooks_are_those_that_are_spoken_of() -> None:
-    names = ["01_first_verdict", "02_replicate_a_paper", "03_heart_loops", "04_bring_your_logs", "05_run_from_python"]
+    names = [
+        "01_first_verdict",
+        "02_replicate_a_paper",
+        "03_heart_loops",
+        "04_bring_your_logs",
+        "05_run_from_python",
+        "06_judge_and_people",
+    ]
     assert [path.stem for path in NOTEBOOKS] == names
     page = (ROOT / "docs" / "notebooks.md").read_text(encoding="utf-8")
     for path in NOTEBOOKS:
@@ -152,7 +159,7 @@ def test_anger_alone_beats_the_same_loop_without_emotion() -> None:
     assert {found["heart/anger", control] for control in built.controls} == {"helps"}
     for treatment in ("heart/alternate", "heart/happiness"):
         assert found[treatment, "single"] == "helps"
-        assert found[treatment, "neutral_feedback"] == "unclear"
+        assert found[treatment, "neutral_paraphrase"] == "unclear"
     assert all(row["lost"] == 0 for row in built.rounds if row["loop"] == "heart-oracle")
     assert any(row["lost"] > 0 for row in built.rounds if row["loop"] == "heart-free")
 

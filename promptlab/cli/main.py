@@ -21,7 +21,7 @@ GC_EVERY = 50_000
 
 app = typer.Typer(
     name="promptlab",
-    help="Does a sentence added to a prompt help your model on your task? Plan, run and judge paired experiments.",
+    help="Which prompt should you ship? Plan, run and judge paired experiments: prompts, models, settings and added sentences.",
     epilog="Exit codes: 0 ok, 1 error, 2 a file or flag is wrong, 3 incomplete (run it again), 4 budget reached, 5 gate failed, "
     "130 interrupted.",
     pretty_exceptions_enable=False,

@@ -295,7 +295,8 @@ def after_sweep(folder: Path, write_html: bool) -> None:
     from promptlab.reporting.prepared import keep, stamp
 
     run, now = Run(folder), stamp(folder)
-    built = replace(reports.build(run), failed=tuple(failures(run)))
+    built = reports.build(run)
+    built = replace(built, failed=tuple(failures(run, built.trials)))
     keep_results(run.id, built.comparisons)
     reports.to_text(built)
     if write_html:

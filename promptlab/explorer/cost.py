@@ -48,23 +48,28 @@ def render(store: Store, filters: Filters) -> None:
 
 
 def _cards(store: Store, filters: Filters, sums: Sequence[Row]) -> None:
-    """Four numbers: what it cost, 1,000 answers of each arm, missing answers, and repeats that agree."""
-    model = store.models[0] if filters.get("model") not in store.models else str(filters.get("model"))
-    [setting] = [store.settings[name] for name in [filters.get("setting")] if name in store.settings] or list(store.settings.values())[:1]
-    arms = by_arm(store, sums, model, setting)
+    """Four numbers: what all answers cost, 1,000 answers of the cheapest and the dearest arm, failed answers, and repeats."""
+    model, setting = filters.get("model"), filters.get("setting")
+    model = model if model in store.models else store.models[0]
+    layout = store.settings.get(setting or "", next(iter(store.settings.values())))
+    arms = by_arm(store, sums, str(model), layout)
     prices = [1000 * row["cost_usd"] / row["n_fine"] for row in arms if row["n_fine"] and not row["n_unpriced"]]
-    places = st.columns(4)
+    whole = sum(row["cost_usd"] for row in sums)
+    known = any(row["n_fine"] > row["n_unpriced"] for row in sums)
     counts = store.manifest.counts
-    with places[0]:
-        st.metric("All answers", f"${sum(row['cost_usd'] for row in sums):,.4f}" if prices else "unknown", border=True, height="stretch")
-    with places[1]:
-        st.metric(
-            "1,000 answers", f"${min(prices):.3f} to ${max(prices):.3f}" if prices else "unknown", border=True, chart_data=prices or None
-        )
-    with places[2]:
-        st.metric("Failed", f"{counts.errors:,} of {counts.done:,}", border=True, height="stretch")
-    with places[3]:
-        st.metric("Asked", f"{store.plan.replicates} x each", border=True, height="stretch")
+    cards = (
+        f"${whole:,.4f}" if known else "unknown", f"${min(prices):.3f} to ${max(prices):.3f}" if prices else "unknown",
+        f"{counts.errors:,} of {counts.done:,}", f"{store.plan.replicates} x each",
+    )  # fmt: skip
+    one, two, three, four = st.columns(4)
+    with one:
+        st.metric("All answers", cards[0], border=True)
+    with two:
+        st.metric("1,000 answers of an arm", cards[1], border=True)
+    with three:
+        st.metric("Failed", cards[2], border=True)
+    with four:
+        st.metric("Asked", cards[3], border=True)
 
 
 def tables(store: Store, filters: Filters) -> list[Table]:

@@ -126,13 +126,11 @@ class Filters:
         """Which page of `n_pages`, counted from 1."""
         value = int(self.choice(name, [str(i) for i in range(1, n_pages + 1)], "1"))
         if n_pages > 1 and self.drawn:
-            back, where, on = st.columns([1, 2, 1], vertical_alignment="center")
             drop = dict.fromkeys(drops)
-            with back:
-                st.button("Previous page", disabled=value == 1, width="stretch", on_click=go, kwargs={**drop, name: str(value - 1)})
-            where.text(f"Page {value:,} of {n_pages:,}", text_alignment="center", width="stretch")
-            with on:
-                st.button("Next page", disabled=value == n_pages, width="stretch", on_click=go, kwargs={**drop, name: str(value + 1)})
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.button("Previous page", disabled=value == 1, on_click=go, kwargs={**drop, name: str(value - 1)})
+                st.button("Next page", disabled=value == n_pages, on_click=go, kwargs={**drop, name: str(value + 1)})
+                st.text(f"Page {value:,} of {n_pages:,}", width="content")
         return value
 
     def _draw(self, place: Place, kind: str, name: str, value: object, drops: Sequence[str], **widget: object) -> None:
@@ -167,6 +165,7 @@ def go(**values: str | None) -> None:
 
 def open_run(name: str) -> None:
     """Look at a run from its first page; for callbacks."""
+    go()
     st.session_state[GOTO] = name
 
 

@@ -78,7 +78,8 @@ WHOLLY_LIVE = ("cost", "design")
 """Pages that are drawn again as a whole while a sweep continues; others renew parts of themselves."""
 STYLE = """<style>:root {{{colours}}}
 [data-testid=stMainBlockContainer] {{max-width: 1320px; padding: .7rem 1rem 2rem}} [data-testid=stHeader] {{background: transparent;
-pointer-events: none}} [data-testid=stHeader] :is(button, a) {{pointer-events: auto}}
+pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
+[data-testid=stHeader] :is(button, button *) {{pointer-events: auto}}
 .st-key-pages {{padding: 6px 0; margin-right: 2rem; width: auto; gap: 4px; flex-wrap: nowrap; overflow-x: auto; min-height: 44px}}
 .st-key-pages a {{white-space: nowrap}} [data-testid=stVerticalBlock] {{gap: .6rem}}
 [data-testid=stFullScreenFrame] > div:has(> [data-testid=stVegaLiteChart]) {{overflow-x: auto}}
@@ -96,8 +97,7 @@ background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .b
 .verdict .first {{font-size: 1.33rem; line-height: 1.3}} .verdict .soft, .soft {{color: var(--soft)}}
 .chip {{border-radius: 4px; padding: 0 8px; font-weight: 600; white-space: nowrap}} .number {{font-variant-numeric: tabular-nums}}
 .box {{border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; max-height: 300px; overflow: auto; white-space: pre-wrap;
-overflow-wrap: anywhere; line-height: 1.45}} .box:focus-visible {{outline: 2px solid var(--accent)}} {diff}
-@media (max-width: 640px) {{[data-testid=stDialog] [role=dialog] {{min-width: 100vw; max-width: 100vw}}}}</style>"""
+overflow-wrap: anywhere; line-height: 1.45}} .box:focus-visible {{outline: 2px solid var(--accent)}} {diff}</style>"""
 
 
 def page_module(page: str) -> Any:  # noqa: ANN401 (a module)

@@ -98,7 +98,7 @@ def table(frame: pd.DataFrame, *, tinted: str | None = None, narrow: bool = Fals
     """A whole table of inert text and numbers; words of the column `tinted` get the colour of the verdict that they begin with."""
     width: Literal["content", "stretch"] = "content" if narrow else "stretch"
     shown = styled(clean(frame), [tinted] if tinted else [])
-    st.dataframe(shown, hide_index=True, height=_height(len(frame), MOST_ROWS_WHOLE), width=width, placeholder="")
+    st.dataframe(shown, hide_index=True, height=_height(len(frame), MOST_ROWS_WHOLE), width=width, placeholder="", row_height=ROW_PX)
 
 
 def choosable(

@@ -12,7 +12,7 @@ from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, model_of
 from promptlab.reporting import PAPERS, charts, replicated
 from promptlab.reporting.prepared import Store
-from promptlab.reporting.replicate import N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
+from promptlab.reporting.replicate import AVERAGE, N_ITEMS, N_TASKS, Paper, models_of, stimuli_of
 from promptlab.reporting.table import Table
 from promptlab.stats import interval, points
 
@@ -55,8 +55,8 @@ def _chosen(store: Store, filters: Filters, model: str | None = None) -> tuple[P
     name = filters.pick("Paper", "paper", PAPERS, default, TITLES, drops=("as",), place=left)
     paper = next(paper for paper in PAPERS if paper == name)
     model = model or model_of(store, filters, middle)
-    by_name = {replicated.BY_NAME: "model of the same name, if there is one"}
-    known = [replicated.BY_NAME, *models_of(paper)]
+    by_name = {replicated.BY_NAME: "model of the same name, else the average"}
+    known = [replicated.BY_NAME, *models_of(paper), AVERAGE]
     like = filters.pick("It stands for the paper's", "as", known, replicated.BY_NAME, by_name, place=right)
     return paper, model, replicated.beside(store, paper, model, like)
 

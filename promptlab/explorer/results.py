@@ -219,8 +219,9 @@ def _believed(store: Store, model: str) -> None:
     said = [*against, *twice, *reasons] or ["Nothing in the record is against it."]
     head = "May this be believed?"
     parts = plain.joined([plain.piece("<li>{text}</li>", text=text) for text in said])
+    count = "No caution." if not against else "1 caution" if len(against) == 1 else f"{len(against)} cautions"
     plain.html("<details {open}><summary><b>{head}</b> {n}</summary><ul>{parts}</ul></details>", head=head, parts=parts,
-               open=OPEN if against else SHUT, n=f"{len(against)} cautions" if against else "No caution.")  # fmt: skip
+               open=OPEN if against else SHUT, n=count)  # fmt: skip
 
 
 def _more(store: Store, filters: Filters, model: str, control: str) -> None:

@@ -49,7 +49,7 @@ def render(store: Store, filters: Filters) -> None:
 
     key = f"tasks/{model}/{control}/{setting.id}/{sort}/{which}/{drawer.n_opened()}"
     plain.choosable(table(cells, tasks, arms), key, open_cell, tinted=True, alt="Tasks down, arms across: sign and points of each")
-    st.caption("Points: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ● unclear, ✕ no verdict. Click a cell to read its answers.")
+    st.caption("Points: ▲ helps, ▼ hurts, ◆ or ■ too small to matter, ○ unclear, ✕ no verdict. Click a cell to read its answers.")
     take.frame(words.verdict_table(cells, {}, "task"), "tasks")
     if any(c.diff is not None for c in cells):
         take.drawing(charts.matrix(cells, "Difference in points in each task", store.simulated), "tasks")

@@ -315,7 +315,7 @@ class Plan(Typed):
     confirm: PlannedConfirm | None = None
     """Of a run that screens first; None: every item judges every arm."""
     earlier: PlannedEarlier | None = None
-    """The run whose arms are in the families too."""
+    """The run whose arms belong to the families too."""
     hypotheses: tuple[Hypothesis, ...] = ()
 
     WHERE_SET: ClassVar = ("prompts", "incumbent", "factors", "compare_models", "interactions", "confirm", "earlier")

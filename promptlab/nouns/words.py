@@ -96,7 +96,7 @@ VERDICTS: Mapping[Verdict, VerdictWording] = {
         "no difference as large as the margin", "Whatever it does is shown to be smaller than the margin.",
         "■", "square", "#009E73", "green",
     ),
-    "unclear": VerdictWording("not settled", "Not settled: neither a change nor its absence is shown.", "●", "circle", "#7F7F7F", ""),
+    "unclear": VerdictWording("not settled", "Not settled: neither a change nor its absence is shown.", "○", "circle", "#7F7F7F", ""),
     "refused": VerdictWording(
         "no verdict", "No verdict, because nothing could be judged; the sentence of the comparison says why.",
         "✕", "cross", "#B8B8B8", "",

@@ -61,7 +61,7 @@ def _unlike(experiment: Experiment, design: Design, run: Run, plan: Plan) -> lis
     by_prompt, seen = ("compares whole prompts", "compares added texts, levels or models")[:: 1 if plan.prompts else -1]
     say = {
         f"is {run.state}; finish it first": run.state != "complete",
-        "is imported, and what it was sent is not known": plan.imported,
+        "is imported, so its requests are not known": plan.imported,
         "screened its arms, so they have not all answered the same items": plan.confirm is not None,
         "stopped arms early, so they have not all answered the same items": bool(plan.looks),
         f"was scored by {plan.scorer}, and this file says {experiment.scorer}; take the same scorer": plan.scorer != experiment.scorer,

@@ -42,8 +42,8 @@ def problems(run: Run) -> list[str]:
 
 
 def _by_another_version(run: Run) -> bool:
-    """Whether another promptlab wrote the run, whose defaults of an experiment may be others. Whoever forges that could as well make
-    every hash anew, under another name of the run.
+    """Whether another promptlab wrote the run, whose defaults of an experiment may be others. Whoever forges that could as well
+    recompute every hash, under another name of the run.
     """
     return (run.manifest.versions.get("promptlab"), run.manifest.commit) != (promptlab.__version__, commit())
 

@@ -107,7 +107,7 @@ def matrix(
         color=alt.condition(f"datum.judged && abs(datum.diff) > {0.6 * reach:g}", alt.value("white"), alt.value("#222222")),
     )
     signs = "▲ helps  ·  ▼ hurts  ·  ■ same  ·  ◆ less than the margin"
-    legend = f"{signs}  ·  hatched: nothing can be concluded (● unclear, ✕ no verdict)"
+    legend = f"{signs}  ·  hatched: nothing can be concluded (○ unclear, ✕ no verdict)"
     picked = base.transform_filter(alt.FieldEqualPredicate(field="cell", equal=f"{chosen[0]}\t{chosen[1]}"))
     framed = picked.mark_rect(fill=None, stroke=INK, strokeWidth=3)
     return _layered([shaded, hatch, text, framed], _title(title, simulated, legend), max(1, n_columns) * 96, max(1, n_rows) * ROW_PX)
@@ -295,7 +295,7 @@ def series_colours(arms: Sequence[str]) -> list[str]:
 
 
 STEPS = ("round", "run")
-"""What lies beside each other as whole numbers."""
+"""What lies next to each other as whole numbers."""
 
 
 def _by_round(rows: Sequence[Mapping[str, Any]], title: str, y_title: str, simulated: bool, unit: str = "round") -> alt.LayerChart:

@@ -45,7 +45,7 @@ class Entry:
     model: str
     simulated: bool
     version: str
-    """What was sent, and what answered."""
+    """The model's name and address, and the version that answered."""
     incumbent: str
     n_items: int
     score: float | None
@@ -144,7 +144,7 @@ def _paired(before: tuple[Run, Report], after: tuple[Run, Report], model: str) -
     tasks = [task for task in report.plan.task_of if all(task in one for one in tables)]
     found = [pairs_of([one[task] for one in tables], sides, arms, shared)[0] for task in tasks]
     n = sum(len(p.s) for p in found)
-    return [p for p in found if len(p.s)] if n >= LEAST_ITEMS else f"unknown: {n} items were run in both"
+    return [p for p in found if len(p.s)] if n >= LEAST_ITEMS else f"too few items: both runs sent {n} of them"
 
 
 def _drift(since: str, paired: list[Pairs] | str, conf: float) -> Drift:
@@ -171,7 +171,7 @@ def _text(report: Report, side: Side) -> object:
 
 NOTE = (
     "Score: what runs today, with its 95 % interval. Best: the arm with the largest difference to it, with the verdict of its own run. "
-    "Drift: what runs today on the same items, in this run and the last one before it that asked for it again (A/A). The interval is "
+    "Drift: what runs today on the same items, in this run and the last one before it that sent it again (A/A). The interval is "
     "corrected for all comparisons of this table, and only one that excludes 0 is called drift."
 )
 

@@ -245,7 +245,8 @@ def prepare(folder: Path) -> None:
     """Make a run ready in this process, whatever is kept of it."""
     now = stamp(folder)
     run = Run(folder)
-    keep(run, replace(build(run), failed=tuple(failures(run))), now)
+    built = build(run)
+    keep(run, replace(built, failed=tuple(failures(run, built.trials))), now)
 
 
 def keep(run: Run, report: Report, now: Stamp) -> None:

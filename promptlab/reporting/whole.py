@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, Scorer, filled, inert
+from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
 from promptlab.record.store import Run
 from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
@@ -73,8 +73,12 @@ def show(run: Run | Judged | str | Path) -> Shown:
 
 def whole(run: Run, scorer: Scorer | None = None, force: bool = False) -> Report:
     """Judge a run by its frozen plan, as `build` does; RunProblem where it fails the checks of `checked`, unless `force`."""
-    failed = checked(run, force)
-    built = build(run, scorer)
+    try:
+        built = build(run, scorer)
+    except RunProblem:
+        checked(run, force)
+        raise
+    failed = checked(run, force, None if scorer else built.trials)
     if scorer in (None, built.plan.ran_by):
         keep_results(run.id, built.comparisons)
     return filled(Report, built, failed=tuple(failed))

@@ -60,7 +60,7 @@ def figures(report: Report, clean: Callable[[str], str]) -> list[Figure]:
 
 
 def _numbered(svg: bytes) -> bytes:
-    """The ids of a drawing numbered again: the drawing library counts on from one drawing to the next."""
+    """The ids of a drawing counted from 0: the drawing library counts on from one drawing to the next."""
     found: dict[bytes, bytes] = {}
     return IDS.sub(lambda one: found.setdefault(one.group(), one.group(1) + b"%d" % len(found)), svg)
 
