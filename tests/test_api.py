@@ -321,7 +321,10 @@ def test_a_report_and_a_comparison_are_usable() -> None:
     assert built.to_markdown().startswith("# small (SIMULATED)")
     assert built.to_csv().startswith("scope,") or "," in built.to_csv().split("\n")[0]
     assert "Ship emotionprompt/EP02." in repr(built)
-    assert not hasattr(built, "_repr_html_")
+    shown = built._repr_html_()
+    assert "emotionprompt/EP02" in shown
+    assert "SIMULATED" in shown
+    assert "<script" not in shown
     pair = promptlab.compare(str(found.folder), "none", "emotionprompt/EP02")
     assert pair.frame.loc[0, "diff"] == pytest.approx(built.of("cell", control="none")[0].diff)
     with pytest.raises(promptlab.UsageProblem, match="with itself"):
