@@ -37,7 +37,7 @@ SIGNATURES = {
     "arun": RUN,
     "plan": "experiment, allow_code=False",
     "open_run": "folder",
-    "report": "run, scorer=None",
+    "report": "run, scorer=None, force=False",
     "compare": "run, a='none', b=None, other=None, model=None, other_model=None, "
     "prompt=None, other_prompt=None, setting=None, other_setting=None, strategy=None, force=False",
     "score": "task, prediction, targets=None, target_scores=None, input=None, scorer='strict', model=None",

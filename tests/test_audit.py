@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cheats import CHEATS, Cheat, copy
+import runs
+from cheats import CHEATS, Cheat, changed, copy
 from conftest import ROOT
 from promptlab import api
 from promptlab.nouns import RunProblem
@@ -62,3 +63,19 @@ def test_the_page_holds_the_table() -> None:
     page = (ROOT / "docs" / "audit.md").read_text(encoding="utf-8")
     assert table() in page, table()
     assert len(CHEATS) >= 15
+
+
+def test_commands_refuse_and_force_says_why(honest: Path, tmp_path: Path) -> None:
+    folder = copy(honest, tmp_path / "runs")
+    asked = runs.run("audit", str(folder), "--ask", "5")
+    assert asked.returncode == 0, asked.stdout + asked.stderr
+    assert "5 of 5 sent again have the recorded score" in asked.stdout
+    changed(folder, "plan.json", lambda plan: plan["margins"].update(mean=0.5))
+    path = experiment(tmp_path, models="  - sim/planted", items=8)
+    for command in (["report", str(folder)], ["export", str(folder)], ["sweep", str(path), "--runs", str(tmp_path / "runs")]):
+        done = runs.run(*command)
+        assert done.returncode == 1, command
+        assert "fails its audit" in done.stderr
+        forced = runs.run(*command, "--force")
+        assert "FAILS ITS AUDIT" in forced.stdout.upper(), command
+    assert runs.run("audit", str(folder)).returncode == 1

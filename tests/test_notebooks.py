@@ -28,7 +28,7 @@ from test_explorer import write_run
 
 FOLDER = ROOT / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-RUNS = {"demo_run": 3600, "demo_replication": 2340, "demo_loops": 1944}
+RUNS = {"demo_run": 3600, "demo_replication": 2340, "demo_loops": 2052}
 AFTER = """
 import sys
 print("loaded:", sorted({"litellm", "openai", "dspy", "streamlit"} & set(sys.modules)))
@@ -159,7 +159,7 @@ def test_anger_alone_beats_the_same_loop_without_emotion() -> None:
     assert {found["heart/anger", control] for control in built.controls} == {"helps"}
     for treatment in ("heart/alternate", "heart/happiness"):
         assert found[treatment, "single"] == "helps"
-        assert found[treatment, "neutral_feedback"] == "unclear"
+        assert found[treatment, "neutral_paraphrase"] == "unclear"
     assert all(row["lost"] == 0 for row in built.rounds if row["loop"] == "heart-oracle")
     assert any(row["lost"] > 0 for row in built.rounds if row["loop"] == "heart-free")
 

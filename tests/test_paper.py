@@ -150,6 +150,8 @@ def test_runs_of_format_1_imports_and_loops_have_a_kit_of_their_own(name: str, t
     assert wanted[name] in said
     assert all(data.isascii() for file, data in files.items() if file.endswith((".tex", ".bib")))
     assert ("Nothing was frozen before the answers" in said) == (name == "imported")
+    if name == "complete":
+        assert b"remark anger-1" in files["prompts.tex"].replace(rb"\brk{}", b"")
     if name == "imported":
         assert b"1 failed" in files["flow.tex"]
         assert b",NO,imported" in files["tables/checklist-01.csv"]

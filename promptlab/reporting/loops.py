@@ -185,6 +185,8 @@ def loop_arms(trials: pd.DataFrame, steps: pd.DataFrame, plan: Plan) -> Rows:
 def emotion_transitions(steps: pd.DataFrame, calls: pd.DataFrame) -> Rows:
     """What followed the remarks of each emotion: one row for each model, loop, arm and emotion, with the counts of all four ways."""
     said = calls[(calls["purpose"] == "answer") & calls["emotion"].notna()].drop_duplicates(["trial", "round"])
+    if steps.empty or said.empty:
+        return []
     after = steps.assign(before=steps.groupby("trial", sort=False)["right"].shift(), index=steps["round"] - 1)
     after = after.merge(said[["trial", "round", "emotion"]], left_on=["trial", "index"], right_on=["trial", "round"])
     after = after[after["before"].notna()]

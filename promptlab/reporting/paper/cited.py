@@ -11,6 +11,7 @@ from promptlab import __version__
 from promptlab.nouns import Plan, digest_of_text, shipped
 from promptlab.nouns.places import PACKAGE
 from promptlab.reporting.build import Report
+from promptlab.reporting.paper.prompts import remarks
 from promptlab.reporting.paper.tex import tex
 from promptlab.reporting.table import Table, table
 
@@ -103,10 +104,14 @@ def licences(report: Report) -> Table:
         rows.append([f"items of {task.name}", f"{task.n_items:,}", task.source or "not recorded", task.licence or UNSTATED])
     by_library: dict[str, list[str]] = {}
     for arm in plan.arms:
-        if arm.text:
+        if arm.text and arm.role not in ("loop", "loop_control"):
             by_library.setdefault(arm.library or "texts of the experiment file", []).append(arm.source or "the experiment file")
     for library, sources in by_library.items():
         rows.append([f"texts of {library}", str(len(sources)), "; ".join(dict.fromkeys(sources)), _libraries().get(library) or UNSTATED])
+    if said := remarks(plan):
+        own = (shipped("stimuli") / "heart.yaml").read_text(encoding="utf-8")
+        licence = _libraries()["heart"] if all(text in own for text in said.values()) else UNSTATED
+        rows.append(["remarks of feedback loops", f"{len(said):,}", OWN if licence != UNSTATED else "the experiment", licence])
     rows += [[f"prompt {prompt.name}", "1", prompt.source or "the experiment file", UNSTATED] for prompt in plan.prompts]
     rows += [[f"answers of {model.name}", "-", model.litellm_name or "imported", "promptlab's simulation, no rights" if model.simulated
               else "the terms of the model's provider"] for model in plan.models]  # fmt: skip

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from promptlab.nouns import ROLES, inert
+from promptlab.nouns import ROLES, Plan, inert
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
 from promptlab.reporting.paper.tex import tex, verbatim
@@ -91,6 +91,8 @@ def _shown(text: str) -> str:
 
 def _texts(report: Report) -> Iterator[tuple[str, str]]:
     for arm in report.plan.arms:
+        if arm.role in ("loop", "loop_control"):  # whose text is a description; their remarks follow
+            continue
         words = dict.fromkeys(filter(None, (arm.text, *arm.wordings)))
         for number, text in enumerate(words):
             yield f"{arm.name} ({ROLES.get(arm.role, arm.role)}){f', wording {number}' if number else ''}", text
@@ -120,14 +122,16 @@ def _loops(report: Report) -> Iterator[tuple[str, str]]:
         for name in ("verdict", "request"):
             if text := getattr(loop, name):
                 yield f"loop {loop.strategy}, {name}", text
-    cues = dict.fromkeys(
-        (str(cue.get("key") or cue.get("id") or ""), str(cue.get("text") or ""))
-        for arm in report.plan.arms for cue in (arm.spec or {}).get("cues", ()) if isinstance(cue, dict)
-    )  # fmt: skip
-    yield from ((f"cue {key}".strip(), text) for key, text in cues if text)
+    yield from ((f"remark {key}", text) for key, text in remarks(report.plan).items())
     for task in report.plan.tasks:
         if task.scoring:
             yield f"scoring of {task.name}: {task.metric}", json.dumps(task.scoring, indent=1, ensure_ascii=False, default=str)
+
+
+def remarks(plan: Plan) -> dict[str, str]:
+    """The remarks of feedback loops, by their keys."""
+    rounds = [group for arm in plan.arms for group in (arm.spec or {}).get("cues", ())]
+    return {str(cue["key"]): str(cue["text"]) for group in rounds for cue in group}
 
 
 def _requests(requests: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:

@@ -101,7 +101,8 @@ _STATES = re.compile(
     r"|daher|deshalb|somit|also|folglich|所以|因此|よって|したがって|따라서|그러므로)[\s,:]+(?:it |that )?"
     r"|\b(?:i(?:'d| would)?|we(?:'d| would)?) (?:say|choose|pick|select|go (?:with|for)|answer|opt for"
     r"|vote for|guess|suggest|conclude)(?: that)?(?: it(?: is|'s))?[\s:]+"
-    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|se dice|se dit|on dit|man sagt|sagt man"
+    r"|\bi (?:think|believe|guess)(?: that)?(?: it(?: is|'s| would be))?[\s:]+|\b(?:c'est|nennt man das|das heißt|se llama"
+    r"|s'appelle|se dice|se dit|on dit|man sagt|sagt man"
     r"|ist das|das ist"
     r"|es ist|eso es|esto es) "
     r"|\bmy (?:guess|pick|choice"
@@ -131,7 +132,7 @@ CORRECTS = re.compile(
     r"|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct)|not quite right)\b(?: it(?: is"
     r"|'s))?[\s,:.!-]*(?:no\b[\s,:.!-]+(?=\w))?(?:(?:that|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
     r"(?:(?:no|actually|sorry|i meant?|(?:that|this)(?:'s| is| was) (?:wrong|not right|incorrect|not correct))\b[\s,:.!-]*(?=\w))*)"
-    r"|(?:等等|等一下|不对|不對|更正|我错了|訂正|いや|失礼|間違えました|정정|아니,|잠깐)[,、。.!:\s]*"
+    r"|[.!]\s+(?:no|nope|nein|non),\s+(?=\S+\W*$)|(?:等等|等一下|不对|不對|更正|我错了|訂正|いや|失礼|間違えました|정정|아니,|잠깐)[,、。.!:\s]*"
     r"|(?:[.!?\n;…]|\.\.\.|,? -)\s*actually,?\s+|(?:\?|\.\.\.|…| -)\s*(?:(?:oh|oops|hmm+|ah|uh|well),? )?(?:no|nope|nein"
     r"|non)\b[,:.!](?![^\n]* - (?:yes|no)\b)\s*(?:actually\s+)?(?:(?:that"
     r"|this)(?:'s| is| was) [^.\n]{1,40}\.\s+(?=\S))?"
@@ -346,7 +347,7 @@ def is_remark(sentence: str) -> bool:
 
 _STATING = words(
     "so therefore thus hence consequently conclusion summary short overall finally conclude also donc ainsi por daher deshalb "
-    "somit folglich sagt dice dit i we my it that this here behold c das es eso esto"
+    "somit folglich sagt dice dit nennt appelle llama i we my it that this here behold c das es eso esto"
 )
 
 

@@ -36,7 +36,8 @@ _WRONG = (
     r"|antonym|case)))"
 )
 DENIED_AFTER = (
-    r"\s*[\"')]?\s*(?:\?\s*(?:that|this|it)(?:'s| is| was|) ?(?:can't be|cannot be|isn't|not|wrong\b|incorrect\b)(?: be)?"
+    r"\s*[\"')]?\s*(?:\?\s*i doubt (?:it|that)\b|\?\s*(?:that|this|it)(?:'s| is| was|) ?(?:can't be|cannot be|isn't|not|wrong\b"
+    r"|incorrect\b)(?: be)?"
     rf"(?: (?:right|correct|true|it)\b)?|\?\s*(?:no|nope|nein|non|hardly|never|not really)(?: way| chance)?\b[.!]*\s*$|[❌✗✘✖]|(?:-|:"
     rf"|\()\s*{_WRONG}\b"
     rf"|(?:is|are|was"
@@ -44,7 +45,7 @@ DENIED_AFTER = (
     rf"|obviously) )?{_WRONG}\b"
     r"|(?:is|was|can|could|would|ca|does)\s?(?:n't|not)\s+(?:be )?(?:it|right|correct|true|possible|the (?:\w+ )?(?:answer|one|case"
     r"|sum|result|total))\b"
-    r"|ではありません|ではない|じゃない|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对)"
+    r"|ではありません|ではない|じゃない|じゃなく|でなく|ではなく|이 아니|가 아니|이 아닙|가 아닙|是错|不对)"
 )
 """What denies the thing before it: "is wrong", "isn't the answer", a cross."""
 _DENIED_BEFORE = re.compile(rf"{DENIES}\s*[\"'(]*$", re.I)

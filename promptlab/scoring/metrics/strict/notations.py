@@ -124,7 +124,12 @@ _EAST = re.compile(
 _NATIVE = {name: n for n, name in enumerate(str.split("하나 둘 셋 넷 다섯 여섯 일곱 여덟 아홉 열"), 1)} | dict(
     zip("한두세네", range(1, 5), strict=True)
 )
-_IN_KOREAN = re.compile(rf"(?<![\uac00-\ud7af])(?:{'|'.join(_NATIVE)})(?=\s*(?:입니다|이에요|개|[.!]|$))")
+_NATIVE |= {
+    ten + one: 10 * n + k
+    for n, ten in enumerate(str.split("열 스물 서른 마흔 쉰 예순 일흔 여든 아흔"), 1)
+    for k, one in enumerate(["", *list(_NATIVE)[:9]])
+}
+_IN_KOREAN = re.compile(rf"(?<![\uac00-\ud7af])(?:{'|'.join(sorted(_NATIVE, key=len, reverse=True))})(?=\s*(?:입니다|이에요|개|[.!]|$))")
 
 
 def _foreign(match: re.Match[str]) -> str:

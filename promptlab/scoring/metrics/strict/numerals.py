@@ -26,7 +26,8 @@ _LABEL = re.compile(
 )
 _VERB = re.compile(
     r"(?:\b(?:is|are|was|were|be|makes?|gives?|get|gets|got|equals?|have|has|had|yields?|leaves?|left with"
-    r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
+    r"|becomes?|comes? (?:out )?to|computed?|calculated?|determined?|leads? to|brings? (?:us |me |you )?to|works? out (?:to|at|as)"
+    r"|totals?|adds? up to|sums? to|returns?|obtain|find|count(?:ed)?|reach"
     r"|results? in|amounts? to|ist|sind|ergibt|macht|gibt|bleiben|beträgt|est|sont|font|fait|donne|égale? à"
     r"|igual a|zusammen|insgesamt|au total|en total|or rather|giving|making|should be|es|son"
     r"|da|hay|therefore|so|thus|hence|(?:for|in) (?:a )?total(?: of)?)\b(?:\s+(?:is|are|it is|we have|we get))?"

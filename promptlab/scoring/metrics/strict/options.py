@@ -97,6 +97,8 @@ def choice(reply: Reply, item: Item) -> Scored:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
     if (valued := _by_value(reply, options)) is not None:
         return replace(bigbench.choice(valued, item), rule="number")
+    if reply.concluded is None and (granted := _OTHERS_SAY.match(reply.head)) is not None and granted["others"] and granted["turn"]:
+        reply = located(reply.head[granted.end() :])
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
     if scored.extracted is None and reply.text:
@@ -151,9 +153,11 @@ def _of_statements(reply: Reply, item: Item) -> int | None:
 
 
 _OTHERS_SAY = re.compile(
-    r"^[^.!?\n]{0,80}\b(?:many|most|some|people|one might|you might|might (?:seem|think|look)|may seem|seems?|sounds?|looks"
-    r"|at first|often|commonly"
-    r"|common\w*|although|though|while|even though)\b[^.!?\n]{0,80}?(?:,|;| -)\s*(?:but |yet |however,? |actually,? |in fact,? )?(?=\S)"
+    r"^[^.!?\n]{0,80}\b(?:(?P<others>many|most(?! likely| probably)|some|people|one|you)\b(?: \w+){0,3}? (?:say|think|thinks"
+    r"|believe|consider"
+    r"|assume|expect|guess|call|answer|argue|see|read|hear|choose|pick)\b|might (?:seem|think|look)|may seem|seems?|sounds?|looks"
+    r"|at first|often|commonly|common\w*|although|though|while|even though)\b[^.!?\n]{0,80}?"
+    r"(?:,|;| -)\s*(?P<turn>but |yet |however,? |actually,? |in fact,? )?(?=\S)"
     r"|^(?!it\b|this\b|that\b|i\b|my\b|the answer\b)[^.!?\n,]{1,60}? (?:is|are|was|has|have) (?![^.!?\n,]*\b(?:right|correct|answer"
     r"|best|fits?)\b)[^.!?\n,]{1,80}, (?:but|yet) "
     r"(?=[^.!?\n]{1,60} (?:is|are|was)\b)",

@@ -32,6 +32,7 @@ def _sentences(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _QUOTES = re.compile(r"(?:\b(?:is|are|would be|as|becomes|to|but)[\s:]+|[=:>]\s*|^)\"(?P<said>[^\"\n]+)\"(?=[.!]?$|[.!]?\s)")
+_LANGUAGE = re.compile(r"(?:en|auf|in) \w+", re.I)
 _MEANS = re.compile(r"\s(?:means|bedeutet|significa|signifie|veut dire|translates (?:to|as))\s", re.I)
 _MEANS_OF = re.compile(r"^(?:the|an?|to) | in english$")
 _SAID_OF = re.compile(r"^(?:the|a|an|one|its|das|die|der|ein|eine|le|la|el|un|une|una|opposite (?:to|of))\s", re.I)
@@ -56,6 +57,8 @@ def word(reply: Reply, item: Item) -> Scored:
                     yield from ((bare, rule) for bare in _bare(tail))
                     if cut := replies.explains(tail):
                         yield from ((bare, rule) for bare in _bare(cut))
+                if _LANGUAGE.fullmatch(tail):
+                    yield from ((bare, rule) for bare in _bare(head))
                 if _MEANS.search(reading) and asked and _MEANS_OF.sub("", key(tail)) == asked:
                     yield from ((bare, rule) for bare in _bare(head))
                 if (

@@ -105,9 +105,10 @@ class _Words:
         one = rf"(?<!\w)(?<!\w-)(?:{names})(?!\w)(?!-\w)"
         after = r"\s*(?:is|was) (?:wrong|incorrect|impossible)\b" if {"true", "false", "correct", "incorrect"} & set(keys) else DENIED_AFTER
         self.denied = re.compile(
-            rf"(?:{DENIES}|\bthan|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has|an?) no "
-            rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*(?:an? |the )?{one}[\"')*]*(?:(?:,|,? (?:n?or"
-            rf"|and(?= [^\n]{{1,40}}\W*$)))+ (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
+            rf"(?:{DENIES}|\bthan|\bover|\bless|\b(?:would|could|might) (?:only )?be (?=\w+ if\b)|\b(?:there(?: is|'s)|it's|is|have|has"
+            rf"|an?) no "
+            rf"|^no (?=entail|contrad)|\band so (?:is|are|was) )\s*[\"'(*]*{one}[\"')*]*(?:(?:, (?:an? |the )?[\"'(*]*{one}[\"')*]*){{0,5}}"
+            rf",? n?or (?:an? |the )?[\"'(*]*{one}[\"')*]*)?"
             rf"|\b(?:an?|any) [\"']?{one}[\"']?(?: \w+)? would\b(?! be (?:my|the|correct|right|appropriate|best|fitting))"
             rf"|{one}(?:{after}|[\"')]* would be (?:wrong|odd|strange|unusual|incorrect|unlikely)\b)",
             re.I,

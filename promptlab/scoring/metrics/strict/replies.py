@@ -30,13 +30,14 @@ SAYS = re.compile(
     r"|es|son|=|->|=>|→))[\s:]+(?P<tail>.+)$",
     re.S,
 )
-ARTICLE = re.compile(r"^(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
+ARTICLE = re.compile(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|las|una|der|die|das|ein|eine|du|to|es)(?:\s+|(?<='))", re.I)
 _EXPLAINS = re.compile(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
     r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
     r"|pas|et non|y no)\b"
-    r"|,\s(?:i\.e\.|that is)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of|and not|as opposed to|as it|as they|weil"
+    r"|,\s(?:i\.e\.|e\.g\.|that is|for example|for instance|such as)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of"
+    r"|and not|as opposed to|as it|as they|weil"
     r"|parce que|porque)\s"
 )
 
@@ -159,7 +160,7 @@ def readings(reply: Reply) -> Iterator[tuple[str, str]]:
 
 
 _OPENING = re.compile(
-    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
+    r"(?:(?:no|yes|well|right|okay|ok|sure|so)[,.!]|(?:what|which|who|how|when|where|welche\w*|quel\w*|cuál|the|its|my)\b[^.!?\n]{1,150}\?)\s+(?=\S)",
     re.I,
 )
 _MAY_ANNOUNCE = re.compile('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
