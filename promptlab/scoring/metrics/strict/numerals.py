@@ -167,9 +167,23 @@ def numbered(reply: Reply) -> tuple[Decimal | None, str, str]:
 
 
 @lru_cache(maxsize=CACHED)
-def plain_number(text: str) -> Decimal | None:
+def _plain_number(text: str) -> Decimal | None:
     """The value of a text that is a number in digits and nothing else."""
     return Decimal(text.rstrip(".")) if _PLAIN.fullmatch(text) else None
+
+
+def valued(reply: Reply, options: tuple[str, ...]) -> str | None:
+    """The option whose number a reply says, where each option is another number."""
+    values = _numbers_of(options)
+    said = numbered(reply)[0] if values else None
+    return values.get(said) if said is not None else None
+
+
+@lru_cache(maxsize=4096)
+def _numbers_of(options: tuple[str, ...]) -> dict[Decimal, str]:
+    """The options by their numbers; empty where one is no number."""
+    values = {value: option for option in options if (value := _plain_number(option)) is not None}
+    return values if len(values) == len(options) else {}
 
 
 _DOTTED = re.compile(r"€|,-|\b(?:antwort|ergebnis|lösung|summe|beträgt|ergibt|ist|sind|es|son|suma|respuesta|resultado|total de)\b", re.I)

@@ -16,7 +16,7 @@ from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import phrases, replies
-from promptlab.scoring.metrics.strict.numerals import numbered, plain_number
+from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
 
@@ -95,9 +95,15 @@ def choice(reply: Reply, item: Item) -> Scored:
         return bigbench.choice(reply.text, item)
     if reply.concluded is None and sorted(map(key, options)) == ["a", "b"] and (chosen := _of_statements(reply, item)) is not None:
         return replace(bigbench.choice("(a)" if chosen == 0 else "(b)", item), rule="role")
-    if (valued := _by_value(reply, options)) is not None:
-        return replace(bigbench.choice(valued, item), rule="number")
-    if reply.concluded is None and (granted := _OTHERS_SAY.match(reply.head)) is not None and granted["others"] and granted["turn"]:
+    if (by_number := valued(reply, options)) is not None:
+        return replace(bigbench.choice(by_number, item), rule="number")
+    if (
+        "," in reply.head
+        and reply.concluded is None
+        and (granted := _OTHERS_SAY.match(reply.head)) is not None
+        and granted["others"]
+        and granted["turn"]
+    ):
         reply = located(reply.head[granted.end() :])
     reply = _in_options(reply, options)
     scored = _settled(reply, item)
@@ -113,13 +119,6 @@ def choice(reply: Reply, item: Item) -> Scored:
             if (opened := bigbench.choice(head, item)).extracted is not None:
                 return replace(opened, rule=rule)
     return scored
-
-
-def _by_value(reply: Reply, options: tuple[str, ...]) -> str | None:
-    """The option whose number a reply says, where each option is another number."""
-    values = {value: option for option in options if (value := plain_number(option)) is not None}
-    said = numbered(reply)[0] if len(values) == len(options) else None
-    return values.get(said) if said is not None else None
 
 
 def _alike(several: list[list[str]]) -> int:
