@@ -129,11 +129,11 @@ def write_run(
         "manifest.json",
         {
             "format": 1, "id": name, "name": "demo", "question": plan.question, "state": state, "simulated": True,
-            "simulated_models": ["sim/planted"], "created_at": "2026-01-02T03:04:05+00:00",
+            "simulated_models": [model.name for model in plan.models], "created_at": "2026-01-02T03:04:05+00:00",
             "updated_at": "2026-01-02T03:04:15+00:00", "sessions": 1, "paid_usd": 0.01, "last_error": None, "stopped": {},
             "counts": {"planned": len(planned), "done": done, "errors": 1, "cached": 0, "sent": done, "unpriced": 2},
             "budget_usd": None, "budget_reached": None, "hashes": {**study.hashes, "plan": digest(plan.plain())}, "prices": {},
-            "models": {"sim/planted": {}}, "effective": {},
+            "models": {model.name: {"litellm_name": model.litellm_name} for model in plan.models}, "effective": {},
             "served": {"sim/planted": ["v1"]}, "versions": {"promptlab": "0"}, "commit": None,
             "experiment_path": "demo.yaml",
         },
@@ -300,7 +300,7 @@ def test_results_say_that_there_is_no_placebo(opened: Any, tmp_path: Path) -> No
     app = opened("--runs", tmp_path)
     assert "no neutral sentences" in texts(app)
     assert "none were recorded" in texts(app)
-    assert "1 caution" in texts(app)
+    assert "2 cautions" in texts(app)
 
 
 def test_tasks_are_sorted_and_a_cell_opens_its_answers(opened: Any, demo: Path) -> None:

@@ -492,11 +492,13 @@ def test_export_runs_no_code_of_a_run(swept: Path, tmp_path: Path) -> None:
     shutil.copytree(copy, climbing)
     plan["tasks"].append({**plan["tasks"][0], "task": "../../sum"})
     (climbing / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
-    refused = runs.run("export", str(climbing), "--format", "dspy", "--task", "../../sum", "--arm", "none")
+    climb = ("export", str(climbing), "--format", "dspy", "--task", "../../sum", "--arm", "none")
+    assert "fails its audit: plan: plan.json is not what was frozen" in runs.run(*climb).stderr
+    refused = runs.run(*climb, "--force")
     assert refused.returncode != 0
     assert "cannot name a file" in refused.stderr
     assert not list(tmp_path.glob("**/sum.json"))
-    done = runs.run("export", str(copy), "--format", "dspy", "--arm", "emotionprompt/EP02", "--setting", "two", cwd=tmp_path)
+    done = runs.run("export", str(copy), "--format", "dspy", "--arm", "emotionprompt/EP02", "--setting", "two", "--force", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert not (tmp_path / "PWNED").exists()
     assert (copy / "dspy" / "sum.json").exists()

@@ -90,7 +90,7 @@ def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
         if not simulated <= set(manifest.simulated_models) or (simulated and not manifest.simulated):
             yield "the manifest hides that models are simulated"
         asked = {name: asked.litellm_name for name, asked in manifest.models.items()}
-        if odd := [m.name for m in plan.models if asked.get(m.name, m.litellm_name) != m.litellm_name]:
+        if odd := [m.name for m in plan.models if (asked.get(m.name) or m.litellm_name) != m.litellm_name]:
             yield f"the manifest names another model than the plan for {', '.join(odd)}"
 
 
