@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import ArmRef, Comparison, Hypothesis, Plan
+from promptlab.nouns import FINDINGS, ArmRef, Comparison, Hypothesis, Plan
 from promptlab.record import registry
 from promptlab.record.registry import Entry, Registry
 from promptlab.record.store import Run
@@ -153,7 +153,9 @@ def _variation_words(run: str, own: Entry, known: Registry) -> list[str]:
 def _results(found: Sequence[Any] | None) -> str:
     if found is None:
         return "not reported"
-    return ", ".join(f"{name} {diff} {verdict}" for name, diff, verdict in found) or "none"
+    named = [f"{name} {diff} {verdict}" for name, diff, verdict in found if len(found) <= MOST_RUNS or verdict in FINDINGS]
+    rest = len(found) - len(named)
+    return ", ".join([*named, *([f"{rest} {'other ' if named else ''}without a difference that was shown"] if rest else [])]) or "none"
 
 
 def keep_results(run: str, comparisons: Sequence[Comparison]) -> None:
