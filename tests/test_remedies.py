@@ -64,6 +64,14 @@ def test_what_is_said_works_when_it_is_typed(tmp_path: Path) -> None:
         assert "did you mean" not in again.stderr, again.stderr
 
 
+def test_a_column_that_may_be_the_arm_is_named(tmp_path: Path) -> None:
+    rows = [f"{i},{prompt},{(i + place) % 2}" for i in range(30) for place, prompt in enumerate(("old", "new"))]
+    (tmp_path / "a.csv").write_text("\n".join(["item,prompt,score", *rows]), encoding="utf-8")
+    said = run("import", "a.csv", cwd=tmp_path).stderr.splitlines()[-1]
+    assert said == "try: promptlab import a.csv --arm prompt"
+    assert "2 arms, 30 items" in run("import", "a.csv", "--arm", "prompt", "--baseline", "old", cwd=tmp_path).stdout
+
+
 def test_a_table_in_place_of_an_experiment_is_named_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,message\n" + "1,some words of a ticket\n" * 100, encoding="utf-8")
     done = run("sweep", "a.csv", cwd=tmp_path)

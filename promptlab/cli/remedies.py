@@ -15,7 +15,7 @@ IN_TICKS = re.compile(r"`((?:promptlab|pip|python|export) [^`]+)`")
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
 """A word that stands for something of the reader's, such as DIR."""
 ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
-ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) ([\w.-]+)")
+ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) ([\w.-]*\w)")
 LIBRARY = re.compile(r"Install (\w+) to ")
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 

@@ -86,6 +86,8 @@ class Summary:
     """Tasks and items."""
     against: str
     """What the differences are measured against."""
+    with_its_repeat: float | None
+    """The mean score of the incumbent and its repeat, where differences are against that and it is not the incumbent's own score."""
     rows: tuple[SummaryRow, ...]
     best: str
     """One sentence that names the best arm, corrected for the choice."""
@@ -128,7 +130,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
     else:
         rows = [_row(report, s, said, decided, silent) for s in own]
         open_rows = [_open(report, line) for key, line in said.items() if key[0] == model and line.comparison.verdict in OPEN]
-        rows, beside = _split(report, model, rows), [*_with_its_repeat(report, model, rows), *_beside(report, model)]
+        rows, beside = _split(report, model, rows), _beside(report, model)
     rows = _with_the_best(sorted(rows, key=lambda row: -(row.diff or 0.0)))
     beside = [*earlier_words(report.plan, report.trials, report.n_old, report.n_trials), *screening_words(report, model), *beside]
     return Summary(
@@ -136,6 +138,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         simulated=model in report.manifest.simulated_models,
         where=_where(report),
         against=_against(rows),
+        with_its_repeat=_with_its_repeat(report, model, rows),
         rows=tuple(rows),
         best=_best(rows, silent),
         advice=_advice(report, rows, silent),
@@ -145,13 +148,10 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
     )
 
 
-def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[str]:
-    """What differences are against where it is not the score in the incumbent's row: the mean of that row and its repeat."""
+def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> float | None:
     own = [c.mean_control for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
     means, scores = ({f"{100 * x:.1f}" for x in of if x is not None} for of in (own, [row.score for row in rows if row.incumbent]))
-    if len(means) != 1 or len(scores) != 1 or means == scores:
-        return []
-    return [f"Points are against the mean of {_against(rows)} and its repeat: {means.pop()}."]
+    return own[0] if len(means) == len(scores) == 1 and means != scores else None
 
 
 def _open(report: Report, line: Line) -> Open:
