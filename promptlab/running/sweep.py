@@ -1,4 +1,7 @@
-"""One sweep from a resolved study to a recorded run: plan frozen, trials run and appended, manifest kept true all the while."""
+"""One sweep from a resolved study to a recorded run: plan frozen, trials run and appended, manifest kept true all the while.
+
+Above 400 lines: start, resume and end of a run share what must be recorded on any exit.
+"""
 
 from __future__ import annotations
 
