@@ -190,7 +190,7 @@ def stimuli_of(arms: Sequence[PlannedArm]) -> dict[str, tuple[str, ...]]:
 def replanned(plan: Plan, *, earlier: bool = False) -> Plan:
     """The plan with the hypotheses that follow from its own arms, tasks, models and settings."""
     planned = planned_hypotheses(list(plan.model_of), [task.name for task in plan.tasks], plan.arms, plan.settings, earlier=earlier)
-    return completed(replace(plan, hypotheses=tuple(planned), stimuli_of=stimuli_of(plan.arms)))
+    return completed(replace(plan, hypotheses=tuple(planned), stimuli_of=stimuli_of(plan.arms), earlier=None))
 
 
 def plain_of(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -145,7 +145,7 @@ class _Reader:
         self.calls: dict[str, Mapping[str, Any]] = {}
         parts: Mapping[Any, Any] | pd.Series[int] = run.part_of() if trials else {}
         by_part: dict[int, set[str]] = {}
-        for one in trials:
+        for one in (trial for trial in trials if trial["order"] in parts):  # those of an earlier run have their calls there
             by_part.setdefault(int(parts[one["order"]]), set()).add(str(one["trial"]))
         for part, names in by_part.items():
             for call in records(run.calls_in(names, part)):

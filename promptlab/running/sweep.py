@@ -236,7 +236,8 @@ class _Session:
         """Append trials; with the first of them the plan is one that got an answer."""
         if not self._noted and self._how.cache != "replay":
             self._noted = True
-            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder))
+            anew = not self._recorded.trials
+            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder), anew)
         self._writer.append_lines(lines)
 
     def _spent(self) -> tuple[float, int]:
