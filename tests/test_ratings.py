@@ -40,6 +40,12 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     return {kind: sweep(resolve(path), path.parent, "runs")[1] for kind, path in made.items()}
 
 
+@pytest.fixture(scope="module")
+def folder(both: dict[str, Run]) -> Path:
+    """What the browser waits for: the runs that are made before it."""
+    return both["rubric"].folder
+
+
 @pytest.fixture(params=["rubric", "pairwise"])
 def run(both: dict[str, Run], request: pytest.FixtureRequest) -> Run:
     return both[request.param]
