@@ -33,7 +33,7 @@ def path() -> Path:
 
 class Registry(NamedTuple):
     """What the file says: plans by run in the order of their first answers, their last results, registrations by plan, and when a plan
-    was begun anew in an empty folder.
+    was begun again in an empty folder.
     """
 
     plans: Mapping[str, Entry]
