@@ -143,6 +143,11 @@ class Run:
         series = pd.Series(parts, index=orders, dtype=np.int64)
         return series[~series.index.duplicated(keep="last")]
 
+    def recorded_at(self) -> tuple[dict[int, int], dict[int, int]]:
+        """When the first and the last row of each trial were recorded, as places in the record, by the order of the trial."""
+        orders = self._table("trials", {"order": "int"})["order"].to_pylist()
+        return {order: at for at, order in reversed([*enumerate(orders)])}, {order: at for at, order in enumerate(orders)}
+
     def calls_of(self, trial: str, part: int | None = None) -> pd.DataFrame:
         """The calls of one trial, in turn order; quicker where the part that holds them is known."""
         return self.calls_in([trial], part)
