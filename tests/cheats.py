@@ -167,6 +167,12 @@ CHEATS = (
         **row, "role": {"stimulus": "placebo", "placebo": "stimulus"}.get(row["role"], row["role"])}), rechained(f))),
     Cheat("clusters of items split", lambda f: (
         rows_changed(f, "trials", lambda row: {**row, "cluster": f"own {row['item']}"}), rechained(f))),
+    Cheat("the run called imported, and scores flipped", lambda f: (
+        replanned(f, lambda p: p.update(imported=True)), rows_changed(f, "trials", flipped), rechained(f))),
+    Cheat("no scorer in the plan, and scores flipped", lambda f: (
+        replanned(f, lambda p: p.update(scorer=None)), rows_changed(f, "trials", flipped), rechained(f))),
+    Cheat("the registration of another plan", lambda f: changed(
+        f, "manifest.json", lambda m: m.update(registered={"at": "2020-01-01T00:00:00+00:00", "sha256": "0" * 64, "plan": "1" * 64}))),
     Cheat("right and wrong answers exchanged between two arms", exchanged, report=False),
     Cheat("the repeat overwritten by the baseline", copied_repeat, report=False),
     Cheat("prompts edited in the calls", lambda f: (

@@ -86,7 +86,14 @@ def _values(plan: Plan, experiment: Experiment) -> Iterator[tuple[str, Any, Any]
 
 def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
     manifest = run.manifest
+    registered = manifest.registered
+    if registered and registered.get("plan") != manifest.hashes.get("plan"):
+        yield "the registration that the manifest names is of another plan"
+    if plan.imported and (run.folder / "experiment.yaml").exists():
+        yield "the plan says that another tool made the run, and the folder holds an experiment"
     if not plan.imported:
+        if plan.scorer is None:
+            yield "the plan names no scorer"
         simulated = {model.name for model in plan.models if model.litellm_name.startswith("sim/")}
         if not simulated <= set(manifest.simulated_models) or (simulated and not manifest.simulated):
             yield "the manifest hides that models are simulated"

@@ -98,12 +98,11 @@ def _of_choices(run: Run, plan: Plan) -> list[str]:
     trials = run.trials(compact=True)
     if odd := _misplaced(run, plan, trials):
         return [f"{odd:,} trials are in another part of the items than the plan has them in"]
-    first, last = run.recorded_at()
     ends = [plan.confirm.order] if plan.confirm else [look.order for look in plan.looks[:-1]]
-    orders = trials["order"].to_numpy()
+    orders = run.orders()
     for end in ends:
-        before, after = orders[orders < end], orders[orders >= end]
-        if len(after) and len(before) and max(map(last.__getitem__, before)) > min(map(first.__getitem__, after)):
+        before, after = np.flatnonzero(orders < end), np.flatnonzero(orders >= end)
+        if len(before) and len(after) and before[-1] > after[0]:
             return []
     said = run.looks
     was: set[tuple[Any, ...]]
