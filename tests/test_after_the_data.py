@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,7 @@ def test_a_part_of_what_was_asked_is_exploratory_unless_it_is_asked_anew(first: 
     said = " ".join(headline(chosen))
     assert f"{chosen.n_trials} of {chosen.n_trials} answers are older than this plan; first used by {first.run}" in said
     assert "Run 2 of 2 variations of this question (same model and task); 1 of the others" in said
+    assert re.search(r"Their results: [^;]+ helps(, [^;]+ (helps|hurts))*, \d+ other without a difference that was shown\.", said)
     assert f"{first.run}: emotionprompt/EP02 " in said
     fresh = swept(tmp_path / "runs", "refresh", name="third", tasks="sum, sentiment", stimuli="emotionprompt/EP02")
     assert not exploratory(fresh)

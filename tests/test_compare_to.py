@@ -107,7 +107,7 @@ def test_added_texts_of_an_earlier_run_are_arms_too_also_where_arms_are_screened
     done = swept(tmp_path, f"{text}confirm: 0.5\ncompare_to: runs/{first.name}\n")
     report = build(Run(done.folder))
     [found] = [c for c in report.of("stimulus") if c.treatment == f"emotionprompt/EP02@{first.name}"]
-    assert (found.verdict, found.n_pairs) == ("helps", 50)
+    assert (found.verdict, found.n_pairs) == ("helps", 50), found.sentence
     assert found.n_family == len({c.treatment for c in report.of("stimulus", control="none")})
     assert {row.treatment for row in report.screening} == {"emotionprompt/EP03", "emotionprompt/EP04"}
     again = make_plan(resolve(tmp_path / "x.yaml"))

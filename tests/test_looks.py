@@ -151,7 +151,7 @@ def test_verdicts_stand_on_the_items_of_their_look_and_say_so(swept: tuple[Study
     for c in report.of("stimulus"):
         row = ended[c.treatment]
         assert (c.n_pairs, c.n_missing) == (sum(run.plan.looks[row.look].items), 0)
-        assert f"look {row.look + 1} of 4" in c.sentence
+        assert f"interim analysis {row.look + 1} of 4" in c.sentence
         assert "biased" in c.sentence
     helps = next(c for c in report.of("stimulus") if c.treatment == "emotionprompt/EP02" and c.control == "placebo")
     assert helps.verdict == "helps"

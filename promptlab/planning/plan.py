@@ -1,4 +1,7 @@
-"""What an experiment will ask, cost and be able to see, and the families it commits to. Sends nothing, imports no litellm."""
+"""What an experiment will ask, cost and be able to see, and the families it commits to. Sends nothing, imports no litellm.
+
+Above 400 lines: a plan is frozen in one pass, in the order of its fields.
+"""
 
 from __future__ import annotations
 

@@ -61,6 +61,7 @@ def changed(report: Report, summary: Summary) -> dict[int, Changed]:
     bases = [row for row in summary.rows if row.incumbent]
     own = [one for one in report.models if one == summary.model]
     mine = report.trials[report.trials["model"].isin(own)]
+    mine = mine[mine["order"] >= 0] if "order" in mine else mine  # an earlier run's calls are in its own folder
     counted: dict[int, tuple[int, int]] = {}
     chosen: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     seen = set()

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import ArmRef, Comparison, Hypothesis, Plan
+from promptlab.nouns import FINDINGS, ArmRef, Comparison, Hypothesis, Plan
 from promptlab.planning.earlier import earlier_run
 from promptlab.record import registry
 from promptlab.record.registry import Entry, Registry
@@ -165,6 +165,8 @@ def _left_out(earlier: Entry | None, own: Entry) -> str:
             return f"the task {task}, whose answers were known, is left out"
         if not set(items) <= set(mine[2]):
             return f"items of {task}, whose answers were known, are left out"
+    if earlier and own["rules"].get(SCREENS) and earlier.get("seed") != own["seed"]:
+        return "another seed split the items after those answers were known"
     return ""
 
 
@@ -198,7 +200,9 @@ def _variation_words(run: str, own: Entry, known: Registry) -> list[str]:
 def _results(found: Sequence[Any] | None) -> str:
     if found is None:
         return "not reported"
-    return ", ".join(f"{name} {diff} {verdict}" for name, diff, verdict in found) or "none"
+    named = [f"{name} {diff} {verdict}" for name, diff, verdict in found if len(found) <= MOST_RUNS or verdict in FINDINGS]
+    rest = len(found) - len(named)
+    return ", ".join([*named, *([f"{rest} {'other ' if named else ''}without a difference that was shown"] if rest else [])]) or "none"
 
 
 def keep_results(run: str, comparisons: Sequence[Comparison]) -> None:
