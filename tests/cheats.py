@@ -120,6 +120,20 @@ def copied_repeat(folder: Path) -> None:
     rechained(folder)
 
 
+def exchanged(folder: Path) -> None:
+    """Where one of baseline and sentence is right, each has the other's answer."""
+    frame = Run(folder).trials()
+    of_role = {role: frame[frame["role"] == role].set_index(["task", "item"]) for role in ("baseline", "stimulus")}
+    both = of_role["baseline"].add_suffix("_a").join(of_role["stimulus"].add_suffix("_b"))
+    other = {}
+    for row in both[both["score_a"] != both["score_b"]].to_dict("records"):
+        for here, there in ("ab", "ba"):
+            other[row[f"trial_{here}"]] = {name: row[f"{name}_{there}"] for name in ("answer", "score", "extracted", "outcome")}
+    assert other
+    rows_changed(folder, "trials", lambda row: {**row, **other.get(row["trial"], {})})
+    rechained(folder)
+
+
 class Cheat(NamedTuple):
     """What is done, and which of report and audit notice it."""
 
@@ -149,6 +163,17 @@ CHEATS = (
     Cheat("the neutral arm dropped from the record", arm_dropped),
     Cheat("a part replaced by an edited one, answers unlike scores", lambda f: (
         rows_changed(f, "trials", lambda row: {**row, "answer": "7"} if row["role"] == "aa" else row), rechained(f))),
+    Cheat("a sentence and its neutral texts exchanged", lambda f: (rows_changed(f, "trials", lambda row: {
+        **row, "role": {"stimulus": "placebo", "placebo": "stimulus"}.get(row["role"], row["role"])}), rechained(f))),
+    Cheat("clusters of items split", lambda f: (
+        rows_changed(f, "trials", lambda row: {**row, "cluster": f"own {row['item']}"}), rechained(f))),
+    Cheat("the run called imported, and scores flipped", lambda f: (
+        replanned(f, lambda p: p.update(imported=True)), rows_changed(f, "trials", flipped), rechained(f))),
+    Cheat("no scorer in the plan, and scores flipped", lambda f: (
+        replanned(f, lambda p: p.update(scorer=None)), rows_changed(f, "trials", flipped), rechained(f))),
+    Cheat("the registration of another plan", lambda f: changed(
+        f, "manifest.json", lambda m: m.update(registered={"at": "2020-01-01T00:00:00+00:00", "sha256": "0" * 64, "plan": "1" * 64}))),
+    Cheat("right and wrong answers exchanged between two arms", exchanged, report=False),
     Cheat("the repeat overwritten by the baseline", copied_repeat, report=False),
     Cheat("prompts edited in the calls", lambda f: (
         rows_changed(f, "calls", lambda row: {**row, "messages": row["messages"].replace("Input", "Question")}), rechained(f)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import runs
-from cheats import CHEATS, Cheat, changed, copy
+from cheats import CHEATS, Cheat, changed, copy, rechained, rows_changed
 from conftest import ROOT
 from promptlab import api
 from promptlab.nouns import RunProblem
@@ -51,6 +53,45 @@ def test_a_cheat_is_noticed_by_what_the_page_says(honest: Path, tmp_path: Path, 
             assert "FAILS ITS AUDIT" in text
     assert refused == cheat.report
     assert bool(differing(run)) == cheat.audit
+
+
+def screened(folder: Path) -> Path:
+    return experiment(folder, name="screened", models="  - sim/planted", stimuli="emotionprompt/EP0*", items=60, more="confirm: 0.5\n")
+
+
+def looked(folder: Path) -> Path:
+    return experiment(folder, name="looked", models="  - sim/planted", items=40, more="analysis: {looks: 2}\n")
+
+
+def choices_forged(run: Path) -> None:
+    rows = json.loads((run / "looks.json").read_text())
+    for row in rows.get("screening", ()):
+        row["chosen"] = not row["chosen"]
+    for row in rows.get("looks", ()):
+        row["decision"] = "futility"
+    (run / "looks.json").write_text(json.dumps(rows))
+
+
+def moved_to_the_first_part(run: Path) -> None:
+    plan = Run(run).plan
+    start = plan.confirm.order if plan.confirm else plan.looks[0].order
+    rows_changed(run, "trials", lambda row: {**row, "order": row["order"] - start} if row["order"] >= start and not row["score"] else row)
+    rechained(run)
+
+
+@pytest.mark.parametrize("made", [screened, looked])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_choices_on_the_way_are_made_again(tmp_path: Path, made: Callable[[Path], Path], workers: int) -> None:
+    study = resolve(made(tmp_path))
+    few = Execution(max_tokens=3_000)
+    assert failures(Run(run_sweep(study, tmp_path / "runs", None, few, lambda _: None).folder)) == [], "in progress"
+    run = run_sweep(study, tmp_path / "runs", None, Execution(workers=workers), lambda _: None).folder
+    assert failures(Run(run)) == []
+    cheats = [lambda f: (f / "looks.json").unlink(), choices_forged, moved_to_the_first_part]
+    for number, cheat in enumerate(cheats if workers == 1 else ()):
+        forged = copy(run, tmp_path / str(number))
+        cheat(forged)
+        assert failures(Run(forged)), number
 
 
 def table() -> str:

@@ -33,7 +33,7 @@ def problems(run: Run) -> list[str]:
     """What is not as it was frozen in a run folder, as far as the folder itself shows: chain, hashes, plan. Cheap."""
     with_chain = [f"the hash chain is broken: {said}" for said in verified(run.folder, run.manifest.chain).problems]
     plan = run.plan
-    excused = {*OF_THIS_MACHINE, *(("experiment",) if _by_another_version(run) else ())}
+    excused = {*OF_THIS_MACHINE, *(("experiment",) if by_another_version(run) else ())}
     told = [
         f"{check.what}: {check.source} is not what was frozen"
         for check in audit(run)
@@ -42,7 +42,7 @@ def problems(run: Run) -> list[str]:
     return [*with_chain, *told, *_plan_problems(run, plan), *_manifest_problems(run, plan)]
 
 
-def _by_another_version(run: Run) -> bool:
+def by_another_version(run: Run) -> bool:
     """Whether another promptlab wrote the run, whose defaults of an experiment may be others. Whoever forges that could as well
     recompute every hash, under another name of the run.
     """
@@ -86,7 +86,14 @@ def _values(plan: Plan, experiment: Experiment) -> Iterator[tuple[str, Any, Any]
 
 def _manifest_problems(run: Run, plan: Plan) -> Iterator[str]:
     manifest = run.manifest
+    registered = manifest.registered
+    if registered and registered.get("plan") != manifest.hashes.get("plan"):
+        yield "the registration that the manifest names is of another plan"
+    if plan.imported and (run.folder / "experiment.yaml").exists():
+        yield "the plan says that another tool made the run, and the folder holds an experiment"
     if not plan.imported:
+        if plan.scorer is None:
+            yield "the plan names no scorer"
         simulated = {model.name for model in plan.models if model.litellm_name.startswith("sim/")}
         if not simulated <= set(manifest.simulated_models) or (simulated and not manifest.simulated):
             yield "the manifest hides that models are simulated"

@@ -95,6 +95,7 @@ def entry_of(plan: Plan, items: Iterable[Mapping[str, Any]]) -> Entry:
         "margins": [plan.margins.cell, plan.margins.mean],
         "models": sorted({digest(model.litellm_name)[:CHARS] for model in plan.models}),
         "scorer": plan.scorer,
+        "metrics": {task.name: digest([task.metric, task.scoring])[:CHARS] for task in plan.tasks},
         "rules": rules_of(plan),
         "tasks": {task.name: [f"{task.suite}/{task.name}", len(drawn.get(task.name, ())), drawn.get(task.name, [])] for task in plan.tasks},
         "comparisons": {key_of(h, plan): sizes[h.family] for h in plan.hypotheses},
@@ -108,7 +109,6 @@ def rules_of(plan: Plan) -> dict[str, Any]:
         "screening parts": plan.confirm and plan.confirm.share,
         "interim analyses": [look.fraction for look in plan.looks],
         "base prompts": None if plan.prompts else list(plan.base_prompts),
-        "metrics": {task.name: digest([task.metric, task.scoring])[:CHARS] for task in plan.tasks},
     }
 
 

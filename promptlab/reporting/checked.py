@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import OWN_PROMPT, UNREADABLE, Plan, RunProblem, Setting, canonical_json, digest_of_text, first_line, plain_json
+from promptlab.nouns import (
+    OWN_PROMPT,
+    UNREADABLE,
+    LookRow,
+    Plan,
+    RunProblem,
+    ScreenRow,
+    Setting,
+    canonical_json,
+    digest_of_text,
+    first_line,
+    plain_json,
+)
 from promptlab.planning import rebuilt
+from promptlab.planning.rebuilt import by_another_version
 from promptlab.record.store import Run
 from promptlab.reporting.earlier import own_rows
 from promptlab.reporting.rescore import rescored
+from promptlab.stats import Looks, Screening
 
 MOST_SCORED = 20_000
 """Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
@@ -24,7 +41,7 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
         plan = run.plan
         found = rebuilt.problems(run)
         frame = run.trials(compact=True) if trials is None else own_rows(trials, plan)
-        return [*found, *_incomplete(run, plan, frame), *_of_trials(run, plan, frame, most)]
+        return [*found, *_incomplete(run, plan, frame), *_of_trials(run, plan, frame, most), *_of_choices(run, plan)]
     except RunProblem:
         raise
     except UNREADABLE as error:
@@ -59,9 +76,76 @@ def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[st
     was, now = some["score"].astype(float).to_numpy(), again["score"].astype(float).to_numpy()
     if n := int((~np.isclose(was, now, rtol=0, atol=1e-9, equal_nan=True)).sum()):
         found.append(f"{n:,} stored scores{of} are not those of the stored answers; where another version scored them, `promptlab rescore`")
+    roles = {(arm.name, arm.role) for arm in plan.arms}
+    clusters = {(str(row["task"]), str(row["item"])): row["cluster"] for row in run.each_item()}
+    if n := sum(pair not in roles for pair in zip(some["arm"], some["role"], strict=True)):
+        found.append(f"{n:,} trials{of} have another role than their arm has in the plan")
+    held = zip(some["task"], some["item"], some["cluster"].astype(object).where(some["cluster"].notna(), None), strict=True)
+    if n := sum(clusters.get((task, item)) != cluster for task, item, cluster in held):
+        found.append(f"{n:,} trials{of} are in another cluster than their items")
     if n := sum(identity not in ids for identity, ids in _identities(some, plan)):
         found.append(f"{n:,} trials{of} are not what their ids say")
     return found
+
+
+def _of_choices(run: Run, plan: Plan) -> list[str]:
+    """Whether arms were chosen, or stopped, as the answers of that time say, and whether each answer is in the part where its item is.
+
+    Not where answers of a part came after it had ended, which may have been chosen without them, nor where another version chose.
+    """
+    if plan.imported or not (plan.confirm or plan.looks) or by_another_version(run):
+        return []
+    trials = run.trials(compact=True)
+    if odd := _misplaced(run, plan, trials):
+        return [f"{odd:,} trials are in another part of the items than the plan has them in"]
+    ends = [plan.confirm.order] if plan.confirm else [look.order for look in plan.looks[:-1]]
+    orders = run.orders()
+    for end in ends:
+        before, after = np.flatnonzero(orders < end), np.flatnonzero(orders >= end)
+        if len(before) and len(after) and before[-1] > after[0]:
+            return []
+    said = run.looks
+    was: set[tuple[Any, ...]]
+    now: set[tuple[Any, ...]]
+    if plan.confirm:
+        chosen, again = Screening.thawed(plan, said), Screening(plan).decided(trials)
+        begun = set(trials.loc[trials["order"] >= plan.confirm.order, "model"].astype(str))
+        was, now = ({_chosen(row) for row in one.rows if row.model in begun} for one in (chosen, again))
+    else:
+        looks, anew = Looks.thawed(plan, said), Looks(plan)
+        for number, end in enumerate(ends):
+            if (orders >= end).any():
+                anew.decide(trials, number)
+        was, now = (
+            {_decided(row) for row in one.rows if row.look < len(ends) and (orders >= ends[row.look]).any()} for one in (looks, anew)
+        )
+    return [f"{len(was ^ now):,} rows of looks.json are not what the answers decide"] if was != now else []
+
+
+def _chosen(row: ScreenRow) -> tuple[Any, ...]:
+    return row.question, row.setting.id, row.treatment, row.chosen
+
+
+def _decided(row: LookRow) -> tuple[Any, ...]:
+    return row.look, row.model, row.setting.id, row.treatment, row.decision
+
+
+def _misplaced(run: Run, plan: Plan, trials: pd.DataFrame) -> int:
+    """Trials whose order is of another part than their item: the screening part, or the items up to an interim analysis."""
+    place: dict[tuple[str, str], int] = {}
+    counts: Counter[str] = Counter()
+    for row in run.each_item():
+        place[str(row["task"]), str(row["item"])] = counts[str(row["task"])]
+        counts[str(row["task"])] += 1
+    parts: list[tuple[int, Sequence[int]]] = [(look.order, look.items) for look in plan.looks[:-1]]
+    if plan.confirm:
+        parts = [(plan.confirm.order, [len(plan.confirm.screening[task.name]) for task in plan.tasks])]
+    n = 0
+    at = np.array([place[key] for key in zip(trials["task"].astype(str), trials["item"].astype(str), strict=True)], dtype=int)
+    for order, sizes in parts:
+        size = trials["task"].astype(str).map(dict(zip((task.name for task in plan.tasks), sizes, strict=True))).to_numpy()
+        n += int(((at < size) != (trials["order"].to_numpy() < order)).sum())
+    return n
 
 
 def _identities(trials: pd.DataFrame, plan: Plan) -> list[tuple[str, tuple[str, ...]]]:

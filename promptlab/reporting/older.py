@@ -75,9 +75,13 @@ def _older_words(trials: pd.DataFrame, own: Entry, entries: Mapping[str, Entry])
         return []
     by = ", ".join(f"{name} ({n:,})" for name, n in counts.most_common(MOST_RUNS))
     said = [f"{counts.total():,} of {len(trials):,} answers are older than this plan; first used by {by}."]
-    scorers = {str(entries[run].get("scorer")) for run in counts if run in entries} - {str(own["scorer"]), "None"}
+    before = [entries[run] for run in counts if run in entries]
+    scorers = {str(entry.get("scorer")) for entry in before} - {str(own["scorer"]), "None"}
     if scorers:
         said.append(f"They were scored by {' and '.join(sorted(scorers))} then, and by {own['scorer']} here: report both.")
+    changed = {task for entry in before for task, metric in entry.get("metrics", {}).items() if own["metrics"].get(task, metric) != metric}
+    if changed:
+        said.append(f"The metric of {', '.join(sorted(changed))} was another one then: report both.")
     return said
 
 
@@ -146,9 +150,7 @@ def _contained(earlier: Entry | None, own: Entry, key: str, c: Comparison, tasks
         return f"that plan judged it among {earlier['comparisons'][key]:,}, and this one among {n_family:,}"
     rules = earlier.get("rules", own["rules"])
     for name, rule in own["rules"].items():
-        both = (rule, rules[name])
-        mine, theirs = ([of_task.get(task) for task in tasks] for of_task in both) if name == "metrics" else both
-        if mine != theirs:
+        if rule != rules.get(name):
             return f"that plan had other {name}"
     if earlier["margins"] != own["margins"] or any(one < other for one, other in zip(earlier["alpha"], own["alpha"], strict=True)):
         return "that plan had other margins or a stricter level"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -142,6 +143,10 @@ class Run:
         parts = np.repeat([part for part, _ in found], [len(orders) for _, orders in found])
         series = pd.Series(parts, index=orders, dtype=np.int64)
         return series[~series.index.duplicated(keep="last")]
+
+    def orders(self) -> npt.NDArray[np.int64]:
+        """The order of each row of the trials, as they were recorded: of a trial that was sent again, every row."""
+        return np.asarray(self._table("trials", {"order": "int"})["order"].to_numpy(), dtype=np.int64)
 
     def calls_of(self, trial: str, part: int | None = None) -> pd.DataFrame:
         """The calls of one trial, in turn order; quicker where the part that holds them is known."""
