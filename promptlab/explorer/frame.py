@@ -30,7 +30,7 @@ from promptlab.reporting.table import Table
 
 LIVE_S = 3.0
 LOADING_PX = 380
-"""The height of what stands in for a page while its run is read."""
+"""The height of the placeholder that a page shows while its run is read."""
 FAILED = "! "
 """How the badge of failed answers begins."""
 ICON = str(Path(__file__).with_name("icon.svg"))
