@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -52,6 +55,7 @@ def test_a_part_of_what_was_asked_is_exploratory_unless_it_is_asked_anew(first: 
     said = " ".join(headline(chosen))
     assert f"{chosen.n_trials} of {chosen.n_trials} answers are older than this plan; first used by {first.run}" in said
     assert "Run 2 of 2 variations of this question (same model and task); 1 of the others" in said
+    assert re.search(r"Their results: [^;]+ helps(, [^;]+ (helps|hurts))*, \d+ other without a difference that was shown\.", said)
     assert f"{first.run}: emotionprompt/EP02 " in said
     fresh = swept(tmp_path / "runs", "refresh", name="third", tasks="sum, sentiment", stimuli="emotionprompt/EP02")
     assert not exploratory(fresh)
@@ -79,6 +83,41 @@ def test_an_older_incumbent_chooses_nothing_unless_tasks_or_items_are_left_out(f
     fewer = swept(tmp_path, name="fewer", tasks="sum", stimuli="emotionprompt/EP06")
     assert exploratory(fewer) == {"emotionprompt/EP06", "emotionprompt"}
     assert any("whose answers were known, is left out" in c.sentence for c in fewer.comparisons)
+
+
+@pytest.mark.parametrize(
+    ("what", "why"),
+    [
+        ({"more": "replicates: 2\n"}, "had other answers to an item"),
+        ({"more": "base_prompts: [ape]\n"}, "had other base prompts"),
+        ({"items": 60, "more": "analysis: {looks: 2}\n"}, "had other interim analyses"),
+        ({"items": 60, "more": "confirm: 0.5\n"}, "had other screening parts"),
+    ],
+)
+def test_a_plan_that_uses_known_answers_by_other_rules_has_no_verdict(tmp_path: Path, what: dict[str, Any], why: str) -> None:
+    both = {"more": "base_prompts: [human, ape]\n"} if "base prompts" in why else {}
+    swept(tmp_path, **({"name": "one", "tasks": "sum, sentiment", "items": what.get("items", 12)} | both))
+    report = swept(tmp_path, **({"name": "two", "tasks": "sum, sentiment"} | what))
+    assert any(why in c.sentence for c in report.comparisons), {c.sentence for c in report.comparisons}
+
+
+def test_a_renamed_plan_that_screens_keeps_its_verdicts(tmp_path: Path) -> None:
+    what = {"tasks": "sum, sentiment", "items": 60, "stimuli": "emotionprompt/EP0*", "more": "confirm: 0.5\n"}
+    one, two = (swept(tmp_path, name=name, **what) for name in ("one", "two"))
+    assert not exploratory(two)
+    assert [c.verdict for c in two.comparisons] == [c.verdict for c in one.comparisons]
+
+
+def test_another_scorer_and_a_second_beginning_are_named(first: Report, tmp_path: Path) -> None:
+    path = tmp_path / "first.yaml"
+    path.write_text(path.read_text().replace("scorer: reference", "scorer: strict").replace("name: first", "name: strict"))
+    done = run_sweep(resolve(path), tmp_path / "runs", tmp_path / "cache", Execution(), lambda _: None)
+    report = build(Run(done.folder))
+    assert not exploratory(report)
+    assert "They were scored by reference then, and by strict here: report both." in report.history
+    assert not any("was begun" in said for said in swept(tmp_path, "refresh", name="first").history), "resumed"
+    shutil.rmtree(tmp_path / "runs" / first.run)
+    assert any("This plan was begun 2 times" in said for said in swept(tmp_path, "refresh", name="first").history)
 
 
 def test_the_registry_is_appended_to_and_survives_bad_lines(first: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,10 @@ def test_every_module_has_its_place() -> None:
     assert len(TOP) <= 8
 
 
+LONG = 400
+"""Lines of a file that says nothing of its length."""
+
+
 def test_imports_point_down() -> None:
     up = []
     for name in modules():
@@ -97,6 +101,11 @@ def test_there_are_no_circles() -> None:
         for needs in left.values():
             needs -= set(free)
     assert left == {}, "each of these imports another of them, directly or not"
+
+
+def test_long_files_say_why() -> None:
+    lines = {name: path.read_text(encoding="utf-8").splitlines() for name, path in modules().items()}
+    assert [name for name, text in lines.items() if len(text) > LONG and "Above 400 lines: " not in "\n".join(text[:30])] == []
 
 
 def test_heavy_libraries_have_owners() -> None:

@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from promptlab import api
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.audit import MATCHES, audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.reporting import build, to_html, to_json, to_markdown
+from promptlab.reporting.audited import of_run
+from promptlab.reporting.checked import failures
 from promptlab.reporting.prepared import Store
 from promptlab.running.progress import Execution
 from promptlab.running.sweep import Sweep, run_sweep
@@ -74,13 +77,37 @@ def test_arms_of_an_earlier_run_are_judged_in_the_planned_family_and_old_answers
     assert "is not there any more" in to_markdown(gone)
 
 
+def test_a_run_with_an_earlier_one_passes_its_audit_and_is_resumed(tmp_path: Path) -> None:
+    first = swept(tmp_path, FIRST).folder
+    text = f"{SECOND}compare_to: runs/{first.name}\n"
+    done = swept(tmp_path, text).folder
+    assert failures(Run(done)) == []
+    assert {row.says for row in of_run(Run(done))} == {MATCHES}
+    written = api.report(done)
+    assert "FAILS" not in written.to_html()
+    assert swept(tmp_path, text).state == "complete"
+
+
+def test_arms_that_were_known_on_both_sides_have_no_verdict_unless_the_earlier_plan_held_it(tmp_path: Path) -> None:
+    third = 'third: "Third. {instruction}\\n{input}"'
+    first = swept(tmp_path, FIRST.replace('{input}"}', '{input}", ' + third + "}")).folder
+    earlier = f"compare_to: runs/{first.name}\n"
+    status = {c.treatment: c.status for c in build(Run(swept(tmp_path, SECOND + earlier).folder)).comparisons}
+    assert status[f"expert@{first.name}"] != "after_the_data", "the earlier plan held it, among fewer"
+    chosen = SECOND.replace("current:", "incumbent:").replace('"{instruction}', '"Third. {instruction}')
+    report = build(Run(swept(tmp_path, chosen.replace("name: second", "name: chosen") + earlier).folder))
+    status = {c.treatment: c.status for c in report.comparisons}
+    assert status[f"expert@{first.name}"] == "after_the_data", "the incumbent is an arm that was judged already"
+    assert status[f"third@{first.name}"] != "after_the_data", "the same requests on both sides"
+
+
 def test_added_texts_of_an_earlier_run_are_arms_too_also_where_arms_are_screened(tmp_path: Path) -> None:
     first = swept(tmp_path, TEXTS).folder
     text = TEXTS.replace("name: texts", "name: more").replace("[emotionprompt/EP02]", "[emotionprompt/EP03, emotionprompt/EP04]")
     done = swept(tmp_path, f"{text}confirm: 0.5\ncompare_to: runs/{first.name}\n")
     report = build(Run(done.folder))
     [found] = [c for c in report.of("stimulus") if c.treatment == f"emotionprompt/EP02@{first.name}"]
-    assert (found.verdict, found.n_pairs) == ("helps", 50)
+    assert (found.verdict, found.n_pairs) == ("helps", 50), found.sentence
     assert found.n_family == len({c.treatment for c in report.of("stimulus", control="none")})
     assert {row.treatment for row in report.screening} == {"emotionprompt/EP03", "emotionprompt/EP04"}
     again = make_plan(resolve(tmp_path / "x.yaml"))

@@ -13,6 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,8 @@ from promptlab.nouns import VERDICTS
 from promptlab.record.store import Run
 from promptlab.reporting import build, summaries, to_json, to_text
 from promptlab.reporting.screen import fitted
-from promptlab.reporting.summary import rows_of
-from promptlab.reporting.summary_words import summary_table
+from promptlab.reporting.summary import _advice, _best, rows_of
+from promptlab.reporting.summary_words import head_words, summary_table
 from promptlab.stats import mean_score, points
 
 WIDTHS = (80, 100, 140)
@@ -185,6 +186,33 @@ def test_figures_are_those_of_the_trials(quickstart: Path) -> None:
         if not row.incumbent:
             [c] = [c for c in report.of("stimulus", control="none") if c.treatment == row.text_of]
             assert (row.diff, row.ci_low, row.ci_high, row.verdict) == (c.diff, c.ci_low, c.ci_high, c.verdict)
+
+
+def test_what_points_are_against_is_said_where_it_is_not_the_score_of_the_incumbents_row(quickstart: Path) -> None:
+    report = build(Run(quickstart))
+    [summary] = summaries(report)
+    [score] = [row.score for row in summary.rows if row.incumbent]
+    mean = report.of("stimulus", control="none")[0].mean_control
+    assert mean is not None
+    assert score is not None
+    twice = f"points against no added text (twice: {100 * mean:.1f})"
+    assert head_words(summary).endswith(twice if f"{100 * mean:.1f}" != f"{100 * score:.1f}" else "points against no added text")
+    assert mean == pytest.approx((score + report.of("aa")[0].mean_treatment) / 2)
+
+
+def test_where_nothing_is_shown_the_advice_names_the_arm_that_has_the_largest_gain(quickstart: Path) -> None:
+    report = build(Run(quickstart))
+    [summary] = summaries(report)
+    others = [row for row in summary.rows if not row.incumbent]
+    open_ = [
+        replace(row, decision="collect more", verdict="unclear", more_items=80, p_best=0.9 - 0.2 * i, corrected=0.001 * i)
+        for i, row in enumerate(others)
+    ]
+    assert _best(open_, silent=False).startswith(f"{open_[-1].arm} has the largest gain")
+    assert _advice(report, open_, silent=False).endswith(f"about 80 more items a task to settle {open_[-1].arm}.")
+    worse = [replace(row, corrected=-0.001) for row in open_]
+    assert _best(worse, silent=False) == f"Corrected for choosing among {len(worse)}, no arm has a better estimate than the incumbent."
+    assert _best([replace(row, diff=-0.01) for row in worse], silent=False) == "No arm has a better estimate than the incumbent."
 
 
 def test_one_arm_is_to_be_shipped_and_it_is_the_planted_one(quickstart: Path) -> None:

@@ -162,6 +162,10 @@ def test_a_whole_one_is_recognised_and_nothing_is_asked(runs: str, folder: Path)
     pd.testing.assert_frame_equal(frame(before), then)
 
 
+def test_a_replay_of_another_version_is_not_called_different(folder: Path) -> None:
+    assert "nothing differs in" in said(folder, "audit", str(only(folder / "looked")))
+
+
 def test_the_looks_decide_what_they_decided(folder: Path) -> None:
     before = json.loads((only(folder / "looked") / "looks.json").read_text(encoding="utf-8"))
     said(folder, "sweep", "looked.yaml", "--runs", "again", "--no-report")

@@ -366,6 +366,6 @@ def test_two_prompts_are_compared_item_by_item_with_all_messages(tmp_path: Path,
     with pytest.raises(UsageProblem, match="did you mean 'expert'"):
         api.compare(folder, "current", "experts")
     tables = {table.title: table for table in pairs.tables(Store.of(folder), Filters({}))}
-    assert list(tables["Verdict in tickets"].frame["verdict"]) == ["▲ helps"]
+    assert list(tables["Verdict in all tasks"].frame["verdict"]) == ["▲ helps"]
     assert "You are a senior support agent." in set(tables["A: What was sent"].frame["text"])
     assert all("senior" not in text for text in tables["B: What was sent"].frame["text"])

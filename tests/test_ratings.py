@@ -20,6 +20,7 @@ from promptlab.record.ratings import Rating, add, from_csv, ratings_of, to_csv
 from promptlab.record.ratings import file_of as lines_of
 from promptlab.record.store import Run
 from promptlab.reporting.build import build
+from promptlab.reporting.decide import cautions
 from promptlab.reporting.judged import LEAST_RATED, people
 from promptlab.reporting.rating import ATTENTION, from_sheet, left, repeatability, schedule, sheet, units
 from test_browser import browser, viewed
@@ -167,6 +168,7 @@ def test_a_sheet_round_trip_and_what_is_wrong_with_one(own: Run) -> None:
 def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
     before = verdict_of(own)
     assert before.sentence.endswith("which was not validated.")
+    assert any("not validated by people" in text for text in cautions(build(own))), "the first screen says so as well"
     env = {"PROMPTLAB_HOME": str(own.folder.parent / "home")}
     for rater in ("s1", "s2"):
         done = runs.run("rate", str(own.folder), "--rater", rater, "--simulate", "careful", "--items", "40", env=env)

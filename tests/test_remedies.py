@@ -39,6 +39,9 @@ def test_a_wrong_file_is_checked(tmp_path: Path) -> None:
     error = FileProblems.one(path, "the key 'tasks' is missing", 1)
     assert remedy(error, ["plan", str(path)]) == f"promptlab check '{path}'"
     assert remedy(error, ["check", str(path)]) is None
+    error = FileProblems.one(path, "the task 'ticket' is not known; did you mean 'tickets'?", 1)
+    assert remedy(error, ["sweep", str(path)]) == f"promptlab check '{path}'", "the file is right; a word in it is wrong"
+    assert remedy(error, ["check", str(path)]) is None
 
 
 def test_what_is_said_works_when_it_is_typed(tmp_path: Path) -> None:
@@ -50,6 +53,8 @@ def test_what_is_said_works_when_it_is_typed(tmp_path: Path) -> None:
         ("show", "task", "sentimen"),
         ("plan", "smal.yaml"),
         ("compare", folder.name, "--arm", "EP2"),
+        ("compare", folder.name),
+        ("check", "experiments/quickstart.yaml"),
     ):
         done = run(*wrong, cwd=tmp_path)
         assert done.returncode != 0
@@ -57,3 +62,19 @@ def test_what_is_said_works_when_it_is_typed(tmp_path: Path) -> None:
         assert said.startswith("try: promptlab "), done.stderr
         again = run(*shlex.split(said)[2:], cwd=tmp_path)
         assert "did you mean" not in again.stderr, again.stderr
+
+
+def test_a_column_that_may_be_the_arm_is_named(tmp_path: Path) -> None:
+    rows = [f"{i},{prompt},{(i + place) % 2}" for i in range(30) for place, prompt in enumerate(("old", "new"))]
+    (tmp_path / "a.csv").write_text("\n".join(["item,prompt,score", *rows]), encoding="utf-8")
+    said = run("import", "a.csv", cwd=tmp_path).stderr.splitlines()[-1]
+    assert said == "try: promptlab import a.csv --arm prompt"
+    assert "2 arms, 30 items" in run("import", "a.csv", "--arm", "prompt", "--baseline", "old", cwd=tmp_path).stdout
+
+
+def test_a_table_in_place_of_an_experiment_is_named_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,message\n" + "1,some words of a ticket\n" * 100, encoding="utf-8")
+    done = run("sweep", "a.csv", cwd=tmp_path)
+    first, second = done.stderr.splitlines()
+    assert len(first) < 250
+    assert second == "try: promptlab init a.csv"

@@ -38,9 +38,11 @@ def source(given: str | Path) -> Path:
     from promptlab.nouns import did_you_mean, shipped
 
     path = Path(given)
+    known = {} if path.exists() else {file.stem: file for file in sorted(shipped("experiments").glob("*.yaml"))}
+    if path.parts[:-1] == ("experiments",) and path.stem in known:  # as documents name it, but typed outside the sources
+        raise UsageProblem(f"{given}: there is no such file here, but it comes with promptlab; did you mean '{path.stem}'?")
     if path.exists() or len(path.parts) > 1 or path.suffix in (".yaml", ".yml"):
         return path
-    known = {file.stem: file for file in sorted(shipped("experiments").glob("*.yaml"))}
     if path.name not in known:
         raise UsageProblem(f"{given}: there is no such file, and no experiment of that name comes with promptlab; "
                            f"{did_you_mean(path.name, known)}")  # fmt: skip

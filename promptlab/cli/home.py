@@ -14,6 +14,7 @@ from promptlab.cli.common import print_lines, say
 from promptlab.nouns import PromptlabError
 
 if TYPE_CHECKING:
+    from promptlab.nouns import Manifest
     from promptlab.record.store import Run
 
 SIGNS = {"complete": "✓", "running": "▶", "budget": "■", "interrupted": "‖", "incomplete": "!", "failed": "!"}
@@ -54,9 +55,18 @@ def run_line(run: Run, state: str | None = None) -> RunLine:
     n = m.counts
     answers = f"{n.done:,}" if n.done >= n.planned else f"{n.done:,}/{n.planned:,}"
     return RunLine(
-        f"{SIGNS.get(state, '?')} {word}", run.id, answers, f"{n.errors:,}", "SIMULATED" if m.simulated else f"${m.paid_usd:.4f}",
+        f"{SIGNS.get(state, '?')} {word}", run.id, answers, f"{n.errors:,}", _cost(m),
         ago(m.updated_at),
     )  # fmt: skip
+
+
+def _cost(m: Manifest) -> str:
+    """What was paid; with calls of unknown price only what is known, if anything is."""
+    if m.simulated or m.imported:
+        return "SIMULATED" if m.simulated else "-"
+    if m.counts.unpriced:
+        return f"> ${m.paid_usd:.4f}" if m.paid_usd else "unknown"
+    return f"${m.paid_usd:.4f}"
 
 
 def show_runs(lines: Sequence[RunLine]) -> None:

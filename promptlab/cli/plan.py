@@ -278,7 +278,7 @@ def show_plan(made: Plan, concurrency: int, *, details: bool = False) -> None:
             print_lines([SHORT.get(name, name) for name in found.head], lines, right=range(1, len(found.head)), title=found.title)
         if made.looks:
             say(f"Interim analyses, fixed before the first call: {len(made.looks)}; a sentence may stop early at each of them but the last")
-        say(f"Families, fixed before the first call: {len(families)}, with {sum(families.values()):,} hypotheses")
+        say(f"Families, fixed before the first call: {len(families)}, with {sum(families.values()):,} comparisons in all")
         if len(labels.frame):
             print_lines(labels.head, [list(map(str, row)) for row in labels.rows[:MOST_SHOWN]], title=labels.title)
         for note in made.notes[:MOST_NOTES]:

@@ -15,7 +15,7 @@ IN_TICKS = re.compile(r"`((?:promptlab|pip|python|export) [^`]+)`")
 PLACEHOLDER = re.compile(r"\b[A-Z]{3,}\b(?![_=])")
 """A word that stands for something of the reader's, such as DIR."""
 ONE_OF = re.compile(r"(?:with|give|by|add) (--[a-z-]+): '?([^\s,;']+)")
-ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) ([\w.-]+)")
+ADDED = re.compile(r"(?:for example|add) (--[a-z-]+) ([\w.-]*\w)")
 LIBRARY = re.compile(r"Install (\w+) to ")
 READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 
@@ -23,15 +23,16 @@ READS_A_FILE = ("plan", "sweep", "calibrate", "gate")
 def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
     """The command to type next; `given` is what was typed after `promptlab`. None where only a person can know."""
     message = str(error)
-    if near := NEAR.search(message):
+    in_a_file = isinstance(error, FileProblems) and error.problems[0].file.is_file()  # then no word of what was typed is the wrong one
+    if not in_a_file and (near := NEAR.search(message)):
         mended = _replaced(given, near.group(1) or near.group(2), message)
         if mended:
             return mended
-    if isinstance(error, FileProblems) and given and given[0] in READS_A_FILE and error.problems[0].file.is_file():
-        return _command(["check", str(error.problems[0].file)])
     ticks = [found for found in IN_TICKS.findall(message) if not PLACEHOLDER.search(found)]
     if ticks:
         return str(ticks[-1])
+    if isinstance(error, FileProblems) and in_a_file and given and given[0] in READS_A_FILE:
+        return _command(["check", str(error.problems[0].file)])
     if isinstance(error, RunProblem) and "there is no such run" in message:
         return "promptlab runs ls"
     for rule in (ONE_OF, ADDED):

@@ -254,17 +254,19 @@ def replicate(
     ]
     heads = ["model", "paper model", "benchmark", "prompt, shots", "row", "paper", "here"]
     print_table(f"{mark}{found.source} and these answers, score in %", heads, sides)
+    several = len({c.model for c in found.cells}) > 1
     rows = [
         [
-            c.model, BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks, c.gain(c.published_average, "-"),
-            c.expected("-"), f"{c.our_average:+.1f}", f"{c.our_low:+.1f} to {c.our_high:+.1f}", c.gain(c.published_best, "-"),
-            f"{c.our_best_per_task:+.1f}", "-" if c.our_best_single is None else f"{c.our_best_single:+.1f}", c.verdict,
+            *([c.model] if several else []), BENCHMARKS[c.benchmark], f"{c.base_prompt}, {c.shots}", c.n_tasks,
+            c.gain(c.published_average, "-"), c.expected("-"), f"{c.our_average:+.1f}", f"{c.our_low:+.1f} to {c.our_high:+.1f}",
+            c.gain(c.published_best, "-"), f"{c.our_best_per_task:+.1f}",
+            "-" if c.our_best_single is None else f"{c.our_best_single:+.1f}", c.verdict,
         ]
         for c in found.cells
     ]  # fmt: skip
     heads = [
-        "model", "benchmark", "prompt, shots", "tasks", "paper's mean", "a repetition's range", "here", "95 % CI", "paper's best",
-        "best per task here", "best single here", "verdict",
+        *(["model"] if several else []), "benchmark", "prompt, shots", "tasks", "paper's mean", "a repeat's range", "here", "95 % CI",
+        "paper's best", "best per task here", "best single here", "verdict",
     ]  # fmt: skip
     print_table(f"{mark}{found.source} and these answers, gains in points", heads, rows)
     for benchmark, theirs, *ours in found.headlines:
@@ -272,11 +274,13 @@ def replicate(
         here = " and ".join(f"{our:+.1f} % with {words}" for our, words in both if our is not None)
         said = f"the abstract says {theirs:.2f} %, from the best sentences, chosen on the test items; the same arithmetic gives here"
         say(f"{BENCHMARKS[benchmark]}: {said} {here or 'nothing, for no baseline is above 0'}.")
-    differs: dict[tuple[str, ...], list[str]] = {}
+    where: dict[str, list[str]] = {}
     for c in found.cells:
-        differs.setdefault(c.deviations, []).append(f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples")
-    for deviations, where in differs.items():
-        say(f"{'; '.join(where)}: differs from the paper: {'; '.join(deviations)}.")
+        for what in c.deviations:
+            where.setdefault(what, []).append(f"{c.model}, {BENCHMARKS[c.benchmark]}, {c.base_prompt}, {c.shots} examples")
+    for names in dict.fromkeys(map(tuple, where.values())):
+        place = "everywhere" if len(names) == len(found.cells) else "; ".join(names)
+        say(f"Differs from the paper, {place}: {'; '.join(what for what, of in where.items() if tuple(of) == names)}.")
 
 
 def _side(row: str, theirs: float | None, ours: float | None) -> list[str]:

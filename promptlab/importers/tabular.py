@@ -225,6 +225,8 @@ def _missing(found: Shaped, columns: Mapping[str, str]) -> Exception:
         said += f" (scores are in {listed([column for _, column in arms])})"
     if lacks == ["arm"]:
         said += f"; or where each file is an arm, name them: {arm_names_for([File(table.path, b'', '')])} and so on for each file"
+    if lacks == ["arm"] and "prompt" in columns:  # the text that was sent, or which prompt it was: only a person knows
+        said += f". Where the column {columns['prompt']!r} says which prompt it was, add --arm {quoted(columns['prompt'])}"
     return FileProblems.one(table.path, f"{said}. The columns are {listed(table.columns, 30)}", 1)
 
 

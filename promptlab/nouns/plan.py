@@ -1,4 +1,7 @@
-"""The frozen plan of a run: written before the first call, hashed, and all that the analysis knows besides the trials."""
+"""The frozen plan of a run: written before the first call, hashed, and all that the analysis knows besides the trials.
+
+Above 400 lines: the dataclasses are the file format, one field for each key.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What an experiment will ask, cost and be able to see, and the families it commits to. Sends nothing, imports no litellm."""
+"""What an experiment will ask, cost and be able to see, and the families it commits to. Sends nothing, imports no litellm.
+
+Above 400 lines: a plan is frozen in one pass, in the order of its fields.
+"""
 
 from __future__ import annotations
 
@@ -187,7 +190,7 @@ def stimuli_of(arms: Sequence[PlannedArm]) -> dict[str, tuple[str, ...]]:
 def replanned(plan: Plan, *, earlier: bool = False) -> Plan:
     """The plan with the hypotheses that follow from its own arms, tasks, models and settings."""
     planned = planned_hypotheses(list(plan.model_of), [task.name for task in plan.tasks], plan.arms, plan.settings, earlier=earlier)
-    return completed(replace(plan, hypotheses=tuple(planned), stimuli_of=stimuli_of(plan.arms)))
+    return completed(replace(plan, hypotheses=tuple(planned), stimuli_of=stimuli_of(plan.arms), earlier=None))
 
 
 def plain_of(parameters: Mapping[str, Any]) -> dict[str, Any]:

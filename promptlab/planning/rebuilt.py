@@ -8,6 +8,7 @@ from typing import Any
 import promptlab
 from promptlab.nouns import UNREADABLE, Plan, PromptlabError, RunProblem, first_line
 from promptlab.planning.audit import DIFFERS, audit
+from promptlab.planning.earlier import with_earlier
 from promptlab.planning.hashes import commit
 from promptlab.planning.plan import make_plan, replanned
 from promptlab.planning.study import Study
@@ -60,7 +61,7 @@ def _plan_problems(run: Run, plan: Plan) -> Iterator[str]:
     yield from (
         f"{name} of the plan is {was!r}, and experiment.yaml says {now!r}" for name, was, now in _values(plan, experiment) if was != now
     )
-    made = [replanned(plan, earlier=earlier) for earlier in (False, True)]
+    made = [with_earlier(one, plan.earlier) if plan.earlier else one for one in (replanned(plan, earlier=old) for old in (False, True))]
     again = next((one for one in made if set(one.hypotheses) == set(plan.hypotheses)), made[0])
     lost, added = (len(set(a.hypotheses) - set(b.hypotheses)) for a, b in ((again, plan), (plan, again)))
     if lost or added:

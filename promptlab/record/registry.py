@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from promptlab.nouns import UNREADABLE, Hypothesis, Plan, digest, home
+from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, digest, home
 from promptlab.record.store.files import now
 from promptlab.sources.foreign import json_value, read_bytes
 from promptlab.stats.multiplicity import contrast_of
@@ -21,6 +21,7 @@ from promptlab.stats.multiplicity import contrast_of
 LIMIT = 2**28
 CHARS = 16
 MOST_RESULTS = 12
+OF_ITEM = ("item", "input", "targets", "choices")
 Entry = Mapping[str, Any]
 
 
@@ -31,16 +32,20 @@ def path() -> Path:
 
 
 class Registry(NamedTuple):
-    """What the file says: plans by run in the order of their first answers, their last results, and registrations by plan."""
+    """What the file says: plans by run in the order of their first answers, their last results, registrations by plan, and when a plan
+    was begun anew in an empty folder.
+    """
 
     plans: Mapping[str, Entry]
     results: Mapping[str, Sequence[Any]]
     registered: Mapping[str, Entry]
+    begun: Mapping[str, Sequence[str]]
 
 
 def read() -> Registry:
     """The registry; lines that cannot be read are left out."""
     plans: dict[str, Entry] = {}
+    begun: dict[str, list[str]] = {}
     results: dict[str, Sequence[Any]] = {}
     registered: dict[str, Entry] = {}
     with contextlib.suppress(OSError):
@@ -51,9 +56,11 @@ def read() -> Registry:
                     plans.setdefault(str(row["run"]), row)
                 elif row["kind"] == "results":
                     results[str(row["run"])] = row["found"]
+                elif row["kind"] == "begun":
+                    begun.setdefault(str(row["run"]), []).append(str(row["at"]))
                 else:
                     registered.setdefault(str(row["plan"]), row)
-    return Registry(plans, results, registered)
+    return Registry(plans, results, registered, begun)
 
 
 def append(kind: str, row: Mapping[str, Any]) -> None:
@@ -66,18 +73,19 @@ def append(kind: str, row: Mapping[str, Any]) -> None:
             os.fsync(file.fileno())
 
 
-def note_plan(run: str, plan: Plan, plan_digest: str, items: Iterable[Mapping[str, Any]]) -> None:
-    """Keep a plan that got its first answer, unless it is there."""
+def note_plan(run: str, plan: Plan, plan_digest: str, items: Iterable[Mapping[str, Any]], anew: bool = False) -> None:
+    """Keep a plan that got its first answer; of one that is there, that it was begun `anew`: in a folder without any answer."""
     if run not in read().plans:
         append("plan", {"run": run, "plan": plan_digest, "at": now(), **entry_of(plan, items)})
+    elif anew:
+        append("begun", {"run": run, "at": now()})
 
 
 def entry_of(plan: Plan, items: Iterable[Mapping[str, Any]]) -> Entry:
     """What a later plan must know of this one: its questions, comparisons with the size of their families, and items in their order."""
-    asked = {model.name: [model.litellm_name, model.api_base, dict(model.sampling)] for model in plan.models}
     drawn: dict[str, list[str]] = {}
     for row in items:
-        drawn.setdefault(str(row["task"]), []).append(digest([row["item"], row["input"]])[:8])
+        drawn.setdefault(str(row["task"]), []).append(digest([row[name] for name in OF_ITEM])[:8])
     sizes = Counter(h.family for h in plan.hypotheses)
     return {
         "name": plan.name,
@@ -85,23 +93,44 @@ def entry_of(plan: Plan, items: Iterable[Mapping[str, Any]]) -> Entry:
         "seed": plan.seed,
         "alpha": [plan.alpha, plan.fdr],
         "margins": [plan.margins.cell, plan.margins.mean],
-        "models": sorted({digest(value)[:CHARS] for value in asked.values()}),
+        "models": sorted({digest(model.litellm_name)[:CHARS] for model in plan.models}),
+        "scorer": plan.scorer,
+        "rules": rules_of(plan),
         "tasks": {task.name: [f"{task.suite}/{task.name}", len(drawn.get(task.name, ())), drawn.get(task.name, [])] for task in plan.tasks},
         "comparisons": {key_of(h, plan): sizes[h.family] for h in plan.hypotheses},
+    }
+
+
+def rules_of(plan: Plan) -> dict[str, Any]:
+    """What decides which answers a comparison uses, next to its items and sides."""
+    return {
+        "answers to an item": plan.replicates,
+        "screening parts": plan.confirm and plan.confirm.share,
+        "interim analyses": [look.fraction for look in plan.looks],
+        "base prompts": None if plan.prompts else list(plan.base_prompts),
+        "metrics": {task.name: digest([task.metric, task.scoring])[:CHARS] for task in plan.tasks},
     }
 
 
 def key_of(h: Hypothesis, plan: Plan) -> str:
     """A comparison by what is compared, whatever its names: tasks, models, settings, texts and weights."""
     tasks = [h.task] if h.task else [task.name for task in plan.tasks]
-    texts = {arm.name: arm.text if arm.spec is None else digest(arm.spec) for arm in plan.arms}
-    prompts = {prompt.name: prompt.sha256 for prompt in plan.prompts}
-    asked = {model.name: [model.litellm_name, model.api_base, dict(model.sampling)] for model in plan.models}
-    sides = sorted(
-        digest([asked.get(ref.model), ref.setting, texts.get(ref.arm), prompts.get(ref.prompt or "", ref.prompt), round(weight, 9)])
-        for ref, weight in contrast_of(h, plan).weights
-    )
+    sides = sorted(digest([*_asked(ref, plan), round(weight, 9)]) for ref, weight in contrast_of(h, plan).weights)
     return digest([sorted(tasks), sides])[:CHARS]
+
+
+def asks_the_same(h: Hypothesis, plan: Plan) -> bool:
+    """Whether both sides of a comparison send the same requests, under two names."""
+    treated, control = ({digest(_asked(ref, plan)) for ref in contrast_of(h, plan).side(sign)} for sign in (1, -1))
+    return treated == control
+
+
+def _asked(ref: ArmRef, plan: Plan) -> list[Any]:
+    """What decides the requests of an arm: model, setting and texts, whatever their names."""
+    model, arm = plan.model_of.get(ref.model), next((arm for arm in plan.arms if arm.name == ref.arm), None)
+    prompt = next((prompt.sha256 for prompt in plan.prompts if prompt.name == ref.prompt), ref.prompt)
+    asked = model and [model.litellm_name, model.api_base, dict(model.sampling)]
+    return [asked, ref.setting, arm and (arm.text if arm.spec is None else digest(arm.spec)), prompt]
 
 
 def variations(mine: str, own: Entry, known: Registry) -> list[str]:

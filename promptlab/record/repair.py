@@ -70,7 +70,7 @@ def repair(folder: Path, dry_run: bool = False) -> Repair:
         raise RunProblem(f"{folder}: a process is writing this run, and repair would be in its way; wait for it or stop it")
     aside = {path: why for name, right in KINDS.items() if (why := _strange(path := folder / name, right))}
     if not dry_run and aside.pop(folder / "lock", ""):
-        _move_aside(folder, folder / "lock")
+        move_aside(folder, folder / "lock")
     with contextlib.nullcontext() if dry_run else held(folder):
         return _repair(folder, aside, dry_run)
 
@@ -117,7 +117,7 @@ def _repair(folder: Path, aside: dict[Path, str], dry_run: bool) -> Repair:
         clear(left)
         for path in aside:
             if os.path.lexists(path):
-                _move_aside(folder, path)
+                move_aside(folder, path)
         if len(good) < len(lines):
             set_aside(folder, damaged_lines(data))
             write_whole(journal, b"".join(line + b"\n" for line, _ in good))
@@ -268,7 +268,8 @@ def _damage(read: Callable[..., object], *arguments: object) -> str:
     return ""
 
 
-def _move_aside(folder: Path, path: Path) -> None:
+def move_aside(folder: Path, path: Path) -> None:
+    """Move a damaged file of a run into its folder `damaged`, next to what is there."""
     place = folder / DAMAGED / path.relative_to(folder)
     place.parent.mkdir(parents=True, exist_ok=True)
     while os.path.lexists(place):

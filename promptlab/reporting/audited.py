@@ -33,6 +33,8 @@ from promptlab.scoring.code import Consent
 from promptlab.stats.judging import fewer_agree
 
 IN_CALLS = ("trial", "turn", "key", "messages", "requested", "effective", "text", "outcome", "purpose", "score")
+NOT_MADE_AGAIN = [*CIRCUMSTANCE_COLUMNS, "rule"]
+"""Columns of trials that say how a version of promptlab came to a score; the score itself is compared."""
 NOTHING: Mapping[tuple[str, str], Completion] = MappingProxyType({})
 LEVEL = 0.01
 """Chance of calling an honest record less stable than its own repeat."""
@@ -100,7 +102,7 @@ def replayed(study: Study, folder: Path, own: Mapping[tuple[str, str], Completio
 
 def _compared(run: Run, again: Run) -> Iterator[Checked]:
     """The rows of a record next to those that the same answers give now."""
-    mine, theirs = (_good(one.trials().drop(columns=list(CIRCUMSTANCE_COLUMNS))).set_index("trial").sort_index() for one in (run, again))
+    mine, theirs = (_good(one.trials().drop(columns=NOT_MADE_AGAIN)).set_index("trial").sort_index() for one in (run, again))
     yield _same("trials", mine, theirs)
     with_keys = [one.calls()[list(IN_CALLS)] for one in (run, again)]
     calls = [_good(frame).set_index(["trial", "turn"]).sort_index() for frame in with_keys]

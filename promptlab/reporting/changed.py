@@ -61,6 +61,7 @@ def changed(report: Report, summary: Summary) -> dict[int, Changed]:
     bases = [row for row in summary.rows if row.incumbent]
     own = [one for one in report.models if one == summary.model]
     mine = report.trials[report.trials["model"].isin(own)]
+    mine = mine[mine["order"] >= 0] if "order" in mine else mine  # an earlier run's calls are in its own folder
     counted: dict[int, tuple[int, int]] = {}
     chosen: dict[int, list[tuple[dict[str, Any], dict[str, Any]]]] = {}
     seen = set()
@@ -144,7 +145,7 @@ class _Reader:
         self.calls: dict[str, Mapping[str, Any]] = {}
         parts: Mapping[Any, Any] | pd.Series[int] = run.part_of() if trials else {}
         by_part: dict[int, set[str]] = {}
-        for one in trials:
+        for one in (trial for trial in trials if trial["order"] in parts):  # those of an earlier run have their calls there
             by_part.setdefault(int(parts[one["order"]]), set()).add(str(one["trial"]))
         for part, names in by_part.items():
             for call in records(run.calls_in(names, part)):

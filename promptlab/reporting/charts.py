@@ -1,4 +1,7 @@
-"""Charts of comparisons, shared by report, explorer and notebooks. An effect is never drawn without its interval."""
+"""Charts of comparisons, shared by report, explorer and notebooks. An effect is never drawn without its interval.
+
+Above 400 lines: all charts share one look, and its pieces serve each of them.
+"""
 
 from __future__ import annotations
 

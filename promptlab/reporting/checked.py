@@ -10,6 +10,7 @@ import pandas as pd
 from promptlab.nouns import OWN_PROMPT, UNREADABLE, Plan, RunProblem, Setting, canonical_json, digest_of_text, first_line, plain_json
 from promptlab.planning import rebuilt
 from promptlab.record.store import Run
+from promptlab.reporting.earlier import own_rows
 from promptlab.reporting.rescore import rescored
 
 MOST_SCORED = 20_000
@@ -22,7 +23,7 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
     try:
         plan = run.plan
         found = rebuilt.problems(run)
-        frame = run.trials(compact=True) if trials is None else trials
+        frame = run.trials(compact=True) if trials is None else own_rows(trials, plan)
         return [*found, *_incomplete(run, plan, frame), *_of_trials(run, plan, frame, most)]
     except RunProblem:
         raise

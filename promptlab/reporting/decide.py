@@ -7,12 +7,14 @@ power functions that planned the run.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting
+from promptlab.nouns import CONTROLS, NONE_ARM, VERDICTS, Comparison, InSetting, Setting, Verdict
 from promptlab.planning.size import fewest
 from promptlab.reporting.build import Report, failed_words
+from promptlab.reporting.judged import unvalidated
 from promptlab.reporting.questions import dependences
 from promptlab.stats import error_of, interval, points, smallest_effect_macro, smallest_margin
 
@@ -23,6 +25,10 @@ PLAIN = ("none", "single")
 MOST_MORE = 1_000_000
 """Items per task beyond which more of them are not an answer."""
 Kind = Literal["go", "no", "wait"]
+Open = tuple[str, str, Verdict, int | None]
+"""An arm without a finding: its name, why, its verdict, and the items that it lacks."""
+MOST_NAMED = 4
+"""Arms without a finding that are named with the items they need."""
 NO_NEUTRAL = "No placebo arm"
 NOT_ASKED = "Whether another text would do the same was not asked."
 
@@ -145,7 +151,8 @@ def cautions(report: Report) -> list[str]:
         "An oracle told these loops when an answer was right; in production nobody knows that.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
     }  # fmt: skip
-    return [*failed_words(report), *(caution for caution, stands in against.items() if stands)]
+    alone = unvalidated(report.comparisons, report.plan)
+    return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone]
 
 
 def _says(c: Comparison) -> str:
@@ -232,6 +239,27 @@ def _more_words(report: Report, c: Comparison) -> str:
     if found.more == 0:
         return "The run was large enough to settle it four times in five, and did not; more items narrow it."
     return f"About {about(found.more)} more items per task would be needed."
+
+
+def open_reasons(rows: Sequence[Open]) -> list[str]:
+    """Why arms are without a finding, in few lines: those that lack items together, others by their reason."""
+    more: list[tuple[str, int]] = []
+    other: dict[tuple[Verdict, str], list[str]] = {}
+    for name, why, verdict, n in rows:
+        if n:
+            more.append((name, n))
+        else:
+            other.setdefault((verdict, why), []).append(name)
+    text = []
+    if 0 < len(more) <= MOST_NAMED:
+        text.append("unclear: more items a task needed: " + "; ".join(f"{name}, {about(n)}" for name, n in more) + ".")
+    elif more:
+        counts = sorted(n for _, n in more)
+        text.append(f"unclear: {len(more)} arms; {about(counts[0])} to {about(counts[-1])} more items a task would settle them.")
+    for (verdict, why), names in other.items():
+        who = ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} arms"
+        text.append(f"{VERDICTS[verdict].sign} {verdict}: {who}: {why}")
+    return text
 
 
 @dataclass(frozen=True, slots=True)

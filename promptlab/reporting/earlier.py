@@ -28,12 +28,22 @@ def joined(run: Run, trials: pd.DataFrame, plan: Plan) -> tuple[pd.DataFrame, Pl
     keys = zip(found["setting"], found["arm"], found["base_prompt"] if plan.prompts else [None] * len(found), strict=True)
     here = set(zip(trials["task"].astype(str), trials["item"].astype(str), strict=True))
     found[column] = [names.get((str(setting), str(arm), prompt)) for setting, arm, prompt in keys]
-    found = found.assign(trial=f"{other.id}/" + found["trial"].astype(str), order=-1 - found["order"].astype(int), role="stimulus")
+    found = found.assign(
+        trial=f"{other.id}/" + found["trial"].astype(str), order=-1 - found["order"].astype(int), role="stimulus",
+        older=found["older"].fillna(other.id),
+    )  # fmt: skip
     kept = [pair in here for pair in zip(found["task"], found["item"], strict=True)]
     found = found[found[column].notna() & found["model"].isin(list(plan.model_of)) & pd.Series(kept, index=found.index)]
     names_of = [name for name in trials if isinstance(trials[name].dtype, pd.CategoricalDtype)]
     whole = pd.concat([trials.astype(dict.fromkeys(names_of, object)), found], ignore_index=True)
     return whole.astype(dict.fromkeys(names_of, "category")), extended(plan)
+
+
+def own_rows(trials: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The trials without those that `joined` took from the earlier run."""
+    if plan.earlier is None:
+        return trials
+    return trials[~trials["trial"].astype(str).str.startswith(f"{plan.earlier.run}/")]
 
 
 def n_old(run: Run) -> int:

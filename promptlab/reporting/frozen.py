@@ -12,6 +12,7 @@ from typing import NamedTuple
 from promptlab.nouns import ADJUSTMENTS, CONTROLS, ROLES, Price, PromptlabError, as_sent, merged
 from promptlab.record.store import Evidence, evidence_in
 from promptlab.reporting.build import Report
+from promptlab.reporting.planned import against_words
 from promptlab.reporting.table import Table, table
 from promptlab.sources.spec.experiment import Experiment, load_experiment
 from promptlab.stats import adjustment_of
@@ -217,10 +218,7 @@ def _models(report: Report) -> Table:
 
 def _power(report: Report) -> Table:
     effects = ("cell_alone", "cell_in_family", "mean", "mean_like_these")
-    rows = [
-        [f"{CONTROLS[p.control].name} ({p.n_controls})", f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)]
-        for p in report.plan.power
-    ]
+    rows = [[against_words(p), f"{100 * p.discordance:g} %", *(_seen(getattr(p, name)) for name in effects)] for p in report.plan.power]
     note = "In points, with 80 % power, worked out before the first call, by the share of answers that change."
     heads = (
         "against (arms)",

@@ -73,7 +73,7 @@ def history(name: str, runs: Path) -> list[Entry]:
     if not meant:
         names = sorted({run.manifest.name for run in known})
         raise UsageProblem(f"{runs} has no run of the question {name!r}; {did_you_mean(name, names)}".rstrip("; "))
-    meant.sort(key=lambda run: (run.manifest.created_at, run.id))
+    meant.sort(key=lambda run: (run.manifest.created_at, _frozen_at(run), run.id))
     reports = [(run, build(run)) for run in meant if run.manifest.counts.done]
     found: list[tuple[Entry, str, list[Pairs] | str | None]] = []
     before: dict[str, tuple[Run, Report]] = {}
@@ -86,6 +86,14 @@ def history(name: str, runs: Path) -> list[Entry]:
                 before[entry.model] = run, report
     m = max(1, sum(isinstance(paired, list) for *_, paired in found))
     return [entry if paired is None else replace(entry, drift=_drift(since, paired, 1 - ALPHA / m)) for entry, since, paired in found]
+
+
+def _frozen_at(run: Run) -> int:
+    """When the plan was written: what orders runs that began in the same second."""
+    try:
+        return (run.folder / "plan.json").stat().st_mtime_ns
+    except OSError:  # a run at an address
+        return 0
 
 
 def _readable(folder: Path) -> Run | None:

@@ -169,12 +169,18 @@ def ground(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
         return []
     over = [c for c in comparisons if c.scope != "aa"]
     mine = [c for c in over if c.method == ANCHORED]
-    judged = [c for c in over if c.method != ANCHORED and c.verdict != "refused" and (c.task is None or c.task in tasks)]
-    found = [c.sentence for c in mine if c.scope == "stimulus"]
     silent = next((c.sentence for c in over if c.status == "judge_failed"), None)
-    if judged:
-        found.append(f"{'Other v' if mine else 'V'}erdicts are according to this judge, which was not validated by people: promptlab rate.")
-    return [*found, *([silent] if silent else [])]
+    return [*(c.sentence for c in mine if c.scope == "stimulus"), *unvalidated(comparisons, plan), *([silent] if silent else [])]
+
+
+def unvalidated(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
+    """That verdicts rest on a judge alone, as a sentence; none where people rated enough, or nothing is judged."""
+    tasks = judged_tasks(plan)
+    over = [c for c in comparisons if c.scope != "aa" and c.verdict != "refused" and (c.task is None or c.task in tasks)]
+    if not tasks or all(c.method == ANCHORED for c in over):
+        return []
+    other = "Other v" if any(c.method == ANCHORED for c in over) else "V"
+    return [f"{other}erdicts are according to this judge, which was not validated by people: promptlab rate."]
 
 
 def _n_rated(c: Comparison, trials: pd.DataFrame, plan: Plan, found: People) -> int:

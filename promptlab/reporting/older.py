@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import ArmRef, Comparison, Hypothesis, Plan
+from promptlab.nouns import FINDINGS, ArmRef, Comparison, Hypothesis, Plan
+from promptlab.planning.earlier import earlier_run
 from promptlab.record import registry
 from promptlab.record.registry import Entry, Registry
 from promptlab.record.store import Run
+from promptlab.reporting.earlier import own_rows
 from promptlab.stats import interval, points
 from promptlab.stats.multiplicity import contrast_of
 
+SCREENS = "screening parts"
 MOST_RUNS = 5
 """Other runs whose results are listed."""
 Sides = Mapping[tuple[str, ...], frozenset[str]]
@@ -40,22 +43,48 @@ def aged(run: Run, plan: Plan, trials: pd.DataFrame, comparisons: Sequence[Compa
         return Aged(tuple(comparisons), ())
     known = registry.read()
     old = trials[trials["older"].notna()] if "older" in trials else trials.iloc[:0]
-    sentences = registered_words(run)
+    sentences = [*registered_words(run), *_begun_words(known.begun.get(run.id, ()))]
     if old.empty and not set(known.plans) - {run.id}:
         return Aged(tuple(comparisons), tuple(sentences))
-    own = registry.entry_of(plan, run.each_item())
+    own = registry.entry_of(run.plan, run.each_item())
     sentences += _variation_words(run.id, own, known)
     if old.empty:
         return Aged(tuple(comparisons), tuple(sentences))
     entries = {**known.plans, **run.manifest.earlier}
-    counts = Counter(old["older"].astype(str))
-    by = ", ".join(f"{name} ({n:,})" for name, n in counts.most_common(MOST_RUNS))
-    sentences.append(f"{len(old):,} of {len(trials):,} answers are older than this plan; first used by {by}.")
+    if other := earlier_run(plan, run.folder):
+        entries = {**other.manifest.earlier, **entries, other.id: registry.entry_of(other.plan, other.each_item())}
+        plan = _as_named_there(plan, other)
+    sentences += _older_words(own_rows(trials, plan), own, entries)
     place = ["model", "setting", "arm", "base_prompt", "task"]
     sides = {tuple(map(str, key)): frozenset(map(str, group["older"].unique())) for key, group in old.groupby(place, observed=True)}
     planned = {_place(h): h for h in plan.hypotheses}
     judged = [_judged(c, planned.get(_place(c)), plan, own=own, entries=entries, sides=sides) for c in comparisons]
     return Aged(tuple(judged), tuple(sentences))
+
+
+def _as_named_there(plan: Plan, other: Run) -> Plan:
+    """The plan with the prompts of its earlier run under their names in this one, so that a comparison is known by its texts."""
+    prompts = tuple(replace(prompt, name=f"{prompt.name}@{other.id}") for prompt in other.plan.prompts)
+    return replace(plan, prompts=(*plan.prompts, *prompts))
+
+
+def _older_words(trials: pd.DataFrame, own: Entry, entries: Mapping[str, Entry]) -> list[str]:
+    """How many answers are older than the plan, which runs used them first, and whether those scored them otherwise."""
+    counts = Counter(trials["older"].dropna().astype(str))
+    if not counts:
+        return []
+    by = ", ".join(f"{name} ({n:,})" for name, n in counts.most_common(MOST_RUNS))
+    said = [f"{counts.total():,} of {len(trials):,} answers are older than this plan; first used by {by}."]
+    scorers = {str(entries[run].get("scorer")) for run in counts if run in entries} - {str(own["scorer"]), "None"}
+    if scorers:
+        said.append(f"They were scored by {' and '.join(sorted(scorers))} then, and by {own['scorer']} here: report both.")
+    return said
+
+
+def _begun_words(begun: Sequence[str]) -> list[str]:
+    if not begun:
+        return []
+    return [f"This plan was begun {len(begun) + 1:,} times, each in an empty folder, the last at {begun[-1]}: this is one of its runs."]
 
 
 def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entries: Mapping[str, Entry], sides: Sides) -> Comparison:
@@ -64,6 +93,12 @@ def _judged(c: Comparison, h: Hypothesis | None, plan: Plan, *, own: Entry, entr
     tasks = [c.task] if c.task else [task.name for task in plan.tasks]
     contrast = contrast_of(h, plan)
     treated, control = (_runs_of(contrast.side(sign), tasks, sides) for sign in (1, -1))
+    earlier = {arm.name for arm in plan.earlier.arms} if plan.earlier else set()
+    planned = any({ref.arm, ref.prompt} & earlier for ref in contrast.side(1))
+    if planned and (not control or registry.asks_the_same(h, plan)):
+        return c  # an arm of the earlier run, as planned: against new answers, or against itself
+    if planned:  # which never screens, and whose items are drawn by the same seed
+        own = {**own, "rules": {name: rule for name, rule in own["rules"].items() if name != SCREENS}}
     why = next(filter(None, (_contained(entries.get(r), own, registry.key_of(h, plan), c, tasks) for r in sorted(treated | control))), "")
     if not treated:
         why = next(filter(None, (_left_out(entries.get(run), own) for run in sorted(control))), "") if why else ""
@@ -98,15 +133,23 @@ def _contained(earlier: Entry | None, own: Entry, key: str, c: Comparison, tasks
         return "that plan did not hold this comparison"
     for task in tasks:
         mine, theirs = own["tasks"][task], earlier["tasks"].get(task, ["", 0, []])
-        if mine[2] != theirs[2]:
-            if theirs[1] < mine[1] and theirs[2] == mine[2][: theirs[1]]:
-                grown = f"that plan asked the first {theirs[1]:,} of these {mine[1]:,} items"
+        here, there = set(mine[2]), set(theirs[2])
+        if here != there:
+            if there and there < here:
+                grown = f"that plan asked {theirs[1]:,} of these {mine[1]:,} items"
                 return (
                     f"{grown}: they grew after results were known, which is peeking that no p-value here corrects (analysis.looks plans it)"
                 )
-            return "that plan asked other items"
-    if earlier["comparisons"][key] > c.n_family:
-        return f"that plan judged it among {earlier['comparisons'][key]:,}, and this one among {c.n_family:,}"
+            return "that plan asked other items, or had other right answers"
+    n_family = own["comparisons"].get(key, c.n_family) if own["rules"].get(SCREENS) else c.n_family
+    if earlier["comparisons"][key] > n_family:
+        return f"that plan judged it among {earlier['comparisons'][key]:,}, and this one among {n_family:,}"
+    rules = earlier.get("rules", own["rules"])
+    for name, rule in own["rules"].items():
+        both = (rule, rules[name])
+        mine, theirs = ([of_task.get(task) for task in tasks] for of_task in both) if name == "metrics" else both
+        if mine != theirs:
+            return f"that plan had other {name}"
     if earlier["margins"] != own["margins"] or any(one < other for one, other in zip(earlier["alpha"], own["alpha"], strict=True)):
         return "that plan had other margins or a stricter level"
     return ""
@@ -114,12 +157,14 @@ def _contained(earlier: Entry | None, own: Entry, key: str, c: Comparison, tasks
 
 def _left_out(earlier: Entry | None, own: Entry) -> str:
     """Why an older control may have chosen this plan: tasks or items whose answers were known are not in it."""
-    for task, (_, n, items) in (earlier or {"tasks": {}})["tasks"].items():
+    for task, (_, _, items) in (earlier or {"tasks": {}})["tasks"].items():
         mine = own["tasks"].get(task)
         if mine is None:
             return f"the task {task}, whose answers were known, is left out"
-        if mine[2][:n] != items:
+        if not set(items) <= set(mine[2]):
             return f"items of {task}, whose answers were known, are left out"
+    if earlier and own["rules"].get(SCREENS) and earlier.get("seed") != own["seed"]:
+        return "another seed split the items after those answers were known"
     return ""
 
 
@@ -153,7 +198,9 @@ def _variation_words(run: str, own: Entry, known: Registry) -> list[str]:
 def _results(found: Sequence[Any] | None) -> str:
     if found is None:
         return "not reported"
-    return ", ".join(f"{name} {diff} {verdict}" for name, diff, verdict in found) or "none"
+    named = [f"{name} {diff} {verdict}" for name, diff, verdict in found if len(found) <= MOST_RUNS or verdict in FINDINGS]
+    rest = len(found) - len(named)
+    return ", ".join([*named, *([f"{rest} {'other ' if named else ''}without a difference that was shown"] if rest else [])]) or "none"
 
 
 def keep_results(run: str, comparisons: Sequence[Comparison]) -> None:

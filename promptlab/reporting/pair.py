@@ -3,6 +3,7 @@ nobody planned it."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -138,8 +139,17 @@ def paired(
             incumbent = (run_a, run_b)[i].plan.incumbent
             sides[i] = replace(side, prompt=incumbent if incumbent and side.arm == other.arm else other.prompt)
     if run_a.folder == run_b.folder and sides[0] == sides[1]:
-        raise UsageProblem("an arm cannot be compared with itself; name another one with --against, or another run")
+        raise UsageProblem(f"an arm cannot be compared with itself; name another one with --against, or another run{_two_arms(run_a)}")
     return compare(run_a, sides[0], run_b, sides[1], force=force)
+
+
+def _two_arms(run: Run) -> str:
+    """A command that compares two arms of the run, the incumbent first; '' where it has one."""
+    plan = run.plan
+    whole = sorted((prompt.name for prompt in plan.prompts), key=lambda name: name != plan.incumbent)
+    added = [arm.name for arm in plan.arms if arm.role in ("baseline", "stimulus")]
+    names = next((names for names in (whole, added) if len(names) > 1), [])
+    return f": `promptlab compare {shlex.join([run.id, '--arm', names[0], '--against', names[1]])}`" if names else ""
 
 
 def compare(run_a: Run, a: Side, run_b: Run, b: Side, *, force: bool = False) -> PairReport:

@@ -68,11 +68,16 @@ def confirm_lines(made: Plan, confirm: PlannedConfirm) -> list[str]:
     return lines
 
 
+def against_words(row: PowerRow) -> str:
+    """What arms are compared with, and of how many arms it is the mean. Without added texts it is the incumbent, or a loop's control."""
+    return f"{'the control' if row.control == 'neutral_paraphrase' else CONTROLS[row.control].name} ({row.n_controls})"
+
+
 def power_table(rows: Sequence[PowerRow]) -> Table:
     """The smallest effects that a design sees: rows of a plan's `power`."""
     words = [
         [
-            f"{CONTROLS[p.control].name} ({p.n_controls})",
+            against_words(p),
             f"{100 * p.discordance:.0f} %",
             *map(_points, (p.cell_alone, p.cell_in_family, p.mean)),
             _points(p.mean_like_these, "needs 3 tasks"),

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, VERDICTS, Comparison, Verdict
+from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, Comparison, Verdict
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
-from promptlab.reporting.decide import PLAIN, Line, about, lines, needed, reason
+from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, lines, needed, open_reasons, reason
 from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
@@ -21,15 +21,11 @@ from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunk
 from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
 
 Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "depends on the prompt", "do not judge"]
-Open = tuple[str, str, Verdict, int | None]
-"""An arm without a finding: its name, why, its verdict, and the items that it lacks."""
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
 NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
 """Controls without affect, the first that a run has."""
-MOST_NAMED = 4
-"""Arms without a finding that are named with the items they need."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +86,8 @@ class Summary:
     """Tasks and items."""
     against: str
     """What the differences are measured against."""
+    with_its_repeat: float | None
+    """The mean score of the incumbent and its repeat, where differences are against that and it is not the incumbent's own score."""
     rows: tuple[SummaryRow, ...]
     best: str
     """One sentence that names the best arm, corrected for the choice."""
@@ -140,13 +138,20 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
         simulated=model in report.manifest.simulated_models,
         where=_where(report),
         against=_against(rows),
+        with_its_repeat=_with_its_repeat(report, model, rows),
         rows=tuple(rows),
         best=_best(rows, silent),
         advice=_advice(report, rows, silent),
         neutral=_neutral(rows),
         beside=tuple(beside),
-        reasons=tuple(_reasons(open_rows)),
+        reasons=tuple(open_reasons(open_rows)),
     )
+
+
+def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> float | None:
+    own = [c.mean_control for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
+    means, scores = ({f"{100 * x:.1f}" for x in of if x is not None} for of in (own, [row.score for row in rows if row.incumbent]))
+    return own[0] if len(means) == len(scores) == 1 and means != scores else None
 
 
 def _open(report: Report, line: Line) -> Open:
@@ -295,7 +300,7 @@ def _name(report: Report, s: Standing) -> str:
 def _with_the_best(rows: Sequence[SummaryRow]) -> list[SummaryRow]:
     """The rows with one arm to ship: the largest corrected difference; other arms that help are runners-up. And the incumbent's chance."""
     ship = [row for row in rows if row.decision == "ship"]
-    first = max(ship, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0, default=None)
+    first = max(ship, key=_estimate, default=None)
     found = [replace(row, decision="runner-up") if row.decision == "ship" and row is not first else row for row in rows]
     if sum(row.incumbent for row in rows) != 1:
         return found
@@ -333,14 +338,20 @@ def _against(rows: Sequence[SummaryRow]) -> str:
     return names[0] if len(names) == 1 else "the incumbent of the same setting" if names else "the incumbent"
 
 
+def _estimate(row: SummaryRow) -> float:
+    """The difference corrected for the choice where that is known: what the best arm is, and the one to collect more of."""
+    return row.corrected if row.corrected is not None else row.diff if row.diff is not None else -1.0
+
+
 def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
     judged = [row for row in rows if not row.incumbent and row.diff is not None and row.verdict != "refused"]
     if silent or not judged:
         return ""
-    best = max(judged, key=lambda row: row.corrected if row.corrected is not None else row.diff or 0.0)
-    value = best.corrected if best.corrected is not None else best.diff or 0.0
+    best = max(judged, key=_estimate)
+    value = _estimate(best)
     if value <= 0:
-        return "No arm has a better estimate than the incumbent."
+        chosen = f"Corrected for choosing among {len(judged)}, no" if value < (best.diff or 0.0) and len(judged) > 1 else "No"
+        return f"{chosen} arm has a better estimate than the incumbent."
     which = "" if best.diff == max(row.diff or 0.0 for row in judged) else " once corrected for the choice"
     figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {best.items:,} items)"
     text = f"{best.arm} has the largest gain{which}: {figures}"
@@ -370,28 +381,7 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
         return (
             "" if not others else f"Keep {keep}. {blocked.arm}: {blocked.why}" if blocked else f"Keep {keep}: no arm is shown to be better."
         )
-    likely = max(open_, key=lambda row: (row.p_best or 0.0, row.diff or -1.0))
+    likely = max(open_, key=_estimate)
     if likely.verdict == "refused" or not likely.more_items:
         return f"Keep {keep} for now; {likely.arm} is not settled. {likely.why}"
     return f"Keep {keep} for now, or collect about {about(likely.more_items)} more items a task to settle {likely.arm}."
-
-
-def _reasons(rows: Sequence[Open]) -> list[str]:
-    """Why arms are without a finding, in few lines: those that lack items together, others by their reason."""
-    more: list[tuple[str, int]] = []
-    other: dict[tuple[Verdict, str], list[str]] = {}
-    for name, why, verdict, n in rows:
-        if n:
-            more.append((name, n))
-        else:
-            other.setdefault((verdict, why), []).append(name)
-    text = []
-    if 0 < len(more) <= MOST_NAMED:
-        text.append("unclear: more items a task needed: " + "; ".join(f"{name}, {about(n)}" for name, n in more) + ".")
-    elif more:
-        counts = sorted(n for _, n in more)
-        text.append(f"unclear: {len(more)} arms; {about(counts[0])} to {about(counts[-1])} more items a task would settle them.")
-    for (verdict, why), names in other.items():
-        who = ", ".join(names) if len(names) <= MOST_NAMED else f"{len(names)} arms"
-        text.append(f"{VERDICTS[verdict].sign} {verdict}: {who}: {why}")
-    return text

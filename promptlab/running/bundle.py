@@ -11,6 +11,8 @@ Reading trusts nothing: only files that the manifest lists, of the names above, 
 line's own digest; and nothing is imported before all of it is checked. A checksum tells damage, not who wrote the answers.
 
 Stored answers can be scored again too: the experiment as it is now, over what a run recorded. Nothing is sent then.
+
+Above 400 lines: reader and writer of one format belong together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""One trial: render -> strategy -> cache -> budget -> gateway -> scoring -> a row, and what it made on the way."""
+"""One trial: render -> strategy -> cache -> budget -> gateway -> scoring -> a row, and what it made on the way.
+
+Above 400 lines: one trial is one function of its caches, budget and gateway, and splitting it hides the order of their effects.
+"""
 
 from __future__ import annotations
 

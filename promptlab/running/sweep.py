@@ -1,4 +1,7 @@
-"""One sweep from a resolved study to a recorded run: plan frozen, trials run and appended, manifest kept true all the while."""
+"""One sweep from a resolved study to a recorded run: plan frozen, trials run and appended, manifest kept true all the while.
+
+Above 400 lines: start, resume and end of a run share what must be recorded on any exit.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from promptlab.design.cross import trials, trials_an_item
-from promptlab.nouns import EXIT_BUDGET, EXIT_INCOMPLETE, EXIT_INTERRUPTED, EXIT_OK, Plan, RunProblem, UsageProblem
+from promptlab.nouns import (
+    EXIT_BUDGET,
+    EXIT_INCOMPLETE,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    UNREADABLE,
+    Plan,
+    PromptlabError,
+    RunProblem,
+    UsageProblem,
+)  # fmt: skip
+from promptlab.planning.hashes import hash_of_experiment
 from promptlab.planning.plan import make_plan
 from promptlab.planning.rebuilt import plan_differences, problems, refuse
 from promptlab.planning.study import Study, as_recorded
 from promptlab.record.registry import known_of, note_plan
+from promptlab.record.repair import move_aside
 from promptlab.record.store import Run, RunWriter, frozen_plan
-from promptlab.record.store.files import line_of
+from promptlab.record.store.files import DAMAGED, line_of
 from promptlab.record.store.reading import items_in, older_in
 from promptlab.running.batch import Waves, answers_of, at_batch_prices, check_models, refuse_open
 from promptlab.running.budget import Budget
@@ -31,6 +46,7 @@ from promptlab.running.open_files import with_room
 from promptlab.running.own_answers import own_in, unlike_bundle
 from promptlab.running.progress import COUNTS, EXPERIMENT, REASONS, Execution, KeptManifest, Progress, State
 from promptlab.running.rows import rows, tuned, unrecorded
+from promptlab.sources.spec.experiment import load_experiment
 from promptlab.stats import ArmKey, Looks, Screening
 
 if TYPE_CHECKING:
@@ -159,6 +175,7 @@ class _Session:
 
     def __post_init__(self) -> None:
         study, writer = self._study, self._writer
+        restored = restore(study, writer)
         failed = failures(study, writer) if (writer.folder / "manifest.json").exists() else []
         if not self._how.force:
             refuse(writer.folder.name, failed, REMEDY)
@@ -166,7 +183,7 @@ class _Session:
         self._how, fewer = with_room(self._how)
         self._plan, plan_digest = freeze(study, writer)
         other = unlike_bundle(study) if self._how.cache == "replay" else []
-        notes = [*(f"this run fails its audit: {said}" for said in failed), *other, *([fewer] if fewer else [])]
+        notes = [*(f"this run fails its audit: {said}" for said in failed), *restored, *other, *([fewer] if fewer else [])]
         self._progress = Progress(n_planned=study.design.n_trials, n_recorded_before=len(self._recorded.trials), notes=notes)
         self._noted = False
         kept = taken_over(writer.folder)
@@ -219,7 +236,8 @@ class _Session:
         """Append trials; with the first of them the plan is one that got an answer."""
         if not self._noted and self._how.cache != "replay":
             self._noted = True
-            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder))
+            anew = not self._recorded.trials
+            note_plan(self._study.run_id, *frozen_plan(self._writer.folder), items_in(self._writer.folder), anew)
         self._writer.append_lines(lines)
 
     def _spent(self) -> tuple[float, int]:
@@ -357,6 +375,22 @@ class _Session:
 
 
 REMEDY = "`promptlab audit` lists every check; `promptlab runs repair` repairs damage; --force continues all the same"
+
+
+def restore(study: Study, writer: RunWriter) -> list[str]:
+    """The experiment file written again where it is damaged, and a note of it. A study of this folder is the one that was frozen: the
+    folder's name holds the hash of its experiment.
+    """
+    path, ours = writer.folder / EXPERIMENT, study.experiment
+    if not path.is_file() or study.format == 1 or writer.folder.name != study.run_id:
+        return []
+    with contextlib.suppress(PromptlabError, *UNREADABLE):
+        looks = ours.analysis.looks
+        if hash_of_experiment(load_experiment(path)[0].as_asked(looks if looks > 1 else None, ours.scorer)) == study.hashes["experiment"]:
+            return []
+    move_aside(writer.folder, path)
+    writer.write_text(EXPERIMENT, study.text)
+    return [f"{EXPERIMENT} was damaged: it is restored from the file of this sweep, and the damaged one is in {DAMAGED}/"]
 
 
 def failures(study: Study, writer: RunWriter) -> list[str]:

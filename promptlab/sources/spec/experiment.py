@@ -1,4 +1,7 @@
-"""The experiment file: what is measured. How it is run (workers, folders) is set by flags, and no flag changes a score."""
+"""The experiment file: what is measured. How it is run (workers, folders) is set by flags, and no flag changes a score.
+
+Above 400 lines: the class is the file format, one field for each key.
+"""
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -101,7 +102,8 @@ def parsed(path: Path, text: str) -> Document:
     document = parsed_value(path, text)
     if not isinstance(document.value, dict):
         found = _kind(document.value)
-        raise FileProblems([document.problem((), f"expected keys with values at the top of the file, found {found}")])
+        table = f"; of a table, `promptlab init {shlex.quote(str(path))}` makes an experiment" if path.suffix in (".csv", ".tsv") else ""
+        raise FileProblems([document.problem((), f"expected keys with values at the top of the file, found {found}{table}")])
     return document
 
 
@@ -241,9 +243,11 @@ def _kind(value: object) -> str:
         return "keys with values"
     if isinstance(value, list):
         return "a list"
-    return repr(value)
+    return repr(value if not isinstance(value, str) or len(value) <= MOST_SHOWN else f"{value[:MOST_SHOWN]}...")
 
 
+MOST_SHOWN = 60
+"""Characters of a wrong text that an error shows."""
 WANTED = {
     "int": "a whole number",
     "float": "a number",
