@@ -25,11 +25,13 @@ import pytest
 
 from conftest import ROOT
 from promptlab.cli import view
+from promptlab.cli.home import RunLine, show_runs
 from promptlab.explorer import frame, load, runs
 from promptlab.explorer.filters import Filters
 from promptlab.nouns.errors import UsageProblem
 from promptlab.nouns.typed import fields_of
 from promptlab.record.store import Run
+from promptlab.reporting.prepared import Store
 from runs import experiment, run, start, wait_until
 from test_explorer import HOSTILE, cut, hostile, opened, table_with, tables, texts, write_run  # noqa: F401 (fixtures)
 
@@ -65,6 +67,31 @@ def test_a_row_says_what_the_manifest_says(tmp_path: Path) -> None:
         assert row["cost"] == "$0.0100 in simulated prices, nothing paid; the price of 2 calls is unknown"
         assert row["updated"] == "2026-01-02 03:04:15 UTC"
     assert (found["one"]["state"], found["two"]["state"]) == ("incomplete", "complete")
+
+
+def test_the_newest_run_comes_first_with_its_best_arm_once_it_was_opened(tmp_path: Path) -> None:
+    for name, month in (("old", "01"), ("new", "03"), ("middle", "02")):
+        folder, _ = write_run(tmp_path, name)
+        edited(folder, updated_at=f"2026-{month}-01T00:00:00+00:00")
+    Store.of(tmp_path / "middle")
+    found = rows_of(tmp_path)
+    assert list(found) == ["new", "middle", "old"]
+    assert [row["best arm"] == "" for row in found.values()] == [True, False, True]
+    assert re.fullmatch(r"[^\w\s] \S+ [+-]\d+\.\d", found["middle"]["best arm"])
+
+
+def test_the_badge_of_failed_answers_leads_to_them() -> None:
+    assert 'href="answers?run=a%22%3Cb&amp;view=all&amp;outcome=error"' in frame.badge("warning", "! 3 failed", 'a"<b')
+    assert "<a" not in frame.badge("", "<a>12 answers", "x")
+
+
+def test_names_that_are_cut_on_a_narrow_terminal_stay_apart(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("rich.console.Console.is_terminal", True)
+    monkeypatch.setenv("COLUMNS", "40")
+    names = [f"a-run-with-a-long-name-{n}-of-the-same-experiment" for n in (1, 2)]
+    show_runs([RunLine("complete", name, "1", "0", "$1", "3 h ago") for name in names])
+    shown = capsys.readouterr().out.replace("\n", "")
+    assert all(name in shown for name in names)
 
 
 def test_only_some_models_are_simulated(tmp_path: Path) -> None:

@@ -153,6 +153,9 @@ def print_lines(
         cells = [[cell[:1] if i == short else cell for i, cell in enumerate(row)] for row in cells]
     if cut is not None and (more := over()) > 0:
         most = max(20, max(cell_len(row[cut]) for row in cells) - more)
+        names = {row[cut] for row in cells}
+        while len({middle_cut(name, most) for name in names}) < len(names):
+            most += 1  # no two names look alike
         cells = [[middle_cut(cell, most) if i == cut else cell for i, cell in enumerate(row)] for row in cells]
     ranks = [0 if cut is not None else i for i in range(len(heads))]
     lines = fitted(heads, cells, width, ranks=ranks, right=[i in right for i in range(len(heads))], styles=[""] * len(cells))

@@ -66,7 +66,7 @@ def read_again() -> None:
     st.session_state.pop("reading", None)
 
 
-@st.cache_resource(max_entries=4, show_spinner="Reading the run")
+@st.cache_resource(max_entries=4, show_spinner=False)
 def _read(folder: str, at: str, manifest_at: int, _at: Stamp) -> Store:
     del at, manifest_at  # only parts of the key: to make one of a whole stamp takes longer than a page
     return Store.of(Path(folder), _at)

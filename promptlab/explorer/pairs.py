@@ -239,5 +239,5 @@ def _tasks(a: Side, b: Side) -> None:
         go(task=str(frame["task"].iloc[row]), **dict.fromkeys(OF_A_PAIR))
 
     st.caption("The largest loss of A against B comes first. Click a task to see its items alone.")
-    plain.choosable(frame.round(1), f"tasks/{a.key}/{b.key}/{b.store.folder.name}", choose, alt="Both arms in each task")
+    plain.choosable(frame, f"tasks/{a.key}/{b.key}/{b.store.folder.name}", choose, alt="Both arms in each task")
     take.frame(frame, "tasks")

@@ -26,6 +26,7 @@ ROW_PX = 35
 MOST_ROWS_SHOWN = 14
 MOST_ROWS_WHOLE = 60
 TALLEST = 720
+DECIMAL = st.column_config.NumberColumn(format="%.1f")
 
 
 def clip(text: str, longest: int = LONGEST) -> str:
@@ -118,6 +119,7 @@ def choosable(
     st.dataframe(
         styled(shown, [*shown.columns] if tinted else []), hide_index=True, height=height, placeholder="", row_height=row_height,
         key=key, on_select=selected, selection_mode="single-cell", alt=alt,
+        column_config={str(name): DECIMAL for name in shown if pd.api.types.is_float_dtype(shown[name])},
     )  # fmt: skip
 
 

@@ -17,16 +17,18 @@ import streamlit as st
 from promptlab.explorer import plain, take
 from promptlab.explorer.filters import Filters, open_run
 from promptlab.explorer.load import again_every, opened
-from promptlab.nouns import UNREADABLE, Manifest, PromptlabError, as_sent, merged, readable
+from promptlab.nouns import UNREADABLE, VERDICTS, Manifest, PromptlabError, as_sent, merged, readable
 from promptlab.record.store import frozen_plan
+from promptlab.reporting.prepared import Stamp, Store, is_kept, place, stamp
 from promptlab.reporting.table import Table
+from promptlab.stats import points
 
 LIVE_S = 3.0
 OPENED = "runs_opened"
-COLUMNS = ("run", "state", "SIMULATED", "question", "trials", "errors", "cost", "when", "warnings", "models", "updated", "name")
+COLUMNS = ("run", "state", "SIMULATED", "question", "best arm", "trials", "errors", "cost", "when", "warnings", "models", "updated", "name")
 ABOUT = (
     "Newest first. A warning is something that may spoil a comparison or that is still open; "
-    "no warning means only that nothing of the kind is recorded. Click a row to open its run."
+    "no warning means only that nothing of the kind is recorded. The best arm is known once a run was opened. Click a row to open its run."
 )
 UNREADABLE_NOTE = "The same sweep command makes a run whole again; promptlab runs repair repairs what is damaged."
 Row = dict[str, Any]
@@ -106,10 +108,11 @@ def _read(found: Mapping[str, Path]) -> tuple[list[Row], list[Row]]:
         try:
             with readable(f"{folder / 'manifest.json'}: not complete"):
                 run = opened(folder)
-                rows.append(row_of(name, run.state, run.manifest, _asked(folder)))
+                row = row_of(name, run.state, run.manifest, _asked(folder))
+            rows.append({**row, "best arm": _best(folder)})
         except PromptlabError as error:
             broken.append({"run": name, "reason": str(error)})
-    return rows, broken
+    return sorted(rows, key=lambda row: str(row["updated"]), reverse=True), broken
 
 
 def row_of(name: str, state: str, manifest: Manifest, asked: Mapping[str, Mapping[str, Any]]) -> Row:
@@ -184,6 +187,28 @@ def _asked(folder: Path) -> Mapping[str, Mapping[str, Any]]:
         return _planned(str(folder), stat.st_mtime_ns, stat.st_size)
     except UNREADABLE:
         return {}
+
+
+def _best(folder: Path) -> str:
+    """The arm with the largest gain over what is in use, by the first model; empty where the run is not prepared as it is now."""
+    try:
+        kept_at = (place(folder) / "judged.json").stat().st_mtime_ns
+        return _leading(str(folder), kept_at, stamp(folder))
+    except (OSError, PromptlabError):
+        return ""
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def _leading(folder: str, kept_at: int, at: Stamp) -> str:
+    """Read once for each state of the run."""
+    from promptlab.explorer.results import TODAY, arm_rows, leading
+
+    del kept_at, at  # only parts of the key
+    if not is_kept(Path(folder)):
+        return ""
+    store = Store.of(Path(folder))
+    best, _ = leading(arm_rows(store, store.models[0], TODAY))
+    return "" if best is None or best.verdict is None else f"{VERDICTS[best.verdict].sign} {best.arm} {points(best.diff)}"
 
 
 @st.cache_data(max_entries=5_000, show_spinner=False)

@@ -109,15 +109,17 @@ def _list(file: str, made: Callable[[], Any], mime: str) -> None:
     st.session_state.setdefault(LISTED, {})[plain.cell(file, 80)] = (made, mime)
 
 
-def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None) -> None:  # noqa: ANN401
+def chart(drawn: Any, name: str, about: str, choose: Callable[[str], None] | None = None, wide: bool = False) -> None:  # noqa: ANN401
     """A chart in the colours of the theme; `about` says in words what it shows, for screen readers.
 
-    A click on a cell of `charts.matrix` calls `choose` with what was clicked.
+    `wide`: it fills the page, however narrow that is. A click on a cell of `charts.matrix` calls `choose` with what was clicked.
     """
     spec = themed(drawn.to_dict(validate=False))  # the tests check the charts
+    if wide:
+        spec["autosize"] = {"type": "fit", "contains": "padding"}
     key = f"chart/{_marked(name)}"
     clicked: Any = {"key": key, "on_select": partial(_clicked, key, choose), "selection_mode": charts.PICKED} if choose else {}
-    st.vega_lite_chart(spec=spec, width="content", theme=None, alt=plain.cell(about, 300), **clicked)
+    st.vega_lite_chart(spec=spec, width="stretch" if wide else "content", theme=None, alt=plain.cell(about, 300), **clicked)
     drawing(drawn, name)
 
 

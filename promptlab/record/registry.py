@@ -33,7 +33,7 @@ def path() -> Path:
 
 class Registry(NamedTuple):
     """What the file says: plans by run in the order of their first answers, their last results, registrations by plan, and when a plan
-    was begun once more in an empty folder.
+    was begun again in an empty folder.
     """
 
     plans: Mapping[str, Entry]
@@ -74,7 +74,7 @@ def append(kind: str, row: Mapping[str, Any]) -> None:
 
 
 def note_plan(run: str, plan: Plan, plan_digest: str, items: Iterable[Mapping[str, Any]], anew: bool = False) -> None:
-    """Keep a plan that got its first answer; of one that is there, that it was begun in a folder without any answer."""
+    """Keep a plan that got its first answer; of one that is there, that it was begun `anew`: in a folder without any answer."""
     if run not in read().plans:
         append("plan", {"run": run, "plan": plan_digest, "at": now(), **entry_of(plan, items)})
     elif anew:

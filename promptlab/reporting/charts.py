@@ -30,6 +30,8 @@ PICKED = "picked"
 HATCH = "\u2571" * 5
 INK = "#1c1c1c"
 COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
+NEARLY_ALL = 85.0
+"""Per cent of runs at which a line of power carries its name: further up lines run into each other."""
 DIVERGING = ["#b0b0b0", "#ffffff", "#b0b0b0"]
 """Light enough for dark words, alike at both ends: the sign is in the words."""
 PAPER, INKED = 0xD8, 0x70
@@ -234,9 +236,8 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
     x = alt.X("items:Q", title="items a task", scale=alt.Scale(type="log", domain=[min(ends), max(ends)], nice=False),
               axis=alt.Axis(format=",d", labelOverlap=True, values=_decades(min(ends), max(ends))))  # fmt: skip
     y = alt.Y("power:Q", title="runs that see the effect, %", scale=alt.Scale(domain=[0, 100]))
-    legend = alt.Legend(title="true effect", symbolType="stroke", symbolSize=400)
-    colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=legend)
-    dash = alt.StrokeDash("effect:N", sort=effects, legend=legend)
+    colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=None)
+    dash = alt.StrokeDash("effect:N", sort=effects, legend=None)
     wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=y)
     goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
     goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
@@ -250,7 +251,15 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
     there = base.transform_filter(f"datum.asked && datum.items == {n_items:d}")
     point = there.mark_point(filled=True, size=110, opacity=1).encode(x=x, y=y, color=colour)
     hover = base.mark_point(filled=True, size=40, opacity=0).encode(x=x, y=y, tooltip=_tooltip("words"))
-    return _layered([goal, goal_words, here, here_words, line, point, hover], _title(title, simulated), 460, 300)
+    labels = alt.Chart(_data([_labelled([value for value in values if value["effect"] == effect]) for effect in effects]))
+    named = labels.mark_text(align="right", baseline="bottom", dx=-5, fontSize=12, color=INK).encode(x=x, y=y, text="effect:N")
+    return _layered([goal, goal_words, here, here_words, line, named, point, hover], _title(title, simulated), 460, 300)
+
+
+def _labelled(line: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The point of a line that carries its name: where it has nearly reached the top, else its end."""
+    first = len(line) // 4  # further left a name has no room
+    return next((point for point in line[first:] if point["power"] >= NEARLY_ALL), line[-1])
 
 
 def svg(chart: alt.LayerChart) -> str:
@@ -369,6 +378,7 @@ def _intervals(
     interval = base.transform_filter("isValid(datum.low)").mark_rule(**line).encode(y=y, x=_of(x, "low"), x2=alt.X2("high:Q"), **unshaped)
     known = base.transform_filter(f"isValid(datum.{value})").mark_point(filled=True, size=size, opacity=1)
     point = known.encode(y=y, x=_of(x, value), tooltip=_tooltip(*tooltip), **channels)
+    text = {"color": INK} | text
     words = base.mark_text(align="left", dx=8, fontSize=11, **text).encode(y=y, x=alt.value("width"), text=WORDS, **offset)
     return [zero, interval, point, words]
 

@@ -115,6 +115,8 @@ async def arun_sweep(
     if serve_gpus and not execution.ray:
         raise UsageProblem("--serve-vllm starts servers on a Ray cluster; add --engine ray, or start vLLM yourself and give api_base")
     study.need_consent()
+    if execution.cache == "use" and study.experiment.simulators and all(model.simulated for model in study.models):
+        execution = replace(execution, cache="refresh")  # their truth is no part of a cache key: an earlier one may have answered
     if execution.cache != "replay":
         need_key_consent(study, execution.allow_keys)
     study = as_recorded(study, runs)
