@@ -13,10 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
 
 import streamlit as st
-from markupsafe import Markup
 
 from promptlab.explorer import load, plain, take
 from promptlab.explorer.filters import GOTO, NAMES, OF_A_RUN, Filters, moved
@@ -31,8 +29,6 @@ from promptlab.reporting.table import Table
 LIVE_S = 3.0
 LOADING_PX = 380
 """The height of the placeholder that a page shows while its run is read."""
-FAILED = "! "
-"""How the badge of failed answers begins."""
 ICON = str(Path(__file__).with_name("icon.svg"))
 STATES = {
     "running": "running",
@@ -96,8 +92,7 @@ padding: 0; overflow-wrap: anywhere}} @media (max-width: 640px) {{.pl-h1 {{font-
 -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden}}}}
 .badges {{display: flex; flex-wrap: wrap; gap: 4px 8px; font-size: .87rem}} .badges > span {{border-radius: 6px; padding: 1px 8px;
 background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .badges .warning, .badges .good, .badges .simulated
-{{border-color: transparent}} .badges a {{color: inherit}}
-.warning {{background: var(--warning-bg) !important; color: var(--warning) !important}}
+{{border-color: transparent}} .warning {{background: var(--warning-bg) !important; color: var(--warning) !important}}
 .good {{background: var(--good-bg) !important; color: var(--good) !important}}
 .simulated {{background: var(--simulated-bg) !important; color: var(--simulated) !important; font-weight: 650}}
 .verdict {{border: 1px solid var(--line); border-radius: 6px; padding: 12px 16px; line-height: 1.45; overflow-wrap: anywhere}}
@@ -137,7 +132,8 @@ def show(run: Path | None, runs: Path) -> None:
     chosen = st.navigation(list(pages.values()), position="hidden")
     _elsewhere(pages)
     carried = filters.carried(name if len(found) > 1 else None)
-    holds = _worth(_opened(found.get(name or "")), run is not None)
+    opened_run = _opened(found.get(name or ""))
+    holds = _worth(opened_run, run is not None)
     with bar:
         for key, page in pages.items():
             if name and (key in holds or page is chosen):
@@ -149,6 +145,8 @@ def show(run: Path | None, runs: Path) -> None:
     except RunProblem as error:
         unreadable(error)
     with strip:
+        if "answers" in holds and chosen is not pages[OF_ALL_RUNS] and opened_run.manifest.counts.errors:
+            st.page_link(pages["answers"], label="Read what failed", query_params={**carried, "view": "all", "outcome": "error"})
         take.menu(found.get(name or ""))
     filters.settle()
     with notes:
@@ -224,21 +222,13 @@ def _strip(folder: Path, live: bool) -> None:
         except PromptlabError:
             st.warning("The run's manifest cannot be read at this moment.")
             return
-        drawn = [badge(look, text, folder.name) for look, text in found]
+        drawn = [plain.piece('<span class="{look}">{text}</span>', look=look, text=text) for look, text in found]
         plain.html('<div class="badges" role="status">{all}</div>', all=plain.joined(drawn))
         if live and run.state != "running":
             load.read_again()
             st.rerun()
 
     strip()
-
-
-def badge(look: str, text: str, run: str) -> Markup:
-    """One badge; that of failed answers leads to them."""
-    if not text.startswith(FAILED):
-        return plain.piece('<span class="{look}">{text}</span>', look=look, text=text)
-    address = f"answers?{urlencode({'run': run, 'view': 'all', 'outcome': 'error'})}"
-    return plain.piece('<span class="{look}"><a href="{address}" target="_self">{text}</a></span>', look=look, text=text, address=address)
 
 
 def badges(state: str, manifest: Manifest) -> list[tuple[str, str]]:
@@ -250,7 +240,7 @@ def badges(state: str, manifest: Manifest) -> list[tuple[str, str]]:
         *([("simulated", "SIMULATED: made-up answers")] if manifest.simulated else ()),
         ("good" if state == "complete" else "warning", f"✓ {state}" if state == "complete" else f"{STATES.get(state, state)}{share}"),
         ("", done),
-        *([("warning", f"{FAILED}{int(counts.errors):,} failed")] if counts.errors else ()),
+        *([("warning", f"! {int(counts.errors):,} failed")] if counts.errors else ()),
         *([("", f"{int(counts.cached):,} from the cache")] if counts.cached else ()),
         ("", manifest.paid),
         ("warning", "imported: not planned before the data") if manifest.imported else ("good", "planned before the data"),
