@@ -5,6 +5,7 @@ python tools/make_demo_run.py [NAME ...] makes only the runs that are named (non
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
@@ -53,7 +54,9 @@ def make(name: str) -> None:
 def fill(path: Path) -> None:
     """Execute one notebook where it lies and store what it shows."""
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
+    with tempfile.TemporaryDirectory() as home:  # no answer and no plan of earlier runs
+        os.environ["PROMPTLAB_HOME"] = home
+        NotebookClient(notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
     for cell in notebook.cells:
         cell.metadata = {}
     notebook.metadata = {"kernelspec": notebook.metadata["kernelspec"]}
