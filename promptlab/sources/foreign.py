@@ -7,6 +7,7 @@ unpacked, so that a small file never takes much memory.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import os
@@ -71,6 +72,15 @@ def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     if len(content) > limit:
         raise OSError(f"more than the limit of {limit // 2**20} MB")
     return content
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a regular file, read piece by piece; OSError for a link, a pipe or a folder, and for a file that is missing."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise OSError("not a regular file")
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_private(folder: Path, what: str, so: str) -> None:

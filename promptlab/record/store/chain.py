@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from promptlab.nouns import RunProblem, digest
 from promptlab.record.store.files import AFTER, DAMAGED, journal_of, parts_in, read_file, sync, write_whole
-from promptlab.sources.foreign import json_value
+from promptlab.sources.foreign import json_value, sha256_of
 
 CHAIN = "chain.jsonl"
 GENESIS = digest("promptlab chain 1")
@@ -193,7 +193,6 @@ def _state_of(link: Mapping[str, Any]) -> State:
 
 def _sha256(path: Path) -> str | None:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError:
         return None

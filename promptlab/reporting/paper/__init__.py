@@ -14,6 +14,7 @@ import pandas as pd
 
 from promptlab.nouns import OF_TEXTS, SCOPES, PromptlabError, RunProblem, known_secrets, redact
 from promptlab.record.store import Run
+from promptlab.record.store.files import read_file
 from promptlab.reporting import deviations, frozen
 from promptlab.reporting.arms import arm_tables
 from promptlab.reporting.build import Report, headline
@@ -75,7 +76,7 @@ def paper_files(run: Run, report: Report) -> Files:
     files["data/comparisons.csv"] = to_csv(report).encode("utf-8", "replace")
     files["data/trials.csv"] = written(long_frame(run), ".csv")
     with contextlib.suppress(OSError):
-        files["data/experiment.yaml"] = (run.folder / "experiment.yaml").read_bytes()
+        files["data/experiment.yaml"] = read_file(run.folder / "experiment.yaml")
     files["README.md"] = _readme(report, sections, drawn).encode()
     return {name: data if name.endswith(".pdf") else _cleaned(name, data, clean) for name, data in sorted(files.items())}
 
