@@ -102,7 +102,7 @@ class Row:
     @property
     def holds(self) -> bool:
         """Whether the cap held, and the run reports what was billed."""
-        slack = 1e-9 + (self.under_way if "kill" in self.way else 0.0)
+        slack = 1e-9 + (KILLS * self.under_way if "kill" in self.way else 0.0)  # each kill cuts off what is in flight
         reported = self.at_most >= (1 - TRUE_WITHIN) * self.true - 1e-9
         if self.is_honest:
             reported &= abs(self.paid - self.true) <= TRUE_WITHIN * self.true + slack
