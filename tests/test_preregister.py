@@ -121,3 +121,31 @@ def test_a_calendar_and_a_repository_keep_it_and_nonsense_is_refused(tmp_path: P
     tagged = registration.register(study, repository, {"git": ""})
     found = subprocess.run(["git", "-C", str(repository), "tag", "-n"], capture_output=True, text=True, check=True).stdout
     assert tagged.sha256 in found
+
+
+def test_a_stamping_service_redirects_nobody() -> None:
+    """The hash goes to the address that was given alone."""
+    reached: list[str] = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            reached.append(self.path)
+            self.send_response(302 if self.path == "/tsa" else 200)
+            self.send_header("Location", "/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_GET = do_POST
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = HTTPServer(("127.0.0.1", 0), Elsewhere)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(UsageProblem, match="no stamp"):
+            registration._post(f"http://127.0.0.1:{server.server_port}/tsa", b"x", "text/plain")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert reached == ["/tsa"]

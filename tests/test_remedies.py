@@ -78,3 +78,14 @@ def test_a_table_in_place_of_an_experiment_is_named_in_a_line(tmp_path: Path) ->
     first, second = done.stderr.splitlines()
     assert len(first) < 250
     assert second == "try: promptlab init a.csv"
+
+
+def test_the_first_command_reads_no_pipe_and_no_device(tmp_path: Path) -> None:
+    import os
+
+    os.mkfifo(tmp_path / "a.yaml")
+    (tmp_path / "b.yaml").symlink_to("/dev/zero")
+    (tmp_path / "c.yaml").write_bytes(b"name: x\n" + b"#" * 2**21)
+    done = run(cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "No runs in runs." in done.stdout

@@ -144,8 +144,14 @@ def _quoted(run: Run) -> str:
     return shlex.quote(os.path.relpath(run.folder))
 
 
+LARGEST = 2**20
+"""Bytes of a file that may be an experiment; pipes, devices and longer files are none."""
+
+
 def _is_experiment(path: Path) -> bool:
+    from promptlab.sources.foreign import read_bytes
+
     try:
-        return IS_EXPERIMENT.search(path.read_text(encoding="utf-8")[:20_000]) is not None
+        return IS_EXPERIMENT.search(read_bytes(path, LARGEST).decode("utf-8")[:20_000]) is not None
     except (OSError, UnicodeDecodeError):
         return False

@@ -25,9 +25,9 @@ def remedy(error: PromptlabError, given: Sequence[str]) -> str | None:
     message = str(error)
     in_a_file = isinstance(error, FileProblems) and error.problems[0].file.is_file()  # then no word of what was typed is the wrong one
     if not in_a_file and (near := NEAR.search(message)):
-        mended = _replaced(given, near.group(1) or near.group(2), message)
-        if mended:
-            return mended
+        corrected = _replaced(given, near.group(1) or near.group(2), message)
+        if corrected:
+            return corrected
     ticks = [found for found in IN_TICKS.findall(message) if not PLACEHOLDER.search(found)]
     if ticks:
         return str(ticks[-1])
@@ -62,13 +62,13 @@ def _replaced(given: Sequence[str], right: str, message: str) -> str | None:
         name, sign, value = word.partition("=")
         folder, last = str(Path(word).parent), Path(word).name if "/" in word else ""
         whole = f"{folder}/{right}" if (Path(folder) / right).exists() else right
-        for wrong, mended in ((word, right), (last, whole), (value if sign else "", f"{name}={right}")):
+        for wrong, corrected in ((word, right), (last, whole), (value if sign else "", f"{name}={right}")):
             if wrong and wrong != right and wrong in told:
                 named = f"'{wrong}'" in told or told.startswith(f"{word}:")
                 found.append(
-                    (named, difflib.SequenceMatcher(None, wrong, right).ratio(), place, whole if wrong == word and last else mended)
+                    (named, difflib.SequenceMatcher(None, wrong, right).ratio(), place, whole if wrong == word and last else corrected)
                 )
     if not found:
         return None
-    *_, place, mended = max(found, key=lambda one: one[:2])
-    return _command([*given[:place], mended, *given[place + 1 :]])
+    *_, place, corrected = max(found, key=lambda one: one[:2])
+    return _command([*given[:place], corrected, *given[place + 1 :]])

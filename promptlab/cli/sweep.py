@@ -99,7 +99,7 @@ def sweep(
         bool, typer.Option("--view", help="Open the explorer on the run in progress; on a terminal it runs until Ctrl-C.")
     ] = False,
 ) -> None:
-    """Run an experiment. The same command resumes where it ended; nothing recorded or cached is paid twice."""
+    """Run an experiment. The same command resumes where it ended; recorded and cached answers cost nothing again."""
     if batch_wait is not None and not batch:
         raise UsageProblem("--batch-wait says how long to wait for batches, and --batch is not given; add it, or leave --batch-wait out")
     if dry_run and view:

@@ -82,7 +82,7 @@ def history(name: str, runs: Path) -> list[Entry]:
             earlier = before.get(entry.model)
             paired = None if earlier is None else _paired(earlier, (run, report), entry.model)
             found.append((entry, earlier[0].id if earlier else "", paired))
-            if earlier is None or paired != CACHED:  # the last one that was asked anew
+            if earlier is None or paired != CACHED:  # the last one that was sent again
                 before[entry.model] = run, report
     m = max(1, sum(isinstance(paired, list) for *_, paired in found))
     return [entry if paired is None else replace(entry, drift=_drift(since, paired, 1 - ALPHA / m)) for entry, since, paired in found]

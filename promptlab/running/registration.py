@@ -158,12 +158,19 @@ def _git(path: Path, sha: str, where: str) -> str:
 STAMPS: Mapping[Stamp, Callable[[Path, str, str], str]] = {"rfc3161": _rfc3161, "opentimestamps": _opentimestamps, "git": _git}
 
 
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A stamp comes from the address that was given, or from none."""
+
+    def redirect_request(self, *_: object, **__: object) -> None:
+        return None
+
+
 def _post(url: str, data: bytes, kind: str) -> bytes:
     if urlsplit(url).scheme not in ("http", "https"):
         raise UsageProblem(f"{url}: an address of a stamping service begins with https://")
     request = urllib.request.Request(url, data, {"Content-Type": kind, "User-Agent": "promptlab"})  # noqa: S310 (checked above)
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+        with urllib.request.build_opener(_NoRedirect).open(request, timeout=TIMEOUT_S) as response:
             return bytes(response.read(LIMIT))
     except (urllib.error.URLError, OSError, ValueError) as error:
         raise UsageProblem(f"{url}: no stamp ({getattr(error, 'reason', error)}), so nothing is registered") from None

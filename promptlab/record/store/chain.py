@@ -40,7 +40,7 @@ class Chain:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        links = _mended(folder)
+        links = _repaired(folder)
         self.n_links = len(links)
         self.link = str(links[-1]["link"]) if links else GENESIS
         self.state = _state_of(links[-1]) if links else State(0, GENESIS)
@@ -109,7 +109,7 @@ def links_in(folder: Path) -> tuple[list[dict[str, Any]], str]:
     return found, ""
 
 
-def _mended(folder: Path) -> list[dict[str, Any]]:
+def _repaired(folder: Path) -> list[dict[str, Any]]:
     """The links that follow from each other; a file that holds more than those goes into `damaged/`, and is rewritten."""
     links, broken = links_in(folder)
     path = folder / CHAIN
