@@ -168,6 +168,7 @@ def export(
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import Run
+    from promptlab.record.store.files import read_file
     from promptlab.reporting import audited
     from promptlab.running import bundle
     from promptlab.running.own_answers import own_of
@@ -189,7 +190,7 @@ def export(
         about: dict[str, Any] = {"experiment": run.manifest.name, "run": run.id, **audited.about(run)}
         path = source / "experiment.yaml"
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_file(path).decode(errors="replace")
         except OSError as error:
             raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
         try:

@@ -11,13 +11,17 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import FileProblems, Problem, UsageProblem
+from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem
+from promptlab.nouns.typed import typed
+from promptlab.record.store.files import REMEDY
+from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
 FOLDER = "ratings"
+LIMIT = 2**26
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
 """Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
@@ -59,9 +63,13 @@ def add(folder: Path, rating: Rating) -> None:
     path.parent.mkdir(exist_ok=True)
     line = json.dumps({**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}, ensure_ascii=False) + "\n"
     is_new = not path.exists()
-    number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    before = _lines(folder, path)
     try:
-        cut = not is_new and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"  # a line that a power cut left half
+        number = opened_to_write(path, os.O_APPEND, 0o600)
+    except OSError as error:
+        raise RunProblem(f"{path}: cannot be written: {error.strerror or error}") from None
+    try:
+        cut = before != b"" and not before.endswith(b"\n")  # a line that a power cut left half
         os.write(number, ("\n" * cut + line).encode("utf-8", "replace"))
         os.fsync(number)
     finally:
@@ -77,19 +85,33 @@ def add(folder: Path, rating: Rating) -> None:
 def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
     """What holds: the last word of each rater on each unit and kind, in order; lines that cannot be read are left out."""
     found: dict[tuple[str, str, str], Rating] = {}
-    own = {f.name for f in fields(Rating)} - {"more"}
+    own = {f.name for f in fields(Rating)}
     for path in [file_of(folder, rater)] if rater else sorted((folder / FOLDER).glob("*.jsonl")):
-        for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
+        for line in _lines(folder, path).decode("utf-8", "replace").splitlines():
             try:
-                data = json.loads(line)
-                one = Rating(**{k: v for k, v in data.items() if k in own}, more={k: v for k, v in data.items() if k not in own})
-            except (ValueError, TypeError, AttributeError):
+                data = json_value(line)
+                one = replace(typed(Rating, data), more={k: v for k, v in data.items() if k not in own})
+                if not all(isinstance(value, str | int | float) for value in one.values.values()):
+                    continue
+            except UNREADABLE:
                 continue
             place = (one.rater, one.unit, one.kind)
             found.pop(place, None)
             if not one.undone:
                 found[place] = one
     return list(found.values())
+
+
+def _lines(folder: Path, path: Path) -> bytes:
+    """What a rater's file holds; RunProblem where it is no regular file of the run, or too large."""
+    try:
+        if path.parent.is_symlink():
+            raise OSError("a link, which is not followed")
+        return read_bytes(path, LIMIT, folder)
+    except FileNotFoundError:
+        return b""
+    except OSError as error:
+        raise RunProblem(f"{path}: cannot be read ({error.strerror or error}); {REMEDY.format(folder)}") from None
 
 
 def to_csv(ratings: Iterable[Rating]) -> str:

@@ -23,6 +23,7 @@ from promptlab.reporting.judged import judgings
 from promptlab.reporting.rescore import item_of
 from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
+from promptlab.sources.foreign import json_value
 
 WINDOW = 10
 """Units within which the order is a rater's own: whoever stops early has still rated a random part."""
@@ -177,7 +178,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
     """The ratings that a sheet saved; FileProblems where it is not one, or of other answers than those of this run."""
     try:
-        data = json.loads(text)
+        data = json_value(text)
         rater, rows = data["rater"], data["ratings"]
         by_place = {(unit.id, unit.kind): unit for unit in schedule(sample, rater)}
         found = []
@@ -229,4 +230,8 @@ def _seen(one: Rating, first: Rating | None) -> bool:
     """Whether an attention unit was seen through: equal answers tie, and a spoilt one is rated no better than the whole."""
     if one.trial_b:
         return one.values.get("") == "tie"
-    return first is not None and sum(map(float, one.values.values())) < sum(map(float, first.values.values()))
+    return first is not None and _sum(one) < _sum(first)
+
+
+def _sum(one: Rating) -> float:
+    return sum(value for value in one.values.values() if isinstance(value, int | float))

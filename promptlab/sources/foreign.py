@@ -74,6 +74,15 @@ def read_bytes(path: Path, limit: int, within: Path | None = None) -> bytes:
     return content
 
 
+def opened_to_write(path: Path, how: int, mode: int = 0o666) -> int:
+    """A regular file opened to be written (`os.O_APPEND`, `os.O_TRUNC`), made where it is missing; OSError for a link, a pipe, a folder."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC | how, mode)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError("not a regular file")
+    return handle
+
+
 def sha256_of(path: Path) -> str:
     """The SHA-256 of a regular file, read piece by piece; OSError for a link, a pipe or a folder, and for a file that is missing."""
     handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -71,6 +71,11 @@ def content_of(path: Path) -> bytes:
         raise FileProblems.one(path, f"cannot be read: {error.strerror or error}") from None
 
 
+def text_of(path: Path) -> str:
+    """The text of a file of bounded size; FileProblems where it cannot be read, or is not UTF-8."""
+    return _decoded(path, content_of(path))
+
+
 def _decoded(path: Path, content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
