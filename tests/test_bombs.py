@@ -9,6 +9,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import ROOT
+from promptlab.nouns.errors import FileProblems, did_you_mean
+from promptlab.planning.resolve import resolve
 from promptlab.running.cache import Cache
 
 MEGABYTE = 10**6
@@ -300,3 +303,15 @@ CSV = {
 def test_csv(tmp_path: Path, kind: str, ending: str) -> None:
     (tmp_path / f"t.{ending}").write_text(CSV[kind])
     assert refused("import", tmp_path / f"t.{ending}")
+
+
+def test_unknown_names_without_end(tmp_path: Path) -> None:
+    """Near names are looked for in reason: a thousand unknown names took seconds, and two long ones minutes."""
+    names = ",".join(f"emotionprompt/EP{n}" for n in range(3_000))
+    path = tmp_path / "x.yaml"
+    path.write_text(f"name: x\nquestion: q\ntasks: [sum]\nmodels: [sim/null]\nitems: 5\nstimuli: [{names}]\n", encoding="utf-8")
+    start = time.process_time()
+    with pytest.raises(FileProblems, match="EP2999' is not known"):
+        resolve(path)
+    assert did_you_mean("ab" * 50_000, ["ba" * 50_000] * 20 + [str(n) for n in range(20)]) == ""
+    assert time.process_time() - start < 5
