@@ -220,7 +220,7 @@ def test_answers_in_a_run_folder_reach_no_other_run(tmp_path: Path) -> None:
     planted.put(key, Completion("planted", "ok"), request_of(call, "openai/gpt-4o"))
     planted.close()
     kept = waves.answers_of(tmp_path / "run", Cache(tmp_path / "cache"))
-    assert kept.get(key) == kept.get_many([key])[key] == Completion("planted", "ok")
+    assert {found.text for found in (kept.get(key), kept.get_many([key])[key]) if found} == {"planted"}
     kept.close()
     cache = Cache(tmp_path / "cache")
     assert cache.get(key) is None

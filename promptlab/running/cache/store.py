@@ -112,7 +112,7 @@ class Cache:
         if self._also_imported and (found := next(self._answers(_SELECT_ONE, (IMPORTED + key,)), None)):
             return found[1]
         found = next(self._answers(_SELECT_ONE, (key,)), None)
-        return found[1] if found else self.beside.get(key) if self.beside else None
+        return found[1] if found else self.beside.get(key) if self.beside is not None else None
 
     def get_many(self, keys: Iterable[str]) -> dict[str, Completion]:
         """The stored answers of those keys that have one; a damaged row is left out, with a warning."""
@@ -124,7 +124,7 @@ class Cache:
             if self._also_imported:
                 imported = self._answers(_select(len(block)), [IMPORTED + key for key in block])
                 found.update({key.removeprefix(IMPORTED): completion for key, completion in imported})
-        return {**self.beside.get_many(key for key in wanted if key not in found), **found} if self.beside else found
+        return {**self.beside.get_many(key for key in wanted if key not in found), **found} if self.beside is not None else found
 
     def put(self, key: str, completion: Completion, request: Request | None = None) -> None:
         """Keep an answer, durable before this returns; outcome `error` is not an answer. `request` is what `key` is the digest of."""
