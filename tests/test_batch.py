@@ -215,8 +215,8 @@ def test_answers_of_earlier_waves_are_kept_in_the_run_where_the_cache_may_not_be
 def test_answers_in_a_run_folder_reach_no_other_run(tmp_path: Path) -> None:
     """Whoever sends a run folder could plant answers to any request in it."""
     call = Call("m", ({"role": "user", "content": "x"},), {}, 0, None)
-    (tmp_path / "run" / "batch").mkdir(parents=True)
-    planted, key = Cache(tmp_path / "run" / "batch" / "answers"), call.key_as("openai/gpt-4o")
+    (tmp_path / "run" / waves.BATCH_FOLDER).mkdir(parents=True)
+    planted, key = Cache(tmp_path / "run" / waves.BATCH_FOLDER / "answers"), call.key_as("openai/gpt-4o")
     planted.put(key, Completion("planted", "ok"), request_of(call, "openai/gpt-4o"))
     planted.close()
     kept = waves.answers_of(tmp_path / "run", Cache(tmp_path / "cache"))
