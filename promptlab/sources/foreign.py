@@ -28,6 +28,7 @@ SMALL = 2_000_000
 SMALL_BYTES = 256 * 2**20
 """What any file may unpack to; more needs a file of an eighth of it."""
 LARGEST_PART = 2**30
+CHARS = 64
 LARGEST_YAML = 32 * 2**20
 ENCODINGS = frozenset({"PLAIN", "RLE", "BIT_PACKED", "PLAIN_DICTIONARY", "RLE_DICTIONARY", "DELTA_BINARY_PACKED", "BYTE_STREAM_SPLIT"})
 """Ways in which Parquet writes values that unpack to a size that is known, or of which each different value is written out once."""
@@ -216,9 +217,9 @@ def yaml_value(text: str) -> Any:  # noqa: ANN401
 
 
 def _expanded(value: object, known: dict[int, int]) -> int:
-    """How many values there are, each alias counted as what it stands for."""
+    """How many values there are, each alias counted as what it stands for; a text counts once for each `CHARS` of it."""
     if not isinstance(value, dict | list):
-        return 1
+        return 1 + (len(value) // CHARS if isinstance(value, str) else 0)
     if id(value) not in known:
         known[id(value)] = SMALL * SMALL  # what an alias inside itself would stand for
         known[id(value)] = 1 + sum(_expanded(part, known) for part in (value.values() if isinstance(value, dict) else value))
