@@ -190,11 +190,12 @@ def test_a_name_is_no_pattern(whole: tuple[Study, Path], tmp_path: Path) -> None
     from promptlab.reporting.prepared import Store
 
     _, untouched = whole
-    other = tmp_path / "aXb" / untouched.name
+    other = tmp_path / "aXb1c" / untouched.name
     run = tmp_path / "a*b[1]?" / untouched.name
     for folder in (other, run):
         shutil.copytree(untouched, folder)
     shutil.rmtree(other / "trials")
+    (other / "items.parquet").write_bytes(b"the neighbour's")
     store = Store.of(run)
     assert len(store.query("SELECT * FROM items")) == len(Run(run).items())
     assert len(store.query("SELECT * FROM trials")) == len(Run(run).trials())
