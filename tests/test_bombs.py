@@ -9,6 +9,7 @@ import json
 import sqlite3
 import time
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -197,6 +198,13 @@ def zipped() -> bytes:
 def test_gzip(zipped: bytes, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(zipped)
     assert refused("import", tmp_path / name)
+
+
+def test_gzip_of_a_gigabyte_of_nothing(tmp_path: Path) -> None:
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    block = packer.compress(bytes(2**24)) + packer.flush(zlib.Z_FULL_FLUSH)  # may be repeated
+    (tmp_path / "t.json").write_bytes(b"\x1f\x8b\x08" + bytes(7) + 60 * block)
+    assert "unpacks to more than" in refused("import", tmp_path / "t.json")
 
 
 def test_a_bundle(tmp_path: Path) -> None:

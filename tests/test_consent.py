@@ -16,12 +16,12 @@ import pytest
 import promptlab
 import runs
 from conftest import ROOT
-from promptlab.nouns.errors import FileProblems, ScoringFailed, UsageProblem
+from promptlab.nouns.errors import FileProblems, PromptlabError, ScoringFailed, UsageProblem
 from promptlab.nouns.item import Item
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
 from promptlab.scoring import patterns
-from promptlab.scoring.code import Consent, found
+from promptlab.scoring.code import Consent, found, function_of
 from promptlab.scoring.metrics import metric
 from promptlab.sources.own import load_own
 from promptlab.sources.spec.user import consent
@@ -85,6 +85,13 @@ def test_a_sweep_needs_consent_and_shows_the_hash_of_what_it_is_given_to(here: P
     assert not (here / "RAN").exists()
     run(here, "rescore", str(folder), "--allow-code")
     assert (here / "RAN").exists()
+
+
+def test_refused_code_is_never_loaded(here: Path) -> None:
+    code = found("evil:score", "the metric", here / "sent" / "t.yaml", [here / "sent"], Consent())
+    with pytest.raises(PromptlabError, match="without your consent"):
+        function_of(code)
+    assert not (here / "RAN").exists()
 
 
 def test_a_module_of_pythons_own_is_no_metric(here: Path) -> None:

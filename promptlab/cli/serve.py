@@ -6,6 +6,7 @@ on its websocket only; here every request is checked, files and downloads includ
 
 from __future__ import annotations
 
+import importlib
 import os
 import runpy
 import sys
@@ -32,8 +33,7 @@ def main() -> None:
 
 def read_no_configuration_of(folder: Path) -> None:
     """Have Streamlit read the user's own configuration alone: a folder of somebody else could open an interface, or fetch fonts."""
-    from streamlit import config
-
+    config: Any = importlib.import_module("streamlit.config")  # which is about to run in this process, and nothing else of promptlab is
     files = config.get_config_files
     config.get_config_files = lambda file_name: [
         path for path in files(file_name) if Path(path).parent.parent != folder or folder == Path.home()

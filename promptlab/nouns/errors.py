@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 EXIT_OK = 0
 EXIT_ERROR = 1
@@ -27,9 +27,9 @@ EXIT_GATE = 5
 EXIT_INTERRUPTED = 130
 LONGEST_NAME = 200
 MOST_NAMES = 5_000
-PATIENCE_S = 1.0
-_looked = [0.0, 0.0]
-"""When near names were last looked for anew, and the seconds that it took since then."""
+MOST_HINTS = 100
+_looked: list[Any] = [(), 0]
+"""The names that near ones were last looked for in, and how often in a row."""
 
 
 class PromptlabError(Exception):
@@ -130,18 +130,15 @@ def full_name(name: str, known: Iterable[str]) -> str:
     return inside[0] if len(inside) == 1 else name
 
 
-def _near(name: str, names: Sequence[str]) -> list[str]:
-    """The names most like one; none where a file has so many unknown ones that this took `PATIENCE_S` within a minute."""
-    start, now = time.process_time(), time.monotonic()
-    if now - _looked[0] > 60:
-        _looked[:] = [now, 0.0]
-    if _looked[1] > PATIENCE_S:
+def _near(name: str, names: tuple[str, ...]) -> list[str]:
+    """The names most like one; none from the 101st unknown name in a row on."""
+    _looked[:] = [names, _looked[1] + 1 if _looked[0] == names else 1]
+    if _looked[1] > MOST_HINTS:
         return []
     near = difflib.get_close_matches(name, [n for n in names if len(n) <= LONGEST_NAME], n=3, cutoff=0.6)
     if not near:  # names inside a library: "EP2" should find "emotionprompt/EP02"
         short = {n.rsplit("/", 1)[-1]: n for n in names if len(n) <= LONGEST_NAME}
         near = [short[s] for s in difflib.get_close_matches(name.rsplit("/", 1)[-1], list(short), n=3, cutoff=0.6)]
-    _looked[1] += time.process_time() - start
     return near
 
 
@@ -150,7 +147,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     Thousands of names, and names as long as a text, get none: to compare them takes minutes.
     """
-    names = sorted(set(known))
+    names = tuple(sorted(set(known)))
     if len(name) > LONGEST_NAME or len(names) > MOST_NAMES:
         return ""
     if near := _near(name, names):
