@@ -51,6 +51,8 @@ CONCLUDES = re.compile(
 _WRONG_ONE = re.compile(
     r"\b(?:wrong|incorrect|previous|earlier|old|first|common|typical|tempting|absolute|confident in (?:this|my|the))\s$", re.I
 )
+_NO_NOUN = re.compile(r"\b(?:let's|us|let me|i'll|i|we|you|to|will|can|now|must)\s$|\d[^\n.:;]{0,60} in\s$", re.I)
+"""What makes the next word no heading of an answer: a verb ("let's count:"), or an adverb after its number ("7 in total:")."""
 _BESIDE = re.compile(r"difference|product", re.I)
 """Results that a reply may give besides the requested sum."""
 EXTRA = re.compile(
@@ -225,6 +227,8 @@ def conclusions(text: str) -> list[Conclusion]:
         strength = 3 if match["final"] else 2 if match["answer"] else 0 if _BESIDE.match(match[0]) else 1
         if _WRONG_ONE.search(text, max(0, match.start() - 30), match.start()):
             continue
+        if strength < 2 and _NO_NOUN.search(text, max(0, match.start() - 70), match.start()):
+            continue
         if denied_before(text[max(0, match.start() - 60) : match.start()].rpartition("\n")[2]):
             found.append(Conclusion("", (), strength, match.start()))
             continue
@@ -351,6 +355,11 @@ _STATING = words(
 )
 
 
+_PREFERS = re.compile(r"choose|pick|select|go with|opt for|vote for", re.I)
+_PREFERRED = re.compile(r"\s(?:over|rather than|instead of)\s", re.I)
+"""What stands between the one that is chosen and the one that is not."""
+
+
 def statement(text: str) -> str | None:
     """What the last statement without a word for "answer" says: "so X", "I would say X", "it is X"."""
     last = None
@@ -359,5 +368,5 @@ def statement(text: str) -> str | None:
     for match in _STATES.finditer(text):
         rest = text[match.end() :].split("\n", 1)[0]
         if rest.strip() and not NEGATED.match(rest):
-            last = rest
+            last = _PREFERRED.split(rest)[0] if _PREFERS.search(match[0]) else rest
     return _plain_end(last) if last else None

@@ -46,6 +46,8 @@ _SUPPOSES = re.compile(
     re.I,
 )
 """A case that the reply only supposes, before it answers."""
+_IN_BRACKETS = re.compile(r"(?<=[.!?\n\"'])\s*\([^()\n]{12,300}[.!]\)\s*\Z")
+"""A whole sentence in parentheses at the end: it explains, and does not answer."""
 LONGEST = 20_000
 """Characters of a reply that are read, half from its beginning and half from its end: an endless reply is never searched for minutes."""
 
@@ -111,6 +113,9 @@ class Reply:
         head = self.text if not head or head.endswith(":") else head
         head = _ASKS.sub("", head, count=1) if "?" in head else head
         head = _SUPPOSES.sub("", head, count=1) if _SUPPOSES.match(head) else head
+        aside = _IN_BRACKETS.search(head, 1) if head.endswith(")") else None
+        if aside is not None and head[: aside.start()].strip() and not any(one.strength > 1 for one in said.conclusions(aside[0])):
+            head = head[: aside.start()].strip()
         extra = said.EXTRA.search(head, 1) if not _EXTRA.isdisjoint(words(head)) else None
         if (
             extra is None

@@ -134,7 +134,7 @@ def _loose(words: str, keys: list[str]) -> re.Pattern[str] | None:
     words = "|".join(word for word in words.split("|") if word not in keys)
     return (
         re.compile(
-            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
+            rf"\A[\W_]*(?:{words})[\"')\]]*(?=\s*(?:[,.!;:。！，、❌✅-]|です|입니다|\Z))|(?:(?<=[:：是は은는])|\b(?:is|ist|est|es"
             rf"|:)) *[\"']?(?:{words})[\"']?(?=\s*[.!。です입니다]*\s*\Z)",
             re.I,
         )

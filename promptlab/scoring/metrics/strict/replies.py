@@ -34,7 +34,8 @@ ARTICLE = re.compile(r"^(?:es (?=\w+ \w))?(?:the|an?|le|la|les|l'|un|une|el|los|
 _EXPLAINS = re.compile(
     r"\s+-\s+|\s*\(|\s*;\s|,\s(?:because|since|as|[iI] (?:think|believe|guess)|of course|definitely|for sure|the (?:opposite"
     r"|antonym|synonym|plural)"
-    r"|hope|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
+    r"|the (?:one|letter|word|animal)|hope"
+    r"|obviously|naturally|though|probably|clearly|certainly|final|which|meaning|and i am|but|not|rather than|so|and not|nicht"
     r"|pas|et non|y no)\b"
     r"|,\s(?:i\.e\.|e\.g\.|that is|for example|for instance|such as)\s|\?\s+[yY]es\b|\s(?:because|since|rather than|instead of"
     r"|and not|as opposed to|as it|as they|weil"
