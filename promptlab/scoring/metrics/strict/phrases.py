@@ -120,7 +120,6 @@ def _only_other(reading: str, asked: str) -> str | None:
 
 
 _SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<tail>.+)$", re.S)
-_QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 _MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = re.compile(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
 _PARENTHESIS = re.compile(r"\s*\([^()\n]*\)\s*")
@@ -131,7 +130,7 @@ def _told(reading: str, asked: str) -> Iterator[str]:
     """What a sentence says last, its only quoted words that are not the input's, a numbered line, and what accompanies the input."""
     if (last := _SAYS_LAST.match(reading)) is not None:
         yield last["tail"].strip(" \"'.!")
-    quoted = {text for text in _QUOTED.findall(reading) if key(text) != asked}
+    quoted = {text for text in replies.QUOTED.findall(reading) if key(text) != asked}
     if len(quoted) == 1:
         yield quoted.pop()
     if (bare := replies.NUMBERED.sub("", reading, count=1)) != reading:

@@ -53,6 +53,7 @@ LISTED = re.compile(r"\s*(?:,|/|;|\||\n)\s*(?:(?:and|or)\s+)?|\s+(?:and|or)\s+")
 NUMBERED = re.compile(r"(?m)^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+|(?<!\S)\d{1,3}[.)] ")
 _BULLETS = re.compile(r"(?:^|(?<=\s))[-*•·]\s+(?=\S)")
 _JOINED = re.compile(r"['*_<>=+^-]|can not|\d[.,]\d")
+QUOTED = re.compile(r"(?<!\w)[\"']([^\"'\n]{1,60})[\"'](?!\w)")
 OUTSIDE = " \"'*_`¡¿"
 _CJK = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]")
 

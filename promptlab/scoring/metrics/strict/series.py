@@ -166,7 +166,7 @@ def _set(reply: Reply, wanted: Sequence[set[str]], parts: Callable[[str], set[st
     for raw, rule in replies.readings(reply):
         plain = replies.bulleted(raw)
         spans = [raw, plain, plain.replace("\n", ", ")]
-        spans += [replies.NUMBERED.sub(" ", raw), " ".join(_QUOTED.findall(raw))]
+        spans += [replies.NUMBERED.sub(" ", raw), " ".join(replies.QUOTED.findall(raw))]
         spans += [span[match.end() :] for span in spans if (match := replies.PREFIX.match(span)) and not replies.other_label(match[0])]
         spans += [says["tail"] for span in spans if len(span) < 500 and (says := replies.SAYS.match(span))]
         if ":" in raw.split("\n")[0] and not replies.other_label(raw.partition(":")[0] + ":"):
