@@ -39,6 +39,7 @@ _EXTRA = words("way btw note if need want would comparison check let otherwise h
 _RULE = re.compile(r"\n\s*[-_=─—]{3,}\s*\n\s*(?=\S+\s*(?:\n|$))")
 """The line under a sum that is written in columns."""
 _COLUMN = re.compile(r"\s*\n\s*([+×*÷-])\s*(?=\d)")
+_STACKED = re.compile(r"(?m)^(\s*\d[\d.,]*)\s*\n\s*(?=\d[\d.,]* = )")
 _ASKS = re.compile(r"^[^.!?\n]{0,100}\b(?:or|oder|ou|vs)\b[^.!?;\n]{1,100}[?;]\s+(?=\S)", re.I)
 """A question that lists the alternatives before the reply answers it."""
 _SUPPOSES = re.compile(
@@ -197,7 +198,7 @@ def _plain(text: str) -> str:
         text = _STRUCK.sub(" ", text)
     if "\n" in text:
         summed = _RULE.sub(" = ", text)
-        text = _COLUMN.sub(r" \1 ", summed) if summed != text else text
+        text = _STACKED.sub(r"\1 + ", _COLUMN.sub(r" \1 ", summed)) if summed != text else text
     if "#" in text or ">" in text or "\n" in text:
         text = _HEADING.sub("", text)
     text = fold(text)

@@ -109,7 +109,8 @@ _TURNED_DOWN = (
 )
 _REACH = 500  # characters that are read behind the word that announces a conclusion
 _CONCLUSION = re.compile(
-    r"(?<!/)\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision)\b(?! (?:choice|option)s?\b)"
+    r"(?<!/)\b(?P<final>final )?(?:answer|conclusion|verdict|final choice|final decision"
+    r"|(?:correct|right|best) (?:option|choice|letter))\b(?! (?:choice|option)s?\b)"
     r"[^\n:=\ue000-\uf8fd]{0,60}?(?::|=|>|\b(?:is|would be|should be|must be)\b)|\\boxed\{(?:\\text\{)?"
 )
 _LED_LINE = re.compile(

@@ -229,21 +229,20 @@ _LAST = re.compile(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:[ -][^\W\d_]+){0,7})[^\w
 def _ending(part: str) -> str:
     """A sentence with digits, the number words that end it in digits as well: "8 minus 3 gives five"; "one" may be a pronoun."""
     last = _LAST.search(part)
-    if last is None or last["words"].replace("-", " ").rpartition(" ")[2].casefold() in _PRONOUNS:
+    if last is None:
         return part
     found = list(_english(last["words"]))
     if found and found[-1][2] == len(last["words"]):
         value, start, end = found[-1]
     else:
         words = [match for match in _FOREIGN.finditer(last["words"]) if match.end() == len(last["words"])]
-        if not words or words[0][0].casefold() in _COMMON:
+        if not words or words[0][0].casefold() in _COMMON | {"una"}:
             return part
         value, start, end = int(_foreign(words[0])), words[0].start(), words[0].end()
+    if value == 1:
+        return part
     at = last.start("words")
     return f"{part[: at + start]}{value}{part[at + end :]}"
-
-
-_PRONOUNS = frozenset({"one", "un", "uno", "una", "eins"})
 
 
 def _summed(match: re.Match[str]) -> str:

@@ -15,6 +15,7 @@ from promptlab.scoring.answers.places import Reply, located
 from promptlab.scoring.answers.text import fold, full, key
 from promptlab.scoring.metrics import bigbench
 from promptlab.scoring.metrics.strict import replies
+from promptlab.scoring.metrics.strict.implied import agrees, placed
 from promptlab.scoring.metrics.strict.numerals import valued
 from promptlab.scoring.metrics.strict.polarity import in_options
 from promptlab.scoring.metrics.strict.roles import Roles, by_role
@@ -48,7 +49,22 @@ def label(reply: Reply, item: Item) -> Scored:
     """One of the item's options."""
     if reply.text in item.choices:
         return bigbench.choice(reply.text, item)
-    return _settled(_in_options(reply, item.choices), item)
+    scored = _settled(_in_options(reply, item.choices), item)
+    return scored if scored.extracted is not None else _implied(reply, item, item.choices)
+
+
+def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
+    """The option that a reply names by its place, or by saying what a yes-or-no question asks."""
+    if (place := placed(reply)) is not None and place < len(options):
+        return replace(bigbench.choice("abcde"[place], item), rule="place")
+    if (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
+        word = keys & (_YES if said else _NO)
+        return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
+    return Scored(0.0, None)
+
+
+_YES, _NO = frozenset({"yes", "true"}), frozenset({"no", "false"})
+_YES_NO = (frozenset({"yes", "no"}), frozenset({"true", "false"}))
 
 
 def _in_options(reply: Reply, options: tuple[str, ...]) -> Reply:
@@ -117,6 +133,7 @@ def choice(reply: Reply, item: Item) -> Scored:
         for head, rule in _opening(reply.text, options):
             if (opened := bigbench.choice(head, item)).extracted is not None:
                 return replace(opened, rule=rule)
+        return _implied(reply, item, options)
     return scored
 
 
@@ -205,7 +222,8 @@ def _opening(text: str, options: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 _SIZES = Roles(
     re.compile(
-        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous|giant|wins|outweighs"
+        r"\b(?:larger|bigger|greater|taller|heavier|longer|largest|biggest|more massive|large|big|huge|enormous"
+        r"|giant|gigantic|massive|colossal|wins|outweighs"
         r"|yes|größer\w*)\b"
         r"|plus grand|más grande|大き|더 [크큽]|✅",
         re.I,
@@ -246,7 +264,7 @@ def larger(reply: Reply, item: Item) -> Scored:
                     break
         if scored.extracted is not None:
             return replace(scored, rule="conclusion" if places and place is places[0] else "whole")
-    return Scored(0.0, None)
+    return _implied(reply, asked, asked.choices)
 
 
 @lru_cache(maxsize=4096)

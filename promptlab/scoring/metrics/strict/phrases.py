@@ -100,6 +100,7 @@ def _of_another(reading: str, asked: str) -> bool:
 _RELATION = re.compile(r"\b(?:antonym|opposite|plural|translation|rhyme)\b", re.I)
 _RELATED = re.compile(
     rf"(?:the|its|an?) [^.;\n]{{0,30}}?{_RELATION.pattern}[^.;\n]{{0,40}}? (?:is|would be):? (?P<last>[^.;\n]+)"
+    rf"|(?P<named>[\w' -]+) \((?:the )?{_RELATION.pattern}(?: form)?\)"
     rf"|(?P<first>[^.;\n]+?) (?:is|would be) (?:the|its|an?) (?:\w+ )?{_RELATION.pattern}.*",
     re.I,
 )
@@ -109,7 +110,7 @@ def _related(reading: str) -> Iterator[str]:
     """What the clauses of a text give the requested relation: "warm is a synonym; the antonym is cold"."""
     for clause in re.split(r"[;.,]\s+", reading) if _RELATION.search(reading) else ():
         if (match := _RELATED.fullmatch(clause.strip(" .!"))) is not None and not denying(clause):
-            yield (match["last"] or match["first"]).strip(replies.OUTSIDE)
+            yield (match["last"] or match["named"] or match["first"]).strip(replies.OUTSIDE)
 
 
 def _only_other(reading: str, asked: str) -> str | None:
@@ -123,7 +124,7 @@ _SAYS_LAST = re.compile(r"^.{1,200}\s(?:is|are|means|becomes|would be)[\s:]+(?P<
 _MANY = re.compile(r"(?:one|an?) .+[,;] (?:two|many|several|three) (.+?)[.!]?", re.I)
 _AFTER_ASKED = re.compile(r"^(?:par|como|por|as|to|into|mit|als|in \w+)[\s:]+", re.I)
 _PARENTHESIS = re.compile(r"\s*\([^()\n]*\)\s*")
-_BESIDE = re.compile(r"\s*(?:->|=>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
+_BESIDE = re.compile(r"\s*(?:->|=>|>>|→|↔|⟷|⇄|<->|≠|-|:|/|\||=|\bvs\.?|rhymes with)\s*")
 
 
 def _told(reading: str, asked: str) -> Iterator[str]:

@@ -168,7 +168,8 @@ _OPENING = re.compile(
 _MAY_ANNOUNCE = re.compile('[:：→➡>"\u3040-\u30ff\u4e00-\u9fff\uac00-\ud7af]|- ')
 _ANNOUNCES = re.compile(r"(?:[:：](?!\S)|→|[-=]+>|➡|\s-(?=\s)|\b(?:becomes|gives|is|are)(?=\s\"))\s*")
 _OTHER = re.compile(
-    r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un\w{3,12}|non|original|before|active|objects?|others?|effect"
+    r"(?:^|\n|[.;,(]\s*|[*-] )(?:the |an? )?(?:not?|wrong|in(?:correct|put)|un(?!scrambl)\w{3,12}|non|original"
+    r"|before|active|objects?|others?|effect"
     r"|previous\w*|false)\b[^:,.]{0,25}[:：]\s*$",
     re.I,
 )

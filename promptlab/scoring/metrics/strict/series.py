@@ -32,7 +32,7 @@ def letters(reply: Reply, item: Item) -> Scored:
 _ONE_LETTER = re.compile(r"(?<!\w)[A-Za-z](?!\w)")
 
 
-_JOINS = frozenset({"and", "then", "sorted"})
+_JOINS = frozenset({"and", "then", "sorted", "first", "next", "last", "lastly", "finally", "followed", "by"})
 
 
 def sequence(reply: Reply, item: Item) -> Scored:
@@ -131,6 +131,10 @@ _LEFT_OUT = re.compile(
 )
 
 
+_SAID = re.compile(r"\b(?:is|are) (?:both |all |the |an? )?(?:only )?animals?\b")
+"""What says outright that the items of a clause belong; those of other clauses do not then."""
+
+
 def _members(text: str, items: list[str]) -> set[str]:
     """The items that a text says belong: by marks after them, or named outside of what it excludes."""
     one = re.compile(rf"(?<!\w)(?P<item>{'|'.join(re.escape(part) for part in sorted(items, key=len, reverse=True))})s?(?!\w)")
@@ -139,6 +143,7 @@ def _members(text: str, items: list[str]) -> set[str]:
         return {match["item"] for match in marks if match["yes"]}
     text = _LEFT_OUT.sub("", text)
     found: set[str] = set()
+    said: set[str] = set()
     out = False
     for line in text.split("\n"):
         for part in _PARTS.split(line):
@@ -150,7 +155,8 @@ def _members(text: str, items: list[str]) -> set[str]:
                 out = excludes
             elif named and not excludes and not out:
                 found |= named
-    return found
+                said |= named if _SAID.search(part) else set()
+    return said or found
 
 
 def words(reply: Reply, item: Item) -> Scored:
