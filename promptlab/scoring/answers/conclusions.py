@@ -357,7 +357,7 @@ _STATING = words(
 
 _PREFERS = re.compile(r"choose|pick|select|go with|opt for|vote for", re.I)
 _PREFERRED = re.compile(r"\s(?:over|rather than|instead of)\s", re.I)
-"""What stands between the one that is chosen and the one that is not."""
+"""What separates the one that is chosen from the one that is not."""
 
 
 def statement(text: str) -> str | None:
