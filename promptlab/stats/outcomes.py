@@ -124,8 +124,9 @@ def weighed(
 ) -> list[Comparison]:
     """The comparisons with what answers that are not whole mean for them.
 
-    Where the arms differ in a share, or in the sum of the shares, by more than two points, and `without` those answers the verdict is another, there is no
-    verdict. A verdict that holds, and that rests mainly on such answers, says so. `without` judges trials in which none is missing.
+    Where the arms differ in a share, or in the sum of the shares, by more than two points, and `without` those answers the verdict is
+    another, there is no verdict. A verdict that holds, and that rests mainly on such answers, says so. `without` judges trials in
+    which none is missing.
     """
     if not ends(trials).isin(ODD).any():
         return [replace(c, unwhole_control=0.0, unwhole_treatment=0.0) if c.scope != "aa" else c for c in found]

@@ -93,7 +93,7 @@ _IS_IT = (
     r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
 )
 _BACKWARD = re.compile(
-    rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
+    rf"(?:^|(?<=[.!?;\n。])\s*|\b(?:so|therefore|thus|hence|think|believe|but)\b,? )(?:\"(?P<quoted>[^\"\n]{{1,300}})\""
     rf"|(?P<said>[^\n.!?;。:]{{1,200}}?))\s*{_IS_IT}",
     re.I | re.M,
 )
@@ -246,6 +246,7 @@ def conclusions(text: str) -> list[Conclusion]:
             and not re.match(r"(?:this|that|it|which|what|who|one|here|there|of these|so|he|she|they|the)$", named, re.I)
             and not re.search(r"\bnot$|n't$|\b(?:answer|think|believe)\b", named, re.I)
         ):
+            named = named.rpartition(", but ")[2]
             led = re.sub(r"^(?:so|therefore|thus|hence|i think|i believe)\b,? (?:that )?", "", named, flags=re.I)
             found.append(Conclusion(led, (named,), 2, match.start()))
     return sorted(found, key=lambda one: one.at)

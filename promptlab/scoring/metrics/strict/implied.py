@@ -34,7 +34,7 @@ def agrees(reply: Reply, asked: str) -> bool | None:
     if not wanted:
         return None
     said = set()
-    for sentence in sentences(reply.unremarked):
+    for sentence in (part for whole in sentences(reply.unremarked) for part in whole.split("; ")):
         words = key(sentence).split()
         if _UNSURE.search(sentence) is None and len(words) < 3 * len(wanted) + 20 and all(any(_same(a, b) for b in words) for a in wanted):
             said.add(not denying(sentence) and _FAILS.search(sentence) is None)

@@ -223,12 +223,13 @@ def _digits(part: str) -> str:
     return part if part.isascii() else _IN_KOREAN.sub(lambda match: str(_NATIVE[match[0]]), _EAST.sub(_eastern, part))
 
 
-_LAST = re.compile(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:[ -][^\W\d_]+){0,7})[^\w]*$")
+_LAST = re.compile(r"(?:^|[\s:=>])(?P<words>[^\W\d_]+(?:(?:,? |-)[^\W\d_]+){0,9})[^\w]*$")
 
 
 def _ending(part: str) -> str:
     """A sentence with digits, the number words that end it in digits as well: "8 minus 3 gives five"; "one" may be a pronoun."""
-    last = _LAST.search(part)
+    bare = part.rstrip(" .!?,;:)\"'*")
+    last = _LAST.search(part, max(0, len(bare) - 120)) if bare[-1:].isalpha() else None
     if last is None:
         return part
     found = list(_english(last["words"]))

@@ -56,7 +56,8 @@ def label(reply: Reply, item: Item) -> Scored:
 def _implied(reply: Reply, item: Item, options: tuple[str, ...]) -> Scored:
     """The option that a reply names by its place, or by saying what a yes-or-no question asks."""
     if (place := placed(reply)) is not None and place < len(options):
-        return replace(bigbench.choice("abcde"[place], item), rule="place")
+        lettered = bigbench.choice("abcde"[place], item)
+        return replace(lettered if lettered.extracted is not None else bigbench.choice(str(place + 1), item), rule="place")
     if (keys := frozenset(map(key, options))) in _YES_NO and (said := agrees(reply, item.input)) is not None:
         word = keys & (_YES if said else _NO)
         return replace(bigbench.choice(next(iter(word)), item), rule="what it says")
@@ -87,7 +88,7 @@ _SARCASM = Roles(
     re.compile(r"sarcas\w*|\biron(?:ic|y)\b|\bsnark\w*|✅|\byes\W*$", re.I),
     re.compile(
         r"\b(?:sincere\w*|genuine\w*|literal\w*|serious\w*|earnest\w*|straightforward|factual|plain|non-sarcastic|honest\w*"
-        r"|true statement|(?:without|no|nothing) (?:any )?(?:sarcas|iron)\w*)\b|❌|\bno\W*$",
+        r"|true statement|(?:without|no) (?:any )?(?:sarcas|iron)\w*)\b|❌|\bno\W*$",
         re.I,
     ),
     re.compile(r"\bmore (?:sarcastic|ironic)\b"),

@@ -68,7 +68,7 @@ def word(reply: Reply, item: Item) -> Scored:
                 ):
                     yield from ((bare, rule) for bare in _bare(head))
             yield from ((bare, rule) for named in _related(reading) for bare in _bare(named))
-            if (does := _DOES.fullmatch(reading)) is not None:
+            if (" no" in reading or "n't" in reading) and (does := _DOES.fullmatch(reading)) is not None:
                 yield from ((bare, rule) for bare in _bare(does["said"]))
             if (only := _only_other(reading, asked)) is not None:
                 yield from ((bare, rule) for bare in _bare(only))
@@ -88,19 +88,22 @@ _LINE = re.compile(r"^[-*• ]*[^:\n]{1,40}:\s+(?P<value>[^\n]+)$", re.M)
 _RELATION_OF = re.compile(
     r"\b(?:the|an?) (?:\w+ )?(?:synonym|antonym|opposite|plural|translation|word|term|name) (?:of|for|to) ([^.;,\n]+)", re.I
 )
-_ITSELF = frozenset({"it", "that", "this", "the word", "this word", "that word", "the given word", "the input", "the input word"})
+_ITSELF = frozenset({"it", "that", "this", "word", "this word", "that word", "given word", "input", "input word"})
 
 
 def _of_another(reading: str, asked: str) -> bool:
     """Whether a text gives the relation of another word than the input's, and not that of the input."""
-    of = _RELATION_OF.search(reading)
-    return of is not None and bool(asked) and key(of[1]) not in _ITSELF and asked not in key(reading)
+    of = _RELATION_OF.search(reading) if " of " in reading or " for " in reading or " to " in reading else None
+    if of is None or not asked or asked in key(reading):
+        return False
+    other = key(replies.ARTICLE.sub("", of[1]))
+    return other not in _ITSELF and len(other.split()) < 3
 
 
-_RELATION = re.compile(r"\b(?:antonym|opposite|plural|translation|rhyme)\b", re.I)
+_RELATION = re.compile(r"\b(?:antonym|opposite|plural|pl(?=\.\))|translation|rhyme)\b", re.I)
 _RELATED = re.compile(
     rf"(?:the|its|an?) [^.;\n]{{0,30}}?{_RELATION.pattern}[^.;\n]{{0,40}}? (?:is|would be):? (?P<last>[^.;\n]+)"
-    rf"|(?P<named>[\w' -]+) \((?:the )?{_RELATION.pattern}(?: form)?\)"
+    rf"|(?P<named>[\w' -]+) \((?:the )?{_RELATION.pattern}(?: form)?\.?\)"
     rf"|(?P<first>[^.;\n]+?) (?:is|would be) (?:the|its|an?) (?:\w+ )?{_RELATION.pattern}.*",
     re.I,
 )
