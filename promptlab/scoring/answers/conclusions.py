@@ -252,6 +252,10 @@ def conclusions(text: str) -> list[Conclusion]:
     return sorted(found, key=lambda one: one.at)
 
 
+_ANOTHER = re.compile(r"(?<=\S)\s*\|\s*(?=\w[\w ]{0,30}:\s)")
+"""What separates a result from another that has a label: "Sum: 113 | Difference: 55"."""
+
+
 def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
     """What a conclusion says: the rest of its line, or the lines below where nothing is there; None where nothing does.
 
@@ -263,7 +267,7 @@ def _tail(text: str, end: int, link: str) -> tuple[str, tuple[str, ...]] | None:
         tail = text[end:].strip()
         cut = EXPLANATION.search(tail, 1)
         tail = tail[: cut.start()] if cut else tail
-    tail = raw = without_remarks(tail)
+    tail = raw = without_remarks(_ANOTHER.split(tail, maxsplit=1)[0] if "|" in tail else tail)
     while (lead := _LEADS.match(tail)) is not None and tail[lead.end() :].strip():
         tail = tail[lead.end() :]
     if NEGATED.match(tail) or _LINK_NEGATED.search(link):

@@ -38,7 +38,11 @@ _REJECTED = re.compile(
 )
 _AFTER = re.compile(rf"\s*[<>≤≥≠](?!-)|{DENIED_AFTER}|\s*\((?:wrong|incorrect|false|not)\b", re.I)
 _LOW = re.compile(r"\s?(?:\w+ )?(?:below|unter|bajo|sous) (?:zero|null|cero|zéro|0)\b", re.I)
-_ELSE = re.compile(r"\s*\"?\s(?:is|was) what (?:you|we|one|i)(?:'d| would| might)\b[^.\n]*\b(?:but|yet|however)\b", re.I)
+_ELSE = re.compile(
+    r"\"?\s(?:(?:is|was) what (?:you|we|one|i)(?:'d| would| might)|would (?:be|have been) (?:right|correct|true|the \w+))\b"
+    r"[^.\n]*\b(?:but|yet|however)\b",
+    re.I,
+)
 """What only another case would give: "43 is what you would get ..., but"."""
 OR = re.compile(
     r"\s*(?:,?\s*(?:- )?\bor\b(?: maybe| perhaps| even| was it| is it)?|,?\s*\b(?:possibly|maybe|perhaps)\b|/|,?\s*\bto\b|-|,"
