@@ -87,8 +87,8 @@ _HEADING = re.compile(
 _IS_IT = (
     r"(?:(?:is|are|was|would be|should be|=) (?:clearly |definitely |indeed )?(?:(?:the|my|our) (?:final "
     r"|correct |right |best |only )*(?:answer|solution|result|choice|one)\b|what (?:i|we)(?:'d| would|'ll| will)? (?:say|choose"
-    r"|pick|answer|get|go)\b|correct\b|right\b(?! (?:of"
-    r"|to|from)))"
+    r"|pick|answer|get|go)\b|correct\b(?! (?:if|only)\b)|right\b(?! (?:of"
+    r"|to|from|if|only)\b))"
     r"|ist die (?:richtige )?(?:antwort|lösung)\b|est la (?:bonne )?(?:réponse|solution)\b|es la (?:respuesta"
     r"|solución)(?: correcta)?\b|이 정답|是(?:正确)?答案|が(?:答え|正解))"
 )
