@@ -53,6 +53,9 @@ def read(files: Sequence[File], options: Options) -> Reading:
     for index, (log, one, place) in enumerate(zip(logs, described, arms, strict=True)):
         if log.head.get("status") != "success":
             notes.append(f"{log.file.path.name}: inspect_ai calls this log {text(log.head.get('status'))!r}, so samples may be missing")
+        reducers = entries(mapping(log.eval.get("config")).get("epochs_reducer"))
+        if reducers and reducers != ["mean"]:
+            notes.append(f"{log.file.path.name}: inspect_ai reduced epochs by {listed(reducers)}; here the epochs of a sample are averaged")
         params = sampling(log.eval.get("model_generate_config"), mapping(log.head.get("plan")).get("config"))
         for sample in log.samples:
             where = {"arm": place.arm, "model": one.model, "task": place.task, "file": index}
