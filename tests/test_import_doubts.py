@@ -80,7 +80,7 @@ def test_what_is_made_of_totals_is_said(tmp_path: Path) -> None:
     assert "row 9, 'Sum', is the sum or the mean of the rows above and is left out" in told.notes[0]
     path = text(tmp_path, [*wide(), ["total", 1, 0]])
     assert counts([path], WIDE) == {"cot": (3, 2, 9)}
-    assert "'total', is read as an item; delete it if it is none" in explain([path], WIDE).notes[0]
+    assert "'total', is read as an item; delete it if it sums up" in explain([path], WIDE).notes[0]
     table = [["variant", "wins", "losses", "ties"], ["a", 5, 2, 10], ["b", 1, 4, 12], ["Total", 6, 6, 22]]
     assert counts([text(tmp_path, table)]) == {"a": (5, 2, 17), "b": (1, 4, 17)}
 

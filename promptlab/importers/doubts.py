@@ -32,7 +32,7 @@ def without_totals(table: Table) -> tuple[Table, tuple[str, ...]]:
     left_out = [row for row, _ in named if _sums_up(row, above, table.columns)]
     notes = tuple(
         f"{table.path.name} row {row.number}, {word!r}, "
-        + ("is the sum or the mean of the rows above and is left out" if row in left_out else "is read as an item; delete it if it is none")
+        + ("is the sum or the mean of the rows above and is left out" if row in left_out else "is read as an item; delete it if it sums up")
         for row, word in named
     )
     return replace(table, rows=[*above, *(row for row, _ in named if row not in left_out)]), notes

@@ -179,7 +179,7 @@ def _metric(samples: Sequence[Sequence[Row]], files: Sequence[File], wanted: str
     if name and name not in metrics:
         raise UsageProblem(f"--metric {name}: the samples have no such metric; {did_you_mean(name, metrics)}".rstrip("; "))
     if not name and len(metrics) > 1:
-        raise UsageProblem(f"the samples hold several metrics ({listed(metrics)}); choose one with --metric")
+        raise UsageProblem(f"the samples hold several metrics ({listed(metrics)}); choose one, for example --metric {metrics[0]}")
     if filter_ and filter_ not in filters:
         raise UsageProblem(f"--metric {wanted}: the samples have no filter {filter_!r}; {did_you_mean(filter_, filters)}".rstrip("; "))
     if not filter_ and len(filters) > 1:

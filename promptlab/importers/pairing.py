@@ -152,7 +152,7 @@ def _scale(results: Sequence[Result], reading: Reading, options: Options, path: 
         rated = min(known) >= 1 and max(known) <= 10 and all(score.is_integer() for score in known)
         low_end = 1.0 if rated else min(0.0, *known)
         remedy = (
-            f"--scale LOW,HIGH maps another scale, for example --scale {low_end:g},{max(known):g} if those are its ends"
+            f"--scale LOW,HIGH maps another scale, such as --scale {low_end:g},{max(known):g} if those are its ends"
             if options.scale is None
             else "give the ends of the scale itself, not of what was observed"
         )

@@ -18,9 +18,17 @@ from promptlab.sources.tables import READERS, Row, Table, read_sheet
 
 T = TypeVar("T")
 OBVIOUS: Mapping[str, tuple[str, ...]] = {
-    "item": ("item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "id", "qid", "question"),
-    "arm": ("arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "group"),
-    "score": ("score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right"),
+    "item": (
+        "item", "item_id", "itemid", "doc_id", "question_id", "sample_id", "example_id", "case_id", "test_id", "id", "qid", "case",
+        "ticket", "question",
+    ),
+    "arm": (
+        "arm", "condition", "variant", "stimulus", "treatment", "prompt_variant", "prompt_name", "prompt_id", "prompt_version",
+        "wording", "group",
+    ),
+    "score": (
+        "score", "correct", "is_correct", "accuracy", "acc", "exact_match", "passed", "right", "rating", "grade", "verdict", "result",
+    ),
     "model": ("model", "model_name", "model_id"),
     "task": ("task", "task_name", "dataset", "benchmark"),
     "repeat": ("repeat", "replicate", "repetition", "epoch", "rep"),
@@ -29,7 +37,7 @@ OBVIOUS: Mapping[str, tuple[str, ...]] = {
     "base_prompt": ("base_prompt",),
     "cluster": ("cluster", "cluster_id"),
     "outcome": ("outcome", "status"),
-}
+}  # fmt: skip
 FURTHER: Mapping[str, tuple[str, ...]] = {
     "input": ("input", "question"),
     "target": ("target", "targets", "expected", "reference"),
@@ -229,8 +237,8 @@ def _missing(found: Shaped, columns: Mapping[str, str]) -> Exception:
         )
         return UsageProblem(
             f"{table.path.name} has several columns of scores. If a row is an item and each of these an arm, import it with {flag} "
-            "(ARM=COLUMN for each; leave out what is no arm). If there is a row for each arm, name the arm's column with --arm COLUMN. The "
-            f"columns are {listed(table.columns, 30)}"
+            "(ARM=COLUMN for each; call the baseline none; leave out what is no arm). If there is a row for each arm, name the arm's "
+            f"column with --arm COLUMN. The columns are {listed(table.columns, 30)}"
         )
     said = "; ".join(f"no column for the {what} was found ({NEEDED[what]}), name it with --{what} COLUMN" for what in lacks)
     if lacks == ["score"] and arms:
@@ -304,11 +312,16 @@ class _Rows:
         score = read_score(get.get("score"))
         if isinstance(score, str):
             return score
-        self.marked |= bool(score) and str(get["score"]).rstrip()[-1:] not in DIGITS_OR_PERCENT
-        if score and (way := str(get["score"]).rstrip()[-1:]) in DIGITS_OR_PERCENT and (way == "%") is not self._percent:
-            if self._percent is not None:
-                return f"the score {get['score']!r} is written another way than those above (with or without %); write all of them alike"
-            self._percent = way == "%"
+        if score:
+            way = str(get["score"]).rstrip()[-1:]
+            if way not in DIGITS_OR_PERCENT:
+                self.marked = True
+            elif (way == "%") is not self._percent:
+                if self._percent is not None:
+                    return (
+                        f"the score {get['score']!r} is written another way than those above (with or without %); write all of them alike"
+                    )
+                self._percent = way == "%"
         outcome: Outcome = "ok"
         if "outcome" in columns and (word := cell_text(get["outcome"])):
             outcome = OUTCOMES.get(word.lower(), outcome)

@@ -125,7 +125,7 @@ def _csv(path: Path, content: bytes) -> Table:
 
 
 def headed(path: Path, top: Sequence[tuple[int, Sequence[Any]]]) -> tuple[list[str], int]:
-    """The names of the columns, and how many of the first rows hold them or stand above; FileProblems where two have one name.
+    """The names of the columns, and how many of the first rows are no data; FileProblems where two columns have one name.
 
     A line with one cell above a table of three columns or more is its title. Names in merged cells are joined with those below, where
     these are the same below each.
