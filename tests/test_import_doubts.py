@@ -81,6 +81,9 @@ def test_what_is_made_of_totals_is_said(tmp_path: Path) -> None:
     path = text(tmp_path, [*wide(), ["total", 1, 0]])
     assert counts([path], WIDE) == {"cot": (3, 2, 9)}
     assert "'total', is read as an item; delete it if it sums up" in explain([path], WIDE).notes[0]
+    rows = [*long()[:9], ["Mean", "none", 0.5], *long()[9:], ["Mean", "cot", 0.75]]
+    assert counts([text(tmp_path, rows)]) == WANT
+    assert counts([text(tmp_path, [*rows[:-1], ["Mean", "cot", 1]])]) == {"cot": (4, 1, 9)}
     table = [["variant", "wins", "losses", "ties"], ["a", 5, 2, 10], ["b", 1, 4, 12], ["Total", 6, 6, 22]]
     assert counts([text(tmp_path, table)]) == {"a": (5, 2, 17), "b": (1, 4, 17)}
 
@@ -126,6 +129,7 @@ def test_the_score_is_not_guessed_among_several(tmp_path: Path) -> None:
     with pytest.raises(PromptlabError, match=r"several columns .*'score', 'correct'.*choose one with --score"):
         counts([path])
     assert counts([path], Options(columns={"score": "score"})) == WANT
+    assert counts([text(tmp_path, [["item", "arm", "score", "result"], *([*row, "a text"] for row in long()[1:])])]) == WANT
     assert counts([text(tmp_path, [["item", "arm", "score", "correct"], *([*row, row[2]] for row in long()[1:])])]) == WANT
 
 

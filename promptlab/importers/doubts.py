@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,8 @@ WORDS = re.compile(
     r"promedio|media|totale|somme|suma|gemiddelde|totaal)s?\W*"
 )
 MOST = 5
+NEAR = 0.0051
+"""How far a mean of two decimals may be from the mean."""
 
 
 def without_totals(table: Table) -> tuple[Table, tuple[str, ...]]:
@@ -50,7 +53,7 @@ def _sums_up(row: Row, above: Sequence[Row], columns: Sequence[str]) -> bool:
         known = [part for other in above if (part := _plain(other.values.get(name))) is not None]
         if value is not None and known:
             total, mean = sum(known), sum(known) / len(known)
-            found.append(abs(value - total) < 0.0051 or abs(value - mean) < 0.0051 or abs(value - 100 * mean) < 0.51)
+            found.append(abs(value - total) < NEAR or abs(value - mean) < NEAR or abs(value - 100 * mean) < 100 * NEAR)
     return bool(found) and all(found)
 
 
@@ -59,8 +62,11 @@ def _plain(value: object) -> float | None:
     return number(found)
 
 
-def doubtful(results: Sequence[Result], path: Path, *, marked: bool) -> list[str]:
-    """Notes on errors that count as wrong; FileProblems where only right answers are marked, and empty may mean wrong."""
+def doubtful(results: list[Result], path: Path, *, marked: bool) -> list[str]:
+    """Leave out items that hold the means of the others, with notes on these and on errors that count as wrong.
+
+    Raises FileProblems where only right answers are marked, because empty may mean wrong.
+    """
     empty = sum(r.score is None and r.outcome == "ok" and not r.error for r in results)
     if marked and empty and {r.score for r in results} == {1.0, None}:
         raise refusal(
@@ -68,5 +74,18 @@ def doubtful(results: Sequence[Result], path: Path, *, marked: bool) -> list[str
             f"every score in it means right, and {empty:,} are empty. If empty means wrong, write 0 there; if it means that "
             "nothing was scored, there is nothing to compare",
         )
+    notes = []
+    for item in sorted(item for item in {r.item for r in results} if WORDS.fullmatch(item)):
+        known = defaultdict(list)
+        for r in results:
+            if r.score is not None and r.item != item:
+                known[r.arm, r.model].append(r.score)
+        means = [(r.score, sum(of) / len(of)) for r in results if r.item == item and r.score is not None and (of := known[r.arm, r.model])]
+        if len(means) > 1 and all(abs(score - mean) < NEAR for score, mean in means):
+            results[:] = [r for r in results if r.item != item]
+            notes.append(f"the item {item!r} holds the means of the others and is left out")
     n = sum(r.score == 0 and bool(r.error) for r in results)
-    return [f"{n:,} results have an error text and the score 0, and count as wrong; empty the score where a call failed"] if n else []
+    return [
+        *notes,
+        *([f"{n:,} results have an error text and the score 0, and count as wrong; empty the score where a call failed"] if n else []),
+    ]

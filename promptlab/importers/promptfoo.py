@@ -256,7 +256,7 @@ def _names(places: Mapping[Arm, int]) -> dict[Arm, str]:
         if "\n" in label.strip() or name != short(name) or "{{" in name:
             name = f"prompt-{number_}"
         if name in names.values() or n_templates > 1:  # no prompt of a label that several have is the one that is called so
-            name = next(f"{name}-{n}" for n in range(1, len(places) + 2) if f"{name}-{n}" not in names.values())
+            name = next(f"{name}-{n}" for n in range(1 if n_templates > 1 else 2, len(places) + 2) if f"{name}-{n}" not in names.values())
         names[arm] = name
     return names | {arm: names[next(other for other in names if other[0] == arm[0])] for arm in order if arm not in names}
 

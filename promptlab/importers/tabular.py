@@ -93,6 +93,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
         marked |= any(rows.marked for rows in of_file)
         sources.append(Source(file.path.name, file.sha256, tool))
         one_arm = _one_arm(found, columns, files, named)
+    notes += doubtful(results, files[0].path, marked=marked)
     return Reading(
         tuple(results),
         tuple(sources),
@@ -100,7 +101,7 @@ def read(files: Sequence[File], options: Options) -> Reading:
         guessed=tuple(guessed),
         one_arm=one_arm,
         metrics=tuple(metrics),
-        notes=(*notes, *doubtful(results, files[0].path, marked=marked)),
+        notes=tuple(notes),
     )
 
 
@@ -199,7 +200,8 @@ def _one_score(table: Table, chosen: str) -> None:
     """Refuse to guess between columns that are called like scores and differ."""
     others = [name for name in table.columns if name.strip().lower() in OBVIOUS["score"] and name != chosen]
     for name in others:
-        if any(read_score(row.values.get(chosen)) != read_score(row.values.get(name)) for row in table.rows):
+        pairs = [(read_score(row.values.get(chosen)), read_score(row.values.get(name))) for row in table.rows]
+        if not any(isinstance(other, str) for _, other in pairs) and any(one != other for one, other in pairs):
             names = listed([chosen, *others])
             raise UsageProblem(f"several columns of {table.path.name} could be the score ({names}); choose one with --score")
 
