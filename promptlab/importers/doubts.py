@@ -85,7 +85,6 @@ def doubtful(results: list[Result], path: Path, *, marked: bool) -> list[str]:
             results[:] = [r for r in results if r.item != item]
             notes.append(f"the item {item!r} holds the means of the others and is left out")
     n = sum(r.score == 0 and bool(r.error) for r in results)
-    return [
-        *notes,
-        *([f"{n:,} results have an error text and the score 0, and count as wrong; empty the score where a call failed"] if n else []),
-    ]
+    if n:
+        notes.append(f"{n:,} results have an error text and the score 0, and count as wrong; empty the score where a call failed")
+    return notes
