@@ -270,6 +270,15 @@ def test_samples_in_a_json_list(tmp_path: Path) -> None:
     assert counts(again, arm_names=dict(zip(map(str, again), names.values(), strict=True))) == WANT
 
 
+def test_filters_without_names_are_not_mixed(tmp_path: Path) -> None:
+    """As version 0.4.3 writes them: the documents of each filter one after the other."""
+    paths, names = lines(tmp_path, sample)
+    for path in paths:
+        path.write_text(path.read_text() * 2)
+    with pytest.raises(PromptlabError, match="keep the lines of one filter"):
+        counts(paths, arm_names=names)
+
+
 def test_two_models_on_several_tasks(tmp_path: Path) -> None:
     paths = []
     for model, of in (("org__a", NONE), ("org__b", COT)):

@@ -73,6 +73,13 @@ def read(files: Sequence[File], options: Options) -> Reading:
     for index, (place, one, rows, known) in enumerate(zip(arms, described, samples, params, strict=True)):
         if instruction := one.facts.get("system instruction"):
             texts.setdefault(place.arm, instruction)
+        unnamed_filters = [row.get("doc_id") for _, row in rows if "filter" not in row]
+        if len(set(map(text, unnamed_filters))) < len(unnamed_filters):
+            raise refusal(
+                one.file.path,
+                "its documents occur several times without the names of filters, as older versions of the harness write them; keep the "
+                "lines of one filter, which are in one block, or evaluate with a newer version",
+            )
         for line, row in rows:
             if _filter(row) == chosen_filter:
                 results.append(_result(row, line, one=one, place=place, file=index, metric=metric, known=known))
