@@ -17,6 +17,7 @@ from promptlab.record.store import Run
 from promptlab.record.store.chain import CHAIN, Chain
 from promptlab.record.store.writing import table_of, write_table
 from promptlab.reporting import audited
+from promptlab.reporting.remade import study_of
 from promptlab.running import bundle
 from promptlab.running.cache import Cache
 from promptlab.sources.spec.experiment import load_experiment
@@ -93,7 +94,7 @@ def answers_replaced(folder: Path) -> None:
         answers = Cache(Path(place) / "cache")
         answers.put_many(list(bundle.of_run(run)))
         answers.close()
-        made = audited.replayed(audited.study_of(run), Path(place)).folder
+        made = audited.replayed(study_of(run), Path(place)).folder
         shutil.rmtree(folder)
         shutil.copytree(made, folder)
 

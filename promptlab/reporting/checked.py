@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -26,11 +27,13 @@ from promptlab.nouns import (
 from promptlab.planning import rebuilt
 from promptlab.planning.rebuilt import by_another_version
 from promptlab.record.store import Run
+from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
+from promptlab.reporting.remade import differing
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Looks, Screening
 
-MOST_SCORED = 20_000
+MOST_SCORED = 4_000
 """Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
 REMEDY = "`promptlab audit` lists every check; --force writes the report all the same, with this on it"
 
@@ -41,7 +44,8 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
         plan = run.plan
         found = rebuilt.problems(run)
         frame = run.trials(compact=True) if trials is None else own_rows(trials, plan)
-        return [*found, *_incomplete(run, plan, frame), *_of_trials(run, plan, frame, most), *_of_choices(run, plan)]
+        checks = (_incomplete(run, plan, frame), _of_trials(run, plan, frame, most), _of_record(run, plan, frame), _of_choices(run, plan))
+        return [*found, *chain.from_iterable(checks)]
     except RunProblem:
         raise
     except UNREADABLE as error:
@@ -61,6 +65,11 @@ def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
     if run.manifest.state != "complete" or plan.looks or plan.confirm or plan.imported or n >= plan.counts.trials:
         return []
     return [f"the manifest says complete, and {plan.counts.trials - n:,} of {plan.counts.trials:,} planned trials are not there"]
+
+
+def _of_record(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
+    """Whether trials, calls, manifest and experiment agree; an imported run holds no calls of its own."""
+    return [] if plan.imported or trials.empty else [*contradictions(run, plan, trials), *differing(run, trials)]
 
 
 def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[str]:

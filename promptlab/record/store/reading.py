@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     import pandas as pd  # its import takes long: only who reads frames needs it
 
 FEW_VALUES = [name for name, kind in TRIAL_COLUMNS.items() if kind.startswith("str") and name not in ("trial", "extracted", "answer")]
+FEW_IN_CALLS = ("outcome", "purpose", "first_run")
 Whole = TypeVar("Whole", Plan, Manifest)
 BATCHES, BATCH_FOLDER = "batches.json", "batches"
 JOURNAL = -1
@@ -106,9 +107,14 @@ class Run:
         pa.default_memory_pool().release_unused()
         return pd.DataFrame(columns, copy=False)
 
-    def calls(self) -> pd.DataFrame:
-        """Every call of every trial, with its exact messages and the answer as it came."""
-        frame: pd.DataFrame = self._table("calls", CALL_COLUMNS).to_pandas()
+    def calls(self, names: Collection[str] = tuple(CALL_COLUMNS)) -> pd.DataFrame:
+        """Every call of every trial, with its exact messages and the answer as it came.
+
+        `names` chooses columns, `trial` and `turn` among them; those with few values are categorical then.
+        """
+        columns = {name: CALL_COLUMNS[name] for name in names}
+        few = [name for name in FEW_IN_CALLS if name in columns and len(columns) < len(CALL_COLUMNS)]
+        frame: pd.DataFrame = self._table("calls", columns, few).to_pandas()
         return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
 
     def records(self) -> Iterator[tuple[Row, list[Row]]]:
