@@ -25,7 +25,9 @@ from promptlab.nouns import (
     plain_json,
 )
 from promptlab.planning import rebuilt
+from promptlab.planning.earlier import earlier_run
 from promptlab.planning.rebuilt import by_another_version
+from promptlab.record import ratings
 from promptlab.record.store import Run
 from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
@@ -35,7 +37,8 @@ from promptlab.stats import Looks, Screening
 
 MOST_SCORED = 4_000
 """Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
-REMEDY = "`promptlab audit` lists every check; --force writes the report all the same, with this on it"
+LISTS = "`promptlab audit` lists every check"
+REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
 
 
 def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED) -> list[str]:
@@ -44,20 +47,32 @@ def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCOR
         plan = run.plan
         found = rebuilt.problems(run)
         frame = run.trials(compact=True) if trials is None else own_rows(trials, plan)
-        checks = (_incomplete(run, plan, frame), _of_trials(run, plan, frame, most), _of_record(run, plan, frame), _of_choices(run, plan))
-        return [*found, *chain.from_iterable(checks)]
+        checks = (
+            _incomplete(run, plan, frame),
+            _of_trials(run, plan, frame, most),
+            _of_record(run, plan, frame),
+            _of_choices(run, plan),
+            _of_earlier(run, plan),
+        )
+        return [*found, *ratings.unlike(run.folder), *chain.from_iterable(checks)]
     except RunProblem:
         raise
     except UNREADABLE as error:
         return [f"it cannot be checked ({first_line(error)})"]
 
 
-def checked(run: Run, force: bool = False, trials: pd.DataFrame | None = None) -> list[str]:
+def checked(run: Run, force: bool = False, trials: pd.DataFrame | None = None, remedy: str = REMEDY) -> list[str]:
     """`failures`; RunProblem where there are any, unless `force`."""
     found = failures(run, trials)
     if not force:
-        rebuilt.refuse(run.id, found, REMEDY)
+        rebuilt.refuse(run.id, found, remedy)
     return found
+
+
+def _of_earlier(run: Run, plan: Plan) -> list[str]:
+    """What fails of the run that a comparison was planned with: its answers are half of every such figure."""
+    other = earlier_run(plan, run.folder)
+    return [] if other is None else [f"{other.id}, which it is compared with: {said}" for said in failures(other)]
 
 
 def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
