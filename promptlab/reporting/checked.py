@@ -35,7 +35,7 @@ from promptlab.reporting.remade import differing
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Looks, Screening
 
-MOST_SCORED = 4_000
+MOST_SCORED = 2_000
 """Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
 LISTS = "`promptlab audit` lists every check"
 REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
@@ -84,7 +84,7 @@ def _incomplete(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
 
 def _of_record(run: Run, plan: Plan, trials: pd.DataFrame) -> list[str]:
     """Whether trials, calls, manifest and experiment agree; an imported run holds no calls of its own."""
-    return [] if plan.imported or trials.empty else [*contradictions(run, plan, trials), *differing(run, trials)]
+    return [] if plan.imported or trials.empty else [*contradictions(run, plan, trials), *differing(run)]
 
 
 def _of_trials(run: Run, plan: Plan, trials: pd.DataFrame, most: int) -> list[str]:

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import math
 import random
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from promptlab.design.cross import trials as trials_of
 from promptlab.nouns import CIRCUMSTANCE_COLUMNS, TRIAL_COLUMNS, CallRow, PromptlabError, row_of
@@ -33,7 +30,7 @@ NOT_MADE_AGAIN = (*CIRCUMSTANCE_COLUMNS, "rule")
 """Columns of trials that say how a version of promptlab came to a score; the score itself is compared."""
 IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN, "trial"))
 OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
-MOST_REMADE, MOST_PARTS = 600, 8
+MOST_REMADE, MOST_PARTS = 500, 4
 """Trials that a report makes again, and parts of the record that it takes them from; failed trials first."""
 Record = Mapping[str, Any]
 
@@ -47,7 +44,7 @@ def study_of(run: Run, consent: Consent | None = None) -> Study:
     return as_recorded(study, run.folder.parent)
 
 
-def differing(run: Run, trials: pd.DataFrame) -> list[str]:
+def differing(run: Run) -> list[str]:
     """Which of some trials of a run are not what their calls and the experiment make; nothing where that cannot be resolved here.
 
     Trials of programs, and what only the author's code scores, are left out: a report runs no code. Of a run by another version, which
@@ -57,9 +54,9 @@ def differing(run: Run, trials: pd.DataFrame) -> list[str]:
         study = study_of(run)
     except (PromptlabError, OSError):
         return []
-    stored, calls = _drawn(run, trials)
+    stored = _drawn(run)
     engine = engine_of(study, None, Budget(None), Progress(n_planned=len(stored)), None)
-    engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for of in calls.values() for call in of}
+    engine.own = {(call["trial"], call["key"]): completion_in(row_of(CallRow, call)) for _, calls in stored.values() for call in calls}
     is_other = by_another_version(run)
     found: Counter[str] = Counter()
     n = 0
@@ -67,9 +64,8 @@ def differing(run: Run, trials: pd.DataFrame) -> list[str]:
         if trial.arm.program:
             continue
         made = engine.begin(trial)
-        row = stored[trial.order]
         if isinstance(made, tuple):
-            wrong = _unlike(row, made, calls[row["trial"]], is_other)
+            wrong = _unlike(*stored[trial.order], made, is_other)
         else:
             wrong = [] if made.work is not None or is_other else ["requests"]
         n += bool(wrong)
@@ -77,7 +73,16 @@ def differing(run: Run, trials: pd.DataFrame) -> list[str]:
     return [f"{n:,} of {len(stored):,} trials made again differ in {', '.join(name for name, _ in found.most_common())}"] if n else []
 
 
-def _unlike(row: Record, made: Rows, calls: Iterable[Record], is_other: bool) -> list[str]:
+def _drawn(run: Run) -> dict[int, tuple[Record, list[Record]]]:
+    """Some recorded trials with their calls, by order; failed ones first."""
+    found = list(run.records(MOST_PARTS))
+    random.SystemRandom().shuffle(found)
+    found.sort(key=lambda one: one[0]["outcome"] != "error")
+    n_failed = sum(row["outcome"] == "error" for row, _ in found)
+    return {row["order"]: (row, calls) for row, calls in found[: MOST_REMADE + min(n_failed, MOST_REMADE)]}
+
+
+def _unlike(row: Record, calls: Sequence[Record], made: Rows, is_other: bool) -> list[str]:
     """The columns in which a stored trial differs from the one that was made again."""
     trial, of_calls = made
     names = OF_ANY_VERSION if is_other else IN_TRIALS
@@ -94,27 +99,3 @@ def _same(one: Any, other: Any) -> bool:  # noqa: ANN401 (values of a record)
     if isinstance(one, float) and isinstance(other, int | float):
         return math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-12)
     return bool(one == other)
-
-
-def _drawn(run: Run, trials: pd.DataFrame) -> tuple[dict[int, Record], dict[str, list[Record]]]:
-    """Some trials by their order, and their calls by trial."""
-    some, frame = trials, None
-    if len(trials) > MOST_REMADE:
-        chance = random.SystemRandom()
-        part_of = run.part_of().reindex(trials["order"]).to_numpy()
-        parts = sorted(set(part_of))
-        there = np.flatnonzero(np.isin(part_of, chance.sample(parts, min(MOST_PARTS, len(parts)))))
-        failed = there[trials["outcome"].eq("error").to_numpy()[there]][:MOST_REMADE]
-        places = np.union1d(failed, chance.sample(list(there), min(MOST_REMADE, len(there))))
-        some = trials.iloc[places]
-        frame = pd.concat([run.calls_in(list(group), int(part)) for part, group in some["trial"].groupby(part_of[places])])
-    calls: dict[str, list[Record]] = defaultdict(list)
-    for call in _records(run.calls() if frame is None else frame):
-        calls[call["trial"]].append(call)
-    return {int(row["order"]): row for row in _records(some)}, calls
-
-
-def _records(frame: pd.DataFrame) -> list[Record]:
-    plain = frame.astype(object)
-    found: list[Any] = plain.where(frame.notna(), None).to_dict("records")
-    return found

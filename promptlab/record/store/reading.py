@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
@@ -117,9 +118,13 @@ class Run:
         frame: pd.DataFrame = self._table("calls", columns, few).to_pandas()
         return frame.drop_duplicates(["trial", "turn"], keep="last").reset_index(drop=True)
 
-    def records(self) -> Iterator[tuple[Row, list[Row]]]:
-        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole."""
-        for path in self._parts("trials"):
+    def records(self, most_parts: int | None = None) -> Iterator[tuple[Row, list[Row]]]:
+        """Every recorded trial with its calls, part by part: a large run is never in memory as a whole.
+
+        With `most_parts` those of so many parts at most, drawn anew each time, and of the journal.
+        """
+        parts = self._parts("trials")
+        for path in parts if most_parts is None else random.SystemRandom().sample(parts, min(most_parts, len(parts))):
             calls: dict[str, list[Row]] = {}
             for call in part_rows(self.folder / "calls" / path.name, CALL_COLUMNS):
                 calls.setdefault(call["trial"], []).append(call)
