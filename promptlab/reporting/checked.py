@@ -28,14 +28,14 @@ from promptlab.planning import rebuilt
 from promptlab.planning.earlier import earlier_run
 from promptlab.planning.rebuilt import by_another_version
 from promptlab.record import ratings
-from promptlab.record.store import Run
+from promptlab.record.store import Run, frozen_plan
 from promptlab.reporting.against_calls import contradictions
 from promptlab.reporting.earlier import own_rows
 from promptlab.reporting.remade import differing
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Looks, Screening
 
-MOST_SCORED = 2_000
+MOST_SCORED = 1_000
 """Trials that a report scores again: all of them, or as many drawn again each time. `promptlab audit` scores all."""
 LISTS = "`promptlab audit` lists every check"
 REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
@@ -44,8 +44,8 @@ REMEDY = f"{LISTS}; --force continues all the same, with this on every page"
 def failures(run: Run, trials: pd.DataFrame | None = None, most: int = MOST_SCORED) -> list[str]:
     """Why the figures of a run are not to be believed, each in a clause; empty where nothing is found."""
     try:
-        plan = run.plan
-        found = rebuilt.problems(run)
+        plan, _ = frozen = frozen_plan(run.folder)
+        found = rebuilt.problems(run, frozen)
         frame = run.trials(compact=True) if trials is None else own_rows(trials, plan)
         checks = (
             _incomplete(run, plan, frame),

@@ -30,7 +30,7 @@ NOT_MADE_AGAIN = (*CIRCUMSTANCE_COLUMNS, "rule")
 """Columns of trials that say how a version of promptlab came to a score; the score itself is compared."""
 IN_TRIALS = tuple(name for name in TRIAL_COLUMNS if name not in (*NOT_MADE_AGAIN, "trial"))
 OF_ANY_VERSION = ("answer", "n_calls", "input_tokens", "output_tokens", "cost_usd")
-MOST_REMADE, MOST_PARTS = 500, 4
+MOST_REMADE, MOST_PARTS = 500, 3
 """Trials that a report makes again, and parts of the record that it takes them from; failed trials first."""
 Record = Mapping[str, Any]
 
