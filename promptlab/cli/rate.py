@@ -40,7 +40,7 @@ def rate(
     if status:
         from promptlab.reporting.table import Table
 
-        show(Table("Ratings", "", rating.repeatability(run).fillna("-")))
+        show(Table("Ratings", "", rating.repeatability(Run(run)).fillna("-")))
         return
     sample = rating.units(Run(run), items, arm or (), model, mask)
     order = rating.schedule(sample, rater)

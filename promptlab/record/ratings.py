@@ -19,6 +19,7 @@ from promptlab.nouns import FileProblems, Problem, UsageProblem
 
 FOLDER = "ratings"
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+CHOICES = ("A", "tie", "B")
 COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
 """Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
 
@@ -123,8 +124,13 @@ def from_csv(path: Path, text: str) -> list[Rating]:
         kind = (row.get("kind") or "rate").strip()
         rating = found.setdefault((rater, unit, kind), {"values": {}, "row": row})
         if value:
-            number = value.replace(".", "", 1).lstrip("-").isdecimal()
-            rating["values"][(row.get("rubric") or "").strip()] = float(value) if number else value
+            rubric, number = (row.get("rubric") or "").strip(), value.replace(".", "", 1).isdecimal()
+            read = float(value) if number else value
+            if not number and value not in CHOICES:
+                problems.append(Problem(path, reader.line_num, f"{value!r} is no rating: a number, A, B, tie, or nothing"))
+            elif rating["values"].setdefault(rubric, read) != read:
+                said = f"{rater} says {rating['values'][rubric]} and {value} of one answer ({unit})"
+                problems.append(Problem(path, reader.line_num, said.replace(".0 ", " ")))
     if problems:
         raise FileProblems(problems)
     return [

@@ -13,7 +13,9 @@ import pandas as pd
 
 from promptlab.nouns import AA_ARM, NONE_ARM, Plan
 from promptlab.record.ratings import Rating
-from promptlab.reporting.judged import PAIR_VALUES, People, controls, judged_tasks, judgings, people
+from promptlab.reporting.judged import controls, judged_tasks
+from promptlab.reporting.people import PAIR_VALUES, People, judgings, people
+from promptlab.reporting.raters import rater_table
 from promptlab.reporting.table import Table, table
 from promptlab.scoring.assertions import words_of
 from promptlab.scoring.echo import repeats
@@ -63,6 +65,7 @@ def judged_tables(trials: pd.DataFrame, plan: Plan, ratings: Sequence[Rating]) -
             _strengths(trials, plan),
             _echoes(trials, plan),
             *_agreement(trials, plan, found),
+            *rater_table(trials, plan, found),
         ]
     return [one for one in tables if len(one.frame)]
 

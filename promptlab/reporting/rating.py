@@ -17,19 +17,15 @@ from typing import Any
 import pandas as pd
 
 from promptlab.nouns import NONE_ARM, FileProblems, UsageProblem, digest_of_text, full_name, inert, plain_json
-from promptlab.record.ratings import Rating, ratings_of
+from promptlab.record.ratings import CHOICES, Rating, ratings_of
 from promptlab.record.store import Run
-from promptlab.reporting.judged import judgings
+from promptlab.reporting.people import ATTENTION, WINDOW, careless, drawn, judgings, noticed
 from promptlab.reporting.rescore import item_of
 from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
 
-WINDOW = 10
-"""Units within which the order is a rater's own: whoever stops early has still rated a random part."""
 REPEAT_EVERY = 10
 REPEATED_AFTER = 8
-ATTENTION = 2
-CHOICES = ("A", "tie", "B")
 SECONDS = 20.0
 """What a rating takes until a rater has shown how long it takes."""
 
@@ -92,10 +88,9 @@ def units(run: Run, n_items: int, arms: Sequence[str] = (), model: str | None = 
         mine = mine.assign(answer=[_masked(text, said[arm]) for text, arm in zip(mine["answer"], mine["arm"], strict=True)])
     items = {(str(row["task"]), str(row["item"])): row for row in run.each_item()}
     answers = {(str(t.task), str(t.item), str(t.arm)): t for t in mine[["task", "item", "arm", "trial", "answer"]].itertuples()}
-    of_task = []
+    of_task, have = [], {(task, item) for task, item, _ in answers}
     for task, how in judging.items():
-        order = sorted({item for name, item, _ in answers if name == task})
-        random.Random(f"{run.id}/{task}/ratings").shuffle(order)
+        order = [item for item in drawn(plan, task, map(str, trials.loc[trials["task"] == task, "item"])) if (task, item) in have]
         each = [(item, [answers.get((task, item, arm)) for arm in (NONE_ARM, *chosen)]) for item in order]
         of_task.append([_of_item(items[task, item], found, how) for item, found in each])
     return [unit for rank in range(n_items) for each in of_task if rank < len(each) for unit in each[rank]]
@@ -197,22 +192,26 @@ def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
     return found
 
 
-def repeatability(folder: Path) -> pd.DataFrame:
-    """For each rater: ratings, share of repeats that say the same, attention units that were seen, median seconds."""
+def repeatability(run: Run) -> pd.DataFrame:
+    """For each rater: ratings, repeats that say the same, attention units that were noticed, median seconds, and whether they count."""
     rows = []
-    every = ratings_of(folder)
+    every, judging = ratings_of(run.folder), judgings(run.plan)
+    trials = run.trials(compact=True)
+    task_of = {trial: task for trial, task in zip(trials["trial"], trials["task"], strict=True) if task in judging}
+    every, lowest = [one for one in every if one.trial_a in task_of], {name: how.low for name, how in judging.items()}
+    left_out = careless(every, lowest, task_of)
     for rater in dict.fromkeys(one.rater for one in every):
         mine = [one for one in every if one.rater == rater]
         first = {one.unit: one for one in mine if one.kind == "rate"}
         again = [(first[one.unit], one) for one in mine if one.kind == "repeat" and one.unit in first]
         same = [_as_rated(a) == _as_rated(b) for a, b in again]
-        seen = [_seen(one, first.get(one.unit)) for one in mine if one.kind == "attention" and one.values]
+        seen = [noticed(one, first.get(one.unit), lowest[task_of[one.trial_a]]) for one in mine if one.kind == "attention" and one.values]
         times = sorted(one.ms / 1000 for one in mine if one.ms)
         judged = sum(bool(one.values) for one in first.values())
         rows.append({
             "rater": rater, "ratings": judged, "cannot judge": len(first) - judged,
             "repeats": len(same), "the same again": sum(same), "attention": len(seen), "seen": sum(seen),
-            "median s": round(times[len(times) // 2], 1) if times else None,
+            "median s": round(times[len(times) // 2], 1) if times else None, "counts": left_out.get(rater, "yes"),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -223,10 +222,3 @@ def _as_rated(one: Rating) -> tuple[Any, ...]:
     if one.trial_b and choice in ("A", "B"):
         return ("wins", one.trial_a if choice == "A" else one.trial_b)
     return tuple(sorted(one.values.items()))
-
-
-def _seen(one: Rating, first: Rating | None) -> bool:
-    """Whether an attention unit was seen through: equal answers tie, and a spoilt one is rated no better than the whole."""
-    if one.trial_b:
-        return one.values.get("") == "tie"
-    return first is not None and sum(map(float, one.values.values())) < sum(map(float, first.values.values()))

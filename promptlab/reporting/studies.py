@@ -11,7 +11,7 @@ from promptlab.design.cross import SWAPPED
 from promptlab.nouns import NONE_ARM, Plan
 from promptlab.record.ratings import ratings_of
 from promptlab.record.store import Run
-from promptlab.reporting.judged import judgings
+from promptlab.reporting.people import judgings
 from promptlab.reporting.replicate import CITED, COT_ARM, KEYS, Paper, figures, stimuli_of
 from promptlab.reporting.table import Table, table
 from promptlab.stats import Labels, anchored, interval, item_tables, points

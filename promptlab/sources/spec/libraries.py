@@ -223,6 +223,7 @@ class SimTaste(Part):
     self_preference: Annotated[float, Field(ge=-2, le=2, description="for texts of the model `likes_style_of`")] = 0.0
     likes_style_of: str = ""
     blind: Annotated[bool, Field(description="sees no quality at all")] = False
+    obeys: Annotated[str | None, Field(description="words that make an answer seem perfect", exclude_if=is_unset)] = None
 
 
 class SimModel(Part):

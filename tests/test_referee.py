@@ -1,0 +1,198 @@
+"""A referee who wants a wrong verdict from a judge or from raters: each way is closed, and says so."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from promptlab.nouns import NONE_ARM
+from promptlab.nouns.errors import FileProblems
+from promptlab.planning.resolve import resolve
+from promptlab.record.ratings import Rating, add, from_csv
+from promptlab.record.store import Run
+from promptlab.reporting.build import build
+from promptlab.reporting.judged import controls
+from promptlab.reporting.judged_tables import judged_tables
+from promptlab.reporting.people import drawn, people
+from promptlab.reporting.rating import schedule, units
+from promptlab.stats import Labels, anchored
+from test_judges import file_of, judge_of, sweep, verdict_of
+
+ARM = "emotionprompt/EP02"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """60 items judged by a fair judge."""
+    path = file_of(tmp_path_factory.mktemp("fair"), judge_of("rubric", "reader"), items=60)
+    return sweep(resolve(path), path.parent, "runs")[1]
+
+
+@pytest.fixture
+def run(whole: Run, tmp_path: Path) -> Run:
+    return Run(Path(shutil.copytree(whole.folder, tmp_path / whole.id)))
+
+
+def judged_by(folder: Path, metric: str, **values: Any) -> Run:
+    return sweep(resolve(file_of(folder, metric, **values)), folder, "runs")[1]
+
+
+def refused(run: Run) -> list[str]:
+    """The controls that failed, where they silence every verdict."""
+    assert {c.verdict for c in build(run).comparisons if c.scope == "stimulus"} == {"refused"}
+    return [c.name for c in controls(run.trials(), run.plan) if c.failed]
+
+
+@pytest.mark.parametrize("kind", ["rubric", "pairwise"])
+@pytest.mark.parametrize("judge", ["reader_who_obeys", "reader_upside_down"])
+def test_a_judge_that_obeys_the_answer_or_turns_its_scale_is_silent(kind: str, judge: str, tmp_path: Path) -> None:
+    assert refused(judged_by(tmp_path, judge_of(kind, judge), items=60)) == ["answers made worse are noticed"]
+
+
+def test_a_judge_that_always_says_the_same_is_silent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptlab.running.simulate.judged", lambda taste, said, rng: ("5", ()))
+    found = judged_by(tmp_path, judge_of("rubric", "reader"), items=100)
+    assert refused(found) == ["answers made worse are noticed"], "a tie is not noticed"
+
+
+@pytest.mark.parametrize("kind", ["rubric", "pairwise"])
+def test_one_broken_judge_of_a_panel_is_named(kind: str, tmp_path: Path) -> None:
+    metric = f"  {kind}:\n    judges: [sim/reader, sim/reader_upside_down]\n"
+    assert refused(judged_by(tmp_path, metric, items=60)) == ["answers made worse are noticed (sim/reader_upside_down)"]
+
+
+def test_judgements_that_only_one_arm_loses_make_no_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from promptlab.running import simulate
+
+    read = simulate.judged
+
+    def cannot_read_poor_answers_of_the_arm(taste: Any, said: str, rng: Any) -> Any:
+        found = read(taste, said, rng)
+        return ("I cannot say.", ()) if "guess" in said and said.count("fact") < 3 and rng.random() < 0.7 else found
+
+    monkeypatch.setattr("promptlab.running.simulate.judged", cannot_read_poor_answers_of_the_arm)
+    found = judged_by(tmp_path, judge_of("rubric", "reader"), items=60)
+    assert found.trials()["score"].isna().mean() > 0.1
+    assert verdict_of(found).verdict == "refused"
+
+
+def rate(run: Run, say: Callable[[str, float, str], int], raters: Sequence[str] = ("r1",), n: int = 60) -> None:
+    """Ratings of a sample by raters who answer by arm, the judge's own number and item."""
+    trials = run.trials().set_index("trial")
+    for rater in raters:
+        for unit in schedule(units(run, n), rater):
+            row = trials.loc[unit.trials[0]]
+            value = 1 if unit.kind == "attention" else say(str(row["arm"]), 1 + 4 * float(row["score"]), str(row["item"]))
+            add(run.folder, unit.rating(rater, {"": value}))
+
+
+def test_raters_who_always_say_the_same_prove_nothing(run: Run) -> None:
+    rate(run, lambda arm, value, item: 3)
+    found = verdict_of(run)
+    assert found.method != "prediction-powered t"
+    assert found.sentence.endswith("Ratings by r1 do not count: rated all 120 alike.")
+
+
+def test_raters_who_miss_what_asks_for_attention_do_not_count(run: Run) -> None:
+    for unit in schedule(units(run, 60), "r1"):
+        add(run.folder, unit.rating("r1", {"": 5 if unit.kind == "attention" else 1 + len(unit.answers[0]) % 5}))
+    assert "missed all 2 attention items" in verdict_of(run).sentence
+
+
+def test_a_harsh_and_a_mild_rater_make_no_difference_between_arms(run: Run) -> None:
+    trials = run.trials().set_index("trial")
+    for unit in units(run, 60):
+        is_base = trials.loc[unit.trials[0], "arm"] == NONE_ARM
+        add(run.folder, unit.rating("harsh" if is_base else "mild", {"": (1 if is_base else 4) + len(unit.answers[0]) % 2}))
+    found = verdict_of(run)
+    assert found.method != "prediction-powered t"
+    assert "not validated" in found.sentence
+
+
+def test_labels_of_one_arm_alone_say_nothing_of_a_difference(run: Run) -> None:
+    for unit in units(run, 60, [ARM]):
+        if run.trials().set_index("trial").loc[unit.trials[0], "arm"] == ARM:
+            add(run.folder, unit.rating("r1", {"": 4 + len(unit.answers[0]) % 2}))
+    assert "was not validated" in verdict_of(run).sentence
+
+
+def test_labels_of_items_that_somebody_chose_by_the_judge_do_not_count(run: Run) -> None:
+    trials = run.trials()
+    wide = trials.pivot_table(index="item", columns="arm", values="score")
+    best = (wide[ARM] - wide["none"]).sort_values(ascending=False).index[:30]
+    mine = trials[trials["item"].isin(best) & trials["arm"].isin([ARM, "none"])]
+    for row in mine.drop_duplicates(["item", "arm"]).itertuples():
+        add(run.folder, Rating("r1", row.trial, "rate", {"": round(1 + 4 * row.score)}, row.trial))
+    found = verdict_of(run)
+    assert found.method != "prediction-powered t"
+    assert "rated items outside the random sample do not count" in found.sentence
+    assert not set(drawn(run.plan, "t", trials["item"])[:10]).issubset(best)
+
+
+def test_rows_that_occur_twice_count_once(run: Run) -> None:
+    rate(run, lambda arm, value, item: round(value))
+    once = verdict_of(run)
+    trial_of = {one.trial_a: one for one in people([], run.plan, run.trials()).ratings}
+    assert not trial_of
+    for unit in units(run, 60):
+        add(run.folder, replace(unit.rating("r1", {"": round(1 + 4 * float(_score(run, unit.trials[0])))}), unit=f"again {unit.id}"))
+    twice = verdict_of(run)
+    assert (twice.diff, twice.ci_low, twice.n_pairs) == (once.diff, once.ci_low, once.n_pairs)
+    assert once.sentence.startswith("By 60 human and 60 judge labels")
+
+
+def _score(run: Run, trial: str) -> float:
+    trials = run.trials().set_index("trial")
+    return float(trials.loc[trial, "score"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ("r1,u1,,3\nr1,u1,,4\n", "says 3 and 4 of one answer"),
+        ("r1,u1,,nan\n", "is no rating"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_refused(rows: str, said: str) -> None:
+    with pytest.raises(FileProblems, match=said):
+        from_csv(Path("x.csv"), f"rater,unit,rubric,value\n{rows}")
+
+
+def test_few_labels_without_a_difference_do_not_show_that_there_is_none() -> None:
+    rng = np.random.default_rng(1)
+    f = rng.normal(size=300) * 0.1
+    found = anchored([Labels(np.zeros(30), f[:30], f[30:])])
+    assert (found.estimate, found.p_value) == (0, 1)
+    assert found.ci_low < -0.05 < 0.05 < found.ci_high
+    assert found.p_tost(0.05) > 0.2
+    assert anchored([Labels(np.zeros(300), f, f[:0])]).p_tost(0.05) < 0.05
+    gain = anchored([Labels(np.full(30, 0.25), f[:30], f[30:])])
+    assert gain.p_value < 1e-6
+    assert gain.ci_low < 0.25 < gain.ci_high
+
+
+def test_equivalence_is_not_shown_by_few_changes() -> None:
+    """A mean of 5 points, as steps of 25 points in a fifth of the items: "within 5 points" is said in at most 5 % of samples."""
+    rng = np.random.default_rng(2)
+    said = []
+    for _ in range(400):
+        y = 0.25 * (rng.random(30) < 0.2)
+        f = rng.normal(size=150) * 0.1
+        said.append(anchored([Labels(y, f[:30], f[30:])]).p_tost(0.05) <= 0.05)
+    assert np.mean(said) <= 0.05 + 3 * (0.05 * 0.95 / 400) ** 0.5
+
+
+def test_differences_by_rater_and_over_raters_like_these(run: Run) -> None:
+    rate(run, lambda arm, value, item: min(5, max(1, round(value) + (len(item) + len(arm)) % 2)), ["r1", "r2", "r3"], n=20)
+    tables = {one.title: one.frame for one in judged_tables(run.trials(), run.plan, build(run).ratings)}
+    by_rater, over = tables["Differences by rater"], tables["Items and raters as random effects"]
+    assert set(by_rater["rater"]) == {"r1", "r2", "r3"}
+    assert list(over.loc[over["arm"] == ARM, ["items", "raters"]].iloc[0]) == ["20", "3"]
+    assert json.dumps(over.to_dict("records"))
