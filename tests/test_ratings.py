@@ -192,8 +192,9 @@ def test_by_command_simulated_raters_anchor_the_verdict(own: Run) -> None:
 
 
 def test_too_few_ratings_decide_nothing(own: Run) -> None:
-    for one in rated(own, n=LEAST_RATED - 5):
-        add(own.folder, one)
+    for n, one in enumerate(rated(own, n=LEAST_RATED - 5)):
+        value = ("A", "tie")[n % 2] if one.trial_b else 3 + n % 2
+        add(own.folder, replace(one, values=dict.fromkeys(one.values, value)))
     found = verdict_of(own)
     assert found.method != "prediction-powered t"
     assert f"only {LEAST_RATED - 5} rated items" in found.sentence

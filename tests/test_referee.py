@@ -21,7 +21,7 @@ from promptlab.reporting.build import build
 from promptlab.reporting.judged import controls
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.people import drawn, people
-from promptlab.reporting.rating import schedule, units
+from promptlab.reporting.rating import of_this_run, schedule, units
 from promptlab.stats import Labels, anchored
 from test_judges import file_of, judge_of, sweep, verdict_of
 
@@ -196,3 +196,64 @@ def test_differences_by_rater_and_over_raters_like_these(run: Run) -> None:
     assert set(by_rater["rater"]) == {"r1", "r2", "r3"}
     assert list(over.loc[over["arm"] == ARM, ["items", "raters"]].iloc[0]) == ["20", "3"]
     assert json.dumps(over.to_dict("records"))
+
+
+PROMPTS = "prompts:\n  today: 'Answer this: {q}'\n  expert: 'You are an expert. Answer this: {q}'\nincumbent: today\n"
+
+
+def of_prompts(folder: Path, metric: str, more: str = PROMPTS) -> Path:
+    path = file_of(folder, metric, more=more, models="  - sim/factors")
+    text = path.read_text("utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith(("stimuli", "controls", "base_prompts"))]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("kind", ["rubric", "pairwise"])
+def test_two_prompts_are_judged_and_rated_against_each_other(kind: str, tmp_path: Path) -> None:
+    run = sweep(resolve(of_prompts(tmp_path, judge_of(kind, "reader"))), tmp_path, "runs")[1]
+    before = next(c for c in build(run).comparisons if c.scope == "prompt")
+    assert before.diff != 0
+    assert "not validated" in before.sentence
+    sample = units(run, 30)
+    trials = run.trials().set_index("trial")
+    assert len(sample) == (30 if kind == "pairwise" else 60)
+    assert {str(trials.loc[trial, "base_prompt"]) for unit in sample for trial in unit.trials} == {"today", "expert"}
+    for n, unit in enumerate(schedule(sample, "r1")):
+        is_new = trials.loc[unit.trials[0], "base_prompt"] == "expert"
+        value: Any = ("tie" if n % 5 == 0 else "A" if is_new else "B") if unit.is_pair else 3 + is_new - n % 3
+        if unit.kind == "attention":
+            value = "tie" if unit.is_pair else 1
+        add(run.folder, unit.rating("r1", {"": value}))
+    report = build(run)
+    after = next(c for c in report.comparisons if c.scope == "prompt")
+    assert after.sentence.startswith("By 30 human and 60 judge labels")
+    assert after.diff > 0.1
+    tables = {one.title: one.frame for one in judged_tables(run.trials(), run.plan, report.ratings)}
+    assert list(tables["Differences by rater"]["rater"]) == ["r1"]
+    assert list(tables["Judged differences and length"]["arm"]) == ["prompt expert - today"]
+    if kind == "pairwise":
+        assert "expert" in set(tables["Strengths by pairs"]["arm"])
+
+
+def test_pairs_with_several_baselines_are_refused(tmp_path: Path) -> None:
+    path = file_of(tmp_path, judge_of("pairwise", "reader"), more=PROMPTS)
+    path.write_text("\n".join(x for x in path.read_text("utf-8").splitlines() if not x.startswith("base_prompts")) + "\n", "utf-8")
+    with pytest.raises(FileProblems, match="is judged in pairs with one baseline"):
+        resolve(path)
+
+
+def test_a_judge_of_its_own_answers_is_said(tmp_path: Path) -> None:
+    metric = "  rubric:\n    judges: {model: openai/gpt-4o-mini, name: j}\n"
+    study = resolve(file_of(tmp_path, metric, models="  - openai/gpt-4o-mini", items=5))
+    assert any("judges its own answers" in note for note in study.notes)
+
+
+def test_a_table_of_ratings_is_checked_against_the_run(run: Run) -> None:
+    sample = units(run, 5)
+    trial = sample[0].trials[0]
+    kept = of_this_run(Path("x.csv"), from_csv(Path("x.csv"), f"rater,unit,value\nr1,{sample[0].id},4\nr2,{trial},2\n"), sample, run)
+    assert [one.trial_a for one in kept] == [trial, trial], "a unit, or a trial, is enough"
+    for row, said in ((f"r1,{trial},9", "scale"), ("r1,nowhere,3", "no answer of this run"), (f"r1,{trial},A", "scale")):
+        with pytest.raises(FileProblems, match=said):
+            of_this_run(Path("x.csv"), from_csv(Path("x.csv"), f"rater,unit,value\n{row}\n"), sample, run)

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import FileProblems, Problem, UsageProblem
+from promptlab.scoring.judged import CHOICES
 
 FOLDER = "ratings"
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-CHOICES = ("A", "tie", "B")
 COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
 """Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
 

@@ -130,9 +130,15 @@ def ground(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:
     if not tasks:
         return []
     over = [c for c in comparisons if c.scope != "aa"]
-    mine = [c for c in over if c.method == ANCHORED]
+    mine = [c.sentence for c in over if c.method == ANCHORED and c.task is None and c.scope != "primary"]
     silent = next((c.sentence for c in over if c.status == "judge_failed"), None)
-    return [*(c.sentence for c in mine if c.scope == "stimulus"), *unvalidated(comparisons, plan), *([silent] if silent else [])]
+    return [*mine, *unvalidated(comparisons, plan), *([silent] if silent else [])]
+
+
+def basis(comparisons: Sequence[Comparison]) -> list[str]:
+    """How many labels verdicts rest on, in a sentence; none where people decided nothing."""
+    said = dict.fromkeys(c.sentence.partition(",")[0] for c in comparisons if c.method == ANCHORED and c.task is None)
+    return [f"{'; '.join(said)}."] if said else []
 
 
 def unvalidated(comparisons: Sequence[Comparison], plan: Plan) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Contrast, Plan
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Plan
 from promptlab.record.ratings import Rating
 from promptlab.scoring.judged import COMBINED, Judging, judging_of
 from promptlab.stats import ItemTable, item_tables
@@ -36,6 +36,8 @@ class People:
     ratings: Sequence[Rating]
     visited: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Of each rater the trials that were rated, or could not be judged."""
+    bases: frozenset[str] = frozenset()
+    """Trials of the baseline that stand in pairs."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Raters whose ratings do not count, and why."""
 
@@ -64,6 +66,7 @@ def people(ratings: Iterable[Rating], plan: Plan, trials: pd.DataFrame) -> Peopl
     left_out = careless([one for one in every if one.trial_a in task_of], {name: how.low for name, how in judging.items()}, task_of)
     labels: dict[str, dict[str, float]] = {}
     visited: dict[str, set[str]] = {}
+    incumbent, bases = incumbents(rows), set()
     for one in own.values():
         if one.rater in left_out:
             continue
@@ -73,14 +76,34 @@ def people(ratings: Iterable[Rating], plan: Plan, trials: pd.DataFrame) -> Peopl
             share = PAIR_VALUES.get(str(one.values.get("", "")))
             if share is None or one.trial_b not in arm_of:
                 continue
-            is_first = arm_of[one.trial_a] != NONE_ARM
-            mine[one.trial_a if is_first else one.trial_b] = share if is_first else 1 - share
-            mine[one.trial_b if is_first else one.trial_a] = 0.5
+            is_base = arm_of[one.trial_a] == NONE_ARM and (arm_of[one.trial_b] != NONE_ARM or one.trial_a in incumbent)
+            base, other = (one.trial_a, one.trial_b) if is_base else (one.trial_b, one.trial_a)
+            mine |= {other: 1 - share if is_base else share, base: 0.5}
+            bases.add(base)
         else:
             values = [v for v in one.values.values() if isinstance(v, int | float) and how.low <= v <= how.high]
             if values and len(values) == len(how.rubrics):
                 mine[one.trial_a] = (COMBINED[how.combine](values) - how.low) / (how.high - how.low)
-    return People(labels, [*own.values()], {rater: frozenset(seen) for rater, seen in visited.items()}, left_out)
+    return People(labels, [*own.values()], {rater: frozenset(seen) for rater, seen in visited.items()}, frozenset(bases), left_out)
+
+
+def incumbents(trials: pd.DataFrame) -> frozenset[str]:
+    """The baseline's trials in the setting and prompt in which it is repeated: what prompts and settings are compared with."""
+    place = pd.MultiIndex.from_frame(trials[["setting", "base_prompt"]])
+    where = place.isin(place[trials["arm"] == AA_ARM].unique()) & (trials["arm"] == NONE_ARM).to_numpy()
+    return frozenset(trials.loc[where, "trial"])
+
+
+def contrasts(plan: Plan) -> dict[str, Contrast]:
+    """What a judged run compares, by name: every arm with the baseline in every setting, and planned contrasts of prompts and settings."""
+    several = len(plan.model_of) > 1
+    found = {f"{h.model} " * several + h.contrast.name: h.contrast for h in plan.hypotheses if h.contrast}
+    arms = [arm.name for arm in plan.arms if arm.name not in (NONE_ARM, AA_ARM)]
+    for model, setting, name in ((m, s, arm) for m in plan.model_of for s in plan.settings for arm in arms):
+        refs = tuple((ArmRef(model=model, setting=setting.id, arm=arm), sign) for arm, sign in ((name, 1.0), (NONE_ARM, -1.0)))
+        where = [*([model] if several else []), name, *([setting.words] if len(plan.settings) > 1 else [])]
+        found[" ".join(where)] = Contrast(name=name, weights=refs)
+    return found
 
 
 def careless(ratings: Sequence[Rating], lowest: Mapping[str, int], task_of: Mapping[str, str]) -> dict[str, str]:

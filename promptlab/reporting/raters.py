@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Contrast, Plan
-from promptlab.reporting.people import People, drawn, judgings, rated, rater_tables
+from promptlab.nouns import Plan
+from promptlab.reporting.people import People, contrasts, drawn, judgings, rated, rater_tables
 from promptlab.reporting.table import Table, table
 from promptlab.stats import Labels, anchored, crossed, interval, points
 
@@ -22,14 +22,9 @@ def rater_table(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
     if not found.ratings:
         return []
     tables, rows, over = rater_tables(found, trials), [], []
-    arms = [arm.name for arm in plan.arms if arm.name not in (NONE_ARM, AA_ARM)]
     for task in judgings(plan):
         items = drawn(plan, task, map(str, trials.loc[(trials["task"] == task) & trials["score"].notna(), "item"]))
-        for model, setting, name in ((m, s.id, arm) for m in plan.model_of for s in plan.settings for arm in arms):
-            contrast = Contrast(
-                name=name,
-                weights=tuple((ArmRef(model=model, setting=setting, arm=arm), sign) for arm, sign in ((name, 1.0), (NONE_ARM, -1.0))),
-            )
+        for name, contrast in contrasts(plan).items():
             people = rated(contrast, task, tables, items)
             if not people.by_rater:
                 continue
@@ -37,7 +32,7 @@ def rater_table(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
                 y = np.array(list(of_items.values()))
                 rest = anchored([Labels(y, y, y[:0])]) if len(y) > 1 else None
                 said = interval(rest.human_low, rest.human_high) if rest else "-"
-                rows.append([model, task, name, rater, str(len(y)), points(float(y.mean())), said])
+                rows.append([task, name, rater, str(len(y)), points(float(y.mean())), said])
             of = [(value, item, rater) for rater, found_ in people.by_rater.items() for item, value in found_.items()]
             try:
                 d, of_item, of_rater = (list(column) for column in zip(*of, strict=True))
@@ -45,11 +40,9 @@ def rater_table(trials: pd.DataFrame, plan: Plan, found: People) -> list[Table]:
             except ValueError:  # one rater, or no item with two
                 continue
             sds = [f"{100 * sd:.1f}" for sd in (one.sd_items, one.sd_raters, one.sd_rest)]
-            over.append(
-                [model, task, name, str(one.n_items), str(one.n_raters), points(one.estimate), interval(one.ci_low, one.ci_high), *sds]
-            )
-    rows += [["-", "-", "-", rater, "0", "-", f"does not count: {why}"] for rater, why in found.left_out.items()]
-    place = ("model", "task", "arm")
+            over.append([task, name, str(one.n_items), str(one.n_raters), points(one.estimate), interval(one.ci_low, one.ci_high), *sds])
+    rows += [["-", "-", rater, "0", "-", f"does not count: {why}"] for rater, why in found.left_out.items()]
+    place = ("task", "arm")
     return [
         table("Differences by rater", BY_RATER_NOTE, (*place, "rater", "items", "points", "95 % CI"), rows),
         table(

@@ -32,6 +32,8 @@ from promptlab.strategies.logprobs import REQUESTED
 
 Panel = tuple[Model, ...]
 """One judge or several; a score is their mean."""
+CHOICES = ("A", "tie", "B")
+"""What may be said of a pair."""
 SAMPLING = {"temperature": 0.0, "max_tokens": 16}
 """What a judge is sent where its entry says nothing else."""
 REASONS_TOKENS = 512
@@ -183,6 +185,10 @@ class Judging:
     high: int = 1
     reference: bool = True
     combine: str = "mean"
+
+    def allows(self, value: object, is_pair: bool) -> bool:
+        """Whether a rater may say it of an answer, or of a pair."""
+        return value in CHOICES if is_pair else type(value) in (int, float) and self.low <= float(str(value)) <= self.high
 
 
 def judging_of(kind: str, parameters: Mapping[str, Any]) -> Judging | None:
