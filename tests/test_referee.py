@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from promptlab.explorer.frame import page_tables
 from promptlab.nouns import NONE_ARM
 from promptlab.nouns.errors import FileProblems
 from promptlab.planning.resolve import resolve
@@ -195,7 +195,8 @@ def test_differences_by_rater_and_over_raters_like_these(run: Run) -> None:
     by_rater, over = tables["Differences by rater"], tables["Items and raters as random effects"]
     assert set(by_rater["rater"]) == {"r1", "r2", "r3"}
     assert list(over.loc[over["arm"] == ARM, ["items", "raters"]].iloc[0]) == ["20", "3"]
-    assert json.dumps(over.to_dict("records"))
+    shown = [one.title for one in page_tables(run.folder, "results", {})]
+    assert {"Differences by rater", "Items and raters as random effects", "Agreement"} <= set(shown), "the explorer has them, too"
 
 
 PROMPTS = "prompts:\n  today: 'Answer this: {q}'\n  expert: 'You are an expert. Answer this: {q}'\nincumbent: today\n"
