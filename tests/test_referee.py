@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +23,10 @@ from promptlab.reporting.judged import controls
 from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.people import drawn, people
 from promptlab.reporting.rating import of_this_run, schedule, units
-from promptlab.stats import Labels, anchored
+from promptlab.running.free_text import rated, written
+from promptlab.scoring.judged import planted_copy
+from promptlab.sources.spec.libraries import sim_models
+from promptlab.stats import Labels, anchored, control_failed
 from test_judges import file_of, judge_of, sweep, verdict_of
 
 ARM = "emotionprompt/EP02"
@@ -258,3 +262,22 @@ def test_a_table_of_ratings_is_checked_against_the_run(run: Run) -> None:
     for row, said in ((f"r1,{trial},9", "scale"), ("r1,nowhere,3", "no answer of this run"), (f"r1,{trial},A", "scale")):
         with pytest.raises(FileProblems, match=said):
             of_this_run(Path("x.csv"), from_csv(Path("x.csv"), f"rater,unit,value\n{row}\n"), sample, run)
+
+
+@pytest.mark.parametrize("scale", [(1, 5), (0, 1)])
+def test_planted_answers_tell_fair_judges_from_others(scale: tuple[int, int]) -> None:
+    failed = {}
+    for name in ("reader", "reader_who_is_blind", "reader_upside_down", "reader_who_obeys"):
+        taste, rng, n_failed = sim_models()[name].taste, random.Random(name), 0
+        assert taste is not None
+        for _ in range(60):
+            passed: list[float] = []
+            while len(passed) < 40:
+                answer = written("essays", min(1.0, max(0.0, rng.gauss(0.5, 0.2))), 6, rng)
+                whole, worse = (int(rated(taste, text, *scale, rng) + 0.5) for text in (answer, planted_copy(answer)))
+                if max(whole, worse) > scale[0]:
+                    passed.append(1.0 if worse < whole else 0.5 if worse == whole else 0.0)
+            n_failed += control_failed(round(sum(passed)), len(passed), 0.8)
+        failed[name] = n_failed / 60
+    assert failed.pop("reader") == 0
+    assert min(failed.values()) > 0.9

@@ -145,7 +145,7 @@ def _strengths(trials: pd.DataFrame, plan: Plan) -> Table:
         mine = mine[mine["arm"] != NONE_ARM]
     else:  # prompts and settings, against the incumbent
         mine = mine[~mine["trial"].isin(incumbents(trials))]
-        mine = mine.assign(arm=mine["base_prompt"].where(mine["arm"] == NONE_ARM, mine["arm"]))
+        mine = mine.assign(arm=mine["base_prompt"].astype(str).where(mine["arm"] == NONE_ARM, mine["arm"].astype(str)))
     for (model, setting, task), group in mine.groupby(["model", "setting", "task"], sort=False, observed=True):
         arms = [str(arm) for arm in group["arm"]]
         try:

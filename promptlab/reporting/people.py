@@ -37,7 +37,7 @@ class People:
     visited: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Of each rater the trials that were rated, or could not be judged."""
     bases: frozenset[str] = frozenset()
-    """Trials of the baseline that stand in pairs."""
+    """Trials of the baseline in rated pairs."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Raters whose ratings do not count, and why."""
 

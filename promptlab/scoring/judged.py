@@ -148,7 +148,7 @@ def rubric(
         if planted:
             for j, one in enumerate(panel):
                 whole, worse = (COMBINED[combine](each[j::n]) for each in found)
-                if whole:  # nothing is rated lower than the lowest
+                if whole or worse:  # where both are rated lowest nothing can be noticed
                     parts.append((of_judge(panel, one, "planted"), 1.0 if worse < whole else 0.5 if worse == whole else 0.0))
         return Scored(score, answer, parts=tuple(parts))
 
