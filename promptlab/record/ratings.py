@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from promptlab.nouns import FileProblems, Problem, UsageProblem, digest
+from promptlab.scoring.judged import CHOICES
 
 FOLDER = "ratings"
 CHAINED = "chained"
@@ -152,8 +153,13 @@ def from_csv(path: Path, text: str) -> list[Rating]:
         kind = (row.get("kind") or "rate").strip()
         rating = found.setdefault((rater, unit, kind), {"values": {}, "row": row})
         if value:
-            number = value.replace(".", "", 1).lstrip("-").isdecimal()
-            rating["values"][(row.get("rubric") or "").strip()] = float(value) if number else value
+            rubric, number = (row.get("rubric") or "").strip(), value.replace(".", "", 1).isdecimal()
+            read = float(value) if number else value
+            if not number and value not in CHOICES:
+                problems.append(Problem(path, reader.line_num, f"{value!r} is no rating: a number, A, B, tie, or nothing"))
+            elif rating["values"].setdefault(rubric, read) != read:
+                said = f"{rater} says {rating['values'][rubric]} and {value} of one answer ({unit})"
+                problems.append(Problem(path, reader.line_num, said.replace(".0 ", " ")))
     if problems:
         raise FileProblems(problems)
     return [

@@ -35,11 +35,13 @@ from promptlab.record.store import Run
 from promptlab.reporting.causes import loop_contrasts
 from promptlab.reporting.earlier import earlier_words, joined, n_old
 from promptlab.reporting.judged import ground, grounded
+from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.loops import ORACLE_NOTE, emotion_transitions, loop_arms, loop_rounds, progress
 from promptlab.reporting.older import aged
 from promptlab.reporting.questions import Dependence, Key, dependences, questions
 from promptlab.reporting.rescore import rescored, scorer_table
 from promptlab.reporting.suites import suite_gaps
+from promptlab.reporting.table import Plain
 from promptlab.stats import (
     Looks,
     Saved,
@@ -86,6 +88,8 @@ class Judged:
     """How many answers of each arm are not whole."""
     standings: tuple[Standing, ...]
     """Each arm by itself: score, price, and how its answers ended."""
+    by_judge: tuple[Plain, ...] = ()
+    """The tables that accompany the verdicts of a judged run."""
     history: tuple[str, ...] = ()
     """What was known before the plan: its registration, other runs of the question, answers that are older."""
     failed: tuple[str, ...] = ()
@@ -201,6 +205,7 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
             saved=saved(trials, looks) if looks else None,
             screening=tuple(screening.rows) if screening else (),
             folder=run.folder,
+            by_judge=tuple(one.plain for one in judged_tables(trials, plan, ratings)),
             ratings=ratings,
         )
 

@@ -49,7 +49,7 @@ from promptlab.stats import Screening
 if TYPE_CHECKING:
     import duckdb
 
-VERSION = 7
+VERSION = 8
 """Raised when what is kept changes, so that older files are recreated."""
 OWN_PROCESS_FROM = 50_000
 """Trials from which a run is prepared by a process of its own."""

@@ -12,7 +12,6 @@ from promptlab.nouns import BAD_ENDS, CONTROLS, NONE_ARM, SCORERS, Comparison, L
 from promptlab.reporting.build import Report, by_arm, looks_words, tally
 from promptlab.reporting.causes import UNITS, causes
 from promptlab.reporting.decide import DECISIVE
-from promptlab.reporting.judged_tables import judged_tables
 from promptlab.reporting.loops import EMOTION_NOTE, ORACLE_NOTE, WAYS
 from promptlab.reporting.suites import CAVEAT
 from promptlab.reporting.table import Table, table
@@ -312,7 +311,7 @@ def beside_tables(report: Report) -> list[Table]:
             ],
         ),
     ]  # fmt: skip
-    return [*judged_tables(report.trials, report.plan, report.ratings), *(found for found in tables if len(found.frame))]
+    return [*(table(*one) for one in report.by_judge), *(found for found in tables if len(found.frame))]
 
 
 def screening_table(report: Report) -> Table:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from promptlab.nouns import CONTROLS
 from promptlab.reporting.build import Report
-from promptlab.reporting.judged import judgings
 from promptlab.reporting.paper.cited import UNSTATED, licences
 from promptlab.reporting.paper.flow import Flow
 from promptlab.reporting.paper.methods import moment
+from promptlab.reporting.people import judgings
 from promptlab.reporting.table import Table, table
 
 AUTHORS = "AUTHORS"
