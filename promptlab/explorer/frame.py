@@ -90,6 +90,8 @@ pointer-events: none}} [data-testid=stHeader] * {{pointer-events: none}}
 [data-testid=stMain] :is(h1, h2, h3) {{letter-spacing: 0}} .pl-h1 {{font-size: 1.73rem; font-weight: 650; line-height: 1.25; margin: 0;
 padding: 0; overflow-wrap: anywhere}} @media (max-width: 640px) {{.pl-h1 {{font-size: 1.47rem; display: -webkit-box;
 -webkit-line-clamp: 3; -webkit-box-orient: vertical; overflow: hidden}}}}
+@media (max-width: 640px) {{.st-key-pages {{flex-wrap: wrap; gap: 0}} .st-key-pages a {{padding: 2px 6px}}
+.st-key-pages [data-testid=stIconMaterial], [data-testid=stColumn]:not(:has([data-testid=stElementContainer])) {{display: none}}}}
 .badges {{display: flex; flex-wrap: wrap; gap: 4px 8px; font-size: .87rem}} .badges > span {{border-radius: 6px; padding: 1px 8px;
 background: var(--panel); color: var(--soft); border: 1px solid var(--line)}} .badges .warning, .badges .good, .badges .simulated
 {{border-color: transparent}} .warning {{background: var(--warning-bg) !important; color: var(--warning) !important}}

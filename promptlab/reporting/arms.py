@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptlab.nouns import CONTROLS, control_name
 from promptlab.reporting.build import Report
 from promptlab.reporting.decide import Kind, lines, needed
 from promptlab.reporting.rows import CONTRAST, PLACE, named
@@ -52,7 +51,7 @@ def decision_table(report: Report) -> Table:
         more = found["more_items"]
         rows.append(
             [
-                named(report, r.model), r.setting.words, r.treatment, control_name(r.control), points(r.diff),
+                named(report, r.model), r.setting.words, r.treatment, report.plan.called(r.control), points(r.diff),
                 f"{points(r.shrunk)} ({interval(r.ci_low, r.ci_high)})",
                 *(_chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
                 _extra(r.cost, 1000, "{:+.4f}"), _extra(r.tokens, 1, "{:+.1f}"), _extra(r.seconds, 1, "{:+.2f}"),
@@ -111,7 +110,7 @@ def repeat_tables(report: Report) -> list[Table]:
             (*CONTRAST, "task", "item", "right", "points", "drawn", "largest, if nothing worked", "of questions", "p"),
             [
                 [
-                    named(report, r.model), r.setting.words, r.treatment, CONTROLS[r.control].name, r.task, r.item,
+                    named(report, r.model), r.setting.words, r.treatment, report.plan.called(r.control), r.task, r.item,
                     f"{r.right_control}/{r.asked_control} to {r.right_treatment}/{r.asked_treatment}", points(r.diff), points(r.shrunk),
                     f"{100 * r.null_median:.0f} (95 %: {100 * r.null_95:.0f})", str(r.n_items), p_text(r.p_largest),
                 ]

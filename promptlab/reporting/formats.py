@@ -110,7 +110,7 @@ def to_markdown(report: Report) -> str:
         lines += ["", *section(found.title, found.note, found.head, found.rows)]
     lines += ["", "## Why some got no verdict", ""]
     lines += [
-        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {escaped(c.against.name)}: "
+        f"- {escaped(c.model)}, {escaped(report.name(c))}, {escaped(c.task or 'over tasks')}, against {escaped(report.against(c))}: "
         f"{escaped(c.sentence)}"
         for c in report.comparisons
         if c.scope != "aa" and (c.verdict == "refused" or (c.verdict == "unclear" and c.status != "ok"))

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -26,6 +27,7 @@ from pydantic import BaseModel, ConfigDict
 
 from promptlab.nouns import (
     AA_ARM,
+    CONTROLS,
     NONE_ARM,
     UNREADABLE,
     Comparison,
@@ -43,6 +45,7 @@ from promptlab.record.store import Run, write_trials
 from promptlab.record.store.files import is_alive
 from promptlab.reporting.build import Judged, Report, build
 from promptlab.reporting.checked import failures
+from promptlab.reporting.summary import Summary, summaries
 from promptlab.sources.foreign import LARGEST_PART, check_regular, make_private, read_bytes
 from promptlab.stats import Screening
 
@@ -148,6 +151,11 @@ class Store:
         except UNREADABLE as error:
             raise RunProblem(f"{self.folder / 'calls'}: the calls of trial {trial} cannot be read ({first_line(error)})") from None
 
+    @cached_property
+    def summaries(self) -> Mapping[str, Summary]:
+        """The first screen of each model; made once, since every part of a page asks for it."""
+        return {summary.model: summary for summary in summaries(self.report)}
+
     @property
     def n_trials(self) -> int:
         return self.report.n_trials
@@ -194,7 +202,9 @@ class Store:
     def arm_words(self) -> dict[str, str]:
         """How each arm is shown in a list: its name and the beginning of its text."""
         words = {name: f"{name}{' (neutral)' if arm.role == 'placebo' else ''}: {arm.text}" for name, arm in self.arms.items()}
-        plain = {NONE_ARM: "the prompt without any added text", AA_ARM: "the same again, to see how much answers vary by themselves"}
+        base = self.plan.called(NONE_ARM)
+        unchanged = "the prompt without any added text" if base == CONTROLS[NONE_ARM].name else base
+        plain = {NONE_ARM: unchanged, AA_ARM: "the same again, to see how much answers vary by themselves"}
         return words | {name: f"{name}: {said}" for name, said in plain.items() if name in words}
 
     def comparisons(self, model: str, setting: Setting, control: str | None, scopes: Sequence[str]) -> list[Comparison]:
