@@ -60,7 +60,8 @@ JUDGED_LIMIT = 2**30
 VIEWS, WRITABLE = "the folder of prepared runs", "what it holds need not be what was found"
 MOST_KEPT = 12
 """Runs that are kept ready; the one looked at longest ago goes first."""
-MOST_ROWS_HELD = 3_000
+MOST_ROWS_HELD, MOST_ROWS_IN_ALL = 50_000, 200_000
+"""Rows of one answer to a query that are kept, and of all of them."""
 MOST_ANSWERS_HELD = 100
 RIGHT = 0.5
 """An answer counts as right from this score on; graded metrics give scores in between."""
@@ -137,7 +138,7 @@ class Store:
         if len(found) <= MOST_ROWS_HELD:
             with _one_at_a_time:
                 self._found[asked] = found
-                while len(self._found) > MOST_ANSWERS_HELD:
+                while len(self._found) > MOST_ANSWERS_HELD or sum(map(len, self._found.values())) > MOST_ROWS_IN_ALL:
                     del self._found[next(iter(self._found))]
             return found.copy(deep=False)
         return found
@@ -234,14 +235,16 @@ def is_kept(folder: Path) -> bool:
 
 def stamp(folder: Path) -> Stamp:
     """What the folder holds now: names, times and sizes of everything that decides what is shown."""
-    paths = [folder / name for name in ("plan.json", "looks.json", "items.parquet", "journal.jsonl")]
+    names = ["plan.json", "looks.json", "items.parquet", "journal.jsonl"]
+    for part, first, last in (("trials", "part-", ""), ("ratings", "", ".jsonl")):
+        with contextlib.suppress(OSError):
+            listed = os.listdir(folder / part)  # a long run has hundreds of parts, and every page looks at them
+            names += sorted(f"{part}/{name}" for name in listed if name.startswith(first) and name.endswith(last))
     found = []
-    for path in [*paths, *sorted(folder.glob("trials/part-*")), *sorted(folder.glob("ratings/*.jsonl"))]:
-        try:
-            stat = path.stat()
-        except OSError:
-            continue  # between two reads a journal becomes a part
-        found.append((str(path.relative_to(folder)), stat.st_mtime_ns, stat.st_size))
+    for name in names:
+        with contextlib.suppress(OSError):  # between two reads a journal becomes a part
+            stat = os.stat(f"{folder}/{name}")
+            found.append((name, stat.st_mtime_ns, stat.st_size))
     return tuple(found)
 
 
