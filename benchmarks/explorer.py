@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,8 @@ PAGES = {
 VIEWS = {"grid": ("answers", "view=grid", "All arms"), "singles": ("answers", "view=all", "Every answer")}
 """Views of a page: its path, what its address holds, and the button that leads to it."""
 MORE = {
-    "drawer": ("demo_run", "?arm=emotionprompt%2FEP02", "Difference"), "answer": ("demo_run", "answers?view=all&trial=3fa032d15c1f63d44fd7", "Everything recorded"),
+    "drawer": ("demo_run", "?arm=emotionprompt%2FEP02", "Difference"),
+    "answer": ("demo_run", "answers?view=all&trial=3fa032d15c1f63d44fd7", "Previous"),
     "rounds": ("demo_loops", "tasks?view=rounds", "Round by round"),
     "replication": ("demo_replication", "?more=replication", "Cell by cell"),
     "beside": ("demo_run", "?more=beside", "Nothing here is a verdict"), "texts": ("demo_run", "plan?view=texts", "Base prompt"),
@@ -275,6 +276,7 @@ def in_states(runs: Path) -> Iterator[None]:
 def screenshots(asked: argparse.Namespace) -> None:
     """Every page and section at both sizes in light and dark, whole pages, as PNG; what axe and the console find is said."""
     from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import TimeoutError as TooLate
     from playwright.sync_api import sync_playwright
 
     into: Path = asked.screenshots
@@ -301,7 +303,10 @@ def screenshots(asked: argparse.Namespace) -> None:
                         there(page, text)
                         page.wait_for_timeout(1200)  # tables and charts are drawn after the page
                     else:
-                        page.wait_for_selector("[data-testid=stSkeleton]", timeout=WAIT_MS)
+                        with suppress(TooLate):  # a run that is ready already is there at once
+                            page.wait_for_selector("[data-testid=stSkeleton]", timeout=3_000)
+                            page.screenshot(path=into / f"{name}-{size}-{scheme}.png")
+                        continue
                     for found in Axe().run(page).response["violations"]:
                         print(f"axe: {name} {size} {scheme}: {found['id']} {len(found['nodes'])} {found['nodes'][0]['html'][:160]}")
                     main = "document.querySelector('[data-testid=stMainBlockContainer]').scrollHeight"

@@ -237,7 +237,6 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
               axis=alt.Axis(format=",d", labelOverlap=True, values=_decades(min(ends), max(ends))))  # fmt: skip
     y = alt.Y("power:Q", title="runs that see the effect, %", scale=alt.Scale(domain=[0, 100]))
     colour = alt.Color("effect:N", sort=effects, scale=alt.Scale(range=LINES), legend=None)
-    dash = alt.StrokeDash("effect:N", sort=effects, legend=None)
     wanted = alt.Chart(_data([{"power": 80, "words": "80 %"}])).encode(y=y)
     goal = wanted.mark_rule(color="#888888", strokeDash=[4, 4])
     goal_words = wanted.mark_text(align="left", baseline="bottom", dx=3, fontSize=11, color=INK).encode(x=alt.value(0), text=WORDS)
@@ -246,7 +245,7 @@ def power(rows: Sequence[Mapping[str, Any]], n_items: int, title: str, simulated
     here_words = chosen.mark_text(align="left", baseline="top", dx=4, fontSize=11, color=INK).encode(y=alt.value(2), text=WORDS)
     base = alt.Chart(_data(values))
     line = base.mark_line(interpolate="monotone").encode(
-        x=x, y=y, color=colour, strokeDash=dash, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
+        x=x, y=y, color=colour, strokeWidth=alt.condition("datum.asked", alt.value(3.5), alt.value(1.5))
     )
     there = base.transform_filter(f"datum.asked && datum.items == {n_items:d}")
     point = there.mark_point(filled=True, size=110, opacity=1).encode(x=x, y=y, color=colour)
