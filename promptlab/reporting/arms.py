@@ -9,7 +9,7 @@ from promptlab.reporting.build import Report
 from promptlab.reporting.decide import Kind, lines, needed
 from promptlab.reporting.rows import CONTRAST, PLACE, named
 from promptlab.reporting.table import Table, table
-from promptlab.stats import ArmRow, Extra, Interval, decided, interval, p_text, points
+from promptlab.stats import ArmRow, Extra, Interval, chance, decided, interval, p_text, points
 
 DECISION_NOTE = (
     "Each sentence against what it would take the place of. Points are drawn towards those of the other sentences, because the largest of "
@@ -53,7 +53,7 @@ def decision_table(report: Report) -> Table:
             [
                 named(report, r.model), r.setting.words, r.treatment, report.plan.called(r.control), points(r.diff),
                 f"{points(r.shrunk)} ({interval(r.ci_low, r.ci_high)})",
-                *(_chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
+                *(chance(p) for p in (r.p_above_zero, r.p_above_margin, r.p_best)),
                 _extra(r.cost, 1000, "{:+.4f}"), _extra(r.tokens, 1, "{:+.1f}"), _extra(r.seconds, 1, "{:+.2f}"),
                 "-" if r.usd_per_right is None else f"{r.usd_per_right:.6f}",
                 f"{found['decision']}: {more:,} items a task" if more else found["decision"],
@@ -71,10 +71,6 @@ def arm_tables(report: Report) -> list[Table]:
     """The decision, and what repeats say: the tables that have rows."""
     decision = decision_table(report)
     return [*([decision] if decision.rows else []), *repeat_tables(report)]
-
-
-def _chance(p: float) -> str:
-    return "> 99 %" if p > 0.99 else "< 1 %" if p < 0.01 else f"{100 * p:.0f} %"
 
 
 def _extra(e: Extra, scale: float, form: str) -> str:

@@ -27,7 +27,8 @@ from promptlab.stats import ArmRow
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 HARMLESS = re.compile(r"[+-]?\d[\d,]*(\.\d+)?( to [+-]?\d[\d,]*(\.\d+)?)?( %)?")
-SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~])")
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#!~]|\$(?!\d)|:(?=[\w+-]+:))")
+"""What Markdown acts on; a formula and a short name of an emoji too, which a site may draw."""
 
 
 def to_json(report: Report) -> str:
