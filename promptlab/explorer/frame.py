@@ -1,4 +1,4 @@
-"""The frame around every page: the bar of pages, which run, how far it is, and one menu to take things along.
+"""The frame around every page: the bar of pages, which run, how far it is, and one menu of downloads.
 
 The bar is made of links of our own, because those of `st.navigation` drop the run and the model from the address.
 
