@@ -168,12 +168,12 @@ def export(
     """Write the requests and answers of a run, or of an experiment from the cache, as plain files that others can import and replay."""
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import Run
-    from promptlab.record.store.files import read_file
     from promptlab.reporting import audited
+    from promptlab.reporting.remade import study_of
     from promptlab.running import bundle
     from promptlab.running.own_answers import own_of
     from promptlab.running.replay import replayed
-    from promptlab.sources.foreign import files_read
+    from promptlab.sources.foreign import files_read, read_bytes
     from promptlab.sources.spec.user import consent
 
     n_missing = 0
@@ -190,12 +190,14 @@ def export(
         about: dict[str, Any] = {"experiment": run.manifest.name, "run": run.id, **audited.about(run)}
         path = source / "experiment.yaml"
         try:
-            text = read_file(path).decode(errors="replace")
+            text = read_bytes(path, 2**26, source).decode(errors="replace")
         except OSError as error:
-            raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
+            raise UsageProblem(
+                f"{path}: cannot be read: {error.strerror or error}; export the experiment file instead of the run"
+            ) from None
         try:
             with files_read() as found_files:
-                files, others = bundle.own_files(audited.study_of(run, consent(allow_code)), found_files)
+                files, others = bundle.own_files(study_of(run, consent(allow_code)), found_files)
         except (PromptlabError, OSError) as problem:
             others = [f"the experiment's own files, which cannot be read here ({first_line(problem)})"]
         answers, n = bundle.of_run(run), run.manifest.counts.done

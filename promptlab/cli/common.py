@@ -123,7 +123,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         console = Console(width=WIDTH_OFF_TERMINAL)
     console.print(table)
     if note:
-        console.print(Text(inert_lines(note)))
+        console.print(Text(inert(note)))
 
 
 def print_lines(
@@ -190,10 +190,5 @@ def _cell(value: object) -> str:
 
 def say(text: str = "") -> None:
     """A line of plain text on stdout."""
-    sys.stdout.write(inert_lines(text) + "\n")
+    sys.stdout.write(inert(text) + "\n")
     sys.stdout.flush()
-
-
-def inert_lines(text: str) -> str:
-    """Text of several lines as a terminal shows it, and obeys nothing of it."""
-    return "\n".join(map(inert, text.split("\n")))

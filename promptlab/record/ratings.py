@@ -6,6 +6,7 @@ Nothing here names a person: a rater is a token. A line is never changed; what i
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -15,13 +16,16 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem
+from promptlab.nouns import UNREADABLE, FileProblems, Problem, RunProblem, UsageProblem, digest
 from promptlab.nouns.typed import typed
 from promptlab.record.store.files import REMEDY
+from promptlab.scoring.judged import CHOICES
 from promptlab.sources.foreign import json_value, opened_to_write, read_bytes
 
 FOLDER = "ratings"
 LIMIT = 2**26
+CHAINED = "chained"
+"""The key of a line that holds the hash of the line and of all before it."""
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
 """Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
@@ -61,7 +65,7 @@ def add(folder: Path, rating: Rating) -> None:
     """Append a line; it is on the disk when this returns."""
     path = file_of(folder, rating.rater)
     path.parent.mkdir(exist_ok=True)
-    line = json.dumps({**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}, ensure_ascii=False) + "\n"
+    row = {**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}
     is_new = not path.exists()
     before = _lines(folder, path)
     try:
@@ -69,8 +73,9 @@ def add(folder: Path, rating: Rating) -> None:
     except OSError as error:
         raise RunProblem(f"{path}: cannot be written: {error.strerror or error}") from None
     try:
-        cut = before != b"" and not before.endswith(b"\n")  # a line that a power cut left half
-        os.write(number, ("\n" * cut + line).encode("utf-8", "replace"))
+        cut = b"\n" if before and not before.endswith(b"\n") else b""  # a line that a power cut left half
+        chained = digest([hashlib.sha256(before + cut).hexdigest(), json.loads(json.dumps(row))])
+        os.write(number, cut + (json.dumps({**row, CHAINED: chained}, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
         os.fsync(number)
     finally:
         os.close(number)
@@ -82,6 +87,29 @@ def add(folder: Path, rating: Rating) -> None:
             os.close(directory)
 
 
+def unlike(folder: Path) -> list[str]:
+    """Lines that are not what was written after those before them; a file without any chain is of an earlier version.
+
+    Whoever edits a file can compute its chain again: this tells damage and careless edits.
+    """
+    found = []
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        before, n_chained = hashlib.sha256(), 0
+        for number, line in enumerate(_lines(folder, path).splitlines(keepends=True), 1):
+            try:
+                row = json_value(line)
+                chained = row.pop(CHAINED, None)
+            except (ValueError, AttributeError):
+                chained = None if line.strip() else ""  # half a line, by a power cut
+            if chained and chained != digest([before.hexdigest(), row]):
+                found.append(f"line {number} of {FOLDER}/{path.name} is not what was written there")
+            elif chained is None and n_chained and line.endswith(b"}\n"):
+                found.append(f"line {number} of {FOLDER}/{path.name} was not written by promptlab")
+            n_chained += bool(chained)
+            before.update(line)
+    return found
+
+
 def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
     """What holds: the last word of each rater on each unit and kind, in order; lines that cannot be read are left out."""
     found: dict[tuple[str, str, str], Rating] = {}
@@ -90,6 +118,7 @@ def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
         for line in _lines(folder, path).decode("utf-8", "replace").splitlines():
             try:
                 data = json_value(line)
+                data.pop(CHAINED, None)
                 one = replace(typed(Rating, data), more={k: v for k, v in data.items() if k not in own})
                 if not all(isinstance(value, str | int | float) for value in one.values.values()):
                     continue
@@ -145,8 +174,13 @@ def from_csv(path: Path, text: str) -> list[Rating]:
         kind = (row.get("kind") or "rate").strip()
         rating = found.setdefault((rater, unit, kind), {"values": {}, "row": row})
         if value:
-            number = value.replace(".", "", 1).lstrip("-").isdecimal()
-            rating["values"][(row.get("rubric") or "").strip()] = float(value) if number else value
+            rubric, number = (row.get("rubric") or "").strip(), value.replace(".", "", 1).isdecimal()
+            read = float(value) if number else value
+            if not number and value not in CHOICES:
+                problems.append(Problem(path, reader.line_num, f"{value!r} is no rating: a number, A, B, tie, or nothing"))
+            elif rating["values"].setdefault(rubric, read) != read:
+                said = f"{rater} says {rating['values'][rubric]} and {value} of one answer ({unit})"
+                problems.append(Problem(path, reader.line_num, said.replace(".0 ", " ")))
     if problems:
         raise FileProblems(problems)
     return [
