@@ -14,6 +14,7 @@ import typer
 
 from promptlab import __version__
 from promptlab.cli import audit, bring, cache, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
+from promptlab.cli.common import inert_lines
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -67,11 +68,11 @@ def main() -> None:
         app()
     except PromptlabError as error:
         from promptlab.cli.remedies import remedy
-        from promptlab.nouns import inert, known_secrets, redact
+        from promptlab.nouns import known_secrets, redact
 
         found = remedy(error, sys.argv[1:])
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
-        sys.stderr.write(inert(redact(said, known_secrets())))
+        sys.stderr.write(inert_lines(redact(said, known_secrets())))
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()
