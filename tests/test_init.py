@@ -219,6 +219,77 @@ SHAPES: dict[str, tuple[str, str | bytes, dict[str, Any]]] = {
         json.dumps([{"conversations": [{"from": "human", "value": TEXTS[n]}], "label": TEAMS[n % 3]} for n in range(N)]),
         {"input": "conversations", "target": "label", "metric": "label", "copied": True},
     ),
+    "titles above": (
+        "t.csv",
+        "Export of tickets;;\nMade by: Ann;;\n;;\n" + csv_of(TICKETS, ";"),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "a title without cells": (
+        "t.csv",
+        "Export of tickets, third quarter\n" + csv_of(TICKETS, ";"),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "an index without a name": (
+        "t.csv",
+        csv_of([{"": n, "message": TEXTS[n], "reply": f"Reply {n}"} for n in range(N)]),
+        {"input": "message", "target": "reply", "n": N, "copied": True},
+    ),
+    "labels in several spellings": (
+        "t.csv",
+        csv_of(rows(text=lambda n: TEXTS[n], label=lambda n: ("Spam", "spam ", "HAM", "ham", "Spam", "ham")[n % 6])),
+        {"target": "label", "metric": "label", "n_labels": 2, "copied": True},
+    ),
+    "numbers with a unit": (
+        "t.csv",
+        csv_of(rows(question=lambda n: f"How far is village {n}?", answer=lambda n: f"{1234 * n + 1001:,} km")),
+        {"target": "answer", "metric": "number", "copied": False},
+    ),
+    "lists as Python prints them": (
+        "t.csv",
+        csv_of(rows(text=lambda n: TEXTS[n], tags=lambda n: str((["a", "b"], ["b"], ["c's"])[n % 3]))),
+        {"target": "tags", "metric": "listed", "n_labels": 3, "copied": True},
+    ),
+    "conversations as Python prints them": (
+        "t.csv",
+        csv_of(rows(messages=lambda n: str([{"role": "user", "content": TEXTS[n]}]), label=lambda n: TEAMS[n % 3])),
+        {"input": "messages", "target": "label", "copied": True},
+    ),
+    "lists of one answer": (
+        "t.jsonl",
+        lines_of(rows(question=lambda n: TEXTS[n], answers=lambda n: [TEAMS[n % 3]])),
+        {"target": "answers", "metric": "label", "n_labels": 3, "copied": True},
+    ),
+    "sentences as answers": (
+        "t.tsv",
+        csv_of(rows(en=lambda n: TEXTS[n], de=lambda n: f"Das alte Haus {n} ist rot."), "\t"),
+        {"input": "en", "target": "de", "rubric": True},
+    ),
+    "rows deep inside": (
+        "t.json",
+        json.dumps({"status": "ok", "result": {"page": 1, "tickets": TICKETS}}),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "lines in a file called json": ("t.json", lines_of(TICKETS), {"input": "message", "target": "team", "n": 60, "copied": True}),
+    "lists of cells": (
+        "t.json",
+        json.dumps([["message", "team"], *([t["message"], t["team"]] for t in TICKETS)]),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "columns of a data frame": (
+        "t.json",
+        json.dumps({name: {str(n): t[name] for n, t in enumerate(TICKETS)} for name in TICKETS[0]}),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "a data frame split": (
+        "t.json",
+        json.dumps({"columns": [*TICKETS[0]], "index": [*range(N)], "data": [[*t.values()] for t in TICKETS]}),
+        {"input": "message", "target": "team", "n": 60, "copied": True},
+    ),
+    "objects by name": (
+        "t.json",
+        json.dumps({f"q{n}": {"question": t["message"], "answers": [{"text": t["team"]}]} for n, t in enumerate(TICKETS)}),
+        {"input": "question", "target": None, "rubric": True, "note": "'answers' holds lists of objects"},
+    ),
     "braces in cells": (
         "t.csv",
         csv_of(rows(text=lambda n: f"{{team}} {{{{x}}}} {n} {{instruction}}", label=lambda n: ("{a}", "{b}")[n % 2])),

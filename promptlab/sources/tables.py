@@ -203,6 +203,16 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
 
 def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
     """A sheet of an Excel file: the one that is named, else the only one with rows. The first row that holds anything names the columns."""
+    numbers, rows = zip(*(sheet_rows(path, content, wanted) or [(1, ())]), strict=True)
+    columns = [str(name).strip() if name is not None else f"column {n}" for n, name in enumerate(rows[0], 1)]
+    if len(set(columns)) != len(columns):
+        raise FileProblems.one(path, f"two columns have one name: {', '.join(columns)}", numbers[0])
+    made = [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(zip(numbers[1:], rows[1:], strict=True), 1)]
+    return Table(path, tuple(columns), made)
+
+
+def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> list[tuple[int, tuple[Any, ...]]]:
+    """Number and cells of every row that holds anything, of the sheet that is named, else of the only one with rows."""
     import openpyxl
 
     check_zipped(path, content)
@@ -218,13 +228,7 @@ def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
         raise FileProblems.one(path, f"not a readable Excel file: {str(error).splitlines()[0][:200] if str(error) else error!r}") from None
     if len(found) > 1:
         raise FileProblems.one(path, f"several sheets hold rows ({', '.join(found)}); choose one with --sheet")
-    held: list[tuple[int, tuple[Any, ...]]] = next(iter(found.values()), [(1, ())])
-    numbers, rows = zip(*held, strict=True)
-    columns = [str(name).strip() if name is not None else f"column {n}" for n, name in enumerate(rows[0], 1)]
-    if len(set(columns)) != len(columns):
-        raise FileProblems.one(path, f"two columns have one name: {', '.join(columns)}", numbers[0])
-    made = [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(zip(numbers[1:], rows[1:], strict=True), 1)]
-    return Table(path, tuple(columns), made)
+    return next(iter(found.values()), [])
 
 
 def _cells(sheet: Any, most: int) -> Iterator[tuple[int, tuple[Any, ...]]]:  # noqa: ANN401
