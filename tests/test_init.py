@@ -365,7 +365,13 @@ tests:
             "polite.txt": 'Answer in a {{tone}} way, as {"reply": ...} for {name}:\n{{mail}}\n',
             "chat.json": '[{"role": "system", "content": "Be {{tone}}."}, {"role": "user", "content": "{{mail}}"}]',
         },
-        {"tasks": 1, "prompts": 2, "lost": ["javascript"], "sampling": {"temperature": 0.2, "max_tokens": 200}},
+        {
+            "tasks": 1,
+            "prompts": 2,
+            "lost": ["javascript"],
+            "sampling": {"temperature": 0.2, "max_tokens": 200},
+            "lost models": ["'config.apiKey' of provider 'openai:chat:gpt-4o-mini'"],
+        },
     ),
     "a table of tests": (
         "prompts: ['Sort this: {{text}}']\nproviders: openai:gpt-4o-mini\ntests: file://tests.csv\n",
@@ -405,6 +411,52 @@ tests:
         ),
         {},
         {"tasks": 1, "prompts": 2, "targets": True, "lost": ["Jinja", "the variable 'unset' has no value"]},
+    ),
+    "a judge, a price and providers of one model": (
+        """
+description: Support
+env: {OPENAI_BASE_URL: "https://elsewhere.example"}
+x-common: &common {tone: kind}
+prompts:
+  file://v1.txt: first
+  file://chat.json: chat
+providers:
+  - {id: openai:chat:gpt-4o-mini, config: {temperature: 0, max_tokens: 99, tools: file://tools.json}}
+  - {id: openai:chat:gpt-4o-mini, label: warm, config: {temperature: 1, max_tokens: 99}, prompts: [chat]}
+defaultTest: file://default.yaml
+scenarios:
+  - config: [{vars: {language: French}}, {vars: {language: Dutch}}]
+    tests: [{vars: {question: "Which is {{language | upper}}?"}, assert: [{type: llm-rubric, value: polite, threshold: 0.5}]}]
+tests: file://t.jsonl
+""",
+        {
+            "v1.txt": "In {{ language }}: {{ question | trim }}{# a comment #}",
+            "chat.json": '[{% for m in history %}{"role": "user", "content": "{{m}}"},{% endfor %}'
+            '{"role": "user", "content": "{{language}}: {{question}}"}]',
+            "default.yaml": "assert: [{type: cost, threshold: 0.01}]\n",
+            "t.jsonl": lines_of(
+                [
+                    {"vars": {"language": "French", "question": f"Q{n}?"}, "assert": [{"type": "llm-rubric", "value": "polite"}], "x": 1}
+                    for n in range(3)
+                ]
+            ),
+        },
+        {
+            "tasks": 1,
+            "prompts": 2,
+            "targets": True,
+            "models": ["openai_gpt-4o-mini-1", "warm"],
+            "sampling": {"max_tokens": 99},
+            "lost": [
+                "env",
+                "'first': filters",
+                "'chat': its blocks",
+                "'x' of a test",
+                "'threshold' of an assertion",
+                "'question': filters",
+            ],
+            "lost models": ["'config.tools' of provider 'openai:chat:gpt-4o-mini'", "'prompts' of provider 'openai:chat:gpt-4o-mini'"],
+        },
     ),
 }
 
@@ -520,6 +572,12 @@ def test_wishes_are_heard_and_checked(tmp_path: Path) -> None:
 def test_a_budget_only_where_the_price_is_known(model: str, tmp_path: Path) -> None:
     _, found = started(tmp_path, "t.csv", csv_of(TICKETS), model=model)
     assert resolve(tmp_path / found.experiment).experiment.budget_usd == (2 if "4o" in model else None)
+
+
+def test_free_text_is_planned_where_the_judge_is_the_model_under_test(tmp_path: Path) -> None:
+    _, found = started(tmp_path, "t.csv", csv_of(rows(mail=lambda n: TEXTS[n])), model="openai/gpt-4o-mini")
+    study = resolve(tmp_path / found.experiment)
+    assert ([m.name for m in study.design.models], [m.name for m in study.judges]) == (["openai/gpt-4o-mini"], ["judge"])
 
 
 def test_the_command(tmp_path: Path) -> None:

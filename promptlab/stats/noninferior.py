@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from promptlab.nouns import ArmRef, Contrast, Plan
 from promptlab.stats.analysis import LEAST_ITEMS, Analysis
 from promptlab.stats.core import Pairs, infer
+from promptlab.stats.intervals import tango_score
 
 Outcome = Literal["pass", "fail", "not enough data"]
 
@@ -83,3 +86,13 @@ def _ends(
         why = "all items moved alike, so there is no error to judge it by"
     low, high = (None, None) if ends is None else ends[1:]
     return float(np.mean([p.d.mean() for p in some])), low, high, n, len(some), why
+
+
+def items_of_gate(discordance: float, margin: float, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Items with which a share `power` of gates passes where nothing changes on average.
+
+    `discordance` and `margin` are fractions; from the gate's own score statistic (Tango 1998), so for 20 changed answers and more.
+    """
+    z_alpha, z_power = float(ndtri(1 - alpha)), float(ndtri(power))
+    one_item = tango_score(discordance / 2, discordance / 2, 1, -margin)
+    return math.ceil((z_alpha / one_item + z_power * math.sqrt(discordance) / margin) ** 2)

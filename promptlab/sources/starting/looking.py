@@ -132,9 +132,9 @@ def _of_cells(path: Path, size: int, found: Looked) -> None:
 def _separator(lines: Sequence[str], first: str) -> str:
     """What four of five lines hold equally often, `first` before others; empty where there is none."""
     for mark in dict.fromkeys((first, *",;\t|")):
-        [(n, times)] = Counter(re.sub(r'"[^"]*"', "", line).count(mark) for line in lines).most_common(1) or [(0, 0)]
-        if n and 5 * times >= 4 * len(lines):
-            return mark
+        counts = Counter(re.sub(r'"[^"]*"', "", line).count(mark) for line in lines)
+        if any(n and 5 * times >= 4 * len(lines) for n, times in counts.items()):
+            return str(mark)
     return ""
 
 
