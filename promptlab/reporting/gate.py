@@ -41,7 +41,8 @@ class Gated:
     def words(self) -> str:
         """The outcome in one sentence."""
         q = self.quality
-        text = f"{self.outcome.upper()}: {self.arm} against {self.incumbent} on {self.model}"
+        against = f" against {self.incumbent}" if self.incumbent else ""
+        text = f"{self.outcome.upper()}: {self.arm}{against} on {self.model}"
         if q.diff is not None:
             text += f": {points(q.diff)} points ({100 * (1 - 2 * q.alpha):.0f} % {interval(q.low, q.high)}), margin {100 * q.margin:g}"
         if self.cost_increase is not None:
@@ -65,10 +66,14 @@ def gate(run: Run, arm: str | None, *, margin: float | None = None, max_cost_inc
 
 def _gated(report: Report, model: str, arm: str | None, margin: float | None, most: float | None) -> Gated:
     plan = report.plan
-    [rows] = [summary.rows for summary in summaries(report) if summary.model == model]
+    rows = next((summary.rows for summary in summaries(report) if summary.model == model), ())
     margins = plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
+    why = ""
     if arm in {r.treatment for r in report.screening if r.model == model} - {r.treatment for r in report.screening if r.chosen}:
         why = "it did not continue after the screening part, so nothing confirms it"
+    elif not report.complete and all(row.incumbent for row in rows):
+        why = f"the run is {report.state}, and no other arm has an answer"
+    if why:
         none = NonInferiority(
             outcome="not enough data", diff=None, low=None, high=None, margin=margins if margin is None else margin / 100, alpha=plan.alpha,
             n_items=0, n_tasks=0, why=why,
