@@ -99,7 +99,7 @@ def unlike(folder: Path) -> list[str]:
             try:
                 row = json_value(line)
                 chained = row.pop(CHAINED, None)
-            except (ValueError, AttributeError):
+            except UNREADABLE:
                 chained = None if line.strip() else ""  # half a line, by a power cut
             if chained and chained != digest([before.hexdigest(), row]):
                 found.append(f"line {number} of {FOLDER}/{path.name} is not what was written there")
@@ -115,7 +115,7 @@ def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
     found: dict[tuple[str, str, str], Rating] = {}
     own = {f.name for f in fields(Rating)}
     for path in [file_of(folder, rater)] if rater else sorted((folder / FOLDER).glob("*.jsonl")):
-        for line in _lines(folder, path).decode("utf-8", "replace").splitlines():
+        for line in _lines(folder, path).split(b"\n"):
             try:
                 data = json_value(line)
                 data.pop(CHAINED, None)

@@ -237,6 +237,16 @@ def _class_names(metadata: Mapping[bytes, bytes]) -> dict[str, list[str]]:
 
 def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
     """A sheet of an Excel file: the one that is named, else the only one with rows. The first row that holds anything names the columns."""
+    held = sheet_rows(path, content, wanted) or [(1, ())]
+    columns, first = headed(path, held[:TOP])
+    columns = [name or f"column {n}" for n, name in enumerate(columns, 1)]
+    return Table(
+        path, tuple(columns), [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(held[first:], 1)]
+    )
+
+
+def sheet_rows(path: Path, content: bytes, wanted: str | None = None) -> list[tuple[int, tuple[Any, ...]]]:
+    """Number and cells of every row that holds anything, of the sheet that is named, else of the only one with rows."""
     import openpyxl
 
     check_zipped(path, content)
@@ -252,12 +262,7 @@ def read_sheet(path: Path, content: bytes, wanted: str | None = None) -> Table:
         raise FileProblems.one(path, f"not a readable Excel file: {str(error).splitlines()[0][:200] if str(error) else error!r}") from None
     if len(found) > 1:
         raise FileProblems.one(path, f"several sheets hold rows ({', '.join(found)}); choose one with --sheet")
-    held: list[tuple[int, tuple[Any, ...]]] = next(iter(found.values()), [(1, ())])
-    columns, first = headed(path, held[:TOP])
-    columns = [name or f"column {n}" for n, name in enumerate(columns, 1)]
-    return Table(
-        path, tuple(columns), [Row(n, line, dict(zip(columns, row, strict=False))) for n, (line, row) in enumerate(held[first:], 1)]
-    )
+    return next(iter(found.values()), [])
 
 
 def _cells(sheet: Any, most: int) -> Iterator[tuple[int, tuple[Any, ...]]]:  # noqa: ANN401
