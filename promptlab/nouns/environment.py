@@ -107,7 +107,7 @@ def located(model: Model) -> Model:
 
 
 def _checked(model: Model, name: str, value: str, *, is_address: bool = False) -> str:
-    """The value of a variable, for the record; UsageProblem for an address that may hold a secret, or that is none."""
+    """The value of a variable, for the record; UsageProblem for an address that may hold a secret, or is not one."""
     parts = urlsplit(value)
     if (is_address or "://" in value) and (parts.scheme not in ("http", "https") or "@" in parts.netloc or parts.query):
         raise UsageProblem(
