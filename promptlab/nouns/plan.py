@@ -384,6 +384,11 @@ class Plan(Typed):
         return frozenset(arm.name for arm in self.arms if arm.role == "placebo")
 
     @property
+    def margin(self) -> float:
+        """The smallest difference that counts over the tasks, a fraction; with one task that of a task, since its mean is the cell."""
+        return self.margins.cell if len(self.tasks) == 1 else self.margins.mean
+
+    @property
     def baseline(self) -> tuple[str, ...]:
         """The arms that are the prompt as it is."""
         return (NONE_ARM, AA_ARM) if self.pooling else (NONE_ARM,)

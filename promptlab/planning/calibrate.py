@@ -249,7 +249,7 @@ def gates(study: Study, sweeps: int, margin: float | None, baseline: float, disc
     used = frame[here]
     arm = arm._replace(rows=arm.rows[here])
     shape = (used["model"].nunique(), len(used.groupby(["task", "item"], observed=True)))
-    own = margin if margin is not None else plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
+    own = margin if margin is not None else plan.margin
     rng = np.random.default_rng(study.design.seed)
     said: dict[float, list[str]] = {0.0: [], own: [], LOSS * own: []}
     for true, outcomes in said.items():

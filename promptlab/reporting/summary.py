@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, Comparison, Verdict
+from promptlab.nouns import AA_ARM, CONTROLS, FINDINGS, NONE_ARM, Comparison, Verdict
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
-from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, lines, needed, open_reasons, reason
+from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, counted, lines, needed, open_reasons, reason
 from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
-from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
+from promptlab.stats import ArmRow, Standing, error_of, has_chances, interval, points, shrunken
 from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
 
 Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "depends on the prompt", "do not judge"]
@@ -55,6 +55,9 @@ class SummaryRow:
     ci_low: float | None = None
     ci_high: float | None = None
     p_adjusted: float | None = None
+    worst_low: float | None = None
+    worst_high: float | None = None
+    """Between what `diff` lies, whatever the answers that either arm lacks were."""
     verdict: Verdict | None = None
     against_neutral: float | None = None
     against_neutral_verdict: Verdict | None = None
@@ -125,7 +128,7 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
     open_rows: list[Open]
     if of_arms(report.plan):
         rows = _arms(report, model, own, silent)
-        open_rows = [(row.arm, row.why, row.verdict, row.more_items) for row in rows if row.verdict in ("unclear", "refused")]
+        open_rows = [(f"{row.arm}{bounds(row)}", row.why, row.verdict, row.more_items) for row in rows if row.verdict in OPEN]
         beside = _beside(report, model)
     else:
         rows = [_row(report, s, said, decided, silent) for s in own]
@@ -149,7 +152,10 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
 
 
 def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> float | None:
-    own = [c.mean_control for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
+    if of_arms(report.plan):  # differences are against the incumbent's own score
+        return None
+    over = [c for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
+    own = [c.mean_control for c in over if AA_ARM in c.control_arms]
     means, scores = ({f"{100 * x:.1f}" for x in of if x is not None} for of in (own, [row.score for row in rows if row.incumbent]))
     return own[0] if len(means) == len(scores) == 1 and means != scores else None
 
@@ -157,7 +163,12 @@ def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> 
 def _open(report: Report, line: Line) -> Open:
     c = line.comparison
     found = needed(report, c) if c.status == "ok" else None
-    return line.name, line.because, c.verdict, found.more if found else None
+    return f"{line.name}{bounds(c)}", line.because, c.verdict, found.more if found else None
+
+
+def bounds(of: Comparison | SummaryRow) -> str:
+    """Between what the difference lies, whatever the missing answers were; '' where that prevents nothing."""
+    return f" ({interval(of.worst_low, of.worst_high)} whatever is missing)" if of.verdict == "refused" and of.worst_low is not None else ""
 
 
 def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> list[SummaryRow]:
@@ -170,7 +181,7 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
         arm = arm_of(plan, model, s.setting.id, s.prompt, s.arm)
         place = known.get((arm, base))
         judged.append((s, None if arm == base or place is None else report.comparisons[place]))
-    with_error = [c for _, c in judged if c is not None and c.diff is not None and error_of(c) and c.verdict != "refused"]
+    with_error = [c for _, c in judged if c is not None and has_chances(c)]
     drawn = {}
     if with_error and not silent:
         found = shrunken([c.diff or 0.0 for c in with_error], [error_of(c) or 0.0 for c in with_error], margin=with_error[0].margin)
@@ -195,7 +206,7 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
     return rows
 
 
-FIGURES = ("diff", "ci_low", "ci_high", "p_adjusted", "verdict")
+FIGURES = ("diff", "ci_low", "ci_high", "p_adjusted", "worst_low", "worst_high", "verdict")
 OF_VERDICT: Mapping[str, Decision] = {
     "helps": "ship", "hurts": "keep the incumbent", "same": "keep the incumbent", "negligible": "keep the incumbent",
     "unclear": "collect more",
@@ -203,7 +214,7 @@ OF_VERDICT: Mapping[str, Decision] = {
 
 
 def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
-    """Where a sentence does one thing in one base prompt and another thing in another, one row for each prompt and no advice for all."""
+    """Where a sentence does one thing in one base prompt and another thing in another, a row for each prompt and none for their mean."""
     found: list[SummaryRow] = []
     depends = dependences(report.comparisons)
     for row in rows:
@@ -211,7 +222,6 @@ def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[Summa
             found.append(row)
             continue
         why = "What it does depends on the base prompt."
-        found.append(replace(row, decision="depends on the prompt", why=why))
         for c in report.of("by_prompt", model):
             parts = parts_of(c)
             if c.task is None and parts and (c.setting.id, parts.text, parts.control) == (row.setting, row.text_of, "none"):
@@ -312,7 +322,7 @@ def _where(report: Report) -> str:
     tasks = report.plan.tasks
     items = sum(task.n_items for task in tasks)
     part = " that confirm" if report.plan.confirm else ""
-    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items{part}"
+    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {counted(items)}{part}"
 
 
 def _neutral(rows: Sequence[SummaryRow]) -> str:
@@ -353,12 +363,14 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         chosen = f"Corrected for choosing among {len(judged)}, no" if value < (best.diff or 0.0) and len(judged) > 1 else "No"
         return f"{chosen} arm has a better estimate than the incumbent."
     which = "" if best.diff == max(row.diff or 0.0 for row in judged) else " once corrected for the choice"
-    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {best.items:,} items)"
+    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {counted(best.items)})"
     text = f"{best.arm} has the largest gain{which}: {figures}"
     if len(judged) > 1 and best.corrected is not None:
         text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
     tied = [row for row in judged if row is not best and row.ci_high is not None and row.ci_high >= value]
-    return text + (f"; {len(tied) or 'none'} of {len(judged) - 1} others may be as good." if len(judged) > 1 else ".")
+    n = len(judged) - 1
+    others = f"{len(tied) or 'none'} of {n} others" if n > 1 else "the other" if tied else "the other is not as good"
+    return text + (f"; {others}{' may be as good' if tied or n > 1 else ''}." if n else ".")
 
 
 def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
@@ -373,7 +385,7 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     if ship is not None:
         return f"Ship {ship.arm}. {ship.why}"
     open_ = [row for row in others if row.decision == "collect more"]
-    depends = [row.arm for row in others if row.decision == "depends on the prompt" and " in prompt " not in row.arm]
+    depends = [row.text_of for row in others if row.decision == "depends on the prompt"]
     if depends:
         return f"Decide prompt by prompt: what {depends[0]} does depends on the base prompt."
     if not open_:
