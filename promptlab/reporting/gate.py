@@ -67,8 +67,8 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
     if arm in {r.treatment for r in report.screening if r.model == model} - {r.treatment for r in report.screening if r.chosen}:
         why = "it did not continue after the screening part, so nothing confirms it"
         none = NonInferiority(
-            outcome="not enough data", diff=None, low=None, high=None, margin=plan.margin if margin is None else margin / 100, alpha=plan.alpha,
-            n_items=0, n_tasks=0, why=why,
+            outcome="not enough data", diff=None, low=None, high=None, margin=plan.margin if margin is None else margin / 100,
+            alpha=plan.alpha, n_items=0, n_tasks=0, why=why,
         )  # fmt: skip
         return Gated(
             run=report.run, model=model, simulated=model in report.manifest.simulated_models, arm=arm or "", incumbent=_incumbent(rows),

@@ -17,13 +17,15 @@ from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, cou
 from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
-from promptlab.stats import ArmRow, Standing, error_of, has_chances, interval, points, shrunken
+from promptlab.stats import ArmRow, Standing, error_of, interval, points, shrunken
 from promptlab.stats.contrasts import arm_of, exact, incumbent_of, of_arms
 
 Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "collect more", "depends on the prompt", "do not judge"]
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
+TOO_FEW = ("n_too_small", "too_few_clusters")
+"""Statuses with which no chance or corrected difference means anything."""
 NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
 """Controls without affect, the first that a run has."""
 
@@ -181,7 +183,7 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
         arm = arm_of(plan, model, s.setting.id, s.prompt, s.arm)
         place = known.get((arm, base))
         judged.append((s, None if arm == base or place is None else report.comparisons[place]))
-    with_error = [c for _, c in judged if c is not None and has_chances(c)]
+    with_error = [c for _, c in judged if c is not None and c.diff is not None and error_of(c) and c.verdict != "refused"]
     drawn = {}
     if with_error and not silent:
         found = shrunken([c.diff or 0.0 for c in with_error], [error_of(c) or 0.0 for c in with_error], margin=with_error[0].margin)
@@ -194,7 +196,7 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
             rows.append(SummaryRow(**facts, incumbent=incumbent, decision="incumbent" if incumbent else "do not judge"))
             continue
         facts |= {name: getattr(c, name) for name in FIGURES}
-        if (i := drawn.get(id(c))) is not None:
+        if (i := drawn.get(id(c))) is not None and c.status not in TOO_FEW:
             facts |= {"corrected": float(found.effect[i]), "corrected_low": float(found.low[i]), "corrected_high": float(found.high[i]),
                       "p_best": float(found.best[i])}  # fmt: skip
         need = needed(report, c) if c.verdict == "unclear" and c.status == "ok" else None
@@ -277,8 +279,9 @@ def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping
     if neutral is not None and neutral is not c:
         facts |= {"against_neutral": neutral.diff, "against_neutral_verdict": neutral.verdict}
     if found is not None:
-        arm: ArmRow = found["row"]
-        facts |= {"corrected": arm.shrunk, "corrected_low": arm.ci_low, "corrected_high": arm.ci_high, "p_best": arm.p_best}
+        if c is None or c.status not in TOO_FEW:
+            arm: ArmRow = found["row"]
+            facts |= {"corrected": arm.shrunk, "corrected_low": arm.ci_low, "corrected_high": arm.ci_high, "p_best": arm.p_best}
         facts["more_items"] = found["more_items"]
     if line is not None:
         facts["why"] = line.because

@@ -139,12 +139,6 @@ def error_of(c: Comparison) -> float | None:
     return c.se or None
 
 
-def has_chances(c: Comparison) -> bool:
-    """Whether chances and shrunken effects mean anything: an error is known, and items and clusters are not too few to know it."""
-    too_few = c.verdict == "refused" or c.status in ("n_too_small", "too_few_clusters")
-    return not too_few and c.diff is not None and bool(error_of(c))
-
-
 class Extra(NamedTuple):
     """What an answer takes more under the arm than under its control, with a 95 % interval over items; None where it is not known."""
 
@@ -182,8 +176,8 @@ def arm_rows(trials: pd.DataFrame, plan: Plan, comparisons: Sequence[Comparison]
     silent = {c.model for c in comparisons if c.status in ("aa_failed", "judge_failed")}
     families: dict[tuple[str, ...], dict[str, list[Comparison]]] = {}
     for c in comparisons:
-        judged = c.scope in ("stimulus", "prompt") and c.task is None and c.model not in silent
-        if judged and has_chances(c):
+        judged = c.scope in ("stimulus", "prompt") and c.task is None and c.model not in silent and c.status != "missing_pairs"
+        if judged and c.diff is not None and error_of(c):
             families.setdefault((c.model, c.setting.id, c.scope), {}).setdefault(c.control, []).append(c)
     if not families:
         return []
