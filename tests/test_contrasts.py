@@ -345,6 +345,31 @@ def test_base_prompts_as_a_random_factor_add_their_variance() -> None:
     assert "6 prompts" in wide.method
 
 
+def test_paraphrases_of_the_incumbent_are_a_control_with_an_analysis_of_its_own() -> None:
+    """A prompt against the mean of all wordings of the incumbent: these, and others like them, which differ as much as these do."""
+    names = ("current", "expert", "c1", "c2", "c3", "c4")
+    worded = tuple(PlannedPrompt(name=n, paraphrase_of="current" if n.startswith("c") and n != "current" else None) for n in names)
+    of = replace(plan(400, prompts=names), prompts=worded)
+    of = replace(of, hypotheses=tuple(planned(of)))
+    assert of.wordings == ["current", "c1", "c2", "c3", "c4"]
+    assert [(h.treatment, h.control) for h in of.hypotheses if h.family == "wording/m"] == [("expert", "current in 5 wordings")]
+    right = {"current": 240, "expert": 280, "c1": 272, "c2": 208, "c3": 244, "c4": 236}
+    rng = np.random.default_rng(3)
+    orders = {name: rng.permutation(400) for name in names}
+    trials = frame(of, lambda m, s, prompt, arm, i: (orders[prompt] < right[prompt]).astype(float))
+    c = the(analyse(trials, of), "wording")
+    assert c.diff == pytest.approx(0.1)
+    assert (c.verdict, c.against.phrase) == ("helps", "the prompt current in 5 wordings")
+    assert c.ci_neutral_low is not None
+    assert c.ci_low is not None
+    assert c.ci_neutral_low < 0 < c.ci_low, "wordings differ by so much that one more of them could do as well"
+    assert "against wordings like these" in c.sentence
+    [spread] = [row for row in supplement(trials, of, analyse(trials, of)).levels if row.factor == "wording"]
+    assert (spread.prompt, spread.n_levels, spread.lowest, spread.highest) == ("current", 5, "c2", "c1")
+    without = replace(of, prompts=tuple(replace(p, paraphrase_of=None) for p in worded))
+    assert not [h for h in planned(without) if h.scope == "wording"]
+
+
 def test_prompts_have_rows_in_the_decision() -> None:
     made = plan(200, prompts=["a", "b", "c"])
     right = {"a": 100, "b": 104, "c": 130}

@@ -384,6 +384,11 @@ class Plan(Typed):
         return frozenset(arm.name for arm in self.arms if arm.role == "placebo")
 
     @property
+    def wordings(self) -> list[str]:
+        """The incumbent and the prompts that say it in other words."""
+        return [prompt.name for prompt in self.prompts if self.incumbent in (prompt.name, prompt.paraphrase_of)]
+
+    @property
     def margin(self) -> float:
         """The smallest difference that counts over the tasks, a fraction; with one task that of a task, since its mean is the cell."""
         return self.margins.cell if len(self.tasks) == 1 else self.margins.mean

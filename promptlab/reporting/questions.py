@@ -8,9 +8,9 @@ from typing import NamedTuple
 from promptlab.nouns import AA_ARM, CONTROLS, NONE_ARM, VERDICTS, Comparison, Scope
 from promptlab.stats import interval, is_interaction, p_text, points
 
-CONTRASTED: tuple[Scope, ...] = ("prompt", "model", "level", "simple", "pair", "interaction")
+CONTRASTED: tuple[Scope, ...] = ("prompt", "wording", "model", "level", "simple", "pair", "interaction")
 """Scopes of contrasts in the order in which they are shown."""
-FIRST: tuple[Scope, ...] = ("prompt", "model", "level", "interaction")
+FIRST: tuple[Scope, ...] = ("prompt", "wording", "model", "level", "interaction")
 """Those that a headline names."""
 OF_TWO = {"helps": "larger", "hurts": "smaller"}
 """What the verdict on a difference of differences means."""

@@ -248,7 +248,7 @@ def _beside(report: Report, model: str) -> list[str]:
         if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue
         about = any(ref.model == model for ref in c.contrast.side(1))
-        if about and (c.scope == "model" or (c.scope == "interaction" and c.verdict in FINDINGS)):
+        if about and (c.scope in ("model", "wording") or (c.scope == "interaction" and c.verdict in FINDINGS)):
             said.append(f"{c.name}: {points(c.diff)} points ({interval(c.ci_low, c.ci_high)}), {words_of(c)}.")
     return said
 

@@ -121,7 +121,7 @@ class Analysis:
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
         like = like_these(some) if h.task is None else None
         claim = these if blank.generalises == "these" else like
-        others = like_sentences(some, claim, contrast.each(1), contrast.each(-1)) if claim is not None and h.control == "placebo" else None
+        others = _like_controls(some, claim, contrast) if h.control == "placebo" or h.scope == "wording" else None
         own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
         done = replace(these.put_into(blank), ci_neutral_low=beyond[0], ci_neutral_high=beyond[1])
         if h.task is None or blank.neutral != "these":
@@ -287,6 +287,10 @@ class Analysis:
             blank, scope="aa", n_family=len(cells), diff=found.diff, ci_low=low, ci_high=high, ci_method=f"{found.ci_method}, 99.9 %",
             method=found.method, adjustment="none", status="aa_failed" if failed else "ok", verdict="refused", sentence=text,
         )  # fmt: skip
+
+
+def _like_controls(some: Sequence[Pairs], claim: Inference | None, contrast: Contrast) -> Inference | None:
+    return None if claim is None else like_sentences(some, claim, contrast.each(1), contrast.each(-1))
 
 
 FRACTIONS = (

@@ -115,7 +115,8 @@ def _others(c: Comparison) -> str:
     """The interval against the neutral sentences that the verdict is not about."""
     if c.neutral != "these":
         return f"; against these alone {interval(c.ci_fixed_low, c.ci_fixed_high)}"
-    return "" if c.ci_neutral_low is None else f"; against neutral sentences like these {interval(c.ci_neutral_low, c.ci_neutral_high)}"
+    like = "wordings" if c.scope == "wording" else "neutral sentences"
+    return "" if c.ci_neutral_low is None else f"; against {like} like these {interval(c.ci_neutral_low, c.ci_neutral_high)}"
 
 
 def negligible(f: Figures) -> str:
