@@ -132,7 +132,7 @@ class Analysis:
             levels = [one.levels for one in found if len(one.pairs.s)]
             claim = like_levels(claim, levels, contrast.random) if claim is not None else None
         if len(some) == 1:
-            done = replace(done, se=error_of_task(some[0]))
+            done = replace(done, se=error_of_task(some[0])[0])
         if self._unfinished(tasks, contrast, found):
             return refused(done, "missing_pairs", say.unfinished(blank.n_pairs, blank.n_planned, self.again), rate)
         if self.at is not None and h.task is not None and len(self.n_items) > 1:

@@ -298,9 +298,20 @@ def _error(pairs: Sequence[Pairs]) -> tuple[float, float]:
     return math.sqrt(float(v.sum())) / len(pairs), float(v.sum() ** 2 / (v**2 / each).sum())
 
 
-def error_of_task(pairs: Pairs) -> float:
-    """The standard error of one task's mean item difference, robust where items come in clusters; 0 with fewer than two items."""
-    return _error([pairs])[0]
+def error_of_task(pairs: Pairs) -> tuple[float, float]:
+    """The standard error of one task's mean item difference, robust where items come in clusters, with its degrees of freedom; 0 with
+    fewer than two items.
+    """
+    return _error([pairs])
+
+
+def normal_error(errors: Sequence[float], dfs: Sequence[float], conf: float = 0.95) -> float:
+    """The error of the mean over tasks with which a normal interval is as wide as that of t with the tasks' pooled degrees of freedom."""
+    v, each = np.square(errors), np.array(dfs)
+    if v.sum() < TIED**2:
+        return 0.0
+    df = float(v.sum() ** 2 / (v**2 / each).sum())
+    return math.sqrt(float(v.sum())) / len(v) * float(stdtrit(df, (1 + conf) / 2) / ndtri((1 + conf) / 2))
 
 
 def _status(pairs: Sequence[Pairs], units: Sequence[Array], error: float, df: float, single: bool) -> Status:
