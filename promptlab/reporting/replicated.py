@@ -119,8 +119,8 @@ def _held(store: Store, paper: Paper) -> Held:
                 means = tuple(float(row[f"m{i}"]) for i in range(len(names)))
                 sizes = np.asarray(row["sizes"], dtype=int)
                 df = cluster_mean(np.zeros(sizes.sum()), np.repeat(np.arange(len(sizes)), sizes)).df_cr2 or 1.0
-                facts = (float(row[name]) for name in ("diff", "se"))
-                made = TaskMeans(task, int(sizes.sum()), *facts, means, float(row["changed"]), df, tuple(names[1:]))
+                diff, se = float(row["diff"]), float(row["se"])
+                made = TaskMeans(task, int(sizes.sum()), diff, se, means, float(row["changed"]), df, tuple(names[1:]))
                 held.setdefault((base_prompt, setting), []).append(made)
     return held
 

@@ -305,7 +305,7 @@ def error_of_task(pairs: Pairs) -> tuple[float, float]:
     return _error([pairs])
 
 
-def normal_error(errors: Sequence[float], dfs: Sequence[float], conf: float = 0.95) -> float:
+def normal_error(errors: Sequence[float] | Array, dfs: Sequence[float], conf: float = 0.95) -> float:
     """The error of the mean over tasks with which a normal interval is as wide as that of t with the tasks' pooled degrees of freedom."""
     v, each = np.square(errors), np.array(dfs)
     if v.sum() < TIED**2:

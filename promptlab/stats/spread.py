@@ -58,8 +58,8 @@ def level_spreads(trials: pd.DataFrame, plan: Plan) -> Iterator[LevelSpread]:
                     yield row
     worded = plain[plain["base_prompt"].isin(plan.wordings)]
     for model in plan.model_of if len(plan.wordings) >= FEWEST_LEVELS else ():
-        here = worded[worded["model"] == model]
-        if row := _spread(here.assign(level=here["base_prompt"].astype(object)), model, "wording", plan.incumbent):
+        own = worded[worded["model"] == model]
+        if row := _spread(own.assign(level=own["base_prompt"].astype(object)), model, "wording", plan.incumbent):
             yield row
 
 
