@@ -53,7 +53,7 @@ def served(url: str, model: str = "ok", more: str = "") -> str:
 
 def start(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "promptlab", *arguments],
+        [sys.executable, *(() if arguments[:1] == ("-c",) else ("-m", "promptlab")), *arguments],
         cwd=cwd or ROOT,
         env=_environment(env),
         stdout=subprocess.PIPE,
@@ -72,7 +72,7 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str], seconds
 
 
 def run(*arguments: str, env: Mapping[str, str] | None = None, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """One command from its start to its end; see warm.py for where it runs."""
+    """One command (or `-c`, code and its arguments) from its start to its end; see warm.py for where it runs."""
     whole = _environment(env)
     late = ("PROMPTLAB_HOME", "PROMPTLAB_CONFIG")  # read when used, as keys are
     if sys.platform == "linux" and all(name in late or name.endswith("_API_KEY") for name in env or {}):

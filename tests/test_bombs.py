@@ -7,8 +7,6 @@ import gzip
 import io
 import json
 import sqlite3
-import subprocess
-import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,8 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from conftest import ROOT
 from promptlab.running.cache import Cache
+from runs import run
 
 MEGABYTE = 10**6
 LONGEST_S = 5.0
@@ -72,9 +70,7 @@ print(time.process_time() - started, most_mb(), said[:300].replace("\\n", " "), 
 
 
 def refused(what: str, path: Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", READ, what, str(path)], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT, env={"HOME": "/"}
-    )
+    done = run("-c", READ, what, str(path))
     assert done.returncode == 0, done.stderr[-2000:]
     seconds, megabytes, said = done.stdout.strip("\n").split("|", 2)
     assert float(seconds) < LONGEST_S, done.stdout
@@ -186,9 +182,14 @@ def test_yaml(tmp_path: Path, kind: str) -> None:
     assert refused("table", tmp_path / "t.yaml")
 
 
+@pytest.fixture(scope="module")
+def zipped() -> bytes:
+    return gzip.compress(b"[" + b"[]," * 50_000_000, compresslevel=1)[:MEGABYTE]
+
+
 @pytest.mark.parametrize("name", ["t.json.gz", "t.json", "t.parquet", "t.eval", "t.csv"])
-def test_gzip(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(gzip.compress(b"[" + b"[]," * 50_000_000, compresslevel=1)[:MEGABYTE])
+def test_gzip(zipped: bytes, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(zipped)
     assert refused("import", tmp_path / name)
 
 

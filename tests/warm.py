@@ -1,10 +1,10 @@
 """Runs commands in forks of a process that has loaded what they import, since loading takes longer than most of them run.
 
-    with Warm() as warm: done = warm.run(["--help"], env, cwd)
+    done = Warm(env).run(["--help"], env, cwd, seconds)
 
-A fork runs `promptlab` as `python -m promptlab` would: its own arguments, environment, folder, standard streams and end; only
-its objects are not taken apart one by one, since that would copy all of the memory that it shares. Clients of providers are not
-loaded beforehand.
+A fork runs `promptlab` as `python -m promptlab` would, or, of `["-c", code, ...]`, that code as `python -c` would: its own
+arguments, environment, folder, standard streams and end; only its objects are not taken apart one by one, since that would copy
+all of the memory that it shares. Clients of providers are not loaded beforehand.
 """
 
 from __future__ import annotations
@@ -120,6 +120,11 @@ def main() -> None:
     gc.freeze()
     sys.argv = ["promptlab", *_asked(socket.socket(fileno=int(sys.argv[1])))]
     try:
+        if sys.argv[1:2] == ["-c"]:
+            code = sys.argv[2]
+            sys.argv = ["-c", *sys.argv[3:]]
+            exec(compile(code, "<string>", "exec"), {"__name__": "__main__"})
+            _end(0)
         runpy.run_module("promptlab", run_name="__main__", alter_sys=True)
     except SystemExit as end:
         if end.code is None or isinstance(end.code, int):

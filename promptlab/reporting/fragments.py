@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +54,19 @@ class Shown:
 
 def template(name: str) -> Template:
     """A template of this folder; every text that it is given is escaped, and what hides or reorders text is spelled out."""
+    return _templates().get_template(name)
+
+
+@cache
+def _templates() -> Environment:
+    """Made once: to compile a template takes longer than to fill it."""
     loader = FileSystemLoader(Path(__file__).parent)
     found = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_inert)
     found.globals |= {
         "light": Markup(LIGHT.css()), "dark": Markup(DARK.css()), "diff_css": Markup(DIFF_CSS), "verdicts": VERDICTS, "points": points,  # noqa: S704
         "interval": interval, "difference": _difference, "clipped": clipped,
     }  # fmt: skip
-    return found.get_template(name)
+    return found
 
 
 def _difference(pair: Pair) -> Markup:

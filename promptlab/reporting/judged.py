@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Plan, Verdict
+from promptlab.nouns import AA_ARM, NONE_ARM, Comparison, Contrast, Plan, Verdict, contrast_of
 from promptlab.record.ratings import Rating
 from promptlab.scoring.judged import COMBINED, Judging, judging_of
 from promptlab.scoring.rules import SCORINGS
@@ -25,7 +25,6 @@ from promptlab.stats import (
     Labels,
     adjust,
     anchored,
-    contrast_of,
     control_failed,
     interval,
     item_tables,

@@ -10,9 +10,8 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, NONE_ARM, UNWHOLE, ArmRef, Comparison, Contrast, Plan
+from promptlab.nouns import AA_ARM, NONE_ARM, UNWHOLE, ArmRef, Comparison, Contrast, Plan, contrast_of
 from promptlab.stats import sentences as say
-from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.tables import with_prompts
 
 __all__ = ["UNEVEN", "Shares", "ends", "shares_of", "weighed"]
