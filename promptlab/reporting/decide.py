@@ -130,6 +130,11 @@ def _in_tasks(report: Report, c: Comparison) -> list[Comparison]:
     return [one for one in like if one.task is not None] or ([c] if len(report.plan.tasks) == 1 else [])
 
 
+def bounds(verdict: Verdict | None, low: float | None, high: float | None) -> str:
+    """Between what a refused difference lies, whatever the missing answers were; '' where nothing is missing."""
+    return f" ({interval(low, high)} whatever is missing)" if verdict == "refused" and low is not None else ""
+
+
 def counted(n: int) -> str:
     """So many items."""
     return f"{n:,} {'item' if n == 1 else 'items'}"

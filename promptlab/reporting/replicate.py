@@ -249,7 +249,7 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
                     gain = table.scores[here][:, table.arms[COT_ARM]] - whole[:, 0]
                     cot = float(np.nanmean(gain)) if np.isfinite(gain).any() else None
                 se, df = error_of_task(found)
-                made = TaskMeans(task, len(whole), float(found.d.mean()), se, arm_means, changed, df, tuple(present), cot)
+                made = TaskMeans(task, len(whole), float(found.d.mean()), se, arm_means, changed, df=df, arms=tuple(present), cot=cot)
                 held[base_prompt, place].append(made)
     return held
 

@@ -120,7 +120,7 @@ def _held(store: Store, paper: Paper) -> Held:
                 sizes = np.asarray(row["sizes"], dtype=int)
                 df = cluster_mean(np.zeros(sizes.sum()), np.repeat(np.arange(len(sizes)), sizes)).df_cr2 or 1.0
                 diff, se = float(row["diff"]), float(row["se"])
-                made = TaskMeans(task, int(sizes.sum()), diff, se, means, float(row["changed"]), df, tuple(names[1:]))
+                made = TaskMeans(task, int(sizes.sum()), diff, se, means, float(row["changed"]), df=df, arms=tuple(names[1:]))
                 held.setdefault((base_prompt, setting), []).append(made)
     return held
 

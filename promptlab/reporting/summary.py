@@ -13,7 +13,7 @@ from promptlab.nouns import AA_ARM, CONTROLS, FINDINGS, NONE_ARM, Comparison, Ve
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
-from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, counted, lines, needed, open_reasons, reason
+from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, bounds, counted, lines, needed, open_reasons, reason
 from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
@@ -24,8 +24,7 @@ Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "coll
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
-TOO_FEW = ("n_too_small", "too_few_clusters")
-"""Statuses with which no chance or corrected difference means anything."""
+TOO_FEW = ("n_too_small", "too_few_clusters")  # no chance means anything
 NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
 """Controls without affect, the first that a run has."""
 
@@ -130,7 +129,11 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
     open_rows: list[Open]
     if of_arms(report.plan):
         rows = _arms(report, model, own, silent)
-        open_rows = [(f"{row.arm}{bounds(row)}", row.why, row.verdict, row.more_items) for row in rows if row.verdict in OPEN]
+        open_rows = [
+            (f"{row.arm}{bounds(row.verdict, row.worst_low, row.worst_high)}", row.why, row.verdict, row.more_items)
+            for row in rows
+            if row.verdict in OPEN
+        ]
         beside = _beside(report, model)
     else:
         rows = [_row(report, s, said, decided, silent) for s in own]
@@ -165,12 +168,7 @@ def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> 
 def _open(report: Report, line: Line) -> Open:
     c = line.comparison
     found = needed(report, c) if c.status == "ok" else None
-    return f"{line.name}{bounds(c)}", line.because, c.verdict, found.more if found else None
-
-
-def bounds(of: Comparison | SummaryRow) -> str:
-    """Between what the difference lies, whatever the missing answers were; '' where that prevents nothing."""
-    return f" ({interval(of.worst_low, of.worst_high)} whatever is missing)" if of.verdict == "refused" and of.worst_low is not None else ""
+    return f"{line.name}{bounds(c.verdict, c.worst_low, c.worst_high)}", line.because, c.verdict, found.more if found else None
 
 
 def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> list[SummaryRow]:
@@ -223,7 +221,6 @@ def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[Summa
         if row.incumbent or (model, row.setting, row.text_of, "none") not in depends:
             found.append(row)
             continue
-        why = "What it does depends on the base prompt."
         for c in report.of("by_prompt", model):
             parts = parts_of(c)
             if c.task is None and parts and (c.setting.id, parts.text, parts.control) == (row.setting, row.text_of, "none"):
@@ -231,7 +228,8 @@ def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[Summa
                 found.append(
                     replace(row, **facts, arm=f"{row.arm} in prompt {parts.prompts[0]}", score=c.mean_treatment, score_low=None,
                             score_high=None, against_neutral=None, against_neutral_verdict=None, corrected=None, corrected_low=None,
-                            corrected_high=None, p_best=None, decision="depends on the prompt", why=why, more_items=None)
+                            corrected_high=None, p_best=None, decision="depends on the prompt",
+                            why="What it does depends on the base prompt.", more_items=None)
                 )  # fmt: skip
     return found
 

@@ -175,8 +175,8 @@ Tables = Mapping[Place, Mapping[str, ItemTable]]
 def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Tables | None = None) -> Sides:
     """The sides of a contrast in one task of a run, from the item means of all its models and settings.
 
-    `rows` counts what is recorded of imported results, scored or not: an item that an arm was never asked is not missing in it, and
-    arms may have been asked unequally often.
+    `rows` counts what is recorded of imported results, scored or not: an item that an arm never ran is not missing in it, and
+    one arm may have run more often than another.
     """
     refs = [ref for ref, _ in contrast.weights]
     of_ref = [tables.get((ref.model, ref.setting), {}).get(task) for ref in refs]
