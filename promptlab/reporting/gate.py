@@ -70,7 +70,6 @@ def gate(run: Run, arm: str | None, *, margin: float | None = None, max_cost_inc
 def _gated(report: Report, model: str, arm: str | None, margin: float | None, most: float | None) -> Gated:
     plan = report.plan
     rows = next((summary.rows for summary in summaries(report) if summary.model == model), ())
-    margins = plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
     why = ""
     if arm in {r.treatment for r in report.screening if r.model == model} - {r.treatment for r in report.screening if r.chosen}:
         why = "it did not continue after the screening part, so nothing confirms it"
@@ -78,8 +77,8 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
         why = f"the run is {report.state}, and no other arm has an answer"
     if why:
         none = NonInferiority(
-            outcome="not enough data", diff=None, low=None, high=None, margin=margins if margin is None else margin / 100, alpha=plan.alpha,
-            n_items=0, n_tasks=0, why=why,
+            outcome="not enough data", diff=None, low=None, high=None, margin=plan.margin if margin is None else margin / 100,
+            alpha=plan.alpha, n_items=0, n_tasks=0, why=why,
         )  # fmt: skip
         return Gated(
             run=report.run, model=model, simulated=model in report.manifest.simulated_models, arm=arm or "", incumbent=_incumbent(rows),
@@ -88,7 +87,7 @@ def _gated(report: Report, model: str, arm: str | None, margin: float | None, mo
     row = _chosen(report, rows, arm)
     incumbent, refs, base = _sides(report, rows, row)
     quality = non_inferiority(
-        report.trials, plan, refs, base, margin=margins if margin is None else margin / 100, alpha=plan.alpha,
+        report.trials, plan, refs, base, margin=plan.margin if margin is None else margin / 100, alpha=plan.alpha,
     )  # fmt: skip
     outcome, why = str(quality.outcome), quality.why
     if not report.complete:
