@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptlab.nouns import CONTROLS, FINDINGS, Comparison
+from promptlab.nouns import FINDINGS, Comparison
 from promptlab.reporting.build import Report
 from promptlab.reporting.questions import CONTRASTED, Parts, parts_of, verdict_words
 from promptlab.reporting.rows import cells, named
@@ -39,7 +39,7 @@ def contrast_tables(report: Report) -> list[Table]:
         if parts is not None:
             by_text.setdefault((c.model, c.setting.id, parts.control, parts.text), []).append((c, parts))
     rows = [
-        [named(report, c.model), parts.text, CONTROLS[parts.control].name, " - ".join(parts.prompts), *_figures(report, c)]
+        [named(report, c.model), parts.text, report.plan.called(parts.control), " - ".join(parts.prompts), *_figures(report, c)]
         for group in by_text.values()
         for c, parts in sorted(group, key=lambda one: one[0].scope)
     ]
@@ -49,7 +49,7 @@ def contrast_tables(report: Report) -> list[Table]:
     ]
     spreads = [
         [
-            named(report, r.model), r.factor, r.prompt or "-", r.n_levels, r.n_items, f"{100 * r.low:.1f} ({r.lowest})",
+            named(report, r.model), r.factor, r.prompt or "-", str(r.n_levels), str(r.n_items), f"{100 * r.low:.1f} ({r.lowest})",
             f"{100 * r.high:.1f} ({r.highest})", f"{100 * r.sd:.1f}", f"{100 * r.sd_low:.1f} to {100 * r.sd_high:.1f}", p_figure(r.p_value),
         ]
         for r in report.beside.levels
