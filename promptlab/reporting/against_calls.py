@@ -164,6 +164,6 @@ def _within_budget(reason: str, spent_usd: float) -> Iterator[str]:
     if found := LIMIT.match(reason):
         limit, then, more = map(float, found.groups())
         if max(then, spent_usd) + more < limit - 1e-4:
-            yield f"the budget of ${limit:g} is said to be reached, and ${max(then, spent_usd):.4f} of it were spent"
+            yield f"the manifest names a budget of ${limit:g} as reached, and ${max(then, spent_usd):.4f} of it were spent"
         if spent_usd < then - 1e-4:
             yield f"the budget's end names ${then:.4f} spent, and the manifest ${spent_usd:.4f}"
