@@ -192,6 +192,10 @@ def test_only_running_loads_litellm() -> None:
     assert loaded_after(f"import promptlab.{parts}") & {"litellm", "openai", "dspy", "streamlit"} == set()
 
 
+def test_a_worker_loads_no_statistics() -> None:
+    assert loaded_after("import promptlab.running.fleet.local, promptlab.running.fleet.work") & HEAVY <= {"pyarrow", "numpy"}
+
+
 def test_no_registry_host_is_committed() -> None:
     hosts = ["py" + "pi.org", "python" + "hosted", "registry.npm" + "js", "deb.deb" + "ian.org", "--index" + "-url"]
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)

@@ -29,6 +29,7 @@ from promptlab.nouns.record import CIRCUMSTANCE_COLUMNS, EVIDENCE_COLUMNS
 from promptlab.planning.resolve import resolve
 from promptlab.planning.study import Study
 from promptlab.record.store import Run
+from promptlab.reporting.checked import failures
 from promptlab.running.batch import submission, waves
 from promptlab.running.batch.service import not_batched, price_share
 from promptlab.running.gateway import RetryPolicy
@@ -161,6 +162,7 @@ def test_the_second_command_collects_and_the_frame_is_that_of_an_ordinary_sweep(
     assert a.manifest.paid_usd == pytest.approx(n * ONE_CALL) == pytest.approx(b.manifest.paid_usd)
     assert (a.manifest.spent.usd, a.manifest.spent.tokens) == (pytest.approx(n * ONE_CALL), 7 * n)
     assert a.manifest.counts == b.manifest.counts
+    assert failures(a) == failures(b) == []
     again = run_sweep(lab.study(), lab.folder / "elsewhere", lab.folder / "cache-batch", Execution(), lambda _: None)
     assert (again.progress.n_sent, again.progress.n_cached) == (0, n), "the answers are in the cache"
 
@@ -233,6 +235,7 @@ def test_half_the_price_in_plan_and_record_where_a_provider_is_known_to_give_it(
     same(a, b, "cost_usd")
     assert a.trials()["cost_usd"].to_numpy() == pytest.approx(b.trials()["cost_usd"].to_numpy() / 2)
     assert a.manifest.paid_usd == pytest.approx(b.manifest.paid_usd / 2)
+    assert failures(a) == failures(b) == []
     assert server.batches.keys == {f"Bearer {CANARY}"}
 
 

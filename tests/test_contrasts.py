@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from promptlab.api import compare
 from promptlab.importers import bring
-from promptlab.nouns import Comparison, Plan, PlannedFactor, PlannedPrompt, Setting
+from promptlab.nouns import Comparison, Plan, PlannedFactor, PlannedPrompt, Setting, contrast_of
 from promptlab.nouns.plan import Margins, PlannedArm, PlannedModel, PlannedTask
 from promptlab.record.store import Run
 from promptlab.reporting.contrasts import contrast_tables
@@ -26,7 +26,6 @@ from promptlab.reporting.decide import lines as lines_of
 from promptlab.reporting.questions import dependences, questions
 from promptlab.reporting.whole import whole
 from promptlab.stats import analyse, hypotheses, mcnemar, planned, supplement
-from promptlab.stats.multiplicity import contrast_of
 
 LEVELS = {"shots": ("0", "4"), "temperature": ("0", "0.7")}
 ALPHA = 0.05

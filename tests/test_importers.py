@@ -460,7 +460,7 @@ def test_command_line(tmp_path: Path) -> None:
         ([{**r, "score": 50 * int(str(r["score"]))} for r in rows()], {}, r"between 0 and 50 .*outside 0 to 1; --scale LOW,HIGH"),
         (rows(), {"scale": (1, 0)}, r"low end must be below"),
         ([{**r, "score": 7} for r in rows()], {"scale": (1, 5)}, r"outside 1 to 5; give the ends of the scale itself"),
-        ([{**r, "score": "good"} for r in rows()], {}, r"row 1: the score 'good' is no number(.|\n)*and 40 more rows"),
+        ([{**r, "score": "splendid"} for r in rows()], {}, r"row 1: the score 'splendid' is no number(.|\n)*and 55 more rows"),
         ([{**r, "outcome": "fail"} for r in rows()], {}, r"the outcome 'fail' is not known .*failed call must not be mixed up"),
         ([{**r, "score": ""} for r in rows()], {}, r"no result has a score"),
         ([{**r, "item": f"{r['arm']}{r['item']}"} for r in rows()], {}, r"no item was answered by one model both"),

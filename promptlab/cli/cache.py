@@ -169,6 +169,7 @@ def export(
     from promptlab.planning.resolve import resolve
     from promptlab.record.store import Run
     from promptlab.reporting import audited
+    from promptlab.reporting.remade import study_of
     from promptlab.running import bundle
     from promptlab.running.own_answers import own_of
     from promptlab.running.replay import replayed
@@ -194,7 +195,7 @@ def export(
             raise UsageProblem(f"{path}: cannot be read: {error.strerror}; export the experiment file instead of the run") from None
         try:
             with files_read() as found_files:
-                files, others = bundle.own_files(audited.study_of(run, consent(allow_code)), found_files)
+                files, others = bundle.own_files(study_of(run, consent(allow_code)), found_files)
         except (PromptlabError, OSError) as problem:
             others = [f"the experiment's own files, which cannot be read here ({first_line(problem)})"]
         answers, n = bundle.of_run(run), run.manifest.counts.done

@@ -146,7 +146,7 @@ def compare(
     strategy: Annotated[str | None, typer.Option(help="The strategy, program or loop, where a run has several.")] = None,
     item: Annotated[str | None, typer.Option(help="Show both messages and answers of this item, as TASK/ITEM.")] = None,
     examples: Annotated[int, typer.Option(min=0, help="Number of items to show, those that changed most.")] = 0,
-    force: Annotated[bool, typer.Option("--force", help="Compare although the runs were sent different sampling parameters.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Compare although a run fails its audit, or other parameters were sent.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Pair two runs, or two arms of one, by item: second minus first. Exploratory, so without a verdict.

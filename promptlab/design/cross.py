@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -283,19 +284,23 @@ def _has_own_prompt(strategy: Strategy) -> bool:
     return isinstance(strategy.parameters, Program) and strategy.parameters.instructions == "own"
 
 
-def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[Trial]:
-    """All trials in the order in which they are sent; or those whose order is at least `start` and below `end`.
+def trials(design: Design, start: int = 0, end: int | None = None, among: Sequence[int] | None = None) -> Iterator[Trial]:
+    """All trials in the order in which they are sent; or those whose order is at least `start` and below `end`, and one of `among`.
 
     Tasks take turns, and within a block of one item all arms and replicates come in a shuffled order, so that a provider
     that drifts hits every arm alike and a run that stops early has whole blocks of every task.
     """
     order = 0
     last = design.n_trials if end is None else end
+    wanted = sorted(among or ())
     for task_number, position in blocks(design):
         if order >= last:
             return
         task = design.tasks[task_number]
-        if order + (an_item := trials_an_item(design, task)) <= start:
+        an_item = trials_an_item(design, task)
+        place = bisect_left(wanted, order)
+        mine = set(wanted[place : bisect_left(wanted, order + an_item, place)])
+        if order + an_item <= start or not (mine or among is None):
             order += an_item
             continue
         item = task.items[position]
@@ -304,7 +309,7 @@ def trials(design: Design, start: int = 0, end: int | None = None) -> Iterator[T
         ]
         random.Random(f"{design.seed}/{task.id}/{item.id}/block").shuffle(block)
         for arm, model, replicate in block:
-            if start <= order < last:
+            if start <= order < last and (among is None or order in mine):
                 yield Trial(order, task.id, item, arm, model.name, replicate)
             order += 1
 

@@ -14,7 +14,7 @@ from promptlab.nouns import Outcome, UsageProblem
 
 Kind = Literal["auto", "promptfoo", "inspect", "lm-eval", "table", "counts"]
 KINDS: tuple[Kind, ...] = ("auto", "promptfoo", "inspect", "lm-eval", "table", "counts")
-COLUMNS = ("item", "arm", "score", "model", "task", "repeat", "answer", "prompt", "cluster", "outcome")
+COLUMNS = ("item", "arm", "score", "model", "task", "repeat", "answer", "prompt", "base_prompt", "cluster", "outcome")
 """What a column of a table can be named as holding."""
 BY_MODEL = "model"
 """What --arm takes where models are to be compared, and not prompts."""

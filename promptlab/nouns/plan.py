@@ -10,7 +10,7 @@ from dataclasses import field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
-from promptlab.nouns.comparison import Hypothesis
+from promptlab.nouns.comparison import ArmRef, Comparison, Contrast, Hypothesis
 from promptlab.nouns.setting import Setting
 from promptlab.nouns.typed import Typed, fields_of, key, typed
 from promptlab.nouns.words import AA_ARM, NONE_ARM, Control, Generalise, Role, Scorer, Suite
@@ -416,3 +416,21 @@ class Plan(Typed):
     def answers_an_item(self, task: PlannedTask) -> int:
         """Answers for each item of a task in one arm of one setting and model, over base prompts and replicates."""
         return self.replicates * max(1, len(self.prompts_of(task)))
+
+
+def contrast_of(h: Hypothesis | Comparison, plan: Plan) -> Contrast:
+    """The arms that a hypothesis compares, with their weights."""
+    if h.contrast is not None:
+        return h.contrast
+    members = plan.stimuli_of[h.treatment] if h.scope == "primary" else (h.treatment,)
+    if h.control in ("none", "single"):
+        groups: tuple[tuple[str, ...], ...] = (plan.baseline,)
+    elif h.control == "placebo":  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
+        groups = tuple(tuple(plan.placebos_of[name]) for name in members)
+    else:  # a control of a loop is an arm of its own; neutral wordings are as many as the treatment has
+        groups = tuple((plan.matched(h.control, name, h.strategy),) for name in members)
+    weights = dict.fromkeys(members, 1 / len(members))
+    for arm, share in ((arm, 1 / len(group)) for group in groups for arm in group):
+        weights[arm] = weights.get(arm, 0.0) - share / len(groups)
+    refs = tuple((ArmRef(model=h.model, setting=h.setting.id, arm=arm), weight) for arm, weight in weights.items())
+    return Contrast(name=f"{h.treatment} - {h.control}", weights=refs, random=plan.random_prompts)

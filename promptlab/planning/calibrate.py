@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, ArmRef, Comparison, Plan, UsageProblem
+from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, ArmRef, Comparison, Plan, UsageProblem, contrast_of
 from promptlab.planning.made_up import PlantedArm, is_needed, judged, made_up, planted_arm, rows_of
 from promptlab.planning.plan import make_plan
 from promptlab.planning.study import Study
-from promptlab.stats import Screening, accuracy_ci, contrast_of
+from promptlab.stats import Screening, accuracy_ci
 from promptlab.stats.contrasts import exact, incumbent_of, of_arms
 from promptlab.stats.noninferior import non_inferiority
 

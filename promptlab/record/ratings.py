@@ -6,6 +6,7 @@ Nothing here names a person: a rater is a token. A line is never changed; what i
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -15,10 +16,12 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from promptlab.nouns import FileProblems, Problem, UsageProblem
+from promptlab.nouns import FileProblems, Problem, UsageProblem, digest
 from promptlab.scoring.judged import CHOICES
 
 FOLDER = "ratings"
+CHAINED = "chained"
+"""The key of a line that holds the hash of the line and of all before it."""
 RATER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 COLUMNS = ("rater", "unit", "kind", "rubric", "value", "ms", "trial_a", "trial_b", "digest", "at")
 """Of a CSV: one row for each rubric of a rating; of a pair the rubric is empty and the value A, B or tie. An empty value: cannot judge."""
@@ -58,12 +61,14 @@ def add(folder: Path, rating: Rating) -> None:
     """Append a line; it is on the disk when this returns."""
     path = file_of(folder, rating.rater)
     path.parent.mkdir(exist_ok=True)
-    line = json.dumps({**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}, ensure_ascii=False) + "\n"
+    row = {**{k: v for k, v in asdict(rating).items() if k != "more"}, **rating.more}
     is_new = not path.exists()
     number = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        cut = not is_new and path.stat().st_size > 0 and path.read_bytes()[-1:] != b"\n"  # a line that a power cut left half
-        os.write(number, ("\n" * cut + line).encode("utf-8", "replace"))
+        before = b"" if is_new else path.read_bytes()
+        cut = b"\n" if before and not before.endswith(b"\n") else b""  # a line that a power cut left half
+        chained = digest([hashlib.sha256(before + cut).hexdigest(), json.loads(json.dumps(row))])
+        os.write(number, cut + (json.dumps({**row, CHAINED: chained}, ensure_ascii=False) + "\n").encode("utf-8", "replace"))
         os.fsync(number)
     finally:
         os.close(number)
@@ -75,6 +80,29 @@ def add(folder: Path, rating: Rating) -> None:
             os.close(directory)
 
 
+def unlike(folder: Path) -> list[str]:
+    """Lines that are not what was written after those before them; a file without any chain is of an earlier version.
+
+    Whoever edits a file can compute its chain again: this tells damage and careless edits.
+    """
+    found = []
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        before, n_chained = hashlib.sha256(), 0
+        for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
+            try:
+                row = json.loads(line)
+                chained = row.pop(CHAINED, None)
+            except (ValueError, AttributeError):
+                chained = None if line.strip() else ""  # half a line, by a power cut
+            if chained and chained != digest([before.hexdigest(), row]):
+                found.append(f"line {number} of {FOLDER}/{path.name} is not what was written there")
+            elif chained is None and n_chained and line.endswith(b"}\n"):
+                found.append(f"line {number} of {FOLDER}/{path.name} was not written by promptlab")
+            n_chained += bool(chained)
+            before.update(line)
+    return found
+
+
 def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
     """What holds: the last word of each rater on each unit and kind, in order; lines that cannot be read are left out."""
     found: dict[tuple[str, str, str], Rating] = {}
@@ -83,6 +111,7 @@ def ratings_of(folder: Path, rater: str | None = None) -> list[Rating]:
         for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else ():
             try:
                 data = json.loads(line)
+                data.pop(CHAINED, None)
                 one = Rating(**{k: v for k, v in data.items() if k in own}, more={k: v for k, v in data.items() if k not in own})
             except (ValueError, TypeError, AttributeError):
                 continue

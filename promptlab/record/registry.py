@@ -13,10 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, digest, home
+from promptlab.nouns import UNREADABLE, ArmRef, Hypothesis, Plan, contrast_of, digest, home
 from promptlab.record.store.files import now
 from promptlab.sources.foreign import json_value, read_bytes
-from promptlab.stats.multiplicity import contrast_of
 
 LIMIT = 2**28
 CHARS = 16

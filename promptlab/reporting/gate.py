@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 from promptlab.nouns import ArmRef, UsageProblem, did_you_mean, inert
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report, build
+from promptlab.reporting.checked import LISTS, checked
 from promptlab.reporting.formats import escaped
 from promptlab.reporting.summary import SummaryRow, summaries
 from promptlab.stats import interval, points
@@ -56,8 +57,10 @@ def gate(run: Run, arm: str | None, *, margin: float | None = None, max_cost_inc
     """One arm of every model against what runs today; `margin` in points (None: the plan's), `max_cost_increase` in percent.
 
     Without a name the run must have one arm besides the incumbent. UsageProblem where the name is not there or is not one arm.
+    RunProblem where the run fails its audit.
     """
     report = build(run)
+    checked(run, trials=report.trials, remedy=LISTS)
     return [_gated(report, model, arm, margin, max_cost_increase) for model in report.models]
 
 

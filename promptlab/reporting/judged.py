@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from promptlab.nouns import Comparison, Plan, Verdict
+from promptlab.nouns import Comparison, Plan, Verdict, contrast_of
 from promptlab.record.ratings import Rating
 from promptlab.reporting.people import Tables, differences, drawn, judgings, people, rated, rater_tables
 from promptlab.scoring.rules import SCORINGS
@@ -25,7 +25,6 @@ from promptlab.stats import (
     Labels,
     adjust,
     anchored,
-    contrast_of,
     control_failed,
     interval,
     item_tables,

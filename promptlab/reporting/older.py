@@ -14,14 +14,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from promptlab.nouns import FINDINGS, ArmRef, Comparison, Hypothesis, Plan
+from promptlab.nouns import FINDINGS, ArmRef, Comparison, Hypothesis, Plan, contrast_of
 from promptlab.planning.earlier import earlier_run
 from promptlab.record import registry
 from promptlab.record.registry import Entry, Registry
 from promptlab.record.store import Run
 from promptlab.reporting.earlier import own_rows
 from promptlab.stats import interval, points
-from promptlab.stats.multiplicity import contrast_of
 
 SCREENS = "screening parts"
 MOST_RUNS = 5

@@ -14,6 +14,7 @@ import pandas as pd
 from promptlab.nouns import AA_ARM, NONE_ARM, Setting, Status, UsageProblem, did_you_mean, filled, full_name
 from promptlab.record.store import Run
 from promptlab.reporting.build import Report
+from promptlab.reporting.checked import checked
 from promptlab.reporting.rescore import rescored
 from promptlab.stats import Inference, ItemTable, Pairs, adjust, infer, interval, item_tables, p_text, points, prompt_names
 
@@ -131,7 +132,10 @@ def paired(
     strategy: str | None = None,
     force: bool = False,
 ) -> PairReport:
-    """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one."""
+    """Arm `b` of the second run minus arm `a` of the first, by names as a user gives them; the runs may be one.
+
+    RunProblem where one fails its audit, unless `force`.
+    """
     named = zip((run_a, run_b), (a, b), models, prompts, settings, strict=True)
     sides = [side_of(run, model, arm, strategy, prompt=prompt, setting=setting) for run, arm, model, prompt, setting in named]
     for i, (side, other) in enumerate(zip(sides, sides[::-1], strict=True)):
@@ -140,7 +144,10 @@ def paired(
             sides[i] = replace(side, prompt=incumbent if incumbent and side.arm == other.arm else other.prompt)
     if run_a.folder == run_b.folder and sides[0] == sides[1]:
         raise UsageProblem(f"an arm cannot be compared with itself; name another one with --against, or another run{_two_arms(run_a)}")
-    return compare(run_a, sides[0], run_b, sides[1], force=force)
+    runs = {run.folder: run for run in (run_a, run_b)}.values()
+    failed = [f"{run.id} fails its audit: {said}" for run in runs for said in checked(run, force)]
+    found = compare(run_a, sides[0], run_b, sides[1], force=force)
+    return replace(found, notes=(*failed, *found.notes))
 
 
 def _two_arms(run: Run) -> str:

@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status
+from promptlab.nouns import AA_ARM, NONE_ARM, ArmRef, Comparison, Contrast, Hypothesis, Plan, Status, contrast_of
 from promptlab.stats import sentences as say
 from promptlab.stats.best import maxt_stepdown
 from promptlab.stats.core import Inference, Pairs, error_of_task, infer, like_levels, like_sentences, like_these, min_level
-from promptlab.stats.multiplicity import adjust, adjustment_of, contrast_of, margin_of
+from promptlab.stats.multiplicity import adjust, adjustment_of, margin_of
 from promptlab.stats.power import Looked
 from promptlab.stats.sides import Compared, joint, sides_of
 from promptlab.stats.tables import ItemTable, Place, item_tables, with_prompts

@@ -17,11 +17,10 @@ from typing import Any
 import pandas as pd
 from scipy import stats as st
 
-from promptlab.nouns import Comparison, Decision, Hypothesis, LookRow, Plan, PlannedLook, flat, look_rows
+from promptlab.nouns import Comparison, Decision, Hypothesis, LookRow, Plan, PlannedLook, contrast_of, flat, look_rows
 from promptlab.stats import sentences as say
 from promptlab.stats.analysis import Analysis, Result, judge, models_of, settled, silenced
 from promptlab.stats.contrasts import completed
-from promptlab.stats.multiplicity import contrast_of
 from promptlab.stats.outcomes import weighed
 from promptlab.stats.power import Looked, conditional_power, planned_drift, repeated_bound
 from promptlab.stats.tables import Place

@@ -16,7 +16,7 @@ from scipy.special import chdtrc
 from scipy.stats import false_discovery_control
 from statsmodels.stats.multitest import multipletests
 
-from promptlab.nouns import ArmRef, Comparison, Contrast, Control, Hypothesis, Plan, Setting
+from promptlab.nouns import Comparison, Control, Hypothesis, Plan, Setting
 from promptlab.stats.intervals import Array
 
 
@@ -45,24 +45,6 @@ def hypotheses(
             of_cell = f"cell/{model}/{control}"
             found += [planned(family=of_cell, scope="cell", task=task, treatment=name, library=library) for task in tasks]
     return found
-
-
-def contrast_of(h: Hypothesis | Comparison, plan: Plan) -> Contrast:
-    """The arms that a hypothesis compares, with their weights."""
-    if h.contrast is not None:
-        return h.contrast
-    members = plan.stimuli_of[h.treatment] if h.scope == "primary" else (h.treatment,)
-    if h.control in ("none", "single"):
-        groups: tuple[tuple[str, ...], ...] = (plan.baseline,)
-    elif h.control == "placebo":  # each stimulus against its own placebos; the mean over stimuli against the mean of those means
-        groups = tuple(tuple(plan.placebos_of[name]) for name in members)
-    else:  # a control of a loop is an arm of its own; neutral wordings are as many as the treatment has
-        groups = tuple((plan.matched(h.control, name, h.strategy),) for name in members)
-    weights = dict.fromkeys(members, 1 / len(members))
-    for arm, share in ((arm, 1 / len(group)) for group in groups for arm in group):
-        weights[arm] = weights.get(arm, 0.0) - share / len(groups)
-    refs = tuple((ArmRef(model=h.model, setting=h.setting.id, arm=arm), weight) for arm, weight in weights.items())
-    return Contrast(name=f"{h.treatment} - {h.control}", weights=refs, random=plan.random_prompts)
 
 
 def margin_of(h: Hypothesis, plan: Plan) -> float:

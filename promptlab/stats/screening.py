@@ -26,6 +26,7 @@ from promptlab.nouns import (
     PlannedTask,
     ScreenRow,
     Setting,
+    contrast_of,
     flat,
     screen_rows,
 )
@@ -33,7 +34,6 @@ from promptlab.stats.analysis import Analysis
 from promptlab.stats.contrasts import completed, exact, incumbent_of, of_arms
 from promptlab.stats.core import infer
 from promptlab.stats.looks import MOST_MISSING, ArmKey
-from promptlab.stats.multiplicity import contrast_of
 
 MOST = 2
 """Arms of one question that continue at most: with one good arm of eleven two find it as often as one does, and lose less to a tie."""
