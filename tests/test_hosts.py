@@ -69,6 +69,24 @@ def test_every_route_checks_host_and_origin(tmp_path: Path) -> None:
         view.communicate(timeout=30)
 
 
+def test_an_early_interrupt_says_how_to_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    from typer.testing import CliRunner
+
+    from promptlab.cli.main import app
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("promptlab.planning.resolve.resolve", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        done = CliRunner().invoke(app, ["sweep", "quickstart"])
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert done.exit_code == 130
+    assert "Resume with:" in done.output
+
+
 def test_two_interrupts_end_with_how_to_go_on(tmp_path: Path, server: Server) -> None:
     path = experiment(
         tmp_path, items=40, models=served(server.url, "slow-2000", ", price: {input_usd_per_mtok: 1, output_usd_per_mtok: 1}")

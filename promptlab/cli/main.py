@@ -67,11 +67,11 @@ def main() -> None:
         app()
     except PromptlabError as error:
         from promptlab.cli.remedies import remedy
-        from promptlab.nouns import known_secrets, redact
+        from promptlab.nouns import inert, known_secrets, redact
 
         found = remedy(error, sys.argv[1:])
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
-        sys.stderr.write(redact(said, known_secrets()))
+        sys.stderr.write(inert(redact(said, known_secrets())))
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()

@@ -151,6 +151,10 @@ class Report(Judged):
         parts = [words for words in c.setting.apart(self.plan.settings) if not (looped and words == c.strategy)]
         return f"{c.treated} [{', '.join(parts)}]" if parts else c.treated
 
+    def against(self, c: Comparison) -> str:
+        """What a comparison is measured against, in a table."""
+        return self.plan.called(c.control) if c.contrast is None else c.against.name
+
     @property
     def controls(self) -> list[str]:
         """The planned controls; neutral sentences and neutral feedback first: only those contrasts are the stimulus's own."""
@@ -178,6 +182,8 @@ def build(run: Run, scorer: Scorer | None = None) -> Report:
         looks = Looks.thawed(plan, run.looks) if plan.looks else None
         ratings = tuple(ratings_of(run.folder))
         judged = grounded(analyse(trials, plan, looks.rows if looks else ()), trials, plan, ratings)
+        if plan.imported:
+            judged = [replace(c, sentence=c.sentence.replace("against no added text", f"against {plan.called(c.control)}")) for c in judged]
         comparisons, history = aged(run, plan, trials, tuple(judged))
         gaps = tuple(suite_gaps(run, trials, plan))
         calls = run.calls() if plan.loops else None
@@ -295,8 +301,8 @@ def headline(report: Report) -> list[str]:
     if "none" in report.controls and "placebo" not in report.controls:
         reason = report.plan.no_placebo_reason or "none was requested"
         found.append(
-            f"There is no placebo arm ({reason}). A change against no added text may come from any added text, so none of it can be "
-            "attributed to what the sentences say."
+            f"There is no placebo arm ({reason}). A change against {report.plan.called('none')} may come from any added text, so "
+            "none of it can be attributed to what the sentences say."
         )
     return found
 
@@ -379,7 +385,7 @@ def _of_model(report: Report, model: str) -> list[str]:
         over_tasks, cells = report.of("stimulus", model, control), report.of("cell", model, control)
         groups = {verdict: [c for c in over_tasks if c.verdict == verdict] for verdict in VERDICTS}
         parts = [f"{VERDICTS[verdict].headline}: {_names(report, group, depends)}" for verdict, group in groups.items() if group]
-        against = f"{model}. Against {CONTROLS[control].name}"
+        against = f"{model}. Against {report.plan.called(control)}"
         found.append(f"{against}, {where}: {'; '.join(parts)}.")
         found += [f"{against}, task by task: {tally(cells)} of {len(cells)}."] if n_tasks > 1 else []
     found += [f"{model}. {said}" for said in questions(report.of(None, model))]

@@ -28,7 +28,7 @@ def headline(store: Store, found: Sequence[Check], odd: Table) -> str:
     """What a reader should know first: whether anything changed since it was frozen, and whether anything deviates."""
     if store.plan.imported:
         return "Imported: nothing of this was frozen before the answers. Families and margins were fixed when the file was imported."
-    began = words.or_unknown(store.manifest.created_at or None)
+    began = f"{store.manifest.created_at[:16].replace('T', ' ')} UTC" if store.manifest.created_at else "unknown"
     parts = [f"The plan was written with the run, {began}, before the first call.", result(found)]
     n = int((odd.frame["says"] == DEVIATES).sum())
     parts.append(

@@ -16,7 +16,6 @@ from promptlab.reporting.judged import basis
 from promptlab.reporting.summary import OPEN, Summary, SummaryRow, summaries
 from promptlab.reporting.summary_words import (
     axis_of,
-    chance,
     head_words,
     lost_words,
     percent_range,
@@ -24,7 +23,7 @@ from promptlab.reporting.summary_words import (
     status_words,
     verdict_words,
 )
-from promptlab.stats import points
+from promptlab.stats import chance, points
 
 GAP = 2
 NARROWEST = 40

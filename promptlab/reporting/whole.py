@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from promptlab.nouns import CONTROLS, FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
+from promptlab.nouns import FINDINGS, VERDICTS, Comparison, RunProblem, Scorer, filled, inert
 from promptlab.record.store import Run
 from promptlab.reporting import formats
 from promptlab.reporting.arms import arm_tables
@@ -116,7 +116,7 @@ def _details(report: Judged, console: Console) -> None:
             found = [c for c in every if c.verdict in FINDINGS]
             n_hidden += len(every) - len(found)
             mark = "SIMULATED " if report.simulated and model in report.manifest.simulated_models else ""
-            _say_table(report, console, f"{mark}{model}, against {CONTROLS[control].name}", shown + found)
+            _say_table(report, console, f"{mark}{model}, against {report.plan.called(control)}", shown + found)
             for line in _reasons(report, shown, [c for c in every if c not in found]):
                 console.print(Text(line))
     if report.gaps:

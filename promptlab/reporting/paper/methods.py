@@ -253,7 +253,7 @@ def _power(report: Report) -> Iterator[str]:
             if value is not None
         ]
         found = f"the smallest detectable difference is {listed(seen)}" if seen else "no difference could be detected"
-        against = CONTROLS[row.control].name if row.control in report.controls else "the control"
+        against = report.plan.called(row.control) if row.control in report.controls else "the control"
         yield f"Against {against}, if {100 * row.discordance:g} % of answers change, {found}."
 
 
