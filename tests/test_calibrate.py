@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import runs
+from promptlab.cli import app
+from promptlab.cli.calibrate import _shares
+from promptlab.nouns import UsageProblem
 from promptlab.planning.calibrate import calibrate, gates
+from promptlab.planning.judge_rates import judged_by
+from promptlab.planning.made_up import Answers, made_up, rows_of
 from promptlab.planning.resolve import resolve
 
 
@@ -71,14 +78,14 @@ def test_prompts_and_factors_keep_their_promises_too(tmp_path: Path, more: str) 
 
 
 def test_the_gate_of_a_file_keeps_its_promises_at_the_items_that_it_says(tmp_path: Path) -> None:
-    rows = "".join(json.dumps({"id": f"i{n}", "text": f"ticket {n}", "label": "ab"[n % 2]}) + "\n" for n in range(250))
+    rows = "".join(json.dumps({"id": f"i{n}", "text": f"ticket {n}", "label": "ab"[n % 2]}) + "\n" for n in range(274))
     (tmp_path / "tickets.jsonl").write_text(rows, encoding="utf-8")
     task = "items: tickets.jsonl\ncolumns: {id: id, input: text, target: label}\nname: tickets\nmetric: label\nlabels: [a, b]\n"
     (tmp_path / "task.yaml").write_text(task + "base_prompts: Sort it.\n", encoding="utf-8")
     path = tmp_path / "p.yaml"
-    path.write_text(PROMPTS.replace("[sentiment]", "[tickets]\ntask_files: [task.yaml]").replace("60", "250"), encoding="utf-8")
+    path.write_text(PROMPTS.replace("[sentiment]", "[tickets]\ntask_files: [task.yaml]").replace("60", "274"), encoding="utf-8")
     found = gates(resolve(path), 120, None, 0.7, 0.1)
-    assert (found.margin, found.loss, found.n_items, found.items_needed) == (0.05, 0.125, 250, 248)
+    assert (found.margin, found.loss, found.n_items, found.items_needed) == (0.05, 0.125, 274, 274)
     assert found.pass_if_same.high >= 0.8
     assert found.pass_at_margin.low <= 0.05
     assert found.fail_at_loss.share >= 0.8
@@ -98,3 +105,43 @@ def test_the_command(tmp_path: Path) -> None:
     refused = runs.run("calibrate", str(path), "--discordance", "0.45", "--baseline", "0.9")
     assert refused.returncode != 0
     assert "at most 0.180: lower --discordance" in refused.stderr
+
+
+def test_a_provider_that_drifts_moves_all_arms_alike(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(PROMPTS, encoding="utf-8")
+    study = resolve(path)
+    frame, shape = rows_of(study)
+    made = made_up(frame, shape, Answers(0.6, 0.1, 0.3), np.random.default_rng(1))
+    late = made["order"] > made["order"].median()
+    assert made[late]["score"].mean() - made[~late]["score"].mean() == pytest.approx(0.15, abs=0.08)
+    assert np.ptp(made.groupby("base_prompt")["score"].mean()) < 0.15
+    found = calibrate(study, 40, 0.3, 0.6, 0.1, lambda *_: None, drift=-0.3)
+    assert found.drift == -0.3
+    assert found.models[0].false_ship.low <= 0.05
+    assert found.aa_failed.low <= 0.001
+
+
+def test_a_judge_that_prefers_the_treatment_is_corrected_by_labels_of_people(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(PROMPTS, encoding="utf-8")
+    study = resolve(path)
+    found = judged_by(study, 150, 0.3, Answers(0.6, 0.1), n_labels=30, errors=0.1, bias=0.4)
+    assert (found.n_labels, found.n_items) == (30, 60)
+    assert found.judge_alone.low > 0.1
+    assert found.with_labels.low <= 0.05
+    assert found.found.share > 0.5
+    with pytest.raises(UsageProblem, match="not all of the 60 items"):
+        judged_by(study, 1, 0.3, Answers(0.6, 0.1), n_labels=60, errors=0.1, bias=0.4)
+
+
+def test_calibrate_shows_the_judge_and_refuses_what_is_no_share(tmp_path: Path) -> None:
+    path = tmp_path / "p.yaml"
+    path.write_text(PROMPTS, encoding="utf-8")
+    shown = CliRunner().invoke(app, ["calibrate", str(path), "--sweeps", "20", "--labels", "30", "--judge", "20,10", "--drift", "5"])
+    assert shown.exit_code == 0, shown.output
+    assert "A judge that errs in 20 % and prefers the treatment in 10 %; people rate 30 of 60 items" in " ".join(shown.output.split())
+    assert "all drift by +5 points" in " ".join(shown.output.split())
+    for wrong in ("20", "60,5", "a,b"):
+        with pytest.raises(UsageProblem, match="two percentages"):
+            _shares(wrong)

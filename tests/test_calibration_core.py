@@ -17,11 +17,12 @@ import pytest
 from calibrated import WHOLE, R, keep, mcse
 from promptlab import stats
 from promptlab.planning.size import Size
+from promptlab.reporting.history import _drift
 from promptlab.stats.core import Inference, Pairs
 from test_verdicts import SETTING, plan
 
 pytestmark = pytest.mark.calibration
-LOST, FEW, GROUPS, TASKS, NEUTRAL = "Lost answers", "Few changes", "Clusters", "Tasks", "Neutral sentences"
+LOST, FEW, GROUPS, TASKS, NEUTRAL, PROMPTS = "Lost answers", "Few changes", "Clusters", "Tasks", "Neutral sentences", "Base prompts"
 
 
 def pair(s: np.ndarray, b: np.ndarray, clusters: np.ndarray | None = None) -> Pairs:
@@ -115,6 +116,19 @@ def test_clusters_keep_the_level_in_a_task_over_tasks_and_against_itself(k: int,
     keep(GROUPS, "interval covers 0", words, [covers(f, 0.0) for f in found], 0.93, "at least")
     alarms = [(ci := f.interval(0.999)) is not None and not ci[0] <= 0 <= ci[1] for f in found]
     keep(GROUPS, "an honest model fails its A/A check", words, alarms, 0.001)
+
+
+@pytest.mark.parametrize("words", ["5", "10", "10 unequal", "15"] if WHOLE else ["10 unequal"])
+def test_a_replication_and_a_drift_over_time_know_clusters(words: str) -> None:
+    rng = np.random.default_rng([8, *CLUSTERS[words]])
+    found = [[clustered(CLUSTERS[words], rng) for _ in range(3)] for _ in range(R)]
+    what = f"3 tasks, {words} clusters"
+    errors = [stats.normal_error(*zip(*map(stats.error_of_task, pairs), strict=True)) for pairs in found]
+    means = [float(np.mean([p.d.mean() for p in pairs])) for pairs in found]
+    inside = [abs(mean) <= 1.96 * error for mean, error in zip(means, errors, strict=True)]
+    keep(GROUPS, "replicate: interval covers 0", what, inside, 0.93, "at least")
+    says = [_drift("before", pairs, 0.95).says == "drift" for pairs in found]
+    keep(GROUPS, "history: a provider that did not drift is said to have", what, says, 0.05)
 
 
 def test_a_normal_quantile_on_the_cluster_error_fails_these_bounds() -> None:
@@ -225,6 +239,27 @@ def test_answers_lost_by_chance_on_both_sides_silence_nothing() -> None:
         "at least",
     )
     assert power > 0.5 * best
+
+
+# --- base prompts as a sample ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n_levels", [3, 5, 8] if WHOLE else [5])
+@pytest.mark.parametrize("spread", [0.0, 0.04])
+def test_prompts_like_these_keep_their_own_level(spread: float, n_levels: int) -> None:
+    """The effect in each base prompt differs by chance: what is true of these prompts is not true of others like them."""
+    rng = np.random.default_rng([9, int(100 * spread), n_levels])
+    k, n, found = 6, 60, []
+    for _ in range(R):
+        p, moves = rng.beta(2.8, 1.2, (k, n, 1)), rng.normal(0, spread, n_levels)
+        s, b = (rng.random((k, n, n_levels)) < np.clip(p + by, 0, 1) for by in (moves, 0.0))
+        these = stats.infer([pair(s[t].mean(axis=1), b[t].mean(axis=1)) for t in range(k)])
+        found.append((these, stats.like_levels(these, list(s.mean(axis=1) - b.mean(axis=1)), "prompt")))
+    words = f"{k} x {n}, {n_levels} of them, effects differ by {100 * spread:g} points"
+    like = [other is not None and claimed(other) for _, other in found]
+    keep(PROMPTS, "false finding for base prompts like these", words, like, 0.05)
+    if spread:
+        keep(PROMPTS, "these taken for prompts like them, which is wrong", words, [claimed(these) for these, _ in found], 0.05, "wrong")
 
 
 # --- neutral sentences ---------------------------------------------------------------------------------------------------

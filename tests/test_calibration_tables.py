@@ -13,7 +13,7 @@ from calibrated import WHOLE, R, keep
 from promptlab.importers import Options, bring
 from promptlab.nouns import Comparison
 from promptlab.record.store import Run
-from promptlab.reporting import build
+from promptlab.reporting import build, pair
 from promptlab.stats import analyse
 
 pytestmark = pytest.mark.calibration
@@ -24,9 +24,8 @@ Arms = Mapping[str, np.ndarray]
 """Scores by arm: tasks by items by repeats, NaN where an answer is lost."""
 
 
-def judged(folder: Path, draw: Callable[[], Arms], clusters: np.ndarray | None = None) -> list[Comparison]:
-    """The comparisons of R sentences. The first table is imported as a file; the others are new scores in the same run."""
-    first = draw()
+def imported(folder: Path, first: Arms, clusters: np.ndarray | None = None) -> tuple[Run, Callable[[Arms], pd.DataFrame]]:
+    """The run that a file with these scores becomes, and its trials with other scores."""
     task, item, repeat = (x.ravel() for x in np.indices(first["none"].shape))
     frame = pd.concat([
         pd.DataFrame({
@@ -44,10 +43,19 @@ def judged(folder: Path, draw: Callable[[], Arms], clusters: np.ndarray | None =
     names = {name: i for i, name in enumerate(first)}
     imported = {arm.name: names[arm.imported_as or arm.name] for arm in plan.arms}
     at = (trials["arm"].map(imported).astype(int), trials["task"].str[1:].astype(int), trials["item"].astype(int), trials["replicate"])
+
+    def scored(arms: Arms) -> pd.DataFrame:
+        return trials.assign(score=np.array(list(arms.values()), dtype=float)[tuple(np.asarray(x) for x in at)])
+
+    return run, scored
+
+
+def judged(folder: Path, draw: Callable[[], Arms], clusters: np.ndarray | None = None) -> list[Comparison]:
+    """The comparisons of R sentences. The first table is imported as a file; the others are new scores in the same run."""
+    run, scored = imported(folder, draw(), clusters)
     found = [c for c in build(run).comparisons if c.scope == "stimulus"]
     while len(found) < R:
-        scores = np.array(list(draw().values()), dtype=float)[tuple(np.asarray(x) for x in at)]
-        found += [c for c in analyse(trials.assign(score=scores), plan) if c.scope == "stimulus"]
+        found += [c for c in analyse(scored(draw()), run.plan) if c.scope == "stimulus"]
     return found
 
 
@@ -104,6 +112,26 @@ def test_clusters(words: str, tmp_path: Path) -> None:
     keep(PART, "false finding, items in clusters", words, [claimed(c) for c in found], 0.05)
     if codes.max() < 9:
         assert {(c.verdict, c.status) for c in found} == {("unclear", "too_few_clusters")}
+
+
+def test_compare_knows_clusters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two arms of a run by `promptlab compare`: no verdict, and a p-value that clusters cannot fool."""
+    codes = np.repeat(np.arange(10), SIZES["10 of 2 to 32 items"])
+    rng = np.random.default_rng(7)
+
+    def draw() -> Arms:
+        p = {arm: 0.5 + rng.normal(0, 0.14, (2, 10, 1))[:, codes] for arm in ("none", *(f"s{i}" for i in range(SENTENCES)))}
+        return {arm: (rng.random(of.shape) < of).astype(int) for arm, of in p.items()}
+
+    run, scored = imported(tmp_path, draw(), np.char.add("g", codes.astype(str)))
+    small: list[bool] = []
+    for _ in range(R // (1 if WHOLE else 4) // SENTENCES):
+        trials = scored(draw())
+        monkeypatch.setattr(pair, "_judging", lambda _, trials=trials: trials)
+        for i in range(SENTENCES):
+            row = pair.paired(run, run, "none", f"s{i}").rows[-1]
+            small.append(row.p_value is not None and row.p_value <= 0.05)
+    keep(PART, "compare: p at most .05, items in clusters", "2 tasks, 10 of 2 to 32 items", small, 0.05)
 
 
 def test_a_sentence_like_its_five_placebos(tmp_path: Path) -> None:

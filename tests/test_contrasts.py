@@ -15,8 +15,10 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from promptlab.api import compare
+from promptlab.cli import app
 from promptlab.importers import bring
 from promptlab.nouns import Comparison, Plan, PlannedFactor, PlannedPrompt, Setting, contrast_of
 from promptlab.nouns.plan import Margins, PlannedArm, PlannedModel, PlannedTask
@@ -26,6 +28,7 @@ from promptlab.reporting.decide import lines as lines_of
 from promptlab.reporting.questions import dependences, questions
 from promptlab.reporting.whole import whole
 from promptlab.stats import analyse, hypotheses, mcnemar, planned, supplement
+from promptlab.stats.core import Pairs, infer
 
 LEVELS = {"shots": ("0", "4"), "temperature": ("0", "0.7")}
 ALPHA = 0.05
@@ -238,6 +241,31 @@ def test_few_changes_are_same_only_if_the_exact_bound_says_so(n: int, changed: i
     assert the(found, "prompt").verdict == verdict
 
 
+@pytest.mark.parametrize("graded", [False, True])
+@pytest.mark.parametrize("small", [1, 2])
+def test_a_few_items_of_a_small_task_make_no_finding_and_no_sameness(small: int, graded: bool) -> None:
+    """The mean over tasks weighs them alike: one item of a small task moves it as far as a hundred of a large one."""
+    up = np.r_[np.ones(12), -np.ones(2), np.zeros(86)] * (0.5 if graded else 1)
+    large, tiny = (Pairs("t", s=0.5 + d / 2, b=0.5 - d / 2, clusters=None, n_planned=len(d)) for d in (up, np.ones(small) * up[0]))
+    if not graded:
+        large, tiny = (replace(p, s=(p.d > 0) * 1.0, b=(p.d < 0) * 1.0) for p in (large, tiny))
+    found = infer([large, tiny])
+    assert found.p_value is not None
+    assert found.ci is not None
+    if graded and small == 1:
+        assert found.status == "n_too_small"
+        assert found.error > 0.5 * up.std(ddof=1), "a task with one item takes the variance of the others"
+    wide = {"t": 100, "u": small}
+    rows = [(task, prompt, i, score) for task, pairs in zip("tu", (large, tiny), strict=True)
+            for prompt, side in (("current", pairs.b), ("expert", pairs.s)) for i, score in enumerate(side)]  # fmt: skip
+    of = plan(wide)
+    trials = pd.DataFrame(rows, columns=["task", "base_prompt", "item", "score"]).assign(
+        model="m", setting=of.settings[0].id, arm="none", role="baseline", item=lambda f: f["item"].astype(str)
+    )
+    c = next(c for c in analyse(trials, of) if c.scope == "prompt" and c.task is None)
+    assert (c.verdict, c.status) == ("unclear", "n_too_small"), c.sentence
+
+
 def test_lost_repeats_of_one_prompt_refuse_its_verdict() -> None:
     made = replace(plan(100), replicates=7)
     trials = pd.concat([frame(made, lambda m, s, p, arm, i: first(100, 60)).assign(replicate=k) for k in range(7)], ignore_index=True)
@@ -316,6 +344,31 @@ def test_base_prompts_as_a_random_factor_add_their_variance() -> None:
     assert "6 prompts" in wide.method
 
 
+def test_paraphrases_of_the_incumbent_are_a_control_with_an_analysis_of_its_own() -> None:
+    """A prompt against the mean of all wordings of the incumbent: these, and others like them, which differ as much as these do."""
+    names = ("current", "expert", "c1", "c2", "c3", "c4")
+    worded = tuple(PlannedPrompt(name=n, paraphrase_of="current" if n.startswith("c") and n != "current" else None) for n in names)
+    of = replace(plan(400, prompts=names), prompts=worded)
+    of = replace(of, hypotheses=tuple(planned(of)))
+    assert of.wordings == ["current", "c1", "c2", "c3", "c4"]
+    assert [(h.treatment, h.control) for h in of.hypotheses if h.family == "wording/m"] == [("expert", "current in 5 wordings")]
+    right = {"current": 240, "expert": 280, "c1": 272, "c2": 208, "c3": 244, "c4": 236}
+    rng = np.random.default_rng(3)
+    orders = {name: rng.permutation(400) for name in names}
+    trials = frame(of, lambda m, s, prompt, arm, i: (orders[prompt] < right[prompt]).astype(float))
+    c = the(analyse(trials, of), "wording")
+    assert c.diff == pytest.approx(0.1)
+    assert (c.verdict, c.against.phrase) == ("helps", "the prompt current in 5 wordings")
+    assert c.ci_neutral_low is not None
+    assert c.ci_low is not None
+    assert c.ci_neutral_low < 0 < c.ci_low, "wordings differ by so much that one more of them could do as well"
+    assert "against wordings like these" in c.sentence
+    [spread] = [row for row in supplement(trials, of, analyse(trials, of)).levels if row.factor == "wording"]
+    assert (spread.prompt, spread.n_levels, spread.lowest, spread.highest) == ("current", 5, "c2", "c1")
+    without = replace(of, prompts=tuple(replace(p, paraphrase_of=None) for p in worded))
+    assert not [h for h in planned(without) if h.scope == "wording"]
+
+
 def test_prompts_have_rows_in_the_decision() -> None:
     made = plan(200, prompts=["a", "b", "c"])
     right = {"a": 100, "b": 104, "c": 130}
@@ -353,7 +406,12 @@ def rows_of(right: Mapping[tuple[str, str], int], n: int, clusters: int = 0) -> 
 
 def test_a_table_with_two_base_prompts_gives_both_effects_and_no_pooled_advice(tmp_path: Path) -> None:
     lines = rows_of({key: 120 * right // 120 for key, right in SPLIT.items()}, 120)
-    report = whole(imported(tmp_path, lines))
+    run = imported(tmp_path, lines)
+    (tmp_path / "named.csv").write_text((tmp_path / "scores.csv").read_text().replace("base_prompt", "wording", 1))
+    result = CliRunner().invoke(app, ["import", f"{tmp_path}/named.csv", "--base-prompt", "wording", "--runs", f"{tmp_path}/named"])
+    assert result.exit_code == 0, result.output
+    assert Run(next((tmp_path / "named").iterdir())).plan.base_prompts == run.plan.base_prompts
+    report = whole(run)
     said = " ".join(report.headline)
     for words in ("-14.2 points with p", "+25.0 points with q", "difference +39.2 points", "as a mean of base prompts that differ"):
         assert words in said

@@ -17,7 +17,7 @@ from promptlab.planning.audit import DIFFERS, audit
 from promptlab.planning.plan import make_plan
 from promptlab.planning.resolve import resolve
 from promptlab.record.store import Run
-from promptlab.reporting import build
+from promptlab.reporting import build, to_html
 from promptlab.reporting.build import headline
 from promptlab.reporting.contrasts import contrast_tables
 from promptlab.reporting.deviations import planned_cells
@@ -138,6 +138,7 @@ def test_formats_are_drawn_from_the_grammar_and_are_a_random_factor(tmp_path: Pa
     assert spread.p_value < 0.001
     assert [table.title for table in contrast_tables(report)] == ["Spread over sampled levels"]
     assert any(spread.sentence in line for line in headline(report))
+    assert f"{100 * spread.low:.1f} ({spread.lowest})" in to_html(report), "a table of whole numbers is drawn too"
 
 
 FIXED = {"model": "m", "arm": "none", "base_prompt": "p"}

@@ -45,7 +45,9 @@ def test_every_route_checks_host_and_origin(tmp_path: Path) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    view = start("view", "--runs", str(tmp_path / "runs"), "--port", str(port))
+    (tmp_path / ".streamlit").mkdir()
+    (tmp_path / ".streamlit" / "config.toml").write_text('[server]\nbaseUrlPath = "of/somebody/else"\n', encoding="utf-8")
+    view = start("view", "--runs", str(tmp_path / "runs"), "--port", str(port), cwd=tmp_path)
 
     def asked(path: str, **headers: str) -> int:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)

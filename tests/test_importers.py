@@ -25,6 +25,9 @@ from promptlab.nouns.errors import FileProblems, PromptlabError, UsageProblem
 from promptlab.nouns.record import CALL_COLUMNS, TRIAL_COLUMNS
 from promptlab.record.store import ID, Run
 from promptlab.reporting import Report, build, summaries, to_html, to_json, to_markdown
+from promptlab.reporting.decide import cautions
+from promptlab.reporting.summary_words import head_words
+from promptlab.stats import interval
 
 HERE = Path(__file__).parent / "imported"
 PROMPTFOO = HERE / "promptfoo.json"
@@ -287,13 +290,52 @@ def test_missing_is_not_zero(tmp_path: Path) -> None:
     assert (found.verdict, found.missing_treatment) == ("helps", pytest.approx(2 / 30)), "even with both counted as wrong"
 
 
+@pytest.mark.parametrize("omitted", [0, 4])
+def test_an_arm_that_was_run_less_often_than_another_lost_nothing(omitted: int, tmp_path: Path) -> None:
+    """One answer of the baseline and five of the other arm: not four of five lost. Rows that only some items lack are."""
+    lines = [{**line, "repeat": k} for line in rows(9, 0, 21) for k in range(5 if line["arm"] == "kind" else 1)]
+    kept = [line for line in lines if not (line["repeat"] == 4 and line["item"] in [f"q{i}" for i in range(omitted)])]
+    found = cell(judged(bring([table(tmp_path, kept)], tmp_path / "runs")), "kind")
+    assert (found.missing_control, found.missing_treatment) == (0, pytest.approx(omitted / 150))
+    assert found.verdict == "helps"
+
+
+@pytest.mark.parametrize(("n", "says"), [(1, "1 item;"), (4, "4 items;"), (30, "30 items;")])
+def test_too_few_items_have_no_chances(n: int, says: str, tmp_path: Path) -> None:
+    report = judged(bring([table(tmp_path, rows(min(n, 9), 0, max(0, n - 9)))], tmp_path / "runs"))
+    [summary] = summaries(report)
+    [row] = [row for row in summary.rows if not row.incumbent]
+    assert says in head_words(summary)
+    assert (row.p_best is None) == (n < 20)
+    assert report.plan.margin == report.plan.margins.cell, "one task is judged by the margin of a task, wherever it is drawn"
+
+
+def test_a_refusal_for_lost_answers_has_its_bounds_on_the_first_screen(tmp_path: Path) -> None:
+    """One of seven of the treatment's answers is lost, always a wrong one: a clear gain as recorded, and no finding."""
+    lines = [
+        {"item": i, "arm": arm, "repeat": k, "score": "" if (arm, k) == ("kind", 6) else int(k < 1 + i % 6)}
+        for i in range(100) for arm in ("none", "kind") for k in range(7)
+    ]  # fmt: skip
+    report = judged(bring([table(tmp_path, lines)], tmp_path / "runs"))
+    [c] = report.of("stimulus")
+    assert (c.verdict, c.status, c.missing_treatment) == ("refused", "missing_pairs", pytest.approx(1 / 7))
+    [summary] = summaries(report)
+    assert f"({interval(c.worst_low, c.worst_high)} whatever is missing)" in " ".join(summary.reasons)
+    assert "ship" not in summary.advice.lower()
+
+
 def test_only_items_that_both_arms_were_asked_are_compared(tmp_path: Path) -> None:
     lines = [line for line in rows() if not (line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2"))]
     done = bring([table(tmp_path, lines)], tmp_path / "runs")
     assert any("3 of 30 items ran in only one" in note for note in done.notes)
-    found = cell(judged(done), "kind")
+    report = judged(done)
+    found = cell(report, "kind")
     assert (found.gained, found.lost, found.n_pairs, found.n_missing) == (5, 1, 27, 0)
     assert (found.missing_treatment, found.missing_control) == (0.0, 0.0)
+    [said] = [caution for caution in cautions(report) if "in one of two arms only" in caution]
+    assert said.startswith("3 of 30 items ran")
+    [summary] = summaries(report)
+    assert summary.with_its_repeat is None, "27 items of one answer are no repeat"
     failed = [{**line, "score": ""} if line["arm"] == "kind" and line["item"] in ("q0", "q1", "q2") else line for line in rows()]
     found = cell(judged(bring([table(tmp_path, failed)], tmp_path / "runs")), "kind")  # a failed call is missing
     assert (found.n_pairs, found.n_missing, found.missing_treatment) == (27, 3, pytest.approx(0.1))

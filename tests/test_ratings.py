@@ -121,6 +121,38 @@ def test_lines_are_durable_undone_by_later_ones_and_survive_a_cut(tmp_path: Path
         add(tmp_path, replace(one, rater="../x"))
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 9999,
+        "[1]",
+        '{"rater": "r1"}',
+        '{"rater": "r1", "unit": {}, "kind": "rate", "values": {}}',
+        '{"rater": "r1", "unit": "u", "kind": "rate", "values": [1]}',
+        '{"rater": "r1", "unit": "u", "kind": "rate", "values": {"": [1]}}',
+        '{"rater": "r1", "unit": "u", "kind": "rate", "values": {"": 1}, "ms": "soon"}',
+    ],
+)
+def test_a_line_that_is_no_rating_is_left_out(line: str, tmp_path: Path) -> None:
+    add(tmp_path, Rating("r1", "u1", "rate", {"": 4}))
+    add(tmp_path, Rating("r1", "u1", "attention", {"": "x"}))
+    with lines_of(tmp_path, "r1").open("a") as file:
+        file.write(f"{line}\n")
+    assert [one.unit for one in ratings_of(tmp_path)] == ["u1", "u1"]
+    assert list(repeatability(tmp_path)["seen"]) == [1]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "no text", "none"])
+def test_what_is_no_file_of_ratings_is_refused(kind: str, own: Run, tmp_path: Path) -> None:
+    path = tmp_path / "r.csv"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "no text":
+        path.write_bytes(b"\xff\xfe\x00")
+    done = runs.run("rate", str(own.folder), "--import", str(path))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+
+
 def rated(run: Run, rater: str = "r1", n: int = 30) -> list[Rating]:
     return [
         unit.rating(rater, dict.fromkeys(unit.judging.rubrics, "tie" if unit.is_pair else 3), ms=900)

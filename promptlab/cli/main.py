@@ -13,7 +13,8 @@ from pathlib import Path
 import typer
 
 from promptlab import __version__
-from promptlab.cli import audit, bring, cache, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
+from promptlab.cli import audit, bring, cache, calibrate, data, export, gate, home, init, look, paper, plan, rate, report, sweep, view
+from promptlab.cli.common import inert_lines
 from promptlab.guard import refuse_poisoned
 from promptlab.nouns import EXIT_ERROR, PromptlabError
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for before_judging in (init.init, plan.plan, audit.preregister, sweep.sweep, sweep.check, sweep.rescore, plan.calibrate):
+for before_judging in (init.init, plan.plan, audit.preregister, sweep.sweep, sweep.check, sweep.rescore, calibrate.calibrate):
     app.command()(before_judging)
 JUDGING = (
     report.report, audit.audit, gate.gate, report.scores, report.compare, report.history, report.replicate, export.export,
@@ -67,11 +68,11 @@ def main() -> None:
         app()
     except PromptlabError as error:
         from promptlab.cli.remedies import remedy
-        from promptlab.nouns import inert, known_secrets, redact
+        from promptlab.nouns import known_secrets, redact
 
         found = remedy(error, sys.argv[1:])
         said = f"promptlab: {error}\n" + (f"try: {found}\n" if found else "")
-        sys.stderr.write(inert(redact(said, known_secrets())))
+        sys.stderr.write(inert_lines(redact(said, known_secrets())))
         raise SystemExit(error.exit_code) from None
     except BrokenPipeError:  # `promptlab ... | head`
         sys.stderr.close()

@@ -31,6 +31,7 @@ def rate(
     from promptlab.record import ratings
     from promptlab.record.store import Run, write_whole
     from promptlab.reporting import rating
+    from promptlab.sources.tables import text_of
 
     ratings.file_of(run, rater)
     if export is not None:
@@ -45,7 +46,7 @@ def rate(
     sample = rating.units(Run(run), items, arm or (), model, mask)
     order = rating.schedule(sample, rater)
     for path in read or ():
-        text = path.read_text("utf-8-sig")
+        text = text_of(path)
         is_sheet = path.suffix == ".json"
         found = rating.from_sheet(path, text, sample) if is_sheet else ratings.from_csv(path, text)
         found = found if is_sheet else rating.of_this_run(path, found, sample, Run(run))

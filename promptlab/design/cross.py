@@ -197,11 +197,23 @@ def draw(task: Task, n_items: int | None, n_demos: int, seed: int) -> Task:
 def screened(task: Task, confirm: float) -> tuple[Task, int]:
     """The task with the items that screen before those that confirm, and how many screen; both in their drawn, random order.
 
-    Whole clusters make up the share `confirm`, in the order of their first items, as long as that comes nearer to it.
+    Whole clusters make up the share `confirm`, in the order of their first items, as long as that comes nearer to it. Items whose
+    inputs differ only in case and space stay together, and so do the clusters that hold them.
     """
-    groups: dict[tuple[str, bool], list[Item]] = {}
-    for item in task.items:
-        groups.setdefault((item.cluster or item.id, item.cluster is not None), []).append(item)
+    above: dict[str, str] = {}
+
+    def top(mark: str) -> str:
+        while (other := above.setdefault(mark, mark)) != mark:
+            above[mark] = mark = above[other]
+        return mark
+
+    asked = [f"input {' '.join(item.input.casefold().split())}" for item in task.items]
+    for item, mark in zip(task.items, asked, strict=True):
+        if item.cluster:
+            above[top(mark)] = top(f"cluster {item.cluster}")
+    groups: dict[str, list[Item]] = {}
+    for item, mark in zip(task.items, asked, strict=True):
+        groups.setdefault(top(mark), []).append(item)
     want, taken = confirm * len(task.items), set[str]()
     for group in groups.values():
         if abs(len(taken) + len(group) - want) < abs(len(taken) - want):

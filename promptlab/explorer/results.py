@@ -177,7 +177,7 @@ def _table(store: Store, filters: Filters, chosen: tuple[str, str, str]) -> None
         drawer.asked()
         go(**{**dict.fromkeys(OF_A_DRAWER), "arm": rows[number].arm})
 
-    draw(rows, store.plan.margins.mean, f"arms/{model}/{control}/{show}/{drawer.n_opened()}", choose)
+    draw(rows, store.plan.margin, f"arms/{model}/{control}/{show}/{drawer.n_opened()}", choose)
     st.caption("Click a row to read the answers that it changed, each with both prompts. Grey band: differences that count as none.")
     take.frame(frame(every), "verdicts")
     means = [c for c in store.report.of("stimulus", model, control) if c.diff is not None]

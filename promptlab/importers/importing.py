@@ -223,8 +223,8 @@ def _check_flags(kind: Kind, known: frozenset[str], options: Options, arm_names:
     }  # fmt: skip
     given = {*(name.replace("_", "-") for name in options.columns), *(flag for flag, value in flags.items() if value is not None)}
     if wrong := sorted(given - known):
-        take = ", ".join(f"--{flag}" for flag in sorted(known))
-        raise UsageProblem(f"--{wrong[0]} means nothing for files of the kind {kind!r}, which take {take}")
+        flag, *take = (f"--{name}".replace("_", "-") for name in (wrong[0], *sorted(known)))
+        raise UsageProblem(f"{flag} means nothing for files of the kind {kind!r}, which take {', '.join(take)}")
     arm = options.columns.get("arm", BY_MODEL)
     if kind in ("inspect", "lm-eval") and arm != BY_MODEL:
         raise UsageProblem(

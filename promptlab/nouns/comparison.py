@@ -89,7 +89,7 @@ class Judged(InSetting):
         return f"{NOUNS.get(self.scope, '')} {self.treatment}{where}".strip()
 
 
-NOUNS = {"prompt": "the prompt", "model": "the model"}
+NOUNS = {"prompt": "the prompt", "wording": "the prompt", "model": "the model"}
 """The text before the name of a control."""
 
 

@@ -389,6 +389,16 @@ class Plan(Typed):
         return control_name(control) if own in (None, NONE_ARM) else str(own)
 
     @property
+    def wordings(self) -> list[str]:
+        """The incumbent and the prompts that say it in other words."""
+        return [prompt.name for prompt in self.prompts if self.incumbent in (prompt.name, prompt.paraphrase_of)]
+
+    @property
+    def margin(self) -> float:
+        """The smallest difference that counts over the tasks, a fraction; with one task that of a task, since its mean is the cell."""
+        return self.margins.cell if len(self.tasks) == 1 else self.margins.mean
+
+    @property
     def baseline(self) -> tuple[str, ...]:
         """The arms that are the prompt as it is."""
         return (NONE_ARM, AA_ARM) if self.pooling else (NONE_ARM,)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Literal, NamedTuple, get_args
 
-Scope = Literal["cell", "stimulus", "primary", "prompt", "level", "simple", "model", "interaction", "by_prompt", "pair", "arm"]
+Scope = Literal["cell", "stimulus", "primary", "prompt", "level", "simple", "model", "interaction", "by_prompt", "pair", "arm", "wording"]
 Generalise = Literal["these", "like_these"]
 Outcome = Literal["ok", "truncated", "refused", "empty", "parse_failed", "error"]
 Verdict = Literal["helps", "hurts", "negligible", "same", "unclear", "refused"]
@@ -144,6 +144,7 @@ SCOPES: Mapping[Scope, ScopeWording] = {
     "stimulus": ScopeWording("Each sentence, over the tasks", "sentences over the tasks"),
     "cell": ScopeWording("Each sentence in each task", "single tasks"),
     "prompt": ScopeWording("Each prompt against the incumbent", "prompts against the incumbent"),
+    "wording": ScopeWording("Each prompt against all wordings of the incumbent", "prompts against all wordings of the incumbent"),
     "level": ScopeWording("Each level of a setting, on average over the other settings", "levels of a setting against its reference"),
     "simple": ScopeWording("Each level of a setting, within each of the other settings", "levels within one of the other settings"),
     "model": ScopeWording("Each model against the first", "models against the first"),

@@ -11,18 +11,18 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from promptlab.nouns import AA_ARM, FINDINGS, NONE_ARM, ArmRef, Comparison, Plan, UsageProblem, contrast_of
-from promptlab.planning.made_up import PlantedArm, is_needed, judged, made_up, planted_arm, rows_of
+from promptlab.planning.made_up import Answers, PlantedArm, is_needed, judged, made_up, planted_arm, rows_of
 from promptlab.planning.plan import make_plan
 from promptlab.planning.study import Study
 from promptlab.stats import Screening, accuracy_ci
 from promptlab.stats.contrasts import exact, incumbent_of, of_arms
-from promptlab.stats.noninferior import non_inferiority
+from promptlab.stats.noninferior import items_of_gate, non_inferiority
 
 GAINS = ("helps",)
 DECISIVE = ("placebo", "neutral_paraphrase", "neutral_feedback", "none", "single")
@@ -74,6 +74,24 @@ class GateRates:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedRates:
+    """What is found of one arm where a judge scores, in shares of the runs; errors and bias are fractions."""
+
+    n_labels: int
+    n_items: int
+    errors: float
+    """How often the judge calls a right answer wrong, or a wrong one right."""
+    bias: float
+    """How often it calls an answer of the treatment right whatever it is."""
+    judge_alone: Rate
+    """Findings by the judge alone where nothing works."""
+    with_labels: Rate
+    """The same by people's labels and the judge: at most alpha is promised."""
+    found: Rate
+    """The planted effect, by people's labels and the judge."""
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """What a design does when nothing works, and when one stimulus moves every task by `effect`."""
 
@@ -107,6 +125,9 @@ class Calibration:
     estimates_mean: float | None
     """Mean estimate of the planted effect where it was found: above the truth, since only large ones are."""
     gate: GateRates | None = None
+    judged: JudgedRates | None = None
+    drift: float = 0.0
+    """How far all answers drifted from the beginning of a run to its end; a fraction."""
     fixed: tuple[ModelRates, ...] = ()
     """Of a run that screens first: the same arms all on the same items, at the same number of trials."""
     fixed_items: int = 0
@@ -120,18 +141,20 @@ def rate(n: int, of: int) -> Rate:
 
 
 def calibrate(
-    study: Study, sweeps: int, effect: float, baseline: float, discordance: float, observe: Callable[[int, int], None]
-) -> Calibration:
+    study: Study, sweeps: int, effect: float, baseline: float, discordance: float, observe: Callable[[int, int], None], *,
+    drift: float = 0.0,
+) -> Calibration:  # fmt: skip
     """Judge `sweeps` made-up runs of the study without any effect, and as many with `effect` (a fraction) for its first treatment.
 
-    `discordance` is the share of items on which two runs of the same prompt disagree; `observe` receives (done, of).
+    `discordance` is the share of items on which two runs of the same prompt disagree; `observe` receives (done, of). `drift` is how
+    much more often any answer is right at the end of a run than at its beginning.
     """
     if study.design.left_out:
         raise UsageProblem("made-up runs need the same base prompts in every task; calibrate each benchmark by itself")
     plan = make_plan(study)
     frame, shape = rows_of(study)
     arm = planted_arm(plan, frame)
-    of_sweep = partial(judged, frame, shape, plan, (baseline, discordance), np.random.default_rng(study.design.seed))
+    of_sweep = partial(judged, frame, shape, plan, Answers(baseline, discordance, drift), np.random.default_rng(study.design.seed))
     arms = of_arms(plan)
     seen: defaultdict[str, list[float]] = defaultdict(list)
     in_families: list[int] = []
@@ -175,6 +198,7 @@ def calibrate(
         baseline=baseline,
         discordance=discordance,
         treatment=arm.name,
+        drift=drift,
         n_families=n_families,
         n_cells=sum(1 for h in plan.hypotheses if h.scope == "cell" or (arms and h.task is not None)),
         false_family=rate(sum(in_families), sweeps * max(n_families, 1)),
@@ -228,8 +252,6 @@ def _shipped(comparisons: list[Comparison], plan: Plan, model: str, arm: Planted
 
 LOSS = 2.5
 """The planted loss of a gate, in margins: 5 points at a margin of 2."""
-PASSES = 6.2
-"""(z(0.95) + z(0.80))^2: items times margin^2 over discordance with which four gates of five pass."""
 
 
 def gates(study: Study, sweeps: int, margin: float | None, baseline: float, discordance: float) -> GateRates:
@@ -237,6 +259,36 @@ def gates(study: Study, sweeps: int, margin: float | None, baseline: float, disc
 
     `margin` is a fraction, None the plan's. With a screening part the arm is one that was chosen, so only the confirming items count.
     """
+    one = one_arm(study)
+    plan = one.plan
+    own = margin if margin is not None else plan.margin
+    rng = np.random.default_rng(study.design.seed)
+    said: dict[float, list[str]] = {0.0: [], own: [], LOSS * own: []}
+    for true, outcomes in said.items():
+        for _ in range(sweeps):
+            scored = made_up(one.rows, one.shape, Answers(baseline, discordance), rng, (one.arm, -true))
+            outcomes.append(non_inferiority(scored, plan, one.refs, one.base, margin=own, alpha=plan.alpha).outcome)
+    rates = {true: {word: rate(outcomes.count(word), sweeps) for word in ("pass", "fail")} for true, outcomes in said.items()}
+    return GateRates(
+        margin=own, loss=LOSS * own, n_items=one.shape[1], items_needed=items_of_gate(discordance, own),
+        pass_if_same=rates[0.0]["pass"], pass_at_margin=rates[own]["pass"], pass_at_loss=rates[LOSS * own]["pass"],
+        fail_at_loss=rates[LOSS * own]["fail"],
+    )  # fmt: skip
+
+
+class OneArm(NamedTuple):
+    """The first planted arm on the first model, and what it would take the place of."""
+
+    plan: Plan
+    refs: list[ArmRef]
+    base: list[ArmRef]
+    arm: PlantedArm
+    rows: pd.DataFrame
+    shape: tuple[int, int]
+
+
+def one_arm(study: Study) -> OneArm:
+    """What a gate, or people who rate answers, would look at."""
     frame, _ = rows_of(study)
     plan = make_plan(study)
     arm, model = planted_arm(plan, frame), plan.models[0].name
@@ -247,20 +299,8 @@ def gates(study: Study, sweeps: int, margin: float | None, baseline: float, disc
         here &= frame["order"].to_numpy() >= plan.confirm.order
         plan = Screening(plan).confirming
     used = frame[here]
-    arm = arm._replace(rows=arm.rows[here])
     shape = (used["model"].nunique(), len(used.groupby(["task", "item"], observed=True)))
-    own = margin if margin is not None else plan.margins.cell if len(plan.tasks) == 1 else plan.margins.mean
-    rng = np.random.default_rng(study.design.seed)
-    said: dict[float, list[str]] = {0.0: [], own: [], LOSS * own: []}
-    for true, outcomes in said.items():
-        for _ in range(sweeps):
-            scored = made_up(used, shape, (baseline, discordance), rng, (arm, -true))
-            outcomes.append(non_inferiority(scored, plan, refs, base, margin=own, alpha=plan.alpha).outcome)
-    rates = {true: {word: rate(outcomes.count(word), sweeps) for word in ("pass", "fail")} for true, outcomes in said.items()}
-    return GateRates(
-        margin=own, loss=LOSS * own, n_items=shape[1], items_needed=round(PASSES * discordance / own**2), pass_if_same=rates[0.0]["pass"],
-        pass_at_margin=rates[own]["pass"], pass_at_loss=rates[LOSS * own]["pass"], fail_at_loss=rates[LOSS * own]["fail"],
-    )  # fmt: skip
+    return OneArm(plan, refs, base, arm._replace(rows=arm.rows[here]), used, shape)
 
 
 def _gated_arms(plan: Plan, arm: PlantedArm, model: str) -> tuple[list[ArmRef], list[ArmRef]]:

@@ -14,6 +14,17 @@ from promptlab.planning.study import Study
 from promptlab.stats import ArmKey, Looks, Screening, analyse, saved
 
 
+class Answers(NamedTuple):
+    """What made-up answers are like; all are fractions."""
+
+    baseline: float
+    """The share of right answers without any effect."""
+    discordance: float
+    """The share of items on which two runs disagree."""
+    drift: float = 0.0
+    """How much more often an answer is right at the end of the run than at its beginning, whatever its arm."""
+
+
 class PlantedArm(NamedTuple):
     """What the planted effect moves: a sentence, a prompt, a level or a model, wherever it occurs."""
 
@@ -81,11 +92,11 @@ def _blocks(study: Study) -> np.ndarray:
 
 
 def made_up(
-    frame: pd.DataFrame, shape: tuple[int, int], answers: tuple[float, float], rng: np.random.Generator,
+    frame: pd.DataFrame, shape: tuple[int, int], answers: Answers, rng: np.random.Generator,
     planted: tuple[PlantedArm, float] | None = None,
 ) -> pd.DataFrame:  # fmt: skip
     """The trials with scores whose baseline and discordance are `answers`, with an effect for one arm."""
-    baseline, discordance = answers
+    baseline, discordance, drift = answers
     within = min(max(discordance / (2 * baseline * (1 - baseline)), 1e-6), 1 - 1e-6)  # the share of the variance inside items
     spread = within / (1 - within)
     chance = rng.beta(baseline * spread, (1 - baseline) * spread, shape)
@@ -94,6 +105,10 @@ def made_up(
         arm, effect = planted
         room = (1 - p) / (1 - baseline) if effect >= 0 else p / baseline
         p = np.where(arm.rows, np.clip(p + effect * room, 0, 1), p)
+    if drift:
+        block, place = frame["order"].to_numpy(), rng.random(len(frame))  # arms are shuffled within their block
+        length = len(frame) / len(np.unique(block))
+        p = np.clip(p + drift * (block + place * length) / (block.max() + length), 0, 1)
     return frame.assign(score=(rng.random(len(frame)) < p).astype(np.float64))
 
 
@@ -101,12 +116,12 @@ def judged(
     frame: pd.DataFrame,
     shape: tuple[int, int],
     plan: Plan,
-    answers: tuple[float, float],
+    answers: Answers,
     rng: np.random.Generator,
     arm: PlantedArm | None = None,
     effect: float = 0.0,
 ) -> tuple[list[Comparison], float]:
-    """One made-up run, whose answers have this baseline and discordance: its comparisons, and the share of its trials that is sent."""
+    """One made-up run: its comparisons, and the share of its trials that is sent."""
     scored = made_up(frame, shape, answers, rng, None if arm is None else (arm, effect))
     if plan.confirm is not None:
         done = Screening(plan).decided(scored)

@@ -59,7 +59,7 @@ def decision_table(report: Report) -> Table:
                 f"{found['decision']}: {more:,} items a task" if more else found["decision"],
             ]
         )  # fmt: skip
-    margin = f"{100 * report.plan.margins.mean:g}"
+    margin = f"{100 * report.plan.margin:g}"
     heads = (
         *CONTRAST, "points", "drawn together (95 %)", "better", f"by {margin} or more", "the best", "USD for 1,000 answers", "tokens",
         "seconds", "USD for one more right", "decision",

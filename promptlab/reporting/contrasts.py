@@ -49,7 +49,7 @@ def contrast_tables(report: Report) -> list[Table]:
     ]
     spreads = [
         [
-            named(report, r.model), r.factor, r.prompt or "-", r.n_levels, r.n_items, f"{100 * r.low:.1f} ({r.lowest})",
+            named(report, r.model), r.factor, r.prompt or "-", str(r.n_levels), str(r.n_items), f"{100 * r.low:.1f} ({r.lowest})",
             f"{100 * r.high:.1f} ({r.highest})", f"{100 * r.sd:.1f}", f"{100 * r.sd_low:.1f} to {100 * r.sd_high:.1f}", p_figure(r.p_value),
         ]
         for r in report.beside.levels

@@ -131,6 +131,16 @@ def _in_tasks(report: Report, c: Comparison) -> list[Comparison]:
     return [one for one in like if one.task is not None] or ([c] if len(report.plan.tasks) == 1 else [])
 
 
+def bounds(verdict: Verdict | None, low: float | None, high: float | None) -> str:
+    """Between what a refused difference lies, whatever the missing answers were; '' where nothing is missing."""
+    return f" ({interval(low, high)} whatever is missing)" if verdict == "refused" and low is not None else ""
+
+
+def counted(n: int) -> str:
+    """So many items."""
+    return f"{n:,} {'item' if n == 1 else 'items'}"
+
+
 def about(n: int) -> str:
     """A number of items as a plan needs it: rounded up to two digits."""
     unit = 10 ** max(0, len(str(n)) - 2)
@@ -152,6 +162,13 @@ def cautions(report: Report) -> list[str]:
         "An oracle told these loops when an answer was right; in production nobody knows that.": bool(report.oracles),
         f"{lost} of {len(over)} comparisons over the tasks lack too many answers to be judged.": bool(lost) and report.complete,
     }  # fmt: skip
+    items = {(s.model, s.setting.id, s.arm): s.items for s in report.standings} if report.plan.imported else {}
+    of_arms = [max(items.get((c.model, c.setting.id, arm), 0) for arm in (c.treatment, *c.control_arms)) for c in over]
+    n, of = max(((n - c.n_planned, n) for n, c in zip(of_arms, over, strict=True)), default=(0, 0))
+    against[
+        f"{n:,} of {counted(of)} ran in one of two arms only and are left out. If failed calls are not in the file, they may be these, "
+        "and make the difference."
+    ] = n > 0
     alone = unvalidated(report.comparisons, report.plan)
     return [*failed_words(report), *(caution for caution, stands in against.items() if stands), *alone]
 

@@ -86,7 +86,7 @@ def clipped(text: str) -> str:
 def verdict_table(report: Report, summary: Summary) -> dict[str, Any]:
     """What the template draws of one model: the sentences, the columns that say something, and a row for each arm."""
     texts = {arm.name: arm.text for arm in report.plan.arms if arm.text}
-    low, high = axis_of(summary.rows, report.plan.margins.mean)
+    low, high = axis_of(summary.rows, report.plan.margin)
     rows = summary.rows
     has = {
         "neutral": any(row.against_neutral_verdict for row in rows),
@@ -102,7 +102,7 @@ def verdict_table(report: Report, summary: Summary) -> dict[str, Any]:
         "has": has,
         "ends": (f"{100 * low:+.0f}", f"{100 * high:+.0f}"),
         "zero": 100 * _share(0.0, low, high),
-        "rows": [_row(row, summary, texts, (low, high), report.plan.margins.mean) for row in rows],
+        "rows": [_row(row, summary, texts, (low, high), report.plan.margin) for row in rows],
     }
 
 

@@ -163,6 +163,7 @@ def _drift(since: str, paired: list[Pairs] | str, conf: float) -> Drift:
     inference = infer(paired)
     low, high = inference.interval(conf) or (inference.diff, inference.diff)
     says = "drift" if low > 0 or high < 0 else "no drift seen"
+    says = "too few groups of items to tell" if inference.status == "too_few_clusters" else says
     return Drift(since=since, n_items=sum(len(p.s) for p in paired), diff=inference.diff, low=low, high=high, says=says)
 
 

@@ -200,8 +200,14 @@ def _results(found: Sequence[Any] | None) -> str:
     if found is None:
         return "not reported"
     named = [f"{name} {diff} {verdict}" for name, diff, verdict in found if len(found) <= MOST_RUNS or verdict in FINDINGS]
-    rest = len(found) - len(named)
-    return ", ".join([*named, *([f"{rest} {'other ' if named else ''}without a difference that was shown"] if rest else [])]) or "none"
+    rest, cut = len(found) - len(named), len(named) - MOST_RUNS
+    also = [f"{cut} more findings"] if cut > 1 else named[MOST_RUNS:]
+    return (
+        ", ".join(
+            [*named[:MOST_RUNS], *also, *([f"{rest} {'other ' if named else ''}without a difference that was shown"] if rest else [])]
+        )
+        or "none"
+    )
 
 
 def keep_results(run: str, comparisons: Sequence[Comparison]) -> None:

@@ -69,7 +69,7 @@ def _page(report: Report, highest: float) -> tuple[list[str], int]:
         y = _model(parts, y + 10, report, summary, each)
     for text in cautions(report):
         y = _lines(parts, y, _wrapped(f"Caution: {text}", 13), 13, LIGHT.warning.ink)
-    counts = f"less than {100 * report.plan.margins.mean:g} points counts as no difference"
+    counts = f"less than {100 * report.plan.margin:g} points counts as no difference"
     foot = f"Run {report.run}. Grey band: {counts}. 95 % intervals; paired by item."
     return parts, _lines(parts, y + 8, _wrapped(foot, 12), 12, LIGHT.soft) + MARGIN - 16
 
@@ -79,7 +79,7 @@ def _model(parts: list[str], y: int, report: Report, summary: Summary, most: int
     y = _lines(parts, y, _wrapped(summary.best, 15), 15)
     y = _lines(parts, y, _wrapped(summary.advice, 15), 15, weight=700)
     y = _lines(parts, y, _wrapped(counts_words(summary.rows), 13), 13, LIGHT.soft) + 4
-    axis, margin = axis_of(summary.rows, report.plan.margins.mean), report.plan.margins.mean
+    axis, margin = axis_of(summary.rows, report.plan.margin), report.plan.margin
     ends = zip((*axis, 0.0), ("start", "end", "middle"), strict=True)
     for x, text, anchor in (
         *((_x(end, axis), f"{100 * end:+.0f}" if end else "0", anchor) for end, anchor in ends),

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from promptlab.nouns import AA_ARM, CONTROLS, NONE_ARM, VERDICTS, Comparison, Scope
 from promptlab.stats import interval, is_interaction, p_text, points
 
-CONTRASTED: tuple[Scope, ...] = ("prompt", "model", "level", "simple", "pair", "interaction")
+CONTRASTED: tuple[Scope, ...] = ("prompt", "wording", "model", "level", "simple", "pair", "interaction")
 """Scopes of contrasts in the order in which they are shown."""
-FIRST: tuple[Scope, ...] = ("prompt", "model", "level", "interaction")
+FIRST: tuple[Scope, ...] = ("prompt", "wording", "model", "level", "interaction")
 """Those that a headline names."""
 OF_TWO = {"helps": "larger", "hurts": "smaller"}
 """What the verdict on a difference of differences means."""
@@ -62,6 +62,11 @@ def _named(c: Comparison) -> str:
     return c.name if c.diff is None else f"{c.name} ({points(c.diff)} points)"
 
 
+def _scores(c: Comparison) -> str:
+    """The scores of control and treatment."""
+    return "" if c.mean_control is None or c.mean_treatment is None else f"{100 * c.mean_control:.1f} to {100 * c.mean_treatment:.1f}; "
+
+
 class Dependence(NamedTuple):
     """An added text whose effect is not the same in all base prompts."""
 
@@ -90,12 +95,12 @@ def dependences(comparisons: Sequence[Comparison]) -> Mapping[Key, Dependence]:
         largest = max(different, key=lambda c: abs(c.diff or 0.0))
         listed = [(parts_of(c), c) for c in effects.get(key, ()) if c.diff is not None]
         words = ", ".join(
-            f"{points(c.diff)} points with {parts.prompts[0]} ({interval(c.ci_low, c.ci_high)})" for parts, c in listed if parts
+            f"{points(c.diff)} points with {parts.prompts[0]} ({_scores(c)}{interval(c.ci_low, c.ci_high)})" for parts, c in listed if parts
         )
+        words += f"; difference {points(largest.diff)} points ({interval(largest.ci_low, largest.ci_high)}"
         sentence = (
-            f"The effect of {key[2]} against {CONTROLS[key[3]].name} depends on the base prompt: {words}; difference "
-            f"{points(largest.diff)} points ({interval(largest.ci_low, largest.ci_high)}; adjusted {p_text(largest.p_adjusted)}). "
-            "No mean over the base prompts describes it."
+            f"The effect of {key[2]} against {CONTROLS[key[3]].name} depends on the base prompt: {words}; adjusted "
+            f"{p_text(largest.p_adjusted)}). No mean over the base prompts describes it."
         )
-        found[key] = Dependence(sentence, words, all(c.verdict == "helps" for _, c in listed))
+        found[key] = Dependence(sentence, f"{words})", all(c.verdict == "helps" for _, c in listed))
     return found

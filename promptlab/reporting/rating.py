@@ -23,6 +23,7 @@ from promptlab.reporting.people import ATTENTION, WINDOW, careless, drawn, incum
 from promptlab.reporting.rescore import item_of
 from promptlab.scoring.echo import masked
 from promptlab.scoring.judged import Judging, degraded
+from promptlab.sources.foreign import json_value
 
 REPEAT_EVERY = 10
 REPEATED_AFTER = 8
@@ -192,7 +193,7 @@ def sheet(order: Sequence[Unit], rater: str, title: str) -> str:
 def from_sheet(path: Path, text: str, sample: Sequence[Unit]) -> list[Rating]:
     """The ratings that a sheet saved; FileProblems where it is not one, or of other answers than those of this run."""
     try:
-        data = json.loads(text)
+        data = json_value(text)
         rater, rows = data["rater"], data["ratings"]
         by_place = {(unit.id, unit.kind): unit for unit in schedule(sample, rater)}
         found = []

@@ -16,7 +16,7 @@ from promptlab.nouns import NONE_ARM, PACKAGE, InSetting, Plan, Setting, UsagePr
 from promptlab.record.store import Run
 from promptlab.reporting.checked import LISTS, checked
 from promptlab.sources.tasks import entries
-from promptlab.stats import Place, Replication, error_of_task, item_tables, published_headline, replication_check
+from promptlab.stats import Place, Replication, error_of_task, item_tables, normal_error, published_headline, replication_check
 
 Paper = Literal["emotionprompt", "negativeprompt"]
 PAPERS: tuple[Paper, ...] = ("emotionprompt", "negativeprompt")
@@ -124,6 +124,8 @@ class TaskMeans(NamedTuple):
     """Mean score of each arm, the baseline first."""
     changed: float
     """Share of items by stimuli whose score is not the baseline's."""
+    df: float
+    """Degrees of freedom of `se`: few where items come in few clusters."""
     arms: tuple[str, ...] = ()
     """The sentences, in the order of `means`."""
     cot: float | None = None
@@ -247,9 +249,8 @@ def _held(plan: Plan, trials: pd.DataFrame, paper: Paper) -> Held:
                 if COT_ARM in table.arms:
                     gain = table.scores[here][:, table.arms[COT_ARM]] - whole[:, 0]
                     cot = float(np.nanmean(gain)) if np.isfinite(gain).any() else None
-                made = TaskMeans(
-                    task, len(whole), float(found.d.mean()), error_of_task(found), arm_means, changed, arms=tuple(present), cot=cot
-                )
+                se, df = error_of_task(found)
+                made = TaskMeans(task, len(whole), float(found.d.mean()), se, arm_means, changed, df=df, arms=tuple(present), cot=cot)
                 held[base_prompt, place].append(made)
     return held
 
@@ -263,14 +264,9 @@ def beside_paper(plan: Plan, simulated: bool, paper: Paper, same_as: Mapping[str
         for benchmark in dict.fromkeys(benchmarks[row.task] for row in rows):
             found = [row for row in rows if benchmarks[row.task] == benchmark]
             here = _Here(
-                paper=paper,
-                model=model,
-                setting=plan.setting_of[setting],
-                benchmark=benchmark,
-                base_prompt=base_prompt,
-                found=found,
+                paper=paper, model=model, setting=plan.setting_of[setting], benchmark=benchmark, base_prompt=base_prompt, found=found,
                 run=plan.run,
-            )
+            )  # fmt: skip
             cells.append(_cell(plan, here, same_as.get(model, model if model in known else None)))
     if not cells:
         raise UsageProblem("the run has no scores of the baseline and a stimulus on a task of the paper's benchmarks")
@@ -315,7 +311,7 @@ def _cell(plan: Plan, here: _Here, paper_model: str | None) -> Cell:
     )
     cots = [w * row.cot for w, row in zip(widths, found, strict=True) if row.cot is not None]
     check = None
-    estimate, se = float(effects.mean()), float(np.sqrt((ses**2).sum())) / len(found)
+    estimate, se = float(effects.mean()), normal_error(ses, [row.df for row in found])
     if facts:
         check = replication_check(
             published=(facts["average"] - facts["original"]) / 100, ours=estimate, se_ours=se,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from promptlab.nouns import BENCHMARKS, NONE_ARM, UsageProblem
@@ -22,7 +23,7 @@ from promptlab.reporting.replicate import (
 )
 from promptlab.reporting.table import Table
 from promptlab.reporting.words import or_unknown, verdict
-from promptlab.stats import Place, interval, points
+from promptlab.stats import Place, cluster_mean, interval, points
 
 BY_NAME = "by-name"
 """A model of the run stands for the paper's model of the same name, if there is one."""
@@ -116,9 +117,10 @@ def _held(store: Store, paper: Paper) -> Held:
             for task in (task for task in tasks if (*setting, task) in rows):
                 row = rows[(*setting, task)]
                 means = tuple(float(row[f"m{i}"]) for i in range(len(names)))
-                made = TaskMeans(
-                    task, int(row["n_items"]), float(row["diff"]), float(row["se"]), means, float(row["changed"]), arms=tuple(names[1:])
-                )  # fmt: skip
+                sizes = np.asarray(row["sizes"], dtype=int)
+                df = cluster_mean(np.zeros(sizes.sum()), np.repeat(np.arange(len(sizes)), sizes)).df_cr2 or 1.0
+                diff, se = float(row["diff"]), float(row["se"])
+                made = TaskMeans(task, int(sizes.sum()), diff, se, means, float(row["changed"]), df=df, arms=tuple(names[1:]))
                 held.setdefault((base_prompt, setting), []).append(made)
     return held
 
@@ -140,12 +142,14 @@ def _task_means(n_arms: int) -> str:
             SELECT *, {diff} AS d, {changed} AS moved, count(*) OVER own AS n, avg({diff}) OVER own AS mean
             FROM of_items WHERE {whole} WINDOW own AS (PARTITION BY model, setting, task)
         ), units AS (
-            SELECT model, setting, task, unit, any_value(n) AS n, pow(sum(d - mean), 2) / nullif(1 - count(*) / any_value(n), 0) AS square
+            SELECT model, setting, task, unit, count(*) AS size, any_value(n) AS n,
+                pow(sum(d - mean), 2) / nullif(1 - count(*) / any_value(n), 0) AS square
             FROM whole GROUP BY model, setting, task, unit
         ), errors AS (
-            SELECT model, setting, task, coalesce(sqrt(sum(square)), 0) / any_value(n) AS se FROM units GROUP BY model, setting, task
+            SELECT model, setting, task, coalesce(sqrt(sum(square)), 0) / any_value(n) AS se, list(size) AS sizes FROM units
+            GROUP BY model, setting, task
         )
-        SELECT model, setting, task, count(*) AS n_items, avg(d) AS diff, any_value(se) AS se, avg(moved) AS changed, {means}
+        SELECT model, setting, task, any_value(sizes) AS sizes, avg(d) AS diff, any_value(se) AS se, avg(moved) AS changed, {means}
         FROM whole JOIN errors USING (model, setting, task) GROUP BY model, setting, task HAVING count(*) > 1
         ORDER BY model, setting, task
     """  # noqa: S608 (column names made here; values are bound)

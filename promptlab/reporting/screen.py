@@ -71,7 +71,7 @@ def first_screen(report: Report, console: Console) -> None:
     found = summaries(report)
     say(inert(status_words(report, short=True)))
     for summary in found:
-        _say_model(summary, width, console, report.plan.margins.mean)
+        _say_model(summary, width, console, report.plan.margin)
     for text in _beside(report, " ".join(summary.advice for summary in found)):
         say(text)
 

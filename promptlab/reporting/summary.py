@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
-from promptlab.nouns import CONTROLS, FINDINGS, NONE_ARM, Comparison, Verdict
+from promptlab.nouns import AA_ARM, CONTROLS, FINDINGS, NONE_ARM, Comparison, Verdict
 from promptlab.reporting.arms import decisions
 from promptlab.reporting.build import Report, screening_words
 from promptlab.reporting.causes import causes
-from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, lines, needed, open_reasons, reason
+from promptlab.reporting.decide import MOST_NAMED, PLAIN, Line, Open, about, bounds, counted, lines, needed, open_reasons, reason
 from promptlab.reporting.earlier import earlier_words
 from promptlab.reporting.questions import dependences, parts_of
 from promptlab.reporting.questions import verdict_words as words_of
@@ -24,6 +24,7 @@ Decision = Literal["incumbent", "ship", "runner-up", "keep the incumbent", "coll
 CONTROL_ROLES = ("aa", "placebo", "loop_control")
 """Arms that are there to judge others by: nobody ships them, so they have no row."""
 OPEN = ("unclear", "refused")
+TOO_FEW = ("n_too_small", "too_few_clusters")  # no chance means anything
 NEUTRAL = ("placebo", "neutral_paraphrase", "neutral_feedback")
 """Controls without affect, the first that a run has."""
 
@@ -55,6 +56,9 @@ class SummaryRow:
     ci_low: float | None = None
     ci_high: float | None = None
     p_adjusted: float | None = None
+    worst_low: float | None = None
+    worst_high: float | None = None
+    """Between what `diff` lies, whatever the answers that either arm lacks were."""
     verdict: Verdict | None = None
     against_neutral: float | None = None
     against_neutral_verdict: Verdict | None = None
@@ -125,7 +129,11 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
     open_rows: list[Open]
     if of_arms(report.plan):
         rows = _arms(report, model, own, silent)
-        open_rows = [(row.arm, row.why, row.verdict, row.more_items) for row in rows if row.verdict in ("unclear", "refused")]
+        open_rows = [
+            (f"{row.arm}{bounds(row.verdict, row.worst_low, row.worst_high)}", row.why, row.verdict, row.more_items)
+            for row in rows
+            if row.verdict in OPEN
+        ]
         beside = _beside(report, model)
     else:
         rows = [_row(report, s, said, decided, silent) for s in own]
@@ -149,7 +157,10 @@ def _of_model(report: Report, model: str, said: Mapping[Key, Line], decided: Map
 
 
 def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> float | None:
-    own = [c.mean_control for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
+    if of_arms(report.plan):  # differences are against the incumbent's own score
+        return None
+    over = [c for c in report.of("stimulus", model) if c.task is None and c.control == "none"]
+    own = [c.mean_control for c in over if AA_ARM in c.control_arms]
     means, scores = ({f"{100 * x:.1f}" for x in of if x is not None} for of in (own, [row.score for row in rows if row.incumbent]))
     return own[0] if len(means) == len(scores) == 1 and means != scores else None
 
@@ -157,7 +168,7 @@ def _with_its_repeat(report: Report, model: str, rows: Sequence[SummaryRow]) -> 
 def _open(report: Report, line: Line) -> Open:
     c = line.comparison
     found = needed(report, c) if c.status == "ok" else None
-    return line.name, line.because, c.verdict, found.more if found else None
+    return f"{line.name}{bounds(c.verdict, c.worst_low, c.worst_high)}", line.because, c.verdict, found.more if found else None
 
 
 def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> list[SummaryRow]:
@@ -183,7 +194,7 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
             rows.append(SummaryRow(**facts, incumbent=incumbent, decision="incumbent" if incumbent else "do not judge"))
             continue
         facts |= {name: getattr(c, name) for name in FIGURES}
-        if (i := drawn.get(id(c))) is not None:
+        if (i := drawn.get(id(c))) is not None and c.status not in TOO_FEW:
             facts |= {"corrected": float(found.effect[i]), "corrected_low": float(found.low[i]), "corrected_high": float(found.high[i]),
                       "p_best": float(found.best[i])}  # fmt: skip
         need = needed(report, c) if c.verdict == "unclear" and c.status == "ok" else None
@@ -195,7 +206,7 @@ def _arms(report: Report, model: str, own: Sequence[Standing], silent: bool) -> 
     return rows
 
 
-FIGURES = ("diff", "ci_low", "ci_high", "p_adjusted", "verdict")
+FIGURES = ("diff", "ci_low", "ci_high", "p_adjusted", "worst_low", "worst_high", "verdict")
 OF_VERDICT: Mapping[str, Decision] = {
     "helps": "ship", "hurts": "keep the incumbent", "same": "keep the incumbent", "negligible": "keep the incumbent",
     "unclear": "collect more",
@@ -203,15 +214,13 @@ OF_VERDICT: Mapping[str, Decision] = {
 
 
 def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[SummaryRow]:
-    """Where a sentence does one thing in one base prompt and another thing in another, one row for each prompt and no advice for all."""
+    """Where a sentence does one thing in one base prompt and another thing in another, a row for each prompt and none for their mean."""
     found: list[SummaryRow] = []
     depends = dependences(report.comparisons)
     for row in rows:
         if row.incumbent or (model, row.setting, row.text_of, "none") not in depends:
             found.append(row)
             continue
-        why = "What it does depends on the base prompt."
-        found.append(replace(row, decision="depends on the prompt", why=why))
         for c in report.of("by_prompt", model):
             parts = parts_of(c)
             if c.task is None and parts and (c.setting.id, parts.text, parts.control) == (row.setting, row.text_of, "none"):
@@ -219,7 +228,8 @@ def _split(report: Report, model: str, rows: Sequence[SummaryRow]) -> list[Summa
                 found.append(
                     replace(row, **facts, arm=f"{row.arm} in prompt {parts.prompts[0]}", score=c.mean_treatment, score_low=None,
                             score_high=None, against_neutral=None, against_neutral_verdict=None, corrected=None, corrected_low=None,
-                            corrected_high=None, p_best=None, decision="depends on the prompt", why=why, more_items=None)
+                            corrected_high=None, p_best=None, decision="depends on the prompt",
+                            why="What it does depends on the base prompt.", more_items=None)
                 )  # fmt: skip
     return found
 
@@ -236,7 +246,7 @@ def _beside(report: Report, model: str) -> list[str]:
         if c.task is not None or c.contrast is None or c.diff is None or parts_of(c) is not None:
             continue
         about = any(ref.model == model for ref in c.contrast.side(1))
-        if about and (c.scope == "model" or (c.scope == "interaction" and c.verdict in FINDINGS)):
+        if about and (c.scope in ("model", "wording") or (c.scope == "interaction" and c.verdict in FINDINGS)):
             said.append(f"{c.name}: {points(c.diff)} points ({interval(c.ci_low, c.ci_high)}), {words_of(c)}.")
     return said
 
@@ -267,8 +277,9 @@ def _row(report: Report, s: Standing, said: Mapping[Key, Line], decided: Mapping
     if neutral is not None and neutral is not c:
         facts |= {"against_neutral": neutral.diff, "against_neutral_verdict": neutral.verdict}
     if found is not None:
-        arm: ArmRow = found["row"]
-        facts |= {"corrected": arm.shrunk, "corrected_low": arm.ci_low, "corrected_high": arm.ci_high, "p_best": arm.p_best}
+        if c is None or c.status not in TOO_FEW:
+            arm: ArmRow = found["row"]
+            facts |= {"corrected": arm.shrunk, "corrected_low": arm.ci_low, "corrected_high": arm.ci_high, "p_best": arm.p_best}
         facts["more_items"] = found["more_items"]
     if line is not None:
         facts["why"] = line.because
@@ -312,7 +323,7 @@ def _where(report: Report) -> str:
     tasks = report.plan.tasks
     items = sum(task.n_items for task in tasks)
     part = " that confirm" if report.plan.confirm else ""
-    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {items:,} items{part}"
+    return f"{f'mean over {len(tasks)} tasks' if len(tasks) > 1 else tasks[0].name}, {counted(items)}{part}"
 
 
 def _neutral(rows: Sequence[SummaryRow]) -> str:
@@ -353,7 +364,7 @@ def _best(rows: Sequence[SummaryRow], silent: bool) -> str:
         chosen = f"Corrected for choosing among {len(judged)}, no" if value < (best.diff or 0.0) and len(judged) > 1 else "No"
         return f"{chosen} arm has a better estimate than the incumbent."
     which = "" if best.diff == max(row.diff or 0.0 for row in judged) else " once corrected for the choice"
-    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {best.items:,} items)"
+    figures = f"{points(best.diff)} points (95 % {interval(best.ci_low, best.ci_high)}, {counted(best.items)})"
     text = f"{best.arm} has the largest gain{which}: {figures}"
     if len(judged) > 1 and best.corrected is not None:
         text += f". Corrected for choosing among {len(judged)}: {points(value)} ({interval(best.corrected_low, best.corrected_high)})"
@@ -376,7 +387,7 @@ def _advice(report: Report, rows: Sequence[SummaryRow], silent: bool) -> str:
     if ship is not None:
         return f"Ship {ship.arm}. {ship.why}"
     open_ = [row for row in others if row.decision == "collect more"]
-    depends = [row.arm for row in others if row.decision == "depends on the prompt" and " in prompt " not in row.arm]
+    depends = [row.text_of for row in others if row.decision == "depends on the prompt"]
     if depends:
         return f"Decide prompt by prompt: what {depends[0]} does depends on the base prompt."
     if not open_:

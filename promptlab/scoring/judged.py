@@ -212,10 +212,11 @@ def _numbered(anchors: Mapping[Any, Any]) -> dict[Any, Any]:
 
 def sent_as(model: Model, more: Mapping[str, Any] = {}) -> Model:
     """A judge with all that it is sent besides the messages."""
+    model = located(model)
     asked = {**SAMPLING, **more, **model.sampling, **(more if "logprobs" in more else {})}
     if "max_completion_tokens" in model.sampling and "max_tokens" not in model.sampling:
         asked.pop("max_tokens")
-    return replace(located(model), sampling=asked)
+    return replace(model, sampling=asked)
 
 
 def panel_of(judges: Panel, more: Mapping[str, Any] = {}) -> list[Model]:

@@ -121,7 +121,7 @@ class Analysis:
         these = infer(some, rate, self.family_sizes[h.family], self.exact)
         like = like_these(some) if h.task is None else None
         claim = these if blank.generalises == "these" else like
-        others = like_sentences(some, claim, contrast.each(1), contrast.each(-1)) if claim is not None and h.control == "placebo" else None
+        others = _like_controls(some, claim, contrast) if h.control == "placebo" or h.scope == "wording" else None
         own, wide, beyond = ((one and one.ci) or (None, None) for one in (these, like, others))
         done = replace(these.put_into(blank), ci_neutral_low=beyond[0], ci_neutral_high=beyond[1])
         if h.task is None or blank.neutral != "these":
@@ -132,7 +132,7 @@ class Analysis:
             levels = [one.levels for one in found if len(one.pairs.s)]
             claim = like_levels(claim, levels, contrast.random) if claim is not None else None
         if len(some) == 1:
-            done = replace(done, se=error_of_task(some[0]))
+            done = replace(done, se=error_of_task(some[0])[0])
         if self._unfinished(tasks, contrast, found):
             return refused(done, "missing_pairs", say.unfinished(blank.n_pairs, blank.n_planned, self.again), rate)
         if self.at is not None and h.task is not None and len(self.n_items) > 1:
@@ -157,7 +157,7 @@ class Analysis:
         only = some[0].task if len(self.n_items) == 1 or h.task else None
         sd = these.sd if len(some) == 1 else None
         figures = say.Figures(c=done, treatment=name, diff=claim.diff, low=low, high=high, conf=1 - 2 * rate, sd=sd, task=only)
-        mute = claim.status == "too_few_clusters" or done.n_pairs < LEAST_ITEMS or claim.p_value is None
+        mute = claim.status in ("too_few_clusters", "n_too_small") or done.n_pairs < LEAST_ITEMS or claim.p_value is None
         doubt = self._doubt(claim, some, blank, rate, random=contrast.random is not None)
         units = joint([one.units for one in found]) if h.scope == "pair" else None
         return Result(
@@ -171,6 +171,8 @@ class Analysis:
             return claim.status, say.too_few_clusters(sum(len(set(p.codes)) for p in some))
         if n < LEAST_ITEMS:
             return "n_too_small", say.too_few_items(n, LEAST_ITEMS)
+        if claim.status == "n_too_small" and len(some) > 1:
+            return claim.status, say.SMALL_TASKS
         if claim.n_nonzero == 0:
             return "no_discordant_pairs", say.no_change(n, claim.n_exact, blank.margin, rate)
         if claim.p_value is None:
@@ -287,6 +289,10 @@ class Analysis:
         )  # fmt: skip
 
 
+def _like_controls(some: Sequence[Pairs], claim: Inference | None, contrast: Contrast) -> Inference | None:
+    return None if claim is None else like_sentences(some, claim, contrast.each(1), contrast.each(-1))
+
+
 FRACTIONS = (
     "diff", "ci_low", "ci_high", "margin", "mde", "se", "worst_low", "worst_high", "ci_fixed_low", "ci_fixed_high", "ci_like_low",
     "ci_like_high", "ci_neutral_low", "ci_neutral_high",
@@ -345,7 +351,8 @@ def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparis
         return c
     c = replace(c, p_adjusted=None if c.p_value is None else p, p_tost_adjusted=None if c.p_tost is None else p_tost)
     figures = replace(result.figures, c=c)
-    changed = p <= result.rate and not result.mute
+    beyond = c.ci_low is None or c.ci_high is None or not c.ci_low <= 0 <= c.ci_high
+    changed = p <= result.rate and not result.mute and beyond
     same = c.p_tost is not None and p_tost <= result.rate and not result.mute
     if changed and same:
         return replace(c, status="ok", verdict="negligible", sentence=say.negligible(figures))
@@ -353,7 +360,7 @@ def _verdict(result: Result, p: float, p_tost: float, n_family: int) -> Comparis
         return replace(c, status="ok", verdict="helps" if figures.diff > 0 else "hurts", sentence=say.change(figures))
     if same:
         return replace(c, status="ok", verdict="same", sentence=say.equivalent(figures))
-    status, why = result.doubt or ("ok", "")
+    status, why = result.doubt or (("ok", "") if beyond or p > result.rate else ("n_too_small", say.HOLDS_ZERO))
     return replace(c, status=status, verdict="unclear", sentence=say.unsettled(figures, why))
 
 

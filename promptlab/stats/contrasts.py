@@ -211,9 +211,9 @@ def planned(plan: Plan) -> list[Hypothesis]:
     """Every hypothesis of a plan that is about more than an added text over all base prompts: the plan's own facts decide which.
 
     Families, each of one question (Holm within; Benjamini and Hochberg over single tasks): prompts of one model against the
-    incumbent; levels of one factor against its reference, on average and within each of the others; models against the first; an
-    interaction; stimuli in each base prompt. Interactions are tested by default of prompt and model, and of stimulus and prompt. In
-    `plan.interactions` a name with itself asks for all pairs of its levels (step-down maxT).
+    incumbent, and against all wordings of it; levels of one factor against its reference, on average and within each of the others;
+    models against the first; an interaction; stimuli in each base prompt. Interactions are tested by default of prompt and model, and
+    of stimulus and prompt. In `plan.interactions` a name with itself asks for all pairs of its levels (step-down maxT).
     """
     design = _Design(plan)
     found: list[Hypothesis] = []
@@ -222,6 +222,7 @@ def planned(plan: Plan) -> list[Hypothesis]:
         for step, own in product(design.steps(PROMPT), design.at_reference):
             where = design.where(design.at_reference, own)
             found += design.planned(f"prompt/{model}", "prompt", [step], design.base(model, [own]), where)
+    found += _against_wordings(design)
     for factor, model in product(design.factors, design.models):
         if not factor.random:
             found += design.simple(factor, model)
@@ -309,6 +310,23 @@ def _arms_in_place(arm: str, base: Weights) -> dict[ArmRef, float]:
         there = replace(ref, arm=arm)
         found[there] = found.get(there, 0.0) + weight
     return found
+
+
+def _against_wordings(design: _Design) -> Iterator[Hypothesis]:
+    """Each other prompt against the mean of the incumbent and its paraphrases, where it has some: how much is wording alone?"""
+    own = design.plan.wordings
+    said = f"{design.incumbent} in {len(own)} wordings"
+    for model, setting, name in product(design.models, design.at_reference, design.prompts if len(own) > 1 else ()):
+        if name not in own:
+            ends = (f"prompt {name}", f"prompt {said}")
+            step = Step(name, said, f"{ends[0]} - {said}", ends, _prompts([name]), _prompts(own))
+            where = design.where(design.at_reference, setting)
+            yield from design.planned(f"wording/{model}", "wording", [step], design.base(model, [setting]), where)
+
+
+def _prompts(names: Sequence[str]) -> Callable[[ArmRef], Weights]:
+    """To these prompts in the place of any, each with equal weight."""
+    return lambda ref: {replace(ref, prompt=name): 1 / len(names) for name in names}
 
 
 def _by_prompt(design: _Design) -> Iterator[Hypothesis]:

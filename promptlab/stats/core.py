@@ -188,7 +188,7 @@ def infer(pairs: Sequence[Pairs], rate: float = 0.05, n_family: int = 1, exact: 
     found = Inference(
         diff=float(np.mean([d.mean() for d in ds])), p_value=None, method="", ci_method=_interval_method(k, clustered, table is not None),
         error=error, df=df, table=table, n_nonzero=n_changed, n_exact=k * min(map(len, units)),
-        ups=int((moved > 0).sum()), downs=int((moved < 0).sum()), status=_status(pairs, units, error, df),
+        ups=int((moved > 0).sum()), downs=int((moved < 0).sum()), status=_status(pairs, units, error, df, table is not None),
         notes=_notes(pairs, units, clustered, table is not None),
     )  # fmt: skip
     if k == 1:
@@ -275,13 +275,19 @@ def _table(pairs: Sequence[Pairs]) -> tuple[float, float, float, float] | None:
 
 
 def _error(pairs: Sequence[Pairs]) -> tuple[float, float]:
-    """The standard error of the mean over these tasks, and its degrees of freedom pooled over them (Satterthwaite 1946)."""
+    """The standard error of the mean over these tasks, and its degrees of freedom pooled over them (Satterthwaite 1946).
+
+    A task with a single item shows no variance of its own: it takes the one that the other tasks have within them.
+    """
+    several = [p.d for p in pairs if len(p.s) > 1]
+    pooled_df = max(sum(len(d) - 1.0 for d in several), 1.0)
+    pooled = sum(float(((d - d.mean()) ** 2).sum()) for d in several) / pooled_df
     variances, per_df = [], []
     for p in pairs:
         n, d = len(p.s), p.d
         if p.clusters is None:
-            variances.append(float(d.var(ddof=1)) / n if n > 1 else 0.0)
-            per_df.append(max(n - 1.0, 1.0))
+            variances.append(float(d.var(ddof=1)) / n if n > 1 else pooled)
+            per_df.append(n - 1.0 if n > 1 else pooled_df)
         else:
             fit = cluster_mean(difference=d, cluster=p.clusters)
             variances.append((fit.se_cr2 or 0.0) ** 2)
@@ -292,19 +298,37 @@ def _error(pairs: Sequence[Pairs]) -> tuple[float, float]:
     return math.sqrt(float(v.sum())) / len(pairs), float(v.sum() ** 2 / (v**2 / each).sum())
 
 
-def error_of_task(pairs: Pairs) -> float:
-    """The standard error of one task's mean item difference, robust where items come in clusters; 0 with fewer than two items."""
-    return _error([pairs])[0]
+def error_of_task(pairs: Pairs) -> tuple[float, float]:
+    """The standard error of one task's mean item difference, robust where items come in clusters, with its degrees of freedom; 0 with
+    fewer than two items.
+    """
+    return _error([pairs])
 
 
-def _status(pairs: Sequence[Pairs], units: Sequence[Array], error: float, df: float) -> Status:
+def normal_error(errors: Sequence[float] | Array, dfs: Sequence[float], conf: float = 0.95) -> float:
+    """The error of the mean over tasks with which a normal interval is as wide as that of t with the tasks' pooled degrees of freedom."""
+    v, each = np.square(errors), np.array(dfs)
+    if v.sum() < TIED**2:
+        return 0.0
+    df = float(v.sum() ** 2 / (v**2 / each).sum())
+    return math.sqrt(float(v.sum())) / len(v) * float(stdtrit(df, (1 + conf) / 2) / ndtri((1 + conf) / 2))
+
+
+def _status(pairs: Sequence[Pairs], units: Sequence[Array], error: float, df: float, single: bool) -> Status:
     if any(p.clusters is not None for p in pairs):
         few = sum(map(len, units)) < LEAST_CLUSTERS or any(p.clusters is not None and len(u) < 2 for p, u in zip(pairs, units, strict=True))
         if few or (error > 0 and df < LEAST_DF):
             return "too_few_clusters"
+    elif len(pairs) > 1 and not single and _df_of_sizes(np.array([len(u) for u in units], dtype=float)) < LEAST_DF:
+        return "n_too_small"
     if not error and any(np.count_nonzero(u) for u in units):
         return "zero_variance"
     return "ok"
+
+
+def _df_of_sizes(n: Array) -> float:
+    """The degrees of freedom that tasks of these sizes would have if items differed alike in all: few where a small task decides."""
+    return float((1 / n).sum() ** 2 / (1 / n**2 / np.maximum(n - 1, 0.5)).sum())
 
 
 def _notes(pairs: Sequence[Pairs], units: Sequence[Array], clustered: bool, single: bool) -> tuple[str, ...]:

@@ -48,8 +48,8 @@ def hypotheses(
 
 
 def margin_of(h: Hypothesis, plan: Plan) -> float:
-    """The smallest difference that counts; with one task its mean is the cell."""
-    return plan.margins.cell if h.task is not None or len(plan.tasks) == 1 else plan.margins.mean
+    """The smallest difference that counts for a hypothesis."""
+    return plan.margin if h.task is None else plan.margins.cell
 
 
 def adjustment_of(h: Hypothesis | Comparison) -> str:

@@ -120,7 +120,8 @@ def _others(c: Comparison) -> str:
     """The interval against the neutral sentences that the verdict is not about."""
     if c.neutral != "these":
         return f"; against these alone {interval(c.ci_fixed_low, c.ci_fixed_high)}"
-    return "" if c.ci_neutral_low is None else f"; against neutral sentences like these {interval(c.ci_neutral_low, c.ci_neutral_high)}"
+    like = "wordings" if c.scope == "wording" else "neutral sentences"
+    return "" if c.ci_neutral_low is None else f"; against {like} like these {interval(c.ci_neutral_low, c.ci_neutral_high)}"
 
 
 def negligible(f: Figures) -> str:
@@ -195,6 +196,8 @@ def too_few_clusters(n: int) -> str:
     return f"The items form {n} clusters of uneven weight or too few of them: a finding needs at least 10. Ask items of more clusters."
 
 
+SMALL_TASKS = "The smallest tasks have too few items to tell how far their mean is off; ask more items of them."
+HOLDS_ZERO = "The test finds a difference, but the interval holds 0: a few items decide; ask more of them."
 ONE_TASK = "One task says nothing about tasks like it; ask more tasks."
 FEW_LEVELS = "Fewer than 3 base prompts or formats say nothing about others like them; ask more of them."
 FEW_SENTENCES = "These neutral sentences do not tell how others like them differ; it takes at least 5 that were not all scored alike."

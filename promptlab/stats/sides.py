@@ -138,7 +138,7 @@ class Sides:
         worst = float(favour == (more == 0))
         unseen = np.array([f"(not recorded {i})" for i in range(len(due) - n)], dtype=object)
         blank = ((0, len(unseen)), (0, 0), (0, 0))
-        had = np.pad(self.counts.astype(np.float64), blank)
+        had = np.pad(self.counts, blank)
         scores = np.pad(self.scores, blank, constant_values=np.nan)
         other = np.isfinite(scores[:, :, (self.weights < 0) if more == 0 else (self.weights > 0)]).all(axis=2)
         for arm in np.flatnonzero((self.weights > 0) if more == 0 else (self.weights < 0)):
@@ -175,7 +175,8 @@ Tables = Mapping[Place, Mapping[str, ItemTable]]
 def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Tables | None = None) -> Sides:
     """The sides of a contrast in one task of a run, from the item means of all its models and settings.
 
-    `rows` counts what is recorded of imported results, scored or not: an item that an arm was never asked is not missing in it.
+    `rows` counts what is recorded of imported results, scored or not: an item that an arm never ran is not missing in it, and
+    one arm may have run more often than another.
     """
     refs = [ref for ref, _ in contrast.weights]
     of_ref = [tables.get((ref.model, ref.setting), {}).get(task) for ref in refs]
@@ -186,7 +187,7 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Ta
     notes = tuple(dict.fromkeys(note for one in found for note in one.notes))
     prompts = _averaged(refs, task, plan, found)
     shape = (len(table.items), len(prompts), len(refs))
-    scores, counts = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    scores, counts = np.full(shape, np.nan), np.zeros(shape)
     for arm, (ref, of_place) in enumerate(zip(refs, of_ref, strict=True)):
         for own, prompt in enumerate(prompts):
             part = None if of_place is None else of_place.within(ref.prompt or prompt)
@@ -197,7 +198,12 @@ def sides_of(contrast: Contrast, task: str, plan: Plan, tables: Tables, rows: Ta
         due = np.full(max(plan.task_of[task].n_items, len(table.items)), plan.replicates)
     else:
         asked = [_asked(one, ref, prompts, len(table.items)) for one, ref in zip(of_rows, refs, strict=True)]
-        due = np.where(np.min(asked, axis=0) > 0, np.max(asked, axis=0), 0)
+        due = np.max(asked, axis=0)
+        if any(len(set(own[own > 0])) == 1 for own in asked):  # then each arm was to answer every item as often as it did at most
+            often = np.max(asked, axis=1).clip(1)
+            due = np.full(len(due), often.max())
+            counts = counts * (often.max() / often)
+        due = np.where(np.min(asked, axis=0) > 0, due, 0)
     levels = next((factor.of for factor in plan.factors if factor.name == contrast.random), {})
     labels = tuple(levels.get(ref.setting, "") for ref in refs) if contrast.random else ()
     weights = np.array([weight for _, weight in contrast.weights]) / contrast.scale

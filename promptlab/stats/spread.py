@@ -41,7 +41,9 @@ class LevelSpread:
 
 
 def level_spreads(trials: pd.DataFrame, plan: Plan) -> Iterator[LevelSpread]:
-    """A row for each random factor, model and whole prompt, from the answers to which nothing was added."""
+    """A row for each random factor, model and whole prompt, from the answers to which nothing was added; then one for the wordings of
+    the incumbent, where prompts are paraphrases of it.
+    """
     plain = trials[(trials["arm"] == NONE_ARM) & ~trials["setting"].isin([s.id for s in plan.settings if s.strategy in plan.looped])]
     everything: list[str | None] = [None]
     for factor in plan.factors:
@@ -54,6 +56,11 @@ def level_spreads(trials: pd.DataFrame, plan: Plan) -> Iterator[LevelSpread]:
                 here = (plain["model"] == model) & (True if prompt is None else plain["base_prompt"] == prompt)
                 if row := _spread(plain[here].assign(level=names[here].astype(object)), model, factor.name, prompt):
                     yield row
+    worded = plain[plain["base_prompt"].isin(plan.wordings)]
+    for model in plan.model_of if len(plan.wordings) >= FEWEST_LEVELS else ():
+        own = worded[worded["model"] == model]
+        if row := _spread(own.assign(level=own["base_prompt"].astype(object)), model, "wording", plan.incumbent):
+            yield row
 
 
 def _spread(trials: pd.DataFrame, model: str, factor: str, prompt: str | None) -> LevelSpread | None:

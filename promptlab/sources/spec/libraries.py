@@ -137,8 +137,8 @@ def load_cues(path: Path) -> CueLibrary:
 def is_cue_file(path: Path) -> bool:
     """Whether a library holds cues for loops, and not stimuli; False for a file that cannot be read."""
     try:
-        return b"cue" in path.read_bytes() and bool(read(path).value.get("role") == "cue")
-    except (FileProblems, OSError):
+        return bool(read(path).value.get("role") == "cue")
+    except FileProblems:
         return False
 
 
